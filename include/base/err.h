@@ -1,0 +1,22 @@
+/*
+ * struct err: what went wrong, as one sentence for a person.
+ *
+ * Libraries return a negative errno and, where a number is not enough, fill a struct err that the
+ * caller owns. fatal() is for a role that is only just starting and cannot go on.
+ */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+struct err {
+	char text[512]; /* without a newline; "" as long as nothing went wrong */
+};
+
+/* Sets the sentence; what does not fit is cut. A NULL err is ignored. */
+void err_set(struct err *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Ends the process with the given sysexits(3) status after one line on standard error. Only while
+ * a role starts: never once clients are served. */
+void fatal(int status, const char *format, ...)
+    __attribute__((noreturn, format(printf, 2, 3)));
+
+#endif

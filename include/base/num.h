@@ -1,0 +1,29 @@
+/*
+ * Checked numbers: text to integers with a range, durations and sizes with units.
+ *
+ * All take len bytes that need no terminator, accept no sign, blank or leftover, and leave the
+ * output untouched on failure: 0, -EINVAL (not such a number), -ERANGE (it is, but not within
+ * min..max).
+ */
+#ifndef BASE_NUM_H
+#define BASE_NUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int num_parse(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *ret);
+
+/* "250ms", "10s", "5m", "2h", "1d"; a bare number is seconds. The result is in milliseconds. */
+int num_parse_duration(const char *s, size_t len, uint64_t min_ms, uint64_t max_ms,
+		       uint64_t *ret_ms);
+
+/* "16K", "1M", "2G" (powers of 1024); a bare number is bytes. */
+int num_parse_size(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *ret_bytes);
+
+#define NUM_TEXT_MAX 32
+
+/* The shortest text that parses back to the same value, e.g. 10s, 100ms, 16K; returns out. */
+char *num_format_duration(uint64_t ms, char out[NUM_TEXT_MAX]);
+char *num_format_size(uint64_t bytes, char out[NUM_TEXT_MAX]);
+
+#endif

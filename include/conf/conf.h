@@ -1,0 +1,141 @@
+/*
+ * The configuration: bulkhead.conf(5) as data.
+ *
+ * Parsed and checked in one go; what comes out is complete: every default is filled in, every port
+ * carries its own copy of what it inherits, every path is absolute (relative ones are taken from
+ * the folder of the file they stand in). It names certificates but never opens them.
+ *
+ * Used by the master (the whole of it), by -t and -T, and by each child on the canonical text of
+ * its own port (conf_dump_port), which is all of the configuration that it ever sees.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct conf_where {
+	const char *file; /* owned by the struct conf */
+	unsigned line;	  /* from 1 */
+	unsigned column;  /* from 1, in bytes */
+};
+
+enum conf_severity { CONF_ERROR, CONF_WARNING };
+
+/* Is called once per finding, in the order of the text; the text is one sentence. */
+typedef void conf_report_fn(void *arg, enum conf_severity, const struct conf_where *,
+			    const char *text);
+
+enum conf_access { CONF_ACCESS_OFF, CONF_ACCESS_ON, CONF_ACCESS_ERRORS };
+enum conf_parked { CONF_PARKED_REFUSE, CONF_PARKED_QUEUE };
+enum conf_handler { CONF_RESPOND, CONF_ECHO };
+
+/* Where records go. None set: chosen at start (bulkhead(8), LOGGING). */
+struct conf_log {
+	bool console;
+	bool syslog;
+	bool journal;
+	int syslog_facility; /* LOG_DAEMON … as in syslog(3) */
+	char *syslog_path;   /* default /dev/log */
+	char *journal_path;  /* default /run/systemd/journal/socket */
+};
+
+struct conf_certificate {
+	char *certificate; /* PEM, the leaf first, then its chain */
+	char *key;	   /* PEM */
+	struct conf_where where;
+};
+
+struct conf_limits {
+	uint32_t connections; /* at once on the port, all its workers together */
+	uint32_t requests;    /* on one connection */
+	uint32_t head_bytes;
+	uint64_t body_bytes;
+	uint64_t idle_ms;	 /* between two requests */
+	uint64_t head_ms;	 /* from a head's first byte to its last */
+	uint64_t handshake_ms;	 /* from accept to the end of the handshake */
+	uint64_t body_ms;	 /* a request body that does not progress */
+	uint64_t write_ms;	 /* a response that is not taken */
+};
+
+/* Restart policy: bulkhead.conf(5) "restart". */
+struct conf_restart {
+	uint64_t backoff_min_ms;
+	uint64_t backoff_max_ms;
+	uint32_t park_after; /* deaths … */
+	uint64_t park_window_ms; /* … within this time */
+	enum conf_parked while_parked;
+};
+
+struct conf_header {
+	char *name;
+	char *value;
+};
+
+struct conf_location {
+	char *path; /* a prefix by whole segments, normalized; "/" for the port's own handler */
+	enum conf_handler handler;
+	int status; /* from here on: CONF_RESPOND only */
+	char *body;
+	size_t body_len;
+	char *type;
+	struct conf_header *headers;
+	size_t headers_count;
+	struct conf_where where;
+};
+
+struct conf_port {
+	uint16_t number;
+	char **addresses; /* numeric IPv4 or IPv6, or "*" (all of both); never empty */
+	size_t addresses_count;
+	uint32_t workers;
+	uint32_t threads;
+	enum conf_access access;
+	struct conf_restart restart;
+	struct conf_limits limits;
+	struct conf_certificate *certificates; /* never empty */
+	size_t certificates_count;
+	struct conf_location *locations; /* longest path first; never empty */
+	size_t locations_count;
+	struct conf_where where;
+};
+
+struct conf {
+	char *user; /* NULL when not given; kept, without effect yet */
+	struct conf_log log;
+	uint64_t drain_ms;
+	struct conf_port *ports; /* in the order of the text; never empty */
+	size_t ports_count;
+	char **files; /* the names that struct conf_where points to */
+	size_t files_count;
+};
+
+/* What the command line and the build say; all may be 0 or NULL. */
+struct conf_options {
+	bool threads_built;	 /* built with THREADS=1: "threads" is allowed */
+	uint32_t workers;	 /* overrides every port's (-w) */
+	const char *certificate; /* overrides the global pair (--certificate, --key); both or none */
+	const char *key;
+	const char *directory;	 /* what relative paths are relative to, for text without a file;
+				    NULL: the current directory */
+};
+
+/*
+ * Parses a file, or text of len bytes that is called name in messages. All findings go to report
+ * (may be NULL). Returns 0 and a configuration that the caller ends with conf_free(), or -EINVAL
+ * when there was at least one CONF_ERROR, or -ENOMEM; ret_conf is untouched then.
+ */
+int conf_parse_file(const char *path, const struct conf_options *, conf_report_fn *report,
+		    void *arg, struct conf **ret_conf);
+int conf_parse_text(const char *text, size_t len, const char *name, const struct conf_options *,
+		    conf_report_fn *report, void *arg, struct conf **ret_conf);
+void conf_free(struct conf *);
+
+/* Writes the canonical text: everything spelled out, one fixed order, parses to the same text
+ * again. conf_dump_port() writes what is global and this one port. */
+void conf_dump(const struct conf *, FILE *);
+void conf_dump_port(const struct conf *, const struct conf_port *, FILE *);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * A protocol on one connection, seen from the connection: bytes in, bytes out, what it waits for.
+ *
+ * The connection owns the transport (TLS), the buffers and the clock; a protocol owns its parse
+ * state and its exchanges. It never reads, writes, waits or allocates buffers for bytes: input it
+ * does not take stays with the connection and is offered again, in front of what came since.
+ * HTTP/1.1 is one (http1.h); HTTP/2 will be another, chosen by ALPN.
+ */
+#ifndef HTTP_PROTO_H
+#define HTTP_PROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the protocol waits for; it decides which limit runs. */
+enum proto_phase {
+	PROTO_IDLE,    /* the next request, of which nothing is here: limits idle */
+	PROTO_HEAD,    /* the rest of a head: limits head-timeout, from its first byte */
+	PROTO_BODY,    /* more of a request body: limits body-timeout, each time it stalls */
+	PROTO_BUSY,    /* nothing of the client: output waits to be pulled, or a handler works */
+	PROTO_CLOSING, /* all was said: flush what was pulled, then close the connection */
+	PROTO_ABORTED  /* the response cannot be completed: close without a clean end */
+};
+
+struct proto {
+	const struct proto_ops *ops;
+};
+
+struct proto_ops {
+	const char *alpn; /* RFC 7301 protocol name */
+
+	/* Offers all that is here; returns how many bytes were taken. Less than len means: either
+	 * the rest of something must come first (more is welcome), or there is no room (then
+	 * wants_input() is false until output was pulled). data is borrowed for the call. */
+	size_t (*input)(struct proto *, const uint8_t *data, size_t len);
+
+	/* Should the connection read on? False is back-pressure. */
+	bool (*wants_input)(const struct proto *);
+
+	/* Pulls up to size bytes to send; 0: nothing now. To be called until it returns 0 and
+	 * input() takes nothing more. */
+	size_t (*output)(struct proto *, uint8_t *out, size_t size);
+
+	enum proto_phase (*phase)(const struct proto *);
+
+	/* The client closed its side: what was asked is still answered, nothing more will come. */
+	void (*input_ended)(struct proto *);
+
+	/* The limit of the present phase ran out: queues a 408 where one is due, then closes. */
+	void (*expired)(struct proto *);
+
+	/* No further request: the one in flight is answered with Connection: close. */
+	void (*drain)(struct proto *);
+
+	/* Must the connection linger after PROTO_CLOSING, since bytes of a refused or unfinished
+	 * request may still be coming (RFC 9112, 9.6)? */
+	bool (*lingers)(const struct proto *);
+
+	/* Ends it at any moment: cancels the exchange in flight. The memory is the caller's. */
+	void (*release)(struct proto *);
+};
+
+#endif

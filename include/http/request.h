@@ -1,0 +1,95 @@
+/*
+ * A request head, parsed: RFC 9112 sections 2 to 6, RFC 9110 for what the fields mean.
+ *
+ * The parser is pure: bytes in, offsets out, no allocation, no state but the scan position, nothing
+ * kept. It is strict: what is malformed or could be read in two ways is refused.
+ */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTTP_HEADERS_MAX 100	/* fields in one head; more is 431 */
+#define HTTP_HEAD_MAX	 65536	/* no configuration allows a longer head */
+
+enum http_method {
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_DELETE,
+	HTTP_CONNECT,
+	HTTP_OPTIONS,
+	HTTP_TRACE,
+	HTTP_PATCH,
+	HTTP_METHODS
+};
+
+/* The bit of a method in a set of them, e.g. struct handler's. */
+#define HTTP_METHOD_BIT(m) (1u << (m))
+
+const char *http_method_name(enum http_method);
+
+/* A run of bytes in the head, as an offset so that the head may move. len 0 with off 0: absent. */
+struct http_slice {
+	uint32_t off;
+	uint32_t len;
+};
+
+struct http_field {
+	struct http_slice name;	 /* as sent; compare without case */
+	struct http_slice value; /* without the blanks around it */
+};
+
+enum http_framing { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED };
+
+struct http_request {
+	const char *head; /* what the slices count from; borrowed */
+	uint32_t head_len;
+	enum http_method method;
+	unsigned version_minor; /* HTTP/1.0 or HTTP/1.1 (and above: treated as 1.1) */
+	struct http_slice method_text;
+	struct http_slice target;    /* as sent */
+	struct http_slice path;	     /* of the target, as sent; "*" for OPTIONS * */
+	struct http_slice query;     /* behind the "?", which query_present tells of */
+	bool query_present;
+	struct http_slice host;	     /* the authority that counts: the absolute target's, else Host */
+	struct http_field fields[HTTP_HEADERS_MAX];
+	unsigned fields_count;
+	enum http_framing framing;
+	uint64_t content_length; /* with HTTP_BODY_LENGTH */
+	bool keep_alive;	 /* what the client asked for, by version and Connection */
+	bool expect_continue;
+};
+
+static inline const char *http_slice_at(const struct http_request *r, struct http_slice s)
+{
+	return r->head + s.off;
+}
+
+/*
+ * Parses the head at the front of data.
+ *   > 0  its length, the blank line's end included; *ret is filled and points into data
+ *     0  not all there yet; *scan (0 for a new head) remembers how far it was searched, so that a
+ *        head which comes byte by byte is not searched again from its start
+ *   < 0  minus the status to answer with: 400, 414, 431, 501, 505. Fields of *ret are filled as
+ *        far as they were read (method_text, target: for the log), the rest is 0.
+ * head_max bounds the head; a request line that alone exceeds it is 414, else 431. Blank lines
+ * (CRLF) before the request line are skipped and count as part of the head (RFC 9112, 2.2).
+ */
+long http_request_parse(const char *data, size_t len, size_t head_max, size_t *scan,
+			struct http_request *ret);
+
+/* The first field of that name (given in lower case), or NULL. */
+const struct http_field *http_request_field(const struct http_request *, const char *name);
+
+/*
+ * The path for routing: percent-decoded, dot segments removed (RFC 3986, 5.2.4 and 6.2.2), empty
+ * segments kept, always beginning with "/". Returns its length, or -400: a bad escape, an encoded
+ * NUL, a ".." above the root; or -414: longer than size. Not terminated.
+ */
+long http_path_normalize(const char *path, size_t len, char *out, size_t size);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * Logging: records to syslog, the journal, the console, in any combination.
+ *
+ * The sinks are opened once by the master (log_open) before there is any child; children get the
+ * descriptors handed over (log_adopt) and share them. Writing never blocks, never fails the
+ * caller, never raises a signal: a record that a sink does not take at once is dropped and counted
+ * for that sink, and the count is told in one line as soon as the sink takes lines again.
+ *
+ * One struct log per event loop; it is not shared between threads. The descriptors are: replacing
+ * one is dup3() over the old number (log_replace), which every thread sees at once.
+ *
+ * Formats: RFC 3164 as spoken on /dev/log (no host name); the journal's native protocol with
+ * explicit lengths for every field that holds foreign bytes (systemd.io/JOURNAL_NATIVE_PROTOCOL);
+ * the console line `2024-12-06 10:15:30,123 - [PORT 8000] text`.
+ */
+#ifndef LOG_LOG_H
+#define LOG_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+#include <sys/types.h>
+
+#define LOG_RECORD_MAX 4000 /* bytes of one line; what is longer is cut. Below PIPE_BUF */
+
+enum log_sink_kind { LOG_SINK_CONSOLE, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL, LOG_SINKS };
+
+/* Whose records these are: [MASTER], [PORT 8000]. */
+enum log_role { LOG_ROLE_MASTER, LOG_ROLE_WORKER, LOG_ROLE_KEYHOLDER };
+
+struct log_sink {
+	int fd;		    /* -1: this sink is not in use */
+	bool broken;	    /* the peer is gone; needs a new descriptor */
+	bool torn;	    /* console: the last line was written in part */
+	uint64_t dropped;   /* records lost and not yet told */
+	uint64_t dropped_total;
+};
+
+struct log {
+	struct log_sink sinks[LOG_SINKS];
+	enum log_role role;
+	unsigned port;	 /* 0: none */
+	unsigned worker; /* from 1; 0: none */
+	int facility;	 /* syslog facility, LOG_DAEMON … */
+	pid_t pid;
+	int64_t second;	 /* the wall-clock second that the cached stamps are for */
+	char stamp[32];	 /* "2024-12-06 10:15:30" */
+	char rfc3164[32];/* "Dec  6 10:15:30" */
+};
+
+/* One request, for log_access(). Pointers are borrowed for the call; the bytes are the client's,
+ * raw: escaping is done here. */
+struct log_access {
+	const char *client;	 /* numeric address, trusted text */
+	unsigned client_port;
+	const char *method;	 /* NULL: no head could be read */
+	size_t method_len;
+	const char *target;	 /* the request target as sent */
+	size_t target_len;
+	unsigned version_minor;	 /* HTTP/1.x */
+	unsigned status;
+	uint64_t bytes;		 /* of response body sent */
+	uint64_t duration_us;
+	const char *request_id;	 /* trusted text */
+};
+
+/* Makes an empty log: no sink, records go nowhere. */
+void log_init(struct log *, enum log_role, unsigned port, unsigned worker, int facility);
+
+/*
+ * Opens one sink: path is that of the datagram socket (ignored for the console, which is standard
+ * error, reopened where possible so that non-blocking mode is not forced on whoever shares it).
+ * Returns 0 or -errno; a sink whose daemon is missing right now is in use all the same: it counts
+ * as broken, log_reopen() mends it.
+ */
+int log_open(struct log *, enum log_sink_kind, const char *path);
+
+/* A fresh descriptor for a broken socket sink: the descriptor, which is the caller's, or -errno
+ * while the daemon is still missing. Never blocks. */
+int log_reopen(enum log_sink_kind, const char *path);
+
+/* Puts new_fd in the place of the sink's descriptor and closes new_fd. With no place yet the sink
+ * takes new_fd as it is (log_adopt is this, in a child). */
+void log_replace(struct log *, enum log_sink_kind, int new_fd);
+
+/* Closes all sinks. */
+void log_close(struct log *);
+
+/* Is standard error the journal's stream (JOURNAL_STREAM, systemd.exec(5))? */
+bool log_stderr_is_journal(void);
+
+/* priority: LOG_ERR … LOG_DEBUG of syslog(3). The text is the project's own, or was escaped with
+ * text_add_escaped(); control characters in it are escaped once more for safety. */
+void log_write(struct log *, int priority, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void log_vwrite(struct log *, int priority, const char *format, va_list)
+    __attribute__((format(printf, 3, 0)));
+
+/* The same on behalf of a port or one of its workers: what the master says about them. */
+void log_write_for(struct log *, unsigned port, unsigned worker, int priority,
+		   const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The access record, at LOG_INFO:
+ * Received GET request from ('127.0.0.1', 12345) "GET /path HTTP/1.1" 200 14 0.4ms */
+void log_access(struct log *, const struct log_access *);
+
+/* Tells outstanding drops where a sink takes lines again; to be called about once a second while
+ * log_outstanding(). Cheap when there are none. */
+void log_tick(struct log *);
+bool log_outstanding(const struct log *);
+
+#endif

@@ -1,0 +1,85 @@
+/* Runs in every process. */
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void fd_close(int *fd)
+{
+	int saved = errno;
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+int fd_sealed_memory(const char *name, const void *data, size_t len)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	const char *p = data;
+	int error = 0;
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			goto fail;
+		p += n;
+		len -= (size_t)n;
+	}
+	if (lseek(fd, 0, SEEK_SET) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		goto fail;
+	return fd;
+fail:
+	error = errno != 0 ? -errno : -EIO;
+	close(fd);
+	return error;
+}
+
+int fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_len)
+{
+	size_t size = 4096, len = 0;
+	int error;
+	(void)lseek(fd, 0, SEEK_SET);
+	char *data = malloc(size);
+	if (data == NULL)
+		return -ENOMEM;
+	for (;;) {
+		if (len + 1 == size) {
+			char *more = realloc(data, size * 2);
+			if (more == NULL) {
+				error = -ENOMEM;
+				goto fail;
+			}
+			data = more;
+			size *= 2;
+		}
+		ssize_t n = read(fd, data + len, size - 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			error = -errno;
+			goto fail;
+		}
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > max) {
+			error = -EFBIG;
+			goto fail;
+		}
+	}
+	data[len] = '\0';
+	*ret_data = data;
+	*ret_len = len;
+	return 0;
+fail:
+	free(data);
+	return error;
+}

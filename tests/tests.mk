@@ -1,0 +1,25 @@
+# How the tests are built and run; read by the GNUmakefile.
+
+UNIT_SRC  := $(wildcard tests/unit/test_*.c)
+UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libbulkhead.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Isrc $(ALLCFLAGS) -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS) -lcmocka
+
+unit: $(UNIT_BIN)
+	@for t in $(UNIT_BIN); do $$t || exit 1; done
+
+# Fuzzers need clang's libFuzzer: make fuzz CC=clang BUILD=build/fuzz. The library is built with
+# the coverage the fuzzer needs, the address and undefined-behaviour sanitizers with it.
+FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN  := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libbulkhead.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Isrc $(ALLCFLAGS) -fsanitize=fuzzer -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS)
+
+fuzz: $(FUZZ_BIN)
+
+.PHONY: unit fuzz
+-include $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
