@@ -1,0 +1,71 @@
+/*
+ * One TLS session of a server, over memory: it never sees a descriptor.
+ *
+ * Ciphertext goes in and out through a struct tls_wire that all sessions of an event loop share:
+ * the connection points it at what it has received, calls, and sends what has gathered in out.
+ * So one recv and one send serve any number of records, and nothing here can block.
+ */
+#ifndef TLS_SESSION_H
+#define TLS_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "tls/context.h"
+
+struct gnutls_session_int;
+
+#define TLS_RECORD_MAX 16384 /* plaintext bytes in a record, RFC 8446 5.1 */
+
+struct tls_wire {
+	const uint8_t *in; /* received and not yet taken; borrowed */
+	size_t in_len;
+	bool in_ended;	   /* the transport has ended: nothing will follow in */
+	struct buf out;	   /* made and not yet sent */
+};
+
+struct tls_session {
+	struct gnutls_session_int *handle; /* NULL: none */
+	struct tls_wire *wire;
+};
+
+enum tls_result {
+	TLS_OK = 1,
+	TLS_CLOSED = 0, /* the peer has ended with close_notify */
+	TLS_AGAIN = -1, /* all of in was taken, more is needed */
+	TLS_FAILED = -2 /* over: the alert for it, where one is due, is in out */
+};
+
+struct tls_facts {
+	const char *version; /* all static or the session's */
+	const char *cipher;
+	const char *group;
+	const char *server_name; /* NULL: none was sent; copied into name by tls_session_facts */
+	bool resumed;
+	char name[256];
+};
+
+/* 0 or -ENOMEM. context and wire outlive the session. */
+int tls_session_init(struct tls_session *, const struct tls_context *, struct tls_wire *);
+void tls_session_release(struct tls_session *);
+
+/* Goes on with the handshake: TLS_OK once it is done (one session ticket has been put into out),
+ * TLS_AGAIN, TLS_FAILED. ret_reason, after TLS_FAILED, is a short static text for people. */
+enum tls_result tls_session_handshake(struct tls_session *, const char **ret_reason);
+
+/* Decrypts at most size bytes: > 0 how many, else enum tls_result. With size of at least
+ * TLS_RECORD_MAX nothing decrypted ever stays inside. */
+ssize_t tls_session_read(struct tls_session *, uint8_t *data, size_t size);
+
+/* Encrypts all of it into out: TLS_OK or TLS_FAILED (out of memory). */
+enum tls_result tls_session_write(struct tls_session *, const uint8_t *data, size_t len);
+
+/* Puts close_notify into out. */
+void tls_session_close(struct tls_session *);
+
+void tls_session_facts(const struct tls_session *, struct tls_facts *ret);
+
+#endif

@@ -1,0 +1,140 @@
+/* Runs in the master and in every child. Must never trust a peer, nor leak what it sent. */
+#include "ipc/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+struct header {
+	uint32_t type;
+};
+
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
+};
+
+const struct ipc_permit ipc_master_permits[IPC_TYPES] = {
+    [IPC_READY] = {.allowed = 1},
+    [IPC_FAILED] = {.allowed = 1, .payload_min = 1, .payload_max = IPC_PAYLOAD_MAX},
+    [IPC_NOTICE] = {.allowed = 1, .payload_min = 1, .payload_max = IPC_PAYLOAD_MAX},
+    [IPC_LOG_BROKEN] = {.allowed = 1, .payload_min = 4, .payload_max = 4},
+};
+
+const struct ipc_permit ipc_worker_permits[IPC_TYPES] = {
+    [IPC_START] = {.allowed = 1,
+		   .payload_min = sizeof(struct ipc_start),
+		   .payload_max = sizeof(struct ipc_start),
+		   .fds_min = 3,
+		   .fds_max = IPC_FDS_MAX},
+    [IPC_DRAIN] = {.allowed = 1},
+    [IPC_LOG_SINK] =
+	{.allowed = 1, .payload_min = 4, .payload_max = 4, .fds_min = 1, .fds_max = 1},
+};
+
+int ipc_channel(int ret_fds[2])
+{
+	int fds[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0) {
+		int error = -errno;
+		fd_close(&fds[0]);
+		fd_close(&fds[1]);
+		return error;
+	}
+	ret_fds[0] = fds[0];
+	ret_fds[1] = fds[1];
+	return 0;
+}
+
+int ipc_send(int fd, enum ipc_type type, const void *payload, size_t len, const int *fds,
+	     size_t fds_count)
+{
+	if (len > IPC_PAYLOAD_MAX || fds_count > IPC_FDS_MAX)
+		return -EMSGSIZE;
+	struct header header = {.type = type};
+	struct iovec iov[2] = {{&header, sizeof(header)}, {(void *)(uintptr_t)payload, len}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+	union control control;
+	if (fds_count > 0) {
+		memset(&control, 0, sizeof(control));
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * fds_count);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * fds_count);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * fds_count);
+	}
+	ssize_t n;
+	do
+		n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* Collects whatever descriptors came, so that they can be closed whatever the message is. */
+static void descriptors_take(struct msghdr *msg, struct ipc_message *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		if (count > IPC_FDS_MAX - m->fds_count) /* cannot be: the control buffer is ours */
+			count = IPC_FDS_MAX - m->fds_count;
+		memcpy(m->fds + m->fds_count, CMSG_DATA(c), count * sizeof(int));
+		m->fds_count += count;
+	}
+}
+
+static int message_permitted(const struct ipc_message *m, uint32_t type,
+			     const struct ipc_permit permits[IPC_TYPES])
+{
+	if (type >= IPC_TYPES)
+		return 0;
+	const struct ipc_permit *p = &permits[type];
+	return p->allowed && m->len >= p->payload_min && m->len <= p->payload_max &&
+	       m->fds_count >= p->fds_min && m->fds_count <= p->fds_max;
+}
+
+int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], struct ipc_message *ret)
+{
+	struct header header;
+	struct iovec iov[2] = {{&header, sizeof(header)}, {ret->payload, IPC_PAYLOAD_MAX}};
+	union control control;
+	struct msghdr msg = {.msg_iov = iov,
+			     .msg_iovlen = 2,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control)};
+	ssize_t n;
+	do
+		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	ret->fds_count = 0;
+	descriptors_take(&msg, ret);
+	if (n == 0)
+		return 0;
+	ret->len = (size_t)n >= sizeof(header) ? (size_t)n - sizeof(header) : 0;
+	ret->payload[ret->len] = 0;
+	if ((size_t)n < sizeof(header) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+	    !message_permitted(ret, header.type, permits)) {
+		ipc_message_release(ret);
+		return -EBADMSG;
+	}
+	ret->type = (enum ipc_type)header.type;
+	return 1;
+}
+
+void ipc_message_release(struct ipc_message *m)
+{
+	for (size_t i = 0; i < m->fds_count; i++)
+		fd_close(&m->fds[i]);
+	m->fds_count = 0;
+}

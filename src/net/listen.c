@@ -1,0 +1,74 @@
+/* net_listen runs in the master, net_accept in workers. */
+#include "net/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static socklen_t address_parse(const char *text, uint16_t port, union address *a)
+{
+	memset(a, 0, sizeof(*a));
+	if (inet_pton(AF_INET, text, &a->v4.sin_addr) == 1) {
+		a->v4.sin_family = AF_INET;
+		a->v4.sin_port = htons(port);
+		return sizeof(a->v4);
+	}
+	if (inet_pton(AF_INET6, text, &a->v6.sin6_addr) == 1) {
+		a->v6.sin6_family = AF_INET6;
+		a->v6.sin6_port = htons(port);
+		return sizeof(a->v6);
+	}
+	return 0;
+}
+
+int net_listen(const char *address, uint16_t port)
+{
+	union address a;
+	socklen_t len = address_parse(address, port, &a);
+	if (len == 0)
+		return -EINVAL;
+
+	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	const int on = 1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    (a.any.sa_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    bind(fd, &a.any, len) < 0 || listen(fd, SOMAXCONN) < 0) {
+		int error = -errno;
+		fd_close(&fd);
+		return error;
+	}
+	return fd;
+}
+
+int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port)
+{
+	union address a;
+	socklen_t len = sizeof(a);
+	int fd = accept4(listener_fd, &a.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (a.any.sa_family == AF_INET6) {
+		(void)inet_ntop(AF_INET6, &a.v6.sin6_addr, address, NET_ADDRESS_MAX);
+		*ret_port = ntohs(a.v6.sin6_port);
+	} else {
+		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, NET_ADDRESS_MAX);
+		*ret_port = ntohs(a.v4.sin_port);
+	}
+	return fd;
+}

@@ -1,0 +1,202 @@
+/*
+ * Runs in every role. Must never know what a descriptor is for, nor block but in epoll_wait.
+ */
+#include "net/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+int loop_init(struct loop *l)
+{
+	*l = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+	if (l->epoll_fd < 0)
+		return -errno;
+	l->now_ms = clock_ms();
+	return 0;
+}
+
+void loop_release(struct loop *l)
+{
+	fd_close(&l->epoll_fd);
+	free(l->heap);
+	l->heap = NULL;
+	l->heap_len = l->heap_size = l->timers = 0;
+}
+
+/* --- timers: a binary heap whose keys may be early (lazily corrected when they come up) --- */
+
+static void heap_put(struct loop *l, size_t i, struct loop_timer *t)
+{
+	l->heap[i] = t;
+	t->position = i;
+}
+
+static void heap_up(struct loop *l, size_t i)
+{
+	struct loop_timer *t = l->heap[i];
+	while (i > 0 && l->heap[(i - 1) / 2]->key_ms > t->key_ms) {
+		heap_put(l, i, l->heap[(i - 1) / 2]);
+		i = (i - 1) / 2;
+	}
+	heap_put(l, i, t);
+}
+
+static void heap_down(struct loop *l, size_t i)
+{
+	struct loop_timer *t = l->heap[i];
+	for (;;) {
+		size_t child = 2 * i + 1;
+		if (child >= l->heap_len)
+			break;
+		if (child + 1 < l->heap_len && l->heap[child + 1]->key_ms < l->heap[child]->key_ms)
+			child++;
+		if (l->heap[child]->key_ms >= t->key_ms)
+			break;
+		heap_put(l, i, l->heap[child]);
+		i = child;
+	}
+	heap_put(l, i, t);
+}
+
+int loop_timer_init(struct loop *l, struct loop_timer *t,
+		    void (*expired)(struct loop *, struct loop_timer *))
+{
+	if (l->timers == l->heap_size) {
+		size_t size = l->heap_size > 0 ? l->heap_size * 2 : 16;
+		struct loop_timer **heap = reallocarray(l->heap, size, sizeof(*heap));
+		if (heap == NULL)
+			return -ENOMEM;
+		l->heap = heap;
+		l->heap_size = size;
+	}
+	l->timers++;
+	*t = (struct loop_timer){.position = LOOP_TIMER_UNSET, .expired = expired};
+	return 0;
+}
+
+void loop_timer_release(struct loop *l, struct loop_timer *t)
+{
+	loop_timer_cancel(l, t);
+	l->timers--;
+}
+
+void loop_timer_cancel(struct loop *l, struct loop_timer *t)
+{
+	size_t i = t->position;
+	if (i == LOOP_TIMER_UNSET)
+		return;
+	t->position = LOOP_TIMER_UNSET;
+	struct loop_timer *last = l->heap[--l->heap_len];
+	if (last == t)
+		return;
+	heap_put(l, i, last);
+	heap_up(l, i);
+	heap_down(l, last->position);
+}
+
+void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t deadline_ms)
+{
+	if (deadline_ms <= l->now_ms)
+		deadline_ms = l->now_ms + 1;
+	t->deadline_ms = deadline_ms;
+	if (t->position == LOOP_TIMER_UNSET) {
+		t->key_ms = deadline_ms;
+		heap_put(l, l->heap_len++, t);
+		heap_up(l, t->position);
+	} else if (deadline_ms < t->key_ms) {
+		t->key_ms = deadline_ms;
+		heap_up(l, t->position);
+	} /* later: corrected when the early key comes up */
+}
+
+/* Runs what is due. It ends: a timer cannot be set for now, only for later. */
+static void timers_run(struct loop *l)
+{
+	uint64_t now = l->now_ms;
+	while (l->heap_len > 0 && l->heap[0]->key_ms <= now) {
+		struct loop_timer *t = l->heap[0];
+		if (t->deadline_ms > now) {
+			t->key_ms = t->deadline_ms;
+			heap_down(l, 0);
+			continue;
+		}
+		loop_timer_cancel(l, t);
+		t->expired(l, t); /* t may be gone after this */
+	}
+}
+
+static int timers_wait_ms(const struct loop *l, int max_wait_ms)
+{
+	if (l->heap_len == 0)
+		return max_wait_ms;
+	uint64_t key = l->heap[0]->key_ms, now = clock_ms();
+	uint64_t wait = key > now ? key - now : 0;
+	if (max_wait_ms >= 0 && wait > (uint64_t)max_wait_ms)
+		return max_wait_ms;
+	return wait > INT_MAX ? INT_MAX : (int)wait;
+}
+
+/* --- descriptors --- */
+
+int loop_add(struct loop *l, struct loop_io *io, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = io};
+	io->events = events;
+	return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, io->fd, &event) < 0 ? -errno : 0;
+}
+
+int loop_modify(struct loop *l, struct loop_io *io, uint32_t events)
+{
+	if (io->events == events)
+		return 0;
+	struct epoll_event event = {.events = events, .data.ptr = io};
+	io->events = events;
+	return epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, io->fd, &event) < 0 ? -errno : 0;
+}
+
+/* An event of this turn that is still to come must not reach memory that may be gone by then. */
+static void batch_forget(struct loop *l, const struct loop_io *io)
+{
+	for (int i = l->batch_next; i < l->batch_len; i++)
+		if (l->batch[i].data.ptr == io)
+			l->batch[i].data.ptr = NULL;
+}
+
+void loop_remove(struct loop *l, struct loop_io *io)
+{
+	(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+	batch_forget(l, io);
+}
+
+void loop_close(struct loop *l, struct loop_io *io)
+{
+	batch_forget(l, io);
+	fd_close(&io->fd);
+}
+
+int loop_turn(struct loop *l, int max_wait_ms)
+{
+	struct epoll_event batch[LOOP_EVENTS_MAX];
+	int n = epoll_wait(l->epoll_fd, batch, LOOP_EVENTS_MAX, timers_wait_ms(l, max_wait_ms));
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	l->now_ms = clock_ms();
+	l->batch = batch;
+	l->batch_len = n > 0 ? n : 0;
+	for (l->batch_next = 0; l->batch_next < l->batch_len;) {
+		const struct epoll_event *event = &batch[l->batch_next++];
+		struct loop_io *io = event->data.ptr;
+		if (io != NULL)
+			io->ready(l, io, event->events);
+	}
+	l->batch_len = l->batch_next = 0;
+	l->batch = NULL;
+	timers_run(l);
+	return 0;
+}

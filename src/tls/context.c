@@ -1,0 +1,196 @@
+/*
+ * Runs in a worker before it serves, and in bulkhead -t. Nothing here changes once sessions exist.
+ */
+#include "tls/context.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/x509.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "tls/context_private.h"
+#include "tls/key.h"
+
+#define CERTIFICATE_FILE_MAX (1 << 20)
+
+/* TLS 1.3's cost is mostly the key exchange: X25519 first saves a third of a full handshake. */
+static const char policy[] = "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE:"
+			     "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
+			     "+GROUP-SECP521R1";
+
+struct chain {
+	gnutls_x509_crt_t *certificates;
+	unsigned count;
+};
+
+static void chain_release(struct chain *c)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		gnutls_x509_crt_deinit(c->certificates[i]);
+	gnutls_free(c->certificates);
+	*c = (struct chain){0};
+}
+
+static int chain_load(const char *path, struct chain *ret, struct err *err)
+{
+	char *pem = NULL;
+	size_t len = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int error = fd < 0 ? -errno : fd_read_all(fd, CERTIFICATE_FILE_MAX, &pem, &len);
+	fd_close(&fd);
+	if (error < 0) {
+		err_set(err, "certificate \"%s\" cannot be read: %s", path, strerror(-error));
+		return -1;
+	}
+	gnutls_datum_t datum = {(unsigned char *)pem, (unsigned)len};
+	error = gnutls_x509_crt_list_import2(&ret->certificates, &ret->count, &datum,
+					     GNUTLS_X509_FMT_PEM, 0);
+	free(pem);
+	if (error < 0) {
+		*ret = (struct chain){0};
+		err_set(err, "certificate \"%s\" is not a certificate in PEM: %s", path,
+			gnutls_strerror(error));
+		return -1;
+	}
+	return 0;
+}
+
+static void validity_check(const struct chain *chain, const struct tls_pair *pair, size_t index,
+			   tls_warning_fn *warn, void *arg)
+{
+	struct err text;
+	char day[32];
+	struct tm tm;
+	time_t now = time(NULL);
+	time_t until = gnutls_x509_crt_get_expiration_time(chain->certificates[0]);
+	time_t since = gnutls_x509_crt_get_activation_time(chain->certificates[0]);
+	if (until != (time_t)-1 && until < now) {
+		strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&until, &tm));
+		err_set(&text, "certificate \"%s\" has expired on %s", pair->certificate, day);
+	} else if (since != (time_t)-1 && since > now) {
+		strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&since, &tm));
+		err_set(&text, "certificate \"%s\" is not valid before %s", pair->certificate, day);
+	} else {
+		return;
+	}
+	warn(arg, index, text.text);
+}
+
+/* Hands a chain and its key to the credentials, which own both from then on. */
+static int pair_give(gnutls_certificate_credentials_t credentials, struct chain *chain,
+		     gnutls_privkey_t key)
+{
+	/* The list is freed with the credentials only when it is one allocation of pcerts. */
+	gnutls_pcert_st *list = gnutls_calloc(chain->count, sizeof(*list));
+	if (list == NULL)
+		return GNUTLS_E_MEMORY_ERROR;
+	unsigned done = 0;
+	int error = 0;
+	for (; error >= 0 && done < chain->count; done++)
+		error = gnutls_pcert_import_x509(&list[done], chain->certificates[done], 0);
+	if (error >= 0)
+		error = gnutls_certificate_set_key(credentials, NULL, 0, list, (int)chain->count,
+						   key);
+	if (error < 0) {
+		for (unsigned i = 0; i < done; i++)
+			gnutls_pcert_deinit(&list[i]);
+	}
+	gnutls_free(list); /* its contents were taken over or are gone */
+	return error;
+}
+
+static int pair_load(gnutls_certificate_credentials_t credentials, const struct tls_pair *pair,
+		     size_t index, int want_rsa, tls_warning_fn *warn, void *arg, struct err *err)
+{
+	struct chain chain = {0};
+	gnutls_privkey_t key = NULL;
+	int result = -1;
+
+	if (chain_load(pair->certificate, &chain, err) < 0)
+		return -1;
+	int kind = gnutls_x509_crt_get_pk_algorithm(chain.certificates[0], NULL);
+	if ((kind == GNUTLS_PK_RSA || kind == GNUTLS_PK_RSA_PSS) != want_rsa) {
+		result = 0; /* the other round's */
+		goto out;
+	}
+	if (tls_key_load(pair->key, &key, err) < 0)
+		goto out;
+	int error = pair_give(credentials, &chain, key);
+	if (error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH) {
+		err_set(err, "certificate \"%s\" does not match key \"%s\"", pair->certificate,
+			pair->key);
+		goto out;
+	}
+	if (error < 0) {
+		err_set(err, "certificate \"%s\" cannot be used: %s", pair->certificate,
+			gnutls_strerror(error));
+		goto out;
+	}
+	key = NULL; /* the credentials' */
+	validity_check(&chain, pair, index, warn, arg);
+	result = 0;
+out:
+	gnutls_privkey_deinit(key);
+	chain_release(&chain);
+	return result;
+}
+
+int tls_context_new(const struct tls_pair *pairs, size_t count, const uint8_t *ticket_key,
+		    tls_warning_fn *warn, void *arg, struct tls_context **ret, size_t *ret_pair,
+		    struct err *err)
+{
+	*ret_pair = 0;
+	struct tls_context *c = calloc(1, sizeof(*c));
+	if (c == NULL || gnutls_certificate_allocate_credentials(&c->credentials) < 0) {
+		err_set(err, "out of memory");
+		goto fail;
+	}
+	/* GnuTLS takes the first that fits where a client likes several: the cheaper ones first. */
+	for (int rsa = 0; rsa <= 1; rsa++)
+		for (size_t i = 0; i < count; i++) {
+			*ret_pair = i;
+			if (pair_load(c->credentials, &pairs[i], i, rsa, warn, arg, err) < 0)
+				goto fail;
+		}
+
+	const char *where = NULL;
+	int error = gnutls_priority_init2(&c->priority, policy, &where,
+					  GNUTLS_PRIORITY_INIT_DEF_APPEND);
+	if (error < 0) {
+		err_set(err, "the system's GnuTLS policy cannot be used: %s%s%s",
+			gnutls_strerror(error), where != NULL ? " at " : "",
+			where != NULL ? where : "");
+		goto fail;
+	}
+	c->ticket_key.data = gnutls_malloc(TLS_TICKET_KEY_BYTES);
+	if (c->ticket_key.data == NULL) {
+		err_set(err, "out of memory");
+		goto fail;
+	}
+	memcpy(c->ticket_key.data, ticket_key, TLS_TICKET_KEY_BYTES);
+	c->ticket_key.size = TLS_TICKET_KEY_BYTES;
+	*ret = c;
+	return 0;
+fail:
+	tls_context_free(c);
+	return -1;
+}
+
+void tls_context_free(struct tls_context *c)
+{
+	if (c == NULL)
+		return;
+	if (c->credentials != NULL)
+		gnutls_certificate_free_credentials(c->credentials);
+	if (c->priority != NULL)
+		gnutls_priority_deinit(c->priority);
+	if (c->ticket_key.data != NULL) {
+		explicit_bzero(c->ticket_key.data, c->ticket_key.size);
+		gnutls_free(c->ticket_key.data);
+	}
+	free(c);
+}

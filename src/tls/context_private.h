@@ -1,0 +1,13 @@
+/* What sessions read of a context; src/tls only. */
+#ifndef TLS_CONTEXT_PRIVATE_H
+#define TLS_CONTEXT_PRIVATE_H
+
+#include <gnutls/gnutls.h>
+
+struct tls_context {
+	gnutls_certificate_credentials_t credentials;
+	gnutls_priority_t priority; /* shared: a session costs half the memory */
+	gnutls_datum_t ticket_key;
+};
+
+#endif

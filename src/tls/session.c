@@ -1,0 +1,167 @@
+/*
+ * Runs in a worker's loop, on client bytes. Must never block, and never touch a descriptor: GnuTLS
+ * is fed from and writes to memory, because with its own transport one request costs five sends
+ * and eight receives.
+ */
+#include "tls/session.h"
+
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <string.h>
+
+#include "tls/context_private.h"
+
+static const gnutls_datum_t alpn_http1 = {(unsigned char *)"http/1.1", 8};
+
+static ssize_t wire_pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
+{
+	struct tls_session *s = ptr;
+	struct tls_wire *w = s->wire;
+	if (w->in_len == 0) {
+		if (w->in_ended)
+			return 0;
+		gnutls_transport_set_errno(s->handle, EAGAIN);
+		return -1;
+	}
+	if (len > w->in_len)
+		len = w->in_len;
+	memcpy(data, w->in, len);
+	w->in += len;
+	w->in_len -= len;
+	return (ssize_t)len;
+}
+
+static ssize_t wire_push(gnutls_transport_ptr_t ptr, const giovec_t *iov, int count)
+{
+	struct tls_session *s = ptr;
+	size_t total = 0;
+	for (int i = 0; i < count; i++)
+		total += iov[i].iov_len;
+	uint8_t *to = buf_reserve(&s->wire->out, total);
+	if (to == NULL) {
+		gnutls_transport_set_errno(s->handle, ENOMEM);
+		return -1;
+	}
+	for (int i = 0; i < count; i++) {
+		memcpy(to, iov[i].iov_base, iov[i].iov_len);
+		to += iov[i].iov_len;
+	}
+	buf_advance(&s->wire->out, total);
+	return (ssize_t)total;
+}
+
+int tls_session_init(struct tls_session *s, const struct tls_context *c, struct tls_wire *wire)
+{
+	*s = (struct tls_session){.wire = wire};
+	if (gnutls_init(&s->handle, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
+					GNUTLS_NO_AUTO_SEND_TICKET) < 0)
+		return -ENOMEM;
+	if (gnutls_priority_set(s->handle, c->priority) < 0 ||
+	    gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->credentials) < 0 ||
+	    gnutls_session_ticket_enable_server(s->handle, &c->ticket_key) < 0 ||
+	    /* RFC 7301 3.2: a client that offers protocols, but none of ours, is told so. */
+	    gnutls_alpn_set_protocols(s->handle, &alpn_http1, 1, GNUTLS_ALPN_MANDATORY) < 0) {
+		tls_session_release(s);
+		return -ENOMEM;
+	}
+	gnutls_certificate_server_set_request(s->handle, GNUTLS_CERT_IGNORE);
+	gnutls_transport_set_ptr(s->handle, s);
+	gnutls_transport_set_pull_function(s->handle, wire_pull);
+	gnutls_transport_set_vec_push_function(s->handle, wire_push);
+	return 0;
+}
+
+void tls_session_release(struct tls_session *s)
+{
+	if (s->handle != NULL)
+		gnutls_deinit(s->handle);
+	s->handle = NULL;
+}
+
+/* Warnings come between records and are answered by going on; each one costs the peer a record. */
+static int is_transient(int result)
+{
+	return result == GNUTLS_E_INTERRUPTED || result == GNUTLS_E_WARNING_ALERT_RECEIVED ||
+	       result == GNUTLS_E_GOT_APPLICATION_DATA;
+}
+
+/* Tells the peer what is wrong (RFC 8446, 6.2), unless it is gone or has told us. */
+static enum tls_result fail(struct tls_session *s, int result)
+{
+	if (result != GNUTLS_E_FATAL_ALERT_RECEIVED && result != GNUTLS_E_PREMATURE_TERMINATION &&
+	    result != GNUTLS_E_PUSH_ERROR && result != GNUTLS_E_PULL_ERROR)
+		(void)gnutls_alert_send_appropriate(s->handle, result);
+	return TLS_FAILED;
+}
+
+enum tls_result tls_session_handshake(struct tls_session *s, const char **ret_reason)
+{
+	int result;
+	do
+		result = gnutls_handshake(s->handle);
+	while (is_transient(result));
+	if (result == GNUTLS_E_AGAIN)
+		return TLS_AGAIN;
+	if (result < 0) {
+		*ret_reason = gnutls_strerror(result);
+		if (result == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+			const char *alert = gnutls_alert_get_name(gnutls_alert_get(s->handle));
+			*ret_reason = alert != NULL ? alert : "alert received";
+		}
+		return fail(s, result);
+	}
+	if (gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)
+		(void)gnutls_session_ticket_send(s->handle, 1, 0);
+	return TLS_OK;
+}
+
+ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
+{
+	ssize_t n;
+	do
+		n = gnutls_record_recv(s->handle, data, size);
+	while (n < 0 && is_transient((int)n));
+	if (n >= 0)
+		return n;
+	if (n == GNUTLS_E_AGAIN)
+		return TLS_AGAIN;
+	if (n == GNUTLS_E_REHANDSHAKE) { /* TLS 1.2 only, and no client needs it */
+		(void)gnutls_alert_send(s->handle, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
+		return TLS_FAILED;
+	}
+	return fail(s, (int)n);
+}
+
+enum tls_result tls_session_write(struct tls_session *s, const uint8_t *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = gnutls_record_send(s->handle, data, len);
+		if (n == GNUTLS_E_INTERRUPTED)
+			continue;
+		if (n < 0)
+			return TLS_FAILED;
+		data += n;
+		len -= (size_t)n;
+	}
+	return TLS_OK;
+}
+
+void tls_session_close(struct tls_session *s)
+{
+	(void)gnutls_bye(s->handle, GNUTLS_SHUT_WR);
+}
+
+void tls_session_facts(const struct tls_session *s, struct tls_facts *ret)
+{
+	*ret = (struct tls_facts){
+	    .version = gnutls_protocol_get_name(gnutls_protocol_get_version(s->handle)),
+	    .cipher = gnutls_ciphersuite_get(s->handle),
+	    .group = gnutls_group_get_name(gnutls_group_get(s->handle)),
+	    .resumed = gnutls_session_is_resumed(s->handle) != 0,
+	};
+	size_t len = sizeof(ret->name);
+	unsigned type;
+	if (gnutls_server_name_get(s->handle, ret->name, &len, &type, 0) == 0 &&
+	    type == GNUTLS_NAME_DNS)
+		ret->server_name = ret->name;
+}
