@@ -20,7 +20,6 @@ enum ipc_type {
 	IPC_START = 1,	/* master → child: struct ipc_start and its descriptors; once, first */
 	IPC_READY,	/* worker → master: it accepts connections */
 	IPC_FAILED,	/* worker → master: why it cannot start, text; EX_CONFIG follows */
-	IPC_NOTICE,	/* worker → master: a warning for people, text */
 	IPC_DRAIN,	/* master → worker: finish what is in flight, then exit 0 */
 	IPC_LOG_BROKEN, /* worker → master: uint32_t, the log sink that is gone */
 	IPC_LOG_SINK,	/* master → worker: uint32_t, and its new descriptor */

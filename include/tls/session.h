@@ -34,7 +34,7 @@ struct tls_session {
 
 enum tls_result {
 	TLS_OK = 1,
-	TLS_CLOSED = 0, /* the peer has ended with close_notify */
+	TLS_CLOSED = 0, /* the peer has ended, by close_notify or without */
 	TLS_AGAIN = -1, /* all of in was taken, more is needed */
 	TLS_FAILED = -2 /* over: the alert for it, where one is due, is in out */
 };

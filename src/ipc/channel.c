@@ -21,7 +21,6 @@ union control {
 const struct ipc_permit ipc_master_permits[IPC_TYPES] = {
     [IPC_READY] = {.allowed = 1},
     [IPC_FAILED] = {.allowed = 1, .payload_min = 1, .payload_max = IPC_PAYLOAD_MAX},
-    [IPC_NOTICE] = {.allowed = 1, .payload_min = 1, .payload_max = IPC_PAYLOAD_MAX},
     [IPC_LOG_BROKEN] = {.allowed = 1, .payload_min = 4, .payload_max = 4},
 };
 

@@ -81,8 +81,7 @@ void tls_session_release(struct tls_session *s)
 /* Warnings come between records and are answered by going on; each one costs the peer a record. */
 static int is_transient(int result)
 {
-	return result == GNUTLS_E_INTERRUPTED || result == GNUTLS_E_WARNING_ALERT_RECEIVED ||
-	       result == GNUTLS_E_GOT_APPLICATION_DATA;
+	return result == GNUTLS_E_INTERRUPTED || result == GNUTLS_E_WARNING_ALERT_RECEIVED;
 }
 
 /* Tells the peer what is wrong (RFC 8446, 6.2), unless it is gone or has told us. */
@@ -125,6 +124,10 @@ ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
 		return n;
 	if (n == GNUTLS_E_AGAIN)
 		return TLS_AGAIN;
+	/* The transport has ended without close_notify. HTTP tells by its own framing whether
+	 * something is missing (RFC 9112, 9.8). */
+	if (n == GNUTLS_E_PREMATURE_TERMINATION)
+		return TLS_CLOSED;
 	if (n == GNUTLS_E_REHANDSHAKE) { /* TLS 1.2 only, and no client needs it */
 		(void)gnutls_alert_send(s->handle, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
 		return TLS_FAILED;

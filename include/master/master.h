@@ -1,0 +1,25 @@
+/*
+ * The master role: binds the listeners, starts a pool of workers per port, reaps and restarts
+ * them, forwards what it is told by signals. Never speaks TLS or HTTP, never blocks, never trusts
+ * what a child says. src/master/README.md has the states.
+ */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include <stdbool.h>
+
+#include "conf/conf.h"
+
+struct master_options {
+	bool daemonized;	 /* standard error leads nowhere */
+	const char *pid_file;	 /* NULL: none */
+	int ready_fd;		 /* told once, one byte (the exit status so far), when every port is
+				    decided upon; -1: nobody wants to know */
+	unsigned verbose;
+};
+
+/* Runs until it is told to stop. conf is the caller's. Returns the exit status: 0 after a clean
+ * drain, 1 when no port could be served or something had to be killed, else as in sysexits(3). */
+int master_main(const struct conf *, const struct master_options *);
+
+#endif

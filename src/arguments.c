@@ -1,0 +1,177 @@
+/* Runs once at the start of every bulkhead; must not touch anything but its arguments. */
+#include "arguments.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+
+#define USAGE_STATUS 2
+#define WORKERS_MAX  64
+
+enum { OPTION_CERTIFICATE = 256, OPTION_KEY, OPTION_CHILD };
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'f'},
+    {"test", no_argument, NULL, 't'},
+    {"dump", no_argument, NULL, 'T'},
+    {"port", required_argument, NULL, 'p'},
+    {"workers", required_argument, NULL, 'w'},
+    {"certificate", required_argument, NULL, OPTION_CERTIFICATE},
+    {"key", required_argument, NULL, OPTION_KEY},
+    {"pid-file", required_argument, NULL, 'P'},
+    {"daemonize", no_argument, NULL, 'D'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {"child", no_argument, NULL, OPTION_CHILD},
+    {0},
+};
+
+void arguments_usage(void)
+{
+	puts("usage: bulkhead [-tTDvVh] [-f FILE | -p LIST] [-w N] [-P FILE]\n"
+	     "                [--certificate FILE --key FILE]\n"
+	     "\n"
+	     "An HTTPS server with a process of its own for every port. Without a configuration it\n"
+	     "serves ports 8000, 8001 and 8002.\n"
+	     "\n"
+	     "  -f, --config FILE       the configuration, see bulkhead.conf(5)\n"
+	     "  -t, --test              check it, certificates too; exit 0 or 1\n"
+	     "  -T, --dump              print it in full, every default spelled out\n"
+	     "  -p, --port LIST         serve these ports instead: 9000,9005-9009\n"
+	     "  -w, --workers N         worker processes for each port\n"
+	     "      --certificate FILE  PEM certificate (and chain) ...\n"
+	     "      --key FILE          ... and its private key\n"
+	     "  -D, --daemonize         go to the background once the ports are served\n"
+	     "  -P, --pid-file FILE     write the master's process id there\n"
+	     "  -v, --verbose           log why connections end, too\n"
+	     "  -V, --version           print the version\n"
+	     "  -h, --help              print this\n"
+	     "\n"
+	     "SIGINT and SIGTERM stop it gracefully; a second one at once.");
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) refuse(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	fputs("bulkhead: ", stderr);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	fputs("\nTry 'bulkhead --help'.\n", stderr);
+	exit(USAGE_STATUS);
+}
+
+static void port_add(struct arguments *a, uint16_t port)
+{
+	for (size_t i = 0; i < a->ports_count; i++)
+		if (a->ports[i] == port)
+			refuse("port %u is given twice", port);
+	uint16_t *ports = reallocarray(a->ports, a->ports_count + 1, sizeof(*ports));
+	if (ports == NULL)
+		refuse("out of memory");
+	a->ports = ports;
+	a->ports[a->ports_count++] = port;
+}
+
+/* "9000,9005-9009" */
+static void ports_parse(struct arguments *a, const char *list)
+{
+	const char *p = list;
+	do {
+		size_t len = strcspn(p, ",");
+		const char *dash = memchr(p, '-', len);
+		size_t first_len = dash != NULL ? (size_t)(dash - p) : len;
+		uint64_t first, last;
+		if (num_parse(p, first_len, 1, 65535, &first) < 0)
+			refuse("'%.*s' in '%s' is not a port (1 to 65535)", (int)len, p, list);
+		last = first;
+		if (dash != NULL && num_parse(dash + 1, len - first_len - 1, first, 65535, &last) < 0)
+			refuse("'%.*s' in '%s' is not a range of ports", (int)len, p, list);
+		for (uint64_t port = first; port <= last; port++)
+			port_add(a, (uint16_t)port);
+		p += len;
+	} while (*p++ == ',');
+}
+
+static uint32_t workers_parse(const char *text)
+{
+	uint64_t n;
+	if (num_parse(text, strlen(text), 1, WORKERS_MAX, &n) < 0)
+		refuse("'%s' is not a number of workers (1 to %d)", text, WORKERS_MAX);
+	return (uint32_t)n;
+}
+
+static void combinations_check(const struct arguments *a)
+{
+	if (a->config != NULL && a->ports != NULL)
+		refuse("--config and --port exclude each other: the ports are in the configuration");
+	if ((a->certificate == NULL) != (a->key == NULL))
+		refuse("--certificate and --key go together");
+}
+
+void arguments_parse(struct arguments *a, int argc, char **argv)
+{
+	*a = (struct arguments){.mode = MODE_SERVE};
+	int c;
+	while ((c = getopt_long(argc, argv, "+f:tTp:w:P:DvVh", options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			a->config = optarg;
+			break;
+		case 't':
+			a->mode = MODE_TEST;
+			break;
+		case 'T':
+			a->mode = MODE_DUMP;
+			break;
+		case 'p':
+			ports_parse(a, optarg);
+			break;
+		case 'w':
+			a->workers = workers_parse(optarg);
+			break;
+		case OPTION_CERTIFICATE:
+			a->certificate = optarg;
+			break;
+		case OPTION_KEY:
+			a->key = optarg;
+			break;
+		case 'P':
+			a->pid_file = optarg;
+			break;
+		case 'D':
+			a->daemonize = true;
+			break;
+		case 'v':
+			a->verbose++;
+			break;
+		case 'V':
+			a->mode = MODE_VERSION;
+			return;
+		case 'h':
+			a->mode = MODE_HELP;
+			return;
+		case OPTION_CHILD:
+			a->mode = MODE_CHILD;
+			return;
+		default: /* getopt_long has said what is wrong */
+			fputs("Try 'bulkhead --help'.\n", stderr);
+			exit(USAGE_STATUS);
+		}
+	}
+	if (optind < argc)
+		refuse("what is '%s'? there are only options", argv[optind]);
+	combinations_check(a);
+}
+
+void arguments_release(struct arguments *a)
+{
+	free(a->ports);
+	a->ports = NULL;
+}

@@ -1,0 +1,38 @@
+/*
+ * The command line (bulkhead(8), getopt_long(3)) as data. Used by main.c alone.
+ */
+#ifndef ARGUMENTS_H
+#define ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum arguments_mode {
+	MODE_SERVE,
+	MODE_TEST,    /* -t */
+	MODE_DUMP,    /* -T */
+	MODE_VERSION, /* -V */
+	MODE_HELP,    /* -h */
+	MODE_CHILD    /* --child: how the master starts its own binary */
+};
+
+struct arguments {
+	enum arguments_mode mode;
+	const char *config;	 /* -f, NULL: built in */
+	uint16_t *ports;	 /* -p, owned; NULL: not given */
+	size_t ports_count;
+	uint32_t workers;	 /* -w, 0: not given */
+	const char *certificate; /* both or none */
+	const char *key;
+	const char *pid_file;
+	bool daemonize;
+	unsigned verbose;
+};
+
+/* Ends the process with status 2 and a hint when the words are wrong. */
+void arguments_parse(struct arguments *, int argc, char **argv);
+void arguments_release(struct arguments *);
+void arguments_usage(void); /* to standard output */
+
+#endif

@@ -1,0 +1,217 @@
+/*
+ * From arguments to a role: a check (-t), a dump (-T), the master, or, on the master's order, a
+ * worker. What happens before the role begins happens here; what a role does is its own folder's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "builtin.h"
+#include "conf/conf.h"
+#include "master/master.h"
+#include "tls/context.h"
+#include "worker/worker.h"
+
+#define CHANNEL_FD 3 /* where a child finds its channel */
+
+static void report(void *arg, enum conf_severity severity, const struct conf_where *where,
+		   const char *text)
+{
+	(void)arg;
+	fprintf(stderr, "%s:%u:%u: %s: %s\n", where->file, where->line, where->column,
+		severity == CONF_ERROR ? "error" : "warning", text);
+}
+
+static int conf_get(const struct arguments *a, struct conf **ret)
+{
+	const struct conf_options options = {.threads_built = worker_threads_built,
+					     .workers = a->workers,
+					     .certificate = a->certificate,
+					     .key = a->key};
+	if (a->config == NULL)
+		return builtin_conf(a, &options, report, NULL, a->mode == MODE_SERVE, ret);
+	return conf_parse_file(a->config, &options, report, NULL, ret);
+}
+
+/* --- -t ------------------------------------------------------------------------------------- */
+
+static void certificate_warning(void *arg, size_t pair, const char *text)
+{
+	const struct conf_port *port = arg;
+	report(NULL, CONF_WARNING, &port->certificates[pair].where, text);
+}
+
+/* Loads each pair by itself, so that every bad one is named. Ports that inherit the same pair show
+ * the same place: told once. */
+static int certificates_check(struct conf *conf)
+{
+	const uint8_t ticket_key[TLS_TICKET_KEY_BYTES] = {0}; /* nothing is served with it */
+	int bad = 0;
+	for (size_t i = 0; i < conf->ports_count; i++) {
+		struct conf_port *port = &conf->ports[i];
+		for (size_t k = 0; k < port->certificates_count; k++) {
+			const struct conf_certificate *c = &port->certificates[k];
+			const struct tls_pair pair = {c->certificate, c->key};
+			struct tls_context *context = NULL;
+			struct err err;
+			size_t at;
+			struct conf_port one = *port;
+			one.certificates = &port->certificates[k];
+			if (i > 0 && c->where.line == conf->ports[i - 1].certificates[0].where.line &&
+			    c->where.file == conf->ports[i - 1].certificates[0].where.file &&
+			    port->certificates_count == conf->ports[i - 1].certificates_count)
+				continue;
+			if (tls_context_new(&pair, 1, ticket_key, certificate_warning, &one,
+					    &context, &at, &err) < 0) {
+				report(NULL, CONF_ERROR, &c->where, err.text);
+				bad = 1;
+			}
+			tls_context_free(context);
+		}
+	}
+	return bad;
+}
+
+static int test(const struct arguments *a)
+{
+	struct conf *conf;
+	if (conf_get(a, &conf) < 0)
+		return 1;
+	int bad = certificates_check(conf);
+	if (!bad)
+		fprintf(stderr, "configuration ok: %zu port%s\n", conf->ports_count,
+			conf->ports_count == 1 ? "" : "s");
+	conf_free(conf);
+	return bad;
+}
+
+static int dump(const struct arguments *a)
+{
+	struct conf *conf;
+	if (conf_get(a, &conf) < 0)
+		return 1;
+	conf_dump(conf, stdout);
+	conf_free(conf);
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* --- serving -------------------------------------------------------------------------------- */
+
+/* Descriptors 0 to 2 are always something, or sockets would end up there. */
+static void standard_streams_ensure(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The parent waits here until the ports are served, or are known not to be, and tells the caller by
+ * its exit status. Returns, in the child, the descriptor to tell that on. */
+static int background(void)
+{
+	int fds[2];
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		fatal(EX_OSERR, "pipe: %s", strerror(errno));
+	pid_t pid = fork();
+	if (pid < 0)
+		fatal(EX_OSERR, "fork: %s", strerror(errno));
+	if (pid > 0) {
+		char status = 1;
+		close(fds[1]);
+		while (read(fds[0], &status, 1) < 0 && errno == EINTR)
+			;
+		if (status != 0)
+			fputs("bulkhead: no port is served; the log says why\n", stderr);
+		_exit(status);
+	}
+	close(fds[0]);
+	(void)setsid();
+	if (chdir("/") < 0)
+		fatal(EX_OSERR, "chdir: %s", strerror(errno));
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    dup2(null, STDERR_FILENO) < 0)
+		fatal(EX_OSERR, "/dev/null: %s", strerror(errno));
+	fd_close(&null);
+	return fds[1];
+}
+
+/* -D changes the directory; a relative pid file is meant from here. */
+static const char *absolute(const char *path, char out[PATH_MAX])
+{
+	char here[PATH_MAX];
+	if (path == NULL || path[0] == '/')
+		return path;
+	if (getcwd(here, sizeof(here)) == NULL)
+		fatal(EX_OSERR, "getcwd: %s", strerror(errno));
+	if (snprintf(out, PATH_MAX, "%s/%s", here, path) >= PATH_MAX)
+		fatal(EX_USAGE, "the path of the pid file is too long");
+	return out;
+}
+
+static int serve(const struct arguments *a)
+{
+	char pid_path[PATH_MAX];
+	struct conf *conf;
+	standard_streams_ensure();
+	if (conf_get(a, &conf) < 0)
+		return 1;
+	if (a->daemonize && conf->log.console)
+		fputs("bulkhead: warning: in the background there is no console to log to\n", stderr);
+	struct master_options options = {.daemonized = a->daemonize,
+					 .pid_file = absolute(a->pid_file, pid_path),
+					 .ready_fd = -1,
+					 .verbose = a->verbose};
+	if (a->daemonize)
+		options.ready_fd = background();
+	int status = master_main(conf, &options);
+	conf_free(conf);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a;
+	setproctitle_init(argc, argv, environ);
+	/* GnuTLS would write session secrets there; nobody who serves others wants that. */
+	(void)unsetenv("SSLKEYLOGFILE");
+	arguments_parse(&a, argc, argv);
+
+	int status = 0;
+	switch (a.mode) {
+	case MODE_VERSION:
+		puts("bulkhead " BULKHEAD_VERSION);
+		break;
+	case MODE_HELP:
+		arguments_usage();
+		break;
+	case MODE_TEST:
+		status = test(&a);
+		break;
+	case MODE_DUMP:
+		status = dump(&a);
+		break;
+	case MODE_CHILD:
+		(void)prctl(PR_SET_NAME, "bulkhead");
+		status = worker_main(CHANNEL_FD);
+		break;
+	case MODE_SERVE:
+		status = serve(&a);
+		break;
+	}
+	arguments_release(&a);
+	return status;
+}

@@ -1,0 +1,91 @@
+/* Runs in the master. What comes in is a child's word: checked by the permit table, escaped,
+ * believed only about that child itself. */
+#include <errno.h>
+#include <string.h>
+#include <sys/syslog.h>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "master/state.h"
+
+#define CLOSED_TIMEOUT_MS 1000
+
+static void child_ready(struct child *c)
+{
+	struct port *p = c->port;
+	struct master *m = p->master;
+	if (c->state != CHILD_STARTING)
+		return;
+	c->state = CHILD_SERVING;
+	loop_timer_cancel(&m->loop, &c->deadline);
+	log_write_for(&m->log, port_number(p), c->worker, LOG_NOTICE,
+		      "worker %u (pid %d) is ready", c->worker, (int)c->pid);
+	for (unsigned i = 0; i < p->conf->workers; i++)
+		if (p->children[i].state != CHILD_SERVING)
+			return;
+	if (p->state == PORT_STARTING) {
+		p->state = PORT_SERVING;
+		p->served = true;
+	}
+	master_settle(m);
+}
+
+static void channel_close(struct child *c)
+{
+	struct master *m = c->port->master;
+	loop_close(&m->loop, &c->channel);
+	/* It should be dying; if not, it is of no use any more. */
+	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + CLOSED_TIMEOUT_MS);
+}
+
+void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct child *c = (struct child *)io;
+	struct ipc_message message;
+	struct text text;
+	(void)loop;
+	(void)events;
+	int n = ipc_receive(io->fd, ipc_master_permits, &message);
+	if (n == -EAGAIN)
+		return;
+	if (n != 1) {
+		if (n == -EBADMSG)
+			log_write_for(&c->port->master->log, port_number(c->port), c->worker,
+				      LOG_ERR, "worker %u (pid %d) sent what it may not send",
+				      c->worker, (int)c->pid);
+		channel_close(c);
+		return;
+	}
+	switch (message.type) {
+	case IPC_READY:
+		child_ready(c);
+		break;
+	case IPC_FAILED:
+		text_init(&text, c->failure, sizeof(c->failure));
+		for (size_t i = 0; i < message.len; i++) /* its own sentence: only controls matter */
+			text_add_char(&text, message.payload[i] >= 0x20 && message.payload[i] < 0x7f
+						 ? (char)message.payload[i]
+						 : '?');
+		break;
+	case IPC_LOG_BROKEN:
+		sinks_mend(c->port->master);
+		break;
+	case IPC_START: /* not permitted to come here */
+	case IPC_DRAIN:
+	case IPC_LOG_SINK:
+	case IPC_TYPES:
+		break;
+	}
+	ipc_message_release(&message);
+}
+
+void children_send(struct master *m, enum ipc_type type, const void *payload, size_t len,
+		   const int *fds, size_t fds_count)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		for (unsigned k = 0; k < m->ports[i].conf->workers; k++) {
+			const struct child *c = &m->ports[i].children[k];
+			if (c->state != CHILD_NONE && c->channel.fd >= 0)
+				(void)ipc_send(c->channel.fd, type, payload, len, fds, fds_count);
+		}
+}

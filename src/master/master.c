@@ -1,0 +1,183 @@
+/*
+ * The master role. It owns every port, listener and child; it must never block, touch TLS or HTTP,
+ * or believe a child about anything but itself.
+ */
+#include "master/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libutil.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syslog.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "master/state.h"
+
+#define TICKET_KEY_BYTES 64 /* GnuTLS's master key for session tickets */
+#define LOG_TICK_MS	 1000
+
+/* A sealed memory with fresh random bytes: the key under which this port's workers, and no other
+ * port's, make and take session tickets. It outlives them, so that clients resume after a crash. */
+static int ticket_key_make(void)
+{
+	unsigned char key[TICKET_KEY_BYTES];
+	if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
+		return -EIO;
+	int fd = fd_sealed_memory("bulkhead-tickets", key, sizeof(key));
+	explicit_bzero(key, sizeof(key));
+	return fd;
+}
+
+static void port_init(struct master *m, struct port *p, const struct conf_port *conf)
+{
+	*p = (struct port){.master = m, .conf = conf, .tickets_fd = ticket_key_make()};
+	p->children = calloc(conf->workers, sizeof(*p->children));
+	if (p->children == NULL || p->tickets_fd < 0 ||
+	    loop_timer_init(&m->loop, &p->backoff, port_spawn_expired) < 0)
+		fatal(EX_OSERR, "cannot set up port %u", conf->number);
+	for (unsigned i = 0; i < conf->workers; i++) {
+		struct child *c = &p->children[i];
+		*c = (struct child){
+		    .port = p, .worker = i + 1, .pid = -1, .channel = {.fd = -1}};
+		if (loop_timer_init(&m->loop, &c->deadline, child_deadline_expired) < 0)
+			fatal(EX_OSERR, "out of memory");
+	}
+}
+
+static void ports_start(struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		port_init(m, &m->ports[i], &m->conf->ports[i]);
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (port_listen(&m->ports[i]) == 0)
+			port_spawn(&m->ports[i]);
+		else
+			port_park(&m->ports[i], "its address cannot be bound");
+}
+
+/* Ports cost descriptors; what the hard limit allows is taken. */
+static void descriptors_raise(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* Above every descriptor that a child has at a fixed place. */
+static int high_open(const char *path, int flags)
+{
+	int low = open(path, flags | O_CLOEXEC);
+	if (low < 0)
+		fatal(EX_OSERR, "cannot open %s: %s", path, strerror(errno));
+	int fd = fcntl(low, F_DUPFD_CLOEXEC, 10);
+	if (fd < 0)
+		fatal(EX_OSERR, "cannot open %s: %s", path, strerror(errno));
+	close(low);
+	return fd;
+}
+
+static void master_init(struct master *m, const struct conf *conf,
+			const struct master_options *options)
+{
+	*m = (struct master){.conf = conf, .options = options, .ports_count = conf->ports_count};
+	descriptors_raise();
+	m->null_fd = high_open("/dev/null", O_RDWR);
+	m->exe_fd = high_open("/proc/self/exe", O_PATH);
+	m->ports = calloc(m->ports_count, sizeof(*m->ports));
+	if (m->ports == NULL)
+		fatal(EX_OSERR, "out of memory");
+	int error = loop_init(&m->loop);
+	if (error < 0 ||
+	    (error = loop_timer_init(&m->loop, &m->drain_deadline, drain_deadline_expired)) < 0 ||
+	    (error = loop_timer_init(&m->loop, &m->sinks_retry, sinks_retry_expired)) < 0 ||
+	    (error = loop_timer_init(&m->loop, &m->log_tick, sinks_tick_expired)) < 0 ||
+	    (error = signals_start(m)) < 0)
+		fatal(EX_OSERR, "cannot make the event loop: %s", strerror(-error));
+	m->started_ms = m->loop.now_ms;
+}
+
+static void master_release(struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++) {
+		fd_close(&m->ports[i].tickets_fd);
+		free(m->ports[i].children);
+	}
+	free(m->ports);
+	fd_close(&m->signals.fd);
+	fd_close(&m->exe_fd);
+	fd_close(&m->null_fd);
+	loop_release(&m->loop);
+	log_close(&m->log);
+}
+
+static struct pidfh *pid_file_open(const char *path)
+{
+	pid_t other = 0;
+	struct pidfh *file = pidfile_open(path, 0644, &other);
+	if (file == NULL && errno == EEXIST)
+		fatal(EX_UNAVAILABLE, "already running, as process %d says in %s", (int)other, path);
+	if (file == NULL)
+		fatal(EX_CANTCREAT, "cannot write the pid file %s: %s", path, strerror(errno));
+	(void)pidfile_write(file);
+	return file;
+}
+
+static void say_goodbye(struct master *m)
+{
+	uint64_t ms = m->loop.now_ms - m->started_ms;
+	log_write(&m->log, m->killed > 0 ? LOG_WARNING : LOG_NOTICE,
+		  "stopped after %llus: %u worker%s drained, %u killed, %llu connection%s cut",
+		  (unsigned long long)(ms / 1000), m->drained, m->drained == 1 ? "" : "s",
+		  m->killed, (unsigned long long)m->cut, m->cut == 1 ? "" : "s");
+}
+
+/* The log may have found out by itself that a sink is gone, or have losses to tell. */
+static void log_watch(struct master *m)
+{
+	if (!log_outstanding(&m->log) || loop_timer_is_set(&m->log_tick))
+		return;
+	loop_timer_set(&m->loop, &m->log_tick, m->loop.now_ms + LOG_TICK_MS);
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+		if (m->log.sinks[kind].broken)
+			sinks_mend(m);
+}
+
+int master_main(const struct conf *conf, const struct master_options *options)
+{
+	struct master m;
+	master_init(&m, conf, options);
+	struct pidfh *pid_file = options->pid_file != NULL ? pid_file_open(options->pid_file) : NULL;
+	setproctitle("master");
+	(void)prctl(PR_SET_NAME, "bulkhead");
+	sinks_open(&m);
+	log_write(&m.log, LOG_NOTICE, "bulkhead %s (pid %d) starts %zu port%s", BULKHEAD_VERSION,
+		  (int)getpid(), m.ports_count, m.ports_count == 1 ? "" : "s");
+	ports_start(&m);
+
+	while (!master_is_done(&m)) {
+		int error = loop_turn(&m.loop, -1);
+		if (error < 0)
+			fatal(EX_OSERR, "the event loop failed: %s", strerror(-error));
+		log_watch(&m);
+	}
+
+	say_goodbye(&m);
+	bool served = false;
+	for (size_t i = 0; i < m.ports_count; i++)
+		served = served || m.ports[i].served;
+	int status = m.killed > 0 || !served ? 1 : 0;
+	if (pid_file != NULL)
+		(void)pidfile_remove(pid_file);
+	master_release(&m);
+	return status;
+}

@@ -1,0 +1,56 @@
+/* Runs in the master: giving a port up, and telling once how the start went. */
+#include <sys/syslog.h>
+#include <unistd.h>
+
+#include "master/state.h"
+
+void port_park(struct port *p, const char *reason)
+{
+	struct master *m = p->master;
+	bool queue = p->conf->restart.while_parked == CONF_PARKED_QUEUE && p->listeners_count > 0;
+	p->state = PORT_PARKED;
+	loop_timer_cancel(&m->loop, &p->backoff);
+	log_write_for(&m->log, port_number(p), 0, LOG_ERR, "PARKED (%s:%u): %s; %s",
+		      p->conf->where.file, p->conf->where.line, reason,
+		      queue ? "its clients wait in the queue" : "its clients are refused");
+	if (!queue)
+		port_unlisten(p);
+	/* The rest of its pool ends, too: a port is served whole or not at all. */
+	for (unsigned i = 0; i < p->conf->workers; i++) {
+		struct child *c = &p->children[i];
+		if (c->state == CHILD_NONE || c->channel.fd < 0)
+			continue;
+		c->state = CHILD_DRAINING;
+		(void)ipc_send(c->channel.fd, IPC_DRAIN, NULL, 0, NULL, 0);
+		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + m->conf->drain_ms);
+	}
+	master_settle(m);
+}
+
+void master_settle(struct master *m)
+{
+	size_t serving = 0, parked = 0;
+	if (m->settled)
+		return;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		serving += m->ports[i].served;
+		parked += !m->ports[i].served && m->ports[i].state == PORT_PARKED;
+	}
+	if (serving + parked < m->ports_count)
+		return;
+	m->settled = true;
+	if (serving == 0)
+		log_write(&m->log, LOG_CRIT, "no port can be served");
+	else if (parked > 0)
+		log_write(&m->log, LOG_ERR, "%zu of %zu ports are served; %zu parked", serving,
+			  m->ports_count, parked);
+	else
+		log_write(&m->log, LOG_NOTICE, "all %zu port%s served", serving,
+			  serving == 1 ? " is" : "s are");
+	if (m->options->ready_fd >= 0) {
+		const char status = serving > 0 ? 0 : 1;
+		(void)!write(m->options->ready_fd, &status, 1);
+	}
+	if (serving == 0)
+		master_drain(m, "nothing to serve");
+}

@@ -1,0 +1,41 @@
+/*
+ * When a port whose worker has died gets a new one: pure policy, no process, no clock.
+ *
+ * A worker that lived for RESTART_QUICK_MS or longer is replaced at once, and its death ends a row
+ * of quick ones. Quick deaths in a row: the first is replaced at once, the second after backoff
+ * min, each further one after twice the time, at most backoff max. park_after quick deaths within
+ * park_window park the port, and so does a configuration error (EX_CONFIG), at once. Slow deaths
+ * never park: a port that serves between its crashes serves its clients better than one that is
+ * shut.
+ */
+#ifndef MASTER_RESTART_H
+#define MASTER_RESTART_H
+
+#include <stdint.h>
+
+#include "conf/conf.h"
+
+#define RESTART_QUICK_MS   1000
+#define RESTART_DEATHS_MAX 64 /* remembered; conf allows no larger park after */
+
+enum restart_cause {
+	RESTART_DRAINED, /* it ended by itself, status 0: not counted */
+	RESTART_CONFIG,	 /* EX_CONFIG: a new one would not do better */
+	RESTART_DIED	 /* anything else */
+};
+
+enum restart_verdict { RESTART_NOW, RESTART_LATER, RESTART_PARK };
+
+struct restart_state {
+	uint64_t deaths_ms[RESTART_DEATHS_MAX]; /* of quick deaths, a ring */
+	unsigned next;				/* where the next one goes */
+	unsigned count;				/* at most RESTART_DEATHS_MAX */
+	unsigned row;				/* quick deaths since the last slow one */
+};
+
+/* ret_delay_ms is set with RESTART_LATER only. */
+enum restart_verdict restart_decide(struct restart_state *, const struct conf_restart *,
+				    enum restart_cause, uint64_t now_ms, uint64_t uptime_ms,
+				    uint64_t *ret_delay_ms);
+
+#endif

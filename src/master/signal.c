@@ -1,0 +1,65 @@
+/* Runs in the master: signals are read in the loop, never handled where they strike. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/syslog.h>
+#include <unistd.h>
+
+#include "master/state.h"
+
+static void stop(struct master *m, const char *name)
+{
+	if (!m->draining) {
+		master_drain(m, name);
+		return;
+	}
+	if (m->hurried)
+		return;
+	m->hurried = true;
+	log_write(&m->log, LOG_WARNING, "%s again: killing what is left", name);
+	master_kill_all(m);
+}
+
+static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct master *m = (struct master *)((char *)io - offsetof(struct master, signals));
+	struct signalfd_siginfo info;
+	(void)loop;
+	(void)events;
+	while (read(io->fd, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			master_reap(m);
+			break;
+		case SIGINT:
+			stop(m, "SIGINT");
+			break;
+		case SIGTERM:
+			stop(m, "SIGTERM");
+			break;
+		case SIGHUP:
+			stop(m, "SIGHUP");
+			break;
+		}
+	}
+}
+
+int signals_start(struct master *m)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap behind our back */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	m->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	m->signals.ready = signal_ready;
+	if (m->signals.fd < 0)
+		return -errno;
+	return loop_add(&m->loop, &m->signals, EPOLLIN);
+}

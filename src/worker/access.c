@@ -1,0 +1,62 @@
+/* Runs in a loop, per request: must not allocate. What it logs is escaped by the log. */
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "worker/conn.h"
+#include "worker/loop.h"
+
+/* prefix-counter, in hexadecimal; unique among all workers' lives for practical purposes. */
+static void id_make(struct worker_loop *l, char out[HTTP_REQUEST_ID_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t n = l->id_next++;
+	char *p = out;
+	for (int shift = 28; shift >= 0; shift -= 4)
+		*p++ = digits[(l->id_prefix >> shift) & 15];
+	*p++ = '-';
+	int shift = 60;
+	while (shift > 0 && n >> shift == 0)
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		*p++ = digits[(n >> shift) & 15];
+	*p = '\0';
+}
+
+void access_begun(void *connection, struct exchange *ex)
+{
+	struct worker_loop *l = ((struct conn *)connection)->owner;
+	ex->begun_ns = clock_ns();
+	id_make(l, ex->id);
+	time_t now = time(NULL);
+	if (now != l->date_second) {
+		l->date_second = now;
+		http_date(now, l->http.date);
+	}
+}
+
+void access_done(void *connection, const struct exchange *ex)
+{
+	struct worker_loop *l = ((struct conn *)connection)->owner;
+	const struct http_request *r = &ex->request;
+	ipc_slot_add(&l->slot->requests, 1);
+
+	enum conf_access access = l->worker->port->access;
+	if (access == CONF_ACCESS_OFF || (access == CONF_ACCESS_ERRORS && ex->status < 400))
+		return;
+	struct log_access record = {
+	    .client = ex->client->address,
+	    .client_port = ex->client->port,
+	    .method = r->method_text.len > 0 ? http_slice_at(r, r->method_text) : NULL,
+	    .method_len = r->method_text.len,
+	    .target = r->target.len > 0 ? http_slice_at(r, r->target) : "",
+	    .target_len = r->target.len,
+	    .version_minor = r->version_minor,
+	    .status = ex->status,
+	    .bytes = ex->body_sent,
+	    .duration_us = (clock_ns() - ex->begun_ns) / 1000,
+	    .request_id = ex->id,
+	};
+	log_access(&l->log, &record);
+}

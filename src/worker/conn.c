@@ -1,0 +1,412 @@
+/*
+ * Runs in a loop, on one client's bytes. A turn goes: receive, decrypt, offer to the protocol, pull
+ * from it, encrypt, send; then conn_settle() decides what to wait for, or frees the connection.
+ * Nothing between may free it, and nothing may block.
+ */
+#include "worker/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syslog.h>
+
+#include "base/fd.h"
+
+#define WIRE_HIGH   65536	     /* ciphertext that is gathered before it is sent */
+#define TURN_BYTES  (4 * WIRE_HIGH)  /* output of one connection before others have their turn */
+#define CIPHER_MAX  (8 * WIRE_HIGH)  /* what may wait for the kernel; flow control stays far below */
+#define CIPHER_IN_MAX (2 * RECEIVE_BYTES)
+#define PLAIN_MAX   (HTTP_HEAD_MAX + 2 * TLS_RECORD_MAX)
+
+static void conn_ready(struct loop *, struct loop_io *, uint32_t events);
+
+void conn_new(struct worker_loop *l, int fd, const struct http_client *client)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		fd_close(&fd);
+		return;
+	}
+	*c = (struct conn){.io = {.fd = fd, .ready = conn_ready},
+			   .owner = l,
+			   .client = *client,
+			   .cipher_in = BUF_INIT(CIPHER_IN_MAX),
+			   .plain_in = BUF_INIT(PLAIN_MAX),
+			   .cipher_out = BUF_INIT(CIPHER_MAX)};
+	if (loop_timer_init(&l->loop, &c->timer, conn_wait_expired) < 0)
+		goto fail;
+	if (loop_add(&l->loop, &c->io, EPOLLIN) < 0) {
+		loop_timer_release(&l->loop, &c->timer);
+		goto fail;
+	}
+	LIST_INSERT_HEAD(&l->conns, c, link);
+	l->conns_count++;
+	ipc_slot_add(&l->slot->connections, 1);
+	ipc_slot_add(&l->slot->accepted, 1);
+	conn_wait_update(c);
+	return;
+fail:
+	fd_close(&c->io.fd);
+	free(c);
+}
+
+void conn_free(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	if (c->http.proto.ops != NULL)
+		c->http.proto.ops->release(&c->http.proto);
+	tls_session_release(&c->tls);
+	loop_close(&l->loop, &c->io);
+	loop_timer_release(&l->loop, &c->timer);
+	buf_release(&c->cipher_in);
+	buf_release(&c->plain_in);
+	buf_release(&c->cipher_out);
+	LIST_REMOVE(c, link);
+	free(c);
+	l->conns_count--;
+	ipc_slot_add(&l->slot->connections, (uint64_t)-1);
+	accept_freed(l);
+}
+
+/* --- out ------------------------------------------------------------------------------------ */
+
+/* Sends what is waiting: first what the kernel did not take before, then what is in the wire. What
+ * it does not take now becomes the connection's own. */
+static void conn_flush(struct conn *c)
+{
+	struct buf *fresh = &c->owner->wire.out, *from = fresh;
+	if (conn_blocked(c)) {
+		if (buf_append(&c->cipher_out, buf_head(fresh), buf_len(fresh)) < 0)
+			c->over = true;
+		buf_consume(fresh, buf_len(fresh));
+		from = &c->cipher_out;
+	}
+	while (buf_len(from) > 0 && !c->over) {
+		ssize_t n = send(c->io.fd, buf_head(from), buf_len(from), MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) { /* the client is gone */
+			c->over = true;
+			break;
+		}
+		c->bytes_out += (uint64_t)n;
+		buf_consume(from, (size_t)n);
+	}
+	if (from == fresh && buf_len(fresh) > 0) {
+		if (!c->over && buf_append(&c->cipher_out, buf_head(fresh), buf_len(fresh)) < 0)
+			c->over = true;
+		buf_consume(fresh, buf_len(fresh));
+	}
+	if (!conn_blocked(c))
+		buf_release(&c->cipher_out);
+}
+
+static void conn_encrypt(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	if (l->out_len > 0 && tls_session_write(&c->tls, l->out_bytes, l->out_len) != TLS_OK)
+		c->over = true;
+	l->out_len = 0;
+}
+
+/* Pulls what the protocol has to say, one full record after the other. True if there was any. */
+static bool conn_pull(struct conn *c, size_t *spent)
+{
+	struct worker_loop *l = c->owner;
+	struct proto *p = &c->http.proto;
+	bool moved = false;
+	while (!conn_blocked(c) && !c->over) {
+		if (*spent >= TURN_BYTES) {
+			c->more_output = true;
+			break;
+		}
+		size_t room = sizeof(l->out_bytes) - l->out_len;
+		size_t n = room >= PROTO_OUTPUT_MIN
+			       ? p->ops->output(p, l->out_bytes + l->out_len, room)
+			       : 0;
+		l->out_len += n;
+		*spent += n;
+		moved = moved || n > 0;
+		if (room >= PROTO_OUTPUT_MIN && n == 0)
+			break;
+		if (sizeof(l->out_bytes) - l->out_len < PROTO_OUTPUT_MIN) {
+			conn_encrypt(c);
+			if (buf_len(&l->wire.out) >= WIRE_HIGH)
+				conn_flush(c);
+		}
+	}
+	return moved;
+}
+
+/* --- in ------------------------------------------------------------------------------------- */
+
+/* Offers what is decrypted. True if the protocol took some of it. */
+static bool conn_offer(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	struct proto *p = &c->http.proto;
+	if (!p->ops->wants_input(p))
+		return false;
+	size_t taken = 0;
+	if (buf_len(&c->plain_in) > 0) {
+		taken = p->ops->input(p, buf_head(&c->plain_in), buf_len(&c->plain_in));
+		buf_consume(&c->plain_in, taken);
+		if (buf_len(&c->plain_in) == 0)
+			buf_release(&c->plain_in);
+	} else if (l->plain_len > 0) {
+		taken = p->ops->input(p, l->plain, l->plain_len);
+		l->plain += taken;
+		l->plain_len -= taken;
+	}
+	return taken > 0;
+}
+
+/* What is in the loop's buffer must not be lost when the buffer is needed again. */
+static void conn_keep_plain(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	if (l->plain_len > 0 && buf_append(&c->plain_in, l->plain, l->plain_len) < 0)
+		c->over = true;
+	l->plain_len = 0;
+}
+
+/* The last word of this connection is in the output: nothing is read or pulled any more. */
+static void conn_close(struct conn *c, bool lingers)
+{
+	c->closing = true;
+	c->lingers = lingers;
+}
+
+/* Decrypts the next record, if the protocol wants it. True if something happened. */
+static bool conn_decrypt(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	struct proto *p = &c->http.proto;
+	if (c->input_ended || conn_blocked(c) || !p->ops->wants_input(p))
+		return false;
+	conn_keep_plain(c);
+	ssize_t n = tls_session_read(&c->tls, l->plain_bytes, sizeof(l->plain_bytes));
+	if (n > 0) {
+		l->plain = l->plain_bytes;
+		l->plain_len = (size_t)n;
+		if (buf_len(&c->plain_in) > 0)
+			conn_keep_plain(c);
+		return true;
+	}
+	if (n == TLS_FAILED) { /* its alert is in the output */
+		conn_close(c, true);
+		return false;
+	}
+	if (n == TLS_CLOSED || l->wire.in_ended) {
+		c->input_ended = true;
+		p->ops->input_ended(p);
+		return true;
+	}
+	return false;
+}
+
+/* Lets bytes flow in both directions until nothing moves any more. */
+static void conn_pump(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	struct proto *p = &c->http.proto;
+	size_t spent = 0;
+	c->more_output = false;
+	while (!c->over && !c->closing && !c->more_output) {
+		bool moved = conn_offer(c);
+		if (l->draining && p->ops->phase(p) != PROTO_IDLE)
+			p->ops->drain(p);
+		moved = conn_pull(c, &spent) || moved;
+		if (p->ops->phase(p) >= PROTO_CLOSING)
+			break;
+		if (!moved && !conn_decrypt(c))
+			break;
+	}
+	conn_keep_plain(c);
+	conn_encrypt(c);
+	if (c->over || c->closing)
+		return;
+	enum proto_phase phase = p->ops->phase(p);
+	if (phase == PROTO_CLOSING && !c->more_output) {
+		tls_session_close(&c->tls);
+		conn_close(c, p->ops->lingers(p));
+	} else if (phase == PROTO_ABORTED) {
+		conn_close(c, false); /* without close_notify: the client must see the break */
+	}
+}
+
+static void handshake_failed(struct conn *c, const char *reason)
+{
+	struct worker_loop *l = c->owner;
+	if (c->bytes_in > 0 && l->worker->port->access != CONF_ACCESS_OFF)
+		log_write(&l->log, LOG_INFO, "TLS handshake with ('%s', %u) failed: %s",
+			  c->client.address, c->client.port, reason);
+	conn_close(c, true);
+}
+
+static void conn_handshake(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	const char *reason = "";
+	if (c->tls.handle == NULL) {
+		if (l->wire.in_len == 0 ||
+		    tls_session_init(&c->tls, l->worker->tls, &l->wire) < 0) {
+			c->over = true; /* it said nothing, or there is no memory for it */
+			return;
+		}
+	}
+	switch (tls_session_handshake(&c->tls, &reason)) {
+	case TLS_OK:
+		c->state = CONN_OPEN;
+		http1_init(&c->http, &l->http, c, &c->client);
+		break;
+	case TLS_AGAIN:
+		c->over = l->wire.in_ended;
+		break;
+	case TLS_CLOSED:
+	case TLS_FAILED:
+		handshake_failed(c, reason);
+		break;
+	}
+}
+
+/* --- a turn --------------------------------------------------------------------------------- */
+
+/* Points the loop's wire at this connection's ciphertext; what was kept comes before what is new. */
+static void wire_load(struct conn *c, const uint8_t *received, size_t len)
+{
+	struct tls_wire *w = &c->owner->wire;
+	w->in = received;
+	w->in_len = len;
+	if (buf_len(&c->cipher_in) > 0) {
+		if (buf_append(&c->cipher_in, received, len) < 0)
+			c->over = true;
+		w->in = buf_head(&c->cipher_in);
+		w->in_len = buf_len(&c->cipher_in);
+	}
+}
+
+static void wire_store(struct conn *c)
+{
+	struct tls_wire *w = &c->owner->wire;
+	if (c->closing || c->over)
+		buf_release(&c->cipher_in);
+	else if (buf_len(&c->cipher_in) > 0)
+		buf_consume(&c->cipher_in, buf_len(&c->cipher_in) - w->in_len);
+	else if (w->in_len > 0 && buf_append(&c->cipher_in, w->in, w->in_len) < 0)
+		c->over = true;
+	if (buf_len(&c->cipher_in) == 0)
+		buf_release(&c->cipher_in);
+	w->in_len = 0;
+	w->in_ended = false;
+}
+
+/* The last word has reached the kernel: ends the connection, or waits for the client's end so that
+ * a reset does not destroy what it has not read yet (RFC 9112, 9.6). */
+static void conn_finish(struct conn *c)
+{
+	if (!c->lingers || c->input_ended || shutdown(c->io.fd, SHUT_WR) < 0) {
+		c->over = true;
+		return;
+	}
+	c->state = CONN_LINGER;
+	/* What only an open connection needs may go. */
+	if (c->http.proto.ops != NULL) {
+		c->http.proto.ops->release(&c->http.proto);
+		c->http.proto.ops = NULL;
+	}
+	tls_session_release(&c->tls);
+	buf_release(&c->plain_in);
+}
+
+static uint32_t conn_interest(const struct conn *c)
+{
+	const struct proto *p = &c->http.proto;
+	if (conn_blocked(c) || c->more_output)
+		return EPOLLOUT;
+	if (c->state == CONN_OPEN &&
+	    (c->input_ended || buf_len(&c->cipher_in) > 0 || !p->ops->wants_input(p)))
+		return 0;
+	return EPOLLIN;
+}
+
+static void conn_settle(struct conn *c)
+{
+	if (!c->over && c->closing && c->state != CONN_LINGER && !conn_blocked(c))
+		conn_finish(c);
+	if (!c->over && loop_modify(&c->owner->loop, &c->io, conn_interest(c)) < 0)
+		c->over = true;
+	if (c->over)
+		conn_free(c);
+	else
+		conn_wait_update(c);
+}
+
+void conn_advance(struct conn *c, const uint8_t *received, size_t len)
+{
+	wire_load(c, received, len);
+	if (!c->over && !c->closing && c->state == CONN_HANDSHAKE)
+		conn_handshake(c);
+	if (!c->over && !c->closing && c->state == CONN_OPEN)
+		conn_pump(c);
+	wire_store(c);
+	conn_flush(c);
+	conn_settle(c);
+}
+
+static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct conn *c = (struct conn *)io;
+	struct worker_loop *l = c->owner;
+	ssize_t n = 0;
+	(void)loop;
+	if (events & (EPOLLERR | EPOLLHUP)) { /* reset, or both directions have ended */
+		conn_free(c);
+		return;
+	}
+	if (events & EPOLLOUT)
+		conn_flush(c);
+	if (events & EPOLLIN) {
+		n = recv(io->fd, l->received, sizeof(l->received), 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			n = 0;
+		else if (n < 0)
+			c->over = true;
+		else if (n == 0)
+			l->wire.in_ended = true;
+		c->bytes_in += n > 0 ? (uint64_t)n : 0;
+	}
+	if (c->over || c->state == CONN_LINGER) {
+		c->over = c->over || l->wire.in_ended;
+		l->wire.in_ended = false;
+		conn_settle(c);
+		return;
+	}
+	conn_advance(c, l->received, n > 0 ? (size_t)n : 0);
+}
+
+void conn_drain(struct conn *c)
+{
+	uint8_t byte;
+	if (c->state == CONN_HANDSHAKE || c->closing) { /* its first request is still served */
+		conn_wait_update(c);
+		return;
+	}
+	struct proto *p = &c->http.proto;
+	/* A request that has just arrived is not idleness. */
+	if (p->ops->phase(p) != PROTO_IDLE ||
+	    recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+		p->ops->drain(p);
+	c->wait = WAIT_NONE; /* other limits from now on */
+	conn_advance(c, NULL, 0);
+}
+
+void conn_wake(struct conn *c)
+{
+	c->more_output = true;
+	if (loop_modify(&c->owner->loop, &c->io, EPOLLOUT) < 0)
+		c->over = true;
+}

@@ -1,0 +1,86 @@
+/*
+ * One client's connection: a descriptor, a TLS session, a protocol, buffers for what does not fit,
+ * and one deadline.
+ *
+ *   HANDSHAKE ──done──> OPEN ──protocol closing, all sent──> LINGER ──end of input──> freed
+ *       └─ failed: alert, LINGER      └── clean end: freed at once
+ *
+ * Bytes on the way in:  kernel → loop's received → (cipher_in) → GnuTLS → loop's plain → (plain_in)
+ * → protocol; and out: protocol → loop's out → GnuTLS → loop's wire → (cipher_out) → kernel. The
+ * buffers in parentheses are the connection's own and empty unless the next station is not ready;
+ * an idle connection holds no buffer at all.
+ */
+#ifndef WORKER_CONN_H
+#define WORKER_CONN_H
+
+#include <bsd/sys/queue.h>
+
+#include "base/buf.h"
+#include "http/http1.h"
+#include "net/loop.h"
+#include "tls/session.h"
+#include "worker/loop.h"
+
+enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_LINGER };
+
+/* Which limit runs. */
+enum conn_wait {
+	WAIT_NONE,
+	WAIT_HANDSHAKE,
+	WAIT_IDLE,
+	WAIT_HEAD,
+	WAIT_BODY,
+	WAIT_WRITE,
+	WAIT_LINGER
+};
+
+struct conn {
+	struct loop_io io;
+	struct worker_loop *owner;
+	LIST_ENTRY(conn) link;
+	struct http_client client;
+	enum conn_state state;
+
+	struct tls_session tls;
+	struct http1 http;
+	struct buf cipher_in;
+	struct buf plain_in;
+	struct buf cipher_out;
+	bool input_ended; /* the protocol was told */
+	bool closing;	  /* the last word (close_notify, an alert) is in the output */
+	bool lingers;	  /* input may still come after that */
+	bool over;	  /* to be freed by conn_settle() */
+	bool more_output; /* its turn was long enough: goes on in the next */
+
+	struct loop_timer timer;
+	enum conn_wait wait;
+	uint32_t wait_requests; /* which request the wait belongs to */
+	uint64_t wait_bytes;	/* bytes_in + bytes_out when it began */
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+};
+
+/* Takes over the descriptor; on failure (memory) it is closed. */
+void conn_new(struct worker_loop *, int fd, const struct http_client *);
+void conn_free(struct conn *);
+
+/* No further request: idle ones end now, busy ones after what they are at. */
+void conn_drain(struct conn *);
+
+/* A handler has something to give: the connection has a turn soon. From any callback. */
+void conn_wake(struct conn *);
+
+/* conn_wait.c: the deadline that fits what the connection waits for now. */
+void conn_wait_update(struct conn *);
+/* The timer's callback. */
+void conn_wait_expired(struct loop *, struct loop_timer *);
+
+/* conn.c: goes on after something changed from outside; c may be gone afterwards. */
+void conn_advance(struct conn *, const uint8_t *received, size_t len);
+
+static inline bool conn_blocked(const struct conn *c)
+{
+	return buf_len(&c->cipher_out) > 0;
+}
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * One event loop of a worker, on a thread of its own or the only one. It touches nothing that
+ * another loop writes.
+ */
+#include "worker/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/syslog.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "worker/conn.h"
+
+#define WIRE_OUT_MAX (1 << 20)
+#define LOG_TICK_MS  1000
+
+static void facts_get(void *connection, struct http_tls_facts *ret)
+{
+	struct conn *c = connection;
+	struct tls_facts *f = &c->owner->facts;
+	tls_session_facts(&c->tls, f);
+	*ret = (struct http_tls_facts){.version = f->version,
+				       .cipher = f->cipher,
+				       .group = f->group,
+				       .server_name = f->server_name,
+				       .resumed = f->resumed};
+}
+
+static void wake(void *connection)
+{
+	conn_wake(connection);
+}
+
+static void wakeup_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	uint64_t count;
+	(void)loop;
+	(void)events;
+	if (read(io->fd, &count, sizeof(count)) == sizeof(count))
+		worker_loop_drain((struct worker_loop *)((char *)io -
+							 offsetof(struct worker_loop, wakeup)));
+}
+
+/* Tells the master which sinks are gone, and lets the log tell of its losses. */
+static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct worker_loop *l = (struct worker_loop *)((char *)timer -
+						       offsetof(struct worker_loop, log_tick));
+	log_tick(&l->log);
+	if (worker_loop_report_sinks(l) || log_outstanding(&l->log))
+		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
+}
+
+int worker_loop_report_sinks(struct worker_loop *l)
+{
+	int broken = 0;
+	for (uint32_t kind = 0; kind < LOG_SINKS; kind++)
+		if (l->log.sinks[kind].broken) {
+			(void)ipc_send(l->worker->channel_fd, IPC_LOG_BROKEN, &kind, sizeof(kind),
+				       NULL, 0);
+			broken = 1;
+		}
+	return broken;
+}
+
+int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
+{
+	const struct conf_limits *limits = &w->port->limits;
+	*l = (struct worker_loop){.worker = w,
+				  .index = index,
+				  .wakeup = {.fd = -1, .ready = wakeup_ready},
+				  .wire = {.out = BUF_INIT(WIRE_OUT_MAX)},
+				  .slot = &w->slots[index],
+				  .conns_max = (limits->connections + w->pool - 1) / w->pool};
+	l->http = (struct http_loop){.head_max = limits->head_bytes,
+				     .body_max = limits->body_bytes,
+				     .requests_max = limits->requests,
+				     .route = routes_find,
+				     .route_arg = &w->routes,
+				     .tls_facts = facts_get,
+				     .begun = access_begun,
+				     .done = access_done,
+				     .wake = wake};
+	LIST_INIT(&l->conns);
+	if (getrandom(&l->id_prefix, sizeof(l->id_prefix), 0) < 0)
+		return -errno;
+	l->listeners = calloc(w->listeners_count, sizeof(*l->listeners));
+	if (l->listeners == NULL)
+		return -ENOMEM;
+	int error = loop_init(&l->loop);
+	if (error < 0 || (error = loop_timer_init(&l->loop, &l->resume, accept_resume)) < 0 ||
+	    (error = loop_timer_init(&l->loop, &l->log_tick, log_tick_expired)) < 0)
+		return error;
+	if (index > 0) {
+		l->wakeup.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (l->wakeup.fd < 0)
+			return -errno;
+		if ((error = loop_add(&l->loop, &l->wakeup, EPOLLIN)) < 0)
+			return error;
+	}
+	return accept_start(l);
+}
+
+void worker_loop_release(struct worker_loop *l)
+{
+	while (!LIST_EMPTY(&l->conns))
+		conn_free(LIST_FIRST(&l->conns));
+	http_loop_release(&l->http);
+	fd_close(&l->wakeup.fd);
+	loop_release(&l->loop);
+	buf_release(&l->wire.out);
+	free(l->listeners);
+}
+
+void worker_loop_drain(struct worker_loop *l)
+{
+	if (l->draining)
+		return;
+	accept_stop(l);
+	l->draining = true;
+	struct conn *next;
+	for (struct conn *c = LIST_FIRST(&l->conns); c != NULL; c = next) {
+		next = LIST_NEXT(c, link); /* c may end itself, and only itself */
+		conn_drain(c);
+	}
+}
+
+void worker_loop_run(struct worker_loop *l)
+{
+	while (!l->draining || l->conns_count > 0) {
+		int error = loop_turn(&l->loop, -1);
+		if (error < 0) {
+			log_write(&l->log, LOG_CRIT, "the event loop failed: %s", strerror(-error));
+			_exit(1);
+		}
+		if (log_outstanding(&l->log) && !loop_timer_is_set(&l->log_tick)) {
+			(void)worker_loop_report_sinks(l);
+			loop_timer_set(&l->loop, &l->log_tick, l->loop.now_ms + LOG_TICK_MS);
+		}
+	}
+}

@@ -1,0 +1,114 @@
+/*
+ * What a worker is made of; src/worker only.
+ *
+ * struct worker is the process: what is made before serving and read-only from then on. struct
+ * worker_loop is one event loop with everything that is ever written while serving, so that a
+ * second loop in a second thread needs no lock. struct conn is one client.
+ */
+#ifndef WORKER_LOOP_H
+#define WORKER_LOOP_H
+
+#include <bsd/sys/queue.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+#include "http/exchange.h"
+#include "ipc/channel.h"
+#include "ipc/slot.h"
+#include "log/log.h"
+#include "net/loop.h"
+#include "tls/context.h"
+#include "tls/session.h"
+#include "worker/route.h"
+
+#define WORKER_LOOPS_MAX 64 /* as many as conf allows threads */
+#define RECEIVE_BYTES 65536 /* one recv: four full records */
+
+struct worker;
+struct conn;
+LIST_HEAD(conn_list, conn);
+
+struct listener {
+	struct loop_io io; /* the socket is shared with every loop of the port's pool */
+	struct worker_loop *owner;
+};
+
+struct worker_loop {
+	struct worker *worker;
+	unsigned index; /* 0 runs on the main thread and owns the channel */
+	struct loop loop;
+	struct log log;
+	struct http_loop http;
+	time_t date_second; /* what http.date says */
+	struct tls_wire wire;
+	struct tls_facts facts; /* of the exchange that asked last */
+	struct ipc_slot *slot;
+
+	struct listener *listeners;
+	bool listening;		   /* they are in the epoll set */
+	struct loop_timer resume;  /* accepting again after a lack of descriptors or memory */
+	uint64_t starved_again_ms; /* the next complaint about that, at the earliest */
+	unsigned accepts;	   /* since the listeners were last moved to the queue's end */
+
+	struct conn_list conns;
+	unsigned conns_count;
+	unsigned conns_max; /* this loop's share of limits connections */
+	bool draining;
+
+	struct loop_io wakeup;	  /* eventfd: drain, from loop 0 to the others; -1 in loop 0 */
+	struct loop_timer log_tick; /* while a sink is broken or has drops to tell */
+
+	uint32_t id_prefix; /* request ids: prefix-counter */
+	uint64_t id_next;
+
+	const uint8_t *plain; /* decrypted and not yet taken, in plain_bytes */
+	size_t plain_len;
+	size_t out_len; /* of out_bytes: pulled and not yet encrypted */
+	uint8_t plain_bytes[TLS_RECORD_MAX];
+	uint8_t out_bytes[TLS_RECORD_MAX];
+	uint8_t received[RECEIVE_BYTES];
+};
+
+struct worker {
+	struct ipc_start start;
+	int channel_fd;
+	struct loop_io channel; /* in loop 0 */
+	struct loop_io signals; /* in loop 0 */
+	struct conf *conf;
+	const struct conf_port *port;
+	struct routes routes;
+	struct tls_context *tls;
+	struct ipc_slot *slots;
+	int listener_fds[IPC_FDS_MAX];
+	unsigned listeners_count;
+	unsigned pool; /* loops that share the listeners, all workers together */
+	struct worker_loop *loops;
+	unsigned loops_count;
+};
+
+/* loop.c: one loop from its making to its end. 0 or -errno. */
+int worker_loop_init(struct worker_loop *, struct worker *, unsigned index);
+void worker_loop_run(struct worker_loop *); /* until drained */
+void worker_loop_drain(struct worker_loop *);
+void worker_loop_release(struct worker_loop *);
+int worker_loop_report_sinks(struct worker_loop *);
+
+/* thread_none.c, thread_posix.c: runs all loops of the worker until they are drained. */
+void worker_threads_run(struct worker *);
+
+/* Drains every loop; on the main thread. */
+void worker_drain(struct worker *);
+
+/* accept.c */
+int accept_start(struct worker_loop *);	  /* listeners into the set: 0 or -errno */
+void accept_stop(struct worker_loop *);	  /* for good: draining */
+void accept_freed(struct worker_loop *);  /* a connection has ended: there may be room again */
+void accept_resume(struct loop *, struct loop_timer *); /* the timer's callback */
+
+/* access.c: the http_loop callbacks that stamp and record exchanges. */
+void access_begun(void *connection, struct exchange *);
+void access_done(void *connection, const struct exchange *);
+
+#endif

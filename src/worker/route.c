@@ -1,0 +1,83 @@
+/* Made before serving, read while serving, by all loops. */
+#include "worker/route.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int fields_make(struct route *r, const struct conf_location *l)
+{
+	size_t len = 0;
+	FILE *f = open_memstream(&r->fields, &len);
+	if (f == NULL)
+		return -ENOMEM;
+	if (l->body_len > 0 && l->type != NULL)
+		fprintf(f, "Content-Type: %s\r\n", l->type);
+	for (size_t i = 0; i < l->headers_count; i++)
+		fprintf(f, "%s: %s\r\n", l->headers[i].name, l->headers[i].value);
+	if (fclose(f) != 0)
+		return -ENOMEM;
+	r->respond = (struct respond){.status = (unsigned)l->status,
+				      .fields = r->fields,
+				      .fields_len = len,
+				      .body = l->body,
+				      .body_len = l->body_len};
+	return 0;
+}
+
+static int route_init(struct route *r, const struct conf_location *l)
+{
+	r->path = l->path;
+	r->path_len = strlen(l->path);
+	switch (l->handler) {
+	case CONF_RESPOND:
+		r->location = (struct http_location){&handler_respond, &r->respond};
+		return fields_make(r, l);
+	case CONF_ECHO:
+		r->location = (struct http_location){&handler_echo, NULL};
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int routes_init(struct routes *routes, const struct conf_port *port)
+{
+	routes->list = calloc(port->locations_count, sizeof(*routes->list));
+	if (routes->list == NULL)
+		return -ENOMEM;
+	routes->count = port->locations_count;
+	for (size_t i = 0; i < routes->count; i++) {
+		int error = route_init(&routes->list[i], &port->locations[i]);
+		if (error < 0) {
+			routes_release(routes);
+			return error;
+		}
+	}
+	return 0;
+}
+
+void routes_release(struct routes *routes)
+{
+	for (size_t i = 0; i < routes->count; i++)
+		free(routes->list[i].fields);
+	free(routes->list);
+	*routes = (struct routes){0};
+}
+
+/* "/a" covers /a and /a/b but not /ab; "/a/" covers what begins so. */
+static bool covers(const struct route *r, const char *path, size_t len)
+{
+	if (len < r->path_len || memcmp(path, r->path, r->path_len) != 0)
+		return false;
+	return len == r->path_len || r->path[r->path_len - 1] == '/' || path[r->path_len] == '/';
+}
+
+struct http_location routes_find(void *arg, const char *path, size_t len)
+{
+	const struct routes *routes = arg;
+	for (size_t i = 0; i < routes->count; i++)
+		if (covers(&routes->list[i], path, len))
+			return routes->list[i].location;
+	return (struct http_location){0};
+}
