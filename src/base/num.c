@@ -16,7 +16,10 @@ static const struct unit duration_units[] = {
     {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
 };
 static const struct unit size_units[] = {
-    {"G", UINT64_C(1) << 30}, {"M", UINT64_C(1) << 20}, {"K", UINT64_C(1) << 10}, {"", 1},
+    {"G", UINT64_C(1) << 30},
+    {"M", UINT64_C(1) << 20},
+    {"K", UINT64_C(1) << 10},
+    {"", 1},
 };
 
 /* The leading digits; *ret_used is how many there were. -ERANGE on overflow. */
