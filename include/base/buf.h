@@ -12,14 +12,17 @@
 #include <stdint.h>
 
 struct buf {
-	uint8_t *data;	  /* owned; NULL while nothing was ever appended */
-	size_t start;	  /* the first byte that is still wanted */
-	size_t end;	  /* one past the last byte */
+	uint8_t *data;    /* owned; NULL while nothing was ever appended */
+	size_t start;     /* the first byte that is still wanted */
+	size_t end;       /* one past the last byte */
 	size_t allocated; /* bytes behind data */
-	size_t max;	  /* it never holds more than this many bytes */
+	size_t max;       /* it never holds more than this many bytes */
 };
 
-#define BUF_INIT(max_bytes) {.max = (max_bytes)}
+#define BUF_INIT(max_bytes)        \
+	{                          \
+		.max = (max_bytes) \
+	}
 
 /* Frees the memory; the buffer is empty and can be used again. */
 void buf_release(struct buf *);
@@ -29,9 +32,10 @@ static inline size_t buf_len(const struct buf *b)
 	return b->end - b->start;
 }
 
+/* NULL as long as nothing was appended. */
 static inline const uint8_t *buf_head(const struct buf *b)
 {
-	return b->data + b->start;
+	return b->data == NULL ? NULL : b->data + b->start;
 }
 
 /* Appends all of it, or nothing: 0, -ENOBUFS past max, -ENOMEM. */

@@ -16,7 +16,6 @@ void err_set(struct err *, const char *format, ...) __attribute__((format(printf
 
 /* Ends the process with the given sysexits(3) status after one line on standard error. Only while
  * a role starts: never once clients are served. */
-void fatal(int status, const char *format, ...)
-    __attribute__((noreturn, format(printf, 2, 3)));
+void fatal(int status, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
 #endif

@@ -2,9 +2,13 @@
  * Logging: records to syslog, the journal, the console, in any combination.
  *
  * The sinks are opened once by the master (log_open) before there is any child; children get the
- * descriptors handed over (log_adopt) and share them. Writing never blocks, never fails the
+ * descriptors handed over (log_replace) and share them. Writing never blocks, never fails the
  * caller, never raises a signal: a record that a sink does not take at once is dropped and counted
  * for that sink, and the count is told in one line as soon as the sink takes lines again.
+ *
+ * "Never raises a signal" needs the process to ignore SIGPIPE (the console can be a pipe that
+ * nobody reads any more) and SIGXFSZ (or a file past RLIMIT_FSIZE): write(2) has no flag for it.
+ * The socket sinks use MSG_NOSIGNAL and need nothing.
  *
  * One struct log per event loop; it is not shared between threads. The descriptors are: replacing
  * one is dup3() over the old number (log_replace), which every thread sees at once.
@@ -16,10 +20,10 @@
 #ifndef LOG_LOG_H
 #define LOG_LOG_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdarg.h>
 #include <sys/types.h>
 
 #define LOG_RECORD_MAX 4000 /* bytes of one line; what is longer is cut. Below PIPE_BUF */
@@ -29,43 +33,49 @@ enum log_sink_kind { LOG_SINK_CONSOLE, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL, LOG_SI
 /* Whose records these are: [MASTER], [PORT 8000]. */
 enum log_role { LOG_ROLE_MASTER, LOG_ROLE_WORKER, LOG_ROLE_KEYHOLDER };
 
+/* How a descriptor is written to without waiting; found out when the sink gets it. */
+enum log_way { LOG_WAY_SEND, LOG_WAY_NONBLOCK, LOG_WAY_POLL };
+
 struct log_sink {
-	int fd;		    /* -1: this sink is not in use */
-	bool broken;	    /* the peer is gone; needs a new descriptor */
-	bool torn;	    /* console: the last line was written in part */
-	uint64_t dropped;   /* records lost and not yet told */
+	int fd; /* -1: this sink is not in use */
+	enum log_way way;
+	bool broken;      /* the peer is gone; log_reconnect() or log_reopen() mend it. The next
+			   * record that gets through clears it */
+	bool torn;        /* console: the last line was written in part */
+	uint64_t dropped; /* records lost and not yet told */
 	uint64_t dropped_total;
 };
 
 struct log {
 	struct log_sink sinks[LOG_SINKS];
 	enum log_role role;
-	unsigned port;	 /* 0: none */
+	unsigned port;   /* 0: none */
 	unsigned worker; /* from 1; 0: none */
-	int facility;	 /* syslog facility, LOG_DAEMON … */
+	int facility;    /* syslog facility, LOG_DAEMON … */
 	pid_t pid;
-	int64_t second;	 /* the wall-clock second that the cached stamps are for */
-	char stamp[32];	 /* "2024-12-06 10:15:30" */
-	char rfc3164[32];/* "Dec  6 10:15:30" */
+	int64_t second;   /* the wall-clock second that the cached stamps are for */
+	char stamp[32];   /* "2024-12-06 10:15:30" */
+	char rfc3164[32]; /* "Dec  6 10:15:30" */
 };
 
 /* One request, for log_access(). Pointers are borrowed for the call; the bytes are the client's,
  * raw: escaping is done here. */
 struct log_access {
-	const char *client;	 /* numeric address, trusted text */
+	const char *client; /* numeric address, trusted text */
 	unsigned client_port;
-	const char *method;	 /* NULL: no head could be read */
+	const char *method; /* NULL: no head could be read */
 	size_t method_len;
-	const char *target;	 /* the request target as sent */
+	const char *target; /* the request target as sent */
 	size_t target_len;
-	unsigned version_minor;	 /* HTTP/1.x */
+	unsigned version_minor; /* HTTP/1.x */
 	unsigned status;
-	uint64_t bytes;		 /* of response body sent */
+	uint64_t bytes; /* of response body sent */
 	uint64_t duration_us;
-	const char *request_id;	 /* trusted text */
+	const char *request_id; /* trusted text */
 };
 
-/* Makes an empty log: no sink, records go nowhere. */
+/* Makes an empty log: no sink, records go nowhere. Reads the time zone, so it belongs before a
+ * chroot, and the process id, so it belongs behind the fork. */
 void log_init(struct log *, enum log_role, unsigned port, unsigned worker, int facility);
 
 /*
@@ -80,8 +90,17 @@ int log_open(struct log *, enum log_sink_kind, const char *path);
  * while the daemon is still missing. Never blocks. */
 int log_reopen(enum log_sink_kind, const char *path);
 
+/*
+ * Connects a socket sink again, in place and without blocking: 0, -errno while the daemon is
+ * still missing, -EBADF where the sink is not in use. unix(7) lets a datagram socket be connected
+ * anew at any time, and a descriptor inherited over fork() and exec is the same socket: so when
+ * the master calls this about once a second, broken or not, every child logs again after a
+ * restart of the daemon, in a chroot too, and nothing has to be handed on.
+ */
+int log_reconnect(struct log *, enum log_sink_kind, const char *path);
+
 /* Puts new_fd in the place of the sink's descriptor and closes new_fd. With no place yet the sink
- * takes new_fd as it is (log_adopt is this, in a child). */
+ * takes new_fd as it is; this is how a child adopts what it was handed. Sets FD_CLOEXEC. */
 void log_replace(struct log *, enum log_sink_kind, int new_fd);
 
 /* Closes all sinks. */
@@ -91,22 +110,24 @@ void log_close(struct log *);
 bool log_stderr_is_journal(void);
 
 /* priority: LOG_ERR … LOG_DEBUG of syslog(3). The text is the project's own, or was escaped with
- * text_add_escaped(); control characters in it are escaped once more for safety. */
+ * text_add_escaped(); whatever in it is not printable ASCII is escaped once more for safety. errno
+ * is left alone by all of these. */
 void log_write(struct log *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void log_vwrite(struct log *, int priority, const char *format, va_list)
     __attribute__((format(printf, 3, 0)));
 
 /* The same on behalf of a port or one of its workers: what the master says about them. */
-void log_write_for(struct log *, unsigned port, unsigned worker, int priority,
-		   const char *format, ...) __attribute__((format(printf, 5, 6)));
+void log_write_for(struct log *, unsigned port, unsigned worker, int priority, const char *format,
+		   ...) __attribute__((format(printf, 5, 6)));
 
 /* The access record, at LOG_INFO:
- * Received GET request from ('127.0.0.1', 12345) "GET /path HTTP/1.1" 200 14 0.4ms */
+ * Received GET request from ('127.0.0.1', 12345) "GET /path HTTP/1.1" 200 14 0.4ms
+ * An overlong method or target is cut and ends in "...", so that what follows is always there. */
 void log_access(struct log *, const struct log_access *);
 
-/* Tells outstanding drops where a sink takes lines again; to be called about once a second while
- * log_outstanding(). Cheap when there are none. */
+/* Tells outstanding drops ("3 log records dropped") where a sink takes lines again; to be called
+ * about once a second while log_outstanding(). Cheap when there are none. */
 void log_tick(struct log *);
 bool log_outstanding(const struct log *);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,37 +17,36 @@ static const struct unit duration_units[] = {
     {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
 };
 static const struct unit size_units[] = {
-    {"G", UINT64_C(1) << 30}, {"M", UINT64_C(1) << 20}, {"K", UINT64_C(1) << 10}, {"", 1},
+    {"G", UINT64_C(1) << 30},
+    {"M", UINT64_C(1) << 20},
+    {"K", UINT64_C(1) << 10},
+    {"", 1},
 };
 
-/* The leading digits; *ret_used is how many there were. -ERANGE on overflow. */
-static int digits_parse(const char *s, size_t len, uint64_t *ret, size_t *ret_used)
+/* Reads the leading digits and returns how many there are. *ret_over: they are more than fits. */
+static size_t digits_parse(const char *s, size_t len, uint64_t *ret, bool *ret_over)
 {
 	uint64_t value = 0;
+	bool over = false;
 	size_t i = 0;
 	for (; i < len && s[i] >= '0' && s[i] <= '9'; i++) {
 		unsigned digit = (unsigned)(s[i] - '0');
-		if (value > (UINT64_MAX - digit) / 10)
-			return -ERANGE;
+		over = over || value > (UINT64_MAX - digit) / 10;
 		value = value * 10 + digit;
 	}
-	if (i == 0)
-		return -EINVAL;
 	*ret = value;
-	*ret_used = i;
-	return 0;
+	*ret_over = over;
+	return i;
 }
 
 int num_parse(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *ret)
 {
 	uint64_t value;
-	size_t used;
-	int error = digits_parse(s, len, &value, &used);
-	if (error < 0)
-		return error;
-	if (used != len)
+	bool over;
+	size_t used = digits_parse(s, len, &value, &over);
+	if (used == 0 || used != len)
 		return -EINVAL;
-	if (value < min || value > max)
+	if (over || value < min || value > max)
 		return -ERANGE;
 	*ret = value;
 	return 0;
@@ -56,10 +56,10 @@ static int unit_parse(const char *s, size_t len, const struct unit *units, size_
 		      uint64_t bare_factor, uint64_t min, uint64_t max, uint64_t *ret)
 {
 	uint64_t value, factor = 0;
-	size_t used;
-	int error = digits_parse(s, len, &value, &used);
-	if (error < 0)
-		return error;
+	bool over;
+	size_t used = digits_parse(s, len, &value, &over);
+	if (used == 0)
+		return -EINVAL;
 	if (used == len)
 		factor = bare_factor;
 	for (size_t i = 0; factor == 0 && i < count; i++)
@@ -68,7 +68,7 @@ static int unit_parse(const char *s, size_t len, const struct unit *units, size_
 			factor = units[i].factor;
 	if (factor == 0)
 		return -EINVAL;
-	if (value > UINT64_MAX / factor || value * factor < min || value * factor > max)
+	if (over || value > UINT64_MAX / factor || value * factor < min || value * factor > max)
 		return -ERANGE;
 	*ret = value * factor;
 	return 0;

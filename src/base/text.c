@@ -21,6 +21,8 @@ void text_add(struct text *t, const void *data, size_t len)
 		len = room;
 		t->truncated = true;
 	}
+	if (len == 0) /* data may be NULL then, which memcpy() must not get */
+		return;
 	memcpy(t->data + t->len, data, len);
 	t->len += len;
 	t->data[t->len] = '\0';
@@ -68,21 +70,45 @@ void text_addf(struct text *t, const char *format, ...)
 	va_end(args);
 }
 
+/* One byte as vis(3) shows it, at most 4 characters; returns how many. White space is among what
+ * vis() must be told to encode: without VIS_WHITE a newline stays a newline. */
+static size_t escape(char out[8], unsigned char c, unsigned char next)
+{
+	const int flags = VIS_CSTYLE | VIS_OCTAL | VIS_DQ | VIS_WHITE | VIS_NOLOCALE;
+	const char *end = vis(out, c, flags, next);
+	if (end != NULL)
+		return (size_t)(end - out);
+	out[0] = '\\'; /* vis() allocates, and may fail */
+	out[1] = (char)('0' + (c >> 6));
+	out[2] = (char)('0' + (c >> 3 & 7));
+	out[3] = (char)('0' + (c & 7));
+	return 4;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '\\' && c != '"';
+}
+
 void text_add_escaped(struct text *t, const void *data, size_t len)
 {
 	const unsigned char *s = data;
-	for (size_t i = 0; i < len; i++) {
-		char escaped[8];
-		if (s[i] >= 0x20 && s[i] < 0x7f && s[i] != '\\' && s[i] != '"') {
-			text_add_char(t, (char)s[i]);
+	for (size_t i = 0; i < len;) {
+		size_t plain = i;
+		while (plain < len && is_plain(s[plain]))
+			plain++;
+		if (plain > i) {
+			text_add(t, s + i, plain - i);
+			i = plain;
 			continue;
 		}
-		int next = i + 1 < len ? s[i + 1] : 0;
-		char *end = vis(escaped, s[i], VIS_CSTYLE | VIS_OCTAL | VIS_DQ, next);
-		if ((size_t)(end - escaped) > t->size - 1 - t->len) { /* never half an escape */
+		char escaped[8];
+		size_t n = escape(escaped, s[i], i + 1 < len ? s[i + 1] : 0);
+		if (n > t->size - 1 - t->len) { /* never half an escape */
 			t->truncated = true;
 			return;
 		}
-		text_add(t, escaped, (size_t)(end - escaped));
+		text_add(t, escaped, n);
+		i++;
 	}
 }

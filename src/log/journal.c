@@ -1,0 +1,115 @@
+/*
+ * Runs in every process. The journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): one
+ * datagram of fields. Must never put bytes that came from outside into the form `NAME=value\n`,
+ * where a newline begins a field of the sender's choice; they go as `NAME\n`, length, bytes.
+ */
+#include "record.h"
+
+#include "base/num.h"
+#include "base/text.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void field_number(struct text *t, const char *name, uint64_t value)
+{
+	text_add_str(t, name);
+	text_add_char(t, '=');
+	text_add_uint(t, value);
+	text_add_char(t, '\n');
+}
+
+/* `NAME\n` and the length; the value and a newline belong behind it. */
+static void field_begin(struct text *t, const char *name, size_t len)
+{
+	const uint64_t little = htole64(len);
+	text_add_str(t, name);
+	text_add_char(t, '\n');
+	text_add(t, &little, sizeof(little));
+}
+
+/* The whole field or nothing: a cut one would make journald refuse the record. */
+static void field_bytes(struct text *t, const char *name, struct log_slice value)
+{
+	if (t->size - 1 - t->len < strlen(name) + 1 + sizeof(uint64_t) + value.len + 1)
+		return;
+	field_begin(t, name, value.len);
+	text_add(t, value.data, value.len);
+	text_add_char(t, '\n');
+}
+
+static struct log_slice slice_of(const char *s)
+{
+	return (struct log_slice){s, strnlen(s, 128)};
+}
+
+static const char *role_name(enum log_role role)
+{
+	switch (role) {
+	case LOG_ROLE_MASTER:
+		return "master";
+	case LOG_ROLE_WORKER:
+		return "worker";
+	case LOG_ROLE_KEYHOLDER:
+		return "keyholder";
+	}
+	return "unknown";
+}
+
+static void add_access(struct text *t, const struct log_record *r)
+{
+	const struct log_access *a = r->access;
+	field_number(t, "BULKHEAD_STATUS", a->status);
+	field_number(t, "BULKHEAD_BYTES", a->bytes);
+	field_number(t, "BULKHEAD_DURATION_USEC", a->duration_us);
+	field_bytes(t, "BULKHEAD_CLIENT", slice_of(a->client));
+	if (a->request_id != NULL)
+		field_bytes(t, "BULKHEAD_REQUEST_ID", slice_of(a->request_id));
+	if (r->method.data != NULL)
+		field_bytes(t, "BULKHEAD_METHOD", r->method);
+	if (r->path.data != NULL)
+		field_bytes(t, "BULKHEAD_PATH", r->path);
+}
+
+void journal_layout(const struct log *l, const struct log_record *r, struct log_wire *w)
+{
+	static const char newline = '\n';
+	char tag_room[LOG_PREFIX_MAX];
+	struct text t, tag;
+	text_init(&tag, tag_room, sizeof(tag_room));
+	record_tag(r, &tag);
+
+	text_init(&t, w->room, sizeof(w->room));
+	text_add_str(&t, "SYSLOG_IDENTIFIER=bulkhead\nBULKHEAD_ROLE=");
+	text_add_str(&t, role_name(l->role));
+	text_add_char(&t, '\n');
+	field_number(&t, "PRIORITY", (unsigned)r->priority);
+	if (r->port != 0)
+		field_number(&t, "BULKHEAD_PORT", r->port);
+	if (r->worker != 0)
+		field_number(&t, "BULKHEAD_WORKER", r->worker);
+	if (r->access != NULL)
+		add_access(&t, r);
+	field_begin(&t, "MESSAGE", tag.len + r->text.len);
+	text_add(&t, tag.data, tag.len);
+
+	w->iov[0] = (struct iovec){t.data, t.len};
+	w->iov[1] = (struct iovec){(void *)(uintptr_t)r->text.data, r->text.len};
+	w->iov[2] = (struct iovec){(void *)(uintptr_t)&newline, 1};
+	w->count = 3;
+}
+
+bool log_stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	const char *colon = stream == NULL ? NULL : strchr(stream, ':');
+	uint64_t device, inode;
+	struct stat st;
+	return colon != NULL && fstat(STDERR_FILENO, &st) == 0 &&
+	       num_parse(stream, (size_t)(colon - stream), 0, UINT64_MAX, &device) == 0 &&
+	       num_parse(colon + 1, strlen(colon + 1), 0, UINT64_MAX, &inode) == 0 &&
+	       st.st_dev == device && st.st_ino == inode;
+}

@@ -1,0 +1,299 @@
+/* Runs in every process, on the path of each request. Must never block, allocate, fail its caller
+ * or change errno; a sink that does not take a record loses it, and the loss is counted. */
+#include "log/log.h"
+
+#include "base/text.h"
+#include "record.h"
+
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+void log_init(struct log *l, enum log_role role, unsigned port, unsigned worker, int facility)
+{
+	memset(l, 0, sizeof(*l));
+	for (int kind = 0; kind < LOG_SINKS; kind++)
+		l->sinks[kind].fd = -1;
+	l->role = role;
+	l->port = port;
+	l->worker = worker;
+	l->facility = facility & LOG_FACMASK;
+	l->pid = getpid();
+	tzset();
+	log_stamp(l, time(NULL));
+}
+
+/* --- the clock ---------------------------------------------------------------------------------
+ */
+
+void log_stamp(struct log *l, int64_t second)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	const time_t when = (time_t)second;
+	struct tm tm;
+	struct text t;
+	l->second = second;
+	if (localtime_r(&when, &tm) == NULL)
+		return;
+	text_init(&t, l->stamp, sizeof(l->stamp));
+	text_addf(&t, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		  tm.tm_hour, tm.tm_min, tm.tm_sec);
+	text_init(&t, l->rfc3164, sizeof(l->rfc3164));
+	text_addf(&t, "%.3s %2d %02d:%02d:%02d", months + (size_t)tm.tm_mon * 3, tm.tm_mday,
+		  tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+/* The milliseconds; the stamps are made anew when the second is another one. */
+static unsigned clock_tell(struct log *l)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec != l->second)
+		log_stamp(l, now.tv_sec);
+	return (unsigned)(now.tv_nsec / 1000000);
+}
+
+/* --- to the sinks ------------------------------------------------------------------------------
+ */
+
+void record_tag(const struct log_record *r, struct text *t)
+{
+	if (r->port == 0) {
+		text_add_str(t, "[MASTER] ");
+		return;
+	}
+	text_add_str(t, "[PORT ");
+	text_add_uint(t, r->port);
+	text_add_str(t, "] ");
+}
+
+static bool sink_put(struct log *l, enum log_sink_kind kind, const struct log_record *r)
+{
+	struct log_sink *s = &l->sinks[kind];
+	struct log_wire wire;
+	switch (kind) {
+	case LOG_SINK_CONSOLE:
+		console_layout(l, r, s->torn, &wire);
+		break;
+	case LOG_SINK_SYSLOG:
+		syslog_layout(l, r, &wire);
+		break;
+	case LOG_SINK_JOURNAL:
+		journal_layout(l, r, &wire);
+		break;
+	case LOG_SINKS:
+		return false;
+	}
+	return sink_write(s, wire.iov, wire.count);
+}
+
+/* Says how many records were lost: true when nothing is left to tell. */
+static bool sink_tell(struct log *l, enum log_sink_kind kind, unsigned ms)
+{
+	struct log_sink *s = &l->sinks[kind];
+	if (s->dropped == 0)
+		return true;
+	char line[64];
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	text_add_uint(&t, s->dropped);
+	text_add_str(&t, " log records dropped");
+	const struct log_record r = {.priority = LOG_WARNING,
+				     .port = l->port,
+				     .worker = l->worker,
+				     .ms = ms,
+				     .text = {t.data, t.len}};
+	if (!sink_put(l, kind, &r))
+		return false;
+	s->dropped = 0;
+	return true;
+}
+
+static void record_emit(struct log *l, const struct log_record *r)
+{
+	for (int kind = 0; kind < LOG_SINKS; kind++) {
+		struct log_sink *s = &l->sinks[kind];
+		if (s->fd < 0)
+			continue;
+		if (!sink_tell(l, kind, r->ms) || !sink_put(l, kind, r)) {
+			s->dropped++;
+			s->dropped_total++;
+		}
+	}
+}
+
+void log_tick(struct log *l)
+{
+	if (!log_outstanding(l))
+		return;
+	int saved = errno;
+	unsigned ms = clock_tell(l);
+	for (int kind = 0; kind < LOG_SINKS; kind++)
+		if (l->sinks[kind].fd >= 0)
+			(void)sink_tell(l, kind, ms);
+	errno = saved;
+}
+
+bool log_outstanding(const struct log *l)
+{
+	for (int kind = 0; kind < LOG_SINKS; kind++)
+		if (l->sinks[kind].fd >= 0 && l->sinks[kind].dropped > 0)
+			return true;
+	return false;
+}
+
+/* --- our own sentences -------------------------------------------------------------------------
+ */
+
+/* The text is ours or escaped already, so its backslashes and quotes stay; but no format mistake
+ * shall ever let a control character through. */
+static void add_safely(struct text *t, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len;) {
+		size_t plain = i;
+		while (plain < len && s[plain] >= 0x20 && s[plain] < 0x7f)
+			plain++;
+		text_add(t, s + i, plain - i);
+		if (plain < len)
+			text_add_escaped(t, s + plain++, 1);
+		i = plain;
+	}
+}
+
+static void __attribute__((format(printf, 5, 0)))
+write_text(struct log *l, unsigned port, unsigned worker, int priority, const char *format,
+	   va_list args)
+{
+	int saved = errno; /* before anything else, for %m and for the caller */
+	char raw[LOG_TEXT_MAX], line[LOG_TEXT_MAX];
+	struct text from, t;
+	text_init(&from, raw, sizeof(raw));
+	text_vaddf(&from, format, args);
+	text_init(&t, line, sizeof(line));
+	add_safely(&t, from.data, from.len);
+	const struct log_record r = {.priority = LOG_PRI(priority),
+				     .port = port,
+				     .worker = worker,
+				     .ms = clock_tell(l),
+				     .text = {t.data, t.len}};
+	record_emit(l, &r);
+	errno = saved;
+}
+
+void log_vwrite(struct log *l, int priority, const char *format, va_list args)
+{
+	write_text(l, l->port, l->worker, priority, format, args);
+}
+
+void log_write(struct log *l, int priority, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	log_vwrite(l, priority, format, args);
+	va_end(args);
+}
+
+void log_write_for(struct log *l, unsigned port, unsigned worker, int priority, const char *format,
+		   ...)
+{
+	va_list args;
+	va_start(args, format);
+	write_text(l, port, worker, priority, format, args);
+	va_end(args);
+}
+
+/* --- access records ----------------------------------------------------------------------------
+ */
+
+/* Appends a client's bytes, escaped and within max; returns where they are now. */
+static struct log_slice add_foreign(struct text *t, const char *data, size_t len, size_t max)
+{
+	struct text part;
+	size_t room = t->size - t->len;
+	text_init(&part, t->data + t->len, max + 1 < room ? max + 1 : room);
+	text_add_escaped(&part, data, len);
+	t->len += part.len;
+	const struct log_slice slice = {part.data, part.len};
+	if (part.truncated)
+		text_add_str(t, "...");
+	return slice;
+}
+
+/* The path of a request target in any form of RFC 9112, 3.2. Escaping has not touched the
+ * characters looked for, so an escaped target gives the escaped path. */
+static struct log_slice path_of(struct log_slice target)
+{
+	static const char authority[] = "://";
+	const char *question = memchr(target.data, '?', target.len);
+	if (question != NULL)
+		target.len = (size_t)(question - target.data);
+	if (target.len == 0 || target.data[0] == '/')
+		return target;
+	const char *at = memmem(target.data, target.len, authority, strlen(authority));
+	if (at == NULL)
+		return target;
+	const char *end = target.data + target.len;
+	at += strlen(authority);
+	const char *slash = memchr(at, '/', (size_t)(end - at));
+	if (slash == NULL)
+		return (struct log_slice){"/", 1};
+	return (struct log_slice){slash, (size_t)(end - slash)};
+}
+
+static void add_duration(struct text *t, uint64_t us)
+{
+	uint64_t tenths = us / 100 + (us % 100 >= 50);
+	text_add_uint(t, tenths / 10);
+	text_add_char(t, '.');
+	text_add_uint(t, tenths % 10);
+	text_add_str(t, "ms");
+}
+
+static void add_request(struct text *t, const struct log_access *a, struct log_record *r)
+{
+	text_add_str(t, "Received ");
+	if (a->method != NULL)
+		r->method = add_foreign(t, a->method, a->method_len, LOG_METHOD_MAX);
+	else
+		text_add_str(t, "malformed");
+	text_add_str(t, " request from ('");
+	text_add(t, a->client, strnlen(a->client, 64));
+	text_add_str(t, "', ");
+	text_add_uint(t, a->client_port);
+	text_add_str(t, ") \"");
+	if (a->method != NULL) {
+		text_add(t, r->method.data, r->method.len);
+		text_add_char(t, ' ');
+		r->path = path_of(add_foreign(t, a->target, a->target_len, LOG_TARGET_MAX));
+		text_add_str(t, " HTTP/1.");
+		text_add_uint(t, a->version_minor);
+	} else {
+		text_add_char(t, '-');
+	}
+	text_add_char(t, '"');
+}
+
+void log_access(struct log *l, const struct log_access *a)
+{
+	int saved = errno;
+	char line[LOG_TEXT_MAX];
+	struct text t;
+	struct log_record r = {.priority = LOG_INFO,
+			       .port = l->port,
+			       .worker = l->worker,
+			       .ms = clock_tell(l),
+			       .access = a};
+	text_init(&t, line, sizeof(line));
+	add_request(&t, a, &r);
+	text_add_char(&t, ' ');
+	text_add_uint(&t, a->status);
+	text_add_char(&t, ' ');
+	text_add_uint(&t, a->bytes);
+	text_add_char(&t, ' ');
+	add_duration(&t, a->duration_us);
+	r.text = (struct log_slice){t.data, t.len};
+	record_emit(l, &r);
+	errno = saved;
+}

@@ -1,0 +1,71 @@
+/*
+ * Inside src/log only: one record on its way to the sinks.
+ *
+ * log.c makes the record once; each sink kind lays it out in its own form as a handful of pieces
+ * (struct log_wire), which leave in one system call. The text is not copied per sink.
+ */
+#ifndef LOG_RECORD_H
+#define LOG_RECORD_H
+
+#include "log/log.h"
+
+#include <sys/uio.h>
+
+#define LOG_PREFIX_MAX \
+	96 /* the longest stamp and tag of any form, a torn line's newline included */
+#define LOG_TEXT_MAX   (LOG_RECORD_MAX - LOG_PREFIX_MAX)
+#define LOG_TARGET_MAX 3000 /* of LOG_TEXT_MAX, after escaping */
+#define LOG_METHOD_MAX 64
+#define LOG_FIELDS_MAX (LOG_TARGET_MAX + 1024) /* the journal's fields but MESSAGE */
+
+/* Bytes that somebody else owns. */
+struct log_slice {
+	const char *data;
+	size_t len;
+};
+
+struct log_record {
+	int priority;
+	unsigned port;   /* 0: the master's own */
+	unsigned worker; /* 0: none */
+	unsigned ms;     /* of the second that struct log has stamps for */
+	struct log_slice text;
+
+	/* Of an access record; NULL and empty otherwise. The slices are escaped and lie in text. */
+	const struct log_access *access;
+	struct log_slice method;
+	struct log_slice path;
+};
+
+struct log_wire {
+	struct iovec iov[3];
+	int count;
+	char room[LOG_PREFIX_MAX + LOG_FIELDS_MAX]; /* what the form itself adds */
+};
+
+/* The forms. torn: the line before this one has no end. */
+void console_layout(const struct log *, const struct log_record *, bool torn, struct log_wire *);
+void syslog_layout(const struct log *, const struct log_record *, struct log_wire *);
+void journal_layout(const struct log *, const struct log_record *, struct log_wire *);
+
+/* "[MASTER] " or "[PORT 8000] ". */
+struct text;
+void record_tag(const struct log_record *, struct text *);
+
+/* A descriptor that writes to standard error without blocking where that can be had, or -errno. */
+int console_open(void);
+
+/* A connected datagram socket in non-blocking mode, or -errno. */
+int sink_connect(int fd, const char *path);
+
+/* Gives the sink a descriptor of its own and finds out how to write to it. */
+void sink_take(struct log_sink *, int fd);
+
+/* Writes all pieces in one call: true when every byte was taken. Keeps broken and torn; counting
+ * is the caller's. */
+bool sink_write(struct log_sink *, struct iovec *, int count);
+
+/* Makes the stamps for this second of the wall clock. */
+void log_stamp(struct log *, int64_t second);
+
+#endif

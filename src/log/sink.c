@@ -1,0 +1,176 @@
+/* Runs in every process. Must never wait for whoever reads a sink, and never raise SIGPIPE where a
+ * flag can prevent it. */
+#include "record.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int sink_connect(int fd, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t len = strlen(path);
+	if (len >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, len + 1);
+	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+}
+
+static int sink_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The daemon is not there now, and may be later. */
+static bool is_absence(int error)
+{
+	return error == -ENOENT || error == -ECONNREFUSED || error == -EAGAIN;
+}
+
+static enum log_way way_of(int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+		return LOG_WAY_SEND;
+	int flags = fcntl(fd, F_GETFL);
+	return flags >= 0 && (flags & O_NONBLOCK) != 0 ? LOG_WAY_NONBLOCK : LOG_WAY_POLL;
+}
+
+void sink_take(struct log_sink *s, int fd)
+{
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	s->fd = fd;
+	s->way = way_of(fd);
+	s->broken = false;
+}
+
+int log_open(struct log *l, enum log_sink_kind kind, const char *path)
+{
+	struct log_sink *s = &l->sinks[kind];
+	int error = 0;
+	int fd = kind == LOG_SINK_CONSOLE ? console_open() : sink_socket();
+	if (fd < 0)
+		return fd;
+	if (kind != LOG_SINK_CONSOLE)
+		error = sink_connect(fd, path);
+	if (error < 0 && !is_absence(error)) {
+		fd_close(&fd);
+		return error;
+	}
+	fd_close(&s->fd);
+	sink_take(s, fd);
+	s->broken = error < 0;
+	return 0;
+}
+
+int log_reopen(enum log_sink_kind kind, const char *path)
+{
+	if (kind == LOG_SINK_CONSOLE)
+		return console_open();
+	int fd = sink_socket();
+	if (fd < 0)
+		return fd;
+	int error = sink_connect(fd, path);
+	if (error < 0) {
+		fd_close(&fd);
+		return error;
+	}
+	return fd;
+}
+
+int log_reconnect(struct log *l, enum log_sink_kind kind, const char *path)
+{
+	struct log_sink *s = &l->sinks[kind];
+	if (s->fd < 0 || kind == LOG_SINK_CONSOLE)
+		return -EBADF;
+	int error = sink_connect(s->fd, path);
+	s->broken = error < 0;
+	return error;
+}
+
+void log_replace(struct log *l, enum log_sink_kind kind, int new_fd)
+{
+	struct log_sink *s = &l->sinks[kind];
+	if (s->fd < 0 || s->fd == new_fd) {
+		sink_take(s, new_fd);
+		return;
+	}
+	/* The number stays the same: other threads use it at this moment. */
+	if (dup3(new_fd, s->fd, O_CLOEXEC) >= 0)
+		sink_take(s, s->fd);
+	fd_close(&new_fd);
+}
+
+void log_close(struct log *l)
+{
+	for (int kind = 0; kind < LOG_SINKS; kind++)
+		fd_close(&l->sinks[kind].fd);
+}
+
+static ssize_t write_once(const struct log_sink *s, struct iovec *iov, int count)
+{
+	if (s->way == LOG_WAY_SEND) {
+		struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+		return sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	if (s->way == LOG_WAY_POLL) {
+		/* A terminal or pipe of somebody else's, in blocking mode, and setting O_NONBLOCK
+		 * would set it for them too. So ask first: a record is below PIPE_BUF, and a pipe
+		 * that polls writable has room for that. What remains is the moment between the
+		 * two calls, in which another writer may take the room. */
+		struct pollfd ready = {.fd = s->fd, .events = POLLOUT};
+		int n = poll(&ready, 1, 0);
+		if (n == 0)
+			errno = EAGAIN;
+		if (n <= 0)
+			return -1;
+	}
+	return writev(s->fd, iov, count);
+}
+
+/* Is nobody at the other end (unix(7), pipe(7), a terminal that hung up)? */
+static bool is_gone(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case ENOTCONN:
+	case ENOENT:
+	case EPIPE:
+	case ENXIO:
+	case EIO:
+	case EBADF:
+		return true;
+	default: /* full, too long, out of memory, out of space: the next one may fit */
+		return false;
+	}
+}
+
+bool sink_write(struct log_sink *s, struct iovec *iov, int count)
+{
+	size_t total = 0;
+	for (int i = 0; i < count; i++)
+		total += iov[i].iov_len;
+
+	ssize_t n;
+	do
+		n = write_once(s, iov, count);
+	while (n < 0 && errno == EINTR);
+
+	if (n < 0) {
+		s->broken = is_gone(errno);
+		return false;
+	}
+	s->broken = false;
+	if (n > 0)
+		s->torn = (size_t)n < total;
+	return (size_t)n == total;
+}

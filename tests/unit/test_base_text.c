@@ -1,0 +1,134 @@
+/* struct text: never past the end, always terminated; and the escaping that keeps logs honest. */
+#include "base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <vis.h>
+
+static void test_adds(void **state)
+{
+	(void)state;
+	char out[64];
+	struct text t;
+	text_init(&t, out, sizeof(out));
+	assert_string_equal(out, "");
+	text_add(&t, "ab", 2);
+	text_add(&t, NULL, 0);
+	text_add_str(&t, "cd");
+	text_add_char(&t, ' ');
+	text_add_uint(&t, 0);
+	text_add_char(&t, ' ');
+	text_add_uint(&t, UINT64_MAX);
+	text_addf(&t, " %s-%d", "x", -7);
+	assert_string_equal(out, "abcd 0 18446744073709551615 x--7");
+	assert_int_equal(t.len, strlen(out));
+	assert_false(t.truncated);
+}
+
+static void test_cuts_at_the_end(void **state)
+{
+	(void)state;
+	char out[8 + 1];
+	struct text t;
+	out[8] = '!';
+	text_init(&t, out, 8);
+	text_add_str(&t, "1234567");
+	assert_false(t.truncated);
+	text_add_char(&t, '8');
+	assert_true(t.truncated);
+	assert_string_equal(out, "1234567");
+
+	text_init(&t, out, 8);
+	text_addf(&t, "%d%s", 12345, "6789");
+	assert_string_equal(out, "1234567");
+	assert_true(t.truncated);
+	text_addf(&t, "%s", "");
+	text_addf(&t, "more");
+	assert_string_equal(out, "1234567");
+	assert_int_equal(t.len, 7);
+
+	text_init(&t, out, 1);
+	text_add_str(&t, "x");
+	text_addf(&t, "%d", 1);
+	text_add_escaped(&t, "x\n", 2);
+	assert_string_equal(out, "");
+	assert_int_equal(out[8], '!');
+}
+
+static void assert_escaped(const char *raw, size_t len, const char *expected)
+{
+	char out[256];
+	struct text t;
+	text_init(&t, out, sizeof(out));
+	text_add_escaped(&t, raw, len);
+	assert_string_equal(out, expected);
+}
+
+static void test_escapes(void **state)
+{
+	(void)state;
+	assert_escaped("plain text /?=&'%", 17, "plain text /?=&'%");
+	assert_escaped("a\nb\tc\rd", 7, "a\\nb\\tc\\rd");
+	assert_escaped("\"\\", 2, "\\\"\\\\");
+	assert_escaped("\x1b[2J\x7f\x80\xff", 7, "\\033[2J\\177\\200\\377");
+	assert_escaped("\0", 1, "\\0");
+	assert_escaped("\0001", 2, "\\0001"); /* not the escape \01 */
+	assert_escaped("\xc3\xbc", 2, "\\303\\274");
+	assert_escaped("", 0, "");
+}
+
+/* Whatever comes in, what goes out is one line of printable ASCII with no quote of its own, and
+ * unvis(3) gives the very bytes back. */
+static void test_every_byte_is_safe_and_comes_back(void **state)
+{
+	(void)state;
+	for (unsigned first = 0; first < 256; first++)
+		for (unsigned second = 0; second < 256; second++) {
+			const char raw[2] = {(char)first, (char)second};
+			char out[16], back[16];
+			struct text t;
+			text_init(&t, out, sizeof(out));
+			text_add_escaped(&t, raw, sizeof(raw));
+			for (size_t i = 0; i < t.len; i++) {
+				assert_in_range(out[i], 0x20, 0x7e);
+				if (out[i] == '"')
+					assert_true(i > 0 && out[i - 1] == '\\');
+			}
+			assert_int_equal(strunvis(back, out), 2);
+			assert_memory_equal(back, raw, 2);
+		}
+}
+
+static void test_never_half_an_escape(void **state)
+{
+	(void)state;
+	char out[8];
+	struct text t;
+	text_init(&t, out, sizeof(out));
+	text_add_escaped(&t, "abcd\x80zzz", 8); /* \200 would need 4 of the 3 left */
+	assert_string_equal(out, "abcd");
+	assert_true(t.truncated);
+	text_init(&t, out, sizeof(out));
+	text_add_escaped(&t, "abc\x80zzz", 7);
+	assert_string_equal(out, "abc\\200");
+	assert_true(t.truncated);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_adds),
+	    cmocka_unit_test(test_cuts_at_the_end),
+	    cmocka_unit_test(test_escapes),
+	    cmocka_unit_test(test_every_byte_is_safe_and_comes_back),
+	    cmocka_unit_test(test_never_half_an_escape),
+	};
+	return cmocka_run_group_tests_name("base_text", tests, NULL, NULL);
+}
