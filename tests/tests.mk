@@ -21,5 +21,13 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libbulkhead.a
 
 fuzz: $(FUZZ_BIN)
 
-.PHONY: unit fuzz
+# The figures, each beside what it is compared with (tests/bench/README.md).
+$(BUILD)/bench/client: tests/bench/client.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -o $@ $< $(ALLLDFLAGS) $(LIBS)
+
+bench: $(BUILD)/bulkhead $(BUILD)/bench/client
+	/usr/bin/env python3 tests/bench/bench.py $(BUILD)/bulkhead $(BUILD)/bench/client $(BENCH)
+
+.PHONY: unit fuzz bench
 -include $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)

@@ -21,8 +21,7 @@ enum ipc_type {
 	IPC_READY,	/* worker → master: it accepts connections */
 	IPC_FAILED,	/* worker → master: why it cannot start, text; EX_CONFIG follows */
 	IPC_DRAIN,	/* master → worker: finish what is in flight, then exit 0 */
-	IPC_LOG_BROKEN, /* worker → master: uint32_t, the log sink that is gone */
-	IPC_LOG_SINK,	/* master → worker: uint32_t, and its new descriptor */
+	IPC_LOG_BROKEN, /* worker → master: a log sink's daemon is gone */
 	IPC_TYPES
 };
 

@@ -21,7 +21,7 @@ union control {
 const struct ipc_permit ipc_master_permits[IPC_TYPES] = {
     [IPC_READY] = {.allowed = 1},
     [IPC_FAILED] = {.allowed = 1, .payload_min = 1, .payload_max = IPC_PAYLOAD_MAX},
-    [IPC_LOG_BROKEN] = {.allowed = 1, .payload_min = 4, .payload_max = 4},
+    [IPC_LOG_BROKEN] = {.allowed = 1},
 };
 
 const struct ipc_permit ipc_worker_permits[IPC_TYPES] = {
@@ -31,8 +31,6 @@ const struct ipc_permit ipc_worker_permits[IPC_TYPES] = {
 		   .fds_min = 3,
 		   .fds_max = IPC_FDS_MAX},
     [IPC_DRAIN] = {.allowed = 1},
-    [IPC_LOG_SINK] =
-	{.allowed = 1, .payload_min = 4, .payload_max = 4, .fds_min = 1, .fds_max = 1},
 };
 
 int ipc_channel(int ret_fds[2])

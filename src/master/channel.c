@@ -68,11 +68,10 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 						 : '?');
 		break;
 	case IPC_LOG_BROKEN:
-		sinks_mend(c->port->master);
+		sinks_reconnect(c->port->master);
 		break;
 	case IPC_START: /* not permitted to come here */
 	case IPC_DRAIN:
-	case IPC_LOG_SINK:
 	case IPC_TYPES:
 		break;
 	}

@@ -22,7 +22,6 @@
 #include "master/state.h"
 
 #define TICKET_KEY_BYTES 64 /* GnuTLS's master key for session tickets */
-#define LOG_TICK_MS	 1000
 
 /* A sealed memory with fresh random bytes: the key under which this port's workers, and no other
  * port's, make and take session tickets. It outlives them, so that clients resume after a crash. */
@@ -141,17 +140,6 @@ static void say_goodbye(struct master *m)
 		  m->killed, (unsigned long long)m->cut, m->cut == 1 ? "" : "s");
 }
 
-/* The log may have found out by itself that a sink is gone, or have losses to tell. */
-static void log_watch(struct master *m)
-{
-	if (!log_outstanding(&m->log) || loop_timer_is_set(&m->log_tick))
-		return;
-	loop_timer_set(&m->loop, &m->log_tick, m->loop.now_ms + LOG_TICK_MS);
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
-		if (m->log.sinks[kind].broken)
-			sinks_mend(m);
-}
-
 int master_main(const struct conf *conf, const struct master_options *options)
 {
 	struct master m;
@@ -168,7 +156,7 @@ int master_main(const struct conf *conf, const struct master_options *options)
 		int error = loop_turn(&m.loop, -1);
 		if (error < 0)
 			fatal(EX_OSERR, "the event loop failed: %s", strerror(-error));
-		log_watch(&m);
+		sinks_watch(&m);
 	}
 
 	say_goodbye(&m);

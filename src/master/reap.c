@@ -73,12 +73,24 @@ static void ended_while_draining(struct child *c, int status)
 {
 	struct master *m = c->port->master;
 	struct port *p = c->port;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+	char line[2048];
+	struct text t;
+	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (clean) {
 		m->drained++;
 	} else {
 		m->killed++;
 		m->cut += child_connections(c);
 	}
+	text_init(&t, line, sizeof(line));
+	if (clean)
+		text_add_str(&t, "drained");
+	else
+		cause_describe(&t, c, status);
+	text_add_char(&t, ' ');
+	life_describe(&t, c, m->loop.now_ms - c->started_ms);
+	log_write_for(&m->log, port_number(p), c->worker, clean ? LOG_INFO : LOG_WARNING,
+		      "worker %u (pid %d) %s", c->worker, (int)c->pid, line);
 	child_release(c);
 	for (unsigned i = 0; i < p->conf->workers; i++)
 		if (p->children[i].state != CHILD_NONE)

@@ -54,6 +54,7 @@ int signals_start(struct master *m)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap behind our back */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;

@@ -4,7 +4,6 @@
 #include <sys/syslog.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "master/state.h"
 
 #define SINKS_RETRY_MS 500
@@ -47,46 +46,51 @@ void sinks_open(struct master *m)
 	}
 }
 
-/* A child's word that a sink is gone is only a hint: a new connection tells, and costs little. */
-static void sink_mend(struct master *m, enum log_sink_kind kind)
+/*
+ * Connects the sockets anew, in place. Every child holds the same sockets, so all of them log again
+ * at once and nothing is handed on. A child's word that a sink is gone is only a hint, and worth
+ * one attempt per interval, however many complain.
+ */
+void sinks_reconnect(struct master *m)
 {
-	int fd = log_reopen(kind, sink_path(m, kind));
-	if (fd < 0) {
-		m->log.sinks[kind].broken = true;
-		return;
-	}
-	uint32_t payload = kind;
-	children_send(m, IPC_LOG_SINK, &payload, sizeof(payload), &fd, 1);
-	log_replace(&m->log, kind, fd);
-	log_tick(&m->log);
-}
-
-void sinks_mend(struct master *m)
-{
-	/* One attempt per interval, however many children complain. */
+	bool missing = false;
 	if (loop_timer_is_set(&m->sinks_retry))
 		return;
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
 		if (m->log.sinks[kind].fd >= 0 && kind != LOG_SINK_CONSOLE)
-			sink_mend(m, (enum log_sink_kind)kind);
+			missing = log_reconnect(&m->log, (enum log_sink_kind)kind,
+						sink_path(m, (enum log_sink_kind)kind)) < 0 ||
+				  missing;
+	m->sinks_missing = missing;
 	loop_timer_set(&m->loop, &m->sinks_retry, m->loop.now_ms + SINKS_RETRY_MS);
 }
 
 void sinks_retry_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct master *m = (struct master *)((char *)timer - offsetof(struct master, sinks_retry));
-	bool broken = false;
 	(void)loop;
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
-		broken = broken || m->log.sinks[kind].broken;
-	if (broken)
-		sinks_mend(m);
+	if (m->sinks_missing)
+		sinks_reconnect(m);
 }
 
+/* Once a second while there is something to mend or to tell. */
 void sinks_tick_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct master *m = (struct master *)((char *)timer - offsetof(struct master, log_tick));
+	(void)loop;
+	(void)timer;
 	log_tick(&m->log);
-	if (log_outstanding(&m->log))
-		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
+	sinks_watch(m);
+}
+
+void sinks_watch(struct master *m)
+{
+	bool broken = false;
+	if (!log_outstanding(&m->log) || loop_timer_is_set(&m->log_tick))
+		return;
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+		broken = broken || m->log.sinks[kind].broken;
+	if (broken)
+		sinks_reconnect(m);
+	loop_timer_set(&m->loop, &m->log_tick, m->loop.now_ms + LOG_TICK_MS);
 }

@@ -83,7 +83,8 @@ struct master {
 	int null_fd;
 	uint64_t started_ms;
 	struct loop_timer drain_deadline;
-	struct loop_timer sinks_retry; /* a sink is gone: try to open it again */
+	struct loop_timer sinks_retry; /* between two attempts to connect sinks again */
+	bool sinks_missing;	       /* the last attempt did not mend all */
 	struct loop_timer log_tick;
 	bool settled;	/* every port has been SERVING or PARKED once */
 	bool draining;
@@ -125,7 +126,8 @@ int signals_start(struct master *);
 
 /* sinks.c: opens what the configuration or the surroundings say; mends what breaks. */
 void sinks_open(struct master *);
-void sinks_mend(struct master *); /* a sink was found to be gone, by the master or by a child */
+void sinks_reconnect(struct master *); /* a sink's daemon is gone, a child says */
+void sinks_watch(struct master *);     /* after each turn: the master's own log may know better */
 void sinks_retry_expired(struct loop *, struct loop_timer *);
 void sinks_tick_expired(struct loop *, struct loop_timer *);
 

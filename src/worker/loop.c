@@ -56,15 +56,13 @@ static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
 }
 
-int worker_loop_report_sinks(struct worker_loop *l)
+bool worker_loop_report_sinks(struct worker_loop *l)
 {
-	int broken = 0;
-	for (uint32_t kind = 0; kind < LOG_SINKS; kind++)
-		if (l->log.sinks[kind].broken) {
-			(void)ipc_send(l->worker->channel_fd, IPC_LOG_BROKEN, &kind, sizeof(kind),
-				       NULL, 0);
-			broken = 1;
-		}
+	bool broken = false;
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+		broken = broken || l->log.sinks[kind].broken;
+	if (broken)
+		(void)ipc_send(l->worker->channel_fd, IPC_LOG_BROKEN, NULL, 0, NULL, 0);
 	return broken;
 }
 

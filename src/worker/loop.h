@@ -93,7 +93,7 @@ int worker_loop_init(struct worker_loop *, struct worker *, unsigned index);
 void worker_loop_run(struct worker_loop *); /* until drained */
 void worker_loop_drain(struct worker_loop *);
 void worker_loop_release(struct worker_loop *);
-int worker_loop_report_sinks(struct worker_loop *);
+bool worker_loop_report_sinks(struct worker_loop *);
 
 /* thread_none.c, thread_posix.c: runs all loops of the worker until they are drained. */
 void worker_threads_run(struct worker *);

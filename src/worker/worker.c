@@ -153,17 +153,6 @@ void worker_drain(struct worker *w)
 	worker_loop_drain(&w->loops[0]);
 }
 
-static void sink_replace(struct worker *w, struct ipc_message *m)
-{
-	uint32_t kind;
-	memcpy(&kind, m->payload, sizeof(kind));
-	if (kind >= LOG_SINKS)
-		return;
-	/* Same number, new socket: every loop's log has it at once. */
-	log_replace(&w->loops[0].log, (enum log_sink_kind)kind, m->fds[0]);
-	m->fds[0] = -1;
-}
-
 static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct worker *w = (struct worker *)((char *)io - offsetof(struct worker, channel));
@@ -176,8 +165,6 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 		_exit(EX_UNAVAILABLE);
 	if (m.type == IPC_DRAIN)
 		worker_drain(w);
-	else if (m.type == IPC_LOG_SINK)
-		sink_replace(w, &m);
 	ipc_message_release(&m);
 	(void)loop;
 }
@@ -199,6 +186,7 @@ static int signals_prepare(struct worker *w)
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)

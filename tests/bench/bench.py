@@ -1,0 +1,378 @@
+#!/usr/bin/env python3
+"""The figures of Bulkhead, each beside what it is compared with, in one run.
+
+    bench.py BULKHEAD CLIENT [--rounds N] [--only NAME ...] [--json FILE]
+
+Servers run on loopback, one after the other in each round (A B, B A, ...), so that a change of the
+machine's speed hits both. CPU is what the kernel has accounted to all processes of a server
+(/proc/PID/schedstat), divided by the requests or handshakes; the medians of the rounds and of the
+ratios round by round are reported. Nothing here fails on a time.
+"""
+import argparse
+import contextlib
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+GREETING = "Hello, world!\\n"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(condition, what, timeout=20):
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.01)
+    raise RuntimeError(f"{what} did not happen within {timeout} s")
+
+
+def answers(port):
+    try:
+        request(port)
+        return True
+    except OSError:
+        return False
+
+
+CONTEXT = ssl.create_default_context()
+CONTEXT.check_hostname = False
+CONTEXT.verify_mode = ssl.CERT_NONE
+
+
+def connect(port, timeout=10):
+    return CONTEXT.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=timeout))
+
+
+def request(port, connection=None):
+    """One GET; returns the status."""
+    s = connection or connect(port)
+    try:
+        s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        data = b""
+        while not data.endswith(b"Hello, world!\n"):
+            more = s.recv(4096)
+            if not more:
+                raise ConnectionError("closed in a response")
+            data += more
+        return int(data.split()[1])
+    finally:
+        if connection is None:
+            s.close()
+
+
+class Server:
+    """A server with all its processes."""
+
+    def __init__(self, name, argv, port, log):
+        self.name, self.port = name, port
+        self.log = open(log, "wb")
+        self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
+        wait_for(lambda: answers(port), f"{name} on port {port}")
+
+    def pids(self):
+        found, todo = [], [self.process.pid]
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            for tasks in glob.glob(f"/proc/{pid}/task/*/children"):
+                with contextlib.suppress(OSError):
+                    todo += [int(p) for p in open(tasks).read().split()]
+        return found
+
+    def children(self):
+        return [pid for pid in self.pids() if pid != self.process.pid]
+
+    def cpu_ns(self):
+        total = 0
+        for pid in self.pids():
+            for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+                with contextlib.suppress(OSError):
+                    total += int(open(path).read().split()[0])
+        return total
+
+    def pss_kb(self):
+        total = 0
+        for pid in self.pids():
+            with open(f"/proc/{pid}/smaps_rollup") as f:
+                total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+        return total
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+
+def make_certificate(folder):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "30", "-subj",
+         "/CN=localhost"],
+        cwd=folder, check=True, capture_output=True)
+
+
+class Bench:
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.results = {}
+        make_certificate(folder)
+
+    def bulkhead(self, text, port, name="bulkhead"):
+        path = os.path.join(self.folder, f"{name}.conf")
+        with open(path, "w") as f:
+            f.write('tls { certificate "cert.pem" key "key.pem" }\n' + text)
+        return Server(name, [self.options.bulkhead, "-f", path], port,
+                      os.path.join(self.folder, f"{name}.log"))
+
+    def nginx(self, port):
+        path = os.path.join(self.folder, "nginx.conf")
+        with open(path, "w") as f:
+            f.write(f"""
+daemon off; worker_processes 1; pid {self.folder}/nginx.pid; error_log {self.folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 100000000; keepalive_timeout 600s; server_tokens off;
+  client_body_temp_path {self.folder}/t1; proxy_temp_path {self.folder}/t2;
+  fastcgi_temp_path {self.folder}/t3; uwsgi_temp_path {self.folder}/t4;
+  scgi_temp_path {self.folder}/t5;
+  server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {self.folder}/cert.pem; ssl_certificate_key {self.folder}/key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_ecdh_curve X25519:prime256v1; ssl_session_tickets on;
+    location / {{ default_type text/plain; return 200 "{GREETING}"; }}
+  }}
+}}
+""")
+        return Server("nginx", ["nginx", "-c", path, "-p", self.folder], port,
+                      os.path.join(self.folder, "nginx.log"))
+
+    def client(self, *arguments):
+        out = subprocess.run([self.options.client, *map(str, arguments)], check=True,
+                             capture_output=True, text=True).stdout
+        return json.loads(out)
+
+    # --- CPU per request and handshake -----------------------------------------------------
+
+    def cpu(self):
+        kinds = {
+            "keep-alive request": lambda p: self.client("keepalive", p, 8, 20000),
+            "full handshake": lambda p: self.client("full", p, 1000),
+            "resumed handshake": lambda p: self.client("resumed", p, 1500),
+        }
+        port, other = free_port(), free_port()
+        servers = [self.bulkhead(
+            f"access log off\nlimits {{ requests 100000000 }}\n"
+            f'port {port} {{ listen on 127.0.0.1 respond 200 "{GREETING}" }}\n', port)]
+        if shutil.which("nginx"):
+            servers.append(self.nginx(other))
+        else:
+            print("nginx: not installed, skipped")
+        figures = {(s.name, k): [] for s in servers for k in kinds}
+        try:
+            for index in range(self.options.rounds + 1):  # the first warms up
+                order = servers if index % 2 else servers[::-1]
+                for kind, run in kinds.items():
+                    for server in order:
+                        before = server.cpu_ns()
+                        count = run(server.port)["count"]
+                        if index > 0:
+                            figures[server.name, kind].append(
+                                (server.cpu_ns() - before) / 1000 / count)
+        finally:
+            for server in servers:
+                server.stop()
+        for kind in kinds:
+            ours = figures["bulkhead", kind]
+            line = f"CPU per {kind}: bulkhead {statistics.median(ours):.1f} us"
+            result = {"bulkhead_us": statistics.median(ours)}
+            theirs = figures.get(("nginx", kind))
+            if theirs:
+                ratios = [a / b for a, b in zip(ours, theirs)]
+                result.update(nginx_us=statistics.median(theirs),
+                              ratio=statistics.median(ratios), ratios=ratios)
+                line += (f", nginx {statistics.median(theirs):.1f} us, ratio "
+                         f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to "
+                         f"{max(ratios):.2f})")
+            print(line, flush=True)
+            self.results[f"cpu {kind}"] = result
+
+    # --- kill -9 ---------------------------------------------------------------------------
+
+    def kill(self):
+        port, other = free_port(), free_port()
+        server = self.bulkhead(
+            "access log off\n" + "".join(
+                f'port {p} {{ listen on 127.0.0.1 respond 200 "{GREETING}" }}\n'
+                for p in (port, other)), port, "kill")
+        failed, served, stop = [0], [0], threading.Event()
+
+        def load():
+            while not stop.is_set():
+                try:
+                    served[0] += request(other) == 200
+                except OSError:
+                    failed[0] += 1
+
+        thread = threading.Thread(target=load)
+        times, refused = [], 0
+        try:
+            wait_for(lambda: answers(other), "the other port")
+            thread.start()
+            for _ in range(20):
+                time.sleep(1.2)  # a worker that lives for a second is no quick death
+                victim = next(pid for pid in server.children()
+                              if f"port {port}" in open(f"/proc/{pid}/cmdline").read())
+                start = time.monotonic()
+                os.kill(victim, signal.SIGKILL)
+                while True:
+                    try:
+                        request(port)
+                        break
+                    except ConnectionRefusedError:
+                        refused += 1
+                    except OSError:
+                        pass
+                times.append((time.monotonic() - start) * 1000)
+        finally:
+            stop.set()
+            if thread.is_alive():
+                thread.join()
+            server.stop()
+        print(f"kill -9, 20 times: next 200 after {statistics.median(times):.1f} ms (median; "
+              f"{max(times):.1f} at most), {refused} refused; on the other port {served[0]} "
+              f"served, {failed[0]} failed", flush=True)
+        self.results["kill"] = {"median_ms": statistics.median(times), "max_ms": max(times),
+                                "refused": refused, "other_served": served[0],
+                                "other_failed": failed[0]}
+
+    # --- slow clients ----------------------------------------------------------------------
+
+    def slow(self):
+        port = free_port()
+        server = self.bulkhead(
+            f'access log off\nport {port} {{ listen on 127.0.0.1 limits {{ head-timeout 1h }} '
+            f'respond 200 "{GREETING}" }}\n', port, "slow")
+
+        def p99():
+            times = []
+            for _ in range(500):
+                start = time.monotonic()
+                request(port)
+                times.append((time.monotonic() - start) * 1000)
+            times.sort()
+            return times[len(times) // 2], times[int(len(times) * 0.99)]
+
+        clients, stop = [], threading.Event()
+
+        def drip():
+            while not stop.wait(1):
+                for s in clients:
+                    s.sendall(b"X")
+
+        thread = threading.Thread(target=drip)
+        try:
+            quiet = p99()
+            for _ in range(500):
+                s = connect(port)
+                s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+                clients.append(s)
+            thread.start()
+            busy = p99()
+        finally:
+            stop.set()
+            if thread.is_alive():
+                thread.join()
+            for s in clients:
+                s.close()
+            server.stop()
+        print(f"500 slow-header clients: normal requests (new connection each) p50 "
+              f"{busy[0]:.1f} ms, p99 {busy[1]:.1f} ms; without them p50 {quiet[0]:.1f} ms, p99 "
+              f"{quiet[1]:.1f} ms", flush=True)
+        self.results["slow"] = {"p50_ms": busy[0], "p99_ms": busy[1], "quiet_p50_ms": quiet[0],
+                                "quiet_p99_ms": quiet[1]}
+
+    # --- memory ----------------------------------------------------------------------------
+
+    def memory(self):
+        count, port = 3000, free_port()
+        server = self.bulkhead(
+            f'access log off\nport {port} {{ listen on 127.0.0.1 limits {{ idle 1h }} '
+            f'respond 200 "{GREETING}" }}\n', port, "memory")
+        try:
+            before = server.pss_kb()
+            client = subprocess.Popen([self.options.client, "idle", str(port), str(count)],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            client.stdout.readline()
+            each = (server.pss_kb() - before) / count
+            client.stdin.close()
+            client.wait()
+        finally:
+            server.stop()
+        print(f"memory per idle connection: {each:.2f} KB (PSS, {count} connections)", flush=True)
+        self.results["memory"] = {"kb": each, "connections": count}
+
+    # --- how a pool shares -----------------------------------------------------------------
+
+    def spread(self):
+        port, count = free_port(), 10000
+        server = self.bulkhead(
+            f'access log off\nport {port} {{ listen on 127.0.0.1 workers 4 '
+            f'respond 200 "{GREETING}" }}\n', port, "spread")
+        try:
+            clients = [subprocess.Popen([self.options.client, "full", str(port), str(count // 4)],
+                                        stdout=subprocess.DEVNULL) for _ in range(4)]
+            for c in clients:
+                c.wait()
+        finally:
+            server.stop()
+        with open(os.path.join(self.folder, "spread.log")) as f:
+            shares = sorted(int(n) for n in re.findall(r"drained after \S+ and (\d+) req", f.read()))
+        print(f"{count} connections over 4 workers: {shares}", flush=True)
+        self.results["spread"] = {"connections": shares}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bulkhead")
+    parser.add_argument("client")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=["cpu", "kill", "slow", "memory", "spread"])
+    parser.add_argument("--json", help="write all figures there, too")
+    options = parser.parse_args()
+    options.bulkhead = os.path.abspath(options.bulkhead)
+    options.client = os.path.abspath(options.client)
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    with tempfile.TemporaryDirectory(prefix="bulkhead-bench-") as folder:
+        bench = Bench(options, folder)
+        for name in options.only:
+            getattr(bench, name)()
+    if options.json:
+        with open(options.json, "w") as f:
+            json.dump(bench.results, f, indent=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+/*
+ * A load generator for the benchmark: one process, blocking, GnuTLS, so that what it asks of two
+ * servers is the same to the byte. It prints one line of JSON.
+ *
+ *   client keepalive PORT CONNECTIONS REQUESTS   waves of one request on each connection
+ *   client full PORT COUNT                       connect, full handshake, one GET, close
+ *   client resumed PORT COUNT                    the same with a session ticket; each must resume
+ *   client idle PORT COUNT                       opens, shakes hands, one GET, then holds them
+ *                                                until standard input ends
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+static gnutls_certificate_credentials_t credentials;
+static gnutls_priority_t priority;
+
+struct client {
+	int fd;
+	gnutls_session_t session;
+};
+
+static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void client_open(struct client *c, int port, const gnutls_datum_t *resume)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const int on = 1;
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		die("connect to port %d: %s", port, strerror(errno));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	gnutls_init(&c->session, GNUTLS_CLIENT);
+	gnutls_priority_set(c->session, priority);
+	gnutls_credentials_set(c->session, GNUTLS_CRD_CERTIFICATE, credentials);
+	gnutls_transport_set_int(c->session, c->fd);
+	if (resume != NULL)
+		gnutls_session_set_data(c->session, resume->data, resume->size);
+	int result;
+	do
+		result = gnutls_handshake(c->session);
+	while (result < 0 && !gnutls_error_is_fatal(result));
+	if (result < 0)
+		die("handshake: %s", gnutls_strerror(result));
+}
+
+static void client_ask(struct client *c)
+{
+	if (gnutls_record_send(c->session, request, sizeof(request) - 1) < 0)
+		die("send failed");
+}
+
+/* Reads one response: a head and 14 bytes. */
+static void client_answer(struct client *c)
+{
+	char data[4096];
+	size_t len = 0;
+	for (;;) {
+		ssize_t n = gnutls_record_recv(c->session, data + len, sizeof(data) - 1 - len);
+		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
+			continue;
+		if (n <= 0)
+			die("receive: %s", n == 0 ? "closed" : gnutls_strerror((int)n));
+		len += (size_t)n;
+		data[len] = '\0';
+		const char *end = strstr(data, "\r\n\r\n");
+		if (end != NULL && data + len >= end + 4 + 14)
+			break;
+	}
+	if (strncmp(data, "HTTP/1.1 200 ", 13) != 0)
+		die("not a 200: %.40s", data);
+}
+
+static void client_close(struct client *c)
+{
+	(void)gnutls_bye(c->session, GNUTLS_SHUT_WR);
+	gnutls_deinit(c->session);
+	close(c->fd);
+}
+
+static void keepalive(int port, int connections, int requests)
+{
+	struct client *clients = calloc((size_t)connections, sizeof(*clients));
+	for (int i = 0; i < connections; i++)
+		client_open(&clients[i], port, NULL);
+	double start = now();
+	int done = 0;
+	while (done < requests) {
+		for (int i = 0; i < connections; i++)
+			client_ask(&clients[i]);
+		for (int i = 0; i < connections; i++)
+			client_answer(&clients[i]);
+		done += connections;
+	}
+	printf("{\"count\": %d, \"seconds\": %.3f}\n", done, now() - start);
+	for (int i = 0; i < connections; i++)
+		client_close(&clients[i]);
+	free(clients);
+}
+
+static void full(int port, int count)
+{
+	double start = now();
+	for (int i = 0; i < count; i++) {
+		struct client c;
+		client_open(&c, port, NULL);
+		client_ask(&c);
+		client_answer(&c);
+		client_close(&c);
+	}
+	printf("{\"count\": %d, \"seconds\": %.3f}\n", count, now() - start);
+}
+
+static void resumed(int port, int count)
+{
+	struct client c;
+	gnutls_datum_t ticket;
+	client_open(&c, port, NULL);
+	client_ask(&c);
+	client_answer(&c);
+	if (gnutls_session_get_data2(c.session, &ticket) < 0)
+		die("no session ticket");
+	client_close(&c);
+	double start = now();
+	for (int i = 0; i < count; i++) {
+		client_open(&c, port, &ticket);
+		if (!gnutls_session_is_resumed(c.session))
+			die("handshake %d was not resumed", i);
+		client_ask(&c);
+		client_answer(&c);
+		client_close(&c);
+	}
+	printf("{\"count\": %d, \"seconds\": %.3f}\n", count, now() - start);
+	gnutls_free(ticket.data);
+}
+
+static void idle(int port, int count)
+{
+	struct client *clients = calloc((size_t)count, sizeof(*clients));
+	char byte;
+	for (int i = 0; i < count; i++) {
+		client_open(&clients[i], port, NULL);
+		client_ask(&clients[i]);
+		client_answer(&clients[i]);
+	}
+	printf("{\"count\": %d}\n", count);
+	fflush(stdout);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	free(clients);
+}
+
+int main(int argc, char **argv)
+{
+	int arguments[3] = {0};
+	if (argc < 4 || argc > 5)
+		die("usage: client keepalive|full|resumed|idle PORT COUNT [REQUESTS]");
+	for (int i = 2; i < argc; i++)
+		arguments[i - 2] = atoi(argv[i]);
+	gnutls_certificate_allocate_credentials(&credentials);
+	gnutls_priority_init(&priority,
+			     "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:"
+			     "+GROUP-SECP256R1",
+			     NULL);
+	if (strcmp(argv[1], "keepalive") == 0 && argc == 5)
+		keepalive(arguments[0], arguments[1], arguments[2]);
+	else if (strcmp(argv[1], "full") == 0)
+		full(arguments[0], arguments[1]);
+	else if (strcmp(argv[1], "resumed") == 0)
+		resumed(arguments[0], arguments[1]);
+	else if (strcmp(argv[1], "idle") == 0)
+		idle(arguments[0], arguments[1]);
+	else
+		die("unknown mode");
+	gnutls_priority_deinit(priority);
+	gnutls_certificate_free_credentials(credentials);
+	return 0;
+}

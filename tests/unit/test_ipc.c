@@ -1,0 +1,179 @@
+/* ipc: messages arrive whole or not at all, and what a role may not receive ends nowhere. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "ipc/channel.h"
+#include "ipc/slot.h"
+
+static unsigned descriptors_open(void)
+{
+	unsigned n = 0;
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void start_message_brings_its_descriptors(void **state)
+{
+	int channel[2], fds[4];
+	struct ipc_message m;
+	struct ipc_start start = {.port = 8000, .worker = 2, .listeners = 1}, got;
+	(void)state;
+	assert_int_equal(ipc_channel(channel), 0);
+	for (int i = 0; i < 4; i++)
+		fds[i] = fd_sealed_memory("test", "abcd" + i, 1);
+	assert_int_equal(ipc_send(channel[0], IPC_START, &start, sizeof(start), fds, 4), 0);
+	assert_int_equal(ipc_receive(channel[1], ipc_worker_permits, &m), 1);
+	assert_int_equal(m.type, IPC_START);
+	assert_int_equal(m.fds_count, 4);
+	memcpy(&got, m.payload, sizeof(got));
+	assert_int_equal(got.port, 8000);
+	assert_int_equal(got.worker, 2);
+	for (int i = 0; i < 4; i++) {
+		char byte;
+		assert_int_equal(pread(m.fds[i], &byte, 1, 0), 1);
+		assert_int_equal(byte, 'a' + i);
+		assert_int_equal(fcntl(m.fds[i], F_GETFD), FD_CLOEXEC);
+		close(fds[i]);
+	}
+	ipc_message_release(&m);
+	close(channel[0]);
+	assert_int_equal(ipc_receive(channel[1], ipc_worker_permits, &m), 0);
+	close(channel[1]);
+}
+
+/* Everything that is not in the table, with descriptors that must not stay open. */
+static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
+{
+	static const struct {
+		const char *what;
+		uint32_t type;
+		size_t len;
+		size_t fds;
+	} bad[] = {
+	    {"a type that does not exist", IPC_TYPES, 0, 0},
+	    {"a huge type", 0xffffffff, 0, 0},
+	    {"type 0", 0, 0, 0},
+	    {"what only the master may send", IPC_DRAIN, 0, 0},
+	    {"READY with a payload", IPC_READY, 1, 0},
+	    {"READY with a descriptor", IPC_READY, 0, 1},
+	    {"FAILED without a text", IPC_FAILED, 0, 0},
+	    {"FAILED with descriptors", IPC_FAILED, 4, 3},
+	};
+	int channel[2];
+	struct ipc_message m;
+	char payload[IPC_PAYLOAD_MAX] = "text";
+	(void)state;
+	assert_int_equal(ipc_channel(channel), 0);
+	unsigned before = descriptors_open();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		int fds[3] = {0, 0, 0};
+		assert_int_equal(ipc_send(channel[1], (enum ipc_type)bad[i].type, payload,
+					  bad[i].len, fds, bad[i].fds),
+				 0);
+		if (ipc_receive(channel[0], ipc_master_permits, &m) != -EBADMSG)
+			fail_msg("%s was let through", bad[i].what);
+		assert_int_equal(descriptors_open(), before);
+	}
+	/* And the channel is still in step. */
+	assert_int_equal(ipc_send(channel[1], IPC_READY, NULL, 0, NULL, 0), 0);
+	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 1);
+	assert_int_equal(m.type, IPC_READY);
+	close(channel[0]);
+	close(channel[1]);
+}
+
+static void raw_packets_of_a_wrong_size_are_refused(void **state)
+{
+	int channel[2];
+	struct ipc_message m;
+	static char big[IPC_PAYLOAD_MAX + 100];
+	uint32_t type = IPC_FAILED;
+	(void)state;
+	assert_int_equal(ipc_channel(channel), 0);
+	assert_int_equal(send(channel[1], "abc", 3, 0), 3); /* half a header */
+	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), -EBADMSG);
+	memcpy(big, &type, sizeof(type));
+	assert_int_equal(send(channel[1], big, sizeof(big), 0), (ssize_t)sizeof(big));
+	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), -EBADMSG);
+	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), -EAGAIN);
+	close(channel[0]);
+	close(channel[1]);
+}
+
+static void the_longest_text_arrives_terminated(void **state)
+{
+	int channel[2];
+	struct ipc_message m;
+	char payload[IPC_PAYLOAD_MAX];
+	(void)state;
+	memset(payload, 'x', sizeof(payload));
+	assert_int_equal(ipc_channel(channel), 0);
+	assert_int_equal(ipc_send(channel[1], IPC_FAILED, payload, sizeof(payload), NULL, 0), 0);
+	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 1);
+	assert_int_equal(m.len, IPC_PAYLOAD_MAX);
+	assert_int_equal(strlen((char *)m.payload), IPC_PAYLOAD_MAX);
+	assert_int_equal(ipc_send(channel[1], IPC_FAILED, payload, IPC_PAYLOAD_MAX + 1, NULL, 0),
+			 -EMSGSIZE);
+	close(channel[0]);
+	close(channel[1]);
+}
+
+static void sending_never_blocks_and_says_when_the_peer_is_gone(void **state)
+{
+	int channel[2], result = 0;
+	char payload[IPC_PAYLOAD_MAX] = "x";
+	(void)state;
+	assert_int_equal(ipc_channel(channel), 0);
+	for (int i = 0; i < 100000 && result == 0; i++)
+		result = ipc_send(channel[1], IPC_FAILED, payload, sizeof(payload), NULL, 0);
+	assert_int_equal(result, -EAGAIN);
+	close(channel[0]);
+	assert_int_equal(ipc_send(channel[1], IPC_READY, NULL, 0, NULL, 0), -EPIPE);
+	close(channel[1]);
+}
+
+static void counters_are_seen_by_the_reader_and_cannot_be_resized(void **state)
+{
+	const struct ipc_slot *view;
+	(void)state;
+	int fd = ipc_slots_create(3, &view);
+	assert_true(fd >= 0);
+	struct ipc_slot *mine = ipc_slots_map(fd, 3);
+	assert_non_null(mine);
+	ipc_slot_add(&mine[2].requests, 5);
+	ipc_slot_add(&mine[2].requests, (uint64_t)-1);
+	assert_int_equal(ipc_slot_read(&view[2].requests), 4);
+	assert_int_equal(ipc_slot_read(&view[1].requests), 0);
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(errno, EPERM);
+	assert_null(ipc_slots_map(fd, 1000));
+	ipc_slots_unmap(mine, 3);
+	ipc_slots_unmap(view, 3);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(start_message_brings_its_descriptors),
+	    cmocka_unit_test(what_is_not_permitted_is_refused_and_leaks_nothing),
+	    cmocka_unit_test(raw_packets_of_a_wrong_size_are_refused),
+	    cmocka_unit_test(the_longest_text_arrives_terminated),
+	    cmocka_unit_test(sending_never_blocks_and_says_when_the_peer_is_gone),
+	    cmocka_unit_test(counters_are_seen_by_the_reader_and_cannot_be_resized),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
