@@ -141,6 +141,10 @@ static void sending_never_blocks_and_says_when_the_peer_is_gone(void **state)
 		result = ipc_send(channel[1], IPC_FAILED, payload, sizeof(payload), NULL, 0);
 	assert_int_equal(result, -EAGAIN);
 	close(channel[0]);
+	close(channel[1]);
+
+	assert_int_equal(ipc_channel(channel), 0);
+	close(channel[0]);
 	assert_int_equal(ipc_send(channel[1], IPC_READY, NULL, 0, NULL, 0), -EPIPE);
 	close(channel[1]);
 }
