@@ -7,11 +7,14 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libbulkhead.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Isrc $(ALLCFLAGS) -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS) -lcmocka
 
-unit: $(UNIT_BIN)
-	@for t in $(UNIT_BIN); do $$t || exit 1; done
+unit-build: $(UNIT_BIN)
 
-# Fuzzers need clang's libFuzzer: make fuzz CC=clang BUILD=build/fuzz. The library is built with
-# the coverage the fuzzer needs, the address and undefined-behaviour sanitizers with it.
+unit: $(UNIT_BIN)
+	@failed=0; for t in $(UNIT_BIN); do $$t || failed=1; done; exit $$failed
+
+# Fuzzers need clang's libFuzzer: make fuzz CC=clang SAN=fuzz BUILD=build/fuzz. SAN=fuzz builds the
+# library with the coverage that guides the fuzzer, and the address and undefined-behaviour
+# sanitizers with it.
 FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN  := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
@@ -29,5 +32,5 @@ $(BUILD)/bench/client: tests/bench/client.c $(BUILD)/flags
 bench: $(BUILD)/bulkhead $(BUILD)/bench/client
 	/usr/bin/env python3 tests/bench/bench.py $(BUILD)/bulkhead $(BUILD)/bench/client $(BENCH)
 
-.PHONY: unit fuzz bench
+.PHONY: unit unit-build fuzz bench
 -include $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)

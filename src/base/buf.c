@@ -20,7 +20,8 @@ uint8_t *buf_reserve(struct buf *b, size_t len)
 	if (b->allocated - b->end >= len && b->data != NULL)
 		return b->data + b->end;
 
-	if (b->start > 0) { /* move what is left to the front: often room enough */
+	if (b->data != NULL &&
+	    b->start > 0) { /* move what is left to the front: often room enough */
 		memmove(b->data, b->data + b->start, used);
 		b->start = 0;
 		b->end = used;

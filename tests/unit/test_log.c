@@ -634,6 +634,7 @@ static void test_master_reconnects_for_all(void **state)
 	pid_t child = fork();
 	if (child == 0) { /* holds what it inherited, and is told nothing */
 		struct pollfd ready = {.fd = go[0], .events = POLLIN};
+		close(go[1]);
 		daemon_stop(daemon);
 		log_write(&l, LOG_INFO, "from the child");
 		_exit(poll(&ready, 1, 10000) == 1 ? 0 : 1);
@@ -645,6 +646,7 @@ static void test_master_reconnects_for_all(void **state)
 	assert_true(l.sinks[LOG_SINK_SYSLOG].broken);
 	close(go[1]);
 	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 
 	daemon = daemon_start();
 	child = fork();
