@@ -34,26 +34,27 @@ static const struct option options[] = {
 
 void arguments_usage(void)
 {
-	puts("usage: bulkhead [-tTDvVh] [-f FILE | -p LIST] [-w N] [-P FILE]\n"
-	     "                [--certificate FILE --key FILE]\n"
-	     "\n"
-	     "An HTTPS server with a process of its own for every port. Without a configuration it\n"
-	     "serves ports 8000, 8001 and 8002.\n"
-	     "\n"
-	     "  -f, --config FILE       the configuration, see bulkhead.conf(5)\n"
-	     "  -t, --test              check it, certificates too; exit 0 or 1\n"
-	     "  -T, --dump              print it in full, every default spelled out\n"
-	     "  -p, --port LIST         serve these ports instead: 9000,9005-9009\n"
-	     "  -w, --workers N         worker processes for each port\n"
-	     "      --certificate FILE  PEM certificate (and chain) ...\n"
-	     "      --key FILE          ... and its private key\n"
-	     "  -D, --daemonize         go to the background once the ports are served\n"
-	     "  -P, --pid-file FILE     write the master's process id there\n"
-	     "  -v, --verbose           log why connections end, too\n"
-	     "  -V, --version           print the version\n"
-	     "  -h, --help              print this\n"
-	     "\n"
-	     "SIGINT and SIGTERM stop it gracefully; a second one at once.");
+	puts(
+	    "usage: bulkhead [-tTDvVh] [-f FILE | -p LIST] [-w N] [-P FILE]\n"
+	    "                [--certificate FILE --key FILE]\n"
+	    "\n"
+	    "An HTTPS server with a process of its own for every port. Without a configuration it\n"
+	    "serves ports 8000, 8001 and 8002.\n"
+	    "\n"
+	    "  -f, --config FILE       the configuration, see bulkhead.conf(5)\n"
+	    "  -t, --test              check it, certificates too; exit 0 or 1\n"
+	    "  -T, --dump              print it in full, every default spelled out\n"
+	    "  -p, --port LIST         serve these ports instead: 9000,9005-9009\n"
+	    "  -w, --workers N         worker processes for each port\n"
+	    "      --certificate FILE  PEM certificate (and chain) ...\n"
+	    "      --key FILE          ... and its private key\n"
+	    "  -D, --daemonize         go to the background once the ports are served\n"
+	    "  -P, --pid-file FILE     write the master's process id there\n"
+	    "  -v, --verbose           log why connections end, too\n"
+	    "  -V, --version           print the version\n"
+	    "  -h, --help              print this\n"
+	    "\n"
+	    "SIGINT and SIGTERM stop it gracefully; a second one at once.");
 }
 
 static void __attribute__((noreturn, format(printf, 1, 2))) refuse(const char *format, ...)
@@ -91,7 +92,8 @@ static void ports_parse(struct arguments *a, const char *list)
 		if (num_parse(p, first_len, 1, 65535, &first) < 0)
 			refuse("'%.*s' in '%s' is not a port (1 to 65535)", (int)len, p, list);
 		last = first;
-		if (dash != NULL && num_parse(dash + 1, len - first_len - 1, first, 65535, &last) < 0)
+		if (dash != NULL &&
+		    num_parse(dash + 1, len - first_len - 1, first, 65535, &last) < 0)
 			refuse("'%.*s' in '%s' is not a range of ports", (int)len, p, list);
 		for (uint64_t port = first; port <= last; port++)
 			port_add(a, (uint16_t)port);
@@ -110,7 +112,8 @@ static uint32_t workers_parse(const char *text)
 static void combinations_check(const struct arguments *a)
 {
 	if (a->config != NULL && a->ports != NULL)
-		refuse("--config and --port exclude each other: the ports are in the configuration");
+		refuse(
+		    "--config and --port exclude each other: the ports are in the configuration");
 	if ((a->certificate == NULL) != (a->key == NULL))
 		refuse("--certificate and --key go together");
 }
@@ -149,7 +152,7 @@ void arguments_parse(struct arguments *a, int argc, char **argv)
 			a->daemonize = true;
 			break;
 		case 'v':
-			a->verbose++;
+			a->verbose = true;
 			break;
 		case 'V':
 			a->mode = MODE_VERSION;

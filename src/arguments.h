@@ -19,15 +19,15 @@ enum arguments_mode {
 
 struct arguments {
 	enum arguments_mode mode;
-	const char *config;	 /* -f, NULL: built in */
-	uint16_t *ports;	 /* -p, owned; NULL: not given */
+	const char *config; /* -f, NULL: built in */
+	uint16_t *ports;    /* -p, owned; NULL: not given */
 	size_t ports_count;
-	uint32_t workers;	 /* -w, 0: not given */
+	uint32_t workers;        /* -w, 0: not given */
 	const char *certificate; /* both or none */
 	const char *key;
 	const char *pid_file;
 	bool daemonize;
-	unsigned verbose;
+	bool verbose;
 };
 
 /* Ends the process with status 2 and a hint when the words are wrong. */

@@ -37,8 +37,7 @@ static int devcert_by_child(struct devcert *ret)
 	close(fds[1]);
 	size_t len = 0;
 	ssize_t n;
-	while (len < sizeof(*ret) &&
-	       (n = read(fds[0], (char *)ret + len, sizeof(*ret) - len)) != 0)
+	while (len < sizeof(*ret) && (n = read(fds[0], (char *)ret + len, sizeof(*ret) - len)) != 0)
 		if (n > 0)
 			len += (size_t)n;
 		else if (errno != EINTR)
@@ -67,10 +66,11 @@ static int certificate_find(bool announce, uint16_t port, struct devcert *ret)
 {
 	bool certificate = access("cert.pem", F_OK) == 0, key = access("key.pem", F_OK) == 0;
 	if (certificate != key) {
-		fprintf(stderr,
-			"bulkhead: there is %s without %s in the current directory; put both there, "
-			"or neither for a development certificate\n",
-			certificate ? "cert.pem" : "key.pem", certificate ? "key.pem" : "cert.pem");
+		fprintf(
+		    stderr,
+		    "bulkhead: there is %s without %s in the current directory; put both there, "
+		    "or neither for a development certificate\n",
+		    certificate ? "cert.pem" : "key.pem", certificate ? "key.pem" : "cert.pem");
 		return -1;
 	}
 	if (certificate) {
@@ -99,8 +99,8 @@ int builtin_conf(const struct arguments *a, const struct conf_options *options,
 		 conf_report_fn *report, void *arg, bool announce, struct conf **ret)
 {
 	const uint16_t *ports = a->ports != NULL ? a->ports : default_ports;
-	size_t count = a->ports != NULL ? a->ports_count
-					: sizeof(default_ports) / sizeof(default_ports[0]);
+	size_t count =
+	    a->ports != NULL ? a->ports_count : sizeof(default_ports) / sizeof(default_ports[0]);
 	struct devcert pair = {0};
 	char *text = NULL;
 	size_t len = 0;
@@ -119,8 +119,9 @@ int builtin_conf(const struct arguments *a, const struct conf_options *options,
 	}
 	for (size_t i = 0; i < count; i++)
 		fprintf(f, "port %u { " GREETING " }\n", ports[i]);
-	int error = fclose(f) == 0 ? conf_parse_text(text, len, "built-in", options, report, arg, ret)
-				   : -ENOMEM;
+	int error = fclose(f) == 0
+			? conf_parse_text(text, len, "built-in", options, report, arg, ret)
+			: -ENOMEM;
 	free(text);
 	return error < 0 ? -1 : 0;
 }

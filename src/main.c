@@ -67,7 +67,8 @@ static int certificates_check(struct conf *conf)
 			size_t at;
 			struct conf_port one = *port;
 			one.certificates = &port->certificates[k];
-			if (i > 0 && c->where.line == conf->ports[i - 1].certificates[0].where.line &&
+			if (i > 0 &&
+			    c->where.line == conf->ports[i - 1].certificates[0].where.line &&
 			    c->where.file == conf->ports[i - 1].certificates[0].where.file &&
 			    port->certificates_count == conf->ports[i - 1].certificates_count)
 				continue;
@@ -170,7 +171,8 @@ static int serve(const struct arguments *a)
 	if (conf_get(a, &conf) < 0)
 		return 1;
 	if (a->daemonize && conf->log.console)
-		fputs("bulkhead: warning: in the background there is no console to log to\n", stderr);
+		fputs("bulkhead: warning: in the background there is no console to log to\n",
+		      stderr);
 	struct master_options options = {.daemonized = a->daemonize,
 					 .pid_file = absolute(a->pid_file, pid_path),
 					 .ready_fd = -1,

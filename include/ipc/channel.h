@@ -14,13 +14,13 @@
 #include <stdint.h>
 
 #define IPC_PAYLOAD_MAX 1024
-#define IPC_FDS_MAX	64
+#define IPC_FDS_MAX     64
 
 enum ipc_type {
-	IPC_START = 1,	/* master → child: struct ipc_start and its descriptors; once, first */
-	IPC_READY,	/* worker → master: it accepts connections */
-	IPC_FAILED,	/* worker → master: why it cannot start, text; EX_CONFIG follows */
-	IPC_DRAIN,	/* master → worker: finish what is in flight, then exit 0 */
+	IPC_START = 1,  /* master → child: struct ipc_start and its descriptors; once, first */
+	IPC_READY,      /* worker → master: it accepts connections */
+	IPC_FAILED,     /* worker → master: why it cannot start, text; EX_CONFIG follows */
+	IPC_DRAIN,      /* master → worker: finish what is in flight, then exit 0 */
 	IPC_LOG_BROKEN, /* worker → master: a log sink's daemon is gone */
 	IPC_TYPES
 };
@@ -49,14 +49,15 @@ struct ipc_message {
  * follow in the order of the fields. */
 struct ipc_start {
 	uint32_t port;
-	uint32_t worker;     /* from 1 */
+	uint32_t worker; /* from 1 */
 	int32_t master_pid;
 	int32_t log_facility;
+	int32_t log_level;
 	/* conf:    1 sealed memfd with the canonical text of this port
 	 * tickets: 1 sealed memfd with the port's 64-byte session ticket key
 	 * slot:    1 memfd, shared: struct ipc_slot per loop */
-	uint32_t log_sinks;  /* bit per sink that is in use, one descriptor each, lowest first */
-	uint32_t listeners;  /* how many descriptors */
+	uint32_t log_sinks; /* bit per sink that is in use, one descriptor each, lowest first */
+	uint32_t listeners; /* how many descriptors */
 };
 
 /* Makes a channel: both ends close on exec; fds[0], the master's, non-blocking. 0 or -errno. */

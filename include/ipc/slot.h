@@ -28,8 +28,7 @@ void ipc_slots_unmap(const struct ipc_slot *, size_t count);
 /* Adds in the owning loop; no other writer, so no locked instruction. */
 static inline void ipc_slot_add(uint64_t *counter, uint64_t n)
 {
-	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n,
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
 }
 
 static inline uint64_t ipc_slot_read(const uint64_t *counter)

@@ -2,7 +2,7 @@
  * Logging: records to syslog, the journal, the console, in any combination.
  *
  * The sinks are opened once by the master (log_open) before there is any child; children get the
- * descriptors handed over (log_replace) and share them. Writing never blocks, never fails the
+ * descriptors handed over (log_adopt) and share them. Writing never blocks, never fails the
  * caller, never raises a signal: a record that a sink does not take at once is dropped and counted
  * for that sink, and the count is told in one line as soon as the sink takes lines again.
  *
@@ -10,8 +10,8 @@
  * nobody reads any more) and SIGXFSZ (or a file past RLIMIT_FSIZE): write(2) has no flag for it.
  * The socket sinks use MSG_NOSIGNAL and need nothing.
  *
- * One struct log per event loop; it is not shared between threads. The descriptors are: replacing
- * one is dup3() over the old number (log_replace), which every thread sees at once.
+ * One struct log per event loop; it is not shared between threads, the descriptors are. When a
+ * daemon restarts, log_reconnect() in one process mends the socket for all that hold it.
  *
  * Formats: RFC 3164 as spoken on /dev/log (no host name); the journal's native protocol with
  * explicit lengths for every field that holds foreign bytes (systemd.io/JOURNAL_NATIVE_PROTOCOL);
@@ -39,8 +39,8 @@ enum log_way { LOG_WAY_SEND, LOG_WAY_NONBLOCK, LOG_WAY_POLL };
 struct log_sink {
 	int fd; /* -1: this sink is not in use */
 	enum log_way way;
-	bool broken;      /* the peer is gone; log_reconnect() or log_reopen() mend it. The next
-			   * record that gets through clears it */
+	bool broken;      /* the peer is gone; log_reconnect() mends it, and the next record that
+			   * gets through clears this */
 	bool torn;        /* console: the last line was written in part */
 	uint64_t dropped; /* records lost and not yet told */
 	uint64_t dropped_total;
@@ -52,6 +52,7 @@ struct log {
 	unsigned port;   /* 0: none */
 	unsigned worker; /* from 1; 0: none */
 	int facility;    /* syslog facility, LOG_DAEMON … */
+	int level;       /* records of a lesser priority are not written; LOG_INFO at first */
 	pid_t pid;
 	int64_t second;   /* the wall-clock second that the cached stamps are for */
 	char stamp[32];   /* "2024-12-06 10:15:30" */
@@ -82,13 +83,9 @@ void log_init(struct log *, enum log_role, unsigned port, unsigned worker, int f
  * Opens one sink: path is that of the datagram socket (ignored for the console, which is standard
  * error, reopened where possible so that non-blocking mode is not forced on whoever shares it).
  * Returns 0 or -errno; a sink whose daemon is missing right now is in use all the same: it counts
- * as broken, log_reopen() mends it.
+ * as broken, log_reconnect() mends it.
  */
 int log_open(struct log *, enum log_sink_kind, const char *path);
-
-/* A fresh descriptor for a broken socket sink: the descriptor, which is the caller's, or -errno
- * while the daemon is still missing. Never blocks. */
-int log_reopen(enum log_sink_kind, const char *path);
 
 /*
  * Connects a socket sink again, in place and without blocking: 0, -errno while the daemon is
@@ -99,9 +96,8 @@ int log_reopen(enum log_sink_kind, const char *path);
  */
 int log_reconnect(struct log *, enum log_sink_kind, const char *path);
 
-/* Puts new_fd in the place of the sink's descriptor and closes new_fd. With no place yet the sink
- * takes new_fd as it is; this is how a child adopts what it was handed. Sets FD_CLOEXEC. */
-void log_replace(struct log *, enum log_sink_kind, int new_fd);
+/* Takes over an open descriptor, as a child does with what it was handed. Sets FD_CLOEXEC. */
+void log_adopt(struct log *, enum log_sink_kind, int fd);
 
 /* Closes all sinks. */
 void log_close(struct log *);
@@ -126,8 +122,8 @@ void log_write_for(struct log *, unsigned port, unsigned worker, int priority, c
  * An overlong method or target is cut and ends in "...", so that what follows is always there. */
 void log_access(struct log *, const struct log_access *);
 
-/* Tells outstanding drops ("3 log records dropped") where a sink takes lines again; to be called
- * about once a second while log_outstanding(). Cheap when there are none. */
+/* Tells outstanding drops ("3 log records were dropped") where a sink takes lines again; to be
+ * called about once a second while log_outstanding(). Cheap when there are none. */
 void log_tick(struct log *);
 bool log_outstanding(const struct log *);
 

@@ -33,7 +33,7 @@ struct loop_timer {
 };
 
 #define LOOP_TIMER_UNSET SIZE_MAX
-#define LOOP_EVENTS_MAX	 64 /* taken per turn */
+#define LOOP_EVENTS_MAX  64 /* taken per turn */
 
 struct loop {
 	int epoll_fd;
@@ -41,7 +41,7 @@ struct loop {
 	struct loop_timer **heap; /* by key_ms, the smallest first */
 	size_t heap_len;
 	size_t heap_size;
-	size_t timers; /* initialized: the heap always has room for all of them */
+	size_t timers;             /* initialized: the heap always has room for all of them */
 	struct epoll_event *batch; /* of the turn under way */
 	int batch_next;
 	int batch_len;

@@ -19,7 +19,7 @@ struct tls_context;
 
 struct tls_pair {
 	const char *certificate; /* path of a PEM file: the leaf, then its chain */
-	const char *key;	 /* path of a PEM file */
+	const char *key;         /* path of a PEM file */
 };
 
 /* A finding about the pair with this index that does not prevent serving (an expired certificate,

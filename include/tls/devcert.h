@@ -19,7 +19,7 @@ struct devcert {
 	char certificate[PATH_MAX];
 	char key[PATH_MAX];
 	char fingerprint[DEVCERT_FINGERPRINT_MAX]; /* SHA-256 of the certificate */
-	bool made;				   /* just now, not found */
+	bool made;                                 /* just now, not found */
 };
 
 /* Finds or makes it. Files appear whole or not at all, the key with mode 0600; two processes that

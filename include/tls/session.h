@@ -23,8 +23,8 @@ struct gnutls_session_int;
 struct tls_wire {
 	const uint8_t *in; /* received and not yet taken; borrowed */
 	size_t in_len;
-	bool in_ended;	   /* the transport has ended: nothing will follow in */
-	struct buf out;	   /* made and not yet sent */
+	bool in_ended;  /* the transport has ended: nothing will follow in */
+	struct buf out; /* made and not yet sent */
 };
 
 struct tls_session {

@@ -20,6 +20,7 @@ void log_init(struct log *l, enum log_role role, unsigned port, unsigned worker,
 	l->port = port;
 	l->worker = worker;
 	l->facility = facility & LOG_FACMASK;
+	l->level = LOG_INFO;
 	l->pid = getpid();
 	tzset();
 	log_stamp(l, time(NULL));
@@ -99,7 +100,7 @@ static bool sink_tell(struct log *l, enum log_sink_kind kind, unsigned ms)
 	struct text t;
 	text_init(&t, line, sizeof(line));
 	text_add_uint(&t, s->dropped);
-	text_add_str(&t, " log records dropped");
+	text_add_str(&t, s->dropped == 1 ? " log record was dropped" : " log records were dropped");
 	const struct log_record r = {.priority = LOG_WARNING,
 				     .port = l->port,
 				     .worker = l->worker,
@@ -169,6 +170,8 @@ write_text(struct log *l, unsigned port, unsigned worker, int priority, const ch
 	int saved = errno; /* before anything else, for %m and for the caller */
 	char raw[LOG_TEXT_MAX], line[LOG_TEXT_MAX];
 	struct text from, t;
+	if (priority > l->level)
+		return;
 	text_init(&from, raw, sizeof(raw));
 	text_vaddf(&from, format, args);
 	text_init(&t, line, sizeof(line));

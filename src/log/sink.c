@@ -71,21 +71,6 @@ int log_open(struct log *l, enum log_sink_kind kind, const char *path)
 	return 0;
 }
 
-int log_reopen(enum log_sink_kind kind, const char *path)
-{
-	if (kind == LOG_SINK_CONSOLE)
-		return console_open();
-	int fd = sink_socket();
-	if (fd < 0)
-		return fd;
-	int error = sink_connect(fd, path);
-	if (error < 0) {
-		fd_close(&fd);
-		return error;
-	}
-	return fd;
-}
-
 int log_reconnect(struct log *l, enum log_sink_kind kind, const char *path)
 {
 	struct log_sink *s = &l->sinks[kind];
@@ -96,17 +81,10 @@ int log_reconnect(struct log *l, enum log_sink_kind kind, const char *path)
 	return error;
 }
 
-void log_replace(struct log *l, enum log_sink_kind kind, int new_fd)
+void log_adopt(struct log *l, enum log_sink_kind kind, int fd)
 {
-	struct log_sink *s = &l->sinks[kind];
-	if (s->fd < 0 || s->fd == new_fd) {
-		sink_take(s, new_fd);
-		return;
-	}
-	/* The number stays the same: other threads use it at this moment. */
-	if (dup3(new_fd, s->fd, O_CLOEXEC) >= 0)
-		sink_take(s, s->fd);
-	fd_close(&new_fd);
+	fd_close(&l->sinks[kind].fd);
+	sink_take(&l->sinks[kind], fd);
 }
 
 void log_close(struct log *l)

@@ -18,8 +18,8 @@ static void child_ready(struct child *c)
 		return;
 	c->state = CHILD_SERVING;
 	loop_timer_cancel(&m->loop, &c->deadline);
-	log_write_for(&m->log, port_number(p), c->worker, LOG_NOTICE,
-		      "worker %u (pid %d) is ready", c->worker, (int)c->pid);
+	log_write_for(&m->log, port_number(p), c->worker, LOG_NOTICE, "worker %u (pid %d) is ready",
+		      c->worker, (int)c->pid);
 	for (unsigned i = 0; i < p->conf->workers; i++)
 		if (p->children[i].state != CHILD_SERVING)
 			return;
@@ -62,7 +62,8 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		break;
 	case IPC_FAILED:
 		text_init(&text, c->failure, sizeof(c->failure));
-		for (size_t i = 0; i < message.len; i++) /* its own sentence: only controls matter */
+		for (size_t i = 0; i < message.len;
+		     i++) /* its own sentence: only controls matter */
 			text_add_char(&text, message.payload[i] >= 0x20 && message.payload[i] < 0x7f
 						 ? (char)message.payload[i]
 						 : '?');

@@ -29,10 +29,9 @@ int port_listen(struct port *p)
 {
 	for (size_t i = 0; i < p->conf->addresses_count; i++) {
 		const char *address = p->conf->addresses[i];
-		int failed = strcmp(address, "*") == 0
-				 ? address_listen(p, "0.0.0.0", true) < 0 ||
-				       address_listen(p, "::", true) < 0
-				 : address_listen(p, address, false) < 0;
+		int failed = strcmp(address, "*") == 0 ? address_listen(p, "0.0.0.0", true) < 0 ||
+							     address_listen(p, "::", true) < 0
+						       : address_listen(p, address, false) < 0;
 		if (failed) {
 			port_unlisten(p);
 			return -1;

@@ -44,8 +44,7 @@ static void port_init(struct master *m, struct port *p, const struct conf_port *
 		fatal(EX_OSERR, "cannot set up port %u", conf->number);
 	for (unsigned i = 0; i < conf->workers; i++) {
 		struct child *c = &p->children[i];
-		*c = (struct child){
-		    .port = p, .worker = i + 1, .pid = -1, .channel = {.fd = -1}};
+		*c = (struct child){.port = p, .worker = i + 1, .pid = -1, .channel = {.fd = -1}};
 		if (loop_timer_init(&m->loop, &c->deadline, child_deadline_expired) < 0)
 			fatal(EX_OSERR, "out of memory");
 	}
@@ -124,7 +123,8 @@ static struct pidfh *pid_file_open(const char *path)
 	pid_t other = 0;
 	struct pidfh *file = pidfile_open(path, 0644, &other);
 	if (file == NULL && errno == EEXIST)
-		fatal(EX_UNAVAILABLE, "already running, as process %d says in %s", (int)other, path);
+		fatal(EX_UNAVAILABLE, "already running, as process %d says in %s", (int)other,
+		      path);
 	if (file == NULL)
 		fatal(EX_CANTCREAT, "cannot write the pid file %s: %s", path, strerror(errno));
 	(void)pidfile_write(file);
@@ -144,7 +144,8 @@ int master_main(const struct conf *conf, const struct master_options *options)
 {
 	struct master m;
 	master_init(&m, conf, options);
-	struct pidfh *pid_file = options->pid_file != NULL ? pid_file_open(options->pid_file) : NULL;
+	struct pidfh *pid_file =
+	    options->pid_file != NULL ? pid_file_open(options->pid_file) : NULL;
 	setproctitle("master");
 	(void)prctl(PR_SET_NAME, "bulkhead");
 	sinks_open(&m);

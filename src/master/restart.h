@@ -20,17 +20,17 @@
 
 enum restart_cause {
 	RESTART_DRAINED, /* it ended by itself, status 0: not counted */
-	RESTART_CONFIG,	 /* EX_CONFIG: a new one would not do better */
-	RESTART_DIED	 /* anything else */
+	RESTART_CONFIG,  /* EX_CONFIG: a new one would not do better */
+	RESTART_DIED     /* anything else */
 };
 
 enum restart_verdict { RESTART_NOW, RESTART_LATER, RESTART_PARK };
 
 struct restart_state {
 	uint64_t deaths_ms[RESTART_DEATHS_MAX]; /* of quick deaths, a ring */
-	unsigned next;				/* where the next one goes */
-	unsigned count;				/* at most RESTART_DEATHS_MAX */
-	unsigned row;				/* quick deaths since the last slow one */
+	unsigned next;                          /* where the next one goes */
+	unsigned count;                         /* at most RESTART_DEATHS_MAX */
+	unsigned row;                           /* quick deaths since the last slow one */
 };
 
 /* ret_delay_ms is set with RESTART_LATER only. */

@@ -35,6 +35,8 @@ void sinks_open(struct master *m)
 			wanted[m->options->daemonized ? LOG_SINK_SYSLOG : LOG_SINK_CONSOLE] = true;
 	}
 	log_init(&m->log, LOG_ROLE_MASTER, 0, 0, conf->syslog_facility);
+	if (m->options->verbose)
+		m->log.level = LOG_DEBUG;
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
 		if (!wanted[kind])
 			continue;
@@ -88,7 +90,7 @@ void sinks_watch(struct master *m)
 	bool broken = false;
 	if (!log_outstanding(&m->log) || loop_timer_is_set(&m->log_tick))
 		return;
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
 		broken = broken || m->log.sinks[kind].broken;
 	if (broken)
 		sinks_reconnect(m);

@@ -16,7 +16,7 @@
 #include "base/fd.h"
 #include "master/state.h"
 
-#define CHANNEL_FD	 3
+#define CHANNEL_FD       3
 #define START_TIMEOUT_MS 30000
 
 /* In the child. Only what is safe after fork. */
@@ -61,6 +61,7 @@ static int start_send(const struct child *c, int channel_fd, int conf_fd, int sl
 				  .worker = c->worker,
 				  .master_pid = getpid(),
 				  .log_facility = log->facility,
+				  .log_level = log->level,
 				  .listeners = p->listeners_count};
 	int fds[IPC_FDS_MAX] = {conf_fd, p->tickets_fd, slots_fd};
 	size_t count = 3;

@@ -45,7 +45,7 @@ struct child {
 	uint64_t started_ms;
 	struct loop_timer deadline; /* to get ready; to die once the channel is closed */
 	const struct ipc_slot *slots;
-	bool killed;	  /* by the master: it counts as that, not as a crash */
+	bool killed;                   /* by the master: it counts as that, not as a crash */
 	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
 };
 
@@ -64,7 +64,7 @@ struct port {
 	enum port_state state;
 	int listeners[IPC_FDS_MAX];
 	unsigned listeners_count;
-	int tickets_fd; /* sealed memfd: the port's session ticket key; outlives workers */
+	int tickets_fd;         /* sealed memfd: the port's session ticket key; outlives workers */
 	struct child *children; /* conf->workers places */
 	struct restart_state restart;
 	struct loop_timer backoff;
@@ -84,13 +84,13 @@ struct master {
 	uint64_t started_ms;
 	struct loop_timer drain_deadline;
 	struct loop_timer sinks_retry; /* between two attempts to connect sinks again */
-	bool sinks_missing;	       /* the last attempt did not mend all */
+	bool sinks_missing;            /* the last attempt did not mend all */
 	struct loop_timer log_tick;
-	bool settled;	/* every port has been SERVING or PARKED once */
+	bool settled; /* every port has been SERVING or PARKED once */
 	bool draining;
-	bool hurried; /* a second signal */
+	bool hurried;             /* a second signal */
 	unsigned drained, killed; /* workers, while draining */
-	uint64_t cut;		  /* connections of the killed ones */
+	uint64_t cut;             /* connections of the killed ones */
 };
 
 /* listen.c: the port's sockets. 0, or -1 after a line in the log. */

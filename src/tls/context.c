@@ -93,8 +93,8 @@ static int pair_give(gnutls_certificate_credentials_t credentials, struct chain 
 	for (; error >= 0 && done < chain->count; done++)
 		error = gnutls_pcert_import_x509(&list[done], chain->certificates[done], 0);
 	if (error >= 0)
-		error = gnutls_certificate_set_key(credentials, NULL, 0, list, (int)chain->count,
-						   key);
+		error =
+		    gnutls_certificate_set_key(credentials, NULL, 0, list, (int)chain->count, key);
 	if (error < 0) {
 		for (unsigned i = 0; i < done; i++)
 			gnutls_pcert_deinit(&list[i]);
@@ -158,8 +158,8 @@ int tls_context_new(const struct tls_pair *pairs, size_t count, const uint8_t *t
 		}
 
 	const char *where = NULL;
-	int error = gnutls_priority_init2(&c->priority, policy, &where,
-					  GNUTLS_PRIORITY_INIT_DEF_APPEND);
+	int error =
+	    gnutls_priority_init2(&c->priority, policy, &where, GNUTLS_PRIORITY_INIT_DEF_APPEND);
 	if (error < 0) {
 		err_set(err, "the system's GnuTLS policy cannot be used: %s%s%s",
 			gnutls_strerror(error), where != NULL ? " at " : "",

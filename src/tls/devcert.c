@@ -19,7 +19,7 @@
 
 #include "base/fd.h"
 
-#define YEARS		10
+#define YEARS           10
 #define CERTIFICATE_MAX 65536
 
 static int state_folder(char path[PATH_MAX], struct err *err)

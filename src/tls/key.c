@@ -36,7 +36,8 @@ int tls_key_load(const char *path, gnutls_privkey_t *ret, struct err *err)
 	gnutls_datum_t datum = {(unsigned char *)pem, (unsigned)len};
 	error = gnutls_privkey_import_x509_raw(key, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
 	if (error == GNUTLS_E_DECRYPTION_FAILED || error == GNUTLS_E_PKCS11_PIN_ERROR) {
-		err_set(err, "key \"%s\" is encrypted; a server needs it without a passphrase", path);
+		err_set(err, "key \"%s\" is encrypted; a server needs it without a passphrase",
+			path);
 		goto out;
 	}
 	if (error < 0) {

@@ -12,9 +12,9 @@
 #include "worker/conn.h"
 #include "worker/loop.h"
 
-#define ACCEPT_RETRY_MS	 100
-#define STARVED_LOG_MS	 10000 /* between two complaints about that */
-#define ACCEPTS_PER_TURN 16 /* of the queue of waiting loops, see listeners_requeue() */
+#define ACCEPT_RETRY_MS  100
+#define STARVED_LOG_MS   10000 /* between two complaints about that */
+#define ACCEPTS_PER_TURN 16    /* of the queue of waiting loops, see listeners_requeue() */
 
 static int listeners_add(struct worker_loop *l)
 {
@@ -124,7 +124,7 @@ void accept_freed(struct worker_loop *l)
 void accept_resume(struct loop *loop, struct loop_timer *timer)
 {
 	(void)loop;
-	struct worker_loop *l = (struct worker_loop *)((char *)timer -
-						       offsetof(struct worker_loop, resume));
+	struct worker_loop *l =
+	    (struct worker_loop *)((char *)timer - offsetof(struct worker_loop, resume));
 	accept_freed(l);
 }

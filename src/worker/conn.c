@@ -13,11 +13,13 @@
 
 #include "base/fd.h"
 
-#define WIRE_HIGH   65536	     /* ciphertext that is gathered before it is sent */
-#define TURN_BYTES  (4 * WIRE_HIGH)  /* output of one connection before others have their turn */
-#define CIPHER_MAX  (8 * WIRE_HIGH)  /* what may wait for the kernel; flow control stays far below */
+#define WIRE_HIGH  65536           /* ciphertext that is gathered before it is sent */
+#define TURN_BYTES (4 * WIRE_HIGH) /* output of one connection before others have their turn */
+#define CIPHER_MAX                                                                    \
+	(8 * WIRE_HIGH) /* what may wait for the kernel; flow control stays far below \
+			 */
 #define CIPHER_IN_MAX (2 * RECEIVE_BYTES)
-#define PLAIN_MAX   (HTTP_HEAD_MAX + 2 * TLS_RECORD_MAX)
+#define PLAIN_MAX     (HTTP_HEAD_MAX + 2 * TLS_RECORD_MAX)
 
 static void conn_ready(struct loop *, struct loop_io *, uint32_t events);
 
@@ -275,7 +277,8 @@ static void conn_handshake(struct conn *c)
 
 /* --- a turn --------------------------------------------------------------------------------- */
 
-/* Points the loop's wire at this connection's ciphertext; what was kept comes before what is new. */
+/* Points the loop's wire at this connection's ciphertext; what was kept comes before what is new.
+ */
 static void wire_load(struct conn *c, const uint8_t *received, size_t len)
 {
 	struct tls_wire *w = &c->owner->wire;

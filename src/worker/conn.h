@@ -47,15 +47,15 @@ struct conn {
 	struct buf plain_in;
 	struct buf cipher_out;
 	bool input_ended; /* the protocol was told */
-	bool closing;	  /* the last word (close_notify, an alert) is in the output */
-	bool lingers;	  /* input may still come after that */
-	bool over;	  /* to be freed by conn_settle() */
+	bool closing;     /* the last word (close_notify, an alert) is in the output */
+	bool lingers;     /* input may still come after that */
+	bool over;        /* to be freed by conn_settle() */
 	bool more_output; /* its turn was long enough: goes on in the next */
 
 	struct loop_timer timer;
 	enum conn_wait wait;
 	uint32_t wait_requests; /* which request the wait belongs to */
-	uint64_t wait_bytes;	/* bytes_in + bytes_out when it began */
+	uint64_t wait_bytes;    /* bytes_in + bytes_out when it began */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 };

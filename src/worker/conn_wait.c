@@ -6,12 +6,13 @@
  * slow, be it by intent or not.
  */
 #include <sys/socket.h>
+#include <sys/syslog.h>
 
 #include "worker/conn.h"
 
-#define WINDOW_BYTES   1024
-#define LINGER_MS      2000
-#define DRAIN_IDLE_MS  1000 /* while draining, for a client that has not asked for anything yet */
+#define WINDOW_BYTES  1024
+#define LINGER_MS     2000
+#define DRAIN_IDLE_MS 1000 /* while draining, for a client that has not asked for anything yet */
 
 static enum conn_wait wait_for(const struct conn *c)
 {
@@ -49,7 +50,7 @@ static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 		return limits->handshake_ms;
 	case WAIT_IDLE:
 		return c->owner->draining && limits->idle_ms > DRAIN_IDLE_MS ? DRAIN_IDLE_MS
-									      : limits->idle_ms;
+									     : limits->idle_ms;
 	case WAIT_HEAD:
 		return limits->head_ms;
 	case WAIT_BODY:
@@ -83,6 +84,21 @@ void conn_wait_update(struct conn *c)
 		wait_begin(c, wait);
 }
 
+static void expiry_log(const struct conn *c)
+{
+	static const char *const names[] = {
+	    [WAIT_NONE] = "",
+	    [WAIT_HANDSHAKE] = "handshake-timeout",
+	    [WAIT_IDLE] = "idle",
+	    [WAIT_HEAD] = "head-timeout",
+	    [WAIT_BODY] = "body-timeout",
+	    [WAIT_WRITE] = "write-timeout",
+	    [WAIT_LINGER] = "linger",
+	};
+	log_write(&c->owner->log, LOG_DEBUG, "('%s', %u) has reached its %s limit",
+		  c->client.address, c->client.port, names[c->wait]);
+}
+
 void conn_wait_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct conn *c = (struct conn *)((char *)timer - offsetof(struct conn, timer));
@@ -95,6 +111,7 @@ void conn_wait_expired(struct loop *loop, struct loop_timer *timer)
 			wait_begin(c, c->wait);
 			return;
 		}
+		expiry_log(c);
 		if (c->wait == WAIT_WRITE) { /* what the kernel still holds is dropped, too */
 			const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 			(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -105,11 +122,13 @@ void conn_wait_expired(struct loop *loop, struct loop_timer *timer)
 		break;
 	case WAIT_IDLE:
 	case WAIT_HEAD:
+		expiry_log(c);
 		p->ops->expired(p);
 		break;
 	case WAIT_HANDSHAKE:
 	case WAIT_LINGER:
 	case WAIT_NONE:
+		expiry_log(c);
 		conn_free(c);
 		return;
 	}

@@ -42,15 +42,15 @@ static void wakeup_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	(void)loop;
 	(void)events;
 	if (read(io->fd, &count, sizeof(count)) == sizeof(count))
-		worker_loop_drain((struct worker_loop *)((char *)io -
-							 offsetof(struct worker_loop, wakeup)));
+		worker_loop_drain(
+		    (struct worker_loop *)((char *)io - offsetof(struct worker_loop, wakeup)));
 }
 
 /* Tells the master which sinks are gone, and lets the log tell of its losses. */
 static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 {
-	struct worker_loop *l = (struct worker_loop *)((char *)timer -
-						       offsetof(struct worker_loop, log_tick));
+	struct worker_loop *l =
+	    (struct worker_loop *)((char *)timer - offsetof(struct worker_loop, log_tick));
 	log_tick(&l->log);
 	if (worker_loop_report_sinks(l) || log_outstanding(&l->log))
 		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
@@ -59,7 +59,7 @@ static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 bool worker_loop_report_sinks(struct worker_loop *l)
 {
 	bool broken = false;
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
 		broken = broken || l->log.sinks[kind].broken;
 	if (broken)
 		(void)ipc_send(l->worker->channel_fd, IPC_LOG_BROKEN, NULL, 0, NULL, 0);

@@ -23,8 +23,8 @@
 #include "tls/session.h"
 #include "worker/route.h"
 
-#define WORKER_LOOPS_MAX 64 /* as many as conf allows threads */
-#define RECEIVE_BYTES 65536 /* one recv: four full records */
+#define WORKER_LOOPS_MAX 64    /* as many as conf allows threads */
+#define RECEIVE_BYTES    65536 /* one recv: four full records */
 
 struct worker;
 struct conn;
@@ -47,17 +47,17 @@ struct worker_loop {
 	struct ipc_slot *slot;
 
 	struct listener *listeners;
-	bool listening;		   /* they are in the epoll set */
+	bool listening;            /* they are in the epoll set */
 	struct loop_timer resume;  /* accepting again after a lack of descriptors or memory */
 	uint64_t starved_again_ms; /* the next complaint about that, at the earliest */
-	unsigned accepts;	   /* since the listeners were last moved to the queue's end */
+	unsigned accepts;          /* since the listeners were last moved to the queue's end */
 
 	struct conn_list conns;
 	unsigned conns_count;
 	unsigned conns_max; /* this loop's share of limits connections */
 	bool draining;
 
-	struct loop_io wakeup;	  /* eventfd: drain, from loop 0 to the others; -1 in loop 0 */
+	struct loop_io wakeup;      /* eventfd: drain, from loop 0 to the others; -1 in loop 0 */
 	struct loop_timer log_tick; /* while a sink is broken or has drops to tell */
 
 	uint32_t id_prefix; /* request ids: prefix-counter */
@@ -102,9 +102,9 @@ void worker_threads_run(struct worker *);
 void worker_drain(struct worker *);
 
 /* accept.c */
-int accept_start(struct worker_loop *);	  /* listeners into the set: 0 or -errno */
-void accept_stop(struct worker_loop *);	  /* for good: draining */
-void accept_freed(struct worker_loop *);  /* a connection has ended: there may be room again */
+int accept_start(struct worker_loop *);  /* listeners into the set: 0 or -errno */
+void accept_stop(struct worker_loop *);  /* for good: draining */
+void accept_freed(struct worker_loop *); /* a connection has ended: there may be room again */
 void accept_resume(struct loop *, struct loop_timer *); /* the timer's callback */
 
 /* access.c: the http_loop callbacks that stamp and record exchanges. */

@@ -15,7 +15,7 @@ struct route {
 	size_t path_len;
 	struct http_location location;
 	struct respond respond; /* where the handler is one */
-	char *fields;		/* owned */
+	char *fields;           /* owned */
 };
 
 struct routes {

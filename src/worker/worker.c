@@ -101,7 +101,8 @@ static void conf_receive(struct worker *w, int fd)
 		start_failed(w, EX_OSERR, "cannot read the configuration: %s", strerror(-error));
 	error = conf_parse_text(text, len, "port", &options, report_finding, &err, &w->conf);
 	if (error < 0)
-		start_failed(w, EX_SOFTWARE, "the canonical configuration is refused: %s", err.text);
+		start_failed(w, EX_SOFTWARE, "the canonical configuration is refused: %s",
+			     err.text);
 	free(text);
 	w->port = &w->conf->ports[0];
 }
@@ -249,9 +250,10 @@ int worker_main(int channel_fd)
 	master_bind(&w);
 	setproctitle("port %u worker %u", w.start.port, w.start.worker);
 	log_init(&log, LOG_ROLE_WORKER, w.start.port, w.start.worker, w.start.log_facility);
+	log.level = w.start.log_level;
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
 		if (h.sink_fds[kind] >= 0)
-			log_replace(&log, (enum log_sink_kind)kind, h.sink_fds[kind]);
+			log_adopt(&log, (enum log_sink_kind)kind, h.sink_fds[kind]);
 
 	conf_receive(&w, h.conf_fd);
 	w.slots = ipc_slots_map(h.slots_fd, w.port->threads);

@@ -244,7 +244,7 @@ static void test_console_access(void **state)
 	char out[LOG_RECORD_MAX + 1];
 	struct log l = port_log();
 	pipe_make(fd);
-	log_replace(&l, LOG_SINK_CONSOLE, fd[1]);
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
 
 	log_access(&l, &get);
 	receive(fd[0], out, sizeof(out));
@@ -271,7 +271,7 @@ static void test_master_speaks_for_a_port(void **state)
 	struct log l;
 	log_init(&l, LOG_ROLE_MASTER, 0, 0, LOG_DAEMON);
 	pipe_make(fd);
-	log_replace(&l, LOG_SINK_CONSOLE, fd[1]);
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
 
 	log_write(&l, LOG_NOTICE, "%d ports", 3);
 	receive(fd[0], out, sizeof(out));
@@ -420,7 +420,7 @@ static void test_client_bytes_forge_nothing(void **state)
 	assert_string_equal(behind_header(out, LOG_DAEMON | LOG_INFO), expected);
 	log_close(&l);
 
-	log_replace(&l, LOG_SINK_CONSOLE, fd[1]);
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
 	log_access(&l, &a);
 	n = receive(fd[0], out, sizeof(out));
 	assert_ptr_equal(strchr(out, '\n'), out + n - 1);
@@ -438,7 +438,7 @@ static void test_own_text_is_made_safe(void **state)
 	char out[LOG_RECORD_MAX + 1];
 	struct log l = port_log();
 	pipe_make(fd);
-	log_replace(&l, LOG_SINK_CONSOLE, fd[1]);
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
 	log_write(&l, LOG_INFO, "%s", "a \"b\" \\n \n\t\x1b\x7f\xc3\xbc.");
 	receive(fd[0], out, sizeof(out));
 	assert_string_equal(behind_stamp(out),
@@ -462,7 +462,7 @@ static void test_long_records_are_cut(void **state)
 	a.method = target;
 	a.method_len = 1000;
 	pipe_make(fd);
-	log_replace(&l, LOG_SINK_CONSOLE, fd[1]);
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
 	log_access(&l, &a);
 	size_t n = receive(fd[0], out, sizeof(out));
 	assert_true(n <= LOG_RECORD_MAX);
@@ -500,7 +500,7 @@ static void test_full_pipe_drops_and_tells(void **state)
 	struct log_sink *s = &l.sinks[LOG_SINK_CONSOLE];
 	pipe_make(fd);
 	(void)fcntl(fd[1], F_SETPIPE_SZ, 4096);
-	log_replace(&l, LOG_SINK_CONSOLE, fd[1]);
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
 	while (s->dropped == 0)
 		log_write(&l, LOG_INFO, "filling");
 	log_write(&l, LOG_INFO, "lost");
@@ -515,7 +515,7 @@ static void test_full_pipe_drops_and_tells(void **state)
 	char *second = strchr(out, '\n') + 1;
 	assert_string_equal(behind_stamp(second), "[PORT 8000] again\n");
 	*second = '\0';
-	assert_string_equal(behind_stamp(out), "[PORT 8000] 2 log records dropped\n");
+	assert_string_equal(behind_stamp(out), "[PORT 8000] 2 log records were dropped\n");
 	assert_false(log_outstanding(&l));
 	assert_int_equal(s->dropped, 0);
 	assert_int_equal(s->dropped_total, 2);
@@ -525,7 +525,7 @@ static void test_full_pipe_drops_and_tells(void **state)
 	drain(fd[0]);
 	log_tick(&l);
 	receive(fd[0], out, sizeof(out));
-	assert_string_equal(behind_stamp(out), "[PORT 8000] 1 log records dropped\n");
+	assert_string_equal(behind_stamp(out), "[PORT 8000] 1 log record was dropped\n");
 	log_tick(&l);
 	assert_int_equal(drain(fd[0]), 0);
 	log_close(&l);
@@ -540,8 +540,7 @@ static void test_closed_pipe_is_no_harm(void **state)
 	struct log l = port_log();
 	struct log_sink *s = &l.sinks[LOG_SINK_CONSOLE];
 	pipe_make(fd);
-	log_replace(&l, LOG_SINK_CONSOLE, fd[1]);
-	int number = s->fd;
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
 	close(fd[0]);
 	errno = ENOTTY;
 	log_write(&l, LOG_INFO, "to nobody");
@@ -551,13 +550,13 @@ static void test_closed_pipe_is_no_harm(void **state)
 	assert_int_equal(s->dropped, 2);
 
 	pipe_make(fd);
-	log_replace(&l, LOG_SINK_CONSOLE, fd[1]);
-	assert_int_equal(s->fd, number);
-	assert_int_equal(fcntl(fd[1], F_GETFD), -1); /* closed: the number is the old one */
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
+	assert_int_equal(s->fd, fd[1]);
+	assert_int_equal(fcntl(s->fd, F_GETFD), FD_CLOEXEC);
 	assert_false(s->broken);
 	log_tick(&l);
 	receive(fd[0], out, sizeof(out));
-	assert_string_equal(behind_stamp(out), "[PORT 8000] 2 log records dropped\n");
+	assert_string_equal(behind_stamp(out), "[PORT 8000] 2 log records were dropped\n");
 	log_close(&l);
 	close(fd[0]);
 }
@@ -579,7 +578,7 @@ static void test_full_datagram_queue(void **state)
 	log_write(&l, LOG_INFO, "again");
 	receive(daemon, out, sizeof(out));
 	assert_string_equal(behind_header(out, LOG_DAEMON | LOG_WARNING),
-			    "[PORT 8000] 5 log records dropped");
+			    "[PORT 8000] 5 log records were dropped");
 	receive(daemon, out, sizeof(out));
 	assert_string_equal(behind_header(out, LOG_DAEMON | LOG_INFO), "[PORT 8000] again");
 	log_close(&l);
@@ -598,15 +597,15 @@ static void test_daemon_restart(void **state)
 	assert_true(s->fd >= 0);
 	log_write(&l, LOG_INFO, "lost"); /* ENOTCONN */
 	assert_int_equal(s->dropped, 1);
-	assert_int_equal(log_reopen(LOG_SINK_SYSLOG, socket_path), -ENOENT);
+	assert_int_equal(log_reconnect(&l, LOG_SINK_SYSLOG, socket_path), -ENOENT);
 
 	int daemon = daemon_start(), number = s->fd;
-	log_replace(&l, LOG_SINK_SYSLOG, log_reopen(LOG_SINK_SYSLOG, socket_path));
+	assert_int_equal(log_reconnect(&l, LOG_SINK_SYSLOG, socket_path), 0);
 	assert_int_equal(s->fd, number);
 	assert_int_equal(fcntl(s->fd, F_GETFD), FD_CLOEXEC);
 	log_write(&l, LOG_INFO, "first");
 	receive(daemon, out, sizeof(out));
-	assert_non_null(strstr(out, "1 log records dropped"));
+	assert_non_null(strstr(out, "1 log record was dropped"));
 	receive(daemon, out, sizeof(out));
 	assert_non_null(strstr(out, "first"));
 
@@ -677,7 +676,7 @@ static void test_gone_in_each_way(void **state)
 	struct log l = port_log();
 	struct log_sink *s = &l.sinks[LOG_SINK_JOURNAL];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fd), 0);
-	log_replace(&l, LOG_SINK_JOURNAL, fd[1]);
+	log_adopt(&l, LOG_SINK_JOURNAL, fd[1]);
 	assert_int_equal(shutdown(fd[0], SHUT_RD), 0);
 	log_write(&l, LOG_INFO, "x"); /* EPIPE */
 	assert_true(s->broken);
@@ -685,7 +684,7 @@ static void test_gone_in_each_way(void **state)
 	log_close(&l);
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd), 0);
-	log_replace(&l, LOG_SINK_JOURNAL, fd[1]);
+	log_adopt(&l, LOG_SINK_JOURNAL, fd[1]);
 	assert_true(send(fd[1], "x", 1, 0) == 1);
 	close(fd[0]);                 /* with something unread: */
 	log_write(&l, LOG_INFO, "x"); /* ECONNRESET, or EPIPE without SIGPIPE */
@@ -751,7 +750,7 @@ static void test_console_blocking_descriptor(void **state)
 	struct log l = port_log();
 	struct log_sink *s = &l.sinks[LOG_SINK_CONSOLE];
 	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
-	log_replace(&l, LOG_SINK_CONSOLE, fd[1]);
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
 	assert_int_equal(s->way, LOG_WAY_POLL);
 	while (s->dropped == 0)
 		log_write(&l, LOG_INFO, "filling");
@@ -824,7 +823,7 @@ static void test_torn_line_on_a_file(void **state)
 	assert_false(s->torn);
 	out[pread(file, out, sizeof(out) - 1, 0)] = '\0';
 	assert_int_equal(out[60], '\n');
-	assert_non_null(strstr(out + 61, "[PORT 8000] 2 log records dropped\n"));
+	assert_non_null(strstr(out + 61, "[PORT 8000] 2 log records were dropped\n"));
 	assert_non_null(strstr(out + 61, "[PORT 8000] whole\n"));
 	log_close(&l);
 	close(file);

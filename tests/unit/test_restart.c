@@ -8,10 +8,8 @@
 
 #include "master/restart.h"
 
-static const struct conf_restart policy = {.backoff_min_ms = 100,
-					   .backoff_max_ms = 1000,
-					   .park_after = 8,
-					   .park_window_ms = 60000};
+static const struct conf_restart policy = {
+    .backoff_min_ms = 100, .backoff_max_ms = 1000, .park_after = 8, .park_window_ms = 60000};
 
 static enum restart_verdict die(struct restart_state *s, const struct conf_restart *p,
 				uint64_t now_ms, uint64_t uptime_ms, uint64_t *delay)
