@@ -1,0 +1,92 @@
+"""Fixtures of the system tests: the real binary, real sockets, certificates made for the run.
+
+BULKHEAD_BINARY names the binary (default: build/bulkhead). Every server runs on loopback, on ports
+that were free a moment ago; readiness is waited for by the log, never slept for; what a server has
+logged is shown when its test fails.
+"""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from harness import BINARY, Certificates, Server, free_ports
+
+
+def pytest_configure(config):
+    if not BINARY.exists():
+        raise pytest.UsageError(f"{BINARY} is missing: make it, or set BULKHEAD_BINARY")
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """Certificates by name, made on first use; see harness.Certificates."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def ports():
+    """Three free ports, in ascending order."""
+    return free_ports(3)
+
+
+@pytest.fixture
+def server(request, tmp_path, certificates):
+    """A function that starts a server from the text of a configuration: server("port …") -> Server.
+
+    `tls` lines are added unless the text has some; `args`, `env`, `wait` as in harness.Server.
+    Everything is stopped, and checked for leftovers, at the end of the test.
+    """
+    started = []
+
+    def start(text=None, **options):
+        s = Server(tmp_path / f"server{len(started)}", certificates, text, **options)
+        started.append(s)
+        s.start()
+        return s
+
+    yield start
+    failed = getattr(request.node, "failed", False)
+    for s in started:
+        s.cleanup()
+        if failed:
+            print(f"--- log of {s.folder.name} ---\n{s.log()}")
+    leftovers = [s.sanitizer_findings() for s in started if s.sanitizer_findings()]
+    assert not leftovers, "\n".join(leftovers)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if outcome.get_result().failed:
+        item.failed = True
+
+
+@pytest.fixture
+def run():
+    """Runs the binary to its end: run("-t", "-f", path) -> CompletedProcess with text output."""
+
+    def run_binary(*args, **options):
+        options.setdefault("timeout", 30)
+        return subprocess.run([str(BINARY), *map(str, args)], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, **options)
+
+    return run_binary
+
+
+@pytest.fixture
+def conf_file(tmp_path):
+    """Writes a file beside the others of the test: conf_file("name", text) -> path."""
+
+    def write(name, text):
+        path = pathlib.Path(tmp_path) / name
+        mode = "wb" if isinstance(text, bytes) else "w"
+        with open(path, mode) as f:
+            f.write(text)
+        return path
+
+    return write
+
+
+def is_root():
+    return os.geteuid() == 0

@@ -1,0 +1,300 @@
+"""What the system tests drive the server with."""
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("BULKHEAD_BINARY", TOP / "build" / "bulkhead")).resolve()
+HELLO = b"Hello, world!\n"
+TIMEOUT = 30  # generous: sanitizers, two cores, other tests beside
+
+
+def free_ports(count):
+    """Ports that nothing listens on, on any address."""
+    sockets = [socket.socket(socket.AF_INET6) for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("::", 0))
+        return sorted(s.getsockname()[1] for s in sockets)
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def wait_for(condition, what, timeout=TIMEOUT):
+    """Polls until condition() is true; returns its value."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"{what} did not happen within {timeout} s"
+        time.sleep(0.01)
+
+
+class Certificates:
+    """PEM pairs by kind: ecdsa, rsa, ed25519, expired, other; each (certificate, key)."""
+
+    KINDS = {
+        "ecdsa": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        "other": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        "expired": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        "p384": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
+        "rsa": ["-newkey", "rsa:2048"],
+        "ed25519": ["-newkey", "ed25519"],
+    }
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, kind="ecdsa"):
+        certificate, key = self.folder / f"{kind}.pem", self.folder / f"{kind}.key"
+        if not certificate.exists():
+            days = "-1" if kind == "expired" else "30"
+            argv = ["openssl", "req", "-x509", *self.KINDS[kind], "-nodes", "-keyout", key, "-out",
+                    certificate, "-days", days, "-subj", f"/CN={kind}", "-addext",
+                    "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1"]
+            subprocess.run([str(a) for a in argv], check=True, capture_output=True)
+        return certificate, key
+
+    def tls(self, *kinds):
+        pairs = (self(kind) for kind in kinds or ("ecdsa",))
+        return "tls { " + " ".join(f'certificate "{c}" key "{k}"' for c, k in pairs) + " }\n"
+
+
+class Server:
+    """One running bulkhead, with its folder, its configuration and its log.
+
+    text None runs without -f. wait: "served" (until every port is decided upon), or None.
+    """
+
+    def __init__(self, folder, certificates, text, args=(), env=None, wait="served", tls=True,
+                 cwd=None, wrapper=()):
+        folder.mkdir()
+        self.folder, self.wait = folder, wait
+        self.log_path = folder / "log"
+        self.config = folder / "bulkhead.conf"
+        self.argv = [*map(str, wrapper), str(BINARY), *map(str, args)]
+        self.env = {**os.environ, "TZ": "UTC", "HOME": str(folder), **(env or {})}
+        for name in ("XDG_STATE_HOME", "STATE_DIRECTORY", "JOURNAL_STREAM"):
+            if not env or name not in env:
+                self.env.pop(name, None)
+        self.cwd = cwd or folder
+        self.process = None
+        if text is not None:
+            if tls and "certificate " not in text:
+                text = certificates.tls() + text
+            self.config.write_text(text)
+            self.argv += ["-f", str(self.config)]
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, env=self.env, cwd=self.cwd,
+                                            start_new_session=True)
+        if self.wait == "served":
+            self.wait_log(r"ports? (is|are) served|no port can be served")
+        return self
+
+    # --- its log ---
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def wait_log(self, pattern, count=1, timeout=TIMEOUT):
+        """Waits until the pattern stands in the log so many times; returns the matches."""
+
+        def found():
+            matches = list(re.finditer(pattern, self.log()))
+            return matches if len(matches) >= count else None
+
+        try:
+            return wait_for(found, f"{pattern!r} in the log", timeout)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.log()}") from None
+
+    def sanitizer_findings(self):
+        log = self.log()
+        if re.search(r"Sanitizer|runtime error:", log):
+            return log
+        return ""
+
+    # --- its processes ---
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def workers(self, port=None):
+        """{(port, worker): pid} of the children, by their titles."""
+        found = {}
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+                state, parent = stat.rsplit(")", 1)[1].split()[:2]
+                if int(parent) != self.pid or state == "Z":
+                    continue
+                title = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().decode()
+                m = re.match(r"bulkhead: port (\d+) worker (\d+)", title)
+                if m and port in (None, int(m[1])):
+                    found[int(m[1]), int(m[2])] = int(entry)
+        return found
+
+    def zombies(self):
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                with contextlib.suppress(OSError):
+                    stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+                    state, parent = stat.rsplit(")", 1)[1].split()[:2]
+                    if int(parent) == self.pid and state == "Z":
+                        found.append(int(entry))
+        return found
+
+    def signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM, timeout=TIMEOUT):
+        """Stops it; returns the exit status."""
+        self.signal(number)
+        return self.process.wait(timeout)
+
+    def cleanup(self):
+        if self.process is not None and self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+            try:
+                self.process.wait(TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+# --- clients -----------------------------------------------------------------------------------
+
+
+def client_context(**options):
+    """A client that trusts everything; tests of trust use curl or openssl."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    for name, value in options.items():
+        setattr(context, name, value)
+    return context
+
+
+class Connection:
+    """A TLS connection that speaks bytes and reads responses."""
+
+    def __init__(self, port, host="127.0.0.1", context=None, timeout=TIMEOUT, server_hostname=None,
+                 session=None):
+        raw = socket.create_connection((host, port), timeout=timeout)
+        context = context or client_context()
+        self.socket = context.wrap_socket(raw, server_hostname=server_hostname, session=session)
+        self.local_port = raw.getsockname()[1] if raw.fileno() >= 0 else \
+            self.socket.getsockname()[1]
+        self.buffer = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def get(self, path="/", extra=""):
+        self.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{extra}\r\n".encode())
+        return self.response()
+
+    def read_some(self):
+        try:
+            data = self.socket.recv(65536)
+        except (ssl.SSLEOFError, ConnectionResetError):
+            data = b""
+        self.buffer += data
+        return len(data)
+
+    def read_until(self, mark):
+        while mark not in self.buffer:
+            if not self.read_some():
+                raise EOFError(f"closed after {self.buffer!r}")
+        head, self.buffer = self.buffer.split(mark, 1)
+        return head
+
+    def read_exactly(self, size):
+        while len(self.buffer) < size:
+            if not self.read_some():
+                raise EOFError(f"closed after {self.buffer!r}")
+        data, self.buffer = self.buffer[:size], self.buffer[size:]
+        return data
+
+    def read_to_end(self):
+        while self.read_some():
+            pass
+        data, self.buffer = self.buffer, b""
+        return data
+
+    def closed(self):
+        """Waits for the server's end; true if nothing but the end came."""
+        return self.read_to_end() == b""
+
+    def response(self, method="GET"):
+        """The next response, its body read by its own framing."""
+        return Response(self, method)
+
+    def close(self):
+        self.socket.close()
+
+
+class Response:
+    def __init__(self, connection, method):
+        lines = connection.read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+        version, status, *reason = lines[0].split(" ", 2)
+        self.version, self.status, self.reason = version, int(status), "".join(reason)
+        self.fields = [tuple(line.split(": ", 1)) for line in lines[1:]]
+        if method == "HEAD" or self.status in (204, 304) or self.status < 200:
+            self.body = b""
+        elif self["Transfer-Encoding"] == "chunked":
+            self.body = b""
+            while size := int(connection.read_until(b"\r\n"), 16):
+                self.body += connection.read_exactly(size)
+                assert connection.read_exactly(2) == b"\r\n"
+            assert connection.read_until(b"\r\n") == b""
+        elif self["Content-Length"] is not None:
+            self.body = connection.read_exactly(int(self["Content-Length"]))
+        else:
+            self.body = connection.read_to_end()
+
+    def __getitem__(self, name):
+        """The value of the one field of that name, or None."""
+        values = [v for n, v in self.fields if n.lower() == name.lower()]
+        assert len(values) <= 1, f"{name} {len(values)} times"
+        return values[0] if values else None
+
+
+def get(port, path="/", **options):
+    """One GET on a connection of its own."""
+    with Connection(port, **options) as c:
+        return c.get(path)
+
+
+def refused(port, host="127.0.0.1"):
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def have(program):
+    return shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin:/lib/systemd")
