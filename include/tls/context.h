@@ -3,7 +3,8 @@
  *
  * Made once by a worker before it serves, read-only from then on, so loops (and threads) share it.
  * TLS 1.3 and 1.2 only (RFC 8446, RFC 5246), no static RSA, the server's preference decides, X25519
- * first; everything else is the system's GnuTLS default (gnutls_priority_init2).
+ * first, AEAD ciphers only with AES-128-GCM first; everything else is the system's GnuTLS default
+ * (gnutls_priority_init2).
  */
 #ifndef TLS_CONTEXT_H
 #define TLS_CONTEXT_H

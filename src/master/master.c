@@ -146,7 +146,7 @@ int master_main(const struct conf *conf, const struct master_options *options)
 	master_init(&m, conf, options);
 	struct pidfh *pid_file =
 	    options->pid_file != NULL ? pid_file_open(options->pid_file) : NULL;
-	setproctitle("master");
+	setproctitle("-bulkhead: master");
 	(void)prctl(PR_SET_NAME, "bulkhead");
 	sinks_open(&m);
 	log_write(&m.log, LOG_NOTICE, "bulkhead %s (pid %d) starts %zu port%s", BULKHEAD_VERSION,

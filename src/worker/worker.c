@@ -248,7 +248,7 @@ int worker_main(int channel_fd)
 
 	start_receive(&w, &h);
 	master_bind(&w);
-	setproctitle("port %u worker %u", w.start.port, w.start.worker);
+	setproctitle("-bulkhead: port %u worker %u", w.start.port, w.start.worker);
 	log_init(&log, LOG_ROLE_WORKER, w.start.port, w.start.worker, w.start.log_facility);
 	log.level = w.start.log_level;
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
