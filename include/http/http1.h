@@ -6,7 +6,9 @@
  *                          └─ malformed ─> EXCHANGE that answers 4xx/5xx ──────────┘
  *
  * One exchange at a time: a pipelined request waits, unparsed, with the connection. Pure: bytes in,
- * bytes out, no descriptors, no clock.
+ * bytes out, no descriptors, no clock. While the response is complete and the request is not, the
+ * rest of the request body is read and thrown away; where that cannot be trusted (a broken body, an
+ * Expect that was not met) the answer says Connection: close, and what comes is dropped.
  */
 #ifndef HTTP_HTTP1_H
 #define HTTP_HTTP1_H
@@ -16,9 +18,17 @@
 
 enum http1_state { HTTP1_IDLE, HTTP1_HEAD, HTTP1_EXCHANGE, HTTP1_CLOSING, HTTP1_ABORTED };
 
-struct http1_chunked {	/* decoder state, RFC 9112 7.1 */
+/* How far the response was put out. Up to HTTP1_SEND_START nothing was, and it can be replaced. */
+enum http1_send {
+	HTTP1_SEND_START,
+	HTTP1_SEND_FIELDS,
+	HTTP1_SEND_BODY,
+	HTTP1_SEND_DONE /* the rest of the request body is being thrown away */
+};
+
+struct http1_chunked { /* decoder state, RFC 9112 7.1 */
 	uint8_t state;
-	uint8_t line_bytes; /* of the present size or extension line */
+	uint8_t line_bytes; /* of the present size and extension line */
 	uint16_t trailer_bytes;
 	uint64_t left; /* of the present chunk */
 };
@@ -30,10 +40,28 @@ struct http1 {
 	const struct http_client *client;
 	enum http1_state state;
 	struct exchange *exchange; /* in HTTP1_EXCHANGE */
-	size_t scan;		   /* of the head that is being waited for */
-	uint32_t requests;	   /* heads read so far */
-	/* H1 may add what the state machine needs; it stays small: one of these is kept per
-	 * connection, idle ones too. */
+	size_t scan;               /* of the head that is being waited for */
+	uint32_t requests;         /* heads read so far */
+	enum http1_send send;
+
+	uint64_t request_left;  /* body bytes to come, with HTTP_BODY_LENGTH */
+	uint64_t response_left; /* body bytes to give, with a known length */
+	struct http1_chunked chunked;
+	size_t fields_sent;
+
+	/* of the present exchange */
+	bool request_done; /* the request was read to its end, or will not be read further */
+	bool continued;    /* 100 Continue was sent */
+	bool body_seen;    /* a byte of the request body has arrived */
+	bool send_chunked; /* the response is chunked */
+	bool bodiless;     /* the response has no body: HEAD, 204, 304 */
+
+	/* of the connection */
+	bool close;      /* nothing follows this exchange */
+	bool draining;   /* drain() was called */
+	bool input_over; /* input_ended() was called */
+	bool pending;    /* the last input() left something with the connection */
+	bool unread;     /* bytes of a request that is not read may still come: linger */
 };
 
 extern const struct proto_ops http1_ops;

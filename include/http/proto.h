@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PROTO_OUTPUT_MIN 512 /* output() needs room for at least this much */
+
 /* What the protocol waits for; it decides which limit runs. */
 enum proto_phase {
 	PROTO_IDLE,    /* the next request, of which nothing is here: limits idle */
@@ -32,29 +34,35 @@ struct proto_ops {
 
 	/* Offers all that is here; returns how many bytes were taken. Less than len means: either
 	 * the rest of something must come first (more is welcome), or there is no room (then
-	 * wants_input() is false until output was pulled). data is borrowed for the call. */
+	 * wants_input() is false until output was pulled). What was not taken is to be offered
+	 * again, with all that came since, once output() or exchange_wake() changed something. data
+	 * is borrowed for the call. */
 	size_t (*input)(struct proto *, const uint8_t *data, size_t len);
 
 	/* Should the connection read on? False is back-pressure. */
 	bool (*wants_input)(const struct proto *);
 
-	/* Pulls up to size bytes to send; 0: nothing now. To be called until it returns 0 and
-	 * input() takes nothing more. */
+	/* Pulls up to size bytes to send, size being PROTO_OUTPUT_MIN or more; 0: nothing now. To
+	 * be called until it returns 0 and input() takes nothing more. A whole small response comes
+	 * from one call, for one TLS record. */
 	size_t (*output)(struct proto *, uint8_t *out, size_t size);
 
 	enum proto_phase (*phase)(const struct proto *);
 
-	/* The client closed its side: what was asked is still answered, nothing more will come. */
+	/* The client closed its side: what was asked is still answered, nothing more will come. All
+	 * that is here must have been offered; what input() has left of it is still offered later
+	 * (a pipelined request is answered although its sender has closed its side). */
 	void (*input_ended)(struct proto *);
 
-	/* The limit of the present phase ran out: queues a 408 where one is due, then closes. */
+	/* The limit of the present phase ran out: queues a 408 where one is due, then closes. A
+	 * response that has begun is broken off (PROTO_ABORTED). */
 	void (*expired)(struct proto *);
 
 	/* No further request: the one in flight is answered with Connection: close. */
 	void (*drain)(struct proto *);
 
 	/* Must the connection linger after PROTO_CLOSING, since bytes of a refused or unfinished
-	 * request may still be coming (RFC 9112, 9.6)? */
+	 * request may still be coming (RFC 9112, 9.6)? To be asked in PROTO_CLOSING. */
 	bool (*lingers)(const struct proto *);
 
 	/* Ends it at any moment: cancels the exchange in flight. The memory is the caller's. */

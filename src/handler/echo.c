@@ -1,0 +1,171 @@
+/*
+ * Runs in the workers: sends a request body back as it comes, or tells a request without one what
+ * it looked like from here. Must never hold more of a body than its one small buffer.
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "handler/handlers.h"
+#include "json.h"
+
+#define ECHO_BUFFER 16384 /* bytes on their way back; when full, the client has to wait */
+
+struct echo_state {
+	struct buf buf;
+	bool ended; /* the request body is complete */
+};
+
+_Static_assert(sizeof(struct echo_state) <= HANDLER_STATE_MAX, "the state has its place");
+
+static const char body_fields[] =
+    "Content-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\n";
+static const char json_fields[] =
+    "Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n";
+
+static void json_add_slice(struct json *j, const struct http_request *r, struct http_slice s)
+{
+	json_add_string(j, http_slice_at(r, s), s.len);
+}
+
+static void json_add_path(struct json *j, const struct http_request *r)
+{
+	char path[HTTP_ROUTE_MAX];
+	long n = http_path_normalize(http_slice_at(r, r->path), r->path.len, path, sizeof(path));
+	if (n < 0)
+		json_add(j, "null");
+	else
+		json_add_string(j, path, (size_t)n);
+}
+
+static void json_add_request(struct json *j, const struct http_request *r)
+{
+	json_add(j, "{\"method\":");
+	json_add_slice(j, r, r->method_text);
+	json_add(j, ",\"target\":");
+	json_add_slice(j, r, r->target);
+	json_add(j, ",\"path\":");
+	json_add_path(j, r);
+	json_add(j, ",\"query\":");
+	if (r->query_present)
+		json_add_slice(j, r, r->query);
+	else
+		json_add(j, "null");
+	json_add(j, ",\"version\":\"HTTP/1.");
+	json_add_uint(j, r->version_minor);
+	json_add(j, "\",\"headers\":[");
+	for (unsigned i = 0; i < r->fields_count; i++) {
+		json_add(j, i > 0 ? ",[" : "[");
+		json_add_slice(j, r, r->fields[i].name);
+		json_add(j, ",");
+		json_add_slice(j, r, r->fields[i].value);
+		json_add(j, "]");
+	}
+	json_add(j, "]");
+}
+
+static void json_add_connection(struct json *j, const struct exchange *ex)
+{
+	struct http_tls_facts facts = {0};
+	ex->loop->tls_facts(ex->connection, &facts);
+
+	json_add(j, ",\"client\":{\"address\":");
+	json_add_text(j, ex->client->address);
+	json_add(j, ",\"port\":");
+	json_add_uint(j, ex->client->port);
+	json_add(j, "},\"tls\":{\"version\":");
+	json_add_text(j, facts.version);
+	json_add(j, ",\"cipher\":");
+	json_add_text(j, facts.cipher);
+	json_add(j, ",\"group\":");
+	json_add_text(j, facts.group);
+	json_add(j, ",\"server_name\":");
+	json_add_text(j, facts.server_name);
+	json_add(j, ",\"resumed\":");
+	json_add(j, facts.resumed ? "true" : "false");
+	json_add(j, "},\"request_id\":");
+	json_add_text(j, ex->id);
+	json_add(j, "}\n");
+}
+
+static void echo_begin(struct exchange *ex)
+{
+	struct echo_state *s = (void *)ex->state;
+	const struct http_request *r = &ex->request;
+	struct json j = {.out = &s->buf};
+
+	if (r->framing != HTTP_BODY_NONE)
+		return; /* answered when the body is here: so that a client that asks is invited */
+	/* A byte of the head is shown at most three times (target, path or query, a field) and an
+	 * escape is six: this is the bound that is never met. */
+	s->buf.max = (size_t)r->head_len * 18 + ECHO_BUFFER;
+	json_add_request(&j, r);
+	json_add_connection(&j, ex);
+	if (j.failed)
+		exchange_respond(ex, 500, 0, NULL, 0);
+	else
+		exchange_respond(ex, 200, buf_len(&s->buf), json_fields, sizeof(json_fields) - 1);
+}
+
+static void body_respond(struct exchange *ex)
+{
+	const struct http_request *r = &ex->request;
+	uint64_t length = r->framing == HTTP_BODY_LENGTH ? r->content_length : HTTP_LENGTH_UNKNOWN;
+	exchange_respond(ex, 200, length, body_fields, sizeof(body_fields) - 1);
+}
+
+static size_t echo_take(struct exchange *ex, const uint8_t *data, size_t len)
+{
+	struct echo_state *s = (void *)ex->state;
+	if (!ex->responding) {
+		s->buf.max = ECHO_BUFFER;
+		if (buf_reserve(&s->buf, ECHO_BUFFER) == NULL)
+			exchange_respond(ex, 500, 0, NULL, 0);
+		else
+			body_respond(ex);
+	}
+	if (ex->status != 200)
+		return len;
+	size_t n = s->buf.max - buf_len(&s->buf);
+	if (n > len)
+		n = len;
+	return buf_append(&s->buf, data, n) == 0 ? n : 0;
+}
+
+static void echo_take_end(struct exchange *ex)
+{
+	struct echo_state *s = (void *)ex->state;
+	s->ended = true;
+	if (!ex->responding) /* a body of no bytes */
+		body_respond(ex);
+}
+
+static long echo_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	struct echo_state *s = (void *)ex->state;
+	size_t n = buf_len(&s->buf);
+	if (n == 0)
+		return s->ended ? GIVE_END : GIVE_LATER;
+	if (n > size)
+		n = size;
+	memcpy(out, buf_head(&s->buf), n);
+	buf_consume(&s->buf, n);
+	return (long)n;
+}
+
+static void echo_end(struct exchange *ex)
+{
+	struct echo_state *s = (void *)ex->state;
+	buf_release(&s->buf);
+}
+
+const struct handler handler_echo = {
+    .name = "echo",
+    .methods = HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD) | HTTP_METHOD_BIT(HTTP_POST) |
+	       HTTP_METHOD_BIT(HTTP_PUT) | HTTP_METHOD_BIT(HTTP_PATCH) |
+	       HTTP_METHOD_BIT(HTTP_DELETE) | HTTP_METHOD_BIT(HTTP_OPTIONS),
+    .begin = echo_begin,
+    .take = echo_take,
+    .take_end = echo_take_end,
+    .give = echo_give,
+    .end = echo_end,
+};

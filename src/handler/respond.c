@@ -1,0 +1,36 @@
+/* Runs in the workers: a fixed response, for every request alike. Must never look at the request.
+ */
+#include <string.h>
+
+#include "handler/handlers.h"
+
+struct respond_state {
+	size_t given;
+};
+
+/* Only now, behind a request body if there was one: a client that writes before it reads is not
+ * answered too early. */
+static void respond_take_end(struct exchange *ex)
+{
+	const struct respond *r = ex->config;
+	exchange_respond(ex, r->status, r->body_len, r->fields, r->fields_len);
+}
+
+static long respond_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	const struct respond *r = ex->config;
+	struct respond_state *s = (void *)ex->state;
+	size_t n = r->body_len - s->given;
+	if (n > size)
+		n = size;
+	memcpy(out, r->body + s->given, n);
+	s->given += n;
+	return (long)n;
+}
+
+const struct handler handler_respond = {
+    .name = "respond",
+    .methods = HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD),
+    .take_end = respond_take_end,
+    .give = respond_give,
+};

@@ -1,0 +1,144 @@
+/*
+ * Runs in the workers, on bytes of any client. Decides where a request ends; it must never accept
+ * two answers to that question (RFC 9112, 6.3), since a proxy before us may take the other one.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+/* Takes the next element of a comma-separated list off the front, without the blanks around it;
+ * false at the end. Empty elements are elements. */
+static bool list_next(const char **at, const char *end, const char **ret, size_t *ret_len)
+{
+	if (*at > end)
+		return false;
+	const char *from = *at;
+	const char *comma = memchr(from, ',', (size_t)(end - from));
+	const char *to = comma != NULL ? comma : end;
+	*at = to + 1;
+	while (from < to && (*from == ' ' || *from == '\t'))
+		from++;
+	while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
+		to--;
+	*ret = from;
+	*ret_len = (size_t)(to - from);
+	return true;
+}
+
+static void connection_read(struct head_facts *f, const char *value, size_t len)
+{
+	const char *at = value, *element;
+	size_t n;
+	while (list_next(&at, value + len, &element, &n)) {
+		if (http_name_is(element, n, "close"))
+			f->close = true;
+		else if (http_name_is(element, n, "keep-alive"))
+			f->persist = true;
+	}
+}
+
+static bool is_token(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!char_is(s[i], CHAR_TOKEN))
+			return false;
+	return len > 0;
+}
+
+/* Several fields are one list (RFC 9110, 5.3), so chunked must be the very last of all. */
+static int coding_read(struct head_facts *f, const char *value, size_t len)
+{
+	const char *at = value, *element;
+	size_t n;
+	f->coding = true;
+	while (list_next(&at, value + len, &element, &n)) {
+		if (f->coding_chunked || !is_token(element, n))
+			return -400;
+		if (http_name_is(element, n, "chunked"))
+			f->coding_chunked = true;
+		else
+			f->coding_unknown = true;
+	}
+	return 0;
+}
+
+/* Digits only. A second field, or a list, is refused even where the values agree: RFC 9110, 8.6
+ * would allow it, no honest client sends it. */
+static int content_length_read(struct head_facts *f, struct http_request *r, const char *s,
+			       size_t len)
+{
+	uint64_t value = 0;
+	if (f->content_length || len == 0)
+		return -400;
+	f->content_length = true;
+	for (size_t i = 0; i < len; i++) {
+		if (!char_is_digit(s[i]))
+			return -400;
+		unsigned digit = (unsigned)(s[i] - '0');
+		if (value > (HTTP_LENGTH_UNKNOWN - 1 - digit) / 10)
+			return -400;
+		value = value * 10 + digit;
+	}
+	r->content_length = value;
+	return 0;
+}
+
+static int host_read(struct head_facts *f, struct http_request *r, struct http_slice value)
+{
+	if (f->host || !http_host_valid(http_slice_at(r, value), value.len, false))
+		return -400;
+	f->host = true;
+	if (r->host.len == 0) /* else the target's authority counts (RFC 9112, 3.2.2) */
+		r->host = value;
+	return 0;
+}
+
+int head_facts_read(struct head_facts *f, struct http_request *r, const struct http_field *field)
+{
+	const char *name = http_slice_at(r, field->name);
+	const char *value = http_slice_at(r, field->value);
+	size_t len = field->value.len;
+
+	switch (field->name.len) { /* most fields are none of these, by their length alone */
+	case 4:
+		if (http_name_is(name, 4, "host"))
+			return host_read(f, r, field->value);
+		break;
+	case 6:
+		if (http_name_is(name, 6, "expect") && r->version_minor > 0) {
+			if (!http_name_is(value, len, "100-continue"))
+				return -417;
+			r->expect_continue = true;
+		}
+		break;
+	case 10:
+		if (http_name_is(name, 10, "connection"))
+			connection_read(f, value, len);
+		break;
+	case 14:
+		if (http_name_is(name, 14, "content-length"))
+			return content_length_read(f, r, value, len);
+		break;
+	case 17:
+		if (http_name_is(name, 17, "transfer-encoding"))
+			return coding_read(f, value, len);
+		break;
+	}
+	return 0;
+}
+
+int head_facts_conclude(const struct head_facts *f, struct http_request *r)
+{
+	if (r->version_minor > 0 && !f->host)
+		return -400;
+	if (f->coding && (f->content_length || r->version_minor == 0))
+		return -400;
+	if (f->coding_unknown)
+		return -501;
+	if (f->coding)
+		r->framing = HTTP_BODY_CHUNKED;
+	else if (f->content_length)
+		r->framing = HTTP_BODY_LENGTH;
+	r->keep_alive = !f->close && (r->version_minor > 0 || f->persist);
+	return 0;
+}

@@ -1,0 +1,469 @@
+/*
+ * Runs in the workers: HTTP/1.1 on one connection, as a state machine over bytes. Must never wait,
+ * read a clock, hold bytes of a connection, or go on with a connection of which it is unsure where
+ * the next request begins.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+/* What the server as a whole can do, for OPTIONS * (RFC 9110, 9.3.7). */
+#define METHODS_SERVED                                                                            \
+	(HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD) | HTTP_METHOD_BIT(HTTP_POST) |    \
+	 HTTP_METHOD_BIT(HTTP_PUT) | HTTP_METHOD_BIT(HTTP_PATCH) | HTTP_METHOD_BIT(HTTP_DELETE) | \
+	 HTTP_METHOD_BIT(HTTP_OPTIONS))
+
+static struct http1 *http1_of(struct proto *p)
+{
+	return (struct http1 *)p;
+}
+
+/* --- the end of an exchange ------------------------------------------------------------------ */
+
+static void exchange_finish(struct http1 *h)
+{
+	struct exchange *ex = h->exchange;
+	bool over = h->input_over && !h->pending;
+	if (h->close || h->draining || over) {
+		/* A client that meant to stay may have more on its way. */
+		if (!h->request_done || ex->request.keep_alive)
+			h->unread = true;
+		h->state = HTTP1_CLOSING;
+	} else {
+		h->state = HTTP1_IDLE;
+	}
+	h->exchange = NULL;
+	exchange_release(ex);
+}
+
+void http1_abort(struct http1 *h)
+{
+	struct exchange *ex = h->exchange;
+	h->state = HTTP1_ABORTED;
+	h->exchange = NULL;
+	if (ex != NULL)
+		exchange_release(ex);
+}
+
+void http1_responded(struct http1 *h)
+{
+	h->send = HTTP1_SEND_DONE;
+	h->exchange->take_blocked = false;
+	if (h->request_done || h->close || h->draining)
+		exchange_finish(h);
+}
+
+/* The request will not be read further: answers with that status if nothing was sent yet, and
+ * closes. Whoever was at work on it is told that it is over. */
+static void http1_refuse(struct http1 *h, unsigned status)
+{
+	struct exchange *ex = h->exchange;
+	h->close = h->unread = true;
+	if (h->send == HTTP1_SEND_DONE) {
+		exchange_finish(h);
+		return;
+	}
+	if (h->send != HTTP1_SEND_START) {
+		http1_abort(h);
+		return;
+	}
+	if (ex->handler != NULL && ex->handler->end != NULL)
+		ex->handler->end(ex);
+	h->request_done = true;
+	ex->responding = false;
+	ex->take_blocked = false;
+	ex->inside = true; /* the caller pulls anyway: no wake */
+	status_serve(ex, status, status == 405 ? METHODS_SERVED : 0);
+	status_respond_now(ex);
+	ex->inside = false;
+}
+
+/* --- a head ---------------------------------------------------------------------------------- */
+
+static void handler_begin(struct http1 *h)
+{
+	struct exchange *ex = h->exchange;
+	if (ex->handler->begin == NULL)
+		return;
+	ex->inside = true;
+	ex->handler->begin(ex);
+	ex->inside = false;
+}
+
+/* The request is complete; true if the handler is to know. */
+static void request_end(struct http1 *h)
+{
+	struct exchange *ex = h->exchange;
+	h->request_done = true;
+	if (h->send == HTTP1_SEND_DONE) {
+		exchange_finish(h);
+		return;
+	}
+	if (ex->handler->take_end == NULL)
+		return;
+	ex->inside = true;
+	ex->handler->take_end(ex);
+	ex->inside = false;
+}
+
+/* An ordinary refusal, or OPTIONS: the framing is sound, so a body is read and thrown away first
+ * and the connection stays. Not where the client waits to be asked for its body: whether it then
+ * comes cannot be told. */
+static void status_answer(struct http1 *h, unsigned status, uint32_t allowed)
+{
+	struct exchange *ex = h->exchange;
+	status_serve(ex, status, allowed);
+	if (!ex->request.expect_continue || ex->request.framing == HTTP_BODY_NONE)
+		return;
+	h->close = h->unread = h->request_done = true;
+	ex->inside = true;
+	status_respond_now(ex);
+	ex->inside = false;
+}
+
+static void location_serve(struct http1 *h, const char *path, size_t len)
+{
+	struct exchange *ex = h->exchange;
+	struct http_location location = h->loop->route(h->loop->route_arg, path, len);
+	uint32_t allowed;
+
+	if (location.handler == NULL) {
+		status_answer(h, 404, 0);
+		return;
+	}
+	allowed = location.handler->methods | HTTP_METHOD_BIT(HTTP_OPTIONS);
+	if (location.handler->methods & HTTP_METHOD_BIT(ex->request.method)) {
+		ex->handler = location.handler;
+		ex->config = location.config;
+		handler_begin(h);
+	} else {
+		status_answer(h, ex->request.method == HTTP_OPTIONS ? 204 : 405, allowed);
+	}
+}
+
+/* Finds who serves the request, and begins it. */
+static void request_dispatch(struct http1 *h)
+{
+	struct http_request *r = &h->exchange->request;
+	const char *path = http_slice_at(r, r->path);
+	char normal[HTTP_ROUTE_MAX];
+
+	if (r->framing == HTTP_BODY_LENGTH && r->content_length > h->loop->body_max) {
+		http1_refuse(h, 413);
+		return;
+	}
+	if (r->method == HTTP_CONNECT) { /* what follows may be meant for the tunnel: close */
+		http1_refuse(h, 405);
+		return;
+	}
+	if (r->path.len == 1 && path[0] == '*') {
+		status_answer(h, 204, METHODS_SERVED);
+		return;
+	}
+	long n = http_path_normalize(path, r->path.len, normal, sizeof(normal));
+	if (n < 0)
+		http1_refuse(h, (unsigned)-n);
+	else
+		location_serve(h, normal, (size_t)n);
+}
+
+/* An exchange for what was read, or for what could not be. false: out of memory; without memory
+ * for an answer, the connection ends. */
+static bool exchange_start(struct http1 *h, struct exchange *ex)
+{
+	if (ex == NULL) {
+		h->state = HTTP1_ABORTED;
+		return false;
+	}
+	h->exchange = ex;
+	h->state = HTTP1_EXCHANGE;
+	h->scan = 0;
+	h->send = HTTP1_SEND_START;
+	h->chunked = (struct http1_chunked){0};
+	h->request_left = ex->request.framing == HTTP_BODY_LENGTH ? ex->request.content_length : 0;
+	h->fields_sent = 0;
+	h->request_done = h->continued = h->body_seen = h->send_chunked = h->bodiless = false;
+	if (++h->requests == h->loop->requests_max)
+		h->close = true;
+	h->loop->begun(h->connection, ex);
+	return true;
+}
+
+static size_t head_input(struct http1 *h, const char *data, size_t len)
+{
+	struct http_loop *loop = h->loop;
+	long n = http_head_end(data, len, loop->head_max, &h->scan);
+	if (n == 0) {
+		h->state = HTTP1_HEAD;
+		return 0;
+	}
+	struct exchange *ex = exchange_acquire(loop, h->connection, h->client);
+	if (ex != NULL) {
+		n = http_request_parse(data, len, loop->head_max, &h->scan, &ex->request);
+		size_t known = n > 0 ? (size_t)n : len < loop->head_max ? len : loop->head_max;
+		memcpy(ex->head, data, known);
+		ex->request.head = ex->head;
+		ex->request.head_len = (uint32_t)known;
+	}
+	if (!exchange_start(h, ex))
+		return len;
+	if (n < 0) {
+		http1_refuse(h, (unsigned)-n);
+		return len;
+	}
+	if (!ex->request.keep_alive)
+		h->close = true;
+	request_dispatch(h);
+	if (!h->request_done && (ex->request.framing == HTTP_BODY_NONE ||
+				 (ex->request.framing == HTTP_BODY_LENGTH && h->request_left == 0)))
+		request_end(h);
+	return (size_t)n;
+}
+
+/* --- a request body -------------------------------------------------------------------------- */
+
+static size_t body_offer(struct http1 *h, const uint8_t *data, size_t len)
+{
+	struct exchange *ex = h->exchange;
+	size_t taken = len;
+	h->body_seen = true;
+	if (ex->handler->take != NULL && h->send != HTTP1_SEND_DONE) {
+		ex->inside = true;
+		taken = ex->handler->take(ex, data, len);
+		ex->inside = false;
+		if (taken > len)
+			taken = len;
+		ex->take_blocked = taken == 0;
+	}
+	ex->body_received += taken;
+	return taken;
+}
+
+static size_t length_input(struct http1 *h, const uint8_t *data, size_t len)
+{
+	size_t n = len < h->request_left ? len : (size_t)h->request_left;
+	if (n > 0)
+		n = body_offer(h, data, n);
+	h->request_left -= n;
+	if (h->request_left == 0)
+		request_end(h);
+	return n;
+}
+
+static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
+{
+	struct exchange *ex = h->exchange;
+	long framing = http1_chunked_read(&h->chunked, data, len);
+	if (framing < 0) {
+		http1_refuse(h, (unsigned)-framing);
+		return len;
+	}
+	size_t used = (size_t)framing;
+	if (http1_chunked_ended(&h->chunked)) {
+		request_end(h);
+		return used;
+	}
+	if (!http1_chunked_in_data(&h->chunked))
+		return used;
+	if (h->chunked.left > h->loop->body_max - ex->body_received) {
+		http1_refuse(h, 413);
+		return len;
+	}
+	if (used < len) {
+		size_t n = len - used < h->chunked.left ? len - used : (size_t)h->chunked.left;
+		n = body_offer(h, data + used, n);
+		if (n > 0)
+			http1_chunked_take(&h->chunked, n);
+		used += n;
+	}
+	return used;
+}
+
+static size_t body_input(struct http1 *h, const uint8_t *data, size_t len)
+{
+	if (h->request_done) /* a pipelined request waits; what follows a refused one is dropped */
+		return h->unread ? len : 0;
+	if (h->exchange->take_blocked)
+		return 0;
+	if (h->exchange->request.framing == HTTP_BODY_CHUNKED)
+		return chunked_input(h, data, len);
+	return length_input(h, data, len);
+}
+
+/* --- struct proto_ops ------------------------------------------------------------------------ */
+
+/* Nothing will come any more but what is pending with the connection: is that the end? */
+static void input_over_check(struct http1 *h)
+{
+	switch (h->state) {
+	case HTTP1_IDLE:
+		if (!h->pending)
+			h->state = HTTP1_CLOSING;
+		break;
+	case HTTP1_HEAD:
+		h->state = HTTP1_CLOSING;
+		break;
+	case HTTP1_EXCHANGE:
+		if (h->request_done || h->pending)
+			break;
+		if (h->send == HTTP1_SEND_DONE)
+			exchange_finish(h);
+		else
+			http1_abort(h);
+		break;
+	case HTTP1_CLOSING:
+	case HTTP1_ABORTED:
+		break;
+	}
+}
+
+static size_t http1_input(struct proto *p, const uint8_t *data, size_t len)
+{
+	struct http1 *h = http1_of(p);
+	size_t used = 0;
+	while (used < len) {
+		size_t n = 0;
+		switch (h->state) {
+		case HTTP1_IDLE:
+		case HTTP1_HEAD:
+			n = head_input(h, (const char *)data + used, len - used);
+			break;
+		case HTTP1_EXCHANGE:
+			n = body_input(h, data + used, len - used);
+			break;
+		case HTTP1_CLOSING:
+		case HTTP1_ABORTED:
+			n = len - used;
+			break;
+		}
+		if (n == 0)
+			break;
+		used += n;
+	}
+	h->pending = used < len;
+	if (h->input_over)
+		input_over_check(h);
+	return used;
+}
+
+static bool http1_wants_input(const struct proto *p)
+{
+	const struct http1 *h = (const struct http1 *)p;
+	switch (h->state) {
+	case HTTP1_IDLE:
+	case HTTP1_HEAD:
+		return !h->input_over;
+	case HTTP1_EXCHANGE:
+		return !h->request_done && !h->exchange->take_blocked && !h->input_over;
+	case HTTP1_CLOSING:
+	case HTTP1_ABORTED:
+		break;
+	}
+	return false;
+}
+
+static enum proto_phase http1_phase(const struct proto *p)
+{
+	const struct http1 *h = (const struct http1 *)p;
+	switch (h->state) {
+	case HTTP1_IDLE:
+		return PROTO_IDLE;
+	case HTTP1_HEAD:
+		return PROTO_HEAD;
+	case HTTP1_EXCHANGE:
+		return http1_wants_input(p) ? PROTO_BODY : PROTO_BUSY;
+	case HTTP1_CLOSING:
+		return PROTO_CLOSING;
+	case HTTP1_ABORTED:
+		break;
+	}
+	return PROTO_ABORTED;
+}
+
+static void http1_input_ended(struct proto *p)
+{
+	struct http1 *h = http1_of(p);
+	h->input_over = true;
+	input_over_check(h);
+}
+
+/* A head that never came: an exchange of its own, so that the record tells of it. */
+static void head_expired(struct http1 *h)
+{
+	struct exchange *ex = exchange_acquire(h->loop, h->connection, h->client);
+	if (ex != NULL) {
+		memset(&ex->request, 0, sizeof(ex->request));
+		ex->request.head = ex->head;
+	}
+	if (exchange_start(h, ex))
+		http1_refuse(h, 408);
+}
+
+static void http1_expired(struct proto *p)
+{
+	struct http1 *h = http1_of(p);
+	switch (h->state) {
+	case HTTP1_IDLE:
+		h->state = HTTP1_CLOSING;
+		break;
+	case HTTP1_HEAD:
+		head_expired(h);
+		break;
+	case HTTP1_EXCHANGE:
+		if (h->request_done) /* the handler does not answer, or nobody reads */
+			http1_abort(h);
+		else
+			http1_refuse(h, 408);
+		break;
+	case HTTP1_CLOSING:
+	case HTTP1_ABORTED:
+		break;
+	}
+}
+
+static void http1_drain(struct proto *p)
+{
+	struct http1 *h = http1_of(p);
+	h->draining = true;
+	if (h->state == HTTP1_IDLE)
+		h->state = HTTP1_CLOSING;
+	else if (h->state == HTTP1_EXCHANGE && h->send == HTTP1_SEND_DONE)
+		exchange_finish(h);
+}
+
+static bool http1_lingers(const struct proto *p)
+{
+	const struct http1 *h = (const struct http1 *)p;
+	return h->state == HTTP1_CLOSING && h->unread && !h->input_over;
+}
+
+static void http1_release(struct proto *p)
+{
+	struct http1 *h = http1_of(p);
+	if (h->exchange != NULL)
+		http1_abort(h);
+}
+
+const struct proto_ops http1_ops = {
+    .alpn = "http/1.1",
+    .input = http1_input,
+    .wants_input = http1_wants_input,
+    .output = http1_output,
+    .phase = http1_phase,
+    .input_ended = http1_input_ended,
+    .expired = http1_expired,
+    .drain = http1_drain,
+    .lingers = http1_lingers,
+    .release = http1_release,
+};
+
+void http1_init(struct http1 *h, struct http_loop *loop, void *connection,
+		const struct http_client *client)
+{
+	memset(h, 0, sizeof(*h));
+	h->proto.ops = &http1_ops;
+	h->loop = loop;
+	h->connection = connection;
+	h->client = client;
+	h->state = HTTP1_IDLE;
+}

@@ -1,0 +1,196 @@
+/*
+ * Runs in the workers: what one HTTP/1 connection has to say, pulled into the caller's buffer. Must
+ * never write past it, and begin no head that it could not also end.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+#define CHUNK_ROOM_MIN 32 /* for a chunk that is worth its framing */
+
+/* Does the answer settle the request while the client still waits to be asked for its body? Then
+ * nobody knows whether that body follows (RFC 9110, 10.1.1). */
+static bool body_uninvited(const struct http1 *h)
+{
+	return h->exchange->request.expect_continue && !h->continued && !h->body_seen &&
+	       !h->request_done;
+}
+
+static bool status_has_body(unsigned status)
+{
+	return status >= 200 && status != 204 && status != 304;
+}
+
+/* Decides how the response ends, and what comes behind it. */
+static void response_frame(struct http1 *h)
+{
+	struct exchange *ex = h->exchange;
+	bool unknown = ex->length == HTTP_LENGTH_UNKNOWN;
+	bool has_body = status_has_body(ex->status);
+
+	h->bodiless = !has_body || ex->request.method == HTTP_HEAD;
+	h->response_left = ex->length;
+	h->send_chunked = has_body && unknown && ex->request.version_minor > 0;
+	if (has_body && unknown && !h->send_chunked)
+		h->close = true;
+	if (h->draining || (h->input_over && !h->pending) || body_uninvited(h))
+		h->close = true;
+}
+
+static size_t response_finish(const struct http1 *h, uint8_t *out)
+{
+	const struct exchange *ex = h->exchange;
+	enum response_connection connection = RESPONSE_PLAIN;
+	if (h->close)
+		connection = RESPONSE_CLOSE;
+	else if (ex->request.version_minor == 0)
+		connection = RESPONSE_KEEP_ALIVE;
+	uint64_t length = status_has_body(ex->status) ? ex->length : HTTP_LENGTH_UNKNOWN;
+	return http_response_finish(out, h->send_chunked, length, connection);
+}
+
+/* Start and finish are written whole; fields may be longer than the room there is. */
+static size_t head_output(struct http1 *h, uint8_t *out, size_t size)
+{
+	struct exchange *ex = h->exchange;
+	size_t used = 0;
+	if (h->send == HTTP1_SEND_START) {
+		response_frame(h);
+		used = http_response_start(out, ex->status, h->loop->date);
+		h->send = HTTP1_SEND_FIELDS;
+	}
+	size_t n = ex->fields_len - h->fields_sent;
+	if (n > size - used)
+		n = size - used;
+	if (n > 0)
+		memcpy(out + used, ex->fields + h->fields_sent, n);
+	h->fields_sent += n;
+	used += n;
+	if (h->fields_sent == ex->fields_len && size - used >= RESPONSE_PART_MAX) {
+		used += response_finish(h, out + used);
+		h->send = HTTP1_SEND_BODY;
+	}
+	return used;
+}
+
+static long handler_give(struct http1 *h, uint8_t *out, size_t size)
+{
+	struct exchange *ex = h->exchange;
+	ex->inside = true;
+	long n = ex->handler->give(ex, out, size);
+	ex->inside = false;
+	ex->take_blocked = false;
+	if (n == 0)
+		return GIVE_LATER;
+	if (n > 0 && (size_t)n > size)
+		return GIVE_FAIL;
+	if (n > 0)
+		ex->body_sent += (uint64_t)n;
+	return n;
+}
+
+/* Body with a known length; the count that was written, or GIVE_*. */
+static long length_output(struct http1 *h, uint8_t *out, size_t size)
+{
+	size_t room = size < h->response_left ? size : (size_t)h->response_left;
+	long n = handler_give(h, out, room);
+	if (n == GIVE_END) /* too early: the length was promised */
+		return GIVE_FAIL;
+	if (n > 0)
+		h->response_left -= (uint64_t)n;
+	return n;
+}
+
+static size_t hex_digits(size_t value)
+{
+	size_t digits = 1;
+	while (value >>= 4)
+		digits++;
+	return digits;
+}
+
+/* One chunk. Room for its size line is left in front, as wide as the widest that can come; a
+ * narrower one moves the data down. */
+static long chunk_output(struct http1 *h, uint8_t *out, size_t size)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t digits = hex_digits(size);
+	long n = handler_give(h, out + digits + 2, size - digits - 4);
+	if (n == GIVE_END) {
+		memcpy(out, "0\r\n\r\n", 5);
+		h->response_left = 0;
+		return 5;
+	}
+	if (n < 0)
+		return n;
+	size_t len = (size_t)n, narrow = hex_digits(len);
+	if (narrow < digits)
+		memmove(out + narrow + 2, out + digits + 2, len);
+	for (size_t i = narrow, value = len; i > 0; value >>= 4)
+		out[--i] = (uint8_t)hex[value & 15];
+	memcpy(out + narrow, "\r\n", 2);
+	memcpy(out + narrow + 2 + len, "\r\n", 2);
+	return (long)(narrow + len + 4);
+}
+
+/* Body up to the end of the connection, for HTTP/1.0. */
+static long open_output(struct http1 *h, uint8_t *out, size_t size)
+{
+	long n = handler_give(h, out, size);
+	if (n != GIVE_END)
+		return n;
+	h->response_left = 0;
+	return 0;
+}
+
+static size_t body_output(struct http1 *h, uint8_t *out, size_t size)
+{
+	const struct exchange *ex = h->exchange;
+	size_t room_min = h->send_chunked ? CHUNK_ROOM_MIN : 1, used = 0;
+
+	while (!h->bodiless && h->response_left > 0) {
+		if (size - used < room_min)
+			return used;
+		long n;
+		if (h->send_chunked)
+			n = chunk_output(h, out + used, size - used);
+		else if (ex->length == HTTP_LENGTH_UNKNOWN)
+			n = open_output(h, out + used, size - used);
+		else
+			n = length_output(h, out + used, size - used);
+		if (n == GIVE_LATER)
+			return used;
+		if (n < 0) {
+			http1_abort(h);
+			return 0;
+		}
+		used += (size_t)n;
+	}
+	http1_responded(h);
+	return used;
+}
+
+static size_t continue_output(struct http1 *h, uint8_t *out)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	if (!body_uninvited(h))
+		return 0;
+	h->continued = true;
+	memcpy(out, text, sizeof(text) - 1);
+	return sizeof(text) - 1;
+}
+
+size_t http1_output(struct proto *p, uint8_t *out, size_t size)
+{
+	struct http1 *h = (struct http1 *)p;
+	size_t used = 0;
+	if (h->state != HTTP1_EXCHANGE || size < PROTO_OUTPUT_MIN)
+		return 0;
+	if (!h->exchange->responding)
+		return continue_output(h, out);
+	if (h->send < HTTP1_SEND_BODY)
+		used = head_output(h, out, size);
+	if (h->send == HTTP1_SEND_BODY)
+		used += body_output(h, out + used, size - used);
+	return h->state == HTTP1_ABORTED ? 0 : used;
+}

@@ -1,0 +1,119 @@
+/*
+ * What the files of src/http share with each other and with their tests.
+ */
+#ifndef HTTP_INTERNAL_H
+#define HTTP_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http/exchange.h"
+#include "http/http1.h"
+#include "http/request.h"
+
+/* --- chars.c: what a byte may be part of --------------------------------------------------- */
+
+enum {
+	CHAR_TOKEN = 1,  /* RFC 9110, 5.6.2 */
+	CHAR_VALUE = 2,  /* of a field value: blanks, visible, obs-text (RFC 9110, 5.5) */
+	CHAR_TARGET = 4, /* of a request target: visible ASCII but "#" */
+	CHAR_REGNAME = 8 /* of a host name: RFC 3986, 3.2.2, "%" included */
+};
+
+extern const uint8_t http_chars[256];
+
+static inline bool char_is(char c, unsigned set)
+{
+	return (http_chars[(unsigned char)c] & set) != 0;
+}
+
+static inline bool char_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* The value of a hexadecimal digit, or -1. */
+int char_hex(char c);
+
+/* Equal without regard to the case of ASCII letters; name is in lower case. */
+bool http_name_is(const char *s, size_t len, const char *name);
+
+/* --- parse.c -------------------------------------------------------------------------------- */
+
+/* The first half of http_request_parse(): finds the end of the head. > 0: the head's length; 0: not
+ * here yet; < 0: -400 (a bare LF, too many blank lines), -414, -431. */
+long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan);
+
+/* --- fields.c: what the fields of a request say together ------------------------------------- */
+
+struct head_facts {
+	bool host, content_length;
+	bool coding;         /* a Transfer-Encoding field was seen */
+	bool coding_chunked; /* it names chunked … */
+	bool coding_unknown; /* … or something else */
+	bool close, persist; /* Connection: close, keep-alive */
+};
+
+/* Reads one field; 0 or minus the status to answer with. */
+int head_facts_read(struct head_facts *, struct http_request *, const struct http_field *);
+
+/* After the last field: framing, Host and persistence. 0 or minus a status. */
+int head_facts_conclude(const struct head_facts *, struct http_request *);
+
+/* --- uri.c ---------------------------------------------------------------------------------- */
+
+/* Splits r->target by its form (RFC 9112, 3.2): 0 or -400. Sets path, query, and host where the
+ * target has an authority. */
+int http_target_split(struct http_request *r);
+
+/* uri-host [":" port] (RFC 9110, 7.2), or with a port that has to be there. */
+bool http_host_valid(const char *host, size_t len, bool port_required);
+
+/* --- chunked.c ------------------------------------------------------------------------------ */
+
+/* Reads framing at the front of data: how many bytes of it, or -400, -431 (the trailer is too
+ * long). Stops in front of body bytes, of which chunked->left follow, or at the end. */
+long http1_chunked_read(struct http1_chunked *, const uint8_t *data, size_t len);
+/* Tells that len of the body bytes were taken; at most left. */
+void http1_chunked_take(struct http1_chunked *, size_t len);
+/* Is the next byte one of the body? (The size of its chunk is known then: left.) */
+bool http1_chunked_in_data(const struct http1_chunked *);
+bool http1_chunked_ended(const struct http1_chunked *);
+
+/* --- response.c ----------------------------------------------------------------------------- */
+
+#define RESPONSE_PART_MAX 160 /* bytes that either of these writes, at most */
+
+enum response_connection { RESPONSE_PLAIN, RESPONSE_CLOSE, RESPONSE_KEEP_ALIVE };
+
+/* Status line and Date; returns the length. */
+size_t http_response_start(uint8_t *out, unsigned status, const char *date);
+/* Framing, Connection, the blank line. length may be HTTP_LENGTH_UNKNOWN: no framing field. */
+size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length, enum response_connection);
+
+/* --- exchange.c ----------------------------------------------------------------------------- */
+
+/* From the free list or fresh, with request and response empty; NULL: out of memory. begun() was
+ * not called yet. */
+struct exchange *exchange_acquire(struct http_loop *, void *connection, const struct http_client *);
+/* The handler's end(), the record, and back to the list. */
+void exchange_release(struct exchange *);
+
+/* --- status.c ------------------------------------------------------------------------------- */
+
+/* Makes the exchange one that answers with that status and a line of text (204: without). allowed,
+ * a set of HTTP_METHOD_BIT, becomes Allow unless it is 0. The answer is given when the request is
+ * complete, or by status_respond_now(). */
+void status_serve(struct exchange *, unsigned status, uint32_t allowed);
+void status_respond_now(struct exchange *);
+
+/* --- http1.c, http1_output.c ---------------------------------------------------------------- */
+
+/* The response was put out completely. */
+void http1_responded(struct http1 *);
+/* Breaks the connection off: the response cannot be completed. */
+void http1_abort(struct http1 *);
+size_t http1_output(struct proto *, uint8_t *out, size_t size);
+
+#endif
