@@ -45,8 +45,8 @@ void master_settle(struct master *m)
 		log_write(&m->log, LOG_ERR, "%zu of %zu ports are served; %zu parked", serving,
 			  m->ports_count, parked);
 	else
-		log_write(&m->log, LOG_NOTICE, "all %zu port%s served", serving,
-			  serving == 1 ? " is" : "s are");
+		log_write(&m->log, LOG_NOTICE,
+			  serving == 1 ? "%zu port is served" : "all %zu ports are served", serving);
 	if (m->options->ready_fd >= 0) {
 		const char status = serving > 0 ? 0 : 1;
 		(void)!write(m->options->ready_fd, &status, 1);

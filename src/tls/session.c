@@ -93,8 +93,40 @@ static enum tls_result fail(struct tls_session *s, int result)
 	return TLS_FAILED;
 }
 
+/*
+ * A client that refuses the certificate may say so in the clear (OpenSSL does), where GnuTLS expects
+ * encryption and finds nothing but a record that cannot be decrypted. For people the alert is what
+ * counts: the text of it, or NULL. The record may follow a change_cipher_spec (RFC 8446, D.4).
+ */
+static const char *plain_alert(const uint8_t *in, size_t len)
+{
+	static const uint8_t change_cipher_spec[] = {20, 3, 3, 0, 1, 1};
+	static const uint8_t alert[] = {21, 3, 3, 0, 2};
+	if (len >= sizeof(change_cipher_spec) &&
+	    memcmp(in, change_cipher_spec, sizeof(change_cipher_spec)) == 0) {
+		in += sizeof(change_cipher_spec);
+		len -= sizeof(change_cipher_spec);
+	}
+	if (len < sizeof(alert) + 2 || memcmp(in, alert, sizeof(alert)) != 0)
+		return NULL;
+	return gnutls_alert_get_name((gnutls_alert_description_t)in[6]);
+}
+
+static const char *failure_reason(const struct tls_session *s, int result, const uint8_t *in,
+				  size_t in_len)
+{
+	const char *alert = NULL;
+	if (result == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		alert = gnutls_alert_get_name(gnutls_alert_get(s->handle));
+	else if (result == GNUTLS_E_DECRYPTION_FAILED)
+		alert = plain_alert(in, in_len);
+	return alert != NULL ? alert : gnutls_strerror(result);
+}
+
 enum tls_result tls_session_handshake(struct tls_session *s, const char **ret_reason)
 {
+	const uint8_t *in = s->wire->in;
+	size_t in_len = s->wire->in_len;
 	int result;
 	do
 		result = gnutls_handshake(s->handle);
@@ -102,11 +134,7 @@ enum tls_result tls_session_handshake(struct tls_session *s, const char **ret_re
 	if (result == GNUTLS_E_AGAIN)
 		return TLS_AGAIN;
 	if (result < 0) {
-		*ret_reason = gnutls_strerror(result);
-		if (result == GNUTLS_E_FATAL_ALERT_RECEIVED) {
-			const char *alert = gnutls_alert_get_name(gnutls_alert_get(s->handle));
-			*ret_reason = alert != NULL ? alert : "alert received";
-		}
+		*ret_reason = failure_reason(s, result, in, in_len);
 		return fail(s, result);
 	}
 	if (gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)

@@ -150,8 +150,6 @@ static bool conn_offer(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
 	struct proto *p = &c->http.proto;
-	if (!p->ops->wants_input(p))
-		return false;
 	size_t taken = 0;
 	if (buf_len(&c->plain_in) > 0) {
 		taken = p->ops->input(p, buf_head(&c->plain_in), buf_len(&c->plain_in));

@@ -1,0 +1,334 @@
+"""Processes: who runs, what happens when one dies, how everything ends."""
+import os
+import pathlib
+import re
+import signal
+import socket
+import threading
+import time
+
+from harness import HELLO, Connection, get, refused, wait_for
+
+
+def three(ports, extra=""):
+    return extra + "".join(f'port {p} {{ respond 200 "Hello, world!\\n" }}\n' for p in ports)
+
+
+def test_every_port_has_a_process_of_its_own(server, ports):
+    s = server(three(ports))
+    assert sorted(s.workers()) == [(p, 1) for p in ports]
+    assert len(set(s.workers().values())) == 3
+    for p in ports:
+        assert get(p).body == HELLO
+    title = pathlib.Path(f"/proc/{s.pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+    assert title == "bulkhead: master"
+
+
+def test_children_hold_only_what_they_were_handed(server, ports):
+    s = server(three(ports))
+    listening = {}
+    for (port, _), pid in s.workers().items():
+        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        kinds = sorted(re.sub(r"\d+|:\[.*", "", link) for link in links)
+        # null ×2, standard error, channel, console, epoll, signals, 2 listeners ×2 (their own)
+        assert sum(k == "/dev/null" for k in kinds) == 2, kinds
+        assert len(links) <= 13, kinds
+        listening[port] = {link for link in links if link.startswith("socket:")}
+    for a in ports:
+        for b in ports:
+            if a < b:
+                assert not listening[a] & listening[b], "two ports share a socket"
+
+
+def test_pool_has_workers_that_share_the_port(server, ports):
+    s = server(f'port {ports[0]} {{ workers 4 respond 200 "Hello, world!\\n" }}')
+    assert sorted(s.workers()) == [(ports[0], n) for n in (1, 2, 3, 4)]
+    for _ in range(20):
+        assert get(ports[0]).status == 200
+
+
+def test_kill_9_is_not_noticed_elsewhere(server, ports):
+    s = server(three(ports))
+    victim = s.workers(ports[1])[ports[1], 1]
+    with Connection(ports[0]) as stays:
+        assert stays.get().status == 200
+        os.kill(victim, signal.SIGKILL)
+        assert get(ports[1]).body == HELLO  # waits in the backlog, is not refused
+        assert stays.get().status == 200
+    match = s.wait_log(rf"\[PORT {ports[1]}\] worker 1 \(pid {victim}\) was killed by signal 9 "
+                       r"\(SIGKILL\) after \d+\.\d{3}s and 0 requests; starting it again")
+    assert match
+    assert s.workers(ports[1])[ports[1], 1] != victim
+    assert s.workers(ports[0]) and s.workers(ports[2])
+    assert not s.zombies()
+
+
+def test_no_connection_is_refused_while_a_worker_is_replaced(server, ports):
+    s = server(three(ports, "restart { backoff 10ms to 10ms; park after 60 in 1s }\n"))
+    stop, problems, served = threading.Event(), [], [0]
+
+    def load(port):
+        while not stop.is_set():
+            try:
+                served[0] += get(port).status == 200
+            except ConnectionRefusedError as e:
+                problems.append(e)
+            except (OSError, EOFError) as e:  # in flight inside the killed process
+                if port != ports[0]:
+                    problems.append(e)
+
+    threads = [threading.Thread(target=load, args=(p,)) for p in ports[:2]]
+    for t in threads:
+        t.start()
+    for n in range(1, 6):
+        pid = wait_for(lambda: s.workers(ports[0]).get((ports[0], 1)), "a worker")
+        os.kill(pid, signal.SIGKILL)
+        s.wait_log("was killed by signal 9", count=n)
+        s.wait_log(rf"\[PORT {ports[0]}\] worker 1 .* is ready", count=n + 1)
+    stop.set()
+    for t in threads:
+        t.join()
+    assert not problems, problems
+    assert served[0] > 0
+
+
+def test_a_worker_killed_with_sigterm_drains_and_is_replaced(server, ports):
+    s = server(three(ports))
+    old = s.workers(ports[0])[ports[0], 1]
+    os.kill(old, signal.SIGTERM)
+    s.wait_log(rf"worker 1 \(pid {old}\) ended by itself .*; starting it again")
+    assert get(ports[0]).body == HELLO
+
+
+def test_the_terminals_signals_do_not_reach_workers(server, ports):
+    s = server(three(ports))
+    before = s.workers()
+    for pid in before.values():
+        os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGHUP)
+    for p in ports:
+        assert get(p).status == 200
+    assert s.workers() == before
+
+
+def test_quick_deaths_back_off_and_park_while_others_serve(server, ports):
+    s = server(three(ports, "restart { backoff 20ms to 100ms; park after 4 in 60s }\n"))
+    for n in range(1, 5):
+        pid = wait_for(lambda: s.workers(ports[0]).get((ports[0], 1)), "a worker")
+        os.kill(pid, signal.SIGSEGV)
+        s.wait_log(r"was killed by signal 11 \(SIGSEGV\)", count=n)
+    s.wait_log(rf"\[PORT {ports[0]}\] PARKED .*too many quick deaths; its clients are refused")
+    assert re.search(r"starting it again in 20ms", s.log())
+    assert re.search(r"starting it again in 40ms", s.log())
+    assert refused(ports[0])
+    assert not s.workers(ports[0])
+    assert get(ports[1]).status == 200
+    assert s.stop() == 0
+
+
+def test_a_parked_port_can_queue_its_clients(server, ports):
+    s = server(three(ports, "restart { backoff 20ms to 100ms; park after 1 in 60s; "
+                            "while parked queue }\n"))
+    os.kill(s.workers(ports[0])[ports[0], 1], signal.SIGKILL)
+    s.wait_log("PARKED .*its clients wait in the queue")
+    socket.create_connection(("127.0.0.1", ports[0]), timeout=5).close()
+    assert get(ports[1]).status == 200
+
+
+def test_parking_a_pool_ends_all_of_it(server, ports):
+    s = server(f"restart {{ park after 1 in 60s }}\n"
+               f"port {ports[0]} {{ workers 3 respond 200 }}\nport {ports[1]} {{ respond 200 }}")
+    os.kill(s.workers(ports[0])[ports[0], 2], signal.SIGABRT)
+    s.wait_log("PARKED")
+    wait_for(lambda: not s.workers(ports[0]), "the end of the pool")
+    assert get(ports[1]).status == 200
+
+
+def test_a_port_that_is_taken_is_parked_and_the_others_serve(server, ports):
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", ports[1]))
+        taken.listen()
+        s = server(three(ports))
+        s.wait_log(rf"\[PORT {ports[1]}\] cannot listen on 0.0.0.0 port {ports[1]}: "
+                   r"Address already in use")
+        s.wait_log(rf"\[PORT {ports[1]}\] PARKED \(.*bulkhead.conf:\d+\)")
+        s.wait_log("2 of 3 ports are served; 1 parked")
+        assert get(ports[0]).status == get(ports[2]).status == 200
+        assert s.stop() == 0
+
+
+def test_a_bad_certificate_parks_its_port_and_the_others_serve(server, ports, certificates):
+    certificate, _ = certificates("ecdsa")
+    _, key = certificates("other")
+    s = server(certificates.tls() + three(ports[:2]) +
+               f'port {ports[2]} {{ tls {{ certificate "{certificate}" key "{key}" }} respond 200 }}')
+    s.wait_log(rf"\[PORT {ports[2]}\] worker 1 .* ended with status 78 \(configuration\): "
+               rf'certificate ".*" does not match key ".*"')
+    s.wait_log(rf"\[PORT {ports[2]}\] PARKED .*it cannot start as it is configured")
+    assert get(ports[0]).status == 200
+    assert len(re.findall("status 78", s.log())) == 1
+
+
+def test_exit_1_when_no_port_can_be_served(server, ports):
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", ports[0]))
+        taken.listen()
+        s = server(f'port {ports[0]} {{ respond 200 }}', wait=None)
+        assert s.process.wait(30) == 1
+        assert "no port can be served" in s.log()
+
+
+# --- stopping ----------------------------------------------------------------------------------
+
+
+def test_stop_is_clean_and_frees_the_ports(server, ports):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        s = server(three(ports))
+        assert s.stop(number) == 0
+        assert re.search(r"stopped after \d+s: 3 workers drained, 0 killed, 0 connections cut",
+                         s.log())
+        for p in ports:
+            with socket.socket() as again:  # at once, without SO_REUSEADDR's help for listeners
+                again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                again.bind(("0.0.0.0", p))
+                again.listen()
+
+
+def test_ctrl_c_reaches_the_group_and_drains(server, ports):
+    s = server(three(ports))
+    os.killpg(s.pid, signal.SIGINT)
+    assert s.process.wait(30) == 0
+    assert "3 workers drained, 0 killed" in s.log()
+
+
+def test_a_request_in_flight_is_finished_with_connection_close(server, ports):
+    s = server(f"port {ports[0]} {{ echo }}")
+    with Connection(ports[0]) as c, Connection(ports[0]) as idle:
+        assert idle.get().status == 200
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+        c.send(b"01234")
+        s.signal()
+        s.wait_log("SIGTERM: stopping")
+        assert idle.closed()
+        assert wait_for(lambda: refused(ports[0]), "the end of listening")
+        c.send(b"56789")
+        # The head of the response may have been on its way when the drain began.
+        assert c.response().body == b"0123456789"
+        assert c.closed()
+    assert s.process.wait(30) == 0
+    assert "1 worker drained, 0 killed, 0 connections cut" in s.log()
+
+
+def test_the_last_answer_says_connection_close(server, ports):
+    s = server(f"port {ports[0]} {{ respond 200 \"x\" }}")
+    with Connection(ports[0]) as c:
+        assert c.get()["Connection"] is None
+        c.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
+        time.sleep(0.2)  # let the half head arrive; either order is correct, this one is meant
+        s.signal()
+        s.wait_log("SIGTERM: stopping")
+        c.send(b"\r\n")
+        response = c.response()
+        assert response.status == 200 and response["Connection"] == "close"
+        assert c.closed()
+    assert s.process.wait(30) == 0
+
+
+def test_what_does_not_drain_in_time_is_killed_and_counted(server, ports):
+    s = server(f"drain 200ms\nport {ports[0]} {{ echo }}")
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234")
+        c.response_started = c.read_until(b"\r\n\r\n")
+        assert s.stop() == 1
+    assert "time is up: killing what is left" in s.log()
+    assert "0 workers drained, 1 killed, 1 connection cut" in s.log()
+
+
+def test_a_second_signal_ends_at_once(server, ports):
+    s = server(f"drain 1h\nport {ports[0]} {{ echo }}")
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234")
+        c.read_until(b"\r\n\r\n")
+        s.signal()
+        s.wait_log("stopping")
+        s.signal()
+        assert s.process.wait(10) == 1
+    assert "SIGTERM again: killing what is left" in s.log()
+
+
+def test_children_end_with_a_killed_master_and_the_ports_are_free(server, ports):
+    s = server(three(ports))
+    children = s.workers().values()
+    s.process.kill()
+    s.process.wait()
+    # Generous under sanitizers; the kernel does it at once.
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") and
+                             " Z " not in open(f"/proc/{pid}/stat").read() for pid in children),
+             "the end of the children", timeout=5)
+    for p in ports:
+        assert refused(p)
+    again = server(three(ports))
+    assert get(ports[0]).status == 200
+    assert again.stop() == 0
+
+
+# --- the background ----------------------------------------------------------------------------
+
+
+def test_daemonize_returns_when_ports_are_served(run, ports, tmp_path, certificates):
+    config = tmp_path / "d.conf"
+    config.write_text(certificates.tls() + three(ports[:1], f'log to syslog path "{tmp_path}/log"\n'))
+    result = run("-D", "-P", "daemon.pid", "-f", config, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    pid = int((tmp_path / "daemon.pid").read_text())
+    try:
+        assert get(ports[0]).status == 200
+        assert os.readlink(f"/proc/{pid}/cwd") == "/"
+        second = run("-P", "daemon.pid", "-f", config, cwd=tmp_path)
+        assert second.returncode == 69
+        assert f"already running, as process {pid} says" in second.stderr
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}") or
+                 " Z " in open(f"/proc/{pid}/stat").read(), "the end of the daemon")
+    assert not (tmp_path / "daemon.pid").exists()
+
+
+def test_daemonize_fails_when_nothing_is_served(run, ports, tmp_path, certificates):
+    config = tmp_path / "d.conf"
+    config.write_text(certificates.tls() + three(ports[:1], f'log to syslog path "{tmp_path}/log"\n'))
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", ports[0]))
+        taken.listen()
+        result = run("-D", "-f", config)
+    assert result.returncode == 1
+    assert "no port is served" in result.stderr
+
+
+def test_connections_spread_over_a_pool(server, ports):
+    """On a quiet port the kernel wakes the same waiting loop each time, unless loops take turns."""
+    s = server(f"access log off\nport {ports[0]} {{ workers 4 respond 200 }}")
+    for _ in range(200):
+        with Connection(ports[0]) as c:
+            assert c.get().status == 200
+    assert s.stop() == 0
+    served = [int(n) for n in re.findall(r"drained after \S+ and (\d+) request", s.log())]
+    assert sum(served) == 200 and len(served) == 4
+    assert min(served) >= 16, served
+
+
+def test_runs_as_a_child_only_for_the_master(run):
+    result = run("--child", close_fds=True)
+    assert result.returncode != 0
+    assert "started by the master only" in result.stderr
+
+
+def test_descriptors_do_not_grow_with_restarts(server, ports):
+    s = server(three(ports[:1], "restart { backoff 10ms to 10ms; park after 60 in 1s }\n"))
+    count = len(os.listdir(f"/proc/{s.pid}/fd"))
+    for n in range(1, 11):
+        pid = wait_for(lambda: s.workers(ports[0]).get((ports[0], 1)), "a worker")
+        os.kill(pid, signal.SIGKILL)
+        s.wait_log(r"worker 1 .* is ready", count=n + 1)
+    assert len(os.listdir(f"/proc/{s.pid}/fd")) == count
+    assert not s.zombies()
