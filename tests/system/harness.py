@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -17,15 +18,14 @@ TIMEOUT = 30  # generous: sanitizers, two cores, other tests beside
 
 
 def free_ports(count):
-    """Ports that nothing listens on, on any address."""
-    sockets = [socket.socket(socket.AF_INET6) for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("::", 0))
-        return sorted(s.getsockname()[1] for s in sockets)
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports that nothing listens on, on any address; below those that the kernel gives clients."""
+    found = set()
+    while len(found) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket(socket.AF_INET6) as s, contextlib.suppress(OSError):
+            s.bind(("::", port))
+            found.add(port)
+    return sorted(found)
 
 
 def wait_for(condition, what, timeout=TIMEOUT):
@@ -160,17 +160,17 @@ class Server:
                         found.append(int(entry))
         return found
 
-    def signal(self, number=signal.SIGTERM):
+    def kill(self, number=signal.SIGTERM):
         self.process.send_signal(number)
 
     def stop(self, number=signal.SIGTERM, timeout=TIMEOUT):
         """Stops it; returns the exit status."""
-        self.signal(number)
+        self.kill(number)
         return self.process.wait(timeout)
 
     def cleanup(self):
         if self.process is not None and self.process.poll() is None:
-            self.signal(signal.SIGTERM)
+            self.kill(signal.SIGTERM)
             try:
                 self.process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
