@@ -1,0 +1,230 @@
+/*
+ * Defaults before the parse; inheritance and what can only be known at the end after it. Runs in
+ * the master and, on its own port, in every child. Must never tell of something missing that a
+ * mistake, told already, may have swallowed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "parser.h"
+
+void conf_defaults(struct conf_parser *p)
+{
+	struct conf *conf = &p->tree->conf;
+	conf->drain_ms = 10000;
+	conf->log.syslog_facility = LOG_DAEMON;
+	conf->log.syslog_path = conf_copy(p, "/dev/log", 8);
+	conf->log.journal_path = conf_copy(p, "/run/systemd/journal/socket", 27);
+	p->top.workers = 1;
+	p->top.access = CONF_ACCESS_ON;
+	p->top.restart = (struct conf_restart){
+	    .backoff_min_ms = 100,
+	    .backoff_max_ms = 30000,
+	    .park_after = 5,
+	    .park_window_ms = 60000,
+	    .while_parked = CONF_PARKED_REFUSE,
+	};
+	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++)
+		conf_limit_put(&p->top.limits, &conf_limit_keys[i], conf_limit_keys[i].preset);
+}
+
+/* --- inheritance ----------------------------------------------------------------------------- */
+
+/* The pair of the command line takes the place of the top level's. */
+static void override_certificates(struct conf_parser *p)
+{
+	const struct conf_options *options = p->options;
+	struct conf_where where = {.file = "command line"};
+	if ((options->certificate == NULL) != (options->key == NULL))
+		conf_error(p, &where, "a certificate and a key go together: give both or none");
+	if (options->certificate == NULL || options->key == NULL)
+		return;
+	struct conf_certificate *pair = conf_alloc(p, sizeof(*pair));
+	if (pair == NULL)
+		return;
+	pair->certificate = conf_path(p, options->certificate, &where);
+	pair->key = conf_path(p, options->key, &where);
+	pair->where = where;
+	p->top.certificates = pair;
+	p->top.certificates_count = 1;
+}
+
+static void inherit_restart(struct conf_restart *restart, const struct conf_scope *own,
+			    const struct conf_scope *top)
+{
+	const struct conf_restart *backoff = own->backoff_set ? &own->restart : &top->restart;
+	const struct conf_restart *park = own->park_set ? &own->restart : &top->restart;
+	restart->backoff_min_ms = backoff->backoff_min_ms;
+	restart->backoff_max_ms = backoff->backoff_max_ms;
+	restart->park_after = park->park_after;
+	restart->park_window_ms = park->park_window_ms;
+	restart->while_parked =
+	    own->parked_set ? own->restart.while_parked : top->restart.while_parked;
+}
+
+static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
+{
+	const struct conf_scope *own = &draft->scope, *top = &p->top;
+	struct conf_port *port = &draft->port;
+	port->workers = own->workers_set ? own->workers : top->workers;
+	if (p->options->workers != 0)
+		port->workers = p->options->workers;
+	port->access = own->access_set ? own->access : top->access;
+	inherit_restart(&port->restart, own, top);
+	port->limits = own->limits;
+	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++)
+		if ((own->limits_set & 1U << i) == 0)
+			conf_limit_put(&port->limits, &conf_limit_keys[i],
+				       conf_limit_get(&top->limits, &conf_limit_keys[i]));
+	const struct conf_scope *tls = own->tls_set ? own : top;
+	port->certificates = tls->certificates;
+	port->certificates_count = tls->certificates_count;
+}
+
+/* Every port is complete: no address given means all. */
+static void default_address(struct conf_parser *p, struct conf_port *port)
+{
+	if (port->addresses_count > 0)
+		return;
+	port->addresses = conf_alloc(p, sizeof(*port->addresses));
+	char *all = conf_copy(p, "*", 1);
+	if (port->addresses == NULL || all == NULL)
+		return;
+	port->addresses[0] = all;
+	port->addresses_count = 1;
+}
+
+/* --- checks ---------------------------------------------------------------------------------- */
+
+/* "port 8443", or "the port" when its number was wrong. */
+#define PORT_NAME_MAX 16
+static const char *port_name(const struct conf_port *port, char out[PORT_NAME_MAX])
+{
+	if (port->number == 0)
+		return "the port";
+	(void)snprintf(out, PORT_NAME_MAX, "port %u", port->number);
+	return out;
+}
+
+static void check_port(struct conf_parser *p, const struct conf_port_draft *draft)
+{
+	const struct conf_port *port = &draft->port;
+	char name[PORT_NAME_MAX];
+	bool tls_damaged = draft->scope.tls_damaged || p->top.tls_damaged || p->top_damaged;
+	if (draft->locations_count == 0 && !draft->damaged)
+		conf_error(p, &port->where,
+			   "%s serves nothing: give it `respond`, `echo` or a `location`",
+			   port_name(port, name));
+	if (port->certificates_count == 0 && !draft->damaged && !tls_damaged)
+		conf_error(
+		    p, &port->where,
+		    "%s has no certificate: `tls { certificate \"file\" key \"file\" }` must "
+		    "stand in it or at the top level",
+		    port_name(port, name));
+	if (port->workers > port->limits.connections)
+		conf_error(p, &port->where,
+			   "%s has more workers (%u) than connections (%u): some would never have "
+			   "one",
+			   port_name(port, name), port->workers, port->limits.connections);
+}
+
+/* The longest first, as a lookup by prefix wants them; then by name, then as they stand. */
+static int compare_locations(const void *a, const void *b)
+{
+	const struct conf_location_draft *l = a, *m = b;
+	size_t l_len = strlen(l->location.path), m_len = strlen(m->location.path);
+	if (l_len != m_len)
+		return l_len > m_len ? -1 : 1;
+	int order = strcmp(l->location.path, m->location.path);
+	if (order != 0)
+		return order;
+	return l->sequence < m->sequence ? -1 : 1;
+}
+
+static void finish_locations(struct conf_parser *p, struct conf_port_draft *draft)
+{
+	struct conf_location_draft *drafts = draft->locations;
+	size_t count = draft->locations_count, first = 0;
+	char place[CONF_PLACE_MAX], shown[CONF_SHOWN_MAX];
+	if (count == 0)
+		return;
+	qsort(drafts, count, sizeof(*drafts), compare_locations);
+	struct conf_location *locations = conf_alloc(p, count * sizeof(*locations));
+	if (locations == NULL)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const struct conf_location *here = &drafts[i].location;
+		locations[i] = *here;
+		if (strcmp(here->path, drafts[first].location.path) != 0)
+			first = i;
+		struct conf_value path = {.data = here->path, .len = strlen(here->path)};
+		if (first != i && path.len > 0)
+			conf_error(p, &here->where,
+				   "duplicate location \"%s\"; the first one is at %s",
+				   conf_show(&path, shown),
+				   conf_place(&drafts[first].location.where, &here->where, place));
+	}
+	draft->port.locations = locations;
+	draft->port.locations_count = count;
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+	const struct conf_port_draft *const *l = a, *const *m = b;
+	if ((*l)->port.number != (*m)->port.number)
+		return (*l)->port.number < (*m)->port.number ? -1 : 1;
+	return (*l)->sequence < (*m)->sequence ? -1 : 1;
+}
+
+/* Leaves p->ports in the order of their numbers. */
+static void check_duplicate_ports(struct conf_parser *p)
+{
+	size_t first = 0;
+	char place[CONF_PLACE_MAX];
+	qsort(p->ports, p->ports_count, sizeof(*p->ports), compare_ports);
+	for (size_t i = 1; i < p->ports_count; i++) {
+		const struct conf_port *here = &p->ports[i]->port;
+		const struct conf_port *there = &p->ports[first]->port;
+		if (here->number != there->number)
+			first = i;
+		else if (here->number != 0)
+			conf_error(p, &here->where, "duplicate port %u; the first one is at %s",
+				   here->number, conf_place(&there->where, &here->where, place));
+	}
+}
+
+static void check_options(struct conf_parser *p)
+{
+	struct conf_where where = {.file = "command line"};
+	if (p->options->workers > CONF_WORKERS_MAX)
+		conf_error(p, &where, "workers %u is out of range; it can be 1 to %d",
+			   p->options->workers, CONF_WORKERS_MAX);
+	override_certificates(p);
+}
+
+void conf_check(struct conf_parser *p)
+{
+	struct conf *conf = &p->tree->conf;
+	struct conf_where whole = {.file = conf->files[0]};
+	check_options(p);
+	if (p->ports_count == 0) {
+		if (!p->top_damaged)
+			conf_error(p, &whole,
+				   "there is no port; give at least one `port N { ... }`");
+		return;
+	}
+	struct conf_port *ports = conf_alloc(p, p->ports_count * sizeof(*ports));
+	for (size_t i = 0; i < p->ports_count && ports != NULL; i++) {
+		struct conf_port_draft *draft = p->ports[i];
+		inherit(p, draft);
+		default_address(p, &draft->port);
+		finish_locations(p, draft);
+		check_port(p, draft);
+		ports[i] = draft->port;
+	}
+	check_duplicate_ports(p);
+	conf->ports = ports;
+	conf->ports_count = p->ports_count;
+}

@@ -1,0 +1,195 @@
+/*
+ * A configuration to its canonical text. Runs in the master: what a reload compares, what -T
+ * prints, and what crosses the exec into a child. Must never write what conf_parse_text() would
+ * read differently: everything that parse.c fills in is spelled out, in one order.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "parser.h"
+
+/* All but printable ASCII becomes an escape, so a terminal shows what is there. */
+static void put_string(FILE *out, const char *data, size_t len)
+{
+	fputc('"', out);
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)data[i];
+		if (c == '\n')
+			fputs("\\n", out);
+		else if (c == '\r')
+			fputs("\\r", out);
+		else if (c == '\t')
+			fputs("\\t", out);
+		else if (c == '"' || c == '\\')
+			(void)fprintf(out, "\\%c", c);
+		else if (c >= 0x20 && c < 0x7f)
+			fputc(c, out);
+		else
+			(void)fprintf(out, "\\x%02x", c);
+	}
+	fputc('"', out);
+}
+
+/* before, the string in quotes */
+static void put(FILE *out, const char *before, const char *string)
+{
+	fputs(before, out);
+	put_string(out, string, strlen(string));
+}
+
+static void put_duration(FILE *out, const char *before, uint64_t ms)
+{
+	char text[NUM_TEXT_MAX];
+	(void)fprintf(out, "%s%s", before, num_format_duration(ms, text));
+}
+
+static void dump_global(const struct conf *conf, FILE *out)
+{
+	const struct conf_log *log = &conf->log;
+	if (conf->user != NULL) {
+		put(out, "user ", conf->user);
+		fputc('\n', out);
+	}
+	if (log->console)
+		fputs("log to console\n", out);
+	if (log->syslog) {
+		(void)fprintf(out, "log to syslog facility %s",
+			      conf_facility_name(log->syslog_facility));
+		put(out, " path ", log->syslog_path);
+		fputc('\n', out);
+	}
+	if (log->journal) {
+		put(out, "log to journal path ", log->journal_path);
+		fputc('\n', out);
+	}
+	put_duration(out, "drain ", conf->drain_ms);
+	fputc('\n', out);
+}
+
+static const char *access_name(enum conf_access access)
+{
+	switch (access) {
+	case CONF_ACCESS_OFF:
+		return "off";
+	case CONF_ACCESS_ON:
+		return "on";
+	case CONF_ACCESS_ERRORS:
+		return "errors";
+	}
+	return "on";
+}
+
+static const char *parked_name(enum conf_parked parked)
+{
+	switch (parked) {
+	case CONF_PARKED_REFUSE:
+		return "refuse";
+	case CONF_PARKED_QUEUE:
+		return "queue";
+	}
+	return "refuse";
+}
+
+static void dump_restart(const struct conf_restart *restart, FILE *out)
+{
+	put_duration(out, "\trestart {\n\t\tbackoff ", restart->backoff_min_ms);
+	put_duration(out, " to ", restart->backoff_max_ms);
+	(void)fprintf(out, "\n\t\tpark after %" PRIu32, restart->park_after);
+	put_duration(out, " in ", restart->park_window_ms);
+	(void)fprintf(out, "\n\t\twhile parked %s\n\t}\n", parked_name(restart->while_parked));
+}
+
+static void dump_limits(const struct conf_limits *limits, FILE *out)
+{
+	fputs("\tlimits {\n", out);
+	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++) {
+		const struct conf_limit_key *key = &conf_limit_keys[i];
+		uint64_t value = conf_limit_get(limits, key);
+		char text[NUM_TEXT_MAX];
+		switch (key->unit) {
+		case CONF_NUMBER:
+			(void)snprintf(text, sizeof(text), "%" PRIu64, value);
+			break;
+		case CONF_SIZE:
+			(void)num_format_size(value, text);
+			break;
+		case CONF_DURATION:
+			(void)num_format_duration(value, text);
+			break;
+		}
+		(void)fprintf(out, "\t\t%s %s\n", key->name, text);
+	}
+	fputs("\t}\n", out);
+}
+
+static void dump_certificates(const struct conf_port *port, FILE *out)
+{
+	fputs("\ttls {\n", out);
+	for (size_t i = 0; i < port->certificates_count; i++) {
+		put(out, "\t\tcertificate ", port->certificates[i].certificate);
+		put(out, " key ", port->certificates[i].key);
+		fputc('\n', out);
+	}
+	fputs("\t}\n", out);
+}
+
+static void dump_respond(const struct conf_location *location, FILE *out)
+{
+	(void)fprintf(out, "\t\trespond %d", location->status);
+	if (location->body_len > 0) {
+		fputc(' ', out);
+		put_string(out, location->body, location->body_len);
+	}
+	put(out, " type ", location->type);
+	for (size_t i = 0; i < location->headers_count; i++) {
+		put(out, " header ", location->headers[i].name);
+		put(out, " ", location->headers[i].value);
+	}
+	fputc('\n', out);
+}
+
+static void dump_location(const struct conf_location *location, FILE *out)
+{
+	put(out, "\tlocation ", location->path);
+	fputs(" {\n", out);
+	switch (location->handler) {
+	case CONF_RESPOND:
+		dump_respond(location, out);
+		break;
+	case CONF_ECHO:
+		fputs("\t\techo\n", out);
+		break;
+	}
+	fputs("\t}\n", out);
+}
+
+static void dump_port(const struct conf_port *port, FILE *out)
+{
+	(void)fprintf(out, "port %u {\n", port->number);
+	for (size_t i = 0; i < port->addresses_count; i++)
+		(void)fprintf(out, "\tlisten on %s\n", port->addresses[i]);
+	(void)fprintf(out, "\tworkers %" PRIu32 "\n", port->workers);
+	if (port->threads > 1) /* the word itself is an error in a build without threads */
+		(void)fprintf(out, "\tthreads %" PRIu32 "\n", port->threads);
+	(void)fprintf(out, "\taccess log %s\n", access_name(port->access));
+	dump_restart(&port->restart, out);
+	dump_limits(&port->limits, out);
+	dump_certificates(port, out);
+	for (size_t i = 0; i < port->locations_count; i++)
+		dump_location(&port->locations[i], out);
+	fputs("}\n", out);
+}
+
+void conf_dump(const struct conf *conf, FILE *out)
+{
+	dump_global(conf, out);
+	for (size_t i = 0; i < conf->ports_count; i++)
+		dump_port(&conf->ports[i], out);
+}
+
+void conf_dump_port(const struct conf *conf, const struct conf_port *port, FILE *out)
+{
+	dump_global(conf, out);
+	dump_port(port, out);
+}

@@ -1,0 +1,267 @@
+/*
+ * The grammar of bulkhead.conf(5). Runs in the master and, on the text of its own port, in every
+ * child. Must never touch anything but its struct conf_parser.
+ *
+ * Every statement takes effect the moment its last necessary word is read, so that a mistake
+ * after it cannot undo it: statements with optional tails are left-recursive for that reason.
+ * Mistakes are described and mended in recover.c.
+ */
+%require "3.8"
+%define api.pure full
+%define api.prefix {conf_yy}
+%define api.token.prefix {T_}
+%define api.value.type {struct conf_value}
+%define api.location.type {struct conf_where}
+%define parse.error custom
+%define parse.lac full
+%locations
+%param {struct conf_parser *p}
+
+%code requires {
+#include "conf/conf.h"
+
+struct conf_parser;
+
+/* What a token carries: its text, which lives as long as the configuration. */
+struct conf_value {
+	const char *data; /* terminated behind len; a string may hold NUL bytes before that */
+	size_t len;
+	int token;
+};
+}
+
+%code {
+#include "parser.h"
+
+static void conf_yyerror(const struct conf_where *, struct conf_parser *, const char *);
+
+#define YYLLOC_DEFAULT(Current, Rhs, N)                                                            \
+	((Current) = (N) > 0 ? YYRHSLOC(Rhs, 1) : YYRHSLOC(Rhs, 0))
+}
+
+%initial-action { @$ = (struct conf_where){0}; }
+
+%token WORD "a value"
+%token STRING "a string"
+%token SEPARATOR   /* never written: where recover.c lets the parser go on after a mistake */
+%token INCLUDE_END "the end of the included file"
+%token OPEN "{" CLOSE "}" SEMICOLON ";"
+%token ACCESS "access" AFTER "after" BACKOFF "backoff" BODY "body" BODY_TIMEOUT "body-timeout"
+%token CERTIFICATE "certificate" CONNECTIONS "connections" CONSOLE "console" DRAIN "drain"
+%token ECHO "echo" ERRORS "errors" FACILITY "facility" HANDSHAKE_TIMEOUT "handshake-timeout"
+%token HEAD "head" HEAD_TIMEOUT "head-timeout" HEADER "header" IDLE "idle" IN "in"
+%token INCLUDE "include" JOURNAL "journal" KEY "key" LIMITS "limits" LISTEN "listen"
+%token LOCATION "location" LOG "log" OFF "off" ON "on" PARK "park" PARKED "parked" PATH "path"
+%token PORT "port" QUEUE "queue" REFUSE "refuse" REQUESTS "requests" RESPOND "respond"
+%token RESTART "restart" SYSLOG "syslog" THREADS "threads" TLS "tls" TO "to" TYPE "type"
+%token USER "user" WHILE "while" WORKERS "workers" WRITE_TIMEOUT "write-timeout"
+
+%%
+
+file:
+	top_items
+;
+
+top_items:
+	%empty
+|	top_items top_item
+;
+
+top_item:
+	";"
+|	mistake
+|	include top_items include_end
+|	setting
+|	"user" STRING			{ conf_set_user(p, &$2, &@1, &@2); }
+|	"drain" WORD			{ conf_set_drain(p, &$2, &@1, &@2); }
+|	"log" "to" sink
+|	port port_items "}"		{ conf_port_close(p); }
+;
+
+sink:
+	"console"			{ conf_log_to(p, T_CONSOLE, &@1); }
+|	syslog
+|	journal
+;
+
+syslog:
+	"syslog"			{ conf_log_to(p, T_SYSLOG, &@1); }
+|	syslog "facility" facility	{ conf_log_facility(p, &$3, &@2, &@3); }
+|	syslog "path" STRING		{ conf_log_path(p, T_SYSLOG, &$3, &@2, &@3); }
+;
+
+facility:
+	WORD
+|	"syslog"
+|	"user"
+;
+
+journal:
+	"journal"			{ conf_log_to(p, T_JOURNAL, &@1); }
+|	journal "path" STRING		{ conf_log_path(p, T_JOURNAL, &$3, &@2, &@3); }
+;
+
+/* What stands at the top level for all ports and in a port for that one. */
+setting:
+	"workers" WORD			{ conf_set_workers(p, &$2, &@1, &@2); }
+|	"access" "log" access		{ conf_set_access(p, $3.token, &@1); }
+|	restart restart_items "}"	{ conf_block_close(p); }
+|	limits limits_items "}"		{ conf_block_close(p); }
+|	tls tls_items "}"		{ conf_tls_close(p); }
+;
+
+access: "on" | "off" | "errors" ;
+
+restart:
+	"restart" "{"			{ conf_block_open(p, CONF_BLOCK_RESTART, T_RESTART, &@1); }
+;
+
+restart_items:
+	%empty
+|	restart_items restart_item
+;
+
+restart_item:
+	";"
+|	mistake
+|	include restart_items include_end
+|	"backoff" WORD "to" WORD	{ conf_set_backoff(p, &$2, &$4, &@1, &@2, &@4); }
+|	"park" "after" WORD "in" WORD	{ conf_set_park(p, &$3, &$5, &@1, &@3, &@5); }
+|	"while" "parked" parked		{ conf_set_while_parked(p, $3.token, &@1); }
+;
+
+parked: "refuse" | "queue" ;
+
+limits:
+	"limits" "{"			{ conf_block_open(p, CONF_BLOCK_LIMITS, T_LIMITS, &@1); }
+;
+
+limits_items:
+	%empty
+|	limits_items limits_item
+;
+
+limits_item:
+	";"
+|	mistake
+|	include limits_items include_end
+|	limit WORD			{ conf_set_limit(p, $1.token, &$2, &@1, &@2); }
+;
+
+limit:
+	"connections" | "requests" | "head" | "body" | "idle" | "head-timeout"
+|	"handshake-timeout" | "body-timeout" | "write-timeout"
+;
+
+tls:
+	"tls" "{"			{ conf_block_open(p, CONF_BLOCK_TLS, T_TLS, &@1); }
+;
+
+tls_items:
+	%empty
+|	tls_items tls_item
+;
+
+/* A pair is two items, so that one half without the other gets a message of its own. */
+tls_item:
+	";"
+|	mistake
+|	include tls_items include_end
+|	"certificate" STRING		{ conf_add_certificate(p, &$2, &@1, &@2); }
+|	"key" STRING			{ conf_add_key(p, &$2, &@1, &@2); }
+;
+
+port:
+	"port" WORD "{"			{ conf_port_open(p, &$2, &@1, &@2); }
+;
+
+port_items:
+	%empty
+|	port_items port_item
+;
+
+port_item:
+	";"
+|	mistake
+|	include port_items include_end
+|	setting
+|	"listen" "on" WORD		{ conf_add_address(p, &$3, &@3); }
+|	"threads" WORD			{ conf_set_threads(p, &$2, &@1, &@2); }
+|	location location_items "}"	{ conf_location_close(p); }
+|	handler
+;
+
+location:
+	"location" STRING "{"		{ conf_location_open(p, &$2, &@1, &@2); }
+;
+
+location_items:
+	%empty
+|	location_items location_item
+;
+
+location_item:
+	";"
+|	mistake
+|	include location_items include_end
+|	handler
+;
+
+handler:
+	"echo"				{ conf_handler_echo(p, &@1); }
+|	respond
+;
+
+respond:
+	status
+|	status STRING			{ conf_respond_body(p, &$2, &@2); }
+|	respond "type" STRING		{ conf_respond_type(p, &$3, &@2, &@3); }
+|	respond "header" STRING STRING	{ conf_respond_header(p, &$3, &$4, &@3, &@4); }
+;
+
+status:
+	"respond" WORD			{ conf_handler_respond(p, &$2, &@1, &@2); }
+;
+
+/* The file's text comes next: nothing may be read ahead, and bison reads nothing ahead of an
+ * action that is the only thing it can do. */
+include:
+	"include" STRING		{ conf_include(p, &$2, &@1, &@2); }
+;
+
+include_end:
+	INCLUDE_END			{ conf_include_end(p); }
+;
+
+mistake:
+	error
+	{
+		if (!conf_recover(p))
+			YYABORT;
+		yyclearin;
+	}
+	SEPARATOR			{ yyerrok; }
+;
+
+%%
+
+static int yyreport_syntax_error(const yypcontext_t *context, struct conf_parser *p)
+{
+	yysymbol_kind_t kinds[YYNTOKENS];
+	const char *names[YYNTOKENS];
+	int count = yypcontext_expected_tokens(context, kinds, YYNTOKENS);
+	if (count < 0)
+		return count;
+	for (int i = 0; i < count; i++)
+		names[i] = yysymbol_name(kinds[i]);
+	conf_mistake(p, names, (size_t)count);
+	return 0;
+}
+
+/* Only called when the parser is out of memory: everything else is conf_mistake(). */
+static void conf_yyerror(const struct conf_where *where, struct conf_parser *p, const char *text)
+{
+	(void)where;
+	(void)text;
+	conf_out_of_memory(p);
+}

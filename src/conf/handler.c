@@ -1,0 +1,183 @@
+/*
+ * What a location serves: echo and respond. Runs in the master and in the child whose port it is.
+ * Must never let a header through that the server makes itself, or that could split a response.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "parser.h"
+
+#define DEFAULT_TYPE "text/plain; charset=utf-8"
+#define FIELD_MAX    4096
+
+/* Where the handler goes: the open location, else "/" of the port. A second handler of a location
+ * goes nowhere that counts, but its options are checked. */
+static struct conf_location *begin(struct conf_parser *p, enum conf_handler handler,
+				   const struct conf_where *where)
+{
+	struct conf_location *location = p->location;
+	char place[CONF_PLACE_MAX];
+	if (conf_block_top(p)->kind == CONF_BLOCK_PORT) {
+		location = conf_location_add(p, conf_copy(p, "/", 1), where);
+	} else if (p->location_served) {
+		conf_error(p, where, "the location has its handler already, at %s",
+			   conf_place(&p->handler_where, where, place));
+		location = conf_alloc(p, sizeof(*location));
+	} else {
+		p->location_served = true;
+		p->handler_where = *where;
+	}
+	p->handler = location;
+	p->type_given = false;
+	p->headers_bytes = 0;
+	if (location != NULL)
+		location->handler = handler;
+	return location;
+}
+
+void conf_handler_echo(struct conf_parser *p, const struct conf_where *where)
+{
+	(void)begin(p, CONF_ECHO, where);
+}
+
+void conf_handler_respond(struct conf_parser *p, const struct conf_value *status,
+			  const struct conf_where *where, const struct conf_where *at)
+{
+	struct conf_location *location = begin(p, CONF_RESPOND, where);
+	uint64_t number = 200;
+	if (location == NULL)
+		return;
+	(void)conf_quantity(p, "a status", CONF_NUMBER, 200, 599, status, at, &number);
+	location->status = (int)number;
+	location->body = conf_copy(p, "", 0);
+	location->type = conf_copy(p, DEFAULT_TYPE, strlen(DEFAULT_TYPE));
+}
+
+void conf_respond_body(struct conf_parser *p, const struct conf_value *body,
+		       const struct conf_where *at)
+{
+	struct conf_location *location = p->handler;
+	if (location == NULL)
+		return;
+	if (body->len > 0 && (location->status == 204 || location->status == 304)) {
+		conf_error(p, at, "a response with status %d has no body", location->status);
+		return;
+	}
+	char *copy = conf_copy(p, body->data, body->len);
+	if (copy == NULL)
+		return;
+	location->body = copy;
+	location->body_len = body->len;
+}
+
+/* field-value, RFC 9110 5.5: visible bytes, blanks and tabs between them. */
+static bool check_field_value(struct conf_parser *p, const char *what,
+			      const struct conf_value *value, const struct conf_where *at)
+{
+	if (value->len > FIELD_MAX) {
+		conf_error(p, at, "%s has at most %d bytes, this one has %zu", what, FIELD_MAX,
+			   value->len);
+		return false;
+	}
+	for (size_t i = 0; i < value->len; i++) {
+		unsigned char c = (unsigned char)value->data[i];
+		if ((c < 0x20 && c != '\t') || c == 0x7f) {
+			conf_error(p, at,
+				   "%s cannot contain a line end, a NUL byte or another "
+				   "control character",
+				   what);
+			return false;
+		}
+	}
+	if (value->len > 0 && (strchr(" \t", value->data[0]) != NULL ||
+			       strchr(" \t", value->data[value->len - 1]) != NULL)) {
+		conf_error(p, at, "%s cannot begin or end with a blank", what);
+		return false;
+	}
+	return true;
+}
+
+void conf_respond_type(struct conf_parser *p, const struct conf_value *type,
+		       const struct conf_where *where, const struct conf_where *at)
+{
+	if (p->type_given)
+		conf_error(p, where, "duplicate `type` in one statement");
+	p->type_given = true;
+	if (type->len == 0)
+		conf_error(p, at, "a type cannot be empty");
+	else if (check_field_value(p, "a type", type, at) && p->handler != NULL)
+		p->handler->type = conf_copy(p, type->data, type->len);
+}
+
+/* token, RFC 9110 5.6.2 */
+static bool is_token(const struct conf_value *name)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+	for (size_t i = 0; i < name->len; i++) {
+		char c = name->data[i];
+		bool alphanumeric =
+		    (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+		if (!alphanumeric && (c == '\0' || strchr(others, c) == NULL))
+			return false;
+	}
+	return name->len > 0;
+}
+
+static bool check_field_name(struct conf_parser *p, const struct conf_value *name,
+			     const struct conf_where *at)
+{
+	static const char *const made[] = {"Content-Length", "Transfer-Encoding", "Connection",
+					   "Date"};
+	char shown[CONF_SHOWN_MAX];
+	if (!is_token(name)) {
+		conf_error(p, at, "`%s` is not a header name: letters, digits and !#$%%&'*+-.^_`|~",
+			   conf_show(name, shown));
+		return false;
+	}
+	if (name->len > FIELD_MAX) {
+		conf_error(p, at, "a header name has at most %d bytes", FIELD_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < CONF_COUNT(made); i++) {
+		if (strcasecmp(name->data, made[i]) == 0) {
+			conf_error(p, at, "the server makes `%s` itself", made[i]);
+			return false;
+		}
+	}
+	if (strcasecmp(name->data, "Content-Type") == 0) {
+		conf_error(p, at, "write `type \"...\"` for Content-Type");
+		return false;
+	}
+	return true;
+}
+
+static void add_header(struct conf_parser *p, const struct conf_value *name,
+		       const struct conf_value *value)
+{
+	struct conf_location *location = p->handler;
+	struct conf_header *headers =
+	    conf_grow(p, location->headers, location->headers_count, sizeof(*headers));
+	if (headers == NULL)
+		return;
+	location->headers = headers;
+	headers[location->headers_count++] = (struct conf_header){
+	    .name = conf_copy(p, name->data, name->len),
+	    .value = conf_copy(p, value->data, value->len),
+	};
+}
+
+void conf_respond_header(struct conf_parser *p, const struct conf_value *name,
+			 const struct conf_value *value, const struct conf_where *at,
+			 const struct conf_where *at2)
+{
+	bool good = check_field_name(p, name, at);
+	if (!check_field_value(p, "a header value", value, at2) || !good || p->handler == NULL)
+		return;
+	p->headers_bytes += name->len + value->len;
+	if (p->handler->headers_count == CONF_HEADERS_MAX)
+		conf_error(p, at, "a response has at most %d headers", CONF_HEADERS_MAX);
+	else if (p->headers_bytes > CONF_HEADERS_BYTES_MAX)
+		conf_error(p, at, "the headers of a response have at most 16 KiB together");
+	else
+		add_header(p, name, value);
+}

@@ -1,0 +1,251 @@
+/*
+ * Text to tokens. Runs in the master and, on the text of its own port, in every child. Must never
+ * read past a source's end nor hand out the same mistake twice.
+ *
+ * scan() finds where tokens begin and end and nothing else, so the same function serves the
+ * grammar, the skipping of broken statements and the looking ahead; all of them agree on what is a
+ * string or a comment.
+ */
+#include <string.h>
+
+#include "parser.h"
+
+struct scanned {
+	int kind; /* T_OPEN, T_CLOSE, T_SEMICOLON, T_STRING, T_WORD, T_INCLUDE_END: no more */
+	const char *begin, *end; /* a string's: without its quotes */
+	unsigned line;
+	unsigned column;
+	bool begins_line;
+	bool unterminated;
+};
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v' ||
+	       c == '\0';
+}
+
+static bool ends_word(char c)
+{
+	return is_blank(c) || c == ';' || c == '{' || c == '}' || c == '"' || c == '#';
+}
+
+/* Past blanks, line ends and comments; was there a line end? */
+static bool skip_blanks(struct conf_cursor *c)
+{
+	bool new_line = c->at == c->line_begin;
+	while (c->at < c->end) {
+		if (*c->at == '#') {
+			while (c->at < c->end && *c->at != '\n')
+				c->at++;
+		} else if (*c->at == '\n') {
+			c->line++;
+			c->line_begin = ++c->at;
+			new_line = true;
+		} else if (is_blank(*c->at)) {
+			c->at++;
+		} else {
+			break;
+		}
+	}
+	return new_line;
+}
+
+/* A string without an end ends with its line, less what looks like the end of the block around
+ * it: `{ respond 200 "Hello }` is then one mistake and not a missing brace too. */
+static void scan_string(struct conf_cursor *c, struct scanned *s)
+{
+	s->begin = ++c->at;
+	while (c->at < c->end && *c->at != '"' && *c->at != '\n') {
+		bool pair = *c->at == '\\' && c->end - c->at > 1 && c->at[1] != '\n';
+		c->at += pair ? 2 : 1;
+	}
+	s->end = c->at;
+	if (c->at < c->end && *c->at == '"') {
+		c->at++;
+		return;
+	}
+	s->unterminated = true;
+	while (s->end > s->begin && strchr(" \t\r;}", s->end[-1]) != NULL && s->end[-1] != '\0')
+		s->end--;
+	c->at = s->end;
+}
+
+static void scan(struct conf_cursor *c, struct scanned *s)
+{
+	*s = (struct scanned){.kind = T_INCLUDE_END};
+	s->begins_line = skip_blanks(c);
+	s->begin = s->end = c->at;
+	s->line = c->line;
+	s->column = (unsigned)(c->at - c->line_begin) + 1;
+	if (c->at == c->end)
+		return;
+	switch (*c->at) {
+	case '{':
+		s->kind = T_OPEN;
+		break;
+	case '}':
+		s->kind = T_CLOSE;
+		break;
+	case ';':
+		s->kind = T_SEMICOLON;
+		break;
+	case '"':
+		s->kind = T_STRING;
+		scan_string(c, s);
+		return;
+	default:
+		s->kind = T_WORD;
+		while (c->at < c->end && !ends_word(*c->at))
+			c->at++;
+		s->end = c->at;
+		return;
+	}
+	s->end = ++c->at;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* One escape at s (behind its backslash): the byte, or -1. Sets how many bytes it is long. */
+static int unescape(const char *s, const char *end, size_t *ret_used)
+{
+	*ret_used = 1;
+	switch (*s) {
+	case 'n':
+		return '\n';
+	case 'r':
+		return '\r';
+	case 't':
+		return '\t';
+	case '"':
+	case '\\':
+		return *s;
+	case 'x':
+		if (end - s < 3 || hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
+			return -1;
+		*ret_used = 3;
+		return hex_digit(s[1]) * 16 + hex_digit(s[2]);
+	default:
+		return -1;
+	}
+}
+
+static void bad_escape(struct conf_parser *p, const struct conf_where *at, const char *s,
+		       size_t len)
+{
+	struct conf_value shown = {.data = s, .len = len};
+	char text[CONF_SHOWN_MAX];
+	if (*s == 'x')
+		conf_error(p, at, "`\\x` takes two hexadecimal digits");
+	else
+		conf_error(p, at,
+			   "unknown escape `\\%s`; there are \\n, \\r, \\t, \\\", \\\\ and \\xHH",
+			   conf_show(&shown, text));
+}
+
+static void decode_string(struct conf_parser *p, const struct scanned *s, struct conf_token *token)
+{
+	size_t len = 0;
+	char *out = conf_alloc(p, (size_t)(s->end - s->begin) + 1);
+	if (out == NULL)
+		return;
+	for (const char *in = s->begin; in < s->end;) {
+		if (*in != '\\') {
+			out[len++] = *in++;
+			continue;
+		}
+		size_t used = 1;
+		int byte = in + 1 < s->end ? unescape(in + 1, s->end, &used) : -1;
+		if (byte >= 0) {
+			out[len++] = (char)byte;
+		} else if (!s->unterminated) {
+			struct conf_where at = token->where;
+			at.column += (unsigned)(in - s->begin) + 1;
+			bad_escape(p, &at, in + 1, 1);
+		}
+		in += 1 + used;
+	}
+	token->value.data = out;
+	token->value.len = len;
+	if (s->unterminated)
+		conf_error(p, &token->where, "the string has no closing quote on its line");
+}
+
+static void read_token(struct conf_parser *p, struct conf_token *token)
+{
+	struct scanned s;
+	scan(&p->source->cursor, &s);
+	*token = (struct conf_token){
+	    .kind = s.kind,
+	    .where = {.file = p->source->name, .line = s.line, .column = s.column},
+	    .begins_line = s.begins_line,
+	    .value = {.data = ""},
+	};
+	if (s.kind == T_STRING) {
+		decode_string(p, &s, token);
+	} else if (s.kind == T_WORD) {
+		size_t len = (size_t)(s.end - s.begin);
+		const struct conf_keyword *keyword = conf_keyword_find(s.begin, len);
+		const char *data = keyword != NULL ? keyword->name : conf_copy(p, s.begin, len);
+		token->kind = keyword != NULL ? keyword->token : T_WORD;
+		if (data != NULL)
+			token->value = (struct conf_value){.data = data, .len = len};
+	} else if (s.kind == T_INCLUDE_END && p->source->parent == NULL) {
+		token->kind = T_YYEOF;
+	}
+	token->value.token = token->kind;
+}
+
+int conf_yylex(struct conf_value *value, struct conf_where *where, struct conf_parser *p)
+{
+	p->previous = p->last.kind;
+	if (p->pending_at < p->pending_count)
+		p->last = p->pending[p->pending_at++];
+	else if (p->stop)
+		p->last.kind = T_YYEOF;
+	else
+		read_token(p, &p->last);
+	*value = p->last.value;
+	*where = p->last.where;
+	return p->last.kind;
+}
+
+long conf_lexer_balance(const struct conf_source *source)
+{
+	struct conf_cursor cursor = source->cursor;
+	struct scanned s;
+	long open = 0;
+	for (scan(&cursor, &s); s.kind != T_INCLUDE_END; scan(&cursor, &s))
+		open += (s.kind == T_OPEN) - (s.kind == T_CLOSE);
+	return open;
+}
+
+void conf_lexer_skip(struct conf_source *source, unsigned depth)
+{
+	struct conf_cursor *c = &source->cursor;
+	for (;;) {
+		struct conf_cursor before = *c;
+		struct scanned s;
+		scan(c, &s);
+		bool next_line = s.begins_line && s.kind != T_OPEN; /* a `{` is still ours */
+		if (s.kind == T_INCLUDE_END || (depth == 0 && (next_line || s.kind == T_CLOSE))) {
+			*c = before;
+			return;
+		}
+		if (s.kind == T_SEMICOLON && depth == 0)
+			return;
+		if (s.kind == T_OPEN)
+			depth++;
+		else if (s.kind == T_CLOSE && --depth == 0)
+			return;
+	}
+}

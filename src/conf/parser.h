@@ -1,0 +1,362 @@
+/*
+ * What the files of src/conf share: the state of one parse. Nobody else includes this.
+ *
+ * One struct conf_parser lives as long as one call of conf_parse_*(). Everything it allocates comes
+ * from the arena of the configuration it builds, so there is one place that frees, on every path.
+ * No function here fails to its caller: findings go to conf_error(), lack of memory sets p->stop.
+ */
+#ifndef CONF_PARSER_H
+#define CONF_PARSER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+#include "grammar.h"
+
+#define CONF_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Bounds of what a configuration may ask of this parser. */
+#define CONF_FILE_MAX          ((size_t)1 << 20)   /* bytes of one file */
+#define CONF_TEXT_MAX          ((size_t)256 << 20) /* bytes of a text, which the master wrote */
+#define CONF_INCLUDED_MAX      ((size_t)64 << 20)  /* bytes of all included files together */
+#define CONF_INCLUDES_MAX      1000                /* included files together, repeats counted */
+#define CONF_DEPTH_MAX         16                  /* files open inside each other */
+#define CONF_FINDINGS_MAX      50
+#define CONF_ADDRESSES_MAX     64    /* of a port */
+#define CONF_CERTIFICATES_MAX  16    /* of a port */
+#define CONF_LOCATIONS_MAX     10000 /* of a port */
+#define CONF_HEADERS_MAX       64    /* of a response */
+#define CONF_HEADERS_BYTES_MAX 16384
+#define CONF_LOCATION_PATH_MAX 4096
+#define CONF_SOCKET_PATH_MAX   107 /* sun_path of unix(7) less its terminator */
+#define CONF_USER_MAX          32
+#define CONF_THREADS_MAX       64
+#define CONF_WORKERS_MAX       64
+
+/* --- memory: tree.c ------------------------------------------------------------------------- */
+
+struct conf_chunk;
+
+/* A configuration and its memory; conf is first, so that conf_free() finds the rest. */
+struct conf_tree {
+	struct conf conf;
+	struct conf_chunk *chunks;
+};
+
+struct conf_tree *conf_tree_new(void); /* NULL: out of memory */
+
+struct conf_parser;
+
+/* Zeroed memory that lives as long as the configuration, or NULL with p->stop set. */
+void *conf_alloc(struct conf_parser *p, size_t size);
+char *conf_copy(struct conf_parser *p, const void *data, size_t len); /* terminated */
+
+/* An array of count elements that is to get one more: the array with room for it, which may be a
+ * new one, or NULL as above (the old one is still good then). */
+void *conf_grow(struct conf_parser *p, void *array, size_t count, size_t element_size);
+
+void conf_out_of_memory(struct conf_parser *p);
+
+/* --- words: keyword.c ----------------------------------------------------------------------- */
+
+/* As bits: the blocks that a statement may stand in. */
+enum conf_block_kind {
+	CONF_BLOCK_TOP = 1,
+	CONF_BLOCK_PORT = 2,
+	CONF_BLOCK_LOCATION = 4,
+	CONF_BLOCK_RESTART = 8,
+	CONF_BLOCK_LIMITS = 16,
+	CONF_BLOCK_TLS = 32,
+};
+
+struct conf_keyword {
+	const char *name;
+	int token;
+	unsigned blocks; /* where it begins a statement; 0: it only goes on with one */
+};
+
+extern const struct conf_keyword conf_keywords[];
+extern const size_t conf_keywords_count;
+
+const struct conf_keyword *conf_keyword_find(const char *name, size_t len);
+const struct conf_keyword *conf_keyword_of(int token);
+const char *conf_block_place(enum conf_block_kind); /* "in a port block" */
+
+/* --- suggest.c ------------------------------------------------------------------------------ */
+
+/* The one of names (NULL ones are passed over) that is so near to word that it was probably meant,
+ * or NULL. A slip is a letter too many, too few, wrong, or two neighbours swapped. */
+const char *conf_suggest(const char *word, size_t len, const char *const *names, size_t count);
+
+/* --- text to tokens: lexer.c ---------------------------------------------------------------- */
+
+/* Where reading has got to in one text. Copied to look ahead. */
+struct conf_cursor {
+	const char *at;
+	const char *end;
+	const char *line_begin;
+	unsigned line;
+};
+
+/* One text being read; those that include each other form a list. */
+struct conf_source {
+	struct conf_source *parent; /* the includer */
+	struct conf_cursor cursor;
+	const char *name;      /* in messages, and what was opened; owned by the configuration */
+	const char *directory; /* absolute; what paths in it are relative to; NULL: not known yet */
+	char *text;            /* allocated; NULL when the text is the caller's */
+	unsigned blocks_base;  /* blocks that were open when it began */
+	uint64_t device, inode;
+	bool is_file;
+};
+
+struct conf_token {
+	int kind;
+	struct conf_value value;
+	struct conf_where where;
+	bool begins_line;
+	bool again; /* handed out a second time after a mistake */
+};
+
+/* The next token for the parser: what is pending, else what comes next in the innermost source. */
+int conf_yylex(struct conf_value *, struct conf_where *, struct conf_parser *p);
+
+/* How many more blocks are opened than closed in the rest of this source; negative: fewer. */
+long conf_lexer_balance(const struct conf_source *);
+
+/* Goes past the rest of a broken statement, its block included: to the next line, past the next
+ * `;`, before a `}` that closes what was open before. depth: blocks that are already open inside
+ * the statement. */
+void conf_lexer_skip(struct conf_source *, unsigned depth);
+
+/* --- the state ------------------------------------------------------------------------------ */
+
+/* A value per limit that a block sets, by index in conf_limit_keys. */
+struct conf_limit_key {
+	int token;
+	const char *name;
+	enum conf_unit { CONF_NUMBER, CONF_SIZE, CONF_DURATION } unit;
+	uint64_t min, max, preset;
+	size_t offset; /* in struct conf_limits */
+	bool wide;     /* uint64_t, else uint32_t */
+};
+
+#define CONF_LIMITS_COUNT 9
+extern const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT];
+uint64_t conf_limit_get(const struct conf_limits *, const struct conf_limit_key *);
+void conf_limit_put(struct conf_limits *, const struct conf_limit_key *, uint64_t value);
+
+/* What can be set for all ports or for one. At the top level everything counts as set. */
+struct conf_scope {
+	bool workers_set, access_set, backoff_set, park_set, parked_set, tls_set;
+	unsigned limits_set; /* a bit per conf_limit_keys */
+	uint32_t workers;
+	enum conf_access access;
+	struct conf_restart restart;
+	struct conf_limits limits;
+	struct conf_certificate *certificates;
+	size_t certificates_count;
+	bool tls_damaged; /* a mistake may have swallowed a certificate: do not miss it */
+};
+
+struct conf_location_draft {
+	struct conf_location location;
+	size_t sequence;
+};
+
+struct conf_port_draft {
+	struct conf_port port;
+	struct conf_scope scope;
+	struct conf_location_draft *locations;
+	size_t locations_count;
+	size_t sequence;
+	bool damaged; /* a mistake may have swallowed a statement: do not miss any */
+};
+
+#define CONF_SEEN_MAX   16
+#define CONF_BLOCKS_MAX 4
+
+/* An open block. */
+struct conf_block {
+	enum conf_block_kind kind;
+	struct conf_where where;
+	bool *damaged; /* is set by a mistake in it; may be NULL */
+	struct conf_seen {
+		int token;
+		struct conf_where where;
+	} seen[CONF_SEEN_MAX];
+	unsigned seen_count;
+};
+
+struct conf_finding {
+	enum conf_severity severity;
+	struct conf_where where;
+	size_t file; /* index in conf.files */
+	size_t sequence;
+	char *text;
+};
+
+struct conf_parser {
+	struct conf_tree *tree;
+	const struct conf_options *options;
+	bool no_memory;
+	bool stop; /* nothing that follows matters any more */
+
+	/* lexer */
+	struct conf_source *source;
+	unsigned includes;
+	size_t included_bytes;
+	struct conf_token last; /* what the grammar was given last */
+	int previous;           /* the kind of the token before that */
+	struct conf_token pending[CONF_BLOCKS_MAX + 3];
+	unsigned pending_at, pending_count;
+
+	/* statements */
+	struct conf_block blocks[CONF_BLOCKS_MAX]; /* the first is the top level */
+	unsigned blocks_count;
+	struct conf_scope top;
+	bool top_damaged;
+	struct conf_scope *scope;       /* of the innermost port, else top */
+	struct conf_port_draft *port;   /* NULL outside of any */
+	struct conf_location *location; /* the block that is open; NULL: none */
+	bool location_damaged;
+	bool location_served; /* it has its handler */
+	struct conf_where handler_where;
+	struct conf_location *handler; /* what body, type and header go to */
+	bool type_given;
+	bool log_facility_given, log_path_given;
+	size_t headers_bytes;
+	const char *certificate; /* without its key yet; NULL: none */
+	struct conf_where certificate_where;
+	struct conf_port_draft **ports;
+	size_t ports_count;
+	char *working_directory; /* once it was needed */
+
+	/* findings */
+	struct conf_finding *findings;
+	size_t findings_count;
+	size_t errors_count;
+};
+
+/* --- findings: report.c --------------------------------------------------------------------- */
+
+void conf_error(struct conf_parser *p, const struct conf_where *, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Hands all findings out in the order of the text, file by file. */
+void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *arg);
+
+/* A foreign word, made fit for a message: escaped, and cut when it is long. */
+#define CONF_SHOWN_MAX 64
+const char *conf_show(const struct conf_value *, char out[CONF_SHOWN_MAX]);
+/* "line 3", or "line 3 of other.conf" when that is not where the message stands. */
+#define CONF_PLACE_MAX 160
+const char *conf_place(const struct conf_where *there, const struct conf_where *here,
+		       char out[CONF_PLACE_MAX]);
+
+/* --- mistakes: recover.c -------------------------------------------------------------------- */
+
+/* Describes the token that does not fit (p->last) and plans how to go on. */
+void conf_mistake(struct conf_parser *p, const char *const *expected, size_t count);
+/* Fills p->pending as planned; false: give up. */
+bool conf_recover(struct conf_parser *p);
+
+/* --- files: include.c ----------------------------------------------------------------------- */
+
+/* Opens the file as the innermost source; the error, if any, is told at where. Pushes an empty
+ * source even then, so that the parser sees an included file end. */
+void conf_source_open(struct conf_parser *p, const char *name, const struct conf_where *where);
+void conf_source_text(struct conf_parser *p, const char *text, size_t len, const char *name);
+void conf_sources_free(struct conf_parser *p);
+/* The absolute form of a path that stands in the innermost source (or, with no source, on the
+ * command line). Does not look at the file system except for getcwd(3). */
+char *conf_path(struct conf_parser *p, const char *path, const struct conf_where *);
+
+/* --- statements, called by the grammar. where: of the statement; at, at2: of its values ------- */
+
+/* statement.c: what all statements share */
+bool conf_once(struct conf_parser *p, int token, const struct conf_where *where); /* told if not */
+/* A string for C: not empty, without NUL bytes, of at most max bytes; what says for what. */
+bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struct conf_value *,
+		const struct conf_where *at);
+bool conf_quantity(struct conf_parser *p, const char *what, enum conf_unit, uint64_t min,
+		   uint64_t max, const struct conf_value *, const struct conf_where *at,
+		   uint64_t *ret);
+void conf_block_open(struct conf_parser *p, enum conf_block_kind, int token,
+		     const struct conf_where *where);
+struct conf_block *conf_block_push(struct conf_parser *p, enum conf_block_kind,
+				   const struct conf_where *where);
+struct conf_block *conf_block_top(struct conf_parser *p); /* the innermost */
+void conf_block_close(struct conf_parser *p);
+
+/* global.c */
+void conf_set_user(struct conf_parser *p, const struct conf_value *, const struct conf_where *where,
+		   const struct conf_where *at);
+void conf_set_drain(struct conf_parser *p, const struct conf_value *,
+		    const struct conf_where *where, const struct conf_where *at);
+void conf_log_to(struct conf_parser *p, int token, const struct conf_where *where);
+void conf_log_facility(struct conf_parser *p, const struct conf_value *,
+		       const struct conf_where *where, const struct conf_where *at);
+void conf_log_path(struct conf_parser *p, int token, const struct conf_value *,
+		   const struct conf_where *where, const struct conf_where *at);
+const char *conf_facility_name(int facility);
+
+/* setting.c */
+void conf_set_workers(struct conf_parser *p, const struct conf_value *,
+		      const struct conf_where *where, const struct conf_where *at);
+void conf_set_access(struct conf_parser *p, int token, const struct conf_where *where);
+void conf_set_backoff(struct conf_parser *p, const struct conf_value *min,
+		      const struct conf_value *max, const struct conf_where *where,
+		      const struct conf_where *at, const struct conf_where *at2);
+void conf_set_park(struct conf_parser *p, const struct conf_value *after,
+		   const struct conf_value *window, const struct conf_where *where,
+		   const struct conf_where *at, const struct conf_where *at2);
+void conf_set_while_parked(struct conf_parser *p, int token, const struct conf_where *where);
+void conf_set_limit(struct conf_parser *p, int token, const struct conf_value *,
+		    const struct conf_where *where, const struct conf_where *at);
+void conf_add_certificate(struct conf_parser *p, const struct conf_value *,
+			  const struct conf_where *where, const struct conf_where *at);
+void conf_add_key(struct conf_parser *p, const struct conf_value *, const struct conf_where *where,
+		  const struct conf_where *at);
+void conf_tls_close(struct conf_parser *p);
+
+/* port.c */
+void conf_port_open(struct conf_parser *p, const struct conf_value *,
+		    const struct conf_where *where, const struct conf_where *at);
+void conf_port_close(struct conf_parser *p);
+void conf_add_address(struct conf_parser *p, const struct conf_value *,
+		      const struct conf_where *at);
+void conf_set_threads(struct conf_parser *p, const struct conf_value *,
+		      const struct conf_where *where, const struct conf_where *at);
+void conf_location_open(struct conf_parser *p, const struct conf_value *,
+			const struct conf_where *where, const struct conf_where *at);
+void conf_location_close(struct conf_parser *p);
+/* A location of the port that is open: "/" for the port's own handler. */
+struct conf_location *conf_location_add(struct conf_parser *p, char *path,
+					const struct conf_where *where);
+
+/* handler.c */
+void conf_handler_echo(struct conf_parser *p, const struct conf_where *where);
+void conf_handler_respond(struct conf_parser *p, const struct conf_value *status,
+			  const struct conf_where *where, const struct conf_where *at);
+void conf_respond_body(struct conf_parser *p, const struct conf_value *,
+		       const struct conf_where *at);
+void conf_respond_type(struct conf_parser *p, const struct conf_value *,
+		       const struct conf_where *where, const struct conf_where *at);
+void conf_respond_header(struct conf_parser *p, const struct conf_value *name,
+			 const struct conf_value *value, const struct conf_where *at,
+			 const struct conf_where *at2);
+
+/* include.c */
+void conf_include(struct conf_parser *p, const struct conf_value *, const struct conf_where *where,
+		  const struct conf_where *at);
+void conf_include_end(struct conf_parser *p);
+
+/* --- check.c -------------------------------------------------------------------------------- */
+
+void conf_defaults(struct conf_parser *p);
+/* After the last token: inheritance, what is missing, what contradicts; fills tree->conf. */
+void conf_check(struct conf_parser *p);
+
+#endif

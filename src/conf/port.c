@@ -1,0 +1,189 @@
+/*
+ * The statements of a port block: the port, its addresses, threads and locations. Runs in the
+ * master and in the child whose port it is. Must never resolve a name: addresses are numeric.
+ */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "parser.h"
+
+/* A port whose number is wrong is number 0: its block is still checked. */
+void conf_port_open(struct conf_parser *p, const struct conf_value *value,
+		    const struct conf_where *where, const struct conf_where *at)
+{
+	uint64_t number = 0;
+	struct conf_port_draft *port = conf_alloc(p, sizeof(*port));
+	struct conf_port_draft **ports = conf_grow(p, p->ports, p->ports_count, sizeof(*ports));
+	struct conf_block *block = conf_block_push(p, CONF_BLOCK_PORT, where);
+	if (port == NULL || ports == NULL)
+		return; /* p->stop: no statement follows */
+	(void)conf_quantity(p, "a port", CONF_NUMBER, 1, 65535, value, at, &number);
+	port->port.number = (uint16_t)number;
+	port->port.threads = 1;
+	port->port.where = *where;
+	port->sequence = p->ports_count;
+	p->ports = ports;
+	ports[p->ports_count++] = port;
+	block->damaged = &port->damaged;
+	p->port = port;
+	p->scope = &port->scope;
+}
+
+void conf_port_close(struct conf_parser *p)
+{
+	conf_block_close(p);
+	p->port = NULL;
+	p->scope = &p->top;
+}
+
+void conf_set_threads(struct conf_parser *p, const struct conf_value *value,
+		      const struct conf_where *where, const struct conf_where *at)
+{
+	uint64_t number;
+	(void)conf_once(p, T_THREADS, where);
+	if (!p->options->threads_built) {
+		conf_error(
+		    p, where,
+		    "this bulkhead was built without threads; build it with `make THREADS=1`, "
+		    "or use `workers`");
+		return;
+	}
+	if (conf_quantity(p, "threads", CONF_NUMBER, 1, CONF_THREADS_MAX, value, at, &number))
+		p->port->port.threads = (uint32_t)number;
+}
+
+/* --- addresses ------------------------------------------------------------------------------- */
+
+/* The one way to write the address, or false. */
+static bool normalize(struct conf_parser *p, const struct conf_value *value,
+		      const struct conf_where *at, char out[INET6_ADDRSTRLEN])
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+	char shown[CONF_SHOWN_MAX];
+	if (strcmp(value->data, "*") == 0)
+		return strcpy(out, "*") != NULL;
+	if (inet_pton(AF_INET, value->data, &v4) == 1)
+		return inet_ntop(AF_INET, &v4, out, INET6_ADDRSTRLEN) != NULL;
+	if (inet_pton(AF_INET6, value->data, &v6) == 1 && !IN6_IS_ADDR_V4MAPPED(&v6))
+		return inet_ntop(AF_INET6, &v6, out, INET6_ADDRSTRLEN) != NULL;
+	conf_error(p, at,
+		   "`%s` is not an address; write a numeric IPv4 or IPv6 address such as 127.0.0.1 "
+		   "or ::1, or `*` for all",
+		   conf_show(value, shown));
+	return false;
+}
+
+/* Would the second of the two fail to bind? */
+static bool overlap(const char *a, const char *b)
+{
+	bool same_family = (strchr(a, ':') != NULL) == (strchr(b, ':') != NULL);
+	if (strcmp(a, "*") == 0 || strcmp(b, "*") == 0)
+		return true;
+	return same_family &&
+	       (strcmp(a, b) == 0 || strcmp(a, "0.0.0.0") == 0 || strcmp(b, "0.0.0.0") == 0 ||
+		strcmp(a, "::") == 0 || strcmp(b, "::") == 0);
+}
+
+void conf_add_address(struct conf_parser *p, const struct conf_value *value,
+		      const struct conf_where *at)
+{
+	struct conf_port *port = &p->port->port;
+	char address[INET6_ADDRSTRLEN];
+	if (!normalize(p, value, at, address))
+		return;
+	for (size_t i = 0; i < port->addresses_count; i++) {
+		if (!overlap(port->addresses[i], address))
+			continue;
+		if (strcmp(port->addresses[i], address) == 0)
+			conf_error(p, at, "the port listens on %s already", address);
+		else
+			conf_error(p, at, "%s and %s overlap: one of them is in the other", address,
+				   port->addresses[i]);
+		return;
+	}
+	if (port->addresses_count == CONF_ADDRESSES_MAX) {
+		conf_error(p, at, "a port listens on at most %d addresses", CONF_ADDRESSES_MAX);
+		return;
+	}
+	char **addresses = conf_grow(p, port->addresses, port->addresses_count, sizeof(*addresses));
+	char *copy = conf_copy(p, address, strlen(address));
+	if (addresses == NULL || copy == NULL)
+		return;
+	port->addresses = addresses;
+	addresses[port->addresses_count++] = copy;
+}
+
+/* --- locations ------------------------------------------------------------------------------- */
+
+static bool has_dot_segment(const char *path)
+{
+	for (const char *s = path; s != NULL; s = strchr(s + 1, '/')) {
+		size_t len = strcspn(s + 1, "/");
+		if ((len == 1 && s[1] == '.') || (len == 2 && s[1] == '.' && s[2] == '.'))
+			return true;
+	}
+	return false;
+}
+
+static bool check_path(struct conf_parser *p, const struct conf_value *path,
+		       const struct conf_where *at)
+{
+	if (!conf_plain(p, "a location's path", CONF_LOCATION_PATH_MAX, path, at))
+		return false;
+	if (path->data[0] != '/')
+		conf_error(p, at, "a location's path begins with `/`");
+	else if (strpbrk(path->data, "?#") != NULL)
+		conf_error(p, at, "a location's path has no query or fragment: no `?`, no `#`");
+	else if (strstr(path->data, "//") != NULL)
+		conf_error(p, at, "a location's path has no `//`");
+	else if (has_dot_segment(path->data))
+		conf_error(p, at, "a location's path has no `.` or `..` in it");
+	else
+		return true;
+	return false;
+}
+
+struct conf_location *conf_location_add(struct conf_parser *p, char *path,
+					const struct conf_where *where)
+{
+	struct conf_port_draft *port = p->port;
+	if (port->locations_count == CONF_LOCATIONS_MAX) {
+		conf_error(p, where, "a port has at most %d locations", CONF_LOCATIONS_MAX);
+		p->stop = true;
+		return NULL;
+	}
+	struct conf_location_draft *drafts =
+	    conf_grow(p, port->locations, port->locations_count, sizeof(*drafts));
+	if (drafts == NULL || path == NULL)
+		return NULL;
+	port->locations = drafts;
+	struct conf_location_draft *draft = &drafts[port->locations_count];
+	*draft = (struct conf_location_draft){.sequence = port->locations_count++};
+	draft->location.path = path;
+	draft->location.where = *where;
+	return &draft->location;
+}
+
+/* "/a" and "/a/" are the same location: a path stands for whole segments. A bad path becomes "":
+ * the block is still checked, but is a duplicate of nothing. */
+void conf_location_open(struct conf_parser *p, const struct conf_value *value,
+			const struct conf_where *where, const struct conf_where *at)
+{
+	size_t len = check_path(p, value, at) ? value->len : 0;
+	while (len > 1 && value->data[len - 1] == '/')
+		len--;
+	conf_block_push(p, CONF_BLOCK_LOCATION, where)->damaged = &p->location_damaged;
+	p->location = conf_location_add(p, conf_copy(p, value->data, len), where);
+	p->location_damaged = false;
+	p->location_served = false;
+}
+
+void conf_location_close(struct conf_parser *p)
+{
+	if (!p->location_served && !p->location_damaged)
+		conf_error(p, &conf_block_top(p)->where,
+			   "the location serves nothing: give it `respond` or `echo`");
+	p->location = NULL;
+	conf_block_close(p);
+}

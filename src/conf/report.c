@@ -1,0 +1,107 @@
+/*
+ * Findings: collected while parsing, told at the end in the order of the text. Runs in the master
+ * and in every child. Must never show foreign bytes unescaped, nor more than a screenful.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "parser.h"
+
+const char *conf_show(const struct conf_value *value, char out[CONF_SHOWN_MAX])
+{
+	struct text text;
+	text_init(&text, out, CONF_SHOWN_MAX - 3);
+	text_add_escaped(&text, value->data, value->len);
+	if (text.truncated)
+		memcpy(out + text.len, "...", 4);
+	return out;
+}
+
+const char *conf_place(const struct conf_where *there, const struct conf_where *here,
+		       char out[CONF_PLACE_MAX])
+{
+	if (there->file == here->file || strcmp(there->file, here->file) == 0)
+		(void)snprintf(out, CONF_PLACE_MAX, "line %u", there->line);
+	else
+		(void)snprintf(out, CONF_PLACE_MAX, "line %u of %s", there->line, there->file);
+	return out;
+}
+
+/* Files count in the order in which they were first opened. */
+static size_t file_index(const struct conf_parser *p, const char *file)
+{
+	const struct conf *conf = &p->tree->conf;
+	for (size_t i = 0; i < conf->files_count; i++)
+		if (conf->files[i] == file)
+			return i;
+	return conf->files_count;
+}
+
+static void add(struct conf_parser *p, const struct conf_where *where, const char *text)
+{
+	struct conf_finding *findings =
+	    conf_grow(p, p->findings, p->findings_count, sizeof(*findings));
+	char *copy = conf_copy(p, text, strlen(text));
+	if (findings == NULL || copy == NULL)
+		return;
+	p->findings = findings;
+	findings[p->findings_count] = (struct conf_finding){
+	    .severity = CONF_ERROR,
+	    .where = *where,
+	    .file = file_index(p, where->file),
+	    .sequence = p->findings_count,
+	    .text = copy,
+	};
+	p->findings_count++;
+}
+
+void conf_error(struct conf_parser *p, const struct conf_where *where, const char *format, ...)
+{
+	char text[1024];
+	p->errors_count++;
+	if (p->errors_count > CONF_FINDINGS_MAX) {
+		p->stop = true;
+		return;
+	}
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	add(p, where, text);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct conf_finding *f = a, *g = b;
+	if (f->file != g->file)
+		return f->file < g->file ? -1 : 1;
+	if (f->where.line != g->where.line)
+		return f->where.line < g->where.line ? -1 : 1;
+	if (f->where.column != g->where.column)
+		return f->where.column < g->where.column ? -1 : 1;
+	return f->sequence < g->sequence ? -1 : 1;
+}
+
+/* A file that is included twice has each of its mistakes twice. */
+static bool same(const struct conf_finding *f, const struct conf_finding *g)
+{
+	return f->file == g->file && f->where.line == g->where.line &&
+	       f->where.column == g->where.column && strcmp(f->text, g->text) == 0;
+}
+
+void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *arg)
+{
+	if (report == NULL || p->findings_count == 0)
+		return;
+	struct conf_finding *f = p->findings;
+	qsort(f, p->findings_count, sizeof(*f), compare);
+	for (size_t i = 0; i < p->findings_count; i++)
+		if (i == 0 || !same(&f[i - 1], &f[i]))
+			report(arg, f[i].severity, &f[i].where, f[i].text);
+	if (p->errors_count > CONF_FINDINGS_MAX)
+		report(arg, CONF_ERROR, &f[p->findings_count - 1].where,
+		       "there are more errors; only the first ones are told");
+}

@@ -1,0 +1,200 @@
+/*
+ * The statements that stand at the top level for all ports or in a port for that one. Runs in the
+ * master and in every child. Must never open a certificate.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include "parser.h"
+
+#define DAY_MS UINT64_C(86400000)
+
+#define LIMIT(token, name, unit, min, max, preset, member)                                 \
+	{                                                                                  \
+		token, name, unit, min, max, preset, offsetof(struct conf_limits, member), \
+		    sizeof(((struct conf_limits *)0)->member) == sizeof(uint64_t)          \
+	}
+
+/* In the order of the canonical text. */
+const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT] = {
+    LIMIT(T_CONNECTIONS, "connections", CONF_NUMBER, 1, 1000000, 10000, connections),
+    LIMIT(T_REQUESTS, "requests", CONF_NUMBER, 1, 1000000000, 10000, requests),
+    LIMIT(T_HEAD, "head", CONF_SIZE, 1024, 65536, 16384, head_bytes),
+    LIMIT(T_BODY, "body", CONF_SIZE, 0, UINT64_C(1) << 40, 1048576, body_bytes),
+    LIMIT(T_IDLE, "idle", CONF_DURATION, 10, DAY_MS, 60000, idle_ms),
+    LIMIT(T_HEAD_TIMEOUT, "head-timeout", CONF_DURATION, 10, DAY_MS, 10000, head_ms),
+    LIMIT(T_HANDSHAKE_TIMEOUT, "handshake-timeout", CONF_DURATION, 10, DAY_MS, 10000, handshake_ms),
+    LIMIT(T_BODY_TIMEOUT, "body-timeout", CONF_DURATION, 10, DAY_MS, 30000, body_ms),
+    LIMIT(T_WRITE_TIMEOUT, "write-timeout", CONF_DURATION, 10, DAY_MS, 30000, write_ms),
+};
+
+uint64_t conf_limit_get(const struct conf_limits *limits, const struct conf_limit_key *key)
+{
+	const char *member = (const char *)limits + key->offset;
+	return key->wide ? *(const uint64_t *)(const void *)member
+			 : *(const uint32_t *)(const void *)member;
+}
+
+void conf_limit_put(struct conf_limits *limits, const struct conf_limit_key *key, uint64_t value)
+{
+	char *member = (char *)limits + key->offset;
+	if (key->wide)
+		*(uint64_t *)(void *)member = value;
+	else
+		*(uint32_t *)(void *)member = (uint32_t)value;
+}
+
+void conf_set_limit(struct conf_parser *p, int token, const struct conf_value *value,
+		    const struct conf_where *where, const struct conf_where *at)
+{
+	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++) {
+		const struct conf_limit_key *key = &conf_limit_keys[i];
+		uint64_t number;
+		if (key->token != token || !conf_once(p, token, where))
+			continue;
+		if (conf_quantity(p, key->name, key->unit, key->min, key->max, value, at,
+				  &number)) {
+			conf_limit_put(&p->scope->limits, key, number);
+			p->scope->limits_set |= 1U << i;
+		}
+	}
+}
+
+void conf_set_workers(struct conf_parser *p, const struct conf_value *value,
+		      const struct conf_where *where, const struct conf_where *at)
+{
+	uint64_t number;
+	(void)conf_once(p, T_WORKERS, where);
+	if (conf_quantity(p, "workers", CONF_NUMBER, 1, CONF_WORKERS_MAX, value, at, &number)) {
+		p->scope->workers = (uint32_t)number;
+		p->scope->workers_set = true;
+	}
+}
+
+void conf_set_access(struct conf_parser *p, int token, const struct conf_where *where)
+{
+	(void)conf_once(p, T_ACCESS, where);
+	p->scope->access_set = true;
+	p->scope->access = token == T_ON    ? CONF_ACCESS_ON
+			   : token == T_OFF ? CONF_ACCESS_OFF
+					    : CONF_ACCESS_ERRORS;
+}
+
+/* --- restart --------------------------------------------------------------------------------- */
+
+void conf_set_backoff(struct conf_parser *p, const struct conf_value *min,
+		      const struct conf_value *max, const struct conf_where *where,
+		      const struct conf_where *at, const struct conf_where *at2)
+{
+	struct conf_restart *restart = &p->scope->restart;
+	uint64_t least, most;
+	(void)conf_once(p, T_BACKOFF, where);
+	bool good = conf_quantity(p, "backoff", CONF_DURATION, 1, DAY_MS, min, at, &least);
+	if (!conf_quantity(p, "backoff", CONF_DURATION, 1, DAY_MS, max, at2, &most) || !good)
+		return;
+	if (least > most) {
+		conf_error(p, at,
+			   "backoff goes from the shorter time to the longer: %s is more "
+			   "than %s",
+			   min->data, max->data);
+		return;
+	}
+	restart->backoff_min_ms = least;
+	restart->backoff_max_ms = most;
+	p->scope->backoff_set = true;
+}
+
+void conf_set_park(struct conf_parser *p, const struct conf_value *after,
+		   const struct conf_value *window, const struct conf_where *where,
+		   const struct conf_where *at, const struct conf_where *at2)
+{
+	struct conf_restart *restart = &p->scope->restart;
+	uint64_t deaths, within;
+	(void)conf_once(p, T_PARK, where);
+	bool good = conf_quantity(p, "park after", CONF_NUMBER, 1, 1000, after, at, &deaths);
+	if (!conf_quantity(p, "park in", CONF_DURATION, 10, DAY_MS, window, at2, &within) || !good)
+		return;
+	restart->park_after = (uint32_t)deaths;
+	restart->park_window_ms = within;
+	p->scope->park_set = true;
+}
+
+void conf_set_while_parked(struct conf_parser *p, int token, const struct conf_where *where)
+{
+	(void)conf_once(p, T_WHILE, where);
+	p->scope->restart.while_parked = token == T_REFUSE ? CONF_PARKED_REFUSE : CONF_PARKED_QUEUE;
+	p->scope->parked_set = true;
+}
+
+/* --- tls ------------------------------------------------------------------------------------- */
+
+static void miss_key(struct conf_parser *p)
+{
+	if (p->certificate != NULL && !p->scope->tls_damaged)
+		conf_error(p, &p->certificate_where,
+			   "the certificate has no key: `key \"file\"` must follow it");
+	p->certificate = NULL;
+}
+
+void conf_add_certificate(struct conf_parser *p, const struct conf_value *value,
+			  const struct conf_where *where, const struct conf_where *at)
+{
+	miss_key(p);
+	if (conf_plain(p, "a certificate's file name", PATH_MAX - 1, value, at))
+		p->certificate = conf_path(p, value->data, at);
+	if (p->certificate == NULL)
+		p->certificate = ""; /* so that its key does not look like one too many */
+	p->certificate_where = *where;
+}
+
+void conf_add_key(struct conf_parser *p, const struct conf_value *value,
+		  const struct conf_where *where, const struct conf_where *at)
+{
+	struct conf_scope *scope = p->scope;
+	const char *certificate = p->certificate;
+	char *key = NULL;
+	p->certificate = NULL;
+	if (certificate == NULL) {
+		if (!scope->tls_damaged)
+			conf_error(p, where,
+				   "the key has no certificate: `certificate \"file\"` must "
+				   "stand before it");
+		scope->tls_damaged = true;
+		return;
+	}
+	if (conf_plain(p, "a key's file name", PATH_MAX - 1, value, at))
+		key = conf_path(p, value->data, at);
+	if (key == NULL || certificate[0] == '\0') {
+		scope->tls_damaged = true;
+		return;
+	}
+	if (scope->certificates_count == CONF_CERTIFICATES_MAX) {
+		conf_error(p, &p->certificate_where, "a port has at most %d certificates",
+			   CONF_CERTIFICATES_MAX);
+		return;
+	}
+	struct conf_certificate *pairs =
+	    conf_grow(p, scope->certificates, scope->certificates_count, sizeof(*pairs));
+	if (pairs == NULL)
+		return;
+	scope->certificates = pairs;
+	pairs[scope->certificates_count++] = (struct conf_certificate){
+	    .certificate = conf_copy(p, certificate, strlen(certificate)),
+	    .key = key,
+	    .where = p->certificate_where,
+	};
+}
+
+void conf_tls_close(struct conf_parser *p)
+{
+	bool half = p->certificate != NULL;
+	miss_key(p);
+	if (!half && p->scope->certificates_count == 0 && !p->scope->tls_damaged)
+		conf_error(p, &conf_block_top(p)->where,
+			   "the tls block names no certificate: give it `certificate \"file\" key "
+			   "\"file\"`");
+	/* What is wrong with it has been told; the port does not lack a certificate on top. */
+	if (p->scope->certificates_count == 0)
+		p->scope->tls_damaged = true;
+	conf_block_close(p);
+}

@@ -1,0 +1,147 @@
+/*
+ * What all statements share: blocks, duplicates, strings and quantities. Runs in the master and in
+ * every child. Must never stop the parse: a value that is out of range is told and left out.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "parser.h"
+
+struct conf_block *conf_block_top(struct conf_parser *p)
+{
+	return &p->blocks[p->blocks_count - 1];
+}
+
+/* The grammar nests no deeper than CONF_BLOCKS_MAX. */
+struct conf_block *conf_block_push(struct conf_parser *p, enum conf_block_kind kind,
+				   const struct conf_where *where)
+{
+	struct conf_block *block = &p->blocks[p->blocks_count++];
+	block->kind = kind;
+	block->where = *where;
+	block->damaged = NULL;
+	block->seen_count = 0;
+	return block;
+}
+
+void conf_block_open(struct conf_parser *p, enum conf_block_kind kind, int token,
+		     const struct conf_where *where)
+{
+	(void)conf_once(p, token, where);
+	struct conf_block *block = conf_block_push(p, kind, where);
+	if (kind == CONF_BLOCK_TLS) {
+		block->damaged = &p->scope->tls_damaged;
+		p->scope->tls_set = true;
+		p->certificate = NULL;
+	}
+}
+
+void conf_block_close(struct conf_parser *p)
+{
+	p->blocks_count--;
+}
+
+bool conf_once(struct conf_parser *p, int token, const struct conf_where *where)
+{
+	struct conf_block *block = conf_block_top(p);
+	char place[CONF_PLACE_MAX];
+	for (unsigned i = 0; i < block->seen_count; i++) {
+		if (block->seen[i].token == token) {
+			conf_error(p, where, "duplicate `%s`; the first one is at %s",
+				   conf_keyword_of(token)->name,
+				   conf_place(&block->seen[i].where, where, place));
+			return false;
+		}
+	}
+	if (block->seen_count < CONF_SEEN_MAX) {
+		block->seen[block->seen_count].token = token;
+		block->seen[block->seen_count].where = *where;
+		block->seen_count++;
+	}
+	return true;
+}
+
+bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struct conf_value *value,
+		const struct conf_where *at)
+{
+	if (value->len == 0) {
+		conf_error(p, at, "%s cannot be empty", what);
+		return false;
+	}
+	if (value->len > max) {
+		conf_error(p, at, "%s has at most %zu bytes, this one has %zu", what, max,
+			   value->len);
+		return false;
+	}
+	for (size_t i = 0; i < value->len; i++) {
+		if ((unsigned char)value->data[i] < 0x20 || value->data[i] == 0x7f) {
+			conf_error(p, at, "%s cannot contain a control character or NUL byte",
+				   what);
+			return false;
+		}
+	}
+	return true;
+}
+
+static const char *unit_name(enum conf_unit unit)
+{
+	switch (unit) {
+	case CONF_NUMBER:
+		return "a number";
+	case CONF_SIZE:
+		return "a size such as 16K or 1M";
+	case CONF_DURATION:
+		return "a duration such as 250ms, 10s or 5m";
+	}
+	return "";
+}
+
+static const char *unit_format(enum conf_unit unit, uint64_t value, char out[NUM_TEXT_MAX])
+{
+	switch (unit) {
+	case CONF_NUMBER:
+		break;
+	case CONF_SIZE:
+		return num_format_size(value, out);
+	case CONF_DURATION:
+		return num_format_duration(value, out);
+	}
+	(void)snprintf(out, NUM_TEXT_MAX, "%" PRIu64, value);
+	return out;
+}
+
+static int unit_parse(enum conf_unit unit, const struct conf_value *value, uint64_t min,
+		      uint64_t max, uint64_t *ret)
+{
+	switch (unit) {
+	case CONF_NUMBER:
+		break;
+	case CONF_SIZE:
+		return num_parse_size(value->data, value->len, min, max, ret);
+	case CONF_DURATION:
+		return num_parse_duration(value->data, value->len, min, max, ret);
+	}
+	return num_parse(value->data, value->len, min, max, ret);
+}
+
+bool conf_quantity(struct conf_parser *p, const char *what, enum conf_unit unit, uint64_t min,
+		   uint64_t max, const struct conf_value *value, const struct conf_where *at,
+		   uint64_t *ret)
+{
+	char shown[CONF_SHOWN_MAX], low[NUM_TEXT_MAX], high[NUM_TEXT_MAX];
+	int error = unit_parse(unit, value, min, max, ret);
+	if (error == 0)
+		return true;
+	(void)unit_format(unit, min, low);
+	(void)unit_format(unit, max, high);
+	if (error == -ERANGE)
+		conf_error(p, at, "%s %s is out of range; it can be %s to %s", what,
+			   conf_show(value, shown), low, high);
+	else
+		conf_error(p, at, "`%s` is not %s; %s can be %s to %s", conf_show(value, shown),
+			   unit_name(unit), what, low, high);
+	return false;
+}
