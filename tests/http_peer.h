@@ -154,6 +154,11 @@ static inline void peer_give(struct peer *p, const void *data, size_t len)
 	(void)peer_offer(p);
 }
 
+static inline void peer_add(struct peer *p, const char *text)
+{
+	peer_give(p, text, strlen(text));
+}
+
 /* One output(); how many bytes it gave. */
 static inline size_t peer_pull(struct peer *p)
 {
@@ -181,7 +186,7 @@ static inline void peer_run(struct peer *p)
 
 static inline void peer_send(struct peer *p, const char *text)
 {
-	peer_give(p, text, strlen(text));
+	peer_add(p, text);
 	peer_run(p);
 }
 
