@@ -1,0 +1,204 @@
+/*
+ * What tests and fuzzers of src/http share: a connection that is nothing but two arrays.
+ *
+ * It does what a real one does: offers all input that is there, pulls output until there is none,
+ * and offers again what was left.
+ */
+#ifndef TESTS_HTTP_PEER_H
+#define TESTS_HTTP_PEER_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "handler/handlers.h"
+#include "http/http1.h"
+
+#define PEER_DATE  "Sun, 06 Nov 1994 08:49:37 GMT"
+#define PEER_HELLO "Hello, world!\n"
+
+struct peer {
+	struct http_loop loop;
+	struct http_client client;
+	struct http1 http1;
+	size_t pull; /* bytes that one output() may write */
+
+	uint8_t *in; /* what was sent and not taken */
+	size_t in_len, in_size;
+	uint8_t *out; /* what was pulled; terminated */
+	size_t out_len, out_size;
+
+	unsigned begun, done, woken;
+	unsigned status; /* of the last exchange that ended */
+	char method[16]; /* and its method as sent */
+	uint64_t body_received, body_sent;
+	struct http_location location; /* what "/test" serves */
+};
+
+static const struct respond peer_hello = {
+    .status = 200,
+    .fields = "Content-Type: text/plain\r\n",
+    .fields_len = sizeof("Content-Type: text/plain\r\n") - 1,
+    .body = PEER_HELLO,
+    .body_len = sizeof(PEER_HELLO) - 1,
+};
+static const struct respond peer_nothing = {.status = 204, .body = "", .body_len = 0};
+
+static inline struct http_location peer_route(void *arg, const char *path, size_t len)
+{
+	const struct peer *p = arg;
+	if (len == 1)
+		return (struct http_location){&handler_respond, &peer_hello};
+	if (len == 5 && memcmp(path, "/echo", 5) == 0)
+		return (struct http_location){&handler_echo, NULL};
+	if (len == 8 && memcmp(path, "/nothing", 8) == 0)
+		return (struct http_location){&handler_respond, &peer_nothing};
+	if (len == 5 && memcmp(path, "/test", 5) == 0)
+		return p->location;
+	return (struct http_location){NULL, NULL};
+}
+
+static inline void peer_tls_facts(void *connection, struct http_tls_facts *ret)
+{
+	(void)connection;
+	*ret = (struct http_tls_facts){"TLS1.3", "TLS_AES_128_GCM_SHA256", "X25519", NULL, true};
+}
+
+static inline void peer_begun(void *connection, struct exchange *ex)
+{
+	struct peer *p = connection;
+	p->begun++;
+	memcpy(ex->id, "id-1", 5);
+}
+
+static inline void peer_done(void *connection, const struct exchange *ex)
+{
+	struct peer *p = connection;
+	const struct http_request *r = &ex->request;
+	size_t n = r->method_text.len;
+	p->done++;
+	p->status = ex->status;
+	p->body_received = ex->body_received;
+	p->body_sent = ex->body_sent;
+	if (n > sizeof(p->method) - 1)
+		n = sizeof(p->method) - 1;
+	memcpy(p->method, http_slice_at(r, r->method_text), n);
+	p->method[n] = '\0';
+}
+
+static inline void peer_wake(void *connection)
+{
+	((struct peer *)connection)->woken++;
+}
+
+static inline struct peer *peer_new(void)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+	p->pull = 16384;
+	p->in_size = 4096;
+	p->in = malloc(p->in_size);
+	p->out_size = 65536;
+	p->out = malloc(p->out_size);
+	p->out[0] = '\0';
+	p->loop = (struct http_loop){.head_max = 4096,
+				     .body_max = 100000,
+				     .requests_max = 0,
+				     .date = PEER_DATE,
+				     .route = peer_route,
+				     .route_arg = p,
+				     .tls_facts = peer_tls_facts,
+				     .begun = peer_begun,
+				     .done = peer_done,
+				     .wake = peer_wake};
+	p->client = (struct http_client){"127.0.0.1", 12345};
+	http1_init(&p->http1, &p->loop, p, &p->client);
+	return p;
+}
+
+static inline void peer_free(struct peer *p)
+{
+	p->http1.proto.ops->release(&p->http1.proto);
+	http_loop_release(&p->loop);
+	free(p->in);
+	free(p->out);
+	free(p);
+}
+
+static inline enum proto_phase peer_phase(const struct peer *p)
+{
+	return http1_ops.phase(&p->http1.proto);
+}
+
+/* Offers what is there; true if something was taken. The input is copied so that a sanitizer sees
+ * whoever reads past its end. */
+static inline bool peer_offer(struct peer *p)
+{
+	uint8_t *exact = malloc(p->in_len > 0 ? p->in_len : 1);
+	memcpy(exact, p->in, p->in_len);
+	size_t taken = http1_ops.input(&p->http1.proto, exact, p->in_len);
+	free(exact);
+	memmove(p->in, p->in + taken, p->in_len - taken);
+	p->in_len -= taken;
+	return taken > 0;
+}
+
+/* Adds to the input and offers it. */
+static inline void peer_give(struct peer *p, const void *data, size_t len)
+{
+	if (p->in_size - p->in_len < len) {
+		p->in_size = p->in_len + len;
+		p->in = realloc(p->in, p->in_size);
+	}
+	if (len > 0)
+		memcpy(p->in + p->in_len, data, len);
+	p->in_len += len;
+	(void)peer_offer(p);
+}
+
+static inline void peer_add(struct peer *p, const char *text)
+{
+	peer_give(p, text, strlen(text));
+}
+
+/* One output(); how many bytes it gave. */
+static inline size_t peer_pull(struct peer *p)
+{
+	if (p->out_size - p->out_len < p->pull + 1) {
+		p->out_size = (p->out_len + p->pull) * 2;
+		p->out = realloc(p->out, p->out_size);
+	}
+	uint8_t *exact = malloc(p->pull);
+	size_t n = http1_ops.output(&p->http1.proto, exact, p->pull);
+	memcpy(p->out + p->out_len, exact, n);
+	free(exact);
+	p->out_len += n;
+	p->out[p->out_len] = '\0';
+	return n;
+}
+
+/* Until nothing moves any more. */
+static inline void peer_run(struct peer *p)
+{
+	do
+		while (peer_pull(p) > 0)
+			;
+	while (p->in_len > 0 && peer_offer(p));
+}
+
+static inline void peer_send(struct peer *p, const char *text)
+{
+	peer_add(p, text);
+	peer_run(p);
+}
+
+static inline void peer_out_clear(struct peer *p)
+{
+	p->out_len = 0;
+	p->out[0] = '\0';
+}
+
+static inline const char *peer_out(const struct peer *p)
+{
+	return (const char *)p->out;
+}
+
+#endif
