@@ -5,7 +5,7 @@ UNIT_BIN  := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libbulkhead.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Isrc $(ALLCFLAGS) -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS) -lcmocka
+	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS) -lcmocka
 
 unit-build: $(UNIT_BIN)
 
@@ -20,7 +20,7 @@ FUZZ_BIN  := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libbulkhead.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Isrc $(ALLCFLAGS) -fsanitize=fuzzer -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS)
+	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -fsanitize=fuzzer -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS)
 
 fuzz: $(FUZZ_BIN)
 
