@@ -112,7 +112,8 @@ def test_the_terminals_signals_do_not_reach_workers(server, ports):
 
 
 def test_quick_deaths_back_off_and_park_while_others_serve(server, ports):
-    s = server(three(ports, "restart { backoff 20ms to 100ms; park after 4 in 60s }\n"))
+    s = server(three(ports, "restart { backoff 20ms to 100ms; park after 4 in 60s }\n"),
+               env={"ASAN_OPTIONS": "handle_segv=0", "TSAN_OPTIONS": "handle_segv=0"})
     for n in range(1, 5):
         pid = wait_for(lambda: s.workers(ports[0]).get((ports[0], 1)), "a worker")
         os.kill(pid, signal.SIGSEGV)
