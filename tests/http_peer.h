@@ -31,6 +31,7 @@ struct peer {
 	unsigned status; /* of the last exchange that ended */
 	char method[16]; /* and its method as sent */
 	uint64_t body_received, body_sent;
+	bool heads[64]; /* was the answer to the first, second … request one to HEAD? */
 	struct http_location location; /* what "/test" serves */
 };
 
@@ -75,6 +76,8 @@ static inline void peer_done(void *connection, const struct exchange *ex)
 	struct peer *p = connection;
 	const struct http_request *r = &ex->request;
 	size_t n = r->method_text.len;
+	if (p->done < sizeof(p->heads) / sizeof(p->heads[0]))
+		p->heads[p->done] = r->method == HTTP_HEAD;
 	p->done++;
 	p->status = ex->status;
 	p->body_received = ex->body_received;

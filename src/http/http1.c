@@ -259,6 +259,7 @@ static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 		return len;
 	}
 	size_t used = (size_t)framing;
+	h->body_seen = true; /* a size is the beginning of the body */
 	if (http1_chunked_ended(&h->chunked)) {
 		request_end(h);
 		return used;

@@ -1,0 +1,74 @@
+/*
+ * The head parser and what it calls. Any bytes, in one piece and byte by byte: the same result, and
+ * every slice of it lies inside of the head.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+#define REQUIRE(condition)        \
+	do {                      \
+		if (!(condition)) \
+			abort();  \
+	} while (0)
+
+static void slice_check(const struct http_request *r, struct http_slice s, size_t known)
+{
+	REQUIRE(s.off <= known && s.len <= known - s.off);
+	for (uint32_t i = 0; i < s.len; i++) {
+		char c = http_slice_at(r, s)[i];
+		REQUIRE(c != '\r' && c != '\n' && c != '\0');
+	}
+}
+
+static void path_check(const struct http_request *r)
+{
+	char path[256];
+	long n = http_path_normalize(http_slice_at(r, r->path), r->path.len, path, sizeof(path));
+	if (n < 0)
+		return;
+	REQUIRE(n > 0 && path[0] == '/' && memchr(path, '\0', (size_t)n) == NULL);
+	for (char *at = path, *end = path + n; at < end; at++) { /* no dot segment is left */
+		size_t left = (size_t)(end - at);
+		REQUIRE(!(left == 2 && memcmp(at, "/.", 2) == 0));
+		REQUIRE(!(left == 3 && memcmp(at, "/..", 3) == 0));
+		REQUIRE(!(left > 2 && memcmp(at, "/./", 3) == 0));
+		REQUIRE(!(left > 3 && memcmp(at, "/../", 4) == 0));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static struct http_request whole, split;
+	const size_t head_max = 2048;
+	const char *text = (const char *)data;
+	size_t scan = 0;
+	long n = http_request_parse(text, len, head_max, &scan, &whole), m = 0;
+	size_t known = len < head_max ? len : head_max;
+
+	REQUIRE(n <= (long)known);
+	if (n != 0) {
+		slice_check(&whole, whole.method_text, known);
+		slice_check(&whole, whole.target, known);
+		slice_check(&whole, whole.path, known);
+		slice_check(&whole, whole.query, known);
+		slice_check(&whole, whole.host, known);
+		for (unsigned i = 0; i < whole.fields_count; i++) {
+			slice_check(&whole, whole.fields[i].name, known);
+			slice_check(&whole, whole.fields[i].value, known);
+		}
+	}
+	if (n > 0)
+		path_check(&whole);
+
+	scan = 0;
+	for (size_t i = 0; i <= len && m == 0; i++)
+		m = http_request_parse(text, i, head_max, &scan, &split);
+	REQUIRE(m == n);
+	if (n > 0)
+		REQUIRE(split.framing == whole.framing && split.fields_count == whole.fields_count);
+	return 0;
+}
