@@ -392,7 +392,8 @@ static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 void conn_drain(struct conn *c)
 {
 	uint8_t byte;
-	if (c->state == CONN_HANDSHAKE || c->closing) { /* its first request is still served */
+	c->wait = WAIT_NONE;                       /* other limits from now on */
+	if (c->state != CONN_OPEN || c->closing) { /* its first request is still served */
 		conn_wait_update(c);
 		return;
 	}
@@ -401,7 +402,6 @@ void conn_drain(struct conn *c)
 	if (p->ops->phase(p) != PROTO_IDLE ||
 	    recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		p->ops->drain(p);
-	c->wait = WAIT_NONE; /* other limits from now on */
 	conn_advance(c, NULL, 0);
 }
 

@@ -74,8 +74,9 @@ struct worker_loop {
 struct worker {
 	struct ipc_start start;
 	int channel_fd;
-	struct loop_io channel; /* in loop 0 */
-	struct loop_io signals; /* in loop 0 */
+	struct loop_io channel;           /* in loop 0 */
+	struct loop_io signals;           /* in loop 0 */
+	struct loop_timer drain_deadline; /* in loop 0; after a SIGTERM of its own */
 	struct conf *conf;
 	const struct conf_port *port;
 	struct routes routes;
