@@ -67,6 +67,16 @@ static void child_release(struct child *c)
 	c->pid = -1;
 }
 
+/* "was killed by signal 9 (SIGKILL) after 12.345s and 45 requests", and what it said itself. */
+static void end_describe(struct text *t, const struct child *c, int status)
+{
+	cause_describe(t, status);
+	text_add_char(t, ' ');
+	life_describe(t, c, c->port->master->loop.now_ms - c->started_ms);
+	if (c->failure[0] != '\0')
+		text_addf(t, ": %s", c->failure);
+}
+
 static void ended_while_draining(struct child *c, int status)
 {
 	struct master *m = c->port->master;
@@ -74,19 +84,18 @@ static void ended_while_draining(struct child *c, int status)
 	char line[2048];
 	struct text t;
 	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	text_init(&t, line, sizeof(line));
 	if (clean) {
 		m->drained++;
+		text_add_str(&t, "drained ");
+		life_describe(&t, c, m->loop.now_ms - c->started_ms);
 	} else {
-		m->killed++;
-		m->cut += child_connections(c);
+		if (WIFSIGNALED(status) || WEXITSTATUS(status) == EX_TEMPFAIL) {
+			m->killed++;
+			m->cut += child_connections(c);
+		}
+		end_describe(&t, c, status);
 	}
-	text_init(&t, line, sizeof(line));
-	if (clean)
-		text_add_str(&t, "drained");
-	else
-		cause_describe(&t, status);
-	text_add_char(&t, ' ');
-	life_describe(&t, c, m->loop.now_ms - c->started_ms);
 	log_write_for(&m->log, port_number(p), c->worker, clean ? LOG_INFO : LOG_WARNING,
 		      "worker %u (pid %d) %s", c->worker, (int)c->pid, line);
 	child_release(c);
@@ -113,11 +122,7 @@ static void ended_in_service(struct child *c, int status)
 
 	text_init(&t, line, sizeof(line));
 	text_addf(&t, "worker %u (pid %d) ", worker, (int)c->pid);
-	cause_describe(&t, status);
-	text_add_char(&t, ' ');
-	life_describe(&t, c, uptime_ms);
-	if (c->failure[0] != '\0')
-		text_addf(&t, ": %s", c->failure);
+	end_describe(&t, c, status);
 	bool was_ready = c->state != CHILD_STARTING;
 	child_release(c);
 
