@@ -47,11 +47,10 @@ static void message_take(struct child *c, struct ipc_message *message)
 		break;
 	case IPC_FAILED:
 		text_init(&text, c->failure, sizeof(c->failure));
-		for (size_t i = 0; i < message->len; i++) /* its sentence: only controls matter */
-			text_add_char(&text,
-				      message->payload[i] >= 0x20 && message->payload[i] < 0x7f
-					  ? (char)message->payload[i]
-					  : '?');
+		for (size_t i = 0; i < message->len; i++) { /* a sentence: only controls matter */
+			bool plain = message->payload[i] >= 0x20 && message->payload[i] < 0x7f;
+			text_add(&text, plain ? (const char *)&message->payload[i] : "?", 1);
+		}
 		break;
 	case IPC_LOG_BROKEN:
 		sinks_reconnect(c->port->master);

@@ -89,7 +89,7 @@ struct master {
 	bool sinks_missing;            /* the last attempt did not mend all */
 	struct loop_timer log_tick;
 	bool settled; /* every port has been SERVING or PARKED once */
-	bool failed; /* and none of them is served */
+	bool failed;  /* and none of them is served */
 	bool draining;
 	bool hurried;             /* a second signal */
 	unsigned drained, killed; /* workers, while draining */

@@ -13,8 +13,8 @@
 
 #include "base/fd.h"
 
-#define WIRE_HIGH  65536           /* ciphertext that is gathered before it is sent */
-#define TURN_BYTES (4 * WIRE_HIGH) /* output of one connection before others have their turn */
+#define WIRE_HIGH  ((size_t)64 * 1024) /* ciphertext that is gathered before it is sent */
+#define TURN_BYTES (4 * WIRE_HIGH)     /* output of one connection before others have their turn */
 #define CIPHER_MAX                                                                    \
 	(8 * WIRE_HIGH) /* what may wait for the kernel; flow control stays far below \
 			 */

@@ -23,8 +23,8 @@
 #include "tls/session.h"
 #include "worker/route.h"
 
-#define WORKER_LOOPS_MAX 64    /* as many as conf allows threads */
-#define RECEIVE_BYTES    65536 /* one recv: four full records */
+#define WORKER_LOOPS_MAX 64                  /* as many as conf allows threads */
+#define RECEIVE_BYTES    ((size_t)64 * 1024) /* one recv: four full records */
 
 struct worker;
 struct conn;
