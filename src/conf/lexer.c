@@ -152,6 +152,7 @@ static void bad_escape(struct conf_parser *p, const struct conf_where *at, const
 			   conf_show(&shown, text));
 }
 
+/* The bytes of a string; escapes that are none are told, unless the string's end is missing. */
 static void decode_string(struct conf_parser *p, const struct scanned *s, struct conf_token *token)
 {
 	size_t len = 0;
@@ -171,12 +172,24 @@ static void decode_string(struct conf_parser *p, const struct scanned *s, struct
 			struct conf_where at = token->where;
 			at.column += (unsigned)(in - s->begin) + 1;
 			bad_escape(p, &at, in + 1, 1);
+			token->value.broken = true;
 		}
 		in += 1 + used;
 	}
 	token->value.data = out;
 	token->value.len = len;
-	if (s->unterminated)
+}
+
+/* What follows the missing quote on its line is lost, so nothing is missed in the block. Where the
+ * file ends too, in a block, that is the mistake, and the next token tells it. */
+static void miss_quote(struct conf_parser *p, const struct scanned *s, struct conf_token *token)
+{
+	struct conf_block *block = conf_block_top(p);
+	bool at_end = s->end == p->source->cursor.end;
+	token->value.broken = true;
+	if (block->damaged != NULL)
+		*block->damaged = true;
+	if (!at_end || p->blocks_count == p->source->blocks_base)
 		conf_error(p, &token->where, "the string has no closing quote on its line");
 }
 
@@ -192,6 +205,8 @@ static void read_token(struct conf_parser *p, struct conf_token *token)
 	};
 	if (s.kind == T_STRING) {
 		decode_string(p, &s, token);
+		if (s.unterminated)
+			miss_quote(p, &s, token);
 	} else if (s.kind == T_WORD) {
 		size_t len = (size_t)(s.end - s.begin);
 		const struct conf_keyword *keyword = conf_keyword_find(s.begin, len);

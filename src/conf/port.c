@@ -17,7 +17,7 @@ void conf_port_open(struct conf_parser *p, const struct conf_value *value,
 	struct conf_block *block = conf_block_push(p, CONF_BLOCK_PORT, where);
 	if (port == NULL || ports == NULL)
 		return; /* p->stop: no statement follows */
-	(void)conf_quantity(p, "a port", CONF_NUMBER, 1, 65535, value, at, &number);
+	(void)conf_quantity(p, "port", CONF_NUMBER, 1, 65535, value, at, &number);
 	port->port.number = (uint16_t)number;
 	port->port.threads = 1;
 	port->port.where = *where;

@@ -67,6 +67,8 @@ bool conf_once(struct conf_parser *p, int token, const struct conf_where *where)
 bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struct conf_value *value,
 		const struct conf_where *at)
 {
+	if (value->broken)
+		return false;
 	if (value->len == 0) {
 		conf_error(p, at, "%s cannot be empty", what);
 		return false;
