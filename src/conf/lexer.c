@@ -66,9 +66,11 @@ static void scan_string(struct conf_cursor *c, struct scanned *s)
 		return;
 	}
 	s->unterminated = true;
-	while (s->end > s->begin && strchr(" \t\r;}", s->end[-1]) != NULL && s->end[-1] != '\0')
-		s->end--;
-	c->at = s->end;
+	const char *tail = s->end;
+	while (tail > s->begin && strchr(" \t\r;}", tail[-1]) != NULL && tail[-1] != '\0')
+		tail--;
+	if (memchr(tail, '}', (size_t)(s->end - tail)) != NULL)
+		c->at = s->end = tail;
 }
 
 static void scan(struct conf_cursor *c, struct scanned *s)
@@ -180,16 +182,21 @@ static void decode_string(struct conf_parser *p, const struct scanned *s, struct
 	token->value.len = len;
 }
 
-/* What follows the missing quote on its line is lost, so nothing is missed in the block. Where the
- * file ends too, in a block, that is the mistake, and the next token tells it. */
+/* Does the file end right here, in a block? Then that is the mistake, and the next token tells it:
+ * what is here may be half of what was meant. */
+static bool cut_in_block(const struct conf_parser *p, const char *end)
+{
+	return end == p->source->cursor.end && p->blocks_count > p->source->blocks_base;
+}
+
+/* What follows the missing quote on its line is lost, so nothing is missed in the block. */
 static void miss_quote(struct conf_parser *p, const struct scanned *s, struct conf_token *token)
 {
 	struct conf_block *block = conf_block_top(p);
-	bool at_end = s->end == p->source->cursor.end;
 	token->value.broken = true;
 	if (block->damaged != NULL)
 		*block->damaged = true;
-	if (!at_end || p->blocks_count == p->source->blocks_base)
+	if (!cut_in_block(p, s->end))
 		conf_error(p, &token->where, "the string has no closing quote on its line");
 }
 
@@ -213,7 +220,8 @@ static void read_token(struct conf_parser *p, struct conf_token *token)
 		const char *data = keyword != NULL ? keyword->name : conf_copy(p, s.begin, len);
 		token->kind = keyword != NULL ? keyword->token : T_WORD;
 		if (data != NULL)
-			token->value = (struct conf_value){.data = data, .len = len};
+			token->value = (struct conf_value){
+			    .data = data, .len = len, .broken = cut_in_block(p, s.end)};
 	} else if (s.kind == T_INCLUDE_END && p->source->parent == NULL) {
 		token->kind = T_YYEOF;
 	}

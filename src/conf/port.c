@@ -67,6 +67,8 @@ static bool normalize(struct conf_parser *p, const struct conf_value *value,
 		return inet_ntop(AF_INET, &v4, out, INET6_ADDRSTRLEN) != NULL;
 	if (inet_pton(AF_INET6, value->data, &v6) == 1 && !IN6_IS_ADDR_V4MAPPED(&v6))
 		return inet_ntop(AF_INET6, &v6, out, INET6_ADDRSTRLEN) != NULL;
+	if (value->broken)
+		return false;
 	conf_error(p, at,
 		   "`%s` is not an address; write a numeric IPv4 or IPv6 address such as 127.0.0.1 "
 		   "or ::1, or `*` for all",

@@ -23,7 +23,7 @@ struct mistake {
 	const char *words[EXPECTED_MAX]; /* keywords that would fit */
 	size_t words_count;
 	bool wants_value, wants_string, wants_open;
-	bool at_end;                        /* the file ends, or ends in this very word */
+	bool at_end;                        /* the file ends, or ends with this token */
 	bool at_statement;                  /* a statement could begin here */
 	const struct conf_keyword *keyword; /* what the token is, or probably was meant to be */
 	bool misspelt;                      /* ... the latter */
@@ -269,8 +269,8 @@ static void tell(struct mistake *m)
 	char expected[512];
 	const struct conf_token *token = m->token;
 	(void)list_expected(m, expected, sizeof(expected));
-	bool whole = token->kind == T_WORD && m->p->blocks_count == m->p->source->blocks_base;
-	if (m->at_end && !whole)
+	bool end = token->kind == T_YYEOF || token->kind == T_INCLUDE_END;
+	if (end || (m->at_end && m->p->blocks_count > m->p->source->blocks_base))
 		tell_end(m, expected);
 	else if (token->kind == T_CLOSE)
 		tell_close(m, expected);
@@ -354,13 +354,22 @@ static void plan(struct mistake *m)
 		*conf_block_top(p)->damaged = true;
 }
 
+/* Is the token the end of its file, or the last of it and maybe cut? */
+static bool is_at_end(const struct conf_parser *p)
+{
+	int kind = p->last.kind;
+	if (kind == T_YYEOF || kind == T_INCLUDE_END)
+		return true;
+	return kind != T_OPEN && kind != T_CLOSE && kind != T_SEMICOLON &&
+	       p->source->cursor.at == p->source->cursor.end;
+}
+
 void conf_mistake(struct conf_parser *p, const char *const *expected, size_t count)
 {
 	struct mistake m = {.p = p, .token = &p->last};
 	if (p->stop)
 		return;
-	m.at_end = p->last.kind == T_YYEOF || p->last.kind == T_INCLUDE_END ||
-		   (p->last.kind == T_WORD && p->source->cursor.at == p->source->cursor.end);
+	m.at_end = is_at_end(p);
 	sort_out(&m, expected, count);
 	find_keyword(&m);
 	(void)conf_show(&p->last.value, m.shown);

@@ -137,6 +137,8 @@ bool conf_quantity(struct conf_parser *p, const char *what, enum conf_unit unit,
 	int error = unit_parse(unit, value, min, max, ret);
 	if (error == 0)
 		return true;
+	if (value->broken)
+		return false;
 	(void)unit_format(unit, min, low);
 	(void)unit_format(unit, max, high);
 	if (error == -ERANGE)
