@@ -32,8 +32,7 @@ struct mistake {
 	char shown[CONF_SHOWN_MAX];
 };
 
-/* --- what was expected -------------------------------------------------------------------------
- */
+/* --- what was expected ------------------------------------------------------------------------ */
 
 static void sort_out(struct mistake *m, const char *const *expected, size_t count)
 {
@@ -128,8 +127,7 @@ static const char *list_expected(const struct mistake *m, char *out, size_t size
 	return out;
 }
 
-/* --- what was meant ----------------------------------------------------------------------------
- */
+/* --- what was meant --------------------------------------------------------------------------- */
 
 static void find_keyword(struct mistake *m)
 {
@@ -164,8 +162,7 @@ static unsigned levels_out(const struct mistake *m)
 	return 0;
 }
 
-/* --- what to say -------------------------------------------------------------------------------
- */
+/* --- what to say ------------------------------------------------------------------------------ */
 
 static void tell_end(struct mistake *m, const char *expected)
 {
@@ -284,8 +281,7 @@ static void tell(struct mistake *m)
 		tell_other(m, expected);
 }
 
-/* --- how to go on ------------------------------------------------------------------------------
- */
+/* --- how to go on ----------------------------------------------------------------------------- */
 
 static void hand_out(struct conf_parser *p, const struct conf_token *like, int kind)
 {

@@ -531,8 +531,20 @@ static void duplicates_are_told(void **state)
 	    "12:1 duplicate `tls`; the first one is at line 1\n");
 }
 
-/* --- mistakes: one message each, and the next one is still found --------------------------------
- */
+static void socket_paths_are_bounded(void **state)
+{
+	(void)state;
+	struct conf_options options = {.directory = "/a/folder/with/a/name"};
+	char text[256];
+	(void)snprintf(text, sizeof(text), TLS "port 1 { echo } log to journal path \"%0107d\"", 0);
+	parse_with(text, &options,
+		   "2:37 a socket's path has at most 107 bytes, this one has 129 in full\n");
+	(void)snprintf(text, sizeof(text), TLS "port 1 { echo } log to journal path \"%0108d\"", 0);
+	parse_with(text, &options,
+		   "2:37 a socket's path has at most 107 bytes, this one has 108\n");
+}
+
+/* --- mistakes: one message each, and the next one is still found ------------------------------ */
 
 static void misspelt_words_are_recognised(void **state)
 {
@@ -909,8 +921,7 @@ static void included_files_end_what_they_begin(void **state)
 			       "p.conf:1:1 duplicate port 1; the first one is at line 1\n");
 }
 
-/* --- size --------------------------------------------------------------------------------------
- */
+/* --- size ------------------------------------------------------------------------------------- */
 
 static void many_ports_are_quick(void **state)
 {
@@ -964,6 +975,7 @@ int main(void)
 	    cmocka_unit_test(locations_are_checked),
 	    cmocka_unit_test(responses_are_checked),
 	    cmocka_unit_test(duplicates_are_told),
+	    cmocka_unit_test(socket_paths_are_bounded),
 	    cmocka_unit_test(misspelt_words_are_recognised),
 	    cmocka_unit_test(what_was_expected_is_told),
 	    cmocka_unit_test(missing_braces_are_found),
