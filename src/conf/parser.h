@@ -32,6 +32,7 @@
 #define CONF_LOCATION_PATH_MAX 4096
 #define CONF_SOCKET_PATH_MAX   107 /* sun_path of unix(7) less its terminator */
 #define CONF_USER_MAX          32
+#define CONF_PARK_MAX          64 /* deaths; the restart policy remembers no more */
 #define CONF_THREADS_MAX       64
 #define CONF_WORKERS_MAX       64
 

@@ -111,7 +111,8 @@ void conf_set_park(struct conf_parser *p, const struct conf_value *after,
 	struct conf_restart *restart = &p->scope->restart;
 	uint64_t deaths, within;
 	(void)conf_once(p, T_PARK, where);
-	bool good = conf_quantity(p, "park after", CONF_NUMBER, 1, 1000, after, at, &deaths);
+	bool good =
+	    conf_quantity(p, "park after", CONF_NUMBER, 1, CONF_PARK_MAX, after, at, &deaths);
 	if (!conf_quantity(p, "park in", CONF_DURATION, 10, DAY_MS, window, at2, &within) || !good)
 		return;
 	restart->park_after = (uint32_t)deaths;

@@ -433,7 +433,7 @@ static void values_are_checked(void **state)
 		 "2:23 workers 65 is out of range; it can be 1 to 64\n"
 		 "3:7 drain 99999999999999999999 is out of range; it can be 0ms to 1d\n"
 		 "4:19 backoff goes from the shorter time to the longer: 2s is more than 1s\n"
-		 "4:40 park after 0 is out of range; it can be 1 to 1000\n");
+		 "4:40 park after 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 { echo }\nuser \"\"\nlog to syslog facility kern",
 		 "3:6 a user's name cannot be empty\n"
 		 "4:24 unknown facility `kern`; there are auth, authpriv, cron, daemon, ftp, lpr, "
