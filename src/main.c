@@ -27,9 +27,13 @@
 static void report(void *arg, enum conf_severity severity, const struct conf_where *where,
 		   const char *text)
 {
+	const char *kind = severity == CONF_ERROR ? "error" : "warning";
 	(void)arg;
-	fprintf(stderr, "%s:%u:%u: %s: %s\n", where->file, where->line, where->column,
-		severity == CONF_ERROR ? "error" : "warning", text);
+	if (where->line == 0) /* the file as a whole */
+		fprintf(stderr, "%s: %s: %s\n", where->file, kind, text);
+	else
+		fprintf(stderr, "%s:%u:%u: %s: %s\n", where->file, where->line, where->column, kind,
+			text);
 }
 
 static int conf_get(const struct arguments *a, struct conf **ret)

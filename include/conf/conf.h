@@ -18,13 +18,14 @@
 
 struct conf_where {
 	const char *file; /* owned by the struct conf */
-	unsigned line;	  /* from 1 */
-	unsigned column;  /* from 1, in bytes */
+	unsigned line;	  /* from 1; 0: the file as a whole, or "command line" */
+	unsigned column;  /* from 1, in bytes; 0 with line 0 */
 };
 
 enum conf_severity { CONF_ERROR, CONF_WARNING };
 
-/* Is called once per finding, in the order of the text; the text is one sentence. */
+/* Is called once per finding, file by file, each in the order of its text, once all is read; the
+ * text is one sentence without a full stop. Where and text are good until the call returns. */
 typedef void conf_report_fn(void *arg, enum conf_severity, const struct conf_where *,
 			    const char *text);
 
@@ -78,9 +79,9 @@ struct conf_location {
 	char *path; /* a prefix by whole segments, normalized; "/" for the port's own handler */
 	enum conf_handler handler;
 	int status; /* from here on: CONF_RESPOND only */
-	char *body;
+	char *body; /* never NULL; may hold NUL bytes, and one more follows it */
 	size_t body_len;
-	char *type;
+	char *type; /* never NULL; meaningless where the status takes no body */
 	struct conf_header *headers;
 	size_t headers_count;
 	struct conf_where where;
@@ -126,15 +127,20 @@ struct conf_options {
  * Parses a file, or text of len bytes that is called name in messages. All findings go to report
  * (may be NULL). Returns 0 and a configuration that the caller ends with conf_free(), or -EINVAL
  * when there was at least one CONF_ERROR, or -ENOMEM; ret_conf is untouched then.
+ *
+ * Text does not touch the file system: include is refused in it, and only a relative path asks for
+ * the current directory.
  */
 int conf_parse_file(const char *path, const struct conf_options *, conf_report_fn *report,
 		    void *arg, struct conf **ret_conf);
 int conf_parse_text(const char *text, size_t len, const char *name, const struct conf_options *,
 		    conf_report_fn *report, void *arg, struct conf **ret_conf);
+/* Ends all of it at once; nothing in it may be freed or kept on its own. NULL is ignored. */
 void conf_free(struct conf *);
 
 /* Writes the canonical text: everything spelled out, one fixed order, parses to the same text
- * again. conf_dump_port() writes what is global and this one port. */
+ * again (threads only when it is not 1: a build without threads must read the text, too).
+ * conf_dump_port() writes what is global and this one port. */
 void conf_dump(const struct conf *, FILE *);
 void conf_dump_port(const struct conf *, const struct conf_port *, FILE *);
 
