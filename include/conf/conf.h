@@ -18,7 +18,7 @@
 
 struct conf_where {
 	const char *file; /* owned by the struct conf */
-	unsigned line;	  /* from 1; 0: the file as a whole, or "command line" */
+	unsigned line;    /* from 1; 0: the file as a whole, or "command line" */
 	unsigned column;  /* from 1, in bytes; 0 with line 0 */
 };
 
@@ -45,7 +45,7 @@ struct conf_log {
 
 struct conf_certificate {
 	char *certificate; /* PEM, the leaf first, then its chain */
-	char *key;	   /* PEM */
+	char *key;         /* PEM */
 	struct conf_where where;
 };
 
@@ -54,18 +54,18 @@ struct conf_limits {
 	uint32_t requests;    /* on one connection */
 	uint32_t head_bytes;
 	uint64_t body_bytes;
-	uint64_t idle_ms;	 /* between two requests */
-	uint64_t head_ms;	 /* from a head's first byte to its last */
-	uint64_t handshake_ms;	 /* from accept to the end of the handshake */
-	uint64_t body_ms;	 /* a request body that does not progress */
-	uint64_t write_ms;	 /* a response that is not taken */
+	uint64_t idle_ms;      /* between two requests */
+	uint64_t head_ms;      /* from a head's first byte to its last */
+	uint64_t handshake_ms; /* from accept to the end of the handshake */
+	uint64_t body_ms;      /* a request body that does not progress */
+	uint64_t write_ms;     /* a response that is not taken */
 };
 
 /* Restart policy: bulkhead.conf(5) "restart". */
 struct conf_restart {
 	uint64_t backoff_min_ms;
 	uint64_t backoff_max_ms;
-	uint32_t park_after; /* deaths … */
+	uint32_t park_after;     /* deaths … */
 	uint64_t park_window_ms; /* … within this time */
 	enum conf_parked while_parked;
 };
@@ -115,12 +115,13 @@ struct conf {
 
 /* What the command line and the build say; all may be 0 or NULL. */
 struct conf_options {
-	bool threads_built;	 /* built with THREADS=1: "threads" is allowed */
-	uint32_t workers;	 /* overrides every port's (-w) */
-	const char *certificate; /* overrides the global pair (--certificate, --key); both or none */
+	bool threads_built; /* built with THREADS=1: "threads" is allowed */
+	uint32_t workers;   /* overrides every port's (-w) */
+	const char
+	    *certificate; /* overrides the global pair (--certificate, --key); both or none */
 	const char *key;
-	const char *directory;	 /* what relative paths are relative to, for text without a file;
-				    NULL: the current directory */
+	const char *directory; /* what relative paths are relative to, for text without a file;
+				  NULL: the current directory */
 };
 
 /*
