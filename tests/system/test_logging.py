@@ -1,0 +1,450 @@
+"""Logging: to a real journald, a real rsyslogd and the console; what cannot be taken is dropped and
+counted, what clients send forges nothing."""
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+import daemons
+from harness import BINARY, HELLO, Connection, Server, get, wait_for
+
+STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+ACCESS = (r'Received (?:[A-Z.]+|malformed) request from \(\'[0-9a-f.:]+\', \d+\) '
+          r'"(?:-|[!-~]+ [ -~]* HTTP/1\.\d)" \d{3} \d+ \d+\.\dms')
+
+# Targets and heads that try to look like something else. What a parser refuses is logged, too.
+HOSTILE = [
+    b"GET /%0a2024-12-06%2010:15:30,123%20-%20[PORT%201]%20forged HTTP/1.1\r\nHost: a\r\n\r\n",
+    b'GET /"HTTP/1.1"200 HTTP/1.1\r\nHost: a\r\n\r\n',
+    b'GET /a"b\\nc\\"d\\\\ HTTP/1.1\r\nHost: a\r\n\r\n',
+    b"GET /%1b[2J%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /\x1b[2J HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /\xff\xfe\x85\x9b HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /\nBULKHEAD_STATUS=999\nX: HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /x\rforged HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"\nPRIORITY=0\n\r\n\r\n",
+    b"GET /x HTTP/1.1\r\nHost: a\nforged\r\n\r\n",
+    b"G\"E'T /x HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"M" * 5000 + b" / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /%0aMESSAGE=forged%0aBULKHEAD_STATUS=999 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /long?" + b"\\\"" * 6000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /" + b"l" * 60000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"\x16\x03\x01\x1b[2J\r\n\r\n",
+]
+
+
+def one(port, extra=""):
+    return f'{extra}port {port} {{ respond 200 "Hello, world!\\n" }}\n'
+
+
+def send_hostile(port):
+    for head in HOSTILE:
+        with Connection(port) as c:
+            c.send(head)
+            assert c.response().status in (200, 400, 414, 431, 501), head
+
+
+def burst(port, count, path="/"):
+    """So many requests, all in one breath, each of them answered; returns what they took."""
+    begun = time.monotonic()
+    with Connection(port) as c:
+        request = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+        for done in range(0, count, 100):
+            n = min(100, count - done)
+            c.send(request * n)
+            for _ in range(n):
+                assert c.response().status == 200
+    return time.monotonic() - begun
+
+
+def dropped(lines):
+    return sum(int(m[1]) for m in re.finditer(r"(\d+) log records? (?:was|were) dropped",
+                                              "\n".join(lines)))
+
+
+# --- the console -------------------------------------------------------------------------------
+
+
+def test_a_console_line_begins_exactly_so(server, ports):
+    s = server(one(ports[0]))
+    assert get(ports[0], "/path").body == HELLO
+    s.wait_log(r"Received")
+    assert re.search(rf"(?m)^{STAMP} - \[PORT {ports[0]}\] Received GET request from "
+                     r'\(\'127\.0\.0\.1\', \d+\) "GET /path HTTP/1\.1" 200 14 \d+\.\dms$', s.log())
+
+
+def test_a_console_line_names_the_client(server, ports):
+    s = server(one(ports[0]))
+    with Connection(ports[0]) as c, Connection(ports[0], host="::1") as six:
+        c.get("/a?b=c")
+        six.send(b"HEAD /six HTTP/1.0\r\n\r\n")
+        six.response("HEAD")
+        s.wait_log(rf"from \('127\.0\.0\.1', {c.local_port}\) \"GET /a\?b=c HTTP/1\.1\" 200 14 ")
+        s.wait_log(rf"from \('::1', {six.local_port}\) \"HEAD /six HTTP/1\.0\" 200 0 ")
+
+
+def test_the_time_zone_is_the_environments(server, ports):
+    s = server(one(ports[0]), env={"TZ": "EAST-5:30"})
+    stamp = re.match(r"(\S+ \S+),\d{3} - ", s.log())[1]
+    told = time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S"))
+    there = time.mktime(time.gmtime(time.time() + 5.5 * 3600))
+    assert abs(told - there) < 900
+
+
+def test_access_log_on_off_and_errors(server, ports):
+    s = server(one(ports[0]) +
+               f'port {ports[1]} {{ access log off respond 200 }}\n'
+               f'port {ports[2]} {{ access log errors location "/a" {{ respond 200 }} }}')
+    for p in ports:
+        with Connection(p) as c:
+            assert c.get("/a").status == 200
+            c.get("/b")
+            c.send(b"broken\r\n\r\n")
+            assert c.response().status == 400
+    s.stop()
+    records = re.findall(r'\[PORT (\d+)\] Received \w+ request from \S+ \d+\) "(.*)" (\d+)', s.log())
+    assert [r for r in records if r[0] == str(ports[1])] == []
+    assert [r[1:] for r in records if r[0] == str(ports[2])] == \
+        [("GET /b HTTP/1.1", "404"), ("-", "400")]
+    assert len([r for r in records if r[0] == str(ports[0])]) == 3
+
+
+def test_no_client_forges_a_console_line(server, ports):
+    s = server(one(ports[0], "limits { head 64K }\n"))
+    send_hostile(ports[0])
+    s.wait_log("Received", count=len(HOSTILE))
+    s.stop()
+    text = s.log_path.read_bytes()
+    assert re.fullmatch(rb"[ -~\n]*", text)
+    lines = text.decode().splitlines()
+    for line in lines:
+        assert re.match(rf"{STAMP} - \[(MASTER|PORT {ports[0]})\] ", line), line
+        assert len(line) <= 4000
+    records = [line for line in lines if "Received" in line]
+    assert len(records) == len(HOSTILE)
+    for line in records:
+        assert re.fullmatch(rf"{STAMP} - \[PORT {ports[0]}\] {ACCESS}", line), line
+        quoted = line.split('"', 1)[1].rsplit('"', 1)[0]
+        assert not re.search(r'(?<!\\)(?:\\\\)*"', quoted), line  # no quote that is not escaped
+    assert sum(re.search(r'\.\.\. HTTP/1\.\d" \d{3} ', line) is not None for line in records) == 2
+
+
+class Piped(Server):
+    """A server whose standard error is a small pipe that nobody reads until collect()."""
+
+    def start(self):
+        self.reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        # The log file is what the pipe has given so far.
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=writer,
+                                        stderr=writer, env=self.env, cwd=self.cwd,
+                                        start_new_session=True)
+        os.close(writer)
+        wait_for(self.is_served, "a served port")
+        return self
+
+    def is_served(self):
+        with open(self.log_path, "ab") as f:
+            f.write(os.read(self.reader, 65536))
+        return "is served" in self.log()
+
+    def collect(self):
+        def run():
+            with open(self.log_path, "ab", buffering=0) as f:
+                while data := os.read(self.reader, 65536):
+                    f.write(data)
+
+        self.thread = threading.Thread(target=run)
+        self.thread.start()
+
+    def give_up(self):
+        os.close(self.reader)
+        self.reader = -1
+
+    def cleanup(self):
+        if self.reader >= 0 and not hasattr(self, "thread"):
+            self.collect()
+        super().cleanup()
+        if hasattr(self, "thread"):
+            self.thread.join()
+            os.close(self.reader)
+
+
+@pytest.fixture
+def piped(tmp_path, certificates):
+    started = []
+
+    def start(text):
+        s = Piped(tmp_path / f"piped{len(started)}", certificates, text)
+        started.append(s)
+        return s.start()
+
+    yield start
+    for s in started:
+        s.cleanup()
+        assert not s.sanitizer_findings()
+
+
+def test_a_full_console_pipe_costs_records_only(piped, ports):
+    s = piped(one(ports[0]))
+    before = s.workers()
+    assert burst(ports[0], 500) < 60
+    assert burst(ports[0], 200, "/" + "x" * 2000) < 60
+    s.collect()
+    s.wait_log("log records were dropped")
+    assert get(ports[0], "/after").status == 200
+    s.wait_log('"GET /after HTTP/1.1" 200 14')
+    assert s.workers() == before
+    assert s.stop() == 0
+    s.thread.join()
+    lines = s.log().splitlines()
+    assert s.log().endswith("\n")
+    assert all(re.match(rf"{STAMP} - \[", line) for line in lines)
+    written = sum("Received" in line for line in lines)
+    assert written + dropped(line for line in lines if "[PORT" in line) == 701
+
+
+def test_a_closed_console_pipe_kills_nobody(piped, ports):
+    s = piped(one(ports[0], "restart { backoff 10ms to 10ms }\n"))
+    before = s.workers()
+    s.give_up()
+    assert burst(ports[0], 100) < 60
+    assert s.workers() == before
+    os.kill(before[ports[0], 1], signal.SIGKILL)  # the master has something to say now
+    assert get(ports[0]).status == 200
+    assert s.stop() == 0
+
+
+# --- which sink --------------------------------------------------------------------------------
+
+
+def test_the_journal_is_chosen_where_standard_error_is_it(server, ports):
+    """JOURNAL_STREAM names what standard error is; the default socket is the namespace's."""
+    daemon = daemons.Journal()
+    try:
+        s = server(one(ports[0]), wait=None,
+                   wrapper=(*daemon.namespace.enter, "sh", "-c",
+                            'export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2); exec "$@"',
+                            "sh"))
+        wait_for(lambda: any("is served" in m for m in daemon.messages()), "a served port")
+        assert get(ports[0]).status == 200
+        wait_for(lambda: daemon.read("BULKHEAD_STATUS=200"), "the access record")
+        assert s.stop() == 0
+        assert s.log() == ""
+    finally:
+        daemon.close()
+
+
+@pytest.mark.parametrize("stream", ["1:2", "", "x", "99999999999999999999:1", None])
+def test_the_console_is_chosen_where_standard_error_is_something_else(server, ports, stream):
+    s = server(one(ports[0]), env={"JOURNAL_STREAM": stream} if stream is not None else None)
+    assert get(ports[0]).status == 200
+    s.wait_log(r"Received GET")
+
+
+def test_syslog_is_chosen_in_the_background(ports, tmp_path, certificates):
+    daemon = daemons.Syslog()
+    pid_file = tmp_path / "pid"
+    config = tmp_path / "bulkhead.conf"
+    config.write_text(certificates.tls() + one(ports[0]))
+    try:
+        subprocess.run([*daemon.namespace.enter, str(BINARY), "-D", "-P", str(pid_file), "-f",
+                        str(config)], check=True, timeout=60, capture_output=True)
+        pid = int(pid_file.read_text())
+        try:
+            assert get(ports[0]).status == 200
+            wait_for(lambda: re.search(rf"\[PORT {ports[0]}\] Received GET", daemon.text()),
+                     "the access record")
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not pid_file.exists(), "the end of the daemon")
+    finally:
+        daemon.close()
+
+
+# --- journald ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def journal():
+    daemon = daemons.Journal()
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def syslog():
+    daemon = daemons.Syslog()
+    yield daemon
+    daemon.close()
+
+
+def test_the_journal_has_every_field(server, ports, journal):
+    server(journal.sink() + f"port {ports[0]} {{ workers 2 echo }}\nport {ports[1]} {{ echo }}",
+           args=["-v"], wait=None)
+    wait_for(lambda: any("ports are served" in m for m in journal.messages()), "served ports")
+    with Connection(ports[0]) as c:
+        identifier = re.search(rb'"request_id":"([0-9a-f-]+)"', c.get("/a/b?c=d").body)[1].decode()
+        client_port = c.local_port
+    record, = wait_for(lambda: journal.read(f"BULKHEAD_PORT={ports[0]}", "BULKHEAD_METHOD=GET"),
+                       "the record")
+    assert re.fullmatch(rf"\[PORT {ports[0]}\] Received GET request from \('127\.0\.0\.1', "
+                        rf'{client_port}\) "GET /a/b\?c=d HTTP/1\.1" 200 \d+ \d+\.\dms',
+                        record["MESSAGE"])
+    assert {name: record[name] for name in (
+        "PRIORITY", "SYSLOG_IDENTIFIER", "BULKHEAD_ROLE", "BULKHEAD_CLIENT", "BULKHEAD_METHOD",
+        "BULKHEAD_PATH", "BULKHEAD_STATUS", "BULKHEAD_REQUEST_ID")} == {
+            "PRIORITY": "6", "SYSLOG_IDENTIFIER": "bulkhead", "BULKHEAD_ROLE": "worker",
+            "BULKHEAD_CLIENT": "127.0.0.1", "BULKHEAD_METHOD": "GET", "BULKHEAD_PATH": "/a/b",
+            "BULKHEAD_STATUS": "200", "BULKHEAD_REQUEST_ID": identifier}
+    assert record["BULKHEAD_WORKER"] in ("1", "2")
+    assert f'200 {record["BULKHEAD_BYTES"]} ' in record["MESSAGE"]
+    shown = float(record["MESSAGE"].rsplit(" ", 1)[1].removesuffix("ms"))
+    assert abs(shown - int(record["BULKHEAD_DURATION_USEC"]) / 1000) < 0.051
+    assert journal.read(f"BULKHEAD_PORT={ports[1]}", "BULKHEAD_METHOD=GET") == []
+    master = journal.read("BULKHEAD_ROLE=master", f"BULKHEAD_PORT={ports[0]}", "BULKHEAD_WORKER=2")
+    assert any("is ready" in r["MESSAGE"] for r in master)
+
+
+def test_no_client_forges_a_journal_field(server, ports, journal):
+    s = server(one(ports[0], journal.sink() + "limits { head 64K }\n"), wait=None)
+    wait_for(lambda: journal.read("BULKHEAD_ROLE=master"), "the start")
+    send_hostile(ports[0])
+    records = wait_for(lambda: len(found := journal.read("BULKHEAD_ROLE=worker")) >= len(HOSTILE)
+                       and found, "all records")
+    assert s.stop() == 0
+    assert len(records) == len(HOSTILE)
+    for r in records:
+        assert re.fullmatch(rf"\[PORT {ports[0]}\] {ACCESS}", r["MESSAGE"]), r["MESSAGE"]
+        assert r["PRIORITY"] == "6" and r["BULKHEAD_STATUS"] != "999"
+        for name, value in r.items():
+            assert isinstance(value, str), name  # nothing twice, nothing that is not text
+            assert re.fullmatch(r"[ -~]*", value), name
+            assert name.startswith(("_", "BULKHEAD_")) or name in (
+                "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER"), name
+        if "BULKHEAD_PATH" in r:
+            assert r["BULKHEAD_PATH"] in r["MESSAGE"]
+
+
+def until_logged(port, found):
+    """Requests go on until one of them is found in the log again; returns how long that took."""
+    begun = time.monotonic()
+
+    def attempt():
+        path = f"/again{time.monotonic_ns()}"
+        assert get(port, path).status == 200
+        end = time.monotonic() + 0.1
+        while time.monotonic() < end:
+            if found(path):
+                return True
+            time.sleep(0.01)
+        return False
+
+    wait_for(attempt, "logging")
+    return time.monotonic() - begun
+
+
+def test_journald_may_die_and_come_back(server, ports, journal, record_property):
+    s = server(one(ports[0], journal.sink() + "log to console\n"))
+    before = s.workers()
+    for _ in range(2):
+        journal.kill()
+        assert burst(ports[0], 200) < 60
+        journal.start()
+        record_property("resumed after seconds", until_logged(
+            ports[0], lambda path: journal.read(f"BULKHEAD_PATH={path}")))
+    told = [r for r in journal.read("BULKHEAD_ROLE=worker") if "dropped" in r["MESSAGE"]]
+    assert told and all(r["PRIORITY"] == "4" for r in told)
+    assert dropped(r["MESSAGE"] for r in told) >= 200  # some more until it was connected again
+    assert s.workers() == before
+    assert s.stop() == 0
+    assert "dropped" not in s.log()  # of the journal only
+
+
+def queue_length():
+    with open("/proc/sys/net/unix/max_dgram_qlen") as f:
+        return int(f.read())
+
+
+def test_a_stopped_journald_costs_records_only(server, ports, journal):
+    s = server(one(ports[0], journal.sink()), wait=None)
+    wait_for(lambda: any("is served" in m for m in journal.messages()), "a served port")
+    journal.signal(signal.SIGSTOP)
+    count = queue_length() + 500
+    assert burst(ports[0], count) < 60
+    journal.signal(signal.SIGCONT)
+    wait_for(lambda: dropped(journal.messages("BULKHEAD_ROLE=worker")), "the word of the loss")
+    wait_for(lambda: len(journal.read("BULKHEAD_STATUS=200")) +
+             dropped(journal.messages("BULKHEAD_ROLE=worker")) == count,
+             "every request, logged or counted")
+    assert s.stop() == 0
+
+
+# --- syslog ------------------------------------------------------------------------------------
+
+
+def test_syslog_has_the_line(server, ports, syslog):
+    server(one(ports[0], syslog.sink("facility local3") + "log to console\n"))
+    assert get(ports[0], "/path?q").status == 200
+    line = wait_for(lambda: [x for x in syslog.lines() if "Received" in x], "the line")[0]
+    assert re.fullmatch(r"158 [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d bulkhead\[\d+\]: "
+                        rf"\[PORT {ports[0]}\] Received GET request from \('127\.0\.0\.1', \d+\) "
+                        r'"GET /path\?q HTTP/1\.1" 200 14 \d+\.\dms', line), line
+    served, = [x for x in syslog.lines() if "is served" in x]
+    assert re.match(r"15\d .* bulkhead\[\d+\]: \[MASTER\] ", served)
+
+
+def test_no_client_forges_a_syslog_line(server, ports, syslog):
+    s = server(one(ports[0], syslog.sink() + "log to console\nlimits { head 64K }\n"))
+    pid = s.workers()[ports[0], 1]
+    send_hostile(ports[0])
+    records = wait_for(lambda: len(found := [x for x in syslog.lines() if "Received" in x])
+                       >= len(HOSTILE) and found, "all lines")
+    assert len(records) == len(HOSTILE)
+    assert s.stop() == 0
+    assert re.fullmatch(r"[ -~\n]*", syslog.text())
+    for line in records:
+        assert re.fullmatch(rf"30 \S+ +\d+ \S+ bulkhead\[{pid}\]: \[PORT {ports[0]}\] {ACCESS}",
+                            line), line
+
+
+def test_rsyslogd_may_die_and_come_back(server, ports, syslog, record_property):
+    s = server(one(ports[0], syslog.sink() + "log to console\n"))
+    before = s.workers()
+    for _ in range(2):
+        syslog.kill()
+        assert burst(ports[0], 200) < 60
+        syslog.start()
+        record_property("resumed after seconds",
+                        until_logged(ports[0], lambda path: path + " " in syslog.text()))
+    assert dropped(syslog.lines()) >= 200
+    assert s.workers() == before
+    assert s.stop() == 0
+
+
+def test_a_stopped_rsyslogd_costs_records_only(server, ports, syslog):
+    s = server(one(ports[0], syslog.sink() + "log to console\n"))
+    syslog.signal(signal.SIGSTOP)
+    count = queue_length() + 500
+    assert burst(ports[0], count) < 60
+    syslog.signal(signal.SIGCONT)
+    wait_for(lambda: dropped(x for x in syslog.lines() if "[PORT" in x), "the word of the loss")
+    wait_for(lambda: sum("Received" in x for x in syslog.lines()) +
+             dropped(x for x in syslog.lines() if "[PORT" in x) == count,
+             "every request, logged or counted")
+    assert s.stop() == 0
+
+
+def test_a_daemon_that_is_missing_at_the_start_may_come_later(server, ports, syslog):
+    syslog.kill()
+    s = server(one(ports[0], syslog.sink() + "log to console\n"))
+    assert burst(ports[0], 50) < 60
+    syslog.start()
+    until_logged(ports[0], lambda path: path + " " in syslog.text())
+    assert s.stop() == 0
