@@ -33,7 +33,7 @@ static void start_message_brings_its_descriptors(void **state)
 	(void)state;
 	assert_int_equal(ipc_channel(channel), 0);
 	for (int i = 0; i < 4; i++)
-		fds[i] = fd_sealed_memory("test", "abcd" + i, 1);
+		fds[i] = fd_sealed_memory("test", &"abcd"[i], 1);
 	assert_int_equal(ipc_send(channel[0], IPC_START, &start, sizeof(start), fds, 4), 0);
 	assert_int_equal(ipc_receive(channel[1], ipc_worker_permits, &m), 1);
 	assert_int_equal(m.type, IPC_START);
