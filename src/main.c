@@ -4,12 +4,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libutil.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -27,9 +27,13 @@
 static void report(void *arg, enum conf_severity severity, const struct conf_where *where,
 		   const char *text)
 {
+	const char *kind = severity == CONF_ERROR ? "error" : "warning";
 	(void)arg;
-	fprintf(stderr, "%s:%u:%u: %s: %s\n", where->file, where->line, where->column,
-		severity == CONF_ERROR ? "error" : "warning", text);
+	if (where->line == 0) /* the file as a whole */
+		fprintf(stderr, "%s: %s: %s\n", where->file, kind, text);
+	else
+		fprintf(stderr, "%s:%u:%u: %s: %s\n", where->file, where->line, where->column, kind,
+			text);
 }
 
 static int conf_get(const struct arguments *a, struct conf **ret)
@@ -47,39 +51,50 @@ static int conf_get(const struct arguments *a, struct conf **ret)
 
 static void certificate_warning(void *arg, size_t pair, const char *text)
 {
-	const struct conf_port *port = arg;
-	report(NULL, CONF_WARNING, &port->certificates[pair].where, text);
+	(void)pair;
+	report(NULL, CONF_WARNING, arg, text);
 }
 
-/* Loads each pair by itself, so that every bad one is named. Ports that inherit the same pair show
- * the same place: told once. */
-static int certificates_check(struct conf *conf)
+/* Ports that inherit a pair show it at the same place. */
+static bool checked_before(const struct conf *conf, size_t ports, const struct conf_where *where)
+{
+	for (size_t i = 0; i < ports; i++)
+		for (size_t k = 0; k < conf->ports[i].certificates_count; k++) {
+			const struct conf_where *w = &conf->ports[i].certificates[k].where;
+			if (w->file == where->file && w->line == where->line &&
+			    w->column == where->column)
+				return true;
+		}
+	return false;
+}
+
+static int certificate_check(const struct conf_certificate *c)
 {
 	const uint8_t ticket_key[TLS_TICKET_KEY_BYTES] = {0}; /* nothing is served with it */
-	int bad = 0;
-	for (size_t i = 0; i < conf->ports_count; i++) {
-		struct conf_port *port = &conf->ports[i];
-		for (size_t k = 0; k < port->certificates_count; k++) {
-			const struct conf_certificate *c = &port->certificates[k];
-			const struct tls_pair pair = {c->certificate, c->key};
-			struct tls_context *context = NULL;
-			struct err err;
-			size_t at;
-			struct conf_port one = *port;
-			one.certificates = &port->certificates[k];
-			if (i > 0 &&
-			    c->where.line == conf->ports[i - 1].certificates[0].where.line &&
-			    c->where.file == conf->ports[i - 1].certificates[0].where.file &&
-			    port->certificates_count == conf->ports[i - 1].certificates_count)
-				continue;
-			if (tls_context_new(&pair, 1, ticket_key, certificate_warning, &one,
-					    &context, &at, &err) < 0) {
-				report(NULL, CONF_ERROR, &c->where, err.text);
-				bad = 1;
-			}
-			tls_context_free(context);
-		}
+	const struct tls_pair pair = {c->certificate, c->key};
+	struct tls_context *context = NULL;
+	struct conf_where where = c->where;
+	struct err err;
+	size_t at;
+	if (tls_context_new(&pair, 1, ticket_key, certificate_warning, &where, &context, &at,
+			    &err) < 0) {
+		report(NULL, CONF_ERROR, &where, err.text);
+		return 1;
 	}
+	tls_context_free(context);
+	return 0;
+}
+
+/* Each pair by itself, so that every bad one is named, once. */
+static int certificates_check(const struct conf *conf)
+{
+	int bad = 0;
+	for (size_t i = 0; i < conf->ports_count; i++)
+		for (size_t k = 0; k < conf->ports[i].certificates_count; k++) {
+			const struct conf_certificate *c = &conf->ports[i].certificates[k];
+			if (!checked_before(conf, i, &c->where))
+				bad |= certificate_check(c);
+		}
 	return bad;
 }
 
@@ -143,29 +158,31 @@ static int background(void)
 	if (chdir("/") < 0)
 		fatal(EX_OSERR, "chdir: %s", strerror(errno));
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-	    dup2(null, STDERR_FILENO) < 0)
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
 		fatal(EX_OSERR, "/dev/null: %s", strerror(errno));
 	fd_close(&null);
 	return fds[1];
 }
 
-/* -D changes the directory; a relative pid file is meant from here. */
-static const char *absolute(const char *path, char out[PATH_MAX])
+/* Before anything goes to the background, so that whoever starts it is told. */
+static struct pidfh *pid_file_open(const char *path)
 {
-	char here[PATH_MAX];
-	if (path == NULL || path[0] == '/')
-		return path;
-	if (getcwd(here, sizeof(here)) == NULL)
-		fatal(EX_OSERR, "getcwd: %s", strerror(errno));
-	if (snprintf(out, PATH_MAX, "%s/%s", here, path) >= PATH_MAX)
-		fatal(EX_USAGE, "the path of the pid file is too long");
-	return out;
+	pid_t other = 0;
+	char absolute[PATH_MAX], here[PATH_MAX];
+	if (path[0] != '/' && getcwd(here, sizeof(here)) != NULL &&
+	    snprintf(absolute, sizeof(absolute), "%s/%s", here, path) < PATH_MAX)
+		path = absolute; /* it is removed from another directory */
+	struct pidfh *file = pidfile_open(path, 0644, &other);
+	if (file == NULL && errno == EEXIST)
+		fatal(EX_UNAVAILABLE, "already running, as process %d says in %s", (int)other,
+		      path);
+	if (file == NULL)
+		fatal(EX_CANTCREAT, "cannot write the pid file %s: %s", path, strerror(errno));
+	return file;
 }
 
 static int serve(const struct arguments *a)
 {
-	char pid_path[PATH_MAX];
 	struct conf *conf;
 	standard_streams_ensure();
 	if (conf_get(a, &conf) < 0)
@@ -173,10 +190,10 @@ static int serve(const struct arguments *a)
 	if (a->daemonize && conf->log.console)
 		fputs("bulkhead: warning: in the background there is no console to log to\n",
 		      stderr);
-	struct master_options options = {.daemonized = a->daemonize,
-					 .pid_file = absolute(a->pid_file, pid_path),
-					 .ready_fd = -1,
-					 .verbose = a->verbose};
+	struct master_options options = {
+	    .daemonized = a->daemonize, .ready_fd = -1, .verbose = a->verbose};
+	if (a->pid_file != NULL)
+		options.pid_file = pid_file_open(a->pid_file);
 	if (a->daemonize)
 		options.ready_fd = background();
 	int status = master_main(conf, &options);

@@ -18,13 +18,14 @@
 
 struct conf_where {
 	const char *file; /* owned by the struct conf */
-	unsigned line;	  /* from 1 */
-	unsigned column;  /* from 1, in bytes */
+	unsigned line;    /* from 1; 0: the file as a whole, or "command line" */
+	unsigned column;  /* from 1, in bytes; 0 with line 0 */
 };
 
 enum conf_severity { CONF_ERROR, CONF_WARNING };
 
-/* Is called once per finding, in the order of the text; the text is one sentence. */
+/* Is called once per finding, file by file, each in the order of its text, once all is read; the
+ * text is one sentence without a full stop. Where and text are good until the call returns. */
 typedef void conf_report_fn(void *arg, enum conf_severity, const struct conf_where *,
 			    const char *text);
 
@@ -44,7 +45,7 @@ struct conf_log {
 
 struct conf_certificate {
 	char *certificate; /* PEM, the leaf first, then its chain */
-	char *key;	   /* PEM */
+	char *key;         /* PEM */
 	struct conf_where where;
 };
 
@@ -53,18 +54,18 @@ struct conf_limits {
 	uint32_t requests;    /* on one connection */
 	uint32_t head_bytes;
 	uint64_t body_bytes;
-	uint64_t idle_ms;	 /* between two requests */
-	uint64_t head_ms;	 /* from a head's first byte to its last */
-	uint64_t handshake_ms;	 /* from accept to the end of the handshake */
-	uint64_t body_ms;	 /* a request body that does not progress */
-	uint64_t write_ms;	 /* a response that is not taken */
+	uint64_t idle_ms;      /* between two requests */
+	uint64_t head_ms;      /* from a head's first byte to its last */
+	uint64_t handshake_ms; /* from accept to the end of the handshake */
+	uint64_t body_ms;      /* a request body that does not progress */
+	uint64_t write_ms;     /* a response that is not taken */
 };
 
 /* Restart policy: bulkhead.conf(5) "restart". */
 struct conf_restart {
 	uint64_t backoff_min_ms;
 	uint64_t backoff_max_ms;
-	uint32_t park_after; /* deaths … */
+	uint32_t park_after;     /* deaths … */
 	uint64_t park_window_ms; /* … within this time */
 	enum conf_parked while_parked;
 };
@@ -78,9 +79,9 @@ struct conf_location {
 	char *path; /* a prefix by whole segments, normalized; "/" for the port's own handler */
 	enum conf_handler handler;
 	int status; /* from here on: CONF_RESPOND only */
-	char *body;
+	char *body; /* never NULL; may hold NUL bytes, and one more follows it */
 	size_t body_len;
-	char *type;
+	char *type; /* never NULL; meaningless where the status takes no body */
 	struct conf_header *headers;
 	size_t headers_count;
 	struct conf_where where;
@@ -114,27 +115,33 @@ struct conf {
 
 /* What the command line and the build say; all may be 0 or NULL. */
 struct conf_options {
-	bool threads_built;	 /* built with THREADS=1: "threads" is allowed */
-	uint32_t workers;	 /* overrides every port's (-w) */
-	const char *certificate; /* overrides the global pair (--certificate, --key); both or none */
+	bool threads_built; /* built with THREADS=1: "threads" is allowed */
+	uint32_t workers;   /* overrides every port's (-w) */
+	const char
+	    *certificate; /* overrides the global pair (--certificate, --key); both or none */
 	const char *key;
-	const char *directory;	 /* what relative paths are relative to, for text without a file;
-				    NULL: the current directory */
+	const char *directory; /* what relative paths are relative to, for text without a file;
+				  NULL: the current directory */
 };
 
 /*
  * Parses a file, or text of len bytes that is called name in messages. All findings go to report
  * (may be NULL). Returns 0 and a configuration that the caller ends with conf_free(), or -EINVAL
  * when there was at least one CONF_ERROR, or -ENOMEM; ret_conf is untouched then.
+ *
+ * Text does not touch the file system: include is refused in it, and only a relative path asks for
+ * the current directory.
  */
 int conf_parse_file(const char *path, const struct conf_options *, conf_report_fn *report,
 		    void *arg, struct conf **ret_conf);
 int conf_parse_text(const char *text, size_t len, const char *name, const struct conf_options *,
 		    conf_report_fn *report, void *arg, struct conf **ret_conf);
+/* Ends all of it at once; nothing in it may be freed or kept on its own. NULL is ignored. */
 void conf_free(struct conf *);
 
 /* Writes the canonical text: everything spelled out, one fixed order, parses to the same text
- * again. conf_dump_port() writes what is global and this one port. */
+ * again (threads only when it is not 1: a build without threads must read the text, too).
+ * conf_dump_port() writes what is global and this one port. */
 void conf_dump(const struct conf *, FILE *);
 void conf_dump_port(const struct conf *, const struct conf_port *, FILE *);
 

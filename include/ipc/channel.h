@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define IPC_PAYLOAD_MAX 1024
-#define IPC_FDS_MAX     64
+#define IPC_FDS_MAX     160
 
 enum ipc_type {
 	IPC_START = 1,  /* master → child: struct ipc_start and its descriptors; once, first */

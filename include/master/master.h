@@ -10,12 +10,15 @@
 
 #include "conf/conf.h"
 
+struct pidfh;
+
 struct master_options {
-	bool daemonized;      /* standard error leads nowhere */
-	const char *pid_file; /* NULL: none */
-	int ready_fd;         /* told once, one byte (the exit status so far), when every port is
-				 decided upon; -1: nobody wants to know */
-	bool verbose; /* LOG_DEBUG, too */
+	bool daemonized; /* standard error ends once every port is decided upon */
+	struct pidfh
+	    *pid_file; /* open (libbsd's pidfile_open), NULL: none; written and removed here */
+	int ready_fd;  /* told once, one byte (the exit status so far), when every port is
+			  decided upon; -1: nobody wants to know */
+	bool verbose;  /* LOG_DEBUG, too */
 };
 
 /* Runs until it is told to stop. conf is the caller's. Returns the exit status: 0 after a clean

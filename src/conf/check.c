@@ -30,7 +30,7 @@ void conf_defaults(struct conf_parser *p)
 		conf_limit_put(&p->top.limits, &conf_limit_keys[i], conf_limit_keys[i].preset);
 }
 
-/* --- inheritance ----------------------------------------------------------------------------- */
+/* --- inheritance ------------------------------------------------------------------------------ */
 
 /* The pair of the command line takes the place of the top level's. */
 static void override_certificates(struct conf_parser *p)
@@ -96,7 +96,7 @@ static void default_address(struct conf_parser *p, struct conf_port *port)
 	port->addresses_count = 1;
 }
 
-/* --- checks ---------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 /* "port 8443", or "the port" when its number was wrong. */
 #define PORT_NAME_MAX 16
@@ -183,7 +183,7 @@ static void check_duplicate_ports(struct conf_parser *p)
 {
 	size_t first = 0;
 	char place[CONF_PLACE_MAX];
-	qsort(p->ports, p->ports_count, sizeof(*p->ports), compare_ports);
+	qsort(p->ports, p->ports_count, sizeof(void *), compare_ports);
 	for (size_t i = 1; i < p->ports_count; i++) {
 		const struct conf_port *here = &p->ports[i]->port;
 		const struct conf_port *there = &p->ports[first]->port;

@@ -102,8 +102,8 @@ void conf_log_path(struct conf_parser *p, int token, const struct conf_value *va
 	if (path == NULL)
 		return;
 	if (strlen(path) > CONF_SOCKET_PATH_MAX)
-		conf_error(p, at, "a socket's path has at most %d bytes, and in full this is %s",
-			   CONF_SOCKET_PATH_MAX, path);
+		conf_error(p, at, "a socket's path has at most %d bytes, this one has %zu in full",
+			   CONF_SOCKET_PATH_MAX, strlen(path));
 	else if (token == T_SYSLOG)
 		log->syslog_path = path;
 	else

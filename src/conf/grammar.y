@@ -27,6 +27,7 @@ struct conf_value {
 	const char *data; /* terminated behind len; a string may hold NUL bytes before that */
 	size_t len;
 	int token;
+	bool broken; /* with a mistake in it that is told elsewhere: its content is not judged */
 };
 }
 

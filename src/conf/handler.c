@@ -47,7 +47,7 @@ void conf_handler_respond(struct conf_parser *p, const struct conf_value *status
 	uint64_t number = 200;
 	if (location == NULL)
 		return;
-	(void)conf_quantity(p, "a status", CONF_NUMBER, 200, 599, status, at, &number);
+	(void)conf_quantity(p, "status", CONF_NUMBER, 200, 599, status, at, &number);
 	location->status = (int)number;
 	location->body = conf_copy(p, "", 0);
 	location->type = conf_copy(p, DEFAULT_TYPE, strlen(DEFAULT_TYPE));
@@ -74,6 +74,8 @@ void conf_respond_body(struct conf_parser *p, const struct conf_value *body,
 static bool check_field_value(struct conf_parser *p, const char *what,
 			      const struct conf_value *value, const struct conf_where *at)
 {
+	if (value->broken)
+		return false;
 	if (value->len > FIELD_MAX) {
 		conf_error(p, at, "%s has at most %d bytes, this one has %zu", what, FIELD_MAX,
 			   value->len);
@@ -103,7 +105,7 @@ void conf_respond_type(struct conf_parser *p, const struct conf_value *type,
 	if (p->type_given)
 		conf_error(p, where, "duplicate `type` in one statement");
 	p->type_given = true;
-	if (type->len == 0)
+	if (type->len == 0 && !type->broken)
 		conf_error(p, at, "a type cannot be empty");
 	else if (check_field_value(p, "a type", type, at) && p->handler != NULL)
 		p->handler->type = conf_copy(p, type->data, type->len);
@@ -129,6 +131,8 @@ static bool check_field_name(struct conf_parser *p, const struct conf_value *nam
 	static const char *const made[] = {"Content-Length", "Transfer-Encoding", "Connection",
 					   "Date"};
 	char shown[CONF_SHOWN_MAX];
+	if (name->broken)
+		return false;
 	if (!is_token(name)) {
 		conf_error(p, at, "`%s` is not a header name: letters, digits and !#$%%&'*+-.^_`|~",
 			   conf_show(name, shown));

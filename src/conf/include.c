@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "parser.h"
 
-/* --- paths ----------------------------------------------------------------------------------- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 /* a/b, or b alone when a is "" */
 static char *join(struct conf_parser *p, const char *a, size_t a_len, const char *b)
@@ -26,7 +26,7 @@ static char *join(struct conf_parser *p, const char *a, size_t a_len, const char
 	memcpy(path, a, a_len);
 	if (a_len > 0 && a[a_len - 1] != '/')
 		path[a_len++] = '/';
-	memcpy(path + a_len, b, b_len);
+	memcpy(path + a_len, b, b_len + 1);
 	return path;
 }
 
@@ -109,7 +109,7 @@ char *conf_path(struct conf_parser *p, const char *path, const struct conf_where
 	return absolute;
 }
 
-/* --- sources --------------------------------------------------------------------------------- */
+/* --- sources ---------------------------------------------------------------------------------- */
 
 /* The name as struct conf_where points to it: one copy, however often the file is opened. */
 static const char *file_name(struct conf_parser *p, const char *name)
@@ -179,15 +179,17 @@ void conf_source_text(struct conf_parser *p, const char *text, size_t len, const
 		set_text(p, source, text, len);
 }
 
-/* Only regular files: a reload reads it again, and nothing may block. */
+/* Only regular files: a reload reads it again, and nothing may block. Why not, or NULL. */
 static const char *cannot_read(int fd, struct stat *ret_status)
 {
-	if (fd < 0 || fstat(fd, ret_status) < 0)
+	struct stat status;
+	if (fd < 0 || fstat(fd, &status) < 0)
 		return strerror(errno);
-	if (S_ISDIR(ret_status->st_mode))
+	if (S_ISDIR(status.st_mode))
 		return "it is a directory";
-	if (!S_ISREG(ret_status->st_mode))
+	if (!S_ISREG(status.st_mode))
 		return "it is not a regular file";
+	*ret_status = status;
 	return NULL;
 }
 
@@ -204,8 +206,8 @@ static const struct conf_source *find_open(const struct conf_source *source,
 static void load(struct conf_parser *p, struct conf_source *source, int fd,
 		 const struct conf_where *where)
 {
-	struct stat status;
-	size_t len;
+	struct stat status = {0};
+	size_t len = 0;
 	const char *why = cannot_read(fd, &status);
 	if (why != NULL) {
 		conf_error(p, where, "cannot read %s: %s", source->name, why);
@@ -256,13 +258,12 @@ void conf_sources_free(struct conf_parser *p)
 	}
 }
 
-/* --- the statement -----------------------------------------------------------------------------
- */
+/* --- the statement ---------------------------------------------------------------------------- */
 
 static bool may_include(struct conf_parser *p, const struct conf_where *where)
 {
-	unsigned depth = 0;
-	for (const struct conf_source *s = p->source; s != NULL; s = s->parent)
+	unsigned depth = 1;
+	for (const struct conf_source *s = p->source; s->parent != NULL; s = s->parent)
 		depth++;
 	if (!p->source->is_file)
 		conf_error(p, where, "include works in files only, and this text is none");

@@ -66,9 +66,11 @@ static void scan_string(struct conf_cursor *c, struct scanned *s)
 		return;
 	}
 	s->unterminated = true;
-	while (s->end > s->begin && strchr(" \t\r;}", s->end[-1]) != NULL && s->end[-1] != '\0')
-		s->end--;
-	c->at = s->end;
+	const char *tail = s->end;
+	while (tail > s->begin && strchr(" \t\r;}", tail[-1]) != NULL && tail[-1] != '\0')
+		tail--;
+	if (memchr(tail, '}', (size_t)(s->end - tail)) != NULL)
+		c->at = s->end = tail;
 }
 
 static void scan(struct conf_cursor *c, struct scanned *s)
@@ -152,6 +154,7 @@ static void bad_escape(struct conf_parser *p, const struct conf_where *at, const
 			   conf_show(&shown, text));
 }
 
+/* The bytes of a string; escapes that are none are told, unless the string's end is missing. */
 static void decode_string(struct conf_parser *p, const struct scanned *s, struct conf_token *token)
 {
 	size_t len = 0;
@@ -171,12 +174,29 @@ static void decode_string(struct conf_parser *p, const struct scanned *s, struct
 			struct conf_where at = token->where;
 			at.column += (unsigned)(in - s->begin) + 1;
 			bad_escape(p, &at, in + 1, 1);
+			token->value.broken = true;
 		}
 		in += 1 + used;
 	}
 	token->value.data = out;
 	token->value.len = len;
-	if (s->unterminated)
+}
+
+/* Does the file end right here, in a block? Then that is the mistake, and the next token tells it:
+ * what is here may be half of what was meant. */
+static bool cut_in_block(const struct conf_parser *p, const char *end)
+{
+	return end == p->source->cursor.end && p->blocks_count > p->source->blocks_base;
+}
+
+/* What follows the missing quote on its line is lost, so nothing is missed in the block. */
+static void miss_quote(struct conf_parser *p, const struct scanned *s, struct conf_token *token)
+{
+	struct conf_block *block = conf_block_top(p);
+	token->value.broken = true;
+	if (block->damaged != NULL)
+		*block->damaged = true;
+	if (!cut_in_block(p, s->end))
 		conf_error(p, &token->where, "the string has no closing quote on its line");
 }
 
@@ -192,13 +212,16 @@ static void read_token(struct conf_parser *p, struct conf_token *token)
 	};
 	if (s.kind == T_STRING) {
 		decode_string(p, &s, token);
+		if (s.unterminated)
+			miss_quote(p, &s, token);
 	} else if (s.kind == T_WORD) {
 		size_t len = (size_t)(s.end - s.begin);
 		const struct conf_keyword *keyword = conf_keyword_find(s.begin, len);
 		const char *data = keyword != NULL ? keyword->name : conf_copy(p, s.begin, len);
 		token->kind = keyword != NULL ? keyword->token : T_WORD;
 		if (data != NULL)
-			token->value = (struct conf_value){.data = data, .len = len};
+			token->value = (struct conf_value){
+			    .data = data, .len = len, .broken = cut_in_block(p, s.end)};
 	} else if (s.kind == T_INCLUDE_END && p->source->parent == NULL) {
 		token->kind = T_YYEOF;
 	}

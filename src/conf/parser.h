@@ -32,10 +32,11 @@
 #define CONF_LOCATION_PATH_MAX 4096
 #define CONF_SOCKET_PATH_MAX   107 /* sun_path of unix(7) less its terminator */
 #define CONF_USER_MAX          32
+#define CONF_PARK_MAX          64 /* deaths; the restart policy remembers no more */
 #define CONF_THREADS_MAX       64
 #define CONF_WORKERS_MAX       64
 
-/* --- memory: tree.c ------------------------------------------------------------------------- */
+/* --- memory: tree.c --------------------------------------------------------------------------- */
 
 struct conf_chunk;
 
@@ -59,7 +60,7 @@ void *conf_grow(struct conf_parser *p, void *array, size_t count, size_t element
 
 void conf_out_of_memory(struct conf_parser *p);
 
-/* --- words: keyword.c ----------------------------------------------------------------------- */
+/* --- words: keyword.c ------------------------------------------------------------------------- */
 
 /* As bits: the blocks that a statement may stand in. */
 enum conf_block_kind {
@@ -84,13 +85,13 @@ const struct conf_keyword *conf_keyword_find(const char *name, size_t len);
 const struct conf_keyword *conf_keyword_of(int token);
 const char *conf_block_place(enum conf_block_kind); /* "in a port block" */
 
-/* --- suggest.c ------------------------------------------------------------------------------ */
+/* --- suggest.c -------------------------------------------------------------------------------- */
 
 /* The one of names (NULL ones are passed over) that is so near to word that it was probably meant,
  * or NULL. A slip is a letter too many, too few, wrong, or two neighbours swapped. */
 const char *conf_suggest(const char *word, size_t len, const char *const *names, size_t count);
 
-/* --- text to tokens: lexer.c ---------------------------------------------------------------- */
+/* --- text to tokens: lexer.c ------------------------------------------------------------------ */
 
 /* Where reading has got to in one text. Copied to look ahead. */
 struct conf_cursor {
@@ -131,12 +132,12 @@ long conf_lexer_balance(const struct conf_source *);
  * the statement. */
 void conf_lexer_skip(struct conf_source *, unsigned depth);
 
-/* --- the state ------------------------------------------------------------------------------ */
+/* --- the state -------------------------------------------------------------------------------- */
 
 /* A value per limit that a block sets, by index in conf_limit_keys. */
 struct conf_limit_key {
-	int token;
 	const char *name;
+	int token;
 	enum conf_unit { CONF_NUMBER, CONF_SIZE, CONF_DURATION } unit;
 	uint64_t min, max, preset;
 	size_t offset; /* in struct conf_limits */
@@ -201,46 +202,46 @@ struct conf_finding {
 struct conf_parser {
 	struct conf_tree *tree;
 	const struct conf_options *options;
-	bool no_memory;
-	bool stop; /* nothing that follows matters any more */
+	char *working_directory; /* once it was needed */
 
 	/* lexer */
 	struct conf_source *source;
-	unsigned includes;
 	size_t included_bytes;
 	struct conf_token last; /* what the grammar was given last */
-	int previous;           /* the kind of the token before that */
 	struct conf_token pending[CONF_BLOCKS_MAX + 3];
 	unsigned pending_at, pending_count;
+	unsigned includes;
+	int previous; /* the kind of the token before the last */
 
 	/* statements */
 	struct conf_block blocks[CONF_BLOCKS_MAX]; /* the first is the top level */
-	unsigned blocks_count;
 	struct conf_scope top;
-	bool top_damaged;
 	struct conf_scope *scope;       /* of the innermost port, else top */
 	struct conf_port_draft *port;   /* NULL outside of any */
 	struct conf_location *location; /* the block that is open; NULL: none */
-	bool location_damaged;
-	bool location_served; /* it has its handler */
+	struct conf_location *handler;  /* what body, type and header go to */
 	struct conf_where handler_where;
-	struct conf_location *handler; /* what body, type and header go to */
-	bool type_given;
-	bool log_facility_given, log_path_given;
 	size_t headers_bytes;
 	const char *certificate; /* without its key yet; NULL: none */
 	struct conf_where certificate_where;
 	struct conf_port_draft **ports;
 	size_t ports_count;
-	char *working_directory; /* once it was needed */
+	unsigned blocks_count;
+	bool top_damaged;
+	bool location_damaged;
+	bool location_served; /* it has its handler */
+	bool type_given;
+	bool log_facility_given, log_path_given;
 
 	/* findings */
+	bool no_memory;
+	bool stop; /* nothing that follows matters any more */
 	struct conf_finding *findings;
 	size_t findings_count;
 	size_t errors_count;
 };
 
-/* --- findings: report.c --------------------------------------------------------------------- */
+/* --- findings: report.c ----------------------------------------------------------------------- */
 
 void conf_error(struct conf_parser *p, const struct conf_where *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -255,14 +256,14 @@ const char *conf_show(const struct conf_value *, char out[CONF_SHOWN_MAX]);
 const char *conf_place(const struct conf_where *there, const struct conf_where *here,
 		       char out[CONF_PLACE_MAX]);
 
-/* --- mistakes: recover.c -------------------------------------------------------------------- */
+/* --- mistakes: recover.c ---------------------------------------------------------------------- */
 
 /* Describes the token that does not fit (p->last) and plans how to go on. */
 void conf_mistake(struct conf_parser *p, const char *const *expected, size_t count);
 /* Fills p->pending as planned; false: give up. */
 bool conf_recover(struct conf_parser *p);
 
-/* --- files: include.c ----------------------------------------------------------------------- */
+/* --- files: include.c ------------------------------------------------------------------------- */
 
 /* Opens the file as the innermost source; the error, if any, is told at where. Pushes an empty
  * source even then, so that the parser sees an included file end. */
@@ -353,7 +354,7 @@ void conf_include(struct conf_parser *p, const struct conf_value *, const struct
 		  const struct conf_where *at);
 void conf_include_end(struct conf_parser *p);
 
-/* --- check.c -------------------------------------------------------------------------------- */
+/* --- check.c ---------------------------------------------------------------------------------- */
 
 void conf_defaults(struct conf_parser *p);
 /* After the last token: inheritance, what is missing, what contradicts; fills tree->conf. */

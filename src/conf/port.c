@@ -13,11 +13,11 @@ void conf_port_open(struct conf_parser *p, const struct conf_value *value,
 {
 	uint64_t number = 0;
 	struct conf_port_draft *port = conf_alloc(p, sizeof(*port));
-	struct conf_port_draft **ports = conf_grow(p, p->ports, p->ports_count, sizeof(*ports));
+	struct conf_port_draft **ports = conf_grow(p, p->ports, p->ports_count, sizeof(void *));
 	struct conf_block *block = conf_block_push(p, CONF_BLOCK_PORT, where);
 	if (port == NULL || ports == NULL)
 		return; /* p->stop: no statement follows */
-	(void)conf_quantity(p, "a port", CONF_NUMBER, 1, 65535, value, at, &number);
+	(void)conf_quantity(p, "port", CONF_NUMBER, 1, 65535, value, at, &number);
 	port->port.number = (uint16_t)number;
 	port->port.threads = 1;
 	port->port.where = *where;
@@ -52,7 +52,7 @@ void conf_set_threads(struct conf_parser *p, const struct conf_value *value,
 		p->port->port.threads = (uint32_t)number;
 }
 
-/* --- addresses ------------------------------------------------------------------------------- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 /* The one way to write the address, or false. */
 static bool normalize(struct conf_parser *p, const struct conf_value *value,
@@ -62,11 +62,13 @@ static bool normalize(struct conf_parser *p, const struct conf_value *value,
 	struct in6_addr v6;
 	char shown[CONF_SHOWN_MAX];
 	if (strcmp(value->data, "*") == 0)
-		return strcpy(out, "*") != NULL;
+		return memcpy(out, "*", 2) != NULL;
 	if (inet_pton(AF_INET, value->data, &v4) == 1)
 		return inet_ntop(AF_INET, &v4, out, INET6_ADDRSTRLEN) != NULL;
 	if (inet_pton(AF_INET6, value->data, &v6) == 1 && !IN6_IS_ADDR_V4MAPPED(&v6))
 		return inet_ntop(AF_INET6, &v6, out, INET6_ADDRSTRLEN) != NULL;
+	if (value->broken)
+		return false;
 	conf_error(p, at,
 		   "`%s` is not an address; write a numeric IPv4 or IPv6 address such as 127.0.0.1 "
 		   "or ::1, or `*` for all",
@@ -114,7 +116,7 @@ void conf_add_address(struct conf_parser *p, const struct conf_value *value,
 	addresses[port->addresses_count++] = copy;
 }
 
-/* --- locations ------------------------------------------------------------------------------- */
+/* --- locations -------------------------------------------------------------------------------- */
 
 static bool has_dot_segment(const char *path)
 {

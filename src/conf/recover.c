@@ -23,6 +23,7 @@ struct mistake {
 	const char *words[EXPECTED_MAX]; /* keywords that would fit */
 	size_t words_count;
 	bool wants_value, wants_string, wants_open;
+	bool at_end;                        /* the file ends, or ends with this token */
 	bool at_statement;                  /* a statement could begin here */
 	const struct conf_keyword *keyword; /* what the token is, or probably was meant to be */
 	bool misspelt;                      /* ... the latter */
@@ -31,8 +32,7 @@ struct mistake {
 	char shown[CONF_SHOWN_MAX];
 };
 
-/* --- what was expected -------------------------------------------------------------------------
- */
+/* --- what was expected ------------------------------------------------------------------------ */
 
 static void sort_out(struct mistake *m, const char *const *expected, size_t count)
 {
@@ -127,8 +127,7 @@ static const char *list_expected(const struct mistake *m, char *out, size_t size
 	return out;
 }
 
-/* --- what was meant ----------------------------------------------------------------------------
- */
+/* --- what was meant --------------------------------------------------------------------------- */
 
 static void find_keyword(struct mistake *m)
 {
@@ -163,8 +162,7 @@ static unsigned levels_out(const struct mistake *m)
 	return 0;
 }
 
-/* --- what to say -------------------------------------------------------------------------------
- */
+/* --- what to say ------------------------------------------------------------------------------ */
 
 static void tell_end(struct mistake *m, const char *expected)
 {
@@ -219,6 +217,10 @@ static void tell_misplaced(struct mistake *m)
 		    m->p, &m->token->where,
 		    "`%s` cannot stand %s: the `}` of the block opened at line %u is missing",
 		    m->keyword->name, conf_block_place(block->kind), block->where.line);
+	else if (m->surplus < 0)
+		conf_error(m->p, &m->token->where,
+			   "`%s` cannot stand %s: there is a `}` too many before it",
+			   m->keyword->name, conf_block_place(block->kind));
 	else
 		conf_error(m->p, &m->token->where, "`%s` cannot stand %s; it belongs %s",
 			   m->keyword->name, conf_block_place(block->kind), places);
@@ -264,7 +266,8 @@ static void tell(struct mistake *m)
 	char expected[512];
 	const struct conf_token *token = m->token;
 	(void)list_expected(m, expected, sizeof(expected));
-	if (token->kind == T_YYEOF || token->kind == T_INCLUDE_END)
+	bool end = token->kind == T_YYEOF || token->kind == T_INCLUDE_END;
+	if (end || (m->at_end && m->p->blocks_count > m->p->source->blocks_base))
 		tell_end(m, expected);
 	else if (token->kind == T_CLOSE)
 		tell_close(m, expected);
@@ -278,8 +281,7 @@ static void tell(struct mistake *m)
 		tell_other(m, expected);
 }
 
-/* --- how to go on ------------------------------------------------------------------------------
- */
+/* --- how to go on ----------------------------------------------------------------------------- */
 
 static void hand_out(struct conf_parser *p, const struct conf_token *like, int kind)
 {
@@ -299,16 +301,22 @@ static void close_blocks(struct conf_parser *p, const struct conf_token *like, u
 	}
 }
 
-/* Past the statement, or, where the file closes more than it opened, past the `}` that is one too
- * many: a block was closed early, or its `{` forgotten. */
+/* Did a `}` too many come before this statement, or no `{`? Then the block's rest goes with it. */
+static bool lost_open(const struct mistake *m)
+{
+	bool misplaced =
+	    m->at_statement && m->keyword != NULL && m->keyword->blocks != 0 && !begins_here(m);
+	return m->surplus < 0 && m->token->kind != T_OPEN && (m->wants_open || misplaced);
+}
+
 static void skip(struct mistake *m)
 {
-	bool lost_open = m->wants_open || (m->at_statement && m->keyword != NULL &&
-					   !begins_here(m) && m->keyword->blocks != 0);
-	unsigned depth = m->token->kind == T_OPEN ? 1 : 0;
-	if (depth == 0 && m->surplus < 0 && lost_open)
-		depth = 1;
-	conf_lexer_skip(m->p->source, depth);
+	struct conf_parser *p = m->p;
+	bool lost = lost_open(m);
+	/* What the port before was closed too early for is not missing in it. */
+	if (lost && p->port == NULL && p->ports_count > 0)
+		p->ports[p->ports_count - 1]->damaged = true;
+	conf_lexer_skip(p->source, lost || m->token->kind == T_OPEN ? 1 : 0);
 }
 
 static void plan(struct mistake *m)
@@ -321,7 +329,7 @@ static void plan(struct mistake *m)
 
 	p->pending_at = p->pending_count = 0;
 	hand_out(p, &token, T_SEPARATOR);
-	if (token.kind == T_YYEOF || token.kind == T_INCLUDE_END) {
+	if (m->at_end) {
 		close_blocks(p, &token, open); /* the lexer will give the end again */
 	} else if (token.kind == T_CLOSE) {
 		if (open > 0 && !token.again)
@@ -342,11 +350,22 @@ static void plan(struct mistake *m)
 		*conf_block_top(p)->damaged = true;
 }
 
+/* Is the token the end of its file, or the last of it and maybe cut? */
+static bool is_at_end(const struct conf_parser *p)
+{
+	int kind = p->last.kind;
+	if (kind == T_YYEOF || kind == T_INCLUDE_END)
+		return true;
+	return kind != T_OPEN && kind != T_CLOSE && kind != T_SEMICOLON &&
+	       p->source->cursor.at == p->source->cursor.end;
+}
+
 void conf_mistake(struct conf_parser *p, const char *const *expected, size_t count)
 {
 	struct mistake m = {.p = p, .token = &p->last};
 	if (p->stop)
 		return;
+	m.at_end = is_at_end(p);
 	sort_out(&m, expected, count);
 	find_keyword(&m);
 	(void)conf_show(&p->last.value, m.shown);

@@ -11,7 +11,7 @@
 
 #define LIMIT(token, name, unit, min, max, preset, member)                                 \
 	{                                                                                  \
-		token, name, unit, min, max, preset, offsetof(struct conf_limits, member), \
+		name, token, unit, min, max, preset, offsetof(struct conf_limits, member), \
 		    sizeof(((struct conf_limits *)0)->member) == sizeof(uint64_t)          \
 	}
 
@@ -80,7 +80,7 @@ void conf_set_access(struct conf_parser *p, int token, const struct conf_where *
 					    : CONF_ACCESS_ERRORS;
 }
 
-/* --- restart --------------------------------------------------------------------------------- */
+/* --- restart ---------------------------------------------------------------------------------- */
 
 void conf_set_backoff(struct conf_parser *p, const struct conf_value *min,
 		      const struct conf_value *max, const struct conf_where *where,
@@ -111,7 +111,8 @@ void conf_set_park(struct conf_parser *p, const struct conf_value *after,
 	struct conf_restart *restart = &p->scope->restart;
 	uint64_t deaths, within;
 	(void)conf_once(p, T_PARK, where);
-	bool good = conf_quantity(p, "park after", CONF_NUMBER, 1, 1000, after, at, &deaths);
+	bool good =
+	    conf_quantity(p, "park after", CONF_NUMBER, 1, CONF_PARK_MAX, after, at, &deaths);
 	if (!conf_quantity(p, "park in", CONF_DURATION, 10, DAY_MS, window, at2, &within) || !good)
 		return;
 	restart->park_after = (uint32_t)deaths;
@@ -126,7 +127,7 @@ void conf_set_while_parked(struct conf_parser *p, int token, const struct conf_w
 	p->scope->parked_set = true;
 }
 
-/* --- tls ------------------------------------------------------------------------------------- */
+/* --- tls -------------------------------------------------------------------------------------- */
 
 static void miss_key(struct conf_parser *p)
 {

@@ -67,6 +67,8 @@ bool conf_once(struct conf_parser *p, int token, const struct conf_where *where)
 bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struct conf_value *value,
 		const struct conf_where *at)
 {
+	if (value->broken)
+		return false;
 	if (value->len == 0) {
 		conf_error(p, at, "%s cannot be empty", what);
 		return false;
@@ -135,6 +137,8 @@ bool conf_quantity(struct conf_parser *p, const char *what, enum conf_unit unit,
 	int error = unit_parse(unit, value, min, max, ret);
 	if (error == 0)
 		return true;
+	if (value->broken)
+		return false;
 	(void)unit_format(unit, min, low);
 	(void)unit_format(unit, max, high);
 	if (error == -ERANGE)

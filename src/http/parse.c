@@ -16,7 +16,7 @@ struct cursor {
 static size_t blank_lines_skip(const char *data, size_t len)
 {
 	size_t at = 0;
-	while (at < HTTP_BLANK_LINES_MAX * 2 && len - at >= 2 && data[at] == '\r' &&
+	while (at < (size_t)HTTP_BLANK_LINES_MAX * 2 && len - at >= 2 && data[at] == '\r' &&
 	       data[at + 1] == '\n')
 		at += 2;
 	return at;

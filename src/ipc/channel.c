@@ -111,7 +111,9 @@ int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], struct ipc_m
 	ssize_t n;
 	do
 		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	/* A peer that ended with unread messages resets the channel: told once, and before what the
+	 * peer has still sent, which must not be lost. */
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return -errno;
 	ret->fds_count = 0;

@@ -38,35 +38,19 @@ static void channel_close(struct child *c)
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + CLOSED_TIMEOUT_MS);
 }
 
-void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+static void message_take(struct child *c, struct ipc_message *message)
 {
-	struct child *c = (struct child *)io;
-	struct ipc_message message;
 	struct text text;
-	(void)loop;
-	(void)events;
-	int n = ipc_receive(io->fd, ipc_master_permits, &message);
-	if (n == -EAGAIN)
-		return;
-	if (n != 1) {
-		if (n == -EBADMSG)
-			log_write_for(&c->port->master->log, port_number(c->port), c->worker,
-				      LOG_ERR, "worker %u (pid %d) sent what it may not send",
-				      c->worker, (int)c->pid);
-		channel_close(c);
-		return;
-	}
-	switch (message.type) {
+	switch (message->type) {
 	case IPC_READY:
 		child_ready(c);
 		break;
 	case IPC_FAILED:
 		text_init(&text, c->failure, sizeof(c->failure));
-		for (size_t i = 0; i < message.len;
-		     i++) /* its own sentence: only controls matter */
-			text_add_char(&text, message.payload[i] >= 0x20 && message.payload[i] < 0x7f
-						 ? (char)message.payload[i]
-						 : '?');
+		for (size_t i = 0; i < message->len; i++) { /* a sentence: only controls matter */
+			bool plain = message->payload[i] >= 0x20 && message->payload[i] < 0x7f;
+			text_add(&text, plain ? (const char *)&message->payload[i] : "?", 1);
+		}
 		break;
 	case IPC_LOG_BROKEN:
 		sinks_reconnect(c->port->master);
@@ -76,7 +60,39 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	case IPC_TYPES:
 		break;
 	}
-	ipc_message_release(&message);
+	ipc_message_release(message);
+}
+
+void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct child *c = (struct child *)io;
+	struct ipc_message message;
+	(void)loop;
+	(void)events;
+	int n = ipc_receive(io->fd, ipc_master_permits, &message);
+	if (n == 1) {
+		message_take(c, &message);
+		return;
+	}
+	if (n == -EAGAIN)
+		return;
+	if (n == -EBADMSG)
+		log_write_for(&c->port->master->log, port_number(c->port), c->worker, LOG_ERR,
+			      "worker %u (pid %d) sent what it may not send", c->worker,
+			      (int)c->pid);
+	channel_close(c);
+}
+
+void child_last_words(struct child *c)
+{
+	struct ipc_message message;
+	while (c->channel.fd >= 0 &&
+	       ipc_receive(c->channel.fd, ipc_master_permits, &message) == 1) {
+		if (message.type == IPC_FAILED)
+			message_take(c, &message);
+		else
+			ipc_message_release(&message);
+	}
 }
 
 void children_send(struct master *m, enum ipc_type type, const void *payload, size_t len,

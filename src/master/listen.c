@@ -10,6 +10,11 @@
 /* missing_ok: a machine without that address family has all of its addresses covered. */
 static int address_listen(struct port *p, const char *address, bool missing_ok)
 {
+	if (p->listeners_count == PORT_LISTENERS_MAX) {
+		log_write_for(&p->master->log, port_number(p), 0, LOG_ERR,
+			      "more than %d addresses to listen on", PORT_LISTENERS_MAX);
+		return -1;
+	}
 	int fd = net_listen(address, p->conf->number);
 	if (fd == -EAFNOSUPPORT && missing_ok)
 		return 0;

@@ -118,19 +118,6 @@ static void master_release(struct master *m)
 	log_close(&m->log);
 }
 
-static struct pidfh *pid_file_open(const char *path)
-{
-	pid_t other = 0;
-	struct pidfh *file = pidfile_open(path, 0644, &other);
-	if (file == NULL && errno == EEXIST)
-		fatal(EX_UNAVAILABLE, "already running, as process %d says in %s", (int)other,
-		      path);
-	if (file == NULL)
-		fatal(EX_CANTCREAT, "cannot write the pid file %s: %s", path, strerror(errno));
-	(void)pidfile_write(file);
-	return file;
-}
-
 static void say_goodbye(struct master *m)
 {
 	uint64_t ms = m->loop.now_ms - m->started_ms;
@@ -144,8 +131,8 @@ int master_main(const struct conf *conf, const struct master_options *options)
 {
 	struct master m;
 	master_init(&m, conf, options);
-	struct pidfh *pid_file =
-	    options->pid_file != NULL ? pid_file_open(options->pid_file) : NULL;
+	if (options->pid_file != NULL)
+		(void)pidfile_write(options->pid_file);
 	setproctitle("-bulkhead: master");
 	(void)prctl(PR_SET_NAME, "bulkhead");
 	sinks_open(&m);
@@ -161,12 +148,9 @@ int master_main(const struct conf *conf, const struct master_options *options)
 	}
 
 	say_goodbye(&m);
-	bool served = false;
-	for (size_t i = 0; i < m.ports_count; i++)
-		served = served || m.ports[i].served;
-	int status = m.killed > 0 || !served ? 1 : 0;
-	if (pid_file != NULL)
-		(void)pidfile_remove(pid_file);
+	int status = m.killed > 0 || m.failed ? 1 : 0;
+	if (options->pid_file != NULL)
+		(void)pidfile_remove(options->pid_file);
 	master_release(&m);
 	return status;
 }

@@ -46,11 +46,15 @@ void master_settle(struct master *m)
 			  m->ports_count, parked);
 	else
 		log_write(&m->log, LOG_NOTICE,
-			  serving == 1 ? "%zu port is served" : "all %zu ports are served", serving);
+			  serving == 1 ? "%zu port is served" : "all %zu ports are served",
+			  serving);
+	if (m->options->daemonized) /* until now, somebody was there to read */
+		(void)dup2(m->null_fd, STDERR_FILENO);
 	if (m->options->ready_fd >= 0) {
 		const char status = serving > 0 ? 0 : 1;
 		(void)!write(m->options->ready_fd, &status, 1);
 	}
-	if (serving == 0)
+	m->failed = serving == 0;
+	if (m->failed)
 		master_drain(m, "nothing to serve");
 }

@@ -22,7 +22,7 @@ static struct child *child_find(struct master *m, pid_t pid)
 	return NULL;
 }
 
-static void cause_describe(struct text *t, const struct child *c, int status)
+static void cause_describe(struct text *t, int status)
 {
 	if (WIFSIGNALED(status)) {
 		const char *name = sigabbrev_np(WTERMSIG(status));
@@ -34,8 +34,6 @@ static void cause_describe(struct text *t, const struct child *c, int status)
 		text_addf(t, "ended with status %d%s", WEXITSTATUS(status),
 			  WEXITSTATUS(status) == EX_CONFIG ? " (configuration)" : "");
 	}
-	if (c->failure[0] != '\0')
-		text_addf(t, ": %s", c->failure);
 }
 
 static void life_describe(struct text *t, const struct child *c, uint64_t uptime_ms)
@@ -69,6 +67,16 @@ static void child_release(struct child *c)
 	c->pid = -1;
 }
 
+/* "was killed by signal 9 (SIGKILL) after 12.345s and 45 requests", and what it said itself. */
+static void end_describe(struct text *t, const struct child *c, int status)
+{
+	cause_describe(t, status);
+	text_add_char(t, ' ');
+	life_describe(t, c, c->port->master->loop.now_ms - c->started_ms);
+	if (c->failure[0] != '\0')
+		text_addf(t, ": %s", c->failure);
+}
+
 static void ended_while_draining(struct child *c, int status)
 {
 	struct master *m = c->port->master;
@@ -76,19 +84,18 @@ static void ended_while_draining(struct child *c, int status)
 	char line[2048];
 	struct text t;
 	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	text_init(&t, line, sizeof(line));
 	if (clean) {
 		m->drained++;
+		text_add_str(&t, "drained ");
+		life_describe(&t, c, m->loop.now_ms - c->started_ms);
 	} else {
-		m->killed++;
-		m->cut += child_connections(c);
+		if (WIFSIGNALED(status) || WEXITSTATUS(status) == EX_TEMPFAIL) {
+			m->killed++;
+			m->cut += child_connections(c);
+		}
+		end_describe(&t, c, status);
 	}
-	text_init(&t, line, sizeof(line));
-	if (clean)
-		text_add_str(&t, "drained");
-	else
-		cause_describe(&t, c, status);
-	text_add_char(&t, ' ');
-	life_describe(&t, c, m->loop.now_ms - c->started_ms);
 	log_write_for(&m->log, port_number(p), c->worker, clean ? LOG_INFO : LOG_WARNING,
 		      "worker %u (pid %d) %s", c->worker, (int)c->pid, line);
 	child_release(c);
@@ -110,14 +117,13 @@ static void ended_in_service(struct child *c, int status)
 	enum restart_cause cause = RESTART_DIED;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG)
 		cause = RESTART_CONFIG;
-	else if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && c->state != CHILD_STARTING)
 		cause = RESTART_DRAINED;
 
 	text_init(&t, line, sizeof(line));
 	text_addf(&t, "worker %u (pid %d) ", worker, (int)c->pid);
-	cause_describe(&t, c, status);
-	text_add_char(&t, ' ');
-	life_describe(&t, c, uptime_ms);
+	end_describe(&t, c, status);
+	bool was_ready = c->state != CHILD_STARTING;
 	child_release(c);
 
 	if (p->state == PORT_PARKED) {
@@ -126,8 +132,8 @@ static void ended_in_service(struct child *c, int status)
 		return;
 	}
 	int priority = cause == RESTART_DRAINED ? LOG_NOTICE : LOG_WARNING;
-	switch (restart_decide(&p->restart, &p->conf->restart, cause, m->loop.now_ms, uptime_ms,
-			       &delay_ms)) {
+	switch (restart_decide(&p->restart, &p->conf->restart, cause, m->loop.now_ms,
+			       was_ready ? uptime_ms : 0, &delay_ms)) {
 	case RESTART_NOW:
 		log_write_for(&m->log, port_number(p), worker, priority, "%s; starting it again",
 			      line);
@@ -158,6 +164,7 @@ void master_reap(struct master *m)
 		struct child *c = child_find(m, pid);
 		if (c == NULL)
 			continue; /* an orphan that was given to us, as to any first process */
+		child_last_words(c);
 		if (m->draining)
 			ended_while_draining(c, status);
 		else

@@ -2,11 +2,11 @@
  * When a port whose worker has died gets a new one: pure policy, no process, no clock.
  *
  * A worker that lived for RESTART_QUICK_MS or longer is replaced at once, and its death ends a row
- * of quick ones. Quick deaths in a row: the first is replaced at once, the second after backoff
- * min, each further one after twice the time, at most backoff max. park_after quick deaths within
- * park_window park the port, and so does a configuration error (EX_CONFIG), at once. Slow deaths
- * never park: a port that serves between its crashes serves its clients better than one that is
- * shut.
+ * of quick ones. One that never got ready has not lived (its uptime is given as 0). Quick deaths in
+ * a row: the first is replaced at once, the second after backoff min, each further one after twice
+ * the time, at most backoff max. park_after quick deaths within park_window park the port, and so
+ * does a configuration error (EX_CONFIG), at once. Slow deaths never park: a port that serves
+ * between its crashes serves its clients better than one that is shut.
  */
 #ifndef MASTER_RESTART_H
 #define MASTER_RESTART_H

@@ -25,15 +25,21 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	const struct master *m = c->port->master;
 	char title[64];
 	char *argv[] = {title, (char[]){"--child"}, NULL};
-	sigset_t none;
+	sigset_t mask;
 	/* What ps shows until the role sets its own; also the room for that. */
 	(void)snprintf(title, sizeof(title), "bulkhead: port %u worker %u", port_number(c->port),
 		       c->worker);
-	sigemptyset(&none);
+	/* The terminal's signals are the master's business from the first moment on; SIGTERM waits
+	 * until the role can read it. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 || dup2(m->null_fd, STDOUT_FILENO) < 0 ||
+	    (m->options->daemonized && dup2(m->null_fd, STDERR_FILENO) < 0) ||
 	    dup2(channel_fd, CHANNEL_FD) < 0 ||
 	    close_range(CHANNEL_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
-	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	    sigprocmask(SIG_SETMASK, &mask, NULL) < 0)
 		_exit(EX_OSERR);
 	(void)execveat(m->exe_fd, "", argv, environ, AT_EMPTY_PATH);
 	_exit(EX_OSERR);
@@ -105,7 +111,6 @@ static int child_start(struct child *c)
 	c->state = CHILD_STARTING;
 	c->started_ms = m->loop.now_ms;
 	c->slots = slots;
-	c->killed = false;
 	c->failure[0] = '\0';
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + START_TIMEOUT_MS);
 	if ((error = loop_add(&m->loop, &c->channel, EPOLLIN)) < 0) {
@@ -128,6 +133,7 @@ void port_spawn(struct port *p)
 	if (m->draining || p->state == PORT_PARKED)
 		return;
 	p->state = PORT_STARTING;
+	loop_timer_cancel(&m->loop, &p->backoff);
 	for (unsigned i = 0; i < p->conf->workers; i++) {
 		struct child *c = &p->children[i];
 		if (c->state != CHILD_NONE)

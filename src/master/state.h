@@ -29,6 +29,9 @@
 struct port;
 struct master;
 
+/* conf allows 64 addresses, and `*` is two sockets; START carries six descriptors besides. */
+#define PORT_LISTENERS_MAX (IPC_FDS_MAX - 8)
+
 enum child_state {
 	CHILD_NONE, /* an empty place in the pool */
 	CHILD_STARTING,
@@ -45,7 +48,6 @@ struct child {
 	uint64_t started_ms;
 	struct loop_timer deadline; /* to get ready; to die once the channel is closed */
 	const struct ipc_slot *slots;
-	bool killed;                   /* by the master: it counts as that, not as a crash */
 	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
 };
 
@@ -62,7 +64,7 @@ struct port {
 	struct master *master;
 	const struct conf_port *conf;
 	enum port_state state;
-	int listeners[IPC_FDS_MAX];
+	int listeners[PORT_LISTENERS_MAX];
 	unsigned listeners_count;
 	int tickets_fd;         /* sealed memfd: the port's session ticket key; outlives workers */
 	struct child *children; /* conf->workers places */
@@ -87,6 +89,7 @@ struct master {
 	bool sinks_missing;            /* the last attempt did not mend all */
 	struct loop_timer log_tick;
 	bool settled; /* every port has been SERVING or PARKED once */
+	bool failed;  /* and none of them is served */
 	bool draining;
 	bool hurried;             /* a second signal */
 	unsigned drained, killed; /* workers, while draining */
@@ -104,6 +107,8 @@ void child_deadline_expired(struct loop *, struct loop_timer *);
 
 /* channel.c: what a child says. */
 void child_channel_ready(struct loop *, struct loop_io *, uint32_t events);
+/* What a child that has ended said before: why it failed, for one, may still be in the channel. */
+void child_last_words(struct child *);
 /* Sends to every child that is there. */
 void children_send(struct master *, enum ipc_type, const void *payload, size_t len, const int *fds,
 		   size_t fds_count);

@@ -58,7 +58,7 @@ int net_listen(const char *address, uint16_t port)
 
 int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port)
 {
-	union address a;
+	union address a = {0};
 	socklen_t len = sizeof(a);
 	int fd = accept4(listener_fd, &a.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)

@@ -18,8 +18,9 @@
 #define CERTIFICATE_FILE_MAX (1 << 20)
 
 /* What a handshake costs is mostly the key exchange and the hash of its transcript: X25519 first
- * saves a third of a full one, and SHA-256, which comes with AES-128, has instructions where SHA-384
- * has none. What the system forbids altogether (gnutls.conf, tls-disabled-*) stays forbidden. */
+ * saves a third of a full one, and SHA-256, which comes with AES-128, has instructions where
+ * SHA-384 has none. What the system forbids altogether (gnutls.conf, tls-disabled-*) stays
+ * forbidden. */
 static const char policy[] = "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE:"
 			     "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
 			     "+GROUP-SECP521R1:"

@@ -19,7 +19,7 @@
 
 #include "base/fd.h"
 
-#define YEARS           10
+#define LIFETIME_SEC    (10L * 365 * 86400) /* ten years */
 #define CERTIFICATE_MAX 65536
 
 static int state_folder(char path[PATH_MAX], struct err *err)
@@ -112,7 +112,7 @@ static int certificate_fill(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
 	    (e = gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0,
 					       "Bulkhead development", 20)) < 0 ||
 	    (e = gnutls_x509_crt_set_activation_time(crt, now - 3600)) < 0 ||
-	    (e = gnutls_x509_crt_set_expiration_time(crt, now + YEARS * 365 * 86400L)) < 0 ||
+	    (e = gnutls_x509_crt_set_expiration_time(crt, now + LIFETIME_SEC)) < 0 ||
 	    (e = gnutls_x509_crt_set_key(crt, key)) < 0 ||
 	    (e = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, "localhost", 9,
 						      GNUTLS_FSAN_SET)) < 0 ||

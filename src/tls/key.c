@@ -50,7 +50,8 @@ int tls_key_load(const char *path, gnutls_privkey_t *ret, struct err *err)
 	result = 0;
 out:
 	gnutls_privkey_deinit(key);
-	explicit_bzero(pem, len);
+	if (pem != NULL)
+		explicit_bzero(pem, len);
 	free(pem);
 	return result;
 }

@@ -94,9 +94,10 @@ static enum tls_result fail(struct tls_session *s, int result)
 }
 
 /*
- * A client that refuses the certificate may say so in the clear (OpenSSL does), where GnuTLS expects
- * encryption and finds nothing but a record that cannot be decrypted. For people the alert is what
- * counts: the text of it, or NULL. The record may follow a change_cipher_spec (RFC 8446, D.4).
+ * A client that refuses the certificate may say so in the clear (OpenSSL does), where GnuTLS
+ * expects encryption and finds nothing but a record that cannot be decrypted. For people the alert
+ * is what counts: the text of it, or NULL. The record may follow a change_cipher_spec (RFC 8446,
+ * D.4).
  */
 static const char *plain_alert(const uint8_t *in, size_t len)
 {

@@ -13,8 +13,8 @@
 
 #include "base/fd.h"
 
-#define WIRE_HIGH  65536           /* ciphertext that is gathered before it is sent */
-#define TURN_BYTES (4 * WIRE_HIGH) /* output of one connection before others have their turn */
+#define WIRE_HIGH  ((size_t)64 * 1024) /* ciphertext that is gathered before it is sent */
+#define TURN_BYTES (4 * WIRE_HIGH)     /* output of one connection before others have their turn */
 #define CIPHER_MAX                                                                    \
 	(8 * WIRE_HIGH) /* what may wait for the kernel; flow control stays far below \
 			 */
@@ -392,7 +392,8 @@ static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 void conn_drain(struct conn *c)
 {
 	uint8_t byte;
-	if (c->state == CONN_HANDSHAKE || c->closing) { /* its first request is still served */
+	c->wait = WAIT_NONE;                       /* other limits from now on */
+	if (c->state != CONN_OPEN || c->closing) { /* its first request is still served */
 		conn_wait_update(c);
 		return;
 	}
@@ -401,7 +402,6 @@ void conn_drain(struct conn *c)
 	if (p->ops->phase(p) != PROTO_IDLE ||
 	    recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		p->ops->drain(p);
-	c->wait = WAIT_NONE; /* other limits from now on */
 	conn_advance(c, NULL, 0);
 }
 

@@ -12,7 +12,7 @@
 
 #define WINDOW_BYTES  1024
 #define LINGER_MS     2000
-#define DRAIN_IDLE_MS 1000 /* while draining, for a client that has not asked for anything yet */
+#define DRAIN_IDLE_MS 1000 /* while draining, for a client that has not asked anything yet */
 
 static enum conn_wait wait_for(const struct conn *c)
 {
@@ -42,15 +42,19 @@ static enum conn_wait wait_for(const struct conn *c)
 	return WAIT_NONE;
 }
 
+static uint64_t drain_shortened(const struct conn *c, uint64_t limit)
+{
+	return c->owner->draining && limit > DRAIN_IDLE_MS ? DRAIN_IDLE_MS : limit;
+}
+
 static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 {
 	const struct conf_limits *limits = &c->owner->worker->port->limits;
 	switch (wait) {
 	case WAIT_HANDSHAKE:
-		return limits->handshake_ms;
+		return drain_shortened(c, limits->handshake_ms);
 	case WAIT_IDLE:
-		return c->owner->draining && limits->idle_ms > DRAIN_IDLE_MS ? DRAIN_IDLE_MS
-									     : limits->idle_ms;
+		return drain_shortened(c, limits->idle_ms);
 	case WAIT_HEAD:
 		return limits->head_ms;
 	case WAIT_BODY:

@@ -23,8 +23,8 @@
 #include "tls/session.h"
 #include "worker/route.h"
 
-#define WORKER_LOOPS_MAX 64    /* as many as conf allows threads */
-#define RECEIVE_BYTES    65536 /* one recv: four full records */
+#define WORKER_LOOPS_MAX 64                  /* as many as conf allows threads */
+#define RECEIVE_BYTES    ((size_t)64 * 1024) /* one recv: four full records */
 
 struct worker;
 struct conn;
@@ -74,8 +74,9 @@ struct worker_loop {
 struct worker {
 	struct ipc_start start;
 	int channel_fd;
-	struct loop_io channel; /* in loop 0 */
-	struct loop_io signals; /* in loop 0 */
+	struct loop_io channel;           /* in loop 0 */
+	struct loop_io signals;           /* in loop 0 */
+	struct loop_timer drain_deadline; /* in loop 0; after a SIGTERM of its own */
 	struct conf *conf;
 	const struct conf_port *port;
 	struct routes routes;

@@ -174,10 +174,23 @@ static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct worker *w = (struct worker *)((char *)io - offsetof(struct worker, signals));
 	struct signalfd_siginfo info;
-	(void)loop;
 	(void)events;
-	if (read(io->fd, &info, sizeof(info)) == sizeof(info))
-		worker_drain(w);
+	if (read(io->fd, &info, sizeof(info)) != sizeof(info) ||
+	    loop_timer_is_set(&w->drain_deadline))
+		return;
+	loop_timer_set(loop, &w->drain_deadline, loop->now_ms + w->conf->drain_ms);
+	worker_drain(w);
+}
+
+/* The port waits for this process to end before it gets another one. */
+static void drain_expired(struct loop *loop, struct loop_timer *timer)
+{
+	const struct worker *w =
+	    (struct worker *)((char *)timer - offsetof(struct worker, drain_deadline));
+	(void)loop;
+	log_write(&w->loops[0].log, LOG_WARNING, "the drain's time is up: %u connections are cut",
+		  w->loops[0].conns_count);
+	_exit(EX_TEMPFAIL);
 }
 
 /* SIGTERM drains this worker alone. What a terminal sends to the whole group is the master's. */
@@ -196,6 +209,9 @@ static int signals_prepare(struct worker *w)
 	w->signals.ready = signal_ready;
 	if (w->signals.fd < 0)
 		return -errno;
+	int error = loop_timer_init(&w->loops[0].loop, &w->drain_deadline, drain_expired);
+	if (error < 0)
+		return error;
 	return loop_add(&w->loops[0].loop, &w->signals, EPOLLIN);
 }
 

@@ -14,6 +14,7 @@ import glob
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -324,7 +325,8 @@ http {{
             before = server.pss_kb()
             client = subprocess.Popen([self.options.client, "idle", str(port), str(count)],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            client.stdout.readline()
+            if not client.stdout.readline():
+                raise RuntimeError("the client could not open its connections")
             each = (server.pss_kb() - before) / count
             client.stdin.close()
             client.wait()
@@ -364,6 +366,8 @@ def main():
     options = parser.parse_args()
     options.bulkhead = os.path.abspath(options.bulkhead)
     options.client = os.path.abspath(options.client)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     with tempfile.TemporaryDirectory(prefix="bulkhead-bench-") as folder:
         bench = Bench(options, folder)

@@ -163,8 +163,8 @@ def test_a_bad_certificate_parks_its_port_and_the_others_serve(server, ports, ce
     _, key = certificates("other")
     s = server(certificates.tls() + three(ports[:2]) +
                f'port {ports[2]} {{ tls {{ certificate "{certificate}" key "{key}" }} respond 200 }}')
-    s.wait_log(rf"\[PORT {ports[2]}\] worker 1 .* ended with status 78 \(configuration\): "
-               rf'certificate ".*" does not match key ".*"')
+    s.wait_log(rf"\[PORT {ports[2]}\] worker 1 .* ended with status 78 \(configuration\) after "
+               rf'\S+ and 0 requests: certificate ".*" does not match key ".*"')
     s.wait_log(rf"\[PORT {ports[2]}\] PARKED .*it cannot start as it is configured")
     assert get(ports[0]).status == 200
     assert len(re.findall("status 78", s.log())) == 1
@@ -333,3 +333,52 @@ def test_descriptors_do_not_grow_with_restarts(server, ports):
         s.wait_log(r"worker 1 .* is ready", count=n + 1)
     assert len(os.listdir(f"/proc/{s.pid}/fd")) == count
     assert not s.zombies()
+
+
+# --- found by reading and by accident ----------------------------------------------------------
+
+
+def test_the_reason_of_a_failed_start_is_never_lost(server, ports, certificates):
+    """The exit was seen before the last message was read."""
+    certificate, _ = certificates("ecdsa")
+    _, key = certificates("other")
+    s = server(f'tls {{ certificate "{certificate}" key "{key}" }}\n'
+               f'port {ports[0]} {{ workers 8 respond 200 }}', wait=None)
+    assert s.process.wait(30) == 1
+    failed = re.findall(r"ended with status 78 .*", s.log())
+    assert len(failed) == 8
+    assert all("does not match key" in line for line in failed), failed
+
+
+def test_as_many_addresses_as_a_port_may_have(server, ports):
+    lines = "\n".join(f"listen on 127.0.1.{n}" for n in range(1, 65))
+    s = server(f'port {ports[0]} {{ {lines}\nrespond 200 "x" }}')
+    assert get(ports[0], host="127.0.1.64").status == 200
+    assert s.stop() == 0
+
+
+def test_a_client_that_says_nothing_does_not_hold_up_the_end(server, ports):
+    s = server(f'drain 1h\nport {ports[0]} {{ limits {{ handshake-timeout 1h; idle 1h }} '
+               'respond 200 "x" }')
+    with socket.create_connection(("127.0.0.1", ports[0])), Connection(ports[0]):
+        assert get(ports[0]).status == 200  # the other two have been accepted
+        assert s.stop() == 0
+
+
+def test_the_terminals_signal_during_the_start_is_a_clean_end(server, ports):
+    for _ in range(10):
+        s = server(f"port {ports[0]} {{ workers 16 respond 200 }}", wait=None)
+        s.wait_log("starts 1 port")
+        os.killpg(s.pid, signal.SIGINT)
+        assert s.process.wait(30) == 0, s.log()
+
+
+def test_a_worker_that_cannot_drain_in_time_makes_room(server, ports):
+    s = server(f"drain 300ms\nport {ports[0]} {{ echo }}")
+    old = s.workers()[ports[0], 1]
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234")
+        c.read_until(b"\r\n\r\n")
+        os.kill(old, signal.SIGTERM)
+        s.wait_log(rf"worker 1 \(pid {old}\) ended with status 75 .*; starting it again")
+        assert get(ports[0]).status == 200

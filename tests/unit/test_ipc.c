@@ -169,6 +169,21 @@ static void counters_are_seen_by_the_reader_and_cannot_be_resized(void **state)
 	close(fd);
 }
 
+static void last_words_survive_a_reset(void **state)
+{
+	int channel[2];
+	struct ipc_message m;
+	(void)state;
+	assert_int_equal(ipc_channel(channel), 0);
+	assert_int_equal(ipc_send(channel[0], IPC_DRAIN, NULL, 0, NULL, 0), 0);
+	assert_int_equal(ipc_send(channel[1], IPC_FAILED, "why", 3, NULL, 0), 0);
+	close(channel[1]); /* with DRAIN unread */
+	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 1);
+	assert_string_equal((char *)m.payload, "why");
+	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 0);
+	close(channel[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +192,7 @@ int main(void)
 	    cmocka_unit_test(raw_packets_of_a_wrong_size_are_refused),
 	    cmocka_unit_test(the_longest_text_arrives_terminated),
 	    cmocka_unit_test(sending_never_blocks_and_says_when_the_peer_is_gone),
+	    cmocka_unit_test(last_words_survive_a_reset),
 	    cmocka_unit_test(counters_are_seen_by_the_reader_and_cannot_be_resized),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,998 @@
+/* The configuration: what it means, what its mistakes are called, and that its text is stable. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "conf/conf.h"
+#include "conf/parser.h"
+
+#define TLS "tls { certificate \"/c\" key \"/k\" }\n"
+
+/* --- gathering what is told ------------------------------------------------------------------- */
+
+struct told {
+	char text[65536]; /* a line each: "line:column text" */
+	size_t len;
+	unsigned count;
+	bool with_file;
+};
+
+static void gather(void *arg, enum conf_severity severity, const struct conf_where *where,
+		   const char *text)
+{
+	struct told *told = arg;
+	const char *base = strrchr(where->file, '/');
+	assert_int_equal(severity, CONF_ERROR);
+	told->count++;
+	if (told->with_file)
+		told->len +=
+		    (size_t)snprintf(told->text + told->len, sizeof(told->text) - told->len,
+				     "%s:", base != NULL ? base + 1 : where->file);
+	told->len += (size_t)snprintf(told->text + told->len, sizeof(told->text) - told->len,
+				      "%u:%u %s\n", where->line, where->column, text);
+	assert_true(told->len < sizeof(told->text));
+}
+
+static struct conf *parse_with(const char *text, const struct conf_options *options,
+			       const char *messages)
+{
+	struct told told = {.len = 0};
+	struct conf *conf = NULL;
+	int error = conf_parse_text(text, strlen(text), "text", options, gather, &told, &conf);
+	assert_string_equal(told.text, messages);
+	assert_int_equal(error, messages[0] != '\0' ? -EINVAL : 0);
+	assert_true((conf == NULL) == (error < 0));
+	return conf;
+}
+
+static struct conf *parse(const char *text)
+{
+	return parse_with(text, NULL, "");
+}
+
+/* Exactly these messages, all of them, and no configuration. */
+static void told(const char *text, const char *messages)
+{
+	assert_null(parse_with(text, NULL, messages));
+}
+
+/* The same with a certificate for all ports on the first line. */
+static void told_tls(const char *text, const char *messages)
+{
+	char *all = NULL;
+	assert_true(asprintf(&all, TLS "%s", text) > 0);
+	told(all, messages);
+	free(all);
+}
+
+static char *dump(const struct conf *conf, const struct conf_port *port)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	assert_non_null(out);
+	if (port != NULL)
+		conf_dump_port(conf, port, out);
+	else
+		conf_dump(conf, out);
+	fclose(out);
+	return text;
+}
+
+/* --- what it means ---------------------------------------------------------------------------- */
+
+static const char example[] =
+    "user \"www-data\"                       # parsed and kept\n"
+    "log to console\n"
+    "log to syslog facility daemon         # also: log to journal\n"
+    "access log on                         # on | off | errors\n"
+    "drain 10s\n"
+    "restart { backoff 100ms to 30s; park after 5 in 60s; while parked refuse }\n"
+    "tls { certificate \"cert.pem\" key \"key.pem\" }\n"
+    "\n"
+    "port 8000 { respond 200 \"Hello, world!\\n\" }\n"
+    "port 8001 { workers 4  respond 200 \"Hello, world!\\n\" }\n"
+    "port 8443 {\n"
+    "	listen on 127.0.0.1\n"
+    "	listen on ::1\n"
+    "	tls { certificate \"b.pem\" key \"b.key\" }\n"
+    "	limits { connections 1000; head 16K; body 1M; idle 60s; head-timeout 10s;\n"
+    "		handshake-timeout 10s; requests 10000 }\n"
+    "	location \"/health\" { respond 200 \"ok\\n\" type \"text/plain\" header "
+    "\"Cache-Control\" \"no-store\" }\n"
+    "	location \"/echo\" { echo }\n"
+    "	location \"/\" { respond 200 \"Hello, world!\\n\" }\n"
+    "}\n";
+
+static void example_is_understood(void **state)
+{
+	(void)state;
+	struct conf_options options = {.directory = "/etc/bulkhead"};
+	struct conf *conf = parse_with(example, &options, "");
+	assert_string_equal(conf->user, "www-data");
+	assert_true(conf->log.console && conf->log.syslog && !conf->log.journal);
+	assert_int_equal(conf->log.syslog_facility, LOG_DAEMON);
+	assert_string_equal(conf->log.syslog_path, "/dev/log");
+	assert_int_equal(conf->drain_ms, 10000);
+	assert_int_equal(conf->ports_count, 3);
+
+	const struct conf_port *port = &conf->ports[1];
+	assert_int_equal(port->number, 8001);
+	assert_int_equal(port->workers, 4);
+	assert_int_equal(port->threads, 1);
+	assert_int_equal(port->addresses_count, 1);
+	assert_string_equal(port->addresses[0], "*");
+	assert_string_equal(port->certificates[0].certificate, "/etc/bulkhead/cert.pem");
+	assert_string_equal(port->certificates[0].key, "/etc/bulkhead/key.pem");
+	assert_int_equal(port->where.line, 10);
+	assert_int_equal(port->locations_count, 1);
+	assert_string_equal(port->locations[0].path, "/");
+	assert_int_equal(port->locations[0].handler, CONF_RESPOND);
+	assert_int_equal(port->locations[0].status, 200);
+	assert_string_equal(port->locations[0].body, "Hello, world!\n");
+	assert_int_equal(port->locations[0].body_len, 14);
+	assert_string_equal(port->locations[0].type, "text/plain; charset=utf-8");
+
+	port = &conf->ports[2];
+	assert_int_equal(port->addresses_count, 2);
+	assert_string_equal(port->addresses[1], "::1");
+	assert_string_equal(port->certificates[0].certificate, "/etc/bulkhead/b.pem");
+	assert_int_equal(port->limits.connections, 1000);
+	assert_int_equal(port->locations_count, 3);
+	assert_string_equal(port->locations[0].path, "/health");
+	assert_string_equal(port->locations[0].type, "text/plain");
+	assert_int_equal(port->locations[0].headers_count, 1);
+	assert_string_equal(port->locations[0].headers[0].value, "no-store");
+	assert_string_equal(port->locations[1].path, "/echo");
+	assert_int_equal(port->locations[1].handler, CONF_ECHO);
+	assert_string_equal(port->locations[2].path, "/");
+	conf_free(conf);
+}
+
+static void defaults_are_filled_in(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(TLS "port 1 { echo }");
+	const struct conf_port *port = &conf->ports[0];
+	assert_null(conf->user);
+	assert_false(conf->log.console || conf->log.syslog || conf->log.journal);
+	assert_string_equal(conf->log.journal_path, "/run/systemd/journal/socket");
+	assert_int_equal(conf->drain_ms, 10000);
+	assert_int_equal(port->workers, 1);
+	assert_int_equal(port->access, CONF_ACCESS_ON);
+	assert_int_equal(port->restart.backoff_min_ms, 100);
+	assert_int_equal(port->restart.backoff_max_ms, 30000);
+	assert_int_equal(port->restart.park_after, 5);
+	assert_int_equal(port->restart.park_window_ms, 60000);
+	assert_int_equal(port->restart.while_parked, CONF_PARKED_REFUSE);
+	assert_int_equal(port->limits.connections, 10000);
+	assert_int_equal(port->limits.requests, 10000);
+	assert_int_equal(port->limits.head_bytes, 16384);
+	assert_int_equal(port->limits.body_bytes, 1048576);
+	assert_int_equal(port->limits.idle_ms, 60000);
+	assert_int_equal(port->limits.head_ms, 10000);
+	assert_int_equal(port->limits.handshake_ms, 10000);
+	assert_int_equal(port->limits.body_ms, 30000);
+	assert_int_equal(port->limits.write_ms, 30000);
+	conf_free(conf);
+}
+
+/* A port changes single values; the top level may come after it. */
+static void ports_inherit_what_they_do_not_set(void **state)
+{
+	(void)state;
+	struct conf *conf =
+	    parse("port 1 {\n"
+		  "	echo; access log off; restart { while parked queue }\n"
+		  "	limits { idle 5s; body 0 } tls { certificate \"/p\" key \"/q\"\n"
+		  "	certificate \"/r\" key \"/s\" } }\n"
+		  "port 2 { echo }\n" TLS "workers 3; access log errors\n"
+		  "restart { backoff 1s to 2s; park after 7 in 1m }\n"
+		  "limits { idle 7s; head 2K; body-timeout 1m; write-timeout 2m }\n");
+	const struct conf_port *one = &conf->ports[0], *two = &conf->ports[1];
+	assert_int_equal(one->workers, 3);
+	assert_int_equal(one->access, CONF_ACCESS_OFF);
+	assert_int_equal(one->restart.while_parked, CONF_PARKED_QUEUE);
+	assert_int_equal(one->restart.backoff_min_ms, 1000);
+	assert_int_equal(one->restart.park_after, 7);
+	assert_int_equal(one->limits.idle_ms, 5000);
+	assert_int_equal(one->limits.body_bytes, 0);
+	assert_int_equal(one->limits.head_bytes, 2048);
+	assert_int_equal(one->limits.body_ms, 60000);
+	assert_int_equal(one->limits.write_ms, 120000);
+	assert_int_equal(one->certificates_count, 2);
+	assert_string_equal(one->certificates[1].key, "/s");
+	assert_int_equal(two->access, CONF_ACCESS_ERRORS);
+	assert_int_equal(two->restart.while_parked, CONF_PARKED_REFUSE);
+	assert_int_equal(two->limits.idle_ms, 7000);
+	assert_int_equal(two->limits.body_bytes, 1048576);
+	assert_int_equal(two->certificates_count, 1);
+	assert_string_equal(two->certificates[0].key, "/k");
+	conf_free(conf);
+}
+
+static void strings_are_unescaped(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(TLS "port 1 { respond 200 \"a\\n\\r\\t\\\"\\\\\\x00\\xfFz\" }");
+	const struct conf_location *location = &conf->ports[0].locations[0];
+	assert_int_equal(location->body_len, 9);
+	assert_memory_equal(location->body, "a\n\r\t\"\\\0\xffz", 9);
+	conf_free(conf);
+}
+
+static void separators_are_optional(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(";;" TLS ";port 1{;echo;}port 2{respond 204;;};\r\n"
+				  "port 3{listen on 127.0.0.1 listen on#x\n::1;echo}");
+	assert_int_equal(conf->ports_count, 3);
+	assert_int_equal(conf->ports[2].addresses_count, 2);
+	conf_free(conf);
+}
+
+static void addresses_have_one_form(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(TLS "port 1 { echo listen on 0:0::1 listen on FE80::0:1 "
+				      "listen on 10.0.0.1 }");
+	assert_string_equal(conf->ports[0].addresses[0], "::1");
+	assert_string_equal(conf->ports[0].addresses[1], "fe80::1");
+	assert_string_equal(conf->ports[0].addresses[2], "10.0.0.1");
+	conf_free(conf);
+}
+
+static void locations_are_sorted_and_trimmed(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(TLS "port 1 { echo location \"/b/\" { echo } "
+				      "location \"/long/er\" { echo } location \"/a\" { echo } }");
+	const struct conf_port *port = &conf->ports[0];
+	assert_int_equal(port->locations_count, 4);
+	assert_string_equal(port->locations[0].path, "/long/er");
+	assert_string_equal(port->locations[1].path, "/a");
+	assert_string_equal(port->locations[2].path, "/b");
+	assert_string_equal(port->locations[3].path, "/");
+	conf_free(conf);
+}
+
+static void options_override(void **state)
+{
+	(void)state;
+	struct conf_options options = {.workers = 2, .certificate = "/oc", .key = "/ok"};
+	struct conf *conf = parse_with("port 1 { workers 9 echo }"
+				       "port 2 { echo tls { certificate \"/c\" key \"/k\" } }",
+				       &options, "");
+	assert_int_equal(conf->ports[0].workers, 2);
+	assert_string_equal(conf->ports[0].certificates[0].certificate, "/oc");
+	assert_string_equal(conf->ports[0].certificates[0].key, "/ok");
+	assert_string_equal(conf->ports[1].certificates[0].certificate, "/c");
+	conf_free(conf);
+
+	options = (struct conf_options){.workers = 65};
+	parse_with(TLS "port 1 { echo }", &options,
+		   "0:0 workers 65 is out of range; it can be 1 to 64\n");
+	options = (struct conf_options){.key = "/k"};
+	parse_with(TLS "port 1 { echo }", &options,
+		   "0:0 a certificate and a key go together: give both or none\n");
+}
+
+static void threads_need_a_build(void **state)
+{
+	(void)state;
+	struct conf_options options = {.threads_built = true};
+	struct conf *conf = parse_with(TLS "port 1 { threads 4 echo }", &options, "");
+	assert_int_equal(conf->ports[0].threads, 4);
+	conf_free(conf);
+	parse_with(TLS "port 1 { threads 65 echo }", &options,
+		   "2:18 threads 65 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 { threads 1 echo }",
+		 "2:10 this bulkhead was built without threads; build it with `make THREADS=1`, or "
+		 "use `workers`\n");
+}
+
+/* --- the canonical text ----------------------------------------------------------------------- */
+
+static void dump_parses_to_itself(void **state)
+{
+	(void)state;
+	struct conf_options options = {.directory = "/etc", .threads_built = true};
+	const char *texts[] = {
+	    example,
+	    TLS "port 9 { threads 3 respond 404 \"\\x00\\x7f\\xc3\\xa4\\\\\\\"\\n\" header \"a\" "
+		"\"a\\t\\x80\" }"
+		"log to journal path \"j\" log to syslog path \"s\" facility local7 drain 0",
+	    TLS "port 65535 { listen on * respond 599 \"\" limits { body 1024G idle 10ms } "
+		"location \"/\\\"\\\\\" { echo } } access log off",
+	};
+	for (size_t i = 0; i < CONF_COUNT(texts); i++) {
+		struct conf *conf = parse_with(texts[i], &options, "");
+		char *first = dump(conf, NULL);
+		struct conf *again = parse_with(first, &options, "");
+		char *second = dump(again, NULL);
+		assert_string_equal(first, second);
+		for (size_t j = 0; j < conf->ports_count; j++) {
+			char *port = dump(conf, &conf->ports[j]);
+			struct conf *child = parse_with(port, &options, "");
+			char *port_again = dump(child, &child->ports[0]);
+			assert_int_equal(child->ports_count, 1);
+			assert_string_equal(port, port_again);
+			conf_free(child);
+			free(port);
+			free(port_again);
+		}
+		conf_free(conf);
+		conf_free(again);
+		free(first);
+		free(second);
+	}
+}
+
+static void dump_is_canonical(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(TLS "port 80 { respond 200 \"\\xe4\\r\" }");
+	char *text = dump(conf, NULL);
+	assert_string_equal(text, "drain 10s\n"
+				  "port 80 {\n"
+				  "	listen on *\n"
+				  "	workers 1\n"
+				  "	access log on\n"
+				  "	restart {\n"
+				  "		backoff 100ms to 30s\n"
+				  "		park after 5 in 1m\n"
+				  "		while parked refuse\n"
+				  "	}\n"
+				  "	limits {\n"
+				  "		connections 10000\n"
+				  "		requests 10000\n"
+				  "		head 16K\n"
+				  "		body 1M\n"
+				  "		idle 1m\n"
+				  "		head-timeout 10s\n"
+				  "		handshake-timeout 10s\n"
+				  "		body-timeout 30s\n"
+				  "		write-timeout 30s\n"
+				  "	}\n"
+				  "	tls {\n"
+				  "		certificate \"/c\" key \"/k\"\n"
+				  "	}\n"
+				  "	location \"/\" {\n"
+				  "		respond 200 \"\\xe4\\r\" type \"text/plain; "
+				  "charset=utf-8\"\n"
+				  "	}\n"
+				  "}\n");
+	free(text);
+	conf_free(conf);
+}
+
+/* --- single checks ---------------------------------------------------------------------------- */
+
+static void ports_are_checked(void **state)
+{
+	(void)state;
+	told_tls("port 0 { echo }\nport 65536 { echo }\nport x { echo }",
+		 "2:6 port 0 is out of range; it can be 1 to 65535\n"
+		 "3:6 port 65536 is out of range; it can be 1 to 65535\n"
+		 "4:6 `x` is not a number; port can be 1 to 65535\n");
+	told_tls("port 80 { echo }\nport 81 { echo }\n port 80 { echo }\nport 80 { echo }",
+		 "4:2 duplicate port 80; the first one is at line 2\n"
+		 "5:1 duplicate port 80; the first one is at line 2\n");
+	told_tls("port 8443 { }",
+		 "2:1 port 8443 serves nothing: give it `respond`, `echo` or a `location`\n");
+	told_tls("", "0:0 there is no port; give at least one `port N { ... }`\n");
+	told_tls(
+	    "port 1 { echo workers 4 limits { connections 3 } }",
+	    "2:1 port 1 has more workers (4) than connections (3): some would never have one\n");
+}
+
+static void certificates_are_checked(void **state)
+{
+	(void)state;
+	told("port 1 { echo }", "1:1 port 1 has no certificate: `tls { certificate \"file\" key "
+				"\"file\" }` must stand in it or at the top level\n");
+	told("tls { certificate \"/c\" }\nport 1 { echo }",
+	     "1:7 the certificate has no key: `key \"file\"` must follow it\n");
+	told("tls { certificate \"/c\"\ncertificate \"/d\" key \"/k\" }\nport 1 { echo }",
+	     "1:7 the certificate has no key: `key \"file\"` must follow it\n");
+	told("tls { key \"/k\" }\nport 1 { echo }",
+	     "1:7 the key has no certificate: `certificate \"file\"` must stand before it\n");
+	told_tls("port 1 { echo tls { } }",
+		 "2:15 the tls block names no certificate: give it `certificate \"file\" key "
+		 "\"file\"`\n");
+	told_tls("port 1 { echo tls { certificate \"\" key \"/k\" } }",
+		 "2:33 a certificate's file name cannot be empty\n");
+}
+
+static void values_are_checked(void **state)
+{
+	(void)state;
+	told_tls(
+	    "port 1 { echo limits {\nconnections 0\nhead 65K\nbody 2000G\nidle 9ms\n"
+	    "head-timeout 2d\nrequests -1\nbody-timeout 5x } }",
+	    "3:13 connections 0 is out of range; it can be 1 to 1000000\n"
+	    "4:6 head 65K is out of range; it can be 1K to 64K\n"
+	    "5:6 body 2000G is out of range; it can be 0 to 1024G\n"
+	    "6:6 idle 9ms is out of range; it can be 10ms to 1d\n"
+	    "7:14 head-timeout 2d is out of range; it can be 10ms to 1d\n"
+	    "8:10 `-1` is not a number; requests can be 1 to 1000000000\n"
+	    "9:14 `5x` is not a duration such as 250ms, 10s or 5m; body-timeout can be 10ms to "
+	    "1d\n");
+	told_tls("port 1 { echo workers 65 }\ndrain 99999999999999999999\n"
+		 "restart { backoff 2s to 1s; park after 0 in 1s }",
+		 "2:23 workers 65 is out of range; it can be 1 to 64\n"
+		 "3:7 drain 99999999999999999999 is out of range; it can be 0ms to 1d\n"
+		 "4:19 backoff goes from the shorter time to the longer: 2s is more than 1s\n"
+		 "4:40 park after 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 { echo }\nuser \"\"\nlog to syslog facility kern",
+		 "3:6 a user's name cannot be empty\n"
+		 "4:24 unknown facility `kern`; there are auth, authpriv, cron, daemon, ftp, lpr, "
+		 "mail, news, syslog, user, uucp and local0 to local7\n");
+	told_tls("port 1 { echo }\nlog to syslog facility deamon path \"/a\\x00b\"",
+		 "3:24 unknown facility `deamon`; did you mean `daemon`?\n"
+		 "3:36 a socket's path cannot contain a control character or NUL byte\n");
+}
+
+static void addresses_are_checked(void **state)
+{
+	(void)state;
+	told_tls("port 1 { echo\nlisten on localhost\nlisten on 1.2.3\nlisten on ::ffff:1.2.3.4 }",
+		 "3:11 `localhost` is not an address; write a numeric IPv4 or IPv6 address such as "
+		 "127.0.0.1 or ::1, or `*` for all\n"
+		 "4:11 `1.2.3` is not an address; write a numeric IPv4 or IPv6 address such as "
+		 "127.0.0.1 or ::1, or `*` for all\n"
+		 "5:11 `::ffff:1.2.3.4` is not an address; write a numeric IPv4 or IPv6 address "
+		 "such as 127.0.0.1 or ::1, or `*` for all\n");
+	told_tls("port 1 { echo\nlisten on ::1\nlisten on 0::1\nlisten on *\nlisten on 0.0.0.0\n"
+		 "listen on 127.0.0.1 }",
+		 "4:11 the port listens on ::1 already\n"
+		 "5:11 * and ::1 overlap: one of them is in the other\n"
+		 "7:11 127.0.0.1 and 0.0.0.0 overlap: one of them is in the other\n");
+}
+
+static void locations_are_checked(void **state)
+{
+	(void)state;
+	told_tls("port 1 {\nlocation \"a\" { echo }\nlocation \"/a/../b\" { echo }\n"
+		 "location \"/a//b\" { echo }\nlocation \"/a?b\" { echo }\n"
+		 "location \"\" { echo }\nlocation \"/.\" { echo } }",
+		 "3:10 a location's path begins with `/`\n"
+		 "4:10 a location's path has no `.` or `..` in it\n"
+		 "5:10 a location's path has no `//`\n"
+		 "6:10 a location's path has no query or fragment: no `?`, no `#`\n"
+		 "7:10 a location's path cannot be empty\n"
+		 "8:10 a location's path has no `.` or `..` in it\n");
+	told_tls("port 1 {\nlocation \"/a\" { echo }\necho\nlocation \"/a/\" { echo }\n"
+		 "respond 200\nlocation \"/..a\" { } }",
+		 "5:1 duplicate location \"/a\"; the first one is at line 3\n"
+		 "6:1 duplicate location \"/\"; the first one is at line 4\n"
+		 "7:1 the location serves nothing: give it `respond` or `echo`\n");
+	told_tls("port 1 { location \"/\" { echo\nrespond 200 \"x\" type \"\" } }",
+		 "3:1 the location has its handler already, at line 2\n"
+		 "3:22 a type cannot be empty\n");
+}
+
+static void responses_are_checked(void **state)
+{
+	(void)state;
+	told_tls("port 1 { respond 199 }\nport 2 { respond 204 \"x\" }\n"
+		 "port 3 { respond 304 \"\" type \"a\" type \"b\" }\nport 4 { respond ok }",
+		 "2:18 status 199 is out of range; it can be 200 to 599\n"
+		 "3:22 a response with status 204 has no body\n"
+		 "4:34 duplicate `type` in one statement\n"
+		 "5:18 `ok` is not a number; status can be 200 to 599\n");
+	told_tls("port 1 { respond 200\nheader \"a b\" \"c\"\nheader \"\" \"c\"\n"
+		 "header \"a\" \"c\\r\\nd: e\"\nheader \"a\" \"c\\x00\"\n"
+		 "header \"content-length\" \"1\"\nheader \"Date\" \"x\"\n"
+		 "header \"Connection\" \"x\"\nheader \"Transfer-Encoding\" \"x\"\n"
+		 "header \"Content-Type\" \"x\" header \"a\" \" b\" }",
+		 "3:8 `a b` is not a header name: letters, digits and !#$%&'*+-.^_`|~\n"
+		 "4:8 `` is not a header name: letters, digits and !#$%&'*+-.^_`|~\n"
+		 "5:12 a header value cannot contain a line end, a NUL byte or another control "
+		 "character\n"
+		 "6:12 a header value cannot contain a line end, a NUL byte or another control "
+		 "character\n"
+		 "7:8 the server makes `Content-Length` itself\n"
+		 "8:8 the server makes `Date` itself\n"
+		 "9:8 the server makes `Connection` itself\n"
+		 "10:8 the server makes `Transfer-Encoding` itself\n"
+		 "11:8 write `type \"...\"` for Content-Type\n"
+		 "11:38 a header value cannot begin or end with a blank\n");
+}
+
+static void duplicates_are_told(void **state)
+{
+	(void)state;
+	told_tls(
+	    "port 1 { echo\nworkers 1 workers 2\nlimits { head 1K head 2K } limits { } }\n"
+	    "user \"a\"\nuser \"b\"\ndrain 1s drain 2s\naccess log on access log off\n"
+	    "log to console log to syslog log to console\nlog to syslog path \"/a\" path \"/b\"\n"
+	    "restart { backoff 1s to 1s backoff 1s to 1s }\ntls { certificate \"/\" key \"/\" }",
+	    "3:11 duplicate `workers`; the first one is at line 3\n"
+	    "4:18 duplicate `head`; the first one is at line 4\n"
+	    "4:28 duplicate `limits`; the first one is at line 4\n"
+	    "6:1 duplicate `user`; the first one is at line 5\n"
+	    "7:10 duplicate `drain`; the first one is at line 7\n"
+	    "8:15 duplicate `access`; the first one is at line 8\n"
+	    "9:37 duplicate `console`; the first one is at line 9\n"
+	    "10:8 duplicate `syslog`; the first one is at line 9\n"
+	    "10:25 duplicate `path` in one statement\n"
+	    "11:28 duplicate `backoff`; the first one is at line 11\n"
+	    "12:1 duplicate `tls`; the first one is at line 1\n");
+}
+
+static void socket_paths_are_bounded(void **state)
+{
+	(void)state;
+	struct conf_options options = {.directory = "/a/folder/with/a/name"};
+	char text[256];
+	(void)snprintf(text, sizeof(text), TLS "port 1 { echo } log to journal path \"%0107d\"", 0);
+	parse_with(text, &options,
+		   "2:37 a socket's path has at most 107 bytes, this one has 129 in full\n");
+	(void)snprintf(text, sizeof(text), TLS "port 1 { echo } log to journal path \"%0108d\"", 0);
+	parse_with(text, &options,
+		   "2:37 a socket's path has at most 107 bytes, this one has 108\n");
+}
+
+/* --- mistakes: one message each, and the next one is still found ------------------------------ */
+
+static void misspelt_words_are_recognised(void **state)
+{
+	(void)state;
+	told_tls("prot 8000 { respnd 200 \"x\" }\nport 8001 { echo wrokers 2 limts { hed 1K } }",
+		 "2:1 unknown word `prot`; did you mean `port`?\n"
+		 "2:13 unknown word `respnd`; did you mean `respond`?\n"
+		 "3:18 unknown word `wrokers`; did you mean `workers`?\n"
+		 "3:28 unknown word `limts`; did you mean `limits`?\n"
+		 "3:36 unknown word `hed`; did you mean `head`?\n");
+	told_tls(
+	    "log to consle\nacess log on\naccess log onn\nport 1 { respond 200 \"x\" tpye \"y\" }",
+	    "2:8 unknown word `consle`; did you mean `console`?\n"
+	    "3:1 unknown word `acess`; did you mean `access`?\n"
+	    "4:12 unknown word `onn`; did you mean `on`?\n"
+	    "5:26 unknown word `tpye`; did you mean `type`?\n");
+	told("tsl { certificate \"/c\" key \"/k\" }\nport 1 { echo }",
+	     "1:1 unknown word `tsl`; did you mean `tls`?\n");
+	told_tls(
+	    "lisen on *\nport 1 { echo }",
+	    "2:1 unknown word `lisen`; did you mean `listen`, which belongs in a port block?\n");
+	told_tls("port 1 { echo nonsense { a { b } c } workers 0 }",
+		 "2:15 unknown word `nonsense`; expected one of `access`, `echo`, `include`, "
+		 "`limits`, `listen`, `location`, `respond`, `restart`, `threads`, `tls` or "
+		 "`workers`\n"
+		 "2:46 workers 0 is out of range; it can be 1 to 64\n");
+}
+
+static void what_was_expected_is_told(void **state)
+{
+	(void)state;
+	told_tls(
+	    "drain\nuser \"x\"\nport 1 { echo workers; access log maybe }\nuser www-data\n"
+	    "port \"80\" { echo }\nport { echo }\nlog syslog\n1 2 3\nport 2 { respond \"x\" }\n"
+	    "port 3 { location /x { echo } }\nworkers 0",
+	    "3:1 expected a duration such as 10s, found `user`\n"
+	    "4:22 expected a number, found `;`\n"
+	    "4:35 expected `errors`, `off` or `on`, found `maybe`\n"
+	    "5:6 expected a user's name in quotes, found `www-data`\n"
+	    "6:6 expected a port number, found the string \"80\"\n"
+	    "7:6 expected a port number, found `{`\n"
+	    "8:5 expected `to`, found `syslog`\n"
+	    "9:1 expected one of `access`, `drain`, `include`, `limits`, `log`, `port`, "
+	    "`restart`, `tls`, `user` or `workers`, found `1`\n"
+	    "10:18 expected a status such as 200, found the string \"x\"\n"
+	    "11:19 expected a path in quotes, found `/x`\n"
+	    "12:9 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls(
+	    "port 1 { echo }\nlisten on *\nlocation \"/\" { echo; foo { } }\nhead 1K\nworkers 0",
+	    "3:1 `listen` cannot stand at the top level; it belongs in a port block\n"
+	    "4:1 `location` cannot stand at the top level; it belongs in a port block\n"
+	    "5:1 `head` cannot stand at the top level; it belongs in a limits block\n"
+	    "6:9 workers 0 is out of range; it can be 1 to 64\n");
+}
+
+static void missing_braces_are_found(void **state)
+{
+	(void)state;
+	told_tls(
+	    "port 1 {\n\techo\nport 2 { echo }\nport 3 { echo workers 0 }",
+	    "4:1 `port` cannot stand in a port block: the `}` of the block opened at line 2 is "
+	    "missing\n"
+	    "5:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 {\n\tlocation \"/\" {\n\techo\n\tlocation \"/a\" { echo }\n}\n"
+		 "port 2 { workers 0 echo }",
+		 "5:2 `location` cannot stand in a location block: the `}` of the block opened at "
+		 "line 3 is missing\n"
+		 "7:18 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1\n\techo\n}\nport 2 { echo workers 0 }",
+		 "3:2 expected `{`, found `echo`\n"
+		 "5:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 {\n\tlimits { head 1K } }\n\techo\n}\nport 2 { echo workers 0 }",
+		 "4:2 `echo` cannot stand at the top level: there is a `}` too many before it\n"
+		 "6:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 { echo } }\nport 2 { echo workers 0 }",
+		 "2:17 `}` closes nothing: no block is open\n"
+		 "3:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 x\n{\n echo\n}\nport 2 { echo workers 0 }",
+		 "2:8 expected `{`, found `x`\n"
+		 "6:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 { port 2 { echo } echo workers 0 }",
+		 "2:10 `port` cannot stand in a port block; it belongs at the top level\n"
+		 "2:39 workers 0 is out of range; it can be 1 to 64\n");
+}
+
+static void broken_strings_are_one_mistake(void **state)
+{
+	(void)state;
+	told_tls("port 1 { respond 200 \"Hello }\nport 2 { respond 200 \"Hello\n}\n"
+		 "port 3 { echo workers 0 }",
+		 "2:22 the string has no closing quote on its line\n"
+		 "3:22 the string has no closing quote on its line\n"
+		 "5:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 { respond 200 \"a\\q\\xg0\\x\" }",
+		 "2:24 unknown escape `\\q`; there are \\n, \\r, \\t, \\\", \\\\ and \\xHH\n"
+		 "2:26 `\\x` takes two hexadecimal digits\n"
+		 "2:30 `\\x` takes two hexadecimal digits\n");
+	told_tls("port 1 { respond 200 \"a\\",
+		 "2:25 the file ends inside the block opened at line 2\n");
+	told_tls("user \"a", "2:6 the string has no closing quote on its line\n");
+}
+
+static void truncation_is_told_once(void **state)
+{
+	(void)state;
+	told_tls("port 1 { echo", "2:14 the file ends inside the block opened at line 2\n");
+	told_tls("port 1 {\nlimits {\nhead",
+		 "4:5 the file ends inside the block opened at line 3\n");
+	told_tls("port 1 {\nlocation \"/\" { # }\n",
+		 "4:1 the file ends inside the block opened at line 3\n");
+	told_tls(
+	    "port 1 { echo }\ndrain",
+	    "3:6 the file ends in the middle of a statement; expected a duration such as 10s\n");
+	told_tls("port 1", "2:7 the file ends in the middle of a statement; expected `{`\n");
+}
+
+/* Whatever is cut off: it ends, and tells one mistake or none. */
+static void every_truncation_is_one_mistake(void **state)
+{
+	(void)state;
+	for (size_t len = 0; len < strlen(example); len++) {
+		struct told told = {.len = 0};
+		struct conf *conf = NULL;
+		(void)conf_parse_text(example, len, "text", NULL, gather, &told, &conf);
+		bool no_port = strstr(told.text, "there is no port") != NULL;
+		if (told.count > (no_port ? 2U : 1U)) /* that is true besides */
+			fail_msg("cut at %zu:\n%s", len, told.text);
+		conf_free(conf);
+	}
+}
+
+/* Each word of the language, one letter dropped: one message, and it names the word. */
+static void every_word_is_suggested(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < conf_keywords_count; i++) {
+		const char *name = conf_keywords[i].name;
+		const char *names[64];
+		if (i > 0)
+			assert_true(strcmp(conf_keywords[i - 1].name, name) < 0);
+		assert_ptr_equal(conf_keyword_find(name, strlen(name)), &conf_keywords[i]);
+		assert_ptr_equal(conf_keyword_of(conf_keywords[i].token), &conf_keywords[i]);
+		for (size_t j = 0; j < conf_keywords_count; j++)
+			names[j] = conf_keywords[j].name;
+		if (strlen(name) > 4)
+			assert_string_equal(
+			    conf_suggest(name + 1, strlen(name) - 1, names, conf_keywords_count),
+			    name);
+	}
+	const char *words[] = {"port", "path"};
+	assert_null(conf_suggest("x", 1, words, 2));
+	assert_null(conf_suggest("nothing-like-it", 15, words, 2));
+	assert_string_equal(conf_suggest("prot", 4, words, 2), "port");
+}
+
+static void messages_are_bounded(void **state)
+{
+	(void)state;
+	char text[4096] = "";
+	for (int i = 0; i < 200; i++)
+		strcat(text, "drain x\n");
+	struct told told = {.len = 0};
+	struct conf *conf = NULL;
+	assert_int_equal(conf_parse_text(text, strlen(text), "t", NULL, gather, &told, &conf),
+			 -EINVAL);
+	assert_int_equal(told.count, CONF_FINDINGS_MAX + 1);
+	assert_non_null(strstr(told.text, "there are more errors; only the first ones are told"));
+
+	told_tls(
+	    "port 1 { echo }\n\x01\x1b[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa "
+	    "x",
+	    "3:1 unknown word "
+	    "`\\001\\033[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...`; expected one of "
+	    "`access`, `drain`, `include`, `limits`, `log`, `port`, `restart`, `tls`, `user` or "
+	    "`workers`\n");
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+	(void)state;
+	strcpy(folder, "/tmp/test_conf.XXXXXX");
+	return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	char command[128];
+	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+static char *in_folder(const char *name)
+{
+	static char path[2][512];
+	static int at;
+	at = !at;
+	(void)snprintf(path[at], sizeof(path[at]), "%s/%s", folder, name);
+	return path[at];
+}
+
+static void write_file(const char *name, const char *text, size_t len)
+{
+	FILE *out = fopen(in_folder(name), "w");
+	assert_non_null(out);
+	assert_int_equal(fwrite(text, 1, len, out), len);
+	fclose(out);
+}
+
+static void file(const char *name, const char *text)
+{
+	write_file(name, text, strlen(text));
+}
+
+static struct conf *parse_file(const char *name, const char *messages)
+{
+	struct told told = {.with_file = true};
+	struct conf *conf = NULL;
+	int error = conf_parse_file(in_folder(name), NULL, gather, &told, &conf);
+	/* The folder's name is not the same twice. */
+	char *cut;
+	while ((cut = strstr(told.text, folder)) != NULL)
+		memmove(cut, cut + strlen(folder) + 1, strlen(cut + strlen(folder) + 1) + 1);
+	assert_string_equal(told.text, messages);
+	assert_int_equal(error, messages[0] != '\0' ? -EINVAL : 0);
+	return conf;
+}
+
+static void includes_are_read(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_folder("sub"), 0700), 0);
+	file("good.conf",
+	     "include \"sub/a.conf\"\nport 1 {\ninclude \"sub/port.conf\" workers 2 }");
+	file("sub/a.conf", "tls { include \"pair.conf\" } user \"u\"");
+	file("sub/pair.conf", "certificate \"./c.pem\" key \"../k.pem\"");
+	file("sub/port.conf", "location \"/\" { include \"echo.conf\" } limits { include \"l\" }"
+			      "restart { include \"/dev/../dev/null/\" }");
+	file("sub/echo.conf", "echo");
+	file("sub/l", "idle 1s");
+	conf_free(parse_file("good.conf", "port.conf:1:78 cannot read /dev/../dev/null/: "
+					  "Not a directory\n"));
+	file("sub/port.conf", "location \"/\" { include \"echo.conf\" } limits { include \"l\" }");
+	struct conf *conf = parse_file("good.conf", "");
+	const struct conf_port *port = &conf->ports[0];
+	assert_string_equal(conf->user, "u");
+	assert_string_equal(port->certificates[0].certificate, in_folder("sub/c.pem"));
+	assert_string_equal(port->certificates[0].key, in_folder("sub/../k.pem"));
+	assert_string_equal(port->certificates[0].where.file, in_folder("sub/pair.conf"));
+	assert_int_equal(port->limits.idle_ms, 1000);
+	assert_int_equal(port->workers, 2);
+	assert_int_equal(conf->files_count, 6);
+	conf_free(conf);
+}
+
+static void relative_names_are_from_here(void **state)
+{
+	(void)state;
+	char before[4096];
+	struct conf *conf = NULL;
+	struct told told = {.len = 0};
+	assert_non_null(getcwd(before, sizeof(before)));
+	file("here.conf", "tls { certificate \"c\" key \"sub/k\" } port 1 { echo }");
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(conf_parse_file("./here.conf", NULL, gather, &told, &conf), 0);
+	assert_int_equal(chdir(before), 0);
+	assert_string_equal(conf->ports[0].certificates[0].certificate, in_folder("c"));
+	assert_string_equal(conf->ports[0].certificates[0].key, in_folder("sub/k"));
+	conf_free(conf);
+}
+
+static void unreadable_files_are_told(void **state)
+{
+	(void)state;
+	char *big = malloc(CONF_FILE_MAX + 1);
+	memset(big, ' ', CONF_FILE_MAX + 1);
+	write_file("big.conf", big, CONF_FILE_MAX + 1);
+	free(big);
+	parse_file("none.conf", "none.conf:0:0 cannot read none.conf: No such file or directory\n");
+	parse_file(".", ".:0:0 cannot read .: it is a directory\n");
+	parse_file("big.conf", "big.conf:0:0 big.conf is larger than 1 MiB\n");
+	assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
+	parse_file("fifo", "fifo:0:0 cannot read fifo: it is not a regular file\n");
+	file("inc.conf",
+	     TLS "include \"none.conf\"\ninclude \".\" port 1 { include \"big.conf\" }\n"
+		 "include \"\" workers 0");
+	parse_file("inc.conf", "inc.conf:2:9 cannot read none.conf: No such file or directory\n"
+			       "inc.conf:3:9 cannot read .: it is a directory\n"
+			       "inc.conf:3:30 big.conf is larger than 1 MiB\n"
+			       "inc.conf:4:9 a file name cannot be empty\n"
+			       "inc.conf:4:20 workers 0 is out of range; it can be 1 to 64\n");
+	if (geteuid() != 0) {
+		file("secret.conf", TLS);
+		assert_int_equal(chmod(in_folder("secret.conf"), 0), 0);
+		parse_file("secret.conf",
+			   "secret.conf:0:0 cannot read secret.conf: Permission denied\n");
+	}
+	told("include \"/etc/passwd\"\nport 1 { echo }",
+	     "1:1 include works in files only, and this text is none\n");
+}
+
+static void odd_bytes_are_told(void **state)
+{
+	(void)state;
+	static const char nul[] = TLS "port 1 {\n echo \0\n\0}\nworkers 0";
+	write_file("nul.conf", nul, sizeof(nul) - 1);
+	parse_file("nul.conf", "nul.conf:3:7 there is a NUL byte in the file: is it text?\n"
+			       "nul.conf:5:9 workers 0 is out of range; it can be 1 to 64\n");
+	file("bom.conf", "\xef\xbb\xbf" TLS "\r\nport 1 {\r\n echo\r\n}\r\n");
+	conf_free(parse_file("bom.conf", ""));
+	file("empty.conf", "");
+	parse_file("empty.conf",
+		   "empty.conf:0:0 there is no port; give at least one `port N { ... }`\n");
+}
+
+static void include_loops_are_told(void **state)
+{
+	(void)state;
+	file("loop.conf", TLS "port 1 { echo }\ninclude \"loop2.conf\"");
+	file("loop2.conf", "\ninclude \"loop.conf\"");
+	parse_file("loop.conf",
+		   "loop2.conf:2:9 loop.conf includes itself, here or through the files "
+		   "that include this one\n");
+	for (int i = 0; i < 20; i++) {
+		char name[32], text[64];
+		(void)snprintf(name, sizeof(name), "deep%d", i);
+		(void)snprintf(text, sizeof(text), "include \"deep%d\"", i + 1);
+		file(name, text);
+	}
+	parse_file("deep0", "deep15:1:1 files include each other more than 16 deep\n");
+}
+
+/* 2 to the power of 15 files, were there no bound on how many. */
+static void include_bombs_are_bounded(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 15; i++) {
+		char name[32], text[64];
+		(void)snprintf(name, sizeof(name), "bomb%d", i);
+		(void)snprintf(text, sizeof(text), "include \"bomb%d\" include \"bomb%d\"", i + 1,
+			       i + 1);
+		file(name, text);
+	}
+	file("bomb15", "");
+	struct told told = {.with_file = true};
+	struct conf *conf = NULL;
+	assert_int_equal(conf_parse_file(in_folder("bomb0"), NULL, gather, &told, &conf), -EINVAL);
+	assert_non_null(strstr(told.text, "more than 1000 files are included"));
+	assert_true(told.count <= CONF_FINDINGS_MAX + 1);
+}
+
+static void included_files_end_what_they_begin(void **state)
+{
+	(void)state;
+	file("i.conf", TLS "port 1 {\n include \"open.conf\"\n echo\n}\n"
+			   "port 2 {\n include \"close.conf\"\n echo\n}\n"
+			   "port 3 {\n include \"word.conf\"\n echo\n workers 0\n}\n");
+	file("open.conf", "limits {\nidle 1s\n");
+	file("close.conf", "workers 2\n}\n");
+	file("word.conf", "workers");
+	parse_file("i.conf",
+		   "i.conf:13:10 workers 0 is out of range; it can be 1 to 64\n"
+		   "open.conf:3:1 the file ends inside the block opened at line 1\n"
+		   "close.conf:2:1 `}` closes nothing that this file opened\n"
+		   "word.conf:1:8 the file ends in the middle of a statement; expected a number\n");
+	file("dup.conf", TLS "include \"p.conf\"\nport 1 { echo }\ninclude \"p.conf\"");
+	file("p.conf", "port 1 { echo }");
+	parse_file("dup.conf", "dup.conf:3:1 duplicate port 1; the first one is at line 1 of "
+			       "p.conf\n"
+			       "p.conf:1:1 duplicate port 1; the first one is at line 1\n");
+}
+
+/* --- size ------------------------------------------------------------------------------------- */
+
+static void many_ports_are_quick(void **state)
+{
+	(void)state;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	fputs(TLS, out);
+	for (int i = 1; i <= 65535; i++)
+		(void)fprintf(out, "port %d{echo}", i);
+	fclose(out);
+	struct conf *conf = parse(text);
+	assert_int_equal(conf->ports_count, 65535);
+	conf_free(conf);
+	free(text);
+}
+
+static void many_locations_are_bounded(void **state)
+{
+	(void)state;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	fputs(TLS "port 1 {", out);
+	for (int i = 0; i <= CONF_LOCATIONS_MAX; i++)
+		(void)fprintf(out, "location \"/%d\"{echo}\n", i);
+	fputs("}", out);
+	fclose(out);
+	told(text, "10002:1 a port has at most 10000 locations\n");
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(example_is_understood),
+	    cmocka_unit_test(defaults_are_filled_in),
+	    cmocka_unit_test(ports_inherit_what_they_do_not_set),
+	    cmocka_unit_test(strings_are_unescaped),
+	    cmocka_unit_test(separators_are_optional),
+	    cmocka_unit_test(addresses_have_one_form),
+	    cmocka_unit_test(locations_are_sorted_and_trimmed),
+	    cmocka_unit_test(options_override),
+	    cmocka_unit_test(threads_need_a_build),
+	    cmocka_unit_test(dump_parses_to_itself),
+	    cmocka_unit_test(dump_is_canonical),
+	    cmocka_unit_test(ports_are_checked),
+	    cmocka_unit_test(certificates_are_checked),
+	    cmocka_unit_test(values_are_checked),
+	    cmocka_unit_test(addresses_are_checked),
+	    cmocka_unit_test(locations_are_checked),
+	    cmocka_unit_test(responses_are_checked),
+	    cmocka_unit_test(duplicates_are_told),
+	    cmocka_unit_test(socket_paths_are_bounded),
+	    cmocka_unit_test(misspelt_words_are_recognised),
+	    cmocka_unit_test(what_was_expected_is_told),
+	    cmocka_unit_test(missing_braces_are_found),
+	    cmocka_unit_test(broken_strings_are_one_mistake),
+	    cmocka_unit_test(truncation_is_told_once),
+	    cmocka_unit_test(every_truncation_is_one_mistake),
+	    cmocka_unit_test(every_word_is_suggested),
+	    cmocka_unit_test(messages_are_bounded),
+	    cmocka_unit_test(includes_are_read),
+	    cmocka_unit_test(relative_names_are_from_here),
+	    cmocka_unit_test(unreadable_files_are_told),
+	    cmocka_unit_test(odd_bytes_are_told),
+	    cmocka_unit_test(include_loops_are_told),
+	    cmocka_unit_test(include_bombs_are_bounded),
+	    cmocka_unit_test(included_files_end_what_they_begin),
+	    cmocka_unit_test(many_ports_are_quick),
+	    cmocka_unit_test(many_locations_are_bounded),
+	};
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
