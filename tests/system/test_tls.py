@@ -209,6 +209,7 @@ def test_an_expired_certificate_is_served_after_a_warning(server, ports, certifi
 @both
 def test_alpn(hello, number):
     for offered, selected in ((["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"),
+                              (["http/1.0"], "http/1.0"), (["http/1.0", "http/1.1"], "http/1.1"),
                               (None, None)):
         context = version(number)
         if offered is not None:
