@@ -11,7 +11,13 @@
 
 #include "tls/context_private.h"
 
-static const gnutls_datum_t alpn_http1 = {(unsigned char *)"http/1.1", 8};
+/* A client that is told to speak HTTP/1.0 offers that alone (curl does). */
+static const gnutls_datum_t alpn_protocols[] = {
+    {(unsigned char *)"http/1.1", 8},
+    {(unsigned char *)"http/1.0", 8},
+};
+#define ALPN_COUNT (sizeof(alpn_protocols) / sizeof(alpn_protocols[0]))
+#define ALPN_FLAGS (GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE)
 
 static ssize_t wire_pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
 {
@@ -60,7 +66,7 @@ int tls_session_init(struct tls_session *s, const struct tls_context *c, struct 
 	    gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->credentials) < 0 ||
 	    gnutls_session_ticket_enable_server(s->handle, &c->ticket_key) < 0 ||
 	    /* RFC 7301 3.2: a client that offers protocols, but none of ours, is told so. */
-	    gnutls_alpn_set_protocols(s->handle, &alpn_http1, 1, GNUTLS_ALPN_MANDATORY) < 0) {
+	    gnutls_alpn_set_protocols(s->handle, alpn_protocols, ALPN_COUNT, ALPN_FLAGS) < 0) {
 		tls_session_release(s);
 		return -ENOMEM;
 	}

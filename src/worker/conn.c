@@ -354,7 +354,11 @@ void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 	if (!c->over && !c->closing && c->state == CONN_OPEN)
 		conn_pump(c);
 	wire_store(c);
+	bool stopped = conn_blocked(c) && c->state == CONN_OPEN && !c->closing;
 	conn_flush(c);
+	/* What stopped the pump is gone by now, and no event would tell: it gets another turn. */
+	if (stopped && !conn_blocked(c))
+		c->more_output = true;
 	conn_settle(c);
 }
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 import random
 import re
+import select
 import shutil
 import signal
 import socket
@@ -201,6 +202,16 @@ def client_context(**options):
     return context
 
 
+@contextlib.contextmanager
+def strict(port, **options):
+    """A TLS socket on which an end without close_notify is an ssl.SSLError."""
+    context = client_context(**options)
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # Python sets it
+    raw = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+    with context.wrap_socket(raw, suppress_ragged_eofs=False) as c:
+        yield c
+
+
 class Connection:
     """A TLS connection that speaks bytes and reads responses."""
 
@@ -253,6 +264,28 @@ class Connection:
             pass
         data, self.buffer = self.buffer, b""
         return data
+
+    def stream(self, pieces):
+        """Sends the pieces while it yields what comes, until the end of the connection or until
+        the caller stops. In one thread, because OpenSSL does not allow two on one connection."""
+        pieces, waiting = iter(pieces), b""
+        self.socket.settimeout(0)
+        while True:
+            waiting = waiting or memoryview(next(pieces, b""))
+            stalled = not waiting
+            with contextlib.suppress(ssl.SSLWantReadError):
+                try:
+                    waiting = waiting[self.socket.send(waiting[:65536]):] if waiting else waiting
+                except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                    stalled = True
+                data = self.socket.recv(65536)
+                if not data:
+                    return
+                yield data
+                continue
+            if stalled:
+                ready = select.select([self.socket], [self.socket] if waiting else [], [], TIMEOUT)
+                assert ready[0] or ready[1], "nothing moves"
 
     def closed(self):
         """Waits for the server's end; true if nothing but the end came."""
