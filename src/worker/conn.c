@@ -251,12 +251,13 @@ static void conn_handshake(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
 	const char *reason = "";
-	if (c->tls.handle == NULL) {
-		if (l->wire.in_len == 0 ||
-		    tls_session_init(&c->tls, l->worker->tls, &l->wire) < 0) {
-			c->over = true; /* it said nothing, or there is no memory for it */
-			return;
-		}
+	if (c->tls.handle == NULL && l->wire.in_len == 0) { /* it has said nothing yet */
+		c->over = l->wire.in_ended;
+		return;
+	}
+	if (c->tls.handle == NULL && tls_session_init(&c->tls, l->worker->tls, &l->wire) < 0) {
+		c->over = true;
+		return;
 	}
 	switch (tls_session_handshake(&c->tls, &reason)) {
 	case TLS_OK:
