@@ -497,7 +497,7 @@ def test_gnutls_cli(hello, certificates, priority):
     if not have("gnutls-cli"):
         pytest.skip("needs gnutls-cli")
     argv = [shutil.which("gnutls-cli"), "--x509cafile", str(certificates()[0]), "--priority",
-            priority, "--port", str(hello), "localhost"]
+            priority, "--port", str(hello), "--verify-hostname", "localhost", "127.0.0.1"]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT)
     try:
