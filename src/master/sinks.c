@@ -6,7 +6,7 @@
 
 #include "master/state.h"
 
-#define SINKS_RETRY_MS 500
+#define SINKS_RETRY_MS 250
 #define LOG_TICK_MS    1000
 
 static const char *sink_path(const struct master *m, enum log_sink_kind kind)
