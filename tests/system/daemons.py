@@ -74,8 +74,9 @@ class Namespace:
 
     @property
     def enter(self):
-        """What runs a command inside, to be put in front of it; it stays the same process."""
-        return ("nsenter", "-t", str(self.process.pid), "-m", "--")
+        """What runs a command inside, to be put in front of it; it stays the same process. -r: in a
+        chroot the namespace has another root than the tests."""
+        return ("nsenter", "-t", str(self.process.pid), "-m", "-r", "-w", "--")
 
     def close(self):
         self.process.kill()
