@@ -118,8 +118,10 @@ int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], struct ipc_m
 		return -errno;
 	ret->fds_count = 0;
 	descriptors_take(&msg, ret);
-	if (n == 0)
+	if (n == 0) { /* an empty packet looks the same, and may have brought something */
+		ipc_message_release(ret);
 		return 0;
+	}
 	ret->len = (size_t)n >= sizeof(header) ? (size_t)n - sizeof(header) : 0;
 	ret->payload[ret->len] = 0;
 	if ((size_t)n < sizeof(header) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||

@@ -30,10 +30,22 @@ static void child_ready(struct child *c)
 	master_settle(m);
 }
 
-static void channel_close(struct child *c)
+/* Out of the set by hand: between its fork and its exec the newest child holds a duplicate of every
+ * channel, and what closing leaves in the set then would report another child's end to this place.
+ */
+void child_channel_close(struct child *c)
+{
+	struct loop *loop = &c->port->master->loop;
+	if (c->channel.fd < 0)
+		return;
+	loop_remove(loop, &c->channel);
+	loop_close(loop, &c->channel);
+}
+
+static void channel_give_up(struct child *c)
 {
 	struct master *m = c->port->master;
-	loop_close(&m->loop, &c->channel);
+	child_channel_close(c);
 	/* It should be dying; if not, it is of no use any more. */
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + CLOSED_TIMEOUT_MS);
 }
@@ -80,7 +92,7 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		log_write_for(&c->port->master->log, port_number(c->port), c->worker, LOG_ERR,
 			      "worker %u (pid %d) sent what it may not send", c->worker,
 			      (int)c->pid);
-	channel_close(c);
+	channel_give_up(c);
 }
 
 void child_last_words(struct child *c)

@@ -29,14 +29,17 @@ void master_drain(struct master *m, const char *why)
 	loop_timer_set(&m->loop, &m->drain_deadline, m->loop.now_ms + m->conf->drain_ms);
 }
 
+void child_kill(const struct child *c)
+{
+	if (c->state != CHILD_NONE && c->pid > 0) /* kill(-1) would be everything there is */
+		(void)kill(c->pid, SIGKILL);
+}
+
 void master_kill_all(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
-		for (unsigned k = 0; k < m->ports[i].conf->workers; k++) {
-			struct child *c = &m->ports[i].children[k];
-			if (c->state != CHILD_NONE)
-				(void)kill(c->pid, SIGKILL);
-		}
+		for (unsigned k = 0; k < m->ports[i].conf->workers; k++)
+			child_kill(&m->ports[i].children[k]);
 }
 
 void drain_deadline_expired(struct loop *loop, struct loop_timer *timer)

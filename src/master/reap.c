@@ -58,8 +58,7 @@ static uint64_t child_connections(const struct child *c)
 static void child_release(struct child *c)
 {
 	struct master *m = c->port->master;
-	if (c->channel.fd >= 0)
-		loop_close(&m->loop, &c->channel);
+	child_channel_close(c);
 	loop_timer_cancel(&m->loop, &c->deadline);
 	ipc_slots_unmap(c->slots, c->port->conf->threads);
 	c->slots = NULL;

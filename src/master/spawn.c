@@ -114,7 +114,7 @@ static int child_start(struct child *c)
 	c->failure[0] = '\0';
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + START_TIMEOUT_MS);
 	if ((error = loop_add(&m->loop, &c->channel, EPOLLIN)) < 0) {
-		(void)kill(pid, SIGKILL); /* reaped, and replaced, like any other */
+		child_kill(c); /* reaped, and replaced, like any other */
 		error = 0;
 	}
 out:
@@ -165,5 +165,5 @@ void child_deadline_expired(struct loop *loop, struct loop_timer *timer)
 	(void)loop;
 	log_write_for(&c->port->master->log, port_number(c->port), c->worker, LOG_ERR,
 		      "worker %u (pid %d) does not answer; killing it", c->worker, (int)c->pid);
-	(void)kill(c->pid, SIGKILL);
+	child_kill(c);
 }

@@ -107,6 +107,7 @@ void child_deadline_expired(struct loop *, struct loop_timer *);
 
 /* channel.c: what a child says. */
 void child_channel_ready(struct loop *, struct loop_io *, uint32_t events);
+void child_channel_close(struct child *);
 /* What a child that has ended said before: why it failed, for one, may still be in the channel. */
 void child_last_words(struct child *);
 /* Sends to every child that is there. */
@@ -123,6 +124,7 @@ void master_settle(struct master *); /* are all ports decided upon? says so, onc
 /* drain.c */
 void master_drain(struct master *, const char *why);
 void master_kill_all(struct master *);
+void child_kill(const struct child *); /* SIGKILL, if it is there */
 void drain_deadline_expired(struct loop *, struct loop_timer *);
 bool master_is_done(const struct master *);
 

@@ -1,13 +1,18 @@
 """Processes: who runs, what happens when one dies, how everything ends."""
+import contextlib
 import os
 import pathlib
 import re
 import signal
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 
-from harness import HELLO, Connection, get, refused, wait_for
+import pytest
+
+from harness import HELLO, TIMEOUT, Connection, get, have, refused, wait_for
 
 
 def three(ports, extra=""):
@@ -382,3 +387,39 @@ def test_a_worker_that_cannot_drain_in_time_makes_room(server, ports):
         os.kill(old, signal.SIGTERM)
         s.wait_log(rf"worker 1 \(pid {old}\) ended with status 75 .*; starting it again")
         assert get(ports[0]).status == 200
+
+
+# --- found by a second pair of eyes ------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def traced(pid, *options):
+    """strace(1) on a process that runs; yields the file with what it saw."""
+    if os.geteuid() != 0 or not have("strace"):
+        pytest.skip("needs root and strace")
+    with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder) / "trace"
+        tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", output, *options, "-p", str(pid)])
+        try:
+            wait_for(lambda: re.search(rf"TracerPid:\s+{tracer.pid}\b",
+                                       pathlib.Path(f"/proc/{pid}/status").read_text()), "tracing")
+            yield output
+        finally:
+            tracer.terminate()
+            tracer.wait(TIMEOUT)
+
+
+def test_an_end_is_seen_once_while_another_child_is_between_fork_and_exec(server, ports):
+    """That child holds a duplicate of every channel: what was closed stayed in the epoll set, woke
+    the master without end, and made it kill the place's next pid, or -1."""
+    s = server(three(ports[:2]))
+    first, second = (s.workers(p)[p, 1] for p in ports[:2])
+    with traced(s.pid, "-e", "trace=execveat,epoll_wait",
+                "--inject=execveat:delay_enter=1000000") as trace:
+        os.kill(first, signal.SIGKILL)
+        s.wait_log(rf"pid {first}\) was killed")
+        os.kill(second, signal.SIGKILL)
+        s.wait_log(r"worker 1 \(pid \d+\) is ready", count=4)
+        waits = trace.read_text().count("epoll_wait")
+    assert waits < 50, waits
+    assert "does not answer" not in s.log()

@@ -113,6 +113,29 @@ static void raw_packets_of_a_wrong_size_are_refused(void **state)
 	close(channel[1]);
 }
 
+/* It reads as the end of the channel; what it brought must not stay open. */
+static void an_empty_packet_leaks_no_descriptors(void **state)
+{
+	int channel[2];
+	struct ipc_message m;
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * 2)];
+	} control = {.align = {.cmsg_len = CMSG_LEN(sizeof(int) * 2),
+			       .cmsg_level = SOL_SOCKET,
+			       .cmsg_type = SCM_RIGHTS}};
+	const struct msghdr msg = {.msg_control = &control, .msg_controllen = sizeof(control)};
+	(void)state;
+	assert_int_equal(ipc_channel(channel), 0);
+	unsigned before = descriptors_open();
+	memcpy(CMSG_DATA(&control.align), channel, sizeof(channel));
+	assert_int_equal(sendmsg(channel[1], &msg, 0), 0);
+	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 0);
+	assert_int_equal(descriptors_open(), before);
+	close(channel[0]);
+	close(channel[1]);
+}
+
 static void the_longest_text_arrives_terminated(void **state)
 {
 	int channel[2];
@@ -190,6 +213,7 @@ int main(void)
 	    cmocka_unit_test(start_message_brings_its_descriptors),
 	    cmocka_unit_test(what_is_not_permitted_is_refused_and_leaks_nothing),
 	    cmocka_unit_test(raw_packets_of_a_wrong_size_are_refused),
+	    cmocka_unit_test(an_empty_packet_leaks_no_descriptors),
 	    cmocka_unit_test(the_longest_text_arrives_terminated),
 	    cmocka_unit_test(sending_never_blocks_and_says_when_the_peer_is_gone),
 	    cmocka_unit_test(last_words_survive_a_reset),
