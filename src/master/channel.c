@@ -9,6 +9,7 @@
 #include "master/state.h"
 
 #define CLOSED_TIMEOUT_MS 1000
+#define MESSAGES_MAX      256 /* of a child within a second; an honest one sends a few */
 
 static void child_ready(struct child *c)
 {
@@ -75,6 +76,17 @@ static void message_take(struct child *c, struct ipc_message *message)
 	ipc_message_release(message);
 }
 
+/* So that no child can keep the master busy with nothing but itself. */
+static bool says_too_much(struct child *c)
+{
+	uint64_t now = c->port->master->loop.now_ms;
+	if (now - c->said_since_ms >= 1000) {
+		c->said_since_ms = now;
+		c->said = 0;
+	}
+	return ++c->said > MESSAGES_MAX;
+}
+
 void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct child *c = (struct child *)io;
@@ -82,24 +94,28 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	(void)loop;
 	(void)events;
 	int n = ipc_receive(io->fd, ipc_master_permits, &message);
-	if (n == 1) {
+	if (n == 1 && !says_too_much(c)) {
 		message_take(c, &message);
 		return;
 	}
 	if (n == -EAGAIN)
 		return;
-	if (n == -EBADMSG)
+	if (n == 1)
+		ipc_message_release(&message);
+	if (n == 1 || n == -EBADMSG)
 		log_write_for(&c->port->master->log, port_number(c->port), c->worker, LOG_ERR,
-			      "worker %u (pid %d) sent what it may not send", c->worker,
-			      (int)c->pid);
+			      "worker %u (pid %d) sent %s", c->worker, (int)c->pid,
+			      n == 1 ? "too much" : "what it may not send");
 	channel_give_up(c);
 }
 
 void child_last_words(struct child *c)
 {
 	struct ipc_message message;
-	while (c->channel.fd >= 0 &&
-	       ipc_receive(c->channel.fd, ipc_master_permits, &message) == 1) {
+	/* It has ended, but somebody else may hold its end and go on sending. */
+	for (unsigned i = 0; i < MESSAGES_MAX && c->channel.fd >= 0 &&
+			     ipc_receive(c->channel.fd, ipc_master_permits, &message) == 1;
+	     i++) {
 		if (message.type == IPC_FAILED)
 			message_take(c, &message);
 		else

@@ -112,6 +112,7 @@ static int child_start(struct child *c)
 	c->started_ms = m->loop.now_ms;
 	c->slots = slots;
 	c->failure[0] = '\0';
+	c->said = 0;
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + START_TIMEOUT_MS);
 	if ((error = loop_add(&m->loop, &c->channel, EPOLLIN)) < 0) {
 		child_kill(c); /* reaped, and replaced, like any other */

@@ -47,6 +47,8 @@ struct child {
 	pid_t pid;
 	uint64_t started_ms;
 	struct loop_timer deadline; /* to get ready; to die once the channel is closed */
+	uint64_t said_since_ms;     /* when the second began in which … */
+	unsigned said;              /* … it has sent so many messages */
 	const struct ipc_slot *slots;
 	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
 };

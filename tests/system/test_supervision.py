@@ -1,10 +1,12 @@
 """Processes: who runs, what happens when one dies, how everything ends."""
 import contextlib
+import ctypes
 import os
 import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -423,3 +425,31 @@ def test_an_end_is_seen_once_while_another_child_is_between_fork_and_exec(server
         waits = trace.read_text().count("epoll_wait")
     assert waits < 50, waits
     assert "does not answer" not in s.log()
+
+
+def channel_of(pid):
+    """A duplicate of a worker's end of its channel, as one that was broken into has it."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = os.pidfd_open(pid)
+    try:
+        fd = libc.syscall(438, process, 3, 0)  # pidfd_getfd
+    finally:
+        os.close(process)
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    return socket.socket(fileno=fd)
+
+
+def test_a_child_that_floods_the_master_is_replaced(server, ports):
+    s = server(three(ports[:2]))
+    victim = s.workers(ports[0])[ports[0], 1]
+    end = time.monotonic() + TIMEOUT
+    with channel_of(victim) as channel, contextlib.suppress(OSError):
+        channel.settimeout(TIMEOUT)
+        while time.monotonic() < end:
+            channel.send(struct.pack("=I", 2))  # READY
+    s.wait_log(rf"worker 1 \(pid {victim}\) sent too much")
+    s.wait_log(rf"worker 1 \(pid {victim}\) (ended|was killed) .*; starting it again")
+    assert get(ports[0]).body == HELLO
+    assert get(ports[1]).body == HELLO
