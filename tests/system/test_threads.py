@@ -43,7 +43,7 @@ def test_loops_on_threads_serve_and_drain(server, ports, built_with_threads):
     s = server(f'port {ports[0]} {{ threads 4 workers 2 location "/echo" {{ echo }} '
                'location "/" { respond 200 "x" } }')
     for pid in s.workers().values():
-        assert len(os.listdir(f"/proc/{pid}/task")) >= 4
+        wait_for(lambda p=pid: len(os.listdir(f"/proc/{p}/task")) >= 4, "four threads")
     problems = []
     threads = [threading.Thread(target=hammer, args=(ports[0], 20, problems)) for _ in range(8)]
     for t in threads:
