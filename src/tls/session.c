@@ -152,9 +152,14 @@ enum tls_result tls_session_handshake(struct tls_session *s, const char **ret_re
 ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
 {
 	ssize_t n;
-	do
+	size_t before;
+	/* GnuTLS also says AGAIN behind a message of its own, a KeyUpdate for one, whatever follows
+	 * it. Only when nothing is left, or nothing was taken, is it time to wait. */
+	do {
+		before = s->wire->in_len;
 		n = gnutls_record_recv(s->handle, data, size);
-	while (n < 0 && is_transient((int)n));
+	} while ((n < 0 && is_transient((int)n)) ||
+		 (n == GNUTLS_E_AGAIN && s->wire->in_len > 0 && s->wire->in_len < before));
 	if (n >= 0)
 		return n;
 	if (n == GNUTLS_E_AGAIN)
