@@ -32,6 +32,7 @@ typedef void conf_report_fn(void *arg, enum conf_severity, const struct conf_whe
 enum conf_access { CONF_ACCESS_OFF, CONF_ACCESS_ON, CONF_ACCESS_ERRORS };
 enum conf_parked { CONF_PARKED_REFUSE, CONF_PARKED_QUEUE };
 enum conf_handler { CONF_RESPOND, CONF_ECHO };
+enum conf_chroot { CONF_CHROOT_DEFAULT, CONF_CHROOT_OFF, CONF_CHROOT_PATH };
 
 /* Where records go. None set: chosen at start (bulkhead(8), LOGGING). */
 struct conf_log {
@@ -59,6 +60,9 @@ struct conf_limits {
 	uint64_t handshake_ms; /* from accept to the end of the handshake */
 	uint64_t body_ms;      /* a request body that does not progress */
 	uint64_t write_ms;     /* a response that is not taken */
+	uint64_t memory_bytes; /* of a worker; 0: no limit */
+	uint64_t core_bytes;   /* of a worker's core dump; 0: none is written */
+	uint32_t signatures;   /* per second, that one event loop asks of the keyholder */
 };
 
 /* Restart policy: bulkhead.conf(5) "restart". */
@@ -93,6 +97,14 @@ struct conf_port {
 	size_t addresses_count;
 	uint32_t workers;
 	uint32_t threads;
+	uint32_t keyholders; /* at most workers * threads; 0: auto */
+	/* Who its processes run as: names or decimal ids as they were written, looked up by nobody
+	 * yet. NULL where nothing was said; bulkhead.conf(5) tells what each means then. */
+	char *user;
+	char *group; /* NULL: the user's own */
+	char *key_user;
+	enum conf_chroot chroot;
+	char *chroot_path; /* absolute; NULL unless CONF_CHROOT_PATH */
 	enum conf_access access;
 	struct conf_restart restart;
 	struct conf_limits limits;
@@ -104,7 +116,7 @@ struct conf_port {
 };
 
 struct conf {
-	char *user; /* NULL when not given; kept, without effect yet */
+	bool strict; /* what cannot be confined in full does not serve */
 	struct conf_log log;
 	uint64_t drain_ms;
 	struct conf_port *ports; /* in the order of the text; never empty */

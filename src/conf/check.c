@@ -64,6 +64,32 @@ static void inherit_restart(struct conf_restart *restart, const struct conf_scop
 	    own->parked_set ? own->restart.while_parked : top->restart.while_parked;
 }
 
+static void inherit_accounts(struct conf_port *port, const struct conf_scope *own,
+			     const struct conf_scope *top)
+{
+	const struct conf_scope *root = own->chroot != CONF_CHROOT_DEFAULT ? own : top;
+	port->user = own->user != NULL ? own->user : top->user;
+	port->group = own->group != NULL ? own->group : top->group;
+	port->key_user = own->key_user != NULL ? own->key_user : top->key_user;
+	port->chroot = root->chroot;
+	port->chroot_path = root->chroot_path;
+}
+
+static uint32_t loops(const struct conf_port *port)
+{
+	return port->workers * port->threads;
+}
+
+/* With the port's workers and threads known. Those for all ports are as many as a port has use
+ * for; what stands in the port itself is taken at its word, and checked. */
+static void inherit_keyholders(struct conf_port *port, const struct conf_scope *own,
+			       const struct conf_scope *top)
+{
+	port->keyholders = own->keyholders_set ? own->keyholders : top->keyholders;
+	if (!own->keyholders_set && port->keyholders > loops(port))
+		port->keyholders = loops(port);
+}
+
 static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 {
 	const struct conf_scope *own = &draft->scope, *top = &p->top;
@@ -71,6 +97,8 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	port->workers = own->workers_set ? own->workers : top->workers;
 	if (p->options->workers != 0)
 		port->workers = p->options->workers;
+	inherit_keyholders(port, own, top);
+	inherit_accounts(port, own, top);
 	port->access = own->access_set ? own->access : top->access;
 	inherit_restart(&port->restart, own, top);
 	port->limits = own->limits;
@@ -113,6 +141,8 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 	const struct conf_port *port = &draft->port;
 	char name[PORT_NAME_MAX];
 	bool tls_damaged = draft->scope.tls_damaged || p->top.tls_damaged || p->top_damaged;
+	bool loops_damaged =
+	    draft->damaged || draft->scope.loops_damaged || p->top_damaged || p->top.loops_damaged;
 	if (draft->locations_count == 0 && !draft->damaged)
 		conf_error(p, &port->where,
 			   "%s serves nothing: give it `respond`, `echo` or a `location`",
@@ -128,6 +158,11 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 			   "%s has more workers (%u) than connections (%u): some would never have "
 			   "one",
 			   port_name(port, name), port->workers, port->limits.connections);
+	if (port->keyholders > loops(port) && !loops_damaged)
+		conf_error(p, &port->where,
+			   "%s has more keyholders (%u) than event loops (%u, its workers times "
+			   "its threads): some would never sign",
+			   port_name(port, name), port->keyholders, loops(port));
 }
 
 /* The longest first, as a lookup by prefix wants them; then by name, then as they stand. */

@@ -38,6 +38,15 @@ static void put(FILE *out, const char *before, const char *string)
 	put_string(out, string, strlen(string));
 }
 
+/* A line of its own, or none. */
+static void put_line(FILE *out, const char *before, const char *string)
+{
+	if (string == NULL)
+		return;
+	put(out, before, string);
+	fputc('\n', out);
+}
+
 static void put_duration(FILE *out, const char *before, uint64_t ms)
 {
 	char text[NUM_TEXT_MAX];
@@ -47,10 +56,7 @@ static void put_duration(FILE *out, const char *before, uint64_t ms)
 static void dump_global(const struct conf *conf, FILE *out)
 {
 	const struct conf_log *log = &conf->log;
-	if (conf->user != NULL) {
-		put(out, "user ", conf->user);
-		fputc('\n', out);
-	}
+	(void)fprintf(out, "privileges %s\n", conf->strict ? "strict" : "lenient");
 	if (log->console)
 		fputs("log to console\n", out);
 	if (log->syslog) {
@@ -164,14 +170,36 @@ static void dump_location(const struct conf_location *location, FILE *out)
 	fputs("\t}\n", out);
 }
 
+static void dump_accounts(const struct conf_port *port, FILE *out)
+{
+	put_line(out, "\tuser ", port->user);
+	put_line(out, "\tgroup ", port->group);
+	put_line(out, "\tkey user ", port->key_user);
+	switch (port->chroot) {
+	case CONF_CHROOT_DEFAULT:
+		break;
+	case CONF_CHROOT_OFF:
+		fputs("\tchroot off\n", out);
+		break;
+	case CONF_CHROOT_PATH:
+		put_line(out, "\tchroot ", port->chroot_path);
+		break;
+	}
+}
+
 static void dump_port(const struct conf_port *port, FILE *out)
 {
 	(void)fprintf(out, "port %u {\n", port->number);
 	for (size_t i = 0; i < port->addresses_count; i++)
 		(void)fprintf(out, "\tlisten on %s\n", port->addresses[i]);
+	dump_accounts(port, out);
 	(void)fprintf(out, "\tworkers %" PRIu32 "\n", port->workers);
 	if (port->threads > 1) /* the word itself is an error in a build without threads */
 		(void)fprintf(out, "\tthreads %" PRIu32 "\n", port->threads);
+	if (port->keyholders == 0)
+		fputs("\tkeyholders auto\n", out);
+	else
+		(void)fprintf(out, "\tkeyholders %" PRIu32 "\n", port->keyholders);
 	(void)fprintf(out, "\taccess log %s\n", access_name(port->access));
 	dump_restart(&port->restart, out);
 	dump_limits(&port->limits, out);

@@ -1,6 +1,6 @@
 /*
- * The statements of the top level: user, drain, log. Runs in the master and in every child. Must
- * never look anything up on the system: a user's name is kept as it is.
+ * The statements of the top level alone: privileges, drain, log. Runs in the master and in every
+ * child. Must never look anything up on the system: a socket's path is kept as it is.
  */
 #include <string.h>
 #include <syslog.h>
@@ -28,11 +28,10 @@ const char *conf_facility_name(int facility)
 	return "daemon";
 }
 
-void conf_set_user(struct conf_parser *p, const struct conf_value *value,
-		   const struct conf_where *where, const struct conf_where *at)
+void conf_set_privileges(struct conf_parser *p, int token, const struct conf_where *where)
 {
-	if (conf_once(p, T_USER, where) && conf_plain(p, "a user's name", CONF_USER_MAX, value, at))
-		p->tree->conf.user = conf_copy(p, value->data, value->len);
+	(void)conf_once(p, T_PRIVILEGES, where);
+	p->tree->conf.strict = token == T_STRICT;
 }
 
 void conf_set_drain(struct conf_parser *p, const struct conf_value *value,

@@ -47,15 +47,17 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token SEPARATOR   /* never written: where recover.c lets the parser go on after a mistake */
 %token INCLUDE_END "the end of the included file"
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
-%token ACCESS "access" AFTER "after" BACKOFF "backoff" BODY "body" BODY_TIMEOUT "body-timeout"
-%token CERTIFICATE "certificate" CONNECTIONS "connections" CONSOLE "console" DRAIN "drain"
-%token ECHO "echo" ERRORS "errors" FACILITY "facility" HANDSHAKE_TIMEOUT "handshake-timeout"
+%token ACCESS "access" AFTER "after" AUTO "auto" BACKOFF "backoff" BODY "body"
+%token BODY_TIMEOUT "body-timeout" CERTIFICATE "certificate" CHROOT "chroot"
+%token CONNECTIONS "connections" CONSOLE "console" CORE "core" DRAIN "drain" ECHO "echo"
+%token ERRORS "errors" FACILITY "facility" GROUP "group" HANDSHAKE_TIMEOUT "handshake-timeout"
 %token HEAD "head" HEAD_TIMEOUT "head-timeout" HEADER "header" IDLE "idle" IN "in"
-%token INCLUDE "include" JOURNAL "journal" KEY "key" LIMITS "limits" LISTEN "listen"
-%token LOCATION "location" LOG "log" OFF "off" ON "on" PARK "park" PARKED "parked" PATH "path"
-%token PORT "port" QUEUE "queue" REFUSE "refuse" REQUESTS "requests" RESPOND "respond"
-%token RESTART "restart" SYSLOG "syslog" THREADS "threads" TLS "tls" TO "to" TYPE "type"
-%token USER "user" WHILE "while" WORKERS "workers" WRITE_TIMEOUT "write-timeout"
+%token INCLUDE "include" JOURNAL "journal" KEY "key" KEYHOLDERS "keyholders" LENIENT "lenient"
+%token LIMITS "limits" LISTEN "listen" LOCATION "location" LOG "log" MEMORY "memory" OFF "off"
+%token ON "on" PARK "park" PARKED "parked" PATH "path" PORT "port" PRIVILEGES "privileges"
+%token QUEUE "queue" REFUSE "refuse" REQUESTS "requests" RESPOND "respond" RESTART "restart"
+%token SIGNATURES "signatures" STRICT "strict" SYSLOG "syslog" THREADS "threads" TLS "tls" TO "to"
+%token TYPE "type" USER "user" WHILE "while" WORKERS "workers" WRITE_TIMEOUT "write-timeout"
 
 %%
 
@@ -73,11 +75,13 @@ top_item:
 |	mistake
 |	include top_items include_end
 |	setting
-|	"user" STRING			{ conf_set_user(p, &$2, &@1, &@2); }
+|	"privileges" privileges		{ conf_set_privileges(p, $2.token, &@1); }
 |	"drain" WORD			{ conf_set_drain(p, &$2, &@1, &@2); }
 |	"log" "to" sink
 |	port port_items "}"		{ conf_port_close(p); }
 ;
+
+privileges: "strict" | "lenient" ;
 
 sink:
 	"console"			{ conf_log_to(p, T_CONSOLE, &@1); }
@@ -104,12 +108,21 @@ journal:
 
 /* What stands at the top level for all ports and in a port for that one. */
 setting:
-	"workers" WORD			{ conf_set_workers(p, &$2, &@1, &@2); }
+	"user" STRING			{ conf_set_account(p, T_USER, &$2, &@1, &@2); }
+|	"group" STRING			{ conf_set_account(p, T_GROUP, &$2, &@1, &@2); }
+|	"key" "user" STRING		{ conf_set_account(p, T_KEY, &$3, &@1, &@3); }
+|	"chroot" chroot			{ conf_set_chroot(p, &$2, &@1, &@2); }
+|	"workers" WORD			{ conf_set_workers(p, &$2, &@1, &@2); }
+|	"keyholders" keyholders		{ conf_set_keyholders(p, &$2, &@1, &@2); }
 |	"access" "log" access		{ conf_set_access(p, $3.token, &@1); }
 |	restart restart_items "}"	{ conf_block_close(p); }
 |	limits limits_items "}"		{ conf_block_close(p); }
 |	tls tls_items "}"		{ conf_tls_close(p); }
 ;
+
+chroot: STRING | "off" ;
+
+keyholders: WORD | "auto" ;
 
 access: "on" | "off" | "errors" ;
 
@@ -151,7 +164,7 @@ limits_item:
 
 limit:
 	"connections" | "requests" | "head" | "body" | "idle" | "head-timeout"
-|	"handshake-timeout" | "body-timeout" | "write-timeout"
+|	"handshake-timeout" | "body-timeout" | "write-timeout" | "memory" | "core" | "signatures"
 ;
 
 tls:

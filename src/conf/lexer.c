@@ -230,7 +230,7 @@ static void read_token(struct conf_parser *p, struct conf_token *token)
 
 int conf_yylex(struct conf_value *value, struct conf_where *where, struct conf_parser *p)
 {
-	p->previous = p->last.kind;
+	p->previous = p->last;
 	if (p->pending_at < p->pending_count)
 		p->last = p->pending[p->pending_at++];
 	else if (p->stop)

@@ -31,10 +31,12 @@
 #define CONF_HEADERS_BYTES_MAX 16384
 #define CONF_LOCATION_PATH_MAX 4096
 #define CONF_SOCKET_PATH_MAX   107 /* sun_path of unix(7) less its terminator */
-#define CONF_USER_MAX          32
-#define CONF_PARK_MAX          64 /* deaths; the restart policy remembers no more */
+#define CONF_ACCOUNT_MAX       32  /* the name of a user or a group */
+#define CONF_PARK_MAX          64  /* deaths; the restart policy remembers no more */
 #define CONF_THREADS_MAX       64
 #define CONF_WORKERS_MAX       64
+#define CONF_KEYHOLDERS_MAX    64
+#define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker lives on less */
 
 /* --- memory: tree.c --------------------------------------------------------------------------- */
 
@@ -144,22 +146,27 @@ struct conf_limit_key {
 	bool wide;     /* uint64_t, else uint32_t */
 };
 
-#define CONF_LIMITS_COUNT 9
+#define CONF_LIMITS_COUNT 12
 extern const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT];
 uint64_t conf_limit_get(const struct conf_limits *, const struct conf_limit_key *);
 void conf_limit_put(struct conf_limits *, const struct conf_limit_key *, uint64_t value);
 
 /* What can be set for all ports or for one. At the top level everything counts as set. */
 struct conf_scope {
-	bool workers_set, access_set, backoff_set, park_set, parked_set, tls_set;
+	bool workers_set, keyholders_set, access_set, backoff_set, park_set, parked_set, tls_set;
 	unsigned limits_set; /* a bit per conf_limit_keys */
 	uint32_t workers;
+	uint32_t keyholders;
+	char *user, *group, *key_user; /* NULL: not set */
+	enum conf_chroot chroot;       /* CONF_CHROOT_DEFAULT: not set */
+	char *chroot_path;
 	enum conf_access access;
 	struct conf_restart restart;
 	struct conf_limits limits;
 	struct conf_certificate *certificates;
 	size_t certificates_count;
-	bool tls_damaged; /* a mistake may have swallowed a certificate: do not miss it */
+	bool tls_damaged;   /* a mistake may have swallowed a certificate: do not miss it */
+	bool loops_damaged; /* a mistake was in workers or threads: do not count on them */
 };
 
 struct conf_location_draft {
@@ -176,7 +183,7 @@ struct conf_port_draft {
 	bool damaged; /* a mistake may have swallowed a statement: do not miss any */
 };
 
-#define CONF_SEEN_MAX   16
+#define CONF_SEEN_MAX   24 /* at least as many as a block has statements */
 #define CONF_BLOCKS_MAX 4
 
 /* An open block. */
@@ -207,11 +214,11 @@ struct conf_parser {
 	/* lexer */
 	struct conf_source *source;
 	size_t included_bytes;
-	struct conf_token last; /* what the grammar was given last */
+	struct conf_token last;     /* what the grammar was given last */
+	struct conf_token previous; /* ... and before that */
 	struct conf_token pending[CONF_BLOCKS_MAX + 3];
 	unsigned pending_at, pending_count;
 	unsigned includes;
-	int previous; /* the kind of the token before the last */
 
 	/* statements */
 	struct conf_block blocks[CONF_BLOCKS_MAX]; /* the first is the top level */
@@ -292,8 +299,7 @@ struct conf_block *conf_block_top(struct conf_parser *p); /* the innermost */
 void conf_block_close(struct conf_parser *p);
 
 /* global.c */
-void conf_set_user(struct conf_parser *p, const struct conf_value *, const struct conf_where *where,
-		   const struct conf_where *at);
+void conf_set_privileges(struct conf_parser *p, int token, const struct conf_where *where);
 void conf_set_drain(struct conf_parser *p, const struct conf_value *,
 		    const struct conf_where *where, const struct conf_where *at);
 void conf_log_to(struct conf_parser *p, int token, const struct conf_where *where);
@@ -306,6 +312,12 @@ const char *conf_facility_name(int facility);
 /* setting.c */
 void conf_set_workers(struct conf_parser *p, const struct conf_value *,
 		      const struct conf_where *where, const struct conf_where *at);
+void conf_set_keyholders(struct conf_parser *p, const struct conf_value *,
+			 const struct conf_where *where, const struct conf_where *at);
+void conf_set_account(struct conf_parser *p, int token, const struct conf_value *,
+		      const struct conf_where *where, const struct conf_where *at);
+void conf_set_chroot(struct conf_parser *p, const struct conf_value *,
+		     const struct conf_where *where, const struct conf_where *at);
 void conf_set_access(struct conf_parser *p, int token, const struct conf_where *where);
 void conf_set_backoff(struct conf_parser *p, const struct conf_value *min,
 		      const struct conf_value *max, const struct conf_where *where,

@@ -42,6 +42,7 @@ void conf_set_threads(struct conf_parser *p, const struct conf_value *value,
 	uint64_t number;
 	(void)conf_once(p, T_THREADS, where);
 	if (!p->options->threads_built) {
+		p->scope->loops_damaged = true;
 		conf_error(
 		    p, where,
 		    "this bulkhead was built without threads; build it with `make THREADS=1`, "
@@ -50,6 +51,8 @@ void conf_set_threads(struct conf_parser *p, const struct conf_value *value,
 	}
 	if (conf_quantity(p, "threads", CONF_NUMBER, 1, CONF_THREADS_MAX, value, at, &number))
 		p->port->port.threads = (uint32_t)number;
+	else
+		p->scope->loops_damaged = true;
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */

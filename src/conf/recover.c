@@ -19,7 +19,7 @@
 /* One mistake, as seen by the functions below. */
 struct mistake {
 	struct conf_parser *p;
-	const struct conf_token *token;
+	const struct conf_token *token;  /* p->last, or the one before: find_key() */
 	const char *words[EXPECTED_MAX]; /* keywords that would fit */
 	size_t words_count;
 	bool wants_value, wants_string, wants_open;
@@ -61,10 +61,15 @@ static const char *value_meaning(int previous)
 	case T_CONNECTIONS:
 	case T_REQUESTS:
 	case T_AFTER:
+	case T_KEYHOLDERS:
+	case T_SIGNATURES:
 		return "a number";
 	case T_HEAD:
 	case T_BODY:
 		return "a size such as 16K";
+	case T_MEMORY:
+	case T_CORE:
+		return "a size such as 256M";
 	case T_ON:
 		return "an address or `*`";
 	case T_RESPOND:
@@ -81,6 +86,10 @@ static const char *string_meaning(int previous)
 	switch (previous) {
 	case T_USER:
 		return "a user's name in quotes";
+	case T_GROUP:
+		return "a group's name in quotes";
+	case T_CHROOT:
+		return "a directory in quotes";
 	case T_PATH:
 	case T_LOCATION:
 		return "a path in quotes";
@@ -117,9 +126,9 @@ static const char *list_expected(const struct mistake *m, char *out, size_t size
 	size_t count = m->words_count + m->wants_value + m->wants_string + m->wants_open;
 	text_init(&list, out, size);
 	if (m->wants_value)
-		list_item(&list, value_meaning(m->p->previous), "", at++, count);
+		list_item(&list, value_meaning(m->p->previous.kind), "", at++, count);
 	if (m->wants_string)
-		list_item(&list, string_meaning(m->p->previous), "", at++, count);
+		list_item(&list, string_meaning(m->p->previous.kind), "", at++, count);
 	if (m->wants_open)
 		list_item(&list, "{", "`", at++, count);
 	for (size_t i = 0; i < m->words_count; i++)
@@ -146,6 +155,21 @@ static void find_keyword(struct mistake *m)
 	m->misspelt = m->keyword != NULL;
 }
 
+/* `key` begins one statement in a tls block and another one outside, and which was meant shows the
+ * word behind it. If that is the other block's, then `key` is what stands in the wrong place. */
+static void find_key(struct mistake *m)
+{
+	static const struct conf_keyword of_tls = {"key", T_KEY, CONF_BLOCK_TLS};
+	static const struct conf_keyword of_others = {"key user", T_KEY,
+						      CONF_BLOCK_TOP | CONF_BLOCK_PORT};
+	const struct conf_parser *p = m->p;
+	if (p->previous.kind != T_KEY || (p->last.kind != T_STRING && p->last.kind != T_USER))
+		return;
+	m->token = &p->previous;
+	m->keyword = p->last.kind == T_STRING ? &of_tls : &of_others;
+	m->at_statement = true;
+}
+
 static bool begins_here(const struct mistake *m)
 {
 	return m->keyword != NULL && (m->keyword->blocks & conf_block_top(m->p)->kind) != 0;
@@ -168,11 +192,10 @@ static void tell_end(struct mistake *m, const char *expected)
 {
 	const struct conf_parser *p = m->p;
 	if (p->blocks_count > p->source->blocks_base)
-		conf_error(m->p, &m->token->where,
-			   "the file ends inside the block opened at line %u",
+		conf_error(m->p, &p->last.where, "the file ends inside the block opened at line %u",
 			   p->blocks[p->blocks_count - 1].where.line);
 	else
-		conf_error(m->p, &m->token->where,
+		conf_error(m->p, &p->last.where,
 			   "the file ends in the middle of a statement; expected %s", expected);
 }
 
@@ -341,8 +364,11 @@ static void plan(struct mistake *m)
 		hand_out(p, &token, m->keyword->token);
 	} else if (word && !m->misspelt && token.begins_line && m->surplus > 0 &&
 		   levels_out(m) > 0) {
+		const struct conf_token last = p->last;
 		close_blocks(p, &token, levels_out(m));
 		hand_out(p, &token, m->keyword->token);
+		if (m->token != &p->last)
+			hand_out(p, &last, last.kind);
 	} else {
 		skip(m);
 	}
@@ -368,6 +394,7 @@ void conf_mistake(struct conf_parser *p, const char *const *expected, size_t cou
 	m.at_end = is_at_end(p);
 	sort_out(&m, expected, count);
 	find_keyword(&m);
+	find_key(&m);
 	(void)conf_show(&p->last.value, m.shown);
 	m.surplus = conf_lexer_balance(p->source) + (long)p->blocks_count -
 		    (long)p->source->blocks_base + (p->last.kind == T_OPEN);

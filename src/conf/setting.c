@@ -1,10 +1,11 @@
 /*
  * The statements that stand at the top level for all ports or in a port for that one. Runs in the
- * master and in every child. Must never open a certificate.
+ * master and in every child. Must never open a certificate nor look up a user.
  */
 #include <limits.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "parser.h"
 
 #define DAY_MS UINT64_C(86400000)
@@ -26,6 +27,9 @@ const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT] = {
     LIMIT(T_HANDSHAKE_TIMEOUT, "handshake-timeout", CONF_DURATION, 10, DAY_MS, 10000, handshake_ms),
     LIMIT(T_BODY_TIMEOUT, "body-timeout", CONF_DURATION, 10, DAY_MS, 30000, body_ms),
     LIMIT(T_WRITE_TIMEOUT, "write-timeout", CONF_DURATION, 10, DAY_MS, 30000, write_ms),
+    LIMIT(T_MEMORY, "memory", CONF_SIZE, 0, UINT64_C(1) << 40, 0, memory_bytes),
+    LIMIT(T_CORE, "core", CONF_SIZE, 0, UINT64_C(1) << 40, 0, core_bytes),
+    LIMIT(T_SIGNATURES, "signatures", CONF_NUMBER, 1, 1000000, 10000, signatures),
 };
 
 uint64_t conf_limit_get(const struct conf_limits *limits, const struct conf_limit_key *key)
@@ -44,6 +48,18 @@ void conf_limit_put(struct conf_limits *limits, const struct conf_limit_key *key
 		*(uint32_t *)(void *)member = (uint32_t)value;
 }
 
+/* No memory limit at all, or one that a worker can live with. */
+static bool check_memory(struct conf_parser *p, uint64_t bytes, const struct conf_value *value,
+			 const struct conf_where *at)
+{
+	char shown[CONF_SHOWN_MAX], least[NUM_TEXT_MAX];
+	if (bytes == 0 || bytes >= CONF_MEMORY_MIN)
+		return true;
+	conf_error(p, at, "memory %s is too little; it can be 0, which is no limit, or from %s on",
+		   conf_show(value, shown), num_format_size(CONF_MEMORY_MIN, least));
+	return false;
+}
+
 void conf_set_limit(struct conf_parser *p, int token, const struct conf_value *value,
 		    const struct conf_where *where, const struct conf_where *at)
 {
@@ -52,11 +68,12 @@ void conf_set_limit(struct conf_parser *p, int token, const struct conf_value *v
 		uint64_t number;
 		if (key->token != token || !conf_once(p, token, where))
 			continue;
-		if (conf_quantity(p, key->name, key->unit, key->min, key->max, value, at,
-				  &number)) {
-			conf_limit_put(&p->scope->limits, key, number);
-			p->scope->limits_set |= 1U << i;
-		}
+		if (!conf_quantity(p, key->name, key->unit, key->min, key->max, value, at, &number))
+			continue;
+		if (token == T_MEMORY && !check_memory(p, number, value, at))
+			continue;
+		conf_limit_put(&p->scope->limits, key, number);
+		p->scope->limits_set |= 1U << i;
 	}
 }
 
@@ -68,7 +85,51 @@ void conf_set_workers(struct conf_parser *p, const struct conf_value *value,
 	if (conf_quantity(p, "workers", CONF_NUMBER, 1, CONF_WORKERS_MAX, value, at, &number)) {
 		p->scope->workers = (uint32_t)number;
 		p->scope->workers_set = true;
+	} else {
+		p->scope->loops_damaged = true;
 	}
+}
+
+void conf_set_keyholders(struct conf_parser *p, const struct conf_value *value,
+			 const struct conf_where *where, const struct conf_where *at)
+{
+	uint64_t number = 0;
+	(void)conf_once(p, T_KEYHOLDERS, where);
+	if (value->token == T_AUTO || conf_quantity(p, "keyholders", CONF_NUMBER, 1,
+						    CONF_KEYHOLDERS_MAX, value, at, &number)) {
+		p->scope->keyholders = (uint32_t)number;
+		p->scope->keyholders_set = true;
+	}
+}
+
+/* user, group and, by its first word, key user. */
+void conf_set_account(struct conf_parser *p, int token, const struct conf_value *value,
+		      const struct conf_where *where, const struct conf_where *at)
+{
+	struct conf_scope *scope = p->scope;
+	const char *what = token == T_GROUP ? "a group's name" : "a user's name";
+	char **name = token == T_USER    ? &scope->user
+		      : token == T_GROUP ? &scope->group
+					 : &scope->key_user;
+	(void)conf_once(p, token, where);
+	if (conf_plain(p, what, CONF_ACCOUNT_MAX, value, at))
+		*name = conf_copy(p, value->data, value->len);
+}
+
+void conf_set_chroot(struct conf_parser *p, const struct conf_value *value,
+		     const struct conf_where *where, const struct conf_where *at)
+{
+	struct conf_scope *scope = p->scope;
+	char *path = NULL;
+	(void)conf_once(p, T_CHROOT, where);
+	if (value->token != T_OFF) {
+		if (conf_plain(p, "a directory", PATH_MAX - 1, value, at))
+			path = conf_path(p, value->data, at);
+		if (path == NULL)
+			return;
+	}
+	scope->chroot = path != NULL ? CONF_CHROOT_PATH : CONF_CHROOT_OFF;
+	scope->chroot_path = path;
 }
 
 void conf_set_access(struct conf_parser *p, int token, const struct conf_where *where)

@@ -9,7 +9,7 @@ import pytest
 from harness import BINARY, HELLO, TOP, Connection, get, wait_for
 
 EXAMPLE = """
-user "www-data"                       # kept, without effect yet
+user "www-data"
 log to console
 log to syslog facility daemon         # also: log to journal
 access log on                         # on | off | errors

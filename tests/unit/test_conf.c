@@ -92,7 +92,7 @@ static char *dump(const struct conf *conf, const struct conf_port *port)
 /* --- what it means ---------------------------------------------------------------------------- */
 
 static const char example[] =
-    "user \"www-data\"                       # parsed and kept\n"
+    "user \"www-data\"\n"
     "log to console\n"
     "log to syslog facility daemon         # also: log to journal\n"
     "access log on                         # on | off | errors\n"
@@ -119,7 +119,7 @@ static void example_is_understood(void **state)
 	(void)state;
 	struct conf_options options = {.directory = "/etc/bulkhead"};
 	struct conf *conf = parse_with(example, &options, "");
-	assert_string_equal(conf->user, "www-data");
+	assert_false(conf->strict);
 	assert_true(conf->log.console && conf->log.syslog && !conf->log.journal);
 	assert_int_equal(conf->log.syslog_facility, LOG_DAEMON);
 	assert_string_equal(conf->log.syslog_path, "/dev/log");
@@ -128,6 +128,7 @@ static void example_is_understood(void **state)
 
 	const struct conf_port *port = &conf->ports[1];
 	assert_int_equal(port->number, 8001);
+	assert_string_equal(port->user, "www-data");
 	assert_int_equal(port->workers, 4);
 	assert_int_equal(port->threads, 1);
 	assert_int_equal(port->addresses_count, 1);
@@ -164,7 +165,13 @@ static void defaults_are_filled_in(void **state)
 	(void)state;
 	struct conf *conf = parse(TLS "port 1 { echo }");
 	const struct conf_port *port = &conf->ports[0];
-	assert_null(conf->user);
+	assert_false(conf->strict);
+	assert_null(port->user);
+	assert_null(port->group);
+	assert_null(port->key_user);
+	assert_int_equal(port->chroot, CONF_CHROOT_DEFAULT);
+	assert_null(port->chroot_path);
+	assert_int_equal(port->keyholders, 0);
 	assert_false(conf->log.console || conf->log.syslog || conf->log.journal);
 	assert_string_equal(conf->log.journal_path, "/run/systemd/journal/socket");
 	assert_int_equal(conf->drain_ms, 10000);
@@ -184,6 +191,9 @@ static void defaults_are_filled_in(void **state)
 	assert_int_equal(port->limits.handshake_ms, 10000);
 	assert_int_equal(port->limits.body_ms, 30000);
 	assert_int_equal(port->limits.write_ms, 30000);
+	assert_int_equal(port->limits.memory_bytes, 0);
+	assert_int_equal(port->limits.core_bytes, 0);
+	assert_int_equal(port->limits.signatures, 10000);
 	conf_free(conf);
 }
 
@@ -218,6 +228,91 @@ static void ports_inherit_what_they_do_not_set(void **state)
 	assert_int_equal(two->limits.body_bytes, 1048576);
 	assert_int_equal(two->certificates_count, 1);
 	assert_string_equal(two->certificates[0].key, "/k");
+	conf_free(conf);
+}
+
+/* Each of the statements on its own: a user of the port's does not take the group's place. */
+static void accounts_are_inherited(void **state)
+{
+	(void)state;
+	struct conf_options options = {.directory = "/etc/bulkhead"};
+	struct conf *conf =
+	    parse_with("port 1 { echo user \"1001\" chroot \"empty\" }\n"
+		       "port 2 { echo group \"h\" key user \"l\" chroot off }\n"
+		       "port 3 { echo limits { memory 64M core 1G signatures 1 } }\n" TLS
+		       "user \"u\" group \"g\" key user \"k\" chroot \"/empty\" privileges strict\n"
+		       "limits { memory 1024G core 1M signatures 1000000 }",
+		       &options, "");
+	const struct conf_port *one = &conf->ports[0], *two = &conf->ports[1],
+			       *three = &conf->ports[2];
+	assert_true(conf->strict);
+	assert_string_equal(one->user, "1001");
+	assert_string_equal(one->group, "g");
+	assert_string_equal(one->key_user, "k");
+	assert_int_equal(one->chroot, CONF_CHROOT_PATH);
+	assert_string_equal(one->chroot_path, "/etc/bulkhead/empty");
+	assert_int_equal(one->limits.memory_bytes, UINT64_C(1) << 40);
+	assert_int_equal(one->limits.core_bytes, 1 << 20);
+	assert_int_equal(one->limits.signatures, 1000000);
+	assert_string_equal(two->user, "u");
+	assert_string_equal(two->group, "h");
+	assert_string_equal(two->key_user, "l");
+	assert_int_equal(two->chroot, CONF_CHROOT_OFF);
+	assert_null(two->chroot_path);
+	assert_int_equal(three->chroot, CONF_CHROOT_PATH);
+	assert_string_equal(three->chroot_path, "/empty");
+	assert_int_equal(three->limits.memory_bytes, 64 << 20);
+	assert_int_equal(three->limits.core_bytes, 1 << 30);
+	assert_int_equal(three->limits.signatures, 1);
+	conf_free(conf);
+}
+
+/* Those for all ports are no more than a port has event loops; auto is no number to bound. */
+static void keyholders_are_bounded_by_loops(void **state)
+{
+	(void)state;
+	struct conf_options options = {.threads_built = true};
+	struct conf *conf = parse_with("port 1 { echo }\n"
+				       "port 2 { echo workers 2 threads 3 }\n"
+				       "port 3 { echo workers 3 keyholders auto }\n"
+				       "port 4 { echo workers 2 threads 2 keyholders 4 }\n"
+				       "port 5 { echo workers 64 threads 64 keyholders 64 }\n"
+				       "keyholders 5 " TLS,
+				       &options, "");
+	assert_int_equal(conf->ports[0].keyholders, 1);
+	assert_int_equal(conf->ports[1].keyholders, 5);
+	assert_int_equal(conf->ports[2].keyholders, 0);
+	assert_int_equal(conf->ports[3].keyholders, 4);
+	assert_int_equal(conf->ports[4].keyholders, 64);
+	conf_free(conf);
+	parse_with(TLS "port 1 { echo workers 2 threads 2 keyholders 5 }", &options,
+		   "2:1 port 1 has more keyholders (5) than event loops (4, its workers times its "
+		   "threads): some would never sign\n");
+	options.workers = 1;
+	parse_with(TLS "port 1 { echo workers 2 keyholders 2 }", &options,
+		   "2:1 port 1 has more keyholders (2) than event loops (1, its workers times its "
+		   "threads): some would never sign\n");
+	/* How many loops there are to be is not known after these. */
+	told_tls("port 1 { echo keyholders 2 workers 65 }",
+		 "2:36 workers 65 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 { echo keyholders 2 threads 2 }",
+		 "2:28 this bulkhead was built without threads; build it with `make THREADS=1`, or "
+		 "use `workers`\n");
+	told_tls("port 1 { echo keyholders 2 workers }", "2:36 expected a number, found `}`\n");
+	told_tls("workers 0\nport 1 { echo keyholders 2 }",
+		 "2:9 workers 0 is out of range; it can be 1 to 64\n");
+}
+
+static void facilities_may_be_words(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(TLS "log to syslog facility user user \"u\" port 1 { echo }");
+	assert_int_equal(conf->log.syslog_facility, LOG_USER);
+	assert_string_equal(conf->ports[0].user, "u");
+	conf_free(conf);
+	conf = parse(TLS "log to syslog facility syslog\nkey user \"k\" port 1 { echo }");
+	assert_int_equal(conf->log.syslog_facility, LOG_SYSLOG);
+	assert_string_equal(conf->ports[0].key_user, "k");
 	conf_free(conf);
 }
 
@@ -314,6 +409,11 @@ static void dump_parses_to_itself(void **state)
 		"log to journal path \"j\" log to syslog path \"s\" facility local7 drain 0",
 	    TLS "port 65535 { listen on * respond 599 \"\" limits { body 1024G idle 10ms } "
 		"location \"/\\\"\\\\\" { echo } } access log off",
+	    TLS
+	    "privileges strict user \"u\\\"\" group \"0\" key user \"k\" chroot \"e\" keyholders 9 "
+	    "limits { memory 65M core 5 signatures 7 } port 1 { echo } "
+	    "port 2 { echo user \"v\" chroot off workers 12 threads 2 } "
+	    "port 3 { echo workers 7 keyholders 7 } port 4 { echo keyholders auto }",
 	};
 	for (size_t i = 0; i < CONF_COUNT(texts); i++) {
 		struct conf *conf = parse_with(texts[i], &options, "");
@@ -343,10 +443,12 @@ static void dump_is_canonical(void **state)
 	(void)state;
 	struct conf *conf = parse(TLS "port 80 { respond 200 \"\\xe4\\r\" }");
 	char *text = dump(conf, NULL);
-	assert_string_equal(text, "drain 10s\n"
+	assert_string_equal(text, "privileges lenient\n"
+				  "drain 10s\n"
 				  "port 80 {\n"
 				  "	listen on *\n"
 				  "	workers 1\n"
+				  "	keyholders auto\n"
 				  "	access log on\n"
 				  "	restart {\n"
 				  "		backoff 100ms to 30s\n"
@@ -363,6 +465,9 @@ static void dump_is_canonical(void **state)
 				  "		handshake-timeout 10s\n"
 				  "		body-timeout 30s\n"
 				  "		write-timeout 30s\n"
+				  "		memory 0\n"
+				  "		core 0\n"
+				  "		signatures 10000\n"
 				  "	}\n"
 				  "	tls {\n"
 				  "		certificate \"/c\" key \"/k\"\n"
@@ -372,6 +477,33 @@ static void dump_is_canonical(void **state)
 				  "charset=utf-8\"\n"
 				  "	}\n"
 				  "}\n");
+	free(text);
+	conf_free(conf);
+}
+
+/* What a port inherits stands in its own text: a child has no other. */
+static void dump_of_a_port_is_complete(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(TLS "user \"u\" group \"g\" key user \"k\" chroot \"/e\" "
+				      "keyholders 3 privileges strict\n"
+				      "port 1 { echo workers 2 } port 2 { echo chroot off }");
+	char *text = dump(conf, &conf->ports[0]);
+	const char *begin = "privileges strict\n"
+			    "drain 10s\n"
+			    "port 1 {\n"
+			    "	listen on *\n"
+			    "	user \"u\"\n"
+			    "	group \"g\"\n"
+			    "	key user \"k\"\n"
+			    "	chroot \"/e\"\n"
+			    "	workers 2\n"
+			    "	keyholders 2\n"
+			    "	access log on\n";
+	assert_int_equal(strncmp(text, begin, strlen(begin)), 0);
+	free(text);
+	text = dump(conf, &conf->ports[1]);
+	assert_non_null(strstr(text, "	chroot off\n	workers 1\n	keyholders 1\n"));
 	free(text);
 	conf_free(conf);
 }
@@ -441,6 +573,34 @@ static void values_are_checked(void **state)
 	told_tls("port 1 { echo }\nlog to syslog facility deamon path \"/a\\x00b\"",
 		 "3:24 unknown facility `deamon`; did you mean `daemon`?\n"
 		 "3:36 a socket's path cannot contain a control character or NUL byte\n");
+}
+
+static void accounts_are_checked(void **state)
+{
+	(void)state;
+	told_tls("port 1 { echo user \"\"\ngroup \"123456789012345678901234567890123\"\n"
+		 "key user \"a\\n\"\nchroot \"\" }\n"
+		 "user \"123456789012345678901234567890123\" key user \"\" group \"\"",
+		 "2:20 a user's name cannot be empty\n"
+		 "3:7 a group's name has at most 32 bytes, this one has 33\n"
+		 "4:10 a user's name cannot contain a control character or NUL byte\n"
+		 "5:8 a directory cannot be empty\n"
+		 "6:6 a user's name has at most 32 bytes, this one has 33\n"
+		 "6:51 a user's name cannot be empty\n"
+		 "6:60 a group's name cannot be empty\n");
+	told_tls("port 1 { echo keyholders 0\nlimits {\nmemory 1\nsignatures 1000001\n"
+		 "core 1025G } }\nlimits { memory 65535K\nsignatures 0 core x }\n"
+		 "keyholders 65\nport 2 { echo limits { memory 1025G } }",
+		 "2:26 keyholders 0 is out of range; it can be 1 to 64\n"
+		 "4:8 memory 1 is too little; it can be 0, which is no limit, or from 64M on\n"
+		 "5:12 signatures 1000001 is out of range; it can be 1 to 1000000\n"
+		 "6:6 core 1025G is out of range; it can be 0 to 1024G\n"
+		 "7:17 memory 65535K is too little; it can be 0, which is no limit, or from 64M "
+		 "on\n"
+		 "8:12 signatures 0 is out of range; it can be 1 to 1000000\n"
+		 "8:19 `x` is not a size such as 16K or 1M; core can be 0 to 1024G\n"
+		 "9:12 keyholders 65 is out of range; it can be 1 to 64\n"
+		 "10:31 memory 1025G is out of range; it can be 0 to 1024G\n");
 }
 
 static void addresses_are_checked(void **state)
@@ -529,6 +689,15 @@ static void duplicates_are_told(void **state)
 	    "10:25 duplicate `path` in one statement\n"
 	    "11:28 duplicate `backoff`; the first one is at line 11\n"
 	    "12:1 duplicate `tls`; the first one is at line 1\n");
+	told_tls("port 1 { echo\nuser \"a\" user \"b\"\nkey user \"a\" key user \"b\"\n"
+		 "chroot off chroot \"/\"\nkeyholders 1 keyholders auto }\n"
+		 "group \"a\" group \"b\"\nprivileges strict privileges lenient",
+		 "3:10 duplicate `user`; the first one is at line 3\n"
+		 "4:14 duplicate `key`; the first one is at line 4\n"
+		 "5:12 duplicate `chroot`; the first one is at line 5\n"
+		 "6:14 duplicate `keyholders`; the first one is at line 6\n"
+		 "7:11 duplicate `group`; the first one is at line 7\n"
+		 "8:19 duplicate `privileges`; the first one is at line 8\n");
 }
 
 static void socket_paths_are_bounded(void **state)
@@ -567,9 +736,9 @@ static void misspelt_words_are_recognised(void **state)
 	    "lisen on *\nport 1 { echo }",
 	    "2:1 unknown word `lisen`; did you mean `listen`, which belongs in a port block?\n");
 	told_tls("port 1 { echo nonsense { a { b } c } workers 0 }",
-		 "2:15 unknown word `nonsense`; expected one of `access`, `echo`, `include`, "
-		 "`limits`, `listen`, `location`, `respond`, `restart`, `threads`, `tls` or "
-		 "`workers`\n"
+		 "2:15 unknown word `nonsense`; expected one of `access`, `chroot`, `echo`, "
+		 "`group`, `include`, `key`, `keyholders`, `limits`, `listen`, `location`, "
+		 "`respond`, `restart`, `threads`, `tls`, `user` or `workers`\n"
 		 "2:46 workers 0 is out of range; it can be 1 to 64\n");
 }
 
@@ -587,8 +756,9 @@ static void what_was_expected_is_told(void **state)
 	    "6:6 expected a port number, found the string \"80\"\n"
 	    "7:6 expected a port number, found `{`\n"
 	    "8:5 expected `to`, found `syslog`\n"
-	    "9:1 expected one of `access`, `drain`, `include`, `limits`, `log`, `port`, "
-	    "`restart`, `tls`, `user` or `workers`, found `1`\n"
+	    "9:1 expected one of `access`, `chroot`, `drain`, `group`, `include`, `key`, "
+	    "`keyholders`, `limits`, `log`, `port`, `privileges`, `restart`, `tls`, `user` or "
+	    "`workers`, found `1`\n"
 	    "10:18 expected a status such as 200, found the string \"x\"\n"
 	    "11:19 expected a path in quotes, found `/x`\n"
 	    "12:9 workers 0 is out of range; it can be 1 to 64\n");
@@ -598,6 +768,61 @@ static void what_was_expected_is_told(void **state)
 	    "4:1 `location` cannot stand at the top level; it belongs in a port block\n"
 	    "5:1 `head` cannot stand at the top level; it belongs in a limits block\n"
 	    "6:9 workers 0 is out of range; it can be 1 to 64\n");
+}
+
+static void new_values_are_expected(void **state)
+{
+	(void)state;
+	told_tls("port 1 { echo\ngroup 7; chroot yes; keyholders \"x\"\nkey usr \"x\"\nkey server\n"
+		 "limits { memory \"x\"; signatures; core } }\n"
+		 "privilege strict\nprivileges lenint\nport 2 { privileges strict echo }",
+		 "3:7 expected a group's name in quotes, found `7`\n"
+		 "3:17 expected a directory in quotes or `off`, found `yes`\n"
+		 "3:33 expected a number or `auto`, found the string \"x\"\n"
+		 "4:5 unknown word `usr`; did you mean `user`?\n"
+		 "5:5 expected `user`, found `server`\n"
+		 "6:17 expected a size such as 256M, found the string \"x\"\n"
+		 "6:32 expected a number, found `;`\n"
+		 "6:39 expected a size such as 256M, found `}`\n"
+		 "7:1 unknown word `privilege`; did you mean `privileges`?\n"
+		 "8:12 unknown word `lenint`; did you mean `lenient`?\n"
+		 "9:10 `privileges` cannot stand in a port block; it belongs at the top level\n");
+}
+
+/* `key` is one statement in a tls block and another one, `key user`, outside. */
+static void each_key_is_found_misplaced(void **state)
+{
+	(void)state;
+	told_tls("port 1 { echo\nkey \"/k\" workers 2\nworkers 0 }\nkey \"/k\"\nworkers 0",
+		 "3:1 `key` cannot stand in a port block; it belongs in a tls block\n"
+		 "4:9 workers 0 is out of range; it can be 1 to 64\n"
+		 "5:1 `key` cannot stand at the top level; it belongs in a tls block\n"
+		 "6:9 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 { echo tls { certificate \"/a\" key user \"/b\" }\nworkers 0 }",
+		 "2:38 `key user` cannot stand in a tls block; it belongs at the top level or in a "
+		 "port block\n"
+		 "3:9 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("limits { key user \"a\" }\nport 1 { echo workers 0 }",
+		 "2:10 `key` cannot stand in a limits block; it belongs at the top level or in a "
+		 "port block or in a tls block\n"
+		 "3:23 workers 0 is out of range; it can be 1 to 64\n");
+	told("tls { certificate \"/c\" key \"/k\"\nkey user \"\"\nport 1 { echo workers 0 }",
+	     "2:1 `key user` cannot stand in a tls block: the `}` of the block opened at line 1 is "
+	     "missing\n"
+	     "2:10 a user's name cannot be empty\n"
+	     "3:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls(
+	    "port 1 {\n\ttls {\n\tkey user \"\"\n\techo\n}\nport 2 { echo workers 0 }",
+	    "4:2 `key user` cannot stand in a tls block: the `}` of the block opened at line 3 "
+	    "is missing\n"
+	    "4:11 a user's name cannot be empty\n"
+	    "7:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls(
+	    "port 1 { echo tls {\ncertificate \"/c\" }\nkey \"/k\" } }\nport 2 { echo workers 0 }",
+	    "3:1 the certificate has no key: `key \"file\"` must follow it\n"
+	    "4:1 `key` cannot stand in a port block: there is a `}` too many before it\n"
+	    "5:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 { key \"/k\"", "2:14 the file ends inside the block opened at line 2\n");
 }
 
 static void missing_braces_are_found(void **state)
@@ -700,6 +925,18 @@ static void every_word_is_suggested(void **state)
 	assert_string_equal(conf_suggest("prot", 4, words, 2), "port");
 }
 
+/* Were there fewer, a duplicate of the last ones would pass unseen. */
+static void blocks_remember_all_statements(void **state)
+{
+	(void)state;
+	for (unsigned kind = CONF_BLOCK_TOP; kind <= CONF_BLOCK_TLS; kind <<= 1) {
+		unsigned count = kind == CONF_BLOCK_TOP ? 3 - 1 : 0; /* log to ... is three */
+		for (size_t i = 0; i < conf_keywords_count; i++)
+			count += (conf_keywords[i].blocks & kind) != 0;
+		assert_true(count <= CONF_SEEN_MAX);
+	}
+}
+
 static void messages_are_bounded(void **state)
 {
 	(void)state;
@@ -718,8 +955,8 @@ static void messages_are_bounded(void **state)
 	    "x",
 	    "3:1 unknown word "
 	    "`\\001\\033[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...`; expected one of "
-	    "`access`, `drain`, `include`, `limits`, `log`, `port`, `restart`, `tls`, `user` or "
-	    "`workers`\n");
+	    "`access`, `chroot`, `drain`, `group`, `include`, `key`, `keyholders`, `limits`, "
+	    "`log`, `port`, `privileges`, `restart`, `tls`, `user` or `workers`\n");
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -783,7 +1020,7 @@ static void includes_are_read(void **state)
 	assert_int_equal(mkdir(in_folder("sub"), 0700), 0);
 	file("good.conf",
 	     "include \"sub/a.conf\"\nport 1 {\ninclude \"sub/port.conf\" workers 2 }");
-	file("sub/a.conf", "tls { include \"pair.conf\" } user \"u\"");
+	file("sub/a.conf", "tls { include \"pair.conf\" } user \"u\" chroot \"e\"");
 	file("sub/pair.conf", "certificate \"./c.pem\" key \"../k.pem\"");
 	file("sub/port.conf", "location \"/\" { include \"echo.conf\" } limits { include \"l\" }"
 			      "restart { include \"/dev/../dev/null/\" }");
@@ -794,7 +1031,8 @@ static void includes_are_read(void **state)
 	file("sub/port.conf", "location \"/\" { include \"echo.conf\" } limits { include \"l\" }");
 	struct conf *conf = parse_file("good.conf", "");
 	const struct conf_port *port = &conf->ports[0];
-	assert_string_equal(conf->user, "u");
+	assert_string_equal(port->user, "u");
+	assert_string_equal(port->chroot_path, in_folder("sub/e"));
 	assert_string_equal(port->certificates[0].certificate, in_folder("sub/c.pem"));
 	assert_string_equal(port->certificates[0].key, in_folder("sub/../k.pem"));
 	assert_string_equal(port->certificates[0].where.file, in_folder("sub/pair.conf"));
@@ -960,6 +1198,9 @@ int main(void)
 	    cmocka_unit_test(example_is_understood),
 	    cmocka_unit_test(defaults_are_filled_in),
 	    cmocka_unit_test(ports_inherit_what_they_do_not_set),
+	    cmocka_unit_test(accounts_are_inherited),
+	    cmocka_unit_test(keyholders_are_bounded_by_loops),
+	    cmocka_unit_test(facilities_may_be_words),
 	    cmocka_unit_test(strings_are_unescaped),
 	    cmocka_unit_test(separators_are_optional),
 	    cmocka_unit_test(addresses_have_one_form),
@@ -968,9 +1209,11 @@ int main(void)
 	    cmocka_unit_test(threads_need_a_build),
 	    cmocka_unit_test(dump_parses_to_itself),
 	    cmocka_unit_test(dump_is_canonical),
+	    cmocka_unit_test(dump_of_a_port_is_complete),
 	    cmocka_unit_test(ports_are_checked),
 	    cmocka_unit_test(certificates_are_checked),
 	    cmocka_unit_test(values_are_checked),
+	    cmocka_unit_test(accounts_are_checked),
 	    cmocka_unit_test(addresses_are_checked),
 	    cmocka_unit_test(locations_are_checked),
 	    cmocka_unit_test(responses_are_checked),
@@ -978,11 +1221,14 @@ int main(void)
 	    cmocka_unit_test(socket_paths_are_bounded),
 	    cmocka_unit_test(misspelt_words_are_recognised),
 	    cmocka_unit_test(what_was_expected_is_told),
+	    cmocka_unit_test(new_values_are_expected),
+	    cmocka_unit_test(each_key_is_found_misplaced),
 	    cmocka_unit_test(missing_braces_are_found),
 	    cmocka_unit_test(broken_strings_are_one_mistake),
 	    cmocka_unit_test(truncation_is_told_once),
 	    cmocka_unit_test(every_truncation_is_one_mistake),
 	    cmocka_unit_test(every_word_is_suggested),
+	    cmocka_unit_test(blocks_remember_all_statements),
 	    cmocka_unit_test(messages_are_bounded),
 	    cmocka_unit_test(includes_are_read),
 	    cmocka_unit_test(relative_names_are_from_here),
