@@ -7,6 +7,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libbulkhead.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS) -lcmocka
 
+# It makes threads, to see them confined.
+$(BUILD)/unit/test_sandbox: ALLLDFLAGS += -pthread
+
 unit-build: $(UNIT_BIN)
 
 unit: $(UNIT_BIN)

@@ -1,0 +1,237 @@
+/*
+ * Runs in every role while it starts, and for documents: the tables of system calls. A call that is
+ * made for every request, or many times, must never get a check: for one without, the kernel
+ * answers out of a bitmap and does not run the filter at all.
+ *
+ * Names of other machines and older kernels are here as well; what a machine has not is left out.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "internal.h"
+
+#define ALWAYS(name)                 \
+	{                            \
+		.call = { name, "" } \
+	}
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* --- allowed to a worker and a keyholder ------------------------------------------------------ */
+
+/* A mapping is never executable, so what somebody brings along stays data. */
+#define NOT_EXECUTABLE "without PROT_EXEC"
+
+static const struct rule common[] = {
+    /* the event loop, its eventfd and signalfd, the channel */
+    ALWAYS("epoll_wait"),
+    ALWAYS("epoll_pwait"),
+    ALWAYS("epoll_ctl"),
+    ALWAYS("read"),
+    ALWAYS("write"),
+    ALWAYS("recvfrom"),
+    ALWAYS("recvmsg"),
+    ALWAYS("sendto"),
+    ALWAYS("sendmsg"),
+    ALWAYS("close"),
+
+    /* the log; poll where its console is not its own */
+    ALWAYS("writev"),
+    ALWAYS("poll"),
+    ALWAYS("ppoll"),
+    ALWAYS("ppoll_time64"),
+
+    /* the time, where the vDSO cannot tell it */
+    ALWAYS("clock_gettime"),
+    ALWAYS("clock_gettime64"),
+    ALWAYS("gettimeofday"),
+    ALWAYS("time"),
+
+    /* randomness */
+    ALWAYS("getrandom"),
+
+    /* memory */
+    ALWAYS("brk"),
+    ALWAYS("munmap"),
+    ALWAYS("mremap"),
+    ALWAYS("madvise"),
+    {{"mmap", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0},
+    {{"mmap2", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0},
+    {{"mprotect", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0},
+
+    /* locks and threads; malloc() asks for the number of processors, qsort() for the memory */
+    ALWAYS("futex"),
+    ALWAYS("futex_time64"),
+    ALWAYS("sched_getaffinity"),
+    ALWAYS("sysinfo"),
+
+    /* signals: returning from a handler, going on after SIGSTOP, abort(3) */
+    ALWAYS("restart_syscall"),
+    ALWAYS("rt_sigprocmask"),
+    ALWAYS("rt_sigreturn"),
+    ALWAYS("getpid"),
+    ALWAYS("gettid"),
+    {{"tgkill", "to itself"}, {{CHECK_OWN_PID, 0, 0}}, 0},
+
+    /* the end */
+    ALWAYS("exit"),
+    ALWAYS("exit_group"),
+};
+
+/* --- allowed to a worker, too ----------------------------------------------------------------- */
+
+static const struct rule worker[] = {
+    ALWAYS("accept4"),
+    ALWAYS("shutdown"),
+    /* cutting off a client that does not read */
+    {{"setsockopt", "SO_LINGER"}, {{CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_LINGER}}, 0},
+};
+
+/* --- denied to the master, and so to all that it ever starts ---------------------------------- */
+
+/* Namespaces; CLONE_NEWTIME is not among clone(2)'s. */
+#define CLONE_NAMESPACES                                                               \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+	 CLONE_NEWPID | CLONE_NEWNET)
+
+static const struct rule master[] = {
+    /* looking into other processes */
+    ALWAYS("ptrace"),
+    ALWAYS("process_vm_readv"),
+    ALWAYS("process_vm_writev"),
+    ALWAYS("process_madvise"),
+    ALWAYS("kcmp"),
+    ALWAYS("pidfd_getfd"),
+
+    /* file systems */
+    ALWAYS("mount"),
+    ALWAYS("umount"),
+    ALWAYS("umount2"),
+    ALWAYS("pivot_root"),
+    ALWAYS("move_mount"),
+    ALWAYS("open_tree"),
+    ALWAYS("fsopen"),
+    ALWAYS("fsconfig"),
+    ALWAYS("fsmount"),
+    ALWAYS("fspick"),
+    ALWAYS("mount_setattr"),
+    ALWAYS("quotactl"),
+    ALWAYS("quotactl_fd"),
+    ALWAYS("nfsservctl"),
+
+    /* files by handle, around directories and roots (CAP_DAC_READ_SEARCH is kept) */
+    ALWAYS("name_to_handle_at"),
+    ALWAYS("open_by_handle_at"),
+    ALWAYS("lookup_dcookie"),
+
+    /* namespaces; clone3 hides its flags from a filter, and C libraries then use clone */
+    ALWAYS("unshare"),
+    ALWAYS("setns"),
+    {{"clone", "with CLONE_NEW..."}, {{CHECK_ANY, 0, CLONE_NAMESPACES}}, 0},
+    {{"clone3", "as if unknown"}, {{CHECK_NONE, 0, 0}}, ENOSYS},
+
+    /* programs for the kernel, and calls that no filter sees */
+    ALWAYS("bpf"),
+    ALWAYS("perf_event_open"),
+    ALWAYS("userfaultfd"),
+    ALWAYS("io_uring_setup"),
+    ALWAYS("io_uring_enter"),
+    ALWAYS("io_uring_register"),
+
+    /* the kernel's keys */
+    ALWAYS("keyctl"),
+    ALWAYS("add_key"),
+    ALWAYS("request_key"),
+
+    /* the kernel itself */
+    ALWAYS("init_module"),
+    ALWAYS("finit_module"),
+    ALWAYS("delete_module"),
+    ALWAYS("create_module"),
+    ALWAYS("kexec_load"),
+    ALWAYS("kexec_file_load"),
+    ALWAYS("_sysctl"),
+    ALWAYS("sysfs"),
+    ALWAYS("syslog"),
+
+    /* the machine */
+    ALWAYS("reboot"),
+    ALWAYS("swapon"),
+    ALWAYS("swapoff"),
+    ALWAYS("acct"),
+    ALWAYS("sethostname"),
+    ALWAYS("setdomainname"),
+    ALWAYS("vhangup"),
+    ALWAYS("iopl"),
+    ALWAYS("ioperm"),
+
+    /* its clock */
+    ALWAYS("settimeofday"),
+    ALWAYS("stime"),
+    ALWAYS("clock_settime"),
+    ALWAYS("clock_settime64"),
+    ALWAYS("clock_adjtime"),
+    ALWAYS("clock_adjtime64"),
+    ALWAYS("adjtimex"),
+
+    /* other ways of running programs */
+    ALWAYS("modify_ldt"),
+    ALWAYS("vm86"),
+    ALWAYS("vm86old"),
+    ALWAYS("uselib"),
+    {{"personality", "but for asking"}, {{CHECK_UNEQUAL, 0, 0xffffffff}}, 0},
+
+    /* typing on the terminal of whoever started it */
+    {{"ioctl", "TIOCSTI"}, {{CHECK_EQUAL, 1, TIOCSTI}}, 0},
+};
+
+/* --- one table per role ----------------------------------------------------------------------- */
+
+static bool is_denied(const struct rule *r)
+{
+	for (const char *const *name = calls_not_denied; *name != NULL; name++)
+		if (strcmp(*name, r->call.name) == 0)
+			return false;
+	return true;
+}
+
+static const struct rule *master_rule(size_t index)
+{
+	for (size_t i = 0; i < COUNT(master); i++)
+		if (is_denied(&master[i]) && index-- == 0)
+			return &master[i];
+	return NULL;
+}
+
+static const struct rule *child_rule(const struct rule *own, size_t own_count, size_t index)
+{
+	if (index < COUNT(common))
+		return &common[index];
+	index -= COUNT(common);
+	if (index < own_count)
+		return &own[index];
+	index -= own_count;
+	return index < calls_extra_count ? &calls_extra[index] : NULL;
+}
+
+const struct rule *calls_rule(enum sandbox_role role, size_t index)
+{
+	switch (role) {
+	case SANDBOX_MASTER:
+		return master_rule(index);
+	case SANDBOX_WORKER:
+		return child_rule(worker, COUNT(worker), index);
+	case SANDBOX_KEYHOLDER:
+		return child_rule(NULL, 0, index);
+	}
+	return NULL;
+}
+
+const struct sandbox_call *sandbox_calls(enum sandbox_role role, size_t index)
+{
+	const struct rule *r = calls_rule(role, index);
+	return r == NULL ? NULL : &r->call;
+}

@@ -1,0 +1,66 @@
+/*
+ * Built with SAN=... in place of calls_extra_none.c. Runs in every role; must never be in a binary
+ * that serves others: it opens what the sanitizers' run-time needs to report and, at the end of the
+ * process, to look for leaks (a clone that traces its parent and reads /proc).
+ */
+#include "internal.h"
+
+#define ALWAYS(name)                 \
+	{                            \
+		.call = { name, "" } \
+	}
+
+const bool calls_sanitized = true;
+
+const struct rule calls_extra[] = {
+    /* the leak check: a clone that traces its parent */
+    ALWAYS("clone"),
+    ALWAYS("clone3"),
+    ALWAYS("ptrace"),
+    ALWAYS("wait4"),
+    ALWAYS("prctl"),
+    ALWAYS("arch_prctl"),
+    ALWAYS("getppid"),
+    ALWAYS("personality"),
+    ALWAYS("process_vm_readv"),
+    ALWAYS("sigaltstack"),
+    ALWAYS("rt_sigaction"),
+    /* what is mapped, which threads there are */
+    ALWAYS("open"),
+    ALWAYS("openat"),
+    ALWAYS("readlink"),
+    ALWAYS("readlinkat"),
+    ALWAYS("stat"),
+    ALWAYS("lstat"),
+    ALWAYS("fstat"),
+    ALWAYS("newfstatat"),
+    ALWAYS("access"),
+    ALWAYS("faccessat"),
+    ALWAYS("getdents"),
+    ALWAYS("getdents64"),
+    ALWAYS("lseek"),
+    ALWAYS("getcwd"),
+    /* reports */
+    ALWAYS("fcntl"),
+    ALWAYS("dup"),
+    ALWAYS("pipe2"),
+    ALWAYS("ioctl"),
+    ALWAYS("uname"),
+    ALWAYS("getuid"),
+    ALWAYS("getrusage"),
+    ALWAYS("getrlimit"),
+    ALWAYS("prlimit64"),
+    ALWAYS("kill"),
+    ALWAYS("tkill"),
+    /* threads of the run-time's own */
+    ALWAYS("sched_yield"),
+    ALWAYS("nanosleep"),
+    ALWAYS("clock_nanosleep"),
+    ALWAYS("membarrier"),
+    ALWAYS("set_robust_list"),
+    ALWAYS("rseq"),
+};
+const size_t calls_extra_count = sizeof(calls_extra) / sizeof(calls_extra[0]);
+
+const char *const calls_not_denied[] = {"ptrace", "personality", "clone3", "process_vm_readv",
+					NULL};

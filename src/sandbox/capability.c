@@ -1,0 +1,142 @@
+/*
+ * Runs in every role while it starts. Must never add a capability that was not there, and never
+ * touch another process's: the sets of this thread are asked and set with the kernel's own calls
+ * (capget(2)), while there is only one thread.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define CAPABILITIES_MAX 64 /* bits of a set */
+
+struct sets {
+	uint64_t effective, permitted, inheritable;
+};
+
+static const uint64_t master_needs =
+    1ULL << CAP_KILL |             /* its children, who are other users */
+    1ULL << CAP_NET_BIND_SERVICE | /* ports below 1024 */
+    1ULL << CAP_SETUID | 1ULL << CAP_SETGID |
+    1ULL << CAP_SETPCAP |        /* children empty their bounding set */
+    1ULL << CAP_SYS_CHROOT |     /* children go to an empty root */
+    1ULL << CAP_DAC_READ_SEARCH; /* keys and configurations of others */
+
+static int sets_get(struct sets *ret)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct half[_LINUX_CAPABILITY_U32S_3];
+	if (syscall(SYS_capget, &head, half) < 0)
+		return -errno;
+	*ret = (struct sets){half[0].effective | (uint64_t)half[1].effective << 32,
+			     half[0].permitted | (uint64_t)half[1].permitted << 32,
+			     half[0].inheritable | (uint64_t)half[1].inheritable << 32};
+	return 0;
+}
+
+static int sets_put(const struct sets *s)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct half[_LINUX_CAPABILITY_U32S_3] = {
+	    {(uint32_t)s->effective, (uint32_t)s->permitted, (uint32_t)s->inheritable},
+	    {(uint32_t)(s->effective >> 32), (uint32_t)(s->permitted >> 32),
+	     (uint32_t)(s->inheritable >> 32)}};
+	return syscall(SYS_capset, &head, half) < 0 ? -errno : 0;
+}
+
+/* Takes everything but keep out of the bounding set. 0 or -errno; -EPERM without CAP_SETPCAP. */
+static int bounding_reduce(uint64_t keep)
+{
+	for (unsigned long i = 0; i < CAPABILITIES_MAX; i++) {
+		int has = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
+		if (has < 0) /* EINVAL: behind the kernel's last */
+			break;
+		if (has > 0 && (keep & 1ULL << i) == 0 && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* What an exec'd child of a user that is not root keeps; a subset of permitted and inheritable. */
+static int ambient_put(uint64_t set)
+{
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -errno;
+	for (unsigned long i = 0; i < CAPABILITIES_MAX; i++)
+		if ((set & 1ULL << i) != 0 &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+/* The bounding set, which may stay as it is where it cannot be changed. */
+static int unbound(uint64_t keep, struct sandbox_level *l, struct err *err)
+{
+	int error = bounding_reduce(keep);
+	if (error == -EPERM) {
+		level_lack(l, SANDBOX_CAPABILITIES, EPERM);
+	} else if (error < 0) {
+		err_set(err, "prctl(PR_CAPBSET_DROP): %s", strerror(-error));
+		return -1;
+	}
+	return 0;
+}
+
+/* All other sets; then the layer is reached unless unbound() has lacked it. */
+static int reduce(const struct sets *s, uint64_t ambient, struct sandbox_level *l, struct err *err)
+{
+	int error = sets_put(s);
+	if (error == 0)
+		error = ambient_put(ambient);
+	if (error < 0) {
+		err_set(err, "the capabilities cannot be given up: %s", strerror(-error));
+		return -1;
+	}
+	if (l->errors[SANDBOX_CAPABILITIES] == 0)
+		level_reach(l, SANDBOX_CAPABILITIES);
+	return 0;
+}
+
+int capabilities_unbound(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	return layer_left_out(p, SANDBOX_CAPABILITIES) ? 0 : unbound(0, l, err);
+}
+
+int capabilities_give_up(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	const struct sets none = {0};
+	return layer_left_out(p, SANDBOX_CAPABILITIES) ? 0 : reduce(&none, 0, l, err);
+}
+
+int capabilities_keep_for_master(struct sandbox_level *l, struct err *err)
+{
+	struct sets s = {0};
+	int error = sets_get(&s);
+	if (error < 0) {
+		err_set(err, "capget: %s", strerror(-error));
+		return -1;
+	}
+	if (unbound(master_needs, l, err) < 0)
+		return -1;
+	/* A child of root gets what the bounding set has by being root; of anybody else, by these.
+	 */
+	const uint64_t kept = s.permitted & master_needs;
+	const uint64_t handed_on = geteuid() == 0 ? 0 : kept;
+	s = (struct sets){.effective = kept, .permitted = kept, .inheritable = handed_on};
+	return reduce(&s, handed_on, l, err);
+}
+
+bool capabilities_have(unsigned capability)
+{
+	struct sets s = {0};
+	return sets_get(&s) == 0 && (s.effective & 1ULL << capability) != 0;
+}
+
+bool sandbox_may_change_user(void)
+{
+	return capabilities_have(CAP_SETUID) && capabilities_have(CAP_SETGID);
+}

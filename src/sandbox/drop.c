@@ -1,0 +1,196 @@
+/*
+ * Runs in a worker and in a keyholder while they start, and in the master before its first child.
+ * Must never go on after a step that should have worked and did not, nor do a step out of order:
+ * each needs what a later one takes away.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/* --- the steps that are no other file's ------------------------------------------------------ */
+
+static int root_change(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	if (layer_left_out(p, SANDBOX_CHROOT) || calls_sanitized)
+		return 0;
+	if (p->chroot_fd < 0) {
+		if (!capabilities_have(CAP_SYS_CHROOT))
+			level_lack(l, SANDBOX_CHROOT, EPERM);
+		return 0;
+	}
+	int error = fchdir(p->chroot_fd) < 0 || chroot(".") < 0 ? errno : 0;
+	if (chdir("/") < 0) {
+		err_set(err, "chdir(/) in the new root: %s", strerror(errno));
+		return -1;
+	}
+	if (error == 0)
+		level_reach(l, SANDBOX_CHROOT);
+	else if (error == EPERM || error == EACCES)
+		level_lack(l, SANDBOX_CHROOT, error);
+	else {
+		err_set(err, "chroot: %s", strerror(error));
+		return -1;
+	}
+	return 0;
+}
+
+/* Not allowed to, or an id that this user namespace does not have. */
+static bool cannot_become(int error)
+{
+	return error == EPERM || error == EINVAL;
+}
+
+static int user_become(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	if (layer_left_out(p, SANDBOX_USER))
+		return 0;
+	if (!p->change_user) {
+		if (!sandbox_may_change_user())
+			level_lack(l, SANDBOX_USER, EPERM);
+		return 0;
+	}
+	const uid_t before = geteuid();
+	const char *call = NULL;
+	if (setgroups(0, NULL) < 0)
+		call = "setgroups";
+	else if (setresgid(p->gid, p->gid, p->gid) < 0)
+		call = "setresgid";
+	else if (setresuid(p->uid, p->uid, p->uid) < 0)
+		call = "setresuid";
+	if (call != NULL && cannot_become(errno)) {
+		level_lack(l, SANDBOX_USER, errno);
+		return 0;
+	}
+	if (call != NULL) {
+		err_set(err, "%s to %u:%u: %s", call, p->uid, p->gid, strerror(errno));
+		return -1;
+	}
+	uid_t uid[3];
+	gid_t gid[3];
+	if (getresuid(&uid[0], &uid[1], &uid[2]) < 0 || getresgid(&gid[0], &gid[1], &gid[2]) < 0 ||
+	    uid[0] != p->uid || uid[1] != p->uid || uid[2] != p->uid || gid[0] != p->gid ||
+	    gid[1] != p->gid || gid[2] != p->gid || getgroups(0, NULL) != 0) {
+		err_set(err, "the ids are not %u:%u after the change", p->uid, p->gid);
+		return -1;
+	}
+	if (p->uid != 0 && p->uid != before)
+		level_reach(l, SANDBOX_USER);
+	else
+		level_lack(l, SANDBOX_USER, EINVAL);
+	return 0;
+}
+
+/* Tries the way back, once the capabilities for it are gone. */
+static int user_verify(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	l->uid = geteuid();
+	l->gid = getegid();
+	if (l->uid == 0 || layer_left_out(p, SANDBOX_CAPABILITIES) || setuid(0) < 0)
+		return 0;
+	err_set(err, "user %u could become root again", l->uid);
+	return -1;
+}
+
+static int privileges_freeze(struct sandbox_level *l, struct err *err)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		err_set(err, "prctl(PR_SET_NO_NEW_PRIVS): %s", strerror(errno));
+		return -1;
+	}
+	level_reach(l, SANDBOX_NO_NEW_PRIVS);
+	return 0;
+}
+
+static int no_new_privileges(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	return layer_left_out(p, SANDBOX_NO_NEW_PRIVS) ? 0 : privileges_freeze(l, err);
+}
+
+/* Its memory is not to be read by others of its user, nor written to a core that was not asked for.
+ * The change of ids has cleared the flag already, so who wants a core has to set it. */
+static int memory_hide(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	const unsigned long dumpable = p->role == SANDBOX_WORKER && p->core_bytes > 0;
+	(void)l;
+	if (prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) == 0)
+		return 0;
+	err_set(err, "prctl(PR_SET_DUMPABLE): %s", strerror(errno));
+	return -1;
+}
+
+/* After the ids, since their change clears it. A parent that ended before this is seen by its
+ * absence. */
+static int parent_bind(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	(void)l;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
+		err_set(err, "prctl(PR_SET_PDEATHSIG): %s", strerror(errno));
+		return -1;
+	}
+	if (getppid() != p->parent_pid)
+		_exit(EX_UNAVAILABLE);
+	return 0;
+}
+
+/* --- the ways down --------------------------------------------------------------------------- */
+
+static int take_steps(sandbox_step *const steps[], const struct sandbox_plan *p,
+		      struct sandbox_level *l, struct err *err)
+{
+	for (size_t i = 0; steps[i] != NULL; i++)
+		if (steps[i](p, l, err) < 0)
+			return -1;
+	return 0;
+}
+
+int sandbox_drop(const struct sandbox_plan *p, struct sandbox_level *ret_level, struct err *err)
+{
+	static sandbox_step *const steps[] = {limits_offer_to_oom_killer,
+					      root_change,
+					      capabilities_unbound,
+					      user_become,
+					      capabilities_give_up,
+					      user_verify,
+					      no_new_privileges,
+					      memory_hide,
+					      parent_bind,
+					      landlock_confine,
+					      limits_set,
+					      NULL};
+	struct sandbox_level level;
+	level_init(&level, p->role);
+	if (p->role == SANDBOX_MASTER) {
+		err_set(err, "a master is not confined like its children");
+		return -1;
+	}
+	if (take_steps(steps, p, &level, err) < 0)
+		return -1;
+	*ret_level = level;
+	return 0;
+}
+
+int sandbox_seal(const struct sandbox_plan *p, struct sandbox_level *level, struct err *err)
+{
+	static sandbox_step *const steps[] = {limits_no_processes, seccomp_confine, NULL};
+	return take_steps(steps, p, level, err);
+}
+
+int sandbox_master(struct sandbox_level *ret_level, struct err *err)
+{
+	struct sandbox_level level;
+	level_init(&level, SANDBOX_MASTER);
+	if (capabilities_keep_for_master(&level, err) < 0 || privileges_freeze(&level, err) < 0 ||
+	    seccomp_confine_master(&level, err) < 0)
+		return -1;
+	level.uid = geteuid();
+	level.gid = getegid();
+	*ret_level = level;
+	return 0;
+}

@@ -1,0 +1,75 @@
+/*
+ * Runs in a worker and in a keyholder while they start: what is open stays usable, but from here on
+ * nothing is opened by name, bound or connected, and nobody outside is signalled. Must never fail
+ * because the kernel is older than a right: it is asked how many it knows.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/* As in linux/landlock.h, of which distributions carry older versions than their kernels. */
+struct ruleset {
+	uint64_t fs;
+	uint64_t net;    /* ABI 4 */
+	uint64_t scoped; /* ABI 6 */
+};
+
+#define ASK_VERSION 1u
+
+/* How many rights on files each version of the interface knows, from the lowest bit on. */
+static const unsigned fs_rights[] = {
+    0,  13, /* ABI 1: execute .. make a symbolic link */
+    14,     /* 2: refer */
+    15,     /* 3: truncate */
+    15,     /* 4 */
+    16,     /* 5: ioctl on devices */
+};
+#define FS_RIGHTS_KNOWN (sizeof(fs_rights) / sizeof(fs_rights[0]))
+
+#define NET_TCP      3u /* bind, connect */
+#define SCOPE_OTHERS 3u /* abstract unix sockets, signals */
+
+/* Ruleset for a kernel of this version; no rule will allow anything of it. */
+static size_t ruleset_for(unsigned abi, struct ruleset *ret)
+{
+	unsigned rights = fs_rights[abi < FS_RIGHTS_KNOWN ? abi : FS_RIGHTS_KNOWN - 1];
+	*ret = (struct ruleset){.fs = (1ULL << rights) - 1,
+				.net = abi >= 4 ? NET_TCP : 0,
+				.scoped = abi >= 6 ? SCOPE_OTHERS : 0};
+	return abi >= 6   ? sizeof(*ret)
+	       : abi >= 4 ? offsetof(struct ruleset, scoped)
+			  : offsetof(struct ruleset, net);
+}
+
+int landlock_confine(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	struct ruleset rules;
+	if (layer_left_out(p, SANDBOX_LANDLOCK) || calls_sanitized)
+		return 0;
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION);
+	if (abi < 1) { /* ENOSYS: not built in; EOPNOTSUPP: not started with it */
+		level_lack(l, SANDBOX_LANDLOCK, abi < 0 ? errno : ENOSYS);
+		return 0;
+	}
+	size_t size = ruleset_for((unsigned)abi, &rules);
+	long fd = syscall(SYS_landlock_create_ruleset, &rules, size, 0);
+	long done = fd < 0 ? -1 : syscall(SYS_landlock_restrict_self, (int)fd, 0);
+	int error = errno;
+	if (fd >= 0)
+		close((int)fd);
+	if (done == 0) {
+		l->landlock_abi = (uint32_t)abi;
+		level_reach(l, SANDBOX_LANDLOCK);
+		return 0;
+	}
+	if (error == EPERM) { /* no_new_privs was left out */
+		level_lack(l, SANDBOX_LANDLOCK, error);
+		return 0;
+	}
+	err_set(err, "Landlock %ld: %s", abi, strerror(error));
+	return -1;
+}

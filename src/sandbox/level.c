@@ -1,0 +1,80 @@
+/*
+ * Runs in every role; the master runs it on what a child sent. Must never trust a number in a
+ * level, nor allocate.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+static const char *const layer_names[SANDBOX_LAYERS] = {
+    [SANDBOX_CHROOT] = "an empty root",
+    [SANDBOX_USER] = "a user of its own",
+    [SANDBOX_CAPABILITIES] = "giving up all capabilities",
+    [SANDBOX_NO_NEW_PRIVS] = "no new privileges",
+    [SANDBOX_LANDLOCK] = "Landlock",
+    [SANDBOX_SECCOMP] = "a list of system calls",
+};
+
+/* What a master is meant to have: it changes neither root nor user, and opens files. */
+#define MASTER_LAYERS \
+	(1u << SANDBOX_CAPABILITIES | 1u << SANDBOX_NO_NEW_PRIVS | 1u << SANDBOX_SECCOMP)
+#define ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1)
+
+void level_init(struct sandbox_level *l, enum sandbox_role role)
+{
+	*l = (struct sandbox_level){.role = (uint32_t)role};
+}
+
+void level_reach(struct sandbox_level *l, enum sandbox_layer layer)
+{
+	l->reached |= 1u << layer;
+	l->errors[layer] = 0;
+}
+
+void level_lack(struct sandbox_level *l, enum sandbox_layer layer, int error)
+{
+	l->errors[layer] = error;
+}
+
+static bool is_reached(const struct sandbox_level *l, enum sandbox_layer layer)
+{
+	return (l->reached & 1u << layer) != 0;
+}
+
+bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
+{
+	const unsigned full = l->role == SANDBOX_MASTER ? MASTER_LAYERS : ALL_LAYERS;
+	bool any = false;
+	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++) {
+		if ((full & ~l->reached & 1u << layer) == 0)
+			continue;
+		const char *reason =
+		    l->errors[layer] == 0 ? "not asked for" : strerrordesc_np(l->errors[layer]);
+		text_add_str(t, any ? ", " : "");
+		text_add_str(t, layer_names[layer]);
+		text_addf(t, " (%s)", reason != NULL ? reason : "unknown error");
+		any = true;
+	}
+	return any;
+}
+
+void sandbox_level_describe(const struct sandbox_level *l, struct text *t)
+{
+	const bool master = l->role == SANDBOX_MASTER;
+	char room[512];
+	struct text missing;
+	text_addf(t, "user %u:%u", l->uid, l->gid);
+	if (is_reached(l, SANDBOX_CHROOT))
+		text_add_str(t, ", empty root");
+	if (is_reached(l, SANDBOX_CAPABILITIES))
+		text_add_str(t, master ? ", few capabilities" : ", no capabilities");
+	if (is_reached(l, SANDBOX_NO_NEW_PRIVS))
+		text_add_str(t, ", no new privileges");
+	if (is_reached(l, SANDBOX_LANDLOCK))
+		text_addf(t, ", Landlock %u", l->landlock_abi);
+	if (is_reached(l, SANDBOX_SECCOMP))
+		text_addf(t, ", %u system calls%s", l->system_calls, master ? " denied" : "");
+	text_init(&missing, room, sizeof(room));
+	if (sandbox_level_missing(l, &missing))
+		text_addf(t, "; without %s", missing.data);
+}

@@ -1,0 +1,190 @@
+/*
+ * Runs in every role while it starts: makes the kernel's filter from a table (calls.c). Must never
+ * leave out a rule of a table that this machine has a system call for, and never leave open the
+ * other ways into the kernel that a machine has (32 bit, x32): their numbers mean other calls.
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define NUMBERS_MAX 0xffff /* more than any machine's table has; x32 and ARM's private ones not */
+
+/* --- rules ----------------------------------------------------------------------------------- */
+
+static struct scmp_arg_cmp compare(const struct check *c)
+{
+	struct scmp_arg_cmp is = {
+	    .arg = c->argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX};
+	switch (c->kind) {
+	case CHECK_EQUAL:
+		is.datum_b = c->value;
+		break;
+	case CHECK_OWN_PID:
+		is.datum_b = (uint64_t)getpid();
+		break;
+	case CHECK_UNEQUAL:
+		is.op = SCMP_CMP_NE;
+		is.datum_a = c->value;
+		break;
+	case CHECK_CLEAR:
+		is.datum_a = c->value;
+		break;
+	case CHECK_NONE:
+	case CHECK_ANY: /* not for here */
+		abort();
+	}
+	return is;
+}
+
+/* A filter knows "all of these" only, so "any of these bits" is one rule per bit. */
+static int rule_add_any(scmp_filter_ctx filter, uint32_t action, int number, const struct check *c)
+{
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const uint64_t mask = c->value & 1ULL << bit;
+		const struct scmp_arg_cmp is_set = {
+		    .arg = c->argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = mask};
+		int error =
+		    mask == 0 ? 0 : seccomp_rule_add_array(filter, action, number, 1, &is_set);
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+static int rule_add(scmp_filter_ctx filter, uint32_t action, int number, const struct rule *r)
+{
+	struct scmp_arg_cmp compares[RULE_CHECKS];
+	unsigned count = 0;
+	if (r->checks[0].kind == CHECK_ANY)
+		return rule_add_any(filter, action, number, &r->checks[0]);
+	while (count < RULE_CHECKS && r->checks[count].kind != CHECK_NONE) {
+		compares[count] = compare(&r->checks[count]);
+		count++;
+	}
+	return seccomp_rule_add_array(filter, action, number, count, compares);
+}
+
+static uint32_t action_of(enum sandbox_role role, const struct rule *r)
+{
+	if (role != SANDBOX_MASTER && r->error == 0)
+		return SCMP_ACT_ALLOW;
+	return SCMP_ACT_ERRNO((uint16_t)(r->error != 0 ? r->error : EPERM));
+}
+
+/* The whole table; counts the calls in it that this machine has. */
+static int rules_add(scmp_filter_ctx filter, enum sandbox_role role, uint32_t *ret_count)
+{
+	uint32_t count = 0;
+	const struct rule *r;
+	for (size_t i = 0; (r = calls_rule(role, i)) != NULL; i++) {
+		int number = seccomp_syscall_resolve_name(r->call.name);
+		if (number < 0) /* not on this machine, or newer than the library */
+			continue;
+		const uint32_t action = action_of(role, r);
+		int error = rule_add(filter, action, number, r);
+		if (error < 0)
+			return error;
+		count++;
+	}
+	*ret_count = count;
+	return 0;
+}
+
+/* A tracer skips a call by making its number -1, and the kernel asks the filter about that, too. By
+ * itself the number only ever fails, with ENOSYS. */
+static int tracer_admit(scmp_filter_ctx filter, enum sandbox_role role)
+{
+	if (role == SANDBOX_MASTER) /* whose filter lets it pass already */
+		return 0;
+	int error = seccomp_attr_set(filter, SCMP_FLTATR_API_TSKIP, 1);
+	return error < 0 ? error : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, -1, 0, NULL);
+}
+
+/* --- filters --------------------------------------------------------------------------------- */
+
+static int filter_make(enum sandbox_role role, scmp_filter_ctx *ret, uint32_t *ret_count)
+{
+	scmp_filter_ctx filter =
+	    seccomp_init(role == SANDBOX_MASTER ? SCMP_ACT_ALLOW : SCMP_ACT_TRAP);
+	if (filter == NULL)
+		return -ENOMEM;
+	int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (error == 0) /* what the step before did, or was told to leave out */
+		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
+	if (error == 0) /* all threads, or none */
+		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (error == 0) /* errors of the kernel as they are */
+		error = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
+	if (error == 0)
+		error = tracer_admit(filter, role);
+	if (error == 0)
+		error = rules_add(filter, role, ret_count);
+	if (error < 0) {
+		seccomp_release(filter);
+		return error;
+	}
+	/* A search tree in place of a list, for the calls that the kernel's bitmap cannot serve. */
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	*ret = filter;
+	return 0;
+}
+
+/* No filters in this kernel, or no new privileges were left out. */
+static bool cannot_be_had(int error)
+{
+	return error == -ENOSYS || error == -EINVAL || error == -EOPNOTSUPP || error == -EACCES;
+}
+
+static int confine(enum sandbox_role role, struct sandbox_level *l, struct err *err)
+{
+	scmp_filter_ctx filter = NULL;
+	uint32_t count = 0;
+	int error = filter_make(role, &filter, &count);
+	if (error == 0)
+		error = seccomp_load(filter);
+	if (error == 0) {
+		l->system_calls = count;
+		level_reach(l, SANDBOX_SECCOMP);
+	} else if (cannot_be_had(error)) {
+		level_lack(l, SANDBOX_SECCOMP, -error);
+		error = 0;
+	} else {
+		err_set(err, "seccomp: %s", strerror(-error));
+	}
+	seccomp_release(filter);
+	return error < 0 ? -1 : 0;
+}
+
+int seccomp_confine(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	if (layer_left_out(p, SANDBOX_SECCOMP))
+		return 0;
+	int error = violation_prepare(p->violation);
+	if (error < 0) {
+		err_set(err, "sigaction(SIGSYS): %s", strerror(-error));
+		return -1;
+	}
+	return confine(p->role, l, err);
+}
+
+int seccomp_confine_master(struct sandbox_level *l, struct err *err)
+{
+	return confine(SANDBOX_MASTER, l, err);
+}
+
+const char *sandbox_call_name(uint64_t number)
+{
+	static _Thread_local char name[32];
+	char *found = number > NUMBERS_MAX
+			  ? NULL
+			  : seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)number);
+	struct text t;
+	text_init(&t, name, sizeof(name));
+	text_add_str(&t, found != NULL ? found : "?");
+	free(found);
+	return name;
+}
