@@ -18,7 +18,9 @@
 #include "base/fd.h"
 #include "builtin.h"
 #include "conf/conf.h"
+#include "keyholder/keyholder.h"
 #include "master/master.h"
+#include "role/role.h"
 #include "tls/context.h"
 #include "worker/worker.h"
 
@@ -70,14 +72,14 @@ static bool checked_before(const struct conf *conf, size_t ports, const struct c
 
 static int certificate_check(const struct conf_certificate *c)
 {
-	const uint8_t ticket_key[TLS_TICKET_KEY_BYTES] = {0}; /* nothing is served with it */
-	const struct tls_pair pair = {c->certificate, c->key};
+	const struct tls_pair pair = {
+	    .certificate = c->certificate, .certificate_fd = -1, .key = c->key};
 	struct tls_context *context = NULL;
 	struct conf_where where = c->where;
 	struct err err;
 	size_t at;
-	if (tls_context_new(&pair, 1, ticket_key, certificate_warning, &where, &context, &at,
-			    &err) < 0) {
+	const struct tls_context_options options = {.warn = certificate_warning, .arg = &where};
+	if (tls_context_new(&pair, 1, &options, &context, &at, &err) < 0) {
 		report(NULL, CONF_ERROR, &where, err.text);
 		return 1;
 	}
@@ -98,12 +100,24 @@ static int certificates_check(const struct conf *conf)
 	return bad;
 }
 
+static int users_check(const struct conf *conf)
+{
+	struct err err;
+	int bad = 0;
+	for (size_t i = 0; i < conf->ports_count; i++)
+		if (master_check_port(&conf->ports[i], &err) < 0) {
+			report(NULL, CONF_ERROR, &conf->ports[i].where, err.text);
+			bad = 1;
+		}
+	return bad;
+}
+
 static int test(const struct arguments *a)
 {
 	struct conf *conf;
 	if (conf_get(a, &conf) < 0)
 		return 1;
-	int bad = certificates_check(conf);
+	int bad = certificates_check(conf) | users_check(conf);
 	if (!bad)
 		fprintf(stderr, "configuration ok: %zu port%s\n", conf->ports_count,
 			conf->ports_count == 1 ? "" : "s");
@@ -201,6 +215,13 @@ static int serve(const struct arguments *a)
 	return status;
 }
 
+static int child(void)
+{
+	struct role role;
+	role_begin(&role, CHANNEL_FD, worker_threads_built, NULL);
+	return role.start.role == IPC_KEYHOLDER ? keyholder_main(&role) : worker_main(&role);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a;
@@ -225,7 +246,7 @@ int main(int argc, char **argv)
 		break;
 	case MODE_CHILD:
 		(void)prctl(PR_SET_NAME, "bulkhead");
-		status = worker_main(CHANNEL_FD);
+		status = child();
 		break;
 	case MODE_SERVE:
 		status = serve(&a);

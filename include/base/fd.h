@@ -14,8 +14,9 @@ void fd_close(int *fd);
 int fd_sealed_memory(const char *name, const void *data, size_t len);
 
 /* Reads a whole file of at most max bytes into fresh memory (NUL-terminated behind ret_len; the
- * caller frees it). Starts at offset 0 whatever the descriptor's offset is where the file can
- * seek. 0, -EFBIG when it is longer, else -errno. */
+ * caller frees it, and wipes it if it is secret: no other copy is left). Where the file can seek it
+ * is read from its beginning, and the descriptor's offset, which others may share, neither counts
+ * nor changes. 0, -EFBIG when it is longer, else -errno. */
 int fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_len);
 
 #endif

@@ -14,14 +14,20 @@
 #include <stdint.h>
 
 #define IPC_PAYLOAD_MAX 1024
-#define IPC_FDS_MAX     160
+#define IPC_FDS_MAX     250 /* the kernel has 253 (unix(7), SCM_RIGHTS) */
 
 enum ipc_type {
-	IPC_START = 1,  /* master → child: struct ipc_start and its descriptors; once, first */
-	IPC_READY,      /* worker → master: it accepts connections */
-	IPC_FAILED,     /* worker → master: why it cannot start, text; EX_CONFIG follows */
-	IPC_DRAIN,      /* master → worker: finish what is in flight, then exit 0 */
-	IPC_LOG_BROKEN, /* worker → master: a log sink's daemon is gone */
+	IPC_START = 1, /* master → child: struct ipc_start and its descriptors; once, first */
+	IPC_READY,  /* child → master: it serves; how far it is confined (struct sandbox_level) */
+	IPC_FAILED, /* child → master: why it cannot start, text; EX_CONFIG follows */
+	IPC_DRAIN,  /* master → child: finish what is in flight, then exit 0 */
+	IPC_LOG_BROKEN,   /* child → master: a log sink's daemon is gone */
+	IPC_KEY_CHANNELS, /* master → keyholder: struct ipc_key_channels and one worker's channels
+			   */
+	IPC_KEY_SILENT,   /* worker → master: the keyholder has not answered in time */
+	IPC_KEY_ABUSED, /* keyholder → master: struct ipc_key_channels; it has closed one of them */
+	IPC_PING,       /* master → keyholder: are you there? */
+	IPC_PONG,       /* keyholder → master */
 	IPC_TYPES
 };
 
@@ -34,8 +40,11 @@ struct ipc_permit {
 	size_t fds_max;
 };
 
-extern const struct ipc_permit ipc_master_permits[IPC_TYPES]; /* what a worker may tell it */
-extern const struct ipc_permit ipc_worker_permits[IPC_TYPES]; /* what the master may tell it */
+extern const struct ipc_permit ipc_from_worker[IPC_TYPES];    /* what the master takes */
+extern const struct ipc_permit ipc_from_keyholder[IPC_TYPES]; /* the same */
+extern const struct ipc_permit ipc_to_worker[IPC_TYPES];      /* what the master may tell it */
+extern const struct ipc_permit ipc_to_keyholder[IPC_TYPES];
+extern const struct ipc_permit ipc_to_new_child[IPC_TYPES]; /* START, before it knows its role */
 
 struct ipc_message {
 	enum ipc_type type;
@@ -45,19 +54,40 @@ struct ipc_message {
 	_Alignas(8) uint8_t payload[IPC_PAYLOAD_MAX + 1]; /* payload[len] is 0 */
 };
 
-/* How a child is begun; what it serves is in the configuration that comes along. The descriptors
- * follow in the order of the fields. */
+enum ipc_role { IPC_WORKER = 1, IPC_KEYHOLDER };
+
+/* What a child is handed, in this order in IPC_START. */
+enum ipc_handed {
+	IPC_FD_CONF,        /* 1: sealed memfd with the canonical text of its port */
+	IPC_FD_SLOT,        /* 1: memfd, shared: a struct ipc_slot per event loop */
+	IPC_FD_CHROOT,      /* 0 or 1: O_PATH of an empty directory */
+	IPC_FD_SINK,        /* one per bit of log_sinks, the lowest first */
+	IPC_FD_TICKETS,     /* worker, 1: sealed memfd with the port's 64-byte session ticket key */
+	IPC_FD_CERTIFICATE, /* worker: one per pair, open for reading */
+	IPC_FD_KEY,         /* keyholder: one per pair, open for reading, read by nobody before */
+	IPC_FD_KEY_CHANNEL, /* worker: one per event loop (ipc/key.h) */
+	IPC_FD_LISTENER,    /* worker */
+	IPC_FD_KINDS
+};
+
+/* How a child is begun; what it serves is in the configuration that comes along. */
 struct ipc_start {
+	uint32_t role; /* enum ipc_role */
 	uint32_t port;
-	uint32_t worker; /* from 1 */
+	uint32_t number; /* among those of its role on this port, from 1 */
 	int32_t master_pid;
 	int32_t log_facility;
 	int32_t log_level;
-	/* conf:    1 sealed memfd with the canonical text of this port
-	 * tickets: 1 sealed memfd with the port's 64-byte session ticket key
-	 * slot:    1 memfd, shared: struct ipc_slot per loop */
-	uint32_t log_sinks; /* bit per sink that is in use, one descriptor each, lowest first */
-	uint32_t listeners; /* how many descriptors */
+	uint32_t log_sinks;   /* a bit per sink that is in use */
+	uint32_t change_user; /* 0 or 1: to uid and gid */
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t counts[IPC_FD_KINDS];
+};
+
+struct ipc_key_channels {
+	uint32_t worker;     /* from 1 */
+	uint32_t generation; /* which process of that number */
 };
 
 /* Makes a channel: both ends close on exec; fds[0], the master's, non-blocking. 0 or -errno. */

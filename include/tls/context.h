@@ -1,7 +1,10 @@
 /*
- * What all TLS sessions of a port share: certificates, keys, the protocol policy, the ticket key.
+ * What the TLS sessions of an event loop share: certificates, the way to their keys, the protocol
+ * policy, the ticket key.
  *
- * Made once by a worker before it serves, read-only from then on, so loops (and threads) share it.
+ * Made before the loop serves, read-only from then on. Each loop has one, because each has a signer
+ * of its own (tls/key.h) and GnuTLS's callback knows nothing but the key.
+ *
  * TLS 1.3 and 1.2 only (RFC 8446, RFC 5246), no static RSA, the server's preference decides, X25519
  * first, AEAD ciphers only with AES-128-GCM first; everything else is the system's GnuTLS default
  * (gnutls_priority_init2).
@@ -17,24 +20,39 @@
 #define TLS_TICKET_KEY_BYTES 64 /* GnuTLS's session ticket master key */
 
 struct tls_context;
+struct tls_policy;
+struct tls_signer;
 
 struct tls_pair {
-	const char *certificate; /* path of a PEM file: the leaf, then its chain */
-	const char *key;         /* path of a PEM file */
+	const char *certificate; /* path of a PEM file: the leaf, then its chain; for messages … */
+	int certificate_fd;      /* … where it is open already; -1: it is opened here */
+	const char *key;         /* path of a PEM file; read only where there is no signer */
 };
 
 /* A finding about the pair with this index that does not prevent serving (an expired certificate,
  * one that is not valid yet). */
 typedef void tls_warning_fn(void *arg, size_t pair, const char *text);
 
+/* The protocol policy. Reads the system's, so it is made before the process is confined: later
+ * GnuTLS would silently fall back to its own. 0, or -1 and a sentence in err. */
+int tls_policy_new(struct tls_policy **ret, struct err *);
+void tls_policy_free(struct tls_policy *);
+
+struct tls_context_options {
+	const struct tls_policy *policy; /* outlives the context; NULL: no session is made of it */
+	const uint8_t *ticket_key;       /* TLS_TICKET_KEY_BYTES, copied; NULL as above */
+	struct tls_signer *signer;       /* where the keys are; NULL: they are loaded here (-t) */
+	tls_warning_fn *warn;
+	void *arg;
+};
+
 /*
- * Loads the pairs: several kinds of key on one port are fine, ECDSA and EdDSA are offered before
- * RSA. ticket_key has TLS_TICKET_KEY_BYTES, is copied, and stays the caller's to wipe.
+ * Loads the pairs and checks that each key signs for its certificate: several kinds of key on one
+ * port are fine, ECDSA is offered before EdDSA, and that before RSA.
  * 0, or -1 with a sentence in err and in *ret_pair the pair it is about.
  */
-int tls_context_new(const struct tls_pair *pairs, size_t count, const uint8_t *ticket_key,
-		    tls_warning_fn *warn, void *arg, struct tls_context **ret, size_t *ret_pair,
-		    struct err *);
+int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls_context_options *,
+		    struct tls_context **ret, size_t *ret_pair, struct err *);
 void tls_context_free(struct tls_context *);
 
 #endif

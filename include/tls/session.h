@@ -29,6 +29,7 @@ struct tls_wire {
 
 struct tls_session {
 	struct gnutls_session_int *handle; /* NULL: none */
+	const struct tls_context *context;
 	struct tls_wire *wire;
 };
 

@@ -12,10 +12,12 @@
 
 #include <stdbool.h>
 
+#include "role/role.h"
+
 /* Was this built with THREADS=1? */
 extern const bool worker_threads_built;
 
-/* Runs the role on that channel; returns the exit status (sysexits(3)). */
-int worker_main(int channel_fd);
+/* Goes on from role_begin(); returns the exit status (sysexits(3)). */
+int worker_main(struct role *);
 
 #endif

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -42,17 +44,29 @@ fail:
 	return error;
 }
 
+/* realloc(), but for secrets: it leaves no copy behind. */
+static char *grow(char *data, size_t len, size_t size)
+{
+	char *more = malloc(size);
+	if (more == NULL)
+		return NULL;
+	memcpy(more, data, len);
+	explicit_bzero(data, len);
+	free(data);
+	return more;
+}
+
 int fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_len)
 {
 	size_t size = 4096, len = 0;
 	int error;
-	(void)lseek(fd, 0, SEEK_SET);
+	bool seekable = lseek(fd, 0, SEEK_CUR) >= 0;
 	char *data = malloc(size);
 	if (data == NULL)
 		return -ENOMEM;
 	for (;;) {
 		if (len + 1 == size) {
-			char *more = realloc(data, size * 2);
+			char *more = grow(data, len, size * 2);
 			if (more == NULL) {
 				error = -ENOMEM;
 				goto fail;
@@ -60,7 +74,9 @@ int fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_len)
 			data = more;
 			size *= 2;
 		}
-		ssize_t n = read(fd, data + len, size - 1 - len);
+		/* The description may be shared with others who read it now. */
+		ssize_t n = seekable ? pread(fd, data + len, size - 1 - len, (off_t)len)
+				     : read(fd, data + len, size - 1 - len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -80,6 +96,7 @@ int fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_len)
 	*ret_len = len;
 	return 0;
 fail:
+	explicit_bzero(data, len);
 	free(data);
 	return error;
 }

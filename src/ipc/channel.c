@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sandbox/sandbox.h"
 
 struct header {
 	uint32_t type;
@@ -18,19 +19,47 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
 };
 
-const struct ipc_permit ipc_master_permits[IPC_TYPES] = {
-    [IPC_READY] = {.allowed = 1},
-    [IPC_FAILED] = {.allowed = 1, .payload_min = 1, .payload_max = IPC_PAYLOAD_MAX},
-    [IPC_LOG_BROKEN] = {.allowed = 1},
+#define NOTHING              \
+	{                    \
+		.allowed = 1 \
+	}
+#define TEXT                                                                   \
+	{                                                                      \
+		.allowed = 1, .payload_min = 1, .payload_max = IPC_PAYLOAD_MAX \
+	}
+#define EXACTLY(type, fds_least, fds_most)                                              \
+	{                                                                               \
+		.allowed = 1, .payload_min = sizeof(type), .payload_max = sizeof(type), \
+		.fds_min = (fds_least), .fds_max = (fds_most)                           \
+	}
+
+const struct ipc_permit ipc_from_worker[IPC_TYPES] = {
+    [IPC_READY] = EXACTLY(struct sandbox_level, 0, 0),
+    [IPC_FAILED] = TEXT,
+    [IPC_LOG_BROKEN] = NOTHING,
+    [IPC_KEY_SILENT] = NOTHING,
 };
 
-const struct ipc_permit ipc_worker_permits[IPC_TYPES] = {
-    [IPC_START] = {.allowed = 1,
-		   .payload_min = sizeof(struct ipc_start),
-		   .payload_max = sizeof(struct ipc_start),
-		   .fds_min = 3,
-		   .fds_max = IPC_FDS_MAX},
-    [IPC_DRAIN] = {.allowed = 1},
+const struct ipc_permit ipc_from_keyholder[IPC_TYPES] = {
+    [IPC_READY] = EXACTLY(struct sandbox_level, 0, 0),
+    [IPC_FAILED] = TEXT,
+    [IPC_LOG_BROKEN] = NOTHING,
+    [IPC_KEY_ABUSED] = EXACTLY(struct ipc_key_channels, 0, 0),
+    [IPC_PONG] = NOTHING,
+};
+
+const struct ipc_permit ipc_to_new_child[IPC_TYPES] = {
+    [IPC_START] = EXACTLY(struct ipc_start, 2, IPC_FDS_MAX),
+};
+
+const struct ipc_permit ipc_to_worker[IPC_TYPES] = {
+    [IPC_DRAIN] = NOTHING,
+};
+
+const struct ipc_permit ipc_to_keyholder[IPC_TYPES] = {
+    [IPC_DRAIN] = NOTHING,
+    [IPC_KEY_CHANNELS] = EXACTLY(struct ipc_key_channels, 1, IPC_FDS_MAX),
+    [IPC_PING] = NOTHING,
 };
 
 int ipc_channel(int ret_fds[2])

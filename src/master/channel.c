@@ -11,24 +11,46 @@
 #define CLOSED_TIMEOUT_MS 1000
 #define MESSAGES_MAX      256 /* of a child within a second; an honest one sends a few */
 
-static void child_ready(struct child *c)
+const struct ipc_permit *child_permits(const struct child *c)
+{
+	return is_worker(c) ? ipc_from_worker : ipc_from_keyholder;
+}
+
+static void child_ready(struct child *c, const struct sandbox_level *level)
 {
 	struct port *p = c->port;
 	struct master *m = p->master;
+	char line[512];
+	struct text t;
 	if (c->state != CHILD_STARTING)
 		return;
 	c->state = CHILD_SERVING;
 	loop_timer_cancel(&m->loop, &c->deadline);
-	log_write_for(&m->log, port_number(p), c->worker, LOG_NOTICE, "worker %u (pid %d) is ready",
-		      c->worker, (int)c->pid);
-	for (unsigned i = 0; i < p->conf->workers; i++)
+	text_init(&t, line, sizeof(line));
+	sandbox_level_describe(level, &t);
+	child_log(c, LOG_NOTICE, "is ready: %s", line);
+	if (p->state != PORT_STARTING)
+		return;
+	if (!is_worker(c))
+		port_spawn(p); /* the workers have waited for it */
+	for (unsigned i = 0; i < p->children_count; i++)
 		if (p->children[i].state != CHILD_SERVING)
 			return;
-	if (p->state == PORT_STARTING) {
-		p->state = PORT_SERVING;
-		p->served = true;
-	}
+	p->state = PORT_SERVING;
+	p->served = true;
 	master_settle(m);
+}
+
+/* The keyholder has closed a channel of this worker, which therefore is of no use any more. */
+static void worker_abused(struct port *p, const struct ipc_key_channels *who)
+{
+	if (who->worker == 0 || who->worker > p->conf->workers)
+		return;
+	struct child *c = &p->children[p->keyholders + who->worker - 1];
+	if (c->state == CHILD_NONE || c->generation != who->generation)
+		return;
+	child_log(c, LOG_ERR, "has abused its keyholder; killing it");
+	child_kill(c);
 }
 
 /* Out of the set by hand: between its fork and its exec the newest child holds a duplicate of every
@@ -54,9 +76,12 @@ static void channel_give_up(struct child *c)
 static void message_take(struct child *c, struct ipc_message *message)
 {
 	struct text text;
+	struct sandbox_level level;
+	struct ipc_key_channels who;
 	switch (message->type) {
 	case IPC_READY:
-		child_ready(c);
+		memcpy(&level, message->payload, sizeof(level));
+		child_ready(c, &level);
 		break;
 	case IPC_FAILED:
 		text_init(&text, c->failure, sizeof(c->failure));
@@ -68,8 +93,21 @@ static void message_take(struct child *c, struct ipc_message *message)
 	case IPC_LOG_BROKEN:
 		sinks_reconnect(c->port->master);
 		break;
+	case IPC_KEY_SILENT:
+		keyholders_ping(c->port);
+		break;
+	case IPC_PONG:
+		if (c->state == CHILD_SERVING)
+			loop_timer_cancel(&c->port->master->loop, &c->deadline);
+		break;
+	case IPC_KEY_ABUSED:
+		memcpy(&who, message->payload, sizeof(who));
+		worker_abused(c->port, &who);
+		break;
 	case IPC_START: /* not permitted to come here */
 	case IPC_DRAIN:
+	case IPC_KEY_CHANNELS:
+	case IPC_PING:
 	case IPC_TYPES:
 		break;
 	}
@@ -93,7 +131,7 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	struct ipc_message message;
 	(void)loop;
 	(void)events;
-	int n = ipc_receive(io->fd, ipc_master_permits, &message);
+	int n = ipc_receive(io->fd, child_permits(c), &message);
 	if (n == 1 && !says_too_much(c)) {
 		message_take(c, &message);
 		return;
@@ -103,9 +141,7 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	if (n == 1)
 		ipc_message_release(&message);
 	if (n == 1 || n == -EBADMSG)
-		log_write_for(&c->port->master->log, port_number(c->port), c->worker, LOG_ERR,
-			      "worker %u (pid %d) sent %s", c->worker, (int)c->pid,
-			      n == 1 ? "too much" : "what it may not send");
+		child_log(c, LOG_ERR, "sent %s", n == 1 ? "too much" : "what it may not send");
 	channel_give_up(c);
 }
 
@@ -114,22 +150,11 @@ void child_last_words(struct child *c)
 	struct ipc_message message;
 	/* It has ended, but somebody else may hold its end and go on sending. */
 	for (unsigned i = 0; i < MESSAGES_MAX && c->channel.fd >= 0 &&
-			     ipc_receive(c->channel.fd, ipc_master_permits, &message) == 1;
+			     ipc_receive(c->channel.fd, child_permits(c), &message) == 1;
 	     i++) {
 		if (message.type == IPC_FAILED)
 			message_take(c, &message);
 		else
 			ipc_message_release(&message);
 	}
-}
-
-void children_send(struct master *m, enum ipc_type type, const void *payload, size_t len,
-		   const int *fds, size_t fds_count)
-{
-	for (size_t i = 0; i < m->ports_count; i++)
-		for (unsigned k = 0; k < m->ports[i].conf->workers; k++) {
-			const struct child *c = &m->ports[i].children[k];
-			if (c->state != CHILD_NONE && c->channel.fd >= 0)
-				(void)ipc_send(c->channel.fd, type, payload, len, fds, fds_count);
-		}
 }

@@ -1,9 +1,20 @@
 /* Runs in the master: the orderly end, its deadline, and the hurried one. */
+#include <errno.h>
 #include <signal.h>
 #include <sys/syslog.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "master/state.h"
+
+/* A worker finishes what it has; a keyholder goes on until no worker is left. */
+void child_drain(struct child *c)
+{
+	c->state = CHILD_DRAINING;
+	loop_timer_cancel(&c->port->master->loop, &c->deadline);
+	if (is_worker(c) && c->channel.fd >= 0)
+		(void)ipc_send(c->channel.fd, IPC_DRAIN, NULL, 0, NULL, 0);
+}
 
 void master_drain(struct master *m, const char *why)
 {
@@ -18,28 +29,42 @@ void master_drain(struct master *m, const char *why)
 		port_unlisten(p);
 		loop_timer_cancel(&m->loop, &p->backoff);
 		p->state = PORT_STOPPED;
-		for (unsigned k = 0; k < p->conf->workers; k++)
+		for (unsigned k = 0; k < p->children_count; k++)
 			if (p->children[k].state != CHILD_NONE) {
-				p->children[k].state = CHILD_DRAINING;
-				loop_timer_cancel(&m->loop, &p->children[k].deadline);
 				p->state = PORT_DRAINING;
+				child_drain(&p->children[k]);
 			}
+		keyholders_dismiss(p);
 	}
-	children_send(m, IPC_DRAIN, NULL, 0, NULL, 0);
 	loop_timer_set(&m->loop, &m->drain_deadline, m->loop.now_ms + m->conf->drain_ms);
+}
+
+/* Where the master is not root but may change users (capabilities(7)), a child that has become
+ * another user can be signalled by that user alone. */
+static void kill_as(pid_t pid, uid_t uid)
+{
+	uid_t own = geteuid();
+	if (setresuid((uid_t)-1, uid, (uid_t)-1) < 0)
+		return;
+	(void)kill(pid, SIGKILL);
+	(void)!setresuid((uid_t)-1, own, (uid_t)-1);
 }
 
 void child_kill(const struct child *c)
 {
-	if (c->state != CHILD_NONE && c->pid > 0) /* kill(-1) would be everything there is */
-		(void)kill(c->pid, SIGKILL);
+	if (c->state == CHILD_NONE || c->pid <= 0) /* kill(-1) would be everything there is */
+		return;
+	if (kill(c->pid, SIGKILL) < 0 && errno == EPERM)
+		kill_as(c->pid, child_identity(c)->uid);
 }
 
+/* The keyholders end in order once no worker is left, and have a deadline of their own for that. */
 void master_kill_all(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
-		for (unsigned k = 0; k < m->ports[i].conf->workers; k++)
-			child_kill(&m->ports[i].children[k]);
+		for (unsigned k = 0; k < m->ports[i].children_count; k++)
+			if (is_worker(&m->ports[i].children[k]))
+				child_kill(&m->ports[i].children[k]);
 }
 
 void drain_deadline_expired(struct loop *loop, struct loop_timer *timer)

@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/text.h"
 #include "master/state.h"
 
 #define TICKET_KEY_BYTES 64 /* GnuTLS's master key for session tickets */
@@ -35,30 +36,83 @@ static int ticket_key_make(void)
 	return fd;
 }
 
+/* auto: a keyholder per event loop, as long as there are processors for them. */
+static unsigned keyholders_of(const struct conf_port *conf)
+{
+	unsigned loops = conf->workers * conf->threads;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	if (conf->keyholders != 0)
+		return conf->keyholders;
+	return processors > 0 && loops > (unsigned long)processors ? (unsigned)processors : loops;
+}
+
+static void child_init(struct port *p, struct child *c, unsigned index)
+{
+	bool worker = index >= p->keyholders;
+	*c = (struct child){.port = p,
+			    .role = worker ? IPC_WORKER : IPC_KEYHOLDER,
+			    .number = worker ? index - p->keyholders + 1 : index + 1,
+			    .loops = worker ? p->conf->threads : 1,
+			    .pid = -1,
+			    .channel = {.fd = -1}};
+	if (loop_timer_init(&p->master->loop, &c->deadline, child_deadline_expired) < 0)
+		fatal(EX_OSERR, "out of memory");
+}
+
 static void port_init(struct master *m, struct port *p, const struct conf_port *conf)
 {
-	*p = (struct port){.master = m, .conf = conf, .tickets_fd = ticket_key_make()};
-	p->children = calloc(conf->workers, sizeof(*p->children));
+	*p = (struct port){.master = m,
+			   .conf = conf,
+			   .tickets_fd = ticket_key_make(),
+			   .chroot_fd = -1,
+			   .keyholders = keyholders_of(conf)};
+	p->children_count = p->keyholders + conf->workers;
+	p->children = calloc(p->children_count, sizeof(*p->children));
 	if (p->children == NULL || p->tickets_fd < 0 ||
 	    loop_timer_init(&m->loop, &p->backoff, port_spawn_expired) < 0)
 		fatal(EX_OSERR, "cannot set up port %u", conf->number);
-	for (unsigned i = 0; i < conf->workers; i++) {
-		struct child *c = &p->children[i];
-		*c = (struct child){.port = p, .worker = i + 1, .pid = -1, .channel = {.fd = -1}};
-		if (loop_timer_init(&m->loop, &c->deadline, child_deadline_expired) < 0)
-			fatal(EX_OSERR, "out of memory");
+	for (unsigned i = 0; i < p->children_count; i++)
+		child_init(p, &p->children[i], i);
+}
+
+/* What it takes to look users up and to make directories is given up before a port is served. */
+static void ports_identify(struct master *m)
+{
+	struct err err;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		port_init(m, &m->ports[i], &m->conf->ports[i]);
+		if (port_identify(&m->ports[i], &err) < 0)
+			port_park(&m->ports[i], err.text);
 	}
+}
+
+static void confine(struct master *m)
+{
+	struct sandbox_level level;
+	struct err err;
+	char line[512];
+	struct text t;
+	if (sandbox_master(&level, &err) < 0)
+		fatal(EX_OSERR, "the master cannot be confined: %s", err.text);
+	text_init(&t, line, sizeof(line));
+	sandbox_level_describe(&level, &t);
+	log_write(&m->log, LOG_INFO, "confined: %s", line);
 }
 
 static void ports_start(struct master *m)
 {
-	for (size_t i = 0; i < m->ports_count; i++)
-		port_init(m, &m->ports[i], &m->conf->ports[i]);
-	for (size_t i = 0; i < m->ports_count; i++)
-		if (port_listen(&m->ports[i]) == 0)
-			port_spawn(&m->ports[i]);
+	struct err err;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		struct port *p = &m->ports[i];
+		if (p->state == PORT_PARKED)
+			continue;
+		if (port_open_files(p, &err) < 0)
+			port_park(p, err.text);
+		else if (port_listen(p) < 0)
+			port_park(p, "its address cannot be bound");
 		else
-			port_park(&m->ports[i], "its address cannot be bound");
+			port_spawn(p);
+	}
 }
 
 /* Ports cost descriptors; what the hard limit allows is taken. */
@@ -91,8 +145,9 @@ static void master_init(struct master *m, const struct conf *conf,
 	descriptors_raise();
 	m->null_fd = high_open("/dev/null", O_RDWR);
 	m->exe_fd = high_open("/proc/self/exe", O_PATH);
+	m->environment = environment_for_children();
 	m->ports = calloc(m->ports_count, sizeof(*m->ports));
-	if (m->ports == NULL)
+	if (m->ports == NULL || m->environment == NULL)
 		fatal(EX_OSERR, "out of memory");
 	int error = loop_init(&m->loop);
 	if (error < 0 ||
@@ -108,9 +163,14 @@ static void master_release(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++) {
 		fd_close(&m->ports[i].tickets_fd);
+		port_close_files(&m->ports[i]);
 		free(m->ports[i].children);
 	}
 	free(m->ports);
+	for (size_t i = 0; i < m->empty_roots_count; i++)
+		fd_close(&m->empty_roots[i].fd);
+	free(m->empty_roots);
+	free(m->environment);
 	fd_close(&m->signals.fd);
 	fd_close(&m->exe_fd);
 	fd_close(&m->null_fd);
@@ -138,6 +198,8 @@ int master_main(const struct conf *conf, const struct master_options *options)
 	sinks_open(&m);
 	log_write(&m.log, LOG_NOTICE, "bulkhead %s (pid %d) starts %zu port%s", BULKHEAD_VERSION,
 		  (int)getpid(), m.ports_count, m.ports_count == 1 ? "" : "s");
+	ports_identify(&m);
+	confine(&m);
 	ports_start(&m);
 
 	while (!master_is_done(&m)) {

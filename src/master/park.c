@@ -16,14 +16,15 @@ void port_park(struct port *p, const char *reason)
 	if (!queue)
 		port_unlisten(p);
 	/* The rest of its pool ends, too: a port is served whole or not at all. */
-	for (unsigned i = 0; i < p->conf->workers; i++) {
+	for (unsigned i = 0; i < p->children_count; i++) {
 		struct child *c = &p->children[i];
 		if (c->state == CHILD_NONE || c->channel.fd < 0)
 			continue;
-		c->state = CHILD_DRAINING;
-		(void)ipc_send(c->channel.fd, IPC_DRAIN, NULL, 0, NULL, 0);
-		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + m->conf->drain_ms);
+		child_drain(c);
+		if (is_worker(c))
+			loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + m->conf->drain_ms);
 	}
+	keyholders_dismiss(p);
 	master_settle(m);
 }
 

@@ -26,7 +26,7 @@ enum restart_verdict restart_decide(struct restart_state *s, const struct conf_r
 		return RESTART_PARK;
 	if (cause == RESTART_DRAINED)
 		return RESTART_NOW;
-	if (uptime_ms >= RESTART_QUICK_MS) {
+	if (cause != RESTART_VIOLATION && uptime_ms >= RESTART_QUICK_MS) {
 		s->row = 0;
 		return RESTART_NOW;
 	}

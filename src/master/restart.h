@@ -6,7 +6,8 @@
  * a row: the first is replaced at once, the second after backoff min, each further one after twice
  * the time, at most backoff max. park_after quick deaths within park_window park the port, and so
  * does a configuration error (EX_CONFIG), at once. Slow deaths never park: a port that serves
- * between its crashes serves its clients better than one that is shut.
+ * between its crashes serves its clients better than one that is shut. Forbidden system calls do:
+ * they are attacks, or a table that is wrong.
  */
 #ifndef MASTER_RESTART_H
 #define MASTER_RESTART_H
@@ -19,9 +20,10 @@
 #define RESTART_DEATHS_MAX 64 /* remembered; conf allows no larger park after */
 
 enum restart_cause {
-	RESTART_DRAINED, /* it ended by itself, status 0: not counted */
-	RESTART_CONFIG,  /* EX_CONFIG: a new one would not do better */
-	RESTART_DIED     /* anything else */
+	RESTART_DRAINED,   /* it ended by itself, status 0: not counted */
+	RESTART_CONFIG,    /* EX_CONFIG: a new one would not do better */
+	RESTART_VIOLATION, /* a forbidden system call: quick, however long it has lived */
+	RESTART_DIED       /* anything else */
 };
 
 enum restart_verdict { RESTART_NOW, RESTART_LATER, RESTART_PARK };

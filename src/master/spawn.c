@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syslog.h>
@@ -23,12 +22,12 @@
 static void __attribute__((noreturn)) child_exec(const struct child *c, int channel_fd)
 {
 	const struct master *m = c->port->master;
-	char title[64];
-	char *argv[] = {title, (char[]){"--child"}, NULL};
+	char title[64], argument[] = "--child";
+	char *argv[] = {title, argument, m->options->child_option, NULL};
 	sigset_t mask;
 	/* What ps shows until the role sets its own; also the room for that. */
-	(void)snprintf(title, sizeof(title), "bulkhead: port %u worker %u", port_number(c->port),
-		       c->worker);
+	(void)snprintf(title, sizeof(title), "bulkhead: port %u %s %u", port_number(c->port),
+		       role_name(c), c->number);
 	/* The terminal's signals are the master's business from the first moment on; SIGTERM waits
 	 * until the role can read it. */
 	(void)signal(SIGINT, SIG_IGN);
@@ -41,72 +40,14 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	    close_range(CHANNEL_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
 	    sigprocmask(SIG_SETMASK, &mask, NULL) < 0)
 		_exit(EX_OSERR);
-	(void)execveat(m->exe_fd, "", argv, environ, AT_EMPTY_PATH);
+	(void)execveat(m->exe_fd, "", argv, m->environment, AT_EMPTY_PATH);
 	_exit(EX_OSERR);
 }
 
-/* The canonical text of this one port, sealed. */
-static int conf_memory(const struct port *p)
+static void begun(struct child *c, pid_t pid, int channel_fd, const struct ipc_slot *slots)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-	if (f == NULL)
-		return -ENOMEM;
-	conf_dump_port(p->master->conf, p->conf, f);
-	int fd = fclose(f) == 0 ? fd_sealed_memory("bulkhead-conf", text, len) : -ENOMEM;
-	free(text);
-	return fd;
-}
-
-static int start_send(const struct child *c, int channel_fd, int conf_fd, int slots_fd)
-{
-	const struct port *p = c->port;
-	const struct log *log = &p->master->log;
-	struct ipc_start start = {.port = port_number(p),
-				  .worker = c->worker,
-				  .master_pid = getpid(),
-				  .log_facility = log->facility,
-				  .log_level = log->level,
-				  .listeners = p->listeners_count};
-	int fds[IPC_FDS_MAX] = {conf_fd, p->tickets_fd, slots_fd};
-	size_t count = 3;
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
-		if (log->sinks[kind].fd >= 0) {
-			start.log_sinks |= 1u << kind;
-			fds[count++] = log->sinks[kind].fd;
-		}
-	for (unsigned i = 0; i < p->listeners_count; i++)
-		fds[count++] = p->listeners[i];
-	return ipc_send(channel_fd, IPC_START, &start, sizeof(start), fds, count);
-}
-
-static int child_start(struct child *c)
-{
-	struct port *p = c->port;
-	struct master *m = p->master;
-	int channel[2] = {-1, -1}, conf_fd = -1, slots_fd = -1;
-	const struct ipc_slot *slots = NULL;
-	pid_t pid = -1;
-
-	int error = ipc_channel(channel);
-	if (error < 0)
-		goto out;
-	if ((error = conf_fd = conf_memory(p)) < 0)
-		goto out;
-	if ((error = slots_fd = ipc_slots_create(p->conf->threads, &slots)) < 0)
-		goto out;
-	if ((error = start_send(c, channel[0], conf_fd, slots_fd)) < 0)
-		goto out;
-	pid = fork();
-	if (pid == 0)
-		child_exec(c, channel[1]);
-	if (pid < 0) {
-		error = -errno;
-		goto out;
-	}
-	c->channel = (struct loop_io){.fd = channel[0], .ready = child_channel_ready};
-	channel[0] = -1;
+	struct master *m = c->port->master;
+	c->channel = (struct loop_io){.fd = channel_fd, .ready = child_channel_ready};
 	c->pid = pid;
 	c->state = CHILD_STARTING;
 	c->started_ms = m->loop.now_ms;
@@ -114,18 +55,67 @@ static int child_start(struct child *c)
 	c->failure[0] = '\0';
 	c->said = 0;
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + START_TIMEOUT_MS);
-	if ((error = loop_add(&m->loop, &c->channel, EPOLLIN)) < 0) {
+	if (loop_add(&m->loop, &c->channel, EPOLLIN) < 0)
 		child_kill(c); /* reaped, and replaced, like any other */
-		error = 0;
+	if (is_worker(c))
+		keyholders_tell(c);
+	else
+		keyholder_tell_all(c);
+}
+
+static int child_start(struct child *c)
+{
+	int channel[2] = {-1, -1}, slots_fd = -1, key_channels[PORT_THREADS_MAX];
+	unsigned keys = is_worker(c) ? c->loops : 0;
+	const struct ipc_slot *slots = NULL;
+	pid_t pid = -1;
+
+	for (unsigned i = 0; i < keys; i++)
+		key_channels[i] = -1;
+	c->generation++;
+	int error = ipc_channel(channel);
+	if (error == 0 && keys > 0)
+		error = child_key_channels(c, key_channels);
+	if (error == 0 && (slots_fd = ipc_slots_create(c->loops, &slots)) < 0)
+		error = slots_fd;
+	if (error == 0)
+		error = child_hand_over(c, channel[0], slots_fd, key_channels);
+	if (error == 0 && (pid = fork()) < 0)
+		error = -errno;
+	if (pid == 0)
+		child_exec(c, channel[1]);
+	if (pid > 0) {
+		begun(c, pid, channel[0], slots);
+		channel[0] = -1;
+	} else {
+		child_key_channels_close(c);
+		ipc_slots_unmap(slots, c->loops);
 	}
-out:
 	fd_close(&channel[0]);
 	fd_close(&channel[1]);
-	fd_close(&conf_fd);
 	fd_close(&slots_fd);
-	if (pid < 0)
-		ipc_slots_unmap(slots, p->conf->threads);
+	for (unsigned i = 0; i < keys; i++)
+		fd_close(&key_channels[i]);
 	return error;
+}
+
+/* Fills a place if it is empty; false when the port gets no further now. */
+static bool place_fill(struct child *c)
+{
+	struct port *p = c->port;
+	struct master *m = p->master;
+	if (c->state != CHILD_NONE)
+		return true;
+	int error = child_start(c);
+	if (error == 0)
+		return true;
+	/* The machine lacks something: no fault of the port's, so it is only delayed. */
+	log_write_for(&m->log, port_number(p), is_worker(c) ? c->number : 0, LOG_ERR,
+		      "%s %u cannot be started: %s; trying again", role_name(c), c->number,
+		      strerror(-error));
+	p->state = PORT_BACKOFF;
+	loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + p->conf->restart.backoff_max_ms);
+	return false;
 }
 
 void port_spawn(struct port *p)
@@ -135,21 +125,12 @@ void port_spawn(struct port *p)
 		return;
 	p->state = PORT_STARTING;
 	loop_timer_cancel(&m->loop, &p->backoff);
-	for (unsigned i = 0; i < p->conf->workers; i++) {
-		struct child *c = &p->children[i];
-		if (c->state != CHILD_NONE)
-			continue;
-		int error = child_start(c);
-		if (error >= 0)
-			continue;
-		/* The machine lacks something: no fault of the port's, so it is only delayed. */
-		log_write_for(&m->log, port_number(p), c->worker, LOG_ERR,
-			      "worker %u cannot be started: %s; trying again", c->worker,
-			      strerror(-error));
-		p->state = PORT_BACKOFF;
-		loop_timer_set(&m->loop, &p->backoff,
-			       m->loop.now_ms + p->conf->restart.backoff_max_ms);
-		return;
+	for (unsigned i = 0; i < p->children_count; i++) {
+		/* A worker makes sure of its key before it serves. */
+		if (i == p->keyholders && !keyholders_ready(p))
+			return;
+		if (!place_fill(&p->children[i]))
+			return;
 	}
 }
 
@@ -159,12 +140,12 @@ void port_spawn_expired(struct loop *loop, struct loop_timer *timer)
 	port_spawn((struct port *)((char *)timer - offsetof(struct port, backoff)));
 }
 
-/* It did not get ready in time, or has closed its channel and lives on: neither can be used. */
+/* It did not get ready in time, has closed its channel and lives on, or does not answer a ping:
+ * none of these can be used. */
 void child_deadline_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct child *c = (struct child *)((char *)timer - offsetof(struct child, deadline));
 	(void)loop;
-	log_write_for(&c->port->master->log, port_number(c->port), c->worker, LOG_ERR,
-		      "worker %u (pid %d) does not answer; killing it", c->worker, (int)c->pid);
+	child_log(c, LOG_ERR, "does not answer; killing it");
 	child_kill(c);
 }

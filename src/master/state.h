@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/err.h"
 #include "conf/conf.h"
 #include "ipc/channel.h"
 #include "ipc/slot.h"
@@ -25,12 +26,15 @@
 #include "master/master.h"
 #include "master/restart.h"
 #include "net/loop.h"
+#include "sandbox/sandbox.h"
 
 struct port;
 struct master;
 
-/* conf allows 64 addresses, and `*` is two sockets; START carries six descriptors besides. */
-#define PORT_LISTENERS_MAX (IPC_FDS_MAX - 8)
+/* conf allows 64 addresses; `*`, which is two sockets, stands alone. */
+#define PORT_LISTENERS_MAX 64
+#define PORT_THREADS_MAX   64 /* as many as conf allows */
+#define PORT_FILES_MAX     16 /* the same of certificates */
 
 enum child_state {
 	CHILD_NONE, /* an empty place in the pool */
@@ -42,14 +46,19 @@ enum child_state {
 struct child {
 	struct loop_io channel; /* first; fd -1 once the child has closed it */
 	struct port *port;
-	unsigned worker; /* from 1 */
+	enum ipc_role role;
+	unsigned number; /* among those of its role on this port, from 1 */
 	enum child_state state;
 	pid_t pid;
 	uint64_t started_ms;
-	struct loop_timer deadline; /* to get ready; to die once the channel is closed */
+	uint32_t generation;        /* which process in this place */
+	struct loop_timer deadline; /* to get ready, to answer a ping, to end */
 	uint64_t said_since_ms;     /* when the second began in which … */
 	unsigned said;              /* … it has sent so many messages */
+	unsigned loops;             /* event loops, each with a slot: conf->threads, or 1 */
 	const struct ipc_slot *slots;
+	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
+			  keyholders */
 	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
 };
 
@@ -62,14 +71,28 @@ enum port_state {
 	PORT_STOPPED
 };
 
+struct identity {
+	uid_t uid;
+	gid_t gid;
+};
+
 struct port {
 	struct master *master;
 	const struct conf_port *conf;
 	enum port_state state;
+	bool change_user; /* the master may, so its children do */
+	struct identity worker_identity, keyholder_identity;
+	int chroot_fd; /* O_PATH of the empty directory; -1: none. Owned by the master */
 	int listeners[PORT_LISTENERS_MAX];
 	unsigned listeners_count;
-	int tickets_fd;         /* sealed memfd: the port's session ticket key; outlives workers */
-	struct child *children; /* conf->workers places */
+	int certificate_fds[PORT_FILES_MAX]; /* in the order of the configuration's pairs */
+	int key_fds[PORT_FILES_MAX];         /* opened here, read by keyholders alone */
+	size_t files_count;
+	int tickets_fd; /* sealed memfd: the port's session ticket key; outlives workers */
+	struct child
+	    *children; /* places: first those of the keyholders, then those of the workers */
+	unsigned children_count;
+	unsigned keyholders;
 	struct restart_state restart;
 	struct loop_timer backoff;
 	bool served; /* it has been SERVING once */
@@ -85,6 +108,13 @@ struct master {
 	size_t ports_count;
 	int exe_fd; /* O_PATH of this very program, for children */
 	int null_fd;
+	char **environment; /* of children: an array of its own, strings of this process's */
+	struct empty_root {
+		const char *path; /* the configuration's */
+		int fd;
+	} * empty_roots; /* that were opened, each path once */
+	size_t empty_roots_count;
+	bool nobody_warned, user_warned, chroot_warned;
 	uint64_t started_ms;
 	struct loop_timer drain_deadline;
 	struct loop_timer sinks_retry; /* between two attempts to connect sinks again */
@@ -102,7 +132,33 @@ struct master {
 int port_listen(struct port *);
 void port_unlisten(struct port *);
 
-/* spawn.c: fills the empty places of the pool. */
+/* identity.c: who the port's children are to be, and in which root. Looks users up, so it comes
+ * before the master is confined. 0, or -1 and a sentence. */
+int port_identify(struct port *, struct err *);
+const struct identity *child_identity(const struct child *);
+
+/* files.c: the certificates and keys, open for as long as the port lives. 0, or -1 and a sentence.
+ */
+int port_open_files(struct port *, struct err *);
+void port_close_files(struct port *);
+
+/* handover.c: makes and sends the first message. 0 or -errno. */
+int child_hand_over(const struct child *, int channel_fd, int slots_fd, const int *key_channels);
+
+/* keys.c: the channels between the workers' loops and the keyholders. */
+int child_key_channels(struct child *, int *ret_worker_ends); /* new ones: 0 or -errno */
+void child_key_channels_close(struct child *);
+void keyholders_tell(const struct child *worker);   /* hands this worker's channels out */
+void keyholder_tell_all(const struct child *);      /* hands all workers' to this keyholder */
+void keyholder_lost(const struct child *keyholder); /* what was under way is asked again */
+void keyholders_ping(struct port *);                /* those that do not answer are killed */
+void keyholders_dismiss(struct port *);             /* ends them if no worker is left */
+bool keyholders_ready(const struct port *);
+
+/* environment.c: what of the environment children get. NULL: no memory. */
+char **environment_for_children(void);
+
+/* spawn.c: fills the empty places: the keyholders', and once those are ready the workers'. */
 void port_spawn(struct port *);
 void port_spawn_expired(struct loop *, struct loop_timer *); /* the backoff timer's callback */
 void child_deadline_expired(struct loop *, struct loop_timer *);
@@ -112,9 +168,11 @@ void child_channel_ready(struct loop *, struct loop_io *, uint32_t events);
 void child_channel_close(struct child *);
 /* What a child that has ended said before: why it failed, for one, may still be in the channel. */
 void child_last_words(struct child *);
-/* Sends to every child that is there. */
-void children_send(struct master *, enum ipc_type, const void *payload, size_t len, const int *fds,
-		   size_t fds_count);
+const struct ipc_permit *child_permits(const struct child *);
+
+/* say.c: a record about a child: "worker 3 (pid 4242) ", and what follows. */
+void child_log(const struct child *, int priority, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* reap.c: collects all that have ended. */
 void master_reap(struct master *);
@@ -126,6 +184,7 @@ void master_settle(struct master *); /* are all ports decided upon? says so, onc
 /* drain.c */
 void master_drain(struct master *, const char *why);
 void master_kill_all(struct master *);
+void child_drain(struct child *);
 void child_kill(const struct child *); /* SIGKILL, if it is there */
 void drain_deadline_expired(struct loop *, struct loop_timer *);
 bool master_is_done(const struct master *);
@@ -143,6 +202,16 @@ void sinks_tick_expired(struct loop *, struct loop_timer *);
 static inline unsigned port_number(const struct port *p)
 {
 	return p->conf->number;
+}
+
+static inline bool is_worker(const struct child *c)
+{
+	return c->role == IPC_WORKER;
+}
+
+static inline const char *role_name(const struct child *c)
+{
+	return is_worker(c) ? "worker" : "keyholder";
 }
 
 #endif

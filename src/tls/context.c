@@ -39,13 +39,16 @@ static void chain_release(struct chain *c)
 	*c = (struct chain){0};
 }
 
-static int chain_load(const char *path, struct chain *ret, struct err *err)
+static int chain_load(const struct tls_pair *pair, struct chain *ret, struct err *err)
 {
+	const char *path = pair->certificate;
 	char *pem = NULL;
 	size_t len = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int opened = -1, fd = pair->certificate_fd;
+	if (fd < 0)
+		fd = opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int error = fd < 0 ? -errno : fd_read_all(fd, CERTIFICATE_FILE_MAX, &pem, &len);
-	fd_close(&fd);
+	fd_close(&opened);
 	if (error < 0) {
 		err_set(err, "certificate \"%s\" cannot be read: %s", path, strerror(-error));
 		return -1;
@@ -107,45 +110,132 @@ static int pair_give(gnutls_certificate_credentials_t credentials, struct chain 
 	return error;
 }
 
-static int pair_load(gnutls_certificate_credentials_t credentials, const struct tls_pair *pair,
-		     size_t index, int want_rsa, tls_warning_fn *warn, void *arg, struct err *err)
+/* In the order of preference: GnuTLS takes the first that fits where a client likes several. EdDSA
+ * comes second because a keyholder signs with it under TLS 1.3 only. */
+enum { ROUND_ECDSA, ROUND_EDDSA, ROUND_RSA, ROUNDS };
+
+static int round_of(gnutls_pk_algorithm_t pk)
+{
+	switch (pk) {
+	case GNUTLS_PK_RSA:
+	case GNUTLS_PK_RSA_PSS:
+		return ROUND_RSA;
+	case GNUTLS_PK_EDDSA_ED25519:
+	case GNUTLS_PK_EDDSA_ED448:
+		return ROUND_EDDSA;
+	default:
+		return ROUND_ECDSA;
+	}
+}
+
+static int key_get(const struct tls_pair *pair, size_t index, gnutls_pubkey_t public,
+		   struct tls_signer *signer, gnutls_privkey_t *ret, struct err *err)
+{
+	if (signer == NULL) {
+		int fd = open(pair->key, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (fd < 0) {
+			err_set(err, "key \"%s\" cannot be read: %s", pair->key, strerror(errno));
+			return -1;
+		}
+		int error = tls_key_load(fd, pair->key, ret, err);
+		fd_close(&fd);
+		return error;
+	}
+	int error = tls_key_remote(signer, (unsigned)index, public, ret);
+	if (error < 0)
+		err_set(err, "key \"%s\": %s", pair->key, gnutls_strerror(error));
+	return error < 0 ? -1 : 0;
+}
+
+static int key_check(const struct tls_pair *pair, gnutls_privkey_t key, gnutls_pubkey_t public,
+		     const struct tls_signer *signer, struct err *err)
+{
+	int error = tls_key_check(key, public);
+	if (error >= 0)
+		return 0;
+	if (error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+		err_set(err, "certificate \"%s\" does not match key \"%s\"", pair->certificate,
+			pair->key);
+	else
+		err_set(err, "key \"%s\" cannot be used: %s", pair->key,
+			signer != NULL && signer->failure != NULL ? signer->failure
+								  : gnutls_strerror(error));
+	return -1;
+}
+
+static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t index, int round,
+		     const struct tls_context_options *o, struct err *err)
 {
 	struct chain chain = {0};
+	gnutls_pubkey_t public = NULL;
 	gnutls_privkey_t key = NULL;
 	int result = -1;
 
-	if (chain_load(pair->certificate, &chain, err) < 0)
+	if (chain_load(pair, &chain, err) < 0)
 		return -1;
 	int kind = gnutls_x509_crt_get_pk_algorithm(chain.certificates[0], NULL);
-	if ((kind == GNUTLS_PK_RSA || kind == GNUTLS_PK_RSA_PSS) != want_rsa) {
-		result = 0; /* the other round's */
+	if (round_of((gnutls_pk_algorithm_t)kind) != round) {
+		result = 0; /* another round's */
 		goto out;
 	}
-	if (tls_key_load(pair->key, &key, err) < 0)
-		goto out;
-	int error = pair_give(credentials, &chain, key);
-	if (error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH) {
-		err_set(err, "certificate \"%s\" does not match key \"%s\"", pair->certificate,
-			pair->key);
+	int error = gnutls_pubkey_init(&public);
+	if (error >= 0)
+		error = gnutls_pubkey_import_x509(public, chain.certificates[0], 0);
+	if (error < 0) {
+		err_set(err, "certificate \"%s\" cannot be used: %s", pair->certificate,
+			gnutls_strerror(error));
 		goto out;
 	}
+	if (key_get(pair, index, public, o->signer, &key, err) < 0 ||
+	    key_check(pair, key, public, o->signer, err) < 0)
+		goto out;
+	error = pair_give(c->credentials, &chain, key);
 	if (error < 0) {
 		err_set(err, "certificate \"%s\" cannot be used: %s", pair->certificate,
 			gnutls_strerror(error));
 		goto out;
 	}
 	key = NULL; /* the credentials' */
-	validity_check(&chain, pair, index, warn, arg);
+	validity_check(&chain, pair, index, o->warn, o->arg);
 	result = 0;
 out:
 	gnutls_privkey_deinit(key);
+	gnutls_pubkey_deinit(public);
 	chain_release(&chain);
 	return result;
 }
 
-int tls_context_new(const struct tls_pair *pairs, size_t count, const uint8_t *ticket_key,
-		    tls_warning_fn *warn, void *arg, struct tls_context **ret, size_t *ret_pair,
-		    struct err *err)
+int tls_policy_new(struct tls_policy **ret, struct err *err)
+{
+	const char *where = NULL;
+	struct tls_policy *p = calloc(1, sizeof(*p));
+	if (p == NULL) {
+		err_set(err, "out of memory");
+		return -1;
+	}
+	int error =
+	    gnutls_priority_init2(&p->priority, policy, &where, GNUTLS_PRIORITY_INIT_DEF_APPEND);
+	if (error < 0) {
+		err_set(err, "the system's GnuTLS policy cannot be used: %s%s%s",
+			gnutls_strerror(error), where != NULL ? " at " : "",
+			where != NULL ? where : "");
+		free(p);
+		return -1;
+	}
+	*ret = p;
+	return 0;
+}
+
+void tls_policy_free(struct tls_policy *p)
+{
+	if (p == NULL)
+		return;
+	gnutls_priority_deinit(p->priority);
+	free(p);
+}
+
+int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls_context_options *o,
+		    struct tls_context **ret, size_t *ret_pair, struct err *err)
 {
 	*ret_pair = 0;
 	struct tls_context *c = calloc(1, sizeof(*c));
@@ -153,30 +243,26 @@ int tls_context_new(const struct tls_pair *pairs, size_t count, const uint8_t *t
 		err_set(err, "out of memory");
 		goto fail;
 	}
-	/* GnuTLS takes the first that fits where a client likes several: the cheaper ones first. */
-	for (int rsa = 0; rsa <= 1; rsa++)
+	c->policy = o->policy;
+	c->signer = o->signer;
+	/* GnuTLS's own check signs what a keyholder refuses; tls_key_check() takes its place. */
+	gnutls_certificate_set_flags(c->credentials, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
+	for (int round = 0; round < ROUNDS; round++)
 		for (size_t i = 0; i < count; i++) {
 			*ret_pair = i;
-			if (pair_load(c->credentials, &pairs[i], i, rsa, warn, arg, err) < 0)
+			if (pair_load(c, &pairs[i], i, round, o, err) < 0)
 				goto fail;
 		}
 
-	const char *where = NULL;
-	int error =
-	    gnutls_priority_init2(&c->priority, policy, &where, GNUTLS_PRIORITY_INIT_DEF_APPEND);
-	if (error < 0) {
-		err_set(err, "the system's GnuTLS policy cannot be used: %s%s%s",
-			gnutls_strerror(error), where != NULL ? " at " : "",
-			where != NULL ? where : "");
-		goto fail;
+	if (o->ticket_key != NULL) {
+		c->ticket_key.data = gnutls_malloc(TLS_TICKET_KEY_BYTES);
+		if (c->ticket_key.data == NULL) {
+			err_set(err, "out of memory");
+			goto fail;
+		}
+		memcpy(c->ticket_key.data, o->ticket_key, TLS_TICKET_KEY_BYTES);
+		c->ticket_key.size = TLS_TICKET_KEY_BYTES;
 	}
-	c->ticket_key.data = gnutls_malloc(TLS_TICKET_KEY_BYTES);
-	if (c->ticket_key.data == NULL) {
-		err_set(err, "out of memory");
-		goto fail;
-	}
-	memcpy(c->ticket_key.data, ticket_key, TLS_TICKET_KEY_BYTES);
-	c->ticket_key.size = TLS_TICKET_KEY_BYTES;
 	*ret = c;
 	return 0;
 fail:
@@ -190,8 +276,6 @@ void tls_context_free(struct tls_context *c)
 		return;
 	if (c->credentials != NULL)
 		gnutls_certificate_free_credentials(c->credentials);
-	if (c->priority != NULL)
-		gnutls_priority_deinit(c->priority);
 	if (c->ticket_key.data != NULL) {
 		explicit_bzero(c->ticket_key.data, c->ticket_key.size);
 		gnutls_free(c->ticket_key.data);

@@ -4,9 +4,14 @@
 
 #include <gnutls/gnutls.h>
 
+struct tls_policy {
+	gnutls_priority_t priority; /* shared: a session costs half the memory */
+};
+
 struct tls_context {
 	gnutls_certificate_credentials_t credentials;
-	gnutls_priority_t priority; /* shared: a session costs half the memory */
+	const struct tls_policy *policy;
+	const struct tls_signer *signer;
 	gnutls_datum_t ticket_key;
 };
 

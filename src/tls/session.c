@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tls/context_private.h"
+#include "tls/key.h"
 
 /* A client that is told to speak HTTP/1.0 offers that alone (curl does). */
 static const gnutls_datum_t alpn_protocols[] = {
@@ -58,11 +59,11 @@ static ssize_t wire_push(gnutls_transport_ptr_t ptr, const giovec_t *iov, int co
 
 int tls_session_init(struct tls_session *s, const struct tls_context *c, struct tls_wire *wire)
 {
-	*s = (struct tls_session){.wire = wire};
+	*s = (struct tls_session){.context = c, .wire = wire};
 	if (gnutls_init(&s->handle, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
 					GNUTLS_NO_AUTO_SEND_TICKET) < 0)
 		return -ENOMEM;
-	if (gnutls_priority_set(s->handle, c->priority) < 0 ||
+	if (gnutls_priority_set(s->handle, c->policy->priority) < 0 ||
 	    gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->credentials) < 0 ||
 	    gnutls_session_ticket_enable_server(s->handle, &c->ticket_key) < 0 ||
 	    /* RFC 7301 3.2: a client that offers protocols, but none of ours, is told so. */
@@ -127,6 +128,8 @@ static const char *failure_reason(const struct tls_session *s, int result, const
 		alert = gnutls_alert_get_name(gnutls_alert_get(s->handle));
 	else if (result == GNUTLS_E_DECRYPTION_FAILED)
 		alert = plain_alert(in, in_len);
+	else if (result == GNUTLS_E_PK_SIGN_FAILED && s->context->signer != NULL)
+		alert = s->context->signer->failure;
 	return alert != NULL ? alert : gnutls_strerror(result);
 }
 

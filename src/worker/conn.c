@@ -255,7 +255,7 @@ static void conn_handshake(struct conn *c)
 		c->over = l->wire.in_ended;
 		return;
 	}
-	if (c->tls.handle == NULL && tls_session_init(&c->tls, l->worker->tls, &l->wire) < 0) {
+	if (c->tls.handle == NULL && tls_session_init(&c->tls, l->tls, &l->wire) < 0) {
 		c->over = true;
 		return;
 	}

@@ -52,18 +52,8 @@ static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 	struct worker_loop *l =
 	    (struct worker_loop *)((char *)timer - offsetof(struct worker_loop, log_tick));
 	log_tick(&l->log);
-	if (worker_loop_report_sinks(l) || log_outstanding(&l->log))
+	if (role_report_sinks(l->worker->role, &l->log) || log_outstanding(&l->log))
 		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
-}
-
-bool worker_loop_report_sinks(struct worker_loop *l)
-{
-	bool broken = false;
-	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
-		broken = broken || l->log.sinks[kind].broken;
-	if (broken)
-		(void)ipc_send(l->worker->channel_fd, IPC_LOG_BROKEN, NULL, 0, NULL, 0);
-	return broken;
 }
 
 int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
@@ -73,8 +63,10 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				  .index = index,
 				  .wakeup = {.fd = -1, .ready = wakeup_ready},
 				  .wire = {.out = BUF_INIT(WIRE_OUT_MAX)},
-				  .slot = &w->slots[index],
-				  .conns_max = (limits->connections + w->pool - 1) / w->pool};
+				  .log = w->role->log,
+				  .signer = {.fd = -1},
+				  .slot = &w->role->slots[index],
+				  .conns_max = worker_conns_max(w)};
 	l->http = (struct http_loop){.head_max = limits->head_bytes,
 				     .body_max = limits->body_bytes,
 				     .requests_max = limits->requests,
@@ -109,6 +101,8 @@ void worker_loop_release(struct worker_loop *l)
 	while (!LIST_EMPTY(&l->conns))
 		conn_free(LIST_FIRST(&l->conns));
 	http_loop_release(&l->http);
+	tls_context_free(l->tls);
+	fd_close(&l->signer.fd);
 	fd_close(&l->wakeup.fd);
 	loop_release(&l->loop);
 	buf_release(&l->wire.out);
@@ -128,6 +122,13 @@ void worker_loop_drain(struct worker_loop *l)
 	}
 }
 
+/* Only the master can find out whether the keyholder hangs, and replace it. */
+static void silence_tell(struct worker_loop *l)
+{
+	l->timeouts_told = l->signer.timeouts;
+	(void)ipc_send(l->worker->role->channel_fd, IPC_KEY_SILENT, NULL, 0, NULL, 0);
+}
+
 void worker_loop_run(struct worker_loop *l)
 {
 	while (!l->draining || l->conns_count > 0) {
@@ -136,8 +137,10 @@ void worker_loop_run(struct worker_loop *l)
 			log_write(&l->log, LOG_CRIT, "the event loop failed: %s", strerror(-error));
 			_exit(1);
 		}
+		if (l->signer.timeouts != l->timeouts_told)
+			silence_tell(l);
 		if (log_outstanding(&l->log) && !loop_timer_is_set(&l->log_tick)) {
-			(void)worker_loop_report_sinks(l);
+			(void)role_report_sinks(l->worker->role, &l->log);
 			loop_timer_set(&l->loop, &l->log_tick, l->loop.now_ms + LOG_TICK_MS);
 		}
 	}

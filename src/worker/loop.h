@@ -19,7 +19,9 @@
 #include "ipc/slot.h"
 #include "log/log.h"
 #include "net/loop.h"
+#include "role/role.h"
 #include "tls/context.h"
+#include "tls/key.h"
 #include "tls/session.h"
 #include "worker/route.h"
 
@@ -43,7 +45,10 @@ struct worker_loop {
 	struct http_loop http;
 	time_t date_second; /* what http.date says */
 	struct tls_wire wire;
-	struct tls_facts facts; /* of the exchange that asked last */
+	struct tls_context *tls;  /* owned */
+	struct tls_signer signer; /* its descriptor is owned here */
+	uint64_t timeouts_told;   /* of the keyholder, to the master */
+	struct tls_facts facts;   /* of the exchange that asked last */
 	struct ipc_slot *slot;
 
 	struct listener *listeners;
@@ -72,31 +77,34 @@ struct worker_loop {
 };
 
 struct worker {
-	struct ipc_start start;
-	int channel_fd;
-	struct loop_io channel;           /* in loop 0 */
-	struct loop_io signals;           /* in loop 0 */
+	struct role *role;
 	struct loop_timer drain_deadline; /* in loop 0; after a SIGTERM of its own */
-	struct conf *conf;
 	const struct conf_port *port;
 	struct routes routes;
-	struct tls_context *tls;
-	struct ipc_slot *slots;
+	struct tls_policy *policy;
 	int listener_fds[IPC_FDS_MAX];
 	unsigned listeners_count;
 	unsigned pool; /* loops that share the listeners, all workers together */
 	struct worker_loop *loops;
 	unsigned loops_count;
+	void *threads; /* thread_posix.c's own */
 };
+
+/* What of `limits connections` one loop may have. */
+static inline unsigned worker_conns_max(const struct worker *w)
+{
+	return (w->port->limits.connections + w->pool - 1) / w->pool;
+}
 
 /* loop.c: one loop from its making to its end. 0 or -errno. */
 int worker_loop_init(struct worker_loop *, struct worker *, unsigned index);
 void worker_loop_run(struct worker_loop *); /* until drained */
 void worker_loop_drain(struct worker_loop *);
 void worker_loop_release(struct worker_loop *);
-bool worker_loop_report_sinks(struct worker_loop *);
 
-/* thread_none.c, thread_posix.c: runs all loops of the worker until they are drained. */
+/* thread_none.c, thread_posix.c: the threads are made, and wait, before the process is sealed; run
+ * lets them go and runs all loops of the worker until they are drained. */
+void worker_threads_start(struct worker *);
 void worker_threads_run(struct worker *);
 
 /* Drains every loop; on the main thread. */

@@ -4,6 +4,11 @@
 
 const bool worker_threads_built = false;
 
+void worker_threads_start(struct worker *w)
+{
+	(void)w;
+}
+
 void worker_threads_run(struct worker *w)
 {
 	worker_loop_run(&w->loops[0]);

@@ -1,35 +1,62 @@
 /*
  * Built with THREADS=1: a worker runs several loops, each on a thread of its own. The loops share
- * only what nobody writes while serving (configuration, routes, certificates) and descriptors.
+ * only what nobody writes while serving (configuration, routes) and descriptors.
  */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/syslog.h>
-#include <unistd.h>
+#include <sysexits.h>
 
 #include "worker/loop.h"
 #include "worker/worker.h"
 
 const bool worker_threads_built = true;
 
+/*
+ * The threads are made before the process is sealed, which forbids making any, and wait for it.
+ * Each has to run first: what the C library calls at the start of a thread is forbidden behind the
+ * seal.
+ */
+struct threads {
+	pthread_barrier_t running, sealed;
+	pthread_t list[WORKER_LOOPS_MAX];
+};
+
 static void *thread_main(void *arg)
 {
-	worker_loop_run(arg);
+	struct worker_loop *l = arg;
+	struct threads *t = l->worker->threads;
+	(void)pthread_barrier_wait(&t->running);
+	(void)pthread_barrier_wait(&t->sealed);
+	worker_loop_run(l);
 	return NULL;
+}
+
+void worker_threads_start(struct worker *w)
+{
+	struct threads *t = calloc(1, sizeof(*t));
+	if (t == NULL || pthread_barrier_init(&t->running, NULL, w->loops_count) != 0 ||
+	    pthread_barrier_init(&t->sealed, NULL, w->loops_count) != 0)
+		role_fail(w->role, EX_OSERR, "out of memory");
+	w->threads = t;
+	for (unsigned i = 1; i < w->loops_count; i++) {
+		int error = pthread_create(&t->list[i], NULL, thread_main, &w->loops[i]);
+		if (error != 0)
+			role_fail(w->role, EX_OSERR, "cannot start thread %u: %s", i + 1,
+				  strerror(error));
+	}
+	(void)pthread_barrier_wait(&t->running);
 }
 
 void worker_threads_run(struct worker *w)
 {
-	pthread_t threads[WORKER_LOOPS_MAX];
-	for (unsigned i = 1; i < w->loops_count; i++) {
-		int error = pthread_create(&threads[i], NULL, thread_main, &w->loops[i]);
-		if (error != 0) {
-			log_write(&w->loops[0].log, LOG_CRIT, "cannot start thread %u: %s", i + 1,
-				  strerror(error));
-			_exit(1); /* the master starts it anew */
-		}
-	}
+	struct threads *t = w->threads;
+	(void)pthread_barrier_wait(&t->sealed);
 	worker_loop_run(&w->loops[0]);
 	for (unsigned i = 1; i < w->loops_count; i++)
-		(void)pthread_join(threads[i], NULL);
+		(void)pthread_join(t->list[i], NULL);
+	(void)pthread_barrier_destroy(&t->running);
+	(void)pthread_barrier_destroy(&t->sealed);
+	free(t);
+	w->threads = NULL;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The figures of Bulkhead, each beside what it is compared with, in one run.
 
-    bench.py BULKHEAD CLIENT [--rounds N] [--only NAME ...] [--json FILE]
+    bench.py BUILD [--rounds N] [--only NAME ...] [--json FILE]
 
 Servers run on loopback, one after the other in each round (A B, B A, ...), so that a change of the
 machine's speed hits both. CPU is what the kernel has accounted to all processes of a server
@@ -126,28 +126,25 @@ class Server:
         self.log.close()
 
 
-def make_certificate(folder):
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "30", "-subj",
-         "/CN=localhost"],
-        cwd=folder, check=True, capture_output=True)
-
-
 class Bench:
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
+        self.build = os.path.abspath(options.build)
         self.results = {}
-        make_certificate(folder)
 
-    def bulkhead(self, text, port, name="bulkhead"):
+    def pair(self, kind):
+        return (os.path.join(self.build, "bench", kind + end) for end in (".pem", ".key"))
+
+    def bulkhead(self, text, port, name="bulkhead", kind="ecdsa", binary="bulkhead"):
         path = os.path.join(self.folder, f"{name}.conf")
+        certificate, key = self.pair(kind)
         with open(path, "w") as f:
-            f.write('tls { certificate "cert.pem" key "key.pem" }\n' + text)
-        return Server(name, [self.options.bulkhead, "-f", path], port,
+            f.write(f'tls {{ certificate "{certificate}" key "{key}" }}\n' + text)
+        return Server(name, [os.path.join(self.build, binary), "-f", path], port,
                       os.path.join(self.folder, f"{name}.log"))
 
     def nginx(self, port):
+        certificate, key = self.pair("ecdsa")
         path = os.path.join(self.folder, "nginx.conf")
         with open(path, "w") as f:
             f.write(f"""
@@ -160,7 +157,7 @@ http {{
   scgi_temp_path {self.folder}/t5;
   server {{
     listen 127.0.0.1:{port} ssl;
-    ssl_certificate {self.folder}/cert.pem; ssl_certificate_key {self.folder}/key.pem;
+    ssl_certificate {certificate}; ssl_certificate_key {key};
     ssl_protocols TLSv1.2 TLSv1.3; ssl_ecdh_curve X25519:prime256v1; ssl_session_tickets on;
     location / {{ default_type text/plain; return 200 "{GREETING}"; }}
   }}
@@ -170,9 +167,44 @@ http {{
                       os.path.join(self.folder, "nginx.log"))
 
     def client(self, *arguments):
-        out = subprocess.run([self.options.client, *map(str, arguments)], check=True,
+        out = subprocess.run([self.client_path(), *map(str, arguments)], check=True,
                              capture_output=True, text=True).stdout
         return json.loads(out)
+
+    def client_path(self):
+        return os.path.join(self.build, "bench", "client")
+
+    def compare(self, servers, kinds):
+        """CPU in us per unit of each kind, for each server, round by round; stops the servers."""
+        figures = {(s.name, k): [] for s in servers for k in kinds}
+        try:
+            for index in range(self.options.rounds + 1):  # the first warms up
+                order = servers if index % 2 else servers[::-1]
+                for kind, run in kinds.items():
+                    for server in order:
+                        before = server.cpu_ns()
+                        count = run(server.port)["count"]
+                        if index > 0:
+                            figures[server.name, kind].append(
+                                (server.cpu_ns() - before) / 1000 / count)
+        finally:
+            for server in servers:
+                server.stop()
+        return figures
+
+    def tell(self, kind, figures, ours, theirs):
+        """One line and one result: ours, and its ratio to theirs where that was measured."""
+        a, b = figures[ours, kind], figures.get((theirs, kind))
+        line = f"CPU per {kind}: {ours} {statistics.median(a):.1f} us"
+        result = {f"{ours}_us": statistics.median(a)}
+        if b:
+            ratios = [x / y for x, y in zip(a, b)]
+            result.update({f"{theirs}_us": statistics.median(b),
+                           "ratio": statistics.median(ratios), "ratios": ratios})
+            line += (f", {theirs} {statistics.median(b):.1f} us, ratio "
+                     f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        print(line, flush=True)
+        self.results[f"cpu {kind}, {theirs}"] = result
 
     # --- CPU per request and handshake -----------------------------------------------------
 
@@ -190,34 +222,89 @@ http {{
             servers.append(self.nginx(other))
         else:
             print("nginx: not installed, skipped")
-        figures = {(s.name, k): [] for s in servers for k in kinds}
-        try:
-            for index in range(self.options.rounds + 1):  # the first warms up
-                order = servers if index % 2 else servers[::-1]
-                for kind, run in kinds.items():
-                    for server in order:
-                        before = server.cpu_ns()
-                        count = run(server.port)["count"]
-                        if index > 0:
-                            figures[server.name, kind].append(
-                                (server.cpu_ns() - before) / 1000 / count)
-        finally:
-            for server in servers:
-                server.stop()
+        figures = self.compare(servers, kinds)
         for kind in kinds:
-            ours = figures["bulkhead", kind]
-            line = f"CPU per {kind}: bulkhead {statistics.median(ours):.1f} us"
-            result = {"bulkhead_us": statistics.median(ours)}
-            theirs = figures.get(("nginx", kind))
-            if theirs:
-                ratios = [a / b for a, b in zip(ours, theirs)]
-                result.update(nginx_us=statistics.median(theirs),
-                              ratio=statistics.median(ratios), ratios=ratios)
-                line += (f", nginx {statistics.median(theirs):.1f} us, ratio "
-                         f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to "
-                         f"{max(ratios):.2f})")
-            print(line, flush=True)
-            self.results[f"cpu {kind}"] = result
+            self.tell(kind, figures, "bulkhead", "nginx")
+
+    # --- what the keyholder costs ----------------------------------------------------------
+
+    def separation(self):
+        """Beside a build whose workers sign by themselves."""
+        for kind in ("ecdsa", "rsa"):
+            ports = {"bulkhead": free_port(), "local": free_port()}
+            servers = [self.bulkhead(
+                f'access log off\nport {port} {{ listen on 127.0.0.1 respond 200 "{GREETING}" }}\n',
+                port, name, kind, "bulkhead" if name == "bulkhead" else "bench/bulkhead-local")
+                for name, port in ports.items()]
+            what = f"full handshake ({kind})"
+            figures = self.compare(servers, {what: lambda p: self.client("full", p, 1000)})
+            self.tell(what, figures, "bulkhead", "local")
+
+    def pools(self):
+        """Full handshakes a second by size of the pool, with one keyholder, with as many as auto
+        gives, and with workers that sign by themselves; four clients."""
+        for kind in ("ecdsa", "rsa"):
+            for workers in (1, 2, 4):
+                rates = {}
+                for name, keyholders, binary in (("one", "1", "bulkhead"),
+                                                 ("auto", "auto", "bulkhead"),
+                                                 ("local", "auto", "bench/bulkhead-local")):
+                    rates[name] = statistics.median(
+                        self.pool_rate(kind, workers, keyholders, binary)
+                        for _ in range(self.options.rounds))
+                print(f"full handshakes a second, {kind}, {workers} workers: keyholders 1 "
+                      f"{rates['one']:.0f}, auto {rates['auto']:.0f}; signing in the worker "
+                      f"{rates['local']:.0f}", flush=True)
+                self.results[f"pools {kind} {workers}"] = rates
+
+    def pool_rate(self, kind, workers, keyholders, binary, each=400, clients=4):
+        port = free_port()
+        server = self.bulkhead(
+            f"access log off\nport {port} {{ listen on 127.0.0.1 workers {workers} "
+            f'keyholders {keyholders} respond 200 "{GREETING}" }}\n', port, "pools", kind, binary)
+        try:
+            self.client("full", port, 50)
+            start = time.monotonic()
+            running = [subprocess.Popen([self.client_path(), "full", str(port), str(each)],
+                                        stdout=subprocess.DEVNULL) for _ in range(clients)]
+            for c in running:
+                c.wait()
+            return clients * each / (time.monotonic() - start)
+        finally:
+            server.stop()
+
+    # --- a hundred ports -------------------------------------------------------------------
+
+    def ports(self, count=100):
+        """Start of so many ports, and the memory of their processes."""
+        first = free_port()
+        numbers, port = [], first
+        while len(numbers) < count:
+            port = port + 1 if port < 60000 else 10000
+            with contextlib.suppress(OSError), socket.socket() as s:
+                s.bind(("127.0.0.1", port))
+                numbers.append(port)
+        text = "access log off\n" + "".join(
+            f'port {p} {{ listen on 127.0.0.1 respond 200 "{GREETING}" }}\n' for p in numbers)
+        start = time.monotonic()
+        server = self.bulkhead(text, numbers[-1], "ports")
+        log = os.path.join(self.folder, "ports.log")
+        wait_for(lambda: "ports are served" in open(log).read(), "the start")
+        seconds = time.monotonic() - start
+        try:
+            roles = {"master": [], "keyholder": [], "worker": []}
+            for pid in server.pids():
+                title = open(f"/proc/{pid}/cmdline").read()
+                role = next(r for r in roles if r in title)
+                with open(f"/proc/{pid}/smaps_rollup") as f:
+                    roles[role] += [int(line.split()[1]) for line in f
+                                    if line.startswith("Pss:")]
+        finally:
+            server.stop()
+        print(f"{count} ports: served after {seconds:.2f} s; PSS master {roles['master'][0]} KB, "
+              f"keyholder {statistics.median(roles['keyholder']):.0f} KB, worker "
+              f"{statistics.median(roles['worker']):.0f} KB (medians)", flush=True)
+        self.results["ports"] = {"seconds": seconds, "pss_kb": roles}
 
     # --- kill -9 ---------------------------------------------------------------------------
 
@@ -244,7 +331,7 @@ http {{
             for _ in range(20):
                 time.sleep(1.2)  # a worker that lives for a second is no quick death
                 victim = next(pid for pid in server.children()
-                              if f"port {port}" in open(f"/proc/{pid}/cmdline").read())
+                              if f"port {port} worker" in open(f"/proc/{pid}/cmdline").read())
                 start = time.monotonic()
                 os.kill(victim, signal.SIGKILL)
                 while True:
@@ -323,7 +410,7 @@ http {{
             f'respond 200 "{GREETING}" }}\n', port, "memory")
         try:
             before = server.pss_kb()
-            client = subprocess.Popen([self.options.client, "idle", str(port), str(count)],
+            client = subprocess.Popen([self.client_path(), "idle", str(port), str(count)],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             if not client.stdout.readline():
                 raise RuntimeError("the client could not open its connections")
@@ -343,7 +430,7 @@ http {{
             f'access log off\nport {port} {{ listen on 127.0.0.1 workers 4 '
             f'respond 200 "{GREETING}" }}\n', port, "spread")
         try:
-            clients = [subprocess.Popen([self.options.client, "full", str(port), str(count // 4)],
+            clients = [subprocess.Popen([self.client_path(), "full", str(port), str(count // 4)],
                                         stdout=subprocess.DEVNULL) for _ in range(4)]
             for c in clients:
                 c.wait()
@@ -358,14 +445,12 @@ http {{
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bulkhead")
-    parser.add_argument("client")
+    parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", default=["cpu", "kill", "slow", "memory", "spread"])
+    parser.add_argument("--only", nargs="*", default=[
+        "cpu", "separation", "pools", "ports", "kill", "slow", "memory", "spread"])
     parser.add_argument("--json", help="write all figures there, too")
     options = parser.parse_args()
-    options.bulkhead = os.path.abspath(options.bulkhead)
-    options.client = os.path.abspath(options.client)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.environ["PATH"] += ":/usr/sbin:/sbin"

@@ -49,6 +49,7 @@ class Certificates:
         "expired": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
         "p384": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
         "rsa": ["-newkey", "rsa:2048"],
+        "rsa4096": ["-newkey", "rsa:4096"],
         "ed25519": ["-newkey", "ed25519"],
     }
 

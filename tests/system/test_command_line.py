@@ -114,6 +114,29 @@ def test_all_mistakes_in_one_run_with_places_and_suggestions(run, conf_file, cer
     assert len(result.stderr.splitlines()) == 5, result.stderr
 
 
+def test_users_and_roots_that_are_none_are_told(run, conf_file, certificates, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    path = conf_file("users.conf", certificates.tls() + f"""
+port 8001 {{ user "no-such-user" respond 200 }}
+port 8002 {{ user "nobody" group "no-such-group" respond 200 }}
+port 8003 {{ key user "no-such-user" respond 200 }}
+port 8004 {{ user "4000000" respond 200 }}
+port 8005 {{ user "4000000" group "4000000" respond 200 }}
+port 8006 {{ chroot "{tmp_path}/full" respond 200 }}
+port 8007 {{ chroot "{tmp_path}/none" respond 200 }}
+""")
+    result = run("-t", "-f", path)
+    assert result.returncode == 1
+    said = [line.split(": error: ")[1] for line in result.stderr.splitlines()]
+    assert said[:4] == ['there is no user "no-such-user"', 'there is no group "no-such-group"',
+                        'there is no user "no-such-user"',
+                        "user 4000000 has no entry and so no group: give `group`"]
+    assert re.match(r'chroot ".*/full" is not (an empty directory|owned by root)$', said[4])
+    assert re.match(r'chroot ".*/none" cannot be used: No such file or directory$', said[5])
+    assert len(said) == 6
+
+
 def test_a_truncated_file_names_the_open_block(run, conf_file, certificates):
     path = conf_file("cut.conf", certificates.tls() + "port 8000 {\n\trespond 200\n")
     result = run("-t", "-f", path)

@@ -299,12 +299,29 @@ def test_without_descriptors_clients_wait(server, ports):
     assert s.stop() == 0
 
 
+def open_files(pid):
+    text = pathlib.Path(f"/proc/{pid}/limits").read_text()
+    return re.search(r"Max open files\s+(\d+)\s+(\d+)\s", text).groups()
+
+
 def test_the_soft_limit_of_descriptors_is_raised(server, ports):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     s = server(f"port {ports[0]} {{ respond 200 }}",
                wrapper=("prlimit", f"--nofile=64:{hard}", "--"))
-    limits = pathlib.Path(f"/proc/{s.workers()[ports[0], 1]}/limits").read_text()
-    assert re.search(rf"Max open files\s+{hard}\s+{hard}\s", limits)
+    assert open_files(s.pid) == (str(hard), str(hard))
+
+
+def test_a_worker_has_the_descriptors_that_its_limits_need(server, ports):
+    s = server(f"port {ports[0]} {{ limits {{ connections 100 }} workers 2 respond 200 }}")
+    soft, given = open_files(s.workers()[ports[0], 1])
+    assert soft == given
+    assert 50 < int(given) < 150
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(tcp(ports[0]))
+        wait_for(lambda: sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in s.workers().values())
+                 >= 100, "100 connections")
+    assert "cannot accept" not in s.log()
 
 
 # --- drain -------------------------------------------------------------------------------------

@@ -314,7 +314,8 @@ def test_the_journal_has_every_field(server, ports, journal):
 
 def test_no_client_forges_a_journal_field(server, ports, journal):
     s = server(one(ports[0], journal.sink() + "limits { head 64K }\n"), wait=None)
-    wait_for(lambda: journal.read("BULKHEAD_ROLE=master"), "the start")
+    wait_for(lambda: any("is served" in r["MESSAGE"] for r in journal.read("BULKHEAD_ROLE=master")),
+             "the start")
     send_hostile(ports[0])
     records = wait_for(lambda: len(found := journal.read("BULKHEAD_ROLE=worker")) >= len(HOSTILE)
                        and found, "all records")

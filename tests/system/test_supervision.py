@@ -448,7 +448,7 @@ def test_a_child_that_floods_the_master_is_replaced(server, ports):
     with channel_of(victim) as channel, contextlib.suppress(OSError):
         channel.settimeout(TIMEOUT)
         while time.monotonic() < end:
-            channel.send(struct.pack("=I", 2))  # READY
+            channel.send(struct.pack("=I", 5))  # LOG_BROKEN
     s.wait_log(rf"worker 1 \(pid {victim}\) sent too much")
     s.wait_log(rf"worker 1 \(pid {victim}\) (ended|was killed) .*; starting it again")
     assert get(ports[0]).body == HELLO

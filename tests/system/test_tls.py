@@ -123,17 +123,39 @@ def test_only_aead_ciphers(hello, cipher):
 # --- certificates ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind,signature", [
-    ("ecdsa", "ECDSA"), ("p384", "ECDSA"), ("rsa", "RSA-PSS"), ("ed25519", "ed25519")])
-def test_every_kind_of_certificate_serves(server, ports, certificates, kind, signature):
+@pytest.mark.parametrize("kind,signature,options", [
+    ("ecdsa", "ECDSA", ["-tls1_3", "-tls1_2"]), ("p384", "ECDSA", ["-tls1_3", "-tls1_2"]),
+    ("rsa", "RSA-PSS", ["-tls1_3", "-tls1_2"]), ("rsa4096", "RSA-PSS", ["-tls1_3", "-tls1_2"]),
+    ("ed25519", "ed25519", ["-tls1_3"])])
+def test_every_kind_of_certificate_serves(server, ports, certificates, kind, signature, options):
     server(certificates.tls(kind) + f'port {ports[0]} {{ respond 200 "x" }}')
-    for option in ("-tls1_3", "-tls1_2"):
+    for option in options:
         text = shown(ports[0], option)
         assert f"Peer signature type: {signature}" in text, text
         assert "HTTP/1.1 200 OK" in text
     result = subprocess.run(["curl", "-sS", "--cacert", certificates(kind)[0],
                              f"https://localhost:{ports[0]}/"], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (0, "x"), result.stderr
+
+
+def test_rsa_pkcs1_for_a_client_that_has_no_pss(server, ports, certificates):
+    server(certificates.tls("rsa") + f'port {ports[0]} {{ respond 200 "x" }}')
+    for digest in ("SHA256", "SHA384", "SHA512"):
+        text = shown(ports[0], "-tls1_2", "-sigalgs", f"RSA+{digest}")
+        assert "Peer signature type: RSA\n" in text, text
+        assert f"Peer signing digest: {digest}" in text, text
+        assert "HTTP/1.1 200 OK" in text
+
+
+def test_an_ed25519_key_signs_under_tls_1_3_only(server, ports, certificates):
+    """Under TLS 1.2 what it would have to sign has no form to know it by."""
+    s = server(certificates.tls("ed25519") + f'port {ports[0]} {{ respond 200 "x" }}'
+               f'port {ports[1]} {{ {certificates.tls("ed25519", "ecdsa")} respond 200 "x" }}')
+    assert "alert number 80" in openssl(ports[0], "-tls1_2")
+    s.wait_log("failed: an EdDSA key signs under TLS 1.3 only")
+    assert "Peer signature type: ECDSA" in shown(ports[1], "-tls1_2")
+    assert get(ports[0]).status == 200
+    assert "refused worker" not in s.log()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "ipc/channel.h"
 #include "ipc/slot.h"
+#include "sandbox/sandbox.h"
 
 static unsigned descriptors_open(void)
 {
@@ -29,18 +30,18 @@ static void start_message_brings_its_descriptors(void **state)
 {
 	int channel[2], fds[4];
 	struct ipc_message m;
-	struct ipc_start start = {.port = 8000, .worker = 2, .listeners = 1}, got;
+	struct ipc_start start = {.port = 8000, .number = 2}, got;
 	(void)state;
 	assert_int_equal(ipc_channel(channel), 0);
 	for (int i = 0; i < 4; i++)
 		fds[i] = fd_sealed_memory("test", &"abcd"[i], 1);
 	assert_int_equal(ipc_send(channel[0], IPC_START, &start, sizeof(start), fds, 4), 0);
-	assert_int_equal(ipc_receive(channel[1], ipc_worker_permits, &m), 1);
+	assert_int_equal(ipc_receive(channel[1], ipc_to_new_child, &m), 1);
 	assert_int_equal(m.type, IPC_START);
 	assert_int_equal(m.fds_count, 4);
 	memcpy(&got, m.payload, sizeof(got));
 	assert_int_equal(got.port, 8000);
-	assert_int_equal(got.worker, 2);
+	assert_int_equal(got.number, 2);
 	for (int i = 0; i < 4; i++) {
 		char byte;
 		assert_int_equal(pread(m.fds[i], &byte, 1, 0), 1);
@@ -50,7 +51,7 @@ static void start_message_brings_its_descriptors(void **state)
 	}
 	ipc_message_release(&m);
 	close(channel[0]);
-	assert_int_equal(ipc_receive(channel[1], ipc_worker_permits, &m), 0);
+	assert_int_equal(ipc_receive(channel[1], ipc_to_worker, &m), 0);
 	close(channel[1]);
 }
 
@@ -67,13 +68,16 @@ static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
 	    {"a huge type", 0xffffffff, 0, 0},
 	    {"type 0", 0, 0, 0},
 	    {"what only the master may send", IPC_DRAIN, 0, 0},
-	    {"READY with a payload", IPC_READY, 1, 0},
-	    {"READY with a descriptor", IPC_READY, 0, 1},
+	    {"what only the keyholder may send", IPC_PONG, 0, 0},
+	    {"READY without a level", IPC_READY, 0, 0},
+	    {"READY with too much", IPC_READY, sizeof(struct sandbox_level) + 1, 0},
+	    {"READY with a descriptor", IPC_READY, sizeof(struct sandbox_level), 1},
 	    {"FAILED without a text", IPC_FAILED, 0, 0},
 	    {"FAILED with descriptors", IPC_FAILED, 4, 3},
 	};
 	int channel[2];
 	struct ipc_message m;
+	struct sandbox_level level = {0};
 	char payload[IPC_PAYLOAD_MAX] = "text";
 	(void)state;
 	assert_int_equal(ipc_channel(channel), 0);
@@ -83,13 +87,13 @@ static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
 		assert_int_equal(ipc_send(channel[1], (enum ipc_type)bad[i].type, payload,
 					  bad[i].len, fds, bad[i].fds),
 				 0);
-		if (ipc_receive(channel[0], ipc_master_permits, &m) != -EBADMSG)
+		if (ipc_receive(channel[0], ipc_from_worker, &m) != -EBADMSG)
 			fail_msg("%s was let through", bad[i].what);
 		assert_int_equal(descriptors_open(), before);
 	}
 	/* And the channel is still in step. */
-	assert_int_equal(ipc_send(channel[1], IPC_READY, NULL, 0, NULL, 0), 0);
-	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 1);
+	assert_int_equal(ipc_send(channel[1], IPC_READY, &level, sizeof(level), NULL, 0), 0);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 1);
 	assert_int_equal(m.type, IPC_READY);
 	close(channel[0]);
 	close(channel[1]);
@@ -104,11 +108,11 @@ static void raw_packets_of_a_wrong_size_are_refused(void **state)
 	(void)state;
 	assert_int_equal(ipc_channel(channel), 0);
 	assert_int_equal(send(channel[1], "abc", 3, 0), 3); /* half a header */
-	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), -EBADMSG);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), -EBADMSG);
 	memcpy(big, &type, sizeof(type));
 	assert_int_equal(send(channel[1], big, sizeof(big), 0), (ssize_t)sizeof(big));
-	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), -EBADMSG);
-	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), -EAGAIN);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), -EBADMSG);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), -EAGAIN);
 	close(channel[0]);
 	close(channel[1]);
 }
@@ -130,7 +134,7 @@ static void an_empty_packet_leaks_no_descriptors(void **state)
 	unsigned before = descriptors_open();
 	memcpy(CMSG_DATA(&control.align), channel, sizeof(channel));
 	assert_int_equal(sendmsg(channel[1], &msg, 0), 0);
-	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 0);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 0);
 	assert_int_equal(descriptors_open(), before);
 	close(channel[0]);
 	close(channel[1]);
@@ -145,7 +149,7 @@ static void the_longest_text_arrives_terminated(void **state)
 	memset(payload, 'x', sizeof(payload));
 	assert_int_equal(ipc_channel(channel), 0);
 	assert_int_equal(ipc_send(channel[1], IPC_FAILED, payload, sizeof(payload), NULL, 0), 0);
-	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 1);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 1);
 	assert_int_equal(m.len, IPC_PAYLOAD_MAX);
 	assert_int_equal(strlen((char *)m.payload), IPC_PAYLOAD_MAX);
 	assert_int_equal(ipc_send(channel[1], IPC_FAILED, payload, IPC_PAYLOAD_MAX + 1, NULL, 0),
@@ -168,7 +172,7 @@ static void sending_never_blocks_and_says_when_the_peer_is_gone(void **state)
 
 	assert_int_equal(ipc_channel(channel), 0);
 	close(channel[0]);
-	assert_int_equal(ipc_send(channel[1], IPC_READY, NULL, 0, NULL, 0), -EPIPE);
+	assert_int_equal(ipc_send(channel[1], IPC_LOG_BROKEN, NULL, 0, NULL, 0), -EPIPE);
 	close(channel[1]);
 }
 
@@ -201,9 +205,9 @@ static void last_words_survive_a_reset(void **state)
 	assert_int_equal(ipc_send(channel[0], IPC_DRAIN, NULL, 0, NULL, 0), 0);
 	assert_int_equal(ipc_send(channel[1], IPC_FAILED, "why", 3, NULL, 0), 0);
 	close(channel[1]); /* with DRAIN unread */
-	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 1);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 1);
 	assert_string_equal((char *)m.payload, "why");
-	assert_int_equal(ipc_receive(channel[0], ipc_master_permits, &m), 0);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 0);
 	close(channel[0]);
 }
 

@@ -78,6 +78,20 @@ static void deaths_outside_of_the_window_are_forgotten(void **state)
 		assert_int_equal(die(&s, &policy, 60011 + i * 60001, 0, &delay), RESTART_LATER);
 }
 
+static void a_forbidden_system_call_counts_however_long_the_process_lived(void **state)
+{
+	struct restart_state s = {0};
+	uint64_t delay;
+	(void)state;
+	for (unsigned i = 1; i < policy.park_after; i++)
+		assert_int_not_equal(
+		    restart_decide(&s, &policy, RESTART_VIOLATION, i, 3600000, &delay),
+		    RESTART_PARK);
+	assert_int_equal(
+	    restart_decide(&s, &policy, RESTART_VIOLATION, policy.park_after, 3600000, &delay),
+	    RESTART_PARK);
+}
+
 static void park_after_one_parks_at_the_first(void **state)
 {
 	struct conf_restart once = policy;
@@ -121,6 +135,7 @@ int main(void)
 	    cmocka_unit_test(a_slow_death_ends_the_row),
 	    cmocka_unit_test(too_many_quick_deaths_within_the_window_park),
 	    cmocka_unit_test(deaths_outside_of_the_window_are_forgotten),
+	    cmocka_unit_test(a_forbidden_system_call_counts_however_long_the_process_lived),
 	    cmocka_unit_test(park_after_one_parks_at_the_first),
 	    cmocka_unit_test(the_largest_park_after_fits_the_memory),
 	    cmocka_unit_test(a_configuration_error_parks_at_once_and_a_clean_end_never),

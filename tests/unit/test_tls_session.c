@@ -17,6 +17,7 @@
 
 /* Both ends, with what is on its way between them. */
 struct pair {
+	struct tls_policy *policy;
 	struct tls_context *context;
 	struct tls_wire wire;
 	struct tls_session server;
@@ -66,8 +67,11 @@ static void context_make(struct pair *p)
 	assert_non_null(mkdtemp(folder));
 	setenv("STATE_DIRECTORY", folder, 1);
 	assert_int_equal(devcert_ensure(&pair, &err), 0);
-	const struct tls_pair files = {pair.certificate, pair.key};
-	assert_int_equal(tls_context_new(&files, 1, key, NULL, NULL, &p->context, &at, &err), 0);
+	const struct tls_pair files = {
+	    .certificate = pair.certificate, .certificate_fd = -1, .key = pair.key};
+	assert_int_equal(tls_policy_new(&p->policy, &err), 0);
+	const struct tls_context_options options = {.policy = p->policy, .ticket_key = key};
+	assert_int_equal(tls_context_new(&files, 1, &options, &p->context, &at, &err), 0);
 	unlink(pair.certificate);
 	unlink(pair.key);
 	rmdir(folder);
@@ -110,6 +114,7 @@ static int release_both(void **state)
 	gnutls_certificate_free_credentials(p->credentials);
 	tls_session_release(&p->server);
 	tls_context_free(p->context);
+	tls_policy_free(p->policy);
 	buf_release(&p->wire.out);
 	buf_release(&p->to_server);
 	return 0;

@@ -1,0 +1,83 @@
+/*
+ * What an event loop of a worker asks of its port's keyholder, and what it gets: one packet each on
+ * a SOCK_SEQPACKET socketpair that belongs to this one loop.
+ *
+ * The channel is the identity: the master makes it, so who asks needs no name, and a request has no
+ * field that reaches beyond the keys of the port whose keyholder holds the other end. Requests have
+ * ids that grow; whatever answer does not carry the id of the request under way is too late and is
+ * thrown away.
+ *
+ * The master keeps the keyholder's ends, too: a keyholder that has died leaves the requests in the
+ * socket for the next one. The one that it had taken is lost with it, so the master answers
+ * IPC_KEY_AGAIN on every channel.
+ *
+ * Both sides are built from the same source; integers are the machine's. Neither side trusts the
+ * other: a packet is exactly as long as it says, and holds nothing that has no meaning.
+ */
+#ifndef IPC_KEY_H
+#define IPC_KEY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define IPC_KEY_DATA_MAX      192  /* a CertificateVerify content with SHA-512 has 162 bytes */
+#define IPC_KEY_SIGNATURE_MAX 1024 /* RSA of 8192 bits */
+
+struct ipc_key_request {
+	uint64_t id;     /* never 0 */
+	uint16_t key;    /* index of the pair in the port's configuration */
+	uint16_t scheme; /* SignatureScheme of RFC 8446, 4.2.3 */
+	uint16_t len;
+	uint16_t zero;
+	/* A digest; for RSA PKCS#1 v1.5 a DigestInfo; for EdDSA the message. */
+	uint8_t data[IPC_KEY_DATA_MAX];
+};
+
+enum ipc_key_status {
+	IPC_KEY_SIGNED = 1,
+	IPC_KEY_REFUSED, /* not what this key is for, or too many */
+	IPC_KEY_FAILED,  /* the library could not */
+	IPC_KEY_AGAIN,   /* id 0, from the master: whatever was under way may be lost */
+	IPC_KEY_STATUSES
+};
+
+struct ipc_key_answer {
+	uint64_t id;
+	uint16_t status;
+	uint16_t len; /* 0 unless IPC_KEY_SIGNED */
+	uint32_t zero;
+	uint8_t signature[IPC_KEY_SIGNATURE_MAX];
+};
+
+#define IPC_KEY_REQUEST_HEAD offsetof(struct ipc_key_request, data)
+#define IPC_KEY_ANSWER_HEAD  offsetof(struct ipc_key_answer, signature)
+
+/* Bytes of the packet: the head and len. */
+static inline size_t ipc_key_request_size(const struct ipc_key_request *r)
+{
+	return IPC_KEY_REQUEST_HEAD + r->len;
+}
+
+static inline size_t ipc_key_answer_size(const struct ipc_key_answer *a)
+{
+	return IPC_KEY_ANSWER_HEAD + a->len;
+}
+
+/* Is what was received into *r or *a, size bytes of it, a packet in form? 0 or -EBADMSG. */
+int ipc_key_request_check(const struct ipc_key_request *r, size_t size);
+int ipc_key_answer_check(const struct ipc_key_answer *a, size_t size);
+
+/* Makes a channel: [0] for the worker, blocking; [1] for the keyholder, not. 0 or -errno. */
+int ipc_key_channel(int ret_fds[2]);
+
+/* 0, -EAGAIN when the other side does not read, or -errno; never a signal. An answer never waits, a
+ * request as long as its descriptor says (SO_SNDTIMEO). */
+int ipc_key_ask(int fd, const struct ipc_key_request *);
+int ipc_key_answer(int fd, const struct ipc_key_answer *);
+
+/* One packet: 1; 0 when the other side is gone; -EBADMSG when it is not in form; -EAGAIN when
+ * there is none (within SO_RCVTIMEO where the descriptor blocks); or another -errno. */
+int ipc_key_receive_request(int fd, struct ipc_key_request *ret);
+int ipc_key_receive_answer(int fd, int flags, struct ipc_key_answer *ret);
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * Runs in a keyholder, on what workers send. A request that is refused costs a worker that request,
+ * one that is out of form its channel; nothing that comes in may end the process.
+ */
+#include "channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/syslog.h>
+
+#include "base/fd.h"
+
+#define REFUSALS_LOG_MS 10000 /* between two complaints about one channel */
+
+struct channel {
+	struct loop_io io; /* first */
+	struct keyholder *owner;
+	LIST_ENTRY(channel) link;
+	struct ipc_key_channels whose;
+	struct rate rate;
+	uint64_t refused;      /* and not told yet */
+	uint64_t tell_next_ms; /* when the next refusal is told, at the earliest */
+};
+
+static void channel_close(struct channel *c)
+{
+	struct loop *loop = &c->owner->loop;
+	loop_remove(loop, &c->io); /* by hand: the master holds a duplicate */
+	loop_close(loop, &c->io);
+	LIST_REMOVE(c, link);
+	free(c);
+}
+
+void channel_close_all(struct keyholder *k)
+{
+	struct channel *next;
+	for (struct channel *c = LIST_FIRST(&k->channels); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		channel_close(c);
+	}
+}
+
+/* A worker that does not speak the protocol is not the program it was: its end is the master's. */
+static void channel_abused(struct channel *c)
+{
+	struct role *r = c->owner->role;
+	log_write(&r->log, LOG_ERR, "worker %u asked in a form that is none; its channel is closed",
+		  c->whose.worker);
+	ipc_slot_add(&r->slots[0].refused, 1);
+	(void)ipc_send(r->channel_fd, IPC_KEY_ABUSED, &c->whose, sizeof(c->whose), NULL, 0);
+	channel_close(c);
+}
+
+static void refused(struct channel *c, const char *why)
+{
+	struct keyholder *k = c->owner;
+	ipc_slot_add(&k->role->slots[0].refused, 1);
+	c->refused++;
+	if (k->loop.now_ms < c->tell_next_ms)
+		return;
+	log_write(&k->role->log, LOG_WARNING, "refused worker %u %llu signature%s: %s",
+		  c->whose.worker, (unsigned long long)c->refused, c->refused == 1 ? "" : "s", why);
+	c->refused = 0;
+	c->tell_next_ms = k->loop.now_ms + REFUSALS_LOG_MS;
+}
+
+static void serve(struct channel *c, const struct ipc_key_request *request)
+{
+	struct keyholder *k = c->owner;
+	struct ipc_key_answer answer;
+	const char *why;
+	if (rate_take(&c->rate, k->loop.now_ms)) {
+		why = keyring_sign(&k->keys, request, &answer);
+	} else {
+		answer = (struct ipc_key_answer){.id = request->id, .status = IPC_KEY_REFUSED};
+		why = "more than its limit in a second";
+	}
+	if (why != NULL)
+		refused(c, why);
+	else
+		ipc_slot_add(&k->role->slots[0].signatures, 1);
+	/* Whoever asks and does not read gets no answer. */
+	(void)ipc_key_answer(c->io.fd, &answer);
+}
+
+static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct channel *c = (struct channel *)io;
+	struct ipc_key_request request;
+	(void)loop;
+	(void)events;
+	/* One at a time: an honest loop has one under way, and the others have their turn. */
+	int n = ipc_key_receive_request(io->fd, &request);
+	if (n == 1)
+		serve(c, &request);
+	else if (n == -EBADMSG)
+		channel_abused(c);
+	else if (n != -EAGAIN) /* the worker is gone */
+		channel_close(c);
+}
+
+bool channel_add(struct keyholder *k, int fd, const struct ipc_key_channels *whose)
+{
+	struct channel *c = malloc(sizeof(*c));
+	if (c == NULL) {
+		fd_close(&fd);
+		return false;
+	}
+	*c =
+	    (struct channel){.io = {.fd = fd, .ready = channel_ready}, .owner = k, .whose = *whose};
+	rate_init(&c->rate, k->role->port->limits.signatures, k->loop.now_ms);
+	if (loop_add(&k->loop, &c->io, EPOLLIN) < 0) {
+		fd_close(&c->io.fd);
+		free(c);
+		return false;
+	}
+	LIST_INSERT_HEAD(&k->channels, c, link);
+	return true;
+}

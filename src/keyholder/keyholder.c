@@ -1,0 +1,116 @@
+/*
+ * The keyholder role, from its first message to its end. What it reads, it was handed open; it
+ * reads it when it is nobody already. Must never face the network, decrypt, or leave a key in
+ * memory that it gives back.
+ */
+#include "keyholder/keyholder.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syslog.h>
+#include <sysexits.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "channel.h"
+#include "tls/key.h"
+
+#define DESCRIPTORS_OWN 32 /* beside the channels: streams, sinks, loop, what is handed */
+#define LOG_TICK_MS     1000
+
+static void keys_load(struct keyholder *k)
+{
+	struct role *r = k->role;
+	struct err err;
+	size_t count = role_count(r, IPC_FD_KEY);
+	if (count != r->port->certificates_count)
+		role_fail(r, EX_SOFTWARE, "the first message does not fit the configuration");
+	k->keys.keys = calloc(count, sizeof(gnutls_privkey_t));
+	if (k->keys.keys == NULL)
+		role_fail(r, EX_OSERR, "out of memory");
+	for (; k->keys.count < count; k->keys.count++) {
+		int fd = role_take(r, IPC_FD_KEY, k->keys.count);
+		int error = tls_key_load(fd, r->port->certificates[k->keys.count].key,
+					 &k->keys.keys[k->keys.count], &err);
+		fd_close(&fd);
+		if (error < 0)
+			role_fail(r, EX_CONFIG, "%s", err.text);
+	}
+}
+
+static void told(struct role *r, struct ipc_message *m)
+{
+	struct keyholder *k = (struct keyholder *)r->user;
+	struct ipc_key_channels who;
+	switch (m->type) {
+	case IPC_DRAIN:
+		k->ended = true;
+		break;
+	case IPC_PING:
+		(void)ipc_send(r->channel_fd, IPC_PONG, NULL, 0, NULL, 0);
+		break;
+	case IPC_KEY_CHANNELS:
+		memcpy(&who, m->payload, sizeof(who));
+		for (size_t i = 0; i < m->fds_count; i++) {
+			if (!channel_add(k, m->fds[i], &who))
+				log_write(&r->log, LOG_ERR, "out of memory: worker %u has no key",
+					  who.worker);
+			m->fds[i] = -1;
+		}
+		break;
+	default: /* not permitted to come here */
+		break;
+	}
+}
+
+static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct keyholder *k =
+	    (struct keyholder *)((char *)timer - offsetof(struct keyholder, log_tick));
+	log_tick(&k->role->log);
+	if (role_report_sinks(k->role, &k->role->log) || log_outstanding(&k->role->log))
+		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
+}
+
+static void serve(struct keyholder *k)
+{
+	struct log *log = &k->role->log;
+	while (!k->ended) {
+		int error = loop_turn(&k->loop, -1);
+		if (error < 0) {
+			log_write(log, LOG_CRIT, "the event loop failed: %s", strerror(-error));
+			return;
+		}
+		if (log_outstanding(log) && !loop_timer_is_set(&k->log_tick)) {
+			(void)role_report_sinks(k->role, log);
+			loop_timer_set(&k->loop, &k->log_tick, k->loop.now_ms + LOG_TICK_MS);
+		}
+	}
+}
+
+int keyholder_main(struct role *r)
+{
+	struct keyholder k = {.role = r};
+	const struct conf_port *port = r->port;
+	LIST_INIT(&k.channels);
+
+	role_confine(r, SANDBOX_KEYHOLDER,
+		     DESCRIPTORS_OWN + (uint64_t)port->workers * port->threads +
+			 port->certificates_count);
+	keys_load(&k);
+	int error = loop_init(&k.loop);
+	if (error == 0)
+		error = loop_timer_init(&k.loop, &k.log_tick, log_tick_expired);
+	if (error == 0)
+		error = role_listen(r, &k.loop, ipc_to_keyholder, told, NULL, &k);
+	if (error < 0)
+		role_fail(r, EX_OSERR, "cannot make the event loop: %s", strerror(-error));
+	role_seal(r, &k.loop);
+	serve(&k);
+
+	channel_close_all(&k);
+	keyring_release(&k.keys);
+	loop_release(&k.loop);
+	role_release(r);
+	return k.ended ? EX_OK : EX_SOFTWARE;
+}

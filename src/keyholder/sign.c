@@ -1,0 +1,64 @@
+/*
+ * Runs in a keyholder, on requests of a worker that may have been taken over. Must never sign what
+ * is not a step of a TLS handshake in form, nor decrypt, nor end the process.
+ */
+#include "sign.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls/scheme.h"
+
+void keyring_release(struct keyring *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		gnutls_privkey_deinit(r->keys[i]); /* which wipes it */
+	free(r->keys);
+	*r = (struct keyring){0};
+}
+
+/* EdDSA takes the message, everything else the digest in it. The forms differ, the scheme's name
+ * for GnuTLS says the rest: PSS or PKCS#1 v1.5, and which digest. */
+static int make(gnutls_privkey_t key, const struct tls_scheme *scheme, const gnutls_datum_t *digest,
+		gnutls_datum_t *signature)
+{
+	if (scheme->form == TLS_FORM_VERIFY)
+		return gnutls_privkey_sign_data2(key, scheme->sign, 0, digest, signature);
+	return gnutls_privkey_sign_hash2(key, scheme->sign, 0, digest, signature);
+}
+
+static const char *refuse(struct ipc_key_answer *answer, enum ipc_key_status status,
+			  const char *why)
+{
+	answer->status = (uint16_t)status;
+	return why;
+}
+
+const char *keyring_sign(const struct keyring *r, const struct ipc_key_request *request,
+			 struct ipc_key_answer *answer)
+{
+	gnutls_datum_t data = {(unsigned char *)(uintptr_t)request->data, request->len};
+	gnutls_datum_t digest, signature = {0};
+	answer->id = request->id;
+	answer->len = 0;
+	answer->zero = 0;
+	if (request->key >= r->count)
+		return refuse(answer, IPC_KEY_REFUSED, "there is no such key");
+	gnutls_privkey_t key = r->keys[request->key];
+	const struct tls_scheme *scheme = tls_scheme_by_code(
+	    (gnutls_pk_algorithm_t)gnutls_privkey_get_pk_algorithm(key, NULL), request->scheme);
+	if (scheme == NULL)
+		return refuse(answer, IPC_KEY_REFUSED, "the key is not for that scheme");
+	if (!tls_scheme_check(scheme, &data, &digest))
+		return refuse(answer, IPC_KEY_REFUSED, "what is to be signed is not of TLS's form");
+	if (make(key, scheme, &digest, &signature) < 0 || signature.size == 0 ||
+	    signature.size > sizeof(answer->signature)) {
+		gnutls_free(signature.data);
+		return refuse(answer, IPC_KEY_FAILED, "the library could not sign");
+	}
+	answer->status = IPC_KEY_SIGNED;
+	answer->len = (uint16_t)signature.size;
+	memcpy(answer->signature, signature.data, signature.size);
+	gnutls_free(signature.data);
+	return NULL;
+}

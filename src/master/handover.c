@@ -1,0 +1,114 @@
+/*
+ * Runs in the master: what a new child is handed, all in one message. Files of certificates and
+ * keys are opened here, because only here somebody may, and are never read here.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "master/state.h"
+
+struct handover {
+	struct ipc_start start;
+	int fds[IPC_FDS_MAX];
+	bool ours[IPC_FDS_MAX]; /* to be closed once it is sent */
+	size_t count;
+};
+
+/* In the order of the kinds. */
+static int add(struct handover *h, enum ipc_handed kind, int fd, bool ours)
+{
+	if (h->count == IPC_FDS_MAX) {
+		if (ours)
+			fd_close(&fd);
+		return -EMFILE;
+	}
+	h->fds[h->count] = fd;
+	h->ours[h->count++] = ours;
+	h->start.counts[kind]++;
+	return 0;
+}
+
+/* The canonical text of this one port, sealed. */
+static int conf_memory(const struct port *p)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (f == NULL)
+		return -ENOMEM;
+	conf_dump_port(p->master->conf, p->conf, f);
+	int fd = fclose(f) == 0 ? fd_sealed_memory("bulkhead-conf", text, len) : -ENOMEM;
+	free(text);
+	return fd;
+}
+
+static int add_common(struct handover *h, const struct port *p, int slots_fd)
+{
+	const struct log *log = &p->master->log;
+	int error, fd = conf_memory(p);
+	if (fd < 0)
+		return fd;
+	if ((error = add(h, IPC_FD_CONF, fd, true)) < 0 ||
+	    (error = add(h, IPC_FD_SLOT, slots_fd, false)) < 0)
+		return error;
+	if (p->chroot_fd >= 0 && (error = add(h, IPC_FD_CHROOT, p->chroot_fd, false)) < 0)
+		return error;
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
+		if (log->sinks[kind].fd < 0)
+			continue;
+		h->start.log_sinks |= 1u << kind;
+		if ((error = add(h, IPC_FD_SINK, log->sinks[kind].fd, false)) < 0)
+			return error;
+	}
+	return 0;
+}
+
+static int add_all(struct handover *h, enum ipc_handed kind, const int *fds, size_t count)
+{
+	int error = 0;
+	for (size_t i = 0; i < count && error == 0; i++)
+		error = add(h, kind, fds[i], false);
+	return error;
+}
+
+static int add_for_worker(struct handover *h, const struct port *p, const int *key_channels)
+{
+	int error = add(h, IPC_FD_TICKETS, p->tickets_fd, false);
+	if (error == 0)
+		error = add_all(h, IPC_FD_CERTIFICATE, p->certificate_fds, p->files_count);
+	if (error == 0)
+		error = add_all(h, IPC_FD_KEY_CHANNEL, key_channels, p->conf->threads);
+	if (error == 0)
+		error = add_all(h, IPC_FD_LISTENER, p->listeners, p->listeners_count);
+	return error;
+}
+
+int child_hand_over(const struct child *c, int channel_fd, int slots_fd, const int *key_channels)
+{
+	const struct port *p = c->port;
+	const struct log *log = &p->master->log;
+	const struct identity *identity = child_identity(c);
+	struct handover h = {.start = {.role = c->role,
+				       .port = port_number(p),
+				       .number = c->number,
+				       .master_pid = getpid(),
+				       .log_facility = log->facility,
+				       .log_level = log->level,
+				       .change_user = p->change_user,
+				       .uid = identity->uid,
+				       .gid = identity->gid}};
+	int error = add_common(&h, p, slots_fd);
+	if (error == 0)
+		error = is_worker(c) ? add_for_worker(&h, p, key_channels)
+				     : add_all(&h, IPC_FD_KEY, p->key_fds, p->files_count);
+	if (error == 0)
+		error = ipc_send(channel_fd, IPC_START, &h.start, sizeof(h.start), h.fds, h.count);
+	for (size_t i = 0; i < h.count; i++)
+		if (h.ours[i])
+			fd_close(&h.fds[i]);
+	return error;
+}

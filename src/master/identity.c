@@ -1,0 +1,216 @@
+/*
+ * Runs in the master, before it is confined: from the configuration's names to numbers and an open
+ * directory, which is all that children get. Nothing here is looked up again later.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syslog.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/num.h"
+#include "master/state.h"
+
+#define EMPTY_ROOT        "/run/bulkhead/empty"
+#define EMPTY_ROOT_PARENT "/run/bulkhead"
+#define ID_MAX            (UINT32_MAX - 1) /* the last one means "unchanged" */
+
+/* --- users ------------------------------------------------------------------------------------ */
+
+static bool is_number(const char *name, uint32_t *ret)
+{
+	uint64_t number;
+	if (num_parse(name, strlen(name), 0, ID_MAX, &number) < 0)
+		return false;
+	*ret = (uint32_t)number;
+	return true;
+}
+
+/* group NULL: the user's own. */
+static int lookup(const char *user, const char *group, struct identity *ret, struct err *err)
+{
+	uint32_t number;
+	const struct passwd *pw = getpwnam(user);
+	if (pw == NULL && is_number(user, &number)) {
+		ret->uid = number;
+		pw = getpwuid(number);
+		if (pw == NULL && group == NULL) {
+			err_set(err, "user %s has no entry and so no group: give `group`", user);
+			return -1;
+		}
+	} else if (pw == NULL) {
+		err_set(err, "there is no user \"%s\"", user);
+		return -1;
+	} else {
+		ret->uid = pw->pw_uid;
+	}
+	if (group == NULL) {
+		ret->gid = pw->pw_gid;
+		return 0;
+	}
+	const struct group *gr = getgrnam(group);
+	if (gr != NULL) {
+		ret->gid = gr->gr_gid;
+	} else if (is_number(group, &number)) {
+		ret->gid = number;
+	} else {
+		err_set(err, "there is no group \"%s\"", group);
+		return -1;
+	}
+	return 0;
+}
+
+static const char *default_user(struct master *m)
+{
+	if (getpwnam("bulkhead") != NULL)
+		return "bulkhead";
+	if (!m->nobody_warned)
+		log_write(&m->log, LOG_WARNING,
+			  "there is no user \"bulkhead\": workers run as \"nobody\", which others "
+			  "may be, too");
+	m->nobody_warned = true;
+	return "nobody";
+}
+
+static int key_user_lookup(const struct conf_port *conf, struct identity *ret, struct err *err)
+{
+	if (lookup(conf->key_user, NULL, ret, err) == 0)
+		return 0;
+	/* `group` is the workers', unless this user has none of its own. */
+	return conf->group != NULL ? lookup(conf->key_user, conf->group, ret, err) : -1;
+}
+
+static int users_identify(struct port *p, struct err *err)
+{
+	struct master *m = p->master;
+	const struct conf_port *conf = p->conf;
+	p->change_user = sandbox_may_change_user();
+	if (!p->change_user) {
+		if ((conf->user != NULL || conf->key_user != NULL) && !m->user_warned) {
+			log_write(&m->log, LOG_WARNING,
+				  "only root can run the ports as other users: all run as user %u",
+				  (unsigned)geteuid());
+			m->user_warned = true;
+		}
+		return 0;
+	}
+	if (lookup(conf->user != NULL ? conf->user : default_user(m), conf->group,
+		   &p->worker_identity, err) < 0)
+		return -1;
+	if (conf->key_user != NULL)
+		return key_user_lookup(conf, &p->keyholder_identity, err);
+	if (getpwnam("bulkhead-key") != NULL)
+		return lookup("bulkhead-key", NULL, &p->keyholder_identity, err);
+	p->keyholder_identity = p->worker_identity;
+	return 0;
+}
+
+const struct identity *child_identity(const struct child *c)
+{
+	return is_worker(c) ? &c->port->worker_identity : &c->port->keyholder_identity;
+}
+
+/* --- the empty root --------------------------------------------------------------------------- */
+
+static bool is_empty(int fd)
+{
+	bool empty = true;
+	const struct dirent *entry;
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (d == NULL) {
+		fd_close(&copy);
+		return false;
+	}
+	while (empty && (entry = readdir(d)) != NULL)
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	closedir(d);
+	return empty;
+}
+
+static int root_open(const char *path, struct err *err)
+{
+	struct stat st;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		err_set(err, "chroot \"%s\" cannot be used: %s", path, strerror(errno));
+	else if (st.st_uid != 0)
+		err_set(err, "chroot \"%s\" is not owned by root", path);
+	else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		err_set(err, "chroot \"%s\" can be written by others than root", path);
+	else if (!is_empty(fd))
+		err_set(err, "chroot \"%s\" is not an empty directory", path);
+	else
+		return fd;
+	fd_close(&fd);
+	return -1;
+}
+
+/* Each path is opened once, whatever the number of ports. */
+static int root_get(struct master *m, const char *path, struct err *err)
+{
+	for (size_t i = 0; i < m->empty_roots_count; i++)
+		if (strcmp(m->empty_roots[i].path, path) == 0)
+			return m->empty_roots[i].fd;
+	struct empty_root *list =
+	    reallocarray(m->empty_roots, m->empty_roots_count + 1, sizeof(*list));
+	if (list == NULL) {
+		err_set(err, "out of memory");
+		return -1;
+	}
+	m->empty_roots = list;
+	int fd = root_open(path, err);
+	if (fd >= 0)
+		list[m->empty_roots_count++] = (struct empty_root){path, fd};
+	return fd;
+}
+
+static int root_identify(struct port *p, struct err *err)
+{
+	struct master *m = p->master;
+	switch (p->conf->chroot) {
+	case CONF_CHROOT_OFF:
+		break;
+	case CONF_CHROOT_PATH:
+		/* Who is not root is not kept from serving by it: the level says what is missing.
+		 */
+		p->chroot_fd = root_get(m, p->conf->chroot_path, err);
+		return p->chroot_fd < 0 && p->change_user ? -1 : 0;
+	case CONF_CHROOT_DEFAULT:
+		if (geteuid() == 0) {
+			(void)mkdir(EMPTY_ROOT_PARENT, 0755);
+			(void)mkdir(EMPTY_ROOT, 0755);
+		}
+		p->chroot_fd = root_get(m, EMPTY_ROOT, err);
+		if (p->chroot_fd < 0 && p->change_user && !m->chroot_warned) {
+			log_write(&m->log, LOG_WARNING, "no empty root directory: %s", err->text);
+			m->chroot_warned = true;
+		}
+		break;
+	}
+	return 0;
+}
+
+int master_check_port(const struct conf_port *conf, struct err *err)
+{
+	struct identity identity;
+	int fd = -1;
+	if ((conf->user != NULL && lookup(conf->user, conf->group, &identity, err) < 0) ||
+	    (conf->key_user != NULL && key_user_lookup(conf, &identity, err) < 0))
+		return -1;
+	if (conf->chroot == CONF_CHROOT_PATH && (fd = root_open(conf->chroot_path, err)) < 0)
+		return -1;
+	fd_close(&fd);
+	return 0;
+}
+
+int port_identify(struct port *p, struct err *err)
+{
+	return users_identify(p, err) < 0 ? -1 : root_identify(p, err);
+}

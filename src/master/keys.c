@@ -1,0 +1,133 @@
+/*
+ * Runs in the master: who of a port's keyholders signs for which event loop. It makes the channels
+ * and keeps the keyholders' ends, so that a keyholder that dies takes no channel with it, and no
+ * worker has to be given a new one. It never reads from them.
+ *
+ * Loop l of worker w is loop (w - 1) * threads + l of the port, and the keyholders take turns.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syslog.h>
+
+#include "base/fd.h"
+#include "ipc/key.h"
+#include "master/state.h"
+
+#define PING_TIMEOUT_MS 2000
+
+int child_key_channels(struct child *c, int *ret_worker_ends)
+{
+	unsigned threads = c->port->conf->threads, made = 0;
+	int error = 0;
+	c->key_ends = calloc(threads, sizeof(*c->key_ends));
+	if (c->key_ends == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < threads; i++)
+		c->key_ends[i] = ret_worker_ends[i] = -1;
+	for (; made < threads; made++) {
+		int fds[2];
+		if ((error = ipc_key_channel(fds)) < 0)
+			break;
+		ret_worker_ends[made] = fds[0];
+		c->key_ends[made] = fds[1];
+	}
+	return error;
+}
+
+void child_key_channels_close(struct child *c)
+{
+	for (unsigned i = 0; i < c->port->conf->threads && c->key_ends != NULL; i++)
+		fd_close(&c->key_ends[i]);
+	free(c->key_ends);
+	c->key_ends = NULL;
+}
+
+/* Does this keyholder sign for that loop of the worker? */
+static bool signs_for(const struct child *keyholder, const struct child *worker, unsigned loop)
+{
+	const struct port *p = keyholder->port;
+	unsigned index = (worker->number - 1) * p->conf->threads + loop;
+	return index % p->keyholders == keyholder->number - 1;
+}
+
+/* A keyholder whose channel is full does not read: the deadlines take care of it. */
+static void tell(const struct child *keyholder, const struct child *worker)
+{
+	const struct ipc_key_channels who = {.worker = worker->number,
+					     .generation = worker->generation};
+	int fds[IPC_FDS_MAX];
+	size_t count = 0;
+	for (unsigned i = 0; i < worker->port->conf->threads; i++)
+		if (signs_for(keyholder, worker, i))
+			fds[count++] = worker->key_ends[i];
+	if (count == 0 || keyholder->state == CHILD_NONE || keyholder->channel.fd < 0)
+		return;
+	int error =
+	    ipc_send(keyholder->channel.fd, IPC_KEY_CHANNELS, &who, sizeof(who), fds, count);
+	if (error == 0)
+		return;
+	child_log(keyholder, LOG_ERR, "cannot be told of worker %u; killing it", worker->number);
+	child_kill(keyholder);
+}
+
+void keyholders_tell(const struct child *worker)
+{
+	const struct port *p = worker->port;
+	for (unsigned i = 0; i < p->keyholders; i++)
+		tell(&p->children[i], worker);
+}
+
+void keyholder_tell_all(const struct child *keyholder)
+{
+	const struct port *p = keyholder->port;
+	for (unsigned i = p->keyholders; i < p->children_count; i++)
+		if (p->children[i].state != CHILD_NONE && p->children[i].key_ends != NULL)
+			tell(keyholder, &p->children[i]);
+}
+
+void keyholder_lost(const struct child *keyholder)
+{
+	const struct port *p = keyholder->port;
+	const struct ipc_key_answer again = {.status = IPC_KEY_AGAIN};
+	for (unsigned i = p->keyholders; i < p->children_count; i++)
+		for (unsigned k = 0; k < p->conf->threads && p->children[i].key_ends != NULL; k++)
+			if (signs_for(keyholder, &p->children[i], k))
+				(void)ipc_key_answer(p->children[i].key_ends[k], &again);
+}
+
+void keyholders_ping(struct port *p)
+{
+	struct master *m = p->master;
+	for (unsigned i = 0; i < p->keyholders; i++) {
+		struct child *c = &p->children[i];
+		if (c->state != CHILD_SERVING || loop_timer_is_set(&c->deadline))
+			continue;
+		(void)ipc_send(c->channel.fd, IPC_PING, NULL, 0, NULL, 0);
+		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + PING_TIMEOUT_MS);
+	}
+}
+
+bool keyholders_ready(const struct port *p)
+{
+	for (unsigned i = 0; i < p->keyholders; i++)
+		if (p->children[i].state != CHILD_SERVING)
+			return false;
+	return true;
+}
+
+void keyholders_dismiss(struct port *p)
+{
+	struct master *m = p->master;
+	for (unsigned i = p->keyholders; i < p->children_count; i++)
+		if (p->children[i].state != CHILD_NONE)
+			return;
+	for (unsigned i = 0; i < p->keyholders; i++) {
+		struct child *c = &p->children[i];
+		if (c->state == CHILD_NONE)
+			continue;
+		c->state = CHILD_DRAINING;
+		if (c->channel.fd >= 0)
+			(void)ipc_send(c->channel.fd, IPC_DRAIN, NULL, 0, NULL, 0);
+		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + PING_TIMEOUT_MS);
+	}
+}

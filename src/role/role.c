@@ -1,0 +1,271 @@
+/*
+ * Runs in every child. Must never open anything: what a child has, it was handed.
+ */
+#include "role/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/syslog.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+
+#define CONF_TEXT_MAX (16 << 20)
+
+/* --- what was handed -------------------------------------------------------------------------- */
+
+static size_t first_of(const struct role *r, enum ipc_handed kind)
+{
+	size_t first = 0;
+	for (unsigned k = 0; k < kind; k++)
+		first += r->start.counts[k];
+	return first;
+}
+
+size_t role_count(const struct role *r, enum ipc_handed kind)
+{
+	return r->start.counts[kind];
+}
+
+int role_take(struct role *r, enum ipc_handed kind, size_t i)
+{
+	int *place = &r->fds[first_of(r, kind) + i];
+	int fd = *place;
+	*place = -1;
+	return fd;
+}
+
+static void start_receive(struct role *r)
+{
+	struct ipc_message m;
+	if (ipc_receive(r->channel_fd, ipc_to_new_child, &m) != 1)
+		fatal(EX_USAGE, "this role is started by the master only");
+	memcpy(&r->start, m.payload, sizeof(r->start));
+	memcpy(r->fds, m.fds, m.fds_count * sizeof(int));
+	size_t count = 0;
+	for (unsigned kind = 0; kind < IPC_FD_KINDS; kind++) {
+		if (r->start.counts[kind] > IPC_FDS_MAX)
+			count = IPC_FDS_MAX;
+		count += r->start.counts[kind];
+	}
+	if (count != m.fds_count || r->start.counts[IPC_FD_CONF] != 1 ||
+	    r->start.counts[IPC_FD_SLOT] != 1)
+		fatal(EX_SOFTWARE, "the first message does not fit its descriptors");
+}
+
+/* --- beginning -------------------------------------------------------------------------------- */
+
+static bool is_keyholder(const struct role *r)
+{
+	return r->start.role == IPC_KEYHOLDER;
+}
+
+static void log_begin(struct role *r)
+{
+	const struct ipc_start *s = &r->start;
+	size_t next = 0;
+	if (is_keyholder(r))
+		log_init(&r->log, LOG_ROLE_KEYHOLDER, s->port, 0, s->log_facility);
+	else
+		log_init(&r->log, LOG_ROLE_WORKER, s->port, s->number, s->log_facility);
+	r->log.level = s->log_level;
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+		if ((s->log_sinks & (1u << kind)) && next < role_count(r, IPC_FD_SINK))
+			log_adopt(&r->log, (enum log_sink_kind)kind,
+				  role_take(r, IPC_FD_SINK, next++));
+}
+
+static void report_finding(void *arg, enum conf_severity severity, const struct conf_where *where,
+			   const char *text)
+{
+	(void)where;
+	if (severity == CONF_ERROR)
+		err_set(arg, "%s", text);
+}
+
+static void conf_begin(struct role *r, bool threads_built)
+{
+	char *text = NULL;
+	size_t len = 0;
+	struct err err = {"it could not be parsed"};
+	const struct conf_options options = {.threads_built = threads_built};
+	int fd = role_take(r, IPC_FD_CONF, 0);
+	int error = fd_read_all(fd, CONF_TEXT_MAX, &text, &len);
+	fd_close(&fd);
+	if (error < 0)
+		role_fail(r, EX_OSERR, "cannot read the configuration: %s", strerror(-error));
+	error = conf_parse_text(text, len, "port", &options, report_finding, &err, &r->conf);
+	if (error < 0)
+		role_fail(r, EX_SOFTWARE, "the canonical configuration is refused: %s", err.text);
+	free(text);
+	r->port = &r->conf->ports[0];
+}
+
+static void slots_begin(struct role *r)
+{
+	int fd = role_take(r, IPC_FD_SLOT, 0);
+	r->slots_count = is_keyholder(r) ? 1 : r->port->threads;
+	r->slots = ipc_slots_map(fd, r->slots_count);
+	fd_close(&fd);
+	if (r->slots == NULL)
+		role_fail(r, EX_OSERR, "cannot map the counters");
+}
+
+void role_begin(struct role *r, int channel_fd, bool threads_built, const struct role_hook *hook)
+{
+	*r = (struct role){.channel_fd = channel_fd, .hook = hook};
+	start_receive(r);
+	setproctitle("-bulkhead: port %u %s %u", r->start.port,
+		     is_keyholder(r) ? "keyholder" : "worker", r->start.number);
+	log_begin(r);
+	conf_begin(r, threads_built);
+	slots_begin(r);
+}
+
+void role_fail(struct role *r, int status, const char *format, ...)
+{
+	char text[IPC_PAYLOAD_MAX];
+	va_list args;
+	va_start(args, format);
+	int n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+	(void)ipc_send(r->channel_fd, IPC_FAILED, text, len, NULL, 0);
+	_exit(status);
+}
+
+/* --- confinement ------------------------------------------------------------------------------ */
+
+void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
+{
+	const struct ipc_start *s = &r->start;
+	struct err err;
+	int chroot_fd = role_count(r, IPC_FD_CHROOT) > 0 ? role_take(r, IPC_FD_CHROOT, 0) : -1;
+	r->plan = (struct sandbox_plan){.role = role,
+					.parent_pid = s->master_pid,
+					.chroot_fd = chroot_fd,
+					.change_user = s->change_user != 0,
+					.uid = s->uid,
+					.gid = s->gid,
+					.descriptors = descriptors,
+					.memory_bytes = r->port->limits.memory_bytes,
+					.core_bytes = r->port->limits.core_bytes,
+					.violation = &r->slots[0].violation};
+	if (r->hook != NULL) {
+		r->plan.leave_out = r->hook->leave_out;
+		r->hook->begun(r->hook->arg, r);
+	}
+	if (sandbox_drop(&r->plan, &r->level, &err) < 0)
+		role_fail(r, EX_OSERR, "cannot be confined: %s", err.text);
+	fd_close(&chroot_fd);
+	r->plan.chroot_fd = -1;
+}
+
+void role_seal(struct role *r, struct loop *loop)
+{
+	struct err err;
+	char missing[512];
+	struct text t;
+	for (size_t i = 0; i < IPC_FDS_MAX; i++)
+		if (i < first_of(r, IPC_FD_KINDS))
+			fd_close(&r->fds[i]);
+	if (sandbox_seal(&r->plan, &r->level, &err) < 0)
+		role_fail(r, EX_OSERR, "cannot be confined: %s", err.text);
+	text_init(&t, missing, sizeof(missing));
+	if (sandbox_level_missing(&r->level, &t) && r->conf->strict)
+		role_fail(r, EX_CONFIG, "privileges are strict, and this is missing: %s", missing);
+	if (r->hook != NULL)
+		r->hook->sealed(r->hook->arg, r, loop);
+	(void)ipc_send(r->channel_fd, IPC_READY, &r->level, sizeof(r->level), NULL, 0);
+}
+
+/* --- being told ------------------------------------------------------------------------------- */
+
+static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct role *r = (struct role *)((char *)io - offsetof(struct role, channel));
+	struct ipc_message m;
+	(void)loop;
+	(void)events;
+	int n = ipc_receive(io->fd, r->permits, &m);
+	if (n == -EAGAIN)
+		return;
+	if (n != 1) /* the master is gone */
+		_exit(EX_UNAVAILABLE);
+	r->told(r, &m);
+	ipc_message_release(&m);
+}
+
+static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct role *r = (struct role *)((char *)io - offsetof(struct role, signals));
+	struct signalfd_siginfo info;
+	(void)loop;
+	(void)events;
+	if (read(io->fd, &info, sizeof(info)) == sizeof(info))
+		r->terminate(r);
+}
+
+/* What a terminal sends to the whole group is the master's. */
+static int signals_listen(struct role *r, struct loop *loop)
+{
+	sigset_t set;
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	r->signals.fd = -1;
+	if (r->terminate == NULL)
+		return 0; /* SIGTERM stays blocked */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	r->signals = (struct loop_io){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+				      .ready = signal_ready};
+	if (r->signals.fd < 0)
+		return -errno;
+	return loop_add(loop, &r->signals, EPOLLIN);
+}
+
+int role_listen(struct role *r, struct loop *loop, const struct ipc_permit permits[IPC_TYPES],
+		void (*told)(struct role *, struct ipc_message *), void (*terminate)(struct role *),
+		void *user)
+{
+	r->user = user;
+	r->permits = permits;
+	r->told = told;
+	r->terminate = terminate;
+	if (fcntl(r->channel_fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	r->channel = (struct loop_io){.fd = r->channel_fd, .ready = channel_ready};
+	int error = loop_add(loop, &r->channel, EPOLLIN);
+	return error < 0 ? error : signals_listen(r, loop);
+}
+
+bool role_report_sinks(const struct role *r, const struct log *log)
+{
+	bool broken = false;
+	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
+		broken = broken || log->sinks[kind].broken;
+	if (broken)
+		(void)ipc_send(r->channel_fd, IPC_LOG_BROKEN, NULL, 0, NULL, 0);
+	return broken;
+}
+
+void role_release(struct role *r)
+{
+	fd_close(&r->signals.fd);
+	log_close(&r->log);
+	ipc_slots_unmap(r->slots, r->slots_count);
+	conf_free(r->conf);
+}

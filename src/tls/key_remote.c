@@ -1,0 +1,187 @@
+/*
+ * Runs in a worker's loop, in the middle of a handshake. Must never wait past its deadline, nor
+ * take an answer that belongs to another request.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "ipc/key.h"
+#include "tls/key.h"
+#include "tls/scheme.h"
+
+struct remote_key {
+	struct tls_signer *signer;
+	unsigned index;
+	gnutls_pk_algorithm_t pk;
+	unsigned bits;
+};
+
+int tls_signer_init(struct tls_signer *s, int fd)
+{
+	const struct timeval limit = {.tv_sec = TLS_SIGN_DEADLINE_MS / 1000,
+				      .tv_usec = TLS_SIGN_DEADLINE_MS % 1000 * 1000L};
+	*s = (struct tls_signer){.fd = fd};
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int fail(struct tls_signer *s, const char *why)
+{
+	s->failure = why;
+	return GNUTLS_E_PK_SIGN_FAILED;
+}
+
+/* Has anything come since? Whatever it is, it is too late for its request. */
+static bool is_back(struct tls_signer *s, uint64_t now_ms)
+{
+	struct ipc_key_answer late;
+	while (ipc_key_receive_answer(s->fd, MSG_DONTWAIT, &late) == 1)
+		s->silent = false;
+	if (now_ms >= s->until_ms)
+		s->silent = false;
+	return !s->silent;
+}
+
+static int time_out(struct tls_signer *s)
+{
+	s->silent = true;
+	s->until_ms = clock_ms() + TLS_SIGN_PAUSE_MS;
+	s->timeouts++;
+	return fail(s, "the keyholder has not answered in time");
+}
+
+/* The answer to this request, or IPC_KEY_AGAIN where that is heeded. */
+static int await(struct tls_signer *s, uint64_t id, bool heed_again, uint64_t deadline_ms,
+		 struct ipc_key_answer *answer)
+{
+	do {
+		int n = ipc_key_receive_answer(s->fd, 0, answer);
+		if (n == 1 && (answer->id == id || (heed_again && answer->status == IPC_KEY_AGAIN)))
+			return 0;
+		if (n == -EBADMSG)
+			return fail(s, "the keyholder answers nonsense");
+		if (n != 1 && n != -EAGAIN)
+			return fail(s, "the keyholder is gone");
+	} while (clock_ms() < deadline_ms);
+	return time_out(s);
+}
+
+/* One request and its answer. When the keyholder is replaced under it, it is asked once more: once,
+ * so that what has killed a keyholder does not go on doing so. */
+static int ask(struct tls_signer *s, struct ipc_key_request *request, struct ipc_key_answer *answer)
+{
+	uint64_t now_ms = clock_ms(), deadline_ms = now_ms + TLS_SIGN_DEADLINE_MS;
+	int error;
+	if (s->silent && !is_back(s, now_ms))
+		return fail(s, "the keyholder does not answer");
+	for (unsigned asked = 1;; asked++) {
+		request->id = ++s->last_id;
+		while ((error = ipc_key_ask(s->fd, request)) == -EAGAIN)
+			if (clock_ms() >= deadline_ms)
+				return time_out(s);
+		if (error < 0)
+			return fail(s, "the keyholder cannot be reached");
+		if ((error = await(s, request->id, asked == 1, deadline_ms, answer)) < 0)
+			return error;
+		if (answer->id == request->id)
+			break;
+	}
+	if (answer->status == IPC_KEY_REFUSED)
+		return fail(s, "the keyholder has refused to sign");
+	return answer->status == IPC_KEY_SIGNED ? 0 : fail(s, "the keyholder could not sign");
+}
+
+static int sign(void *userdata, gnutls_sign_algorithm_t algorithm, const gnutls_datum_t *data,
+		gnutls_datum_t *signature)
+{
+	const struct remote_key *key = userdata;
+	const struct tls_scheme *scheme = tls_scheme_by_sign(key->pk, algorithm, data);
+	struct ipc_key_request request = {.key = (uint16_t)key->index};
+	struct ipc_key_answer answer;
+	gnutls_datum_t digest;
+	if (scheme == NULL || data->size > sizeof(request.data))
+		return fail(key->signer, "no such signature is made here");
+	if (!tls_scheme_check(scheme, data, &digest)) /* a keyholder would refuse it */
+		return fail(key->signer, "an EdDSA key signs under TLS 1.3 only");
+	request.scheme = scheme->code;
+	request.len = (uint16_t)data->size;
+	memcpy(request.data, data->data, data->size);
+	int error = ask(key->signer, &request, &answer);
+	if (error < 0)
+		return error;
+	signature->data = gnutls_malloc(answer.len);
+	if (signature->data == NULL)
+		return GNUTLS_E_MEMORY_ERROR;
+	memcpy(signature->data, answer.signature, answer.len);
+	signature->size = answer.len;
+	return 0;
+}
+
+static int sign_data(gnutls_privkey_t handle, gnutls_sign_algorithm_t algorithm, void *userdata,
+		     unsigned flags, const gnutls_datum_t *data, gnutls_datum_t *signature)
+{
+	(void)handle;
+	(void)flags;
+	return sign(userdata, algorithm, data, signature);
+}
+
+static int sign_hash(gnutls_privkey_t handle, gnutls_sign_algorithm_t algorithm, void *userdata,
+		     unsigned flags, const gnutls_datum_t *hash, gnutls_datum_t *signature)
+{
+	(void)handle;
+	(void)flags;
+	return sign(userdata, algorithm, hash, signature);
+}
+
+/* All three must be answered: without HAVE_SIGN_ALGO, RSA is silently kept from TLS 1.3. */
+static int info(gnutls_privkey_t handle, unsigned flags, void *userdata)
+{
+	const struct remote_key *key = userdata;
+	(void)handle;
+	if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO)
+		return (int)key->pk;
+	if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO_BITS)
+		return (int)key->bits;
+	if (flags & GNUTLS_PRIVKEY_INFO_HAVE_SIGN_ALGO)
+		return tls_scheme_by_sign(key->pk,
+					  (gnutls_sign_algorithm_t)GNUTLS_FLAGS_TO_SIGN_ALGO(flags),
+					  NULL) != NULL;
+	return -1;
+}
+
+static void release(gnutls_privkey_t handle, void *userdata)
+{
+	(void)handle;
+	free(userdata);
+}
+
+int tls_key_remote(struct tls_signer *signer, unsigned index, gnutls_pubkey_t public,
+		   gnutls_privkey_t *ret)
+{
+	unsigned bits = 0;
+	int pk = gnutls_pubkey_get_pk_algorithm(public, &bits);
+	gnutls_privkey_t handle = NULL;
+	if (pk < 0)
+		return pk;
+	struct remote_key *key = malloc(sizeof(*key));
+	if (key == NULL)
+		return GNUTLS_E_MEMORY_ERROR;
+	*key = (struct remote_key){
+	    .signer = signer, .index = index, .pk = (gnutls_pk_algorithm_t)pk, .bits = bits};
+	int error = gnutls_privkey_init(&handle);
+	if (error >= 0)
+		error = gnutls_privkey_import_ext4(handle, key, sign_data, sign_hash, NULL, release,
+						   info, 0);
+	if (error < 0) {
+		gnutls_privkey_deinit(handle);
+		free(key);
+		return error;
+	}
+	*ret = handle;
+	return 0;
+}
