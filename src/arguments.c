@@ -13,7 +13,14 @@
 #define USAGE_STATUS 2
 #define WORKERS_MAX  64
 
-enum { OPTION_CERTIFICATE = 256, OPTION_KEY, OPTION_CHILD };
+enum {
+	OPTION_CERTIFICATE = 256,
+	OPTION_KEY,
+	OPTION_CHILD,
+	OPTION_ATTEMPTS,
+	OPTION_JSON,
+	OPTION_WITHOUT
+};
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'f'},
@@ -29,6 +36,15 @@ static const struct option options[] = {
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
     {"child", no_argument, NULL, OPTION_CHILD},
+    {"attempts", required_argument, NULL, OPTION_ATTEMPTS},
+    {0},
+};
+
+static const struct option selftest_options[] = {
+    {"config", required_argument, NULL, 'f'},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"without", required_argument, NULL, OPTION_WITHOUT},
+    {"help", no_argument, NULL, 'h'},
     {0},
 };
 
@@ -37,6 +53,7 @@ void arguments_usage(void)
 	puts(
 	    "usage: bulkhead [-tTDvVh] [-f FILE | -p LIST] [-w N] [-P FILE]\n"
 	    "                [--certificate FILE --key FILE]\n"
+	    "       bulkhead selftest [-f FILE] [--json] [--without LAYER]\n"
 	    "\n"
 	    "An HTTPS server with a process of its own for every port. Without a configuration it\n"
 	    "serves ports 8000, 8001 and 8002.\n"
@@ -53,6 +70,14 @@ void arguments_usage(void)
 	    "  -v, --verbose           log why connections end, too\n"
 	    "  -V, --version           print the version\n"
 	    "  -h, --help              print this\n"
+	    "\n"
+	    "selftest serves the same on other ports and with throwaway keys, and tries what "
+	    "somebody\n"
+	    "who has taken over one of its processes would; exit 0 or 1.\n"
+	    "\n"
+	    "  -f, --config FILE       the configuration\n"
+	    "      --json              for machines\n"
+	    "      --without LAYER     leave one out: seccomp, landlock, user, chroot, keyholder\n"
 	    "\n"
 	    "SIGINT and SIGTERM stop it gracefully; a second one at once.");
 }
@@ -118,10 +143,51 @@ static void combinations_check(const struct arguments *a)
 		refuse("--certificate and --key go together");
 }
 
+/* getopt_long has said what is wrong. */
+static void __attribute__((noreturn)) refuse_option(void)
+{
+	fputs("Try 'bulkhead --help'.\n", stderr);
+	exit(USAGE_STATUS);
+}
+
+/* argv[0] is "selftest". The pair is never read: the selftest makes its own. */
+static void selftest_parse(struct arguments *a, int argc, char **argv)
+{
+	int c;
+	a->mode = MODE_SELFTEST;
+	while ((c = getopt_long(argc, argv, "+f:h", selftest_options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			a->config = optarg;
+			break;
+		case OPTION_JSON:
+			a->json = true;
+			break;
+		case OPTION_WITHOUT:
+			if (!selftest_without_parse(optarg, &a->without))
+				refuse("there is no layer '%s'", optarg);
+			break;
+		case 'h':
+			a->mode = MODE_HELP;
+			return;
+		default:
+			refuse_option();
+		}
+	}
+	if (optind < argc)
+		refuse("what is '%s'? there are only options", argv[optind]);
+	if (a->config == NULL)
+		a->certificate = a->key = "throwaway";
+}
+
 void arguments_parse(struct arguments *a, int argc, char **argv)
 {
 	*a = (struct arguments){.mode = MODE_SERVE};
 	int c;
+	if (argc > 1 && strcmp(argv[1], "selftest") == 0) {
+		selftest_parse(a, argc - 1, argv + 1);
+		return;
+	}
 	while ((c = getopt_long(argc, argv, "+f:tTp:w:P:DvVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
@@ -162,10 +228,13 @@ void arguments_parse(struct arguments *a, int argc, char **argv)
 			return;
 		case OPTION_CHILD:
 			a->mode = MODE_CHILD;
+			a->attempts = argv[optind];
 			return;
-		default: /* getopt_long has said what is wrong */
-			fputs("Try 'bulkhead --help'.\n", stderr);
-			exit(USAGE_STATUS);
+		case OPTION_ATTEMPTS:
+			a->attempts = optarg;
+			break;
+		default:
+			refuse_option();
 		}
 	}
 	if (optind < argc)

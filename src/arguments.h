@@ -8,13 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "selftest/selftest.h"
+
 enum arguments_mode {
 	MODE_SERVE,
-	MODE_TEST,    /* -t */
-	MODE_DUMP,    /* -T */
-	MODE_VERSION, /* -V */
-	MODE_HELP,    /* -h */
-	MODE_CHILD    /* --child: how the master starts its own binary */
+	MODE_TEST,     /* -t */
+	MODE_DUMP,     /* -T */
+	MODE_VERSION,  /* -V */
+	MODE_HELP,     /* -h */
+	MODE_SELFTEST, /* selftest, the first word */
+	MODE_CHILD     /* --child: how the master starts its own binary */
 };
 
 struct arguments {
@@ -28,6 +31,9 @@ struct arguments {
 	const char *pid_file;
 	bool daemonize;
 	bool verbose;
+	bool json;                     /* selftest */
+	enum selftest_without without; /* selftest */
+	char *attempts; /* behind --child, or for children: the selftest's; NULL: serves */
 };
 
 /* Ends the process with status 2 and a hint when the words are wrong. */

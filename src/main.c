@@ -1,6 +1,7 @@
 /*
- * From arguments to a role: a check (-t), a dump (-T), the master, or, on the master's order, a
- * worker. What happens before the role begins happens here; what a role does is its own folder's.
+ * From arguments to a role: a check (-t), a dump (-T), a selftest, the master, or, on the master's
+ * order, a worker or keyholder. What happens before the role begins happens here; what a role does
+ * is its own folder's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include "keyholder/keyholder.h"
 #include "master/master.h"
 #include "role/role.h"
+#include "selftest/selftest.h"
 #include "tls/context.h"
 #include "worker/worker.h"
 
@@ -204,8 +206,10 @@ static int serve(const struct arguments *a)
 	if (a->daemonize && conf->log.console)
 		fputs("bulkhead: warning: in the background there is no console to log to\n",
 		      stderr);
-	struct master_options options = {
-	    .daemonized = a->daemonize, .ready_fd = -1, .verbose = a->verbose};
+	struct master_options options = {.daemonized = a->daemonize,
+					 .ready_fd = -1,
+					 .verbose = a->verbose,
+					 .child_option = a->attempts};
 	if (a->pid_file != NULL)
 		options.pid_file = pid_file_open(a->pid_file);
 	if (a->daemonize)
@@ -215,11 +219,24 @@ static int serve(const struct arguments *a)
 	return status;
 }
 
-static int child(void)
+static int child(const struct arguments *a)
 {
 	struct role role;
-	role_begin(&role, CHANNEL_FD, worker_threads_built, NULL);
+	role_begin(&role, CHANNEL_FD, worker_threads_built,
+		   a->attempts != NULL ? selftest_hook(a->attempts) : NULL);
 	return role.start.role == IPC_KEYHOLDER ? keyholder_main(&role) : worker_main(&role);
+}
+
+static int selftest(const struct arguments *a)
+{
+	const struct selftest_options options = {.json = a->json, .without = a->without};
+	struct conf *conf;
+	standard_streams_ensure();
+	if (conf_get(a, &conf) < 0)
+		return EX_CONFIG;
+	int status = selftest_main(conf, &options);
+	conf_free(conf);
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -246,7 +263,10 @@ int main(int argc, char **argv)
 		break;
 	case MODE_CHILD:
 		(void)prctl(PR_SET_NAME, "bulkhead");
-		status = child();
+		status = child(&a);
+		break;
+	case MODE_SELFTEST:
+		status = selftest(&a);
 		break;
 	case MODE_SERVE:
 		status = serve(&a);

@@ -125,6 +125,19 @@ static void descriptors_raise(void)
 	}
 }
 
+/* A terminal is open for reading, too, and children inherit it: one that is taken over would read
+ * what is typed there. A socket, or somebody else's terminal, cannot be narrowed and stays. */
+static void error_stream_narrow(void)
+{
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+	if (flags < 0 || (flags & O_ACCMODE) != O_RDWR)
+		return;
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)dup2(fd, STDERR_FILENO);
+	fd_close(&fd);
+}
+
 /* Above every descriptor that a child has at a fixed place. */
 static int high_open(const char *path, int flags)
 {
@@ -145,6 +158,7 @@ static void master_init(struct master *m, const struct conf *conf,
 	descriptors_raise();
 	m->null_fd = high_open("/dev/null", O_RDWR);
 	m->exe_fd = high_open("/proc/self/exe", O_PATH);
+	error_stream_narrow();
 	m->environment = environment_for_children();
 	m->ports = calloc(m->ports_count, sizeof(*m->ports));
 	if (m->ports == NULL || m->environment == NULL)

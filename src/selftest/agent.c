@@ -1,0 +1,136 @@
+/*
+ * Runs in the children of the selftest's master, and only there: what it opens before the drop is
+ * what a leak would hand an attacker, and afterwards it does what it is ordered to, with what the
+ * sandbox has left of the process. Must never be in a process that serves others.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "attempts.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "selftest/selftest.h"
+
+#define KEY_FILE_MAX 65536
+
+/* --- before the drop -------------------------------------------------------------------------- */
+
+static int connect_back(const char *path)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t len = strlen(path);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0 || len >= sizeof(to.sun_path))
+		fatal(EX_OSERR, "the selftest cannot be reached");
+	memcpy(to.sun_path, path, len);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		fatal(EX_OSERR, "the selftest cannot be reached: %s", strerror(errno));
+	return fd;
+}
+
+/* The first that was handed of a kind; it stays the role's. */
+static int handed(const struct role *r, enum ipc_handed kind)
+{
+	size_t at = 0;
+	for (unsigned k = 0; k < kind; k++)
+		at += r->start.counts[k];
+	return r->start.counts[kind] > 0 ? r->fds[at] : -1;
+}
+
+static void key_keep(struct agent *a, const struct role *r)
+{
+	size_t len;
+	int fd = open(r->port->certificates[0].key, O_RDONLY | O_CLOEXEC);
+	int error = fd < 0 ? -errno : fd_read_all(fd, KEY_FILE_MAX, &a->kept, &len);
+	fd_close(&fd);
+	if (error < 0)
+		fatal(EX_OSERR, "the key cannot be read: %s", strerror(-error));
+}
+
+static void begun(void *arg, const struct role *r)
+{
+	struct agent *a = arg;
+	a->io.fd = connect_back(a->path);
+	a->root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	a->exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	a->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	a->tcp4_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	a->tcp6_fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	a->unix_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	a->key_fd = handed(r, IPC_FD_KEY_CHANNEL);
+	a->listener_fd = handed(r, IPC_FD_LISTENER);
+	a->datagram_fd = r->log.sinks[LOG_SINK_SYSLOG].fd;
+	a->maps = malloc(MAPS_ROOM);
+	if (a->root_fd < 0 || a->exe_fd < 0 || a->maps_fd < 0 || a->tcp4_fd < 0 || a->unix_fd < 0 ||
+	    a->maps == NULL)
+		fatal(EX_OSERR, "the attempts cannot be prepared: %s", strerror(errno));
+	if (a->keep_key && r->start.role == IPC_WORKER)
+		key_keep(a, r);
+}
+
+/* --- after the seal --------------------------------------------------------------------------- */
+
+static void order_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct agent *a = (struct agent *)io;
+	struct order o;
+	(void)loop;
+	(void)events;
+	ssize_t n = recv(io->fd, &o, sizeof(o), 0);
+	if (n != (ssize_t)sizeof(o) || o.attempt >= attempts_count)
+		_exit(EX_UNAVAILABLE); /* the selftest is gone */
+	o.path[PATH_ROOM - 1] = '\0';
+	const struct answer answer = {.result = attempts[o.attempt].try(a, &o)};
+	(void)send(io->fd, &answer, sizeof(answer), MSG_NOSIGNAL);
+}
+
+static void sealed(void *arg, struct role *r, struct loop *loop)
+{
+	struct agent *a = arg;
+	const struct hello hello = {.role = r->start.role,
+				    .port = r->start.port,
+				    .number = r->start.number,
+				    .pid = getpid(),
+				    .counters = (uintptr_t)r->slots,
+				    .level = r->level};
+	a->io.ready = order_ready;
+	if (send(a->io.fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ||
+	    loop_add(loop, &a->io, EPOLLIN) < 0)
+		_exit(EX_UNAVAILABLE);
+}
+
+/* --- the argument ----------------------------------------------------------------------------- */
+
+/* "LAYERS,KEEP,PATH", the first two as numbers; NULL when it is not so. */
+static const char *argument_parse(const char *s, struct agent *a)
+{
+	char *end;
+	a->hook.leave_out = (unsigned)strtoul(s, &end, 10);
+	if (end == s || *end != ',')
+		return NULL;
+	s = end + 1;
+	a->keep_key = strtoul(s, &end, 10) != 0;
+	return end == s || *end != ',' ? NULL : end + 1;
+}
+
+const struct role_hook *selftest_hook(const char *argument)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	if (a == NULL)
+		fatal(EX_OSERR, "out of memory");
+	a->hook = (struct role_hook){.begun = begun, .sealed = sealed, .arg = a};
+	a->path = argument_parse(argument, a);
+	if (a->path == NULL)
+		fatal(EX_USAGE, "this is started by bulkhead selftest only");
+	return &a->hook;
+}

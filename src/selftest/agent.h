@@ -1,0 +1,101 @@
+/*
+ * What the selftest and its agents in the children share: src/selftest only.
+ *
+ * They talk over one SOCK_SEQPACKET connection per child: the agent says who it is (struct hello),
+ * then answers orders one by one. Both are the same binary, so the layout is the machine's.
+ */
+#ifndef SELFTEST_AGENT_H
+#define SELFTEST_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/loop.h"
+#include "role/role.h"
+
+#define NEEDLE_BYTES 32
+#define NEEDLES_MAX  12
+#define NEEDLE_MASK  0x5a /* so that what tells of a key is not found as one */
+#define PATH_ROOM    512
+
+struct needle {
+	uint8_t masked[NEEDLE_BYTES];
+};
+
+struct hello {
+	uint32_t role; /* enum ipc_role */
+	uint32_t port;
+	uint32_t number;
+	int32_t pid;
+	uint64_t counters; /* where its slot is in its memory */
+	struct sandbox_level level;
+};
+
+struct order {
+	uint32_t attempt; /* index in attempts[] */
+	int32_t pid;      /* of the process that it is about */
+	uint32_t port;    /* of the other port */
+	uint32_t needles_count;
+	uint64_t address; /* in that process's memory */
+	char path[PATH_ROOM];
+	struct needle needles[NEEDLES_MAX];
+};
+
+struct answer {
+	int32_t result; /* negative: -errno; else it went through */
+};
+
+/* In a child. What it holds beside its role's own is what a leak would give an attacker: made
+ * before the drop. */
+struct agent {
+	struct loop_io io; /* first */
+	struct role_hook hook;
+	bool keep_key;
+	const char *path; /* where the selftest listens */
+	int root_fd;      /* of "/" */
+	int exe_fd;       /* O_PATH of this program */
+	int maps_fd;      /* /proc/self/maps, to be read once */
+	int tcp4_fd;      /* not connected */
+	int tcp6_fd;      /* the same; -1: no IPv6 here */
+	int unix_fd;      /* the same */
+	int key_fd;       /* the role's: its first key channel; -1 in a keyholder */
+	int listener_fd;  /* the role's */
+	int datagram_fd;  /* the role's: its log's */
+	uint64_t last_id; /* on the key channel */
+	char *maps;       /* room for what is read of maps_fd */
+	char *kept;       /* the key's file, if it was told to read that; never used */
+};
+#define MAPS_ROOM (512 << 10)
+
+/* An attempt's work: -errno when it was refused, else what it got is 0 or more. */
+typedef int attempt_fn(struct agent *, const struct order *);
+
+/* try_file.c: openat(2) by the leaked root; by the path itself; for writing; after fchdir(2) to
+ * that root; making one */
+attempt_fn try_open_leaked, try_open_path, try_open_write, try_open_moved, try_create;
+/* try_process.c */
+attempt_fn try_vm_read, try_vm_write, try_ptrace, try_kill, try_tgkill, try_pidfd_steal,
+    try_pidfd_signal, try_setns;
+/* try_network.c */
+attempt_fn try_socket4, try_socket6, try_socket_unix, try_socket_netlink, try_connect4,
+    try_connect6, try_connect_path, try_connect_abstract, try_bind, try_listen, try_datagram,
+    try_fastopen, try_read_error;
+/* try_kernel.c */
+attempt_fn try_fork, try_exec, try_memfd, try_map_exec, try_protect_exec, try_namespace,
+    try_io_uring, try_bpf, try_perf, try_userfaultfd, try_keyctl, try_mount, try_setuid,
+    try_raise_files, try_raise_processes, try_dumpable, try_terminal, try_32bit, try_x32;
+/* try_key.c: 0 when a signature came, -EKEYREJECTED when the keyholder refused */
+attempt_fn try_key_proper, try_key_short, try_key_length, try_key_id, try_key_oversized,
+    try_key_index, try_key_foreign, try_key_digest, try_key_certificate, try_key_raw;
+/* try_memory.c: how many of the needles are in this process's memory */
+attempt_fn try_scan;
+
+/* memory.c: a line of proc_pid_maps(5): its range, if that can be read (reading [vvar] may fault,
+ * and [vsyscall] does). */
+bool map_parse(const char *line, uint64_t *ret_from, uint64_t *ret_to);
+
+/* memory.c: how often a needle stands in these bytes. */
+size_t needle_count(const struct needle *, const uint8_t *data, size_t len);
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * The table of attempts. Data for the selftest and for its agents; must never say of what nothing
+ * refuses that it is refused.
+ */
+#include "attempts.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+
+#define BOTH (ROLE_WORKER | ROLE_KEYHOLDER)
+
+/* In the first round: the same whoever has started it. */
+#define WHOLE(...)                  \
+	{                           \
+		{__VA_ARGS__},      \
+		{                   \
+			__VA_ARGS__ \
+		}                   \
+	}
+#define ENDED(name)   WHOLE(.kind = EXPECT_END, .call = SYS_##name)
+#define ENDED_UNNAMED WHOLE(.kind = EXPECT_END, .call = -1)
+#define ANSWERED(k)   WHOLE(.kind = (k))
+
+/* In the second: what is below the list of system calls. */
+#define REFUSED(error, abi)                                                  \
+	{                                                                    \
+		.kind = EXPECT_ERROR, .errors = {(error)}, .landlock = (abi) \
+	}
+#define UNTESTED(why)                                    \
+	{                                                \
+		.kind = EXPECT_UNTESTED, .reason = (why) \
+	}
+#define BELOW(error, abi)                                \
+	{                                                \
+		REFUSED(error, abi), REFUSED(error, abi) \
+	}
+
+/* A row that is only tried with everything on ends behind its first round. */
+#define ROW(text, roles, function, target, path, ...)                \
+	{                                                            \
+		text, roles, function, TARGET_##target, PATH_##path, \
+		{                                                    \
+			__VA_ARGS__                                  \
+		}                                                    \
+	}
+
+#define ROOT_ONLY "only an empty root would refuse it"
+
+const struct attempt attempts[] = {
+    /* the control of what follows, and what must be known before processes end */
+    ROW("find the port's private key in its memory", ROLE_WORKER, try_scan, NONE, NONE,
+	ANSWERED(EXPECT_ABSENCE)),
+    ROW("find the port's private key in its memory (control)", ROLE_KEYHOLDER, try_scan, NONE, NONE,
+	ANSWERED(EXPECT_PRESENCE)),
+
+    /* the keyholder, over the worker's own channel */
+    ROW("ask for a signature as TLS does (control)", ROLE_WORKER, try_key_proper, NONE, NONE,
+	ANSWERED(EXPECT_SUCCESS)),
+    ROW("ask with the index of a key that is not there", ROLE_WORKER, try_key_index, NONE, NONE,
+	ANSWERED(EXPECT_REFUSAL)),
+    ROW("ask for an RSA signature of an ECDSA key", ROLE_WORKER, try_key_foreign, NONE, NONE,
+	ANSWERED(EXPECT_REFUSAL)),
+    ROW("ask with a digest of the wrong length", ROLE_WORKER, try_key_digest, NONE, NONE,
+	ANSWERED(EXPECT_REFUSAL)),
+    ROW("ask to sign a certificate (Ed25519)", ROLE_WORKER, try_key_certificate, NONE, NONE,
+	ANSWERED(EXPECT_REFUSAL)),
+    ROW("ask for an RSA operation on bare bytes", ROLE_WORKER, try_key_raw, NONE, NONE,
+	ANSWERED(EXPECT_REFUSAL)),
+    ROW("send the keyholder a packet that is too short", ROLE_WORKER, try_key_short, NONE, NONE,
+	ANSWERED(EXPECT_KILL)),
+    ROW("send it a length that is not the packet's", ROLE_WORKER, try_key_length, NONE, NONE,
+	ANSWERED(EXPECT_KILL)),
+    ROW("send it an id of 0", ROLE_WORKER, try_key_id, NONE, NONE, ANSWERED(EXPECT_KILL)),
+    ROW("send it 64 KiB", ROLE_WORKER, try_key_oversized, NONE, NONE, ANSWERED(EXPECT_KILL)),
+
+    /* files */
+    /* in the form that malloc(3) of glibc needs refused, not ended; and in any other */
+    ROW("read /etc/passwd", BOTH, try_open_path, NONE, PASSWD,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES}), {REFUSED(ENOENT, 0), REFUSED(EACCES, 1)}),
+    ROW("write /etc/passwd", BOTH, try_open_write, NONE, PASSWD, ENDED(openat),
+	{REFUSED(ENOENT, 0), REFUSED(EACCES, 0)}),
+    ROW("read /etc/passwd by a leaked descriptor of /", BOTH, try_open_leaked, NONE, PASSWD,
+	ENDED(openat), BELOW(EACCES, 1)),
+    ROW("go to a leaked / and read /etc/passwd", BOTH, try_open_moved, NONE, PASSWD, ENDED(fchdir),
+	BELOW(EACCES, 1)),
+    ROW("read its own port's key file", BOTH, try_open_leaked, NONE, OWN_KEY, ENDED(openat),
+	BELOW(EACCES, 1)),
+    ROW("read another port's key file", BOTH, try_open_leaked, NONE, OTHER_KEY, ENDED(openat),
+	BELOW(EACCES, 1)),
+    ROW("make a file", BOTH, try_create, NONE, NEW, ENDED(openat), BELOW(EACCES, 1)),
+
+    ROW("read the terminal that its standard error is", BOTH, try_read_error, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EBADF})),
+
+    /* other processes */
+    ROW("read the master's memory (/proc/PID/mem)", BOTH, try_open_leaked, MASTER, TARGET_MEMORY,
+	ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read the master's memory (process_vm_readv)", BOTH, try_vm_read, MASTER, NONE,
+	ENDED(process_vm_readv), BELOW(EPERM, 0)),
+    ROW("trace the master", BOTH, try_ptrace, MASTER, NONE, ENDED(ptrace), BELOW(EPERM, 0)),
+    ROW("signal the master", BOTH, try_kill, MASTER, NONE, ENDED(kill),
+	{REFUSED(EPERM, 0), REFUSED(EPERM, 6)}),
+    ROW("signal a thread of the master", BOTH, try_tgkill, MASTER, NONE, ENDED(tgkill),
+	{REFUSED(EPERM, 0), REFUSED(EPERM, 6)}),
+    ROW("signal the master by a pidfd", BOTH, try_pidfd_signal, MASTER, NONE, ENDED(pidfd_open),
+	{REFUSED(EPERM, 0), REFUSED(EPERM, 6)}),
+    ROW("take a descriptor of the master's", BOTH, try_pidfd_steal, MASTER, NONE, ENDED(pidfd_open),
+	BELOW(EPERM, 0)),
+    ROW("read another port's worker (/proc/PID/mem)", BOTH, try_open_leaked, OTHER_WORKER,
+	TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read another port's worker (process_vm_readv)", BOTH, try_vm_read, OTHER_WORKER, NONE,
+	ENDED(process_vm_readv), BELOW(EPERM, 0)),
+    ROW("write another port's counters", BOTH, try_vm_write, OTHER_WORKER, NONE,
+	ENDED(process_vm_writev), BELOW(EPERM, 0)),
+    ROW("trace another port's worker", BOTH, try_ptrace, OTHER_WORKER, NONE, ENDED(ptrace),
+	BELOW(EPERM, 0)),
+    ROW("signal another port's worker", BOTH, try_kill, OTHER_WORKER, NONE, ENDED(kill),
+	BELOW(EPERM, 6)),
+    ROW("read another port's keyholder (/proc/PID/mem)", BOTH, try_open_leaked, OTHER_KEYHOLDER,
+	TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read another port's keyholder (process_vm_readv)", BOTH, try_vm_read, OTHER_KEYHOLDER,
+	NONE, ENDED(process_vm_readv), BELOW(EPERM, 0)),
+    ROW("signal another port's keyholder", BOTH, try_kill, OTHER_KEYHOLDER, NONE, ENDED(kill),
+	BELOW(EPERM, 6)),
+    ROW("read its own keyholder (/proc/PID/mem)", ROLE_WORKER, try_open_leaked, PARTNER,
+	TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read its own keyholder (process_vm_readv)", ROLE_WORKER, try_vm_read, PARTNER, NONE,
+	ENDED(process_vm_readv), BELOW(EPERM, 0)),
+    ROW("trace its own keyholder", ROLE_WORKER, try_ptrace, PARTNER, NONE, ENDED(ptrace),
+	BELOW(EPERM, 0)),
+    ROW("signal its own keyholder", ROLE_WORKER, try_kill, PARTNER, NONE, ENDED(kill),
+	BELOW(EPERM, 6)),
+
+    /* the network and other sockets */
+    ROW("make an IPv4 socket", BOTH, try_socket4, NONE, NONE, ENDED(socket)),
+    ROW("make an IPv6 socket", BOTH, try_socket6, NONE, NONE, ENDED(socket)),
+    ROW("make a unix socket", BOTH, try_socket_unix, NONE, NONE, ENDED(socket)),
+    ROW("make a netlink socket", BOTH, try_socket_netlink, NONE, NONE, ENDED(socket)),
+    ROW("connect out over a leaked socket, IPv4", BOTH, try_connect4, NONE, NONE, ENDED(connect),
+	BELOW(EACCES, 4)),
+    ROW("connect out over a leaked socket, IPv6", BOTH, try_connect6, NONE, NONE, ENDED(connect),
+	BELOW(EACCES, 4)),
+    ROW("connect to a unix socket by its path", BOTH, try_connect_path, NONE, SOCKET,
+	ENDED(connect), {REFUSED(ENOENT, 0), UNTESTED(ROOT_ONLY)}),
+    ROW("connect to an abstract unix socket", BOTH, try_connect_abstract, NONE, ABSTRACT,
+	ENDED(connect), BELOW(EPERM, 6)),
+    ROW("write to a unix socket's path over the log's socket", BOTH, try_datagram, NONE, DATAGRAM,
+	{{.kind = EXPECT_ERROR, .errors = {ENOENT}}, UNTESTED(ROOT_ONLY)}),
+    ROW("bind a leaked socket", BOTH, try_bind, NONE, NONE, ENDED(bind), BELOW(EACCES, 4)),
+    ROW("listen on a leaked socket", BOTH, try_listen, NONE, NONE, ENDED(listen)),
+
+    /* more of itself */
+    ROW("fork", BOTH, try_fork, NONE, NONE, ENDED(clone), BELOW(EAGAIN, 0)),
+    ROW("exec a leaked descriptor of a program", BOTH, try_exec, NONE, NONE, ENDED(execveat),
+	BELOW(EACCES, 1)),
+    ROW("make a file in memory, to exec it", BOTH, try_memfd, NONE, NONE, ENDED(memfd_create)),
+    ROW("map executable memory", BOTH, try_map_exec, NONE, NONE, ENDED(mmap)),
+    ROW("make its memory executable", BOTH, try_protect_exec, NONE, NONE, ENDED(mprotect)),
+    ROW("let others read its memory (PR_SET_DUMPABLE)", BOTH, try_dumpable, NONE, NONE,
+	ENDED(prctl)),
+
+    /* more rights */
+    ROW("become root", BOTH, try_setuid, NONE, NONE, ENDED(setuid), BELOW(EPERM, 0)),
+    ROW("make a user namespace", BOTH, try_namespace, NONE, NONE, ENDED(unshare), BELOW(EPERM, 0)),
+    ROW("enter the master's namespaces", BOTH, try_setns, MASTER, NONE, ENDED(pidfd_open),
+	BELOW(EPERM, 0)),
+    ROW("mount", BOTH, try_mount, NONE, NONE, ENDED(mount), BELOW(EPERM, 0)),
+    ROW("raise its limit of descriptors", BOTH, try_raise_files, NONE, NONE, ENDED(prlimit64),
+	BELOW(EPERM, 0)),
+    ROW("raise its limit of processes", BOTH, try_raise_processes, NONE, NONE, ENDED(prlimit64),
+	BELOW(EPERM, 0)),
+
+    /* the kernel's rarer doors */
+    ROW("io_uring_setup", BOTH, try_io_uring, NONE, NONE, ENDED(io_uring_setup), BELOW(EPERM, 0)),
+    ROW("bpf", BOTH, try_bpf, NONE, NONE, ENDED(bpf), BELOW(EPERM, 0)),
+    ROW("perf_event_open", BOTH, try_perf, NONE, NONE, ENDED(perf_event_open), BELOW(EPERM, 0)),
+    ROW("userfaultfd", BOTH, try_userfaultfd, NONE, NONE, ENDED(userfaultfd), BELOW(EPERM, 0)),
+    ROW("keyctl", BOTH, try_keyctl, NONE, NONE, ENDED(keyctl), BELOW(EPERM, 0)),
+    ROW("type on a terminal (TIOCSTI)", BOTH, try_terminal, NONE, NONE, ENDED(ioctl),
+	BELOW(EPERM, 0)),
+    ROW("a 32-bit system call", BOTH, try_32bit, NONE, NONE, ENDED_UNNAMED, ENDED_UNNAMED),
+    ROW("an x32 system call", BOTH, try_x32, NONE, NONE, ENDED_UNNAMED, ENDED_UNNAMED),
+
+    /* last of all, since no worker of the port can accept after it */
+    ROW("connect out over its listener, undone (TCP Fast Open)", ROLE_WORKER, try_fastopen, NONE,
+	NONE, ENDED(shutdown)),
+};
+const size_t attempts_count = sizeof(attempts) / sizeof(attempts[0]);

@@ -1,0 +1,166 @@
+/* Runs in the selftest. Must never let pass what was refused otherwise than expected: then another
+ * layer was there than the one that is to be shown. */
+#include "judge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ENDED_BY_SANDBOX "was ended by its sandbox for "
+
+#define put(array, ...) (void)snprintf(array, sizeof(array), __VA_ARGS__)
+
+bool judge_beforehand(const struct expectation *e, unsigned landlock, struct row *row)
+{
+	if (e->kind == EXPECT_UNTESTED)
+		put(row->result, "%s", e->reason);
+	else if (e->landlock > landlock)
+		put(row->result, "Landlock %u of this kernel is too old", landlock);
+	else
+		return false;
+	row->verdict = VERDICT_UNTESTED;
+	return true;
+}
+
+/* --- what was expected ------------------------------------------------------------------------ */
+
+static void expectation_describe(const struct expectation *e, struct row *row)
+{
+	switch (e->kind) {
+	case EXPECT_END:
+		put(row->expected, "ended: %s",
+		    e->call < 0 ? "foreign call" : sandbox_call_name((uint64_t)e->call));
+		break;
+	case EXPECT_ERROR:
+		put(row->expected, "%s", strerrorname_np(e->errors[0]));
+		break;
+	case EXPECT_REFUSAL:
+		put(row->expected, "the keyholder refuses");
+		break;
+	case EXPECT_KILL:
+		put(row->expected, "the master kills it");
+		break;
+	case EXPECT_SUCCESS:
+		put(row->expected, "a signature");
+		break;
+	case EXPECT_ABSENCE:
+		put(row->expected, "not found");
+		break;
+	case EXPECT_PRESENCE:
+		put(row->expected, "found");
+		break;
+	case EXPECT_NO_ROW:
+	case EXPECT_UNTESTED:
+		break;
+	}
+}
+
+/* --- what happened ---------------------------------------------------------------------------- */
+
+static bool is_search(const struct expectation *e)
+{
+	return e->kind == EXPECT_ABSENCE || e->kind == EXPECT_PRESENCE;
+}
+
+static void answer_describe(const struct expectation *e, const struct trial *t, struct row *row)
+{
+	const int error = t->result < 0 ? -t->result : 0;
+	if (error == EKEYREJECTED)
+		put(row->result, "refused");
+	else if (error > 0)
+		put(row->result, "%s",
+		    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?");
+	else if (is_search(e))
+		put(row->result, t->result > 0 ? "found %d times" : "not found", t->result);
+	else if (e->kind == EXPECT_SUCCESS)
+		put(row->result, "%d bytes", t->result);
+	else
+		put(row->result, "it went through");
+}
+
+/* "ended: socket" in place of the master's longer words. */
+static void end_describe(const struct trial *t, struct row *row)
+{
+	static const char system_call[] = ENDED_BY_SANDBOX "the system call ";
+	const char *said = t->said, *name = said + strlen(system_call);
+	if (t->abused)
+		put(row->result, "killed for abusing it");
+	else if (strncmp(said, system_call, strlen(system_call)) == 0)
+		put(row->result, "ended: %.*s", (int)strcspn(name, " "), name);
+	else
+		put(row->result, "%s", said[0] != '\0' ? said : "it is gone, and nobody says why");
+}
+
+static bool is_ended_for(const struct trial *t, long call)
+{
+	char unknown[] = ENDED_BY_SANDBOX "an unknown system call";
+	char known[128];
+	if (t->end != TRIAL_ENDED)
+		return false;
+	if (call < 0)
+		return strcmp(t->said, unknown) == 0;
+	put(known, ENDED_BY_SANDBOX "the system call %s (%ld)", sandbox_call_name((uint64_t)call),
+	    call);
+	return strcmp(t->said, known) == 0;
+}
+
+static bool is_met(const struct expectation *e, const struct trial *t)
+{
+	const bool answered = t->end == TRIAL_ANSWERED;
+	switch (e->kind) {
+	case EXPECT_END:
+		return is_ended_for(t, e->call);
+	case EXPECT_ERROR:
+		return answered && t->result < 0 &&
+		       (t->result == -e->errors[0] || t->result == -e->errors[1]);
+	case EXPECT_REFUSAL:
+		return answered && t->result == -EKEYREJECTED;
+	case EXPECT_KILL:
+		return t->end == TRIAL_ENDED && t->abused;
+	case EXPECT_SUCCESS:
+	case EXPECT_PRESENCE:
+		return answered && t->result > 0;
+	case EXPECT_ABSENCE:
+		return answered && t->result == 0;
+	case EXPECT_NO_ROW:
+	case EXPECT_UNTESTED:
+		break;
+	}
+	return false;
+}
+
+/* What an attempt found out to be missing here. */
+static const char *lack_of(const struct trial *t)
+{
+	if (t->end == TRIAL_ANSWERED && t->result == -EAFNOSUPPORT)
+		return "no such addresses here";
+	if (t->end == TRIAL_ANSWERED && t->result == -ENOTSUP)
+		return "this machine has no such calls";
+	return NULL;
+}
+
+void judge(const struct expectation *e, const struct trial *t, struct row *row)
+{
+	const char *lack = lack_of(t);
+	expectation_describe(e, row);
+	if (lack != NULL) {
+		put(row->result, "%s", lack);
+		row->verdict = VERDICT_UNTESTED;
+		return;
+	}
+	switch (t->end) {
+	case TRIAL_ANSWERED:
+		answer_describe(e, t, row);
+		break;
+	case TRIAL_ENDED:
+		if (is_ended_for(t, -1))
+			put(row->result, "ended: foreign call");
+		else
+			end_describe(t, row);
+		break;
+	case TRIAL_SILENT:
+		put(row->result, "no answer");
+		break;
+	}
+	row->verdict = is_met(e, t) ? VERDICT_PASS : VERDICT_FAIL;
+}

@@ -1,0 +1,307 @@
+/*
+ * Runs in the process that a user starts with `bulkhead selftest`: two rounds of attempts, each on
+ * a master of its own, and what became of them. Must never leave a process or a file behind, nor
+ * touch the keys and ports of the configuration.
+ */
+#include "selftest/selftest.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "attempts.h"
+#include "bench.h"
+#include "judge.h"
+#include "report.h"
+#include "stage.h"
+#include "state.h"
+
+#define ASK_VERSION 1u /* landlock_create_ruleset(2) */
+
+struct selftest {
+	const struct conf *conf;
+	const struct selftest_options *options;
+	struct stage stage;
+	struct bench bench;
+	struct report report;
+	enum attempt_round round;
+	bool by_root;
+	unsigned landlock; /* the kernel's version; 0: none */
+};
+
+static const char *const round_names[ROUNDS] = {"", "without its own list of system calls"};
+
+bool selftest_without_parse(const char *name, enum selftest_without *ret)
+{
+	static const char *const names[] = {"",     "seccomp", "landlock",
+					    "user", "chroot",  "keyholder"};
+	for (unsigned i = 1; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0) {
+			*ret = (enum selftest_without)i;
+			return true;
+		}
+	return false;
+}
+
+static unsigned layers_left_out(const struct selftest *s)
+{
+	unsigned bits = s->round == ROUND_ASIDE ? 1u << SANDBOX_SECCOMP : 0;
+	switch (s->options->without) {
+	case SELFTEST_WITHOUT_SECCOMP:
+		return bits | 1u << SANDBOX_SECCOMP;
+	case SELFTEST_WITHOUT_LANDLOCK:
+		return bits | 1u << SANDBOX_LANDLOCK;
+	case SELFTEST_WITHOUT_USER:
+		return bits | 1u << SANDBOX_USER;
+	case SELFTEST_WITHOUT_CHROOT:
+		return bits | 1u << SANDBOX_CHROOT;
+	case SELFTEST_WITHOUT_NOTHING:
+	case SELFTEST_WITHOUT_KEYHOLDER:
+		break;
+	}
+	return bits;
+}
+
+/* --- one attempt ------------------------------------------------------------------------------ */
+
+static const char *process_name(enum ipc_role role)
+{
+	return role == IPC_WORKER ? "worker" : "keyholder";
+}
+
+static struct peer *peer_get(struct selftest *s, enum ipc_role role, unsigned which)
+{
+	return bench_peer(&s->bench, role, s->stage.numbers[which]);
+}
+
+/* False: the process that it is about is not there. */
+static bool target_fill(struct selftest *s, enum ipc_role role, enum attempt_target target,
+			struct order *o)
+{
+	const struct peer *p = NULL;
+	switch (target) {
+	case TARGET_NONE:
+		return true;
+	case TARGET_MASTER:
+		o->pid = s->bench.master;
+		return true;
+	case TARGET_OTHER_WORKER:
+		p = peer_get(s, IPC_WORKER, PORT_B);
+		break;
+	case TARGET_OTHER_KEYHOLDER:
+		p = peer_get(s, IPC_KEYHOLDER, PORT_B);
+		break;
+	case TARGET_PARTNER:
+		p = peer_get(s, role == IPC_WORKER ? IPC_KEYHOLDER : IPC_WORKER, PORT_A);
+		break;
+	}
+	if (p == NULL)
+		return false;
+	o->pid = p->hello.pid;
+	o->address = p->hello.counters;
+	return true;
+}
+
+static void path_fill(const struct selftest *s, enum attempt_path path, struct order *o)
+{
+	const struct stage *stage = &s->stage;
+	const char *text = "";
+	switch (path) {
+	case PATH_PASSWD:
+		text = "/etc/passwd";
+		break;
+	case PATH_OWN_KEY:
+		text = stage->key_paths[PORT_A];
+		break;
+	case PATH_OTHER_KEY:
+		text = stage->key_paths[PORT_B];
+		break;
+	case PATH_NEW:
+		text = stage->new_path;
+		break;
+	case PATH_SOCKET:
+		text = stage->socket_path;
+		break;
+	case PATH_ABSTRACT:
+		text = s->bench.abstract_name;
+		break;
+	case PATH_DATAGRAM:
+		text = stage->target_path;
+		break;
+	case PATH_NONE:
+	case PATH_TARGET_MEMORY:
+		break;
+	}
+	if (path == PATH_TARGET_MEMORY)
+		(void)snprintf(o->path, sizeof(o->path), "/proc/%d/mem", (int)o->pid);
+	else
+		(void)snprintf(o->path, sizeof(o->path), "%s", text);
+}
+
+/* What an empty root refuses is refused by nobody where there is none. */
+static const struct expectation *expectation_of(const struct selftest *s, const struct attempt *a)
+{
+	const struct expectation *by_root = &a->expect[s->round][BY_ROOT];
+	const bool is_the_roots = by_root->errors[0] == ENOENT;
+	if (!s->by_root || (is_the_roots && s->stage.chroot_off))
+		return &a->expect[s->round][BY_USER];
+	return by_root;
+}
+
+static void attempt_make(struct selftest *s, enum ipc_role role, const struct attempt *a)
+{
+	const struct expectation *e = expectation_of(s, a);
+	struct order o = {.attempt = (uint32_t)(a - attempts),
+			  .port = s->stage.numbers[PORT_B],
+			  .needles_count = (uint32_t)s->stage.needles.count};
+	struct row row = {
+	    .process = process_name(role), .round = round_names[s->round], .attempt = a->name};
+	struct trial trial = {.end = TRIAL_SILENT};
+	if (e->kind == EXPECT_NO_ROW)
+		return;
+	if (!judge_beforehand(e, s->landlock, &row)) {
+		struct peer *p = peer_get(s, role, PORT_A);
+		bool ready = p != NULL && target_fill(s, role, a->target, &o);
+		path_fill(s, a->path, &o);
+		memcpy(o.needles, s->stage.needles.list, sizeof(o.needles));
+		if (ready)
+			bench_try(&s->bench, p, &o, &trial);
+		judge(e, &trial, &row);
+	}
+	report_add(&s->report, &row);
+}
+
+static void attempts_make(struct selftest *s, enum ipc_role role)
+{
+	const unsigned bit = role == IPC_WORKER ? ROLE_WORKER : ROLE_KEYHOLDER;
+	for (size_t i = 0; i < attempts_count && s->bench.interrupted == 0; i++)
+		if ((attempts[i].roles & bit) != 0)
+			attempt_make(s, role, &attempts[i]);
+}
+
+/* --- a round ---------------------------------------------------------------------------------- */
+
+static void master_examine(struct selftest *s)
+{
+	const struct state_view v = {
+	    .stage = &s->stage, .process = "master", .pid = s->bench.master};
+	state_search(&v, &s->stage.needles, false, &s->report);
+}
+
+static void child_examine(struct selftest *s, enum ipc_role role)
+{
+	const struct peer *p = peer_get(s, role, PORT_A);
+	const struct state_view v = {.stage = &s->stage,
+				     .process = process_name(role),
+				     .pid = p == NULL ? 0 : p->hello.pid,
+				     .worker = role == IPC_WORKER,
+				     .by_root = s->by_root};
+	state_examine(&v, &s->report);
+	state_search(&v, &s->stage.needles, !v.worker, &s->report);
+}
+
+static void child_try(struct selftest *s, enum ipc_role role)
+{
+	if (s->round == ROUND_WHOLE)
+		child_examine(s, role);
+	attempts_make(s, role);
+}
+
+/* Whatever the workers have sent: it is still the same process. */
+static void keyholder_check(struct selftest *s, pid_t pid)
+{
+	struct row row = {.process = process_name(IPC_WORKER),
+			  .round = round_names[s->round],
+			  .attempt = "the keyholder is still the same process"};
+	const bool lives = bench_lives(&s->bench, pid);
+	(void)snprintf(row.expected, sizeof(row.expected), "pid %d", (int)pid);
+	(void)snprintf(row.result, sizeof(row.result), lives ? "pid %d" : "it has ended", (int)pid);
+	row.verdict = lives ? VERDICT_PASS : VERDICT_FAIL;
+	report_add(&s->report, &row);
+}
+
+/* The keyholder's first: the worker's last attempt costs the port its listener. */
+static int round_run(struct selftest *s, enum attempt_round round, struct err *err)
+{
+	s->round = round;
+	const unsigned leave_out = layers_left_out(s);
+	const bool keep_key = s->options->without == SELFTEST_WITHOUT_KEYHOLDER;
+	if (stage_write(&s->stage, s->conf, leave_out == 0, err) < 0 ||
+	    bench_start(&s->bench, leave_out, keep_key, err) < 0)
+		return -1;
+	if (round == ROUND_WHOLE)
+		master_examine(s);
+	child_try(s, IPC_KEYHOLDER);
+	const struct peer *keyholder = peer_get(s, IPC_KEYHOLDER, PORT_A);
+	const pid_t pid = keyholder == NULL ? 0 : keyholder->hello.pid;
+	child_try(s, IPC_WORKER);
+	keyholder_check(s, pid);
+	bench_stop(&s->bench);
+	return 0;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static bool can_be_left_out(const struct selftest *s)
+{
+	const enum selftest_without w = s->options->without;
+	if (s->by_root || (w != SELFTEST_WITHOUT_USER && w != SELFTEST_WITHOUT_CHROOT))
+		return true;
+	fputs("bulkhead: not started as root: user and root are not changed anyway\n", stderr);
+	return false;
+}
+
+static int run(struct selftest *s, struct err *err)
+{
+	if (stage_init(&s->stage, err) < 0 || bench_init(&s->bench, &s->stage, err) < 0)
+		return -1;
+	for (unsigned round = 0; round < ROUNDS && s->bench.interrupted == 0; round++)
+		if (round_run(s, (enum attempt_round)round, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int outcome(const struct selftest *s, int error, const struct err *err)
+{
+	if (s->bench.interrupted != 0) {
+		fputs("bulkhead: interrupted\n", stderr);
+		return 128 + s->bench.interrupted;
+	}
+	if (error < 0) {
+		fprintf(stderr, "bulkhead: selftest: %s\n", err->text);
+		return EX_SOFTWARE;
+	}
+	if (s->options->json)
+		report_print_json(&s->report, stdout);
+	else
+		report_print(&s->report, stdout);
+	if (fflush(stdout) != 0)
+		return EX_IOERR;
+	return report_count(&s->report, VERDICT_FAIL) > 0 ||
+	       report_count(&s->report, VERDICT_PASS) == 0;
+}
+
+int selftest_main(const struct conf *conf, const struct selftest_options *options)
+{
+	struct selftest s = {.conf = conf, .options = options, .bench = {.master = -1}};
+	struct err err = {""};
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION);
+	s.landlock = version < 0 ? 0 : (unsigned)version;
+	s.by_root = sandbox_may_change_user();
+	s.bench.log = (struct buf)BUF_INIT(BENCH_LOG_MAX);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (!can_be_left_out(&s))
+		return 2;
+	int error = run(&s, &err);
+	if (error < 0 && s.bench.interrupted == 0)
+		bench_show_log(&s.bench, stderr);
+	bench_release(&s.bench);
+	stage_release(&s.stage);
+	int status = outcome(&s, error, &err);
+	report_release(&s.report);
+	return status;
+}

@@ -1,0 +1,204 @@
+/* Runs in the selftest. Must never write outside of its folder, nor change the configuration that
+ * it was given. */
+#include "stage.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define SOCKET_PATH_MAX 100 /* less than sun_path has */
+#define DRAIN_MS        1000
+
+/* --- the folder ------------------------------------------------------------------------------- */
+
+int stage_init(struct stage *s, struct err *err)
+{
+	const char *base = getenv("TMPDIR");
+	if (base == NULL || base[0] != '/')
+		base = "/tmp";
+	int n = snprintf(s->folder, sizeof(s->folder), "%s/bulkhead-selftest-XXXXXX", base);
+	if (n >= SOCKET_PATH_MAX - 16 || mkdtemp(s->folder) == NULL) {
+		err_set(err, "cannot make a folder in \"%s\": %s", base,
+			n >= SOCKET_PATH_MAX - 16 ? "the path is too long" : strerror(errno));
+		s->folder[0] = '\0';
+		return -1;
+	}
+	(void)snprintf(s->conf_path, PATH_ROOM, "%s/bulkhead.conf", s->folder);
+	(void)snprintf(s->socket_path, PATH_ROOM, "%s/agents", s->folder);
+	(void)snprintf(s->output_path, PATH_ROOM, "%s/output", s->folder);
+	(void)snprintf(s->datagram_path, PATH_ROOM, "%s/log", s->folder);
+	(void)snprintf(s->target_path, PATH_ROOM, "%s/target", s->folder);
+	(void)snprintf(s->new_path, PATH_ROOM, "%s/new", s->folder);
+	return 0;
+}
+
+void stage_release(struct stage *s)
+{
+	const struct dirent *entry;
+	DIR *d = s->folder[0] == '\0' ? NULL : opendir(s->folder);
+	while (d != NULL && (entry = readdir(d)) != NULL)
+		(void)unlinkat(dirfd(d), entry->d_name, 0); /* what is no file stays */
+	if (d != NULL)
+		closedir(d);
+	if (s->folder[0] != '\0' && rmdir(s->folder) < 0)
+		fprintf(stderr, "bulkhead: cannot remove %s: %s\n", s->folder, strerror(errno));
+	s->folder[0] = '\0';
+}
+
+/* --- ports ------------------------------------------------------------------------------------ */
+
+/* Held until all are chosen, so that they differ. */
+static int port_reserve(uint16_t *ret)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&a, &len) < 0) {
+		int error = -errno;
+		fd_close(&fd);
+		return error;
+	}
+	*ret = ntohs(a.sin_port);
+	return fd;
+}
+
+static int ports_choose(struct conf *c, struct err *err)
+{
+	int error = 0, *fds = calloc(c->ports_count, sizeof(*fds));
+	if (fds == NULL) {
+		err_set(err, "out of memory");
+		return -1;
+	}
+	for (size_t i = 0; i < c->ports_count; i++) {
+		fds[i] = error < 0 ? -1 : port_reserve(&c->ports[i].number);
+		if (fds[i] < 0 && error == 0)
+			error = fds[i];
+	}
+	for (size_t i = 0; i < c->ports_count; i++)
+		fd_close(&fds[i]);
+	free(fds);
+	if (error < 0)
+		err_set(err, "no free port: %s", strerror(-error));
+	return error < 0 ? -1 : 0;
+}
+
+/* --- pairs ------------------------------------------------------------------------------------ */
+
+struct pair_paths {
+	char certificate[PATH_ROOM];
+	char key[PATH_ROOM];
+};
+
+/* Port A has a key of each kind. */
+static size_t pairs_of(size_t port)
+{
+	return port == PORT_A ? PAIR_KINDS : 1;
+}
+
+static int pairs_make(struct stage *s, size_t port, struct pair_paths *paths,
+		      struct conf_certificate *ret, struct err *err)
+{
+	for (size_t k = 0; k < pairs_of(port); k++) {
+		struct pair_paths *p = &paths[k];
+		(void)snprintf(p->certificate, PATH_ROOM, "%s/%zu-%zu.pem", s->folder, port, k);
+		(void)snprintf(p->key, PATH_ROOM, "%s/%zu-%zu.key", s->folder, port, k);
+		ret[k] = (struct conf_certificate){.certificate = p->certificate, .key = p->key};
+		if (access(p->key, F_OK) == 0)
+			continue;
+		if (pair_make((enum pair_kind)k, p->certificate, p->key,
+			      port == PORT_A ? &s->needles : NULL, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- the configuration ------------------------------------------------------------------------ */
+
+static void port_rewrite(struct conf_port *p)
+{
+	static char loopback[] = "127.0.0.1", *addresses[] = {loopback};
+	p->addresses = addresses;
+	p->addresses_count = 1;
+	p->workers = 1;
+	if (p->keyholders > p->threads)
+		p->keyholders = p->threads;
+	p->access = CONF_ACCESS_OFF;
+	p->restart = (struct conf_restart){.backoff_min_ms = 1,
+					   .backoff_max_ms = 1,
+					   .park_after = 64,
+					   .park_window_ms = 10,
+					   .while_parked = CONF_PARKED_QUEUE};
+}
+
+static int conf_save(const struct stage *s, const struct conf *c, struct err *err)
+{
+	FILE *f = fopen(s->conf_path, "we");
+	if (f != NULL)
+		conf_dump(c, f);
+	if (f != NULL && fclose(f) == 0)
+		return 0;
+	err_set(err, "cannot write \"%s\": %s", s->conf_path, strerror(errno));
+	return -1;
+}
+
+static void log_rewrite(struct stage *s, struct conf_log *log)
+{
+	log->console = log->syslog = true;
+	log->journal = false;
+	log->syslog_path = s->datagram_path;
+}
+
+static void port_remember(struct stage *s, size_t i, const struct conf_port *p)
+{
+	if (i >= PORTS_TRIED)
+		return;
+	s->numbers[i] = p->number;
+	(void)snprintf(s->key_paths[i], PATH_ROOM, "%s", p->certificates[0].key);
+}
+
+int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, struct err *err)
+{
+	struct conf c = *conf;
+	c.ports_count = conf->ports_count < PORTS_TRIED ? PORTS_TRIED : conf->ports_count;
+	c.ports = calloc(c.ports_count, sizeof(*c.ports));
+	struct pair_paths(*paths)[PAIR_KINDS] = calloc(c.ports_count, sizeof(*paths));
+	struct conf_certificate(*pairs)[PAIR_KINDS] = calloc(c.ports_count, sizeof(*pairs));
+	int result = c.ports == NULL || paths == NULL || pairs == NULL ? -1 : 0;
+	if (result < 0)
+		err_set(err, "out of memory");
+	for (size_t i = 0; i < c.ports_count && result == 0; i++) {
+		struct conf_port *p = &c.ports[i];
+		*p = conf->ports[i < conf->ports_count ? i : 0]; /* a twin */
+		if (i < PORTS_TRIED)
+			s->configured[i] = p->number;
+		port_rewrite(p);
+		p->certificates = pairs[i];
+		p->certificates_count = pairs_of(i);
+		result = pairs_make(s, i, paths[i], pairs[i], err);
+	}
+	c.strict = conf->strict && may_be_strict;
+	c.drain_ms = DRAIN_MS;
+	log_rewrite(s, &c.log);
+	s->chroot_off = conf->ports[0].chroot == CONF_CHROOT_OFF;
+	s->core_bytes = conf->ports[0].limits.core_bytes;
+	if (result == 0)
+		result = ports_choose(&c, err);
+	for (size_t i = 0; i < c.ports_count && result == 0; i++)
+		port_remember(s, i, &c.ports[i]);
+	if (result == 0)
+		result = conf_save(s, &c, err);
+	free(c.ports);
+	free(paths);
+	free(pairs);
+	return result;
+}

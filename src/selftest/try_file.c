@@ -1,0 +1,46 @@
+/* Runs in a child of the selftest's master, when it is told to. Must never write into a file, nor
+ * make one but that which it was given the name of. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+static int outcome(long fd)
+{
+	if (fd < 0)
+		return -errno;
+	(void)syscall(SYS_close, fd);
+	return 0;
+}
+
+int try_open_leaked(struct agent *a, const struct order *o)
+{
+	return outcome(syscall(SYS_openat, a->root_fd, o->path + 1, O_RDONLY | O_CLOEXEC));
+}
+
+int try_open_path(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return outcome(syscall(SYS_openat, AT_FDCWD, o->path, O_RDONLY | O_CLOEXEC));
+}
+
+int try_open_write(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return outcome(syscall(SYS_openat, AT_FDCWD, o->path, O_WRONLY | O_CLOEXEC));
+}
+
+int try_open_moved(struct agent *a, const struct order *o)
+{
+	if (syscall(SYS_fchdir, a->root_fd) < 0)
+		return -errno;
+	return outcome(syscall(SYS_openat, AT_FDCWD, o->path + 1, O_RDONLY | O_CLOEXEC));
+}
+
+int try_create(struct agent *a, const struct order *o)
+{
+	return outcome(syscall(SYS_openat, a->root_fd, o->path + 1,
+			       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+}

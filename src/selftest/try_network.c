@@ -1,0 +1,153 @@
+/* Runs in a child of the selftest's master, when it is told to. Must never reach beyond this
+ * machine: every address is a loopback one or the selftest's own. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+static int outcome(long result)
+{
+	return result < 0 ? -errno : 0;
+}
+
+/* --- new sockets ------------------------------------------------------------------------------ */
+
+static int make(int family, int type)
+{
+	return outcome(syscall(SYS_socket, family, type | SOCK_CLOEXEC, 0));
+}
+
+int try_socket4(struct agent *a, const struct order *o)
+{
+	(void)a;
+	(void)o;
+	return make(AF_INET, SOCK_DGRAM);
+}
+
+int try_socket6(struct agent *a, const struct order *o)
+{
+	(void)a;
+	(void)o;
+	return make(AF_INET6, SOCK_STREAM);
+}
+
+int try_socket_unix(struct agent *a, const struct order *o)
+{
+	(void)a;
+	(void)o;
+	return make(AF_UNIX, SOCK_DGRAM);
+}
+
+int try_socket_netlink(struct agent *a, const struct order *o)
+{
+	(void)a;
+	(void)o;
+	return make(AF_NETLINK, SOCK_RAW);
+}
+
+/* --- sockets that were left open -------------------------------------------------------------- */
+
+static struct sockaddr_in loopback4(uint32_t port)
+{
+	return (struct sockaddr_in){.sin_family = AF_INET,
+				    .sin_port = htons((uint16_t)port),
+				    .sin_addr = {htonl(INADDR_LOOPBACK)}};
+}
+
+/* An abstract name begins with '@' here, with 0 in the kernel. */
+static socklen_t unix_address(const char *name, struct sockaddr_un *ret)
+{
+	size_t len = strlen(name);
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (len >= sizeof(ret->sun_path))
+		len = sizeof(ret->sun_path) - 1;
+	memcpy(ret->sun_path, name, len);
+	if (name[0] == '@')
+		ret->sun_path[0] = '\0';
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+}
+
+int try_connect4(struct agent *a, const struct order *o)
+{
+	const struct sockaddr_in to = loopback4(o->port);
+	return outcome(syscall(SYS_connect, a->tcp4_fd, &to, sizeof(to)));
+}
+
+int try_connect6(struct agent *a, const struct order *o)
+{
+	const struct sockaddr_in6 to = {.sin6_family = AF_INET6,
+					.sin6_port = htons((uint16_t)o->port),
+					.sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int result = outcome(syscall(SYS_connect, a->tcp6_fd, &to, sizeof(to)));
+	return a->tcp6_fd < 0 ? -EAFNOSUPPORT : result;
+}
+
+static int connect_unix(const struct agent *a, const struct order *o)
+{
+	struct sockaddr_un to;
+	socklen_t len = unix_address(o->path, &to);
+	return outcome(syscall(SYS_connect, a->unix_fd, &to, len));
+}
+
+int try_connect_path(struct agent *a, const struct order *o)
+{
+	return connect_unix(a, o);
+}
+
+int try_connect_abstract(struct agent *a, const struct order *o)
+{
+	return connect_unix(a, o);
+}
+
+int try_bind(struct agent *a, const struct order *o)
+{
+	const struct sockaddr_in any = loopback4(0);
+	(void)o;
+	return outcome(syscall(SYS_bind, a->tcp4_fd, &any, sizeof(any)));
+}
+
+int try_listen(struct agent *a, const struct order *o)
+{
+	(void)o;
+	return outcome(syscall(SYS_listen, a->tcp4_fd, 1));
+}
+
+/* --- sockets that the role has itself --------------------------------------------------------- */
+
+/* A unix datagram socket that is connected can still be given another address by sendto(2). */
+int try_datagram(struct agent *a, const struct order *o)
+{
+	struct sockaddr_un to;
+	socklen_t len = unix_address(o->path, &to);
+	return outcome(
+	    syscall(SYS_sendto, a->datagram_fd, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &to, len));
+}
+
+/* Nothing is read; whether something could be is judged before. */
+int try_read_error(struct agent *a, const struct order *o)
+{
+	char none;
+	(void)a;
+	(void)o;
+	return outcome(syscall(SYS_read, STDERR_FILENO, &none, 0));
+}
+
+/* A listener whose input is shut down is a socket that was never connected, and with Fast Open
+ * sendto(2) connects: no connect(2), and nothing of Landlock's. */
+int try_fastopen(struct agent *a, const struct order *o)
+{
+	const struct sockaddr_in to = loopback4(o->port);
+	if (syscall(SYS_shutdown, a->listener_fd, SHUT_RD) < 0)
+		return -errno;
+	int result = outcome(syscall(SYS_sendto, a->listener_fd, "x", 1,
+				     MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &to, sizeof(to)));
+	return result == -EINPROGRESS ? 0 : result;
+}

@@ -1,0 +1,83 @@
+/* Runs in a child of the selftest's master, when it is told to. Must never harm the process that it
+ * is about: what goes through reads, or sends the signal 0. */
+#include <errno.h>
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+static int outcome(long result)
+{
+	return result < 0 ? -errno : 0;
+}
+
+/* The address is any that the process has mapped; in the master it is not known, and the right to
+ * look is judged before the address is. */
+static int transfer(long call, const struct order *o)
+{
+	uint64_t room = 0;
+	struct iovec here = {&room, sizeof(room)};
+	struct iovec there = {(void *)(uintptr_t)o->address, sizeof(room)};
+	return outcome(syscall(call, o->pid, &here, 1, &there, 1, 0));
+}
+
+int try_vm_read(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return transfer(SYS_process_vm_readv, o);
+}
+
+int try_vm_write(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return transfer(SYS_process_vm_writev, o);
+}
+
+int try_ptrace(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return outcome(syscall(SYS_ptrace, PTRACE_SEIZE, o->pid, NULL, NULL));
+}
+
+int try_kill(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return outcome(syscall(SYS_kill, o->pid, 0));
+}
+
+int try_tgkill(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return outcome(syscall(SYS_tgkill, o->pid, o->pid, 0));
+}
+
+static int with_pidfd(const struct order *o, long call, long argument2, long argument3)
+{
+	long fd = syscall(SYS_pidfd_open, o->pid, 0);
+	if (fd < 0)
+		return -errno;
+	int result = outcome(syscall(call, fd, argument2, argument3, 0));
+	(void)syscall(SYS_close, fd);
+	return result;
+}
+
+int try_pidfd_steal(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return with_pidfd(o, SYS_pidfd_getfd, STDERR_FILENO, 0);
+}
+
+int try_pidfd_signal(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return with_pidfd(o, SYS_pidfd_send_signal, 0, 0);
+}
+
+int try_setns(struct agent *a, const struct order *o)
+{
+	(void)a;
+	return with_pidfd(o, SYS_setns, CLONE_NEWNET, 0);
+}

@@ -1,0 +1,245 @@
+"""bulkhead selftest: what it tries is refused, and it sees when a layer is missing."""
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+from harness import BINARY, TIMEOUT, wait_for
+
+PLAIN = 65534  # whoever that is
+ASIDE = "without its own list of system calls"
+
+# Rows that fail for a reason that is known and not this module's. Empty as soon as the worker's
+# list of system calls has shutdown(2) with SHUT_WR only.
+KNOWN_HOLES = {"connect out over its listener, undone (TCP Fast Open)"}
+
+
+def is_sanitized():
+    data = BINARY.read_bytes()
+    return b"__asan_init" in data or b"__tsan_init" in data
+
+
+pytestmark = [
+    pytest.mark.skipif(is_sanitized(), reason="the sanitizers' run-time needs what is refused"),
+]
+
+
+@pytest.fixture(params=["root", "plain user"])
+def starter(request):
+    """Who starts it: {"root": bool, "run": function}; leaves nothing in its folder."""
+    root = request.param == "root"
+    if root and os.geteuid() != 0:
+        pytest.skip("this needs root")
+    wrapper = []
+    if not root and os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("setpriv is missing")
+        wrapper = ["setpriv", "--reuid", str(PLAIN), "--regid", str(PLAIN), "--clear-groups"]
+        if subprocess.run([*wrapper, "test", "-x", str(BINARY)], check=False).returncode != 0:
+            pytest.skip(f"user {PLAIN} may not execute {BINARY}")
+    # Not pytest's folder, which nobody else may enter.
+    folder = tempfile.mkdtemp(prefix="selftest-")
+    os.chmod(folder, 0o777)
+    env = {**os.environ, "TMPDIR": folder, "HOME": folder}
+
+    def argv(*args):
+        return [*wrapper, str(BINARY), "selftest", *map(str, args)]
+
+    def run(*args):
+        return subprocess.run(argv(*args), capture_output=True, text=True, env=env,
+                              stdin=subprocess.DEVNULL, timeout=120, check=False)
+
+    yield {"root": root, "run": run, "argv": argv, "env": env, "folder": folder}
+    left = os.listdir(folder)
+    shutil.rmtree(folder)
+    assert left == []
+
+
+def attempts(result):
+    """The rows, and the totals compared with them."""
+    report = json.loads(result.stdout)
+    rows = report["attempts"]
+    for name, verdict in (("passed", "pass"), ("failed", "FAIL"), ("not_tested", "not tested")):
+        assert report[name] == sum(row["verdict"] == verdict for row in rows)
+    assert all(set(row) == {"process", "round", "attempt", "expected", "result", "verdict"}
+               for row in rows)
+    return rows
+
+
+def failed(rows, process=None):
+    """(round is the second, attempt) of what has failed, but for the known holes."""
+    return {(row["round"] == ASIDE, row["attempt"]) for row in rows
+            if row["verdict"] == "FAIL" and row["attempt"] not in KNOWN_HOLES
+            and process in (None, row["process"])}
+
+
+def holes(rows):
+    return [row for row in rows if row["verdict"] == "FAIL" and row["attempt"] in KNOWN_HOLES]
+
+
+def test_everything_is_refused(starter):
+    result = starter["run"]("--json")
+    assert result.stderr == ""
+    rows = attempts(result)
+    assert not failed(rows), [row for row in rows if row["verdict"] == "FAIL"]
+    assert result.returncode == (1 if holes(rows) else 0)
+    assert sum(row["verdict"] == "pass" for row in rows) > 150
+    untested = [row for row in rows if row["verdict"] == "not tested"]
+    assert all(row["result"] for row in untested)
+    assert {row["process"] for row in rows} == {"master", "keyholder", "worker"}
+    verdicts = {(row["process"], row["attempt"], row["round"]): row["verdict"] for row in rows}
+    assert verdicts["keyholder", "find the port's private key in its memory (control)", ""] == "pass"
+    assert verdicts["worker", "ask for a signature as TLS does (control)", ""] == "pass"
+    if starter["root"]:
+        assert verdicts["worker", "its four user ids", ""] == "pass"
+    else:
+        assert verdicts["worker", "its user, groups, root", ""] == "not tested"
+
+
+def test_the_table_is_for_people(starter):
+    result = starter["run"]()
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 110
+    total = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) not tested", lines[-1])
+    for number, mark in zip(total.groups(), ("pass  ", "FAIL  ", "  -   ")):
+        assert int(number) == sum(line.startswith(mark) for line in lines)
+    assert re.search(r"^pass  make an IPv4 socket +ended: socket +ended: socket$", result.stdout,
+                     re.MULTILINE)
+
+
+def test_a_configuration_of_two_ports(starter):
+    path = os.path.join(starter["folder"], "two.conf")
+    with open(path, "w", encoding="ascii") as f:
+        f.write('tls { certificate "/none/a.pem" key "/none/a.key" }\n'
+                'log to syslog path "/none/log"\n'
+                'limits { memory 400M }\n'
+                'port 443 { listen on 192.0.2.1; workers 4; keyholders 2; respond 200 "hi" }\n'
+                'port 8443 { echo }\n')
+    os.chmod(path, 0o644)
+    result = starter["run"]("--json", "-f", path)
+    os.unlink(path)
+    rows = attempts(result)
+    assert not failed(rows)
+    assert sum(row["verdict"] == "pass" for row in rows) > 150
+
+
+# What must be seen to be missing: in which round, by which rows at the least, and that no others
+# fail is compared where the layer is one that few rows show.
+READS = {(True, "read /etc/passwd by a leaked descriptor of /"),
+         (True, "go to a leaked / and read /etc/passwd")}
+
+
+def test_without_seccomp(starter):
+    result = starter["run"]("--json", "--without", "seccomp")
+    rows = attempts(result)
+    assert result.returncode == 1
+    # The master's own filter is still there; so are refusals by others, which do not count.
+    for row in rows:
+        if row["round"] == "" and row["expected"].startswith("ended: "):
+            foreign = row["expected"] == "ended: foreign call"
+            assert row["verdict"] == ("pass" if foreign else "FAIL"), row
+    assert (False, "by the master's filter and its own") in failed(rows)
+    assert all(not aside for aside, _ in failed(rows))
+
+
+def test_without_landlock(starter):
+    result = starter["run"]("--json", "--without", "landlock")
+    rows = attempts(result)
+    if any("Landlock 0" in row["result"] for row in rows):
+        pytest.skip("this kernel has no Landlock")
+    assert result.returncode == 1
+    assert READS <= failed(rows)
+    assert all(aside for aside, _ in failed(rows))
+    if not starter["root"]:  # whom nothing else keeps from them
+        assert {(True, "read another port's key file"), (True, "read /etc/passwd"),
+                (True, "read the master's memory (/proc/PID/mem)")} <= failed(rows)
+
+
+@pytest.mark.parametrize("layer, rows", [
+    ("user", {(False, "its four user ids"), (False, "its four group ids"), (True, "fork"),
+              (True, "become root")}),
+    ("chroot", {(False, "its root directory"),
+                (False, "write to a unix socket's path over the log's socket"),
+                (True, "read /etc/passwd"), (True, "write /etc/passwd"),
+                (True, "connect to a unix socket by its path")}),
+])
+def test_without_what_only_root_has(starter, layer, rows):
+    result = starter["run"]("--json", "--without", layer)
+    if not starter["root"]:
+        assert result.returncode == 2
+        assert "not started as root" in result.stderr
+        return
+    assert result.returncode == 1
+    found = attempts(result)
+    assert failed(found, "worker") == rows
+    assert failed(found, "keyholder") == rows
+
+
+def test_without_the_keyholder(starter):
+    result = starter["run"]("--json", "--without", "keyholder")
+    rows = attempts(result)
+    assert result.returncode == 1
+    outside = {(False, "the port's private key in /proc/PID/mem")}
+    assert failed(rows, "worker") - outside == {(False, "find the port's private key in its memory")}
+    assert failed(rows, "keyholder") == failed(rows, "master") == set()
+    looked = [row["verdict"] for row in rows if (False, row["attempt"]) in outside
+              and row["process"] == "worker"]
+    assert looked in (["FAIL"], ["not tested"])  # where the kernel does not let us look
+
+
+def test_an_interrupt_leaves_nothing(starter):
+    with subprocess.Popen(starter["argv"](), env=starter["env"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+        wait_for(lambda: glob.glob(f"{starter['folder']}/*/output"), "the start of its master")
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=TIMEOUT)
+    assert p.returncode == 128 + signal.SIGINT
+    assert "interrupted" in err
+
+
+def test_what_cannot_be_served_is_told(starter):
+    path = os.path.join(starter["folder"], "none.conf")
+    with open(path, "w", encoding="ascii") as f:
+        f.write('privileges strict\ntls { certificate "/none/a.pem" key "/none/a.key" }\n'
+                'port 8000 { chroot off; respond 200 }\n')
+    os.chmod(path, 0o644)
+    result = starter["run"]("-f", path)
+    os.unlink(path)
+    assert result.returncode == 70
+    assert "privileges are strict" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("args, says", [
+    (["selftest", "--without", "everything"], "there is no layer 'everything'"),
+    (["selftest", "extra"], "what is 'extra'"),
+    (["selftest", "-p", "1"], "invalid option"),
+    (["--without", "seccomp"], "unrecognized option"),
+    (["--json"], "unrecognized option"),
+])
+def test_wrong_words(run, args, says):
+    result = run(*args)
+    assert result.returncode == 2
+    assert says in result.stderr
+
+
+def test_an_agent_cannot_be_had_by_hand(run):
+    for argument in ("", "0,0,/tmp/nowhere", "63,1,/tmp/nowhere"):
+        result = run("--child", argument)
+        assert result.returncode == 64
+        assert "started by" in result.stderr
+
+
+def test_a_process_that_serves_has_no_agent(server, ports):
+    s = server(f"port {ports[0]} {{ respond 200 }}")
+    for pid in s.workers().values():
+        with open(f"/proc/{pid}/net/unix", encoding="ascii") as f:
+            assert "bulkhead-selftest" not in f.read()
+    with open(f"/proc/{s.pid}/cmdline", "rb") as f:
+        assert b"attempts" not in f.read()

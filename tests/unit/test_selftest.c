@@ -1,0 +1,155 @@
+/*
+ * src/selftest: the search for a key, and the verdicts.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include <cmocka.h>
+
+#include "selftest/attempts.h"
+#include "selftest/judge.h"
+
+#define SANDBOX "was ended by its sandbox for "
+
+/* --- the search ------------------------------------------------------------------------------- */
+
+static struct needle needle_of(const uint8_t bytes[NEEDLE_BYTES])
+{
+	struct needle n;
+	for (size_t i = 0; i < NEEDLE_BYTES; i++)
+		n.masked[i] = bytes[i] ^ NEEDLE_MASK;
+	return n;
+}
+
+static void a_key_is_found_wherever_it_stands_and_not_in_part(void **state)
+{
+	uint8_t hay[256] = {0}, key[NEEDLE_BYTES];
+	(void)state;
+	for (unsigned i = 0; i < NEEDLE_BYTES; i++)
+		key[i] = (uint8_t)(7 * i + 1);
+	const struct needle n = needle_of(key);
+	assert_int_equal(needle_count(&n, hay, sizeof(hay)), 0);
+	for (size_t at = 0; at + NEEDLE_BYTES <= sizeof(hay); at++) {
+		memset(hay, key[0], sizeof(hay));
+		memcpy(hay + at, key, NEEDLE_BYTES);
+		assert_int_equal(needle_count(&n, hay, sizeof(hay)), 1);
+		assert_int_equal(needle_count(&n, hay, at + NEEDLE_BYTES - 1), 0);
+	}
+	memcpy(hay, key, NEEDLE_BYTES);
+	assert_int_equal(needle_count(&n, hay, sizeof(hay)), 2);
+}
+
+static void what_cannot_be_read_is_not_searched(void **state)
+{
+	uint64_t from = 0, to = 0;
+	(void)state;
+	assert_true(map_parse("7f00-8f00 rw-p 00000000 00:00 0 [heap]\n", &from, &to));
+	assert_int_equal(from, 0x7f00);
+	assert_int_equal(to, 0x8f00);
+	assert_false(map_parse("7f00-8f00 ---p 00000000 00:00 0 \n7f00-8f00 r", &from, &to));
+	assert_false(map_parse("7f00-8f00 r--p 00000000 00:00 0 [vvar]\n", &from, &to));
+	assert_false(map_parse("ff00-ff10 r-xp 00000000 00:00 0 [vsyscall]\n", &from, &to));
+	assert_true(map_parse("7f00-8f00 r--p 0 00:00 0 \n0-1 r--p 0 0 0 [vvar]\n", &from, &to));
+	assert_false(map_parse("", &from, &to));
+	assert_false(map_parse("nonsense", &from, &to));
+}
+
+/* --- verdicts --------------------------------------------------------------------------------- */
+
+static enum verdict judged(const struct expectation *e, enum trial_end end, int result,
+			   const char *said)
+{
+	struct row row = {0};
+	struct trial t = {.end = end, .result = result};
+	(void)snprintf(t.said, sizeof(t.said), "%s", said);
+	judge(e, &t, &row);
+	assert_true(row.result[0] != '\0');
+	return row.verdict;
+}
+
+static void an_end_counts_for_its_own_system_call_only(void **state)
+{
+	const struct expectation e = {.kind = EXPECT_END, .call = SYS_socket};
+	char said[128], other[128];
+	(void)state;
+	(void)snprintf(said, sizeof(said), SANDBOX "the system call socket (%d)", SYS_socket);
+	(void)snprintf(other, sizeof(other), SANDBOX "the system call close (%d)", SYS_close);
+	assert_int_equal(judged(&e, TRIAL_ENDED, 0, said), VERDICT_PASS);
+	assert_int_equal(judged(&e, TRIAL_ENDED, 0, other), VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_ENDED, 0, SANDBOX "an unknown system call"),
+			 VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_ENDED, 0, "was killed by signal 11 (SIGSEGV)"),
+			 VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_ENDED, 0, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_ANSWERED, 0, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_ANSWERED, -EACCES, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_SILENT, 0, ""), VERDICT_FAIL);
+}
+
+static void an_error_counts_if_it_is_the_expected_one(void **state)
+{
+	const struct expectation e = {.kind = EXPECT_ERROR, .errors = {EACCES}};
+	(void)state;
+	assert_int_equal(judged(&e, TRIAL_ANSWERED, -EACCES, ""), VERDICT_PASS);
+	assert_int_equal(judged(&e, TRIAL_ANSWERED, -ENOENT, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_ANSWERED, 0, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_ENDED, -EACCES, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_SILENT, -EACCES, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&e, TRIAL_ANSWERED, -EAFNOSUPPORT, ""), VERDICT_UNTESTED);
+}
+
+static void a_search_that_failed_has_not_found_nothing(void **state)
+{
+	const struct expectation absence = {.kind = EXPECT_ABSENCE};
+	const struct expectation presence = {.kind = EXPECT_PRESENCE};
+	(void)state;
+	assert_int_equal(judged(&absence, TRIAL_ANSWERED, 0, ""), VERDICT_PASS);
+	assert_int_equal(judged(&absence, TRIAL_ANSWERED, 1, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&absence, TRIAL_ANSWERED, -ENODATA, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&presence, TRIAL_ANSWERED, 3, ""), VERDICT_PASS);
+	assert_int_equal(judged(&presence, TRIAL_ANSWERED, 0, ""), VERDICT_FAIL);
+}
+
+static void what_an_old_kernel_cannot_do_is_not_tested(void **state)
+{
+	const struct expectation e = {.kind = EXPECT_ERROR, .errors = {EPERM}, .landlock = 6};
+	struct row row = {0};
+	(void)state;
+	assert_true(judge_beforehand(&e, 5, &row));
+	assert_int_equal(row.verdict, VERDICT_UNTESTED);
+	assert_false(judge_beforehand(&e, 6, &row));
+}
+
+static void every_attempt_has_an_expectation_for_whoever_starts_it(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < attempts_count; i++) {
+		const struct attempt *a = &attempts[i];
+		assert_non_null(a->try);
+		assert_true(strlen(a->name) <= 53); /* the table's column */
+		for (unsigned round = 0; round < ROUNDS; round++)
+			assert_int_equal(a->expect[round][BY_ROOT].kind == EXPECT_NO_ROW,
+					 a->expect[round][BY_USER].kind == EXPECT_NO_ROW);
+		assert_int_not_equal(a->expect[ROUND_WHOLE][BY_ROOT].kind, EXPECT_NO_ROW);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_key_is_found_wherever_it_stands_and_not_in_part),
+	    cmocka_unit_test(what_cannot_be_read_is_not_searched),
+	    cmocka_unit_test(an_end_counts_for_its_own_system_call_only),
+	    cmocka_unit_test(an_error_counts_if_it_is_the_expected_one),
+	    cmocka_unit_test(a_search_that_failed_has_not_found_nothing),
+	    cmocka_unit_test(what_an_old_kernel_cannot_do_is_not_tested),
+	    cmocka_unit_test(every_attempt_has_an_expectation_for_whoever_starts_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
