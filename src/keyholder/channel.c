@@ -89,14 +89,13 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 	struct channel *c = (struct channel *)io;
 	struct ipc_key_request request;
 	(void)loop;
-	(void)events;
 	/* One at a time: an honest loop has one under way, and the others have their turn. */
 	int n = ipc_key_receive_request(io->fd, &request);
 	if (n == 1)
 		serve(c, &request);
-	else if (n == -EBADMSG)
-		channel_abused(c);
-	else if (n != -EAGAIN) /* the worker is gone */
+	else if (n == -EBADMSG || (n == 0 && (events & EPOLLHUP) == 0))
+		channel_abused(c); /* an empty packet looks like an end, as does half of one */
+	else if (n != -EAGAIN)     /* the worker is gone */
 		channel_close(c);
 }
 
@@ -109,7 +108,7 @@ bool channel_add(struct keyholder *k, int fd, const struct ipc_key_channels *who
 	}
 	*c =
 	    (struct channel){.io = {.fd = fd, .ready = channel_ready}, .owner = k, .whose = *whose};
-	rate_init(&c->rate, k->role->port->limits.signatures, k->loop.now_ms);
+	rate_init(&c->rate, k->role->port->limits.signatures, k->keys.count, k->loop.now_ms);
 	if (loop_add(&k->loop, &c->io, EPOLLIN) < 0) {
 		fd_close(&c->io.fd);
 		free(c);

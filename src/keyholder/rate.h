@@ -1,5 +1,6 @@
 /*
- * A token bucket: so many per second, as many at once as in a second. Pure; src/keyholder only.
+ * A token bucket: so many per second, as many at once as in a second, or a least number at once
+ * where that is more. Pure; src/keyholder only.
  */
 #ifndef KEYHOLDER_RATE_H
 #define KEYHOLDER_RATE_H
@@ -9,24 +10,26 @@
 
 struct rate {
 	uint32_t per_second;
-	uint64_t thousandths; /* of a token, in the bucket */
+	uint64_t full;        /* thousandths of a token that the bucket holds at the most */
+	uint64_t thousandths; /* that are in it */
 	uint64_t since_ms;    /* the time that they were counted for */
 };
 
-static inline void rate_init(struct rate *r, uint32_t per_second, uint64_t now_ms)
+static inline void rate_init(struct rate *r, uint32_t per_second, uint64_t at_once, uint64_t now_ms)
 {
-	*r = (struct rate){per_second, (uint64_t)per_second * 1000, now_ms};
+	uint64_t full = (per_second > at_once ? per_second : at_once) * 1000;
+	*r = (struct rate){per_second, full, full, now_ms};
 }
 
 /* Takes a token; false if there is none. */
 static inline bool rate_take(struct rate *r, uint64_t now_ms)
 {
-	uint64_t full = (uint64_t)r->per_second * 1000;
-	uint64_t passed_ms = now_ms - r->since_ms;
+	uint64_t room = r->full - r->thousandths, passed_ms = now_ms - r->since_ms;
 	r->since_ms = now_ms;
-	r->thousandths = passed_ms >= 1000 ? full : r->thousandths + passed_ms * r->per_second;
-	if (r->thousandths > full)
-		r->thousandths = full;
+	if (passed_ms > room / r->per_second) /* in this form it cannot overflow */
+		r->thousandths = r->full;
+	else
+		r->thousandths += passed_ms * r->per_second;
 	if (r->thousandths < 1000)
 		return false;
 	r->thousandths -= 1000;

@@ -152,7 +152,7 @@ void child_last_words(struct child *c)
 	for (unsigned i = 0; i < MESSAGES_MAX && c->channel.fd >= 0 &&
 			     ipc_receive(c->channel.fd, child_permits(c), &message) == 1;
 	     i++) {
-		if (message.type == IPC_FAILED)
+		if (message.type == IPC_FAILED || message.type == IPC_KEY_SILENT)
 			message_take(c, &message);
 		else
 			ipc_message_release(&message);

@@ -62,6 +62,17 @@ static struct tls_pair *pairs_take(struct worker *w)
 	return pairs;
 }
 
+/* A keyholder that hangs is no fault of the configuration's, and the master is to find it out: it
+ * is asked for nothing else while no worker serves. */
+static void __attribute__((noreturn))
+tls_failed(struct worker *w, const struct worker_loop *l, const struct err *err)
+{
+	if (!l->signer.silent)
+		role_fail(w->role, EX_CONFIG, "%s", err->text);
+	(void)ipc_send(w->role->channel_fd, IPC_KEY_SILENT, NULL, 0, NULL, 0);
+	role_fail(w->role, EX_OSERR, "%s", err->text);
+}
+
 /* A context for each loop, because each has a channel of its own to the keyholder. */
 static void tls_prepare(struct worker *w)
 {
@@ -86,7 +97,7 @@ static void tls_prepare(struct worker *w)
 			role_fail(w->role, EX_OSERR, "cannot use the key channel: %s",
 				  strerror(-error));
 		if (tls_context_new(pairs, count, &options, &l->tls, &pair, &err) < 0)
-			role_fail(w->role, l->signer.silent ? EX_OSERR : EX_CONFIG, "%s", err.text);
+			tls_failed(w, l, &err);
 		warning.worker = 0;
 	}
 	explicit_bzero(ticket_key, sizeof(ticket_key));

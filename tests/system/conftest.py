@@ -34,13 +34,14 @@ def ports():
 def server(request, tmp_path, certificates):
     """A function that starts a server from the text of a configuration: server("port …") -> Server.
 
-    `tls` lines are added unless the text has some; `args`, `env`, `wait` as in harness.Server.
+    `tls` lines are added unless the text has some; `args`, `env`, `wait` as in harness.Server. Its
+    folder is in the test's own, which is closed to other users, unless `within` says where.
     Everything is stopped, and checked for leftovers, at the end of the test.
     """
     started = []
 
-    def start(text=None, **options):
-        s = Server(tmp_path / f"server{len(started)}", certificates, text, **options)
+    def start(text=None, within=tmp_path, **options):
+        s = Server(within / f"server{len(started)}", certificates, text, **options)
         started.append(s)
         s.start()
         return s

@@ -1,5 +1,7 @@
 """What the system tests drive the server with."""
 import contextlib
+import ctypes
+import functools
 import os
 import pathlib
 import random
@@ -10,7 +12,10 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
+
+import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("BULKHEAD_BINARY", TOP / "build" / "bulkhead")).resolve()
@@ -144,8 +149,8 @@ class Server:
     def pid(self):
         return self.process.pid
 
-    def workers(self, port=None):
-        """{(port, worker): pid} of the children, by their titles."""
+    def children(self, role, port=None):
+        """{(port, number): pid} of the children of that role, by their titles."""
         found = {}
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
@@ -156,10 +161,29 @@ class Server:
                 if int(parent) != self.pid or state == "Z":
                     continue
                 title = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().decode()
-                m = re.match(r"bulkhead: port (\d+) worker (\d+)", title)
+                m = re.match(rf"bulkhead: port (\d+) {role} (\d+)", title)
                 if m and port in (None, int(m[1])):
                     found[int(m[1]), int(m[2])] = int(entry)
         return found
+
+    def workers(self, port=None):
+        return self.children("worker", port)
+
+    def keyholders(self, port=None):
+        return self.children("keyholder", port)
+
+    def ready(self, port, role):
+        """The pids that have got ready in that role, in their order."""
+        found = re.findall(rf"\[PORT {port}\] {role} \d+ \(pid (\d+)\) is ready", self.log())
+        return [int(pid) for pid in found]
+
+    def wait_ready(self, port, role, count):
+        """Waits until so many have; the last of them."""
+        try:
+            return wait_for(lambda: len(pids := self.ready(port, role)) >= count and pids,
+                            f"{role} {count} of port {port}")[-1]
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.log()}") from None
 
     def zombies(self):
         found = []
@@ -342,3 +366,124 @@ def refused(port, host="127.0.0.1"):
 
 def have(program):
     return shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin:/lib/systemd")
+
+
+@functools.cache
+def sanitized():
+    """"asan", "tsan" or "": such a build is confined less, see src/sandbox."""
+    program = BINARY.read_bytes()
+    return "asan" if b"__asan_init" in program else "tsan" if b"__tsan_init" in program else ""
+
+
+def need_root(*programs):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    for program in programs:
+        if not have(program):
+            pytest.skip(f"needs {program}")
+
+
+# --- looking into processes --------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def traced(pid, *options):
+    """strace(1) on a process that runs; yields the file with what it saw."""
+    need_root("strace")
+    with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder) / "trace"
+        tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", output, *options, "-p", str(pid)])
+        try:
+            wait_for(lambda: re.search(rf"TracerPid:\s+{tracer.pid}\b",
+                                       pathlib.Path(f"/proc/{pid}/status").read_text()), "tracing")
+            yield output
+        finally:
+            tracer.terminate()
+            tracer.wait(TIMEOUT)
+
+
+def descriptor_of(pid, number):
+    """A duplicate of another process's descriptor."""
+    need_root()
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = os.pidfd_open(pid)
+    try:
+        fd = libc.syscall(438, process, number, 0)  # pidfd_getfd
+    finally:
+        os.close(process)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return fd
+
+
+def channel_of(pid):
+    """A duplicate of a child's end of its channel, as one that was broken into has it."""
+    return socket.socket(fileno=descriptor_of(pid, 3))
+
+
+def socket_kinds(pid):
+    """{inode: what} of all sockets in a process's network: "seqpacket", "datagram", "listener" …
+
+    Looked up, since a duplicate of a connection would keep it in its owner's epoll set for good.
+    """
+    kinds = {}
+    net = pathlib.Path(f"/proc/{pid}/net")
+    for line in (net / "unix").read_text().splitlines()[1:]:
+        words = line.split()
+        kinds[words[6]] = {"0001": "stream", "0002": "datagram", "0005": "seqpacket"}[words[4]]
+    for family in ("tcp", "tcp6"):
+        for line in (net / family).read_text().splitlines()[1:]:
+            words = line.split()
+            kinds[words[9]] = "listener" if words[3] == "0A" else "connection"
+    return kinds
+
+
+def descriptors_of(pid):
+    """{number: what is open there}: a path, "anon_inode:[…]", or "socket:" and its kind."""
+    found, kinds = {}, socket_kinds(pid)
+    for number in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
+        with contextlib.suppress(FileNotFoundError):
+            link = os.readlink(f"/proc/{pid}/fd/{number}")
+            m = re.match(r"socket:\[(\d+)\]", link)
+            found[number] = f"socket:{kinds.get(m[1], '?')}" if m else link
+    return found
+
+
+def key_channels_of(pid):
+    """Duplicates of a worker's ends of its channels to the keyholder, or of a keyholder's ends.
+
+    They share their flags with the process: no settimeout().
+    """
+    return [socket.socket(fileno=descriptor_of(pid, number))
+            for number, what in descriptors_of(pid).items()
+            if what == "socket:seqpacket" and number != 3]
+
+
+def status_of(pid):
+    """/proc/PID/status, as {name: text}."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, value in (line.split(":", 1) for line in lines)}
+
+
+def memory_holds(pid, *needles):
+    """Is any of these bytes anywhere in the memory of a process?"""
+    need_root()
+    longest = max(map(len, needles))
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            start, end = (int(n, 16) for n in line.split()[0].split("-"))
+            if "r" not in line.split()[1] or line.rstrip().endswith(("[vvar]", "[vsyscall]")):
+                continue
+            tail = b""
+            while start < end:
+                try:
+                    memory.seek(start)
+                    data = memory.read(min(end - start, 1 << 20))
+                except (OSError, OverflowError):
+                    break
+                if not data:
+                    break
+                if any(needle in tail + data for needle in needles):
+                    return True
+                tail, start = data[-longest:], start + len(data)
+    return False

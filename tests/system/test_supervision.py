@@ -1,20 +1,15 @@
 """Processes: who runs, what happens when one dies, how everything ends."""
 import contextlib
-import ctypes
 import os
 import pathlib
 import re
 import signal
 import socket
 import struct
-import subprocess
-import tempfile
 import threading
 import time
 
-import pytest
-
-from harness import HELLO, TIMEOUT, Connection, get, have, refused, wait_for
+from harness import HELLO, TIMEOUT, Connection, channel_of, get, refused, traced, wait_for
 
 
 def three(ports, extra=""):
@@ -394,23 +389,6 @@ def test_a_worker_that_cannot_drain_in_time_makes_room(server, ports):
 # --- found by a second pair of eyes ------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def traced(pid, *options):
-    """strace(1) on a process that runs; yields the file with what it saw."""
-    if os.geteuid() != 0 or not have("strace"):
-        pytest.skip("needs root and strace")
-    with tempfile.TemporaryDirectory() as folder:
-        output = pathlib.Path(folder) / "trace"
-        tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", output, *options, "-p", str(pid)])
-        try:
-            wait_for(lambda: re.search(rf"TracerPid:\s+{tracer.pid}\b",
-                                       pathlib.Path(f"/proc/{pid}/status").read_text()), "tracing")
-            yield output
-        finally:
-            tracer.terminate()
-            tracer.wait(TIMEOUT)
-
-
 def test_an_end_is_seen_once_while_another_child_is_between_fork_and_exec(server, ports):
     """That child holds a duplicate of every channel: what was closed stayed in the epoll set, woke
     the master without end, and made it kill the place's next pid, or -1."""
@@ -425,20 +403,6 @@ def test_an_end_is_seen_once_while_another_child_is_between_fork_and_exec(server
         waits = trace.read_text().count("epoll_wait")
     assert waits < 50, waits
     assert "does not answer" not in s.log()
-
-
-def channel_of(pid):
-    """A duplicate of a worker's end of its channel, as one that was broken into has it."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    libc = ctypes.CDLL(None, use_errno=True)
-    process = os.pidfd_open(pid)
-    try:
-        fd = libc.syscall(438, process, 3, 0)  # pidfd_getfd
-    finally:
-        os.close(process)
-    assert fd >= 0, os.strerror(ctypes.get_errno())
-    return socket.socket(fileno=fd)
 
 
 def test_a_child_that_floods_the_master_is_replaced(server, ports):
