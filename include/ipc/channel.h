@@ -90,10 +90,11 @@ struct ipc_key_channels {
 	uint32_t generation; /* which process of that number */
 };
 
-/* Makes a channel: both ends close on exec; fds[0], the master's, non-blocking. 0 or -errno. */
+/* Makes a channel: both ends close on exec and do not block. 0 or -errno. */
 int ipc_channel(int ret_fds[2]);
 
-/* Sends one message; never blocks, never raises a signal. The descriptors stay the caller's.
+/* Sends one message and never blocks. SIGPIPE is ignored where this is used: without descriptors it
+ * is a writev(2), the only way that a confined child has. The descriptors stay the caller's.
  * 0, -EAGAIN when the peer does not read, -EPIPE when it is gone, or another -errno. */
 int ipc_send(int fd, enum ipc_type, const void *payload, size_t len, const int *fds,
 	     size_t fds_count);

@@ -70,8 +70,9 @@ int ipc_key_answer_check(const struct ipc_key_answer *a, size_t size);
 /* Makes a channel: [0] for the worker, blocking; [1] for the keyholder, not. 0 or -errno. */
 int ipc_key_channel(int ret_fds[2]);
 
-/* 0, -EAGAIN when the other side does not read, or -errno; never a signal. An answer never waits, a
- * request as long as its descriptor says (SO_SNDTIMEO). */
+/* 0, -EAGAIN when the other side does not read, or -errno. A keyholder's end never waits, a
+ * worker's as long as it says (SO_SNDTIMEO). SIGPIPE is ignored where these are used (they are
+ * write(2)). */
 int ipc_key_ask(int fd, const struct ipc_key_request *);
 int ipc_key_answer(int fd, const struct ipc_key_answer *);
 

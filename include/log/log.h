@@ -1,14 +1,14 @@
 /*
  * Logging: records to syslog, the journal, the console, in any combination.
  *
- * The sinks are opened once by the master (log_open) before there is any child; children get the
- * descriptors handed over (log_adopt) and share them. Writing never blocks, never fails the
- * caller, never raises a signal: a record that a sink does not take at once is dropped and counted
- * for that sink, and the count is told in one line as soon as the sink takes lines again.
+ * The sinks are opened once by the master (log_open) before there is any child; children are handed
+ * descriptors (log_adopt): of the same console, and of sockets of their own (log_socket). Writing
+ * never blocks, never fails the caller, never raises a signal: a record that a sink does not take
+ * at once is dropped and counted for that sink, and the count is told in one line as soon as the
+ * sink takes lines again.
  *
  * "Never raises a signal" needs the process to ignore SIGPIPE (the console can be a pipe that
  * nobody reads any more) and SIGXFSZ (or a file past RLIMIT_FSIZE): write(2) has no flag for it.
- * The socket sinks use MSG_NOSIGNAL and need nothing.
  *
  * One struct log per event loop; it is not shared between threads, the descriptors are. When a
  * daemon restarts, log_reconnect() in one process mends the socket for all that hold it.
@@ -90,13 +90,23 @@ int log_open(struct log *, enum log_sink_kind, const char *path);
 /*
  * Connects a socket sink again, in place and without blocking: 0, -errno while the daemon is
  * still missing, -EBADF where the sink is not in use. unix(7) lets a datagram socket be connected
- * anew at any time, and a descriptor inherited over fork() and exec is the same socket: so when
- * the master calls this about once a second, broken or not, every child logs again after a
- * restart of the daemon, in a chroot too, and nothing has to be handed on.
+ * anew at any time, by whoever holds a descriptor of it: so the master, which keeps one of each
+ * child's sockets, mends them all after a restart of the daemon, in a chroot too, and nothing has
+ * to be handed on.
  */
 int log_reconnect(struct log *, enum log_sink_kind, const char *path);
 
-/* Takes over an open descriptor, as a child does with what it was handed. Sets FD_CLOEXEC. */
+/*
+ * A socket of its own for a child to log to: datagram, non-blocking, close on exec, connected if
+ * the daemon is there. Of its own, because whoever holds a shared one can end it for all
+ * (shutdown(2)) or fill its queue. The descriptor or -errno; log_socket_connect() is
+ * log_reconnect() for it.
+ */
+int log_socket(const char *path);
+int log_socket_connect(int fd, const char *path);
+
+/* Takes over an open descriptor, as a child does with what it was handed. Sets FD_CLOEXEC. It is
+ * written to with write(2) alone. */
 void log_adopt(struct log *, enum log_sink_kind, int fd);
 
 /* Closes all sinks. */

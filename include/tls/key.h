@@ -26,6 +26,7 @@ struct tls_signer {
 	bool silent;         /* the keyholder owes an answer past its time … */
 	uint64_t until_ms;   /* … and is not asked again before this, unless something comes */
 	uint64_t timeouts;   /* how often an answer did not come in time */
+	bool refused;        /* the last request: it is not what the key is for */
 	const char *failure; /* of the last request that failed; static text */
 };
 

@@ -2,9 +2,9 @@
 #include "ipc/channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -65,14 +65,8 @@ const struct ipc_permit ipc_to_keyholder[IPC_TYPES] = {
 int ipc_channel(int ret_fds[2])
 {
 	int fds[2];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
 		return -errno;
-	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0) {
-		int error = -errno;
-		fd_close(&fds[0]);
-		fd_close(&fds[1]);
-		return error;
-	}
 	ret_fds[0] = fds[0];
 	ret_fds[1] = fds[1];
 	return 0;
@@ -98,8 +92,9 @@ int ipc_send(int fd, enum ipc_type type, const void *payload, size_t len, const 
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * fds_count);
 	}
 	ssize_t n;
-	do
-		n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	do /* a child has no sendmsg(2), and sends no descriptors */
+		n = fds_count > 0 ? sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
+				  : writev(fd, iov, 2);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }

@@ -45,23 +45,23 @@ int ipc_key_channel(int ret_fds[2])
 	return 0;
 }
 
-static int packet_send(int fd, const void *data, size_t size, int flags)
+static int packet_send(int fd, const void *data, size_t size)
 {
 	ssize_t n;
 	do
-		n = send(fd, data, size, flags | MSG_NOSIGNAL);
+		n = write(fd, data, size);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }
 
 int ipc_key_ask(int fd, const struct ipc_key_request *r)
 {
-	return packet_send(fd, r, ipc_key_request_size(r), 0);
+	return packet_send(fd, r, ipc_key_request_size(r));
 }
 
 int ipc_key_answer(int fd, const struct ipc_key_answer *a)
 {
-	return packet_send(fd, a, ipc_key_answer_size(a), MSG_DONTWAIT);
+	return packet_send(fd, a, ipc_key_answer_size(a));
 }
 
 /* MSG_TRUNC makes recv() tell the length of the packet, also where it was longer than the room. */

@@ -15,7 +15,7 @@
 #include "channel.h"
 #include "tls/key.h"
 
-#define DESCRIPTORS_OWN 32 /* beside the channels: streams, sinks, loop, what is handed */
+#define DESCRIPTORS_OWN 32 /* beside the channels, twice: the old ones may go later */
 #define LOG_TICK_MS     1000
 
 static void keys_load(struct keyholder *k)
@@ -52,9 +52,12 @@ static void told(struct role *r, struct ipc_message *m)
 	case IPC_KEY_CHANNELS:
 		memcpy(&who, m->payload, sizeof(who));
 		for (size_t i = 0; i < m->fds_count; i++) {
-			if (!channel_add(k, m->fds[i], &who))
+			if (!channel_add(k, m->fds[i], &who)) {
 				log_write(&r->log, LOG_ERR, "out of memory: worker %u has no key",
 					  who.worker);
+				(void)ipc_send(r->channel_fd, IPC_KEY_ABUSED, &who, sizeof(who),
+					       NULL, 0);
+			}
 			m->fds[i] = -1;
 		}
 		break;
@@ -95,7 +98,7 @@ int keyholder_main(struct role *r)
 	LIST_INIT(&k.channels);
 
 	role_confine(r, SANDBOX_KEYHOLDER,
-		     DESCRIPTORS_OWN + (uint64_t)port->workers * port->threads +
+		     DESCRIPTORS_OWN + 2 * (uint64_t)port->workers * port->threads +
 			 port->certificates_count);
 	keys_load(&k);
 	int error = loop_init(&k.loop);

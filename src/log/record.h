@@ -59,7 +59,6 @@ int console_open(void);
 int sink_connect(int fd, const char *path);
 
 /* Gives the sink a descriptor of its own and finds out how to write to it. */
-void sink_take(struct log_sink *, int fd);
 
 /* Writes all pieces in one call: true when every byte was taken. Keeps broken and torn; counting
  * is the caller's. */

@@ -35,21 +35,41 @@ static bool is_absence(int error)
 	return error == -ENOENT || error == -ECONNREFUSED || error == -EAGAIN;
 }
 
-static enum log_way way_of(int fd)
+/* Who is confined has no send(2), which can be told another address. */
+static enum log_way way_of(int fd, bool may_send)
 {
 	struct stat st;
-	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
-		return LOG_WAY_SEND;
 	int flags = fcntl(fd, F_GETFL);
-	return flags >= 0 && (flags & O_NONBLOCK) != 0 ? LOG_WAY_NONBLOCK : LOG_WAY_POLL;
+	if (flags >= 0 && (flags & O_NONBLOCK) != 0)
+		return LOG_WAY_NONBLOCK;
+	return may_send && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? LOG_WAY_SEND
+								       : LOG_WAY_POLL;
 }
 
-void sink_take(struct log_sink *s, int fd)
+static void sink_take(struct log_sink *s, int fd, bool may_send)
 {
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	s->fd = fd;
-	s->way = way_of(fd);
+	s->way = way_of(fd, may_send);
 	s->broken = false;
+}
+
+int log_socket(const char *path)
+{
+	int fd = sink_socket();
+	if (fd < 0)
+		return fd;
+	int error = sink_connect(fd, path);
+	if (error < 0 && !is_absence(error)) {
+		fd_close(&fd);
+		return error;
+	}
+	return fd;
+}
+
+int log_socket_connect(int fd, const char *path)
+{
+	return sink_connect(fd, path);
 }
 
 int log_open(struct log *l, enum log_sink_kind kind, const char *path)
@@ -66,7 +86,7 @@ int log_open(struct log *l, enum log_sink_kind kind, const char *path)
 		return error;
 	}
 	fd_close(&s->fd);
-	sink_take(s, fd);
+	sink_take(s, fd, true);
 	s->broken = error < 0;
 	return 0;
 }
@@ -84,7 +104,7 @@ int log_reconnect(struct log *l, enum log_sink_kind kind, const char *path)
 void log_adopt(struct log *l, enum log_sink_kind kind, int fd)
 {
 	fd_close(&l->sinks[kind].fd);
-	sink_take(&l->sinks[kind], fd);
+	sink_take(&l->sinks[kind], fd, false);
 }
 
 void log_close(struct log *l)

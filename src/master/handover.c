@@ -1,7 +1,4 @@
-/*
- * Runs in the master: what a new child is handed, all in one message. Files of certificates and
- * keys are opened here, because only here somebody may, and are never read here.
- */
+/* Runs in the master: what a new child is handed, all in one message. Must never read any of it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,8 +43,9 @@ static int conf_memory(const struct port *p)
 	return fd;
 }
 
-static int add_common(struct handover *h, const struct port *p, int slots_fd)
+static int add_common(struct handover *h, const struct child *c, int slots_fd)
 {
+	const struct port *p = c->port;
 	const struct log *log = &p->master->log;
 	int error, fd = conf_memory(p);
 	if (fd < 0)
@@ -58,10 +56,11 @@ static int add_common(struct handover *h, const struct port *p, int slots_fd)
 	if (p->chroot_fd >= 0 && (error = add(h, IPC_FD_CHROOT, p->chroot_fd, false)) < 0)
 		return error;
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
-		if (log->sinks[kind].fd < 0)
+		fd = kind == LOG_SINK_CONSOLE ? log->sinks[kind].fd : c->sink_fds[kind];
+		if (fd < 0)
 			continue;
 		h->start.log_sinks |= 1u << kind;
-		if ((error = add(h, IPC_FD_SINK, log->sinks[kind].fd, false)) < 0)
+		if ((error = add(h, IPC_FD_SINK, fd, false)) < 0)
 			return error;
 	}
 	return 0;
@@ -79,7 +78,7 @@ static int add_for_worker(struct handover *h, const struct port *p, const int *k
 {
 	int error = add(h, IPC_FD_TICKETS, p->tickets_fd, false);
 	if (error == 0)
-		error = add_all(h, IPC_FD_CERTIFICATE, p->certificate_fds, p->files_count);
+		error = add_all(h, IPC_FD_CERTIFICATE, p->files.fds, p->files.count);
 	if (error == 0)
 		error = add_all(h, IPC_FD_KEY_CHANNEL, key_channels, p->conf->threads);
 	if (error == 0)
@@ -101,10 +100,11 @@ int child_hand_over(const struct child *c, int channel_fd, int slots_fd, const i
 				       .change_user = p->change_user,
 				       .uid = identity->uid,
 				       .gid = identity->gid}};
-	int error = add_common(&h, p, slots_fd);
+	int error = add_common(&h, c, slots_fd);
 	if (error == 0)
 		error = is_worker(c) ? add_for_worker(&h, p, key_channels)
-				     : add_all(&h, IPC_FD_KEY, p->key_fds, p->files_count);
+				     : add_all(&h, IPC_FD_KEY, p->files.fds + p->files.count,
+					       p->files.count);
 	if (error == 0)
 		error = ipc_send(channel_fd, IPC_START, &h.start, sizeof(h.start), h.fds, h.count);
 	for (size_t i = 0; i < h.count; i++)

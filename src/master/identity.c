@@ -32,37 +32,37 @@ static bool is_number(const char *name, uint32_t *ret)
 	return true;
 }
 
+static int group_lookup(const char *group, gid_t *ret, struct err *err)
+{
+	uint32_t number;
+	const struct group *gr = getgrnam(group);
+	if (gr == NULL && !is_number(group, &number)) {
+		err_set(err, "there is no group \"%s\"", group);
+		return -1;
+	}
+	*ret = gr != NULL ? gr->gr_gid : number;
+	return 0;
+}
+
 /* group NULL: the user's own. */
 static int lookup(const char *user, const char *group, struct identity *ret, struct err *err)
 {
 	uint32_t number;
 	const struct passwd *pw = getpwnam(user);
-	if (pw == NULL && is_number(user, &number)) {
-		ret->uid = number;
-		pw = getpwuid(number);
-		if (pw == NULL && group == NULL) {
-			err_set(err, "user %s has no entry and so no group: give `group`", user);
-			return -1;
-		}
-	} else if (pw == NULL) {
+	if (pw == NULL && !is_number(user, &number)) {
 		err_set(err, "there is no user \"%s\"", user);
 		return -1;
-	} else {
-		ret->uid = pw->pw_uid;
 	}
-	if (group == NULL) {
-		ret->gid = pw->pw_gid;
-		return 0;
-	}
-	const struct group *gr = getgrnam(group);
-	if (gr != NULL) {
-		ret->gid = gr->gr_gid;
-	} else if (is_number(group, &number)) {
-		ret->gid = number;
-	} else {
-		err_set(err, "there is no group \"%s\"", group);
+	if (pw == NULL)
+		pw = getpwuid(number);
+	if (pw == NULL && group == NULL) {
+		err_set(err, "user %s has no entry and so no group: give `group`", user);
 		return -1;
 	}
+	ret->uid = pw != NULL ? pw->pw_uid : number;
+	if (group != NULL)
+		return group_lookup(group, &ret->gid, err);
+	ret->gid = pw->pw_gid;
 	return 0;
 }
 
@@ -107,6 +107,11 @@ static int users_identify(struct port *p, struct err *err)
 		return key_user_lookup(conf, &p->keyholder_identity, err);
 	if (getpwnam("bulkhead-key") != NULL)
 		return lookup("bulkhead-key", NULL, &p->keyholder_identity, err);
+	if (!m->key_user_warned)
+		log_write(
+		    &m->log, LOG_WARNING,
+		    "there is no user \"bulkhead-key\": keyholders run as their workers' user");
+	m->key_user_warned = true;
 	p->keyholder_identity = p->worker_identity;
 	return 0;
 }
@@ -202,6 +207,7 @@ int master_check_port(const struct conf_port *conf, struct err *err)
 	struct identity identity;
 	int fd = -1;
 	if ((conf->user != NULL && lookup(conf->user, conf->group, &identity, err) < 0) ||
+	    (conf->group != NULL && group_lookup(conf->group, &identity.gid, err) < 0) ||
 	    (conf->key_user != NULL && key_user_lookup(conf, &identity, err) < 0))
 		return -1;
 	if (conf->chroot == CONF_CHROOT_PATH && (fd = root_open(conf->chroot_path, err)) < 0)

@@ -6,7 +6,9 @@
  * Loop l of worker w is loop (w - 1) * threads + l of the port, and the keyholders take turns.
  */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/syslog.h>
 
 #include "base/fd.h"
@@ -85,13 +87,22 @@ void keyholder_tell_all(const struct child *keyholder)
 			tell(keyholder, &p->children[i]);
 }
 
+/* What the loop has not read yet: an answer, which is no loss, or this word already. So it never
+ * fills the channel of a loop that asks for nothing (unix(7), SIOCOUTQ). */
+static bool has_unread(int key_end)
+{
+	int bytes = 0;
+	return ioctl(key_end, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
 void keyholder_lost(const struct child *keyholder)
 {
 	const struct port *p = keyholder->port;
 	const struct ipc_key_answer again = {.status = IPC_KEY_AGAIN};
 	for (unsigned i = p->keyholders; i < p->children_count; i++)
 		for (unsigned k = 0; k < p->conf->threads && p->children[i].key_ends != NULL; k++)
-			if (signs_for(keyholder, &p->children[i], k))
+			if (signs_for(keyholder, &p->children[i], k) &&
+			    !has_unread(p->children[i].key_ends[k]))
 				(void)ipc_key_answer(p->children[i].key_ends[k], &again);
 }
 

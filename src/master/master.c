@@ -54,7 +54,8 @@ static void child_init(struct port *p, struct child *c, unsigned index)
 			    .number = worker ? index - p->keyholders + 1 : index + 1,
 			    .loops = worker ? p->conf->threads : 1,
 			    .pid = -1,
-			    .channel = {.fd = -1}};
+			    .channel = {.fd = -1},
+			    .sink_fds = {-1, -1, -1}};
 	if (loop_timer_init(&p->master->loop, &c->deadline, child_deadline_expired) < 0)
 		fatal(EX_OSERR, "out of memory");
 }
@@ -99,10 +100,11 @@ static void confine(struct master *m)
 	log_write(&m->log, LOG_INFO, "confined: %s", line);
 }
 
+/* Parking the last of them is the end of the server. */
 static void ports_start(struct master *m)
 {
 	struct err err;
-	for (size_t i = 0; i < m->ports_count; i++) {
+	for (size_t i = 0; i < m->ports_count && !m->draining; i++) {
 		struct port *p = &m->ports[i];
 		if (p->state == PORT_PARKED)
 			continue;

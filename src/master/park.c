@@ -7,6 +7,8 @@
 void port_park(struct port *p, const char *reason)
 {
 	struct master *m = p->master;
+	if (m->draining) /* it ends anyway, and is on its way to STOPPED */
+		return;
 	bool queue = p->conf->restart.while_parked == CONF_PARKED_QUEUE && p->listeners_count > 0;
 	p->state = PORT_PARKED;
 	loop_timer_cancel(&m->loop, &p->backoff);

@@ -86,6 +86,7 @@ static void child_release(struct child *c)
 {
 	struct master *m = c->port->master;
 	child_channel_close(c);
+	child_sinks_close(c);
 	loop_timer_cancel(&m->loop, &c->deadline);
 	ipc_slots_unmap(c->slots, c->loops);
 	c->slots = NULL;

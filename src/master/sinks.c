@@ -4,6 +4,7 @@
 #include <sys/syslog.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "master/state.h"
 
 #define SINKS_RETRY_MS 250
@@ -48,21 +49,59 @@ void sinks_open(struct master *m)
 	}
 }
 
+/* A child has the console, if there is one, and a socket of its own to each daemon. */
+int child_sinks_open(struct child *c)
+{
+	const struct master *m = c->port->master;
+	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++) {
+		if (m->log.sinks[kind].fd < 0)
+			continue;
+		c->sink_fds[kind] = log_socket(sink_path(m, (enum log_sink_kind)kind));
+		if (c->sink_fds[kind] < 0) {
+			int error = c->sink_fds[kind];
+			c->sink_fds[kind] = -1;
+			return error;
+		}
+	}
+	return 0;
+}
+
+void child_sinks_close(struct child *c)
+{
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+		fd_close(&c->sink_fds[kind]);
+}
+
+static bool children_reconnect(const struct port *p, enum log_sink_kind kind, const char *path)
+{
+	bool missing = false;
+	for (unsigned i = 0; i < p->children_count; i++) {
+		int fd = p->children[i].sink_fds[kind];
+		missing = (fd >= 0 && log_socket_connect(fd, path) < 0) || missing;
+	}
+	return missing;
+}
+
 /*
- * Connects the sockets anew, in place. Every child holds the same sockets, so all of them log again
- * at once and nothing is handed on. A child's word that a sink is gone is only a hint, and worth
- * one attempt per interval, however many complain.
+ * Connects the sockets anew, in place, those of the children, too: all of them log again at once
+ * and nothing is handed on. A child's word that a sink is gone is only a hint, and worth one
+ * attempt per interval, however many complain.
  */
 void sinks_reconnect(struct master *m)
 {
 	bool missing = false;
 	if (loop_timer_is_set(&m->sinks_retry))
 		return;
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
-		if (m->log.sinks[kind].fd >= 0 && kind != LOG_SINK_CONSOLE)
-			missing = log_reconnect(&m->log, (enum log_sink_kind)kind,
-						sink_path(m, (enum log_sink_kind)kind)) < 0 ||
-				  missing;
+	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++) {
+		const char *path = sink_path(m, (enum log_sink_kind)kind);
+		if (m->log.sinks[kind].fd < 0)
+			continue;
+		missing = log_reconnect(&m->log, (enum log_sink_kind)kind, path) < 0 || missing;
+		for (size_t i = 0; i < m->ports_count; i++)
+			missing =
+			    children_reconnect(&m->ports[i], (enum log_sink_kind)kind, path) ||
+			    missing;
+	}
 	m->sinks_missing = missing;
 	loop_timer_set(&m->loop, &m->sinks_retry, m->loop.now_ms + SINKS_RETRY_MS);
 }

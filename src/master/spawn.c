@@ -22,7 +22,7 @@
 static void __attribute__((noreturn)) child_exec(const struct child *c, int channel_fd)
 {
 	const struct master *m = c->port->master;
-	char title[64], argument[] = "--child";
+	char title[128], argument[] = "--child";
 	char *argv[] = {title, argument, m->options->child_option, NULL};
 	sigset_t mask;
 	/* What ps shows until the role sets its own; also the room for that. */
@@ -41,6 +41,10 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	    sigprocmask(SIG_SETMASK, &mask, NULL) < 0)
 		_exit(EX_OSERR);
 	(void)execveat(m->exe_fd, "", argv, m->environment, AT_EMPTY_PATH);
+	int n = snprintf(title, sizeof(title), "this program cannot be executed: %s",
+			 strerrordesc_np(errno));
+	(void)ipc_send(CHANNEL_FD, IPC_FAILED, title, (size_t)n < sizeof(title) ? (size_t)n : 0,
+		       NULL, 0);
 	_exit(EX_OSERR);
 }
 
@@ -76,6 +80,8 @@ static int child_start(struct child *c)
 	int error = ipc_channel(channel);
 	if (error == 0 && keys > 0)
 		error = child_key_channels(c, key_channels);
+	if (error == 0)
+		error = child_sinks_open(c);
 	if (error == 0 && (slots_fd = ipc_slots_create(c->loops, &slots)) < 0)
 		error = slots_fd;
 	if (error == 0)
@@ -89,6 +95,7 @@ static int child_start(struct child *c)
 		channel[0] = -1;
 	} else {
 		child_key_channels_close(c);
+		child_sinks_close(c);
 		ipc_slots_unmap(slots, c->loops);
 	}
 	fd_close(&channel[0]);
@@ -125,6 +132,7 @@ void port_spawn(struct port *p)
 		return;
 	p->state = PORT_STARTING;
 	loop_timer_cancel(&m->loop, &p->backoff);
+	port_renew_files(p);
 	for (unsigned i = 0; i < p->children_count; i++) {
 		/* A worker makes sure of its key before it serves. */
 		if (i == p->keyholders && !keyholders_ready(p))

@@ -2,7 +2,7 @@
  * What the master knows; src/master only. One verb per file, and all of them work on this.
  *
  * A port:
- *                    ┌──────────────── worker died ──────────────┐
+ *                    ┌────────────────  child died ──────────────┐
  *   STARTING ──all ready──> SERVING ──quick deaths──> BACKOFF ───┤ timer: spawn
  *      │                       │                        │        └──> STARTING …
  *      └── cannot start, EX_CONFIG, too many quick deaths ──> PARKED
@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "conf/conf.h"
@@ -57,6 +58,7 @@ struct child {
 	unsigned said;              /* … it has sent so many messages */
 	unsigned loops;             /* event loops, each with a slot: conf->threads, or 1 */
 	const struct ipc_slot *slots;
+	int sink_fds[LOG_SINKS]; /* its own sockets to the daemons; -1: none */
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
 	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
@@ -76,6 +78,18 @@ struct identity {
 	gid_t gid;
 };
 
+/* Certificates and, behind all of them, keys, in the order of the configuration's pairs. */
+struct port_files {
+	size_t count; /* of pairs */
+	int fds[2 * PORT_FILES_MAX];
+	struct file_mark { /* by which a change is seen */
+		dev_t device;
+		ino_t inode;
+		off_t size;
+		struct timespec time;
+	} marks[2 * PORT_FILES_MAX];
+};
+
 struct port {
 	struct master *master;
 	const struct conf_port *conf;
@@ -85,9 +99,7 @@ struct port {
 	int chroot_fd; /* O_PATH of the empty directory; -1: none. Owned by the master */
 	int listeners[PORT_LISTENERS_MAX];
 	unsigned listeners_count;
-	int certificate_fds[PORT_FILES_MAX]; /* in the order of the configuration's pairs */
-	int key_fds[PORT_FILES_MAX];         /* opened here, read by keyholders alone */
-	size_t files_count;
+	struct port_files files;
 	int tickets_fd; /* sealed memfd: the port's session ticket key; outlives workers */
 	struct child
 	    *children; /* places: first those of the keyholders, then those of the workers */
@@ -114,7 +126,7 @@ struct master {
 		int fd;
 	} * empty_roots; /* that were opened, each path once */
 	size_t empty_roots_count;
-	bool nobody_warned, user_warned, chroot_warned;
+	bool nobody_warned, key_user_warned, user_warned, chroot_warned;
 	uint64_t started_ms;
 	struct loop_timer drain_deadline;
 	struct loop_timer sinks_retry; /* between two attempts to connect sinks again */
@@ -141,6 +153,8 @@ const struct identity *child_identity(const struct child *);
  */
 int port_open_files(struct port *, struct err *);
 void port_close_files(struct port *);
+/* Before a process is started: has anything changed since? Then all others are replaced, too. */
+void port_renew_files(struct port *);
 
 /* handover.c: makes and sends the first message. 0 or -errno. */
 int child_hand_over(const struct child *, int channel_fd, int slots_fd, const int *key_channels);
@@ -191,6 +205,10 @@ bool master_is_done(const struct master *);
 
 /* signal.c */
 int signals_start(struct master *);
+
+/* sinks.c: a child's own sockets, kept here to be connected anew. 0 or -errno. */
+int child_sinks_open(struct child *);
+void child_sinks_close(struct child *);
 
 /* sinks.c: opens what the configuration or the surroundings say; mends what breaks. */
 void sinks_open(struct master *);

@@ -4,7 +4,6 @@
 #include "role/role.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -157,7 +156,8 @@ void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
 					.uid = s->uid,
 					.gid = s->gid,
 					.descriptors = descriptors,
-					.memory_bytes = r->port->limits.memory_bytes,
+					.memory_bytes =
+					    is_keyholder(r) ? 0 : r->port->limits.memory_bytes,
 					.core_bytes = r->port->limits.core_bytes,
 					.violation = &r->slots[0].violation};
 	if (r->hook != NULL) {
@@ -199,7 +199,12 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 	int n = ipc_receive(io->fd, r->permits, &m);
 	if (n == -EAGAIN)
 		return;
-	if (n != 1) /* the master is gone */
+	if (n < 0) {
+		log_write(&r->log, LOG_CRIT, "a message of the master's cannot be read: %s",
+			  strerror(-n));
+		_exit(EX_SOFTWARE);
+	}
+	if (n == 0) /* the master is gone */
 		_exit(EX_UNAVAILABLE);
 	r->told(r, &m);
 	ipc_message_release(&m);
@@ -245,8 +250,6 @@ int role_listen(struct role *r, struct loop *loop, const struct ipc_permit permi
 	r->permits = permits;
 	r->told = told;
 	r->terminate = terminate;
-	if (fcntl(r->channel_fd, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
 	r->channel = (struct loop_io){.fd = r->channel_fd, .ready = channel_ready};
 	int error = loop_add(loop, &r->channel, EPOLLIN);
 	return error < 0 ? error : signals_listen(r, loop);

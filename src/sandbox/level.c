@@ -9,7 +9,7 @@
 static const char *const layer_names[SANDBOX_LAYERS] = {
     [SANDBOX_CHROOT] = "an empty root",
     [SANDBOX_USER] = "a user of its own",
-    [SANDBOX_CAPABILITIES] = "giving up all capabilities",
+    [SANDBOX_CAPABILITIES] = "an empty capability bounding set",
     [SANDBOX_NO_NEW_PRIVS] = "no new privileges",
     [SANDBOX_LANDLOCK] = "Landlock",
     [SANDBOX_SECCOMP] = "a list of system calls",

@@ -4,9 +4,11 @@
  * other ways into the kernel that a machine has (32 bit, x32): their numbers mean other calls.
  */
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -133,23 +135,30 @@ static int filter_make(enum sandbox_role role, scmp_filter_ctx *ret, uint32_t *r
 	return 0;
 }
 
-/* No filters in this kernel, or no new privileges were left out. */
-static bool cannot_be_had(int error)
+/* 0, or why this kernel or container has no filters: asked before, so that no other error is taken
+ * for it. */
+static int availability(void)
 {
-	return error == -ENOSYS || error == -EINVAL || error == -EOPNOTSUPP || error == -EACCES;
+	const uint32_t action = SECCOMP_RET_TRAP;
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0 ? errno : 0;
 }
 
 static int confine(enum sandbox_role role, struct sandbox_level *l, struct err *err)
 {
 	scmp_filter_ctx filter = NULL;
 	uint32_t count = 0;
-	int error = filter_make(role, &filter, &count);
+	int error = availability();
+	if (error != 0) {
+		level_lack(l, SANDBOX_SECCOMP, error);
+		return 0;
+	}
+	error = filter_make(role, &filter, &count);
 	if (error == 0)
 		error = seccomp_load(filter);
 	if (error == 0) {
 		l->system_calls = count;
 		level_reach(l, SANDBOX_SECCOMP);
-	} else if (cannot_be_had(error)) {
+	} else if (error == -EACCES) { /* no new privileges were left out */
 		level_lack(l, SANDBOX_SECCOMP, -error);
 		error = 0;
 	} else {

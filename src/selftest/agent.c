@@ -91,7 +91,7 @@ static void order_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		_exit(EX_UNAVAILABLE); /* the selftest is gone */
 	o.path[PATH_ROOM - 1] = '\0';
 	const struct answer answer = {.result = attempts[o.attempt].try(a, &o)};
-	(void)send(io->fd, &answer, sizeof(answer), MSG_NOSIGNAL);
+	(void)!write(io->fd, &answer, sizeof(answer));
 }
 
 static void sealed(void *arg, struct role *r, struct loop *loop)
@@ -104,8 +104,7 @@ static void sealed(void *arg, struct role *r, struct loop *loop)
 				    .counters = (uintptr_t)r->slots,
 				    .level = r->level};
 	a->io.ready = order_ready;
-	if (send(a->io.fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ||
-	    loop_add(loop, &a->io, EPOLLIN) < 0)
+	if (write(a->io.fd, &hello, sizeof(hello)) < 0 || loop_add(loop, &a->io, EPOLLIN) < 0)
 		_exit(EX_UNAVAILABLE);
 }
 

@@ -145,7 +145,10 @@ const struct attempt attempts[] = {
     ROW("connect to an abstract unix socket", BOTH, try_connect_abstract, NONE, ABSTRACT,
 	ENDED(connect), BELOW(EPERM, 6)),
     ROW("write to a unix socket's path over the log's socket", BOTH, try_datagram, NONE, DATAGRAM,
-	{{.kind = EXPECT_ERROR, .errors = {ENOENT}}, UNTESTED(ROOT_ONLY)}),
+	ENDED(sendto), {REFUSED(ENOENT, 0), UNTESTED(ROOT_ONLY)}),
+    ROW("connect out by sending (TCP Fast Open)", BOTH, try_fastopen, NONE, NONE, ENDED(sendto)),
+    ROW("make an unconnected socket of its listener", ROLE_WORKER, try_unlisten, NONE, NONE,
+	ENDED(shutdown)),
     ROW("bind a leaked socket", BOTH, try_bind, NONE, NONE, ENDED(bind), BELOW(EACCES, 4)),
     ROW("listen on a leaked socket", BOTH, try_listen, NONE, NONE, ENDED(listen)),
 
@@ -180,9 +183,5 @@ const struct attempt attempts[] = {
 	BELOW(EPERM, 0)),
     ROW("a 32-bit system call", BOTH, try_32bit, NONE, NONE, ENDED_UNNAMED, ENDED_UNNAMED),
     ROW("an x32 system call", BOTH, try_x32, NONE, NONE, ENDED_UNNAMED, ENDED_UNNAMED),
-
-    /* last of all, since no worker of the port can accept after it */
-    ROW("connect out over its listener, undone (TCP Fast Open)", ROLE_WORKER, try_fastopen, NONE,
-	NONE, ENDED(shutdown)),
 };
 const size_t attempts_count = sizeof(attempts) / sizeof(attempts[0]);

@@ -23,7 +23,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
-#define TURN_MS 50
+#define LOG_LINES_SHOWN 40
+#define TURN_MS         50
 
 /* --- what comes in ---------------------------------------------------------------------------- */
 
@@ -314,11 +315,17 @@ void bench_stop(struct bench *b)
 	}
 }
 
+/* A master that goes round and round says the same again and again: its first lines have it all. */
 void bench_show_log(struct bench *b, FILE *out)
 {
 	(void)loop_turn(&b->loop, 0); /* what is still in the pipe */
-	if (buf_len(&b->log) > 0)
-		(void)fwrite(buf_head(&b->log), 1, buf_len(&b->log), out);
+	const char *line = (const char *)buf_head(&b->log), *end = line + buf_len(&b->log);
+	for (unsigned i = 0; i < LOG_LINES_SHOWN && line < end; i++) {
+		const char *newline = memchr(line, '\n', (size_t)(end - line));
+		const char *next = newline != NULL ? newline + 1 : end;
+		(void)fwrite(line, 1, (size_t)(next - line), out);
+		line = next;
+	}
 }
 
 /* --- one attempt ------------------------------------------------------------------------------ */

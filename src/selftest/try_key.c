@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "agent.h"
 #include "ipc/key.h"
@@ -50,7 +51,7 @@ static int answer_await(const struct agent *a, uint64_t id)
 /* As many bytes of it as it says, or as somebody else says. */
 static int send_and_await(const struct agent *a, const struct ipc_key_request *r, size_t size)
 {
-	if (send(a->key_fd, r, size, MSG_NOSIGNAL) < 0)
+	if (write(a->key_fd, r, size) < 0)
 		return -errno;
 	return answer_await(a, r->id);
 }
@@ -140,7 +141,7 @@ int try_key_oversized(struct agent *a, const struct order *o)
 	uint8_t packet[OVERSIZED] = {0};
 	(void)o;
 	memcpy(packet, &r, ipc_key_request_size(&r));
-	if (send(a->key_fd, packet, sizeof(packet), MSG_NOSIGNAL) < 0)
+	if (write(a->key_fd, packet, sizeof(packet)) < 0)
 		return -errno;
 	return answer_await(a, r.id);
 }

@@ -140,14 +140,19 @@ int try_read_error(struct agent *a, const struct order *o)
 	return outcome(syscall(SYS_read, STDERR_FILENO, &none, 0));
 }
 
-/* A listener whose input is shut down is a socket that was never connected, and with Fast Open
- * sendto(2) connects: no connect(2), and nothing of Landlock's. */
+/* With Fast Open sendto(2) connects: no connect(2), and nothing of Landlock's. */
 int try_fastopen(struct agent *a, const struct order *o)
 {
 	const struct sockaddr_in to = loopback4(o->port);
-	if (syscall(SYS_shutdown, a->listener_fd, SHUT_RD) < 0)
-		return -errno;
-	int result = outcome(syscall(SYS_sendto, a->listener_fd, "x", 1,
+	int result = outcome(syscall(SYS_sendto, a->tcp4_fd, "x", 1,
 				     MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &to, sizeof(to)));
 	return result == -EINPROGRESS ? 0 : result;
+}
+
+/* A listener whose input is shut down is a socket that was never connected, for all who share it.
+ */
+int try_unlisten(struct agent *a, const struct order *o)
+{
+	(void)o;
+	return outcome(syscall(SYS_shutdown, a->listener_fd, SHUT_RD));
 }

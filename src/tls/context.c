@@ -26,6 +26,8 @@ static const char policy[] = "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_P
 			     "+GROUP-SECP521R1:"
 			     "-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305";
 
+static const char private_mark[] = "PRIVATE KEY-----";
+
 struct chain {
 	gnutls_x509_crt_t *certificates;
 	unsigned count;
@@ -54,9 +56,18 @@ static int chain_load(const struct tls_pair *pair, struct chain *ret, struct err
 		return -1;
 	}
 	gnutls_datum_t datum = {(unsigned char *)pem, (unsigned)len};
+	bool has_key = memmem(pem, len, private_mark, sizeof(private_mark) - 1) != NULL;
 	error = gnutls_x509_crt_list_import2(&ret->certificates, &ret->count, &datum,
 					     GNUTLS_X509_FMT_PEM, 0);
+	explicit_bzero(pem, len);
 	free(pem);
+	if (error >= 0 && has_key) { /* not to be served, so that it is noticed */
+		chain_release(ret);
+		err_set(err,
+			"certificate \"%s\" has a private key in it, which workers must not see",
+			path);
+		return -1;
+	}
 	if (error < 0) {
 		*ret = (struct chain){0};
 		err_set(err, "certificate \"%s\" is not a certificate in PEM: %s", path,
@@ -153,7 +164,7 @@ static int key_check(const struct tls_pair *pair, gnutls_privkey_t key, gnutls_p
 	int error = tls_key_check(key, public);
 	if (error >= 0)
 		return 0;
-	if (error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+	if (error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH || (signer != NULL && signer->refused))
 		err_set(err, "certificate \"%s\" does not match key \"%s\"", pair->certificate,
 			pair->key);
 	else

@@ -3,6 +3,7 @@
  * take an answer that belongs to another request.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +12,8 @@
 #include "ipc/key.h"
 #include "tls/key.h"
 #include "tls/scheme.h"
+
+#define LATE_MAX 1024 /* answers that are thrown away at once */
 
 struct remote_key {
 	struct tls_signer *signer;
@@ -40,8 +43,11 @@ static int fail(struct tls_signer *s, const char *why)
 static bool is_back(struct tls_signer *s, uint64_t now_ms)
 {
 	struct ipc_key_answer late;
-	while (ipc_key_receive_answer(s->fd, MSG_DONTWAIT, &late) == 1)
+	for (unsigned i = 0; i < LATE_MAX; i++) {
+		if (ipc_key_receive_answer(s->fd, MSG_DONTWAIT, &late) != 1)
+			break;
 		s->silent = false;
+	}
 	if (now_ms >= s->until_ms)
 		s->silent = false;
 	return !s->silent;
@@ -55,24 +61,49 @@ static int time_out(struct tls_signer *s)
 	return fail(s, "the keyholder has not answered in time");
 }
 
-/* The answer to this request, or IPC_KEY_AGAIN where that is heeded. */
-static int await(struct tls_signer *s, uint64_t id, bool heed_again, uint64_t deadline_ms,
+/* The next packet, whatever it is; -EAGAIN at the deadline. The first wait is the channel's own
+ * limit of time, which saves asking the clock and the kernel; what comes before the answer is rare.
+ */
+static int receive(struct tls_signer *s, bool first, uint64_t deadline_ms,
+		   struct ipc_key_answer *answer)
+{
+	if (first)
+		return ipc_key_receive_answer(s->fd, 0, answer);
+	struct pollfd ready = {.fd = s->fd, .events = POLLIN};
+	uint64_t now_ms = clock_ms();
+	if (now_ms >= deadline_ms || poll(&ready, 1, (int)(deadline_ms - now_ms)) <= 0)
+		return -EAGAIN;
+	return ipc_key_receive_answer(s->fd, MSG_DONTWAIT, answer);
+}
+
+/* The answer to this request, or the word that the keyholder was replaced. One that dies a second
+ * time over a request is not silent: the next one may do better with the next request. */
+static int await(struct tls_signer *s, uint64_t id, unsigned asked, uint64_t deadline_ms,
 		 struct ipc_key_answer *answer)
 {
-	do {
-		int n = ipc_key_receive_answer(s->fd, 0, answer);
-		if (n == 1 && (answer->id == id || (heed_again && answer->status == IPC_KEY_AGAIN)))
+	bool replaced = false;
+	for (bool first = asked == 1;; first = false) {
+		int n = receive(s, first, deadline_ms, answer);
+		if (n == 1 && answer->id == id)
 			return 0;
+		if (n == 1 && answer->status == IPC_KEY_AGAIN) {
+			if (asked == 1)
+				return 0;
+			replaced = true;
+		}
 		if (n == -EBADMSG)
 			return fail(s, "the keyholder answers nonsense");
 		if (n != 1 && n != -EAGAIN)
 			return fail(s, "the keyholder is gone");
-	} while (clock_ms() < deadline_ms);
-	return time_out(s);
+		if (clock_ms() >= deadline_ms)
+			return replaced ? fail(s, "the keyholder has died over it, twice")
+					: time_out(s);
+	}
 }
 
 /* One request and its answer. When the keyholder is replaced under it, it is asked once more: once,
- * so that what has killed a keyholder does not go on doing so. */
+ * so that what has killed a keyholder does not go on doing so. The word of a replacement may also
+ * be an old one; then the request is signed twice, and the first signature comes too late. */
 static int ask(struct tls_signer *s, struct ipc_key_request *request, struct ipc_key_answer *answer)
 {
 	uint64_t now_ms = clock_ms(), deadline_ms = now_ms + TLS_SIGN_DEADLINE_MS;
@@ -86,12 +117,13 @@ static int ask(struct tls_signer *s, struct ipc_key_request *request, struct ipc
 				return time_out(s);
 		if (error < 0)
 			return fail(s, "the keyholder cannot be reached");
-		if ((error = await(s, request->id, asked == 1, deadline_ms, answer)) < 0)
+		if ((error = await(s, request->id, asked, deadline_ms, answer)) < 0)
 			return error;
 		if (answer->id == request->id)
 			break;
 	}
-	if (answer->status == IPC_KEY_REFUSED)
+	s->refused = answer->status == IPC_KEY_REFUSED;
+	if (s->refused)
 		return fail(s, "the keyholder has refused to sign");
 	return answer->status == IPC_KEY_SIGNED ? 0 : fail(s, "the keyholder could not sign");
 }

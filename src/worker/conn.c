@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syslog.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 
@@ -85,7 +86,7 @@ static void conn_flush(struct conn *c)
 		from = &c->cipher_out;
 	}
 	while (buf_len(from) > 0 && !c->over) {
-		ssize_t n = send(c->io.fd, buf_head(from), buf_len(from), MSG_NOSIGNAL);
+		ssize_t n = write(c->io.fd, buf_head(from), buf_len(from));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)

@@ -62,15 +62,15 @@ static struct tls_pair *pairs_take(struct worker *w)
 	return pairs;
 }
 
-/* A keyholder that hangs is no fault of the configuration's, and the master is to find it out: it
- * is asked for nothing else while no worker serves. */
+/* A keyholder that hangs or is being replaced is no fault of the configuration's. One that hangs
+ * the master is to find out: it is asked for nothing else while no worker serves. */
 static void __attribute__((noreturn))
 tls_failed(struct worker *w, const struct worker_loop *l, const struct err *err)
 {
-	if (!l->signer.silent)
-		role_fail(w->role, EX_CONFIG, "%s", err->text);
-	(void)ipc_send(w->role->channel_fd, IPC_KEY_SILENT, NULL, 0, NULL, 0);
-	role_fail(w->role, EX_OSERR, "%s", err->text);
+	bool lacking = l->signer.failure != NULL && !l->signer.refused;
+	if (l->signer.silent)
+		(void)ipc_send(w->role->channel_fd, IPC_KEY_SILENT, NULL, 0, NULL, 0);
+	role_fail(w->role, lacking ? EX_OSERR : EX_CONFIG, "%s", err->text);
 }
 
 /* A context for each loop, because each has a channel of its own to the keyholder. */

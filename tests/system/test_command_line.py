@@ -125,6 +125,7 @@ port 8004 {{ user "4000000" respond 200 }}
 port 8005 {{ user "4000000" group "4000000" respond 200 }}
 port 8006 {{ chroot "{tmp_path}/full" respond 200 }}
 port 8007 {{ chroot "{tmp_path}/none" respond 200 }}
+port 8008 {{ group "no-such-group" respond 200 }}
 """)
     result = run("-t", "-f", path)
     assert result.returncode == 1
@@ -134,7 +135,7 @@ port 8007 {{ chroot "{tmp_path}/none" respond 200 }}
                         "user 4000000 has no entry and so no group: give `group`"]
     assert re.match(r'chroot ".*/full" is not (an empty directory|owned by root)$', said[4])
     assert re.match(r'chroot ".*/none" cannot be used: No such file or directory$', said[5])
-    assert len(said) == 6
+    assert said[6:] == ['there is no group "no-such-group"']
 
 
 def test_a_truncated_file_names_the_open_block(run, conf_file, certificates):

@@ -107,7 +107,7 @@ def test_only_the_keyholder_reads_the_key(server, ports, certificates, tmp_path)
         if str(key) in call:
             touched.setdefault(int(pid), set()).add(call.split("(")[0])
     assert touched[master] <= {"openat", "open", "sendmsg"}, touched
-    assert "read" in touched[keyholder] or "mmap" in touched[keyholder], touched
+    assert {"read", "pread64", "mmap"} & touched[keyholder], touched
     assert not {"openat", "open"} & touched[keyholder], touched
     assert worker not in touched, touched
     assert set(touched) == {master, keyholder}, touched
@@ -202,18 +202,18 @@ def test_kill_9_of_a_keyholder_fails_no_handshake(server, ports):
 
 def test_a_request_that_dies_with_its_keyholder_is_asked_again(server, ports):
     """It has been taken out of the channel, and is not answered yet."""
-    sendto = {"x86_64": 44, "aarch64": 206}.get(platform.machine())
-    if sendto is None:
-        pytest.skip("does not know this machine's number of sendto(2)")
+    write = {"x86_64": 1, "aarch64": 64}.get(platform.machine())
+    if write is None:
+        pytest.skip("does not know this machine's number of write(2)")
     s = server(EAGER + hello(ports[0]))
     for n in range(2, 5):
         answers = []
         client = threading.Thread(target=lambda: answers.append(get(ports[0])))
         victim = s.keyholders()[ports[0], 1]
-        with traced(victim, "-e", "trace=sendto", "--inject=sendto:delay_enter=10000000"):
+        with traced(victim, "-e", "trace=write", "--inject=write:delay_enter=10000000"):
             began = time.monotonic()
             client.start()
-            wait_for(lambda p=victim: f"{sendto} " in
+            wait_for(lambda p=victim: f"{write} " in
                      pathlib.Path(f"/proc/{p}/syscall").read_text()[:4], "a signature")
             os.kill(victim, signal.SIGKILL)  # ends once it is let go
         soon = time.monotonic() - began < 1
@@ -684,3 +684,91 @@ def test_pools_serve_each_client_with_the_kind_of_key_it_prefers(server, ports, 
                 input="GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").stdout
             assert f"CN = {kind}\n" in shown or f"CN={kind}\n" in shown, shown
             assert "HTTP/1.1 200 OK" in shown
+
+
+# --- files that change ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(certificates, tmp_path):
+    """A pair of its own, with a function that puts another kind in its place."""
+
+    class Pair:
+        certificate, key = tmp_path / "pair.pem", tmp_path / "pair.key"
+
+        def write(self, kind, rename):
+            for source, target in zip(certificates(kind), (self.certificate, self.key)):
+                if rename:
+                    shutil.copy(source, f"{target}.new")
+                    os.rename(f"{target}.new", target)
+                else:
+                    target.write_bytes(source.read_bytes())
+
+        def tls(self):
+            return f'tls {{ certificate "{self.certificate}" key "{self.key}" }}\n'
+
+    return Pair()
+
+
+def served(port):
+    """The certificate that a new connection gets, PEM."""
+    with Connection(port) as c:
+        return ssl.DER_cert_to_PEM_cert(c.socket.getpeercert(True))
+
+
+@pytest.mark.parametrize("rename", [True, False], ids=["renamed", "overwritten"])
+@pytest.mark.parametrize("role, number", [("worker", signal.SIGTERM), ("worker", signal.SIGKILL),
+                                          ("keyholder", signal.SIGKILL)])
+def test_a_renewed_pair_comes_with_the_next_process_and_whole(
+        server, ports, certificates, pair, rename, role, number):
+    """Old certificates beside a new key would be nothing that a client takes."""
+    pair.write("ecdsa", rename)
+    s = server(EAGER + pair.tls() + hello(ports[0], "workers 2 keyholders 2") +
+               hello(ports[1], certificates.tls("other").strip()))
+    old = {**s.workers(ports[0]), **{("k", *k): v for k, v in s.keyholders(ports[0]).items()}}
+    other = s.workers(ports[1])
+    assert served(ports[0]) == certificates("ecdsa")[0].read_text()
+    pair.write("rsa", rename)
+    assert served(ports[0]) == certificates("ecdsa")[0].read_text()  # nobody has asked for it
+    victims = s.workers(ports[0]) if role == "worker" else s.keyholders(ports[0])
+    os.kill(victims[ports[0], 1], number)
+    s.wait_log("have changed: all processes of the port are replaced")
+    wait_for(lambda: not set(old.values()) & {*s.workers().values(), *s.keyholders().values()},
+             "new processes")
+    for _ in range(8):
+        assert served(ports[0]) == certificates("rsa")[0].read_text(), s.log()
+    assert s.workers(ports[1]) == other
+    assert len(re.findall("have changed", s.log())) == 1
+    assert "PARKED" not in s.log()
+
+
+def test_files_that_are_gone_are_no_change(server, ports, pair):
+    pair.write("ecdsa", False)
+    s = server(EAGER + pair.tls() + hello(ports[0]))
+    pair.certificate.unlink()
+    pair.key.unlink()
+    os.kill(s.keyholders()[ports[0], 1], signal.SIGKILL)
+    s.wait_ready(ports[0], "keyholder", 2)
+    os.kill(s.workers()[ports[0], 1], signal.SIGKILL)
+    s.wait_ready(ports[0], "worker", 2)
+    assert get(ports[0]).body == HELLO
+
+
+# --- certificate and key in one ------------------------------------------------------------------
+
+
+def test_a_key_in_a_certificates_file_is_refused(server, ports, certificates, pair, run, tmp_path):
+    """It would go to the workers."""
+    certificate, key = certificates("ecdsa")
+    pair.certificate.write_bytes(key.read_bytes() + certificate.read_bytes())
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    s = server(certificates.tls() + hello(ports[0]) +
+               hello(ports[1], f'tls {{ certificate "{both}" key "{both}" }}') +
+               hello(ports[2], f'tls {{ certificate "{pair.certificate}" key "{key}" }}'))
+    s.wait_log(rf"\[PORT {ports[1]}\] PARKED .*both.pem\" is certificate and key in one: ")
+    s.wait_log(rf"\[PORT {ports[2]}\] worker 1 .* ended with status 78 .*has a private key in it")
+    assert get(ports[0]).body == HELLO
+    result = run("-t", "-f", s.config)
+    assert result.returncode == 1
+    assert len(re.findall("has a private key in it", result.stderr)) == 2

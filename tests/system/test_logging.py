@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -11,7 +12,8 @@ import time
 import pytest
 
 import daemons
-from harness import BINARY, HELLO, Connection, Server, get, wait_for
+from harness import (BINARY, HELLO, Connection, Server, descriptor_of, descriptors_of, get, need_root,
+                     wait_for)
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 ACCESS = (r'Received (?:[A-Z.]+|malformed) request from \(\'[0-9a-f.:]+\', \d+\) '
@@ -449,3 +451,25 @@ def test_a_daemon_that_is_missing_at_the_start_may_come_later(server, ports, sys
     syslog.start()
     until_logged(ports[0], lambda path: path + " " in syslog.text())
     assert s.stop() == 0
+
+
+def test_a_taken_workers_socket_to_the_daemon_is_its_own(server, ports, syslog):
+    """Who holds a socket can shut it down, for all who hold it, and for good."""
+    need_root()
+    s = server(f"{syslog.sink()}log to console\n" + one(ports[0]) + one(ports[1]))
+    victim = s.workers()[ports[0], 1]
+    with socket.socket(fileno=descriptor_of(victim, log_socket_of(victim))) as theirs:
+        theirs.shutdown(socket.SHUT_RDWR)
+    assert get(ports[1], "/elsewhere").status == 200
+    wait_for(lambda: "/elsewhere" in syslog.text(), "the other port's record")
+    os.kill(victim, signal.SIGKILL)
+    s.wait_ready(ports[0], "worker", 2)
+    wait_for(lambda: "was killed by signal 9" in syslog.text(), "the master's record")
+    assert get(ports[0], "/again").status == 200
+    wait_for(lambda: "/again" in syslog.text(), "the new worker's record")
+
+
+def log_socket_of(pid):
+    """The one unix datagram socket that it holds."""
+    found, = (fd for fd, kind in descriptors_of(pid).items() if kind == "socket:datagram")
+    return found

@@ -158,7 +158,8 @@ def test_children_of_root_have_nothing_left(server, ports):
         assert os.readlink(f"/proc/{pid}/root") == "/run/bulkhead/empty"
         assert os.listdir(f"/proc/{pid}/root/") == []
         assert limit["processes"] == (0, 0)
-        assert limit["address space"] == ((256 << 20,) * 2 if port == ports[0] else
+        assert limit["address space"] == ((256 << 20,) * 2
+                                          if port == ports[0] and role == "worker" else
                                           resource.getrlimit(resource.RLIMIT_AS) if
                                           resource.getrlimit(resource.RLIMIT_AS)[0] > 0 else
                                           (None, None))
@@ -282,7 +283,7 @@ def test_users_groups_and_roots_are_those_of_the_configuration(server, ports, em
             assert os.readlink(f"/proc/{pid}/root") == roots[port]
     for port in ports:
         assert get(port).body == HELLO
-    assert "there is no user" not in s.log()
+    assert 'there is no user "bulkhead":' not in s.log()
     s.wait_log(rf"\[PORT {ports[1]}\] worker 1 .* is ready: .*; without an empty root "
                r"\(not asked for\)")
 
@@ -373,7 +374,7 @@ def test_system_users_of_that_name_are_taken(server, ports, tmp_path, names):
     s = server(hello(ports[0]), wrapper=wrapper)
     assert ids(s.workers()[ports[0], 1]) == (61010, 61020)
     assert ids(s.keyholders()[ports[0], 1]) == (61009 + len(names), 61019 + len(names))
-    assert "there is no user" not in s.log()
+    assert 'there is no user "bulkhead":' not in s.log()
     assert get(ports[0]).body == HELLO
 
 
@@ -405,16 +406,16 @@ def test_a_plain_user_serves_with_what_it_can_have(server, ports, public, owned)
             assert limits(pid)["processes"] == (0, 0)
     for role in ("worker", "keyholder"):
         missing = missing_of(s, ports[0], role)
-        assert missing["a user of its own"] == "not asked for"
-        assert missing["giving up all capabilities"] == "Operation not permitted"
+        assert missing["a user of its own"] == "Operation not permitted"
+        assert missing["an empty capability bounding set"] == "Operation not permitted"
         assert lacks(s, ports[0], role) - {"an empty root"} == \
-            {"a user of its own", "giving up all capabilities"}
+            {"a user of its own", "an empty capability bounding set"}
         assert "an empty root" in missing
     status = status_of(s.pid)
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert not any(capabilities(s.pid)[name] for name in SETS if name != "CapBnd")
     s.wait_log(r"confined: user 65534:65534, no new privileges, \d+ system calls denied; without "
-               r"giving up all capabilities \(Operation not permitted\)")
+               r"an empty capability bounding set \(Operation not permitted\)")
     for port in ports[:2]:
         assert get(port).body == HELLO
     for role, _, pid in children(s, ports[0]):
@@ -463,7 +464,7 @@ def test_strict_privileges_end_a_plain_users_server(server, ports, public, owned
                wrapper=PLAIN, wait=None)
     assert s.process.wait(TIMEOUT) == 1
     s.wait_log("privileges are strict, and this is missing: an empty root .*, a user of its own "
-               r"\(not asked for\), giving up all capabilities \(Operation not permitted\)")
+               r"\(Operation not permitted\), an empty capability bounding set \(Operation not permitted\)")
     s.wait_log(rf"\[PORT {ports[0]}\] PARKED .*: it cannot start as it is configured")
     s.wait_log("no port can be served")
 
@@ -510,7 +511,7 @@ def test_a_few_capabilities_do_in_place_of_root(server, ports, public, owned, em
         assert capabilities(pid) == {**dict.fromkeys(SETS, 0), "CapBnd": left}
         if not sanitized():
             assert os.readlink(f"/proc/{pid}/root") == str(empty)
-    assert lacks(s, port) == (set() if "setpcap" in names else {"giving up all capabilities"})
+    assert lacks(s, port) == (set() if "setpcap" in names else {"an empty capability bounding set"})
     assert get(port, host=host).status == get(ports[0]).status == 200
     # It has no CAP_KILL, and kills all the same.
     hung = s.keyholders(port)[port, 1]
@@ -531,7 +532,7 @@ def test_a_few_capabilities_do_in_place_of_root(server, ports, public, owned, em
 
 
 @pytest.mark.parametrize("name,layer", [("sys_chroot", "an empty root"),
-                                        ("setpcap", "giving up all capabilities"),
+                                        ("setpcap", "an empty capability bounding set"),
                                         ("setgid", "a user of its own"), ("kill", None)])
 def test_root_without_a_capability_serves_and_says_what_is_missing(server, ports, name, layer):
     need_root("setpriv")

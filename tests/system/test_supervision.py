@@ -417,3 +417,11 @@ def test_a_child_that_floods_the_master_is_replaced(server, ports):
     s.wait_log(rf"worker 1 \(pid {victim}\) (ended|was killed) .*; starting it again")
     assert get(ports[0]).body == HELLO
     assert get(ports[1]).body == HELLO
+
+
+def test_a_server_whose_ports_are_all_bad_ends(server, ports):
+    """One fault is told before the master confines itself; a second one must not bring it back."""
+    s = server(f'port {ports[0]} {{ user "no-such-user" tls {{ certificate "none.pem" '
+               f'key "none.key" }} respond 200 }}', wait=None)
+    assert s.process.wait(TIMEOUT) == 1
+    assert "no port can be served" in s.log()

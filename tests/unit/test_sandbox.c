@@ -150,9 +150,9 @@ static void a_call_is_in_a_table_once(void **state)
 static void calls_of_every_request_have_no_condition(void **state)
 {
 	static const char *const hot[] = {
-	    "recvfrom", "sendto", "sendmsg", "recvmsg", "epoll_wait",    "epoll_pwait", "epoll_ctl",
-	    "accept4",  "close",  "read",    "write",   "writev",        "futex",       "getrandom",
-	    "munmap",   "brk",    "madvise", "poll",    "clock_gettime", "shutdown"};
+	    "recvfrom", "recvmsg", "epoll_wait", "epoll_pwait", "epoll_ctl",    "accept4",
+	    "close",    "read",    "write",      "writev",      "futex",        "getrandom",
+	    "munmap",   "brk",     "madvise",    "poll",        "clock_gettime"};
 	(void)state;
 	for (size_t i = 0; i < sizeof(hot) / sizeof(hot[0]); i++) {
 		const struct sandbox_call *c;
@@ -178,8 +178,9 @@ static void a_keyholder_may_do_less_than_a_worker(void **state)
 static void no_role_gets_what_opens_something_new(void **state)
 {
 	static const char *const never[] = {
-	    "socket", "connect", "bind",   "listen",  "execve",       "execveat",  "fork",
-	    "vfork",  "kill",    "setuid", "seccomp", "memfd_create", "pidfd_open"};
+	    "sendto", "sendmsg", "sendmmsg", /* which take an address */
+	    "socket", "connect", "bind",     "listen",  "execve",       "execveat",  "fork",
+	    "vfork",  "kill",    "setuid",   "seccomp", "memfd_create", "pidfd_open"};
 	static const char *const unsanitized[] = {"open",   "clone",        "clone3", "prctl",
 						  "ptrace", "rt_sigaction", "fcntl"};
 	(void)state;
@@ -234,6 +235,25 @@ static void a_keyholder_ends_with_any_other_call(void **state)
 {
 	(void)state;
 	every_other_call_ends_the_process(SANDBOX_KEYHOLDER);
+}
+
+static int shut_for_reading(void)
+{
+	(void)shutdown(-1, (int)shared->argument);
+	return EXIT_SUCCESS;
+}
+
+/* A listener that is shut for reading is an unconnected socket again. */
+static void a_worker_shuts_nothing_for_reading(void **state)
+{
+	const struct sandbox_plan p = plan_for(SANDBOX_WORKER, SECCOMP_ALONE);
+	(void)state;
+	shared->argument = SHUT_RD;
+	assert_violation(child(&p, NULL, shut_for_reading), SYS_shutdown);
+	shared->argument = SHUT_RDWR;
+	assert_violation(child(&p, NULL, shut_for_reading), SYS_shutdown);
+	shared->argument = SHUT_WR;
+	assert_int_equal(child(&p, NULL, shut_for_reading), EXIT_SUCCESS);
 }
 
 static int work_as_usual(void)
@@ -1097,6 +1117,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(numbers_have_names),
 	    cmocka_unit_test(a_worker_ends_with_any_other_call),
 	    cmocka_unit_test(a_keyholder_ends_with_any_other_call),
+	    cmocka_unit_test(a_worker_shuts_nothing_for_reading),
 	    cmocka_unit_test(a_worker_can_work),
 	    cmocka_unit_test(arguments_are_looked_at),
 	    cmocka_unit_test(no_form_of_openat_opens_anything),
