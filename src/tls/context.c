@@ -51,7 +51,7 @@ static int chain_load(const struct tls_pair *pair, struct chain *ret, struct err
 		fd = opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int error = fd < 0 ? -errno : fd_read_all(fd, CERTIFICATE_FILE_MAX, &pem, &len);
 	fd_close(&opened);
-	if (error < 0) {
+	if (error < 0 || pem == NULL) {
 		err_set(err, "certificate \"%s\" cannot be read: %s", path, strerror(-error));
 		return -1;
 	}
