@@ -71,6 +71,9 @@ static void life_describe(struct text *t, const struct child *c, uint64_t uptime
 	text_addf(t, "after %llu.%03us and %llu %s%s", (unsigned long long)(uptime_ms / 1000),
 		  (unsigned)(uptime_ms % 1000), (unsigned long long)done, what,
 		  done == 1 ? "" : "s");
+	uint64_t refused = ipc_slot_read(&c->slots[0].refused);
+	if (refused > 0)
+		text_addf(t, ", %llu refused", (unsigned long long)refused);
 }
 
 static uint64_t child_connections(const struct child *c)

@@ -224,7 +224,7 @@ static void keyholder_check(struct selftest *s, pid_t pid)
 	report_add(&s->report, &row);
 }
 
-/* The keyholder's first: the worker's last attempt costs the port its listener. */
+/* The keyholder's first: afterwards it must be the same process, whatever the worker has tried. */
 static int round_run(struct selftest *s, enum attempt_round round, struct err *err)
 {
 	s->round = round;

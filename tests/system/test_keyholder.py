@@ -475,6 +475,8 @@ def test_what_is_refused_is_answered_and_told_now_and_then(server, ports, certif
     assert len(told) <= 1 + (time.monotonic() - began) / 10, told
     assert get(ports[0]).body == HELLO
     assert len(s.ready(ports[0], "worker")) == len(s.ready(ports[0], "keyholder")) == 1
+    assert s.stop() == 0
+    assert re.search(r"keyholder 1 .* drained after \S+ and \d+ signatures, \d+ refused", s.log())
 
 
 def test_a_keyholder_signs_for_its_own_port_only(server, ports, certificates, tmp_path):
