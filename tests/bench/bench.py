@@ -257,8 +257,8 @@ http {{
                       f"{rates['local']:.0f}", flush=True)
                 self.results[f"pools {kind} {workers}"] = rates
 
-    def pool_rate(self, kind, workers, keyholders, binary, each=400, clients=4):
-        port = free_port()
+    def pool_rate(self, kind, workers, keyholders, binary, clients=4):
+        port, each = free_port(), 2000 if kind == "ecdsa" else 400
         server = self.bulkhead(
             f"access log off\nport {port} {{ listen on 127.0.0.1 workers {workers} "
             f'keyholders {keyholders} respond 200 "{GREETING}" }}\n', port, "pools", kind, binary)
