@@ -4,6 +4,7 @@
 
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
+#include <stdlib.h>
 
 #include "keyholder/sign.h"
 
@@ -32,13 +33,24 @@ static inline gnutls_pubkey_t public_of(gnutls_privkey_t key)
 	return public;
 }
 
-/* All kinds, in the order of the enumeration. */
-static inline void keyring_make(struct keyring *ring)
+/* One of each kind, in the order of the enumeration; for a group of tests. */
+static struct keyring ring;
+
+static inline int ring_setup(void **state)
 {
-	ring->keys = calloc(KEYS, sizeof(*ring->keys));
-	assert_non_null(ring->keys);
-	for (ring->count = 0; ring->count < KEYS; ring->count++)
-		ring->keys[ring->count] = key_make((int)ring->count);
+	(void)state;
+	ring.keys = calloc(KEYS, sizeof(*ring.keys));
+	assert_non_null(ring.keys);
+	for (ring.count = 0; ring.count < KEYS; ring.count++)
+		ring.keys[ring.count] = key_make((int)ring.count);
+	return 0;
+}
+
+static inline int ring_teardown(void **state)
+{
+	(void)state;
+	keyring_release(&ring);
+	return 0;
 }
 
 #endif

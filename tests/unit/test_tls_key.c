@@ -17,23 +17,8 @@
 #include "keys.h"
 #include "tls/key.h"
 
-static struct keyring ring;
 static int channel[2];
 static struct tls_signer signer;
-
-static int ring_setup(void **state)
-{
-	(void)state;
-	keyring_make(&ring);
-	return 0;
-}
-
-static int ring_teardown(void **state)
-{
-	(void)state;
-	keyring_release(&ring);
-	return 0;
-}
 
 static int channel_setup(void **state)
 {
