@@ -51,12 +51,14 @@ static void cause_describe(struct text *t, const struct child *c, int status)
 	}
 }
 
+/* Who is being replaced, because certificates have changed, may find that they do not fit any more. */
 static enum restart_cause cause_of(const struct child *c, int status)
 {
+	bool replaced = c->state == CHILD_DRAINING;
 	if (WIFSIGNALED(status))
 		return WTERMSIG(status) == SIGSYS ? RESTART_VIOLATION : RESTART_DIED;
 	if (WEXITSTATUS(status) == EX_CONFIG)
-		return RESTART_CONFIG;
+		return replaced ? RESTART_DRAINED : RESTART_CONFIG;
 	return WEXITSTATUS(status) == 0 && c->state != CHILD_STARTING ? RESTART_DRAINED
 								      : RESTART_DIED;
 }
