@@ -201,6 +201,10 @@ static int serve(const struct arguments *a)
 {
 	struct conf *conf;
 	standard_streams_ensure();
+	if (a->attempts != NULL && !selftest_is_parent()) {
+		fputs("bulkhead: --attempts is bulkhead selftest's\n", stderr);
+		return 2;
+	}
 	if (conf_get(a, &conf) < 0)
 		return 1;
 	if (a->daemonize && conf->log.console)

@@ -98,7 +98,7 @@ int log_reconnect(struct log *, enum log_sink_kind, const char *path);
 
 /*
  * A socket of its own for a child to log to: datagram, non-blocking, close on exec, connected if
- * the daemon is there. Of its own, because whoever holds a shared one can end it for all
+ * that is possible now. Of its own, because whoever holds a shared one can end it for all
  * (shutdown(2)) or fill its queue. The descriptor or -errno; log_socket_connect() is
  * log_reconnect() for it.
  */

@@ -40,6 +40,10 @@ bool selftest_without_parse(const char *name, enum selftest_without *ret);
  * has failed; 1: some have; 2: this layer cannot be left out here; else as in sysexits(3). */
 int selftest_main(const struct conf *, const struct selftest_options *);
 
+/* Was this process started by a bulkhead, of this very program? A master is given agents by a
+ * selftest alone. */
+bool selftest_is_parent(void);
+
 /* In a child that was begun with an argument behind --child: what its role is given. Ends the
  * process when the argument is not one of selftest_main's. */
 const struct role_hook *selftest_hook(const char *argument);

@@ -58,8 +58,6 @@ int console_open(void);
 /* A connected datagram socket in non-blocking mode, or -errno. */
 int sink_connect(int fd, const char *path);
 
-/* Gives the sink a descriptor of its own and finds out how to write to it. */
-
 /* Writes all pieces in one call: true when every byte was taken. Keeps broken and torn; counting
  * is the caller's. */
 bool sink_write(struct log_sink *, struct iovec *, int count);

@@ -59,11 +59,7 @@ int log_socket(const char *path)
 	int fd = sink_socket();
 	if (fd < 0)
 		return fd;
-	int error = sink_connect(fd, path);
-	if (error < 0 && !is_absence(error)) {
-		fd_close(&fd);
-		return error;
-	}
+	(void)sink_connect(fd, path); /* it is mended later, or its records are counted as lost */
 	return fd;
 }
 

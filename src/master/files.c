@@ -1,8 +1,9 @@
 /*
  * Runs in the master: opens the files of a port's certificates and keys, because only here somebody
- * may, and never reads them. They stay open: a process that is replaced gets what its neighbours
- * have, even when the files are gone. Where they have changed it would not fit its neighbours, so
- * all of them are replaced.
+ * may, and never reads them. They stay open: a process that is replaced after a crash gets what its
+ * neighbours have, whatever lies under the files' names by then. Who drains a worker asks for new
+ * ones; then, and where the open ones were overwritten, all processes of the port are replaced,
+ * since old certificates do not fit a new key.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,8 @@
 #include "base/fd.h"
 #include "master/state.h"
 
-#define SEPARATE "workers read certificates and must not see a key, so they are separate files"
+#define KEYHOLDER_END_MS 2000 /* it has nothing to finish */
+#define SEPARATE         "workers read certificates and must not see a key, so they are separate files"
 
 static int file_open(const char *what, const char *path, struct err *err)
 {
@@ -103,12 +105,16 @@ void port_close_files(struct port *p)
 	release(&p->files);
 }
 
-/* One that is not there any more is no news: the one that is open is still good. */
-static bool has_changed(const struct port *p)
+/*
+ * asked: another file of that name counts, too. One that is not there any more is no news: the one
+ * that is open is still good. Not asked, only what has become of the open ones counts: they were
+ * overwritten, and what fits the neighbours is lost.
+ */
+static bool has_changed(const struct port *p, bool asked)
 {
 	struct stat st;
 	for (size_t i = 0; i < 2 * p->files.count; i++) {
-		if (stat(path_of(p->conf, i), &st) < 0)
+		if ((asked ? stat(path_of(p->conf, i), &st) : fstat(p->files.fds[i], &st)) < 0)
 			continue;
 		const struct file_mark now = mark_of(&st), *then = &p->files.marks[i];
 		if (now.device != then->device || now.inode != then->inode ||
@@ -124,16 +130,18 @@ static void replace(struct child *c)
 	struct master *m = c->port->master;
 	if (c->state == CHILD_NONE || c->state == CHILD_DRAINING || c->channel.fd < 0)
 		return;
+	uint64_t until_ms = m->loop.now_ms + (is_worker(c) ? m->conf->drain_ms : KEYHOLDER_END_MS);
 	c->state = CHILD_DRAINING;
 	(void)ipc_send(c->channel.fd, IPC_DRAIN, NULL, 0, NULL, 0);
-	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + m->conf->drain_ms);
+	if (!loop_timer_is_set(&c->deadline) || c->deadline.deadline_ms > until_ms)
+		loop_timer_set(&m->loop, &c->deadline, until_ms);
 }
 
-void port_renew_files(struct port *p)
+void port_renew_files(struct port *p, bool asked)
 {
 	struct port_files fresh;
 	struct err err;
-	if (!has_changed(p))
+	if (!has_changed(p, asked))
 		return;
 	if (open_all(p->conf, &fresh, &err) < 0) {
 		log_write_for(&p->master->log, port_number(p), 0, LOG_WARNING,

@@ -51,7 +51,7 @@ static void cause_describe(struct text *t, const struct child *c, int status)
 	}
 }
 
-/* Who is being replaced, because certificates have changed, may find that they do not fit any more. */
+/* Who is being replaced, because files have changed, may find that they do not fit any more. */
 static enum restart_cause cause_of(const struct child *c, int status)
 {
 	bool replaced = c->state == CHILD_DRAINING;
@@ -141,6 +141,13 @@ static void ended_while_draining(struct child *c, int status)
 	p->state = PORT_STOPPED;
 }
 
+/* By SIGTERM, in time or not. */
+static bool was_drained(int status)
+{
+	return WIFEXITED(status) &&
+	       (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EX_TEMPFAIL);
+}
+
 static const char *park_reason(enum restart_cause cause)
 {
 	switch (cause) {
@@ -181,6 +188,8 @@ static void ended_in_service(struct child *c, int status)
 	switch (restart_decide(&p->restart, &p->conf->restart, cause, m->loop.now_ms,
 			       was_ready ? uptime_ms : 0, &delay_ms)) {
 	case RESTART_NOW:
+		if (was_drained(status))
+			port_renew_files(p, true);
 		log_write_for(&m->log, port_number(p), worker, priority, "%s; starting it again",
 			      line);
 		port_spawn(p);

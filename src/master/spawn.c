@@ -132,7 +132,7 @@ void port_spawn(struct port *p)
 		return;
 	p->state = PORT_STARTING;
 	loop_timer_cancel(&m->loop, &p->backoff);
-	port_renew_files(p);
+	port_renew_files(p, false);
 	for (unsigned i = 0; i < p->children_count; i++) {
 		/* A worker makes sure of its key before it serves. */
 		if (i == p->keyholders && !keyholders_ready(p))
@@ -154,6 +154,9 @@ void child_deadline_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct child *c = (struct child *)((char *)timer - offsetof(struct child, deadline));
 	(void)loop;
-	child_log(c, LOG_ERR, "does not answer; killing it");
+	if (c->state == CHILD_DRAINING && is_worker(c))
+		child_log(c, LOG_WARNING, "has not finished in time; killing it");
+	else
+		child_log(c, LOG_ERR, "does not answer; killing it");
 	child_kill(c);
 }

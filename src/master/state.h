@@ -153,8 +153,9 @@ const struct identity *child_identity(const struct child *);
  */
 int port_open_files(struct port *, struct err *);
 void port_close_files(struct port *);
-/* Before a process is started: has anything changed since? Then all others are replaced, too. */
-void port_renew_files(struct port *);
+/* Before a process is started: have they changed? Then all others are replaced, too. asked:
+ * somebody has drained a worker, which is how new files are asked for. */
+void port_renew_files(struct port *, bool asked);
 
 /* handover.c: makes and sends the first message. 0 or -errno. */
 int child_hand_over(const struct child *, int channel_fd, int slots_fd, const int *key_channels);

@@ -86,8 +86,9 @@ attempt_fn try_fork, try_exec, try_memfd, try_map_exec, try_protect_exec, try_na
     try_io_uring, try_bpf, try_perf, try_userfaultfd, try_keyctl, try_mount, try_setuid,
     try_raise_files, try_raise_processes, try_dumpable, try_terminal, try_32bit, try_x32;
 /* try_key.c: 0 when a signature came, -EKEYREJECTED when the keyholder refused */
-attempt_fn try_key_proper, try_key_short, try_key_length, try_key_id, try_key_oversized,
-    try_key_index, try_key_foreign, try_key_digest, try_key_certificate, try_key_raw;
+attempt_fn try_key_proper, try_key_proper_rsa, try_key_proper_ed25519, try_key_short,
+    try_key_length, try_key_id, try_key_oversized, try_key_index, try_key_foreign, try_key_digest,
+    try_key_certificate, try_key_raw;
 /* try_memory.c: how many of the needles are in this process's memory */
 attempt_fn try_scan;
 

@@ -56,6 +56,10 @@ const struct attempt attempts[] = {
     /* the keyholder, over the worker's own channel */
     ROW("ask for a signature as TLS does (control)", ROLE_WORKER, try_key_proper, NONE, NONE,
 	ANSWERED(EXPECT_SUCCESS)),
+    ROW("the same with its RSA key (control)", ROLE_WORKER, try_key_proper_rsa, NONE, NONE,
+	ANSWERED(EXPECT_SUCCESS)),
+    ROW("the same with its Ed25519 key (control)", ROLE_WORKER, try_key_proper_ed25519, NONE, NONE,
+	ANSWERED(EXPECT_SUCCESS)),
     ROW("ask with the index of a key that is not there", ROLE_WORKER, try_key_index, NONE, NONE,
 	ANSWERED(EXPECT_REFUSAL)),
     ROW("ask for an RSA signature of an ECDSA key", ROLE_WORKER, try_key_foreign, NONE, NONE,

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -257,7 +258,7 @@ static bool can_be_left_out(const struct selftest *s)
 
 static int run(struct selftest *s, struct err *err)
 {
-	if (stage_init(&s->stage, err) < 0 || bench_init(&s->bench, &s->stage, err) < 0)
+	if (bench_init(&s->bench, &s->stage, err) < 0)
 		return -1;
 	for (unsigned round = 0; round < ROUNDS && s->bench.interrupted == 0; round++)
 		if (round_run(s, (enum attempt_round)round, err) < 0)
@@ -285,6 +286,15 @@ static int outcome(const struct selftest *s, int error, const struct err *err)
 	       report_count(&s->report, VERDICT_PASS) == 0;
 }
 
+bool selftest_is_parent(void)
+{
+	char parent[64];
+	struct stat own, its;
+	(void)snprintf(parent, sizeof(parent), "/proc/%d/exe", (int)getppid());
+	return stat("/proc/self/exe", &own) == 0 && stat(parent, &its) == 0 &&
+	       own.st_dev == its.st_dev && own.st_ino == its.st_ino;
+}
+
 int selftest_main(const struct conf *conf, const struct selftest_options *options)
 {
 	struct selftest s = {.conf = conf, .options = options, .bench = {.master = -1}};
@@ -296,7 +306,10 @@ int selftest_main(const struct conf *conf, const struct selftest_options *option
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (!can_be_left_out(&s))
 		return 2;
-	int error = run(&s, &err);
+	int error = stage_init(&s.stage, &err);
+	if (error < 0)
+		return outcome(&s, error, &err);
+	error = run(&s, &err);
 	if (error < 0 && s.bench.interrupted == 0)
 		bench_show_log(&s.bench, stderr);
 	bench_release(&s.bench);

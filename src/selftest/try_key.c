@@ -70,6 +70,25 @@ int try_key_proper(struct agent *a, const struct order *o)
 	return ask(a, &r);
 }
 
+/* With PKCS#1 v1.5, so with the key and the form that try_key_raw() misuses. */
+int try_key_proper_rsa(struct agent *a, const struct order *o)
+{
+	static const uint8_t sha256[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+					 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
+	struct ipc_key_request r = request(a, KEY_RSA, RSA_SHA256, sizeof(sha256) + 32);
+	(void)o;
+	memcpy(r.data, sha256, sizeof(sha256));
+	return ask(a, &r);
+}
+
+int try_key_proper_ed25519(struct agent *a, const struct order *o)
+{
+	struct ipc_key_request r = request(a, KEY_ED25519, ED25519, TLS_VERIFY_PREFIX + 32);
+	(void)o;
+	memcpy(r.data, tls_verify_prefix, TLS_VERIFY_PREFIX);
+	return ask(a, &r);
+}
+
 int try_key_index(struct agent *a, const struct order *o)
 {
 	const struct ipc_key_request r = request(a, KEY_NONE, ECDSA_SHA256, 32);

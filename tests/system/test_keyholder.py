@@ -718,16 +718,15 @@ def served(port):
         return ssl.DER_cert_to_PEM_cert(c.socket.getpeercert(True))
 
 
-@pytest.mark.parametrize("rename", [True, False], ids=["renamed", "overwritten"])
-@pytest.mark.parametrize("role, number", [("worker", signal.SIGTERM), ("worker", signal.SIGKILL),
-                                          ("keyholder", signal.SIGKILL)])
-def test_a_renewed_pair_comes_with_the_next_process_and_whole(
-        server, ports, certificates, pair, rename, role, number):
+@pytest.mark.parametrize("rename, role, number", [
+    (True, "worker", signal.SIGTERM), (False, "worker", signal.SIGTERM),
+    (False, "worker", signal.SIGKILL), (False, "keyholder", signal.SIGKILL)])
+def test_a_renewed_pair_comes_whole(server, ports, certificates, pair, rename, role, number):
     """Old certificates beside a new key would be nothing that a client takes."""
     pair.write("ecdsa", rename)
     s = server(EAGER + pair.tls() + hello(ports[0], "workers 2 keyholders 2") +
                hello(ports[1], certificates.tls("other").strip()))
-    old = {**s.workers(ports[0]), **{("k", *k): v for k, v in s.keyholders(ports[0]).items()}}
+    old = {*s.workers(ports[0]).values(), *s.keyholders(ports[0]).values()}
     other = s.workers(ports[1])
     assert served(ports[0]) == certificates("ecdsa")[0].read_text()
     pair.write("rsa", rename)
@@ -735,12 +734,44 @@ def test_a_renewed_pair_comes_with_the_next_process_and_whole(
     victims = s.workers(ports[0]) if role == "worker" else s.keyholders(ports[0])
     os.kill(victims[ports[0], 1], number)
     s.wait_log("have changed: all processes of the port are replaced")
-    wait_for(lambda: not set(old.values()) & {*s.workers().values(), *s.keyholders().values()},
-             "new processes")
+    wait_for(lambda: not old & {*s.workers().values(), *s.keyholders().values()}, "new processes")
     for _ in range(8):
         assert served(ports[0]) == certificates("rsa")[0].read_text(), s.log()
     assert s.workers(ports[1]) == other
     assert len(re.findall("have changed", s.log())) == 1
+    assert "PARKED" not in s.log()
+
+
+@pytest.mark.parametrize("role", ["worker", "keyholder"])
+def test_a_crash_in_the_middle_of_a_renewal_changes_nothing(server, ports, certificates, pair, role):
+    """The new certificate is there, its key is not yet."""
+    pair.write("ecdsa", True)
+    s = server(EAGER + pair.tls() + hello(ports[0], "workers 2"))
+    shutil.copy(certificates("rsa")[0], f"{pair.certificate}.new")
+    os.rename(f"{pair.certificate}.new", pair.certificate)
+    victims = s.workers() if role == "worker" else s.keyholders()
+    os.kill(victims[ports[0], 1], signal.SIGKILL)
+    s.wait_log(rf"{role} 1 .* is ready", count=2)
+    for _ in range(8):
+        assert served(ports[0]) == certificates("ecdsa")[0].read_text(), s.log()
+    assert "have changed" not in s.log() and "PARKED" not in s.log()
+
+
+def test_a_worker_that_starts_during_a_renewal_parks_nothing(server, ports, certificates, pair):
+    """It has the old certificate, and the keyholder that answers it has the new key."""
+    pair.write("ecdsa", True)
+    s = server(EAGER + "drain 1s\n" + pair.tls() + hello(ports[0], "workers 2 keyholders 1"))
+    keyholder, workers = s.keyholders()[ports[0], 1], s.workers()
+    os.kill(keyholder, signal.SIGSTOP)
+    os.kill(workers[ports[0], 1], signal.SIGKILL)  # the next one waits for its signature
+    wait_for(lambda: s.workers().get((ports[0], 1), workers[ports[0], 1]) !=
+             workers[ports[0], 1], "a worker that starts")
+    pair.write("other", True)
+    os.kill(workers[ports[0], 2], signal.SIGTERM)
+    s.wait_log("have changed")
+    os.kill(keyholder, signal.SIGKILL)
+    wait_for(lambda: not failure(ports[0]) and
+             served(ports[0]) == certificates("other")[0].read_text(), "the new pair")
     assert "PARKED" not in s.log()
 
 

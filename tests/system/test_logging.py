@@ -473,3 +473,15 @@ def log_socket_of(pid):
     """The one unix datagram socket that it holds."""
     found, = (fd for fd, kind in descriptors_of(pid).items() if kind == "socket:datagram")
     return found
+
+
+def test_a_daemon_that_is_none_keeps_no_port_from_being_served(server, ports, tmp_path):
+    """Something else listens where the daemon was."""
+    path = tmp_path / "log.sock"
+    s = server(f'log to syslog path "{path}"\nlog to console\n' + one(ports[0]))
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.bind(str(path))
+        stream.listen()
+        os.kill(s.workers()[ports[0], 1], signal.SIGKILL)
+        s.wait_ready(ports[0], "worker", 2)
+        assert get(ports[0]).body == HELLO
