@@ -74,8 +74,8 @@ static void release(struct port_files *f)
 
 static const char *path_of(const struct conf_port *conf, size_t i)
 {
-	const struct conf_certificate *c = &conf->certificates[i % conf->certificates_count];
-	return i < conf->certificates_count ? c->certificate : c->key;
+	size_t pairs = conf->certificates_count;
+	return i < pairs ? conf->certificates[i].certificate : conf->certificates[i - pairs].key;
 }
 
 static int open_all(const struct conf_port *conf, struct port_files *f, struct err *err)
