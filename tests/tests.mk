@@ -7,8 +7,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libbulkhead.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS) -lcmocka
 
-# It makes threads, to see them confined.
-$(BUILD)/unit/test_sandbox: ALLLDFLAGS += -pthread
+# They make threads, to see them confined, or crash.
+$(BUILD)/unit/test_sandbox $(BUILD)/unit/test_crash: ALLLDFLAGS += -pthread
 
 unit-build: $(UNIT_BIN)
 

@@ -127,6 +127,32 @@ void log_vwrite(struct log *, int priority, const char *format, va_list)
 void log_write_for(struct log *, unsigned port, unsigned worker, int priority, const char *format,
 		   ...) __attribute__((format(printf, 5, 6)));
 
+/*
+ * A record with fields. The journal has each under its name (and MESSAGE_ID); syslog has the named
+ * ones behind the text as [NAME="value" ...], quoted as in RFC 5424, 6.3.3, as far as they fit; the
+ * console has those with a label, each on an indented line of its own. Values as the text of
+ * log_write(); empty ones belong left out.
+ */
+struct log_field {
+	const char *name;  /* "BULKHEAD_SIGNAL"; NULL: for people only */
+	const char *label; /* "backtrace"; NULL: for programs only */
+	const char *value;
+};
+
+#define LOG_EVENT_FIELDS_MAX 24
+
+struct log_event {
+	int priority;
+	unsigned port; /* and worker as in log_write_for() */
+	unsigned worker;
+	const char *message_id; /* 32 hexadecimal digits; NULL: none */
+	const char *text;
+	const struct log_field *fields;
+	size_t fields_count;
+};
+
+void log_event(struct log *, const struct log_event *);
+
 /* The access record, at LOG_INFO:
  * Received GET request from ('127.0.0.1', 12345) "GET /path HTTP/1.1" 200 14 0.4ms
  * An overlong method or target is cut and ends in "...", so that what follows is always there. */

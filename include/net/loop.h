@@ -41,7 +41,11 @@ struct loop {
 	struct loop_timer **heap; /* by key_ms, the smallest first */
 	size_t heap_len;
 	size_t heap_size;
-	size_t timers;             /* initialized: the heap always has room for all of them */
+	size_t timers; /* initialized: the heap always has room for all of them */
+	/* When the turn under way began (CLOCK_MONOTONIC, milliseconds), 0 while it waits: written
+	 * for whoever watches over the process. Points to idle until the owner says otherwise. */
+	uint64_t *busy_since_ms;
+	uint64_t idle;
 	struct epoll_event *batch; /* of the turn under way */
 	int batch_next;
 	int batch_len;

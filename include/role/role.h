@@ -2,7 +2,8 @@
  * What the children of the master have in common, whatever their role: how they begin, give up
  * their privileges, say that they are ready or why they cannot be, and are told to end.
  *
- *   role_begin()    the first message, the log, the configuration of the one port
+ *   role_begin()    the first message, the log, the configuration of the one port; from here on a
+ *                   crash is recorded
  *   role_confine()  the drop (sandbox.h); what needs the file system comes before it
  *   ...             the role reads what it was handed, and makes what it serves with
  *   role_seal()     the system calls that are left from here on; then READY
@@ -41,7 +42,8 @@ struct role {
 	struct log log;
 	struct conf *conf;            /* owned */
 	const struct conf_port *port; /* the only one in it */
-	struct ipc_slot *slots;
+	struct ipc_board *board;
+	struct ipc_slot *slots; /* on it, one per event loop */
 	unsigned slots_count;
 	struct sandbox_plan plan;
 	struct sandbox_level level;

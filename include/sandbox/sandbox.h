@@ -53,8 +53,6 @@ struct sandbox_plan {
 				* limit is ever raised above the hard one that was inherited */
 	uint64_t memory_bytes; /* RLIMIT_AS; 0: as inherited */
 	uint64_t core_bytes;   /* RLIMIT_CORE; a keyholder has 0 whatever stands here */
-	uint64_t *violation;   /* shared memory, at the caller's: where the number of a forbidden
-				* system call plus one is left before the process ends; may be NULL */
 	unsigned leave_out;    /* a bit per layer; 0 in every process that serves */
 };
 
@@ -76,7 +74,7 @@ struct sandbox_level {
  * The drop is for a process with one thread, that has no directory open but chroot_fd (which stays
  * the caller's, to be closed) and that will open nothing by name. The seal holds for all threads,
  * and each must have come to its own code by then: what the library does to start one is not
- * allowed afterwards. plan->violation must stay mapped to the end.
+ * allowed afterwards. Who makes a forbidden call gets SIGSYS (crash/recorder.h takes it down).
  *
  * A sanitizer's build goes without chroot, Landlock and the limits of memory and processes, since
  * its run-time needs /proc, and with a longer table.

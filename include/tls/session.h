@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "ipc/slot.h"
 #include "tls/context.h"
 
 struct gnutls_session_int;
@@ -53,9 +54,15 @@ struct tls_facts {
 int tls_session_init(struct tls_session *, const struct tls_context *, struct tls_wire *);
 void tls_session_release(struct tls_session *);
 
+struct tls_failure {
+	enum ipc_failure kind;
+	const char *text; /* for people, static */
+};
+
 /* Goes on with the handshake: TLS_OK once it is done (one session ticket has been put into out),
- * TLS_AGAIN, TLS_FAILED. ret_reason, after TLS_FAILED, is a short static text for people. */
-enum tls_result tls_session_handshake(struct tls_session *, const char **ret_reason);
+ * TLS_AGAIN, TLS_FAILED, and then *ret_failure says why. */
+enum tls_result tls_session_handshake(struct tls_session *, struct tls_failure *ret_failure);
+bool tls_session_resumed(const struct tls_session *);
 
 /* Decrypts at most size bytes: > 0 how many, else enum tls_result. With size of at least
  * TLS_RECORD_MAX nothing decrypted ever stays inside. */

@@ -19,6 +19,7 @@ void conf_defaults(struct conf_parser *p)
 	conf->log.journal_path = conf_copy(p, "/run/systemd/journal/socket", 27);
 	p->top.workers = 1;
 	p->top.access = CONF_ACCESS_ON;
+	p->top.watchdog_ms = 5000;
 	p->top.restart = (struct conf_restart){
 	    .backoff_min_ms = 100,
 	    .backoff_max_ms = 30000,
@@ -100,6 +101,7 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	inherit_keyholders(port, own, top);
 	inherit_accounts(port, own, top);
 	port->access = own->access_set ? own->access : top->access;
+	port->watchdog_ms = own->watchdog_set ? own->watchdog_ms : top->watchdog_ms;
 	inherit_restart(&port->restart, own, top);
 	port->limits = own->limits;
 	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++)

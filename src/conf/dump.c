@@ -201,6 +201,12 @@ static void dump_port(const struct conf_port *port, FILE *out)
 	else
 		(void)fprintf(out, "\tkeyholders %" PRIu32 "\n", port->keyholders);
 	(void)fprintf(out, "\taccess log %s\n", access_name(port->access));
+	if (port->watchdog_ms == 0)
+		fputs("\twatchdog off\n", out);
+	else {
+		put_duration(out, "\twatchdog ", port->watchdog_ms);
+		fputc('\n', out);
+	}
 	dump_restart(&port->restart, out);
 	dump_limits(&port->limits, out);
 	dump_certificates(port, out);

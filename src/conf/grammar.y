@@ -57,7 +57,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token ON "on" PARK "park" PARKED "parked" PATH "path" PORT "port" PRIVILEGES "privileges"
 %token QUEUE "queue" REFUSE "refuse" REQUESTS "requests" RESPOND "respond" RESTART "restart"
 %token SIGNATURES "signatures" STRICT "strict" SYSLOG "syslog" THREADS "threads" TLS "tls" TO "to"
-%token TYPE "type" USER "user" WHILE "while" WORKERS "workers" WRITE_TIMEOUT "write-timeout"
+%token TYPE "type" USER "user" WATCHDOG "watchdog" WHILE "while" WORKERS "workers" WRITE_TIMEOUT "write-timeout"
 
 %%
 
@@ -115,6 +115,7 @@ setting:
 |	"workers" WORD			{ conf_set_workers(p, &$2, &@1, &@2); }
 |	"keyholders" keyholders		{ conf_set_keyholders(p, &$2, &@1, &@2); }
 |	"access" "log" access		{ conf_set_access(p, $3.token, &@1); }
+|	"watchdog" watchdog		{ conf_set_watchdog(p, &$2, &@1, &@2); }
 |	restart restart_items "}"	{ conf_block_close(p); }
 |	limits limits_items "}"		{ conf_block_close(p); }
 |	tls tls_items "}"		{ conf_tls_close(p); }
@@ -123,6 +124,8 @@ setting:
 chroot: STRING | "off" ;
 
 keyholders: WORD | "auto" ;
+
+watchdog: WORD | "off" ;
 
 access: "on" | "off" | "errors" ;
 

@@ -68,6 +68,7 @@ const struct conf_keyword conf_keywords[] = {
     {"to", T_TO, 0},
     {"type", T_TYPE, 0},
     {"user", T_USER, TOP | PORT},
+    {"watchdog", T_WATCHDOG, TOP | PORT},
     {"while", T_WHILE, RESTART},
     {"workers", T_WORKERS, TOP | PORT},
     {"write-timeout", T_WRITE_TIMEOUT, LIMITS},

@@ -36,6 +36,7 @@
 #define CONF_THREADS_MAX       64
 #define CONF_WORKERS_MAX       64
 #define CONF_KEYHOLDERS_MAX    64
+#define CONF_WATCHDOG_MIN      3000 /* a loop waits 2 s for a signature, at the most */
 #define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker lives on less */
 
 /* --- memory: tree.c --------------------------------------------------------------------------- */
@@ -153,10 +154,12 @@ void conf_limit_put(struct conf_limits *, const struct conf_limit_key *, uint64_
 
 /* What can be set for all ports or for one. At the top level everything counts as set. */
 struct conf_scope {
-	bool workers_set, keyholders_set, access_set, backoff_set, park_set, parked_set, tls_set;
+	bool workers_set, keyholders_set, access_set, watchdog_set, backoff_set, park_set,
+	    parked_set, tls_set;
 	unsigned limits_set; /* a bit per conf_limit_keys */
 	uint32_t workers;
 	uint32_t keyholders;
+	uint64_t watchdog_ms;
 	char *user, *group, *key_user; /* NULL: not set */
 	enum conf_chroot chroot;       /* CONF_CHROOT_DEFAULT: not set */
 	char *chroot_path;
@@ -318,6 +321,8 @@ void conf_set_account(struct conf_parser *p, int token, const struct conf_value 
 		      const struct conf_where *where, const struct conf_where *at);
 void conf_set_chroot(struct conf_parser *p, const struct conf_value *,
 		     const struct conf_where *where, const struct conf_where *at);
+void conf_set_watchdog(struct conf_parser *p, const struct conf_value *,
+		       const struct conf_where *where, const struct conf_where *at);
 void conf_set_access(struct conf_parser *p, int token, const struct conf_where *where);
 void conf_set_backoff(struct conf_parser *p, const struct conf_value *min,
 		      const struct conf_value *max, const struct conf_where *where,

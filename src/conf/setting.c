@@ -141,6 +141,18 @@ void conf_set_access(struct conf_parser *p, int token, const struct conf_where *
 					    : CONF_ACCESS_ERRORS;
 }
 
+void conf_set_watchdog(struct conf_parser *p, const struct conf_value *value,
+		       const struct conf_where *where, const struct conf_where *at)
+{
+	uint64_t limit_ms = 0;
+	(void)conf_once(p, T_WATCHDOG, where);
+	if (value->token != T_OFF && !conf_quantity(p, "watchdog", CONF_DURATION, CONF_WATCHDOG_MIN,
+						    DAY_MS, value, at, &limit_ms))
+		return;
+	p->scope->watchdog_set = true;
+	p->scope->watchdog_ms = limit_ms;
+}
+
 /* --- restart ---------------------------------------------------------------------------------- */
 
 void conf_set_backoff(struct conf_parser *p, const struct conf_value *min,

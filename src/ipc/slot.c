@@ -1,4 +1,5 @@
-/* The master makes and reads, a worker maps and writes. */
+/* The master makes and reads, a child maps and writes. Whoever reads must never trust a length or a
+ * terminator that it finds. */
 #include "ipc/slot.h"
 
 #include <errno.h>
@@ -9,12 +10,17 @@
 
 #include "base/fd.h"
 
-int ipc_slots_create(size_t count, const struct ipc_slot **ret)
+static size_t board_size(size_t loops)
 {
-	int fd = memfd_create("bulkhead-slots", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return sizeof(struct ipc_board) + loops * sizeof(struct ipc_slot);
+}
+
+int ipc_board_create(size_t loops, const struct ipc_board **ret)
+{
+	int fd = memfd_create("bulkhead-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	size_t size = count * sizeof(struct ipc_slot);
+	size_t size = board_size(loops);
 	void *view = MAP_FAILED;
 	if (ftruncate(fd, (off_t)size) == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
@@ -28,18 +34,68 @@ int ipc_slots_create(size_t count, const struct ipc_slot **ret)
 	return fd;
 }
 
-struct ipc_slot *ipc_slots_map(int fd, size_t count)
+struct ipc_board *ipc_board_map(int fd, size_t loops)
 {
 	struct stat st;
-	size_t size = count * sizeof(struct ipc_slot);
-	if (fstat(fd, &st) < 0 || (size_t)st.st_size < size)
+	if (fstat(fd, &st) < 0 || (size_t)st.st_size < board_size(loops))
 		return NULL;
-	void *view = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *view = mmap(NULL, board_size(loops), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	return view == MAP_FAILED ? NULL : view;
 }
 
-void ipc_slots_unmap(const struct ipc_slot *slots, size_t count)
+void ipc_board_unmap(const struct ipc_board *board, size_t loops)
 {
-	if (slots != NULL)
-		munmap((void *)(uintptr_t)slots, count * sizeof(struct ipc_slot));
+	if (board != NULL)
+		munmap((void *)(uintptr_t)board, board_size(loops));
+}
+
+/* --- counters ----------------------------------------------------------------------------------
+ */
+
+_Static_assert(sizeof(struct ipc_counters) % sizeof(uint64_t) == 0, "it is an array of numbers");
+
+void ipc_counters_add(struct ipc_counters *to, const struct ipc_counters *from)
+{
+	uint64_t *sum = (uint64_t *)(void *)to;
+	const uint64_t *part = (const uint64_t *)(const void *)from;
+	for (size_t i = 0; i < sizeof(*to) / sizeof(*sum); i++)
+		sum[i] += ipc_slot_read(&part[i]);
+}
+
+void ipc_counters_latency(struct ipc_counters *c, uint64_t us)
+{
+	static const uint32_t bounds[] = IPC_LATENCY_BOUNDS;
+	unsigned bucket = 0;
+	_Static_assert(sizeof(bounds) / sizeof(bounds[0]) == IPC_LATENCIES - 1, "and the rest");
+	while (bucket < IPC_LATENCIES - 1 && us > bounds[bucket])
+		bucket++;
+	ipc_slot_add(&c->latency[bucket], 1);
+}
+
+/* --- copies ------------------------------------------------------------------------------------
+ */
+
+/* What is judged must be the copy: the compiler may not look at the original a second time. */
+static void copy(void *to, const void *from, size_t size)
+{
+	memcpy(to, from, size);
+	__asm__ volatile("" ::: "memory");
+}
+
+void ipc_request_copy(struct ipc_request *to, const struct ipc_request *from)
+{
+	copy(to, from, sizeof(*to));
+	if (to->method_len > IPC_METHOD_MAX)
+		to->method_len = IPC_METHOD_MAX;
+	if (to->target_len > IPC_TARGET_MAX)
+		to->target_len = IPC_TARGET_MAX;
+	to->client[IPC_CLIENT_MAX - 1] = '\0';
+	to->id[IPC_ID_MAX - 1] = '\0';
+}
+
+void ipc_crash_copy(struct ipc_crash *to, const struct ipc_crash *from)
+{
+	copy(to, from, sizeof(*to));
+	if (to->frames_count > IPC_FRAMES_MAX)
+		to->frames_count = IPC_FRAMES_MAX;
 }

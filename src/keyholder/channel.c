@@ -47,7 +47,7 @@ static void channel_abused(struct channel *c)
 	struct role *r = c->owner->role;
 	log_write(&r->log, LOG_ERR, "worker %u asked in a form that is none; its channel is closed",
 		  c->whose.worker);
-	ipc_slot_add(&r->slots[0].refused, 1);
+	ipc_slot_add(&r->slots[0].counters.refused, 1);
 	(void)ipc_send(r->channel_fd, IPC_KEY_ABUSED, &c->whose, sizeof(c->whose), NULL, 0);
 	channel_close(c);
 }
@@ -55,7 +55,7 @@ static void channel_abused(struct channel *c)
 static void refused(struct channel *c, const char *why)
 {
 	struct keyholder *k = c->owner;
-	ipc_slot_add(&k->role->slots[0].refused, 1);
+	ipc_slot_add(&k->role->slots[0].counters.refused, 1);
 	c->refused++;
 	if (k->loop.now_ms < c->tell_next_ms)
 		return;
@@ -79,7 +79,7 @@ static void serve(struct channel *c, const struct ipc_key_request *request)
 	if (why != NULL)
 		refused(c, why);
 	else
-		ipc_slot_add(&k->role->slots[0].signatures, 1);
+		ipc_slot_add(&k->role->slots[0].counters.signatures, 1);
 	/* Whoever asks and does not read gets no answer. */
 	(void)ipc_key_answer(c->io.fd, &answer);
 }

@@ -102,6 +102,7 @@ int keyholder_main(struct role *r)
 			 port->certificates_count);
 	keys_load(&k);
 	int error = loop_init(&k.loop);
+	k.loop.busy_since_ms = &r->slots[0].busy_since_ms;
 	if (error == 0)
 		error = loop_timer_init(&k.loop, &k.log_tick, log_tick_expired);
 	if (error == 0)

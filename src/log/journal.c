@@ -74,6 +74,17 @@ static void add_access(struct text *t, const struct log_record *r)
 		field_bytes(t, "BULKHEAD_PATH", r->path);
 }
 
+static void add_event(struct text *t, const struct log_event *e)
+{
+	if (e->message_id != NULL)
+		field_bytes(t, "MESSAGE_ID", slice_of(e->message_id));
+	for (size_t i = 0; i < e->fields_count; i++) {
+		const struct log_field *f = &e->fields[i];
+		if (f->name != NULL)
+			field_bytes(t, f->name, (struct log_slice){f->value, strlen(f->value)});
+	}
+}
+
 void journal_layout(const struct log *l, const struct log_record *r, struct log_wire *w)
 {
 	static const char newline = '\n';
@@ -93,6 +104,8 @@ void journal_layout(const struct log *l, const struct log_record *r, struct log_
 		field_number(&t, "BULKHEAD_WORKER", r->worker);
 	if (r->access != NULL)
 		add_access(&t, r);
+	if (r->event != NULL)
+		add_event(&t, r->event);
 	field_begin(&t, "MESSAGE", tag.len + r->text.len);
 	text_add(&t, tag.data, tag.len);
 

@@ -112,17 +112,19 @@ static bool sink_tell(struct log *l, enum log_sink_kind kind, unsigned ms)
 	return true;
 }
 
+static void sink_write_record(struct log *l, enum log_sink_kind kind, const struct log_record *r)
+{
+	struct log_sink *s = &l->sinks[kind];
+	if (s->fd < 0 || (sink_tell(l, kind, r->ms) && sink_put(l, kind, r)))
+		return;
+	s->dropped++;
+	s->dropped_total++;
+}
+
 static void record_emit(struct log *l, const struct log_record *r)
 {
-	for (int kind = 0; kind < LOG_SINKS; kind++) {
-		struct log_sink *s = &l->sinks[kind];
-		if (s->fd < 0)
-			continue;
-		if (!sink_tell(l, kind, r->ms) || !sink_put(l, kind, r)) {
-			s->dropped++;
-			s->dropped_total++;
-		}
-	}
+	for (int kind = 0; kind < LOG_SINKS; kind++)
+		sink_write_record(l, kind, r);
 }
 
 void log_tick(struct log *l)
@@ -205,6 +207,65 @@ void log_write_for(struct log *l, unsigned port, unsigned worker, int priority, 
 	va_start(args, format);
 	write_text(l, port, worker, priority, format, args);
 	va_end(args);
+}
+
+/* Values made safe, in room that lasts as long as the event is written. */
+static size_t fields_copy(const struct log_event *e, struct log_field *to, size_t max,
+			  struct text *room)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < e->fields_count && count < max; i++) {
+		const struct log_field *f = &e->fields[i];
+		const char *value = room->data + room->len;
+		add_safely(room, f->value, strlen(f->value));
+		text_add(room, "", 1);
+		if (room->truncated)
+			break;
+		to[count++] = (struct log_field){f->name, f->label, value};
+	}
+	return count;
+}
+
+/* The console's further lines. */
+static void labels_write(struct log *l, const struct log_record *first)
+{
+	const struct log_event *e = first->event;
+	struct log_record r = *first;
+	char line[LOG_TEXT_MAX];
+	struct text t;
+	for (size_t i = 0; i < e->fields_count; i++) {
+		if (e->fields[i].label == NULL)
+			continue;
+		text_init(&t, line, sizeof(line));
+		text_addf(&t, "  %s: %s", e->fields[i].label, e->fields[i].value);
+		r.text = (struct log_slice){t.data, t.len};
+		sink_write_record(l, LOG_SINK_CONSOLE, &r);
+	}
+}
+
+void log_event(struct log *l, const struct log_event *e)
+{
+	int saved = errno;
+	char text[LOG_TEXT_MAX], values[LOG_TEXT_MAX];
+	struct text t, room;
+	struct log_field fields[LOG_EVENT_FIELDS_MAX];
+	struct log_event safe = *e;
+	if (e->priority > l->level)
+		return;
+	text_init(&t, text, sizeof(text));
+	add_safely(&t, e->text, strlen(e->text));
+	text_init(&room, values, sizeof(values));
+	safe.fields = fields;
+	safe.fields_count = fields_copy(e, fields, LOG_EVENT_FIELDS_MAX, &room);
+	const struct log_record r = {.priority = LOG_PRI(e->priority),
+				     .port = e->port,
+				     .worker = e->worker,
+				     .ms = clock_tell(l),
+				     .text = {t.data, t.len},
+				     .event = &safe};
+	record_emit(l, &r);
+	labels_write(l, &r);
+	errno = saved;
 }
 
 /* --- access records ----------------------------------------------------------------------------

@@ -31,6 +31,9 @@ struct log_record {
 	unsigned ms;     /* of the second that struct log has stamps for */
 	struct log_slice text;
 
+	/* Of an event; NULL otherwise. Its values have been made safe. */
+	const struct log_event *event;
+
 	/* Of an access record; NULL and empty otherwise. The slices are escaped and lie in text. */
 	const struct log_access *access;
 	struct log_slice method;

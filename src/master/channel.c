@@ -50,7 +50,7 @@ static void worker_abused(struct port *p, const struct ipc_key_channels *who)
 	if (c->state == CHILD_NONE || c->generation != who->generation)
 		return;
 	child_log(c, LOG_ERR, "has abused its keyholder; killing it");
-	child_kill(c);
+	child_kill(c, "has abused its keyholder");
 }
 
 /* Out of the set by hand: between its fork and its exec the newest child holds a duplicate of every

@@ -39,23 +39,34 @@ void master_drain(struct master *m, const char *why)
 	loop_timer_set(&m->loop, &m->drain_deadline, m->loop.now_ms + m->conf->drain_ms);
 }
 
+static int signal_send(pid_t pid, int thread, int number)
+{
+	return thread > 0 ? tgkill(pid, thread, number) : kill(pid, number);
+}
+
 /* Where the master is not root but may change users (capabilities(7)), a child that has become
  * another user can be signalled by that user alone. */
-static void kill_as(pid_t pid, uid_t uid)
+static void signal_as(uid_t uid, pid_t pid, int thread, int number)
 {
 	uid_t own = geteuid();
 	if (setresuid((uid_t)-1, uid, (uid_t)-1) < 0)
 		return;
-	(void)kill(pid, SIGKILL);
+	(void)signal_send(pid, thread, number);
 	(void)!setresuid((uid_t)-1, own, (uid_t)-1);
 }
 
-void child_kill(const struct child *c)
+void child_signal(const struct child *c, int thread, int number)
 {
 	if (c->state == CHILD_NONE || c->pid <= 0) /* kill(-1) would be everything there is */
 		return;
-	if (kill(c->pid, SIGKILL) < 0 && errno == EPERM)
-		kill_as(c->pid, child_identity(c)->uid);
+	if (signal_send(c->pid, thread, number) < 0 && errno == EPERM)
+		signal_as(child_identity(c)->uid, c->pid, thread, number);
+}
+
+void child_kill(struct child *c, const char *why)
+{
+	c->killed_for = why;
+	child_signal(c, 0, SIGKILL);
 }
 
 /* The keyholders end in order once no worker is left, and have a deadline of their own for that. */
@@ -64,7 +75,8 @@ void master_kill_all(struct master *m)
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i].children_count; k++)
 			if (is_worker(&m->ports[i].children[k]))
-				child_kill(&m->ports[i].children[k]);
+				child_kill(&m->ports[i].children[k],
+					   "had not finished when the time was up");
 }
 
 void drain_deadline_expired(struct loop *loop, struct loop_timer *timer)

@@ -43,7 +43,7 @@ static int conf_memory(const struct port *p)
 	return fd;
 }
 
-static int add_common(struct handover *h, const struct child *c, int slots_fd)
+static int add_common(struct handover *h, const struct child *c, int board_fd)
 {
 	const struct port *p = c->port;
 	const struct log *log = &p->master->log;
@@ -51,7 +51,7 @@ static int add_common(struct handover *h, const struct child *c, int slots_fd)
 	if (fd < 0)
 		return fd;
 	if ((error = add(h, IPC_FD_CONF, fd, true)) < 0 ||
-	    (error = add(h, IPC_FD_SLOT, slots_fd, false)) < 0)
+	    (error = add(h, IPC_FD_SLOT, board_fd, false)) < 0)
 		return error;
 	if (p->chroot_fd >= 0 && (error = add(h, IPC_FD_CHROOT, p->chroot_fd, false)) < 0)
 		return error;
@@ -86,7 +86,7 @@ static int add_for_worker(struct handover *h, const struct port *p, const int *k
 	return error;
 }
 
-int child_hand_over(const struct child *c, int channel_fd, int slots_fd, const int *key_channels)
+int child_hand_over(const struct child *c, int channel_fd, int board_fd, const int *key_channels)
 {
 	const struct port *p = c->port;
 	const struct log *log = &p->master->log;
@@ -100,7 +100,7 @@ int child_hand_over(const struct child *c, int channel_fd, int slots_fd, const i
 				       .change_user = p->change_user,
 				       .uid = identity->uid,
 				       .gid = identity->gid}};
-	int error = add_common(&h, c, slots_fd);
+	int error = add_common(&h, c, board_fd);
 	if (error == 0)
 		error = is_worker(c) ? add_for_worker(&h, p, key_channels)
 				     : add_all(&h, IPC_FD_KEY, p->files.fds + p->files.count,

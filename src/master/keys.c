@@ -53,7 +53,7 @@ static bool signs_for(const struct child *keyholder, const struct child *worker,
 }
 
 /* A keyholder whose channel is full does not read: the deadlines take care of it. */
-static void tell(const struct child *keyholder, const struct child *worker)
+static void tell(struct child *keyholder, const struct child *worker)
 {
 	const struct ipc_key_channels who = {.worker = worker->number,
 					     .generation = worker->generation};
@@ -69,17 +69,17 @@ static void tell(const struct child *keyholder, const struct child *worker)
 	if (error == 0)
 		return;
 	child_log(keyholder, LOG_ERR, "cannot be told of worker %u; killing it", worker->number);
-	child_kill(keyholder);
+	child_kill(keyholder, "did not read what it was told");
 }
 
 void keyholders_tell(const struct child *worker)
 {
-	const struct port *p = worker->port;
+	struct port *p = worker->port;
 	for (unsigned i = 0; i < p->keyholders; i++)
 		tell(&p->children[i], worker);
 }
 
-void keyholder_tell_all(const struct child *keyholder)
+void keyholder_tell_all(struct child *keyholder)
 {
 	const struct port *p = keyholder->port;
 	for (unsigned i = p->keyholders; i < p->children_count; i++)

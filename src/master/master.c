@@ -56,7 +56,10 @@ static void child_init(struct port *p, struct child *c, unsigned index)
 			    .pid = -1,
 			    .channel = {.fd = -1},
 			    .sink_fds = {-1, -1, -1}};
-	if (loop_timer_init(&p->master->loop, &c->deadline, child_deadline_expired) < 0)
+	c->watch.loops_count = c->loops;
+	c->watch.loops = calloc(c->loops, sizeof(*c->watch.loops));
+	if (c->watch.loops == NULL ||
+	    loop_timer_init(&p->master->loop, &c->deadline, child_deadline_expired) < 0)
 		fatal(EX_OSERR, "out of memory");
 }
 
@@ -170,9 +173,19 @@ static void master_init(struct master *m, const struct conf *conf,
 	    (error = loop_timer_init(&m->loop, &m->drain_deadline, drain_deadline_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->sinks_retry, sinks_retry_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->log_tick, sinks_tick_expired)) < 0 ||
+	    (error = loop_timer_init(&m->loop, &m->watchdog, watchdog_expired)) < 0 ||
 	    (error = signals_start(m)) < 0)
 		fatal(EX_OSERR, "cannot make the event loop: %s", strerror(-error));
 	m->started_ms = m->loop.now_ms;
+}
+
+static void port_release(struct port *p)
+{
+	for (unsigned i = 0; i < p->children_count; i++)
+		free(p->children[i].watch.loops);
+	free(p->children);
+	for (unsigned i = 0; i < PORT_REPORTS; i++)
+		free(p->reports[i]);
 }
 
 static void master_release(struct master *m)
@@ -180,7 +193,7 @@ static void master_release(struct master *m)
 	for (size_t i = 0; i < m->ports_count; i++) {
 		fd_close(&m->ports[i].tickets_fd);
 		port_close_files(&m->ports[i]);
-		free(m->ports[i].children);
+		port_release(&m->ports[i]);
 	}
 	free(m->ports);
 	for (size_t i = 0; i < m->empty_roots_count; i++)
@@ -189,6 +202,7 @@ static void master_release(struct master *m)
 	free(m->environment);
 	fd_close(&m->signals.fd);
 	fd_close(&m->exe_fd);
+	fd_close(&m->oom_fd);
 	fd_close(&m->null_fd);
 	loop_release(&m->loop);
 	log_close(&m->log);
@@ -215,7 +229,9 @@ int master_main(const struct conf *conf, const struct master_options *options)
 	log_write(&m.log, LOG_NOTICE, "bulkhead %s (pid %d) starts %zu port%s", BULKHEAD_VERSION,
 		  (int)getpid(), m.ports_count, m.ports_count == 1 ? "" : "s");
 	ports_identify(&m);
+	oom_start(&m);
 	confine(&m);
+	watchdog_start(&m);
 	ports_start(&m);
 
 	while (!master_is_done(&m)) {

@@ -23,78 +23,25 @@ static struct child *child_find(struct master *m, pid_t pid)
 	return NULL;
 }
 
-/* Which system call it was is the child's own last word, and worth no more than that. */
-static void violation_describe(struct text *t, const struct child *c)
-{
-	uint64_t violation = ipc_slot_read(&c->slots[0].violation);
-	text_add_str(t, "was ended by its sandbox for ");
-	if (violation == 0)
-		text_add_str(t, "an unknown system call");
-	else
-		text_addf(t, "the system call %s (%llu)", sandbox_call_name(violation - 1),
-			  (unsigned long long)violation - 1);
-}
-
-static void cause_describe(struct text *t, const struct child *c, int status)
-{
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
-		violation_describe(t, c);
-	} else if (WIFSIGNALED(status)) {
-		const char *name = sigabbrev_np(WTERMSIG(status));
-		text_addf(t, "was killed by signal %d (SIG%s)", WTERMSIG(status),
-			  name != NULL ? name : "?");
-	} else if (WEXITSTATUS(status) == 0) {
-		text_add_str(t, "ended by itself");
-	} else {
-		text_addf(t, "ended with status %d%s", WEXITSTATUS(status),
-			  WEXITSTATUS(status) == EX_CONFIG ? " (configuration)" : "");
-	}
-}
-
-/* Who is being replaced, because files have changed, may find that they do not fit any more. */
-static enum restart_cause cause_of(const struct child *c, int status)
-{
-	bool replaced = c->state == CHILD_DRAINING;
-	if (WIFSIGNALED(status))
-		return WTERMSIG(status) == SIGSYS ? RESTART_VIOLATION : RESTART_DIED;
-	if (WEXITSTATUS(status) == EX_CONFIG)
-		return replaced ? RESTART_DRAINED : RESTART_CONFIG;
-	return WEXITSTATUS(status) == 0 && c->state != CHILD_STARTING ? RESTART_DRAINED
-								      : RESTART_DIED;
-}
-
-static void life_describe(struct text *t, const struct child *c, uint64_t uptime_ms)
-{
-	const char *what = is_worker(c) ? "request" : "signature";
-	uint64_t done = 0;
-	for (unsigned i = 0; i < c->loops; i++)
-		done +=
-		    ipc_slot_read(is_worker(c) ? &c->slots[i].requests : &c->slots[i].signatures);
-	text_addf(t, "after %llu.%03us and %llu %s%s", (unsigned long long)(uptime_ms / 1000),
-		  (unsigned)(uptime_ms % 1000), (unsigned long long)done, what,
-		  done == 1 ? "" : "s");
-	uint64_t refused = ipc_slot_read(&c->slots[0].refused);
-	if (refused > 0)
-		text_addf(t, ", %llu refused", (unsigned long long)refused);
-}
-
 static uint64_t child_connections(const struct child *c)
 {
 	uint64_t n = 0;
 	for (unsigned i = 0; i < c->loops; i++)
-		n += ipc_slot_read(&c->slots[i].connections);
+		n += ipc_slot_read(&c->board->slots[i].connections);
 	return n;
 }
 
-/* The place in the pool is empty again. */
+/* The place in the pool is empty again; what its process has counted stays with the port. */
 static void child_release(struct child *c)
 {
 	struct master *m = c->port->master;
+	for (unsigned i = 0; i < c->loops; i++)
+		ipc_counters_add(&c->port->totals, &c->board->slots[i].counters);
 	child_channel_close(c);
 	child_sinks_close(c);
 	loop_timer_cancel(&m->loop, &c->deadline);
-	ipc_slots_unmap(c->slots, c->loops);
-	c->slots = NULL;
+	ipc_board_unmap(c->board, c->loops);
+	c->board = NULL;
 	c->state = CHILD_NONE;
 	c->pid = -1;
 	if (is_worker(c))
@@ -103,49 +50,31 @@ static void child_release(struct child *c)
 		keyholder_lost(c);
 }
 
-/* "was killed by signal 9 (SIGKILL) after 12.345s and 45 requests", and what it said itself. */
-static void end_describe(struct text *t, const struct child *c, int status)
+/* By SIGTERM, in time or not. */
+static bool was_drained(int status)
 {
-	cause_describe(t, c, status);
-	text_add_char(t, ' ');
-	life_describe(t, c, c->port->master->loop.now_ms - c->started_ms);
-	if (c->failure[0] != '\0')
-		text_addf(t, ": %s", c->failure);
+	return WIFEXITED(status) &&
+	       (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EX_TEMPFAIL);
 }
 
-static void ended_while_draining(struct child *c, int status)
+static void ended_while_draining(struct child *c, const struct end *e, const struct report *r)
 {
-	struct master *m = c->port->master;
 	struct port *p = c->port;
-	char line[2048];
-	struct text t;
-	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	text_init(&t, line, sizeof(line));
+	struct master *m = p->master;
+	bool clean = r->cause == CAUSE_DRAINED;
 	if (clean) {
 		m->drained += is_worker(c);
-		text_add_str(&t, "drained ");
-		life_describe(&t, c, m->loop.now_ms - c->started_ms);
-	} else {
-		if (WIFSIGNALED(status) || WEXITSTATUS(status) == EX_TEMPFAIL) {
-			m->killed++;
-			m->cut += child_connections(c);
-		}
-		end_describe(&t, c, status);
+	} else if (WIFSIGNALED(e->status) || was_drained(e->status)) {
+		m->killed++;
+		m->cut += child_connections(c);
 	}
-	child_log(c, clean ? LOG_INFO : LOG_WARNING, "%s", line);
+	report_log(r, c, clean ? LOG_INFO : LOG_WARNING, "");
 	child_release(c);
 	keyholders_dismiss(p);
 	for (unsigned i = 0; i < p->children_count; i++)
 		if (p->children[i].state != CHILD_NONE)
 			return;
 	p->state = PORT_STOPPED;
-}
-
-/* By SIGTERM, in time or not. */
-static bool was_drained(int status)
-{
-	return WIFEXITED(status) &&
-	       (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EX_TEMPFAIL);
 }
 
 static const char *park_reason(enum restart_cause cause)
@@ -162,66 +91,87 @@ static const char *park_reason(enum restart_cause cause)
 	return "too many quick deaths";
 }
 
-static void ended_in_service(struct child *c, int status)
+/* Somebody has drained it, which is how new files are asked for. */
+static void replace_now(struct port *p, const struct end *e)
+{
+	p->restarts++;
+	if (was_drained(e->status))
+		port_renew_files(p, true);
+	port_spawn(p);
+}
+
+static void replace_later(struct port *p, uint64_t delay_ms)
+{
+	struct master *m = p->master;
+	p->restarts++;
+	p->state = PORT_BACKOFF;
+	loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + delay_ms);
+}
+
+static void ended_in_service(struct child *c, const struct end *e, const struct report *r)
 {
 	struct port *p = c->port;
 	struct master *m = p->master;
-	char line[2048], delay_text[NUM_TEXT_MAX];
-	struct text t;
-	uint64_t uptime_ms = m->loop.now_ms - c->started_ms, delay_ms = 0;
-	unsigned worker = is_worker(c) ? c->number : 0;
-	enum restart_cause cause = cause_of(c, status);
-
-	text_init(&t, line, sizeof(line));
-	text_addf(&t, "%s %u (pid %d) ", role_name(c), c->number, (int)c->pid);
-	end_describe(&t, c, status);
-	bool was_ready = c->state != CHILD_STARTING;
-	child_release(c);
+	char sequel[64], delay_text[NUM_TEXT_MAX];
+	uint64_t delay_ms = 0;
+	const enum restart_cause cause = cause_for_restart(e);
+	int priority = cause == RESTART_DRAINED ? LOG_NOTICE : LOG_WARNING;
 
 	if (p->state == PORT_PARKED) {
-		log_write_for(&m->log, port_number(p), worker, LOG_NOTICE, "%s; the port is parked",
-			      line);
+		report_log(r, c, LOG_NOTICE, "; the port is parked");
+		child_release(c);
 		keyholders_dismiss(p);
 		return;
 	}
-	int priority = cause == RESTART_DRAINED ? LOG_NOTICE : LOG_WARNING;
 	switch (restart_decide(&p->restart, &p->conf->restart, cause, m->loop.now_ms,
-			       was_ready ? uptime_ms : 0, &delay_ms)) {
+			       e->starting ? 0 : r->uptime_ms, &delay_ms)) {
 	case RESTART_NOW:
-		if (was_drained(status))
-			port_renew_files(p, true);
-		log_write_for(&m->log, port_number(p), worker, priority, "%s; starting it again",
-			      line);
-		port_spawn(p);
+		report_log(r, c, priority, "; starting it again");
+		child_release(c);
+		replace_now(p, e);
 		break;
 	case RESTART_LATER:
-		log_write_for(&m->log, port_number(p), worker, priority,
-			      "%s; starting it again in %s", line,
-			      num_format_duration(delay_ms, delay_text));
-		p->state = PORT_BACKOFF;
-		loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + delay_ms);
+		(void)snprintf(sequel, sizeof(sequel), "; starting it again in %s",
+			       num_format_duration(delay_ms, delay_text));
+		report_log(r, c, priority, sequel);
+		child_release(c);
+		replace_later(p, delay_ms);
 		break;
 	case RESTART_PARK:
-		log_write_for(&m->log, port_number(p), worker, LOG_ERR, "%s", line);
+		report_log(r, c, LOG_ERR, "");
+		child_release(c);
 		port_park(p, park_reason(cause));
 		break;
 	}
+}
+
+static void ended(struct child *c, int status)
+{
+	struct end e;
+	struct report r;
+	child_last_words(c);
+	end_gather(&e, c, status);
+	report_make(&r, c, &e);
+	if (r.cause != CAUSE_DRAINED)
+		report_keep(c->port, &r);
+	if (c->port->master->draining)
+		ended_while_draining(c, &e, &r);
+	else
+		ended_in_service(c, &e, &r);
 }
 
 void master_reap(struct master *m)
 {
 	int status;
 	pid_t pid;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
-		if (pid < 0)
-			continue;
-		struct child *c = child_find(m, pid);
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0 ||
+	       (pid < 0 && errno == EINTR)) {
+		struct child *c = pid < 0 ? NULL : child_find(m, pid);
 		if (c == NULL)
 			continue; /* an orphan that was given to us, as to any first process */
-		child_last_words(c);
-		if (m->draining)
-			ended_while_draining(c, status);
+		if (WIFSTOPPED(status) || WIFCONTINUED(status))
+			c->watch.stopped = WIFSTOPPED(status);
 		else
-			ended_in_service(c, status);
+			ended(c, status);
 	}
 }

@@ -41,6 +41,9 @@ static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		case SIGHUP:
 			stop(m, "SIGHUP");
 			break;
+		case SIGUSR1:
+			master_tell_status(m);
+			break;
 		}
 	}
 }
@@ -53,6 +56,7 @@ int signals_start(struct master *m)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap behind our back */

@@ -48,19 +48,21 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	_exit(EX_OSERR);
 }
 
-static void begun(struct child *c, pid_t pid, int channel_fd, const struct ipc_slot *slots)
+static void begun(struct child *c, pid_t pid, int channel_fd, const struct ipc_board *board)
 {
 	struct master *m = c->port->master;
 	c->channel = (struct loop_io){.fd = channel_fd, .ready = child_channel_ready};
 	c->pid = pid;
 	c->state = CHILD_STARTING;
 	c->started_ms = m->loop.now_ms;
-	c->slots = slots;
+	c->board = board;
+	c->killed_for = NULL;
+	watch_begin(&c->watch);
 	c->failure[0] = '\0';
 	c->said = 0;
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + START_TIMEOUT_MS);
 	if (loop_add(&m->loop, &c->channel, EPOLLIN) < 0)
-		child_kill(c); /* reaped, and replaced, like any other */
+		child_kill(c, "could not be watched"); /* reaped, and replaced, like any other */
 	if (is_worker(c))
 		keyholders_tell(c);
 	else
@@ -69,9 +71,9 @@ static void begun(struct child *c, pid_t pid, int channel_fd, const struct ipc_s
 
 static int child_start(struct child *c)
 {
-	int channel[2] = {-1, -1}, slots_fd = -1, key_channels[PORT_THREADS_MAX];
+	int channel[2] = {-1, -1}, board_fd = -1, key_channels[PORT_THREADS_MAX];
 	unsigned keys = is_worker(c) ? c->loops : 0;
-	const struct ipc_slot *slots = NULL;
+	const struct ipc_board *board = NULL;
 	pid_t pid = -1;
 
 	for (unsigned i = 0; i < keys; i++)
@@ -82,25 +84,25 @@ static int child_start(struct child *c)
 		error = child_key_channels(c, key_channels);
 	if (error == 0)
 		error = child_sinks_open(c);
-	if (error == 0 && (slots_fd = ipc_slots_create(c->loops, &slots)) < 0)
-		error = slots_fd;
+	if (error == 0 && (board_fd = ipc_board_create(c->loops, &board)) < 0)
+		error = board_fd;
 	if (error == 0)
-		error = child_hand_over(c, channel[0], slots_fd, key_channels);
+		error = child_hand_over(c, channel[0], board_fd, key_channels);
 	if (error == 0 && (pid = fork()) < 0)
 		error = -errno;
 	if (pid == 0)
 		child_exec(c, channel[1]);
 	if (pid > 0) {
-		begun(c, pid, channel[0], slots);
+		begun(c, pid, channel[0], board);
 		channel[0] = -1;
 	} else {
 		child_key_channels_close(c);
 		child_sinks_close(c);
-		ipc_slots_unmap(slots, c->loops);
+		ipc_board_unmap(board, c->loops);
 	}
 	fd_close(&channel[0]);
 	fd_close(&channel[1]);
-	fd_close(&slots_fd);
+	fd_close(&board_fd);
 	for (unsigned i = 0; i < keys; i++)
 		fd_close(&key_channels[i]);
 	return error;
@@ -154,9 +156,13 @@ void child_deadline_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct child *c = (struct child *)((char *)timer - offsetof(struct child, deadline));
 	(void)loop;
-	if (c->state == CHILD_DRAINING && is_worker(c))
+	if (c->state == CHILD_DRAINING && is_worker(c)) {
 		child_log(c, LOG_WARNING, "has not finished in time; killing it");
-	else
+		child_kill(c, "had not finished in time");
+	} else {
 		child_log(c, LOG_ERR, "does not answer; killing it");
-	child_kill(c);
+		if (c->state == CHILD_SERVING) /* a ping */
+			c->watch.verdict = WATCH_KILLED;
+		child_kill(c, "did not answer");
+	}
 }

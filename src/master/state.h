@@ -24,8 +24,10 @@
 #include "ipc/channel.h"
 #include "ipc/slot.h"
 #include "log/log.h"
+#include "master/cause.h"
 #include "master/master.h"
 #include "master/restart.h"
+#include "master/watch.h"
 #include "net/loop.h"
 #include "sandbox/sandbox.h"
 
@@ -57,7 +59,9 @@ struct child {
 	uint64_t said_since_ms;     /* when the second began in which … */
 	unsigned said;              /* … it has sent so many messages */
 	unsigned loops;             /* event loops, each with a slot: conf->threads, or 1 */
-	const struct ipc_slot *slots;
+	const struct ipc_board *board;
+	struct watch watch;
+	const char *killed_for;  /* why the master has killed it; NULL: it has not */
 	int sink_fds[LOG_SINKS]; /* its own sockets to the daemons; -1: none */
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
@@ -90,6 +94,28 @@ struct port_files {
 	} marks[2 * PORT_FILES_MAX];
 };
 
+/* How a child has ended, in words; what is the child's or a client's in it is escaped. */
+struct report {
+	enum cause cause;
+	enum ipc_role role;
+	unsigned number;
+	unsigned loop; /* that it is about, from 1; 0: none */
+	unsigned loops;
+	unsigned restarts; /* of the port, before this end */
+	uint64_t uptime_ms;
+	int signal;      /* that has struck first; 0: none */
+	int exit_status; /* without a signal */
+	time_t when;
+	char text[1024];    /* "worker 1 (pid 4242) crashed by SIGSEGV (...) after ..." */
+	char request[1024]; /* that it was at; "" where it was at none */
+	char request_id[4 * IPC_ID_MAX];
+	char client[4 * IPC_CLIENT_MAX];
+	unsigned client_port;
+	char backtrace[2048];
+};
+
+#define PORT_REPORTS 16 /* of a port that are kept, of those that were no drain */
+
 struct port {
 	struct master *master;
 	const struct conf_port *conf;
@@ -106,6 +132,10 @@ struct port {
 	unsigned children_count;
 	unsigned keyholders;
 	struct restart_state restart;
+	unsigned restarts;                    /* children that have taken the place of another */
+	struct ipc_counters totals;           /* of children that have ended */
+	struct report *reports[PORT_REPORTS]; /* a ring */
+	unsigned reports_next;
 	struct loop_timer backoff;
 	bool served; /* it has been SERVING once */
 };
@@ -132,6 +162,10 @@ struct master {
 	struct loop_timer sinks_retry; /* between two attempts to connect sinks again */
 	bool sinks_missing;            /* the last attempt did not mend all */
 	struct loop_timer log_tick;
+	struct loop_timer watchdog;
+	uint64_t watched_ms; /* the last look */
+	int oom_fd;          /* where the kernel counts those it ends for lack of memory; -1 */
+	uint64_t oom_count;
 	bool settled; /* every port has been SERVING or PARKED once */
 	bool failed;  /* and none of them is served */
 	bool draining;
@@ -158,13 +192,13 @@ void port_close_files(struct port *);
 void port_renew_files(struct port *, bool asked);
 
 /* handover.c: makes and sends the first message. 0 or -errno. */
-int child_hand_over(const struct child *, int channel_fd, int slots_fd, const int *key_channels);
+int child_hand_over(const struct child *, int channel_fd, int board_fd, const int *key_channels);
 
 /* keys.c: the channels between the workers' loops and the keyholders. */
 int child_key_channels(struct child *, int *ret_worker_ends); /* new ones: 0 or -errno */
 void child_key_channels_close(struct child *);
 void keyholders_tell(const struct child *worker);   /* hands this worker's channels out */
-void keyholder_tell_all(const struct child *);      /* hands all workers' to this keyholder */
+void keyholder_tell_all(struct child *);            /* hands all workers' to this keyholder */
 void keyholder_lost(const struct child *keyholder); /* what was under way is asked again */
 void keyholders_ping(struct port *);                /* those that do not answer are killed */
 void keyholders_dismiss(struct port *);             /* ends them if no worker is left */
@@ -189,8 +223,26 @@ const struct ipc_permit *child_permits(const struct child *);
 void child_log(const struct child *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* reap.c: collects all that have ended. */
+/* reap.c: collects all that have ended, been stopped or gone on. */
 void master_reap(struct master *);
+
+/* report.c: why a child has ended. */
+void end_gather(struct end *, const struct child *, int status);
+void report_make(struct report *, const struct child *, const struct end *);
+/* sequel: what becomes of the place, behind the sentence; "" if nothing does. */
+void report_log(const struct report *, const struct child *, int priority, const char *sequel);
+void report_keep(struct port *, const struct report *);
+
+/* watchdog.c: aborts what hangs, kills what cannot be aborted. */
+void watchdog_start(struct master *);
+void watchdog_expired(struct loop *, struct loop_timer *);
+
+/* oom.c */
+void oom_start(struct master *);
+bool oom_has_struck(struct master *); /* since it was asked last */
+
+/* status.c */
+void master_tell_status(struct master *);
 
 /* park.c */
 void port_park(struct port *, const char *reason);
@@ -200,7 +252,10 @@ void master_settle(struct master *); /* are all ports decided upon? says so, onc
 void master_drain(struct master *, const char *why);
 void master_kill_all(struct master *);
 void child_drain(struct child *);
-void child_kill(const struct child *); /* SIGKILL, if it is there */
+/* SIGKILL, if it is there. why follows "because it "; static text. */
+void child_kill(struct child *, const char *why);
+/* Any signal; thread 0: to the process as a whole. */
+void child_signal(const struct child *, int thread, int number);
 void drain_deadline_expired(struct loop *, struct loop_timer *);
 bool master_is_done(const struct master *);
 

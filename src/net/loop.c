@@ -18,6 +18,7 @@ int loop_init(struct loop *l)
 	if (l->epoll_fd < 0)
 		return -errno;
 	l->now_ms = clock_ms();
+	l->busy_since_ms = &l->idle;
 	return 0;
 }
 
@@ -183,10 +184,12 @@ void loop_close(struct loop *l, struct loop_io *io)
 int loop_turn(struct loop *l, int max_wait_ms)
 {
 	struct epoll_event batch[LOOP_EVENTS_MAX];
+	__atomic_store_n(l->busy_since_ms, 0, __ATOMIC_RELAXED);
 	int n = epoll_wait(l->epoll_fd, batch, LOOP_EVENTS_MAX, timers_wait_ms(l, max_wait_ms));
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	l->now_ms = clock_ms();
+	__atomic_store_n(l->busy_since_ms, l->now_ms, __ATOMIC_RELAXED);
 	l->batch = batch;
 	l->batch_len = n > 0 ? n : 0;
 	for (l->batch_next = 0; l->batch_next < l->batch_len;) {

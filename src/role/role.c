@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "crash/recorder.h"
 
 #define CONF_TEXT_MAX (16 << 20)
 
@@ -109,14 +110,18 @@ static void conf_begin(struct role *r, bool threads_built)
 	r->port = &r->conf->ports[0];
 }
 
-static void slots_begin(struct role *r)
+static void board_begin(struct role *r)
 {
 	int fd = role_take(r, IPC_FD_SLOT, 0);
 	r->slots_count = is_keyholder(r) ? 1 : r->port->threads;
-	r->slots = ipc_slots_map(fd, r->slots_count);
+	r->board = ipc_board_map(fd, r->slots_count);
 	fd_close(&fd);
-	if (r->slots == NULL)
+	if (r->board == NULL)
 		role_fail(r, EX_OSERR, "cannot map the counters");
+	r->slots = r->board->slots;
+	int error = recorder_install(r->board, r->slots_count);
+	if (error < 0)
+		role_fail(r, EX_OSERR, "cannot record crashes: %s", strerror(-error));
 }
 
 void role_begin(struct role *r, int channel_fd, bool threads_built, const struct role_hook *hook)
@@ -127,7 +132,7 @@ void role_begin(struct role *r, int channel_fd, bool threads_built, const struct
 		     is_keyholder(r) ? "keyholder" : "worker", r->start.number);
 	log_begin(r);
 	conf_begin(r, threads_built);
-	slots_begin(r);
+	board_begin(r);
 }
 
 void role_fail(struct role *r, int status, const char *format, ...)
@@ -158,8 +163,7 @@ void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
 					.descriptors = descriptors,
 					.memory_bytes =
 					    is_keyholder(r) ? 0 : r->port->limits.memory_bytes,
-					.core_bytes = r->port->limits.core_bytes,
-					.violation = &r->slots[0].violation};
+					.core_bytes = r->port->limits.core_bytes};
 	if (r->hook != NULL) {
 		r->plan.leave_out = r->hook->leave_out;
 		r->hook->begun(r->hook->arg, r);
@@ -178,6 +182,9 @@ void role_seal(struct role *r, struct loop *loop)
 	for (size_t i = 0; i < IPC_FDS_MAX; i++)
 		if (i < first_of(r, IPC_FD_KINDS))
 			fd_close(&r->fds[i]);
+	int error = recorder_close();
+	if (error < 0)
+		role_fail(r, EX_OSERR, "cannot protect the crash recorder: %s", strerror(-error));
 	if (sandbox_seal(&r->plan, &r->level, &err) < 0)
 		role_fail(r, EX_OSERR, "cannot be confined: %s", err.text);
 	text_init(&t, missing, sizeof(missing));
@@ -269,6 +276,5 @@ void role_release(struct role *r)
 {
 	fd_close(&r->signals.fd);
 	log_close(&r->log);
-	ipc_slots_unmap(r->slots, r->slots_count);
 	conf_free(r->conf);
 }

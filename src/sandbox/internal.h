@@ -34,10 +34,6 @@ sandbox_step landlock_confine;
 sandbox_step seccomp_confine;
 int seccomp_confine_master(struct sandbox_level *, struct err *);
 
-/* violation.c: from here on a trapped system call is recorded at *violation (may be NULL) before it
- * ends the process. 0 or -errno. */
-int violation_prepare(uint64_t *violation);
-
 /* --- level.c --------------------------------------------------------------------------------- */
 
 void level_init(struct sandbox_level *, enum sandbox_role);

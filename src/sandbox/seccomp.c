@@ -172,11 +172,6 @@ int seccomp_confine(const struct sandbox_plan *p, struct sandbox_level *l, struc
 {
 	if (layer_left_out(p, SANDBOX_SECCOMP))
 		return 0;
-	int error = violation_prepare(p->violation);
-	if (error < 0) {
-		err_set(err, "sigaction(SIGSYS): %s", strerror(-error));
-		return -1;
-	}
 	return confine(p->role, l, err);
 }
 

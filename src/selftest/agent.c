@@ -101,7 +101,7 @@ static void sealed(void *arg, struct role *r, struct loop *loop)
 				    .port = r->start.port,
 				    .number = r->start.number,
 				    .pid = getpid(),
-				    .counters = (uintptr_t)r->slots,
+				    .counters = (uintptr_t)r->board,
 				    .level = r->level};
 	a->io.ready = order_ready;
 	if (write(a->io.fd, &hello, sizeof(hello)) < 0 || loop_add(loop, &a->io, EPOLLIN) < 0)

@@ -120,20 +120,62 @@ static const char *plain_alert(const uint8_t *in, size_t len)
 	return gnutls_alert_get_name((gnutls_alert_description_t)in[6]);
 }
 
-static const char *failure_reason(const struct tls_session *s, int result, const uint8_t *in,
-				  size_t in_len)
+static enum ipc_failure failure_kind(int result)
 {
-	const char *alert = NULL;
-	if (result == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		alert = gnutls_alert_get_name(gnutls_alert_get(s->handle));
-	else if (result == GNUTLS_E_DECRYPTION_FAILED)
-		alert = plain_alert(in, in_len);
-	else if (result == GNUTLS_E_PK_SIGN_FAILED && s->context->signer != NULL)
-		alert = s->context->signer->failure;
-	return alert != NULL ? alert : gnutls_strerror(result);
+	switch (result) {
+	case GNUTLS_E_PREMATURE_TERMINATION:
+	case GNUTLS_E_PULL_ERROR:
+		return IPC_FAILURE_CLOSED;
+	case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
+		return IPC_FAILURE_VERSION;
+	case GNUTLS_E_NO_CIPHER_SUITES:
+	case GNUTLS_E_NO_COMMON_KEY_SHARE:
+	case GNUTLS_E_NO_APPLICATION_PROTOCOL:
+	case GNUTLS_E_UNKNOWN_CIPHER_SUITE:
+	case GNUTLS_E_UNWANTED_ALGORITHM:
+		return IPC_FAILURE_CHOICE;
+	case GNUTLS_E_FATAL_ALERT_RECEIVED:
+		return IPC_FAILURE_ALERT;
+	case GNUTLS_E_DECRYPTION_FAILED:
+	case GNUTLS_E_ERROR_IN_FINISHED_PACKET:
+	case GNUTLS_E_ILLEGAL_PARAMETER:
+	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
+	case GNUTLS_E_RECORD_OVERFLOW:
+	case GNUTLS_E_UNEXPECTED_HANDSHAKE_PACKET:
+	case GNUTLS_E_UNEXPECTED_PACKET:
+	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
+		return IPC_FAILURE_MALFORMED;
+	case GNUTLS_E_PK_SIGN_FAILED:
+		return IPC_FAILURE_KEY;
+	case GNUTLS_E_MEMORY_ERROR:
+		return IPC_FAILURE_MEMORY;
+	}
+	return IPC_FAILURE_OTHER;
 }
 
-enum tls_result tls_session_handshake(struct tls_session *s, const char **ret_reason)
+static void failure_describe(const struct tls_session *s, int result, const uint8_t *in,
+			     size_t in_len, struct tls_failure *ret)
+{
+	const char *text = NULL;
+	ret->kind = failure_kind(result);
+	if (result == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+		text = gnutls_alert_get_name(gnutls_alert_get(s->handle));
+	} else if (result == GNUTLS_E_DECRYPTION_FAILED) {
+		text = plain_alert(in, in_len);
+		if (text != NULL)
+			ret->kind = IPC_FAILURE_ALERT;
+	} else if (result == GNUTLS_E_PK_SIGN_FAILED && s->context->signer != NULL) {
+		text = s->context->signer->failure;
+	}
+	ret->text = text != NULL ? text : gnutls_strerror(result);
+}
+
+bool tls_session_resumed(const struct tls_session *s)
+{
+	return gnutls_session_is_resumed(s->handle) != 0;
+}
+
+enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure *ret_failure)
 {
 	const uint8_t *in = s->wire->in;
 	size_t in_len = s->wire->in_len;
@@ -144,7 +186,7 @@ enum tls_result tls_session_handshake(struct tls_session *s, const char **ret_re
 	if (result == GNUTLS_E_AGAIN)
 		return TLS_AGAIN;
 	if (result < 0) {
-		*ret_reason = failure_reason(s, result, in, in_len);
+		failure_describe(s, result, in, in_len, ret_failure);
 		return fail(s, result);
 	}
 	if (gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)
@@ -203,7 +245,7 @@ void tls_session_facts(const struct tls_session *s, struct tls_facts *ret)
 	    .version = gnutls_protocol_get_name(gnutls_protocol_get_version(s->handle)),
 	    .cipher = gnutls_ciphersuite_get(s->handle),
 	    .group = gnutls_group_get_name(gnutls_group_get(s->handle)),
-	    .resumed = gnutls_session_is_resumed(s->handle) != 0,
+	    .resumed = tls_session_resumed(s),
 	};
 	size_t len = sizeof(ret->name);
 	unsigned type;

@@ -13,6 +13,8 @@
 #include "worker/loop.h"
 
 #define ACCEPT_RETRY_MS  100
+#define LEAK_CERTAIN_MS  3000  /* starved for so long, and nothing accounts for it */
+#define LEAK_MIN         8     /* descriptors that are lost */
 #define STARVED_LOG_MS   10000 /* between two complaints about that */
 #define ACCEPTS_PER_TURN 16    /* of the queue of waiting loops, see listeners_requeue() */
 
@@ -34,18 +36,39 @@ static void listeners_remove(struct worker_loop *l)
 	l->listening = false;
 }
 
+/* Descriptors are used up, and not by the connections that are there: they will not come back. */
+static bool descriptors_leaked(const struct worker *w)
+{
+	uint64_t used = w->descriptors_own;
+	for (unsigned i = 0; i < w->loops_count; i++)
+		used += ipc_slot_read(&w->role->slots[i].connections);
+	return used + LEAK_MIN <= w->descriptors_max;
+}
+
+/* Another attempt has failed. */
+static void starve(struct worker_loop *l, int error)
+{
+	const uint64_t now = l->loop.now_ms;
+	if (l->starved_since_ms == 0)
+		l->starved_since_ms = now;
+	if (now >= l->starved_again_ms) {
+		log_write(&l->log, LOG_WARNING,
+			  "cannot accept: %s; trying again as connections end", strerror(error));
+		l->starved_again_ms = now + STARVED_LOG_MS;
+	}
+	if (error == EMFILE && now - l->starved_since_ms >= LEAK_CERTAIN_MS &&
+	    descriptors_leaked(l->worker))
+		worker_give_up(l, IPC_LACK_DESCRIPTORS);
+	loop_timer_set(&l->loop, &l->resume, now + ACCEPT_RETRY_MS);
+}
+
 /* Accepting stops until a connection ends or, for lack of something, until the timer. */
 static void pause_accepting(struct worker_loop *l, int error)
 {
-	if (error != 0) {
-		if (l->loop.now_ms >= l->starved_again_ms) {
-			log_write(&l->log, LOG_WARNING,
-				  "cannot accept: %s; trying again as connections end",
-				  strerror(error));
-			l->starved_again_ms = l->loop.now_ms + STARVED_LOG_MS;
-		}
-		loop_timer_set(&l->loop, &l->resume, l->loop.now_ms + ACCEPT_RETRY_MS);
-	}
+	if (error != 0)
+		starve(l, error);
+	else
+		ipc_slot_add(&l->slot->counters.limit_reached, 1);
 	listeners_remove(l);
 }
 
@@ -71,6 +94,7 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	(void)events;
 	int fd = net_accept(io->fd, client.address, &client.port);
 	if (fd >= 0) {
+		l->starved_since_ms = 0;
 		conn_new(l, fd, &client);
 		if (l->conns_count >= l->conns_max)
 			pause_accepting(l, 0);

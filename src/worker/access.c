@@ -29,6 +29,7 @@ void access_begun(void *connection, struct exchange *ex)
 	struct worker_loop *l = ((struct conn *)connection)->owner;
 	ex->begun_ns = clock_ns();
 	id_make(l, ex->id);
+	show_exchange(l, ex);
 	time_t now = time(NULL);
 	if (now != l->date_second) {
 		l->date_second = now;
@@ -40,7 +41,11 @@ void access_done(void *connection, const struct exchange *ex)
 {
 	struct worker_loop *l = ((struct conn *)connection)->owner;
 	const struct http_request *r = &ex->request;
-	ipc_slot_add(&l->slot->requests, 1);
+	const uint64_t duration_us = (clock_ns() - ex->begun_ns) / 1000;
+	struct ipc_counters *counters = &l->slot->counters;
+	ipc_slot_add(&counters->requests, 1);
+	ipc_slot_add(&counters->responses[ex->status / 100 % IPC_CLASSES], 1);
+	ipc_counters_latency(counters, duration_us);
 
 	enum conf_access access = l->worker->port->access;
 	if (access == CONF_ACCESS_OFF || (access == CONF_ACCESS_ERRORS && ex->status < 400))
@@ -55,7 +60,7 @@ void access_done(void *connection, const struct exchange *ex)
 	    .version_minor = r->version_minor,
 	    .status = ex->status,
 	    .bytes = ex->body_sent,
-	    .duration_us = (clock_ns() - ex->begun_ns) / 1000,
+	    .duration_us = duration_us,
 	    .request_id = ex->id,
 	};
 	log_access(&l->log, &record);

@@ -29,6 +29,7 @@ void conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 	struct conn *c = calloc(1, sizeof(*c));
 	if (c == NULL) {
 		fd_close(&fd);
+		worker_give_up(l, IPC_LACK_MEMORY);
 		return;
 	}
 	*c = (struct conn){.io = {.fd = fd, .ready = conn_ready},
@@ -46,7 +47,7 @@ void conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 	LIST_INSERT_HEAD(&l->conns, c, link);
 	l->conns_count++;
 	ipc_slot_add(&l->slot->connections, 1);
-	ipc_slot_add(&l->slot->accepted, 1);
+	ipc_slot_add(&l->slot->counters.accepted, 1);
 	conn_wait_update(c);
 	return;
 fail:
@@ -66,6 +67,7 @@ void conn_free(struct conn *c)
 	buf_release(&c->plain_in);
 	buf_release(&c->cipher_out);
 	LIST_REMOVE(c, link);
+	show_forget(c);
 	free(c);
 	l->conns_count--;
 	ipc_slot_add(&l->slot->connections, (uint64_t)-1);
@@ -96,6 +98,7 @@ static void conn_flush(struct conn *c)
 			break;
 		}
 		c->bytes_out += (uint64_t)n;
+		ipc_slot_add(&c->owner->slot->counters.bytes_out, (uint64_t)n);
 		buf_consume(from, (size_t)n);
 	}
 	if (from == fresh && buf_len(fresh) > 0) {
@@ -239,38 +242,55 @@ static void conn_pump(struct conn *c)
 	}
 }
 
-static void handshake_failed(struct conn *c, const char *reason)
+static void handshake_done(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
+	struct ipc_counters *counters = &l->slot->counters;
+	ipc_slot_add(tls_session_resumed(&c->tls) ? &counters->handshakes_resumed
+						  : &counters->handshakes_full,
+		     1);
+	c->state = CONN_OPEN;
+	http1_init(&c->http, &l->http, c, &c->client);
+}
+
+static void handshake_failed(struct conn *c, const struct tls_failure *failure)
+{
+	struct worker_loop *l = c->owner;
+	conn_handshake_failed(c, failure->kind);
+	if (failure->kind == IPC_FAILURE_MEMORY)
+		worker_give_up(l, IPC_LACK_MEMORY);
 	if (c->bytes_in > 0 && l->worker->port->access != CONF_ACCESS_OFF)
 		log_write(&l->log, LOG_INFO, "TLS handshake with ('%s', %u) failed: %s",
-			  c->client.address, c->client.port, reason);
+			  c->client.address, c->client.port, failure->text);
 	conn_close(c, true);
 }
 
 static void conn_handshake(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
-	const char *reason = "";
+	struct tls_failure failure;
 	if (c->tls.handle == NULL && l->wire.in_len == 0) { /* it has said nothing yet */
 		c->over = l->wire.in_ended;
 		return;
 	}
 	if (c->tls.handle == NULL && tls_session_init(&c->tls, l->tls, &l->wire) < 0) {
 		c->over = true;
+		conn_handshake_failed(c, IPC_FAILURE_MEMORY);
+		worker_give_up(l, IPC_LACK_MEMORY);
 		return;
 	}
-	switch (tls_session_handshake(&c->tls, &reason)) {
+	switch (tls_session_handshake(&c->tls, &failure)) {
 	case TLS_OK:
-		c->state = CONN_OPEN;
-		http1_init(&c->http, &l->http, c, &c->client);
+		handshake_done(c);
 		break;
 	case TLS_AGAIN:
 		c->over = l->wire.in_ended;
+		if (c->over)
+			conn_handshake_failed(c, IPC_FAILURE_CLOSED);
 		break;
 	case TLS_CLOSED:
 	case TLS_FAILED:
-		handshake_failed(c, reason);
+		handshake_failed(c, &failure);
 		break;
 	}
 }
@@ -350,6 +370,7 @@ static void conn_settle(struct conn *c)
 
 void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 {
+	show_connection(c);
 	wire_load(c, received, len);
 	if (!c->over && !c->closing && c->state == CONN_HANDSHAKE)
 		conn_handshake(c);
@@ -384,7 +405,10 @@ static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 			c->over = true;
 		else if (n == 0)
 			l->wire.in_ended = true;
-		c->bytes_in += n > 0 ? (uint64_t)n : 0;
+		if (n > 0) {
+			c->bytes_in += (uint64_t)n;
+			ipc_slot_add(&l->slot->counters.bytes_in, (uint64_t)n);
+		}
 	}
 	if (c->over || c->state == CONN_LINGER) {
 		c->over = c->over || l->wire.in_ended;

@@ -78,6 +78,12 @@ void conn_wait_expired(struct loop *, struct loop_timer *);
 /* conn.c: goes on after something changed from outside; c may be gone afterwards. */
 void conn_advance(struct conn *, const uint8_t *received, size_t len);
 
+/* Its handshake has come to nothing: counts it. */
+static inline void conn_handshake_failed(const struct conn *c, enum ipc_failure kind)
+{
+	ipc_slot_add(&c->owner->slot->counters.handshakes_failed[kind], 1);
+}
+
 static inline bool conn_blocked(const struct conn *c)
 {
 	return buf_len(&c->cipher_out) > 0;

@@ -130,6 +130,8 @@ void conn_wait_expired(struct loop *loop, struct loop_timer *timer)
 		p->ops->expired(p);
 		break;
 	case WAIT_HANDSHAKE:
+		conn_handshake_failed(c, IPC_FAILURE_TIMEOUT);
+		/* fall through */
 	case WAIT_LINGER:
 	case WAIT_NONE:
 		expiry_log(c);

@@ -76,6 +76,7 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				     .begun = access_begun,
 				     .done = access_done,
 				     .wake = wake};
+	l->slot->lack = IPC_LACK_NONE;
 	LIST_INIT(&l->conns);
 	if (getrandom(&l->id_prefix, sizeof(l->id_prefix), 0) < 0)
 		return -errno;
@@ -83,6 +84,7 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	if (l->listeners == NULL)
 		return -ENOMEM;
 	int error = loop_init(&l->loop);
+	l->loop.busy_since_ms = &l->slot->busy_since_ms;
 	if (error < 0 || (error = loop_timer_init(&l->loop, &l->resume, accept_resume)) < 0 ||
 	    (error = loop_timer_init(&l->loop, &l->log_tick, log_tick_expired)) < 0)
 		return error;
@@ -129,6 +131,14 @@ static void silence_tell(struct worker_loop *l)
 	(void)ipc_send(l->worker->role->channel_fd, IPC_KEY_SILENT, NULL, 0, NULL, 0);
 }
 
+static void drops_count(struct worker_loop *l)
+{
+	uint64_t dropped = 0;
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+		dropped += l->log.sinks[kind].dropped_total;
+	__atomic_store_n(&l->slot->counters.log_dropped, dropped, __ATOMIC_RELAXED);
+}
+
 void worker_loop_run(struct worker_loop *l)
 {
 	while (!l->draining || l->conns_count > 0) {
@@ -139,6 +149,8 @@ void worker_loop_run(struct worker_loop *l)
 		}
 		if (l->signer.timeouts != l->timeouts_told)
 			silence_tell(l);
+		if (log_outstanding(&l->log))
+			drops_count(l);
 		if (log_outstanding(&l->log) && !loop_timer_is_set(&l->log_tick)) {
 			(void)role_report_sinks(l->worker->role, &l->log);
 			loop_timer_set(&l->loop, &l->log_tick, l->loop.now_ms + LOG_TICK_MS);

@@ -50,10 +50,12 @@ struct worker_loop {
 	uint64_t timeouts_told;   /* of the keyholder, to the master */
 	struct tls_facts facts;   /* of the exchange that asked last */
 	struct ipc_slot *slot;
+	const struct conn *shown; /* whose turn the slot says it is; NULL: nobody's */
 
 	struct listener *listeners;
 	bool listening;            /* they are in the epoll set */
 	struct loop_timer resume;  /* accepting again after a lack of descriptors or memory */
+	uint64_t starved_since_ms; /* 0: it is not */
 	uint64_t starved_again_ms; /* the next complaint about that, at the earliest */
 	unsigned accepts;          /* since the listeners were last moved to the queue's end */
 
@@ -84,7 +86,9 @@ struct worker {
 	struct tls_policy *policy;
 	int listener_fds[IPC_FDS_MAX];
 	unsigned listeners_count;
-	unsigned pool; /* loops that share the listeners, all workers together */
+	uint64_t descriptors_own; /* what the process holds beside connections, at the most */
+	uint64_t descriptors_max; /* what it may hold */
+	unsigned pool;            /* loops that share the listeners, all workers together */
 	struct worker_loop *loops;
 	unsigned loops_count;
 	void *threads; /* thread_posix.c's own */
@@ -109,6 +113,15 @@ void worker_threads_run(struct worker *);
 
 /* Drains every loop; on the main thread. */
 void worker_drain(struct worker *);
+
+/* From any loop: this worker has run out of something that it will not get back. It finishes what
+ * it can within a second, and the port gets another. */
+void worker_give_up(struct worker_loop *, enum ipc_lack);
+
+/* show.c: what the slot says that this loop is at, for whoever asks why it has ended. */
+void show_connection(const struct conn *); /* its turn begins */
+void show_exchange(struct worker_loop *, const struct exchange *);
+void show_forget(const struct conn *); /* it is freed */
 
 /* accept.c */
 int accept_start(struct worker_loop *);  /* listeners into the set: 0 or -errno */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "crash/recorder.h"
 #include "worker/loop.h"
 #include "worker/worker.h"
 
@@ -26,6 +27,10 @@ static void *thread_main(void *arg)
 {
 	struct worker_loop *l = arg;
 	struct threads *t = l->worker->threads;
+	int error = recorder_thread(l->index);
+	if (error < 0)
+		role_fail(l->worker->role, EX_OSERR, "cannot record crashes of thread %u: %s",
+			  l->index + 1, strerror(-error));
 	(void)pthread_barrier_wait(&t->running);
 	(void)pthread_barrier_wait(&t->sealed);
 	worker_loop_run(l);

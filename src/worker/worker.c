@@ -5,8 +5,10 @@
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syslog.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -18,17 +20,21 @@
 /* Beside connections and what is handed: streams, sinks, signals, the master's channel, and what
  * libraries open for a moment. */
 #define DESCRIPTORS_OWN 32
+#define GIVE_UP_MS      1000
 
 /* --- beginning ------------------------------------------------------------------------------ */
 
 /* Each loop has an epoll set, a wakeup, a key channel and the listeners for itself. */
-static uint64_t descriptors_needed(const struct worker *w)
+static void worker_confine(struct worker *w)
 {
 	const struct role *r = w->role;
 	uint64_t listeners = role_count(r, IPC_FD_LISTENER), loops = w->port->threads;
-	uint64_t connections = worker_conns_max(w) * loops;
-	return DESCRIPTORS_OWN + w->port->certificates_count + listeners + loops * (listeners + 3) +
-	       connections;
+	struct rlimit limit = {0};
+	w->descriptors_own =
+	    DESCRIPTORS_OWN + w->port->certificates_count + listeners + loops * (listeners + 3);
+	role_confine(w->role, SANDBOX_WORKER, w->descriptors_own + worker_conns_max(w) * loops);
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	w->descriptors_max = limit.rlim_cur;
 }
 
 struct warning {
@@ -125,14 +131,37 @@ static void told(struct role *r, struct ipc_message *m)
 		worker_drain(r->user);
 }
 
+static enum ipc_lack lack_of(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->loops_count; i++) {
+		uint32_t lack = __atomic_load_n(&w->role->slots[i].lack, __ATOMIC_RELAXED);
+		if (lack != IPC_LACK_NONE)
+			return (enum ipc_lack)lack;
+	}
+	return IPC_LACK_NONE;
+}
+
+/* The drain is the first loop's to begin, so it is asked for in the way that everybody has. */
+void worker_give_up(struct worker_loop *l, enum ipc_lack lack)
+{
+	if (lack_of(l->worker) != IPC_LACK_NONE)
+		return;
+	__atomic_store_n(&l->slot->lack, (uint32_t)lack, __ATOMIC_RELAXED);
+	log_write(&l->log, LOG_ERR, "%s; another worker takes over",
+		  lack == IPC_LACK_MEMORY ? "out of memory"
+					  : "descriptors are used up by no connection");
+	(void)tgkill(getpid(), getpid(), SIGTERM);
+}
+
 /* SIGTERM drains this worker alone. */
 static void terminate(struct role *r)
 {
 	struct worker *w = r->user;
 	struct loop *loop = &w->loops[0].loop;
+	uint64_t limit_ms = lack_of(w) != IPC_LACK_NONE ? GIVE_UP_MS : r->conf->drain_ms;
 	if (loop_timer_is_set(&w->drain_deadline))
 		return;
-	loop_timer_set(loop, &w->drain_deadline, loop->now_ms + r->conf->drain_ms);
+	loop_timer_set(loop, &w->drain_deadline, loop->now_ms + limit_ms);
 	worker_drain(w);
 }
 
@@ -144,7 +173,7 @@ static void drain_expired(struct loop *loop, struct loop_timer *timer)
 	(void)loop;
 	log_write(&w->loops[0].log, LOG_WARNING, "the drain's time is up: %u connections are cut",
 		  w->loops[0].conns_count);
-	_exit(EX_TEMPFAIL);
+	_exit(lack_of(w) != IPC_LACK_NONE ? EX_OSERR : EX_TEMPFAIL);
 }
 
 static void loops_prepare(struct worker *w)
@@ -191,7 +220,7 @@ int worker_main(struct role *r)
 
 	if (tls_policy_new(&w.policy, &err) < 0) /* reads the system's, so it comes first */
 		role_fail(r, EX_CONFIG, "%s", err.text);
-	role_confine(r, SANDBOX_WORKER, descriptors_needed(&w));
+	worker_confine(&w);
 	listeners_take(&w);
 	if (routes_init(&w.routes, w.port) < 0)
 		role_fail(r, EX_OSERR, "out of memory");
@@ -201,6 +230,7 @@ int worker_main(struct role *r)
 	role_seal(r, &w.loops[0].loop);
 	worker_threads_run(&w);
 
+	int status = lack_of(&w) != IPC_LACK_NONE ? EX_OSERR : EX_OK;
 	worker_release(&w);
-	return EX_OK;
+	return status;
 }

@@ -172,6 +172,7 @@ static void defaults_are_filled_in(void **state)
 	assert_int_equal(port->chroot, CONF_CHROOT_DEFAULT);
 	assert_null(port->chroot_path);
 	assert_int_equal(port->keyholders, 0);
+	assert_int_equal(port->watchdog_ms, 5000);
 	assert_false(conf->log.console || conf->log.syslog || conf->log.journal);
 	assert_string_equal(conf->log.journal_path, "/run/systemd/journal/socket");
 	assert_int_equal(conf->drain_ms, 10000);
@@ -265,6 +266,22 @@ static void accounts_are_inherited(void **state)
 	assert_int_equal(three->limits.core_bytes, 1 << 30);
 	assert_int_equal(three->limits.signatures, 1);
 	conf_free(conf);
+}
+
+static void a_watchdog_has_a_limit_or_is_off(void **state)
+{
+	(void)state;
+	struct conf *conf =
+	    parse("watchdog 1m " TLS "port 1 { echo watchdog off }\nport 2 { echo }\n"
+		  "port 3 { echo watchdog 3s }");
+	assert_int_equal(conf->ports[0].watchdog_ms, 0);
+	assert_int_equal(conf->ports[1].watchdog_ms, 60000);
+	assert_int_equal(conf->ports[2].watchdog_ms, 3000);
+	conf_free(conf);
+	told_tls("port 1 { echo watchdog 2s }",
+		 "2:24 watchdog 2s is out of range; it can be 3s to 1d\n");
+	told_tls("port 1 { echo watchdog on }",
+		 "2:24 expected a duration such as 10s or `off`, found `on`\n");
 }
 
 /* Those for all ports are no more than a port has event loops; auto is no number to bound. */
@@ -450,6 +467,7 @@ static void dump_is_canonical(void **state)
 				  "	workers 1\n"
 				  "	keyholders auto\n"
 				  "	access log on\n"
+				  "	watchdog 5s\n"
 				  "	restart {\n"
 				  "		backoff 100ms to 30s\n"
 				  "		park after 5 in 1m\n"
@@ -738,7 +756,7 @@ static void misspelt_words_are_recognised(void **state)
 	told_tls("port 1 { echo nonsense { a { b } c } workers 0 }",
 		 "2:15 unknown word `nonsense`; expected one of `access`, `chroot`, `echo`, "
 		 "`group`, `include`, `key`, `keyholders`, `limits`, `listen`, `location`, "
-		 "`respond`, `restart`, `threads`, `tls`, `user` or `workers`\n"
+		 "`respond`, `restart`, `threads`, `tls`, `user`, `watchdog` or `workers`\n"
 		 "2:46 workers 0 is out of range; it can be 1 to 64\n");
 }
 
@@ -757,7 +775,8 @@ static void what_was_expected_is_told(void **state)
 	    "7:6 expected a port number, found `{`\n"
 	    "8:5 expected `to`, found `syslog`\n"
 	    "9:1 expected one of `access`, `chroot`, `drain`, `group`, `include`, `key`, "
-	    "`keyholders`, `limits`, `log`, `port`, `privileges`, `restart`, `tls`, `user` or "
+	    "`keyholders`, `limits`, `log`, `port`, `privileges`, `restart`, `tls`, `user`, "
+	    "`watchdog` or "
 	    "`workers`, found `1`\n"
 	    "10:18 expected a status such as 200, found the string \"x\"\n"
 	    "11:19 expected a path in quotes, found `/x`\n"
@@ -956,7 +975,7 @@ static void messages_are_bounded(void **state)
 	    "3:1 unknown word "
 	    "`\\001\\033[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...`; expected one of "
 	    "`access`, `chroot`, `drain`, `group`, `include`, `key`, `keyholders`, `limits`, "
-	    "`log`, `port`, `privileges`, `restart`, `tls`, `user` or `workers`\n");
+	    "`log`, `port`, `privileges`, `restart`, `tls`, `user`, `watchdog` or `workers`\n");
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -1199,6 +1218,7 @@ int main(void)
 	    cmocka_unit_test(defaults_are_filled_in),
 	    cmocka_unit_test(ports_inherit_what_they_do_not_set),
 	    cmocka_unit_test(accounts_are_inherited),
+	    cmocka_unit_test(a_watchdog_has_a_limit_or_is_off),
 	    cmocka_unit_test(keyholders_are_bounded_by_loops),
 	    cmocka_unit_test(facilities_may_be_words),
 	    cmocka_unit_test(strings_are_unescaped),

@@ -179,22 +179,66 @@ static void sending_never_blocks_and_says_when_the_peer_is_gone(void **state)
 
 static void counters_are_seen_by_the_reader_and_cannot_be_resized(void **state)
 {
-	const struct ipc_slot *view;
+	const struct ipc_board *view;
 	(void)state;
-	int fd = ipc_slots_create(3, &view);
+	int fd = ipc_board_create(3, &view);
 	assert_true(fd >= 0);
-	struct ipc_slot *mine = ipc_slots_map(fd, 3);
+	struct ipc_board *mine = ipc_board_map(fd, 3);
 	assert_non_null(mine);
-	ipc_slot_add(&mine[2].requests, 5);
-	ipc_slot_add(&mine[2].requests, (uint64_t)-1);
-	assert_int_equal(ipc_slot_read(&view[2].requests), 4);
-	assert_int_equal(ipc_slot_read(&view[1].requests), 0);
+	ipc_slot_add(&mine->slots[2].counters.requests, 5);
+	ipc_slot_add(&mine->slots[2].counters.requests, (uint64_t)-1);
+	assert_int_equal(ipc_slot_read(&view->slots[2].counters.requests), 4);
+	assert_int_equal(ipc_slot_read(&view->slots[1].counters.requests), 0);
 	assert_int_equal(ftruncate(fd, 0), -1);
 	assert_int_equal(errno, EPERM);
-	assert_null(ipc_slots_map(fd, 1000));
-	ipc_slots_unmap(mine, 3);
-	ipc_slots_unmap(view, 3);
+	assert_null(ipc_board_map(fd, 1000));
+	ipc_board_unmap(mine, 3);
+	ipc_board_unmap(view, 3);
 	close(fd);
+}
+
+static void counters_of_slots_add_up(void **state)
+{
+	struct ipc_counters sum = {.requests = 1}, part = {.requests = 2, .refused = 3};
+	(void)state;
+	part.latency[IPC_LATENCIES - 1] = 4;
+	ipc_counters_add(&sum, &part);
+	ipc_counters_add(&sum, &part);
+	assert_int_equal(sum.requests, 5);
+	assert_int_equal(sum.refused, 6);
+	assert_int_equal(sum.latency[IPC_LATENCIES - 1], 8);
+}
+
+static void latencies_fall_into_the_bucket_of_their_bound(void **state)
+{
+	static const uint64_t bounds[] = IPC_LATENCY_BOUNDS;
+	struct ipc_counters c = {0};
+	(void)state;
+	for (unsigned i = 0; i < IPC_LATENCIES - 1; i++) {
+		ipc_counters_latency(&c, bounds[i]);
+		assert_int_equal(c.latency[i], i == 0 ? 1 : 2);
+		ipc_counters_latency(&c, bounds[i] + 1);
+		assert_int_equal(c.latency[i + 1], 1);
+	}
+	ipc_counters_latency(&c, UINT64_MAX);
+	assert_int_equal(c.latency[IPC_LATENCIES - 1], 2);
+}
+
+/* The writer may be hostile: any bytes at all. */
+static void what_is_copied_is_within_its_bounds(void **state)
+{
+	struct ipc_request request, bad_request;
+	struct ipc_crash crash, bad_crash;
+	(void)state;
+	memset(&bad_request, 0xff, sizeof(bad_request));
+	memset(&bad_crash, 0xff, sizeof(bad_crash));
+	ipc_request_copy(&request, &bad_request);
+	assert_int_equal(request.method_len, IPC_METHOD_MAX);
+	assert_int_equal(request.target_len, IPC_TARGET_MAX);
+	assert_int_equal(strlen(request.client), IPC_CLIENT_MAX - 1);
+	assert_int_equal(strlen(request.id), IPC_ID_MAX - 1);
+	ipc_crash_copy(&crash, &bad_crash);
+	assert_int_equal(crash.frames_count, IPC_FRAMES_MAX);
 }
 
 static void last_words_survive_a_reset(void **state)
@@ -222,6 +266,9 @@ int main(void)
 	    cmocka_unit_test(the_longest_text_arrives_terminated),
 	    cmocka_unit_test(sending_never_blocks_and_says_when_the_peer_is_gone),
 	    cmocka_unit_test(last_words_survive_a_reset),
+	    cmocka_unit_test(counters_of_slots_add_up),
+	    cmocka_unit_test(latencies_fall_into_the_bucket_of_their_bound),
+	    cmocka_unit_test(what_is_copied_is_within_its_bounds),
 	    cmocka_unit_test(counters_are_seen_by_the_reader_and_cannot_be_resized),
 	};
 	(void)signal(SIGPIPE, SIG_IGN); /* as every process does that uses this */

@@ -28,6 +28,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "crash/recorder.h"
 #include "sandbox/internal.h"
 #include "sandbox/sandbox.h"
 
@@ -42,12 +43,15 @@
 
 /* What a child leaves for its parent. */
 static struct shared {
-	uint64_t violation;
 	struct sandbox_level level;
 	int line; /* of the NEED() that failed */
 	char proc_status[8192];
 	int argument;
 } * shared;
+
+/* Where a crash is recorded, or is not. */
+static struct ipc_board *board;
+static bool recorded = true;
 
 /* In a child, which must not use cmocka. */
 #define NEED(condition)                          \
@@ -64,7 +68,6 @@ static struct sandbox_plan plan_for(enum sandbox_role role, unsigned leave_out)
 				     .parent_pid = getpid(),
 				     .chroot_fd = -1,
 				     .descriptors = 64,
-				     .violation = &shared->violation,
 				     .leave_out = leave_out};
 }
 
@@ -72,6 +75,7 @@ static int confined(const struct sandbox_plan *p, int (*act)(void))
 {
 	struct err err = {""};
 	struct sandbox_level level;
+	NEED(!recorded || recorder_install(board, 1) == 0);
 	if (sandbox_drop(p, &level, &err) < 0 || sandbox_seal(p, &level, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return EXIT_FAILURE;
@@ -84,7 +88,7 @@ static int confined(const struct sandbox_plan *p, int (*act)(void))
 static int child(const struct sandbox_plan *p, int (*prepare)(void), int (*act)(void))
 {
 	int status = -1;
-	shared->violation = 0;
+	board->slots[0].crash = (struct ipc_crash){0};
 	shared->line = 0;
 	shared->level = (struct sandbox_level){0};
 	pid_t pid = fork();
@@ -111,7 +115,8 @@ static void assert_violation(int status, long number)
 {
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSYS);
-	assert_int_equal(shared->violation, number + 1);
+	assert_int_equal(board->slots[0].crash.signal, SIGSYS);
+	assert_int_equal(board->slots[0].crash.call, number);
 }
 
 static int nothing(void)
@@ -143,7 +148,7 @@ static void a_call_is_in_a_table_once(void **state)
 		for (size_t i = 0; (a = sandbox_calls(role, i)) != NULL; i++)
 			for (size_t k = 0; k < i && (b = sandbox_calls(role, k)) != NULL; k++)
 				assert_string_not_equal(a->name, b->name);
-		assert_false(is_listed(role, "getsid")); /* what violation.c ends with */
+		assert_false(is_listed(role, "getsid")); /* what the crash recorder ends with */
 	}
 }
 
@@ -280,7 +285,7 @@ static void a_worker_can_work(void **state)
 	const struct sandbox_plan p = plan_for(SANDBOX_WORKER, 0);
 	(void)state;
 	assert_fine(child(&p, NULL, work_as_usual));
-	assert_int_equal(shared->violation, 0);
+	assert_int_equal(board->slots[0].crash.signal, 0);
 }
 
 static int map_executable(void)
@@ -369,7 +374,7 @@ static void abort_ends_as_everywhere(void **state)
 	int status = child(&p, NULL, end_by_abort);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGABRT);
-	assert_int_equal(shared->violation, 0);
+	assert_int_equal(board->slots[0].crash.signal, SIGABRT);
 }
 
 static int call_socket(void)
@@ -386,18 +391,25 @@ static int block_sigsys_and_call_socket(void)
 	return call_socket();
 }
 
+static int forget_handler(void) /* cmocka's */
+{
+	(void)signal(SIGSYS, SIG_DFL);
+	return 0;
+}
+
 static void a_violation_ends_also_who_is_not_recorded(void **state)
 {
-	struct sandbox_plan p = plan_for(SANDBOX_WORKER, 0);
+	const struct sandbox_plan p = plan_for(SANDBOX_WORKER, 0);
 	(void)state;
 	int status = child(&p, NULL, block_sigsys_and_call_socket);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSYS);
-	p.violation = NULL;
-	status = child(&p, NULL, call_socket);
+	recorded = false;
+	status = child(&p, forget_handler, call_socket);
+	recorded = true;
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSYS);
-	assert_int_equal(shared->violation, 0);
+	assert_int_equal(board->slots[0].crash.signal, 0);
 }
 
 #ifdef __x86_64__
@@ -1004,6 +1016,7 @@ static int confined_main(void)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (shared == MAP_FAILED)
 		return EXIT_FAILURE;
+	recorded = false;
 	struct sandbox_plan p = plan_for(SANDBOX_WORKER, 0);
 	p.parent_pid = getppid();
 	p.chroot_fd = open("/proc/self/fdinfo", O_PATH | O_DIRECTORY);
@@ -1156,7 +1169,10 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	self_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-	if (shared == MAP_FAILED || self_fd < 0)
+	const struct ipc_board *view;
+	int board_fd = ipc_board_create(1, &view);
+	board = board_fd < 0 ? NULL : ipc_board_map(board_fd, 1);
+	if (shared == MAP_FAILED || self_fd < 0 || board == NULL)
 		return EXIT_FAILURE;
 	shared_fd = fd;
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,7 @@ static void context_make(struct pair *p)
 static int connect_both(void **state)
 {
 	static struct pair p;
-	const char *reason;
+	struct tls_failure failure;
 	p = (struct pair){.wire = {.out = BUF_INIT(1 << 20)}, .to_server = BUF_INIT(1 << 20)};
 	context_make(&p);
 	assert_int_equal(tls_session_init(&p.server, p.context, &p.wire), 0);
@@ -98,7 +98,7 @@ static int connect_both(void **state)
 			client = gnutls_handshake(p.client);
 		deliver(&p);
 		if (server != TLS_OK)
-			server = tls_session_handshake(&p.server, &reason);
+			server = tls_session_handshake(&p.server, &failure);
 		taken(&p);
 	}
 	assert_int_equal(client, 0);

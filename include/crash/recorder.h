@@ -1,0 +1,32 @@
+/*
+ * The crash recorder: what a worker or keyholder writes into its slot (ipc/slot.h) when a fatal
+ * signal strikes. The request that the loop was at is there already; the recorder adds signal,
+ * code, address, program counter and a backtrace by frame pointers, then the default action
+ * follows. The master reads it when the process has ended (crash/trace.h).
+ *
+ * It runs on a stack of its own, calls nothing that is not async-signal-safe (signal-safety(7)) and
+ * nothing that the sandbox forbids, and reads no memory that a crash may have spoilt before the
+ * signal itself is on record: a crash inside the recorder loses the backtrace only.
+ *
+ *   recorder_install()  in the main thread, before there are others and before the seal
+ *   recorder_thread()   in each further thread, before the seal
+ *   recorder_close()    once they all run: what the recorder goes by cannot be written any more
+ */
+#ifndef CRASH_RECORDER_H
+#define CRASH_RECORDER_H
+
+#include "ipc/slot.h"
+
+#define RECORDER_LOOPS_MAX 64
+
+/* Takes the modules down and the signals over; the calling thread belongs to slot 0. The board must
+ * stay mapped to the end of the process. 0 or -errno. */
+int recorder_install(struct ipc_board *, unsigned loops);
+int recorder_thread(unsigned loop); /* 0 or -errno */
+int recorder_close(void);           /* 0 or -errno */
+
+/* The signals that are recorded, ended by 0: those that mean a mistake in the program, SIGABRT and
+ * SIGSYS. */
+extern const int recorder_signals[];
+
+#endif

@@ -1,0 +1,235 @@
+/*
+ * Runs in a worker and a keyholder: recorder_install() and so on while it starts, the handler when
+ * it dies. The handler must never trust the heap, the stack that it interrupted or any variable
+ * that a crash could have overwritten, call what is not async-signal-safe, or return to what has
+ * crashed with anything but the default action ahead.
+ */
+#include "crash/recorder.h"
+
+#include <errno.h>
+#include <link.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "modules.h"
+
+#define STACK_BYTES  65536
+#define GUARD_BYTES  65536 /* a page, whatever its size */
+#define CALLER_BYTES 4096  /* the frames above that of the installing function */
+#define SCAN_WORDS   256   /* of a stack whose innermost function keeps no frame pointer */
+#define LEAF_BYTES   4096  /* of a function that calls no other */
+
+const int recorder_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, 0};
+
+/* All that the handler goes by. It has whole pages for itself, which recorder_close() makes
+ * read-only: what overwrites a process's memory does not get at it. */
+static union {
+	struct {
+		struct ipc_board *board;
+		unsigned loops;
+		uintptr_t text_start, text_end; /* of the program's own code */
+		struct {
+			pid_t thread;
+			uintptr_t top; /* of its stack, as far as frames go */
+		} loop[RECORDER_LOOPS_MAX];
+	};
+	char pages[65536];
+} state __attribute__((aligned(65536)));
+
+/* --- the handler -------------------------------------------------------------------------------
+ */
+
+/* The thread's; where it is none of ours, the first. */
+static unsigned loop_of(pid_t thread)
+{
+	for (unsigned i = 0; i < state.loops; i++)
+		if (state.loop[i].thread == thread)
+			return i;
+	return 0;
+}
+
+struct registers {
+	uintptr_t pc, sp, fp;
+};
+
+static struct registers registers_of(const ucontext_t *u)
+{
+#if defined(__x86_64__)
+	return (struct registers){(uintptr_t)u->uc_mcontext.gregs[REG_RIP],
+				  (uintptr_t)u->uc_mcontext.gregs[REG_RSP],
+				  (uintptr_t)u->uc_mcontext.gregs[REG_RBP]};
+#elif defined(__aarch64__)
+	return (struct registers){u->uc_mcontext.pc, u->uc_mcontext.sp, u->uc_mcontext.regs[29]};
+#else
+	(void)u;
+	return (struct registers){0};
+#endif
+}
+
+/* Sanitizers would take the reading of somebody else's frame for a mistake. */
+#define ANY_MEMORY __attribute__((noinline, no_sanitize("address", "thread", "undefined")))
+
+static ANY_MEMORY uintptr_t word_at(uintptr_t address)
+{
+	return *(const volatile uintptr_t *)address;
+}
+
+static void frame_add(struct ipc_crash *c, uintptr_t address)
+{
+	if (c->frames_count < IPC_FRAMES_MAX)
+		c->frames[c->frames_count] = address;
+	__atomic_store_n(&c->frames_count, c->frames_count + 1, __ATOMIC_RELEASE);
+}
+
+static bool is_own_code(uintptr_t address)
+{
+	return address >= state.text_start && address < state.text_end;
+}
+
+static bool is_frame(uintptr_t fp, uintptr_t bottom, uintptr_t top)
+{
+	return fp % sizeof(void *) == 0 && fp >= bottom && fp < top - 2 * sizeof(void *);
+}
+
+/* Does this return address lie behind a call of the function that pc is in? Told of direct calls
+ * only, by where they lead. */
+static ANY_MEMORY bool is_caller(uintptr_t address, uintptr_t pc)
+{
+#if defined(__x86_64__)
+	int32_t distance;
+	if (!is_own_code(address) || *(const volatile uint8_t *)(address - 5) != 0xe8)
+		return false;
+	for (unsigned i = 0; i < sizeof(distance); i++)
+		((uint8_t *)&distance)[i] = ((const volatile uint8_t *)(address - 4))[i];
+	const uintptr_t target = address + (uintptr_t)(intptr_t)distance;
+	return target <= pc && pc - target < LEAF_BYTES;
+#else
+	(void)address;
+	(void)pc;
+	return false;
+#endif
+}
+
+/*
+ * A function that calls no other has no frame, and is not in the chain: its return address is on
+ * top of the stack. Libraries are built without frame pointers and leave our caller's, or anything,
+ * in the register: there, the first word on the stack that points into our code is taken for the
+ * return address of the call into the library.
+ */
+static void innermost(struct ipc_crash *c, const struct registers *r, uintptr_t sp, uintptr_t top)
+{
+	if (is_own_code(r->pc)) {
+		if (is_caller(word_at(sp), r->pc))
+			frame_add(c, word_at(sp));
+		return;
+	}
+	for (unsigned i = 0; i < SCAN_WORDS && sp < top; i++, sp += sizeof(void *))
+		if (is_own_code(word_at(sp))) {
+			frame_add(c, word_at(sp));
+			return;
+		}
+}
+
+static void backtrace(struct ipc_crash *c, const struct registers *r, uintptr_t top)
+{
+	uintptr_t fp = r->fp, sp = r->sp & ~(sizeof(void *) - 1);
+	if (r->sp >= top)
+		return;
+	innermost(c, r, sp, top);
+	while (is_frame(fp, sp, top) && c->frames_count < IPC_FRAMES_MAX) {
+		uintptr_t next = word_at(fp), address = word_at(fp + sizeof(void *));
+		if (address == 0)
+			break;
+		if (c->frames_count != 1 || address != c->frames[0]) /* found already */
+			frame_add(c, address);
+		sp = fp + 1;
+		fp = next;
+	}
+}
+
+/* Who has sent it, if it was sent; where it struck, if it was a fault (sigaction(2)). */
+static void cause(struct ipc_crash *c, const siginfo_t *info)
+{
+	c->code = info->si_code;
+	if (info->si_code <= 0) {
+		c->sender_pid = info->si_pid;
+		c->sender_uid = info->si_uid;
+	} else if (info->si_signo == SIGSYS) {
+		c->call = info->si_syscall;
+		c->address = (uint64_t)(uintptr_t)info->si_call_addr;
+	} else {
+		c->address = (uint64_t)(uintptr_t)info->si_addr;
+	}
+}
+
+static void record(int number, siginfo_t *info, void *context)
+{
+	const pid_t thread = (pid_t)syscall(SYS_gettid);
+	const unsigned loop = loop_of(thread);
+	struct ipc_crash *c = &state.board->slots[loop].crash;
+	if (c->signal == 0) {
+		const struct registers r = registers_of(context);
+		cause(c, info);
+		c->pc = r.pc;
+		__atomic_store_n(&c->signal, number, __ATOMIC_RELEASE);
+		backtrace(c, &r, state.loop[loop].top);
+	}
+	/* It strikes when the handler returns and unblocks it, with the default action (resetting
+	 * was sigaction's). Not so SIGSYS, which whoever made the call may have blocked: while it
+	 * is blocked, a second forbidden call makes the kernel end the process by it. getsid() is
+	 * harmless and in no table. */
+	if (number == SIGSYS && info->si_code > 0)
+		(void)syscall(SYS_getsid, 0);
+	(void)syscall(SYS_tgkill, syscall(SYS_getpid), thread, number);
+}
+
+/* --- installing --------------------------------------------------------------------------------
+ */
+
+static int stack_take(void)
+{
+	char *area = mmap(NULL, GUARD_BYTES + STACK_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const stack_t stack = {.ss_sp = area + GUARD_BYTES, .ss_size = STACK_BYTES};
+	if (area == MAP_FAILED || mprotect(area, GUARD_BYTES, PROT_NONE) < 0 ||
+	    sigaltstack(&stack, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+int recorder_thread(unsigned loop)
+{
+	if (loop >= state.loops)
+		return -EINVAL;
+	state.loop[loop].thread = (pid_t)syscall(SYS_gettid);
+	state.loop[loop].top = (uintptr_t)__builtin_frame_address(0) + CALLER_BYTES;
+	__atomic_store_n(&state.board->slots[loop].thread, state.loop[loop].thread,
+			 __ATOMIC_RELAXED);
+	return stack_take();
+}
+
+int recorder_install(struct ipc_board *board, unsigned loops)
+{
+	struct sigaction action = {.sa_sigaction = record,
+				   .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+	if (loops > RECORDER_LOOPS_MAX)
+		return -EINVAL;
+	state.board = board;
+	state.loops = loops;
+	modules_take(board, &state.text_start, &state.text_end);
+	sigfillset(&action.sa_mask);
+	for (const int *s = recorder_signals; *s != 0; s++)
+		if (sigaction(*s, &action, NULL) < 0)
+			return -errno;
+	return recorder_thread(0);
+}
+
+int recorder_close(void)
+{
+	return mprotect(&state, sizeof(state), PROT_READ) < 0 ? -errno : 0;
+}

@@ -1,0 +1,6 @@
+/* Programs of the tests, and the first of the two links: no table. */
+#include "symbol.h"
+
+const struct symbol symbol_table[1];
+const uint32_t symbol_count = 0;
+const char symbol_names[1] = "";

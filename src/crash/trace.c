@@ -1,0 +1,132 @@
+/* Runs in the master, when a child has crashed, on what that left. Must never follow an address of
+ * the child's, nor believe in a module that is not one of its own. */
+#include "crash/trace.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "modules.h"
+#include "symbol.h"
+
+/* --- the signal --------------------------------------------------------------------------------
+ */
+
+static const char *code_text(int number, int code)
+{
+	static const struct {
+		int number, code;
+		const char *text;
+	} codes[] = {
+	    {SIGSEGV, SEGV_MAPERR, "address not mapped"},
+	    {SIGSEGV, SEGV_ACCERR, "access not allowed"},
+	    {SIGBUS, BUS_ADRALN, "address not aligned"},
+	    {SIGBUS, BUS_ADRERR, "no such memory"},
+	    {SIGBUS, BUS_OBJERR, "error of the memory"},
+	    {SIGILL, ILL_ILLOPC, "no such instruction"},
+	    {SIGILL, ILL_ILLOPN, "no such instruction"},
+	    {SIGFPE, FPE_INTDIV, "integer division by zero"},
+	    {SIGFPE, FPE_INTOVF, "integer overflow"},
+	    {SIGTRAP, TRAP_BRKPT, "breakpoint"},
+	};
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i].number == number && codes[i].code == code)
+			return codes[i].text;
+	return code == SI_KERNEL ? "address not of the machine's form" : NULL;
+}
+
+void trace_signal(const struct ipc_crash *c, struct text *t)
+{
+	const char *name = sigabbrev_np(c->signal), *code = code_text(c->signal, c->code);
+	if (name != NULL)
+		text_addf(t, "SIG%s", name);
+	else
+		text_addf(t, "signal %d", c->signal);
+	if (c->code <= 0 && c->code != SI_TKILL)
+		text_addf(t, " (sent by process %d of user %u)", c->sender_pid, c->sender_uid);
+	else if (code != NULL && c->code != SI_KERNEL)
+		text_addf(t, " (%s: 0x%llx)", code, (unsigned long long)c->address);
+	else if (code != NULL)
+		text_addf(t, " (%s)", code);
+}
+
+/* --- addresses ---------------------------------------------------------------------------------
+ */
+
+static bool module_of(const struct ipc_board *board, uint64_t address, struct ipc_module *ret)
+{
+	for (unsigned i = 0; i < IPC_MODULES_MAX; i++) {
+		memcpy(ret, &board->modules[i], sizeof(*ret));
+		ret->name[sizeof(ret->name) - 1] = '\0';
+		if (address >= ret->start && address < ret->end)
+			return true;
+	}
+	return false;
+}
+
+struct own_copy {
+	const struct ipc_module *wanted;
+	struct ipc_module found;
+};
+
+static int is_same(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct own_copy *own = arg;
+	(void)size;
+	module_describe(info, &own->found);
+	return strcmp(own->found.name, own->wanted->name) == 0 &&
+	       memcmp(own->found.build_id, own->wanted->build_id, IPC_MODULE_BUILDID) == 0 &&
+	       own->found.end - own->found.start == own->wanted->end - own->wanted->start;
+}
+
+/* Only names that a library exports are known, so far behind one it is a static function. */
+static const char *library_function(const struct ipc_module *m, uint64_t linked,
+				    uint64_t *ret_offset)
+{
+	struct own_copy own = {.wanted = m};
+	Dl_info info;
+	if (dl_iterate_phdr(is_same, &own) == 0)
+		return NULL;
+	const uint64_t address = own.found.bias + linked;
+	if (address < own.found.start || address >= own.found.end ||
+	    dladdr((void *)(uintptr_t)address, &info) == 0 || info.dli_sname == NULL)
+		return NULL;
+	*ret_offset = address - (uint64_t)(uintptr_t)info.dli_saddr;
+	return info.dli_sname;
+}
+
+/* A return address may lie behind the end of its function, if that is one which does not return:
+ * the byte before it belongs to the call. */
+static void frame_describe(const struct ipc_board *board, uint64_t address, bool returned,
+			   struct text *t)
+{
+	struct ipc_module m;
+	uint64_t offset = 0;
+	const char *name;
+	if (!module_of(board, address - returned, &m)) {
+		text_addf(t, "0x%llx", (unsigned long long)address);
+		return;
+	}
+	const uint64_t linked = address - returned - m.bias;
+	bool own = m.name[0] == '\0';
+	name = own ? symbol_find(linked, &offset) : library_function(&m, linked, &offset);
+	if (name != NULL)
+		text_addf(t, "%s+0x%llx", name, (unsigned long long)(offset + returned));
+	else
+		text_addf(t, "+0x%llx", (unsigned long long)(linked + returned));
+	if (!own) {
+		text_add_str(t, " (");
+		text_add_escaped(t, m.name, strlen(m.name));
+		text_add_char(t, ')');
+	}
+}
+
+void trace_backtrace(const struct ipc_board *board, const struct ipc_crash *c, struct text *t)
+{
+	frame_describe(board, c->pc, false, t);
+	for (unsigned i = 0; i < c->frames_count && i < IPC_FRAMES_MAX; i++) {
+		text_add_str(t, " < ");
+		frame_describe(board, c->frames[i], true, t);
+	}
+}

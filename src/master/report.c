@@ -1,0 +1,215 @@
+/*
+ * Runs in the master, once for each child that has ended: puts together why, logs it as one record
+ * with fields, and keeps the last of a port's. What a child has left is copied, bounded and escaped
+ * here; it is never believed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syslog.h>
+#include <sys/wait.h>
+
+#include "base/num.h"
+#include "crash/trace.h"
+#include "master/state.h"
+
+/* journald looks messages up by these (systemd.journal-fields(7)); bulkhead(8) lists them. */
+#define MESSAGE_ID_ENDED   "54dffbe7841147f1b2104f5c0cf4d7d5" /* in good order */
+#define MESSAGE_ID_CRASHED "a2d408b25c314c2d936f304018e4cc81" /* in any other way */
+
+static uint64_t done_by(const struct child *c, const struct ipc_counters *sum)
+{
+	return is_worker(c) ? sum->requests : sum->signatures;
+}
+
+/* The slot of the loop that the end is about: the one that crashed, that hung, that was at
+ * something; NULL if none was. */
+static const struct ipc_slot *slot_in_question(const struct child *c, int status)
+{
+	const struct ipc_slot *slots = c->board->slots;
+	if (!WIFSIGNALED(status))
+		return NULL;
+	for (unsigned i = 0; i < c->loops; i++)
+		if (__atomic_load_n(&slots[i].crash.signal, __ATOMIC_ACQUIRE) != 0)
+			return &slots[i];
+	if (c->watch.verdict != WATCH_FINE && !c->watch.was_stopped)
+		return &slots[c->watch.loop];
+	for (unsigned i = 0; i < c->loops; i++)
+		if (ipc_slot_read(&slots[i].busy_since_ms) != 0)
+			return &slots[i];
+	return NULL;
+}
+
+static enum ipc_lack lack_of(const struct child *c)
+{
+	for (unsigned i = 0; i < c->loops; i++) {
+		uint32_t lack = __atomic_load_n(&c->board->slots[i].lack, __ATOMIC_RELAXED);
+		if (lack != IPC_LACK_NONE && lack < IPC_LACKS)
+			return (enum ipc_lack)lack;
+	}
+	return IPC_LACK_NONE;
+}
+
+void end_gather(struct end *e, const struct child *c, int status)
+{
+	const struct port *p = c->port;
+	const struct ipc_slot *slot = slot_in_question(c, status);
+	*e = (struct end){.status = status,
+			  .pid = c->pid,
+			  .starting = c->state == CHILD_STARTING,
+			  .told = c->state == CHILD_DRAINING,
+			  .watched = c->watch.verdict,
+			  .was_stopped = c->watch.was_stopped,
+			  .watchdog_ms = p->conf->watchdog_ms,
+			  .killed_for = c->killed_for,
+			  .memory_bytes = is_worker(c) ? p->conf->limits.memory_bytes : 0,
+			  .lack = lack_of(c)};
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		e->oom = oom_has_struck(p->master);
+	if (slot != NULL)
+		ipc_crash_copy(&e->crash, &slot->crash);
+}
+
+/* --- in words ----------------------------------------------------------------------------------
+ */
+
+static void life_describe(struct text *t, const struct child *c, const struct ipc_counters *sum)
+{
+	const uint64_t uptime_ms = c->port->master->loop.now_ms - c->started_ms;
+	const uint64_t done = done_by(c, sum);
+	text_addf(t, " after %llu.%03us and %llu %s%s", (unsigned long long)(uptime_ms / 1000),
+		  (unsigned)(uptime_ms % 1000), (unsigned long long)done,
+		  is_worker(c) ? "request" : "signature", done == 1 ? "" : "s");
+	if (sum->refused > 0)
+		text_addf(t, ", %llu refused", (unsigned long long)sum->refused);
+	if (c->failure[0] != '\0')
+		text_addf(t, ": %s", c->failure);
+}
+
+static void request_describe(struct report *r, const struct ipc_slot *slot)
+{
+	struct ipc_request q;
+	struct text t;
+	ipc_request_copy(&q, &slot->request);
+	if (q.client_port == 0)
+		return;
+	text_init(&t, r->client, sizeof(r->client));
+	text_add_escaped(&t, q.client, strlen(q.client));
+	r->client_port = q.client_port;
+	text_init(&t, r->request, sizeof(r->request));
+	if (q.method_len == 0) {
+		text_add_str(&t, "none yet");
+		return;
+	}
+	text_add_escaped(&t, q.method, q.method_len);
+	text_add_char(&t, ' ');
+	text_add_escaped(&t, q.target, q.target_len);
+	if (q.target_len == IPC_TARGET_MAX)
+		text_add_str(&t, "...");
+	text_init(&t, r->request_id, sizeof(r->request_id));
+	text_add_escaped(&t, q.id, strlen(q.id));
+}
+
+void report_make(struct report *r, const struct child *c, const struct end *e)
+{
+	const struct ipc_slot *slot = slot_in_question(c, e->status);
+	struct ipc_counters sum = {0};
+	struct text t;
+	*r = (struct report){.cause = cause_of(e),
+			     .role = c->role,
+			     .number = c->number,
+			     .loop = slot == NULL ? 0 : (unsigned)(slot - c->board->slots) + 1,
+			     .loops = c->loops,
+			     .restarts = c->port->restarts,
+			     .uptime_ms = c->port->master->loop.now_ms - c->started_ms,
+			     .signal = WIFSIGNALED(e->status) ? WTERMSIG(e->status) : 0,
+			     .exit_status = WIFEXITED(e->status) ? WEXITSTATUS(e->status) : 0,
+			     .when = time(NULL)};
+	for (unsigned i = 0; i < c->loops; i++)
+		ipc_counters_add(&sum, &c->board->slots[i].counters);
+	text_init(&t, r->text, sizeof(r->text));
+	text_addf(&t, "%s %u (pid %d) ", role_name(c), c->number, (int)c->pid);
+	cause_describe(e, &t);
+	life_describe(&t, c, &sum);
+	if (slot != NULL && is_worker(c))
+		request_describe(r, slot);
+	if (e->crash.signal != 0) {
+		r->signal = e->crash.signal;
+		text_init(&t, r->backtrace, sizeof(r->backtrace));
+		trace_backtrace(c->board, &e->crash, &t);
+	}
+}
+
+/* --- the record --------------------------------------------------------------------------------
+ */
+
+#define FIELDS_MAX    16
+#define FIELD_NUMBERS 8
+
+struct fields {
+	struct log_field list[FIELDS_MAX];
+	size_t count;
+	char numbers[FIELD_NUMBERS][NUM_TEXT_MAX];
+	size_t numbers_count;
+};
+
+static void add(struct fields *f, const char *name, const char *label, const char *value)
+{
+	if (value[0] != '\0')
+		f->list[f->count++] =
+		    (struct log_field){.name = name, .label = label, .value = value};
+}
+
+static void add_number(struct fields *f, const char *name, uint64_t number)
+{
+	char *room = f->numbers[f->numbers_count++];
+	(void)snprintf(room, NUM_TEXT_MAX, "%llu", (unsigned long long)number);
+	add(f, name, NULL, room);
+}
+
+void report_log(const struct report *r, const struct child *c, int priority, const char *sequel)
+{
+	struct fields f = {.count = 0};
+	char signal_name[16] = "", client[sizeof(r->client) + 16] = "", text[sizeof(r->text) + 64];
+	const char *abbreviation = sigabbrev_np(r->signal);
+	if (abbreviation != NULL)
+		(void)snprintf(signal_name, sizeof(signal_name), "SIG%s", abbreviation);
+	if (r->client[0] != '\0')
+		(void)snprintf(client, sizeof(client), "('%s', %u)", r->client, r->client_port);
+	(void)snprintf(text, sizeof(text), "%s%s", r->text, sequel);
+
+	add(&f, "BULKHEAD_CAUSE", NULL, cause_name(r->cause));
+	add(&f, "BULKHEAD_SIGNAL", NULL, signal_name);
+	if (r->signal == 0)
+		add_number(&f, "BULKHEAD_EXIT_STATUS", (unsigned)r->exit_status);
+	add_number(&f, "BULKHEAD_PID", (unsigned)c->pid);
+	add_number(&f, "BULKHEAD_RESTARTS", r->restarts);
+	add_number(&f, "BULKHEAD_UPTIME_SEC", r->uptime_ms / 1000);
+	if (r->loops > 1 && r->loop > 0)
+		add_number(&f, "BULKHEAD_THREAD", r->loop);
+	add(&f, "BULKHEAD_REQUEST", "request", r->request);
+	add(&f, "BULKHEAD_REQUEST_ID", NULL, r->request_id);
+	add(&f, "BULKHEAD_CLIENT", NULL, r->client);
+	add(&f, NULL, "client", client);
+	add(&f, "BULKHEAD_BACKTRACE", "backtrace", r->backtrace);
+	const struct log_event event = {
+	    .priority = priority,
+	    .port = port_number(c->port),
+	    .worker = is_worker(c) ? c->number : 0,
+	    .message_id = r->cause == CAUSE_DRAINED ? MESSAGE_ID_ENDED : MESSAGE_ID_CRASHED,
+	    .text = text,
+	    .fields = f.list,
+	    .fields_count = f.count};
+	log_event(&c->port->master->log, &event);
+}
+
+void report_keep(struct port *p, const struct report *r)
+{
+	struct report **place = &p->reports[p->reports_next % PORT_REPORTS];
+	if (*place == NULL)
+		*place = malloc(sizeof(**place));
+	if (*place == NULL)
+		return;
+	**place = *r;
+	p->reports_next++;
+}

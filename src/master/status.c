@@ -1,0 +1,136 @@
+/* Runs in the master, on SIGUSR1: says in the log how each port is. */
+#include <stdio.h>
+#include <sys/syslog.h>
+
+#include "base/text.h"
+#include "master/state.h"
+
+static const char *state_name(enum port_state state)
+{
+	switch (state) {
+	case PORT_STARTING:
+		return "starting";
+	case PORT_SERVING:
+		return "serving";
+	case PORT_BACKOFF:
+		return "waiting to be started again";
+	case PORT_PARKED:
+		return "parked";
+	case PORT_DRAINING:
+		return "draining";
+	case PORT_STOPPED:
+		return "stopped";
+	}
+	return "unknown";
+}
+
+/* Of the workers there were, and of those there are. */
+static void totals_of(const struct port *p, struct ipc_counters *sum, uint64_t *ret_connections)
+{
+	*sum = p->totals;
+	*ret_connections = 0;
+	for (unsigned i = 0; i < p->children_count; i++)
+		for (unsigned k = 0; p->children[i].state != CHILD_NONE && k < p->children[i].loops;
+		     k++) {
+			const struct ipc_slot *slot = &p->children[i].board->slots[k];
+			ipc_counters_add(sum, &slot->counters);
+			*ret_connections += ipc_slot_read(&slot->connections);
+		}
+}
+
+static void add(struct text *t, const char *name, uint64_t value)
+{
+	text_addf(t, " %s=%llu", name, (unsigned long long)value);
+}
+
+/* As `upper bound in microseconds:count`, those that are not 0. */
+static void latency_describe(struct text *t, const struct ipc_counters *sum)
+{
+	static const uint32_t bounds[] = IPC_LATENCY_BOUNDS;
+	text_add_str(t, " latency_us=");
+	for (unsigned i = 0, n = 0; i < IPC_LATENCIES; i++) {
+		if (sum->latency[i] == 0)
+			continue;
+		if (i < IPC_LATENCIES - 1)
+			text_addf(t, "%s%u:%llu", n++ > 0 ? "," : "", bounds[i],
+				  (unsigned long long)sum->latency[i]);
+		else
+			text_addf(t, "%smore:%llu", n++ > 0 ? "," : "",
+				  (unsigned long long)sum->latency[i]);
+	}
+}
+
+static void failures_describe(struct text *t, const struct ipc_counters *sum)
+{
+	static const char *const names[IPC_FAILURES] = {
+	    [IPC_FAILURE_CLOSED] = "closed",   [IPC_FAILURE_TIMEOUT] = "timeout",
+	    [IPC_FAILURE_VERSION] = "version", [IPC_FAILURE_CHOICE] = "choice",
+	    [IPC_FAILURE_ALERT] = "alert",     [IPC_FAILURE_MALFORMED] = "malformed",
+	    [IPC_FAILURE_KEY] = "key",         [IPC_FAILURE_MEMORY] = "memory",
+	    [IPC_FAILURE_OTHER] = "other",
+	};
+	char name[48];
+	for (unsigned i = 0; i < IPC_FAILURES; i++) {
+		(void)snprintf(name, sizeof(name), "handshakes_failed_%s", names[i]);
+		if (sum->handshakes_failed[i] > 0)
+			add(t, name, sum->handshakes_failed[i]);
+	}
+}
+
+static void port_tell(struct port *p)
+{
+	struct ipc_counters sum;
+	uint64_t connections;
+	char line[2048];
+	struct text t;
+	totals_of(p, &sum, &connections);
+	text_init(&t, line, sizeof(line));
+	text_addf(&t, "status: %s:", state_name(p->state));
+	add(&t, "restarts", p->restarts);
+	add(&t, "connections", connections);
+	add(&t, "connections_total", sum.accepted);
+	add(&t, "connections_limit_reached", sum.limit_reached);
+	add(&t, "handshakes_full", sum.handshakes_full);
+	add(&t, "handshakes_resumed", sum.handshakes_resumed);
+	failures_describe(&t, &sum);
+	add(&t, "requests", sum.requests);
+	for (unsigned i = 2; i < IPC_CLASSES; i++) {
+		char name[16];
+		(void)snprintf(name, sizeof(name), "responses_%uxx", i);
+		add(&t, name, sum.responses[i]);
+	}
+	add(&t, "responses_none", sum.responses[0]);
+	add(&t, "bytes_in", sum.bytes_in);
+	add(&t, "bytes_out", sum.bytes_out);
+	add(&t, "log_dropped", sum.log_dropped);
+	add(&t, "signatures", sum.signatures);
+	add(&t, "signatures_refused", sum.refused);
+	latency_describe(&t, &sum);
+	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "%s", line);
+}
+
+/* The oldest first. */
+static void reports_tell(const struct port *p)
+{
+	const unsigned kept = p->reports_next < PORT_REPORTS ? p->reports_next : PORT_REPORTS;
+	for (unsigned i = 0; i < kept; i++) {
+		const struct report *r = p->reports[(p->reports_next - kept + i) % PORT_REPORTS];
+		char when[32];
+		struct tm tm;
+		if (localtime_r(&r->when, &tm) == NULL ||
+		    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+			when[0] = '\0';
+		log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE,
+			      "status: %s %s%s%s%s%s", when, r->text,
+			      r->request[0] != '\0' ? "; request: " : "", r->request,
+			      r->backtrace[0] != '\0' ? "; backtrace: " : "", r->backtrace);
+	}
+}
+
+void master_tell_status(struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++) {
+		port_tell(&m->ports[i]);
+		reports_tell(&m->ports[i]);
+	}
+}

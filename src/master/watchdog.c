@@ -1,0 +1,65 @@
+/*
+ * Runs in the master, once a second while it has children to look after: the hand of watch.c. It
+ * reads what loops say about their turns; who lies about that is left alone, which is his loss.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/syslog.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "master/state.h"
+
+/* The thread that hangs is the one whose stack is of interest. The number is the child's word, but
+ * the kernel takes it only for a thread of that very process. */
+static void abort_child(const struct child *c)
+{
+	int thread = __atomic_load_n(&c->board->slots[c->watch.loop].thread, __ATOMIC_RELAXED);
+	child_signal(c, c->watch.was_stopped || thread <= 0 ? 0 : thread, SIGABRT);
+	if (c->watch.was_stopped)
+		child_signal(c, 0, SIGCONT);
+}
+
+static void look(struct child *c, uint64_t elapsed_ms)
+{
+	uint64_t turns[PORT_THREADS_MAX];
+	for (unsigned i = 0; i < c->loops; i++)
+		turns[i] = ipc_slot_read(&c->board->slots[i].busy_since_ms);
+	switch (watch_look(&c->watch, turns, elapsed_ms, c->port->conf->watchdog_ms)) {
+	case WATCH_FINE:
+		break;
+	case WATCH_ABORTED:
+		child_log(c, LOG_ERR, "%s; aborting it",
+			  c->watch.was_stopped ? "is stopped" : "hangs");
+		abort_child(c);
+		break;
+	case WATCH_KILLED:
+		child_log(c, LOG_ERR, "cannot be aborted; killing it");
+		child_signal(c, 0, SIGKILL);
+		break;
+	}
+}
+
+void watchdog_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct master *m = (struct master *)((char *)timer - offsetof(struct master, watchdog));
+	const uint64_t elapsed_ms = loop->now_ms - m->watched_ms;
+	m->watched_ms = loop->now_ms;
+	for (size_t i = 0; i < m->ports_count; i++)
+		for (unsigned k = 0; k < m->ports[i].children_count; k++) {
+			struct child *c = &m->ports[i].children[k];
+			if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING)
+				look(c, elapsed_ms);
+		}
+	loop_timer_set(loop, timer, loop->now_ms + WATCH_LOOK_MS);
+}
+
+void watchdog_start(struct master *m)
+{
+	bool wanted = false;
+	for (size_t i = 0; i < m->ports_count; i++)
+		wanted = wanted || m->conf->ports[i].watchdog_ms > 0;
+	m->watched_ms = m->loop.now_ms;
+	if (wanted)
+		loop_timer_set(&m->loop, &m->watchdog, m->loop.now_ms + WATCH_LOOK_MS);
+}

@@ -1,0 +1,156 @@
+/* master/cause: every way to end, told apart and put into words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+
+#include "master/cause.h"
+
+#define PID       4242
+#define EXITED(n) ((n) << 8)
+
+static void assert_end(const struct end *e, enum cause cause, enum restart_cause restart,
+		       const char *words)
+{
+	char line[512];
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	cause_describe(e, &t);
+	assert_string_equal(line, words);
+	assert_string_equal(cause_name(cause_of(e)), cause_name(cause));
+	assert_int_equal(cause_for_restart(e), restart);
+}
+
+static void exits_are_told_apart(void **state)
+{
+	struct end e = {.pid = PID, .status = EXITED(0)};
+	(void)state;
+	assert_end(&e, CAUSE_DRAINED, RESTART_DRAINED, "ended by itself");
+	e.told = true;
+	assert_end(&e, CAUSE_DRAINED, RESTART_DRAINED, "drained");
+	e.told = false;
+	e.starting = true;
+	assert_end(&e, CAUSE_EXIT, RESTART_DIED, "ended with status 0");
+	e.status = EXITED(EX_CONFIG);
+	assert_end(&e, CAUSE_CONFIGURATION, RESTART_CONFIG, "ended with status 78 (configuration)");
+	e.told = true; /* it is being replaced, and its files do not fit any more */
+	assert_end(&e, CAUSE_CONFIGURATION, RESTART_DRAINED,
+		   "ended with status 78 (configuration)");
+	e.status = EXITED(3);
+	assert_end(&e, CAUSE_EXIT, RESTART_DIED, "ended with status 3");
+}
+
+static void a_lack_is_told_by_the_child_alone(void **state)
+{
+	struct end e = {.pid = PID, .status = EXITED(EX_OSERR), .lack = IPC_LACK_MEMORY};
+	(void)state;
+	assert_end(&e, CAUSE_MEMORY, RESTART_DIED, "ran out of memory");
+	e.memory_bytes = 64 << 20;
+	assert_end(&e, CAUSE_MEMORY, RESTART_DIED, "ran out of memory (limits memory 64M)");
+	e.lack = IPC_LACK_DESCRIPTORS;
+	assert_end(&e, CAUSE_DESCRIPTORS, RESTART_DIED, "ran out of descriptors");
+	e.lack = IPC_LACK_NONE;
+	assert_end(&e, CAUSE_EXIT, RESTART_DIED, "ended with status 71");
+	e.lack = IPC_LACK_MEMORY; /* but it was something else that ended it */
+	e.status = SIGKILL;
+	assert_end(&e, CAUSE_KILLED, RESTART_DIED, "was killed from outside by SIGKILL");
+}
+
+static void crashes_are_its_own_making(void **state)
+{
+	struct end e = {.pid = PID,
+			.status = SIGSEGV,
+			.crash = {.signal = SIGSEGV, .code = SEGV_MAPERR, .address = 16}};
+	(void)state;
+	assert_end(&e, CAUSE_CRASH, RESTART_DIED, "crashed by SIGSEGV (address not mapped: 0x10)");
+	e.status = SIGABRT;
+	e.crash = (struct ipc_crash){.signal = SIGABRT, .code = SI_TKILL, .sender_pid = PID};
+	assert_end(&e, CAUSE_CRASH, RESTART_DIED, "crashed by SIGABRT");
+	e.status = SIGBUS;
+	assert_end(&e, CAUSE_CRASH, RESTART_DIED,
+		   "crashed by SIGABRT, and by SIGBUS while that was being recorded");
+	e.crash.signal = 0; /* it was not recorded at all */
+	assert_end(&e, CAUSE_CRASH, RESTART_DIED, "crashed by SIGBUS");
+	e.status |= 0x80; /* with a core */
+	assert_end(&e, CAUSE_CRASH, RESTART_DIED, "crashed by SIGBUS");
+}
+
+static void who_is_killed_is_told_by_whom(void **state)
+{
+	struct end e = {.pid = PID, .status = SIGKILL};
+	(void)state;
+	assert_end(&e, CAUSE_KILLED, RESTART_DIED, "was killed from outside by SIGKILL");
+	e.killed_for = "did not answer";
+	assert_end(&e, CAUSE_KILLED, RESTART_DIED, "was killed because it did not answer");
+	e.oom = true;
+	assert_end(&e, CAUSE_KILLED, RESTART_DIED, "was killed because it did not answer");
+	e.killed_for = NULL;
+	assert_end(&e, CAUSE_MEMORY, RESTART_DIED, "was killed by the kernel for lack of memory");
+	e.status = SIGUSR2;
+	assert_end(&e, CAUSE_KILLED, RESTART_DIED, "was killed from outside by SIGUSR2");
+	e.status = SIGSEGV;
+	e.crash = (struct ipc_crash){.signal = SIGSEGV, .code = SI_USER, .sender_pid = 1};
+	assert_end(&e, CAUSE_KILLED, RESTART_DIED,
+		   "was killed from outside by SIGSEGV (sent by process 1 of user 0)");
+	e.status = SIGSYS;
+	e.crash.signal = SIGSYS;
+	assert_end(&e, CAUSE_KILLED, RESTART_DIED,
+		   "was killed from outside by SIGSYS (sent by process 1 of user 0)");
+}
+
+static void a_sandbox_names_the_call(void **state)
+{
+	struct end e = {.pid = PID, .status = SIGSYS};
+	char words[128];
+	(void)state;
+	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION,
+		   "was ended by its sandbox for an unknown system call");
+	e.crash = (struct ipc_crash){.signal = SIGSYS, .code = 1, .call = SYS_socket};
+	(void)snprintf(words, sizeof(words),
+		       "was ended by its sandbox for the system call socket (%d)", SYS_socket);
+	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION, words);
+	e.crash.call = -1; /* the child's word, any number */
+	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION,
+		   "was ended by its sandbox for the system call ? (-1)");
+}
+
+static void the_watchdog_comes_before_its_signal(void **state)
+{
+	struct end e = {.pid = PID,
+			.status = SIGABRT,
+			.watched = WATCH_ABORTED,
+			.watchdog_ms = 5000,
+			.crash = {.signal = SIGABRT, .code = SI_TKILL, .sender_pid = 1}};
+	(void)state;
+	assert_end(&e, CAUSE_WATCHDOG, RESTART_DIED,
+		   "did not come back from what it was at for more than 5s and was aborted by the "
+		   "watchdog");
+	e.status = SIGKILL;
+	e.watched = WATCH_KILLED;
+	e.was_stopped = true;
+	assert_end(&e, CAUSE_WATCHDOG, RESTART_DIED,
+		   "was stopped for more than 5s and was killed by the watchdog");
+	e.killed_for = "did not answer";
+	assert_end(&e, CAUSE_WATCHDOG, RESTART_DIED,
+		   "was killed by the watchdog because it did not answer");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(exits_are_told_apart),
+	    cmocka_unit_test(a_lack_is_told_by_the_child_alone),
+	    cmocka_unit_test(crashes_are_its_own_making),
+	    cmocka_unit_test(who_is_killed_is_told_by_whom),
+	    cmocka_unit_test(a_sandbox_names_the_call),
+	    cmocka_unit_test(the_watchdog_comes_before_its_signal),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

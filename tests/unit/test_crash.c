@@ -1,0 +1,277 @@
+/* crash: what the recorder leaves of each kind of crash, in processes that crash for the purpose,
+ * and how the master's side puts it into words, whatever it is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "crash/recorder.h"
+#include "crash/symbol.h"
+#include "crash/trace.h"
+
+#define LOOPS 2
+
+static struct ipc_board *board;
+
+/* --- crashing ----------------------------------------------------------------------------------
+ */
+
+/* Crashes in a child under the recorder: its wait status. */
+static int crash_by(void (*how)(void))
+{
+	int status;
+	memset(board, 0, sizeof(*board) + LOOPS * sizeof(board->slots[0]));
+	pid_t pid = fork();
+	if (pid == 0) {
+		alarm(60);
+		if (recorder_install(board, LOOPS) < 0)
+			_exit(1);
+		how();
+		_exit(2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static volatile uintptr_t nowhere = 8;
+
+static __attribute__((noinline, no_sanitize("undefined", "address"))) void dereference(void)
+{
+	*(volatile int *)nowhere = 1;
+}
+
+static __attribute__((noinline)) void caller(void)
+{
+	dereference();
+	__asm__ volatile(""); /* no tail call */
+}
+
+static __attribute__((noinline)) void close_and_call(void)
+{
+	if (recorder_close() == 0)
+		caller();
+	__asm__ volatile("");
+}
+
+static void overflow_stack(void);
+static void (*volatile again)(void) = overflow_stack;
+
+static __attribute__((noinline, no_sanitize("address"))) void overflow_stack(void)
+{
+	volatile char room[4096];
+	room[0] = 1;
+	again();
+	nowhere = (uintptr_t)room[0];
+}
+
+/* As after a smashed stack: the chain of frames leads anywhere. */
+static __attribute__((noinline, no_sanitize("undefined", "address"))) void lose_frame(void)
+{
+#ifdef __x86_64__
+	__asm__ volatile("movq $0x7fffffff0000, %%rbp; movl $1, 8" ::: "memory");
+#else
+	dereference();
+#endif
+}
+
+static void lose_stack(void)
+{
+#ifdef __x86_64__
+	__asm__ volatile("movq $64, %%rsp; movq $64, %%rbp; pushq %%rax" ::: "memory");
+#else
+	dereference();
+#endif
+}
+
+static void *crash_in_thread(void *arg)
+{
+	(void)arg;
+	if (recorder_thread(1) == 0)
+		dereference();
+	return NULL;
+}
+
+static void crash_second_thread(void)
+{
+	pthread_t thread;
+	(void)pthread_create(&thread, NULL, crash_in_thread, NULL);
+	(void)pthread_join(thread, NULL);
+}
+
+static void send_to_itself(void)
+{
+	(void)kill(getpid(), SIGBUS);
+}
+
+/* --- what is recorded --------------------------------------------------------------------------
+ */
+
+static const struct ipc_crash *recorded(unsigned loop)
+{
+	return &board->slots[loop].crash;
+}
+
+static void assert_ended_by(int status, int number)
+{
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), number);
+}
+
+static void a_null_pointer_is_recorded_with_its_place(void **state)
+{
+	(void)state;
+	assert_ended_by(crash_by(close_and_call), SIGSEGV);
+	const struct ipc_crash *c = recorded(0);
+	assert_int_equal(c->signal, SIGSEGV);
+	assert_int_equal(c->code, SEGV_MAPERR);
+	assert_int_equal(c->address, 8);
+	/* The child is a fork, so its addresses are ours. */
+	assert_in_range(c->pc - (uintptr_t)dereference, 0, 256);
+	assert_true(c->frames_count >= 2);
+	assert_in_range(c->frames[0] - (uintptr_t)caller, 0, 256);
+	assert_in_range(c->frames[1] - (uintptr_t)close_and_call, 0, 256);
+	assert_int_equal(recorded(1)->signal, 0);
+}
+
+static void abort_is_its_own_and_leads_out_of_the_library(void **state)
+{
+	(void)state;
+	assert_ended_by(crash_by(abort), SIGABRT);
+	const struct ipc_crash *c = recorded(0);
+	assert_int_equal(c->signal, SIGABRT);
+	assert_true(c->code <= 0);
+	assert_true(c->sender_pid != 0);
+	bool found = false;
+	for (unsigned i = 0; i < c->frames_count && i < IPC_FRAMES_MAX; i++)
+		found = found || c->frames[i] - (uintptr_t)crash_by < 2048;
+	assert_true(found);
+}
+
+static void a_stack_that_overflows_is_recorded_on_another(void **state)
+{
+	(void)state;
+	assert_ended_by(crash_by(overflow_stack), SIGSEGV);
+	assert_int_equal(recorded(0)->signal, SIGSEGV);
+	/* As many as there is room for: the count may not run away. */
+	assert_true(recorded(0)->frames_count <= IPC_FRAMES_MAX);
+}
+
+static void a_smashed_stack_loses_the_backtrace_only(void **state)
+{
+	(void)state;
+	assert_ended_by(crash_by(lose_frame), SIGSEGV);
+	assert_int_equal(recorded(0)->signal, SIGSEGV);
+	assert_int_equal(recorded(0)->address, 8);
+	assert_ended_by(crash_by(lose_stack), SIGSEGV);
+	assert_int_equal(recorded(0)->signal, SIGSEGV);
+}
+
+static void the_thread_that_crashed_is_told(void **state)
+{
+	(void)state;
+	assert_ended_by(crash_by(crash_second_thread), SIGSEGV);
+	assert_int_equal(recorded(0)->signal, 0);
+	assert_int_equal(recorded(1)->signal, SIGSEGV);
+	assert_true(recorded(1)->frames_count >= 1);
+	assert_int_not_equal(board->slots[0].thread, board->slots[1].thread);
+}
+
+static void a_signal_that_was_sent_names_the_sender(void **state)
+{
+	char line[128];
+	struct text t;
+	(void)state;
+	assert_ended_by(crash_by(send_to_itself), SIGBUS);
+	assert_int_equal(recorded(0)->code, SI_USER);
+	assert_int_equal(recorded(0)->sender_uid, getuid());
+	text_init(&t, line, sizeof(line));
+	trace_signal(recorded(0), &t);
+	assert_non_null(strstr(line, "SIGBUS (sent by process "));
+}
+
+/* --- in words ----------------------------------------------------------------------------------
+ */
+
+static void modules_are_written_down(void **state)
+{
+	bool libc = false;
+	(void)state;
+	(void)crash_by(caller);
+	assert_in_range(board->modules_count, 2, IPC_MODULES_MAX);
+	assert_string_equal(board->modules[0].name, "");
+	assert_in_range((uintptr_t)dereference, board->modules[0].start, board->modules[0].end - 1);
+	for (unsigned i = 0; i < board->modules_count; i++)
+		libc = libc || strncmp(board->modules[i].name, "libc.so", 7) == 0;
+	assert_true(libc);
+}
+
+/* The symbol table of a test is empty, so its own functions are addresses; a library's have
+ * names. */
+static void a_backtrace_names_functions_of_libraries(void **state)
+{
+	char line[2048];
+	struct text t;
+	(void)state;
+	(void)crash_by(abort);
+	struct ipc_crash c = *recorded(0);
+	c.pc = (uintptr_t)&strtoul;
+	text_init(&t, line, sizeof(line));
+	trace_backtrace(board, &c, &t);
+	assert_non_null(strstr(line, "+0x0 (libc.so"));
+	assert_non_null(strstr(line, " < +0x"));
+	for (unsigned i = 0; i < IPC_MODULES_MAX; i++) /* not the same library */
+		board->modules[i].build_id[0] ^= 1;
+	text_init(&t, line, sizeof(line));
+	trace_backtrace(board, &c, &t);
+	assert_int_equal(strncmp(line, "+0x", 3), 0);
+}
+
+static void whatever_a_child_leaves_stays_within_bounds(void **state)
+{
+	struct ipc_crash c;
+	char line[256];
+	struct text t;
+	(void)state;
+	for (int byte = 0; byte < 256; byte++) {
+		memset(board, byte, sizeof(*board));
+		memset(&c, byte, sizeof(c));
+		text_init(&t, line, sizeof(line));
+		trace_backtrace(board, &c, &t);
+		trace_signal(&c, &t);
+		assert_true(t.len < sizeof(line));
+		for (size_t i = 0; i < t.len; i++)
+			assert_in_range(line[i], 0x20, 0x7e);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_null_pointer_is_recorded_with_its_place),
+	    cmocka_unit_test(abort_is_its_own_and_leads_out_of_the_library),
+	    cmocka_unit_test(a_stack_that_overflows_is_recorded_on_another),
+	    cmocka_unit_test(a_smashed_stack_loses_the_backtrace_only),
+	    cmocka_unit_test(the_thread_that_crashed_is_told),
+	    cmocka_unit_test(a_signal_that_was_sent_names_the_sender),
+	    cmocka_unit_test(modules_are_written_down),
+	    cmocka_unit_test(a_backtrace_names_functions_of_libraries),
+	    cmocka_unit_test(whatever_a_child_leaves_stays_within_bounds),
+	};
+	const struct ipc_board *view;
+	int fd = ipc_board_create(LOOPS, &view);
+	board = fd < 0 ? NULL : ipc_board_map(fd, LOOPS);
+	if (board == NULL)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
