@@ -5,8 +5,8 @@
  * descriptor or timer of the loop, their own included. The memory of a loop_io or a loop_timer is
  * the caller's and must stay valid until loop_close()/loop_remove() or loop_timer_release().
  *
- * Readiness is level-triggered (epoll(7)). Time is CLOCK_MONOTONIC in milliseconds, read once per
- * turn: loop->now_ms.
+ * Readiness is level-triggered (epoll(7)). Time is CLOCK_MONOTONIC, read once per turn:
+ * loop->now_ms, and for whoever measures, loop->now_ns.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
@@ -38,6 +38,7 @@ struct loop_timer {
 struct loop {
 	int epoll_fd;
 	uint64_t now_ms;
+	uint64_t now_ns;
 	struct loop_timer **heap; /* by key_ms, the smallest first */
 	size_t heap_len;
 	size_t heap_size;

@@ -12,12 +12,18 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
+static void now_read(struct loop *l)
+{
+	l->now_ns = clock_ns();
+	l->now_ms = l->now_ns / 1000000;
+}
+
 int loop_init(struct loop *l)
 {
 	*l = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
 	if (l->epoll_fd < 0)
 		return -errno;
-	l->now_ms = clock_ms();
+	now_read(l);
 	l->busy_since_ms = &l->idle;
 	return 0;
 }
@@ -188,7 +194,7 @@ int loop_turn(struct loop *l, int max_wait_ms)
 	int n = epoll_wait(l->epoll_fd, batch, LOOP_EVENTS_MAX, timers_wait_ms(l, max_wait_ms));
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	l->now_ms = clock_ms();
+	now_read(l);
 	__atomic_store_n(l->busy_since_ms, l->now_ms, __ATOMIC_RELAXED);
 	l->batch = batch;
 	l->batch_len = n > 0 ? n : 0;

@@ -27,7 +27,7 @@ static void id_make(struct worker_loop *l, char out[HTTP_REQUEST_ID_MAX])
 void access_begun(void *connection, struct exchange *ex)
 {
 	struct worker_loop *l = ((struct conn *)connection)->owner;
-	ex->begun_ns = clock_ns();
+	ex->begun_ns = l->loop.now_ns; /* when its last byte was here to be received */
 	id_make(l, ex->id);
 	show_exchange(l, ex);
 	time_t now = time(NULL);

@@ -131,12 +131,17 @@ static void silence_tell(struct worker_loop *l)
 	(void)ipc_send(l->worker->role->channel_fd, IPC_KEY_SILENT, NULL, 0, NULL, 0);
 }
 
-static void drops_count(struct worker_loop *l)
+/* In the slot, and to the log itself once it takes records again. */
+static void drops_tell(struct worker_loop *l)
 {
 	uint64_t dropped = 0;
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
 		dropped += l->log.sinks[kind].dropped_total;
 	__atomic_store_n(&l->slot->counters.log_dropped, dropped, __ATOMIC_RELAXED);
+	if (loop_timer_is_set(&l->log_tick))
+		return;
+	(void)role_report_sinks(l->worker->role, &l->log);
+	loop_timer_set(&l->loop, &l->log_tick, l->loop.now_ms + LOG_TICK_MS);
 }
 
 void worker_loop_run(struct worker_loop *l)
@@ -150,10 +155,6 @@ void worker_loop_run(struct worker_loop *l)
 		if (l->signer.timeouts != l->timeouts_told)
 			silence_tell(l);
 		if (log_outstanding(&l->log))
-			drops_count(l);
-		if (log_outstanding(&l->log) && !loop_timer_is_set(&l->log_tick)) {
-			(void)role_report_sinks(l->worker->role, &l->log);
-			loop_timer_set(&l->loop, &l->log_tick, l->loop.now_ms + LOG_TICK_MS);
-		}
+			drops_tell(l);
 	}
 }
