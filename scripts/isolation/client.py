@@ -1,0 +1,215 @@
+"""One connection of a client: it says what came back, or in which way nothing proper did."""
+import contextlib
+import dataclasses
+import re
+import select
+import socket
+import ssl
+import time
+
+# How a request fails, in the order in which reports show it.
+KINDS = {
+    "refused": "connection refused",
+    "reset": "connection reset",
+    "closed": "closed early",
+    "timeout": "no answer in time",
+    "tls": "TLS failed",
+    "status": "status 4xx or 5xx",
+    "malformed": "malformed answer",
+    "other": "another error of the network",
+}
+
+HEAD_MAX = 65536
+STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?")
+FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+BODYLESS = (204, 304)
+
+
+class Failure(Exception):
+    def __init__(self, kind: str, detail: str = ""):
+        super().__init__(detail or KINDS[kind])
+        self.kind = kind
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    host: str
+    port: int
+    server_name: str
+    ca: str  # a PEM file; "": whoever answers is trusted
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.ca:
+            context.load_verify_locations(self.ca)
+        else:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    status: int
+    fields: dict[str, str]
+    size: int
+    closes: bool
+
+
+@contextlib.contextmanager
+def failures_told(handshake: bool = False):
+    """Errors of the network in here become a Failure."""
+    try:
+        yield
+    except (TimeoutError, BlockingIOError):
+        raise Failure("timeout") from None
+    except ConnectionRefusedError:
+        raise Failure("refused") from None
+    except (ConnectionResetError, BrokenPipeError, ConnectionAbortedError):
+        raise Failure("reset") from None
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        raise Failure("closed", "in the TLS handshake" if handshake else "") from None
+    except ssl.SSLError as error:
+        raise Failure("tls", error.reason or str(error)) from None
+    except OSError as error:
+        raise Failure("other", str(error)) from None
+
+
+class Connection:
+    """A TLS connection. Each call has until the deadline, of time.monotonic()."""
+
+    def __init__(self, target: Target, context: ssl.SSLContext, deadline: float):
+        self.deadline = deadline
+        self.buffer = b""
+        with failures_told():
+            raw = socket.create_connection((target.host, target.port), self._left())
+        try:
+            with failures_told(handshake=True):
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                raw.settimeout(self._left())
+                self.socket = context.wrap_socket(raw, server_hostname=target.server_name)
+        except Failure:
+            raw.close()
+            raise
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def idle(self) -> bool:
+        """Whether it can take another request: nothing has come on it meanwhile, no end either."""
+        if self.buffer or not select.select([self.socket], [], [], 0)[0]:
+            return not self.buffer
+        self.socket.settimeout(0)
+        try:
+            self.socket.recv(1)
+        except ssl.SSLWantReadError:
+            return True  # a ticket, say
+        except OSError:
+            pass
+        return False
+
+    def get(self, path: str, host: str, deadline: float) -> Answer:
+        self.deadline = deadline
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bulkhead-isolation\r\n\r\n"
+        with failures_told():
+            self.socket.settimeout(self._left())
+            self.socket.sendall(request.encode("ascii"))
+            return self._answer()
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def _left(self) -> float:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise Failure("timeout")
+        return left
+
+    def _read(self) -> int:
+        self.socket.settimeout(self._left())
+        data = self.socket.recv(65536)
+        self.buffer += data
+        return len(data)
+
+    def _until(self, mark: bytes) -> bytes:
+        while mark not in self.buffer:
+            if len(self.buffer) > HEAD_MAX:
+                raise Failure("malformed", "a line or head without end")
+            if not self._read():
+                raise Failure("closed")
+        before, self.buffer = self.buffer.split(mark, 1)
+        return before
+
+    def _skip(self, size: int) -> None:
+        while len(self.buffer) < size:
+            size -= len(self.buffer)
+            self.buffer = b""
+            if not self._read():
+                raise Failure("closed")
+        self.buffer = self.buffer[size:]
+
+    def _skip_chunks(self) -> int:
+        total = 0
+        while True:
+            line = self._until(b"\r\n").split(b";")[0].strip()
+            if not re.fullmatch(rb"[0-9A-Fa-f]{1,15}", line):
+                raise Failure("malformed", f"chunk size {line[:40]!r}")
+            size = int(line, 16)
+            if size == 0:
+                while self._until(b"\r\n"):
+                    pass
+                return total
+            self._skip(size)
+            if self._until(b"\r\n"):
+                raise Failure("malformed", "a chunk longer than it said")
+            total += size
+
+    def _skip_to_end(self) -> int:
+        total = len(self.buffer)
+        while size := self._read():
+            total += size
+            self.buffer = b""
+        return total
+
+    def _answer(self) -> Answer:
+        while True:
+            status, fields = self._head()
+            if status >= 200:
+                break
+        length, coding = fields.get("content-length"), fields.get("transfer-encoding")
+        closes = fields.get("connection", "").lower() == "close"
+        if status in BODYLESS:
+            size = 0
+        elif coding is not None:
+            if coding.lower() != "chunked":
+                raise Failure("malformed", f"transfer coding {coding[:40]!r}")
+            size = self._skip_chunks()
+        elif length is not None:
+            if not re.fullmatch(r"\d{1,15}", length):
+                raise Failure("malformed", f"content length {length[:40]!r}")
+            size = int(length)
+            self._skip(size)
+        else:
+            size, closes = self._skip_to_end(), True
+        return Answer(status, fields, size, closes)
+
+    def _head(self) -> tuple[int, dict[str, str]]:
+        # What is no HTTP from its first byte is told at once, not when a head would have ended.
+        while len(self.buffer) < 7 and b"HTTP/1.".startswith(self.buffer):
+            if not self._read():
+                raise Failure("closed")
+        if not self.buffer.startswith(b"HTTP/1."):
+            raise Failure("malformed", f"begins with {self.buffer[:20]!r}")
+        line, *lines = self._until(b"\r\n\r\n").split(b"\r\n")
+        match = STATUS_LINE.fullmatch(line)
+        if not match:
+            raise Failure("malformed", f"status line {line[:40]!r}")
+        fields: dict[str, str] = {}
+        for line in lines:
+            field = FIELD.fullmatch(line)
+            if not field:
+                raise Failure("malformed", f"header line {line[:40]!r}")
+            name, value = field[1].decode("latin-1").lower(), field[2].decode("latin-1")
+            if fields.get(name, value) != value and name == "content-length":
+                raise Failure("malformed", "two lengths")
+            fields[name] = value
+        return int(match[1]), fields

@@ -1,0 +1,137 @@
+"""What is expected of ports: "failures == 0", "p99 <= 50ms", "restarts >= 3"."""
+import dataclasses
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .client import KINDS
+from .log import CAUSES
+from .table import Table, suggestion
+from .units import count_text, time_parse, time_text
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge,
+    "<": operator.lt, ">": operator.gt,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """How a figure is had from a port of the report; None is a figure that there is not."""
+    value: Callable[[dict[str, Any]], float | None]
+    unit: str = ""  # "s": a time
+    logged: bool = False  # it is known by the server's log only
+
+    def text(self, value: float | None) -> str:
+        if value is None:
+            return "none"
+        if self.unit == "s":
+            return time_text(value)
+        return count_text(value) if value == int(value) else f"{value:.2f}"
+
+
+def total(name: str, unit: str = "", logged: bool = False) -> Measure:
+    return Measure(lambda port: port["totals"][name], unit, logged)
+
+
+def latency(when: str, name: str) -> Measure:
+    return Measure(lambda port: port["latency"][when][name], "s")
+
+
+def kind(name: str) -> Measure:
+    return Measure(lambda port: port["totals"]["failures_by_kind"].get(name, 0))
+
+
+def ends(cause: str) -> Measure:
+    return Measure(lambda port: port["totals"]["ends"].get(cause, 0), logged=True)
+
+
+MEASURES = {
+    "requests": total("requests"),
+    "answered": total("answered"),
+    "failures": total("failures"),
+    **{name: kind(name) for name in KINDS},
+    "restarts": total("restarts", logged=True),
+    "keyholder-restarts": total("keyholder_restarts", logged=True),
+    "parked": total("parked", logged=True),
+    **{f"ends-{cause}": ends(cause) for cause in CAUSES},
+    "recovery": total("recovery_s", "s", logged=True),
+    "outage": total("outage_s", "s"),
+    "p50": latency("under_faults", "p50_s"),
+    "p99": latency("under_faults", "p99_s"),
+    "p50-quiet": latency("quiet", "p50_s"),
+    "p99-quiet": latency("quiet", "p99_s"),
+    "p99-ratio": Measure(lambda port: port["latency"]["p99_ratio"]),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Expectation:
+    who: str  # a port's name, hit, others, all
+    measure: str
+    operator: str
+    value: float
+    text: str
+    required: bool  # else it is only reported
+
+    def judge(self, ports: list[dict[str, Any]]) -> dict[str, Any]:
+        """What became of it, with the figure of each port that it is about."""
+        rows = [self._judge_port(port) for port in ports if self._is_about(port)]
+        return {"who": self.who, "text": self.text, "required": self.required,
+                "passed": all(row["passed"] for row in rows), "ports": rows}
+
+    def _is_about(self, port: dict[str, Any]) -> bool:
+        groups = ("all", "hit" if port["hit"] else "others")
+        return self.who == port["name"] or self.who in groups
+
+    def _judge_port(self, port: dict[str, Any]) -> dict[str, Any]:
+        measure = MEASURES[self.measure]
+        value = measure.value(port)
+        passed = value is not None and OPERATORS[self.operator](value, self.value)
+        return {"name": port["name"], "value": value, "shown": measure.text(value),
+                "passed": passed}
+
+
+def expectations_read(table: Table, ports: list[str], required: bool,
+                      logged: bool) -> list[Expectation]:
+    """Of a table that has, for ports and groups of them, lists of sentences."""
+    found = []
+    known = ["all", "hit", "others", *ports]
+    for who in table.data:
+        what = 'a list of strings such as "failures == 0"'
+        lines = table.value(who, list, what, [])
+        if who not in known:
+            table.problem(who, f"is no port, nor hit, others or all{suggestion(who, known)}")
+        for n, line in enumerate(lines, 1):
+            expectation = expectation_read(table, f"{who}[{n}]", who, line, required, logged)
+            if expectation:
+                found.append(expectation)
+    return found
+
+
+def expectation_read(table: Table, place: str, who: str, line: Any, required: bool,
+                     logged: bool) -> Expectation | None:
+    match = re.fullmatch(r"\s*([\w-]+)\s*(==|!=|<=|>=|<|>)\s*(\S+)\s*", str(line))
+    if not match:
+        table.problem(place, f'is MEASURE OPERATOR VALUE such as "failures == 0", not {line!r}')
+        return None
+    name, sign, written = match.groups()
+    measure = MEASURES.get(name)
+    if not measure:
+        table.problem(place, f"there is no measure {name!r}{suggestion(name, MEASURES)}")
+        return None
+    value = value_read(measure, written)
+    if value is None:
+        what = "a time such as 500ms" if measure.unit == "s" else "a number"
+        table.problem(place, f"{name} is compared with {what}, not with {written!r}")
+        return None
+    if measure.logged and not logged:
+        table.problem(place, f"{name} is read from the server's log: name it, server.log")
+    return Expectation(who, name, sign, value, f"{name} {sign} {written}", required)
+
+
+def value_read(measure: Measure, written: str) -> float | None:
+    if measure.unit == "s":
+        return time_parse(written)
+    return float(written) if re.fullmatch(r"\d+(\.\d+)?", written) else None

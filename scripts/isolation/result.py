@@ -1,0 +1,246 @@
+"""Samples, log and faults put together: the report as it is written in JSON.
+
+Times in it are seconds (…_s), those of events since the start of the scenario; null is what is not
+known or does not exist. bulkhead-isolation(1) describes all of it.
+"""
+import collections
+import dataclasses
+import datetime
+import math
+import os
+import platform
+from typing import Any
+
+from .client import KINDS
+from .faults import Strike
+from .load import Clients, Sample
+from .log import Event
+from .scenario import Fault, Port, Scenario
+from .summary import summary_of
+
+SCHEMA = "bulkhead-isolation/1"
+SETTLING = 1.0  # the first handshakes are not what quiet looks like
+BUSY = 0.9  # of the machine: more says that latencies are its own
+
+Report = dict[str, Any]
+
+
+@dataclasses.dataclass
+class Run:
+    """What a run has left behind."""
+    scenario: Scenario
+    began: float  # seconds since the epoch
+    version: str
+    numbers: dict[str, int]
+    clients: dict[str, Clients]
+    floods: dict[tuple[int, float], Clients]  # by fault and time
+    strikes: list[Strike]
+    events: list[Event] | None
+    machine_busy: float | None
+
+    def events_of(self, port: Port) -> list[Event] | None:
+        """Those of a port, in the scenario's time and within it."""
+        if self.events is None:
+            return None
+        moved = [dataclasses.replace(event, at=event.at - self.began) for event in self.events
+                 if event.port == self.numbers[port.name]]
+        return [event for event in moved if 0 <= event.at <= self.scenario.duration]
+
+
+def report_of(run: Run) -> Report:
+    scenario = run.scenario
+    began = datetime.datetime.fromtimestamp(run.began).astimezone()
+    report: Report = {
+        "schema": SCHEMA, "title": scenario.title, "about": scenario.about,
+        "scenario": scenario.file, "began": began.isoformat(timespec="seconds"),
+        "duration_s": scenario.duration, "bucket_s": scenario.bucket, "seed": scenario.seed,
+        "passed": True, "summary": "", "warnings": [],
+        "server": {"version": run.version, "started": scenario.server.start,
+                   "log": run.events is not None},
+        "machine": {"system": f"{platform.system()} {platform.release()} {platform.machine()}",
+                    "cpus": os.cpu_count(), "busy": rounded(run.machine_busy)},
+        "generator": generator_of(run),
+        "ports": [port_of(run, port) for port in scenario.ports],
+        "faults": [fault_of(run, number, fault) for number, fault in enumerate(scenario.faults)],
+    }
+    report["expectations"] = [e.judge(report["ports"]) for e in scenario.expectations]
+    report["passed"] = all(e["passed"] for e in report["expectations"] if e["required"])
+    report["summary"] = summary_of(report)
+    report["warnings"] = warnings_of(report)
+    return report
+
+
+def rounded(value: float | None, digits: int = 6) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def percentile(sorted_values: list[float], share: float) -> float | None:
+    """The nearest rank: a value that was measured."""
+    if not sorted_values:
+        return None
+    return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)]
+
+
+# --- a port ------------------------------------------------------------------------------------
+
+
+def port_of(run: Run, port: Port) -> Report:
+    scenario, clients = run.scenario, run.clients[port.name]
+    events = run.events_of(port)
+    ends = [event for event in events or [] if event.what == "end"]
+    load = port.load
+    return {
+        "name": port.name, "number": run.numbers[port.name], "host": port.host,
+        "hit": port.name in scenario.hit,
+        "load": {"clients": load.clients, "rate": load.rate or None, "path": load.path,
+                 "connection": load.connection, "timeout_s": load.timeout},
+        "totals": totals_of(scenario, clients, events),
+        "latency": latency_of(scenario, clients.samples),
+        "buckets": buckets_of(scenario, clients.samples, ends),
+        "ends": [end_of(event) for event in ends],
+        "faults_logged": [{"at_s": rounded(event.at, 3), "id": event.details[0],
+                           "text": event.text}
+                          for event in events or [] if event.what == "fault"],
+    }
+
+
+def totals_of(scenario: Scenario, clients: Clients, events: list[Event] | None) -> Report:
+    samples = clients.samples
+    kinds = collections.Counter(sample.kind for sample in samples)
+    answered = kinds.pop("", 0)
+    totals: Report = {
+        "requests": len(samples), "answered": answered, "failures": kinds.total(),
+        "failures_by_kind": {kind: kinds[kind] for kind in KINDS},
+        "connections": clients.connections, "held_back": clients.held_back,
+        "outage_s": rounded(outage_of(samples, scenario.duration)),
+        "restarts": None, "keyholder_restarts": None, "parked": None, "recovery_s": None,
+        "ends": {},
+    }
+    if events is not None:
+        ends = [event for event in events if event.what == "end"]
+        workers = [event for event in ends if event.role == "worker"]
+        totals |= {
+            "restarts": len(workers), "keyholder_restarts": len(ends) - len(workers),
+            "parked": sum(event.what == "parked" for event in events),
+            "recovery_s": rounded(recovery_of(samples, workers, scenario.duration)),
+            "ends": dict(collections.Counter(event.cause for event in workers)),
+        }
+    return totals
+
+
+def outage_of(samples: list[Sample], duration: float) -> float | None:
+    """The longest time without an answer."""
+    if not samples:
+        return None
+    moments = [0.0, *(s.ended for s in samples if not s.kind), duration]
+    return max(0.0, *(b - a for a, b in zip(moments, moments[1:])))
+
+
+def recovery_of(samples: list[Sample], ends: list[Event], duration: float) -> float | None:
+    """The longest time from the end of a worker to the answer of a request begun after it. None
+    where such an answer never came, although there was a second left for it."""
+    answered = [sample for sample in samples if not sample.kind]
+    longest = 0.0
+    for end in ends:
+        after = [sample.ended for sample in answered if sample.began >= end.at]
+        if after:
+            longest = max(longest, min(after) - end.at)
+        elif end.at < duration - 1:
+            return None
+    return longest
+
+
+def latency_of(scenario: Scenario, samples: list[Sample]) -> Report:
+    """Before the first fault and from then on; without faults all of it is quiet."""
+    first = min((fault.times[0] for fault in scenario.faults if fault.times),
+                default=scenario.duration)
+    settled = SETTLING if first >= 2 * SETTLING else 0.0
+    quiet = latencies_of([s for s in samples if settled <= s.began and s.ended < first])
+    after = latencies_of([s for s in samples if s.ended >= first])
+    ratio = None
+    if quiet["p99_s"] and after["p99_s"]:
+        ratio = rounded(after["p99_s"] / quiet["p99_s"], 3)
+    return {"quiet": quiet, "under_faults": after, "p99_ratio": ratio}
+
+
+def latencies_of(samples: list[Sample]) -> Report:
+    times = sorted(s.ended - s.began for s in samples if not s.kind)
+    return {"answered": len(times), "p50_s": rounded(percentile(times, 0.5)),
+            "p99_s": rounded(percentile(times, 0.99))}
+
+
+def buckets_of(scenario: Scenario, samples: list[Sample], ends: list[Event]) -> list[Report]:
+    """What ended in each stretch of time; what ends after the last is counted there."""
+    width = scenario.bucket
+    count = math.ceil(scenario.duration / width)
+    held: list[list[Sample]] = [[] for _ in range(count)]
+    for sample in samples:
+        held[min(int(sample.ended / width), count - 1)].append(sample)
+    buckets = []
+    for number, inside in enumerate(held):
+        begin = number * width
+        span = min(width, scenario.duration - begin)
+        failures = collections.Counter(s.kind for s in inside if s.kind)
+        latencies = latencies_of(inside)
+        buckets.append({
+            "at_s": rounded(begin), "answered": latencies["answered"],
+            "rate": rounded(latencies["answered"] / span, 2), "p50_s": latencies["p50_s"],
+            "p99_s": latencies["p99_s"],
+            "failures": {kind: failures[kind] for kind in KINDS if failures[kind]},
+            "restarts": sum(begin <= e.at < begin + span for e in ends if e.role == "worker"),
+        })
+    return buckets
+
+
+def end_of(event: Event) -> Report:
+    return {"at_s": rounded(event.at, 3), "role": event.role, "number": event.number,
+            "pid": event.pid, "cause": event.cause, "uptime_s": event.uptime,
+            "text": event.text, "details": event.details}
+
+
+# --- faults, generator, warnings ---------------------------------------------------------------
+
+
+def fault_of(run: Run, number: int, fault: Fault) -> Report:
+    strikes = [strike for strike in run.strikes if strike.fault == number]
+    report: Report = {
+        "port": fault.port, "label": fault.label, "kind": "flood" if fault.flood else
+        "signal" if fault.signal else "request", "request": fault.request or None,
+        "signal": fault.signal or None, "lasts_s": fault.lasts or None, "flood": None,
+        "strikes": [{"at_s": rounded(s.at, 3), "outcome": s.outcome,
+                     "id": s.identifier or None} for s in strikes],
+    }
+    if fault.flood:
+        samples = [sample for at in fault.times for sample in run.floods[number, at].samples]
+        failed = collections.Counter(s.kind for s in samples if s.kind)
+        report["flood"] = {"clients": fault.clients, "rate": fault.rate or None,
+                           "done": len(samples) - failed.total(), "failed": failed.total(),
+                           "failures_by_kind": dict(failed)}
+    return report
+
+
+def generator_of(run: Run) -> Report:
+    """How busy the clients were themselves; cpu is a share of one processor."""
+    everybody = [*run.clients.values(), *run.floods.values()]
+    late = sorted(delay for clients in run.clients.values() for delay in clients.late)
+    return {"processes": len(everybody),
+            "cpu": rounded(sum(c.cpu for c in everybody) / run.scenario.duration, 3),
+            "late_p99_s": rounded(percentile(late, 0.99))}
+
+
+def warnings_of(report: Report) -> list[str]:
+    warnings = []
+    busy = report["machine"]["busy"]
+    if busy is not None and busy > BUSY:
+        warnings.append(f"The machine was {busy:.0%} busy: latencies are its own as much as the "
+                        "server's.")
+    warnings += [f"Nothing was answered on port {port['name']} before the first fault."
+                 for port in report["ports"] if port["load"]["clients"]
+                 and port["latency"]["quiet"]["answered"] == 0]
+    for fault in report["faults"]:
+        missed = [s for s in fault["strikes"] if s["outcome"] in ("status 404", "status 400")
+                  or s["outcome"].startswith("there was no")]
+        if missed:
+            warnings.append(f"{len(missed)} of {len(fault['strikes'])} faults “{fault['label']}” "
+                            f"came to nothing: {missed[0]['outcome']}.")
+    return warnings
