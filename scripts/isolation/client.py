@@ -6,6 +6,8 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
+from typing import Any
 
 # How a request fails, in the order in which reports show it.
 KINDS = {
@@ -40,6 +42,8 @@ class Target:
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # Python sets it; an end without close_notify would look like a proper one.
+        context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
         if self.ca:
             context.load_verify_locations(self.ca)
         else:
@@ -57,7 +61,7 @@ class Answer:
 
 
 @contextlib.contextmanager
-def failures_told(handshake: bool = False):
+def failures_told():
     """Errors of the network in here become a Failure."""
     try:
         yield
@@ -67,8 +71,8 @@ def failures_told(handshake: bool = False):
         raise Failure("refused") from None
     except (ConnectionResetError, BrokenPipeError, ConnectionAbortedError):
         raise Failure("reset") from None
-    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-        raise Failure("closed", "in the TLS handshake" if handshake else "") from None
+    except ssl.SSLZeroReturnError:
+        raise Failure("closed") from None
     except ssl.SSLError as error:
         raise Failure("tls", error.reason or str(error)) from None
     except OSError as error:
@@ -76,20 +80,25 @@ def failures_told(handshake: bool = False):
 
 
 class Connection:
-    """A TLS connection. Each call has until the deadline, of time.monotonic()."""
+    """A TLS connection. Each call has until the deadline, of time.monotonic().
+
+    TLS is done over memory: on a socket of its own Python's ssl cannot tell a reset from an end.
+    """
 
     def __init__(self, target: Target, context: ssl.SSLContext, deadline: float):
         self.deadline = deadline
         self.buffer = b""
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing,
+                                    server_hostname=target.server_name)
         with failures_told():
-            raw = socket.create_connection((target.host, target.port), self._left())
+            self.socket = socket.create_connection((target.host, target.port), self._left())
         try:
-            with failures_told(handshake=True):
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                raw.settimeout(self._left())
-                self.socket = context.wrap_socket(raw, server_hostname=target.server_name)
+            with failures_told():
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._through(self.tls.do_handshake)
         except Failure:
-            raw.close()
+            self.close()
             raise
 
     def close(self) -> None:
@@ -99,11 +108,12 @@ class Connection:
         """Whether it can take another request: nothing has come on it meanwhile, no end either."""
         if self.buffer or not select.select([self.socket], [], [], 0)[0]:
             return not self.buffer
-        self.socket.settimeout(0)
         try:
-            self.socket.recv(1)
+            data = self.socket.recv(65536, socket.MSG_DONTWAIT)
+            self.incoming.write(data)
+            self.tls.read(1)
         except ssl.SSLWantReadError:
-            return True  # a ticket, say
+            return bool(data)  # a ticket, say
         except OSError:
             pass
         return False
@@ -112,11 +122,10 @@ class Connection:
         self.deadline = deadline
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bulkhead-isolation\r\n\r\n"
         with failures_told():
-            self.socket.settimeout(self._left())
-            self.socket.sendall(request.encode("ascii"))
+            self._through(lambda: self.tls.write(request.encode("ascii")))
             return self._answer()
 
-    # --- reading -------------------------------------------------------------------------------
+    # --- TLS -----------------------------------------------------------------------------------
 
     def _left(self) -> float:
         left = self.deadline - time.monotonic()
@@ -124,9 +133,46 @@ class Connection:
             raise Failure("timeout")
         return left
 
-    def _read(self) -> int:
+    def _through(self, step: Callable[[], Any]) -> Any:
+        """Does a step of TLS with what has to be sent and received for it."""
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                self._send()
+                self._receive()
+                continue
+            except ssl.SSLZeroReturnError:
+                raise
+            except ssl.SSLError:
+                if self.incoming.eof:
+                    raise Failure("closed") from None
+                with contextlib.suppress(OSError):
+                    self._send()  # the alert
+                raise
+            self._send()
+            return result
+
+    def _send(self) -> None:
+        if self.outgoing.pending:
+            self.socket.settimeout(self._left())
+            self.socket.sendall(self.outgoing.read())
+
+    def _receive(self) -> None:
         self.socket.settimeout(self._left())
         data = self.socket.recv(65536)
+        if data:
+            self.incoming.write(data)
+        else:
+            self.incoming.write_eof()
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def _read(self) -> int:
+        try:
+            data = self._through(lambda: self.tls.read(65536))
+        except ssl.SSLZeroReturnError:
+            data = b""  # an orderly end
         self.buffer += data
         return len(data)
 

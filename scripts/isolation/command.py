@@ -66,7 +66,8 @@ def main(argv: list[str] | None = None) -> int:
             parser.error("which scenario? --list lists those that ship")
         return run(options)
     except Failed as failed:
-        print(f"bulkhead-isolation: {failed}", file=sys.stderr)
+        for line in str(failed).splitlines():
+            print(f"bulkhead-isolation: {line}", file=sys.stderr)
         return failed.status
     except BrokenPipeError:
         sys.stdout = None

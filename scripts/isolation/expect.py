@@ -7,7 +7,7 @@ from typing import Any
 
 from .client import KINDS
 from .log import CAUSES
-from .table import Table, suggestion
+from .table import Table, suggestion, written
 from .units import count_text, time_parse, time_text
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -114,24 +114,24 @@ def expectation_read(table: Table, place: str, who: str, line: Any, required: bo
                      logged: bool) -> Expectation | None:
     match = re.fullmatch(r"\s*([\w-]+)\s*(==|!=|<=|>=|<|>)\s*(\S+)\s*", str(line))
     if not match:
-        table.problem(place, f'is MEASURE OPERATOR VALUE such as "failures == 0", not {line!r}')
+        table.problem(place, f'is MEASURE OPERATOR VALUE such as "failures == 0", not {written(line)}')
         return None
-    name, sign, written = match.groups()
+    name, sign, figure = match.groups()
     measure = MEASURES.get(name)
     if not measure:
-        table.problem(place, f"there is no measure {name!r}{suggestion(name, MEASURES)}")
+        table.problem(place, f"there is no measure {written(name)}{suggestion(name, MEASURES)}")
         return None
-    value = value_read(measure, written)
+    value = value_read(measure, figure)
     if value is None:
         what = "a time such as 500ms" if measure.unit == "s" else "a number"
-        table.problem(place, f"{name} is compared with {what}, not with {written!r}")
+        table.problem(place, f"{name} is compared with {what}, not with {written(figure)}")
         return None
     if measure.logged and not logged:
         table.problem(place, f"{name} is read from the server's log: name it, server.log")
-    return Expectation(who, name, sign, value, f"{name} {sign} {written}", required)
+    return Expectation(who, name, sign, value, f"{name} {sign} {figure}", required)
 
 
-def value_read(measure: Measure, written: str) -> float | None:
+def value_read(measure: Measure, figure: str) -> float | None:
     if measure.unit == "s":
-        return time_parse(written)
-    return float(written) if re.fullmatch(r"\d+(\.\d+)?", written) else None
+        return time_parse(figure)
+    return float(figure) if re.fullmatch(r"\d+(\.\d+)?", figure) else None

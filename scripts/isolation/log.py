@@ -3,20 +3,19 @@ import dataclasses
 import datetime
 import re
 
-# Why a process ended, as the journal's BULKHEAD_CAUSE has it, and how the line of its end says so.
+# Why a process ended, as the journal's BULKHEAD_CAUSE has it, and how the line of its end says so;
+# the first that fits.
 CAUSES = {
+    "watchdog": r".*\bby the watchdog",
     "drained": r"drained\b|ended by itself",
     "configuration": r"ended with status 78\b",
     "exit": r"ended with status",
-    "crash": r"crashed by|was killed by signal (?!9\b)",
-    "watchdog": r".*\bwatchdog\b",
+    "crash": r"crashed by",
     "sandbox": r"was ended by its sandbox",
     "memory": r"ran out of memory|.*\black of memory",
     "descriptors": r"ran out of .*descriptors",
     "killed": r"was killed",
 }
-ORDER = ("watchdog", "drained", "configuration", "exit", "crash", "sandbox", "memory",
-         "descriptors", "killed")
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) - \[(?:PORT (\d+)|MASTER)\] (.*)")
 END = re.compile(r"(worker|keyholder) (\d+) \(pid (\d+)\) (.+?) after ([\d.]+)s(?: and .*)?")
@@ -79,7 +78,7 @@ def event_of(at: float, port: int, message: str) -> Event | None:
 
 
 def cause_of(text: str) -> str:
-    return next((cause for cause in ORDER if re.match(CAUSES[cause], text)), "exit")
+    return next((cause for cause, words in CAUSES.items() if re.match(words, text)), "exit")
 
 
 def detail_add(events: list[Event], detail: str, port: int) -> None:

@@ -125,18 +125,23 @@ def timelines_of(report: Report) -> str:
 
 
 def legend_of(report: Report) -> str:
-    kinds = [kind for kind in KINDS
-             if any(port["totals"]["failures_by_kind"].get(kind) for port in report["ports"])]
-    entries = [('<line x1="0" x2="22" y1="7" y2="7" class="p50"/>', "p50"),
-               ('<line x1="0" x2="22" y1="7" y2="7" class="p99"/>', "p99"),
-               ('<path d="M8 3h6l-3 5z" class="fault-tick"/>'
+    """What the marks mean, of those that there are."""
+    ports, faults = report["ports"], report["faults"]
+    roles = {end["role"] for port in ports for end in port["ends"]}
+    entries = [(True, '<line x1="0" x2="22" y1="7" y2="7" class="p50"/>', "p50"),
+               (True, '<line x1="0" x2="22" y1="7" y2="7" class="p99"/>', "p99"),
+               (any(f["kind"] != "flood" and f["strikes"] for f in faults),
+                '<path d="M8 2h6l-3 5z" class="fault-tick"/>'
                 '<line x1="11" x2="11" y1="6" y2="14" class="fault-line"/>', "fault"),
-               ('<path d="M6 12h10l-5 -10z" class="end worker"/>', "a worker ended"),
-               ('<path d="M6 7l5 -5l5 5l-5 5z" class="end keyholder"/>', "a keyholder ended")]
-    entries += [(f'<rect x="5" y="1" width="12" height="12" class="bar {kind}"/>', KINDS[kind])
-                for kind in kinds]
+               ("worker" in roles, '<path d="M6 12h10l-5 -10z" class="end worker"/>',
+                "a worker ended"),
+               ("keyholder" in roles, '<path d="M6 7l5 -5l5 5l-5 5z" class="end keyholder"/>',
+                "a keyholder ended")]
+    entries += [(any(port["totals"]["failures_by_kind"].get(kind) for port in ports),
+                 f'<rect x="5" y="1" width="12" height="12" class="bar {kind}"/>', KINDS[kind])
+                for kind in KINDS]
     items = "".join(element("li", f'<svg viewBox="0 0 22 14" aria-hidden="true">{mark}</svg>'
-                            + html.escape(text)) for mark, text in entries)
+                            + html.escape(text)) for there, mark, text in entries if there)
     return element("ul", items, cls="legend", aria_label="Legend")
 
 
@@ -166,8 +171,7 @@ def ends_of(port: Report) -> str:
     shown = "" if len(ends) <= ENDS_SHOWN else f", the first {ENDS_SHOWN}"
     content = table(f"Processes of port {port['name']} that ended{shown}",
                     ["at", "process", "cause", "what the log says"], rows, "words")
-    return details_of(f"{plural(len(ends), 'process')[:-1] + 'es' if len(ends) != 1 else '1 process'}"
-                      " ended: why", content)
+    return details_of(f"why {plural(len(ends), 'time')} a process ended", content)
 
 
 def buckets_of(port: Report) -> str:

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from .client import KINDS
-from .units import list_text, plural, time_text, times_text
+from .units import count_text, list_text, plural, time_text, times_text
 
 WIDTH, LEFT, RIGHT = 960.0, 62.0, 46.0
 ROW = 20.0  # a line of labels
@@ -314,7 +314,7 @@ def fault_text(fault: dict[str, Any]) -> str:
     if len(text) > LABEL_MAX:
         text = text[:LABEL_MAX - 1] + "…"
     if fault["flood"]:
-        return f"{text}: {plural(fault['flood']['done'], 'handshake')}"
+        return f"{text}: {count_text(fault['flood']['done'])} done"
     return text if len(fault["strikes"]) == 1 else f"{text}, {len(fault['strikes'])} times"
 
 

@@ -1,12 +1,13 @@
 """A scenario: ports, the load on them, what is done to them, and what is expected of it."""
 import dataclasses
+import math
 import pathlib
 import random
 import signal
 import tomllib
 
 from .expect import Expectation, expectations_read
-from .table import Table, suggestion
+from .table import Table, suggestion, written
 
 CONNECTIONS = ("keep-alive", "new")
 ROLES = ("worker", "keyholder")
@@ -95,6 +96,8 @@ def scenario_read(path: pathlib.Path, seed: int | None = None) -> Scenario:
 
 def scenario_of(name: str, top: Table, seed: int | None) -> Scenario:
     duration = top.time("duration", at_least=1.0)
+    if top.problems:
+        duration = math.inf  # nothing is too late for it
     bucket = top.time("bucket", "500ms", at_least=0.1)
     given_seed = top.number("seed", 0, 2**32 - 1, 1)
     seed = given_seed if seed is None else seed
@@ -160,8 +163,10 @@ def load_of(table: Table) -> Load:
 
 def rate_of(table: Table, default: int) -> float:
     """A number a second, or "max"."""
-    if table.data.get("rate") == "max":
-        table.has("rate")
+    if table.has("rate") and table.data["rate"] == "max":
+        return 0.0
+    if isinstance(table.data.get("rate"), str):
+        table.problem("rate", 'is a whole number, 1 to 100000, or "max"')
         return 0.0
     return float(table.number("rate", 1, 100000, default))
 
@@ -170,7 +175,7 @@ def path_of(table: Table, key: str, default: str | None) -> str:
     path = table.text(key, default, "a path with its query")
     if path and (not path.startswith("/") or not path.isascii() or " " in path):
         table.problem(key, f"is a path that begins with a slash, in ASCII and without blanks, "
-                           f"not {path!r}")
+                           f"not {written(path)}")
     return path
 
 
@@ -184,7 +189,7 @@ def faults_of(tables: list[Table], ports: tuple[Port, ...], server: Server, dura
         name = table.text("port", None, "the name of a port")
         names = [port.name for port in ports]
         if name and name not in names:
-            table.problem("port", f"there is no port {name!r}{suggestion(name, names)}")
+            table.problem("port", f"there is no port {written(name)}{suggestion(name, names)}")
         # Each has a generator of its own: a fault more does not move the others.
         times = times_of(table, duration, random.Random(f"{seed}/{n}"))
         faults.append(fault_of(table, name, times, server, duration))
@@ -218,7 +223,7 @@ def signal_of(table: Table, port: str, times: tuple[float, ...]) -> Fault:
     known = [s.name.removeprefix("SIG") for s in signal.valid_signals()
              if isinstance(s, signal.Signals)]
     if name not in known:
-        table.problem("signal", f"is the name of a signal such as KILL, not {name!r}"
+        table.problem("signal", f"is the name of a signal such as KILL, not {written(name)}"
                                 f"{suggestion(name.removeprefix('SIG'), known)}")
     role = table.choice("to", ROLES, "worker")
     return Fault(port, f"SIG{name} to a {role}", times, signal=name, role=role,

@@ -1,5 +1,6 @@
 """Reading a table of a TOML file key by key: every mistake is noted with its place, none ends it."""
 import difflib
+import json
 from typing import Any
 
 from .units import time_parse
@@ -28,7 +29,7 @@ class Table:
             return default
         value = self.data[key]
         if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
-            self.problem(key, f"is {what}, not {value!r}")
+            self.problem(key, f"is {what}, not {written(value)}")
             return default
         return value
 
@@ -51,7 +52,7 @@ class Table:
         value = self.value(key, str, what, default)
         seconds = time_parse(value) if value is not None else at_least
         if seconds is None:
-            self.problem(key, f"is {what}, not {value!r}")
+            self.problem(key, f"is {what}, not {written(value)}")
             seconds = at_least
         elif seconds < at_least:
             self.problem(key, f"is at least {at_least:g}s")
@@ -61,7 +62,7 @@ class Table:
         what = "one of " + ", ".join(choices)
         value = self.value(key, str, what, default)
         if value not in choices:
-            self.problem(key, f"is {what}, not {value!r}{suggestion(value, choices)}")
+            self.problem(key, f"is {what}, not {written(value)}{suggestion(value, choices)}")
             return default
         return value
 
@@ -82,6 +83,11 @@ class Table:
         for key in self.data:
             if key not in self.known:
                 self.problem(key, f"is unknown{suggestion(key, self.known)}")
+
+
+def written(value: Any) -> str:
+    """About as it stands in the file."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def suggestion(word: str, known: Any) -> str:
