@@ -19,6 +19,7 @@ from harness import BINARY, TIMEOUT, TOP, free_ports
 sys.path.insert(0, str(TOP / "scripts"))
 
 from isolation.client import KINDS, Connection, Failure, Target  # noqa: E402
+from isolation.expect import MEASURES  # noqa: E402
 from isolation.log import events_read  # noqa: E402
 from isolation.page import page_of  # noqa: E402
 from isolation.result import percentile  # noqa: E402
@@ -168,6 +169,17 @@ def test_nothing_to_run_is_an_error():
     for arguments in ([], ["/nonexistent.toml"], ["--frobnicate"]):
         result = subprocess.run([sys.executable, PROGRAM, *arguments], capture_output=True)
         assert result.returncode == 2, arguments
+
+
+def test_manual_has_every_measure_and_sound_examples(tmp_path):
+    manual = (TOP / "src" / "bulkhead-isolation.1").read_text()
+    for measure in MEASURES:
+        assert re.search(rf"(?<![\w-]){measure.removeprefix('ends-')}(?![\w-])", manual), measure
+    examples = re.findall(r"\.Bd -literal -offset indent\n(duration.*?)\.Ed", manual, re.S)
+    assert len(examples) == 2
+    for text in examples:
+        (tmp_path / "example.toml").write_text(text.replace("\\e", "\\"))
+        scenario_read(tmp_path / "example.toml")
 
 
 def test_drawn_times_depend_on_the_seed_alone(tmp_path):
