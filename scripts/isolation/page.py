@@ -1,4 +1,5 @@
 """The report as one page that needs nothing else: no script, no font, no picture from elsewhere."""
+import collections
 import html
 from typing import Any
 
@@ -21,7 +22,8 @@ def page_of(report: Report) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             '<meta name="color-scheme" content="light dark">'
             f"<title>{title}</title><style>{STYLE}</style>")
-    main = [header_of(report), expectations_of(report["expectations"]),
+    main = [header_of(report), faults_of(report["faults"]),
+            expectations_of(report["expectations"]),
             figures_of(report["ports"]), timelines_of(report), notes_of(report)]
     return (f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>\n<main>\n'
             + "\n".join(part for part in main if part)
@@ -82,6 +84,45 @@ def expectations_of(expectations: list[Report]) -> str:
     return section("Expectations", table(
         "What was expected, and what was seen",
         ["ports", "expected", "seen", "verdict"], rows, "words"))
+
+
+def faults_of(faults: list[Report]) -> str:
+    rows = [[html.escape(fault["port"]), html.escape(fault["label"]) + order_of(fault),
+             count_text(len(fault["strikes"])), when_of(fault["strikes"]),
+             html.escape(seen_of(fault))] for fault in faults]
+    if not rows:
+        return ""
+    return section("What was done", table("Faults, and what those who did them saw",
+                                          ["port", "fault", "times", "when", "seen"], rows,
+                                          "words"))
+
+
+def order_of(fault: Report) -> str:
+    """The request, where the label does not say it."""
+    request = fault["request"]
+    if not request or request.endswith(fault["label"]):
+        return ""
+    return element("br") + element("code", html.escape(request))
+
+
+def when_of(strikes: list[Report]) -> str:
+    moments = [f"{strike['at_s']:.1f}" for strike in strikes]
+    if len(moments) > 1:
+        return f"{moments[0]} to {moments[-1]} s"
+    return f"{moments[0]} s" if moments else "–"
+
+
+def seen_of(fault: Report) -> str:
+    flood = fault["flood"]
+    if flood:
+        rate = f"{flood['rate']:g} a second" if flood["rate"] else "as fast as they can"
+        return (f"{plural(flood['clients'], 'client')}, {rate}, for {fault['lasts_s']:g} s: "
+                f"{count_text(flood['done'])} done, {count_text(flood['failed'])} failed")
+    outcomes = [strike["outcome"] for strike in fault["strikes"]]
+    if fault["signal"]:  # each names another process
+        outcomes = ["sent" if outcome.startswith("sent") else outcome for outcome in outcomes]
+    return list_text([f"{outcome} ({count})"
+                      for outcome, count in collections.Counter(outcomes).items()] or ["–"])
 
 
 def section(title: str, *content: str) -> str:
@@ -150,7 +191,7 @@ def caption_of(port: Report) -> str:
     rate = f"{load['rate']:g} requests a second" if load["rate"] else "as fast as they can"
     used = "a new connection for each" if load["connection"] == "new" else "connections kept alive"
     told = f"{plural(load['clients'], 'client')}, {rate}, {used}"
-    kinds = [f"{count_text(count)} {KINDS[kind]}"
+    kinds = [f"{KINDS[kind]} ({count_text(count)})"
              for kind, count in port["totals"]["failures_by_kind"].items() if count]
     if kinds:
         told += f". Failures: {list_text(kinds)}"

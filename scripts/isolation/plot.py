@@ -15,8 +15,9 @@ WIDTH, LEFT, RIGHT = 960.0, 62.0, 46.0
 ROW = 20.0  # a line of labels
 RATE_HEIGHT, LATENCY_HEIGHT, FAILURES_HEIGHT, ENDS_HEIGHT = 84.0, 96.0, 56.0, 22.0
 GAP = 34.0
-LABEL_CHARACTER = 6.2  # about as wide as one is, at the size of labels
+LABEL_CHARACTER = 7.0  # about as wide as one is, at the size of labels
 LABEL_MAX = 64
+MANY = 12  # marks: more are drawn faintly
 
 Port = dict[str, Any]
 Point = tuple[float, float]
@@ -130,28 +131,29 @@ class Plot:
 
     def _fault_labels(self) -> float:
         """A row for each fault of this port, or one for those of others; returns their top."""
-        top = self.y
+        top, side = self.y, self._label_side()
         for fault in self.own:
-            first = self.scales.x(fault["strikes"][0]["at_s"])
-            self._row_label(fault_text(fault), first, "fault-label")
+            self._add(label(fault_text(fault), self._first(fault) + 8 * side, self.y + 14,
+                            "fault-label", "end" if side < 0 else None))
             if fault["kind"] != "flood":
                 self._add(*(self._tick(strike, fault) for strike in fault["strikes"]))
             self.y += ROW
         if not self.own and self.foreign:
             begin, _ = self._foreign_span()
-            self._row_label(f"faults on {list_text(self._foreign_names())}", self.scales.x(begin),
-                            "foreign-label")
+            self._add(label(f"faults on {list_text(self._foreign_names())}",
+                            self.scales.x(begin) + 6, self.y + 14, "foreign-label"))
             self.y += ROW
         self.y += GAP - 12
         return top
 
-    def _row_label(self, text: str, first: float, cls: str) -> None:
-        """Beside the first mark: to its left where there is room, else behind all of them."""
-        room = (WIDTH - RIGHT - first) / LABEL_CHARACTER
-        if len(text) > room and first - LEFT > len(text) * LABEL_CHARACTER:
-            self._add(label(text, first - 6, self.y + 11, cls, "end"))
-        else:
-            self._add(label(text, first + 6, self.y + 11, cls))
+    def _label_side(self) -> int:
+        """All labels to the left of the first marks where they fit, as it is quiet there."""
+        fits = all(self._first(fault) - 8 - LEFT > len(fault_text(fault)) * LABEL_CHARACTER
+                   for fault in self.own)
+        return -1 if fits else 1
+
+    def _first(self, fault: dict[str, Any]) -> float:
+        return self.scales.x(fault["strikes"][0]["at_s"])
 
     def _tick(self, strike: dict[str, Any], fault: dict[str, Any]) -> str:
         x = self.scales.x(strike["at_s"])
@@ -172,6 +174,8 @@ class Plot:
         if not self.own and self.foreign:
             begin, end = self._foreign_span()
             self._band(begin, max(end, begin + self.scales.bucket), top, bottom, "foreign-band")
+        count = sum(len(fault["strikes"]) for fault in self.own)
+        line = "fault-line many" if count > MANY else "fault-line"
         for number, fault in enumerate(self.own):
             row = top + ROW * (number + 1)
             for strike in fault["strikes"]:
@@ -180,9 +184,7 @@ class Plot:
                                bottom, "flood-band")
                 else:
                     x = self.scales.x(strike["at_s"])
-                    many = " many" if len(fault["strikes"]) > 12 else ""
-                    self.behind.append(element("line", x1=x, x2=x, y1=row, y2=bottom,
-                                               cls=f"fault-line{many}"))
+                    self.behind.append(element("line", x1=x, x2=x, y1=row, y2=bottom, cls=line))
 
     def _band(self, begin: float, end: float, top: float, bottom: float, cls: str) -> None:
         x = self.scales.x(begin)
@@ -315,7 +317,7 @@ def fault_text(fault: dict[str, Any]) -> str:
         text = text[:LABEL_MAX - 1] + "…"
     if fault["flood"]:
         return f"{text}: {count_text(fault['flood']['done'])} done"
-    return text if len(fault["strikes"]) == 1 else f"{text}, {len(fault['strikes'])} times"
+    return text if len(fault["strikes"]) == 1 else f"{text} ×{len(fault['strikes'])}"
 
 
 def description_of(port: Port, faults: list[dict[str, Any]]) -> str:

@@ -6,7 +6,7 @@ STYLE = """
   color-scheme: light dark;
   --paper: #ffffff; --card: #f7f8f9; --ink: #1b1f24; --soft: #59636e; --line: #d5dae0;
   --grid: #e3e7eb; --blue: #0072b2; --vermilion: #c24f00; --pass: #00684a; --fail: #b03a00;
-  --fault: #6b3fa0; --fault-faint: #6b3fa033; --band: #6b3fa012; --foreign: #1b1f240a;
+  --fault: #6b3fa0; --fault-faint: #6b3fa04d; --band: #6b3fa012; --foreign: #1b1f240a;
   --refused: #d55e00; --reset: #e69f00; --closed: #cc79a7; --timeout: #0072b2; --tls: #009e73;
   --status: #56b4e9; --malformed: #e3d300; --other: #8a929b;
 }
@@ -14,7 +14,7 @@ STYLE = """
   :root {
     --paper: #14171a; --card: #1b1f24; --ink: #e8ebee; --soft: #a3adb8; --line: #3a424b;
     --grid: #2b3138; --blue: #56b4e9; --vermilion: #ff9a52; --pass: #4fd0a5; --fail: #ff9a6b;
-    --fault: #c3a1f0; --fault-faint: #c3a1f044; --band: #c3a1f01c; --foreign: #ffffff0d;
+    --fault: #c3a1f0; --fault-faint: #c3a1f059; --band: #c3a1f01c; --foreign: #ffffff0d;
     --refused: #ff7a1f; --timeout: #3d97d8; --malformed: #f0e442; --other: #8a929b;
   }
 }
@@ -45,6 +45,7 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-
 caption { text-align: left; color: var(--soft); padding-bottom: .4rem; font-size: .9rem; }
 th, td { padding: .42rem .8rem .42rem 0; border-bottom: 1px solid var(--grid); text-align: right;
   vertical-align: baseline; }
+td { white-space: nowrap; } .words td { white-space: normal; }
 th:first-child, .words th, .words td { text-align: left; }
 tr > :last-child { padding-right: 0; }
 thead th { color: var(--soft); font-weight: 500; border-color: var(--line); line-height: 1.3;
@@ -84,7 +85,8 @@ svg .p50-name { fill: var(--blue); font-weight: 600; } svg .p99-name { fill: var
 .fault-tick { fill: var(--fault); }
 .fault-line { stroke: var(--fault); stroke-width: 1.2; stroke-dasharray: 2 2; }
 .fault-line.many { stroke: var(--fault-faint); stroke-dasharray: none; }
-svg .fault-label { fill: var(--fault); font-weight: 600; }
+svg .fault-label { fill: var(--fault); font-weight: 600; paint-order: stroke; stroke: var(--card);
+  stroke-width: 5px; stroke-linejoin: round; }
 svg .foreign-label { fill: var(--soft); }
 .flood-band { fill: var(--band); stroke: var(--fault-faint); } .foreign-band { fill: var(--foreign); }
 .refused { fill: var(--refused); } .reset { fill: var(--reset); } .closed { fill: var(--closed); }
