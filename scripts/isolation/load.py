@@ -2,7 +2,6 @@
 what is measured on another; for each flood one more."""
 import dataclasses
 import multiprocessing
-import random
 import resource
 import signal
 import ssl
