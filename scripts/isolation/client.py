@@ -6,7 +6,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 # How a request fails, in the order in which reports show it.
@@ -61,7 +61,7 @@ class Answer:
 
 
 @contextlib.contextmanager
-def failures_told():
+def failures_told() -> Iterator[None]:
     """Errors of the network in here become a Failure."""
     try:
         yield

@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"bulkhead-isolation: {line}", file=sys.stderr)
         return failed.status
     except BrokenPipeError:
-        sys.stdout = None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor is it flushed
         return EX_CANTCREAT
     except KeyboardInterrupt:
         print("bulkhead-isolation: interrupted", file=sys.stderr)

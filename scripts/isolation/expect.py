@@ -18,8 +18,8 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """How a figure is had from a port of the report; None is a figure that there is not."""
-    value: Callable[[dict[str, Any]], float | None]
+    """How a figure, or None where there is none, is had from a port of the report."""
+    value: Callable[[dict[str, Any]], Any]
     unit: str = ""  # "s": a time
     logged: bool = False  # it is known by the server's log only
 
@@ -114,7 +114,8 @@ def expectation_read(table: Table, place: str, who: str, line: Any, required: bo
                      logged: bool) -> Expectation | None:
     match = re.fullmatch(r"\s*([\w-]+)\s*(==|!=|<=|>=|<|>)\s*(\S+)\s*", str(line))
     if not match:
-        table.problem(place, f'is MEASURE OPERATOR VALUE such as "failures == 0", not {written(line)}')
+        table.problem(place, 'is MEASURE OPERATOR VALUE such as "failures == 0", '
+                             f"not {written(line)}")
         return None
     name, sign, figure = match.groups()
     measure = MEASURES.get(name)

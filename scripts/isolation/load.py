@@ -148,7 +148,7 @@ class Generator:
         """Raises EOFError if the process has died, TimeoutError if it does not come to an end."""
         if not self.pipe.poll(COLLECT_TIMEOUT):
             raise TimeoutError(f"the clients of port {self.port.name} do not end")
-        clients = self.pipe.recv()
+        clients: Clients = self.pipe.recv()
         self.process.join()
         return clients
 

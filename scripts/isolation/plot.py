@@ -24,7 +24,7 @@ Point = tuple[float, float]
 
 
 def element(name: str, content: str | None = None, **attributes: Any) -> str:
-    """An element; content None is empty, and is markup else. x_y is the attribute x-y, cls class."""
+    """An element; content is markup, None is none. x_y is the attribute x-y, cls class."""
     written = "".join(
         f' {"class" if key == "cls" else key.replace("_", "-")}="{attribute_text(value)}"'
         for key, value in attributes.items() if value is not None)
@@ -32,7 +32,9 @@ def element(name: str, content: str | None = None, **attributes: Any) -> str:
 
 
 def attribute_text(value: Any) -> str:
-    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else html.escape(str(value))
+    if isinstance(value, float):
+        return f"{value:.1f}".removesuffix(".0")
+    return html.escape(str(value))
 
 
 def label(text: str, x: float, y: float, cls: str = "label", anchor: str | None = None) -> str:
@@ -223,15 +225,15 @@ class Plot:
         scales = self.scales
         ticks = [(scales.latency_share(t), tick_time(t)) for t in scales.latency_ticks()]
         lower = self._panel(LATENCY_HEIGHT, "latency of what was answered, logarithmic", ticks)
-        ends = []
+        ends: list[tuple[float, str]] = []
         for name in ("p50", "p99"):
             runs = self._latency_runs(f"{name}_s", lower)
             self._add(*(element("path", d=path_of(run), cls=name) for run in runs))
             if runs:
-                ends.append([runs[-1][-1][1] + 3.5, name])
+                ends.append((runs[-1][-1][1] + 3.5, name))
         if len(ends) == 2 and ends[0][0] - ends[1][0] < 12:
             middle = (ends[0][0] + ends[1][0]) / 2
-            ends[0][0], ends[1][0] = middle + 6, middle - 6
+            ends = [(middle + 6, "p50"), (middle - 6, "p99")]
         self._add(*(label(name, WIDTH - RIGHT + 6, y, f"{name}-name") for y, name in ends))
 
     def _latency_runs(self, name: str, lower: float) -> list[list[Point]]:
@@ -271,7 +273,7 @@ class Plot:
         self._add(label("restarts", LEFT, top - 8, "panel-title"),
                   element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=lower, y2=lower, cls="axis"))
         if self.port["totals"]["restarts"] is None:
-            self._add(label("not known: the server's log was not named", LEFT + 8, top + 14, "calm"))
+            self._add(label("not known without the server's log", LEFT + 8, top + 14, "calm"))
         elif not self.port["ends"]:
             self._add(label("none", LEFT + 8, top + 14, "calm"))
         for end in self.port["ends"]:
@@ -312,7 +314,7 @@ def tick_time(seconds: float) -> str:
 
 
 def fault_text(fault: dict[str, Any]) -> str:
-    text = fault["label"]
+    text: str = fault["label"]
     if len(text) > LABEL_MAX:
         text = text[:LABEL_MAX - 1] + "…"
     if fault["flood"]:

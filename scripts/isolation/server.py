@@ -80,7 +80,7 @@ class StartedServer:
         free = iter(ports_free(len(scenario.ports)))
         self.numbers = {port.name: port.number or next(free) for port in scenario.ports}
         self.folder = pathlib.Path()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None  # once it is entered
         self.version = ""
 
     # --- starting and stopping -----------------------------------------------------------------
@@ -150,7 +150,7 @@ class StartedServer:
     def _wait_served(self) -> None:
         end = time.monotonic() + START_TIMEOUT
         while not SERVED.search(self.log()):
-            if self.process.poll() is not None:
+            if not self.process or self.process.poll() is not None:
                 raise ServerError(f"the server did not start:\n{self.log().rstrip()}")
             if time.monotonic() > end:
                 raise ServerError(f"the server is not ready after {START_TIMEOUT:g} s:\n"
@@ -180,7 +180,7 @@ class StartedServer:
             with contextlib.suppress(OSError, IndexError):
                 parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
                 match = title.match((entry / "cmdline").read_bytes().decode(errors="replace"))
-                if match and int(parent) == self.process.pid:
+                if match and self.process and int(parent) == self.process.pid:
                     found[int(match[1])] = int(entry.name)
         return [pid for _, pid in sorted(found.items())]
 

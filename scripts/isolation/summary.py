@@ -6,7 +6,7 @@ from .units import count_text, list_text, plural, times_text
 # What became of a port, by the cause of its workers' ends.
 TOLD = {
     "crash": "crashed {}",
-    "watchdog": "hung {} and was ended by the watchdog",
+    "watchdog": "was ended {} by the watchdog",
     "memory": "ran out of memory {}",
     "descriptors": "ran out of descriptors {}",
     "sandbox": "was ended by its sandbox {}",

@@ -1,4 +1,4 @@
-"""Reading a table of a TOML file key by key: every mistake is noted with its place, none ends it."""
+"""Reading a table of a TOML file key by key; each mistake is noted with its place, none ends it."""
 import difflib
 import json
 from typing import Any

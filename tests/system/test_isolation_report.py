@@ -437,7 +437,8 @@ def test_end_in_the_log_has_its_cause(words):
     stamp = "2024-12-06 10:15:30,250 - "
     log = (f"{stamp}[PORT 8001] worker 1 (pid 42) is ready: user 9:9\n"
            f"{stamp}[PORT 8001] worker 1 (pid 42) {words} after 1.234s and 45 requests; starting "
-           "it again\n  request: GET /x\n  backtrace: main+0x1\n"
+           f"it again\n{stamp}[PORT 8001]   request: GET /x\n"
+           f"{stamp}[PORT 8001]   backtrace: main+0x1\n*** stack smashing detected ***\n"
            f"{stamp}[PORT 8002] fault a-1: crash signal SEGV for GET /fault/crash\n"
            f"{stamp}[MASTER] SIGTERM: stopping, requests in flight have 10s\n"
            f"{stamp}[PORT 8001] worker 1 (pid 43) drained after 1.000s and 0 requests\n")
