@@ -100,7 +100,7 @@ def faults_of(faults: list[Report]) -> str:
 def order_of(fault: Report) -> str:
     """The request, where the label does not say it."""
     request = fault["request"]
-    if not request or request.endswith(fault["label"]):
+    if not request or fault["label"] in (request, request.removeprefix("/fault/")):
         return ""
     return element("br") + element("code", html.escape(request))
 

@@ -31,12 +31,13 @@ SCENARIOS = sorted((TOP / "scripts" / "scenarios").glob("*.toml"))
 # A port is killed while the other one does not notice.
 KILLS = """
 title = "Kills & <others>"
-duration = "4s"
+duration = "7s"
 [server]
 conf = "restart { backoff 1ms to 20ms; park after 64 in 10ms }"
 [port.shop]
+load = { timeout = "30s" }
 [port.blog]
-load = { connection = "new", rate = 20 }
+load = { connection = "new", rate = 20, timeout = "30s" }
 [[fault]]
 port = "shop"
 at = "1s"
@@ -51,10 +52,14 @@ to = "keyholder"
 [expect]
 all = ["refused == 0", "answered >= 10"]
 others = ["failures == 0", "restarts == 0", "outage > 0ms"]
-hit = ["restarts == 4", "keyholder-restarts == 1", "ends-killed == 4", "recovery > 0ms"]
+hit = ["restarts >= 1", "keyholder-restarts >= 1", "ends-killed >= 1", "recovery > 0ms"]
 [report]
 others = ["p99-ratio <= 0"]
 """
+
+
+# Two ports whose clients wait for as long as a test does.
+PATIENT = '[port.shop]\nload.timeout = "30s"\n[port.blog]\nload.timeout = "30s"\n'
 
 
 @pytest.fixture
@@ -199,13 +204,17 @@ def test_kills_are_seen_where_they_struck_and_nowhere_else(kills):
     assert report["schema"] == "bulkhead-isolation/1" and report["passed"]
     shop, blog = report["ports"]
     assert (shop["hit"], blog["hit"]) == (True, False)
-    assert shop["totals"]["ends"] == {"killed": 4} and blog["totals"]["ends"] == {}
-    assert len(shop["ends"]) == 5 and {e["role"] for e in shop["ends"]} == {"worker", "keyholder"}
-    assert report["summary"].startswith("Port shop was killed 4 times and lost its keyholder once")
+    sent = {s["outcome"] for s in report["faults"][0]["strikes"] if s["outcome"].startswith("sent")}
+    assert shop["totals"]["ends"] == {"killed": len(sent)} and blog["totals"]["ends"] == {}
+    assert shop["totals"]["restarts"] == len(sent) and shop["totals"]["keyholder_restarts"] == 1
+    assert sorted(f"sent to {end['pid']}" for end in shop["ends"] if end["role"] == "worker") == \
+        sorted(sent)
+    assert re.match(r"Port shop was killed \S+( times)?(,| and) lost its keyholder once",
+                    report["summary"])
     assert report["summary"].endswith("; port blog did not notice.")
     assert report["summary"] in result.stdout
-    assert [s["at_s"] for s in report["faults"][0]["strikes"]] == \
-        pytest.approx([1.0, 1.5, 2.0, 2.5], abs=0.4)
+    times = [s["at_s"] for s in report["faults"][0]["strikes"]]
+    assert len(times) == 4 and all(at >= due - 0.001 for at, due in zip(times, (1, 1.5, 2, 2.5)))
 
 
 def test_figures_add_up(kills):
@@ -216,7 +225,7 @@ def test_figures_add_up(kills):
         assert set(totals["failures_by_kind"]) == set(KINDS)
         assert sum(b["answered"] for b in port["buckets"]) == totals["answered"]
         assert sum(b["restarts"] for b in port["buckets"]) == totals["restarts"]
-        assert len(port["buckets"]) == 8
+        assert len(port["buckets"]) == 14
         assert port["latency"]["quiet"]["answered"] > 0
 
 
@@ -253,14 +262,52 @@ def test_expectation_that_fails_is_told_and_ends_with_1(isolation, tmp_path):
 
 
 def test_status_that_is_an_error_is_a_failure(isolation):
-    result = isolation('duration = "1s"\n[port.shop]\nconf = "respond 503"\n[expect]\n'
+    result = isolation('duration = "3s"\n[port.shop]\nconf = "respond 503"\n[expect]\n'
                        'all = ["status > 0", "answered == 0", "failures > 0"]\n')
     assert result.returncode == 0, result.stdout
 
 
+def test_fault_by_request_is_shown_with_its_record(isolation, run, conf_file, certificates):
+    port = 'location "/fault/" { fault control }\nlocation "/" { respond 200 }\n'
+    conf = conf_file("f.conf", f"faults enabled\n{certificates.tls()}port 1 {{\n{port}}}\n")
+    if run("-t", "-f", conf).returncode:
+        pytest.skip("needs a bulkhead with faults")
+    text = f"""
+duration = "6s"
+server.conf = "faults enabled"
+[port.shop]
+conf = '''{port}'''
+load.timeout = "30s"
+[port.blog]
+load.timeout = "30s"
+[[fault]]
+port = "shop"
+request = "/fault/status?code=503"
+at = "1s"
+timeout = "30s"
+[[fault]]
+port = "shop"
+request = "/fault/crash?signal=SEGV"
+at = "2s"
+timeout = "30s"
+[expect]
+hit = ["ends-crash == 1", "restarts == 1"]
+others = ["failures == 0"]
+"""
+    result = isolation(text, "--json", "-")
+    report = json.loads(result.stdout)
+    assert result.returncode == 0, report["expectations"]
+    shop = report["ports"][0]
+    assert "request: GET /fault/crash?signal=SEGV" in shop["ends"][0]["details"]
+    status, crash = (fault["strikes"][0] for fault in report["faults"])
+    assert crash["outcome"] in ("closed early", "connection reset")
+    assert status["outcome"] == "status 503"
+    assert status["id"] in [fault["id"] for fault in shop["faults_logged"]]
+
+
 def test_flood_is_counted_apart(isolation):
-    text = ('duration = "3s"\n[port.shop]\n[port.blog]\n[[fault]]\nport = "shop"\n'
-            'flood = "handshakes"\nat = "1s"\nfor = "1s"\nclients = 2\nrate = 40\n'
+    text = (f'duration = "3s"\n{PATIENT}[[fault]]\nport = "shop"\n'
+            'flood = "handshakes"\nat = "1s"\nfor = "1s"\nclients = 2\nrate = 40\ntimeout = "30s"\n'
             '[expect]\nall = ["failures == 0"]\n')
     result = isolation(text, "--json", "-")
     report = json.loads(result.stdout)
@@ -272,18 +319,23 @@ def test_flood_is_counted_apart(isolation):
 
 def test_server_that_runs_is_measured_by_its_log(isolation, server, ports):
     s = server(f'port {ports[0]} {{ respond 200 }}\nport {ports[1]} {{ respond 200 }}')
-    text = (f'duration = "3s"\n[server]\nstart = false\nlog = "{s.log_path}"\n'
+    text = (f'duration = "6s"\n[server]\nstart = false\nlog = "{s.log_path}"\n'
             f'[port.shop]\nport = {ports[0]}\n[port.blog]\nport = {ports[1]}\n'
             '[expect]\nshop = ["restarts == 1", "refused == 0"]\n'
             'blog = ["failures == 0", "restarts == 0"]\n')
     victim = s.workers(ports[0])[ports[0], 1]
-    timer = threading.Timer(2, os.kill, (victim, 9))
-    timer.start()
+
+    def strike():
+        s.wait_log(rf"\[PORT {ports[0]}\] Received GET")
+        os.kill(victim, 9)
+
+    killer = threading.Thread(target=strike)
+    killer.start()
     env_zone, os.environ["TZ"] = os.environ.get("TZ"), "UTC"  # the server's, see harness.Server
     try:
         result = isolation(text)
     finally:
-        timer.join()
+        killer.join()
         os.environ.pop("TZ") if env_zone is None else os.environ.update(TZ=env_zone)
     assert result.returncode == 0, result.stdout + result.stderr
     assert s.process.poll() is None
