@@ -95,8 +95,10 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 		serve(c, &request);
 	else if (n == -EBADMSG || (n == 0 && (events & EPOLLHUP) == 0))
 		channel_abused(c); /* an empty packet looks like an end, as does half of one */
-	else if (n != -EAGAIN)     /* the worker is gone */
+	else if (n == 0 || n == -ECONNRESET) /* the worker is gone */
 		channel_close(c);
+	/* What else there may be, such as a lack of memory, passes: the request waits. A worker
+	 * whose channel is closed has no key for the rest of its life. */
 }
 
 bool channel_add(struct keyholder *k, int fd, const struct ipc_key_channels *whose)
