@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/syslog.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -22,6 +23,7 @@
 #include "base/text.h"
 #include "master/state.h"
 
+#define TURN_RETRY_MS    10
 #define TICKET_KEY_BYTES 64 /* GnuTLS's master key for session tickets */
 
 /* A sealed memory with fresh random bytes: the key under which this port's workers, and no other
@@ -217,6 +219,21 @@ static void say_goodbye(struct master *m)
 		  m->killed, (unsigned long long)m->cut, m->cut == 1 ? "" : "s");
 }
 
+/*
+ * epoll_wait(2) names no error but EINTR and those of a wrong call. Should a kernel have another
+ * one to tell, or somebody in between, everything else is still there: nobody's connection is lost,
+ * and it is tried again, without spinning.
+ */
+static void turn(struct master *m)
+{
+	const struct timespec pause = {.tv_nsec = TURN_RETRY_MS * 1000000L};
+	int error = loop_turn(&m->loop, -1);
+	if (error == -EBADF || error == -EINVAL || error == -EFAULT)
+		fatal(EX_OSERR, "the event loop failed: %s", strerror(-error));
+	if (error < 0)
+		(void)nanosleep(&pause, NULL);
+}
+
 int master_main(const struct conf *conf, const struct master_options *options)
 {
 	struct master m;
@@ -235,9 +252,7 @@ int master_main(const struct conf *conf, const struct master_options *options)
 	ports_start(&m);
 
 	while (!master_is_done(&m)) {
-		int error = loop_turn(&m.loop, -1);
-		if (error < 0)
-			fatal(EX_OSERR, "the event loop failed: %s", strerror(-error));
+		turn(&m);
 		sinks_watch(&m);
 	}
 
