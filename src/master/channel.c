@@ -38,6 +38,7 @@ static void child_ready(struct child *c, const struct sandbox_level *level)
 			return;
 	p->state = PORT_SERVING;
 	p->served = true;
+	p->files.proven = true;
 	master_settle(m);
 }
 

@@ -108,13 +108,21 @@ static void replace_later(struct port *p, uint64_t delay_ms)
 	loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + delay_ms);
 }
 
+/* Files with which the port has served are right: then it is the machine that lacks something,
+ * memory most likely, and that passes. */
+static enum restart_cause cause_in_service(const struct port *p, const struct end *e)
+{
+	enum restart_cause cause = cause_for_restart(e);
+	return cause == RESTART_CONFIG && p->files.proven ? RESTART_DIED : cause;
+}
+
 static void ended_in_service(struct child *c, const struct end *e, const struct report *r)
 {
 	struct port *p = c->port;
 	struct master *m = p->master;
 	char sequel[64], delay_text[NUM_TEXT_MAX];
 	uint64_t delay_ms = 0;
-	const enum restart_cause cause = cause_for_restart(e);
+	const enum restart_cause cause = cause_in_service(p, e);
 	int priority = cause == RESTART_DRAINED ? LOG_NOTICE : LOG_WARNING;
 
 	if (p->state == PORT_PARKED) {

@@ -92,6 +92,7 @@ struct port_files {
 		off_t size;
 		struct timespec time;
 	} marks[2 * PORT_FILES_MAX];
+	bool proven; /* the port has served with them, so they are right */
 };
 
 /* How a child has ended, in words; what is the child's or a client's in it is escaped. */
