@@ -49,5 +49,25 @@ $(BUILD)/bench/bulkhead-local: tests/bench/key_local.c $(MAIN_OBJ) $(BUILD)/libb
 bench: $(BUILD)/bulkhead $(BUILD)/bench/client $(BUILD)/bench/bulkhead-local
 	/usr/bin/env python3 tests/bench/bench.py $(BUILD) $(BENCH)
 
-.PHONY: unit unit-build fuzz bench
+# What the storms are made with (tests/storm/README.md): tools, so never with a sanitizer, and what
+# is preloaded into a server must not bring another one than the server has.
+STORM_BIN := $(BUILD)/storm/load $(BUILD)/storm/slow
+STORM_LIB := $(BUILD)/storm/clock.so $(BUILD)/storm/scarce.so
+STORM_FLAGS = -std=gnu11 -O2 -g $(WARNINGS) -MMD -MP $(shell $(PKG) --cflags gnutls)
+
+$(STORM_BIN): $(BUILD)/storm/%: tests/storm/%.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE $(STORM_FLAGS) -pthread -o $@ $< $(shell $(PKG) --libs gnutls)
+
+$(STORM_LIB): $(BUILD)/storm/%.so: tests/storm/%.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE $(STORM_FLAGS) -fPIC -shared -o $@ $<
+
+storm-build: $(STORM_BIN) $(STORM_LIB)
+
+storm: $(BUILD)/bulkhead storm-build
+	BULKHEAD_BINARY=$(abspath $(BUILD)/bulkhead) /usr/bin/env python3 tests/storm/storm.py $(STORM)
+
+.PHONY: unit unit-build fuzz bench storm storm-build
+-include $(STORM_BIN:=.d) $(STORM_LIB:.so=.d)
 -include $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)

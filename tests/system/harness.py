@@ -15,8 +15,6 @@ import subprocess
 import tempfile
 import time
 
-import pytest
-
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("BULKHEAD_BINARY", TOP / "build" / "bulkhead")).resolve()
 HELLO = b"Hello, world!\n"
@@ -376,11 +374,10 @@ def sanitized():
 
 
 def need_root(*programs):
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    for program in programs:
-        if not have(program):
-            pytest.skip(f"needs {program}")
+    missing = ["root"] if os.geteuid() != 0 else [p for p in programs if not have(p)]
+    if missing:
+        import pytest  # here, since tests/storm uses this file without it
+        pytest.skip(f"needs {missing[0]}")
 
 
 # --- looking into processes --------------------------------------------------------------------
