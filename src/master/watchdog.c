@@ -48,7 +48,8 @@ void watchdog_expired(struct loop *loop, struct loop_timer *timer)
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i].children_count; k++) {
 			struct child *c = &m->ports[i].children[k];
-			if (c->state == CHILD_SERVING || c->state == CHILD_DRAINING)
+			/* Who still starts has no turns, but may be stopped. */
+			if (c->state != CHILD_NONE)
 				look(c, elapsed_ms);
 		}
 	loop_timer_set(loop, timer, loop->now_ms + WATCH_LOOK_MS);

@@ -439,3 +439,23 @@ def test_a_lack_of_memory_at_a_start_is_not_the_configurations_fault(server, por
     s.wait_ready(ports[0], "worker", 2)
     assert get(ports[0]).body == HELLO
     assert "PARKED" not in s.log()
+
+
+def test_a_worker_that_is_stopped_while_it_starts_is_found(server, ports):
+    """Long before the deadline of a start: the port has no other worker meanwhile."""
+    s = server(three(ports[:1], "watchdog 3s\nrestart { backoff 1ms to 1ms; park after 64 in 10ms }\n"))
+    children = pathlib.Path(f"/proc/{s.pid}/task/{s.pid}/children")
+    for _ in range(200):
+        known = set(children.read_text().split())
+        os.kill(s.workers()[ports[0], 1], signal.SIGKILL)
+        end = time.monotonic() + TIMEOUT
+        while not (new := set(children.read_text().split()) - known):
+            assert time.monotonic() < end, s.log()
+        pid = int(new.pop())
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.05)  # what it has said before is read by now
+        if f"(pid {pid}) is ready" not in s.log():
+            break
+        os.kill(pid, signal.SIGCONT)
+    s.wait_log(rf"worker 1 \(pid {pid}\) is stopped; aborting it")
+    assert get(ports[0]).body == HELLO
