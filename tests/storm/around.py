@@ -94,7 +94,7 @@ def fill(path):
 def log(arena):
     """the socket of the log's daemon is full, its reader stopped, its daemon gone: requests go on"""
     path = arena.folder / "log.sock"
-    seconds, figures = arena.seconds(1, 5), {}
+    seconds, figures = arena.seconds(0.5, 5), {}
 
     def phase(name, s):
         with arena.load() as load:

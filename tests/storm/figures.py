@@ -31,7 +31,7 @@ def recovery(arena):
                max_ms=round(max(times), 1), refused=0)
 
 
-@storm("idle")
+@storm("idle", short=False)
 def idle(arena):
     """four ports with nothing to do: how often all processes together wake up"""
     s = arena.four(f"workers 4 {HELLO}")
