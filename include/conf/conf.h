@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "fault/fault.h"
+
 struct conf_where {
 	const char *file; /* owned by the struct conf */
 	unsigned line;    /* from 1; 0: the file as a whole, or "command line" */
@@ -31,7 +33,7 @@ typedef void conf_report_fn(void *arg, enum conf_severity, const struct conf_whe
 
 enum conf_access { CONF_ACCESS_OFF, CONF_ACCESS_ON, CONF_ACCESS_ERRORS };
 enum conf_parked { CONF_PARKED_REFUSE, CONF_PARKED_QUEUE };
-enum conf_handler { CONF_RESPOND, CONF_ECHO };
+enum conf_handler { CONF_RESPOND, CONF_ECHO, CONF_FAULT_CONTROL };
 enum conf_chroot { CONF_CHROOT_DEFAULT, CONF_CHROOT_OFF, CONF_CHROOT_PATH };
 
 /* Where records go. None set: chosen at start (bulkhead(8), LOGGING). */
@@ -88,6 +90,9 @@ struct conf_location {
 	char *type; /* never NULL; meaningless where the status takes no body */
 	struct conf_header *headers;
 	size_t headers_count;
+	struct fault *faults; /* that requests to it may meet, in their order; none with
+				 CONF_FAULT_CONTROL */
+	size_t faults_count;
 	struct conf_where where;
 };
 
@@ -113,10 +118,12 @@ struct conf_port {
 	size_t certificates_count;
 	struct conf_location *locations; /* longest path first; never empty */
 	size_t locations_count;
+	bool faults; /* one of them has faults, or is where faults are asked for */
 	struct conf_where where;
 };
 
 struct conf {
+	bool faults; /* "faults enabled": without it no port has any */
 	bool strict; /* what cannot be confined in full does not serve */
 	struct conf_log log;
 	uint64_t drain_ms;

@@ -257,6 +257,7 @@ void conf_check(struct conf_parser *p)
 		struct conf_port_draft *draft = p->ports[i];
 		inherit(p, draft);
 		default_address(p, &draft->port);
+		conf_faults_check(p, draft);
 		finish_locations(p, draft);
 		check_port(p, draft);
 		ports[i] = draft->port;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/text.h"
 #include "parser.h"
 
 /* All but printable ASCII becomes an escape, so a terminal shows what is there. */
@@ -71,6 +72,8 @@ static void dump_global(const struct conf *conf, FILE *out)
 	}
 	put_duration(out, "drain ", conf->drain_ms);
 	fputc('\n', out);
+	if (conf->faults)
+		fputs("faults enabled\n", out);
 }
 
 static const char *access_name(enum conf_access access)
@@ -155,16 +158,30 @@ static void dump_respond(const struct conf_location *location, FILE *out)
 	fputc('\n', out);
 }
 
+static void dump_fault(const struct fault *f, FILE *out)
+{
+	char line[512]; /* longer than any description: fuzz_fault sees to that */
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	fault_describe(f, &t);
+	(void)fprintf(out, "\t\tfault %s\n", line);
+}
+
 static void dump_location(const struct conf_location *location, FILE *out)
 {
 	put(out, "\tlocation ", location->path);
 	fputs(" {\n", out);
+	for (size_t i = 0; i < location->faults_count; i++)
+		dump_fault(&location->faults[i], out);
 	switch (location->handler) {
 	case CONF_RESPOND:
 		dump_respond(location, out);
 		break;
 	case CONF_ECHO:
 		fputs("\t\techo\n", out);
+		break;
+	case CONF_FAULT_CONTROL:
+		fputs("\t\tfault control\n", out);
 		break;
 	}
 	fputs("\t}\n", out);

@@ -1,6 +1,6 @@
 /*
- * The statements of the top level alone: privileges, drain, log. Runs in the master and in every
- * child. Must never look anything up on the system: a socket's path is kept as it is.
+ * The statements of the top level alone: privileges, drain, faults, log. Runs in the master and in
+ * every child. Must never look anything up on the system: a socket's path is kept as it is.
  */
 #include <string.h>
 #include <syslog.h>
@@ -32,6 +32,12 @@ void conf_set_privileges(struct conf_parser *p, int token, const struct conf_whe
 {
 	(void)conf_once(p, T_PRIVILEGES, where);
 	p->tree->conf.strict = token == T_STRICT;
+}
+
+void conf_set_faults(struct conf_parser *p, const struct conf_where *where)
+{
+	(void)conf_once(p, T_FAULTS, where);
+	p->tree->conf.faults = true;
 }
 
 void conf_set_drain(struct conf_parser *p, const struct conf_value *value,

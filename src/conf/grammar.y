@@ -50,6 +50,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token ACCESS "access" AFTER "after" AUTO "auto" BACKOFF "backoff" BODY "body"
 %token BODY_TIMEOUT "body-timeout" CERTIFICATE "certificate" CHROOT "chroot"
 %token CONNECTIONS "connections" CONSOLE "console" CORE "core" DRAIN "drain" ECHO "echo"
+%token CONTROL "control" ENABLED "enabled" FAULT "fault" FAULTS "faults"
 %token ERRORS "errors" FACILITY "facility" GROUP "group" HANDSHAKE_TIMEOUT "handshake-timeout"
 %token HEAD "head" HEAD_TIMEOUT "head-timeout" HEADER "header" IDLE "idle" IN "in"
 %token INCLUDE "include" JOURNAL "journal" KEY "key" KEYHOLDERS "keyholders" LENIENT "lenient"
@@ -77,6 +78,7 @@ top_item:
 |	setting
 |	"privileges" privileges		{ conf_set_privileges(p, $2.token, &@1); }
 |	"drain" WORD			{ conf_set_drain(p, &$2, &@1, &@2); }
+|	"faults" "enabled"		{ conf_set_faults(p, &@1); }
 |	"log" "to" sink
 |	port port_items "}"		{ conf_port_close(p); }
 ;
@@ -222,7 +224,22 @@ location_item:
 |	mistake
 |	include location_items include_end
 |	handler
+|	"fault" "control"		{ conf_handler_fault_control(p, &@1); }
+|	fault
 ;
+
+/* Kinds, names and values are the catalogue's (fault/fault.h), some of which are words of the
+ * language as well: tests/unit/test_conf.c goes through all of them. */
+fault:
+	"fault" fault_kind		{ conf_fault(p, &$2, &@1, &@2); }
+|	fault fault_name fault_value	{ conf_fault_parameter(p, &$2, &$3, &@2); }
+;
+
+fault_kind: WORD | "certificate" ;
+
+fault_name: WORD | "after" ;
+
+fault_value: WORD | STRING | "after" | "header" ;
 
 handler:
 	"echo"				{ conf_handler_echo(p, &@1); }

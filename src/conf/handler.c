@@ -1,6 +1,7 @@
 /*
- * What a location serves: echo and respond. Runs in the master and in the child whose port it is.
- * Must never let a header through that the server makes itself, or that could split a response.
+ * What a location serves: echo, respond, and where faults are asked for. Runs in the master and in
+ * the child whose port it is. Must never let a header through that the server makes itself, or that
+ * could split a response.
  */
 #include <string.h>
 #include <strings.h>
@@ -9,24 +10,26 @@
 
 #define DEFAULT_TYPE "text/plain; charset=utf-8"
 #define FIELD_MAX    4096
+#define NO_FAULT     "no fault\n"
 
 /* Where the handler goes: the open location, else "/" of the port. A second handler of a location
  * goes nowhere that counts, but its options are checked. */
 static struct conf_location *begin(struct conf_parser *p, enum conf_handler handler,
 				   const struct conf_where *where)
 {
-	struct conf_location *location = p->location;
+	struct conf_location_draft *draft = p->location;
 	char place[CONF_PLACE_MAX];
 	if (conf_block_top(p)->kind == CONF_BLOCK_PORT) {
-		location = conf_location_add(p, conf_copy(p, "/", 1), where);
+		draft = conf_location_add(p, conf_copy(p, "/", 1), where);
 	} else if (p->location_served) {
 		conf_error(p, where, "the location has its handler already, at %s",
 			   conf_place(&p->handler_where, where, place));
-		location = conf_alloc(p, sizeof(*location));
+		draft = conf_alloc(p, sizeof(*draft));
 	} else {
 		p->location_served = true;
 		p->handler_where = *where;
 	}
+	struct conf_location *location = draft != NULL ? &draft->location : NULL;
 	p->handler = location;
 	p->type_given = false;
 	p->headers_bytes = 0;
@@ -38,6 +41,22 @@ static struct conf_location *begin(struct conf_parser *p, enum conf_handler hand
 void conf_handler_echo(struct conf_parser *p, const struct conf_where *where)
 {
 	(void)begin(p, CONF_ECHO, where);
+}
+
+void conf_handler_fault_control(struct conf_parser *p, const struct conf_where *where)
+{
+	(void)begin(p, CONF_FAULT_CONTROL, where);
+	if (p->location != NULL && p->location->fault_where.line == 0)
+		p->location->fault_where = *where;
+}
+
+void conf_handler_default(struct conf_parser *p)
+{
+	static const struct conf_value status = {.data = "200", .len = 3};
+	static const struct conf_value body = {.data = NO_FAULT, .len = sizeof(NO_FAULT) - 1};
+	const struct conf_where *where = &p->location->fault_where;
+	conf_handler_respond(p, &status, where, where);
+	conf_respond_body(p, &body, where);
 }
 
 void conf_handler_respond(struct conf_parser *p, const struct conf_value *status,

@@ -37,6 +37,7 @@
 #define CONF_WORKERS_MAX       64
 #define CONF_KEYHOLDERS_MAX    64
 #define CONF_WATCHDOG_MIN      3000 /* a loop waits 2 s for a signature, at the most */
+#define CONF_FAULTS_MAX        64   /* of a location */
 #define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker lives on less */
 
 /* --- memory: tree.c --------------------------------------------------------------------------- */
@@ -174,6 +175,7 @@ struct conf_scope {
 
 struct conf_location_draft {
 	struct conf_location location;
+	struct conf_where fault_where; /* of its first fault; line 0: none */
 	size_t sequence;
 };
 
@@ -226,10 +228,10 @@ struct conf_parser {
 	/* statements */
 	struct conf_block blocks[CONF_BLOCKS_MAX]; /* the first is the top level */
 	struct conf_scope top;
-	struct conf_scope *scope;       /* of the innermost port, else top */
-	struct conf_port_draft *port;   /* NULL outside of any */
-	struct conf_location *location; /* the block that is open; NULL: none */
-	struct conf_location *handler;  /* what body, type and header go to */
+	struct conf_scope *scope;             /* of the innermost port, else top */
+	struct conf_port_draft *port;         /* NULL outside of any */
+	struct conf_location_draft *location; /* the block that is open; NULL: none */
+	struct conf_location *handler;        /* what body, type and header go to */
 	struct conf_where handler_where;
 	size_t headers_bytes;
 	const char *certificate; /* without its key yet; NULL: none */
@@ -240,6 +242,8 @@ struct conf_parser {
 	bool top_damaged;
 	bool location_damaged;
 	bool location_served; /* it has its handler */
+	struct fault *fault;  /* what parameters go to; NULL: nothing that counts */
+	struct conf_where fault_where;
 	bool type_given;
 	bool log_facility_given, log_path_given;
 
@@ -302,6 +306,7 @@ struct conf_block *conf_block_top(struct conf_parser *p); /* the innermost */
 void conf_block_close(struct conf_parser *p);
 
 /* global.c */
+void conf_set_faults(struct conf_parser *p, const struct conf_where *where);
 void conf_set_privileges(struct conf_parser *p, int token, const struct conf_where *where);
 void conf_set_drain(struct conf_parser *p, const struct conf_value *,
 		    const struct conf_where *where, const struct conf_where *at);
@@ -351,10 +356,12 @@ void conf_location_open(struct conf_parser *p, const struct conf_value *,
 			const struct conf_where *where, const struct conf_where *at);
 void conf_location_close(struct conf_parser *p);
 /* A location of the port that is open: "/" for the port's own handler. */
-struct conf_location *conf_location_add(struct conf_parser *p, char *path,
-					const struct conf_where *where);
+struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
+					      const struct conf_where *where);
 
 /* handler.c */
+void conf_handler_fault_control(struct conf_parser *p, const struct conf_where *where);
+void conf_handler_default(struct conf_parser *p); /* of a location that has faults alone */
 void conf_handler_echo(struct conf_parser *p, const struct conf_where *where);
 void conf_handler_respond(struct conf_parser *p, const struct conf_value *status,
 			  const struct conf_where *where, const struct conf_where *at);
@@ -365,6 +372,15 @@ void conf_respond_type(struct conf_parser *p, const struct conf_value *,
 void conf_respond_header(struct conf_parser *p, const struct conf_value *name,
 			 const struct conf_value *value, const struct conf_where *at,
 			 const struct conf_where *at2);
+
+/* fault.c */
+void conf_fault(struct conf_parser *p, const struct conf_value *kind,
+		const struct conf_where *where, const struct conf_where *at);
+void conf_fault_parameter(struct conf_parser *p, const struct conf_value *name,
+			  const struct conf_value *value, const struct conf_where *at);
+void conf_fault_end(struct conf_parser *p); /* what the last one contradicts is told */
+/* With all limits known: sets port.faults, and tells what may not be. */
+void conf_faults_check(struct conf_parser *p, struct conf_port_draft *);
 
 /* include.c */
 void conf_include(struct conf_parser *p, const struct conf_value *, const struct conf_where *where,

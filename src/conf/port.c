@@ -149,8 +149,8 @@ static bool check_path(struct conf_parser *p, const struct conf_value *path,
 	return false;
 }
 
-struct conf_location *conf_location_add(struct conf_parser *p, char *path,
-					const struct conf_where *where)
+struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
+					      const struct conf_where *where)
 {
 	struct conf_port_draft *port = p->port;
 	if (port->locations_count == CONF_LOCATIONS_MAX) {
@@ -167,7 +167,7 @@ struct conf_location *conf_location_add(struct conf_parser *p, char *path,
 	*draft = (struct conf_location_draft){.sequence = port->locations_count++};
 	draft->location.path = path;
 	draft->location.where = *where;
-	return &draft->location;
+	return draft;
 }
 
 /* "/a" and "/a/" are the same location: a path stands for whole segments. A bad path becomes "":
@@ -182,11 +182,15 @@ void conf_location_open(struct conf_parser *p, const struct conf_value *value,
 	p->location = conf_location_add(p, conf_copy(p, value->data, len), where);
 	p->location_damaged = false;
 	p->location_served = false;
+	p->fault = NULL;
 }
 
 void conf_location_close(struct conf_parser *p)
 {
-	if (!p->location_served && !p->location_damaged)
+	conf_fault_end(p);
+	if (!p->location_served && p->location != NULL && p->location->fault_where.line != 0)
+		conf_handler_default(p);
+	else if (!p->location_served && !p->location_damaged)
 		conf_error(p, &conf_block_top(p)->where,
 			   "the location serves nothing: give it `respond` or `echo`");
 	p->location = NULL;

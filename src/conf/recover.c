@@ -76,6 +76,10 @@ static const char *value_meaning(int previous)
 		return "a status such as 200";
 	case T_FACILITY:
 		return "a facility such as daemon";
+	case T_FAULT:
+		return "a fault such as crash";
+	case T_WORD: /* a parameter of a fault */
+		return "its value";
 	default:
 		return "a duration such as 10s";
 	}
@@ -103,6 +107,9 @@ static const char *string_meaning(int previous)
 		return "a header name in quotes";
 	case T_STRING:
 		return "a header value in quotes";
+	case T_WORD: /* a fault's parameter takes either */
+	case T_AFTER:
+		return "a string";
 	default:
 		return "a body in quotes";
 	}

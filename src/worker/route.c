@@ -37,6 +37,8 @@ static int route_init(struct route *r, const struct conf_location *l)
 	case CONF_ECHO:
 		r->location = (struct http_location){&handler_echo, NULL};
 		return 0;
+	case CONF_FAULT_CONTROL:
+		break;
 	}
 	return -EINVAL;
 }

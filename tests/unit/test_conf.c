@@ -399,6 +399,74 @@ static void options_override(void **state)
 		   "0:0 a certificate and a key go together: give both or none\n");
 }
 
+static void faults_are_rules_of_a_location(void **state)
+{
+	(void)state;
+	struct conf *conf =
+	    parse(TLS "port 1 { location \"/a\" { fault crash signal KILL\n"
+		      "	probability 0.01 seed 7 respond 201 fault drip rate 5 }\n"
+		      "location \"/b\" { fault control } } port 2 { echo }\n"
+		      "port 3 { limits { memory 64M } location \"/\" { fault leak-memory } }\n"
+		      "faults enabled");
+	assert_true(conf->faults);
+	assert_true(conf->ports[0].faults && !conf->ports[1].faults && conf->ports[2].faults);
+	const struct conf_location *l = &conf->ports[0].locations[0];
+	assert_int_equal(l->handler, CONF_RESPOND);
+	assert_int_equal(l->status, 201);
+	assert_int_equal(l->faults_count, 2);
+	assert_int_equal(l->faults[0].kind, FAULT_CRASH);
+	assert_int_equal(l->faults[0].probability, 10000);
+	assert_int_equal(l->faults[1].rate, 5);
+	assert_int_equal(conf->ports[0].locations[1].handler, CONF_FAULT_CONTROL);
+	l = &conf->ports[2].locations[0]; /* no handler of its own */
+	assert_int_equal(l->handler, CONF_RESPOND);
+	assert_int_equal(l->status, 200);
+	assert_string_equal(l->body, "no fault\n");
+
+	char *text = dump(conf, &conf->ports[0]); /* what its children see */
+	assert_non_null(strstr(text, "\ndrain 10s\nfaults enabled\nport 1 {\n"));
+	assert_non_null(strstr(text, "	location \"/a\" {\n"
+				     "		fault crash when before how signal signal KILL "
+				     "probability 0.01 seed 7\n"
+				     "		fault drip bytes 100 rate 5\n"
+				     "		respond 201 type"));
+	assert_non_null(strstr(text, "	location \"/b\" {\n		fault control\n	}\n"));
+	free(text);
+	conf_free(conf);
+}
+
+/* Every word of the catalogue, some of which mean something else elsewhere. */
+static void every_fault_can_be_configured(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < FAULT_KINDS; k++) {
+		const char *kind = fault_info((enum fault_kind)k)->name;
+		const struct fault_parameter *p;
+		for (size_t i = 0; (p = fault_parameter((enum fault_kind)k, i)) != NULL; i++) {
+			for (size_t c = 0; c == 0 || (p->choices != NULL && p->choices[c] != NULL);
+			     c++) {
+				char *text = NULL;
+				assert_true(
+				    asprintf(
+					&text,
+					TLS "faults enabled limits { memory 64M } port 1 { "
+					    "location \"/\" { fault %s %s %s echo fault %s } }",
+					kind, p->name,
+					p->choices != NULL ? p->choices[c] : p->preset, kind) > 0);
+				struct conf *conf = parse(text);
+				const struct conf_location *l = &conf->ports[0].locations[0];
+				assert_int_equal(l->handler, CONF_ECHO);
+				assert_int_equal(l->faults_count, 2);
+				assert_int_equal(l->faults[0].kind, k);
+				assert_int_equal(l->faults[0].given, 1U << i);
+				assert_int_equal(l->faults[1].given, 0);
+				conf_free(conf);
+				free(text);
+			}
+		}
+	}
+}
+
 static void threads_need_a_build(void **state)
 {
 	(void)state;
@@ -688,6 +756,40 @@ static void responses_are_checked(void **state)
 		 "11:38 a header value cannot begin or end with a blank\n");
 }
 
+static void faults_are_checked(void **state)
+{
+	(void)state;
+	told_tls(
+	    "port 1 { location \"/\" { echo\nfault crash } location \"/f\" {\nfault control } }",
+	    "3:1 `fault` takes a configuration that says `faults enabled` at the top level\n"
+	    "4:1 `fault` takes a configuration that says `faults enabled` at the top level\n");
+	told_tls("faults enabled port 1 { location \"/\" {\nfault crsh when after\n"
+		 "fault abort whn after fault abort when\n\"aft\\ner\"\n"
+		 "fault abort when after when after\nfault truncate bytes 5 after 5\n} }",
+		 "3:7 there is no fault `crsh`; there are crash, abort, exit, stop, hang, "
+		 "leak-memory, leak-descriptors, reset, truncate, drip, delay, status, malformed, "
+		 "handshake, certificate, violation or keyholder\n"
+		 "4:13 the fault abort has no `whn`; it takes when, probability or seed\n"
+		 "4:35 `aft\\ner` is not allowed for when; it can be before, after-head, during or "
+		 "after\n"
+		 "6:24 `when` is given twice\n"
+		 "7:1 a response is truncated after fewer bytes than it has: `after` is to be less "
+		 "than `bytes`\n");
+	told_tls("faults enabled port 1 { location \"/\" {\nfault control fault stop }\n"
+		 "location \"/a\" { fault control\necho }\n"
+		 "location \"/b\" {\nfault leak-memory } }",
+		 "3:1 `fault control` stands alone in its location\n"
+		 "5:1 the location has its handler already, at line 4\n"
+		 "7:1 `fault leak-memory` takes a limit: `limits { memory 256M }`\n");
+	told_tls("faults enabled faults enabled\nport 1 { echo\nfault stop\nfaults enabled }\n"
+		 "port 2 { location \"/\" { fault\n} location \"/a\" { fault stop when } }",
+		 "2:16 duplicate `faults`; the first one is at line 2\n"
+		 "4:1 `fault` cannot stand in a port block; it belongs in a location block\n"
+		 "5:1 `faults` cannot stand in a port block; it belongs at the top level\n"
+		 "7:1 expected a fault such as crash, `certificate` or `control`, found `}`\n"
+		 "7:35 expected its value, a string, `after` or `header`, found `}`\n");
+}
+
 static void duplicates_are_told(void **state)
 {
 	(void)state;
@@ -774,7 +876,7 @@ static void what_was_expected_is_told(void **state)
 	    "6:6 expected a port number, found the string \"80\"\n"
 	    "7:6 expected a port number, found `{`\n"
 	    "8:5 expected `to`, found `syslog`\n"
-	    "9:1 expected one of `access`, `chroot`, `drain`, `group`, `include`, `key`, "
+	    "9:1 expected one of `access`, `chroot`, `drain`, `faults`, `group`, `include`, `key`, "
 	    "`keyholders`, `limits`, `log`, `port`, `privileges`, `restart`, `tls`, `user`, "
 	    "`watchdog` or "
 	    "`workers`, found `1`\n"
@@ -974,8 +1076,9 @@ static void messages_are_bounded(void **state)
 	    "x",
 	    "3:1 unknown word "
 	    "`\\001\\033[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...`; expected one of "
-	    "`access`, `chroot`, `drain`, `group`, `include`, `key`, `keyholders`, `limits`, "
-	    "`log`, `port`, `privileges`, `restart`, `tls`, `user`, `watchdog` or `workers`\n");
+	    "`access`, `chroot`, `drain`, `faults`, `group`, `include`, `key`, `keyholders`, "
+	    "`limits`, `log`, `port`, `privileges`, `restart`, `tls`, `user`, `watchdog` or "
+	    "`workers`\n");
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -1226,6 +1329,8 @@ int main(void)
 	    cmocka_unit_test(addresses_have_one_form),
 	    cmocka_unit_test(locations_are_sorted_and_trimmed),
 	    cmocka_unit_test(options_override),
+	    cmocka_unit_test(faults_are_rules_of_a_location),
+	    cmocka_unit_test(every_fault_can_be_configured),
 	    cmocka_unit_test(threads_need_a_build),
 	    cmocka_unit_test(dump_parses_to_itself),
 	    cmocka_unit_test(dump_is_canonical),
@@ -1237,6 +1342,7 @@ int main(void)
 	    cmocka_unit_test(addresses_are_checked),
 	    cmocka_unit_test(locations_are_checked),
 	    cmocka_unit_test(responses_are_checked),
+	    cmocka_unit_test(faults_are_checked),
 	    cmocka_unit_test(duplicates_are_told),
 	    cmocka_unit_test(socket_paths_are_bounded),
 	    cmocka_unit_test(misspelt_words_are_recognised),

@@ -1,0 +1,86 @@
+/*
+ * The statement fault. Runs in the master and in the child whose port it is. Must never let a port
+ * have a fault in a configuration that does not say `faults enabled`.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "parser.h"
+
+void conf_fault(struct conf_parser *p, const struct conf_value *kind,
+		const struct conf_where *where, const struct conf_where *at)
+{
+	struct conf_location_draft *draft = p->location;
+	struct fault fault;
+	struct err err;
+	conf_fault_end(p);
+	if (draft == NULL)
+		return;
+	if (draft->fault_where.line == 0)
+		draft->fault_where = *where;
+	if (fault_begin(&fault, kind->data, kind->len, &err) < 0) {
+		if (!kind->broken)
+			conf_error(p, at, "%s", err.text);
+		return;
+	}
+	struct conf_location *location = &draft->location;
+	if (location->faults_count == CONF_FAULTS_MAX) {
+		conf_error(p, where, "a location has at most %d faults", CONF_FAULTS_MAX);
+		return;
+	}
+	struct fault *faults =
+	    conf_grow(p, location->faults, location->faults_count, sizeof(*faults));
+	if (faults == NULL)
+		return;
+	location->faults = faults;
+	p->fault = &faults[location->faults_count++];
+	p->fault_where = *where;
+	*p->fault = fault;
+}
+
+void conf_fault_parameter(struct conf_parser *p, const struct conf_value *name,
+			  const struct conf_value *value, const struct conf_where *at)
+{
+	struct err err;
+	if (p->fault == NULL || name->broken || value->broken)
+		return;
+	if (fault_set(p->fault, name->data, name->len, value->data, value->len, &err) < 0)
+		conf_error(p, at, "%s", err.text);
+}
+
+void conf_fault_end(struct conf_parser *p)
+{
+	struct err err;
+	if (p->fault != NULL && fault_check(p->fault, &err) < 0)
+		conf_error(p, &p->fault_where, "%s", err.text);
+	p->fault = NULL;
+}
+
+static bool leaks_memory(const struct conf_location *location)
+{
+	for (size_t i = 0; i < location->faults_count; i++)
+		if (location->faults[i].kind == FAULT_LEAK_MEMORY)
+			return true;
+	return false;
+}
+
+void conf_faults_check(struct conf_parser *p, struct conf_port_draft *port)
+{
+	for (size_t i = 0; i < port->locations_count; i++) {
+		const struct conf_location_draft *draft = &port->locations[i];
+		const struct conf_where *where = &draft->fault_where;
+		if (where->line == 0)
+			continue;
+		port->port.faults = true;
+		if (!p->tree->conf.faults)
+			conf_error(p, where,
+				   "`fault` takes a configuration that says `faults enabled` at "
+				   "the top level");
+		if (draft->location.handler == CONF_FAULT_CONTROL &&
+		    draft->location.faults_count > 0)
+			conf_error(p, where, "`fault control` stands alone in its location");
+		if (leaks_memory(&draft->location) && port->port.limits.memory_bytes == 0)
+			conf_error(p, where,
+				   "`fault leak-memory` takes a limit: `limits { memory 256M }`");
+	}
+}
