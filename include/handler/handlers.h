@@ -10,8 +10,9 @@
 
 #include "http/exchange.h"
 
-/* A fixed response. config: struct respond. */
+/* A fixed response. config: struct respond. The second one answers every method with it. */
 extern const struct handler handler_respond;
+extern const struct handler handler_respond_any;
 
 struct respond {
 	unsigned status;

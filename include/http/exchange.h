@@ -27,6 +27,7 @@
 #include "http/request.h"
 
 struct exchange;
+struct fault_loop;
 struct text;
 
 #define HANDLER_STATE_MAX   128 /* bytes a handler may keep in the exchange itself */
@@ -116,6 +117,7 @@ struct http_loop {
 	/* A handler that had nothing to give (GIVE_LATER) has something now. */
 	void (*wake)(void *connection);
 	void *route_arg;
+	struct fault_loop *faults; /* for the handlers of ports that have some, else NULL */
 
 	struct exchange *free; /* the free list; http's */
 	unsigned free_count;
@@ -164,6 +166,12 @@ void exchange_respond(struct exchange *, unsigned status, uint64_t length, const
  * handler's own functions; inside of them it only reopens take(), since the connection goes on to
  * pull anyway. */
 void exchange_wake(struct exchange *);
+
+/* Gives an exchange that has begun, and to which nobody has responded, to another handler, which
+ * begins now: as if the location had been the other's, 405 and OPTIONS included. What the handler
+ * kept in the state is gone. Only the request's body is not offered again: take() is to have had
+ * no room, and the other's take_end() is the caller's to call where the request is over. */
+void exchange_hand_on(struct exchange *, const struct http_location *);
 
 /* The reason phrase of a status ("Not Found"); "Unknown" for those without one. */
 const char *http_reason(unsigned status);

@@ -28,6 +28,7 @@ enum ipc_type {
 	IPC_KEY_ABUSED, /* keyholder → master: struct ipc_key_channels; it has closed one of them */
 	IPC_PING,       /* master → keyholder: are you there? */
 	IPC_PONG,       /* keyholder → master */
+	IPC_FAULT, /* worker → master → keyholders: struct ipc_fault; of a port that has faults */
 	IPC_TYPES
 };
 
@@ -88,6 +89,12 @@ struct ipc_start {
 struct ipc_key_channels {
 	uint32_t worker;     /* from 1 */
 	uint32_t generation; /* which process of that number */
+};
+
+/* What a keyholder is to do wrong. */
+struct ipc_fault {
+	uint32_t how;   /* enum fault_keyholder (fault/fault.h) */
+	uint32_t count; /* answers, where how is about answers */
 };
 
 /* Makes a channel: both ends close on exec and do not block. 0 or -errno. */

@@ -12,6 +12,7 @@
 #ifndef TLS_CONTEXT_H
 #define TLS_CONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,13 @@ struct tls_context_options {
  */
 int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls_context_options *,
 		    struct tls_context **ret, size_t *ret_pair, struct err *);
+/*
+ * A context whose certificate no client should take: for name alone, made just now with a key of
+ * its own that is in this process and signs for nobody else; expired or not. Tickets of other
+ * contexts are not taken, so that it is always shown. 0, or -1 and a sentence.
+ */
+int tls_context_new_false(const struct tls_policy *, const char *name, bool expired,
+			  struct tls_context **ret, struct err *);
 void tls_context_free(struct tls_context *);
 
 #endif

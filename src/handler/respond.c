@@ -34,3 +34,10 @@ const struct handler handler_respond = {
     .take_end = respond_take_end,
     .give = respond_give,
 };
+
+const struct handler handler_respond_any = {
+    .name = "respond",
+    .methods = UINT32_MAX,
+    .take_end = respond_take_end,
+    .give = respond_give,
+};

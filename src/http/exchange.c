@@ -84,6 +84,23 @@ void exchange_respond(struct exchange *ex, unsigned status, uint64_t length, con
 		ex->loop->wake(ex->connection);
 }
 
+void exchange_hand_on(struct exchange *ex, const struct http_location *to)
+{
+	const struct handler *handler = to->handler;
+	memset(ex->state, 0, sizeof(ex->state));
+	if (handler->methods & HTTP_METHOD_BIT(ex->request.method)) {
+		ex->handler = handler;
+		ex->config = to->config;
+		if (handler->begin != NULL)
+			handler->begin(ex);
+		return;
+	}
+	status_serve(ex, ex->request.method == HTTP_OPTIONS ? 204 : 405,
+		     handler->methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
+	if (ex->request.expect_continue && ex->request.framing != HTTP_BODY_NONE)
+		status_respond_now(ex); /* whether a body comes cannot be told */
+}
+
 void exchange_wake(struct exchange *ex)
 {
 	ex->take_blocked = false;

@@ -38,6 +38,7 @@ const struct ipc_permit ipc_from_worker[IPC_TYPES] = {
     [IPC_FAILED] = TEXT,
     [IPC_LOG_BROKEN] = NOTHING,
     [IPC_KEY_SILENT] = NOTHING,
+    [IPC_FAULT] = EXACTLY(struct ipc_fault, 0, 0),
 };
 
 const struct ipc_permit ipc_from_keyholder[IPC_TYPES] = {
@@ -60,6 +61,7 @@ const struct ipc_permit ipc_to_keyholder[IPC_TYPES] = {
     [IPC_DRAIN] = NOTHING,
     [IPC_KEY_CHANNELS] = EXACTLY(struct ipc_key_channels, 1, IPC_FDS_MAX),
     [IPC_PING] = NOTHING,
+    [IPC_FAULT] = EXACTLY(struct ipc_fault, 0, 0),
 };
 
 int ipc_channel(int ret_fds[2])

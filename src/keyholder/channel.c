@@ -10,6 +10,7 @@
 #include <sys/syslog.h>
 
 #include "base/fd.h"
+#include "fault.h"
 
 #define REFUSALS_LOG_MS 10000 /* between two complaints about one channel */
 
@@ -80,6 +81,10 @@ static void serve(struct channel *c, const struct ipc_key_request *request)
 		refused(c, why);
 	else
 		ipc_slot_add(&k->role->slots[0].counters.signatures, 1);
+	if (k->garbage > 0) {
+		keyholder_fault_answer(k, c->io.fd, &answer);
+		return;
+	}
 	/* Whoever asks and does not read gets no answer. */
 	(void)ipc_key_answer(c->io.fd, &answer);
 }

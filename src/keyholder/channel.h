@@ -18,6 +18,7 @@ struct keyholder {
 	struct loop loop;
 	struct keyring keys;
 	struct channel_list channels;
+	uint64_t garbage;           /* so many more answers are none: a fault on purpose */
 	struct loop_timer log_tick; /* while a sink is broken or has drops to tell */
 	bool ended;
 };

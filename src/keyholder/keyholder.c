@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "channel.h"
+#include "fault.h"
 #include "tls/key.h"
 
 #define DESCRIPTORS_OWN 32 /* beside the channels, twice: the old ones may go later */
@@ -42,6 +43,7 @@ static void told(struct role *r, struct ipc_message *m)
 {
 	struct keyholder *k = (struct keyholder *)r->user;
 	struct ipc_key_channels who;
+	struct ipc_fault fault;
 	switch (m->type) {
 	case IPC_DRAIN:
 		k->ended = true;
@@ -60,6 +62,10 @@ static void told(struct role *r, struct ipc_message *m)
 			}
 			m->fds[i] = -1;
 		}
+		break;
+	case IPC_FAULT:
+		memcpy(&fault, m->payload, sizeof(fault));
+		keyholder_fault(k, &fault);
 		break;
 	default: /* not permitted to come here */
 		break;

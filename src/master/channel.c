@@ -74,11 +74,22 @@ static void channel_give_up(struct child *c)
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + CLOSED_TIMEOUT_MS);
 }
 
+/* A worker of a port that has no faults and still asks for one is not the program it was. */
+static void fault_asked(const struct child *c, const struct ipc_fault *fault)
+{
+	if (!c->port->conf->faults) {
+		child_log(c, LOG_ERR, "asked for a fault, which its port has none of");
+		return;
+	}
+	keyholders_fault(c->port, fault);
+}
+
 static void message_take(struct child *c, struct ipc_message *message)
 {
 	struct text text;
 	struct sandbox_level level;
 	struct ipc_key_channels who;
+	struct ipc_fault fault;
 	switch (message->type) {
 	case IPC_READY:
 		memcpy(&level, message->payload, sizeof(level));
@@ -96,6 +107,10 @@ static void message_take(struct child *c, struct ipc_message *message)
 		break;
 	case IPC_KEY_SILENT:
 		keyholders_ping(c->port);
+		break;
+	case IPC_FAULT:
+		memcpy(&fault, message->payload, sizeof(fault));
+		fault_asked(c, &fault);
 		break;
 	case IPC_PONG:
 		if (c->state == CHILD_SERVING)

@@ -118,6 +118,14 @@ void keyholders_ping(struct port *p)
 	}
 }
 
+void keyholders_fault(const struct port *p, const struct ipc_fault *fault)
+{
+	for (unsigned i = 0; i < p->keyholders; i++)
+		if (p->children[i].state == CHILD_SERVING && p->children[i].channel.fd >= 0)
+			(void)ipc_send(p->children[i].channel.fd, IPC_FAULT, fault, sizeof(*fault),
+				       NULL, 0);
+}
+
 bool keyholders_ready(const struct port *p)
 {
 	for (unsigned i = 0; i < p->keyholders; i++)

@@ -202,7 +202,8 @@ void keyholders_tell(const struct child *worker);   /* hands this worker's chann
 void keyholder_tell_all(struct child *);            /* hands all workers' to this keyholder */
 void keyholder_lost(const struct child *keyholder); /* what was under way is asked again */
 void keyholders_ping(struct port *);                /* those that do not answer are killed */
-void keyholders_dismiss(struct port *);             /* ends them if no worker is left */
+void keyholders_fault(const struct port *, const struct ipc_fault *); /* they are to have it */
+void keyholders_dismiss(struct port *); /* ends them if no worker is left */
 bool keyholders_ready(const struct port *);
 
 /* environment.c: what of the environment children get. NULL: no memory. */

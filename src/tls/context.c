@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "selfsigned.h"
 #include "tls/context_private.h"
 #include "tls/key.h"
 
 #define CERTIFICATE_FILE_MAX (1 << 20)
+#define DAY_SEC              86400L
 
 /* What a handshake costs is mostly the key exchange and the hash of its transcript: X25519 first
  * saves a third of a full one, and SHA-256, which comes with AES-128, has instructions where
@@ -279,6 +281,45 @@ int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls
 fail:
 	tls_context_free(c);
 	return -1;
+}
+
+static int false_fill(struct tls_context *c, const char *name, bool expired)
+{
+	time_t now = time(NULL);
+	const struct selfsigned wanted = {.subject = name,
+					  .names = {name},
+					  .loopback = expired, /* wrong for one reason alone */
+					  .since = now - (expired ? 60 : 1) * DAY_SEC,
+					  .until = now + (expired ? -30 : 30) * DAY_SEC};
+	gnutls_x509_crt_t crt = NULL;
+	gnutls_x509_privkey_t key = NULL;
+	int error = selfsigned_make(&wanted, &crt, &key);
+	if (error >= 0)
+		error = gnutls_certificate_set_x509_key(c->credentials, &crt, 1, key);
+	if (error >= 0)
+		error = gnutls_session_ticket_key_generate(&c->ticket_key);
+	gnutls_x509_crt_deinit(crt);
+	gnutls_x509_privkey_deinit(key);
+	return error;
+}
+
+int tls_context_new_false(const struct tls_policy *p, const char *name, bool expired,
+			  struct tls_context **ret, struct err *err)
+{
+	struct tls_context *c = calloc(1, sizeof(*c));
+	int error = GNUTLS_E_MEMORY_ERROR;
+	if (c != NULL)
+		error = gnutls_certificate_allocate_credentials(&c->credentials);
+	if (error >= 0)
+		error = false_fill(c, name, expired);
+	if (error < 0) {
+		err_set(err, "cannot make a certificate for %s: %s", name, gnutls_strerror(error));
+		tls_context_free(c);
+		return -1;
+	}
+	c->policy = p;
+	*ret = c;
+	return 0;
 }
 
 void tls_context_free(struct tls_context *c)

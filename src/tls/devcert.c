@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/abstract.h>
-#include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -18,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "selfsigned.h"
 
 #define LIFETIME_SEC    (10L * 365 * 86400) /* ten years */
 #define CERTIFICATE_MAX 65536
@@ -92,64 +91,23 @@ fail:
 	return -1;
 }
 
-static int certificate_fill(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
-{
-	static const unsigned char loopback4[4] = {127, 0, 0, 1};
-	static const unsigned char loopback6[16] = {[15] = 1};
-	char host[256] = "";
-	unsigned char serial[16], id[20];
-	size_t id_len = sizeof(id);
-	time_t now = time(NULL);
-	int e;
-
-	if (gethostname(host, sizeof(host) - 1) < 0)
-		host[0] = '\0';
-	if ((e = gnutls_rnd(GNUTLS_RND_NONCE, serial, sizeof(serial))) < 0)
-		return e;
-	serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and never with a leading zero */
-	if ((e = gnutls_x509_crt_set_version(crt, 3)) < 0 ||
-	    (e = gnutls_x509_crt_set_serial(crt, serial, sizeof(serial))) < 0 ||
-	    (e = gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0,
-					       "Bulkhead development", 20)) < 0 ||
-	    (e = gnutls_x509_crt_set_activation_time(crt, now - 3600)) < 0 ||
-	    (e = gnutls_x509_crt_set_expiration_time(crt, now + LIFETIME_SEC)) < 0 ||
-	    (e = gnutls_x509_crt_set_key(crt, key)) < 0 ||
-	    (e = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, "localhost", 9,
-						      GNUTLS_FSAN_SET)) < 0 ||
-	    (host[0] != '\0' && strcmp(host, "localhost") != 0 &&
-	     (e = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, host,
-						       (unsigned)strlen(host),
-						       GNUTLS_FSAN_APPEND)) < 0) ||
-	    (e = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, loopback4,
-						      sizeof(loopback4), GNUTLS_FSAN_APPEND)) < 0 ||
-	    (e = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, loopback6,
-						      sizeof(loopback6), GNUTLS_FSAN_APPEND)) < 0 ||
-	    (e = gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE |
-							GNUTLS_KEY_KEY_CERT_SIGN)) < 0 ||
-	    (e = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0)) < 0 ||
-	    /* Its own issuer, so that "curl --cacert" can trust just this one file. */
-	    (e = gnutls_x509_crt_set_basic_constraints(crt, 1, 0)) < 0 ||
-	    (e = gnutls_x509_crt_get_key_id(crt, 0, id, &id_len)) < 0 ||
-	    (e = gnutls_x509_crt_set_subject_key_id(crt, id, id_len)) < 0)
-		return e;
-	return 0;
-}
-
 static int pair_make(const struct devcert *d, struct err *err)
 {
+	char host[256] = "";
+	time_t now = time(NULL);
 	gnutls_x509_privkey_t key = NULL;
-	gnutls_privkey_t signer = NULL;
 	gnutls_x509_crt_t crt = NULL;
 	gnutls_datum_t key_pem = {0}, crt_pem = {0};
 	int e, result = -1;
 
-	if ((e = gnutls_x509_privkey_init(&key)) < 0 || (e = gnutls_x509_crt_init(&crt)) < 0 ||
-	    (e = gnutls_privkey_init(&signer)) < 0 ||
-	    (e = gnutls_x509_privkey_generate(
-		 key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0)) < 0 ||
-	    (e = certificate_fill(crt, key)) < 0 ||
-	    (e = gnutls_privkey_import_x509(signer, key, 0)) < 0 ||
-	    (e = gnutls_x509_crt_privkey_sign(crt, crt, signer, GNUTLS_DIG_SHA256, 0)) < 0 ||
+	if (gethostname(host, sizeof(host) - 1) < 0 || strcmp(host, "localhost") == 0)
+		host[0] = '\0';
+	const struct selfsigned wanted = {.subject = "Bulkhead development",
+					  .names = {"localhost", host},
+					  .loopback = true,
+					  .since = now - 3600,
+					  .until = now + LIFETIME_SEC};
+	if ((e = selfsigned_make(&wanted, &crt, &key)) < 0 ||
 	    (e = gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &key_pem)) < 0 ||
 	    (e = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &crt_pem)) < 0) {
 		err_set(err, "cannot make a development certificate: %s", gnutls_strerror(e));
@@ -163,7 +121,6 @@ out:
 		explicit_bzero(key_pem.data, key_pem.size);
 	gnutls_free(key_pem.data);
 	gnutls_free(crt_pem.data);
-	gnutls_privkey_deinit(signer);
 	gnutls_x509_crt_deinit(crt);
 	gnutls_x509_privkey_deinit(key);
 	return result;

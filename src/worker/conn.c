@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syslog.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "worker/fault.h"
 
 #define WIRE_HIGH  ((size_t)64 * 1024) /* ciphertext that is gathered before it is sent */
 #define TURN_BYTES (4 * WIRE_HIGH)     /* output of one connection before others have their turn */
@@ -61,7 +63,10 @@ void conn_free(struct conn *c)
 	if (c->http.proto.ops != NULL)
 		c->http.proto.ops->release(&c->http.proto);
 	tls_session_release(&c->tls);
-	loop_close(&l->loop, &c->io);
+	if (l->faults != NULL && faults_keep(l->faults))
+		loop_remove(&l->loop, &c->io);
+	else
+		loop_close(&l->loop, &c->io);
 	loop_timer_release(&l->loop, &c->timer);
 	buf_release(&c->cipher_in);
 	buf_release(&c->plain_in);
@@ -242,6 +247,12 @@ static void conn_pump(struct conn *c)
 	}
 }
 
+static const struct tls_context *conn_context(const struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	return l->faults == NULL ? l->tls : faults_context(l);
+}
+
 static void handshake_done(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
@@ -273,7 +284,7 @@ static void conn_handshake(struct conn *c)
 		c->over = l->wire.in_ended;
 		return;
 	}
-	if (c->tls.handle == NULL && tls_session_init(&c->tls, l->tls, &l->wire) < 0) {
+	if (c->tls.handle == NULL && tls_session_init(&c->tls, conn_context(c), &l->wire) < 0) {
 		c->over = true;
 		conn_handshake_failed(c, IPC_FAILURE_MEMORY);
 		worker_give_up(l, IPC_LACK_MEMORY);
@@ -287,6 +298,8 @@ static void conn_handshake(struct conn *c)
 		c->over = l->wire.in_ended;
 		if (c->over)
 			conn_handshake_failed(c, IPC_FAILURE_CLOSED);
+		else if (l->faults != NULL)
+			faults_handshake(c);
 		break;
 	case TLS_CLOSED:
 	case TLS_FAILED:
@@ -433,6 +446,24 @@ void conn_drain(struct conn *c)
 	    recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		p->ops->drain(p);
 	conn_advance(c, NULL, 0);
+}
+
+void conn_reset(struct conn *c)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	c->over = true;
+	conn_wake(c);
+}
+
+void conn_say(struct conn *c, const void *data, size_t len)
+{
+	struct worker_loop *l = c->owner;
+	if (len > sizeof(l->out_bytes) - l->out_len)
+		conn_encrypt(c);
+	memcpy(l->out_bytes + l->out_len, data, len);
+	l->out_len += len;
+	conn_close(c, true);
 }
 
 void conn_wake(struct conn *c)

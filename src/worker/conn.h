@@ -70,6 +70,11 @@ void conn_drain(struct conn *);
 /* A handler has something to give: the connection has a turn soon. From any callback. */
 void conn_wake(struct conn *);
 
+/* For faults: ends it by a reset when whoever runs is done with it; puts bytes behind what the
+ * protocol has said, within its turn, and closes behind them. */
+void conn_reset(struct conn *);
+void conn_say(struct conn *, const void *data, size_t len);
+
 /* conn_wait.c: the deadline that fits what the connection waits for now. */
 void conn_wait_update(struct conn *);
 /* The timer's callback. */

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "worker/conn.h"
+#include "worker/fault.h"
 
 #define WIRE_OUT_MAX (1 << 20)
 #define LOG_TICK_MS  1000
@@ -95,6 +96,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 		if ((error = loop_add(&l->loop, &l->wakeup, EPOLLIN)) < 0)
 			return error;
 	}
+	if (w->port->faults && (error = faults_init(l)) < 0)
+		return error;
 	return accept_start(l);
 }
 
@@ -103,6 +106,7 @@ void worker_loop_release(struct worker_loop *l)
 	while (!LIST_EMPTY(&l->conns))
 		conn_free(LIST_FIRST(&l->conns));
 	http_loop_release(&l->http);
+	faults_release(l);
 	tls_context_free(l->tls);
 	fd_close(&l->signer.fd);
 	fd_close(&l->wakeup.fd);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
+#include "fault/fault.h"
 #include "http/exchange.h"
 #include "ipc/channel.h"
 #include "ipc/slot.h"
@@ -29,6 +30,7 @@
 #define RECEIVE_BYTES    ((size_t)64 * 1024) /* one recv: four full records */
 
 struct worker;
+struct worker_faults;
 struct conn;
 LIST_HEAD(conn_list, conn);
 
@@ -59,6 +61,8 @@ struct worker_loop {
 	uint64_t starved_again_ms; /* the next complaint about that, at the earliest */
 	unsigned accepts;          /* since the listeners were last moved to the queue's end */
 
+	struct worker_faults *faults; /* owned; NULL: the port has none */
+
 	struct conn_list conns;
 	unsigned conns_count;
 	unsigned conns_max; /* this loop's share of limits connections */
@@ -84,6 +88,8 @@ struct worker {
 	const struct conf_port *port;
 	struct routes routes;
 	struct tls_policy *policy;
+	struct tls_context
+	    *false_tls[FAULT_CERTIFICATES]; /* of a port that has faults, else NULL */
 	int listener_fds[IPC_FDS_MAX];
 	unsigned listeners_count;
 	uint64_t descriptors_own; /* what the process holds beside connections, at the most */

@@ -38,9 +38,22 @@ static int route_init(struct route *r, const struct conf_location *l)
 		r->location = (struct http_location){&handler_echo, NULL};
 		return 0;
 	case CONF_FAULT_CONTROL:
-		break;
+		r->control = (struct fault_control){.path = r->path, .path_len = r->path_len};
+		r->location = (struct http_location){&handler_fault_control, &r->control};
+		return 0;
 	}
 	return -EINVAL;
+}
+
+/* Faults stand in front of what the location serves. */
+static void route_add_faults(struct route *r, const struct conf_location *l, size_t *rules)
+{
+	if (l->faults_count == 0)
+		return;
+	r->rules = (struct fault_rules){
+	    .list = l->faults, .count = l->faults_count, .first = *rules, .own = r->location};
+	r->location = (struct http_location){&handler_fault, &r->rules};
+	*rules += l->faults_count;
 }
 
 int routes_init(struct routes *routes, const struct conf_port *port)
@@ -55,6 +68,7 @@ int routes_init(struct routes *routes, const struct conf_port *port)
 			routes_release(routes);
 			return error;
 		}
+		route_add_faults(&routes->list[i], &port->locations[i], &routes->rules);
 	}
 	return 0;
 }

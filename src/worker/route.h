@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "conf/conf.h"
+#include "handler/fault.h"
 #include "handler/handlers.h"
 #include "http/exchange.h"
 
@@ -14,13 +15,16 @@ struct route {
 	const char *path; /* the configuration's */
 	size_t path_len;
 	struct http_location location;
-	struct respond respond; /* where the handler is one */
-	char *fields;           /* owned */
+	struct respond respond;       /* where the handler is one */
+	struct fault_rules rules;     /* where it has some */
+	struct fault_control control; /* where the handler is one */
+	char *fields;                 /* owned */
 };
 
 struct routes {
 	struct route *list; /* longest path first */
 	size_t count;
+	size_t rules; /* faults of all locations */
 };
 
 /* conf outlives the routes. 0 or -ENOMEM. */

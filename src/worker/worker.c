@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "worker/fault.h"
 #include "worker/loop.h"
 
 /* Beside connections and what is handed: streams, sinks, signals, the master's channel, and what
@@ -207,6 +208,7 @@ static void worker_release(struct worker *w)
 	for (unsigned i = 0; i < w->loops_count; i++)
 		worker_loop_release(&w->loops[i]);
 	free(w->loops);
+	worker_faults_release(w);
 	tls_policy_free(w->policy);
 	routes_release(&w->routes);
 	role_release(w->role);
@@ -226,6 +228,8 @@ int worker_main(struct role *r)
 		role_fail(r, EX_OSERR, "out of memory");
 	loops_prepare(&w);
 	tls_prepare(&w);
+	if (w.port->faults)
+		worker_faults_prepare(&w);
 	worker_threads_start(&w);
 	role_seal(r, &w.loops[0].loop);
 	worker_threads_run(&w);

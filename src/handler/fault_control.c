@@ -1,0 +1,234 @@
+/*
+ * Runs in the workers of ports that have faults, on client bytes: faults that are asked for, and
+ * the list of them. Must never do what the catalogue does not allow.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "fault_run.h"
+#include "json.h"
+
+#define ANSWER_MAX (64 * 1024)
+
+struct control_state {
+	struct buf answer;
+};
+
+_Static_assert(sizeof(struct control_state) <= HANDLER_STATE_MAX, "the state has its place");
+
+#define NOSNIFF "X-Content-Type-Options: nosniff\r\n"
+static const char text_fields[] = "Content-Type: text/plain; charset=utf-8\r\n" NOSNIFF;
+static const char json_fields[] = "Content-Type: application/json\r\n" NOSNIFF;
+
+/* What is served where the fault leaves a response. */
+static const char done_body[] = "This was the fault.\n";
+static const struct respond done = {
+    .status = 200,
+    .fields = text_fields,
+    .fields_len = sizeof(text_fields) - 1,
+    .body = done_body,
+    .body_len = sizeof(done_body) - 1,
+};
+static const struct respond spared = {
+    .status = 200,
+    .fields = text_fields,
+    .fields_len = sizeof(text_fields) - 1,
+    .body = "no fault\n",
+    .body_len = 9,
+};
+
+/* --- the list --------------------------------------------------------------------------------- */
+
+static void json_add_parameter(struct json *j, const struct fault_parameter *p)
+{
+	char allowed[256];
+	struct text t;
+	text_init(&t, allowed, sizeof(allowed));
+	fault_allowed_describe(p, &t);
+	json_add(j, "{\"name\":");
+	json_add_text(j, p->name);
+	json_add(j, ",\"default\":");
+	json_add_text(j, p->preset);
+	json_add(j, ",\"allowed\":");
+	json_add_text(j, allowed);
+	if (p->choices != NULL) {
+		json_add(j, ",\"choices\":[");
+		for (size_t i = 0; p->choices[i] != NULL; i++) {
+			json_add(j, i > 0 ? "," : "");
+			json_add_text(j, p->choices[i]);
+		}
+		json_add(j, "]");
+	}
+	json_add(j, "}");
+}
+
+static void example_describe(struct text *t, const struct fault_control *c,
+			     const struct fault_info *info)
+{
+	text_add(t, c->path, c->path_len > 1 ? c->path_len : 0);
+	text_addf(t, "/%s?%s", info->name, info->example);
+}
+
+static void json_add_list(struct json *j, const struct fault_control *c)
+{
+	json_add(j, "{\"faults\":[");
+	for (unsigned k = 0; k < FAULT_KINDS; k++) {
+		const struct fault_info *info = fault_info((enum fault_kind)k);
+		const struct fault_parameter *p;
+		char example[HTTP_ROUTE_MAX + 128];
+		struct text t;
+		text_init(&t, example, sizeof(example));
+		example_describe(&t, c, info);
+		json_add(j, k > 0 ? ",\n{\"kind\":" : "\n{\"kind\":");
+		json_add_text(j, info->name);
+		json_add(j, ",\"effect\":");
+		json_add_text(j, info->effect);
+		json_add(j, ",\"parameters\":[");
+		for (size_t i = 0; (p = fault_parameter((enum fault_kind)k, i)) != NULL; i++) {
+			json_add(j, i > 0 ? "," : "");
+			json_add_parameter(j, p);
+		}
+		json_add(j, "],\"example\":");
+		json_add_string(j, example, t.len);
+		json_add(j, "}");
+	}
+	json_add(j, "\n]}\n");
+}
+
+static void text_add_list(struct json *j, const struct fault_control *c)
+{
+	for (unsigned k = 0; k < FAULT_KINDS; k++) {
+		const struct fault_info *info = fault_info((enum fault_kind)k);
+		const struct fault_parameter *p;
+		char entry[HTTP_ROUTE_MAX + 2048];
+		struct text t;
+		text_init(&t, entry, sizeof(entry));
+		text_addf(&t, "%s%s: %s.\n", k > 0 ? "\n" : "", info->name, info->effect);
+		for (size_t i = 0; (p = fault_parameter((enum fault_kind)k, i)) != NULL; i++) {
+			text_addf(&t, "    %-13s", p->name);
+			fault_allowed_describe(p, &t);
+			text_addf(&t, " (%s)\n", p->preset);
+		}
+		text_add_str(&t, "    e.g. GET ");
+		example_describe(&t, c, info);
+		text_add_char(&t, '\n');
+		json_add(j, entry);
+	}
+}
+
+static bool contains(const char *s, size_t len, const char *word)
+{
+	return len > 0 && memmem(s, len, word, strlen(word)) != NULL;
+}
+
+static bool wants_json(const struct http_request *r)
+{
+	const struct http_field *accept = http_request_field(r, "accept");
+	if (contains(http_slice_at(r, r->query), r->query.len, "format=json"))
+		return true;
+	return accept != NULL &&
+	       contains(http_slice_at(r, accept->value), accept->value.len, "application/json");
+}
+
+/* --- what is asked for ------------------------------------------------------------------------ */
+
+static void answer(struct exchange *ex, unsigned status, bool is_json, bool failed)
+{
+	const struct control_state *s = (void *)ex->state;
+	const char *fields = is_json ? json_fields : text_fields;
+	if (failed)
+		exchange_respond(ex, 500, 0, NULL, 0);
+	else
+		exchange_respond(ex, status, buf_len(&s->answer), fields, strlen(fields));
+}
+
+static void list(struct exchange *ex)
+{
+	struct control_state *s = (void *)ex->state;
+	struct json j = {.out = &s->answer};
+	bool is_json = wants_json(&ex->request);
+	if (is_json)
+		json_add_list(&j, ex->config);
+	else
+		text_add_list(&j, ex->config);
+	answer(ex, 200, is_json, j.failed);
+}
+
+static void refuse(struct exchange *ex, unsigned status, const char *why)
+{
+	struct control_state *s = (void *)ex->state;
+	struct json j = {.out = &s->answer};
+	json_add(&j, why);
+	json_add(&j, "\n");
+	answer(ex, status, false, j.failed);
+}
+
+static void ask(struct exchange *ex, const char *kind, size_t len)
+{
+	struct fault_loop *f = ex->loop->faults;
+	const struct http_request *r = &ex->request;
+	struct fault fault;
+	struct err err;
+	int error =
+	    fault_parse_query(&fault, kind, len, http_slice_at(r, r->query), r->query.len, &err);
+	if (error == 0 && fault.kind == FAULT_LEAK_MEMORY && !f->memory_limited) {
+		err_set(&err, "the port has no `limits { memory }` for memory to leak up to");
+		error = -EINVAL;
+	}
+	if (error < 0) {
+		refuse(ex, error == -ENOENT ? 404 : 400, err.text);
+		return;
+	}
+	uint64_t draw = fault_draw(fault.seed, f->number, f->asked++);
+	bool strikes = fault_strikes(&fault, draw);
+	const struct http_location own = {&handler_respond_any, strikes ? &done : &spared};
+	if (strikes)
+		fault_run_begin(ex, &fault, draw, &own);
+	else
+		exchange_hand_on(ex, &own);
+}
+
+static void control_begin(struct exchange *ex)
+{
+	struct control_state *s = (void *)ex->state;
+	const struct fault_control *c = ex->config;
+	const struct http_request *r = &ex->request;
+	char path[HTTP_ROUTE_MAX];
+	long len = http_path_normalize(http_slice_at(r, r->path), r->path.len, path, sizeof(path));
+	size_t from = c->path_len;
+	s->answer.max = ANSWER_MAX;
+	if (len < 0) /* it has found its way here: it is normal */
+		return;
+	while (from < (size_t)len && path[from] == '/')
+		from++;
+	if (from >= (size_t)len)
+		list(ex);
+	else
+		ask(ex, path + from, (size_t)len - from);
+}
+
+static long control_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	struct control_state *s = (void *)ex->state;
+	size_t n = buf_len(&s->answer);
+	if (n > size)
+		n = size;
+	memcpy(out, buf_head(&s->answer), n);
+	buf_consume(&s->answer, n);
+	return (long)n;
+}
+
+static void control_end(struct exchange *ex)
+{
+	struct control_state *s = (void *)ex->state;
+	buf_release(&s->answer);
+}
+
+const struct handler handler_fault_control = {
+    .name = "fault control",
+    .methods = HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_POST),
+    .begin = control_begin,
+    .give = control_give,
+    .end = control_end,
+};

@@ -1,0 +1,42 @@
+/* Runs in a keyholder, on the master's word, which passes on a worker's. Must never do anything
+ * where its own configuration has no faults. */
+#include "fault.h"
+
+#include <stdlib.h>
+#include <sys/syslog.h>
+
+#include "fault/fault.h"
+
+void keyholder_fault(struct keyholder *k, const struct ipc_fault *fault)
+{
+	struct log *log = &k->role->log;
+	int *volatile nowhere = NULL;
+	if (!k->role->port->faults || fault->how >= FAULT_KEY_HOWS) {
+		log_write(log, LOG_ERR, "was asked for a fault that it may not have");
+		return;
+	}
+	switch ((enum fault_keyholder)fault->how) {
+	case FAULT_KEY_CRASH:
+		log_write(log, LOG_NOTICE, "crashes, as it was asked to");
+		*nowhere = 1;
+		break;
+	case FAULT_KEY_HANG:
+		log_write(log, LOG_NOTICE, "hangs, as it was asked to");
+		for (volatile bool forever = true; forever;)
+			;
+		break;
+	case FAULT_KEY_GARBAGE:
+		log_write(log, LOG_NOTICE, "spoils %u answers, as it was asked to", fault->count);
+		k->garbage = fault->count;
+		break;
+	case FAULT_KEY_HOWS:
+		break;
+	}
+}
+
+void keyholder_fault_answer(struct keyholder *k, int fd, struct ipc_key_answer *answer)
+{
+	k->garbage--;
+	answer->zero = UINT32_MAX;
+	(void)ipc_key_answer(fd, answer);
+}

@@ -1,0 +1,225 @@
+/*
+ * Runs in the loops of ports that have faults: what they do to connections, and to the worker for
+ * longer than a request. Must never touch the loop of another thread.
+ */
+#include "worker/fault.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syslog.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "worker/conn.h"
+
+#define LEAK_TICK_MS 100
+
+struct leak {
+	struct leak *next; /* found by whoever looks for what was lost */
+	char bytes[];
+};
+
+/* --- what handlers ask for -------------------------------------------------------------------- */
+
+static void fault_log(void *owner, const char *line)
+{
+	struct worker_loop *l = owner;
+	log_write(&l->log, LOG_NOTICE, "%s", line);
+}
+
+static enum fault_flushed flushed(void *owner, const void *connection)
+{
+	struct worker_loop *l = owner;
+	const struct conn *c;
+	LIST_FOREACH(c, &l->conns, link)
+		if (c == connection)
+			return conn_blocked(c) ? FAULT_WAITING : FAULT_FLUSHED;
+	return FAULT_GONE;
+}
+
+static void reset(void *connection)
+{
+	conn_reset(connection);
+}
+
+static void say(void *connection, const void *data, size_t len)
+{
+	conn_say(connection, data, len);
+}
+
+/* --- a leak of memory ------------------------------------------------------------------------- */
+
+/* Sanitizers know no limit of memory: there the fault itself keeps to it. */
+static bool leak_some(struct worker_loop *l)
+{
+	struct worker_faults *f = l->faults;
+	size_t size = (size_t)(f->leak_rate * LEAK_TICK_MS / 1000);
+	if (f->leaked + size > l->worker->port->limits.memory_bytes)
+		return false;
+	struct leak *leak = malloc(sizeof(*leak) + size);
+	if (leak == NULL)
+		return false;
+	memset(leak->bytes, 1, size);
+	leak->next = f->leaks;
+	f->leaks = leak;
+	f->leaked += size;
+	return true;
+}
+
+static void leak_ticked(struct loop *loop, struct loop_timer *timer)
+{
+	struct worker_faults *f =
+	    (struct worker_faults *)((char *)timer - offsetof(struct worker_faults, leak_tick));
+	struct worker_loop *l = f->common.owner;
+	if (!leak_some(l)) {
+		log_write(&l->log, LOG_ERR, "out of memory");
+		_exit(EX_OSERR);
+	}
+	loop_timer_set(loop, timer, loop->now_ms + LEAK_TICK_MS);
+}
+
+/* --- what lasts ------------------------------------------------------------------------------- */
+
+/* The keyholders are the master's to tell. */
+static void keyholder_ask(const struct worker_loop *l, const struct fault *fault)
+{
+	const struct ipc_fault message = {.how = (uint32_t)fault->how,
+					  .count = (uint32_t)fault->count};
+	(void)ipc_send(l->worker->role->channel_fd, IPC_FAULT, &message, sizeof(message), NULL, 0);
+}
+
+static void arm(void *owner, const struct fault *fault)
+{
+	struct worker_loop *l = owner;
+	struct worker_faults *f = l->faults;
+	switch (fault->kind) {
+	case FAULT_LEAK_MEMORY:
+		f->leak_rate = fault->rate;
+		loop_timer_set(&l->loop, &f->leak_tick, l->loop.now_ms + LEAK_TICK_MS);
+		break;
+	case FAULT_LEAK_DESCRIPTORS:
+		f->descriptors = fault->count != 0 ? fault->count : UINT64_MAX;
+		break;
+	case FAULT_HANDSHAKE:
+		f->handshakes = fault->count;
+		f->handshakes_how = (enum fault_handshake)fault->how;
+		break;
+	case FAULT_CERTIFICATE:
+		f->certificates = fault->count;
+		f->certificates_which = (enum fault_certificate)fault->how;
+		break;
+	case FAULT_KEYHOLDER:
+		keyholder_ask(l, fault);
+		break;
+	default: /* done by handlers */
+		break;
+	}
+}
+
+bool faults_keep(struct worker_faults *f)
+{
+	if (f->descriptors == 0)
+		return false;
+	f->descriptors -= f->descriptors != UINT64_MAX;
+	return true;
+}
+
+/* --- handshakes ------------------------------------------------------------------------------- */
+
+const struct tls_context *faults_context(struct worker_loop *l)
+{
+	struct worker_faults *f = l->faults;
+	if (f->certificates == 0)
+		return l->tls;
+	f->certificates--;
+	return l->worker->false_tls[f->certificates_which];
+}
+
+/* Takes the place of conn_ready(): what comes is thrown away until the client, or the time for a
+ * handshake, is gone. */
+static void stalled_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct conn *c = (struct conn *)io;
+	struct worker_loop *l = c->owner;
+	(void)loop;
+	if ((events & (EPOLLERR | EPOLLHUP)) ||
+	    recv(io->fd, l->received, sizeof(l->received), MSG_DONTWAIT) == 0)
+		conn_free(c);
+}
+
+void faults_handshake(struct conn *c)
+{
+	struct worker_faults *f = c->owner->faults;
+	struct buf *out = &c->owner->wire.out;
+	size_t len = buf_len(out);
+	if (f->handshakes == 0 || len == 0)
+		return;
+	f->handshakes--;
+	switch (f->handshakes_how) {
+	case FAULT_STALL:
+		buf_consume(out, len);
+		c->io.ready = stalled_ready;
+		break;
+	case FAULT_BREAK:
+		out->end -= len / 2;
+		c->closing = true;
+		break;
+	case FAULT_CORRUPT:
+		out->data[out->end - 1] ^= 0xff;
+		break;
+	}
+}
+
+/* --- beginning and end ------------------------------------------------------------------------ */
+
+int faults_init(struct worker_loop *l)
+{
+	static const struct fault_ops ops = {
+	    .log = fault_log, .flushed = flushed, .reset = reset, .say = say, .arm = arm};
+	const struct worker *w = l->worker;
+	struct worker_faults *f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return -ENOMEM;
+	f->common.loop = &l->loop;
+	f->common.ops = &ops;
+	f->common.owner = l;
+	f->common.number = (w->role->start.number - 1) * w->loops_count + l->index;
+	f->common.memory_limited = w->port->limits.memory_bytes > 0;
+	l->faults = f;
+	l->http.faults = &f->common;
+	int error = fault_loop_init(&f->common, w->routes.rules);
+	return error < 0 ? error : loop_timer_init(&l->loop, &f->leak_tick, leak_ticked);
+}
+
+void faults_release(struct worker_loop *l)
+{
+	struct worker_faults *f = l->faults;
+	if (f == NULL)
+		return;
+	while (f->leaks != NULL) {
+		struct leak *leak = f->leaks;
+		f->leaks = leak->next;
+		free(leak);
+	}
+	fault_loop_release(&f->common);
+	free(f);
+}
+
+void worker_faults_prepare(struct worker *w)
+{
+	struct err err;
+	if (tls_context_new_false(w->policy, "wrong.invalid", false, &w->false_tls[FAULT_WRONG],
+				  &err) < 0 ||
+	    tls_context_new_false(w->policy, "localhost", true, &w->false_tls[FAULT_EXPIRED],
+				  &err) < 0)
+		role_fail(w->role, EX_OSERR, "%s", err.text);
+}
+
+void worker_faults_release(struct worker *w)
+{
+	for (unsigned i = 0; i < FAULT_CERTIFICATES; i++)
+		tls_context_free(w->false_tls[i]);
+}
