@@ -35,7 +35,7 @@ static void signal_self(int number)
 
 static void null_write(void)
 {
-	int *volatile nowhere = NULL;
+	volatile int *volatile nowhere = NULL;
 	*nowhere = 1;
 }
 
@@ -50,12 +50,13 @@ static void heap_corrupt(void)
 	abort(); /* an allocator that has not noticed */
 }
 
-static __attribute__((noinline)) void stack_corrupt(void)
+static __attribute__((noinline)) char stack_corrupt(void)
 {
-	char small[16];
-	char *volatile at = small;
+	volatile char small[16];
 	volatile size_t size = 512;
-	memset(at, 0x41, size);
+	for (size_t i = 0; i < size; i++)
+		small[i] = 0x41;
+	return small[0];
 }
 
 static void crash(const struct fault *f)
@@ -71,7 +72,7 @@ static void crash(const struct fault *f)
 		heap_corrupt();
 		break;
 	case FAULT_BY_STACK:
-		stack_corrupt();
+		(void)stack_corrupt();
 		break;
 	}
 }

@@ -10,7 +10,7 @@
 void keyholder_fault(struct keyholder *k, const struct ipc_fault *fault)
 {
 	struct log *log = &k->role->log;
-	int *volatile nowhere = NULL;
+	volatile int *volatile nowhere = NULL;
 	if (!k->role->port->faults || fault->how >= FAULT_KEY_HOWS) {
 		log_write(log, LOG_ERR, "was asked for a fault that it may not have");
 		return;
@@ -26,7 +26,8 @@ void keyholder_fault(struct keyholder *k, const struct ipc_fault *fault)
 			;
 		break;
 	case FAULT_KEY_GARBAGE:
-		log_write(log, LOG_NOTICE, "spoils %u answers, as it was asked to", fault->count);
+		log_write(log, LOG_NOTICE, "spoils %u answer%s, as it was asked to", fault->count,
+			  fault->count == 1 ? "" : "s");
 		k->garbage = fault->count;
 		break;
 	case FAULT_KEY_HOWS:
