@@ -80,7 +80,7 @@ static void json_add_list(struct json *j, const struct fault_control *c)
 		struct text t;
 		text_init(&t, example, sizeof(example));
 		example_describe(&t, c, info);
-		json_add(j, k > 0 ? ",\n{\"kind\":" : "\n{\"kind\":");
+		json_add(j, k > 0 ? ",{\"kind\":" : "{\"kind\":");
 		json_add_text(j, info->name);
 		json_add(j, ",\"effect\":");
 		json_add_text(j, info->effect);
@@ -93,7 +93,7 @@ static void json_add_list(struct json *j, const struct fault_control *c)
 		json_add_string(j, example, t.len);
 		json_add(j, "}");
 	}
-	json_add(j, "\n]}\n");
+	json_add(j, "]}\n");
 }
 
 static void text_add_list(struct json *j, const struct fault_control *c)

@@ -75,6 +75,9 @@ static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
 	    {"READY with a descriptor", IPC_READY, sizeof(struct sandbox_level), 1},
 	    {"FAILED without a text", IPC_FAILED, 0, 0},
 	    {"FAILED with descriptors", IPC_FAILED, 4, 3},
+	    {"FAULT without saying which", IPC_FAULT, 0, 0},
+	    {"FAULT with too much", IPC_FAULT, sizeof(struct ipc_fault) + 1, 0},
+	    {"FAULT with a descriptor", IPC_FAULT, sizeof(struct ipc_fault), 1},
 	};
 	int channel[2];
 	struct ipc_message m;
@@ -96,6 +99,37 @@ static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
 	assert_int_equal(ipc_send(channel[1], IPC_READY, &level, sizeof(level), NULL, 0), 0);
 	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 1);
 	assert_int_equal(m.type, IPC_READY);
+	close(channel[0]);
+	close(channel[1]);
+}
+
+/* The wish for a fault goes from workers to the master and from there to keyholders, never else. */
+static void faults_go_one_way(void **state)
+{
+	static const struct {
+		const struct ipc_permit *receiver;
+		int result;
+	} ways[] = {{ipc_from_worker, 1},
+		    {ipc_to_keyholder, 1},
+		    {ipc_from_keyholder, -EBADMSG},
+		    {ipc_to_worker, -EBADMSG},
+		    {ipc_to_new_child, -EBADMSG}};
+	const struct ipc_fault fault = {.how = 2, .count = 7};
+	struct ipc_fault got;
+	int channel[2];
+	struct ipc_message m;
+	(void)state;
+	assert_int_equal(ipc_channel(channel), 0);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		assert_int_equal(ipc_send(channel[1], IPC_FAULT, &fault, sizeof(fault), NULL, 0),
+				 0);
+		assert_int_equal(ipc_receive(channel[0], ways[i].receiver, &m), ways[i].result);
+		if (ways[i].result != 1)
+			continue;
+		memcpy(&got, m.payload, sizeof(got));
+		assert_int_equal(got.how, 2);
+		assert_int_equal(got.count, 7);
+	}
 	close(channel[0]);
 	close(channel[1]);
 }
@@ -261,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(start_message_brings_its_descriptors),
 	    cmocka_unit_test(what_is_not_permitted_is_refused_and_leaks_nothing),
+	    cmocka_unit_test(faults_go_one_way),
 	    cmocka_unit_test(raw_packets_of_a_wrong_size_are_refused),
 	    cmocka_unit_test(an_empty_packet_leaks_no_descriptors),
 	    cmocka_unit_test(the_longest_text_arrives_terminated),
