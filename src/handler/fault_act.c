@@ -28,7 +28,7 @@ static void signal_self(int number)
 	sigemptyset(&set);
 	sigaddset(&set, number);
 	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-	(void)syscall(SYS_tgkill, getpid(), gettid(), number);
+	(void)raise(number);
 }
 
 /* What follows is meant, so the compiler is kept from knowing what it is. */

@@ -2,7 +2,7 @@
  * where its own configuration has no faults. */
 #include "fault.h"
 
-#include <stdlib.h>
+#include <signal.h>
 #include <sys/syslog.h>
 
 #include "fault/fault.h"
@@ -10,7 +10,6 @@
 void keyholder_fault(struct keyholder *k, const struct ipc_fault *fault)
 {
 	struct log *log = &k->role->log;
-	volatile int *volatile nowhere = NULL;
 	if (!k->role->port->faults || fault->how >= FAULT_KEY_HOWS) {
 		log_write(log, LOG_ERR, "was asked for a fault that it may not have");
 		return;
@@ -18,7 +17,7 @@ void keyholder_fault(struct keyholder *k, const struct ipc_fault *fault)
 	switch ((enum fault_keyholder)fault->how) {
 	case FAULT_KEY_CRASH:
 		log_write(log, LOG_NOTICE, "crashes, as it was asked to");
-		*nowhere = 1;
+		(void)raise(SIGSEGV);
 		break;
 	case FAULT_KEY_HANG:
 		log_write(log, LOG_NOTICE, "hangs, as it was asked to");
