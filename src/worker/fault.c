@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/syslog.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "worker/conn.h"
 
@@ -33,11 +32,13 @@ static void fault_log(void *owner, const char *line)
 static enum fault_flushed flushed(void *owner, const void *connection)
 {
 	struct worker_loop *l = owner;
-	const struct conn *c;
-	LIST_FOREACH(c, &l->conns, link)
-		if (c == connection)
-			return conn_blocked(c) ? FAULT_WAITING : FAULT_FLUSHED;
-	return FAULT_GONE;
+	const struct conn *c = LIST_FIRST(&l->conns);
+	while (c != NULL && c != connection)
+		c = LIST_NEXT(c, link);
+	if (c == NULL)
+		return FAULT_GONE;
+	show_connection(c); /* whoever asks why this was the last is to find it, not another */
+	return conn_blocked(c) ? FAULT_WAITING : FAULT_FLUSHED;
 }
 
 static void reset(void *connection)
@@ -74,11 +75,10 @@ static void leak_ticked(struct loop *loop, struct loop_timer *timer)
 	struct worker_faults *f =
 	    (struct worker_faults *)((char *)timer - offsetof(struct worker_faults, leak_tick));
 	struct worker_loop *l = f->common.owner;
-	if (!leak_some(l)) {
-		log_write(&l->log, LOG_ERR, "out of memory");
-		_exit(EX_OSERR);
-	}
-	loop_timer_set(loop, timer, loop->now_ms + LEAK_TICK_MS);
+	if (leak_some(l))
+		loop_timer_set(loop, timer, loop->now_ms + LEAK_TICK_MS);
+	else
+		worker_give_up(l, IPC_LACK_MEMORY);
 }
 
 /* --- what lasts ------------------------------------------------------------------------------- */
