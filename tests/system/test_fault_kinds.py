@@ -233,6 +233,19 @@ def test_a_hanging_worker_hangs_nobody_else(stage, how):
         assert set(s.server.workers(s.port).values()) == set(s.before.values())
 
 
+@pytest.mark.parametrize("query, what", [
+    *((f"hang?how={how}", "did not come back from what it was at")
+      for how in ("loop", "sleep", "syscall", "deadlock")),
+    ("stop?when=during", "was stopped"),
+])
+def test_whoever_hangs_for_ever_is_replaced(stage, query, what):
+    with stage(extra="watchdog 3s") as s:
+        s.ask(query)
+        s.struck(query)
+        s.unnoticed()
+        s.gone(f"{what} for more than 3s and was (aborted|killed) by the watchdog")
+
+
 # --- the response ------------------------------------------------------------------------------
 
 
@@ -420,6 +433,18 @@ def test_descriptors_leak(stage):
 
         wait_for(leaked, "a leak of five")
         assert s.server.workers(s.port) == s.before
+
+
+def test_descriptors_leak_until_none_is_left(stage):
+    with stage(extra="limits { connections 64 }") as s:
+        answered(s, "leak-descriptors")
+
+        def gone():
+            assert get(s.port).body == HELLO  # by the other worker, when this one has none left
+            return "ran out of descriptors" in s.server.log()
+
+        wait_for(gone, "a worker that gives up")
+        s.gone("ran out of descriptors")
 
 
 def test_memory_leaks_up_to_the_limit(stage):
