@@ -35,12 +35,16 @@ static double unit(uint64_t draw)
  * hyperbolic tangent for what is left. */
 static double negative_log(double u)
 {
-	double result = 0, power, term;
-	for (; u < 0.5; u *= 2)
-		result += 0.69314718055994530942;
-	power = term = (1 - u) / (1 + u);
-	for (int k = 1; k < 40; k += 2, power *= term * term)
+	double result = 0;
+	while (u < 0.5) {
+		u *= 2;
+		result += 0.69314718055994530942; /* ln 2 */
+	}
+	double term = (1 - u) / (1 + u), power = term;
+	for (int k = 1; k < 40; k += 2) {
 		result += 2 * power / k;
+		power *= term * term;
+	}
 	return result;
 }
 

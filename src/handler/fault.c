@@ -38,8 +38,11 @@ static void run_free(struct fault_run *run)
 
 void fault_loop_release(struct fault_loop *f)
 {
-	while (!LIST_EMPTY(&f->runs))
-		run_free(LIST_FIRST(&f->runs));
+	struct fault_run *next;
+	for (struct fault_run *run = LIST_FIRST(&f->runs); run != NULL; run = next) {
+		next = LIST_NEXT(run, link);
+		run_free(run);
+	}
 	free(f->counts);
 }
 

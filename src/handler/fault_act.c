@@ -35,7 +35,7 @@ static void signal_self(int number)
 
 static void null_write(void)
 {
-	volatile int *volatile nowhere = NULL;
+	volatile char *nowhere = getenv(""); /* there is no such variable: NULL */
 	*nowhere = 1;
 }
 
@@ -83,7 +83,8 @@ static const struct timespec *time_left(uint64_t until_ms, struct timespec *left
 	uint64_t now_ms = clock_ms(), ms = until_ms > now_ms ? until_ms - now_ms : 0;
 	if (until_ms == UINT64_MAX)
 		return NULL;
-	*left = (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = ms % 1000 * 1000000L};
+	*left = (struct timespec){.tv_sec = (time_t)(ms / 1000),
+				  .tv_nsec = (long)(ms % 1000) * 1000000};
 	return left;
 }
 

@@ -9,7 +9,7 @@
 #include "fault_run.h"
 #include "json.h"
 
-#define ANSWER_MAX (64 * 1024)
+#define ANSWER_MAX ((size_t)64 * 1024)
 
 struct control_state {
 	struct buf answer;
