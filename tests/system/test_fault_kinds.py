@@ -167,6 +167,9 @@ def test_a_worker_ends_at_its_moment(stage, query, end, when):
         seen = s.victim.read_to_end()
         check_seen(seen, when, s.struck(f"{query}when={when}"))
         s.gone(end)
+        if "crash" in end and when != "after":  # then it is over
+            s.server.wait_log(rf"\[PORT {s.port}\]   request: GET "
+                              + re.escape(f"/fault/{query}when={when}"))
 
 
 @pytest.mark.parametrize("name", ["ABRT", "ALRM", "BUS", "FPE", "ILL", "KILL", "PROF", "QUIT", "TERM",
