@@ -114,7 +114,19 @@ static void arm(void *owner, const struct fault *fault)
 	case FAULT_KEYHOLDER:
 		keyholder_ask(l, fault);
 		break;
-	default: /* done by handlers */
+	case FAULT_CRASH: /* done by handlers */
+	case FAULT_ABORT:
+	case FAULT_EXIT:
+	case FAULT_STOP:
+	case FAULT_HANG:
+	case FAULT_RESET:
+	case FAULT_TRUNCATE:
+	case FAULT_DRIP:
+	case FAULT_DELAY:
+	case FAULT_STATUS:
+	case FAULT_MALFORMED:
+	case FAULT_VIOLATION:
+	case FAULT_KINDS:
 		break;
 	}
 }
