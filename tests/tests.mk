@@ -28,7 +28,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libbulkhead.a
 fuzz: $(FUZZ_BIN)
 
 # The figures, each beside what it is compared with (tests/bench/README.md).
-$(BUILD)/bench/client: tests/bench/client.c $(BUILD)/flags
+$(BUILD)/bench/client $(BUILD)/bench/steps: $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -o $@ $< $(ALLLDFLAGS) $(LIBS)
 
@@ -46,7 +46,7 @@ $(BUILD)/bench/bulkhead-local: tests/bench/key_local.c $(MAIN_OBJ) $(BUILD)/libb
 	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -DBENCH_FOLDER='"$(BUILD)/bench"' $(ALLLDFLAGS) -o $@ $< \
 		$(MAIN_OBJ) $(BUILD)/libbulkhead.a $(LIBS)
 
-bench: $(BUILD)/bulkhead $(BUILD)/bench/client $(BUILD)/bench/bulkhead-local
+bench: $(BUILD)/bulkhead $(BUILD)/bench/client $(BUILD)/bench/steps $(BUILD)/bench/bulkhead-local
 	/usr/bin/env python3 tests/bench/bench.py $(BUILD) $(BENCH)
 
 # What the storms are made with (tests/storm/README.md): tools, so never with a sanitizer, and what

@@ -4,6 +4,12 @@
 #include <elf.h>
 #include <string.h>
 
+/* Names and values of notes fill whole words of 4 bytes (elf(5)). */
+static size_t padded(size_t size)
+{
+	return (size + 3) / 4 * 4;
+}
+
 static void build_id_copy(const struct dl_phdr_info *info, const ElfW(Phdr) * segment,
 			  struct ipc_module *m)
 {
@@ -12,12 +18,12 @@ static void build_id_copy(const struct dl_phdr_info *info, const ElfW(Phdr) * se
 	while (at + sizeof(ElfW(Nhdr)) <= end) {
 		const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)(const void *)at;
 		const char *name = at + sizeof(*note);
-		const char *value = name + (note->n_namesz + 3) / 4 * 4;
+		const char *value = name + padded(note->n_namesz);
 		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == sizeof(ELF_NOTE_GNU) &&
 		    memcmp(name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0 &&
 		    note->n_descsz >= sizeof(m->build_id))
 			memcpy(m->build_id, value, sizeof(m->build_id));
-		at = value + (note->n_descsz + 3) / 4 * 4;
+		at = value + padded(note->n_descsz);
 	}
 }
 

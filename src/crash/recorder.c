@@ -21,7 +21,7 @@
 #define STACK_BYTES  65536
 #define GUARD_BYTES  65536 /* a page, whatever its size */
 #define CALLER_BYTES 4096  /* the frames above that of the installing function */
-#define SCAN_WORDS   256   /* of a stack whose innermost function keeps no frame pointer */
+#define SCAN_WORDS   1024  /* of a stack, for where the chain of frames goes on */
 #define LEAF_BYTES   4096  /* of a function that calls no other */
 
 const int recorder_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, 0};
@@ -91,9 +91,22 @@ static bool is_own_code(uintptr_t address)
 	return address >= state.text_start && address < state.text_end;
 }
 
-static bool is_frame(uintptr_t fp, uintptr_t bottom, uintptr_t top)
+/* Does a call stand before it? Anything on a stack may look like an address of ours. */
+static ANY_MEMORY bool is_return(uintptr_t address)
 {
-	return fp % sizeof(void *) == 0 && fp >= bottom && fp < top - 2 * sizeof(void *);
+	if (!is_own_code(address) || !is_own_code(address - 8))
+		return false;
+#if defined(__x86_64__)
+	const volatile uint8_t *code = (const volatile uint8_t *)address;
+	if (code[-5] == 0xe8) /* call rel32 */
+		return true;
+	for (int i = 2; i <= 7; i++) /* call r/m64, of any length */
+		if (code[-i] == 0xff && (code[1 - i] >> 3 & 7) == 2)
+			return true;
+	return false;
+#else
+	return true;
+#endif
 }
 
 /* Does this return address lie behind a call of the function that pc is in? Told of direct calls
@@ -102,7 +115,7 @@ static ANY_MEMORY bool is_caller(uintptr_t address, uintptr_t pc)
 {
 #if defined(__x86_64__)
 	int32_t distance;
-	if (!is_own_code(address) || *(const volatile uint8_t *)(address - 5) != 0xe8)
+	if (!is_return(address) || *(const volatile uint8_t *)(address - 5) != 0xe8)
 		return false;
 	for (unsigned i = 0; i < sizeof(distance); i++)
 		((uint8_t *)&distance)[i] = ((const volatile uint8_t *)(address - 4))[i];
@@ -115,21 +128,56 @@ static ANY_MEMORY bool is_caller(uintptr_t address, uintptr_t pc)
 #endif
 }
 
+/* --- frames: at fp the caller's fp, behind it the return address -------------------------------
+ */
+
+static bool is_inside(uintptr_t fp, uintptr_t bottom, uintptr_t top)
+{
+	return fp % sizeof(void *) == 0 && fp >= bottom && fp < top - 2 * sizeof(void *);
+}
+
+static bool is_frame(uintptr_t fp, uintptr_t bottom, uintptr_t top)
+{
+	return is_inside(fp, bottom, top) && is_inside(word_at(fp), fp + 1, top) &&
+	       is_return(word_at(fp + sizeof(void *)));
+}
+
+/* The first one from there on; 0: none near. */
+static uintptr_t frame_search(uintptr_t at, uintptr_t top)
+{
+	for (unsigned i = 0; i < SCAN_WORDS && at < top; i++, at += sizeof(void *))
+		if (is_frame(at, at, top))
+			return at;
+	return 0;
+}
+
+/* Libraries are built without frame pointers and may leave anything in the register: behind one,
+ * the chain is taken up again where it goes on. What called main() is the last. */
+static uintptr_t frame_next(uintptr_t fp, uintptr_t top)
+{
+	const uintptr_t next = word_at(fp), behind = fp + 2 * sizeof(void *);
+	if (!is_own_code(word_at(fp + sizeof(void *))))
+		return 0;
+	if (is_frame(next, behind, top))
+		return next;
+	const uintptr_t found = frame_search(behind, top);
+	return found != 0 || !is_inside(next, behind, top) ? found : next;
+}
+
 /*
  * A function that calls no other has no frame, and is not in the chain: its return address is on
- * top of the stack. Libraries are built without frame pointers and leave our caller's, or anything,
- * in the register: there, the first word on the stack that points into our code is taken for the
- * return address of the call into the library.
+ * top of the stack. Out of a library, the first return address of ours below the frame fp is taken
+ * for that of the call into it.
  */
-static void innermost(struct ipc_crash *c, const struct registers *r, uintptr_t sp, uintptr_t top)
+static void innermost(struct ipc_crash *c, const struct registers *r, uintptr_t sp, uintptr_t fp)
 {
 	if (is_own_code(r->pc)) {
 		if (is_caller(word_at(sp), r->pc))
 			frame_add(c, word_at(sp));
 		return;
 	}
-	for (unsigned i = 0; i < SCAN_WORDS && sp < top; i++, sp += sizeof(void *))
-		if (is_own_code(word_at(sp))) {
+	for (; sp < fp; sp += sizeof(void *))
+		if (is_return(word_at(sp))) {
 			frame_add(c, word_at(sp));
 			return;
 		}
@@ -137,18 +185,15 @@ static void innermost(struct ipc_crash *c, const struct registers *r, uintptr_t 
 
 static void backtrace(struct ipc_crash *c, const struct registers *r, uintptr_t top)
 {
-	uintptr_t fp = r->fp, sp = r->sp & ~(sizeof(void *) - 1);
-	if (r->sp >= top)
+	const uintptr_t sp = (r->sp + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
+	if (sp >= top)
 		return;
-	innermost(c, r, sp, top);
-	while (is_frame(fp, sp, top) && c->frames_count < IPC_FRAMES_MAX) {
-		uintptr_t next = word_at(fp), address = word_at(fp + sizeof(void *));
-		if (address == 0)
-			break;
+	uintptr_t fp = is_frame(r->fp, sp, top) ? r->fp : frame_search(sp, top);
+	innermost(c, r, sp, fp);
+	for (; fp != 0 && c->frames_count < IPC_FRAMES_MAX; fp = frame_next(fp, top)) {
+		const uintptr_t address = word_at(fp + sizeof(void *));
 		if (c->frames_count != 1 || address != c->frames[0]) /* found already */
 			frame_add(c, address);
-		sp = fp + 1;
-		fp = next;
 	}
 }
 

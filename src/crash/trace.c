@@ -3,6 +3,7 @@
 #include "crash/trace.h"
 
 #include <dlfcn.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -112,9 +113,9 @@ static void frame_describe(const struct ipc_board *board, uint64_t address, bool
 	bool own = m.name[0] == '\0';
 	name = own ? symbol_find(linked, &offset) : library_function(&m, linked, &offset);
 	if (name != NULL)
-		text_addf(t, "%s+0x%llx", name, (unsigned long long)(offset + returned));
+		text_addf(t, "%s+0x%" PRIx64, name, offset + returned);
 	else
-		text_addf(t, "+0x%llx", (unsigned long long)(linked + returned));
+		text_addf(t, "+0x%" PRIx64, linked + returned);
 	if (!own) {
 		text_add_str(t, " (");
 		text_add_escaped(t, m.name, strlen(m.name));

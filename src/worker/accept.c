@@ -14,7 +14,6 @@
 
 #define ACCEPT_RETRY_MS  100
 #define LEAK_CERTAIN_MS  3000  /* starved for so long, and nothing accounts for it */
-#define LEAK_MIN         8     /* descriptors that are lost */
 #define STARVED_LOG_MS   10000 /* between two complaints about that */
 #define ACCEPTS_PER_TURN 16    /* of the queue of waiting loops, see listeners_requeue() */
 
@@ -42,7 +41,7 @@ static bool descriptors_leaked(const struct worker *w)
 	uint64_t used = w->descriptors_own;
 	for (unsigned i = 0; i < w->loops_count; i++)
 		used += ipc_slot_read(&w->role->slots[i].connections);
-	return used + LEAK_MIN <= w->descriptors_max;
+	return used < w->descriptors_max;
 }
 
 /* Another attempt has failed. */

@@ -226,6 +226,46 @@ http {{
         for kind in kinds:
             self.tell(kind, figures, "bulkhead", "nginx")
 
+    # --- instructions ----------------------------------------------------------------------
+
+    def instructions(self, requests=150):
+        """Of the worker, system calls counting as one; beside another program if one is given.
+
+        It is stepped through, so the same work gives the same number whatever the machine does."""
+        binaries = ["bulkhead"] + ([os.path.abspath(self.options.beside)]
+                                   if self.options.beside else [])
+        figures = {}
+        for access in "off", "on":
+            for binary in binaries:
+                figures[access, binary] = self.steps(binary, access, requests)
+            ours = figures[access, binaries[0]]
+            line = f"instructions per keep-alive request, access log {access}: {ours:.0f}"
+            if len(binaries) > 1:
+                theirs = figures[access, binaries[1]]
+                line += f"; {self.options.beside} {theirs:.0f}: {ours / theirs:.3f}"
+            print(line, flush=True)
+        self.results["instructions"] = {" ".join(k): v for k, v in figures.items()}
+
+    def steps(self, binary, access, requests):
+        port = free_port()
+        server = self.bulkhead(f'access log {access}\nport {port} {{ listen on 127.0.0.1 respond 200 '
+                               f'"{GREETING}" }}\n', port, binary=binary)
+        try:
+            [worker] = [pid for pid in server.children()
+                        if b" worker " in open(f"/proc/{pid}/cmdline", "rb").read()]
+            with connect(port) as c:
+                for _ in range(50):
+                    request(port, c)
+                counter = subprocess.Popen([os.path.join(self.build, "bench", "steps"), str(worker)],
+                                           stdout=subprocess.PIPE, text=True)
+                counter.stdout.readline()
+                for _ in range(requests):
+                    request(port, c)
+                counter.terminate()
+                return int(counter.communicate()[0]) / requests
+        finally:
+            server.stop()
+
     # --- what the keyholder costs ----------------------------------------------------------
 
     def separation(self):
@@ -448,7 +488,8 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[
-        "cpu", "separation", "pools", "ports", "kill", "slow", "memory", "spread"])
+        "cpu", "instructions", "separation", "pools", "ports", "kill", "slow", "memory", "spread"])
+    parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for instructions")
     parser.add_argument("--json", help="write all figures there, too")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -1,11 +1,17 @@
 """Threads in a worker: a compile option, and a clear error where it was not taken."""
+import contextlib
+import json
 import os
 import signal
 import threading
 
 import pytest
 
+import daemons
 from harness import Connection, wait_for
+
+EAGER = "restart { backoff 1ms to 1ms; park after 64 in 10ms }\n"
+ENV = {"TSAN_OPTIONS": "handle_segv=0", "ASAN_OPTIONS": "handle_segv=0"}
 
 
 @pytest.fixture
@@ -22,6 +28,37 @@ def test_without_the_option_the_statement_is_a_clear_error(run, conf_file, certi
     result = run("-t", "-f", conf_file("t.conf", text))
     assert result.returncode == 1
     assert "make THREADS=1" in result.stderr
+
+
+def test_the_thread_that_crashed_is_told(server, ports, built_with_threads):
+    if not built_with_threads:
+        pytest.skip("this binary was built without THREADS=1")
+    with contextlib.closing(daemons.Journal()) as journal:
+        s = server("faults enabled\n" + journal.sink() + "log to console\n" + EAGER +
+                   f'port {ports[0]} {{ threads 4 location "/fault" {{ fault control }} echo }}',
+                   env=ENV)
+        seen = set()
+        for n in range(40):
+            with contextlib.ExitStack() as stack:
+                loops = {}
+
+                def two():
+                    c = stack.enter_context(Connection(ports[0]))
+                    loops.setdefault(json.loads(c.get("/").body)["request_id"].split("-")[0], c)
+                    return len(loops) > 1
+                wait_for(two, "connections to two loops")
+                prefix, c = list(loops.items())[n % 2]
+                pid = s.workers(ports[0])[ports[0], 1]
+                c.send(b"GET /fault/crash?signal=SEGV HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert c.read_to_end() == b""
+            s.wait_ready(ports[0], "worker", n + 2)
+            [e] = wait_for(lambda p=pid: journal.read(f"BULKHEAD_PID={p}"), "the record")
+            assert e["BULKHEAD_REQUEST_ID"].split("-")[0] == prefix  # that loop's
+            assert e["BULKHEAD_REQUEST"] == "GET /fault/crash?signal=SEGV"
+            seen.add(int(e["BULKHEAD_THREAD"]))
+            if len(seen) > 1:
+                break
+        assert len(seen) > 1 and seen <= {1, 2, 3, 4}
 
 
 def hammer(port, count, problems):
