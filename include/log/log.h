@@ -162,5 +162,7 @@ void log_access(struct log *, const struct log_access *);
  * called about once a second while log_outstanding(). Cheap when there are none. */
 void log_tick(struct log *);
 bool log_outstanding(const struct log *);
+/* Records that were lost so far, told or not, over all sinks. */
+uint64_t log_dropped(const struct log *);
 
 #endif

@@ -59,6 +59,12 @@ void loop_release(struct loop *);
  * for no bound. 0, or -errno when epoll itself failed. */
 int loop_turn(struct loop *, int max_wait_ms);
 
+/* The last turn is over: nobody is to take what follows for a long one. */
+static inline void loop_rest(struct loop *l)
+{
+	__atomic_store_n(l->busy_since_ms, 0, __ATOMIC_RELAXED);
+}
+
 /* events: EPOLLIN and so on, EPOLLEXCLUSIVE too. 0 or -errno. */
 int loop_add(struct loop *, struct loop_io *, uint32_t events);
 /* Changes the interest; no system call when nothing changes. */

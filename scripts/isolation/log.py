@@ -7,7 +7,7 @@ import re
 # the first that fits.
 CAUSES = {
     "watchdog": r".*\bby the watchdog",
-    "drained": r"drained\b|ended by itself",
+    "drained": r"(had not )?drained\b",
     "configuration": r"ended with status 78\b",
     "exit": r"ended with status",
     "crash": r"crashed by",

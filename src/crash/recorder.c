@@ -20,9 +20,12 @@
 
 #define STACK_BYTES  65536
 #define GUARD_BYTES  65536 /* a page, whatever its size */
-#define CALLER_BYTES 4096  /* the frames above that of the installing function */
+#define THREAD_BYTES 512   /* from recorder_thread()'s frame to behind that of the thread's own */
 #define SCAN_WORDS   1024  /* of a stack, for where the chain of frames goes on */
-#define LEAF_BYTES   4096  /* of a function that calls no other */
+#define NEAR_BYTES   65536
+#define LEAF_BYTES   4096 /* of a function that calls no other */
+
+extern void *__libc_stack_end; /* the C library's: where the first thread's stack begins */
 
 const int recorder_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, 0};
 
@@ -44,12 +47,15 @@ static union {
 /* --- the handler -------------------------------------------------------------------------------
  */
 
-/* The thread's; where it is none of ours, the first. */
-static unsigned loop_of(pid_t thread)
+/* The thread's; where it is none of ours the first, without a stack that we know. */
+static unsigned loop_of(pid_t thread, uintptr_t *ret_top)
 {
 	for (unsigned i = 0; i < state.loops; i++)
-		if (state.loop[i].thread == thread)
+		if (state.loop[i].thread == thread) {
+			*ret_top = state.loop[i].top;
 			return i;
+		}
+	*ret_top = 0;
 	return 0;
 }
 
@@ -171,6 +177,8 @@ static uintptr_t frame_next(uintptr_t fp, uintptr_t top)
  */
 static void innermost(struct ipc_crash *c, const struct registers *r, uintptr_t sp, uintptr_t fp)
 {
+	if (c->address + NEAR_BYTES - sp < 2 * NEAR_BYTES) /* it is the stack that has run out */
+		return;
 	if (is_own_code(r->pc)) {
 		if (is_caller(word_at(sp), r->pc))
 			frame_add(c, word_at(sp));
@@ -215,14 +223,15 @@ static void cause(struct ipc_crash *c, const siginfo_t *info)
 static void record(int number, siginfo_t *info, void *context)
 {
 	const pid_t thread = (pid_t)syscall(SYS_gettid);
-	const unsigned loop = loop_of(thread);
+	uintptr_t top;
+	const unsigned loop = loop_of(thread, &top);
 	struct ipc_crash *c = &state.board->slots[loop].crash;
 	if (c->signal == 0) {
 		const struct registers r = registers_of(context);
 		cause(c, info);
 		c->pc = r.pc;
 		__atomic_store_n(&c->signal, number, __ATOMIC_RELEASE);
-		backtrace(c, &r, state.loop[loop].top);
+		backtrace(c, &r, top);
 	}
 	/* It strikes when the handler returns and unblocks it, with the default action (resetting
 	 * was sigaction's). Not so SIGSYS, which whoever made the call may have blocked: while it
@@ -247,15 +256,21 @@ static int stack_take(void)
 	return 0;
 }
 
+/* top: what is below it is mapped, down to wherever the stack is at. */
+static int thread_take(unsigned loop, uintptr_t top)
+{
+	state.loop[loop].thread = (pid_t)syscall(SYS_gettid);
+	state.loop[loop].top = top;
+	__atomic_store_n(&state.board->slots[loop].thread, state.loop[loop].thread,
+			 __ATOMIC_RELAXED);
+	return stack_take();
+}
+
 int recorder_thread(unsigned loop)
 {
 	if (loop >= state.loops)
 		return -EINVAL;
-	state.loop[loop].thread = (pid_t)syscall(SYS_gettid);
-	state.loop[loop].top = (uintptr_t)__builtin_frame_address(0) + CALLER_BYTES;
-	__atomic_store_n(&state.board->slots[loop].thread, state.loop[loop].thread,
-			 __ATOMIC_RELAXED);
-	return stack_take();
+	return thread_take(loop, (uintptr_t)__builtin_frame_address(0) + THREAD_BYTES);
 }
 
 int recorder_install(struct ipc_board *board, unsigned loops)
@@ -271,7 +286,7 @@ int recorder_install(struct ipc_board *board, unsigned loops)
 	for (const int *s = recorder_signals; *s != 0; s++)
 		if (sigaction(*s, &action, NULL) < 0)
 			return -errno;
-	return recorder_thread(0);
+	return thread_take(0, (uintptr_t)__libc_stack_end);
 }
 
 int recorder_close(void)

@@ -34,7 +34,7 @@ static const char *code_text(int number, int code)
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (codes[i].number == number && codes[i].code == code)
 			return codes[i].text;
-	return code == SI_KERNEL ? "address not of the machine's form" : NULL;
+	return code == SI_KERNEL && number == SIGSEGV ? "address not of the machine's form" : NULL;
 }
 
 void trace_signal(const struct ipc_crash *c, struct text *t)

@@ -91,10 +91,12 @@ static void serve(struct keyholder *k)
 			return;
 		}
 		if (log_outstanding(log) && !loop_timer_is_set(&k->log_tick)) {
+			ipc_slot_put(&k->role->slots[0].counters.log_dropped, log_dropped(log));
 			(void)role_report_sinks(k->role, log);
 			loop_timer_set(&k->loop, &k->log_tick, k->loop.now_ms + LOG_TICK_MS);
 		}
 	}
+	loop_rest(&k->loop);
 }
 
 int keyholder_main(struct role *r)

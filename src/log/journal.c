@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MESSAGE_ROOM (sizeof("MESSAGE\n") + sizeof(uint64_t) + LOG_PREFIX_MAX) /* comes last */
+
 static void field_number(struct text *t, const char *name, uint64_t value)
 {
 	text_add_str(t, name);
@@ -34,7 +36,8 @@ static void field_begin(struct text *t, const char *name, size_t len)
 /* The whole field or nothing: a cut one would make journald refuse the record. */
 static void field_bytes(struct text *t, const char *name, struct log_slice value)
 {
-	if (t->size - 1 - t->len < strlen(name) + 1 + sizeof(uint64_t) + value.len + 1)
+	if (t->size - 1 - t->len <
+	    strlen(name) + 1 + sizeof(uint64_t) + value.len + 1 + MESSAGE_ROOM)
 		return;
 	field_begin(t, name, value.len);
 	text_add(t, value.data, value.len);

@@ -139,6 +139,14 @@ void log_tick(struct log *l)
 	errno = saved;
 }
 
+uint64_t log_dropped(const struct log *l)
+{
+	uint64_t n = 0;
+	for (int kind = 0; kind < LOG_SINKS; kind++)
+		n += l->sinks[kind].dropped_total;
+	return n;
+}
+
 bool log_outstanding(const struct log *l)
 {
 	for (int kind = 0; kind < LOG_SINKS; kind++)

@@ -7,18 +7,36 @@
 #include <sysexits.h>
 
 #include "base/num.h"
+#include "crash/recorder.h"
 #include "crash/trace.h"
 #include "sandbox/sandbox.h"
+
+/* A signal that the recorder takes down at all. */
+static bool is_recorded(const struct end *e)
+{
+	for (const int *s = recorder_signals; *s != 0; s++)
+		if (*s == e->crash.signal)
+			return true;
+	return false;
+}
+
+/* What was recorded is what the kernel says. */
+static bool is_confirmed(const struct end *e)
+{
+	return is_recorded(e) && e->crash.signal == WTERMSIG(e->status);
+}
 
 /* A signal that somebody else has sent; abort(3) and raise(3) are the process's own. */
 static bool is_foreign(const struct end *e)
 {
-	return e->crash.code <= 0 && e->crash.sender_pid != e->pid;
+	return is_confirmed(e) && e->crash.code <= 0 && e->crash.sender_pid != e->pid;
 }
 
-static bool is_recorded(const struct end *e)
+/* A forbidden call, by the kernel's word. Or by the child's, if it crashed over the recording: it
+ * says so to its own disadvantage. */
+static bool is_violation(const struct end *e)
 {
-	return e->crash.signal != 0;
+	return WTERMSIG(e->status) == SIGSYS || (e->crash.signal == SIGSYS && e->crash.code > 0);
 }
 
 static bool means_crash(int number)
@@ -38,15 +56,14 @@ static bool means_crash(int number)
 static enum cause cause_of_signal(const struct end *e)
 {
 	const int number = WTERMSIG(e->status);
-	if (e->watched != WATCH_FINE)
+	if (is_violation(e))
+		return CAUSE_SANDBOX;
+	if (e->watched != WATCH_FINE &&
+	    (number == SIGABRT || number == SIGKILL || e->crash.signal == SIGABRT))
 		return CAUSE_WATCHDOG;
 	if (number == SIGKILL)
 		return e->oom && e->killed_for == NULL ? CAUSE_MEMORY : CAUSE_KILLED;
-	if (is_recorded(e) && is_foreign(e))
-		return CAUSE_KILLED;
-	if (number == SIGSYS)
-		return CAUSE_SANDBOX;
-	return is_recorded(e) || means_crash(number) ? CAUSE_CRASH : CAUSE_KILLED;
+	return means_crash(number) && !is_foreign(e) ? CAUSE_CRASH : CAUSE_KILLED;
 }
 
 enum cause cause_of(const struct end *e)
@@ -55,6 +72,7 @@ enum cause cause_of(const struct end *e)
 		return cause_of_signal(e);
 	switch (WEXITSTATUS(e->status)) {
 	case EX_OK:
+	case EX_TEMPFAIL: /* its time was up */
 		return e->starting ? CAUSE_EXIT : CAUSE_DRAINED;
 	case EX_CONFIG:
 		return CAUSE_CONFIGURATION;
@@ -134,7 +152,7 @@ static void crash_describe(const struct end *e, struct text *t)
 		return;
 	}
 	trace_signal(&e->crash, t);
-	if (e->crash.signal != number) {
+	if (!is_confirmed(e)) {
 		text_add_str(t, ", and by ");
 		signal_name(t, number);
 		text_add_str(t, " while that was being recorded");
@@ -158,7 +176,7 @@ static void watchdog_describe(const struct end *e, struct text *t)
 static void sandbox_describe(const struct end *e, struct text *t)
 {
 	text_add_str(t, "was ended by its sandbox for ");
-	if (!is_recorded(e))
+	if (e->crash.signal != SIGSYS || e->crash.code <= 0)
 		text_add_str(t, "an unknown system call");
 	else
 		text_addf(t, "the system call %s (%d)",
@@ -185,7 +203,7 @@ static void killed_describe(const struct end *e, struct text *t)
 		return;
 	}
 	text_add_str(t, "from outside by ");
-	if (is_recorded(e))
+	if (is_confirmed(e))
 		trace_signal(&e->crash, t);
 	else
 		signal_name(t, WTERMSIG(e->status));
@@ -195,7 +213,9 @@ void cause_describe(const struct end *e, struct text *t)
 {
 	switch (cause_of(e)) {
 	case CAUSE_DRAINED:
-		text_add_str(t, e->told ? "drained" : "ended by itself");
+		text_add_str(t, WEXITSTATUS(e->status) == EX_OK
+				    ? "drained"
+				    : "had not drained when its time was up");
 		break;
 	case CAUSE_CONFIGURATION:
 		text_addf(t, "ended with status %d (configuration)", EX_CONFIG);

@@ -1,7 +1,8 @@
 /*
  * Why a child has ended: pure, from what the kernel, the master and the child's own last words say,
- * in this order of belief. The child's words only ever make the sentence longer, but for what it
- * has run out of, which they alone can tell.
+ * in this order of belief. The child's words only ever make the sentence longer, with two
+ * exceptions that hurt nobody else: what it has run out of, and that a signal of its own was sent
+ * by somebody.
  */
 #ifndef MASTER_CAUSE_H
 #define MASTER_CAUSE_H

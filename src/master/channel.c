@@ -66,9 +66,11 @@ void child_channel_close(struct child *c)
 	loop_close(loop, &c->channel);
 }
 
-static void channel_give_up(struct child *c)
+static void channel_give_up(struct child *c, const char *why)
 {
 	struct master *m = c->port->master;
+	c->unusable = why;
+	c->pinged = false;
 	child_channel_close(c);
 	/* It should be dying; if not, it is of no use any more. */
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + CLOSED_TIMEOUT_MS);
@@ -113,6 +115,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 		fault_asked(c, &fault);
 		break;
 	case IPC_PONG:
+		c->pinged = false;
 		if (c->state == CHILD_SERVING)
 			loop_timer_cancel(&c->port->master->loop, &c->deadline);
 		break;
@@ -158,7 +161,9 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		ipc_message_release(&message);
 	if (n == 1 || n == -EBADMSG)
 		child_log(c, LOG_ERR, "sent %s", n == 1 ? "too much" : "what it may not send");
-	channel_give_up(c);
+	channel_give_up(c, n == 1          ? "sent too much"
+			   : n == -EBADMSG ? "sent what it may not send"
+					   : "had closed its channel");
 }
 
 void child_last_words(struct child *c)

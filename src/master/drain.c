@@ -66,6 +66,7 @@ void child_signal(const struct child *c, int thread, int number)
 void child_kill(struct child *c, const char *why)
 {
 	c->killed_for = why;
+	c->watch.verdict = WATCH_FINE; /* this comes first now */
 	child_signal(c, 0, SIGKILL);
 }
 

@@ -109,10 +109,13 @@ void keyholder_lost(const struct child *keyholder)
 void keyholders_ping(struct port *p)
 {
 	struct master *m = p->master;
+	if (p->conf->watchdog_ms == 0)
+		return;
 	for (unsigned i = 0; i < p->keyholders; i++) {
 		struct child *c = &p->children[i];
 		if (c->state != CHILD_SERVING || loop_timer_is_set(&c->deadline))
 			continue;
+		c->pinged = true;
 		(void)ipc_send(c->channel.fd, IPC_PING, NULL, 0, NULL, 0);
 		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + PING_TIMEOUT_MS);
 	}

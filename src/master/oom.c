@@ -13,6 +13,7 @@
 #include "master/state.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
+#define CLAIM_MS    2000 /* after which a kill by the kernel explains nobody's end any more */
 
 /* The path of this process in the hierarchy that the line is for: `0::/path` is version 2,
  * `N:…,memory,…:/path` version 1 (cgroups(7)). */
@@ -75,11 +76,25 @@ void oom_start(struct master *m)
 	(void)count_read(m->oom_fd, &m->oom_count);
 }
 
-bool oom_has_struck(struct master *m)
+void oom_look(struct master *m)
 {
 	uint64_t count = 0;
-	if (!count_read(m->oom_fd, &count) || count == m->oom_count)
+	if (!count_read(m->oom_fd, &count))
+		return;
+	if (count != m->oom_count) {
+		m->oom_unclaimed += count - m->oom_count;
+		m->oom_count = count;
+		m->oom_seen_ms = m->loop.now_ms;
+	} else if (m->loop.now_ms - m->oom_seen_ms > CLAIM_MS) {
+		m->oom_unclaimed = 0; /* it was none of ours */
+	}
+}
+
+bool oom_has_struck(struct master *m)
+{
+	oom_look(m);
+	if (m->oom_unclaimed == 0)
 		return false;
-	m->oom_count = count;
+	m->oom_unclaimed--;
 	return true;
 }

@@ -61,7 +61,7 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 {
 	struct port *p = c->port;
 	struct master *m = p->master;
-	bool clean = r->cause == CAUSE_DRAINED;
+	bool clean = WIFEXITED(e->status) && WEXITSTATUS(e->status) == EX_OK;
 	if (clean) {
 		m->drained += is_worker(c);
 	} else if (WIFSIGNALED(e->status) || was_drained(e->status)) {

@@ -64,7 +64,8 @@ void end_gather(struct end *e, const struct child *c, int status)
 			  .killed_for = c->killed_for,
 			  .memory_bytes = is_worker(c) ? p->conf->limits.memory_bytes : 0,
 			  .lack = lack_of(c)};
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && c->killed_for == NULL &&
+	    c->watch.verdict == WATCH_FINE)
 		e->oom = oom_has_struck(p->master);
 	if (slot != NULL)
 		ipc_crash_copy(&e->crash, &slot->crash);
@@ -91,7 +92,7 @@ static void request_describe(struct report *r, const struct ipc_slot *slot)
 	struct ipc_request q;
 	struct text t;
 	ipc_request_copy(&q, &slot->request);
-	if (q.client_port == 0)
+	if (q.client_port == 0 || ipc_slot_read(&slot->busy_since_ms) == 0)
 		return;
 	text_init(&t, r->client, sizeof(r->client));
 	text_add_escaped(&t, q.client, strlen(q.client));
@@ -134,7 +135,6 @@ void report_make(struct report *r, const struct child *c, const struct end *e)
 	if (slot != NULL && is_worker(c))
 		request_describe(r, slot);
 	if (e->crash.signal != 0) {
-		r->signal = e->crash.signal;
 		text_init(&t, r->backtrace, sizeof(r->backtrace));
 		trace_backtrace(c->board, &e->crash, &t);
 	}
@@ -170,7 +170,8 @@ static void add_number(struct fields *f, const char *name, uint64_t number)
 void report_log(const struct report *r, const struct child *c, int priority, const char *sequel)
 {
 	struct fields f = {.count = 0};
-	char signal_name[16] = "", client[sizeof(r->client) + 16] = "", text[sizeof(r->text) + 64];
+	char child[32], signal_name[16] = "", client[sizeof(r->client) + 16] = "",
+			text[sizeof(r->text) + 64];
 	const char *abbreviation = sigabbrev_np(r->signal);
 	if (abbreviation != NULL)
 		(void)snprintf(signal_name, sizeof(signal_name), "SIG%s", abbreviation);
@@ -178,7 +179,9 @@ void report_log(const struct report *r, const struct child *c, int priority, con
 		(void)snprintf(client, sizeof(client), "('%s', %u)", r->client, r->client_port);
 	(void)snprintf(text, sizeof(text), "%s%s", r->text, sequel);
 
+	(void)snprintf(child, sizeof(child), "%s %u", role_name(c), c->number);
 	add(&f, "BULKHEAD_CAUSE", NULL, cause_name(r->cause));
+	add(&f, "BULKHEAD_CHILD", NULL, child);
 	add(&f, "BULKHEAD_SIGNAL", NULL, signal_name);
 	if (r->signal == 0)
 		add_number(&f, "BULKHEAD_EXIT_STATUS", (unsigned)r->exit_status);

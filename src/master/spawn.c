@@ -32,6 +32,7 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	 * until the role can read it. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGUSR1, SIG_IGN); /* for all of that name, but meant for the master */
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 || dup2(m->null_fd, STDOUT_FILENO) < 0 ||
@@ -56,7 +57,8 @@ static void begun(struct child *c, pid_t pid, int channel_fd, const struct ipc_b
 	c->state = CHILD_STARTING;
 	c->started_ms = m->loop.now_ms;
 	c->board = board;
-	c->killed_for = NULL;
+	c->killed_for = c->unusable = NULL;
+	c->pinged = false;
 	watch_begin(&c->watch);
 	c->failure[0] = '\0';
 	c->said = 0;
@@ -156,13 +158,16 @@ void child_deadline_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct child *c = (struct child *)((char *)timer - offsetof(struct child, deadline));
 	(void)loop;
-	if (c->state == CHILD_DRAINING && is_worker(c)) {
+	if (c->unusable != NULL) {
+		child_log(c, LOG_ERR, "has not ended; killing it");
+		child_kill(c, c->unusable);
+	} else if (c->state == CHILD_DRAINING && is_worker(c)) {
 		child_log(c, LOG_WARNING, "has not finished in time; killing it");
 		child_kill(c, "had not finished in time");
 	} else {
 		child_log(c, LOG_ERR, "does not answer; killing it");
-		if (c->state == CHILD_SERVING) /* a ping */
+		child_kill(c, c->state == CHILD_STARTING ? "did not get ready" : "did not answer");
+		if (c->pinged)
 			c->watch.verdict = WATCH_KILLED;
-		child_kill(c, "did not answer");
 	}
 }

@@ -62,6 +62,8 @@ struct child {
 	const struct ipc_board *board;
 	struct watch watch;
 	const char *killed_for;  /* why the master has killed it; NULL: it has not */
+	const char *unusable;    /* what the deadline after a closed channel is for; NULL: none */
+	bool pinged;             /* the deadline is for its answer */
 	int sink_fds[LOG_SINKS]; /* its own sockets to the daemons; -1: none */
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
@@ -104,7 +106,7 @@ struct report {
 	unsigned loops;
 	unsigned restarts; /* of the port, before this end */
 	uint64_t uptime_ms;
-	int signal;      /* that has struck first; 0: none */
+	int signal;      /* that has ended it; 0: none */
 	int exit_status; /* without a signal */
 	time_t when;
 	char text[1024];    /* "worker 1 (pid 4242) crashed by SIGSEGV (...) after ..." */
@@ -167,6 +169,8 @@ struct master {
 	uint64_t watched_ms; /* the last look */
 	int oom_fd;          /* where the kernel counts those it ends for lack of memory; -1 */
 	uint64_t oom_count;
+	uint64_t oom_unclaimed; /* that no end of a child has been explained by */
+	uint64_t oom_seen_ms;
 	bool settled; /* every port has been SERVING or PARKED once */
 	bool failed;  /* and none of them is served */
 	bool draining;
@@ -241,7 +245,8 @@ void watchdog_expired(struct loop *, struct loop_timer *);
 
 /* oom.c */
 void oom_start(struct master *);
-bool oom_has_struck(struct master *); /* since it was asked last */
+void oom_look(struct master *);       /* once a second, so that old ones are forgotten */
+bool oom_has_struck(struct master *); /* just now; each explains one end */
 
 /* status.c */
 void master_tell_status(struct master *);

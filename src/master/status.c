@@ -121,8 +121,9 @@ static void reports_tell(const struct port *p)
 		    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm) == 0)
 			when[0] = '\0';
 		log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE,
-			      "status: %s %s%s%s%s%s", when, r->text,
+			      "status: %s %s%s%s%s%s%s%s", when, r->text,
 			      r->request[0] != '\0' ? "; request: " : "", r->request,
+			      r->client[0] != '\0' ? "; client: " : "", r->client,
 			      r->backtrace[0] != '\0' ? "; backtrace: " : "", r->backtrace);
 	}
 }

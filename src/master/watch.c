@@ -12,7 +12,7 @@ static bool loop_hangs(struct watch_loop *l, uint64_t turn, uint64_t elapsed_ms,
 {
 	l->seen_ms = turn != 0 && turn == l->turn ? l->seen_ms + elapsed_ms : 0;
 	l->turn = turn;
-	return l->seen_ms > limit_ms;
+	return l->seen_ms >= limit_ms && l->seen_ms > 0;
 }
 
 static bool hangs(struct watch *w, const uint64_t *turns, uint64_t elapsed_ms, uint64_t limit_ms)
@@ -25,7 +25,7 @@ static bool hangs(struct watch *w, const uint64_t *turns, uint64_t elapsed_ms, u
 		}
 	w->stopped_ms = w->stopped && w->seen_stopped ? w->stopped_ms + elapsed_ms : 0;
 	w->seen_stopped = w->stopped;
-	w->was_stopped = w->stopped_ms > limit_ms;
+	w->was_stopped = w->stopped_ms >= limit_ms;
 	return any || w->was_stopped;
 }
 

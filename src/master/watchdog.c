@@ -1,6 +1,6 @@
 /*
- * Runs in the master, once a second while it has children to look after: the hand of watch.c. It
- * reads what loops say about their turns; who lies about that is left alone, which is his loss.
+ * Runs in the master, once a second: the hand of watch.c. It reads what loops say about their
+ * turns; who lies about that is left alone, which is his loss.
  */
 #include <errno.h>
 #include <signal.h>
@@ -23,8 +23,13 @@ static void abort_child(const struct child *c)
 static void look(struct child *c, uint64_t elapsed_ms)
 {
 	uint64_t turns[PORT_THREADS_MAX];
-	for (unsigned i = 0; i < c->loops; i++)
+	for (unsigned i = 0; i < c->loops; i++) {
+		/* It is ending; to write a core can take long. */
+		if (__atomic_load_n(&c->board->slots[i].crash.signal, __ATOMIC_RELAXED) != 0 &&
+		    c->watch.verdict == WATCH_FINE)
+			return;
 		turns[i] = ipc_slot_read(&c->board->slots[i].busy_since_ms);
+	}
 	switch (watch_look(&c->watch, turns, elapsed_ms, c->port->conf->watchdog_ms)) {
 	case WATCH_FINE:
 		break;
@@ -45,6 +50,7 @@ void watchdog_expired(struct loop *loop, struct loop_timer *timer)
 	struct master *m = (struct master *)((char *)timer - offsetof(struct master, watchdog));
 	const uint64_t elapsed_ms = loop->now_ms - m->watched_ms;
 	m->watched_ms = loop->now_ms;
+	oom_look(m);
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i].children_count; k++) {
 			struct child *c = &m->ports[i].children[k];
@@ -57,10 +63,6 @@ void watchdog_expired(struct loop *loop, struct loop_timer *timer)
 
 void watchdog_start(struct master *m)
 {
-	bool wanted = false;
-	for (size_t i = 0; i < m->ports_count; i++)
-		wanted = wanted || m->conf->ports[i].watchdog_ms > 0;
 	m->watched_ms = m->loop.now_ms;
-	if (wanted)
-		loop_timer_set(&m->loop, &m->watchdog, m->loop.now_ms + WATCH_LOOK_MS);
+	loop_timer_set(&m->loop, &m->watchdog, m->loop.now_ms + WATCH_LOOK_MS);
 }

@@ -190,7 +190,7 @@ void loop_close(struct loop *l, struct loop_io *io)
 int loop_turn(struct loop *l, int max_wait_ms)
 {
 	struct epoll_event batch[LOOP_EVENTS_MAX];
-	__atomic_store_n(l->busy_since_ms, 0, __ATOMIC_RELAXED);
+	loop_rest(l);
 	int n = epoll_wait(l->epoll_fd, batch, LOOP_EVENTS_MAX, timers_wait_ms(l, max_wait_ms));
 	if (n < 0 && errno != EINTR)
 		return -errno;

@@ -233,6 +233,7 @@ static int signals_listen(struct role *r, struct loop *loop)
 	sigset_t set;
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGUSR1, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	r->signals.fd = -1;

@@ -14,6 +14,7 @@
 
 #define ACCEPT_RETRY_MS  100
 #define LEAK_CERTAIN_MS  3000  /* starved for so long, and nothing accounts for it */
+#define CONN_MEMORY_MAX  65536 /* of a connection: session, handshake, records; without a head */
 #define STARVED_LOG_MS   10000 /* between two complaints about that */
 #define ACCEPTS_PER_TURN 16    /* of the queue of waiting loops, see listeners_requeue() */
 
@@ -44,6 +45,27 @@ static bool descriptors_leaked(const struct worker *w)
 	return used < w->descriptors_max;
 }
 
+/* The same of memory: what connections may hold of it can only be bounded. */
+static bool memory_leaked(const struct worker *w)
+{
+	const uint64_t limit = w->port->limits.memory_bytes;
+	uint64_t used = w->memory_own;
+	for (unsigned i = 0; i < w->loops_count; i++)
+		used += ipc_slot_read(&w->role->slots[i].connections) *
+			(CONN_MEMORY_MAX + w->port->limits.head_bytes);
+	return limit > 0 && used < limit;
+}
+
+/* What is lacking comes back as connections end, or never: then somebody else must take over. */
+static void lack_judge(struct worker_loop *l, int error)
+{
+	if (error == ENOMEM && memory_leaked(l->worker))
+		worker_give_up(l, IPC_LACK_MEMORY);
+	else if (error == EMFILE && l->loop.now_ms - l->starved_since_ms >= LEAK_CERTAIN_MS &&
+		 descriptors_leaked(l->worker))
+		worker_give_up(l, IPC_LACK_DESCRIPTORS);
+}
+
 /* Another attempt has failed. */
 static void starve(struct worker_loop *l, int error)
 {
@@ -55,10 +77,9 @@ static void starve(struct worker_loop *l, int error)
 			  "cannot accept: %s; trying again as connections end", strerror(error));
 		l->starved_again_ms = now + STARVED_LOG_MS;
 	}
-	if (error == EMFILE && now - l->starved_since_ms >= LEAK_CERTAIN_MS &&
-	    descriptors_leaked(l->worker))
-		worker_give_up(l, IPC_LACK_DESCRIPTORS);
-	loop_timer_set(&l->loop, &l->resume, now + ACCEPT_RETRY_MS);
+	lack_judge(l, error);
+	if (!l->draining)
+		loop_timer_set(&l->loop, &l->resume, now + ACCEPT_RETRY_MS);
 }
 
 /* Accepting stops until a connection ends or, for lack of something, until the timer. */
@@ -69,6 +90,12 @@ static void pause_accepting(struct worker_loop *l, int error)
 	else
 		ipc_slot_add(&l->slot->counters.limit_reached, 1);
 	listeners_remove(l);
+}
+
+void accept_starved(struct worker_loop *l, int error)
+{
+	if (l->listening)
+		pause_accepting(l, error);
 }
 
 /*

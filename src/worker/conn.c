@@ -31,7 +31,7 @@ void conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 	struct conn *c = calloc(1, sizeof(*c));
 	if (c == NULL) {
 		fd_close(&fd);
-		worker_give_up(l, IPC_LACK_MEMORY);
+		accept_starved(l, ENOMEM);
 		return;
 	}
 	*c = (struct conn){.io = {.fd = fd, .ready = conn_ready},
@@ -62,6 +62,8 @@ void conn_free(struct conn *c)
 	struct worker_loop *l = c->owner;
 	if (c->http.proto.ops != NULL)
 		c->http.proto.ops->release(&c->http.proto);
+	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
+		conn_handshake_failed(c, IPC_FAILURE_CLOSED);
 	tls_session_release(&c->tls);
 	if (l->faults != NULL && faults_keep(l->faults))
 		loop_remove(&l->loop, &c->io);
@@ -269,7 +271,7 @@ static void handshake_failed(struct conn *c, const struct tls_failure *failure)
 	struct worker_loop *l = c->owner;
 	conn_handshake_failed(c, failure->kind);
 	if (failure->kind == IPC_FAILURE_MEMORY)
-		worker_give_up(l, IPC_LACK_MEMORY);
+		accept_starved(l, ENOMEM);
 	if (c->bytes_in > 0 && l->worker->port->access != CONF_ACCESS_OFF)
 		log_write(&l->log, LOG_INFO, "TLS handshake with ('%s', %u) failed: %s",
 			  c->client.address, c->client.port, failure->text);
@@ -287,7 +289,7 @@ static void conn_handshake(struct conn *c)
 	if (c->tls.handle == NULL && tls_session_init(&c->tls, conn_context(c), &l->wire) < 0) {
 		c->over = true;
 		conn_handshake_failed(c, IPC_FAILURE_MEMORY);
-		worker_give_up(l, IPC_LACK_MEMORY);
+		accept_starved(l, ENOMEM);
 		return;
 	}
 	switch (tls_session_handshake(&c->tls, &failure)) {
@@ -296,9 +298,7 @@ static void conn_handshake(struct conn *c)
 		break;
 	case TLS_AGAIN:
 		c->over = l->wire.in_ended;
-		if (c->over)
-			conn_handshake_failed(c, IPC_FAILURE_CLOSED);
-		else if (l->faults != NULL)
+		if (!c->over && l->faults != NULL)
 			faults_handshake(c);
 		break;
 	case TLS_CLOSED:
@@ -383,7 +383,6 @@ static void conn_settle(struct conn *c)
 
 void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 {
-	show_connection(c);
 	wire_load(c, received, len);
 	if (!c->over && !c->closing && c->state == CONN_HANDSHAKE)
 		conn_handshake(c);
@@ -398,12 +397,10 @@ void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 	conn_settle(c);
 }
 
-static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+static void conn_turn(struct conn *c, uint32_t events)
 {
-	struct conn *c = (struct conn *)io;
 	struct worker_loop *l = c->owner;
 	ssize_t n = 0;
-	(void)loop;
 	if (events & (EPOLLERR | EPOLLHUP)) { /* reset, or both directions have ended */
 		conn_free(c);
 		return;
@@ -411,7 +408,7 @@ static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	if (events & EPOLLOUT)
 		conn_flush(c);
 	if (events & EPOLLIN) {
-		n = recv(io->fd, l->received, sizeof(l->received), 0);
+		n = recv(c->io.fd, l->received, sizeof(l->received), 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			n = 0;
 		else if (n < 0)
@@ -432,9 +429,20 @@ static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	conn_advance(c, l->received, n > 0 ? (size_t)n : 0);
 }
 
+static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct conn *c = (struct conn *)io;
+	struct worker_loop *l = c->owner;
+	(void)loop;
+	show_connection(c);
+	conn_turn(c, events); /* c may be gone afterwards */
+	show_nobody(l);
+}
+
 void conn_drain(struct conn *c)
 {
 	uint8_t byte;
+	show_connection(c);
 	c->wait = WAIT_NONE;                       /* other limits from now on */
 	if (c->state != CONN_OPEN || c->closing) { /* its first request is still served */
 		conn_wait_update(c);

@@ -50,6 +50,7 @@ struct conn {
 	bool closing;     /* the last word (close_notify, an alert) is in the output */
 	bool lingers;     /* input may still come after that */
 	bool over;        /* to be freed by conn_settle() */
+	bool failed;      /* its handshake, and that has been counted */
 	bool more_output; /* its turn was long enough: goes on in the next */
 
 	struct loop_timer timer;
@@ -84,8 +85,9 @@ void conn_wait_expired(struct loop *, struct loop_timer *);
 void conn_advance(struct conn *, const uint8_t *received, size_t len);
 
 /* Its handshake has come to nothing: counts it. */
-static inline void conn_handshake_failed(const struct conn *c, enum ipc_failure kind)
+static inline void conn_handshake_failed(struct conn *c, enum ipc_failure kind)
 {
+	c->failed = true;
 	ipc_slot_add(&c->owner->slot->counters.handshakes_failed[kind], 1);
 }
 

@@ -103,11 +103,9 @@ static void expiry_log(const struct conn *c)
 		  c->client.address, c->client.port, names[c->wait]);
 }
 
-void conn_wait_expired(struct loop *loop, struct loop_timer *timer)
+static void expired(struct conn *c)
 {
-	struct conn *c = (struct conn *)((char *)timer - offsetof(struct conn, timer));
 	struct proto *p = &c->http.proto;
-	(void)loop;
 	switch (c->wait) {
 	case WAIT_BODY:
 	case WAIT_WRITE:
@@ -140,4 +138,14 @@ void conn_wait_expired(struct loop *loop, struct loop_timer *timer)
 	}
 	c->wait = WAIT_NONE;
 	conn_advance(c, NULL, 0);
+}
+
+void conn_wait_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct conn *c = (struct conn *)((char *)timer - offsetof(struct conn, timer));
+	struct worker_loop *l = c->owner;
+	(void)loop;
+	show_connection(c);
+	expired(c); /* c may be gone afterwards */
+	show_nobody(l);
 }

@@ -138,10 +138,7 @@ static void silence_tell(struct worker_loop *l)
 /* In the slot, and to the log itself once it takes records again. */
 static void drops_tell(struct worker_loop *l)
 {
-	uint64_t dropped = 0;
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
-		dropped += l->log.sinks[kind].dropped_total;
-	__atomic_store_n(&l->slot->counters.log_dropped, dropped, __ATOMIC_RELAXED);
+	ipc_slot_put(&l->slot->counters.log_dropped, log_dropped(&l->log));
 	if (loop_timer_is_set(&l->log_tick))
 		return;
 	(void)role_report_sinks(l->worker->role, &l->log);
@@ -161,4 +158,5 @@ void worker_loop_run(struct worker_loop *l)
 		if (log_outstanding(&l->log))
 			drops_tell(l);
 	}
+	loop_rest(&l->loop);
 }

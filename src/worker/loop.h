@@ -94,6 +94,7 @@ struct worker {
 	unsigned listeners_count;
 	uint64_t descriptors_own; /* what the process holds beside connections, at the most */
 	uint64_t descriptors_max; /* what it may hold */
+	uint64_t memory_own;      /* address space of the process before it serves */
 	unsigned pool;            /* loops that share the listeners, all workers together */
 	struct worker_loop *loops;
 	unsigned loops_count;
@@ -126,12 +127,14 @@ void worker_give_up(struct worker_loop *, enum ipc_lack);
 
 /* show.c: what the slot says that this loop is at, for whoever asks why it has ended. */
 void show_connection(const struct conn *); /* its turn begins */
+void show_nobody(struct worker_loop *);    /* and is over */
 void show_exchange(struct worker_loop *, const struct exchange *);
 void show_forget(const struct conn *); /* it is freed */
 
 /* accept.c */
-int accept_start(struct worker_loop *);  /* listeners into the set: 0 or -errno */
-void accept_stop(struct worker_loop *);  /* for good: draining */
+int accept_start(struct worker_loop *);               /* listeners into the set: 0 or -errno */
+void accept_stop(struct worker_loop *);               /* for good: draining */
+void accept_starved(struct worker_loop *, int error); /* a connection could not be served: ENOMEM */
 void accept_freed(struct worker_loop *); /* a connection has ended: there may be room again */
 void accept_resume(struct loop *, struct loop_timer *); /* the timer's callback */
 

@@ -12,14 +12,29 @@ static uint16_t cut(const struct http_request *r, struct http_slice from, char *
 	return (uint16_t)len;
 }
 
+/* What is read between two stores is nobody's, rather than two clients' halves. */
+static void in_order(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
+void show_nobody(struct worker_loop *l)
+{
+	l->slot->request.client_port = 0;
+}
+
 void show_exchange(struct worker_loop *l, const struct exchange *ex)
 {
 	struct ipc_request *shown = &l->slot->request;
 	const struct http_request *r = &ex->request;
-	_Static_assert(sizeof(shown->id) == sizeof(ex->id), "copied as it is");
+	_Static_assert(sizeof(shown->id) == sizeof(ex->id), "as it is");
+	shown->method_len = 0;
+	in_order();
 	memcpy(shown->id, ex->id, sizeof(shown->id));
-	shown->method_len = cut(r, r->method_text, shown->method, sizeof(shown->method));
 	shown->target_len = cut(r, r->target, shown->target, sizeof(shown->target));
+	const uint16_t len = cut(r, r->method_text, shown->method, sizeof(shown->method));
+	in_order();
+	shown->method_len = len;
 }
 
 void show_connection(const struct conn *c)
@@ -27,18 +42,23 @@ void show_connection(const struct conn *c)
 	struct worker_loop *l = c->owner;
 	struct ipc_request *shown = &l->slot->request;
 	const struct exchange *ex = c->state == CONN_OPEN ? c->http.exchange : NULL;
-	if (ex == NULL) {
-		shown->method_len = shown->target_len = 0;
+	bool other = l->shown != c;
+	if (other)
+		show_nobody(l);
+	if (other || ex == NULL) {
+		shown->method_len = 0;
 		shown->id[0] = '\0';
 	}
-	if (l->shown == c)
-		return;
-	_Static_assert(sizeof(shown->client) == sizeof(c->client.address), "copied as it is");
-	l->shown = c;
-	memcpy(shown->client, c->client.address, sizeof(shown->client));
+	in_order();
+	if (other) {
+		_Static_assert(sizeof(shown->client) == sizeof(c->client.address), "as it is");
+		l->shown = c;
+		memcpy(shown->client, c->client.address, sizeof(shown->client));
+		if (ex != NULL)
+			show_exchange(l, ex);
+	}
+	in_order();
 	shown->client_port = c->client.port;
-	if (ex != NULL)
-		show_exchange(l, ex);
 }
 
 void show_forget(const struct conn *c)
@@ -47,5 +67,5 @@ void show_forget(const struct conn *c)
 	if (l->shown != c)
 		return;
 	l->shown = NULL;
-	l->slot->request.method_len = l->slot->request.client_port = 0;
+	show_nobody(l);
 }

@@ -5,6 +5,7 @@
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "worker/fault.h"
 #include "worker/loop.h"
 
@@ -25,12 +27,26 @@
 
 /* --- beginning ------------------------------------------------------------------------------ */
 
+/* What stays beside connections: what is mapped now, and as much again for what libraries keep. */
+static uint64_t memory_own(void)
+{
+	char text[64] = "";
+	uint64_t pages = 0;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	fd_close(&fd);
+	if (n > 0)
+		(void)num_parse(text, strcspn(text, " "), 0, UINT32_MAX, &pages);
+	return 2 * pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 /* Each loop has an epoll set, a wakeup, a key channel and the listeners for itself. */
 static void worker_confine(struct worker *w)
 {
 	const struct role *r = w->role;
 	uint64_t listeners = role_count(r, IPC_FD_LISTENER), loops = w->port->threads;
 	struct rlimit limit = {0};
+	w->memory_own = memory_own();
 	w->descriptors_own =
 	    DESCRIPTORS_OWN + w->port->certificates_count + listeners + loops * (listeners + 3);
 	role_confine(w->role, SANDBOX_WORKER, w->descriptors_own + worker_conns_max(w) * loops);

@@ -106,12 +106,51 @@ def test_a_request_that_is_killed_from_outside_is_named(server, ports):
     s.wait_log(r"  request: GET /fault/hang\?how=loop\n")
 
 
-def test_an_idle_worker_that_is_killed_was_at_nothing(server, ports):
-    s = server(conf(ports))
-    assert get(ports[0]).body == HELLO
-    os.kill(s.workers(ports[0])[ports[0], 1], signal.SIGKILL)
-    s.wait_ready(ports[0], "worker", 2)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_an_idle_worker_that_is_killed_was_at_nothing(server, ports, number):
+    s = server(conf(ports), env=ENV)
+    with Connection(ports[0]) as c:
+        assert c.get("/finished").body == HELLO
+        s.wait_log("GET /finished")
+        wait_for(lambda: status_of(s.workers(ports[0])[ports[0], 1])["State"].startswith("S"), "sleep")
+        os.kill(s.workers(ports[0])[ports[0], 1], number)
+        s.wait_ready(ports[0], "worker", 2)
     assert "request:" not in s.log()
+    assert "client:" not in s.log()
+
+
+def test_a_call_for_the_masters_status_harms_no_child(server, ports):
+    """pkill -USR1 bulkhead reaches all of that name."""
+    s = server(conf(ports))
+    before = {*s.workers().values(), *s.keyholders().values()}
+    for pid in before:
+        os.kill(pid, signal.SIGUSR1)
+    s.kill(signal.SIGUSR1)
+    s.wait_log("status: serving")
+    assert get(ports[0]).body == HELLO
+    assert {*s.workers().values(), *s.keyholders().values()} == before
+
+
+@pytest.mark.skipif(bool(sanitized()), reason="knows no limit of memory")
+def test_clients_that_use_up_the_memory_cost_nobody_a_connection(server, ports):
+    """What they hold comes back: the worker stays, and with it whoever else is connected."""
+    s = server(conf(ports, "limits { memory 64M connections 4000 head 64K head-timeout 2s }"))
+    before = s.workers()
+    with Connection(ports[0]) as idle, contextlib.ExitStack() as stack:
+        assert idle.get().body == HELLO
+        head = b"GET / HTTP/1.1\r\nX: " + b"x" * 60000
+        for _ in range(1500):
+            try:
+                c = stack.enter_context(Connection(ports[0], timeout=1))
+                c.send(head)
+            except OSError:
+                break
+        s.wait_log("cannot accept: Cannot allocate memory")
+        stack.close()
+        wait_for(lambda: get(ports[0]).body == HELLO, "service again")
+        assert idle.get().body == HELLO
+    assert s.workers() == before
+    assert "out of memory" not in s.log()
 
 
 def test_causes_are_told_apart(server, ports):
@@ -126,7 +165,7 @@ def test_causes_are_told_apart(server, ports):
         s.wait_log(rf"worker 1 \(pid \d+\) {pattern} after ")
         s.wait_ready(ports[0], "worker", n)
     os.kill(s.workers(ports[0])[ports[0], 1], signal.SIGTERM)
-    s.wait_log(r"worker 1 \(pid \d+\) ended by itself after ")
+    s.wait_log(r"worker 1 \(pid \d+\) drained after ")
     os.kill(s.keyholders(ports[0])[ports[0], 1], signal.SIGSEGV)
     s.wait_log(r"keyholder 1 \(pid \d+\) was killed from outside by SIGSEGV \(sent by process "
                rf"{os.getpid()} of user {os.getuid()}\) after \S+ and \d+ signatures")
@@ -184,6 +223,7 @@ def test_the_journal_has_fields(server, ports):
         assert e["BULKHEAD_SIGNAL"] == "SIGSEGV"
         assert e["BULKHEAD_PORT"] == str(ports[0])
         assert e["BULKHEAD_WORKER"] == "1"
+        assert e["BULKHEAD_CHILD"] == "worker 1"
         assert e["BULKHEAD_REQUEST"] == "GET /fault/crash?how=null"
         assert e["BULKHEAD_REQUEST_ID"] == fault
         assert e["BULKHEAD_CLIENT"] == "127.0.0.1"
@@ -336,7 +376,7 @@ def test_totals_of_a_port_survive_its_workers(server, ports):
     assert after["restarts"] == 1
     assert after["signatures"] >= before["signatures"] + 1
     assert re.search(rf"\[PORT {ports[0]}\] status: \d{{4}}-.* worker 1 \(pid \d+\) crashed by SIGABRT.*; "
-                     r"request: GET /fault/abort; backtrace: ", s.log())
+                     r"request: GET /fault/abort; client: 127\.0\.0\.1; backtrace: ", s.log())
 
 
 def test_the_last_sixteen_ends_of_a_port_are_kept(server, ports):

@@ -469,7 +469,7 @@ def test_failure_to_connect_has_its_kind(certificates):
 
 ENDS = {
     "drained": "drained",
-    "ended by itself": "drained",
+    "had not drained when its time was up": "drained",
     "ended with status 78 (configuration)": "configuration",
     "ended with status 3": "exit",
     "crashed by SIGSEGV (address not mapped, 0x0)": "crash",

@@ -98,7 +98,7 @@ def test_a_worker_killed_with_sigterm_drains_and_is_replaced(server, ports):
     s = server(three(ports))
     old = s.workers(ports[0])[ports[0], 1]
     os.kill(old, signal.SIGTERM)
-    s.wait_log(rf"worker 1 \(pid {old}\) ended by itself .*; starting it again")
+    s.wait_log(rf"worker 1 \(pid {old}\) drained .*; starting it again")
     assert get(ports[0]).body == HELLO
 
 

@@ -32,10 +32,10 @@ static void exits_are_told_apart(void **state)
 {
 	struct end e = {.pid = PID, .status = EXITED(0)};
 	(void)state;
-	assert_end(&e, CAUSE_DRAINED, RESTART_DRAINED, "ended by itself");
-	e.told = true;
 	assert_end(&e, CAUSE_DRAINED, RESTART_DRAINED, "drained");
-	e.told = false;
+	e.status = EXITED(EX_TEMPFAIL);
+	assert_end(&e, CAUSE_DRAINED, RESTART_DRAINED, "had not drained when its time was up");
+	e.status = EXITED(EX_OK);
 	e.starting = true;
 	assert_end(&e, CAUSE_EXIT, RESTART_DIED, "ended with status 0");
 	e.status = EXITED(EX_CONFIG);
@@ -99,10 +99,13 @@ static void who_is_killed_is_told_by_whom(void **state)
 	e.crash = (struct ipc_crash){.signal = SIGSEGV, .code = SI_USER, .sender_pid = 1};
 	assert_end(&e, CAUSE_KILLED, RESTART_DIED,
 		   "was killed from outside by SIGSEGV (sent by process 1 of user 0)");
-	e.status = SIGSYS;
-	e.crash.signal = SIGSYS;
-	assert_end(&e, CAUSE_KILLED, RESTART_DIED,
-		   "was killed from outside by SIGSYS (sent by process 1 of user 0)");
+	e.crash.signal = SIGBUS; /* not what the kernel says */
+	e.status = SIGUSR2;
+	assert_end(&e, CAUSE_KILLED, RESTART_DIED, "was killed from outside by SIGUSR2");
+	e.crash.signal = -1;
+	e.status = SIGKILL;
+	e.oom = false;
+	assert_end(&e, CAUSE_KILLED, RESTART_DIED, "was killed from outside by SIGKILL");
 }
 
 static void a_sandbox_names_the_call(void **state)
@@ -116,6 +119,14 @@ static void a_sandbox_names_the_call(void **state)
 	(void)snprintf(words, sizeof(words),
 		       "was ended by its sandbox for the system call socket (%d)", SYS_socket);
 	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION, words);
+	e.crash.code = SI_USER; /* what it says of a sender excuses nothing */
+	e.crash.sender_pid = 1;
+	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION,
+		   "was ended by its sandbox for an unknown system call");
+	e.crash.code = 1;
+	e.status = SIGSEGV; /* it crashed while that was being recorded */
+	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION, words);
+	e.status = SIGSYS;
 	e.crash.call = -1; /* the child's word, any number */
 	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION,
 		   "was ended by its sandbox for the system call ? (-1)");
@@ -137,6 +148,10 @@ static void the_watchdog_comes_before_its_signal(void **state)
 	e.was_stopped = true;
 	assert_end(&e, CAUSE_WATCHDOG, RESTART_DIED,
 		   "was stopped for more than 5s and was killed by the watchdog");
+	e.status = SIGSEGV; /* it took so long to write its core */
+	e.crash = (struct ipc_crash){.signal = SIGSEGV, .code = SEGV_MAPERR, .address = 16};
+	assert_end(&e, CAUSE_CRASH, RESTART_DIED, "crashed by SIGSEGV (address not mapped: 0x10)");
+	e.status = SIGKILL;
 	e.killed_for = "did not answer";
 	assert_end(&e, CAUSE_WATCHDOG, RESTART_DIED,
 		   "was killed by the watchdog because it did not answer");

@@ -190,6 +190,25 @@ static void the_thread_that_crashed_is_told(void **state)
 	assert_int_not_equal(board->slots[0].thread, board->slots[1].thread);
 }
 
+/* However little there is above main(): the search for frames must not leave the stack. */
+static void nothing_is_read_beyond_the_stack(void **state)
+{
+	char self[4096];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	(void)state;
+	assert_true(len > 0);
+	self[len] = '\0';
+	pid_t pid = fork();
+	if (pid == 0) {
+		char word[] = "crash", *const argv[] = {self, word, NULL}, *const none[] = {NULL};
+		(void)execve(self, argv, none);
+		_exit(2);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_ended_by(status, SIGABRT);
+}
+
 static void a_signal_that_was_sent_names_the_sender(void **state)
 {
 	char line[128];
@@ -258,14 +277,28 @@ static void whatever_a_child_leaves_stays_within_bounds(void **state)
 	}
 }
 
-int main(void)
+/* main() of that child. */
+static int crash_main(void)
 {
+	const struct ipc_board *view;
+	int fd = ipc_board_create(LOOPS, &view);
+	board = fd < 0 ? NULL : ipc_board_map(fd, LOOPS);
+	if (board == NULL || recorder_install(board, LOOPS) < 0)
+		return 1;
+	abort();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "crash") == 0)
+		return crash_main();
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_null_pointer_is_recorded_with_its_place),
 	    cmocka_unit_test(abort_is_its_own_and_leads_out_of_the_library),
 	    cmocka_unit_test(a_stack_that_overflows_is_recorded_on_another),
 	    cmocka_unit_test(a_smashed_stack_loses_the_backtrace_only),
 	    cmocka_unit_test(the_thread_that_crashed_is_told),
+	    cmocka_unit_test(nothing_is_read_beyond_the_stack),
 	    cmocka_unit_test(a_signal_that_was_sent_names_the_sender),
 	    cmocka_unit_test(modules_are_written_down),
 	    cmocka_unit_test(a_backtrace_names_functions_of_libraries),

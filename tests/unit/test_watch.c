@@ -34,7 +34,7 @@ static void one_turn_for_too_long_is_aborted_then_killed(void **state)
 	struct watch w = begun(1);
 	const uint64_t turn = 77;
 	(void)state;
-	assert_int_equal(looks_until(&w, WATCH_ABORTED, &turn, 1000), 7);
+	assert_int_equal(looks_until(&w, WATCH_ABORTED, &turn, 1000), 6);
 	assert_false(w.was_stopped);
 	assert_int_equal(looks_until(&w, WATCH_KILLED, &turn, 1000), 2);
 	assert_int_equal(looks_until(&w, WATCH_KILLED, &turn, 1000), 0); /* once */
@@ -74,7 +74,7 @@ static void who_is_stopped_hangs(void **state)
 	w.stopped = false; /* in time */
 	assert_int_equal(watch_look(&w, &none, 1000, LIMIT_MS), WATCH_FINE);
 	w.stopped = true;
-	assert_int_equal(looks_until(&w, WATCH_ABORTED, &none, 1000), 7);
+	assert_int_equal(looks_until(&w, WATCH_ABORTED, &none, 1000), 6);
 	assert_true(w.was_stopped);
 }
 
@@ -108,7 +108,7 @@ static void a_new_process_starts_afresh(void **state)
 	assert_int_not_equal(looks_until(&w, WATCH_ABORTED, &turn, 1000), 0);
 	watch_begin(&w);
 	assert_false(w.stopped);
-	assert_int_equal(looks_until(&w, WATCH_ABORTED, &turn, 1000), 7);
+	assert_int_equal(looks_until(&w, WATCH_ABORTED, &turn, 1000), 6);
 }
 
 int main(void)
