@@ -10,6 +10,7 @@
 #include <link.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sysexits.h>
@@ -22,10 +23,8 @@
 #define GUARD_BYTES  65536 /* a page, whatever its size */
 #define THREAD_BYTES 512   /* from recorder_thread()'s frame to behind that of the thread's own */
 #define SCAN_WORDS   1024  /* of a stack, for where the chain of frames goes on */
-#define NEAR_BYTES   65536
+#define NEAR_BYTES   UINT64_C(65536)
 #define LEAF_BYTES   4096 /* of a function that calls no other */
-
-extern void *__libc_stack_end; /* the C library's: where the first thread's stack begins */
 
 const int recorder_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, 0};
 
@@ -286,7 +285,8 @@ int recorder_install(struct ipc_board *board, unsigned loops)
 	for (const int *s = recorder_signals; *s != 0; s++)
 		if (sigaction(*s, &action, NULL) < 0)
 			return -errno;
-	return thread_take(0, (uintptr_t)__libc_stack_end);
+	/* The kernel has put it where the first thread's stack begins (getauxval(3)). */
+	return thread_take(0, (uintptr_t)getauxval(AT_RANDOM));
 }
 
 int recorder_close(void)

@@ -70,14 +70,14 @@ def test_a_loop_that_has_drained_is_no_hang(server, ports, built_with_threads):
     pid = s.workers(ports[0])[ports[0], 1]
     with Connection(ports[0]) as c:
         c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
-        wait_for(lambda: c.read_until(b"he"), "the beginning of the response")
+        c.read_until(b"he")
         os.kill(pid, signal.SIGTERM)
         # Another one that is stopped from now on is found: so long it has been looked at.
         other = s.workers(ports[1])[ports[1], 1]
         os.kill(other, signal.SIGSTOP)
         s.wait_log(rf"worker 1 \(pid {other}\) was stopped for more than 3s")
         c.send(b"llo")
-        assert c.read_until(b"llo")
+        c.read_until(b"llo")
     s.wait_log(rf"worker 1 \(pid {pid}\) drained after")
 
 
