@@ -14,7 +14,7 @@ import time
 import pytest
 
 from browser import browser
-from harness import BINARY, TIMEOUT, TOP, free_ports
+from harness import BINARY, TIMEOUT, TOP, free_ports, sanitized
 
 sys.path.insert(0, str(TOP / "scripts"))
 
@@ -26,6 +26,8 @@ from isolation.result import percentile  # noqa: E402
 from isolation.scenario import scenario_read  # noqa: E402
 
 PROGRAM = TOP / "scripts" / "bulkhead-isolation"
+# What is tested is the program, which is Python; the server under it has its own tests.
+pytestmark = pytest.mark.skipif(bool(sanitized()), reason="plain builds are enough")
 SCENARIOS = sorted((TOP / "scripts" / "scenarios").glob("*.toml"))
 
 # A port is killed while the other one does not notice.
