@@ -24,6 +24,7 @@
 #include "master/state.h"
 
 #define TURN_RETRY_MS    10
+#define CONFINE_SECONDS  10
 #define TICKET_KEY_BYTES 64 /* GnuTLS's master key for session tickets */
 
 /* A sealed memory with fresh random bytes: the key under which this port's workers, and no other
@@ -98,8 +99,11 @@ static void confine(struct master *m)
 	struct err err;
 	char line[512];
 	struct text t;
+	/* libseccomp goes round for ever when some of its allocations fail. */
+	(void)alarm(CONFINE_SECONDS);
 	if (sandbox_master(&level, &err) < 0)
 		fatal(EX_OSERR, "the master cannot be confined: %s", err.text);
+	(void)alarm(0);
 	text_init(&t, line, sizeof(line));
 	sandbox_level_describe(&level, &t);
 	log_write(&m->log, LOG_INFO, "confined: %s", line);

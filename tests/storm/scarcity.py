@@ -13,8 +13,8 @@ STARTS = 50
 
 def begun(arena, **options):
     """A server that has got through its start; how many have not. Until it is confined a master may
-    end in any way: libseccomp, out of memory, frees twice, or makes a filter that ends it. After
-    that it may only find that not every port can be served."""
+    end in any way: libseccomp, out of memory, frees twice, makes a filter that ends it, or goes round
+    for ever until an alarm ends it. After that it may only find that not every port can be served."""
     for attempt in range(STARTS):
         s = arena.four(wait=None, **options)
         wait_for(lambda: s.process.poll() is not None or re.search(
