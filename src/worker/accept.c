@@ -122,6 +122,8 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	if (fd >= 0) {
 		l->starved_since_ms = 0;
 		conn_new(l, fd, &client);
+		if (!l->listening) /* it could not be served: starved */
+			return;
 		if (l->conns_count >= l->conns_max)
 			pause_accepting(l, 0);
 		else
