@@ -14,9 +14,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sysexits.h>
-#include <ucontext.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "modules.h"
 
 #define STACK_BYTES  65536
@@ -58,24 +58,6 @@ static unsigned loop_of(pid_t thread, uintptr_t *ret_top)
 	return 0;
 }
 
-struct registers {
-	uintptr_t pc, sp, fp;
-};
-
-static struct registers registers_of(const ucontext_t *u)
-{
-#if defined(__x86_64__)
-	return (struct registers){(uintptr_t)u->uc_mcontext.gregs[REG_RIP],
-				  (uintptr_t)u->uc_mcontext.gregs[REG_RSP],
-				  (uintptr_t)u->uc_mcontext.gregs[REG_RBP]};
-#elif defined(__aarch64__)
-	return (struct registers){u->uc_mcontext.pc, u->uc_mcontext.sp, u->uc_mcontext.regs[29]};
-#else
-	(void)u;
-	return (struct registers){0};
-#endif
-}
-
 /* Sanitizers would take the reading of somebody else's frame for a mistake. */
 #define ANY_MEMORY __attribute__((noinline, no_sanitize("address", "thread", "undefined")))
 
@@ -96,41 +78,21 @@ static bool is_own_code(uintptr_t address)
 	return address >= state.text_start && address < state.text_end;
 }
 
-/* Does a call stand before it? Anything on a stack may look like an address of ours. */
+/* Anything on a stack may look like an address of ours. */
 static ANY_MEMORY bool is_return(uintptr_t address)
 {
-	if (!is_own_code(address) || !is_own_code(address - 8))
-		return false;
-#if defined(__x86_64__)
-	const volatile uint8_t *code = (const volatile uint8_t *)address;
-	if (code[-5] == 0xe8) /* call rel32 */
-		return true;
-	for (int i = 2; i <= 7; i++) /* call r/m64, of any length */
-		if (code[-i] == 0xff && (code[1 - i] >> 3 & 7) == 2)
-			return true;
-	return false;
-#else
-	return true;
-#endif
+	return is_own_code(address) && is_own_code(address - MACHINE_CALL_MAX) &&
+	       machine_is_behind_call((const volatile uint8_t *)address);
 }
 
 /* Does this return address lie behind a call of the function that pc is in? Told of direct calls
  * only, by where they lead. */
 static ANY_MEMORY bool is_caller(uintptr_t address, uintptr_t pc)
 {
-#if defined(__x86_64__)
-	int32_t distance;
-	if (!is_return(address) || *(const volatile uint8_t *)(address - 5) != 0xe8)
+	if (!is_return(address))
 		return false;
-	for (unsigned i = 0; i < sizeof(distance); i++)
-		((uint8_t *)&distance)[i] = ((const volatile uint8_t *)(address - 4))[i];
-	const uintptr_t target = address + (uintptr_t)(intptr_t)distance;
-	return target <= pc && pc - target < LEAF_BYTES;
-#else
-	(void)address;
-	(void)pc;
-	return false;
-#endif
+	const uintptr_t target = machine_called((const volatile uint8_t *)address);
+	return target != 0 && target <= pc && pc - target < LEAF_BYTES;
 }
 
 /* --- frames: at fp the caller's fp, behind it the return address -------------------------------
@@ -174,7 +136,8 @@ static uintptr_t frame_next(uintptr_t fp, uintptr_t top)
  * top of the stack. Out of a library, the first return address of ours below the frame fp is taken
  * for that of the call into it.
  */
-static void innermost(struct ipc_crash *c, const struct registers *r, uintptr_t sp, uintptr_t fp)
+static void innermost(struct ipc_crash *c, const struct machine_registers *r, uintptr_t sp,
+		      uintptr_t fp)
 {
 	if (c->address + NEAR_BYTES - sp < 2 * NEAR_BYTES) /* it is the stack that has run out */
 		return;
@@ -190,7 +153,7 @@ static void innermost(struct ipc_crash *c, const struct registers *r, uintptr_t 
 		}
 }
 
-static void backtrace(struct ipc_crash *c, const struct registers *r, uintptr_t top)
+static void backtrace(struct ipc_crash *c, const struct machine_registers *r, uintptr_t top)
 {
 	const uintptr_t sp = (r->sp + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
 	if (sp >= top)
@@ -226,7 +189,7 @@ static void record(int number, siginfo_t *info, void *context)
 	const unsigned loop = loop_of(thread, &top);
 	struct ipc_crash *c = &state.board->slots[loop].crash;
 	if (c->signal == 0) {
-		const struct registers r = registers_of(context);
+		const struct machine_registers r = machine_registers(context);
 		cause(c, info);
 		c->pc = r.pc;
 		__atomic_store_n(&c->signal, number, __ATOMIC_RELEASE);

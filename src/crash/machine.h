@@ -1,0 +1,79 @@
+/*
+ * What the crash recorder knows of the processor: its registers in a signal's context, and what a
+ * call looks like. All of it runs in the handler. On a machine that is none of these there is no
+ * backtrace.
+ */
+#ifndef CRASH_MACHINE_H
+#define CRASH_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <ucontext.h>
+
+struct machine_registers {
+	uintptr_t pc, sp, fp;
+};
+
+#define MACHINE_CALL_MAX 8 /* bytes before a return address that are looked at */
+
+#if defined(__x86_64__)
+
+static inline struct machine_registers machine_registers(const ucontext_t *u)
+{
+	const greg_t *r = u->uc_mcontext.gregs;
+	return (struct machine_registers){(uintptr_t)r[REG_RIP], (uintptr_t)r[REG_RSP],
+					  (uintptr_t)r[REG_RBP]};
+}
+
+static inline bool machine_is_direct_call(const volatile uint8_t *behind)
+{
+	return behind[-5] == 0xe8; /* call rel32 */
+}
+
+static inline bool machine_is_behind_call(const volatile uint8_t *behind)
+{
+	bool found = machine_is_direct_call(behind);
+	for (int i = 2; i <= 7; i++) /* call r/m64, of any length */
+		found = found || (behind[-i] == 0xff && (behind[1 - i] >> 3 & 7) == 2);
+	return found;
+}
+
+/* Where the call before it leads; 0: not told. */
+static inline uintptr_t machine_called(const volatile uint8_t *behind)
+{
+	uint32_t distance = 0;
+	if (!machine_is_direct_call(behind))
+		return 0;
+	for (int i = 4; i >= 1; i--)
+		distance |= (uint32_t)behind[-i] << 8 * (4 - i);
+	return (uintptr_t)behind + (uintptr_t)(intptr_t)(int32_t)distance;
+}
+
+#else
+
+static inline struct machine_registers machine_registers(const ucontext_t *u)
+{
+#if defined(__aarch64__)
+	return (struct machine_registers){u->uc_mcontext.pc, u->uc_mcontext.sp,
+					  u->uc_mcontext.regs[29]};
+#else
+	(void)u;
+	return (struct machine_registers){0, 0, 0};
+#endif
+}
+
+static inline bool machine_is_behind_call(const volatile uint8_t *behind)
+{
+	(void)behind;
+	return true;
+}
+
+static inline uintptr_t machine_called(const volatile uint8_t *behind)
+{
+	(void)behind;
+	return 0;
+}
+
+#endif
+
+#endif
