@@ -79,14 +79,21 @@ const struct conf_keyword conf_keywords[] = {
 };
 const size_t conf_keywords_count = CONF_COUNT(conf_keywords);
 
+/* As strcmp(3); the bytes of name may be any, NUL too. */
+static int compare(const char *name, size_t len, const char *keyword)
+{
+	const size_t keyword_len = strlen(keyword);
+	const int order = memcmp(name, keyword, len < keyword_len ? len : keyword_len);
+	return order != 0 ? order : (len > keyword_len) - (len < keyword_len);
+}
+
 const struct conf_keyword *conf_keyword_find(const char *name, size_t len)
 {
 	size_t low = 0, high = conf_keywords_count;
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		const char *here = conf_keywords[middle].name;
-		int order = strncmp(name, here, len);
-		if (order == 0 && here[len] == '\0')
+		const int order = compare(name, len, conf_keywords[middle].name);
+		if (order == 0)
 			return &conf_keywords[middle];
 		if (order > 0)
 			low = middle + 1;

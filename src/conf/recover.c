@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "parser.h"
 
-#define EXPECTED_MAX 64
+#define EXPECTED_MAX 128
 
 /* One mistake, as seen by the functions below. */
 struct mistake {
@@ -154,9 +154,11 @@ static void find_keyword(struct mistake *m)
 	const char *meant = conf_suggest(value->data, value->len, m->words, m->words_count);
 	if (meant == NULL && m->at_statement) {
 		const char *all[EXPECTED_MAX];
-		for (size_t i = 0; i < conf_keywords_count && i < EXPECTED_MAX; i++)
-			all[i] = conf_keywords[i].blocks != 0 ? conf_keywords[i].name : NULL;
-		meant = conf_suggest(value->data, value->len, all, conf_keywords_count);
+		size_t count = 0;
+		for (size_t i = 0; i < conf_keywords_count && count < EXPECTED_MAX; i++)
+			if (conf_keywords[i].blocks != 0)
+				all[count++] = conf_keywords[i].name;
+		meant = conf_suggest(value->data, value->len, all, count);
 	}
 	m->keyword = meant != NULL ? conf_keyword_find(meant, strlen(meant)) : NULL;
 	m->misspelt = m->keyword != NULL;

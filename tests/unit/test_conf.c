@@ -1028,7 +1028,8 @@ static void every_word_is_suggested(void **state)
 	(void)state;
 	for (size_t i = 0; i < conf_keywords_count; i++) {
 		const char *name = conf_keywords[i].name;
-		const char *names[64];
+		const char *names[128];
+		assert_true(conf_keywords_count <= sizeof(names) / sizeof(names[0]));
 		if (i > 0)
 			assert_true(strcmp(conf_keywords[i - 1].name, name) < 0);
 		assert_ptr_equal(conf_keyword_find(name, strlen(name)), &conf_keywords[i]);
@@ -1044,6 +1045,19 @@ static void every_word_is_suggested(void **state)
 	assert_null(conf_suggest("x", 1, words, 2));
 	assert_null(conf_suggest("nothing-like-it", 15, words, 2));
 	assert_string_equal(conf_suggest("prot", 4, words, 2), "port");
+}
+
+/* A text's bytes may be anything; what they are compared with ends at its own end. */
+static void a_text_that_goes_on_behind_a_nul_is_no_word(void **state)
+{
+	(void)state;
+	assert_non_null(conf_keyword_find("on", 2));
+	assert_null(conf_keyword_find("on\0", 3));
+	assert_null(conf_keyword_find("on\0\0\0\0\0\0", 8));
+	assert_null(conf_keyword_find("o", 1));
+	assert_null(conf_keyword_find("", 0));
+	told_tls("port \"on\\x00\\x00\\x00\" { echo }",
+		 "2:6 expected a port number, found the string \"on\\0\\0\\0\"\n");
 }
 
 /* Were there fewer, a duplicate of the last ones would pass unseen. */
@@ -1354,6 +1368,7 @@ int main(void)
 	    cmocka_unit_test(truncation_is_told_once),
 	    cmocka_unit_test(every_truncation_is_one_mistake),
 	    cmocka_unit_test(every_word_is_suggested),
+	    cmocka_unit_test(a_text_that_goes_on_behind_a_nul_is_no_word),
 	    cmocka_unit_test(blocks_remember_all_statements),
 	    cmocka_unit_test(messages_are_bounded),
 	    cmocka_unit_test(includes_are_read),
