@@ -40,15 +40,20 @@ static void report(void *arg, enum conf_severity severity, const struct conf_whe
 			text);
 }
 
-static int conf_get(const struct arguments *a, struct conf **ret)
+static int conf_read(const struct arguments *a, conf_report_fn *tell, void *arg, struct conf **ret)
 {
 	const struct conf_options options = {.threads_built = worker_threads_built,
 					     .workers = a->workers,
 					     .certificate = a->certificate,
 					     .key = a->key};
 	if (a->config == NULL)
-		return builtin_conf(a, &options, report, NULL, a->mode == MODE_SERVE, ret);
-	return conf_parse_file(a->config, &options, report, NULL, ret);
+		return builtin_conf(a, &options, tell, arg, a->mode == MODE_SERVE, ret);
+	return conf_parse_file(a->config, &options, tell, arg, ret);
+}
+
+static int conf_get(const struct arguments *a, struct conf **ret)
+{
+	return conf_read(a, report, NULL, ret);
 }
 
 /* --- -t ------------------------------------------------------------------------------------- */
@@ -180,6 +185,21 @@ static int background(void)
 	return fds[1];
 }
 
+/* For the master, when it reloads. */
+static int conf_read_again(void *arg, conf_report_fn *tell, void *tell_arg, struct conf **ret)
+{
+	return conf_read(arg, tell, tell_arg, ret);
+}
+
+/* What is relative now is relative to another directory later. Where that fails it stays as it is.
+ */
+static void path_keep(const char **path)
+{
+	char *absolute = *path != NULL ? realpath(*path, NULL) : NULL;
+	if (absolute != NULL)
+		*path = absolute; /* for the life of the process */
+}
+
 /* Before anything goes to the background, so that whoever starts it is told. */
 static struct pidfh *pid_file_open(const char *path)
 {
@@ -197,7 +217,7 @@ static struct pidfh *pid_file_open(const char *path)
 	return file;
 }
 
-static int serve(const struct arguments *a)
+static int serve(struct arguments *a)
 {
 	struct conf *conf;
 	standard_streams_ensure();
@@ -216,11 +236,16 @@ static int serve(const struct arguments *a)
 					 .child_option = a->attempts};
 	if (a->pid_file != NULL)
 		options.pid_file = pid_file_open(a->pid_file);
+	if (a->config != NULL) {
+		options.read_conf = conf_read_again;
+		options.read_arg = a;
+	}
+	path_keep(&a->config);
+	path_keep(&a->certificate);
+	path_keep(&a->key);
 	if (a->daemonize)
 		options.ready_fd = background();
-	int status = master_main(conf, &options);
-	conf_free(conf);
-	return status;
+	return master_main(conf, &options);
 }
 
 static int child(const struct arguments *a)

@@ -164,5 +164,9 @@ void conf_free(struct conf *);
  * conf_dump_port() writes what is global and this one port. */
 void conf_dump(const struct conf *, FILE *);
 void conf_dump_port(const struct conf *, const struct conf_port *, FILE *);
+/* Writes, for comparison alone, what a process of this port is given once and for all: where two
+ * such texts are equal, a process that was made of one serves the other as well. What it can be
+ * told later (drain, where a log daemon is) is not in it. */
+void conf_dump_process(const struct conf *, const struct conf_port *, FILE *);
 
 #endif

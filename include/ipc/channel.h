@@ -29,6 +29,9 @@ enum ipc_type {
 	IPC_PING,       /* master → keyholder: are you there? */
 	IPC_PONG,       /* keyholder → master */
 	IPC_FAULT, /* worker → master → keyholders: struct ipc_fault; of a port that has faults */
+	IPC_FILES,    /* child → master, before READY: struct ipc_files */
+	IPC_SERVE,    /* master → worker that was started held: accept now */
+	IPC_SETTINGS, /* master → child: struct ipc_settings */
 	IPC_TYPES
 };
 
@@ -80,10 +83,28 @@ struct ipc_start {
 	int32_t log_facility;
 	int32_t log_level;
 	uint32_t log_sinks;   /* a bit per sink that is in use */
+	uint32_t held;        /* 0 or 1: a worker that accepts nobody until it is told to serve */
 	uint32_t change_user; /* 0 or 1: to uid and gid */
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t counts[IPC_FD_KINDS];
+};
+
+/* What can change in a process that serves. */
+struct ipc_settings {
+	int32_t log_facility;
+	int32_t log_level;
+	uint64_t drain_ms;
+};
+
+#define IPC_DIGEST_BYTES 32
+#define IPC_SUBJECT_MAX  256
+
+/* What the files hold that a child was handed: certificates or keys. */
+struct ipc_files {
+	uint8_t digest[IPC_DIGEST_BYTES]; /* SHA-256 over all of them, in their order */
+	int64_t ends;                     /* worker: when the first certificate expires (time(2)) */
+	char subject[IPC_SUBJECT_MAX];    /* and its subject (RFC 4514), terminated */
 };
 
 struct ipc_key_channels {

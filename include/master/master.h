@@ -16,16 +16,19 @@ struct pidfh;
 struct master_options {
 	bool daemonized; /* standard error ends once every port is decided upon */
 	struct pidfh
-	    *pid_file;      /* open (libbsd's pidfile_open), NULL: none; written and removed here */
-	int ready_fd;       /* told once, one byte (the exit status so far), when every port is
-			       decided upon; -1: nobody wants to know */
-	bool verbose;       /* LOG_DEBUG, too */
+	    *pid_file; /* open (libbsd's pidfile_open), NULL: none; written and removed here */
+	int ready_fd;  /* told once, one byte (the exit status so far), when every port is
+			  decided upon; -1: nobody wants to know */
+	bool verbose;  /* LOG_DEBUG, too */
+	/* Reads the configuration anew: as conf_parse_file(). NULL: there is no file. */
+	int (*read_conf)(void *arg, conf_report_fn *, void *report_arg, struct conf **ret);
+	void *read_arg;
 	char *child_option; /* a further argument for children; NULL: none (selftest only) */
 };
 
-/* Runs until it is told to stop. conf is the caller's. Returns the exit status: 0 after a clean
+/* Runs until it is told to stop. Takes conf. Returns the exit status: 0 after a clean
  * drain, 1 when no port could be served or something had to be killed, else as in sysexits(3). */
-int master_main(const struct conf *, const struct master_options *);
+int master_main(struct conf *, const struct master_options *);
 
 /* For bulkhead -t: do the users and groups that the port names exist, and is its chroot an empty
  * directory of root's? 0, or -1 and a sentence. */

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tls/digest.h"
 
 #define TLS_TICKET_KEY_BYTES 64 /* GnuTLS's session ticket master key */
 
@@ -39,12 +40,22 @@ typedef void tls_warning_fn(void *arg, size_t pair, const char *text);
 int tls_policy_new(struct tls_policy **ret, struct err *);
 void tls_policy_free(struct tls_policy *);
 
+#define TLS_SUBJECT_MAX 256
+
+/* What there is to know of the certificates: gathered over all pairs, in their order. */
+struct tls_certificates {
+	uint8_t digest[TLS_DIGEST_BYTES]; /* SHA-256 over the files */
+	int64_t ends; /* when the first of them expires (time(2)); 0: there is none */
+	char subject[TLS_SUBJECT_MAX]; /* of that one (RFC 4514), cut */
+};
+
 struct tls_context_options {
 	const struct tls_policy *policy; /* outlives the context; NULL: no session is made of it */
 	const uint8_t *ticket_key;       /* TLS_TICKET_KEY_BYTES, copied; NULL as above */
 	struct tls_signer *signer;       /* where the keys are; NULL: they are loaded here (-t) */
 	tls_warning_fn *warn;
 	void *arg;
+	struct tls_certificates *certificates; /* filled; NULL: nobody asks */
 };
 
 /*

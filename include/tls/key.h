@@ -35,8 +35,8 @@ int tls_signer_init(struct tls_signer *, int fd);
 
 /* Loads a key from an open PEM file (unencrypted; PKCS#1, SEC1, PKCS#8); path is for messages. 0
  * and a key that the caller ends with gnutls_privkey_deinit() or gives away; else -1 and a
- * sentence. */
-int tls_key_load(int fd, const char *path, gnutls_privkey_t *ret, struct err *);
+ * sentence. digest, unless NULL, is added to (tls/digest.h): what the file holds. */
+int tls_key_load(int fd, const char *path, uint8_t *digest, gnutls_privkey_t *ret, struct err *);
 
 /* A key whose signatures the keyholder makes: the index-th of the port, for this public key. The
  * signer outlives it. 0 or a GnuTLS error. */

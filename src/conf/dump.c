@@ -232,6 +232,21 @@ static void dump_port(const struct conf_port *port, FILE *out)
 	fputs("}\n", out);
 }
 
+void conf_dump_process(const struct conf *conf, const struct conf_port *port, FILE *out)
+{
+	const struct conf_log *log = &conf->log;
+	(void)fprintf(out, "privileges %s\n", conf->strict ? "strict" : "lenient");
+	if (log->console)
+		fputs("log to console\n", out);
+	if (log->syslog)
+		fputs("log to syslog\n", out);
+	if (log->journal)
+		fputs("log to journal\n", out);
+	if (port->faults)
+		(void)fprintf(out, "faults %s\n", conf->faults ? "enabled" : "disabled");
+	dump_port(port, out);
+}
+
 void conf_dump(const struct conf *conf, FILE *out)
 {
 	dump_global(conf, out);

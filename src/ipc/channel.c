@@ -38,6 +38,7 @@ const struct ipc_permit ipc_from_worker[IPC_TYPES] = {
     [IPC_FAILED] = TEXT,
     [IPC_LOG_BROKEN] = NOTHING,
     [IPC_KEY_SILENT] = NOTHING,
+    [IPC_FILES] = EXACTLY(struct ipc_files, 0, 0),
     [IPC_FAULT] = EXACTLY(struct ipc_fault, 0, 0),
 };
 
@@ -47,6 +48,7 @@ const struct ipc_permit ipc_from_keyholder[IPC_TYPES] = {
     [IPC_LOG_BROKEN] = NOTHING,
     [IPC_KEY_ABUSED] = EXACTLY(struct ipc_key_channels, 0, 0),
     [IPC_PONG] = NOTHING,
+    [IPC_FILES] = EXACTLY(struct ipc_files, 0, 0),
 };
 
 const struct ipc_permit ipc_to_new_child[IPC_TYPES] = {
@@ -55,12 +57,15 @@ const struct ipc_permit ipc_to_new_child[IPC_TYPES] = {
 
 const struct ipc_permit ipc_to_worker[IPC_TYPES] = {
     [IPC_DRAIN] = NOTHING,
+    [IPC_SERVE] = NOTHING,
+    [IPC_SETTINGS] = EXACTLY(struct ipc_settings, 0, 0),
 };
 
 const struct ipc_permit ipc_to_keyholder[IPC_TYPES] = {
     [IPC_DRAIN] = NOTHING,
     [IPC_KEY_CHANNELS] = EXACTLY(struct ipc_key_channels, 1, IPC_FDS_MAX),
     [IPC_PING] = NOTHING,
+    [IPC_SETTINGS] = EXACTLY(struct ipc_settings, 0, 0),
     [IPC_FAULT] = EXACTLY(struct ipc_fault, 0, 0),
 };
 

@@ -23,6 +23,7 @@ static void keys_load(struct keyholder *k)
 {
 	struct role *r = k->role;
 	struct err err;
+	struct ipc_files files = {.ends = 0};
 	size_t count = role_count(r, IPC_FD_KEY);
 	if (count != r->port->certificates_count)
 		role_fail(r, EX_SOFTWARE, "the first message does not fit the configuration");
@@ -31,12 +32,13 @@ static void keys_load(struct keyholder *k)
 		role_fail(r, EX_OSERR, "out of memory");
 	for (; k->keys.count < count; k->keys.count++) {
 		int fd = role_take(r, IPC_FD_KEY, k->keys.count);
-		int error = tls_key_load(fd, r->port->certificates[k->keys.count].key,
+		int error = tls_key_load(fd, r->port->certificates[k->keys.count].key, files.digest,
 					 &k->keys.keys[k->keys.count], &err);
 		fd_close(&fd);
 		if (error < 0)
 			role_fail(r, EX_CONFIG, "%s", err.text);
 	}
+	(void)ipc_send(r->channel_fd, IPC_FILES, &files, sizeof(files), NULL, 0);
 }
 
 static void told(struct role *r, struct ipc_message *m)

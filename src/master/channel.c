@@ -20,15 +20,14 @@ static void child_ready(struct child *c, const struct sandbox_level *level)
 {
 	struct port *p = c->port;
 	struct master *m = p->master;
-	char line[512];
 	struct text t;
 	if (c->state != CHILD_STARTING)
 		return;
 	c->state = CHILD_SERVING;
 	loop_timer_cancel(&m->loop, &c->deadline);
-	text_init(&t, line, sizeof(line));
+	text_init(&t, c->level, sizeof(c->level));
 	sandbox_level_describe(level, &t);
-	child_log(c, LOG_NOTICE, "is ready: %s", line);
+	child_log(c, LOG_NOTICE, "is ready: %s", c->level);
 	if (p->state != PORT_STARTING)
 		return;
 	if (!is_worker(c))
@@ -39,7 +38,36 @@ static void child_ready(struct child *c, const struct sandbox_level *level)
 	p->state = PORT_SERVING;
 	p->served = true;
 	p->files.proven = true;
+	if (p->stage == STAGE_PREPARED) {
+		roll_port_ready(p);
+		return;
+	}
+	askers_tell(&p->waiting, NULL);
 	master_settle(m);
+	master_changed(m);
+}
+
+/* A sentence, or a name: only controls matter. */
+static void escape(struct text *t, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		const char *c = (const char *)bytes + i;
+		text_add(t, *c >= 0x20 && *c < 0x7f ? c : "?", 1);
+	}
+}
+
+static void files_told(const struct child *c, const struct ipc_files *files)
+{
+	struct port_content *content = &c->port->content;
+	struct text t;
+	if (!is_worker(c)) {
+		memcpy(content->keys, files->digest, sizeof(content->keys));
+		return;
+	}
+	memcpy(content->certificates, files->digest, sizeof(content->certificates));
+	content->ends = files->ends;
+	text_init(&t, content->subject, sizeof(content->subject));
+	escape(&t, files->subject, strnlen(files->subject, sizeof(files->subject)));
 }
 
 /* The keyholder has closed a channel of this worker, which therefore is of no use any more. */
@@ -92,6 +120,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 	struct sandbox_level level;
 	struct ipc_key_channels who;
 	struct ipc_fault fault;
+	struct ipc_files files;
 	switch (message->type) {
 	case IPC_READY:
 		memcpy(&level, message->payload, sizeof(level));
@@ -99,10 +128,11 @@ static void message_take(struct child *c, struct ipc_message *message)
 		break;
 	case IPC_FAILED:
 		text_init(&text, c->failure, sizeof(c->failure));
-		for (size_t i = 0; i < message->len; i++) { /* a sentence: only controls matter */
-			bool plain = message->payload[i] >= 0x20 && message->payload[i] < 0x7f;
-			text_add(&text, plain ? (const char *)&message->payload[i] : "?", 1);
-		}
+		escape(&text, message->payload, message->len);
+		break;
+	case IPC_FILES:
+		memcpy(&files, message->payload, sizeof(files));
+		files_told(c, &files);
 		break;
 	case IPC_LOG_BROKEN:
 		sinks_reconnect(c->port->master);
@@ -127,6 +157,8 @@ static void message_take(struct child *c, struct ipc_message *message)
 	case IPC_DRAIN:
 	case IPC_KEY_CHANNELS:
 	case IPC_PING:
+	case IPC_SERVE:
+	case IPC_SETTINGS:
 	case IPC_TYPES:
 		break;
 	}

@@ -16,6 +16,60 @@ void child_drain(struct child *c)
 		(void)ipc_send(c->channel.fd, IPC_DRAIN, NULL, 0, NULL, 0);
 }
 
+static void workers_kill(struct port *p)
+{
+	for (unsigned k = 0; k < p->children_count; k++)
+		if (is_worker(&p->children[k]))
+			child_kill(&p->children[k], "had not finished when the time was up");
+}
+
+void port_limit_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct port *p = (struct port *)((char *)timer - offsetof(struct port, limit));
+	(void)loop;
+	log_write_for(&p->master->log, port_number(p), 0, LOG_WARNING,
+		      "time is up: killing what is left of generation %u", p->generation);
+	workers_kill(p);
+}
+
+void port_stopped(struct port *p)
+{
+	p->state = PORT_STOPPED;
+	loop_timer_cancel(&p->master->loop, &p->limit);
+	askers_tell(&p->waiting, NULL);
+	master_changed(p->master);
+}
+
+static bool is_empty(const struct port *p)
+{
+	for (unsigned k = 0; k < p->children_count; k++)
+		if (p->children[k].state != CHILD_NONE)
+			return false;
+	return true;
+}
+
+void port_drain(struct port *p)
+{
+	struct master *m = p->master;
+	port_unlisten(p);
+	loop_timer_cancel(&m->loop, &p->backoff);
+	p->state = PORT_DRAINING;
+	for (unsigned k = 0; k < p->children_count; k++)
+		if (p->children[k].state != CHILD_NONE)
+			child_drain(&p->children[k]);
+	keyholders_dismiss(p);
+	if (is_empty(p))
+		port_stopped(p);
+	else
+		loop_timer_set(&m->loop, &p->limit, m->loop.now_ms + m->conf->drain_ms);
+}
+
+void port_retire(struct port *p)
+{
+	p->stage = STAGE_RETIRED;
+	port_drain(p);
+}
+
 void master_drain(struct master *m, const char *why)
 {
 	char limit[NUM_TEXT_MAX];
@@ -24,17 +78,11 @@ void master_drain(struct master *m, const char *why)
 	m->draining = true;
 	log_write(&m->log, LOG_NOTICE, "%s: stopping, requests in flight have %s", why,
 		  num_format_duration(m->conf->drain_ms, limit));
+	roll_give_up(m, 0, "the server is stopping");
 	for (size_t i = 0; i < m->ports_count; i++) {
-		struct port *p = &m->ports[i];
-		port_unlisten(p);
-		loop_timer_cancel(&m->loop, &p->backoff);
-		p->state = PORT_STOPPED;
-		for (unsigned k = 0; k < p->children_count; k++)
-			if (p->children[k].state != CHILD_NONE) {
-				p->state = PORT_DRAINING;
-				child_drain(&p->children[k]);
-			}
-		keyholders_dismiss(p);
+		struct port *p = m->ports[i];
+		port_drain(p);
+		loop_timer_cancel(&m->loop, &p->limit); /* there is one for all */
 	}
 	loop_timer_set(&m->loop, &m->drain_deadline, m->loop.now_ms + m->conf->drain_ms);
 }
@@ -74,10 +122,7 @@ void child_kill(struct child *c, const char *why)
 void master_kill_all(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
-		for (unsigned k = 0; k < m->ports[i].children_count; k++)
-			if (is_worker(&m->ports[i].children[k]))
-				child_kill(&m->ports[i].children[k],
-					   "had not finished when the time was up");
+		workers_kill(m->ports[i]);
 }
 
 void drain_deadline_expired(struct loop *loop, struct loop_timer *timer)
@@ -94,7 +139,7 @@ bool master_is_done(const struct master *m)
 	if (!m->draining)
 		return false;
 	for (size_t i = 0; i < m->ports_count; i++)
-		if (m->ports[i].state != PORT_STOPPED)
+		if (m->ports[i]->state != PORT_STOPPED)
 			return false;
 	return true;
 }

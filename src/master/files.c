@@ -2,20 +2,18 @@
  * Runs in the master: opens the files of a port's certificates and keys, because only here somebody
  * may, and never reads them. They stay open: a process that is replaced after a crash gets what its
  * neighbours have, whatever lies under the files' names by then. Who drains a worker asks for new
- * ones; then, and where the open ones were overwritten, all processes of the port are replaced,
- * since old certificates do not fit a new key.
+ * ones; then, and where the open ones were overwritten, the port gets a new generation, since old
+ * certificates do not fit a new key.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syslog.h>
 
 #include "base/fd.h"
 #include "master/state.h"
 
-#define KEYHOLDER_END_MS 2000 /* it has nothing to finish */
-#define SEPARATE         "workers read certificates and must not see a key, so they are separate files"
+#define SEPARATE "workers read certificates and must not see a key, so they are separate files"
 
 static int file_open(const char *what, const char *path, struct err *err)
 {
@@ -48,8 +46,11 @@ static int files_compare(const struct conf_port *conf, const struct port_files *
 
 static struct file_mark mark_of(const struct stat *st)
 {
-	return (struct file_mark){
-	    .device = st->st_dev, .inode = st->st_ino, .size = st->st_size, .time = st->st_mtim};
+	return (struct file_mark){.device = st->st_dev,
+				  .inode = st->st_ino,
+				  .size = st->st_size,
+				  .modified = st->st_mtim,
+				  .changed = st->st_ctim};
 }
 
 static int marks_take(struct port_files *f, struct err *err)
@@ -105,55 +106,31 @@ void port_close_files(struct port *p)
 	release(&p->files);
 }
 
-/*
- * asked: another file of that name counts, too. One that is not there any more is no news: the one
- * that is open is still good. Not asked, only what has become of the open ones counts: they were
- * overwritten, and what fits the neighbours is lost.
- */
-static bool has_changed(const struct port *p, bool asked)
+bool port_files_changed(const struct port *p, bool asked)
 {
 	struct stat st;
 	for (size_t i = 0; i < 2 * p->files.count; i++) {
+		/* One that is not there any more is no news: the one that is open is still good. */
 		if ((asked ? stat(path_of(p->conf, i), &st) : fstat(p->files.fds[i], &st)) < 0)
 			continue;
-		const struct file_mark now = mark_of(&st), *then = &p->files.marks[i];
-		if (now.device != then->device || now.inode != then->inode ||
-		    now.size != then->size || now.time.tv_sec != then->time.tv_sec ||
-		    now.time.tv_nsec != then->time.tv_nsec)
+		struct file_mark now = mark_of(&st), then = p->files.marks[i];
+		/* A file that is renamed over, or linked, changes its status, not its content. */
+		now.changed = then.changed = (struct timespec){0};
+		if (!file_mark_equal(&now, &then))
 			return true;
 	}
 	return false;
 }
 
-static void replace(struct child *c)
+void port_files_accept(struct port *p)
 {
-	struct master *m = c->port->master;
-	if (c->state == CHILD_NONE || c->state == CHILD_DRAINING || c->channel.fd < 0)
-		return;
-	uint64_t until_ms = m->loop.now_ms + (is_worker(c) ? m->conf->drain_ms : KEYHOLDER_END_MS);
-	c->state = CHILD_DRAINING;
-	(void)ipc_send(c->channel.fd, IPC_DRAIN, NULL, 0, NULL, 0);
-	if (!loop_timer_is_set(&c->deadline) || c->deadline.deadline_ms > until_ms)
-		loop_timer_set(&m->loop, &c->deadline, until_ms);
+	struct err err;
+	(void)marks_take(&p->files, &err);
 }
 
-void port_renew_files(struct port *p, bool asked)
+void files_look(const struct conf_port *conf, struct file_mark marks[2 * PORT_FILES_MAX])
 {
-	struct port_files fresh;
-	struct err err;
-	if (!has_changed(p, asked))
-		return;
-	if (open_all(p->conf, &fresh, &err) < 0) {
-		log_write_for(&p->master->log, port_number(p), 0, LOG_WARNING,
-			      "certificates or keys have changed, and cannot be used: %s; the old "
-			      "ones stay",
-			      err.text);
-		return;
-	}
-	port_close_files(p);
-	p->files = fresh;
-	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE,
-		      "certificates or keys have changed: all processes of the port are replaced");
-	for (unsigned i = 0; i < p->children_count; i++)
-		replace(&p->children[i]);
+	struct stat st;
+	for (size_t i = 0; i < 2 * conf->certificates_count && i < 2 * PORT_FILES_MAX; i++)
+		marks[i] = stat(path_of(conf, i), &st) == 0 ? mark_of(&st) : (struct file_mark){0};
 }

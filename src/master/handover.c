@@ -37,7 +37,7 @@ static int conf_memory(const struct port *p)
 	FILE *f = open_memstream(&text, &len);
 	if (f == NULL)
 		return -ENOMEM;
-	conf_dump_port(p->master->conf, p->conf, f);
+	conf_dump_port(p->configuration->conf, p->conf, f);
 	int fd = fclose(f) == 0 ? fd_sealed_memory("bulkhead-conf", text, len) : -ENOMEM;
 	free(text);
 	return fd;
@@ -46,7 +46,6 @@ static int conf_memory(const struct port *p)
 static int add_common(struct handover *h, const struct child *c, int board_fd)
 {
 	const struct port *p = c->port;
-	const struct log *log = &p->master->log;
 	int error, fd = conf_memory(p);
 	if (fd < 0)
 		return fd;
@@ -56,7 +55,7 @@ static int add_common(struct handover *h, const struct child *c, int board_fd)
 	if (p->chroot_fd >= 0 && (error = add(h, IPC_FD_CHROOT, p->chroot_fd, false)) < 0)
 		return error;
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
-		fd = kind == LOG_SINK_CONSOLE ? log->sinks[kind].fd : c->sink_fds[kind];
+		fd = c->sink_fds[kind];
 		if (fd < 0)
 			continue;
 		h->start.log_sinks |= 1u << kind;
@@ -74,6 +73,14 @@ static int add_all(struct handover *h, enum ipc_handed kind, const int *fds, siz
 	return error;
 }
 
+static int add_listeners(struct handover *h, const struct port *p)
+{
+	int error = 0;
+	for (unsigned i = 0; i < p->listeners_count && error == 0; i++)
+		error = add(h, IPC_FD_LISTENER, p->listeners[i].fd, false);
+	return error;
+}
+
 static int add_for_worker(struct handover *h, const struct port *p, const int *key_channels)
 {
 	int error = add(h, IPC_FD_TICKETS, p->tickets_fd, false);
@@ -82,7 +89,7 @@ static int add_for_worker(struct handover *h, const struct port *p, const int *k
 	if (error == 0)
 		error = add_all(h, IPC_FD_KEY_CHANNEL, key_channels, p->conf->threads);
 	if (error == 0)
-		error = add_all(h, IPC_FD_LISTENER, p->listeners, p->listeners_count);
+		error = add_listeners(h, p);
 	return error;
 }
 
@@ -97,6 +104,7 @@ int child_hand_over(const struct child *c, int channel_fd, int board_fd, const i
 				       .master_pid = getpid(),
 				       .log_facility = log->facility,
 				       .log_level = log->level,
+				       .held = p->stage == STAGE_PREPARED,
 				       .change_user = p->change_user,
 				       .uid = identity->uid,
 				       .gid = identity->gid}};

@@ -170,9 +170,14 @@ static int root_get(struct master *m, const char *path, struct err *err)
 		return -1;
 	}
 	m->empty_roots = list;
-	int fd = root_open(path, err);
+	char *copy = strdup(path);
+	int fd = copy == NULL ? -1 : root_open(path, err);
+	if (copy == NULL)
+		err_set(err, "out of memory");
 	if (fd >= 0)
-		list[m->empty_roots_count++] = (struct empty_root){path, fd};
+		list[m->empty_roots_count++] = (struct empty_root){copy, fd};
+	else
+		free(copy);
 	return fd;
 }
 

@@ -1,52 +1,68 @@
 /* Runs in the master. The sockets are the port's for as long as it lives, whoever serves it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
-#include <sys/syslog.h>
 
 #include "base/fd.h"
 #include "master/state.h"
 #include "net/listen.h"
 
+/* A descriptor of its own for the very socket, or -1. */
+static int share(const struct port *old, const char *address)
+{
+	for (unsigned i = 0; old != NULL && i < old->listeners_count; i++)
+		if (strcmp(old->listeners[i].address, address) == 0)
+			return fcntl(old->listeners[i].fd, F_DUPFD_CLOEXEC, FD_OWN_MIN);
+	return -1;
+}
+
 /* missing_ok: a machine without that address family has all of its addresses covered. */
-static int address_listen(struct port *p, const char *address, bool missing_ok)
+static int address_listen(struct port *p, const struct port *old, const char *address,
+			  bool missing_ok, struct err *err)
 {
 	if (p->listeners_count == PORT_LISTENERS_MAX) {
-		log_write_for(&p->master->log, port_number(p), 0, LOG_ERR,
-			      "more than %d addresses to listen on", PORT_LISTENERS_MAX);
+		err_set(err, "more than %d addresses to listen on", PORT_LISTENERS_MAX);
 		return -1;
 	}
-	int fd = net_listen(address, p->conf->number);
+	int fd = share(old, address);
+	if (fd < 0)
+		fd = net_listen(address, p->conf->number);
 	if (fd == -EAFNOSUPPORT && missing_ok)
 		return 0;
 	if (fd == -EADDRNOTAVAIL && missing_ok)
 		return 0;
 	if (fd < 0) {
-		log_write_for(&p->master->log, port_number(p), 0, LOG_ERR,
-			      "cannot listen on %s port %u: %s", address, port_number(p),
-			      strerror(-fd));
+		err_set(err, "cannot listen on %s port %u: %s", address, port_number(p),
+			strerror(-fd));
 		return -1;
 	}
-	p->listeners[p->listeners_count++] = fd;
+	struct port_listener *l = &p->listeners[p->listeners_count++];
+	l->fd = fd;
+	(void)strlcpy(l->address, address, sizeof(l->address));
 	return 0;
 }
 
-int port_listen(struct port *p)
+int port_listen(struct port *p, const struct port *old, struct err *err)
 {
 	for (size_t i = 0; i < p->conf->addresses_count; i++) {
 		const char *address = p->conf->addresses[i];
-		int failed = strcmp(address, "*") == 0 ? address_listen(p, "0.0.0.0", true) < 0 ||
-							     address_listen(p, "::", true) < 0
-						       : address_listen(p, address, false) < 0;
+		int failed = strcmp(address, "*") == 0
+				 ? address_listen(p, old, "0.0.0.0", true, err) < 0 ||
+				       address_listen(p, old, "::", true, err) < 0
+				 : address_listen(p, old, address, false, err) < 0;
 		if (failed) {
 			port_unlisten(p);
 			return -1;
 		}
 	}
-	return p->listeners_count > 0 ? 0 : -1;
+	if (p->listeners_count > 0)
+		return 0;
+	err_set(err, "this machine has no addresses at all");
+	return -1;
 }
 
 void port_unlisten(struct port *p)
 {
 	while (p->listeners_count > 0)
-		fd_close(&p->listeners[--p->listeners_count]);
+		fd_close(&p->listeners[--p->listeners_count].fd);
 }

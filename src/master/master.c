@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syslog.h>
 #include <sysexits.h>
@@ -23,74 +22,22 @@
 #include "base/text.h"
 #include "master/state.h"
 
-#define TURN_RETRY_MS    10
-#define CONFINE_SECONDS  10
-#define TICKET_KEY_BYTES 64 /* GnuTLS's master key for session tickets */
-
-/* A sealed memory with fresh random bytes: the key under which this port's workers, and no other
- * port's, make and take session tickets. It outlives them, so that clients resume after a crash. */
-static int ticket_key_make(void)
-{
-	unsigned char key[TICKET_KEY_BYTES];
-	if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
-		return -EIO;
-	int fd = fd_sealed_memory("bulkhead-tickets", key, sizeof(key));
-	explicit_bzero(key, sizeof(key));
-	return fd;
-}
-
-/* auto: a keyholder per event loop, as long as there are processors for them. */
-static unsigned keyholders_of(const struct conf_port *conf)
-{
-	unsigned loops = conf->workers * conf->threads;
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	if (conf->keyholders != 0)
-		return conf->keyholders;
-	return processors > 0 && loops > (unsigned long)processors ? (unsigned)processors : loops;
-}
-
-static void child_init(struct port *p, struct child *c, unsigned index)
-{
-	bool worker = index >= p->keyholders;
-	*c = (struct child){.port = p,
-			    .role = worker ? IPC_WORKER : IPC_KEYHOLDER,
-			    .number = worker ? index - p->keyholders + 1 : index + 1,
-			    .loops = worker ? p->conf->threads : 1,
-			    .pid = -1,
-			    .channel = {.fd = -1},
-			    .sink_fds = {-1, -1, -1}};
-	c->watch.loops_count = c->loops;
-	c->watch.loops = calloc(c->loops, sizeof(*c->watch.loops));
-	if (c->watch.loops == NULL ||
-	    loop_timer_init(&p->master->loop, &c->deadline, child_deadline_expired) < 0)
-		fatal(EX_OSERR, "out of memory");
-}
-
-static void port_init(struct master *m, struct port *p, const struct conf_port *conf)
-{
-	*p = (struct port){.master = m,
-			   .conf = conf,
-			   .tickets_fd = ticket_key_make(),
-			   .chroot_fd = -1,
-			   .keyholders = keyholders_of(conf)};
-	p->children_count = p->keyholders + conf->workers;
-	p->children = calloc(p->children_count, sizeof(*p->children));
-	if (p->children == NULL || p->tickets_fd < 0 ||
-	    loop_timer_init(&m->loop, &p->backoff, port_spawn_expired) < 0)
-		fatal(EX_OSERR, "cannot set up port %u", conf->number);
-	for (unsigned i = 0; i < p->children_count; i++)
-		child_init(p, &p->children[i], i);
-}
+#define TURN_RETRY_MS   10
+#define CONFINE_SECONDS 10
 
 /* What it takes to look users up and to make directories is given up before a port is served. */
 static void ports_identify(struct master *m)
 {
 	struct err err;
-	for (size_t i = 0; i < m->ports_count; i++) {
-		port_init(m, &m->ports[i], &m->conf->ports[i]);
-		if (port_identify(&m->ports[i], &err) < 0)
-			port_park(&m->ports[i], err.text);
+	for (size_t i = 0; i < m->conf->ports_count; i++) {
+		struct port *p = port_new(m, m->configuration, &m->conf->ports[i]);
+		if (p == NULL)
+			fatal(EX_OSERR, "cannot set up port %u", m->conf->ports[i].number);
+		p->stage = STAGE_CURRENT;
 	}
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (port_identify(m->ports[i], &err) < 0)
+			port_park(m->ports[i], err.text);
 }
 
 static void confine(struct master *m)
@@ -114,13 +61,11 @@ static void ports_start(struct master *m)
 {
 	struct err err;
 	for (size_t i = 0; i < m->ports_count && !m->draining; i++) {
-		struct port *p = &m->ports[i];
+		struct port *p = m->ports[i];
 		if (p->state == PORT_PARKED)
 			continue;
-		if (port_open_files(p, &err) < 0)
+		if (port_open_files(p, &err) < 0 || port_listen(p, NULL, &err) < 0)
 			port_park(p, err.text);
-		else if (port_listen(p) < 0)
-			port_park(p, "its address cannot be bound");
 		else
 			port_spawn(p);
 	}
@@ -149,30 +94,28 @@ static void error_stream_narrow(void)
 	fd_close(&fd);
 }
 
-/* Above every descriptor that a child has at a fixed place. */
 static int high_open(const char *path, int flags)
 {
 	int low = open(path, flags | O_CLOEXEC);
 	if (low < 0)
 		fatal(EX_OSERR, "cannot open %s: %s", path, strerror(errno));
-	int fd = fcntl(low, F_DUPFD_CLOEXEC, 10);
+	int fd = fcntl(low, F_DUPFD_CLOEXEC, FD_OWN_MIN);
 	if (fd < 0)
 		fatal(EX_OSERR, "cannot open %s: %s", path, strerror(errno));
 	close(low);
 	return fd;
 }
 
-static void master_init(struct master *m, const struct conf *conf,
-			const struct master_options *options)
+static void master_init(struct master *m, struct conf *conf, const struct master_options *options)
 {
-	*m = (struct master){.conf = conf, .options = options, .ports_count = conf->ports_count};
+	*m = (struct master){.conf = conf, .options = options};
+	m->configuration = configuration_new(conf);
 	descriptors_raise();
 	m->null_fd = high_open("/dev/null", O_RDWR);
 	m->exe_fd = high_open("/proc/self/exe", O_PATH);
 	error_stream_narrow();
 	m->environment = environment_for_children();
-	m->ports = calloc(m->ports_count, sizeof(*m->ports));
-	if (m->ports == NULL || m->environment == NULL)
+	if (m->configuration == NULL || m->environment == NULL)
 		fatal(EX_OSERR, "out of memory");
 	int error = loop_init(&m->loop);
 	if (error < 0 ||
@@ -185,25 +128,16 @@ static void master_init(struct master *m, const struct conf *conf,
 	m->started_ms = m->loop.now_ms;
 }
 
-static void port_release(struct port *p)
-{
-	for (unsigned i = 0; i < p->children_count; i++)
-		free(p->children[i].watch.loops);
-	free(p->children);
-	for (unsigned i = 0; i < PORT_REPORTS; i++)
-		free(p->reports[i]);
-}
-
 static void master_release(struct master *m)
 {
-	for (size_t i = 0; i < m->ports_count; i++) {
-		fd_close(&m->ports[i].tickets_fd);
-		port_close_files(&m->ports[i]);
-		port_release(&m->ports[i]);
-	}
+	while (m->ports_count > 0)
+		port_free(m->ports[m->ports_count - 1]);
 	free(m->ports);
-	for (size_t i = 0; i < m->empty_roots_count; i++)
+	configuration_release(m->configuration);
+	for (size_t i = 0; i < m->empty_roots_count; i++) {
 		fd_close(&m->empty_roots[i].fd);
+		free(m->empty_roots[i].path);
+	}
 	free(m->empty_roots);
 	free(m->environment);
 	fd_close(&m->signals.fd);
@@ -238,7 +172,7 @@ static void turn(struct master *m)
 		(void)nanosleep(&pause, NULL);
 }
 
-int master_main(const struct conf *conf, const struct master_options *options)
+int master_main(struct conf *conf, const struct master_options *options)
 {
 	struct master m;
 	master_init(&m, conf, options);
@@ -248,7 +182,7 @@ int master_main(const struct conf *conf, const struct master_options *options)
 	(void)prctl(PR_SET_NAME, "bulkhead");
 	sinks_open(&m);
 	log_write(&m.log, LOG_NOTICE, "bulkhead %s (pid %d) starts %zu port%s", BULKHEAD_VERSION,
-		  (int)getpid(), m.ports_count, m.ports_count == 1 ? "" : "s");
+		  (int)getpid(), m.conf->ports_count, m.conf->ports_count == 1 ? "" : "s");
 	ports_identify(&m);
 	oom_start(&m);
 	confine(&m);
@@ -257,6 +191,8 @@ int master_main(const struct conf *conf, const struct master_options *options)
 
 	while (!master_is_done(&m)) {
 		turn(&m);
+		rolls_next(&m);
+		master_sweep(&m);
 		sinks_watch(&m);
 	}
 

@@ -1,4 +1,5 @@
 /* Runs in the master: giving a port up, and telling once how the start went. */
+#include <string.h>
 #include <sys/syslog.h>
 #include <unistd.h>
 
@@ -7,10 +8,15 @@
 void port_park(struct port *p, const char *reason)
 {
 	struct master *m = p->master;
-	if (m->draining) /* it ends anyway, and is on its way to STOPPED */
+	if (p->state == PORT_DRAINING || p->state == PORT_STOPPED) /* it ends anyway */
 		return;
+	if (p->stage == STAGE_PREPARED) {
+		roll_give_up(m, port_number(p), reason);
+		return;
+	}
 	bool queue = p->conf->restart.while_parked == CONF_PARKED_QUEUE && p->listeners_count > 0;
 	p->state = PORT_PARKED;
+	(void)strlcpy(p->reason, reason, sizeof(p->reason));
 	loop_timer_cancel(&m->loop, &p->backoff);
 	log_write_for(&m->log, port_number(p), 0, LOG_ERR, "PARKED (%s:%u): %s; %s",
 		      p->conf->where.file, p->conf->where.line, reason,
@@ -27,7 +33,9 @@ void port_park(struct port *p, const char *reason)
 			loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + m->conf->drain_ms);
 	}
 	keyholders_dismiss(p);
+	askers_tell(&p->waiting, p->reason);
 	master_settle(m);
+	master_changed(m);
 }
 
 void master_settle(struct master *m)
@@ -36,8 +44,9 @@ void master_settle(struct master *m)
 	if (m->settled)
 		return;
 	for (size_t i = 0; i < m->ports_count; i++) {
-		serving += m->ports[i].served;
-		parked += !m->ports[i].served && m->ports[i].state == PORT_PARKED;
+		const struct port *p = m->ports[i];
+		serving += p->served;
+		parked += !p->served && p->state == PORT_PARKED;
 	}
 	if (serving + parked < m->ports_count)
 		return;

@@ -15,8 +15,8 @@
 static struct child *child_find(struct master *m, pid_t pid)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
-		for (unsigned k = 0; k < m->ports[i].children_count; k++) {
-			struct child *c = &m->ports[i].children[k];
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
+			struct child *c = &m->ports[i]->children[k];
 			if (c->state != CHILD_NONE && c->pid == pid)
 				return c;
 		}
@@ -36,7 +36,7 @@ static void child_release(struct child *c)
 {
 	struct master *m = c->port->master;
 	for (unsigned i = 0; i < c->loops; i++)
-		ipc_counters_add(&c->port->totals, &c->board->slots[i].counters);
+		ipc_counters_add(&port_heir(c->port)->totals, &c->board->slots[i].counters);
 	child_channel_close(c);
 	child_sinks_close(c);
 	loop_timer_cancel(&m->loop, &c->deadline);
@@ -74,7 +74,16 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 	for (unsigned i = 0; i < p->children_count; i++)
 		if (p->children[i].state != CHILD_NONE)
 			return;
-	p->state = PORT_STOPPED;
+	port_stopped(p);
+}
+
+/* The sentence of a process that was to be part of a new generation, and is none of it. */
+static void ended_in_preparation(struct child *c, const struct report *r)
+{
+	struct port *p = c->port;
+	report_log(r, c, LOG_ERR, "");
+	child_release(c);
+	roll_give_up(p->master, port_number(p), r->text);
 }
 
 static const char *park_reason(enum restart_cause cause)
@@ -95,8 +104,8 @@ static const char *park_reason(enum restart_cause cause)
 static void replace_now(struct port *p, const struct end *e)
 {
 	p->restarts++;
-	if (was_drained(e->status))
-		port_renew_files(p, true);
+	if (was_drained(e->status) && port_files_changed(p, true))
+		port_renew(p);
 	port_spawn(p);
 }
 
@@ -161,9 +170,11 @@ static void ended(struct child *c, int status)
 	end_gather(&e, c, status);
 	report_make(&r, c, &e);
 	if (r.cause != CAUSE_DRAINED)
-		report_keep(c->port, &r);
-	if (c->port->master->draining)
+		report_keep(port_heir(c->port), &r);
+	if (c->port->state == PORT_DRAINING)
 		ended_while_draining(c, &e, &r);
+	else if (c->port->stage == STAGE_PREPARED)
+		ended_in_preparation(c, &r);
 	else
 		ended_in_service(c, &e, &r);
 }

@@ -39,7 +39,7 @@ static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 			stop(m, "SIGTERM");
 			break;
 		case SIGHUP:
-			stop(m, "SIGHUP");
+			master_reload(m, false, NULL);
 			break;
 		case SIGUSR1:
 			master_tell_status(m);

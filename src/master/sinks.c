@@ -1,5 +1,6 @@
 /* Runs in the master: which sinks there are, and new ones for those whose daemon has restarted. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/syslog.h>
 #include <unistd.h>
@@ -10,13 +11,13 @@
 #define SINKS_RETRY_MS 250
 #define LOG_TICK_MS    1000
 
-static const char *sink_path(const struct master *m, enum log_sink_kind kind)
+static const char *sink_path(const struct conf_log *conf, enum log_sink_kind kind)
 {
 	switch (kind) {
 	case LOG_SINK_SYSLOG:
-		return m->conf->log.syslog_path;
+		return conf->syslog_path;
 	case LOG_SINK_JOURNAL:
-		return m->conf->log.journal_path;
+		return conf->journal_path;
 	case LOG_SINK_CONSOLE:
 	case LOG_SINKS:
 		break;
@@ -24,39 +25,75 @@ static const char *sink_path(const struct master *m, enum log_sink_kind kind)
 	return NULL;
 }
 
-void sinks_open(struct master *m)
+/* Where nothing is configured, the surroundings decide. */
+static bool is_wanted(const struct master *m, const struct conf_log *conf, enum log_sink_kind kind)
+{
+	const bool wanted[LOG_SINKS] = {conf->console, conf->syslog, conf->journal};
+	if (conf->console || conf->syslog || conf->journal)
+		return wanted[kind];
+	if (log_stderr_is_journal())
+		return kind == LOG_SINK_JOURNAL;
+	return kind == (m->options->daemonized ? LOG_SINK_SYSLOG : LOG_SINK_CONSOLE);
+}
+
+static void all_open(struct master *m)
 {
 	static const char *const names[LOG_SINKS] = {"console", "syslog", "journal"};
-	const struct conf_log *conf = &m->conf->log;
-	bool wanted[LOG_SINKS] = {conf->console, conf->syslog, conf->journal};
-	if (!conf->console && !conf->syslog && !conf->journal) {
-		if (log_stderr_is_journal())
-			wanted[LOG_SINK_JOURNAL] = true;
-		else
-			wanted[m->options->daemonized ? LOG_SINK_SYSLOG : LOG_SINK_CONSOLE] = true;
-	}
-	log_init(&m->log, LOG_ROLE_MASTER, 0, 0, conf->syslog_facility);
-	if (m->options->verbose)
-		m->log.level = LOG_DEBUG;
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
-		if (!wanted[kind])
+		if (!is_wanted(m, &m->conf->log, (enum log_sink_kind)kind))
 			continue;
 		int error = log_open(&m->log, (enum log_sink_kind)kind,
-				     sink_path(m, (enum log_sink_kind)kind));
+				     sink_path(&m->conf->log, (enum log_sink_kind)kind));
 		if (error < 0)
 			dprintf(STDERR_FILENO, "bulkhead: cannot log to %s: %s\n", names[kind],
 				strerror(-error));
 	}
 }
 
-/* A child has the console, if there is one, and a socket of its own to each daemon. */
+void sinks_open(struct master *m)
+{
+	log_init(&m->log, LOG_ROLE_MASTER, 0, 0, m->conf->log.syslog_facility);
+	if (m->options->verbose)
+		m->log.level = LOG_DEBUG;
+	all_open(m);
+}
+
+static bool same_path(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+void sinks_change(struct master *m, const struct conf_log *before)
+{
+	const struct conf_log *now = &m->conf->log;
+	bool other = false, moved = false;
+	for (unsigned k = 0; k < LOG_SINKS; k++) {
+		enum log_sink_kind kind = (enum log_sink_kind)k;
+		other = other || is_wanted(m, before, kind) != is_wanted(m, now, kind);
+		moved = moved || !same_path(sink_path(before, kind), sink_path(now, kind));
+	}
+	m->log.facility = now->syslog_facility;
+	if (other) {
+		log_close(&m->log);
+		all_open(m);
+	} else if (moved) {
+		loop_timer_cancel(&m->loop, &m->sinks_retry);
+		sinks_reconnect(m);
+	}
+}
+
+/* A child has the console, if there is one, and a socket of its own to each daemon. Which ones, its
+ * own configuration says: while a reload is prepared that is not the master's. */
 int child_sinks_open(struct child *c)
 {
 	const struct master *m = c->port->master;
+	const struct conf_log *conf = &c->port->configuration->conf->log;
+	if (is_wanted(m, conf, LOG_SINK_CONSOLE) && fcntl(STDERR_FILENO, F_GETFD) >= 0)
+		c->sink_fds[LOG_SINK_CONSOLE] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, FD_OWN_MIN);
 	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++) {
-		if (m->log.sinks[kind].fd < 0)
+		if (!is_wanted(m, conf, (enum log_sink_kind)kind))
 			continue;
-		c->sink_fds[kind] = log_socket(sink_path(m, (enum log_sink_kind)kind));
+		c->sink_fds[kind] = log_socket(sink_path(conf, (enum log_sink_kind)kind));
 		if (c->sink_fds[kind] < 0) {
 			int error = c->sink_fds[kind];
 			c->sink_fds[kind] = -1;
@@ -93,14 +130,13 @@ void sinks_reconnect(struct master *m)
 	if (loop_timer_is_set(&m->sinks_retry))
 		return;
 	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++) {
-		const char *path = sink_path(m, (enum log_sink_kind)kind);
+		const char *path = sink_path(&m->conf->log, (enum log_sink_kind)kind);
 		if (m->log.sinks[kind].fd < 0)
 			continue;
 		missing = log_reconnect(&m->log, (enum log_sink_kind)kind, path) < 0 || missing;
 		for (size_t i = 0; i < m->ports_count; i++)
-			missing =
-			    children_reconnect(&m->ports[i], (enum log_sink_kind)kind, path) ||
-			    missing;
+			missing = children_reconnect(m->ports[i], (enum log_sink_kind)kind, path) ||
+				  missing;
 	}
 	m->sinks_missing = missing;
 	loop_timer_set(&m->loop, &m->sinks_retry, m->loop.now_ms + SINKS_RETRY_MS);

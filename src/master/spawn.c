@@ -126,17 +126,23 @@ static bool place_fill(struct child *c)
 		      strerror(-error));
 	p->state = PORT_BACKOFF;
 	loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + p->conf->restart.backoff_max_ms);
+	if (p->stage == STAGE_PREPARED)
+		roll_give_up(m, port_number(p), strerror(-error));
 	return false;
 }
 
 void port_spawn(struct port *p)
 {
 	struct master *m = p->master;
-	if (m->draining || p->state == PORT_PARKED)
+	if (p->state == PORT_PARKED || p->state == PORT_DRAINING || p->state == PORT_STOPPED)
 		return;
 	p->state = PORT_STARTING;
 	loop_timer_cancel(&m->loop, &p->backoff);
-	port_renew_files(p, false);
+	/* Old certificates do not fit a new key, so it is a new generation that is started then. */
+	if (p->stage == STAGE_CURRENT && m->settled && port_files_changed(p, false)) {
+		port_renew(p);
+		return;
+	}
 	for (unsigned i = 0; i < p->children_count; i++) {
 		/* A worker makes sure of its key before it serves. */
 		if (i == p->keyholders && !keyholders_ready(p))

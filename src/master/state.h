@@ -6,7 +6,13 @@
  *   STARTING ──all ready──> SERVING ──quick deaths──> BACKOFF ───┤ timer: spawn
  *      │                       │                        │        └──> STARTING …
  *      └── cannot start, EX_CONFIG, too many quick deaths ──> PARKED
- *   any of them ──SIGTERM──> DRAINING ──last worker reaped──> STOPPED
+ *   any of them ──SIGTERM, by order──> DRAINING ──last child reaped──> STOPPED ──by order──>
+ * STARTING
+ *
+ * A struct port is one generation of a port: the port under one configuration, with the processes
+ * that were made of it. Where that changes, a new one is PREPARED beside the one that is CURRENT,
+ * on the same sockets; once all of its processes are ready they trade places, and the old one,
+ * RETIRED, drains and is freed (roll.c).
  *
  * A child: STARTING ──READY──> SERVING ──DRAIN──> DRAINING ──reaped──> (free place in the pool).
  */
@@ -26,16 +32,32 @@
 #include "log/log.h"
 #include "master/cause.h"
 #include "master/master.h"
+#include "master/plan.h"
 #include "master/restart.h"
 #include "master/watch.h"
+#include "net/listen.h"
 #include "net/loop.h"
 #include "sandbox/sandbox.h"
 
 struct port;
 struct master;
 
+/* A configuration that ports are made of; freed with the last of its users. */
+struct configuration {
+	struct conf *conf;
+	unsigned users;
+};
+
+/* Who has asked for something that takes its time; the asker's memory, linked while it waits. */
+struct asker {
+	struct asker *next;
+	/* Once. error NULL: it is done; else one sentence, escaped, valid during the call. */
+	void (*told)(struct asker *, const char *error);
+};
+
 /* conf allows 64 addresses; `*`, which is two sockets, stands alone. */
 #define PORT_LISTENERS_MAX 64
+#define FD_OWN_MIN         10 /* above every descriptor that a child has at a fixed place */
 #define PORT_THREADS_MAX   64 /* as many as conf allows */
 #define PORT_FILES_MAX     16 /* the same of certificates */
 
@@ -68,6 +90,7 @@ struct child {
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
 	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
+	char level[512];               /* how far it is confined, since it is ready */
 };
 
 enum port_state {
@@ -88,14 +111,30 @@ struct identity {
 struct port_files {
 	size_t count; /* of pairs */
 	int fds[2 * PORT_FILES_MAX];
-	struct file_mark { /* by which a change is seen */
-		dev_t device;
-		ino_t inode;
-		off_t size;
-		struct timespec time;
-	} marks[2 * PORT_FILES_MAX];
+	struct file_mark marks[2 * PORT_FILES_MAX];
 	bool proven; /* the port has served with them, so they are right */
 };
+
+/* What a child says that its files hold (ipc_files); of the last one of each role. */
+struct port_content {
+	uint8_t certificates[IPC_DIGEST_BYTES];
+	uint8_t keys[IPC_DIGEST_BYTES];
+	int64_t ends; /* when the first certificate expires, time(2); 0: unknown */
+	char subject[4 * IPC_SUBJECT_MAX]; /* and its subject, escaped; "": unknown */
+};
+
+struct port_listener {
+	int fd;
+	char address[NET_ADDRESS_MAX];
+};
+
+enum port_stage {
+	STAGE_PREPARED, /* of a roll under way: it gets ready, and accepts nobody */
+	STAGE_CURRENT,  /* what serves under this number, or is to */
+	STAGE_RETIRED   /* was replaced, or is not needed: it drains, and is freed */
+};
+
+enum port_order { ORDER_NONE, ORDER_STOP, ORDER_START, ORDER_RESTART, ORDER_RENEW };
 
 /* How a child has ended, in words; what is the child's or a client's in it is escaped. */
 struct report {
@@ -121,14 +160,25 @@ struct report {
 
 struct port {
 	struct master *master;
-	const struct conf_port *conf;
+	struct configuration *configuration;
+	const struct conf_port *conf; /* in it */
+	char *text;                   /* conf_dump_process(), owned */
+	unsigned generation;          /* of those of this number, from 1 */
+	enum port_stage stage;
 	enum port_state state;
-	bool change_user; /* the master may, so its children do */
+	char reason[512];        /* PARKED: why */
+	bool by_order;           /* DRAINING, STOPPED: until somebody starts it */
+	enum port_order order;   /* to be carried out when no roll is under way */
+	struct asker *ordered;   /* who has given it */
+	struct asker *waiting;   /* who waits for it to serve, or to be stopped */
+	struct loop_timer limit; /* of a drain of this port alone */
+	bool change_user;        /* the master may, so its children do */
 	struct identity worker_identity, keyholder_identity;
 	int chroot_fd; /* O_PATH of the empty directory; -1: none. Owned by the master */
-	int listeners[PORT_LISTENERS_MAX];
+	struct port_listener listeners[PORT_LISTENERS_MAX];
 	unsigned listeners_count;
 	struct port_files files;
+	struct port_content content;
 	int tickets_fd; /* sealed memfd: the port's session ticket key; outlives workers */
 	struct child
 	    *children; /* places: first those of the keyholders, then those of the workers */
@@ -143,19 +193,34 @@ struct port {
 	bool served; /* it has been SERVING once */
 };
 
+/* What is done whole or not at all; one at a time (roll.c). */
+struct roll {
+	bool under_way;
+	bool dry_run;
+	const char *what;                    /* "reload"; static text */
+	struct configuration *configuration; /* that is to be; NULL: of no reload */
+	struct plan plan;
+	struct asker *askers;
+};
+
 struct master {
-	const struct conf *conf;
+	struct configuration *configuration;
+	const struct conf *conf; /* in it */
 	const struct master_options *options;
 	struct loop loop;
 	struct log log;
 	struct loop_io signals;
-	struct port *ports;
+	struct port **ports; /* all generations */
 	size_t ports_count;
+	size_t ports_room;
+	struct roll roll;
+	bool reload_wanted; /* by a signal */
+	struct asker *reload_askers, *dry_run_askers, *upgrade_askers;
 	int exe_fd; /* O_PATH of this very program, for children */
 	int null_fd;
 	char **environment; /* of children: an array of its own, strings of this process's */
 	struct empty_root {
-		const char *path; /* the configuration's */
+		char *path;
 		int fd;
 	} * empty_roots; /* that were opened, each path once */
 	size_t empty_roots_count;
@@ -179,9 +244,56 @@ struct master {
 	uint64_t cut;             /* connections of the killed ones */
 };
 
-/* listen.c: the port's sockets. 0, or -1 after a line in the log. */
-int port_listen(struct port *);
+/* ports.c: which there are. */
+struct configuration *configuration_new(
+    struct conf *);                                 /* takes it; NULL: no memory, and it is freed */
+void configuration_release(struct configuration *); /* one user less */
+struct port *port_new(struct master *, struct configuration *,
+		      const struct conf_port *); /* NULL: no memory */
+void port_free(struct port *);
+struct port *port_find(const struct master *, unsigned number); /* the CURRENT one, or NULL */
+struct port *port_prepared(const struct master *, unsigned number);
+struct port *port_heir(struct port *); /* who counts on for it: the CURRENT one, or itself */
+const char *port_state_name(enum port_state);
+void master_sweep(struct master *); /* after each turn: frees what has retired and stopped */
+
+/* listen.c: the port's sockets; those that old has on the same addresses are shared with it. 0, or
+ * -1 and a sentence. old may be NULL. */
+int port_listen(struct port *, const struct port *old, struct err *);
 void port_unlisten(struct port *);
+
+/* roll.c: a new generation of some ports. All of them, or nothing has changed. */
+void roll_begin(struct master *, const char *what); /* then roll_add() each, then roll_go() */
+/* Makes and starts the one that is to take the place of old (NULL: of none). false, and the roll is
+ * given up, when that cannot be. */
+bool roll_add(struct master *, struct configuration *, const struct conf_port *, struct port *old);
+void roll_go(struct master *);
+void roll_port_ready(struct port *);
+void roll_give_up(struct master *, unsigned port, const char *why); /* port 0: none in particular */
+void rolls_next(struct master *); /* after each turn: what has waited for the last one to end */
+
+/* reload.c: SIGHUP, and whoever asks for it. */
+void master_reload(struct master *, bool dry_run, struct asker *);
+bool reload_next(struct master *); /* begins one that was asked for, if there is one */
+/* From roll.c, once all new ones are ready: what has changed only on the outside, then the rest. */
+void reload_judge(struct master *);
+void reload_commit(struct master *);
+/* Valid while somebody is told of a reload; NULL: there was none to be made. */
+const struct plan *master_plan(const struct master *);
+/* All children: log, drain. */
+void master_settings(struct master *);
+void master_log_level(struct master *, int priority);
+
+/* order.c: a port is stopped, started or made anew because somebody wants it. */
+void port_stop(struct port *, struct asker *);
+void port_start(struct port *, struct asker *);
+void port_restart(struct port *, struct asker *);
+void port_renew(struct port *); /* its files have changed */
+void port_order_carry_out(struct port *);
+void port_orders_inherit(struct port *heir, struct port *old);
+void askers_add(struct asker **list, struct asker *);
+void askers_tell(struct asker **list, const char *error);
+void asker_forget(struct master *, struct asker *); /* its client is gone */
 
 /* identity.c: who the port's children are to be, and in which root. Looks users up, so it comes
  * before the master is confined. 0, or -1 and a sentence. */
@@ -192,9 +304,13 @@ const struct identity *child_identity(const struct child *);
  */
 int port_open_files(struct port *, struct err *);
 void port_close_files(struct port *);
-/* Before a process is started: have they changed? Then all others are replaced, too. asked:
- * somebody has drained a worker, which is how new files are asked for. */
-void port_renew_files(struct port *, bool asked);
+/* Have they changed? asked: somebody has drained a worker, which is how new files are asked for.
+ * Not asked, only what has become of the open ones counts: they were overwritten. */
+bool port_files_changed(const struct port *, bool asked);
+/* What is open is taken as it is. */
+void port_files_accept(struct port *);
+/* The marks that the files under these names have now. */
+void files_look(const struct conf_port *, struct file_mark marks[2 * PORT_FILES_MAX]);
 
 /* handover.c: makes and sends the first message. 0 or -errno. */
 int child_hand_over(const struct child *, int channel_fd, int board_fd, const int *key_channels);
@@ -249,13 +365,22 @@ void oom_look(struct master *);       /* once a second, so that old ones are for
 bool oom_has_struck(struct master *); /* just now; each explains one end */
 
 /* status.c */
+/* Of the processes of a CURRENT port: those there were, those there are, and those of former
+ * generations that still drain. */
+void port_totals(const struct port *, struct ipc_counters *, uint64_t *ret_connections);
 void master_tell_status(struct master *);
+/* After anything that somebody who watches the server would be told. */
+void master_changed(struct master *);
 
 /* park.c */
 void port_park(struct port *, const char *reason);
 void master_settle(struct master *); /* are all ports decided upon? says so, once */
 
 /* drain.c */
+void port_drain(struct port *); /* unlistens, too */
+void port_retire(struct port *);
+void port_limit_expired(struct loop *, struct loop_timer *);
+void port_stopped(struct port *); /* no child is left */
 void master_drain(struct master *, const char *why);
 void master_kill_all(struct master *);
 void child_drain(struct child *);
@@ -273,6 +398,8 @@ int signals_start(struct master *);
 int child_sinks_open(struct child *);
 void child_sinks_close(struct child *);
 
+/* Another configuration of the log has come. */
+void sinks_change(struct master *, const struct conf_log *before);
 /* sinks.c: opens what the configuration or the surroundings say; mends what breaks. */
 void sinks_open(struct master *);
 void sinks_reconnect(struct master *); /* a sink's daemon is gone, a child says */

@@ -5,30 +5,8 @@
 #include "base/text.h"
 #include "master/state.h"
 
-static const char *state_name(enum port_state state)
+static void living_add(const struct port *p, struct ipc_counters *sum, uint64_t *ret_connections)
 {
-	switch (state) {
-	case PORT_STARTING:
-		return "starting";
-	case PORT_SERVING:
-		return "serving";
-	case PORT_BACKOFF:
-		return "waiting to be started again";
-	case PORT_PARKED:
-		return "parked";
-	case PORT_DRAINING:
-		return "draining";
-	case PORT_STOPPED:
-		return "stopped";
-	}
-	return "unknown";
-}
-
-/* Of the workers there were, and of those there are. */
-static void totals_of(const struct port *p, struct ipc_counters *sum, uint64_t *ret_connections)
-{
-	*sum = p->totals;
-	*ret_connections = 0;
 	for (unsigned i = 0; i < p->children_count; i++)
 		for (unsigned k = 0; p->children[i].state != CHILD_NONE && k < p->children[i].loops;
 		     k++) {
@@ -36,6 +14,23 @@ static void totals_of(const struct port *p, struct ipc_counters *sum, uint64_t *
 			ipc_counters_add(sum, &slot->counters);
 			*ret_connections += ipc_slot_read(&slot->connections);
 		}
+}
+
+void port_totals(const struct port *p, struct ipc_counters *sum, uint64_t *ret_connections)
+{
+	const struct master *m = p->master;
+	*sum = p->totals;
+	*ret_connections = 0;
+	living_add(p, sum, ret_connections);
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (m->ports[i]->stage == STAGE_RETIRED &&
+		    port_number(m->ports[i]) == port_number(p))
+			living_add(m->ports[i], sum, ret_connections);
+}
+
+void master_changed(struct master *m)
+{
+	(void)m;
 }
 
 static void add(struct text *t, const char *name, uint64_t value)
@@ -83,9 +78,11 @@ static void port_tell(struct port *p)
 	uint64_t connections;
 	char line[2048];
 	struct text t;
-	totals_of(p, &sum, &connections);
+	port_totals(p, &sum, &connections);
 	text_init(&t, line, sizeof(line));
-	text_addf(&t, "status: %s:", state_name(p->state));
+	text_addf(
+	    &t, "status: %s:",
+	    (p->state == PORT_BACKOFF ? "waiting to be started again" : port_state_name(p->state)));
 	add(&t, "restarts", p->restarts);
 	add(&t, "connections", connections);
 	add(&t, "connections_total", sum.accepted);
@@ -130,8 +127,9 @@ static void reports_tell(const struct port *p)
 
 void master_tell_status(struct master *m)
 {
-	for (size_t i = 0; i < m->ports_count; i++) {
-		port_tell(&m->ports[i]);
-		reports_tell(&m->ports[i]);
-	}
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (m->ports[i]->stage == STAGE_CURRENT) {
+			port_tell(m->ports[i]);
+			reports_tell(m->ports[i]);
+		}
 }

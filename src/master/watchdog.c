@@ -52,8 +52,8 @@ void watchdog_expired(struct loop *loop, struct loop_timer *timer)
 	m->watched_ms = loop->now_ms;
 	oom_look(m);
 	for (size_t i = 0; i < m->ports_count; i++)
-		for (unsigned k = 0; k < m->ports[i].children_count; k++) {
-			struct child *c = &m->ports[i].children[k];
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
+			struct child *c = &m->ports[i]->children[k];
 			/* Who still starts has no turns, but may be stopped. */
 			if (c->state != CHILD_NONE)
 				look(c, elapsed_ms);

@@ -197,6 +197,16 @@ void role_seal(struct role *r, struct loop *loop)
 
 /* --- being told ------------------------------------------------------------------------------- */
 
+/* Loops on other threads have logs of their own, and look here when they are told to. */
+static void settings_take(struct role *r, const struct ipc_message *m)
+{
+	struct ipc_settings s;
+	memcpy(&s, m->payload, sizeof(s));
+	__atomic_store_n(&r->log.facility, s.log_facility, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->log.level, s.log_level, __ATOMIC_RELAXED);
+	r->conf->drain_ms = s.drain_ms;
+}
+
 static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct role *r = (struct role *)((char *)io - offsetof(struct role, channel));
@@ -213,6 +223,8 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 	}
 	if (n == 0) /* the master is gone */
 		_exit(EX_UNAVAILABLE);
+	if (m.type == IPC_SETTINGS)
+		settings_take(r, &m);
 	r->told(r, &m);
 	ipc_message_release(&m);
 }

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "selfsigned.h"
 #include "tls/context_private.h"
+#include "tls/digest.h"
 #include "tls/key.h"
 
 #define CERTIFICATE_FILE_MAX (1 << 20)
@@ -33,6 +34,7 @@ static const char private_mark[] = "PRIVATE KEY-----";
 struct chain {
 	gnutls_x509_crt_t *certificates;
 	unsigned count;
+	uint8_t digest[TLS_DIGEST_BYTES]; /* of the file */
 };
 
 static void chain_release(struct chain *c)
@@ -58,6 +60,7 @@ static int chain_load(const struct tls_pair *pair, struct chain *ret, struct err
 		return -1;
 	}
 	gnutls_datum_t datum = {(unsigned char *)pem, (unsigned)len};
+	tls_digest(pem, len, ret->digest);
 	bool has_key = memmem(pem, len, private_mark, sizeof(private_mark) - 1) != NULL;
 	error = gnutls_x509_crt_list_import2(&ret->certificates, &ret->count, &datum,
 					     GNUTLS_X509_FMT_PEM, 0);
@@ -98,6 +101,20 @@ static void validity_check(const struct chain *chain, const struct tls_pair *pai
 		return;
 	}
 	warn(arg, index, text.text);
+}
+
+static void facts_gather(const struct chain *chain, struct tls_certificates *all)
+{
+	char subject[TLS_SUBJECT_MAX];
+	size_t len = sizeof(subject);
+	const time_t ends = gnutls_x509_crt_get_expiration_time(chain->certificates[0]);
+	tls_digest_add(all->digest, chain->digest);
+	if (ends == (time_t)-1 || (all->ends != 0 && ends >= all->ends))
+		return;
+	all->ends = ends;
+	if (gnutls_x509_crt_get_dn(chain->certificates[0], subject, &len) < 0)
+		subject[0] = '\0'; /* too long, or none */
+	(void)strlcpy(all->subject, subject, sizeof(all->subject));
 }
 
 /* Hands a chain and its key to the credentials, which own both from then on. */
@@ -150,7 +167,7 @@ static int key_get(const struct tls_pair *pair, size_t index, gnutls_pubkey_t pu
 			err_set(err, "key \"%s\" cannot be read: %s", pair->key, strerror(errno));
 			return -1;
 		}
-		int error = tls_key_load(fd, pair->key, ret, err);
+		int error = tls_key_load(fd, pair->key, NULL, ret, err);
 		fd_close(&fd);
 		return error;
 	}
@@ -210,6 +227,8 @@ static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t 
 	}
 	key = NULL; /* the credentials' */
 	validity_check(&chain, pair, index, o->warn, o->arg);
+	if (o->certificates != NULL)
+		facts_gather(&chain, o->certificates);
 	result = 0;
 out:
 	gnutls_privkey_deinit(key);

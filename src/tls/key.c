@@ -8,12 +8,14 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "tls/digest.h"
 #include "tls/scheme.h"
 
 #define KEY_FILE_MAX 65536
 
-int tls_key_load(int fd, const char *path, gnutls_privkey_t *ret, struct err *err)
+int tls_key_load(int fd, const char *path, uint8_t *digest, gnutls_privkey_t *ret, struct err *err)
 {
+	uint8_t of_file[TLS_DIGEST_BYTES];
 	int result = -1;
 	char *pem = NULL;
 	size_t len = 0;
@@ -40,6 +42,10 @@ int tls_key_load(int fd, const char *path, gnutls_privkey_t *ret, struct err *er
 		err_set(err, "key \"%s\" is not a private key in PEM: %s", path,
 			gnutls_strerror(error));
 		goto out;
+	}
+	if (digest != NULL) {
+		tls_digest(pem, len, of_file);
+		tls_digest_add(digest, of_file);
 	}
 	*ret = key;
 	key = NULL;

@@ -152,7 +152,7 @@ int accept_start(struct worker_loop *l)
 		if (fd < 0)
 			return -errno;
 	}
-	return listeners_add(l);
+	return l->held ? 0 : listeners_add(l);
 }
 
 void accept_stop(struct worker_loop *l)
@@ -166,7 +166,7 @@ void accept_stop(struct worker_loop *l)
 
 void accept_freed(struct worker_loop *l)
 {
-	if (l->listening || l->draining || l->conns_count >= l->conns_max)
+	if (l->listening || l->held || l->draining || l->conns_count >= l->conns_max)
 		return;
 	loop_timer_cancel(&l->loop, &l->resume);
 	if (listeners_add(l) < 0)

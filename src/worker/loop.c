@@ -43,7 +43,7 @@ static void wakeup_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	(void)loop;
 	(void)events;
 	if (read(io->fd, &count, sizeof(count)) == sizeof(count))
-		worker_loop_drain(
+		worker_loop_follow(
 		    (struct worker_loop *)((char *)io - offsetof(struct worker_loop, wakeup)));
 }
 
@@ -67,7 +67,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				  .log = w->role->log,
 				  .signer = {.fd = -1},
 				  .slot = &w->role->slots[index],
-				  .conns_max = worker_conns_max(w)};
+				  .conns_max = worker_conns_max(w),
+				  .held = w->phase == WORKER_HELD};
 	l->http = (struct http_loop){.head_max = limits->head_bytes,
 				     .body_max = limits->body_bytes,
 				     .requests_max = limits->requests,
@@ -125,6 +126,24 @@ void worker_loop_drain(struct worker_loop *l)
 	for (struct conn *c = LIST_FIRST(&l->conns); c != NULL; c = next) {
 		next = LIST_NEXT(c, link); /* c may end itself, and only itself */
 		conn_drain(c);
+	}
+}
+
+void worker_loop_follow(struct worker_loop *l)
+{
+	const struct worker *w = l->worker;
+	l->log.level = __atomic_load_n(&w->role->log.level, __ATOMIC_RELAXED);
+	l->log.facility = __atomic_load_n(&w->role->log.facility, __ATOMIC_RELAXED);
+	switch (__atomic_load_n(&w->phase, __ATOMIC_RELAXED)) {
+	case WORKER_HELD:
+		break;
+	case WORKER_SERVING:
+		l->held = false;
+		accept_freed(l);
+		break;
+	case WORKER_DRAINING:
+		worker_loop_drain(l);
+		break;
 	}
 }
 

@@ -66,9 +66,10 @@ struct worker_loop {
 	struct conn_list conns;
 	unsigned conns_count;
 	unsigned conns_max; /* this loop's share of limits connections */
+	bool held;          /* it accepts nobody yet */
 	bool draining;
 
-	struct loop_io wakeup;      /* eventfd: drain, from loop 0 to the others; -1 in loop 0 */
+	struct loop_io wakeup;      /* eventfd: loop 0 was told something; -1 in loop 0 */
 	struct loop_timer log_tick; /* while a sink is broken or has drops to tell */
 
 	uint32_t id_prefix; /* request ids: prefix-counter */
@@ -82,8 +83,12 @@ struct worker_loop {
 	uint8_t received[RECEIVE_BYTES];
 };
 
+/* Of the process as a whole; each loop follows when it is woken. */
+enum worker_phase { WORKER_HELD, WORKER_SERVING, WORKER_DRAINING };
+
 struct worker {
 	struct role *role;
+	enum worker_phase phase;          /* written by loop 0 alone, with __atomic */
 	struct loop_timer drain_deadline; /* in loop 0; after a SIGTERM of its own */
 	const struct conf_port *port;
 	struct routes routes;
@@ -111,6 +116,8 @@ static inline unsigned worker_conns_max(const struct worker *w)
 int worker_loop_init(struct worker_loop *, struct worker *, unsigned index);
 void worker_loop_run(struct worker_loop *); /* until drained */
 void worker_loop_drain(struct worker_loop *);
+/* What the process was told, this loop does: serve, drain, log in another way. */
+void worker_loop_follow(struct worker_loop *);
 void worker_loop_release(struct worker_loop *);
 
 /* thread_none.c, thread_posix.c: the threads are made, and wait, before the process is sealed; run
@@ -118,6 +125,8 @@ void worker_loop_release(struct worker_loop *);
 void worker_threads_start(struct worker *);
 void worker_threads_run(struct worker *);
 
+/* Has every loop follow; on the main thread. */
+void worker_tell_all(struct worker *);
 /* Drains every loop; on the main thread. */
 void worker_drain(struct worker *);
 
@@ -132,7 +141,8 @@ void show_exchange(struct worker_loop *, const struct exchange *);
 void show_forget(const struct conn *); /* it is freed */
 
 /* accept.c */
-int accept_start(struct worker_loop *);               /* listeners into the set: 0 or -errno */
+int accept_start(struct worker_loop *);               /* its own listeners; into the set unless
+							 it is held: 0 or -errno */
 void accept_stop(struct worker_loop *);               /* for good: draining */
 void accept_starved(struct worker_loop *, int error); /* a connection could not be served: ENOMEM */
 void accept_freed(struct worker_loop *); /* a connection has ended: there may be room again */

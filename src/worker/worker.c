@@ -96,6 +96,15 @@ tls_failed(struct worker *w, const struct worker_loop *l, const struct err *err)
 	role_fail(w->role, lacking ? EX_OSERR : EX_CONFIG, "%s", err->text);
 }
 
+static void files_tell(const struct worker *w, const struct tls_certificates *c)
+{
+	struct ipc_files files = {.ends = c->ends};
+	_Static_assert(sizeof(files.digest) == sizeof(c->digest), "one digest");
+	memcpy(files.digest, c->digest, sizeof(files.digest));
+	(void)strlcpy(files.subject, c->subject, sizeof(files.subject));
+	(void)ipc_send(w->role->channel_fd, IPC_FILES, &files, sizeof(files), NULL, 0);
+}
+
 /* A context for each loop, because each has a channel of its own to the keyholder. */
 static void tls_prepare(struct worker *w)
 {
@@ -103,7 +112,9 @@ static void tls_prepare(struct worker *w)
 	size_t pair = 0, count = w->port->certificates_count;
 	struct err err;
 	struct warning warning = {&w->role->log, w->role->start.number};
+	struct tls_certificates certificates = {.ends = 0};
 	struct tls_context_options options = {.policy = w->policy,
+					      .certificates = &certificates,
 					      .ticket_key = ticket_key,
 					      .warn = certificate_warning,
 					      .arg = &warning};
@@ -122,8 +133,10 @@ static void tls_prepare(struct worker *w)
 		if (tls_context_new(pairs, count, &options, &l->tls, &pair, &err) < 0)
 			tls_failed(w, l, &err);
 		warning.worker = 0;
+		options.certificates = NULL;
 	}
 	explicit_bzero(ticket_key, sizeof(ticket_key));
+	files_tell(w, &certificates);
 	for (size_t i = 0; i < count; i++)
 		fd_close(&pairs[i].certificate_fd);
 	free(pairs);
@@ -131,21 +144,38 @@ static void tls_prepare(struct worker *w)
 
 /* --- serving -------------------------------------------------------------------------------- */
 
-void worker_drain(struct worker *w)
+void worker_tell_all(struct worker *w)
 {
-	for (unsigned i = 0; i < w->listeners_count; i++)
-		fd_close(&w->listener_fds[i]);
 	for (unsigned i = 1; i < w->loops_count; i++) {
 		const uint64_t one = 1;
 		(void)!write(w->loops[i].wakeup.fd, &one, sizeof(one));
 	}
-	worker_loop_drain(&w->loops[0]);
+	worker_loop_follow(&w->loops[0]);
+}
+
+static void phase_begin(struct worker *w, enum worker_phase phase)
+{
+	if (w->phase >= phase)
+		return;
+	__atomic_store_n(&w->phase, phase, __ATOMIC_RELAXED);
+	worker_tell_all(w);
+}
+
+void worker_drain(struct worker *w)
+{
+	for (unsigned i = 0; i < w->listeners_count; i++)
+		fd_close(&w->listener_fds[i]);
+	phase_begin(w, WORKER_DRAINING);
 }
 
 static void told(struct role *r, struct ipc_message *m)
 {
 	if (m->type == IPC_DRAIN)
 		worker_drain(r->user);
+	else if (m->type == IPC_SERVE)
+		phase_begin(r->user, WORKER_SERVING);
+	else if (m->type == IPC_SETTINGS)
+		worker_tell_all(r->user);
 }
 
 static enum ipc_lack lack_of(const struct worker *w)
@@ -232,7 +262,10 @@ static void worker_release(struct worker *w)
 
 int worker_main(struct role *r)
 {
-	struct worker w = {.role = r, .port = r->port, .loops_count = r->port->threads};
+	struct worker w = {.role = r,
+			   .phase = r->start.held != 0 ? WORKER_HELD : WORKER_SERVING,
+			   .port = r->port,
+			   .loops_count = r->port->threads};
 	struct err err;
 	w.pool = w.port->workers * w.loops_count;
 

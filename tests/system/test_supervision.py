@@ -152,9 +152,8 @@ def test_a_port_that_is_taken_is_parked_and_the_others_serve(server, ports):
         taken.bind(("0.0.0.0", ports[1]))
         taken.listen()
         s = server(three(ports))
-        s.wait_log(rf"\[PORT {ports[1]}\] cannot listen on 0.0.0.0 port {ports[1]}: "
-                   r"Address already in use")
-        s.wait_log(rf"\[PORT {ports[1]}\] PARKED \(.*bulkhead.conf:\d+\)")
+        s.wait_log(rf"\[PORT {ports[1]}\] PARKED \(.*bulkhead.conf:\d+\): cannot listen on 0.0.0.0 "
+                   rf"port {ports[1]}: Address already in use; its clients are refused")
         s.wait_log("2 of 3 ports are served; 1 parked")
         assert get(ports[0]).status == get(ports[2]).status == 200
         assert s.stop() == 0

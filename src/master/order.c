@@ -1,0 +1,182 @@
+/*
+ * Runs in the master: a port is stopped, started or made anew because somebody wants it, or because
+ * its files have changed. An order waits for the roll that is under way, so it never meets a
+ * generation that is about to be replaced; a later order takes the place of an earlier one.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/syslog.h>
+
+#include "master/state.h"
+
+void askers_add(struct asker **list, struct asker *a)
+{
+	if (a == NULL)
+		return;
+	a->next = *list;
+	*list = a;
+}
+
+void askers_tell(struct asker **list, const char *error)
+{
+	while (*list != NULL) {
+		struct asker *a = *list;
+		*list = a->next;
+		a->next = NULL;
+		a->told(a, error);
+	}
+}
+
+static void forget(struct asker **list, const struct asker *a)
+{
+	while (*list != NULL && *list != a)
+		list = &(*list)->next;
+	if (*list != NULL)
+		*list = a->next;
+}
+
+void asker_forget(struct master *m, struct asker *a)
+{
+	forget(&m->roll.askers, a);
+	forget(&m->reload_askers, a);
+	forget(&m->dry_run_askers, a);
+	forget(&m->upgrade_askers, a);
+	for (size_t i = 0; i < m->ports_count; i++) {
+		forget(&m->ports[i]->ordered, a);
+		forget(&m->ports[i]->waiting, a);
+	}
+}
+
+static void order(struct port *p, enum port_order order, struct asker *a)
+{
+	if (p->order != ORDER_NONE && p->order != order)
+		askers_tell(&p->ordered, "another order came after it");
+	p->order = order;
+	askers_add(&p->ordered, a);
+}
+
+void port_stop(struct port *p, struct asker *a)
+{
+	order(p, ORDER_STOP, a);
+}
+
+void port_start(struct port *p, struct asker *a)
+{
+	order(p, ORDER_START, a);
+}
+
+void port_restart(struct port *p, struct asker *a)
+{
+	order(p, ORDER_RESTART, a);
+}
+
+/* What somebody has ordered does this, too, or makes it needless. */
+void port_renew(struct port *p)
+{
+	if (p->order == ORDER_NONE)
+		p->order = ORDER_RENEW;
+}
+
+void port_orders_inherit(struct port *heir, struct port *old)
+{
+	heir->order = old->order;
+	heir->ordered = old->ordered;
+	heir->waiting = old->waiting;
+	old->order = ORDER_NONE;
+	old->ordered = old->waiting = NULL;
+	if (heir->state == PORT_SERVING)
+		askers_tell(&heir->waiting, NULL);
+}
+
+static void wait_for_it(struct port *p, struct asker **askers)
+{
+	while (*askers != NULL) {
+		struct asker *a = *askers;
+		*askers = a->next;
+		askers_add(&p->waiting, a);
+	}
+}
+
+static void stop(struct port *p, struct asker *askers)
+{
+	askers_tell(&p->waiting, "the port is to be stopped");
+	p->by_order = true;
+	if (p->state == PORT_STOPPED) {
+		askers_tell(&askers, NULL);
+		return;
+	}
+	wait_for_it(p, &askers);
+	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "stopping, by order");
+	port_drain(p);
+}
+
+/* A port that is parked or was stopped, as if the server had just been started. */
+static void start(struct port *p, struct asker *askers)
+{
+	struct err err;
+	if (p->state == PORT_SERVING) {
+		askers_tell(&askers, NULL);
+		return;
+	}
+	wait_for_it(p, &askers);
+	if (p->state == PORT_STARTING)
+		return;
+	p->by_order = false;
+	p->state = PORT_STARTING;
+	p->restart = (struct restart_state){.count = 0};
+	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "starting, by order");
+	port_close_files(p);
+	port_unlisten(p);
+	if (port_identify(p, &err) < 0 || port_open_files(p, &err) < 0 ||
+	    port_listen(p, NULL, &err) < 0) {
+		port_park(p, err.text);
+		return;
+	}
+	port_spawn(p);
+}
+
+static void renew(struct port *p, struct asker *askers, const char *what)
+{
+	struct master *m = p->master;
+	roll_begin(m, what);
+	m->roll.askers = askers;
+	if (roll_add(m, p->configuration, p->conf, p))
+		roll_go(m);
+}
+
+void port_order_carry_out(struct port *p)
+{
+	const bool pooled =
+	    p->state == PORT_SERVING || p->state == PORT_STARTING || p->state == PORT_BACKOFF;
+	enum port_order given = p->order;
+	struct asker *askers = p->ordered;
+	if (p->state == PORT_DRAINING && given != ORDER_STOP)
+		return; /* once it has stopped */
+	p->order = ORDER_NONE;
+	p->ordered = NULL;
+	switch (given) {
+	case ORDER_NONE:
+		break;
+	case ORDER_STOP:
+		stop(p, askers);
+		break;
+	case ORDER_START:
+		start(p, askers);
+		break;
+	case ORDER_RESTART:
+		if (pooled)
+			renew(p, askers, "restart");
+		else
+			start(p, askers);
+		break;
+	case ORDER_RENEW:
+		if (!pooled)
+			break;
+		log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE,
+			      "certificates or keys have changed: all processes of the port are "
+			      "replaced");
+		renew(p, askers, "renewal");
+		break;
+	}
+	master_changed(p->master);
+}

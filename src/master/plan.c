@@ -1,0 +1,131 @@
+/* Runs in the master. Pure: what it decides depends on its arguments alone. */
+#include "master/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool time_equal(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+bool file_mark_equal(const struct file_mark *a, const struct file_mark *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       time_equal(&a->modified, &b->modified) && time_equal(&a->changed, &b->changed);
+}
+
+static bool files_equal(const struct plan_port *a, const struct plan_port *b)
+{
+	if (a->marks_count != b->marks_count)
+		return false;
+	for (size_t i = 0; i < a->marks_count; i++)
+		if (!file_mark_equal(&a->marks[i], &b->marks[i]))
+			return false;
+	return true;
+}
+
+static struct plan_row judge(const struct plan_port *now, const struct plan_port *wanted)
+{
+	struct plan_row row = {.port = now != NULL ? now->number : wanted->number, .why = ""};
+	if (now == NULL) {
+		row.action = PLAN_NEW;
+		row.why = "is not served yet";
+	} else if (wanted == NULL) {
+		row.action = PLAN_DROP;
+		row.why = "is not configured any more";
+	} else if (strcmp(now->text, wanted->text) != 0) {
+		row.action = PLAN_CHANGE;
+		row.why = "is configured in another way";
+	} else if (!files_equal(now, wanted)) {
+		row.action = PLAN_CHANGE;
+		row.files_only = true;
+		row.why = "has another certificate or key";
+	} else {
+		row.action = PLAN_KEEP;
+	}
+	return row;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct plan_port *const *left = a, *const *right = b;
+	return (*left)->number - (*right)->number;
+}
+
+static const struct plan_port **sorted(const struct plan_port *list, size_t count)
+{
+	const struct plan_port **order = calloc(count + 1, sizeof(const struct plan_port *));
+	for (size_t i = 0; order != NULL && i < count; i++)
+		order[i] = &list[i];
+	if (order != NULL)
+		qsort(order, count, sizeof(const struct plan_port *), compare);
+	return order;
+}
+
+int plan_make(struct plan *ret, const struct plan_port *now, size_t now_count,
+	      const struct plan_port *wanted, size_t wanted_count)
+{
+	const struct plan_port **left = sorted(now, now_count),
+			       **right = sorted(wanted, wanted_count);
+	struct plan plan = {.rows = calloc(now_count + wanted_count + 1, sizeof(*plan.rows))};
+	int error = left == NULL || right == NULL || plan.rows == NULL ? -ENOMEM : 0;
+	size_t i = 0, k = 0;
+	while (error == 0 && (i < now_count || k < wanted_count)) {
+		const bool takes_left =
+		    k == wanted_count || (i < now_count && left[i]->number <= right[k]->number);
+		const bool takes_right =
+		    i == now_count || (k < wanted_count && right[k]->number <= left[i]->number);
+		struct plan_row *row = &plan.rows[plan.count++];
+		*row = judge(takes_left ? left[i] : NULL, takes_right ? right[k] : NULL);
+		plan.counts[row->action]++;
+		i += takes_left;
+		k += takes_right;
+	}
+	free(left);
+	free(right);
+	if (error < 0)
+		free(plan.rows);
+	else
+		*ret = plan;
+	return error;
+}
+
+void plan_row_becomes(struct plan *p, struct plan_row *row, enum plan_action action,
+		      const char *why)
+{
+	p->counts[row->action]--;
+	p->counts[action]++;
+	row->action = action;
+	row->why = why;
+}
+
+void plan_release(struct plan *p)
+{
+	free(p->rows);
+	*p = (struct plan){.count = 0};
+}
+
+const char *plan_action_name(enum plan_action action)
+{
+	switch (action) {
+	case PLAN_KEEP:
+		return "keep";
+	case PLAN_CHANGE:
+		return "change";
+	case PLAN_NEW:
+		return "new";
+	case PLAN_DROP:
+		return "drop";
+	}
+	return "";
+}
+
+struct plan_row *plan_find(const struct plan *p, unsigned port)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->rows[i].port == port)
+			return &p->rows[i];
+	return NULL;
+}

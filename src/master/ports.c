@@ -1,0 +1,241 @@
+/* Runs in the master: which generations of which ports there are, from their making to their end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "master/state.h"
+
+#define TICKET_KEY_BYTES 64 /* GnuTLS's master key for session tickets */
+
+struct configuration *configuration_new(struct conf *conf)
+{
+	struct configuration *c = malloc(sizeof(*c));
+	if (c == NULL) {
+		conf_free(conf);
+		return NULL;
+	}
+	*c = (struct configuration){.conf = conf, .users = 1};
+	return c;
+}
+
+void configuration_release(struct configuration *c)
+{
+	if (c == NULL || --c->users > 0)
+		return;
+	conf_free(c->conf);
+	free(c);
+}
+
+/* A sealed memory with fresh random bytes: the key under which this port's workers, and no other
+ * port's, make and take session tickets. It outlives them, so that clients resume after a crash. */
+static int ticket_key_make(void)
+{
+	unsigned char key[TICKET_KEY_BYTES];
+	if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
+		return -EIO;
+	int fd = fd_sealed_memory("bulkhead-tickets", key, sizeof(key));
+	explicit_bzero(key, sizeof(key));
+	return fd;
+}
+
+/* auto: a keyholder per event loop, as long as there are processors for them. */
+static unsigned keyholders_of(const struct conf_port *conf)
+{
+	unsigned loops = conf->workers * conf->threads;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	if (conf->keyholders != 0)
+		return conf->keyholders;
+	return processors > 0 && loops > (unsigned long)processors ? (unsigned)processors : loops;
+}
+
+static int child_init(struct port *p, struct child *c, unsigned index)
+{
+	bool worker = index >= p->keyholders;
+	*c = (struct child){.port = p,
+			    .role = worker ? IPC_WORKER : IPC_KEYHOLDER,
+			    .number = worker ? index - p->keyholders + 1 : index + 1,
+			    .loops = worker ? p->conf->threads : 1,
+			    .pid = -1,
+			    .channel = {.fd = -1},
+			    .sink_fds = {-1, -1, -1}};
+	c->watch.loops_count = c->loops;
+	c->watch.loops = calloc(c->loops, sizeof(*c->watch.loops));
+	if (c->watch.loops == NULL)
+		return -ENOMEM;
+	int error = loop_timer_init(&p->master->loop, &c->deadline, child_deadline_expired);
+	if (error < 0) {
+		free(c->watch.loops);
+		c->watch.loops = NULL;
+	}
+	return error;
+}
+
+static char *text_of(const struct conf *conf, const struct conf_port *port)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (f == NULL)
+		return NULL;
+	conf_dump_process(conf, port, f);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int list_add(struct master *m, struct port *p)
+{
+	if (m->ports_count == m->ports_room) {
+		size_t room = m->ports_room * 2 + 16;
+		struct port **list = reallocarray(m->ports, room, sizeof(struct port *));
+		if (list == NULL)
+			return -ENOMEM;
+		m->ports = list;
+		m->ports_room = room;
+	}
+	m->ports[m->ports_count++] = p;
+	return 0;
+}
+
+static void list_remove(struct master *m, const struct port *p)
+{
+	size_t i = 0;
+	while (i < m->ports_count && m->ports[i] != p)
+		i++;
+	if (i == m->ports_count)
+		return;
+	m->ports_count--;
+	memmove(&m->ports[i], &m->ports[i + 1], (m->ports_count - i) * sizeof(struct port *));
+}
+
+static int timers_init(struct port *p)
+{
+	struct loop *loop = &p->master->loop;
+	int error = loop_timer_init(loop, &p->backoff, port_spawn_expired);
+	if (error < 0)
+		return error;
+	error = loop_timer_init(loop, &p->limit, port_limit_expired);
+	if (error < 0)
+		loop_timer_release(loop, &p->backoff);
+	return error;
+}
+
+struct port *port_new(struct master *m, struct configuration *configuration,
+		      const struct conf_port *conf)
+{
+	const struct port *old = port_find(m, conf->number);
+	struct port *p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return NULL;
+	*p = (struct port){.master = m,
+			   .conf = conf,
+			   .stage = STAGE_PREPARED,
+			   .generation = old != NULL ? old->generation + 1 : 1,
+			   .chroot_fd = -1,
+			   .tickets_fd = -1,
+			   .keyholders = keyholders_of(conf)};
+	if (timers_init(p) < 0) {
+		free(p);
+		return NULL;
+	}
+	p->configuration = configuration;
+	configuration->users++;
+	/* Clients resume whichever generation they meet. */
+	p->tickets_fd =
+	    old != NULL ? fcntl(old->tickets_fd, F_DUPFD_CLOEXEC, FD_OWN_MIN) : ticket_key_make();
+	p->text = text_of(configuration->conf, conf);
+	p->children = calloc(p->keyholders + conf->workers, sizeof(*p->children));
+	if (p->tickets_fd < 0 || p->text == NULL || p->children == NULL)
+		goto fail;
+	for (; p->children_count < p->keyholders + conf->workers; p->children_count++)
+		if (child_init(p, &p->children[p->children_count], p->children_count) < 0)
+			goto fail;
+	if (list_add(m, p) < 0)
+		goto fail;
+	return p;
+fail:
+	port_free(p);
+	return NULL;
+}
+
+void port_free(struct port *p)
+{
+	struct loop *loop = &p->master->loop;
+	list_remove(p->master, p);
+	askers_tell(&p->ordered, "the port is not served any more");
+	askers_tell(&p->waiting, "the port is not served any more");
+	for (unsigned i = 0; i < p->children_count; i++) {
+		loop_timer_release(loop, &p->children[i].deadline);
+		free(p->children[i].watch.loops);
+	}
+	free(p->children);
+	for (unsigned i = 0; i < PORT_REPORTS; i++)
+		free(p->reports[i]);
+	loop_timer_release(loop, &p->backoff);
+	loop_timer_release(loop, &p->limit);
+	port_unlisten(p);
+	port_close_files(p);
+	fd_close(&p->tickets_fd);
+	free(p->text);
+	configuration_release(p->configuration);
+	free(p);
+}
+
+static struct port *find(const struct master *m, unsigned number, enum port_stage stage)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (port_number(m->ports[i]) == number && m->ports[i]->stage == stage)
+			return m->ports[i];
+	return NULL;
+}
+
+struct port *port_find(const struct master *m, unsigned number)
+{
+	return find(m, number, STAGE_CURRENT);
+}
+
+struct port *port_prepared(const struct master *m, unsigned number)
+{
+	return find(m, number, STAGE_PREPARED);
+}
+
+struct port *port_heir(struct port *p)
+{
+	struct port *current =
+	    p->stage == STAGE_RETIRED ? port_find(p->master, port_number(p)) : NULL;
+	return current != NULL ? current : p;
+}
+
+const char *port_state_name(enum port_state state)
+{
+	switch (state) {
+	case PORT_STARTING:
+		return "starting";
+	case PORT_SERVING:
+		return "serving";
+	case PORT_BACKOFF:
+		return "backoff";
+	case PORT_PARKED:
+		return "parked";
+	case PORT_DRAINING:
+		return "draining";
+	case PORT_STOPPED:
+		return "stopped";
+	}
+	return "unknown";
+}
+
+void master_sweep(struct master *m)
+{
+	for (size_t i = m->ports_count; i > 0; i--)
+		if (m->ports[i - 1]->stage == STAGE_RETIRED &&
+		    m->ports[i - 1]->state == PORT_STOPPED)
+			port_free(m->ports[i - 1]);
+}

@@ -1,0 +1,315 @@
+/*
+ * Runs in the master, on SIGHUP or when it is asked to: the configuration and the files it names
+ * are read anew, and what has changed there changes here, port by port. One at a time: who asks
+ * during a reload, a restart or an upgrade is served after it, by one reload for all.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syslog.h>
+
+#include "base/num.h"
+#include "base/text.h"
+#include "master/state.h"
+
+const struct plan *master_plan(const struct master *m)
+{
+	return m->roll.plan.count > 0 ? &m->roll.plan : NULL;
+}
+
+void master_reload(struct master *m, bool dry_run, struct asker *a)
+{
+	if (dry_run) {
+		askers_add(&m->dry_run_askers, a);
+		return;
+	}
+	askers_add(&m->reload_askers, a);
+	m->reload_wanted = true;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+struct findings {
+	struct master *m;
+	unsigned errors;
+	struct err first;
+};
+
+static void find(void *arg, enum conf_severity severity, const struct conf_where *where,
+		 const char *text)
+{
+	struct findings *f = arg;
+	char line[1024];
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	text_add_str(&t, where->file);
+	if (where->line > 0)
+		text_addf(&t, ":%u:%u", where->line, where->column);
+	text_addf(&t, ": %s", text);
+	log_write(&f->m->log, severity == CONF_ERROR ? LOG_ERR : LOG_WARNING, "%s", line);
+	if (severity == CONF_ERROR && f->errors++ == 0)
+		err_set(&f->first, "%s", line);
+}
+
+/* Without a file, what is served is what is wanted: only certificates can have changed. */
+static int same_again(const struct master *m, struct conf **ret)
+{
+	const struct conf_options options = {.threads_built = true}; /* it was taken once */
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (f == NULL)
+		return -ENOMEM;
+	conf_dump(m->conf, f);
+	int error = fclose(f) == 0
+			? conf_parse_text(text, len, "built in", &options, NULL, NULL, ret)
+			: -ENOMEM;
+	free(text);
+	return error;
+}
+
+/* NULL after giving the roll up. */
+static struct configuration *read_anew(struct master *m)
+{
+	struct findings findings = {.m = m};
+	struct conf *conf = NULL;
+	struct configuration *c = NULL;
+	char why[sizeof(findings.first.text) + 64];
+	err_set(&findings.first, "out of memory");
+	int error = m->options->read_conf == NULL
+			? same_again(m, &conf)
+			: m->options->read_conf(m->options->read_arg, find, &findings, &conf);
+	if (error == 0)
+		c = configuration_new(conf);
+	if (c != NULL)
+		return c;
+	(void)snprintf(why, sizeof(why), "%s", findings.first.text);
+	if (findings.errors > 1)
+		(void)snprintf(why, sizeof(why), "%s (and %u more error%s)", findings.first.text,
+			       findings.errors - 1, findings.errors == 2 ? "" : "s");
+	roll_give_up(m, 0, why);
+	return NULL;
+}
+
+/* --- planning --------------------------------------------------------------------------------- */
+
+struct side {
+	struct plan_port *list;
+	size_t count;
+	struct file_mark (*marks)[2 * PORT_FILES_MAX];
+	char **texts; /* owned, of what is wanted */
+};
+
+static void side_release(struct side *s)
+{
+	for (size_t i = 0; s->texts != NULL && i < s->count; i++)
+		free(s->texts[i]);
+	free(s->texts);
+	free(s->marks);
+	free(s->list);
+}
+
+static int side_now(const struct master *m, struct side *s)
+{
+	s->list = calloc(m->ports_count + 1, sizeof(*s->list));
+	if (s->list == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		const struct port *p = m->ports[i];
+		if (p->stage == STAGE_CURRENT)
+			s->list[s->count++] = (struct plan_port){.number = p->conf->number,
+								 .text = p->text,
+								 .marks = p->files.marks,
+								 .marks_count = 2 * p->files.count};
+	}
+	return 0;
+}
+
+static char *text_of(const struct conf *conf, const struct conf_port *port)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (f == NULL)
+		return NULL;
+	conf_dump_process(conf, port, f);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int side_wanted(const struct master *m, const struct conf *conf, struct side *s)
+{
+	s->list = calloc(conf->ports_count, sizeof(*s->list));
+	s->marks = calloc(conf->ports_count, sizeof(*s->marks));
+	s->texts = calloc(conf->ports_count, sizeof(*s->texts));
+	if (s->list == NULL || s->marks == NULL || s->texts == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->ports_count; i++) {
+		const struct conf_port *port = &conf->ports[i];
+		const struct port *old = port_find(m, port->number);
+		s->texts[s->count] = text_of(conf, port);
+		if (s->texts[s->count] == NULL)
+			return -ENOMEM;
+		files_look(port, s->marks[i]);
+		s->list[s->count] = (struct plan_port){.number = port->number,
+						       .text = s->texts[s->count],
+						       .marks = s->marks[i],
+						       .marks_count = 2 * port->certificates_count};
+		/* One that never had files open has nothing to compare. */
+		if (old != NULL && old->files.count == 0)
+			s->list[s->count].marks_count = 0;
+		s->count++;
+	}
+	return 0;
+}
+
+static int plan(struct master *m, const struct conf *conf)
+{
+	struct side now = {.count = 0}, wanted = {.count = 0};
+	int error = side_now(m, &now);
+	if (error == 0)
+		error = side_wanted(m, conf, &wanted);
+	if (error == 0)
+		error = plan_make(&m->roll.plan, now.list, now.count, wanted.list, wanted.count);
+	side_release(&now);
+	side_release(&wanted);
+	return error;
+}
+
+/* --- carrying out ----------------------------------------------------------------------------- */
+
+static const struct conf_port *conf_port_find(const struct conf *conf, unsigned number)
+{
+	for (size_t i = 0; i < conf->ports_count; i++)
+		if (conf->ports[i].number == number)
+			return &conf->ports[i];
+	return NULL;
+}
+
+static void carry_out(struct master *m, struct configuration *c)
+{
+	int error = plan(m, c->conf);
+	if (error < 0) {
+		roll_give_up(m, 0, strerror(-error));
+		return;
+	}
+	for (size_t i = 0; i < m->roll.plan.count; i++) {
+		const struct plan_row row = m->roll.plan.rows[i];
+		if ((row.action == PLAN_NEW || row.action == PLAN_CHANGE) &&
+		    !roll_add(m, c, conf_port_find(c->conf, row.port), port_find(m, row.port)))
+			return;
+	}
+	roll_go(m);
+}
+
+bool reload_next(struct master *m)
+{
+	const bool dry_run = !m->reload_wanted;
+	struct asker **askers = dry_run ? &m->dry_run_askers : &m->reload_askers;
+	if (dry_run && *askers == NULL)
+		return false;
+	roll_begin(m, "reload");
+	m->roll.dry_run = dry_run;
+	m->roll.askers = *askers;
+	*askers = NULL;
+	if (!dry_run)
+		m->reload_wanted = false;
+	if (!dry_run)
+		log_write(&m->log, LOG_INFO, "reloading the configuration");
+	master_changed(m);
+	m->roll.configuration = read_anew(m);
+	if (m->roll.configuration != NULL)
+		carry_out(m, m->roll.configuration);
+	return true;
+}
+
+/* Only files had other marks, and what they hold turns out to be the same: nobody is replaced, and
+ * the port has the new ones open from now on. */
+static void keep_after_all(struct port *old, struct port *p)
+{
+	const struct port_files files = old->files;
+	const bool proven = old->files.proven;
+	old->files = p->files;
+	old->files.proven = proven;
+	p->files = files;
+	port_retire(p);
+}
+
+static bool same_content(const struct port *a, const struct port *b)
+{
+	return memcmp(a->content.certificates, b->content.certificates, IPC_DIGEST_BYTES) == 0 &&
+	       memcmp(a->content.keys, b->content.keys, IPC_DIGEST_BYTES) == 0;
+}
+
+void reload_judge(struct master *m)
+{
+	for (size_t i = 0; i < m->roll.plan.count; i++) {
+		struct plan_row *row = &m->roll.plan.rows[i];
+		const struct port *old = port_find(m, row->port), *p = port_prepared(m, row->port);
+		if (row->files_only && p->state == PORT_SERVING && old->state == PORT_SERVING &&
+		    same_content(old, p))
+			plan_row_becomes(&m->roll.plan, row, PLAN_KEEP,
+					 "its files hold what they held");
+	}
+}
+
+static void keep(struct port *p, struct configuration *c)
+{
+	struct configuration *before = p->configuration;
+	p->conf = conf_port_find(c->conf, port_number(p));
+	p->configuration = c;
+	c->users++;
+	configuration_release(before);
+	if (p->state == PORT_PARKED) /* what it lacked may be there by now */
+		port_start(p, NULL);
+}
+
+void reload_commit(struct master *m)
+{
+	struct configuration *c = m->roll.configuration;
+	struct configuration *before = m->configuration;
+	const size_t *n = m->roll.plan.counts;
+	for (size_t i = 0; i < m->roll.plan.count; i++) {
+		const struct plan_row *row = &m->roll.plan.rows[i];
+		struct port *old = port_find(m, row->port), *p = port_prepared(m, row->port);
+		if (row->action == PLAN_KEEP && p != NULL)
+			keep_after_all(old, p);
+		if (row->action == PLAN_KEEP)
+			keep(old, c);
+		else if (row->action == PLAN_DROP)
+			port_retire(old);
+	}
+	m->configuration = c;
+	m->conf = c->conf;
+	c->users++;
+	sinks_change(m, &before->conf->log);
+	if (before->conf->drain_ms != m->conf->drain_ms ||
+	    before->conf->log.syslog_facility != m->conf->log.syslog_facility)
+		master_settings(m);
+	configuration_release(before);
+	log_write(&m->log, LOG_NOTICE, "reloaded: %zu kept, %zu changed, %zu new, %zu dropped",
+		  n[PLAN_KEEP], n[PLAN_CHANGE], n[PLAN_NEW], n[PLAN_DROP]);
+}
+
+void master_settings(struct master *m)
+{
+	const struct ipc_settings settings = {.log_facility = m->log.facility,
+					      .log_level = m->log.level,
+					      .drain_ms = m->conf->drain_ms};
+	for (size_t i = 0; i < m->ports_count; i++)
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
+			const struct child *c = &m->ports[i]->children[k];
+			if (c->state != CHILD_NONE && c->channel.fd >= 0)
+				(void)ipc_send(c->channel.fd, IPC_SETTINGS, &settings,
+					       sizeof(settings), NULL, 0);
+		}
+}
+
+void master_log_level(struct master *m, int priority)
+{
+	m->log.level = priority;
+	master_settings(m);
+}

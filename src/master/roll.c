@@ -1,0 +1,165 @@
+/*
+ * Runs in the master: new generations of ports, all of them or none. They are made beside the old
+ * ones, on the same sockets, and get ready; their workers accept nobody yet. When the last of them
+ * is ready they are told to serve, and only then the old ones drain. If one of them cannot, or one
+ * of its processes ends before, all of them end, and the old ones have not noticed.
+ *
+ *   (none) ──begin──> ADDING ──add──> ADDING ──go──> PREPARED ──all ready──> commit ──> (none)
+ *                        └──────────── give up ────────┘
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/syslog.h>
+
+#include "base/text.h"
+#include "master/state.h"
+
+void roll_begin(struct master *m, const char *what)
+{
+	m->roll.under_way = true;
+	m->roll.what = what;
+}
+
+/* The marks were taken when the files were opened, so nothing is missed in between. */
+static bool prepare(struct port *p, const struct port *old, struct err *err)
+{
+	return port_identify(p, err) == 0 && port_open_files(p, err) == 0 &&
+	       port_listen(p, old, err) == 0;
+}
+
+bool roll_add(struct master *m, struct configuration *configuration, const struct conf_port *conf,
+	      struct port *old)
+{
+	struct err err = {"out of memory"};
+	struct port *p = port_new(m, configuration, conf);
+	if (p == NULL) {
+		roll_give_up(m, conf->number, err.text);
+		return false;
+	}
+	/* Who has stopped it wants it stopped, whatever it would serve. */
+	if (old != NULL && old->by_order) {
+		p->state = PORT_STOPPED;
+		p->by_order = true;
+		return true;
+	}
+	if (!prepare(p, old, &err)) {
+		roll_give_up(m, conf->number, err.text);
+		return false;
+	}
+	port_spawn(p);
+	return m->roll.under_way; /* a process that cannot be started is the end of it */
+}
+
+static bool is_ready(const struct port *p)
+{
+	return p->state == PORT_SERVING || p->state == PORT_STOPPED;
+}
+
+static bool all_ready(const struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (m->ports[i]->stage == STAGE_PREPARED && !is_ready(m->ports[i]))
+			return false;
+	return true;
+}
+
+/* What the old one has counted, and who waits for it, is the new one's from now on. */
+static void inherit(struct port *p, struct port *old)
+{
+	ipc_counters_add(&p->totals, &old->totals);
+	p->restarts += old->restarts;
+	memcpy(p->reports, old->reports, sizeof(p->reports));
+	memset(old->reports, 0, sizeof(old->reports));
+	p->reports_next = old->reports_next;
+	port_orders_inherit(p, old);
+}
+
+static void promote(struct port *p)
+{
+	struct port *old = port_find(p->master, port_number(p));
+	p->stage = STAGE_CURRENT;
+	for (unsigned i = p->keyholders; i < p->children_count; i++)
+		if (p->children[i].state == CHILD_SERVING && p->children[i].channel.fd >= 0)
+			(void)ipc_send(p->children[i].channel.fd, IPC_SERVE, NULL, 0, NULL, 0);
+	if (old == NULL)
+		return;
+	inherit(p, old);
+	port_retire(old);
+}
+
+static void promote_all(struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (m->ports[i]->stage == STAGE_PREPARED)
+			promote(m->ports[i]);
+}
+
+static void discard_all(struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (m->ports[i]->stage == STAGE_PREPARED)
+			port_retire(m->ports[i]);
+}
+
+static void end(struct master *m, const char *error)
+{
+	struct roll *r = &m->roll;
+	struct roll ended = *r;
+	*r = (struct roll){.under_way = false, .plan = ended.plan};
+	askers_tell(&ended.askers, error);
+	plan_release(&r->plan);
+	configuration_release(ended.configuration);
+	master_changed(m);
+}
+
+static void commit(struct master *m)
+{
+	if (m->roll.configuration != NULL)
+		reload_judge(m);
+	if (m->roll.dry_run) {
+		discard_all(m);
+	} else {
+		if (m->roll.configuration != NULL)
+			reload_commit(m);
+		promote_all(m);
+	}
+	end(m, NULL);
+}
+
+void roll_go(struct master *m)
+{
+	if (m->roll.under_way && all_ready(m))
+		commit(m);
+}
+
+void roll_port_ready(struct port *p)
+{
+	roll_go(p->master);
+}
+
+void roll_give_up(struct master *m, unsigned port, const char *why)
+{
+	char line[1024];
+	struct text t;
+	if (!m->roll.under_way)
+		return;
+	text_init(&t, line, sizeof(line));
+	if (port != 0)
+		text_addf(&t, "port %u: ", port);
+	text_add_str(&t, why);
+	log_write_for(&m->log, port, 0, LOG_ERR, "%s%s failed: %s; nothing has changed",
+		      m->roll.what, m->roll.dry_run ? " (dry run)" : "", line);
+	discard_all(m);
+	end(m, line);
+}
+
+void rolls_next(struct master *m)
+{
+	if (!m->settled || m->draining)
+		return;
+	for (size_t i = 0; i < m->ports_count && !m->roll.under_way; i++)
+		if (m->ports[i]->order != ORDER_NONE && m->ports[i]->stage == STAGE_CURRENT)
+			port_order_carry_out(m->ports[i]);
+	while (!m->roll.under_way && reload_next(m))
+		;
+}
