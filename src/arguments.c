@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ enum {
 	OPTION_KEY,
 	OPTION_CHILD,
 	OPTION_ATTEMPTS,
+	OPTION_ADOPT,
 	OPTION_JSON,
 	OPTION_WITHOUT
 };
@@ -37,6 +39,7 @@ static const struct option options[] = {
     {"help", no_argument, NULL, 'h'},
     {"child", no_argument, NULL, OPTION_CHILD},
     {"attempts", required_argument, NULL, OPTION_ATTEMPTS},
+    {"adopt", required_argument, NULL, OPTION_ADOPT},
     {0},
 };
 
@@ -134,6 +137,14 @@ static uint32_t workers_parse(const char *text)
 	return (uint32_t)n;
 }
 
+static int descriptor_parse(const char *text)
+{
+	uint64_t n;
+	if (num_parse(text, strlen(text), 3, INT_MAX, &n) < 0)
+		refuse("--adopt is for the former version of this program");
+	return (int)n;
+}
+
 static void combinations_check(const struct arguments *a)
 {
 	if (a->config != NULL && a->ports != NULL)
@@ -182,7 +193,7 @@ static void selftest_parse(struct arguments *a, int argc, char **argv)
 
 void arguments_parse(struct arguments *a, int argc, char **argv)
 {
-	*a = (struct arguments){.mode = MODE_SERVE};
+	*a = (struct arguments){.mode = MODE_SERVE, .adopt_fd = -1};
 	int c;
 	if (argc > 1 && strcmp(argv[1], "selftest") == 0) {
 		selftest_parse(a, argc - 1, argv + 1);
@@ -233,6 +244,9 @@ void arguments_parse(struct arguments *a, int argc, char **argv)
 		case OPTION_ATTEMPTS:
 			a->attempts = optarg;
 			break;
+		case OPTION_ADOPT:
+			a->adopt_fd = descriptor_parse(optarg);
+			break;
 		default:
 			refuse_option();
 		}
@@ -246,4 +260,53 @@ void arguments_release(struct arguments *a)
 {
 	free(a->ports);
 	a->ports = NULL;
+}
+
+/* --- for the next version --------------------------------------------------------------------- */
+
+static void word_add(char **list, size_t *count, const char *word)
+{
+	if (word != NULL)
+		list[(*count)++] = strdup(word);
+}
+
+static void option_add(char **list, size_t *count, const char *option, const char *value)
+{
+	if (value == NULL)
+		return;
+	word_add(list, count, option);
+	word_add(list, count, value);
+}
+
+/* "8000,8001"; the list may have been given in ranges. */
+static char *ports_word(const struct arguments *a)
+{
+	char *word = a->ports != NULL ? malloc(a->ports_count * sizeof("65535,") + 1) : NULL;
+	size_t len = 0;
+	for (size_t i = 0; word != NULL && i < a->ports_count; i++)
+		len += (size_t)sprintf(word + len, "%s%u", i > 0 ? "," : "", a->ports[i]);
+	return word;
+}
+
+char **arguments_again(const struct arguments *a, size_t *ret_count)
+{
+	char number[16], **list = calloc(24, sizeof(char *)), *ports = ports_word(a);
+	size_t count = 0;
+	if (list == NULL)
+		return NULL;
+	(void)snprintf(number, sizeof(number), "%u", (unsigned)a->workers);
+	word_add(list, &count, "bulkhead");
+	option_add(list, &count, "--config", a->config);
+	option_add(list, &count, "--port", ports);
+	option_add(list, &count, "--workers", a->workers > 0 ? number : NULL);
+	option_add(list, &count, "--certificate", a->certificate);
+	option_add(list, &count, "--key", a->key);
+	option_add(list, &count, "--pid-file", a->pid_file);
+	word_add(list, &count, a->daemonize ? "--daemonize" : NULL);
+	free(ports);
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == NULL)
+			return NULL;
+	*ret_count = count;
+	return list;
 }

@@ -33,8 +33,13 @@ struct arguments {
 	bool verbose;
 	bool json;                     /* selftest */
 	enum selftest_without without; /* selftest */
+	int adopt_fd;                  /* --adopt: what a former version has left; -1: nothing */
 	char *attempts; /* behind --child, or for children: the selftest's; NULL: serves */
 };
+
+/* The words that mean the same again, for the next version of this program: with room for two more
+ * and a NULL behind. NULL: no memory. Never freed. */
+char **arguments_again(const struct arguments *, size_t *ret_count);
 
 /* Ends the process with status 2 and a hint when the words are wrong. */
 void arguments_parse(struct arguments *, int argc, char **argv);

@@ -122,7 +122,13 @@ static int users_check(const struct conf *conf)
 static int test(const struct arguments *a)
 {
 	struct conf *conf;
-	if (conf_get(a, &conf) < 0)
+	struct err err;
+	if (a->adopt_fd >= 0 &&
+	    master_check_state(a->adopt_fd, worker_threads_built, &conf, &err) < 0) {
+		fprintf(stderr, "cannot go on from the running version: %s\n", err.text);
+		return EX_DATAERR;
+	}
+	if (a->adopt_fd < 0 && conf_get(a, &conf) < 0)
 		return 1;
 	int bad = certificates_check(conf) | users_check(conf);
 	if (!bad)
@@ -185,6 +191,21 @@ static int background(void)
 	return fds[1];
 }
 
+/* Where the next version of this program will lie: under the same name. NULL: nobody knows. */
+static const char *program_path(void)
+{
+	static const char deleted[] = " (deleted)";
+	static char path[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	if (len <= 0)
+		return NULL;
+	path[len] = '\0';
+	const size_t tail = sizeof(deleted) - 1;
+	if ((size_t)len > tail && strcmp(path + len - tail, deleted) == 0)
+		path[(size_t)len - tail] = '\0';
+	return path;
+}
+
 /* For the master, when it reloads. */
 static int conf_read_again(void *arg, conf_report_fn *tell, void *tell_arg, struct conf **ret)
 {
@@ -201,7 +222,7 @@ static void path_keep(const char **path)
 }
 
 /* Before anything goes to the background, so that whoever starts it is told. */
-static struct pidfh *pid_file_open(const char *path)
+static struct pidfh *pid_file_open(const char *path, bool adopting)
 {
 	pid_t other = 0;
 	char absolute[PATH_MAX], here[PATH_MAX];
@@ -209,6 +230,13 @@ static struct pidfh *pid_file_open(const char *path)
 	    snprintf(absolute, sizeof(absolute), "%s/%s", here, path) < PATH_MAX)
 		path = absolute; /* it is removed from another directory */
 	struct pidfh *file = pidfile_open(path, 0644, &other);
+	if (file != NULL) /* the next version of this program opens it anew */
+		(void)fcntl(pidfile_fileno(file), F_SETFD, FD_CLOEXEC);
+	if (file == NULL && adopting) {
+		fprintf(stderr, "bulkhead: cannot write the pid file %s: %s\n", path,
+			strerror(errno));
+		return NULL;
+	}
 	if (file == NULL && errno == EEXIST)
 		fatal(EX_UNAVAILABLE, "already running, as process %d says in %s", (int)other,
 		      path);
@@ -219,23 +247,27 @@ static struct pidfh *pid_file_open(const char *path)
 
 static int serve(struct arguments *a)
 {
-	struct conf *conf;
+	struct conf *conf = NULL;
+	const bool adopting = a->adopt_fd >= 0;
 	standard_streams_ensure();
 	if (a->attempts != NULL && !selftest_is_parent()) {
 		fputs("bulkhead: --attempts is bulkhead selftest's\n", stderr);
 		return 2;
 	}
-	if (conf_get(a, &conf) < 0)
+	if (!adopting && conf_get(a, &conf) < 0)
 		return 1;
-	if (a->daemonize && conf->log.console)
+	if (!adopting && a->daemonize && conf->log.console)
 		fputs("bulkhead: warning: in the background there is no console to log to\n",
 		      stderr);
 	struct master_options options = {.daemonized = a->daemonize,
 					 .ready_fd = -1,
 					 .verbose = a->verbose,
-					 .child_option = a->attempts};
+					 .child_option = a->attempts,
+					 .threads_built = worker_threads_built,
+					 .program = program_path(),
+					 .adopt_fd = a->adopt_fd};
 	if (a->pid_file != NULL)
-		options.pid_file = pid_file_open(a->pid_file);
+		options.pid_file = pid_file_open(a->pid_file, adopting);
 	if (a->config != NULL) {
 		options.read_conf = conf_read_again;
 		options.read_arg = a;
@@ -243,7 +275,11 @@ static int serve(struct arguments *a)
 	path_keep(&a->config);
 	path_keep(&a->certificate);
 	path_keep(&a->key);
-	if (a->daemonize)
+	path_keep(&a->pid_file);
+	options.arguments = arguments_again(a, &options.arguments_count);
+	if (options.arguments == NULL)
+		fatal(EX_OSERR, "out of memory");
+	if (a->daemonize && !adopting)
 		options.ready_fd = background();
 	return master_main(conf, &options);
 }

@@ -15,6 +15,26 @@ unit-build: $(UNIT_BIN)
 unit: $(UNIT_BIN)
 	@failed=0; for t in $(UNIT_BIN); do $$t || failed=1; done; exit $$failed
 
+# The same program, which calls itself another version: what an upgrade in place is tested with. Only
+# what knows the version is compiled anew.
+NEXT_SRC  := $(shell grep -l BULKHEAD_VERSION $(wildcard src/*.c src/*/*.c))
+NEXT_OBJ  := $(NEXT_SRC:src/%.c=$(BUILD)/next/%.o)
+
+$(BUILD)/next/%.o: src/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -DBULKHEAD_VERSION=%,$(CPPFLAGS)) -DBULKHEAD_VERSION='"$(VERSION)+next"' \
+		$(ALLCFLAGS) -c -o $@ $<
+
+NEXT_LINK := $(NEXT_OBJ) $(filter-out $(NEXT_SRC:src/%.c=$(BUILD)/obj/%.o),$(MAIN_OBJ)) \
+             $(BUILD)/libbulkhead.a
+
+$(BUILD)/next/bulkhead: $(NEXT_OBJ) $(MAIN_OBJ) $(BUILD)/libbulkhead.a
+	src/crash/link.sh $(BUILD)/next '$(NAMESCC)' '$(CC) $(filter-out $(STRIPPING),$(ALLLDFLAGS))' \
+		'$(NEXT_LINK) $(LIBS)' '$(NM)'
+	mv $(BUILD)/next/linked $@
+
+next: $(BUILD)/next/bulkhead
+
 # Fuzzers need clang's libFuzzer: make fuzz CC=clang SAN=fuzz BUILD=build/fuzz. SAN=fuzz builds the
 # library with the coverage that guides the fuzzer, and the address and undefined-behaviour
 # sanitizers with it.
@@ -68,6 +88,6 @@ storm-build: $(STORM_BIN) $(STORM_LIB)
 storm: $(BUILD)/bulkhead storm-build
 	BULKHEAD_BINARY=$(abspath $(BUILD)/bulkhead) /usr/bin/env python3 tests/storm/storm.py $(STORM)
 
-.PHONY: unit unit-build fuzz bench storm storm-build
+.PHONY: unit unit-build fuzz bench storm storm-build next
 -include $(STORM_BIN:=.d) $(STORM_LIB:.so=.d)
--include $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
+-include $(NEXT_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)

@@ -125,6 +125,8 @@ struct ipc_board {
 /* Makes the memory for so many loops: a descriptor for the child, or -errno. *ret is the master's
  * own, read-only view, ended with ipc_board_unmap(). */
 int ipc_board_create(size_t loops, const struct ipc_board **ret);
+/* The same view again, of a descriptor that ipc_board_create() made. NULL: it is none. */
+const struct ipc_board *ipc_board_view(int fd, size_t loops);
 /* The child's view: NULL if the descriptor does not hold so many. */
 struct ipc_board *ipc_board_map(int fd, size_t loops);
 void ipc_board_unmap(const struct ipc_board *, size_t loops);

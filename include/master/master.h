@@ -23,11 +23,24 @@ struct master_options {
 	/* Reads the configuration anew: as conf_parse_file(). NULL: there is no file. */
 	int (*read_conf)(void *arg, conf_report_fn *, void *report_arg, struct conf **ret);
 	void *read_arg;
+	/* Where this program lies (NULL: no upgrade in place), and its arguments for the next
+	 * version, with room for two more and a NULL behind. */
+	const char *program;
+	char **arguments;
+	size_t arguments_count;
+	bool threads_built;
+	bool checks;        /* -t: descriptors are the numbers of another process */
+	int adopt_fd;       /* what a former version has left (handed.h); -1: nothing */
 	char *child_option; /* a further argument for children; NULL: none (selftest only) */
 };
 
-/* Runs until it is told to stop. Takes conf. Returns the exit status: 0 after a clean
- * drain, 1 when no port could be served or something had to be killed, else as in sysexits(3). */
+/* For bulkhead -t --adopt: is what a former version of the master would leave understood, all of it?
+ * 0 and its configuration, the caller's, with those ports that serve; or -1 and a sentence. */
+int master_check_state(int state_fd, bool threads_built, struct conf **ret, struct err *);
+
+/* Runs until it is told to stop. Takes conf (NULL with adopt_fd). Returns the exit status: 0 after
+ * a clean drain, 1 when no port could be served or something had to be killed, else as in
+ * sysexits(3). */
 int master_main(struct conf *, const struct master_options *);
 
 /* For bulkhead -t: do the users and groups that the port names exist, and is its chroot an empty

@@ -86,10 +86,12 @@ int sandbox_seal(const struct sandbox_plan *, struct sandbox_level *level, struc
  * The master, before its first child and while it has one thread: no new privileges, the
  * capabilities that starting, binding and signalling need and no others (also as inheritable and
  * ambient ones where it is not root, so that its children can still drop them by themselves), and a
- * seccomp list of what no version of it should need. All of this is inherited by its children. 0,
- * or -1 and a sentence in err.
+ * seccomp list of what no version of it should need. All of this is inherited by its children, and
+ * by its next version, which tells by in_force (sandbox_master_mark() of the version before; 0: of
+ * none) which list it has already: the kernel adds them up. 0, or -1 and a sentence in err.
  */
-int sandbox_master(struct sandbox_level *ret_level, struct err *);
+int sandbox_master(struct sandbox_level *ret_level, uint64_t in_force, struct err *);
+uint64_t sandbox_master_mark(void); /* of this version's list; never 0 */
 
 /* May this process start children as other users, confine them to another root? (capabilities) */
 bool sandbox_may_change_user(void);

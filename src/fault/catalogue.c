@@ -33,9 +33,8 @@
 	{                                                                       \
 		"signal", FAULT_CHOICE, "SEGV", 0, 0, NULL, signals, AT(signal) \
 	}
-static const char *const signals[] = {"ABRT", "ALRM", "BUS",    "FPE",  "ILL",
-				      "KILL", "PROF", "QUIT",   "SEGV", "TERM",
-				      "TRAP", "USR2", "VTALRM", "XCPU", NULL};
+static const char *const signals[] = {"ABRT", "ALRM", "BUS",  "FPE",  "ILL",    "KILL", "PROF",
+				      "QUIT", "SEGV", "TERM", "TRAP", "VTALRM", "XCPU", NULL};
 
 static const struct fault_info catalogue[FAULT_KINDS] = {
     [FAULT_CRASH] = {"crash",

@@ -426,7 +426,8 @@ static void http1_drain(struct proto *p)
 {
 	struct http1 *h = http1_of(p);
 	h->draining = true;
-	if (h->state == HTTP1_IDLE)
+	/* Who has only just come has a request on the way. */
+	if (h->state == HTTP1_IDLE && h->requests > 0)
 		h->state = HTTP1_CLOSING;
 	else if (h->state == HTTP1_EXCHANGE && h->send == HTTP1_SEND_DONE)
 		exchange_finish(h);

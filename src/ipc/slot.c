@@ -34,13 +34,23 @@ int ipc_board_create(size_t loops, const struct ipc_board **ret)
 	return fd;
 }
 
-struct ipc_board *ipc_board_map(int fd, size_t loops)
+static void *board_map(int fd, size_t loops, int protection)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0 || (size_t)st.st_size < board_size(loops))
 		return NULL;
-	void *view = mmap(NULL, board_size(loops), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *view = mmap(NULL, board_size(loops), protection, MAP_SHARED, fd, 0);
 	return view == MAP_FAILED ? NULL : view;
+}
+
+const struct ipc_board *ipc_board_view(int fd, size_t loops)
+{
+	return board_map(fd, loops, PROT_READ);
+}
+
+struct ipc_board *ipc_board_map(int fd, size_t loops)
+{
+	return board_map(fd, loops, PROT_READ | PROT_WRITE);
 }
 
 void ipc_board_unmap(const struct ipc_board *board, size_t loops)

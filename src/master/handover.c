@@ -55,7 +55,7 @@ static int add_common(struct handover *h, const struct child *c, int board_fd)
 	if (p->chroot_fd >= 0 && (error = add(h, IPC_FD_CHROOT, p->chroot_fd, false)) < 0)
 		return error;
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
-		fd = c->sink_fds[kind];
+		fd = kind == LOG_SINK_CONSOLE ? child_console(c) : c->sink_fds[kind];
 		if (fd < 0)
 			continue;
 		h->start.log_sinks |= 1u << kind;

@@ -48,9 +48,11 @@ static void confine(struct master *m)
 	struct text t;
 	/* libseccomp goes round for ever when some of its allocations fail. */
 	(void)alarm(CONFINE_SECONDS);
-	if (sandbox_master(&level, &err) < 0)
+	if (sandbox_master(&level, m->filter_in_force, &err) < 0)
 		fatal(EX_OSERR, "the master cannot be confined: %s", err.text);
 	(void)alarm(0);
+	m->filter_in_force =
+	    level.reached & 1u << SANDBOX_SECCOMP ? sandbox_master_mark() : m->filter_in_force;
 	text_init(&t, line, sizeof(line));
 	sandbox_level_describe(&level, &t);
 	log_write(&m->log, LOG_INFO, "confined: %s", line);
@@ -108,14 +110,14 @@ static int high_open(const char *path, int flags)
 
 static void master_init(struct master *m, struct conf *conf, const struct master_options *options)
 {
-	*m = (struct master){.conf = conf, .options = options};
-	m->configuration = configuration_new(conf);
+	*m = (struct master){.conf = conf, .options = options, .oom_fd = -1};
+	m->configuration = conf != NULL ? configuration_new(conf) : NULL;
 	descriptors_raise();
 	m->null_fd = high_open("/dev/null", O_RDWR);
 	m->exe_fd = high_open("/proc/self/exe", O_PATH);
 	error_stream_narrow();
 	m->environment = environment_for_children();
-	if (m->configuration == NULL || m->environment == NULL)
+	if ((conf != NULL && m->configuration == NULL) || m->environment == NULL)
 		fatal(EX_OSERR, "out of memory");
 	int error = loop_init(&m->loop);
 	if (error < 0 ||
@@ -123,7 +125,7 @@ static void master_init(struct master *m, struct conf *conf, const struct master
 	    (error = loop_timer_init(&m->loop, &m->sinks_retry, sinks_retry_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->log_tick, sinks_tick_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->watchdog, watchdog_expired)) < 0 ||
-	    (error = signals_start(m)) < 0)
+	    (error = upgrade_start(m)) < 0 || (error = signals_start(m)) < 0)
 		fatal(EX_OSERR, "cannot make the event loop: %s", strerror(-error));
 	m->started_ms = m->loop.now_ms;
 }
@@ -172,6 +174,37 @@ static void turn(struct master *m)
 		(void)nanosleep(&pause, NULL);
 }
 
+static void begin(struct master *m)
+{
+	sinks_open(m);
+	log_write(&m->log, LOG_NOTICE, "bulkhead %s (pid %d) starts %zu port%s", BULKHEAD_VERSION,
+		  (int)getpid(), m->conf->ports_count, m->conf->ports_count == 1 ? "" : "s");
+	ports_identify(m);
+	oom_start(m);
+	confine(m);
+	watchdog_start(m);
+	ports_start(m);
+}
+
+/* In the place of a former version, whose children serve. */
+static void take_over(struct master *m)
+{
+	struct err err;
+	int state_fd = m->options->adopt_fd;
+	if (master_adopt(m, state_fd, &err) < 0)
+		fatal(EX_SOFTWARE, "cannot go on from the former version: %s", err.text);
+	fd_close(&state_fd);
+	const int level = m->log.level;
+	sinks_open(m);
+	m->log.level = level;
+	log_write(&m->log, LOG_NOTICE, "bulkhead %s (pid %d) takes over from %s", BULKHEAD_VERSION,
+		  (int)getpid(), m->former);
+	oom_start(m);
+	confine(m);
+	watchdog_start(m);
+	master_adopted(m);
+}
+
 int master_main(struct conf *conf, const struct master_options *options)
 {
 	struct master m;
@@ -180,19 +213,15 @@ int master_main(struct conf *conf, const struct master_options *options)
 		(void)pidfile_write(options->pid_file);
 	setproctitle("-bulkhead: master");
 	(void)prctl(PR_SET_NAME, "bulkhead");
-	sinks_open(&m);
-	log_write(&m.log, LOG_NOTICE, "bulkhead %s (pid %d) starts %zu port%s", BULKHEAD_VERSION,
-		  (int)getpid(), m.conf->ports_count, m.conf->ports_count == 1 ? "" : "s");
-	ports_identify(&m);
-	oom_start(&m);
-	confine(&m);
-	watchdog_start(&m);
-	ports_start(&m);
+	if (options->adopt_fd >= 0)
+		take_over(&m);
+	else
+		begin(&m);
 
 	while (!master_is_done(&m)) {
-		turn(&m);
 		rolls_next(&m);
 		master_sweep(&m);
+		turn(&m);
 		sinks_watch(&m);
 	}
 

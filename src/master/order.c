@@ -40,7 +40,7 @@ void asker_forget(struct master *m, struct asker *a)
 	forget(&m->roll.askers, a);
 	forget(&m->reload_askers, a);
 	forget(&m->dry_run_askers, a);
-	forget(&m->upgrade_askers, a);
+	forget(&m->upgrade.askers, a);
 	for (size_t i = 0; i < m->ports_count; i++) {
 		forget(&m->ports[i]->ordered, a);
 		forget(&m->ports[i]->waiting, a);
@@ -121,7 +121,7 @@ static void start(struct port *p, struct asker *askers)
 	wait_for_it(p, &askers);
 	if (p->state == PORT_STARTING)
 		return;
-	p->by_order = false;
+	p->by_order = p->former = false;
 	p->state = PORT_STARTING;
 	p->restart = (struct restart_state){.count = 0};
 	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "starting, by order");
@@ -162,6 +162,10 @@ void port_order_carry_out(struct port *p)
 		break;
 	case ORDER_START:
 		start(p, askers);
+		break;
+	case ORDER_UPGRADE:
+		if (pooled)
+			renew(p, askers, "roll to the new version");
 		break;
 	case ORDER_RESTART:
 		if (pooled)

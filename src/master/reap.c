@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
+#include "base/fd.h"
 #include "base/num.h"
 #include "base/text.h"
 #include "master/state.h"
@@ -41,6 +42,7 @@ static void child_release(struct child *c)
 	child_sinks_close(c);
 	loop_timer_cancel(&m->loop, &c->deadline);
 	ipc_board_unmap(c->board, c->loops);
+	fd_close(&c->board_fd);
 	c->board = NULL;
 	c->state = CHILD_NONE;
 	c->pid = -1;
@@ -62,7 +64,9 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 	struct port *p = c->port;
 	struct master *m = p->master;
 	bool clean = WIFEXITED(e->status) && WEXITSTATUS(e->status) == EX_OK;
-	if (clean) {
+	if (!m->draining) {
+		/* only this port drains, and the server's end is another matter */
+	} else if (clean) {
 		m->drained += is_worker(c);
 	} else if (WIFSIGNALED(e->status) || was_drained(e->status)) {
 		m->killed++;
@@ -186,6 +190,9 @@ void master_reap(struct master *m)
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0 ||
 	       (pid < 0 && errno == EINTR)) {
 		struct child *c = pid < 0 ? NULL : child_find(m, pid);
+		if (c == NULL && pid > 0 && !WIFSTOPPED(status) && !WIFCONTINUED(status) &&
+		    upgrade_reap(m, pid, status))
+			continue;
 		if (c == NULL)
 			continue; /* an orphan that was given to us, as to any first process */
 		if (WIFSTOPPED(status) || WIFCONTINUED(status))

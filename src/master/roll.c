@@ -155,7 +155,11 @@ void roll_give_up(struct master *m, unsigned port, const char *why)
 
 void rolls_next(struct master *m)
 {
-	if (!m->settled || m->draining)
+	if (!m->settled || m->draining || upgrade_under_way(m))
+		return;
+	upgrade_continue(m);
+	/* The one that a former version has begun is ended first. */
+	if (!m->roll.under_way && !m->upgrade.rolling && upgrade_next(m))
 		return;
 	for (size_t i = 0; i < m->ports_count && !m->roll.under_way; i++)
 		if (m->ports[i]->order != ORDER_NONE && m->ports[i]->stage == STAGE_CURRENT)

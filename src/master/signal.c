@@ -41,6 +41,9 @@ static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		case SIGHUP:
 			master_reload(m, false, NULL);
 			break;
+		case SIGUSR2:
+			master_upgrade(m, NULL);
+			break;
 		case SIGUSR1:
 			master_tell_status(m);
 			break;
@@ -57,6 +60,7 @@ int signals_start(struct master *m)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap behind our back */

@@ -1,6 +1,5 @@
 /* Runs in the master: which sinks there are, and new ones for those whose daemon has restarted. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/syslog.h>
 #include <unistd.h>
@@ -82,14 +81,19 @@ void sinks_change(struct master *m, const struct conf_log *before)
 	}
 }
 
+int child_console(const struct child *c)
+{
+	const struct port *p = c->port;
+	return is_wanted(p->master, &p->configuration->conf->log, LOG_SINK_CONSOLE) ? STDERR_FILENO
+										    : -1;
+}
+
 /* A child has the console, if there is one, and a socket of its own to each daemon. Which ones, its
  * own configuration says: while a reload is prepared that is not the master's. */
 int child_sinks_open(struct child *c)
 {
 	const struct master *m = c->port->master;
 	const struct conf_log *conf = &c->port->configuration->conf->log;
-	if (is_wanted(m, conf, LOG_SINK_CONSOLE) && fcntl(STDERR_FILENO, F_GETFD) >= 0)
-		c->sink_fds[LOG_SINK_CONSOLE] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, FD_OWN_MIN);
 	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++) {
 		if (!is_wanted(m, conf, (enum log_sink_kind)kind))
 			continue;

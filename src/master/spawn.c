@@ -33,6 +33,7 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGUSR1, SIG_IGN); /* for all of that name, but meant for the master */
+	(void)signal(SIGUSR2, SIG_IGN);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 || dup2(m->null_fd, STDOUT_FILENO) < 0 ||
@@ -49,13 +50,15 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	_exit(EX_OSERR);
 }
 
-static void begun(struct child *c, pid_t pid, int channel_fd, const struct ipc_board *board)
+static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
+		  const struct ipc_board *board)
 {
 	struct master *m = c->port->master;
 	c->channel = (struct loop_io){.fd = channel_fd, .ready = child_channel_ready};
 	c->pid = pid;
 	c->state = CHILD_STARTING;
 	c->started_ms = m->loop.now_ms;
+	c->board_fd = board_fd;
 	c->board = board;
 	c->killed_for = c->unusable = NULL;
 	c->pinged = false;
@@ -95,8 +98,8 @@ static int child_start(struct child *c)
 	if (pid == 0)
 		child_exec(c, channel[1]);
 	if (pid > 0) {
-		begun(c, pid, channel[0], board);
-		channel[0] = -1;
+		begun(c, pid, channel[0], board_fd, board);
+		channel[0] = board_fd = -1;
 	} else {
 		child_key_channels_close(c);
 		child_sinks_close(c);

@@ -81,6 +81,7 @@ struct child {
 	uint64_t said_since_ms;     /* when the second began in which … */
 	unsigned said;              /* … it has sent so many messages */
 	unsigned loops;             /* event loops, each with a slot: conf->threads, or 1 */
+	int board_fd;               /* for the next version of the master */
 	const struct ipc_board *board;
 	struct watch watch;
 	const char *killed_for;  /* why the master has killed it; NULL: it has not */
@@ -134,7 +135,7 @@ enum port_stage {
 	STAGE_RETIRED   /* was replaced, or is not needed: it drains, and is freed */
 };
 
-enum port_order { ORDER_NONE, ORDER_STOP, ORDER_START, ORDER_RESTART, ORDER_RENEW };
+enum port_order { ORDER_NONE, ORDER_STOP, ORDER_START, ORDER_RESTART, ORDER_RENEW, ORDER_UPGRADE };
 
 /* How a child has ended, in words; what is the child's or a client's in it is escaped. */
 struct report {
@@ -167,6 +168,7 @@ struct port {
 	enum port_stage stage;
 	enum port_state state;
 	char reason[512];        /* PARKED: why */
+	bool former;             /* its processes are of the version before this one */
 	bool by_order;           /* DRAINING, STOPPED: until somebody starts it */
 	enum port_order order;   /* to be carried out when no roll is under way */
 	struct asker *ordered;   /* who has given it */
@@ -215,7 +217,20 @@ struct master {
 	size_t ports_room;
 	struct roll roll;
 	bool reload_wanted; /* by a signal */
-	struct asker *reload_askers, *dry_run_askers, *upgrade_askers;
+	struct asker *reload_askers, *dry_run_askers;
+	struct upgrade {
+		bool wanted;
+		struct asker *askers;
+		struct loop_io output;   /* what the check says; fd -1: none is under way */
+		struct loop_timer limit; /* of the check */
+		char said[512];
+		size_t said_len;
+		pid_t checking;   /* 0: nobody is */
+		int program_fd;   /* that is checked, and is to be */
+		const char *late; /* why the check was ended; NULL: it was not */
+		bool rolling;     /* this is the new version, and ports still have to follow */
+		char failed[512]; /* what the last one has failed with; "" */
+	} upgrade;
 	int exe_fd; /* O_PATH of this very program, for children */
 	int null_fd;
 	char **environment; /* of children: an array of its own, strings of this process's */
@@ -226,6 +241,8 @@ struct master {
 	size_t empty_roots_count;
 	bool nobody_warned, key_user_warned, user_warned, chroot_warned;
 	uint64_t started_ms;
+	char former[32];          /* version that this one has taken over from; "": none */
+	uint64_t filter_in_force; /* sandbox_master_mark() of that one; 0: none */
 	struct loop_timer drain_deadline;
 	struct loop_timer sinks_retry; /* between two attempts to connect sinks again */
 	bool sinks_missing;            /* the last attempt did not mend all */
@@ -283,6 +300,21 @@ const struct plan *master_plan(const struct master *);
 /* All children: log, drain. */
 void master_settings(struct master *);
 void master_log_level(struct master *, int priority);
+
+/* upgrade.c: the next version of this program in this very process. */
+void master_upgrade(struct master *, struct asker *); /* asker NULL: SIGUSR2 */
+int upgrade_start(struct master *);
+bool upgrade_next(struct master *);                    /* begins one, if it was asked for */
+bool upgrade_reap(struct master *, pid_t, int status); /* it was the check: true */
+void upgrade_continue(struct master *);                /* after each turn */
+static inline bool upgrade_under_way(const struct master *m)
+{
+	return m->upgrade.checking > 0;
+}
+
+/* adopt.c: what was handed over by the former version. 0, or -1 and a sentence. */
+int master_adopt(struct master *, int state_fd, struct err *);
+void master_adopted(struct master *); /* once it is confined: the processes go on */
 
 /* order.c: a port is stopped, started or made anew because somebody wants it. */
 void port_stop(struct port *, struct asker *);
@@ -396,6 +428,7 @@ int signals_start(struct master *);
 
 /* sinks.c: a child's own sockets, kept here to be connected anew. 0 or -errno. */
 int child_sinks_open(struct child *);
+int child_console(const struct child *); /* the master's own, or -1 */
 void child_sinks_close(struct child *);
 
 /* Another configuration of the log has come. */

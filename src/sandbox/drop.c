@@ -182,12 +182,12 @@ int sandbox_seal(const struct sandbox_plan *p, struct sandbox_level *level, stru
 	return take_steps(steps, p, level, err);
 }
 
-int sandbox_master(struct sandbox_level *ret_level, struct err *err)
+int sandbox_master(struct sandbox_level *ret_level, uint64_t in_force, struct err *err)
 {
 	struct sandbox_level level;
 	level_init(&level, SANDBOX_MASTER);
 	if (capabilities_keep_for_master(&level, err) < 0 || privileges_freeze(&level, err) < 0 ||
-	    seccomp_confine_master(&level, err) < 0)
+	    seccomp_confine_master(&level, in_force, err) < 0)
 		return -1;
 	level.uid = geteuid();
 	level.gid = getegid();

@@ -32,7 +32,7 @@ sandbox_step landlock_confine;
 
 /* seccomp.c */
 sandbox_step seccomp_confine;
-int seccomp_confine_master(struct sandbox_level *, struct err *);
+int seccomp_confine_master(struct sandbox_level *, uint64_t in_force, struct err *);
 
 /* --- level.c --------------------------------------------------------------------------------- */
 

@@ -158,7 +158,7 @@ def test_causes_are_told_apart(server, ports):
     for n, (path, pattern) in enumerate([
             ("exit?status=3", r"ended with status 3"),
             ("violation?call=socket", r"was ended by its sandbox for the system call socket \(\d+\)"),
-            ("crash?signal=USR2", r"was killed from outside by SIGUSR2"),
+            ("crash?signal=ALRM", r"was killed from outside by SIGALRM"),
             ("crash?signal=KILL", r"was killed from outside by SIGKILL"),
             ("crash?signal=SEGV", r"crashed by SIGSEGV")], 2):
         ask(ports[0], f"/fault/{path}")

@@ -359,7 +359,16 @@ static void drain_ends_at_the_next_boundary(void **state)
 	const struct proto_ops *ops = &http1_ops;
 	struct peer *p = peer_new();
 	(void)state;
-	ops->drain(&p->http1.proto);
+	ops->drain(&p->http1.proto); /* it has not asked anything yet, but is about to */
+	assert_int_equal(peer_phase(p), PROTO_IDLE);
+	peer_send(p, GET);
+	assert_string_equal(peer_out(p), HELLO_CLOSE);
+	assert_int_equal(peer_phase(p), PROTO_CLOSING);
+	peer_free(p);
+
+	p = peer_new();
+	peer_send(p, GET);
+	ops->drain(&p->http1.proto); /* between two requests */
 	assert_int_equal(peer_phase(p), PROTO_CLOSING);
 	assert_false(ops->lingers(&p->http1.proto));
 	peer_free(p);

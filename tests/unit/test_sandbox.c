@@ -884,7 +884,7 @@ static int master_confine(void)
 {
 	struct err err;
 	struct sandbox_level level;
-	if (sandbox_master(&level, &err) < 0) {
+	if (sandbox_master(&level, 0, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return EXIT_FAILURE;
 	}

@@ -1,0 +1,149 @@
+/*
+ * Runs in the master that has taken the place of a former version in the same process: what
+ * restore.c has read is made to work again. The children have not noticed. Also asks, for
+ * bulkhead -t --adopt, whether this could be done, without doing it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syslog.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "master/handed.h"
+#include "master/state.h"
+
+static void shut_on_exec(int fd)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void descriptors_take(struct port *p)
+{
+	shut_on_exec(p->tickets_fd);
+	for (unsigned i = 0; i < p->listeners_count; i++)
+		shut_on_exec(p->listeners[i].fd);
+	for (size_t i = 0; i < 2 * p->files.count; i++)
+		shut_on_exec(p->files.fds[i]);
+}
+
+/* A child whose memory cannot be had again is replaced like any other that is of no use. */
+static void child_take(struct child *c)
+{
+	struct loop *loop = &c->port->master->loop;
+	int fds[] = {c->board_fd, c->sink_fds[LOG_SINK_SYSLOG], c->sink_fds[LOG_SINK_JOURNAL],
+		     c->channel.fd};
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		shut_on_exec(fds[i]);
+	for (unsigned i = 0; c->key_ends != NULL && i < c->loops; i++)
+		shut_on_exec(c->key_ends[i]);
+	c->board = ipc_board_view(c->board_fd, c->loops);
+	c->channel.ready = child_channel_ready;
+	if (c->board == NULL)
+		fatal(EXIT_FAILURE, "cannot map the counters of process %d", (int)c->pid);
+	if (c->channel.fd >= 0 && loop_add(loop, &c->channel, EPOLLIN) < 0)
+		child_kill(c, "could not be watched");
+}
+
+int master_adopt(struct master *m, int state_fd, struct err *err)
+{
+	if (state_restore(m, state_fd, err) < 0)
+		return -1;
+	for (size_t i = 0; i < m->empty_roots_count; i++)
+		shut_on_exec(m->empty_roots[i].fd);
+	for (size_t i = 0; i < m->ports_count; i++) {
+		struct port *p = m->ports[i];
+		descriptors_take(p);
+		for (unsigned k = 0; k < p->children_count; k++)
+			if (p->children[k].state != CHILD_NONE)
+				child_take(&p->children[k]);
+	}
+	return 0;
+}
+
+/* Each port gets processes of this version, one port after the other. What serves nobody now will
+ * have them when it does. */
+void master_adopted(struct master *m)
+{
+	m->upgrade.rolling = true;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		struct port *p = m->ports[i];
+		const bool pooled = p->state == PORT_SERVING || p->state == PORT_STARTING ||
+				    p->state == PORT_BACKOFF;
+		if (p->stage != STAGE_CURRENT || !pooled)
+			continue;
+		p->former = true;
+		if (p->order == ORDER_NONE)
+			p->order = ORDER_UPGRADE;
+	}
+	master_reap(m); /* who has ended meanwhile: that signal may be gone */
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (m->ports[i]->stage == STAGE_CURRENT && m->ports[i]->state == PORT_STARTING)
+			port_spawn(m->ports[i]);
+}
+
+/* --- only asked ------------------------------------------------------------------------------- */
+
+static void descriptors_forget(struct master *m)
+{
+	for (size_t i = 0; i < m->empty_roots_count; i++)
+		m->empty_roots[i].fd = -1;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		struct port *p = m->ports[i];
+		p->tickets_fd = -1;
+		p->listeners_count = 0;
+		p->files.count = 0;
+		for (unsigned k = 0; k < p->children_count; k++) {
+			free(p->children[k].key_ends);
+			p->children[k].key_ends = NULL;
+		}
+	}
+}
+
+/* What is parked or stopped would be so afterwards, too: it does not stand in the way. A
+ * configuration is freed as a whole, so what is not in its list is no loss. */
+static void only_those_that_serve(const struct master *m, struct conf *conf)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < conf->ports_count; i++) {
+		const struct port *p = port_find(m, conf->ports[i].number);
+		if (p != NULL && p->state != PORT_PARKED && p->state != PORT_STOPPED)
+			conf->ports[count++] = conf->ports[i];
+	}
+	conf->ports_count = count;
+}
+
+int master_check_state(int state_fd, bool threads_built, struct conf **ret, struct err *err)
+{
+	const struct master_options options = {.threads_built = threads_built, .checks = true};
+	struct master m = {.options = &options, .signals = {.fd = -1}};
+	struct configuration *c = NULL;
+	int error = loop_init(&m.loop);
+	if (error < 0) {
+		err_set(err, "cannot make an event loop: %s", strerror(-error));
+		return -1;
+	}
+	error = state_restore(&m, state_fd, err);
+	if (error == 0)
+		only_those_that_serve(&m, m.configuration->conf);
+	descriptors_forget(&m);
+	while (m.ports_count > 0)
+		port_free(m.ports[m.ports_count - 1]);
+	free(m.ports);
+	for (size_t i = 0; i < m.empty_roots_count; i++)
+		free(m.empty_roots[i].path);
+	free(m.empty_roots);
+	loop_release(&m.loop);
+	c = m.configuration;
+	if (error == 0) {
+		*ret = c->conf;
+		free(c);
+	} else {
+		configuration_release(c);
+	}
+	return error;
+}

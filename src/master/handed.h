@@ -1,0 +1,44 @@
+/*
+ * What the master hands to its next version: everything it knows, as records (record.h) in a sealed
+ * memory, with the numbers of the descriptors that stay open over the execve(2).
+ *
+ *   state      the version of all this; ends what it does not fit
+ *   configuration, root, master
+ *   port       and of it: listener, file, death, child, report
+ *   end
+ *
+ * MASTER_STATE_VERSION is another one whenever an older or newer program could misunderstand these
+ * records, the messages of ipc/channel.h or the memory of ipc/slot.h: children of the old program
+ * go on under the new master. The sizes of those are compared, too.
+ */
+#ifndef MASTER_HANDED_H
+#define MASTER_HANDED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define MASTER_STATE_VERSION 1
+#define STATE_BYTES_MAX      ((size_t)256 << 20)
+
+struct master;
+
+/* The descriptors that are to stay open: numbers, growing. */
+struct kept {
+	int *fds;
+	size_t count;
+	size_t room;
+	bool failed;
+};
+
+/* Writes the state into a sealed memory and tells which descriptors go with it, the memory's own
+ * and those of configurations included. The memory, or -errno. kept_close_made() closes what was
+ * made for this alone, kept_release() frees the list. */
+int state_save(const struct master *, struct kept *);
+
+/* Makes configurations and ports of it; touches no descriptor but those of configurations, and
+ * starts nothing. 0, or -1 and a sentence: then the master is of no use. */
+int state_restore(struct master *, int state_fd, struct err *);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * Lines of named values: the form in which the master hands its state to its next version.
+ *
+ *   child role=1 number=2 pid=4242 level="user 999:999, ..."
+ *
+ * A kind, then values by name: numbers in decimal, texts in quotes with everything escaped that is
+ * not printable ASCII. Pure. Reading is strict: what is not asked for is an error, so a reader
+ * never passes over what it does not understand.
+ */
+#ifndef MASTER_RECORD_H
+#define MASTER_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+#define RECORD_VALUES_MAX 40
+#define RECORD_NAME_MAX   32
+
+struct record_value {
+	const char *name;
+	size_t name_len;
+	const char *text; /* behind the `=`; a text, with its quotes */
+	size_t text_len;
+	bool read;
+};
+
+struct record {
+	const char *kind;
+	size_t kind_len;
+	struct record_value values[RECORD_VALUES_MAX];
+	size_t count;
+	unsigned line;
+	struct err *err; /* the first failure is told here … */
+	bool failed;     /* … and then this is set; outputs are zero from then on */
+};
+
+/* Writing; the stream keeps the error. */
+void record_begin(FILE *, const char *kind);
+void record_put(FILE *, const char *name, int64_t value);
+void record_put_text(FILE *, const char *name, const char *text);
+void record_put_bytes(FILE *, const char *name, const void *data, size_t len);
+void record_end(FILE *);
+
+/* Reading: the next line of *text, which is len bytes and moves on. true; false at the end, or when
+ * the line has not this form: err says so then, and failed is set. The record points into the text.
+ */
+bool record_next(struct record *, const char **text, size_t *len, struct err *);
+bool record_is(const struct record *, const char *kind);
+/* Within min..max, or failed. */
+int64_t record_number(struct record *, const char *name, int64_t min, int64_t max);
+/* Into size bytes, terminated; longer is failed, and so is a NUL in it. */
+void record_text(struct record *, const char *name, char *ret, size_t size);
+/* Exactly so many. */
+void record_bytes(struct record *, const char *name, void *ret, size_t len);
+/* Has every value been asked for? Otherwise failed. */
+bool record_done(struct record *);
+void record_fail(struct record *, const char *why);
+
+#endif

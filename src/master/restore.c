@@ -1,0 +1,400 @@
+/*
+ * Runs in the master that has just taken the place of a former version, and in bulkhead -t --adopt,
+ * which asks whether it could: reads what save.c has written, in the same order. Must never take a
+ * state that it does not understand to the last value, and touches no descriptor but those of
+ * configurations.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "master/handed.h"
+#include "master/record.h"
+#include "master/state.h"
+
+#define NAME_MAX_BYTES 4096
+
+struct restoring {
+	struct master *m;
+	struct record record; /* the line that is looked at */
+	const char *text;
+	size_t len;
+	struct err *err;
+	struct configuration **configurations;
+	size_t configurations_count;
+	struct port *port;
+	struct child *child;
+	unsigned keys; /* of that child */
+	bool ended;
+};
+
+static int64_t number(struct restoring *r, const char *name, int64_t min, int64_t max)
+{
+	return record_number(&r->record, name, min, max);
+}
+
+static bool flag(struct restoring *r, const char *name)
+{
+	return number(r, name, 0, 1) != 0;
+}
+
+static int descriptor(struct restoring *r, const char *name)
+{
+	return (int)number(r, name, -1, INT_MAX);
+}
+
+static void timer(struct restoring *r, const char *name, struct loop_timer *t)
+{
+	const int64_t at = number(r, name, -1, INT64_MAX);
+	if (at >= 0 && !r->record.failed)
+		loop_timer_set(&r->m->loop, t, (uint64_t)at);
+}
+
+static struct timespec time_of(struct restoring *r, const char *seconds, const char *nanoseconds)
+{
+	return (struct timespec){.tv_sec = number(r, seconds, INT64_MIN, INT64_MAX),
+				 .tv_nsec = number(r, nanoseconds, 0, 999999999)};
+}
+
+static void take_state(struct restoring *r)
+{
+	static const struct {
+		const char *name;
+		int64_t value;
+	} expected[] = {
+	    {"version", MASTER_STATE_VERSION},         {"messages", IPC_TYPES},
+	    {"settings", sizeof(struct ipc_settings)}, {"board", sizeof(struct ipc_board)},
+	    {"slot", sizeof(struct ipc_slot)},         {"counters", sizeof(struct ipc_counters)},
+	};
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+		if (number(r, expected[i].name, 0, INT64_MAX) != expected[i].value)
+			record_fail(&r->record,
+				    "the state is of a version that this one cannot go on from");
+}
+
+static void find(void *arg, enum conf_severity severity, const struct conf_where *where,
+		 const char *text)
+{
+	if (severity == CONF_ERROR)
+		err_set(arg, "the running configuration is refused: line %u: %s", where->line,
+			text);
+}
+
+static void take_configuration(struct restoring *r)
+{
+	const struct conf_options options = {.threads_built = r->m->options->threads_built};
+	struct conf *conf = NULL;
+	struct err err = {"the running configuration cannot be read"};
+	char *text = NULL;
+	size_t len = 0;
+	const int64_t n = number(r, "number", (int64_t)r->configurations_count, INT64_MAX);
+	int fd = descriptor(r, "fd");
+	struct configuration **list = reallocarray(r->configurations, r->configurations_count + 1,
+						   sizeof(struct configuration *));
+	if (list != NULL)
+		r->configurations = list;
+	if (r->record.failed || list == NULL || n != (int64_t)r->configurations_count ||
+	    fd_read_all(fd, STATE_BYTES_MAX, &text, &len) < 0 ||
+	    conf_parse_text(text, len, "running", &options, find, &err, &conf) < 0) {
+		record_fail(&r->record, err.text);
+	} else {
+		list[r->configurations_count] = configuration_new(conf);
+		if (list[r->configurations_count] == NULL)
+			record_fail(&r->record, "out of memory");
+		else
+			r->configurations_count++;
+	}
+	free(text);
+	if (!r->m->options->checks)
+		fd_close(&fd);
+}
+
+static void take_master(struct restoring *r)
+{
+	struct master *m = r->m;
+	record_text(&r->record, "version", m->former, sizeof(m->former));
+	m->started_ms = (uint64_t)number(r, "started", 0, INT64_MAX);
+	m->settled = flag(r, "settled");
+	m->log.level = (int)number(r, "log_level", 0, 7);
+	record_bytes(&r->record, "filter", &m->filter_in_force, sizeof(m->filter_in_force));
+	m->reload_wanted = flag(r, "reload");
+	if (r->configurations_count == 0) {
+		record_fail(&r->record, "there is no configuration");
+		return;
+	}
+	m->configuration = r->configurations[0];
+	m->configuration->users++;
+	m->conf = m->configuration->conf;
+}
+
+static void take_root(struct restoring *r)
+{
+	struct master *m = r->m;
+	char path[NAME_MAX_BYTES];
+	const int fd = descriptor(r, "fd");
+	record_text(&r->record, "path", path, sizeof(path));
+	struct empty_root *list =
+	    reallocarray(m->empty_roots, m->empty_roots_count + 1, sizeof(*list));
+	char *copy = list != NULL ? strdup(path) : NULL;
+	if (list != NULL)
+		m->empty_roots = list;
+	if (copy == NULL)
+		record_fail(&r->record, "out of memory");
+	else
+		list[m->empty_roots_count++] = (struct empty_root){copy, fd};
+}
+
+/* --- ports ------------------------------------------------------------------------------------ */
+
+static const struct conf_port *conf_port_find(const struct conf *conf, int64_t wanted)
+{
+	for (size_t i = 0; i < conf->ports_count; i++)
+		if (conf->ports[i].number == wanted)
+			return &conf->ports[i];
+	return NULL;
+}
+
+static struct port *port_begin(struct restoring *r)
+{
+	const int64_t wanted = number(r, "number", 1, UINT16_MAX);
+	const int64_t n = number(r, "configuration", 0, (int64_t)r->configurations_count - 1);
+	if (r->record.failed)
+		return NULL;
+	struct configuration *c = r->configurations[n];
+	const struct conf_port *conf = conf_port_find(c->conf, wanted);
+	struct port *p = conf != NULL ? port_new(r->m, c, conf) : NULL;
+	if (p == NULL)
+		record_fail(&r->record,
+			    conf == NULL ? "the port is in no configuration" : "out of memory");
+	return p;
+}
+
+static void take_identities(struct restoring *r, struct port *p)
+{
+	p->change_user = flag(r, "change_user");
+	p->worker_identity.uid = (uid_t)number(r, "worker_uid", 0, UINT32_MAX);
+	p->worker_identity.gid = (gid_t)number(r, "worker_gid", 0, UINT32_MAX);
+	p->keyholder_identity.uid = (uid_t)number(r, "keyholder_uid", 0, UINT32_MAX);
+	p->keyholder_identity.gid = (gid_t)number(r, "keyholder_gid", 0, UINT32_MAX);
+	p->chroot_fd = descriptor(r, "root");
+}
+
+static void take_port(struct restoring *r)
+{
+	struct port *p = r->port = port_begin(r);
+	r->child = NULL;
+	if (p == NULL)
+		return;
+	p->generation = (unsigned)number(r, "generation", 1, UINT32_MAX);
+	p->stage = (enum port_stage)number(r, "stage", STAGE_CURRENT, STAGE_RETIRED);
+	p->state = (enum port_state)number(r, "state", PORT_STARTING, PORT_STOPPED);
+	record_text(&r->record, "reason", p->reason, sizeof(p->reason));
+	p->by_order = flag(r, "stopped");
+	p->order = (enum port_order)number(r, "order", ORDER_NONE, ORDER_UPGRADE);
+	timer(r, "limit", &p->limit);
+	timer(r, "backoff", &p->backoff);
+	take_identities(r, p);
+	fd_close(&p->tickets_fd); /* a new one */
+	p->tickets_fd = descriptor(r, "tickets");
+	if (number(r, "keyholders", 1, UINT32_MAX) != p->keyholders ||
+	    number(r, "places", 1, UINT32_MAX) != p->children_count)
+		record_fail(&r->record, "the port would have another number of processes");
+	p->files.proven = flag(r, "proven");
+	p->served = flag(r, "served");
+	p->restarts = (unsigned)number(r, "restarts", 0, UINT32_MAX);
+	p->restart.row = (unsigned)number(r, "quick", 0, UINT32_MAX);
+	p->content.ends = number(r, "ends", INT64_MIN, INT64_MAX);
+	record_text(&r->record, "subject", p->content.subject, sizeof(p->content.subject));
+	record_bytes(&r->record, "certificates", p->content.certificates, IPC_DIGEST_BYTES);
+	record_bytes(&r->record, "keys", p->content.keys, IPC_DIGEST_BYTES);
+	record_bytes(&r->record, "totals", &p->totals, sizeof(p->totals));
+}
+
+static void take_listener(struct restoring *r)
+{
+	struct port *p = r->port;
+	struct port_listener l = {.fd = descriptor(r, "fd")};
+	record_text(&r->record, "address", l.address, sizeof(l.address));
+	if (p->listeners_count == PORT_LISTENERS_MAX)
+		record_fail(&r->record, "too many listeners");
+	else
+		p->listeners[p->listeners_count++] = l;
+}
+
+/* Certificates and keys: two records make a pair more. */
+static void take_file(struct restoring *r, size_t *at)
+{
+	struct port_files *f = &r->port->files;
+	if (*at >= 2 * r->port->conf->certificates_count || *at >= 2 * PORT_FILES_MAX) {
+		record_fail(&r->record, "too many files");
+		return;
+	}
+	f->fds[*at] = descriptor(r, "fd");
+	f->marks[*at] =
+	    (struct file_mark){.device = (dev_t)number(r, "device", INT64_MIN, INT64_MAX),
+			       .inode = (ino_t)number(r, "inode", INT64_MIN, INT64_MAX),
+			       .size = number(r, "size", 0, INT64_MAX),
+			       .modified = time_of(r, "modified", "modified_ns"),
+			       .changed = time_of(r, "changed", "changed_ns")};
+	f->count = ++*at / 2;
+}
+
+static void take_death(struct restoring *r)
+{
+	struct restart_state *s = &r->port->restart;
+	if (s->count == RESTART_DEATHS_MAX) {
+		record_fail(&r->record, "too many deaths");
+		return;
+	}
+	s->deaths_ms[s->count++] = (uint64_t)number(r, "at", 0, INT64_MAX);
+	s->next = s->count % RESTART_DEATHS_MAX;
+}
+
+static void take_child(struct restoring *r)
+{
+	struct port *p = r->port;
+	const int64_t place = number(r, "place", 0, (int64_t)p->children_count - 1);
+	struct child *c = r->child = &p->children[place];
+	if (r->record.failed || c->state != CHILD_NONE) {
+		record_fail(&r->record, "there is no such place");
+		return;
+	}
+	c->pid = (pid_t)number(r, "pid", 1, INT_MAX);
+	c->state = (enum child_state)number(r, "state", CHILD_STARTING, CHILD_DRAINING);
+	c->started_ms = (uint64_t)number(r, "started", 0, INT64_MAX);
+	c->generation = (uint32_t)number(r, "generation", 0, UINT32_MAX);
+	timer(r, "deadline", &c->deadline);
+	c->channel.fd = descriptor(r, "channel");
+	c->board_fd = descriptor(r, "board");
+	c->sink_fds[LOG_SINK_SYSLOG] = descriptor(r, "syslog");
+	c->sink_fds[LOG_SINK_JOURNAL] = descriptor(r, "journal");
+	watch_begin(&c->watch);
+	c->watch.stopped = flag(r, "stopped");
+	c->watch.verdict = (enum watch_verdict)number(r, "aborted", WATCH_FINE, WATCH_KILLED);
+	c->killed_for = flag(r, "killed") ? "was not to go on" : NULL;
+	c->unusable = flag(r, "unusable") ? "was of no use any more" : NULL;
+	c->pinged = flag(r, "pinged");
+	record_text(&r->record, "failure", c->failure, sizeof(c->failure));
+	record_text(&r->record, "level", c->level, sizeof(c->level));
+	r->keys = 0;
+	if (!is_worker(c))
+		return;
+	c->key_ends = calloc(c->loops, sizeof(*c->key_ends));
+	if (c->key_ends == NULL)
+		record_fail(&r->record, "out of memory");
+	for (unsigned i = 0; c->key_ends != NULL && i < c->loops; i++)
+		c->key_ends[i] = -1;
+}
+
+static void take_key_channel(struct restoring *r)
+{
+	const struct child *c = r->child;
+	const int fd = descriptor(r, "fd");
+	if (c == NULL || c->key_ends == NULL || r->keys == c->loops)
+		record_fail(&r->record, "too many channels");
+	else
+		c->key_ends[r->keys++] = fd;
+}
+
+static void take_report(struct restoring *r)
+{
+	struct report *it = malloc(sizeof(*it));
+	if (it == NULL) {
+		record_fail(&r->record, "out of memory");
+		return;
+	}
+	it->cause = (enum cause)number(r, "cause", CAUSE_DRAINED, CAUSE_EXIT);
+	it->role = (enum ipc_role)number(r, "role", IPC_WORKER, IPC_KEYHOLDER);
+	it->number = (unsigned)number(r, "number", 0, UINT32_MAX);
+	it->loop = (unsigned)number(r, "loop", 0, UINT32_MAX);
+	it->loops = (unsigned)number(r, "loops", 0, UINT32_MAX);
+	it->restarts = (unsigned)number(r, "restarts", 0, UINT32_MAX);
+	it->uptime_ms = (uint64_t)number(r, "uptime", 0, INT64_MAX);
+	it->signal = (int)number(r, "signal", 0, INT_MAX);
+	it->exit_status = (int)number(r, "status", 0, INT_MAX);
+	it->when = number(r, "when", INT64_MIN, INT64_MAX);
+	it->client_port = (unsigned)number(r, "client_port", 0, UINT16_MAX);
+	record_text(&r->record, "text", it->text, sizeof(it->text));
+	record_text(&r->record, "request", it->request, sizeof(it->request));
+	record_text(&r->record, "id", it->request_id, sizeof(it->request_id));
+	record_text(&r->record, "client", it->client, sizeof(it->client));
+	record_text(&r->record, "backtrace", it->backtrace, sizeof(it->backtrace));
+	report_keep(r->port, it);
+	free(it);
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static void take_of_port(struct restoring *r, size_t *files)
+{
+	const struct record *line = &r->record;
+	if (r->port == NULL)
+		record_fail(&r->record, "belongs to no port");
+	else if (record_is(line, "listener"))
+		take_listener(r);
+	else if (record_is(line, "file"))
+		take_file(r, files);
+	else if (record_is(line, "death"))
+		take_death(r);
+	else if (record_is(line, "child"))
+		take_child(r);
+	else if (record_is(line, "key_channel"))
+		take_key_channel(r);
+	else if (record_is(line, "report"))
+		take_report(r);
+	else
+		record_fail(&r->record, "is of a kind that this version does not know");
+}
+
+static void take_all(struct restoring *r)
+{
+	size_t files = 0;
+	while (!r->ended && record_next(&r->record, &r->text, &r->len, r->err)) {
+		const struct record *line = &r->record;
+		if (line->line == 1 && !record_is(line, "state"))
+			record_fail(&r->record, "this is no state");
+		else if (record_is(line, "state"))
+			take_state(r);
+		else if (record_is(line, "configuration"))
+			take_configuration(r);
+		else if (record_is(line, "master"))
+			take_master(r);
+		else if (record_is(line, "end"))
+			r->ended = true;
+		else if (r->m->conf == NULL)
+			record_fail(&r->record, "comes too early");
+		else if (record_is(line, "root"))
+			take_root(r);
+		else if (record_is(line, "port")) {
+			files = 0;
+			take_port(r);
+		} else
+			take_of_port(r, &files);
+		if (!record_done(&r->record))
+			return;
+	}
+	if (!r->record.failed && (!r->ended || r->len > 0))
+		record_fail(&r->record, "the state is cut off");
+}
+
+int state_restore(struct master *m, int state_fd, struct err *err)
+{
+	struct restoring r = {.m = m, .err = err};
+	char *text = NULL;
+	int error = fd_read_all(state_fd, STATE_BYTES_MAX, &text, &r.len);
+	if (error < 0) {
+		err_set(err, "the state cannot be read: %s", strerror(-error));
+		return -1;
+	}
+	r.text = text;
+	r.record.err = err;
+	take_all(&r);
+	for (size_t i = 0; i < r.configurations_count; i++)
+		configuration_release(r.configurations[i]); /* those that nobody uses */
+	free(r.configurations);
+	free(text);
+	return r.record.failed ? -1 : 0;
+}

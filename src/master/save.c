@@ -1,0 +1,287 @@
+/*
+ * Runs in the master when it is about to become its next version: writes down what that must know.
+ * restore.c reads it, in the same order.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "master/handed.h"
+#include "master/record.h"
+#include "master/state.h"
+
+static void put_fd(FILE *f, struct kept *k, const char *name, int fd)
+{
+	record_put(f, name, fd);
+	if (fd < 0)
+		return;
+	if (k->count == k->room) {
+		size_t room = k->room * 2 + 64;
+		int *fds = reallocarray(k->fds, room, sizeof(*fds));
+		if (fds == NULL) {
+			k->failed = true;
+			return;
+		}
+		k->fds = fds;
+		k->room = room;
+	}
+	k->fds[k->count++] = fd;
+}
+
+static void put_timer(FILE *f, const char *name, const struct loop_timer *t)
+{
+	record_put(f, name, loop_timer_is_set(t) ? (int64_t)t->deadline_ms : -1);
+}
+
+static void put_mark(FILE *f, const struct file_mark *m)
+{
+	record_put(f, "device", (int64_t)m->device);
+	record_put(f, "inode", (int64_t)m->inode);
+	record_put(f, "size", m->size);
+	record_put(f, "modified", m->modified.tv_sec);
+	record_put(f, "modified_ns", m->modified.tv_nsec);
+	record_put(f, "changed", m->changed.tv_sec);
+	record_put(f, "changed_ns", m->changed.tv_nsec);
+}
+
+static void put_files(FILE *f, struct kept *k, const struct port *p)
+{
+	for (size_t i = 0; i < 2 * p->files.count; i++) {
+		record_begin(f, "file");
+		put_fd(f, k, "fd", p->files.fds[i]);
+		put_mark(f, &p->files.marks[i]);
+		record_end(f);
+	}
+}
+
+static void put_listeners(FILE *f, struct kept *k, const struct port *p)
+{
+	for (unsigned i = 0; i < p->listeners_count; i++) {
+		record_begin(f, "listener");
+		put_fd(f, k, "fd", p->listeners[i].fd);
+		record_put_text(f, "address", p->listeners[i].address);
+		record_end(f);
+	}
+}
+
+/* The oldest first. */
+static void put_deaths(FILE *f, const struct restart_state *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const unsigned at =
+		    (s->next + RESTART_DEATHS_MAX - s->count + i) % RESTART_DEATHS_MAX;
+		record_begin(f, "death");
+		record_put(f, "at", (int64_t)s->deaths_ms[at]);
+		record_end(f);
+	}
+}
+
+static void put_child(FILE *f, struct kept *k, const struct child *c, unsigned place)
+{
+	record_begin(f, "child");
+	record_put(f, "place", place);
+	record_put(f, "pid", c->pid);
+	record_put(f, "state", c->state);
+	record_put(f, "started", (int64_t)c->started_ms);
+	record_put(f, "generation", c->generation);
+	put_timer(f, "deadline", &c->deadline);
+	put_fd(f, k, "channel", c->channel.fd);
+	put_fd(f, k, "board", c->board_fd);
+	put_fd(f, k, "syslog", c->sink_fds[LOG_SINK_SYSLOG]);
+	put_fd(f, k, "journal", c->sink_fds[LOG_SINK_JOURNAL]);
+	record_put(f, "stopped", c->watch.stopped);
+	record_put(f, "aborted", c->watch.verdict);
+	record_put(f, "killed", c->killed_for != NULL);
+	record_put(f, "unusable", c->unusable != NULL);
+	record_put(f, "pinged", c->pinged);
+	record_put_text(f, "failure", c->failure);
+	record_put_text(f, "level", c->level);
+	record_end(f);
+	for (unsigned i = 0; c->key_ends != NULL && i < c->loops; i++) {
+		record_begin(f, "key_channel");
+		put_fd(f, k, "fd", c->key_ends[i]);
+		record_end(f);
+	}
+}
+
+static void put_report(FILE *f, const struct report *r)
+{
+	record_begin(f, "report");
+	record_put(f, "cause", r->cause);
+	record_put(f, "role", r->role);
+	record_put(f, "number", r->number);
+	record_put(f, "loop", r->loop);
+	record_put(f, "loops", r->loops);
+	record_put(f, "restarts", r->restarts);
+	record_put(f, "uptime", (int64_t)r->uptime_ms);
+	record_put(f, "signal", r->signal);
+	record_put(f, "status", r->exit_status);
+	record_put(f, "when", r->when);
+	record_put(f, "client_port", r->client_port);
+	record_put_text(f, "text", r->text);
+	record_put_text(f, "request", r->request);
+	record_put_text(f, "id", r->request_id);
+	record_put_text(f, "client", r->client);
+	record_put_text(f, "backtrace", r->backtrace);
+	record_end(f);
+}
+
+static void put_reports(FILE *f, const struct port *p)
+{
+	const unsigned kept = p->reports_next < PORT_REPORTS ? p->reports_next : PORT_REPORTS;
+	for (unsigned i = 0; i < kept; i++)
+		put_report(f, p->reports[(p->reports_next - kept + i) % PORT_REPORTS]);
+}
+
+static void put_port(FILE *f, struct kept *k, const struct port *p, int64_t configuration)
+{
+	record_begin(f, "port");
+	record_put(f, "number", p->conf->number);
+	record_put(f, "configuration", configuration);
+	record_put(f, "generation", p->generation);
+	record_put(f, "stage", p->stage);
+	record_put(f, "state", p->state);
+	record_put_text(f, "reason", p->reason);
+	record_put(f, "stopped", p->by_order);
+	record_put(f, "order", p->order);
+	put_timer(f, "limit", &p->limit);
+	put_timer(f, "backoff", &p->backoff);
+	record_put(f, "change_user", p->change_user);
+	record_put(f, "worker_uid", p->worker_identity.uid);
+	record_put(f, "worker_gid", p->worker_identity.gid);
+	record_put(f, "keyholder_uid", p->keyholder_identity.uid);
+	record_put(f, "keyholder_gid", p->keyholder_identity.gid);
+	record_put(f, "root", p->chroot_fd);
+	put_fd(f, k, "tickets", p->tickets_fd);
+	record_put(f, "keyholders", p->keyholders);
+	record_put(f, "places", p->children_count);
+	record_put(f, "proven", p->files.proven);
+	record_put(f, "served", p->served);
+	record_put(f, "restarts", p->restarts);
+	record_put(f, "quick", p->restart.row);
+	record_put(f, "ends", p->content.ends);
+	record_put_text(f, "subject", p->content.subject);
+	record_put_bytes(f, "certificates", p->content.certificates, IPC_DIGEST_BYTES);
+	record_put_bytes(f, "keys", p->content.keys, IPC_DIGEST_BYTES);
+	record_put_bytes(f, "totals", &p->totals, sizeof(p->totals));
+	record_end(f);
+	put_listeners(f, k, p);
+	put_files(f, k, p);
+	put_deaths(f, &p->restart);
+	for (unsigned i = 0; i < p->children_count; i++)
+		if (p->children[i].state != CHILD_NONE)
+			put_child(f, k, &p->children[i], i);
+	put_reports(f, p);
+}
+
+/* --- configurations --------------------------------------------------------------------------- */
+
+static int conf_memory(const struct conf *conf)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (f == NULL)
+		return -ENOMEM;
+	conf_dump(conf, f);
+	int fd = fclose(f) == 0 ? fd_sealed_memory("bulkhead-conf", text, len) : -ENOMEM;
+	free(text);
+	return fd;
+}
+
+/* The current one is number 0; of the others, those that still have users. */
+struct numbered {
+	const struct configuration **list;
+	size_t count;
+};
+
+static int64_t number_of(struct numbered *n, const struct configuration *c)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (n->list[i] == c)
+			return (int64_t)i;
+	n->list[n->count++] = c;
+	return (int64_t)n->count - 1;
+}
+
+static int put_configurations(FILE *f, struct kept *k, const struct numbered *n)
+{
+	for (size_t i = 0; i < n->count; i++) {
+		int fd = conf_memory(n->list[i]->conf);
+		if (fd < 0)
+			return fd;
+		record_begin(f, "configuration");
+		record_put(f, "number", (int64_t)i);
+		put_fd(f, k, "fd", fd);
+		record_end(f);
+	}
+	return 0;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static void put_state(FILE *f)
+{
+	record_begin(f, "state");
+	record_put(f, "version", MASTER_STATE_VERSION);
+	record_put(f, "messages", IPC_TYPES);
+	record_put(f, "settings", sizeof(struct ipc_settings));
+	record_put(f, "board", sizeof(struct ipc_board));
+	record_put(f, "slot", sizeof(struct ipc_slot));
+	record_put(f, "counters", sizeof(struct ipc_counters));
+	record_end(f);
+}
+
+static void put_master(FILE *f, struct kept *k, const struct master *m)
+{
+	record_begin(f, "master");
+	record_put_text(f, "version", BULKHEAD_VERSION);
+	record_put(f, "started", (int64_t)m->started_ms);
+	record_put(f, "settled", m->settled);
+	record_put(f, "log_level", m->log.level);
+	record_put_bytes(f, "filter", &m->filter_in_force, sizeof(m->filter_in_force));
+	record_put(f, "reload", m->reload_wanted);
+	record_end(f);
+	for (size_t i = 0; i < m->empty_roots_count; i++) {
+		record_begin(f, "root");
+		put_fd(f, k, "fd", m->empty_roots[i].fd);
+		record_put_text(f, "path", m->empty_roots[i].path);
+		record_end(f);
+	}
+}
+
+static int put_all(FILE *f, struct kept *k, const struct master *m)
+{
+	struct numbered n = {.list = calloc(m->ports_count + 1, sizeof(struct configuration *))};
+	if (n.list == NULL)
+		return -ENOMEM;
+	(void)number_of(&n, m->configuration);
+	for (size_t i = 0; i < m->ports_count; i++)
+		(void)number_of(&n, m->ports[i]->configuration);
+	put_state(f);
+	int error = put_configurations(f, k, &n);
+	put_master(f, k, m);
+	for (size_t i = 0; i < m->ports_count && error == 0; i++)
+		put_port(f, k, m->ports[i], number_of(&n, m->ports[i]->configuration));
+	record_begin(f, "end");
+	record_end(f);
+	free(n.list);
+	return error;
+}
+
+int state_save(const struct master *m, struct kept *k)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (f == NULL)
+		return -ENOMEM;
+	int error = put_all(f, k, m);
+	if (fclose(f) != 0 || k->failed)
+		error = -ENOMEM;
+	int fd = error < 0 ? error : fd_sealed_memory("bulkhead-state", text, len);
+	free(text);
+	return fd;
+}

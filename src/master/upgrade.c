@@ -1,0 +1,286 @@
+/*
+ * Runs in the master: the next version of this program takes over in this very process.
+ *
+ *   (none) ──asked for──> CHECKING ──it says yes──> execve(2) ──> the new version: adopt.c, then
+ * each ↑                      │                         │          port rolls to it, one by one
+ *     └──── says no, dies, takes too long ─────────────┘ fails
+ *
+ * The check is the new program itself, run beside this one: on the running configuration, and on
+ * the very state that it would be handed (bulkhead -t --adopt). Until it has said yes nothing has
+ * changed, and the program that is executed then is the one that was asked.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syslog.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "master/handed.h"
+#include "master/state.h"
+
+#define CHECK_TIMEOUT_MS 30000
+
+static void failed(struct master *m, const char *why)
+{
+	struct upgrade *u = &m->upgrade;
+	struct text t;
+	text_init(&t, u->failed, sizeof(u->failed));
+	text_add_str(&t, why);
+	fd_close(&u->program_fd);
+	log_write(&m->log, LOG_ERR, "upgrade failed: %s; nothing has changed", why);
+	askers_tell(&u->askers, u->failed);
+	master_changed(m);
+}
+
+/* --- descriptors that outlive this program ---------------------------------------------------- */
+
+static void kept_mark(const struct kept *k, int flags)
+{
+	for (size_t i = 0; i < k->count; i++)
+		(void)fcntl(k->fds[i], F_SETFD, flags);
+}
+
+/* Configurations were written for this alone; their descriptors are the first ones in the list. */
+static void kept_release(struct kept *k, int state_fd, size_t configurations)
+{
+	for (size_t i = 0; i < configurations && i < k->count; i++)
+		close(k->fds[i]);
+	fd_close(&state_fd);
+	free(k->fds);
+}
+
+static size_t configurations_count(const struct master *m)
+{
+	size_t count = 1;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		bool seen = m->ports[i]->configuration == m->configuration;
+		for (size_t k = 0; k < i; k++)
+			seen = seen || m->ports[k]->configuration == m->ports[i]->configuration;
+		count += !seen;
+	}
+	return count;
+}
+
+/* --- the check -------------------------------------------------------------------------------- */
+
+/* In the child. */
+static void __attribute__((noreturn))
+check_exec(const struct master *m, int output_fd, int state_fd, const struct kept *k)
+{
+	char number[16], name[] = "bulkhead", test[] = "-t", adopt[] = "--adopt";
+	char *argv[] = {name, test, adopt, number, NULL};
+	sigset_t none;
+	(void)snprintf(number, sizeof(number), "%d", state_fd);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(m->null_fd, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0 ||
+	    dup2(output_fd, STDERR_FILENO) < 0 || fcntl(state_fd, F_SETFD, 0) < 0)
+		_exit(EX_OSERR);
+	kept_mark(k, 0);
+	(void)execveat(m->upgrade.program_fd, "", argv, environ, AT_EMPTY_PATH);
+	dprintf(STDERR_FILENO, "it cannot be executed: %s\n", strerrordesc_np(errno));
+	_exit(EX_OSERR);
+}
+
+static void output_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct upgrade *u = (struct upgrade *)((char *)io - offsetof(struct upgrade, output));
+	char rest[512];
+	const size_t room = sizeof(u->said) - 1 - u->said_len;
+	ssize_t n =
+	    room > 0 ? read(io->fd, u->said + u->said_len, room) : read(io->fd, rest, sizeof(rest));
+	(void)events;
+	if (n > 0 && room > 0)
+		u->said_len += (size_t)n;
+	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		loop_close(loop, io);
+}
+
+static void limit_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct upgrade *u = (struct upgrade *)((char *)timer - offsetof(struct upgrade, limit));
+	(void)loop;
+	u->late = "its check did not end in time";
+	(void)kill(u->checking, SIGKILL);
+}
+
+int upgrade_start(struct master *m)
+{
+	m->upgrade.output = (struct loop_io){.fd = -1, .ready = output_ready};
+	m->upgrade.program_fd = -1;
+	return loop_timer_init(&m->loop, &m->upgrade.limit, limit_expired);
+}
+
+static int check_start(struct master *m)
+{
+	struct upgrade *u = &m->upgrade;
+	struct kept kept = {.count = 0};
+	int output[2] = {-1, -1}, state_fd = state_save(m, &kept), error = 0;
+	if (state_fd < 0)
+		error = state_fd;
+	else if (pipe2(output, O_CLOEXEC) < 0 || fcntl(output[0], F_SETFL, O_NONBLOCK) < 0)
+		error = -errno;
+	pid_t pid = error == 0 ? fork() : -1;
+	if (error == 0 && pid < 0)
+		error = -errno;
+	if (pid == 0)
+		check_exec(m, output[1], state_fd, &kept);
+	if (pid > 0) {
+		u->checking = pid;
+		u->late = NULL;
+		u->said_len = 0;
+		u->output.fd = output[0];
+		output[0] = -1;
+		if (loop_add(&m->loop, &u->output, EPOLLIN) < 0)
+			fd_close(&u->output.fd);
+		loop_timer_set(&m->loop, &u->limit, m->loop.now_ms + CHECK_TIMEOUT_MS);
+	}
+	fd_close(&output[0]);
+	fd_close(&output[1]);
+	kept_release(&kept, state_fd, configurations_count(m));
+	return error;
+}
+
+void master_upgrade(struct master *m, struct asker *a)
+{
+	askers_add(&m->upgrade.askers, a);
+	m->upgrade.wanted = true;
+}
+
+bool upgrade_next(struct master *m)
+{
+	struct upgrade *u = &m->upgrade;
+	char why[512];
+	if (!u->wanted || upgrade_under_way(m))
+		return false;
+	u->wanted = false;
+	u->failed[0] = '\0';
+	if (m->options->program == NULL || m->options->child_option != NULL) {
+		failed(m, "it is not known where this program lies");
+		return true;
+	}
+	log_write(&m->log, LOG_NOTICE, "upgrade: asking %s", m->options->program);
+	u->program_fd = open(m->options->program, O_PATH | O_CLOEXEC);
+	int error = u->program_fd < 0 ? -errno : check_start(m);
+	if (error < 0) {
+		(void)snprintf(why, sizeof(why), "%s: %s", m->options->program, strerror(-error));
+		failed(m, why);
+	}
+	master_changed(m);
+	return true;
+}
+
+/* --- becoming it ------------------------------------------------------------------------------ */
+
+/* Returns only if it fails: then this is still the same program, with everything it had. */
+static int become(struct master *m)
+{
+	const struct master_options *o = m->options;
+	struct kept kept = {.count = 0};
+	char number[16], adopt[] = "--adopt";
+	const size_t configurations = configurations_count(m);
+	int state_fd = state_save(m, &kept);
+	if (state_fd < 0) {
+		kept_release(&kept, -1, configurations);
+		return state_fd;
+	}
+	(void)snprintf(number, sizeof(number), "%d", state_fd);
+	o->arguments[o->arguments_count] = adopt;
+	o->arguments[o->arguments_count + 1] = number;
+	o->arguments[o->arguments_count + 2] = NULL;
+	kept_mark(&kept, 0);
+	(void)fcntl(state_fd, F_SETFD, 0);
+	(void)execveat(m->upgrade.program_fd, "", o->arguments, environ, AT_EMPTY_PATH);
+	int error = -errno;
+	kept_mark(&kept, FD_CLOEXEC);
+	o->arguments[o->arguments_count] = NULL;
+	kept_release(&kept, state_fd, configurations);
+	return error;
+}
+
+/* The first line of what it says, escaped. */
+static void describe(const struct upgrade *u, int status, struct text *t)
+{
+	char said[sizeof(u->said)];
+	size_t len = 0;
+	while (len < u->said_len && u->said[len] != '\n')
+		len++;
+	memcpy(said, u->said, len);
+	if (u->late != NULL)
+		text_add_str(t, u->late);
+	else if (WIFSIGNALED(status))
+		text_addf(t, "it was ended by signal %d (%s)", WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+	else
+		text_addf(t, "it says no with status %d", WEXITSTATUS(status));
+	if (len > 0) {
+		text_add_str(t, ": ");
+		text_add_escaped(t, said, len);
+	}
+}
+
+bool upgrade_reap(struct master *m, pid_t pid, int status)
+{
+	struct upgrade *u = &m->upgrade;
+	char why[sizeof(u->said) * 2];
+	struct text t;
+	if (pid != u->checking)
+		return false;
+	while (u->output.fd >= 0 && u->said_len < sizeof(u->said) - 1) {
+		const size_t before = u->said_len;
+		output_ready(&m->loop, &u->output, EPOLLIN);
+		if (u->said_len == before)
+			break;
+	}
+	if (u->output.fd >= 0)
+		loop_close(&m->loop, &u->output);
+	loop_timer_cancel(&m->loop, &u->limit);
+	u->checking = 0;
+	text_init(&t, why, sizeof(why));
+	if (m->draining) {
+		failed(m, "the server is stopping");
+	} else if (u->late == NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		int error = become(m);
+		text_addf(&t, "it cannot be executed: %s", strerror(-error));
+		failed(m, why);
+	} else {
+		describe(u, status, &t);
+		failed(m, why);
+	}
+	return true;
+}
+
+/* Of the new version: have all ports followed? */
+void upgrade_continue(struct master *m)
+{
+	struct upgrade *u = &m->upgrade;
+	unsigned former = 0;
+	if (!u->rolling || m->roll.under_way)
+		return;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		if (m->ports[i]->order == ORDER_UPGRADE && m->ports[i]->stage == STAGE_CURRENT)
+			return;
+		former += m->ports[i]->stage == STAGE_CURRENT && m->ports[i]->former;
+	}
+	u->rolling = false;
+	if (former > 0)
+		(void)snprintf(u->failed, sizeof(u->failed),
+			       "%u port%s could not follow, and %s served by the former version",
+			       former, former == 1 ? "" : "s", former == 1 ? "is" : "are");
+	if (former > 0)
+		log_write(&m->log, LOG_ERR, "upgraded from %s to %s, but %s", m->former,
+			  BULKHEAD_VERSION, u->failed);
+	else
+		log_write(&m->log, LOG_NOTICE, "upgraded from %s to %s: all ports have followed",
+			  m->former, BULKHEAD_VERSION);
+	askers_tell(&u->askers, former > 0 ? u->failed : NULL);
+	master_changed(m);
+}

@@ -1,0 +1,294 @@
+"""SIGUSR2: the next version takes over in the same process, and no client notices."""
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import BINARY, HELLO, Connection, get, refused, sanitized, wait_for
+
+NEXT = BINARY.parent / "next" / "bulkhead"
+FOLLOWED = "upgraded from .* to .*: all ports have followed"
+pytestmark = pytest.mark.skipif(not NEXT.exists(), reason="make next has not been run")
+
+
+def hello(port, extra=""):
+    return f'port {port} {{ {extra} respond 200 "Hello, world!\\n" }}\n'
+
+
+@pytest.fixture
+def upgradable(server, certificates, tmp_path, monkeypatch):
+    """A server that runs a copy of the program, which can be replaced."""
+    program = tmp_path / "bulkhead"
+    shutil.copy(BINARY, program)
+
+    def make(text, **options):
+        monkeypatch.setattr("harness.BINARY", program)
+        s = server(text, **options)
+        s.program = program
+        return s
+
+    return make
+
+
+def put(s, source):
+    """Under the same name, as a package would."""
+    new = s.program.with_suffix(".new")
+    if isinstance(source, bytes):
+        new.write_bytes(source)
+        new.chmod(0o755)
+    else:
+        shutil.copy(source, new)
+    os.rename(new, s.program)
+
+
+def put_script(s, script):
+    """A program that is this script: one that is no ELF file is not executed by descriptor."""
+    folder = s.program.parent
+    (folder / "script").write_text(script)
+    (folder / "script").chmod(0o755)
+    subprocess.run(["cc", "-x", "c", "-o", folder / "stub", "-"], check=True, text=True, input=
+                   '#include <unistd.h>\nint main(int argc, char **argv)\n{\n'
+                   f'(void)argc; execv("{folder}/script", argv); return 9;\n}}\n')
+    put(s, folder / "stub")
+
+
+def upgrade(s, count=1):
+    put(s, NEXT if count % 2 else BINARY)
+    s.kill(signal.SIGUSR2)
+    s.wait_log(FOLLOWED, count)
+
+
+def version(s):
+    return os.readlink(f"/proc/{s.pid}/exe")
+
+
+def test_the_same_pid_and_every_port_follows(upgradable, ports):
+    s = upgradable(hello(ports[0], "workers 2") + hello(ports[1]))
+    before = {**s.workers()}
+    get(ports[0])
+    upgrade(s)
+    s.wait_log(rf"bulkhead .*\+next \(pid {s.pid}\) takes over from")
+    assert s.process.poll() is None
+    for p in ports[:2]:
+        assert get(p).body == HELLO
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in before.values()),
+             "the former processes' end")
+    upgrade(s, 2)  # and back
+    assert get(ports[0]).body == HELLO
+    assert not s.zombies()
+    assert s.stop() == 0
+
+
+def test_connections_go_on_until_they_have_finished(upgradable, ports):
+    s = upgradable(f"port {ports[0]} {{ echo }}\n")
+    with Connection(ports[0]) as busy, Connection(ports[0]) as idle:
+        assert idle.get().status == 200
+        busy.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        upgrade(s)
+        assert idle.closed()
+        busy.send(b"cd")
+        assert busy.response().body == b"abcd"
+
+
+def test_counters_ends_and_reasons_go_on(upgradable, ports, certificates):
+    s = upgradable("restart { backoff 1ms to 1ms }\n" + certificates.tls() + hello(ports[0]) +
+                   hello(ports[1], 'tls { certificate "gone.pem" key "gone.key" }'))
+    for _ in range(3):
+        get(ports[0])
+    os.kill(s.workers(ports[0])[ports[0], 1], signal.SIGKILL)
+    s.wait_ready(ports[0], "worker", 2)
+    get(ports[0])
+    upgrade(s)
+    get(ports[0])
+    wait_for(lambda: s.log().count("drained after") >= 2, "the former generation")
+    s.kill(signal.SIGUSR1)
+    status = s.wait_log(rf"\[PORT {ports[0]}\] status: serving: restarts=1 .* requests=(\d+)")[-1]
+    assert int(status[1]) == 5
+    s.wait_log(r"status: \d.* was killed from outside by SIGKILL")
+    s.wait_log(rf"\[PORT {ports[1]}\] status: parked")
+
+
+def test_nobody_is_refused_and_nothing_fails(upgradable, ports):
+    s = upgradable("access log off\n" + hello(ports[0], "workers 2") + hello(ports[1]))
+    stop, errors, served = threading.Event(), [], [0]
+
+    def client(port):
+        while not stop.is_set():
+            try:
+                assert get(port).body == HELLO
+                served[0] += 1
+            except (OSError, EOFError, AssertionError) as e:
+                errors.append(e)
+
+    threads = [threading.Thread(target=client, args=(p,)) for p in ports[:2]]
+    for t in threads:
+        t.start()
+    try:
+        for n in range(1, 4):
+            upgrade(s, n)
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    assert not errors, errors[:3]
+    assert served[0] > 0
+
+
+BROKEN = {
+    "missing": (None, "No such file or directory"),
+    "not executable": ("plain", "it cannot be executed: (Permission denied|Exec format error)"),
+    "crashes": ("#!/bin/sh\nkill -SEGV $$\n", r"it was ended by signal 11"),
+    "hangs up": ("#!/bin/sh\necho 'I do not know --adopt' >&2\nexit 2\n",
+                 "it says no with status 2: I do not know --adopt"),
+    "cannot read the state": ("state", "it says no with status 65: cannot go on from the running "
+                                       "version: line 1: the state is of a version"),
+    "refuses the configuration": ("configuration", "it says no with status 65: .*the running "
+                                                   "configuration is refused"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_is_broken_changes_nothing(upgradable, ports, kind, tmp_path):
+    s = upgradable(hello(ports[0]) + hello(ports[1]))
+    before = s.workers()
+    content, reason = BROKEN[kind]
+    if content is None:
+        s.program.unlink()
+    elif content == "plain":
+        put(s, b"no program at all\n")
+        s.program.chmod(0o644)
+    elif content in ("state", "configuration"):  # the next version, and what it is given changed
+        put_script(s, broken_reader(content))
+    else:
+        put_script(s, content)
+    s.kill(signal.SIGUSR2)
+    found = s.wait_log(r"upgrade failed: (.*); nothing has changed")[-1][1]
+    assert re.search(reason, found), found
+    assert s.workers() == before
+    for p in ports[:2]:
+        assert get(p).body == HELLO
+    upgrade(s)  # and then it can be made good
+    assert get(ports[0]).body == HELLO
+
+
+def broken_reader(what):
+    """A program that gives the next version another state, or another configuration."""
+    return f"""#!/usr/bin/python3
+import os, re, sys
+fd = int(sys.argv[3])
+text = os.pread(fd, 1 << 24, 0)
+def memory(content):
+    new = os.memfd_create("changed", 0)
+    os.write(new, content)
+    return new
+if {what!r} == "state":
+    text = text.replace(b"state version=1 ", b"state version=99 ")
+else:
+    old = int(re.search(rb"^configuration number=0 fd=([0-9]+)", text, re.M)[1])
+    content = os.pread(old, 1 << 24, 0).replace(b"respond", b"respnod")
+    text = text.replace(b"fd=%d\\n" % old, b"fd=%d\\n" % memory(content), 1)
+new = memory(text)
+os.execv({str(NEXT)!r}, ["bulkhead", "-t", "--adopt", str(new)])
+"""
+
+
+def test_a_check_that_does_not_end_is_ended_and_a_stop_does_not_wait(upgradable, ports):
+    s = upgradable(hello(ports[0]))
+    put_script(s, "#!/bin/sh\nexec sleep 1000\n")
+    s.kill(signal.SIGUSR2)
+    s.wait_log("upgrade: asking")
+    assert get(ports[0]).body == HELLO
+    s.kill(signal.SIGHUP)  # it waits for the end of the check
+    assert s.stop() == 0
+    assert "reloaded" not in s.log()
+
+
+def test_a_port_that_cannot_follow_stays_as_it_is(upgradable, ports, certificates, tmp_path):
+    names = [tmp_path / "pair.pem", tmp_path / "pair.key"]
+    for source, target in zip(certificates("ecdsa"), names):
+        shutil.copy(source, target)
+    s = upgradable(certificates.tls() + hello(ports[0], f'tls {{ certificate "{names[0]}" key "{names[1]}" }}') +
+                   hello(ports[1]))
+    before = s.workers(ports[0])
+    # The check says yes; by the time the port rolls its key is gone.
+    put_script(s, f'#!/bin/sh\n[ "$1" = -t ] && exit 0\nexec {NEXT} "$@"\n')
+    names[1].rename(tmp_path / "gone.key")
+    s.kill(signal.SIGUSR2)
+    s.wait_log("upgraded from .* to .*, but 1 port could not follow, and is served by the former")
+    assert s.workers(ports[0]) == before
+    assert get(ports[0]).body == HELLO and get(ports[1]).body == HELLO
+
+
+def test_children_that_die_meanwhile_are_replaced(upgradable, ports):
+    s = upgradable("restart { backoff 1ms to 1ms; park after 64 in 10ms }\n" + hello(ports[0], "workers 3"))
+    put(s, NEXT)
+    s.kill(signal.SIGUSR2)
+    with contextlib.suppress(ProcessLookupError):
+        for pid in s.workers(ports[0]).values():
+            os.kill(pid, signal.SIGKILL)
+    s.wait_log("takes over from")
+    s.wait_log("upgraded from")
+    assert get(ports[0]).body == HELLO
+    wait_for(lambda: len(s.workers(ports[0])) == 3, "three workers")
+    wait_for(lambda: not s.zombies(), "no zombie")
+
+
+def test_a_reload_waits_for_the_upgrade(upgradable, ports):
+    s = upgradable(hello(ports[0]) + hello(ports[1]))
+    text = s.config.read_text()
+    put(s, NEXT)
+    s.kill(signal.SIGUSR2)
+    s.config.write_text(text.replace("Hello", "Goodbye", 1))
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: 1 kept, 1 changed, 0 new, 0 dropped")
+    s.wait_log(FOLLOWED)
+    assert get(ports[0]).body == b"Goodbye, world!\n"
+
+
+def test_descriptors_do_not_grow(upgradable, ports):
+    s = upgradable(hello(ports[0]) + hello(ports[1]))
+
+    def count():
+        return len(os.listdir(f"/proc/{s.pid}/fd"))
+
+    upgrade(s, 1)
+    wait_for(lambda: s.log().count("keyholder 1 .* drained") or
+             len(s.children("worker")) == 2, "one generation")
+    wait_for(lambda: s.log().count(") drained after") == 4, "the former ones' end")
+    first = count()
+    for n in range(2, 5):
+        upgrade(s, n)
+        wait_for(lambda: s.log().count(") drained after") == 4 * n, "the former ones' end")
+    assert count() == first
+    status = pathlib.Path(f"/proc/{s.pid}/status").read_text()
+    filters = re.search(r"Seccomp_filters:\s*(\d+)", status)
+    assert not filters or int(filters[1]) <= 3  # they do not pile up
+
+
+def test_a_pid_file_and_the_background(upgradable, ports, tmp_path, certificates):
+    from daemons import Syslog
+    with contextlib.closing(Syslog()) as syslog:
+        pid_file = tmp_path / "bulkhead.pid"
+        s = upgradable(syslog.sink() + hello(ports[0]), args=["-D", "-P", str(pid_file)], wait=None)
+        assert s.process.wait(30) == 0
+        pid = int(pid_file.read_text())
+        try:
+            put(s, NEXT)
+            os.kill(pid, signal.SIGUSR2)
+            wait_for(lambda: re.search(FOLLOWED, syslog.text()), "the upgrade")
+            assert get(ports[0]).body == HELLO
+            assert int(pid_file.read_text()) == pid
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not pid_file.exists(), "the end")
+    assert refused(ports[0])
