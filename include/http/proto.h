@@ -58,8 +58,8 @@ struct proto_ops {
 	 * response that has begun is broken off (PROTO_ABORTED). */
 	void (*expired)(struct proto *);
 
-	/* No further request: the one in flight, or the first one that a client is about to send, is
-	 * answered with Connection: close. */
+	/* No further request: the one in flight, or the first one that a client is about to send,
+	 * is answered with Connection: close. */
 	void (*drain)(struct proto *);
 
 	/* Must the connection linger after PROTO_CLOSING, since bytes of a refused or unfinished

@@ -32,6 +32,8 @@ enum ipc_type {
 	IPC_FILES,    /* child → master, before READY: struct ipc_files */
 	IPC_SERVE,    /* master → worker that was started held: accept now */
 	IPC_SETTINGS, /* master → child: struct ipc_settings */
+	IPC_RETIRE, /* master → worker: others serve now; as DRAIN, but an idle connection is told
+		       so by the answer to its next request, if one comes soon */
 	IPC_TYPES
 };
 

@@ -34,8 +34,8 @@ struct master_options {
 	char *child_option; /* a further argument for children; NULL: none (selftest only) */
 };
 
-/* For bulkhead -t --adopt: is what a former version of the master would leave understood, all of it?
- * 0 and its configuration, the caller's, with those ports that serve; or -1 and a sentence. */
+/* For bulkhead -t --adopt: is what a former version of the master would leave understood, all of
+ * it? 0 and its configuration, the caller's, with those ports that serve; or -1 and a sentence. */
 int master_check_state(int state_fd, bool threads_built, struct conf **ret, struct err *);
 
 /* Runs until it is told to stop. Takes conf (NULL with adopt_fd). Returns the exit status: 0 after

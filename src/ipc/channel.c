@@ -58,6 +58,7 @@ const struct ipc_permit ipc_to_new_child[IPC_TYPES] = {
 const struct ipc_permit ipc_to_worker[IPC_TYPES] = {
     [IPC_DRAIN] = NOTHING,
     [IPC_SERVE] = NOTHING,
+    [IPC_RETIRE] = NOTHING,
     [IPC_SETTINGS] = EXACTLY(struct ipc_settings, 0, 0),
 };
 

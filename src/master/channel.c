@@ -158,6 +158,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 	case IPC_KEY_CHANNELS:
 	case IPC_PING:
 	case IPC_SERVE:
+	case IPC_RETIRE:
 	case IPC_SETTINGS:
 	case IPC_TYPES:
 		break;

@@ -8,12 +8,17 @@
 #include "master/state.h"
 
 /* A worker finishes what it has; a keyholder goes on until no worker is left. */
-void child_drain(struct child *c)
+static void drain(struct child *c, enum ipc_type how)
 {
 	c->state = CHILD_DRAINING;
 	loop_timer_cancel(&c->port->master->loop, &c->deadline);
 	if (is_worker(c) && c->channel.fd >= 0)
-		(void)ipc_send(c->channel.fd, IPC_DRAIN, NULL, 0, NULL, 0);
+		(void)ipc_send(c->channel.fd, how, NULL, 0, NULL, 0);
+}
+
+void child_drain(struct child *c)
+{
+	drain(c, IPC_DRAIN);
 }
 
 static void workers_kill(struct port *p)
@@ -56,7 +61,8 @@ void port_drain(struct port *p)
 	p->state = PORT_DRAINING;
 	for (unsigned k = 0; k < p->children_count; k++)
 		if (p->children[k].state != CHILD_NONE)
-			child_drain(&p->children[k]);
+			drain(&p->children[k],
+			      p->stage == STAGE_RETIRED && !m->draining ? IPC_RETIRE : IPC_DRAIN);
 	keyholders_dismiss(p);
 	if (is_empty(p))
 		port_stopped(p);

@@ -449,6 +449,10 @@ void conn_drain(struct conn *c)
 		return;
 	}
 	struct proto *p = &c->http.proto;
+	if (c->owner->lenient && p->ops->phase(p) == PROTO_IDLE) {
+		conn_wait_update(c);
+		return;
+	}
 	/* A request that has just arrived is not idleness. */
 	if (p->ops->phase(p) != PROTO_IDLE ||
 	    recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)

@@ -116,12 +116,14 @@ void worker_loop_release(struct worker_loop *l)
 	free(l->listeners);
 }
 
-void worker_loop_drain(struct worker_loop *l)
+void worker_loop_drain(struct worker_loop *l, bool lenient)
 {
-	if (l->draining)
+	if (l->draining && (lenient || !l->lenient))
 		return;
-	accept_stop(l);
+	if (!l->draining)
+		accept_stop(l);
 	l->draining = true;
+	l->lenient = lenient;
 	struct conn *next;
 	for (struct conn *c = LIST_FIRST(&l->conns); c != NULL; c = next) {
 		next = LIST_NEXT(c, link); /* c may end itself, and only itself */
@@ -134,15 +136,17 @@ void worker_loop_follow(struct worker_loop *l)
 	const struct worker *w = l->worker;
 	l->log.level = __atomic_load_n(&w->role->log.level, __ATOMIC_RELAXED);
 	l->log.facility = __atomic_load_n(&w->role->log.facility, __ATOMIC_RELAXED);
-	switch (__atomic_load_n(&w->phase, __ATOMIC_RELAXED)) {
+	const enum worker_phase phase = __atomic_load_n(&w->phase, __ATOMIC_RELAXED);
+	switch (phase) {
 	case WORKER_HELD:
 		break;
 	case WORKER_SERVING:
 		l->held = false;
 		accept_freed(l);
 		break;
+	case WORKER_RETIRING:
 	case WORKER_DRAINING:
-		worker_loop_drain(l);
+		worker_loop_drain(l, phase == WORKER_RETIRING);
 		break;
 	}
 }

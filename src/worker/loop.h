@@ -68,6 +68,7 @@ struct worker_loop {
 	unsigned conns_max; /* this loop's share of limits connections */
 	bool held;          /* it accepts nobody yet */
 	bool draining;
+	bool lenient; /* draining: who is idle may ask once more */
 
 	struct loop_io wakeup;      /* eventfd: loop 0 was told something; -1 in loop 0 */
 	struct loop_timer log_tick; /* while a sink is broken or has drops to tell */
@@ -84,7 +85,7 @@ struct worker_loop {
 };
 
 /* Of the process as a whole; each loop follows when it is woken. */
-enum worker_phase { WORKER_HELD, WORKER_SERVING, WORKER_DRAINING };
+enum worker_phase { WORKER_HELD, WORKER_SERVING, WORKER_RETIRING, WORKER_DRAINING };
 
 struct worker {
 	struct role *role;
@@ -115,7 +116,8 @@ static inline unsigned worker_conns_max(const struct worker *w)
 /* loop.c: one loop from its making to its end. 0 or -errno. */
 int worker_loop_init(struct worker_loop *, struct worker *, unsigned index);
 void worker_loop_run(struct worker_loop *); /* until drained */
-void worker_loop_drain(struct worker_loop *);
+/* lenient: who is idle may ask once more, within a second. It may be called without it later. */
+void worker_loop_drain(struct worker_loop *, bool lenient);
 /* What the process was told, this loop does: serve, drain, log in another way. */
 void worker_loop_follow(struct worker_loop *);
 void worker_loop_release(struct worker_loop *);
@@ -128,7 +130,7 @@ void worker_threads_run(struct worker *);
 /* Has every loop follow; on the main thread. */
 void worker_tell_all(struct worker *);
 /* Drains every loop; on the main thread. */
-void worker_drain(struct worker *);
+void worker_drain(struct worker *, bool lenient);
 
 /* From any loop: this worker has run out of something that it will not get back. It finishes what
  * it can within a second, and the port gets another. */

@@ -161,17 +161,17 @@ static void phase_begin(struct worker *w, enum worker_phase phase)
 	worker_tell_all(w);
 }
 
-void worker_drain(struct worker *w)
+void worker_drain(struct worker *w, bool lenient)
 {
 	for (unsigned i = 0; i < w->listeners_count; i++)
 		fd_close(&w->listener_fds[i]);
-	phase_begin(w, WORKER_DRAINING);
+	phase_begin(w, lenient ? WORKER_RETIRING : WORKER_DRAINING);
 }
 
 static void told(struct role *r, struct ipc_message *m)
 {
-	if (m->type == IPC_DRAIN)
-		worker_drain(r->user);
+	if (m->type == IPC_DRAIN || m->type == IPC_RETIRE)
+		worker_drain(r->user, m->type == IPC_RETIRE);
 	else if (m->type == IPC_SERVE)
 		phase_begin(r->user, WORKER_SERVING);
 	else if (m->type == IPC_SETTINGS)
@@ -209,7 +209,7 @@ static void terminate(struct role *r)
 	if (loop_timer_is_set(&w->drain_deadline))
 		return;
 	loop_timer_set(loop, &w->drain_deadline, loop->now_ms + limit_ms);
-	worker_drain(w);
+	worker_drain(w, false);
 }
 
 /* The port waits for this process to end before it gets another one. */

@@ -9,7 +9,9 @@
  * it holds. rate is requests a second on that port, all its clients together; without it they go as
  * fast as they are answered. Every failure is told with its kind, its stage, the port number of the
  * client's end, and when the connection was begun, the request was begun, and it failed
- * (CLOCK_MONOTONIC, seconds), so that it can be tied to what was done to the server.
+ * (CLOCK_MONOTONIC, seconds), so that it can be tied to what was done to the server. Of connections
+ * that are kept it is told how many the server has ended between two requests, and how many after
+ * announcing it; and of all, the longest time until one was there, its handshake included.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -85,6 +87,9 @@ struct client {
 	bool ended;        /* the server has closed its direction */
 	bool last;         /* the server has said that it closes after this response */
 	unsigned long requests, failed[FAILURES];
+	unsigned long connections, ended_idle,
+	    announced; /* of those that were kept: how they ended */
+	double connect_max_ms;
 	struct failure_record *failures;
 	size_t failures_count;
 	double *times_ms;
@@ -244,19 +249,6 @@ static enum failure client_read(struct client *c)
 	}
 }
 
-static enum failure client_ask(struct client *c)
-{
-	enum failure failure = FAILED_NOT;
-	if (c->fd < 0)
-		failure = client_connect(c);
-	if (failure != FAILED_NOT)
-		return failure;
-	c->stage = STAGE_REQUEST;
-	ssize_t n = gnutls_record_send(c->session, c->target->request, strlen(c->target->request));
-	c->detail = (int)n;
-	return n < 0 ? failure_of(c, (int)n) : client_read(c);
-}
-
 static void client_close(struct client *c, bool orderly)
 {
 	if (c->session != NULL) {
@@ -268,6 +260,40 @@ static void client_close(struct client *c, bool orderly)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
+}
+
+/* Between two requests the server may end a connection: that is seen before anything is sent.
+ * Session tickets came before the first response, so what can be read now is the end. */
+static bool client_is_left(struct client *c)
+{
+	struct pollfd in = {.fd = c->fd, .events = POLLIN};
+	char byte;
+	if (c->fd < 0 || poll(&in, 1, 0) <= 0)
+		return false;
+	return gnutls_record_recv(c->session, &byte, 1) <= 0;
+}
+
+static enum failure client_ask(struct client *c)
+{
+	enum failure failure = FAILED_NOT;
+	if (client_is_left(c)) {
+		c->ended_idle++;
+		client_close(c, false);
+	}
+	if (c->fd < 0) {
+		const double begun = now();
+		failure = client_connect(c);
+		const double ms = (now() - begun) * 1000;
+		c->connections++;
+		if (failure == FAILED_NOT && ms > c->connect_max_ms)
+			c->connect_max_ms = ms;
+	}
+	if (failure != FAILED_NOT)
+		return failure;
+	c->stage = STAGE_REQUEST;
+	ssize_t n = gnutls_record_send(c->session, c->target->request, strlen(c->target->request));
+	c->detail = (int)n;
+	return n < 0 ? failure_of(c, (int)n) : client_read(c);
 }
 
 static void client_note(struct client *c, enum failure failure)
@@ -320,6 +346,7 @@ static void *client_run(void *arg)
 		c->begun = now();
 		enum failure failure = client_ask(c);
 		client_note(c, failure);
+		c->announced += c->index < c->target->keepalive && c->last;
 		if (failure != FAILED_NOT || c->index >= c->target->keepalive || c->last)
 			client_close(c, failure == FAILED_NOT);
 		if (failure != FAILED_NOT)
@@ -376,11 +403,18 @@ static void tell_failures(const struct target *t)
 
 static void tell(const struct target *t)
 {
-	unsigned long requests = 0, failed[FAILURES] = {0};
+	unsigned long requests = 0, failed[FAILURES] = {0}, connections = 0, idle = 0,
+		      announced = 0;
+	double connect_max_ms = 0;
 	for (unsigned i = 0; i < clients_count; i++) {
 		if (clients[i].target != t)
 			continue;
 		requests += clients[i].requests;
+		connections += clients[i].connections;
+		idle += clients[i].ended_idle;
+		announced += clients[i].announced;
+		if (clients[i].connect_max_ms > connect_max_ms)
+			connect_max_ms = clients[i].connect_max_ms;
 		for (int f = 0; f < FAILURES; f++)
 			failed[f] += clients[i].failed[f];
 	}
@@ -388,7 +422,9 @@ static void tell(const struct target *t)
 	       t->clients);
 	for (int f = 0; f < FAILURES; f++)
 		printf("%s\"%s\": %lu", f > 0 ? ", " : "", failure_names[f], failed[f]);
-	printf("}, ");
+	printf("}, \"connections\": %lu, \"ended_idle\": %lu, \"announced\": %lu, "
+	       "\"connect_max_ms\": %.3f, ",
+	       connections, idle, announced, connect_max_ms);
 	tell_times(t);
 	tell_failures(t);
 	printf("}");

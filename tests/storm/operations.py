@@ -1,0 +1,115 @@
+"""What an operator does, under load: reloads, upgrades, one port stopped and started again."""
+import os
+import re
+import shutil
+import signal
+import time
+
+from arena import BINARY, HELLO, get, need, wait_for
+from table import storm
+
+RELOADED = r"reloaded: (\d+) kept, (\d+) changed, (\d+) new, (\d+) dropped"
+
+
+def text_of(arena, versions):
+    """The four ports; a port with another version is another one."""
+    blocks = [f"port {p} {{ listen on 127.0.0.1 workers 2 {HELLO} header \"X-Version\" "
+              f"\"{versions.get(p, 0)}\" }}\n" for p in arena.ports]
+    return arena.certificates.tls() + "access log off\n" + "".join(blocks)
+
+
+def nothing_failed(arena, load, ports=None):
+    for port in ports or arena.ports:
+        assert load.failed(port) == 0, f"on port {port}: {load.ports[port]['failures'][:3]}"
+        assert load.ports[port]["served"] > 0
+
+
+def tell(arena, load, **figures):
+    hit, others = arena.ports[0], arena.ports[1:]
+    arena.tell(requests_elsewhere=sum(load.ports[p]["requests"] for p in others), failed_elsewhere=0,
+               refused=0, requests_hit=load.ports[hit]["requests"],
+               failed_hit=load.failed(hit),
+               p99_ms=round(max(load.ports[p]["p99_ms"] for p in others), 1),
+               longest_connect_ms=round(max(p["connect_max_ms"] for p in load.ports.values()), 1),
+               announced=sum(p["announced"] for p in load.ports.values()),
+               ended_idle=sum(p["ended_idle"] for p in load.ports.values()), **figures)
+
+
+def unbroken(arena, load, ports):
+    """On these no connection has ended that the client did not end."""
+    for port in ports:
+        assert load.ports[port]["announced"] == load.ports[port]["ended_idle"] == 0, load.ports[port]
+
+
+def spread(arena, seconds, count, act):
+    """Calls act(0), act(1), ... at even distances, each after the one before has ended."""
+    begun = time.monotonic()
+    for n in range(count):
+        act(n)
+        time.sleep(max(0.0, begun + (n + 1) * seconds / count - time.monotonic()))
+
+
+@storm("reload")
+def reload(arena):
+    """one port changed in every reload, a broken configuration between; the others do not notice"""
+    versions = {}
+    s = arena.serve(text_of(arena, versions))
+    keep = arena.ports[2:]  # never changed: their processes and connections go on
+    before = {p: {**s.workers(p), **{("k", *k): v for k, v in s.keyholders(p).items()}}
+              for p in keep}
+    count = 8 if arena.short else 50
+
+    def act(n):
+        good = len(re.findall(RELOADED, s.log()))
+        if n % 5 == 4:
+            bad = s.log().count("nothing has changed")
+            s.config.write_text("port 0 { respnod }\n")
+            s.kill(signal.SIGHUP)
+            wait_for(lambda: s.log().count("nothing has changed") > bad, "the refusal")
+        versions[arena.ports[n % 2]] = n + 1
+        s.config.write_text(text_of(arena, versions))
+        s.kill(signal.SIGHUP)
+        wait_for(lambda: len(re.findall(RELOADED, s.log())) > good, "the reload")
+
+    with arena.load() as load:
+        spread(arena, arena.seconds(3, 30), count, act)
+    nothing_failed(arena, load)
+    unbroken(arena, load, keep)
+    for p in keep:
+        assert before[p] == {**s.workers(p), **{("k", *k): v for k, v in s.keyholders(p).items()}}
+    assert re.findall(RELOADED, s.log()) == [("3", "1", "0", "0")] * count
+    arena.check_serving(s)
+    tell(arena, load, reloads=count)
+
+
+@storm("upgrade")
+def upgrade(arena):
+    """the program is replaced and takes over in place, again and again"""
+    following = BINARY.parent / "next" / "bulkhead"
+    need(following.exists(), f"{following} (make next)")
+    program = arena.folder / "bulkhead"
+    shutil.copy(BINARY, program)
+    import harness
+    harness.BINARY = program
+    try:
+        s = arena.four("workers 2 " + HELLO)
+    finally:
+        harness.BINARY = BINARY
+    count = 2 if arena.short else 5
+
+    def act(n):
+        shutil.copy(following if n % 2 == 0 else BINARY, f"{program}.new")
+        os.rename(f"{program}.new", program)
+        s.kill(signal.SIGUSR2)
+        s.wait_log("all ports have followed", n + 1)
+
+    get(arena.ports[0])
+    with arena.load() as load:
+        spread(arena, arena.seconds(3, 20), count, act)
+    nothing_failed(arena, load)
+    arena.check_serving(s)  # the same process, so the same PID
+    s.kill(signal.SIGUSR1)
+    for port in arena.ports:
+        status = s.wait_log(rf"\[PORT {port}\] status: serving: .* requests=(\d+)")[-1]
+        assert int(status[1]) >= load.ports[port]["served"], "counters do not go on"
+    tell(arena, load, upgrades=count)
