@@ -260,6 +260,11 @@ void arguments_release(struct arguments *a)
 {
 	free(a->ports);
 	a->ports = NULL;
+	for (size_t k = 0; k < a->kept_count; k++)
+		free(a->kept[k]);
+	for (size_t k = 0; a->again != NULL && a->again[k] != NULL; k++)
+		free(a->again[k]);
+	free(a->again);
 }
 
 /* --- for the next version --------------------------------------------------------------------- */
@@ -288,12 +293,29 @@ static char *ports_word(const struct arguments *a)
 	return word;
 }
 
-char **arguments_again(const struct arguments *a, size_t *ret_count)
+static void path_keep(struct arguments *a, const char **path)
 {
-	char number[16], **list = calloc(24, sizeof(char *)), *ports = ports_word(a);
+	char *absolute = *path != NULL ? realpath(*path, NULL) : NULL;
+	if (absolute != NULL)
+		*path = a->kept[a->kept_count++] = absolute;
+}
+
+void arguments_keep_paths(struct arguments *a)
+{
+	path_keep(a, &a->config);
+	path_keep(a, &a->certificate);
+	path_keep(a, &a->key);
+	path_keep(a, &a->pid_file);
+}
+
+char **arguments_again(struct arguments *a, size_t *ret_count)
+{
+	char number[16], **list = calloc(24, sizeof(char *)),
+			 *ports = list != NULL ? ports_word(a) : NULL;
 	size_t count = 0;
 	if (list == NULL)
 		return NULL;
+	a->again = list;
 	(void)snprintf(number, sizeof(number), "%u", (unsigned)a->workers);
 	word_add(list, &count, "bulkhead");
 	option_add(list, &count, "--config", a->config);

@@ -34,12 +34,18 @@ struct arguments {
 	bool json;                     /* selftest */
 	enum selftest_without without; /* selftest */
 	int adopt_fd;                  /* --adopt: what a former version has left; -1: nothing */
+	char *kept[4];                 /* arguments_keep_paths(), owned */
+	size_t kept_count;
+	char **again;   /* arguments_again(), owned */
 	char *attempts; /* behind --child, or for children: the selftest's; NULL: serves */
 };
 
+/* Paths that are relative become absolute, where they exist: the current directory is another one
+ * later. */
+void arguments_keep_paths(struct arguments *);
 /* The words that mean the same again, for the next version of this program: with room for two more
- * and a NULL behind. NULL: no memory. Never freed. */
-char **arguments_again(const struct arguments *, size_t *ret_count);
+ * and a NULL behind. NULL: no memory. arguments_release() ends it. */
+char **arguments_again(struct arguments *, size_t *ret_count);
 
 /* Ends the process with status 2 and a hint when the words are wrong. */
 void arguments_parse(struct arguments *, int argc, char **argv);

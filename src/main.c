@@ -212,15 +212,6 @@ static int conf_read_again(void *arg, conf_report_fn *tell, void *tell_arg, stru
 	return conf_read(arg, tell, tell_arg, ret);
 }
 
-/* What is relative now is relative to another directory later. Where that fails it stays as it is.
- */
-static void path_keep(const char **path)
-{
-	char *absolute = *path != NULL ? realpath(*path, NULL) : NULL;
-	if (absolute != NULL)
-		*path = absolute; /* for the life of the process */
-}
-
 /* Before anything goes to the background, so that whoever starts it is told. */
 static struct pidfh *pid_file_open(const char *path, bool adopting)
 {
@@ -272,10 +263,7 @@ static int serve(struct arguments *a)
 		options.read_conf = conf_read_again;
 		options.read_arg = a;
 	}
-	path_keep(&a->config);
-	path_keep(&a->certificate);
-	path_keep(&a->key);
-	path_keep(&a->pid_file);
+	arguments_keep_paths(a);
 	options.arguments = arguments_again(a, &options.arguments_count);
 	if (options.arguments == NULL)
 		fatal(EX_OSERR, "out of memory");

@@ -176,8 +176,7 @@ def test_files_count_by_their_content(begin, ports, certificates, tmp_path, how)
     else:
         write("other" if how == "renewed" else "ecdsa")
     assert r.reload() == ((1, 1, 0, 0) if how == "renewed" else (2, 0, 0, 0))
-    wait_for(lambda: len(r.s.workers(ports[0])) == 1, "one generation")
-    assert (pids(r.s, ports[0]) == before) == (how != "renewed")
+    wait_for(lambda: (pids(r.s, ports[0]) == before) == (how != "renewed"), "one generation")
     assert r.reload() == (2, 0, 0, 0)
     with Connection(ports[0]) as c:
         assert c.get().body == HELLO
