@@ -85,6 +85,7 @@ void master_drain(struct master *m, const char *why)
 	log_write(&m->log, LOG_NOTICE, "%s: stopping, requests in flight have %s", why,
 		  num_format_duration(m->conf->drain_ms, limit));
 	roll_give_up(m, 0, "the server is stopping");
+	upgrade_give_up(m);
 	for (size_t i = 0; i < m->ports_count; i++) {
 		struct port *p = m->ports[i];
 		port_drain(p);

@@ -307,6 +307,7 @@ int upgrade_start(struct master *);
 bool upgrade_next(struct master *);                    /* begins one, if it was asked for */
 bool upgrade_reap(struct master *, pid_t, int status); /* it was the check: true */
 void upgrade_continue(struct master *);                /* after each turn */
+void upgrade_give_up(struct master *);                 /* ends the check */
 static inline bool upgrade_under_way(const struct master *m)
 {
 	return m->upgrade.checking > 0;

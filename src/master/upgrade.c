@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/syslog.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -81,6 +82,7 @@ check_exec(const struct master *m, int output_fd, int state_fd, const struct kep
 	(void)snprintf(number, sizeof(number), "%d", state_fd);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0 ||
 	    dup2(output_fd, STDERR_FILENO) < 0 || fcntl(state_fd, F_SETFD, 0) < 0)
 		_exit(EX_OSERR);
@@ -178,6 +180,14 @@ bool upgrade_next(struct master *m)
 	return true;
 }
 
+void upgrade_give_up(struct master *m)
+{
+	if (!upgrade_under_way(m))
+		return;
+	m->upgrade.late = "the server is stopping";
+	(void)kill(m->upgrade.checking, SIGKILL);
+}
+
 /* --- becoming it ------------------------------------------------------------------------------ */
 
 /* Returns only if it fails: then this is still the same program, with everything it had. */
@@ -245,9 +255,7 @@ bool upgrade_reap(struct master *m, pid_t pid, int status)
 	loop_timer_cancel(&m->loop, &u->limit);
 	u->checking = 0;
 	text_init(&t, why, sizeof(why));
-	if (m->draining) {
-		failed(m, "the server is stopping");
-	} else if (u->late == NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+	if (u->late == NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		int error = become(m);
 		text_addf(&t, "it cannot be executed: %s", strerror(-error));
 		failed(m, why);
