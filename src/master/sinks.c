@@ -83,9 +83,11 @@ void sinks_change(struct master *m, const struct conf_log *before)
 
 int child_console(const struct child *c)
 {
-	const struct port *p = c->port;
-	return is_wanted(p->master, &p->configuration->conf->log, LOG_SINK_CONSOLE) ? STDERR_FILENO
-										    : -1;
+	const struct master *m = c->port->master;
+	const int own = m->log.sinks[LOG_SINK_CONSOLE].fd;
+	if (!is_wanted(m, &c->port->configuration->conf->log, LOG_SINK_CONSOLE))
+		return -1;
+	return own >= 0 ? own : STDERR_FILENO;
 }
 
 /* A child has the console, if there is one, and a socket of its own to each daemon. Which ones, its
