@@ -98,8 +98,11 @@ struct conf_location {
 
 struct conf_port {
 	uint16_t number;
-	char **addresses; /* numeric IPv4 or IPv6, or "*" (all of both); never empty */
+	/* Numeric IPv4 or IPv6, or "*" (all of both); empty only where there are sockets. */
+	char **addresses;
 	size_t addresses_count;
+	char **sockets; /* names of sockets that the service manager has passed; each once */
+	size_t sockets_count;
 	uint32_t workers;
 	uint32_t threads;
 	uint32_t keyholders; /* at most workers * threads; 0: auto */

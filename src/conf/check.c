@@ -113,10 +113,10 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	port->certificates_count = tls->certificates_count;
 }
 
-/* Every port is complete: no address given means all. */
+/* Every port is complete: no address given means all, unless it is given sockets. */
 static void default_address(struct conf_parser *p, struct conf_port *port)
 {
-	if (port->addresses_count > 0)
+	if (port->addresses_count > 0 || port->sockets_count > 0)
 		return;
 	port->addresses = conf_alloc(p, sizeof(*port->addresses));
 	char *all = conf_copy(p, "*", 1);

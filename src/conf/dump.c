@@ -209,6 +209,8 @@ static void dump_port(const struct conf_port *port, FILE *out)
 	(void)fprintf(out, "port %u {\n", port->number);
 	for (size_t i = 0; i < port->addresses_count; i++)
 		(void)fprintf(out, "\tlisten on %s\n", port->addresses[i]);
+	for (size_t i = 0; i < port->sockets_count; i++)
+		put_line(out, "\tlisten on socket ", port->sockets[i]);
 	dump_accounts(port, out);
 	(void)fprintf(out, "\tworkers %" PRIu32 "\n", port->workers);
 	if (port->threads > 1) /* the word itself is an error in a build without threads */

@@ -57,7 +57,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token LIMITS "limits" LISTEN "listen" LOCATION "location" LOG "log" MEMORY "memory" OFF "off"
 %token ON "on" PARK "park" PARKED "parked" PATH "path" PORT "port" PRIVILEGES "privileges"
 %token QUEUE "queue" REFUSE "refuse" REQUESTS "requests" RESPOND "respond" RESTART "restart"
-%token SIGNATURES "signatures" STRICT "strict" SYSLOG "syslog" THREADS "threads" TLS "tls" TO "to"
+%token SIGNATURES "signatures" SOCKET "socket" STRICT "strict" SYSLOG "syslog" THREADS "threads" TLS "tls" TO "to"
 %token TYPE "type" USER "user" WATCHDOG "watchdog" WHILE "while" WORKERS "workers" WRITE_TIMEOUT "write-timeout"
 
 %%
@@ -205,6 +205,7 @@ port_item:
 |	include port_items include_end
 |	setting
 |	"listen" "on" WORD		{ conf_add_address(p, &$3, &@3); }
+|	"listen" "on" "socket" STRING	{ conf_add_socket(p, &$4, &@4); }
 |	"threads" WORD			{ conf_set_threads(p, &$2, &@1, &@2); }
 |	location location_items "}"	{ conf_location_close(p); }
 |	handler
@@ -239,7 +240,7 @@ fault_kind: WORD | "certificate" ;
 
 fault_name: WORD | "after" ;
 
-fault_value: WORD | STRING | "after" | "header" ;
+fault_value: WORD | STRING | "after" | "header" | "socket" ;
 
 handler:
 	"echo"				{ conf_handler_echo(p, &@1); }

@@ -65,6 +65,7 @@ const struct conf_keyword conf_keywords[] = {
     {"respond", T_RESPOND, PORT | LOCATION},
     {"restart", T_RESTART, TOP | PORT},
     {"signatures", T_SIGNATURES, LIMITS},
+    {"socket", T_SOCKET, 0},
     {"strict", T_STRICT, 0},
     {"syslog", T_SYSLOG, 0},
     {"threads", T_THREADS, PORT},

@@ -25,6 +25,8 @@
 #define CONF_DEPTH_MAX         16                  /* files open inside each other */
 #define CONF_FINDINGS_MAX      50
 #define CONF_ADDRESSES_MAX     64    /* of a port */
+#define CONF_SOCKETS_MAX       64    /* names of a port */
+#define CONF_SOCKET_NAME_MAX   255   /* FileDescriptorName= of systemd.socket(5) */
 #define CONF_CERTIFICATES_MAX  16    /* of a port */
 #define CONF_LOCATIONS_MAX     10000 /* of a port */
 #define CONF_HEADERS_MAX       64    /* of a response */
@@ -350,6 +352,7 @@ void conf_port_open(struct conf_parser *p, const struct conf_value *,
 void conf_port_close(struct conf_parser *p);
 void conf_add_address(struct conf_parser *p, const struct conf_value *,
 		      const struct conf_where *at);
+void conf_add_socket(struct conf_parser *p, const struct conf_value *, const struct conf_where *at);
 void conf_set_threads(struct conf_parser *p, const struct conf_value *,
 		      const struct conf_where *where, const struct conf_where *at);
 void conf_location_open(struct conf_parser *p, const struct conf_value *,

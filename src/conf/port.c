@@ -1,6 +1,7 @@
 /*
- * The statements of a port block: the port, its addresses, threads and locations. Runs in the
- * master and in the child whose port it is. Must never resolve a name: addresses are numeric.
+ * The statements of a port block: the port, its addresses and sockets, threads and locations. Runs
+ * in the master and in the child whose port it is. Must never resolve a name: addresses are
+ * numeric.
  */
 #include <arpa/inet.h>
 #include <string.h>
@@ -117,6 +118,50 @@ void conf_add_address(struct conf_parser *p, const struct conf_value *value,
 		return;
 	port->addresses = addresses;
 	addresses[port->addresses_count++] = copy;
+}
+
+/* --- sockets of the service manager ----------------------------------------------------------- */
+
+/* As systemd.socket(5) has them in FileDescriptorName=: printable ASCII without a colon. */
+static bool check_socket_name(struct conf_parser *p, const struct conf_value *value,
+			      const struct conf_where *at)
+{
+	if (!conf_plain(p, "a socket's name", CONF_SOCKET_NAME_MAX, value, at))
+		return false;
+	for (size_t i = 0; i < value->len; i++) {
+		if ((unsigned char)value->data[i] < 0x80 && value->data[i] != ':')
+			continue;
+		conf_error(p, at, "a socket's name has no `:` and is in ASCII");
+		return false;
+	}
+	return true;
+}
+
+/* Whether there is such a socket is known at the start alone: a check is run by hand. */
+void conf_add_socket(struct conf_parser *p, const struct conf_value *value,
+		     const struct conf_where *at)
+{
+	struct conf_port *port = &p->port->port;
+	char shown[CONF_SHOWN_MAX];
+	if (!check_socket_name(p, value, at))
+		return;
+	for (size_t i = 0; i < port->sockets_count; i++) {
+		if (strcmp(port->sockets[i], value->data) != 0)
+			continue;
+		conf_error(p, at, "the port listens on the socket \"%s\" already",
+			   conf_show(value, shown));
+		return;
+	}
+	if (port->sockets_count == CONF_SOCKETS_MAX) {
+		conf_error(p, at, "a port listens on at most %d sockets by name", CONF_SOCKETS_MAX);
+		return;
+	}
+	char **sockets = conf_grow(p, port->sockets, port->sockets_count, sizeof(*sockets));
+	char *copy = conf_copy(p, value->data, value->len);
+	if (sockets == NULL || copy == NULL)
+		return;
+	port->sockets = sockets;
+	sockets[port->sockets_count++] = copy;
 }
 
 /* --- locations -------------------------------------------------------------------------------- */

@@ -101,6 +101,8 @@ static const char *string_meaning(int previous)
 	case T_CERTIFICATE:
 	case T_KEY:
 		return "a file name in quotes";
+	case T_SOCKET:
+		return "a socket's name in quotes";
 	case T_TYPE:
 		return "a media type in quotes";
 	case T_HEADER:

@@ -129,6 +129,7 @@ static void port_rewrite(struct conf_port *p)
 	static char loopback[] = "127.0.0.1", *addresses[] = {loopback};
 	p->addresses = addresses;
 	p->addresses_count = 1;
+	p->sockets_count = 0;
 	p->workers = 1;
 	if (p->keyholders > p->threads)
 		p->keyholders = p->threads;

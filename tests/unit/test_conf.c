@@ -706,6 +706,37 @@ static void addresses_are_checked(void **state)
 		 "7:11 127.0.0.1 and 0.0.0.0 overlap: one of them is in the other\n");
 }
 
+/* Their names are those of systemd.socket(5); whether there are such sockets is nobody's to know.
+ */
+static void sockets_are_named(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(TLS "port 1 { echo listen on socket \"https\" listen on socket "
+				      "\"a b\" }\n"
+				      "port 2 { echo listen on ::1 listen on socket \"https\" }");
+	assert_int_equal(conf->ports[0].addresses_count, 0);
+	assert_int_equal(conf->ports[0].sockets_count, 2);
+	assert_string_equal(conf->ports[0].sockets[0], "https");
+	assert_string_equal(conf->ports[0].sockets[1], "a b");
+	assert_int_equal(conf->ports[1].addresses_count, 1);
+	assert_int_equal(conf->ports[1].sockets_count, 1);
+	conf_free(conf);
+	char text[512];
+	(void)snprintf(text, sizeof(text), TLS "port 1 { echo listen on socket \"%0256d\" }", 0);
+	told(text, "2:32 a socket's name has at most 255 bytes, this one has 256\n");
+	told_tls("port 1 { echo\nlisten on socket \"\"\nlisten on socket \"a:b\"\n"
+		 "listen on socket \"\xc3\xa4\"\nlisten on socket \"a\\n\"\n"
+		 "listen on socket \"a\" listen on socket \"a\"\nlisten on socket a }\n"
+		 "listen on socket \"a\"",
+		 "3:18 a socket's name cannot be empty\n"
+		 "4:18 a socket's name has no `:` and is in ASCII\n"
+		 "5:18 a socket's name has no `:` and is in ASCII\n"
+		 "6:18 a socket's name cannot contain a control character or NUL byte\n"
+		 "7:39 the port listens on the socket \"a\" already\n"
+		 "8:18 expected a socket's name in quotes, found `a`\n"
+		 "9:1 `listen` cannot stand at the top level; it belongs in a port block\n");
+}
+
 static void locations_are_checked(void **state)
 {
 	(void)state;
@@ -787,7 +818,7 @@ static void faults_are_checked(void **state)
 		 "4:1 `fault` cannot stand in a port block; it belongs in a location block\n"
 		 "5:1 `faults` cannot stand in a port block; it belongs at the top level\n"
 		 "7:1 expected a fault such as crash, `certificate` or `control`, found `}`\n"
-		 "7:35 expected its value, a string, `after` or `header`, found `}`\n");
+		 "7:35 expected its value, a string, `after`, `header` or `socket`, found `}`\n");
 }
 
 static void duplicates_are_told(void **state)
@@ -1354,6 +1385,7 @@ int main(void)
 	    cmocka_unit_test(values_are_checked),
 	    cmocka_unit_test(accounts_are_checked),
 	    cmocka_unit_test(addresses_are_checked),
+	    cmocka_unit_test(sockets_are_named),
 	    cmocka_unit_test(locations_are_checked),
 	    cmocka_unit_test(responses_are_checked),
 	    cmocka_unit_test(faults_are_checked),
