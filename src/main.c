@@ -240,7 +240,21 @@ static int serve(struct arguments *a)
 {
 	struct conf *conf = NULL;
 	const bool adopting = a->adopt_fd >= 0;
+	struct err err;
+	struct master_options options = {.daemonized = a->daemonize,
+					 .ready_fd = -1,
+					 .started_pid = getpid(),
+					 .verbose = a->verbose,
+					 .child_option = a->attempts,
+					 .threads_built = worker_threads_built,
+					 .program = program_path(),
+					 .adopt_fd = a->adopt_fd};
 	standard_streams_ensure();
+	/* Before anything is forked that might take them, too. */
+	if (sockets_take(&options.sockets, &err) < 0) {
+		(void)fprintf(stderr, "bulkhead: %s\n", err.text);
+		return EX_USAGE;
+	}
 	if (a->attempts != NULL && !selftest_is_parent()) {
 		fputs("bulkhead: --attempts is bulkhead selftest's\n", stderr);
 		return 2;
@@ -250,13 +264,6 @@ static int serve(struct arguments *a)
 	if (!adopting && a->daemonize && conf->log.console)
 		fputs("bulkhead: warning: in the background there is no console to log to\n",
 		      stderr);
-	struct master_options options = {.daemonized = a->daemonize,
-					 .ready_fd = -1,
-					 .verbose = a->verbose,
-					 .child_option = a->attempts,
-					 .threads_built = worker_threads_built,
-					 .program = program_path(),
-					 .adopt_fd = a->adopt_fd};
 	if (a->pid_file != NULL)
 		options.pid_file = pid_file_open(a->pid_file, adopting);
 	if (a->config != NULL) {

@@ -7,19 +7,23 @@
 #define MASTER_MASTER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "conf/conf.h"
+#include "master/sockets.h"
 
 struct pidfh;
 
 struct master_options {
 	bool daemonized; /* standard error ends once every port is decided upon */
 	struct pidfh
-	    *pid_file; /* open (libbsd's pidfile_open), NULL: none; written and removed here */
-	int ready_fd;  /* told once, one byte (the exit status so far), when every port is
-			  decided upon; -1: nobody wants to know */
-	bool verbose;  /* LOG_DEBUG, too */
+	    *pid_file;     /* open (libbsd's pidfile_open), NULL: none; written and removed here */
+	int ready_fd;      /* told once, one byte (the exit status so far), when every port is
+			      decided upon; -1: nobody wants to know */
+	bool verbose;      /* LOG_DEBUG, too */
+	pid_t started_pid; /* of who was started: another one's than this when daemonized */
+	struct sockets sockets; /* that were passed; taken over */
 	/* Reads the configuration anew: as conf_parse_file(). NULL: there is no file. */
 	int (*read_conf)(void *arg, conf_report_fn *, void *report_arg, struct conf **ret);
 	void *read_arg;

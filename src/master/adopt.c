@@ -53,6 +53,8 @@ int master_adopt(struct master *m, int state_fd, struct err *err)
 {
 	if (state_restore(m, state_fd, err) < 0)
 		return -1;
+	for (size_t i = 0; i < m->sockets.count; i++)
+		shut_on_exec(m->sockets.list[i].fd);
 	for (size_t i = 0; i < m->empty_roots_count; i++)
 		shut_on_exec(m->empty_roots[i].fd);
 	for (size_t i = 0; i < m->ports_count; i++) {
@@ -90,6 +92,8 @@ void master_adopted(struct master *m)
 
 static void descriptors_forget(struct master *m)
 {
+	free(m->sockets.list);
+	m->sockets = (struct sockets){0};
 	for (size_t i = 0; i < m->empty_roots_count; i++)
 		m->empty_roots[i].fd = -1;
 	for (size_t i = 0; i < m->ports_count; i++) {

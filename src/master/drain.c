@@ -91,6 +91,7 @@ void master_drain(struct master *m, const char *why)
 		port_drain(p);
 		loop_timer_cancel(&m->loop, &p->limit); /* there is one for all */
 	}
+	notify_stopping(m);
 	loop_timer_set(&m->loop, &m->drain_deadline, m->loop.now_ms + m->conf->drain_ms);
 }
 

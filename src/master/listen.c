@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syslog.h>
 
 #include "base/fd.h"
+#include "base/text.h"
 #include "master/state.h"
 #include "net/listen.h"
 
@@ -42,6 +44,42 @@ static int address_listen(struct port *p, const struct port *old, const char *ad
 	return 0;
 }
 
+/* Duplicates: the table keeps its own, for the next generation and the next start of this one. */
+static int socket_share(struct port *p, const char *name, struct err *err)
+{
+	const struct sockets *table = &p->master->sockets;
+	const struct socket_passed *s;
+	size_t at = 0, found = 0;
+	for (; (s = sockets_find(table, name, p->conf->number, &at)) != NULL; found++) {
+		if (p->listeners_count == PORT_LISTENERS_MAX) {
+			err_set(err, "more than %d sockets to listen on", PORT_LISTENERS_MAX);
+			return -1;
+		}
+		struct port_listener *l = &p->listeners[p->listeners_count];
+		l->fd = fcntl(s->fd, F_DUPFD_CLOEXEC, FD_OWN_MIN);
+		if (l->fd < 0) {
+			err_set(err, "cannot share the socket \"%s\": %s", name, strerror(errno));
+			return -1;
+		}
+		(void)strlcpy(l->address, s->address, sizeof(l->address));
+		p->listeners_count++;
+	}
+	if (found > 0)
+		return 0;
+	sockets_miss(table, name, p->conf->number, err);
+	return -1;
+}
+
+void sockets_tell_unclaimed(struct master *m)
+{
+	char room[1024];
+	struct text t;
+	text_init(&t, room, sizeof(room));
+	if (sockets_unclaimed(&m->sockets, m->conf, &t) > 0)
+		log_write(&m->log, LOG_ERR,
+			  "claimed by no port, so that its clients wait for nobody: %s", room);
+}
+
 int port_listen(struct port *p, const struct port *old, struct err *err)
 {
 	for (size_t i = 0; i < p->conf->addresses_count; i++) {
@@ -55,6 +93,11 @@ int port_listen(struct port *p, const struct port *old, struct err *err)
 			return -1;
 		}
 	}
+	for (size_t i = 0; i < p->conf->sockets_count; i++)
+		if (socket_share(p, p->conf->sockets[i], err) < 0) {
+			port_unlisten(p);
+			return -1;
+		}
 	if (p->listeners_count > 0)
 		return 0;
 	err_set(err, "this machine has no addresses at all");

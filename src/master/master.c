@@ -110,7 +110,8 @@ static int high_open(const char *path, int flags)
 
 static void master_init(struct master *m, struct conf *conf, const struct master_options *options)
 {
-	*m = (struct master){.conf = conf, .options = options, .oom_fd = -1};
+	*m = (struct master){
+	    .conf = conf, .options = options, .sockets = options->sockets, .oom_fd = -1};
 	m->configuration = conf != NULL ? configuration_new(conf) : NULL;
 	descriptors_raise();
 	m->null_fd = high_open("/dev/null", O_RDWR);
@@ -142,6 +143,8 @@ static void master_release(struct master *m)
 	}
 	free(m->empty_roots);
 	free(m->environment);
+	notify_end(m);
+	sockets_release(&m->sockets);
 	fd_close(&m->signals.fd);
 	fd_close(&m->exe_fd);
 	fd_close(&m->oom_fd);
@@ -177,6 +180,7 @@ static void turn(struct master *m)
 static void begin(struct master *m)
 {
 	sinks_open(m);
+	notify_start(m);
 	log_write(&m->log, LOG_NOTICE, "bulkhead %s (pid %d) starts %zu port%s", BULKHEAD_VERSION,
 		  (int)getpid(), m->conf->ports_count, m->conf->ports_count == 1 ? "" : "s");
 	ports_identify(m);
@@ -184,6 +188,7 @@ static void begin(struct master *m)
 	confine(m);
 	watchdog_start(m);
 	ports_start(m);
+	sockets_tell_unclaimed(m);
 }
 
 /* In the place of a former version, whose children serve. */
@@ -197,6 +202,7 @@ static void take_over(struct master *m)
 	const int level = m->log.level;
 	sinks_open(m);
 	m->log.level = level;
+	notify_start(m);
 	log_write(&m->log, LOG_NOTICE, "bulkhead %s (pid %d) takes over from %s", BULKHEAD_VERSION,
 		  (int)getpid(), m->former);
 	oom_start(m);

@@ -15,12 +15,14 @@ void port_park(struct port *p, const char *reason)
 		return;
 	}
 	bool queue = p->conf->restart.while_parked == CONF_PARKED_QUEUE && p->listeners_count > 0;
+	/* The service manager holds a socket of its own whatever becomes of the port. */
+	const bool held = p->conf->addresses_count == 0 && p->listeners_count > 0;
 	p->state = PORT_PARKED;
 	(void)strlcpy(p->reason, reason, sizeof(p->reason));
 	loop_timer_cancel(&m->loop, &p->backoff);
 	log_write_for(&m->log, port_number(p), 0, LOG_ERR, "PARKED (%s:%u): %s; %s",
 		      p->conf->where.file, p->conf->where.line, reason,
-		      queue ? "its clients wait in the queue" : "its clients are refused");
+		      queue || held ? "its clients wait in the queue" : "its clients are refused");
 	if (!queue)
 		port_unlisten(p);
 	/* The rest of its pool ends, too: a port is served whole or not at all. */
@@ -66,6 +68,8 @@ void master_settle(struct master *m)
 		const char status = serving > 0 ? 0 : 1;
 		(void)!write(m->options->ready_fd, &status, 1);
 	}
+	if (serving > 0) /* else the start has failed */
+		notify_ready(m);
 	m->failed = serving == 0;
 	if (m->failed)
 		master_drain(m, "nothing to serve");

@@ -134,6 +134,7 @@ static void ended_in_service(struct child *c, const struct end *e, const struct 
 	struct port *p = c->port;
 	struct master *m = p->master;
 	char sequel[64], delay_text[NUM_TEXT_MAX];
+	struct err why;
 	uint64_t delay_ms = 0;
 	const enum restart_cause cause = cause_in_service(p, e);
 	int priority = cause == RESTART_DRAINED ? LOG_NOTICE : LOG_WARNING;
@@ -160,10 +161,14 @@ static void ended_in_service(struct child *c, const struct end *e, const struct 
 		break;
 	case RESTART_PARK:
 		report_log(r, c, LOG_ERR, "");
+		err_set(&why, "%s%s%s", park_reason(cause),
+			cause == RESTART_CONFIG && c->failure[0] != '\0' ? ": " : "",
+			cause == RESTART_CONFIG ? c->failure : "");
 		child_release(c);
-		port_park(p, park_reason(cause));
+		port_park(p, why.text);
 		break;
 	}
+	master_changed(m);
 }
 
 static void ended(struct child *c, int status)

@@ -219,6 +219,8 @@ bool reload_next(struct master *m)
 		m->reload_wanted = false;
 	if (!dry_run)
 		log_write(&m->log, LOG_INFO, "reloading the configuration");
+	if (!dry_run)
+		notify_reloading(m);
 	master_changed(m);
 	m->roll.configuration = read_anew(m);
 	if (m->roll.configuration != NULL)
@@ -290,6 +292,7 @@ void reload_commit(struct master *m)
 	    before->conf->log.syslog_facility != m->conf->log.syslog_facility)
 		master_settings(m);
 	configuration_release(before);
+	sockets_tell_unclaimed(m);
 	log_write(&m->log, LOG_NOTICE, "reloaded: %zu kept, %zu changed, %zu new, %zu dropped",
 		  n[PLAN_KEEP], n[PLAN_CHANGE], n[PLAN_NEW], n[PLAN_DROP]);
 }

@@ -130,6 +130,23 @@ static void take_master(struct restoring *r)
 	m->conf = m->configuration->conf;
 }
 
+static void take_socket(struct restoring *r)
+{
+	struct sockets *s = &r->m->sockets;
+	struct socket_passed *list = reallocarray(s->list, s->count + 1, sizeof(*list));
+	if (list == NULL) {
+		record_fail(&r->record, "out of memory");
+		return;
+	}
+	s->list = list;
+	struct socket_passed *it = &list[s->count++];
+	*it = (struct socket_passed){.fd = descriptor(r, "fd")};
+	it->port = (uint16_t)number(r, "port", 0, UINT16_MAX);
+	record_text(&r->record, "name", it->name, sizeof(it->name));
+	record_text(&r->record, "address", it->address, sizeof(it->address));
+	record_text(&r->record, "wrong", it->wrong, sizeof(it->wrong));
+}
+
 static void take_root(struct restoring *r)
 {
 	struct master *m = r->m;
@@ -366,6 +383,8 @@ static void take_all(struct restoring *r)
 			r->ended = true;
 		else if (r->m->conf == NULL)
 			record_fail(&r->record, "comes too early");
+		else if (record_is(line, "socket"))
+			take_socket(r);
 		else if (record_is(line, "root"))
 			take_root(r);
 		else if (record_is(line, "port")) {

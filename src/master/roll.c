@@ -106,6 +106,8 @@ static void end(struct master *m, const char *error)
 	struct roll *r = &m->roll;
 	struct roll ended = *r;
 	*r = (struct roll){.under_way = false, .plan = ended.plan};
+	if (!ended.dry_run && strcmp(ended.what, "reload") == 0)
+		notify_reloaded(m, error);
 	askers_tell(&ended.askers, error);
 	plan_release(&r->plan);
 	configuration_release(ended.configuration);

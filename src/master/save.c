@@ -244,6 +244,16 @@ static void put_master(FILE *f, struct kept *k, const struct master *m)
 	record_put_bytes(f, "filter", &m->filter_in_force, sizeof(m->filter_in_force));
 	record_put(f, "reload", m->reload_wanted);
 	record_end(f);
+	for (size_t i = 0; i < m->sockets.count; i++) {
+		const struct socket_passed *s = &m->sockets.list[i];
+		record_begin(f, "socket");
+		put_fd(f, k, "fd", s->fd);
+		record_put(f, "port", s->port);
+		record_put_text(f, "name", s->name);
+		record_put_text(f, "address", s->address);
+		record_put_text(f, "wrong", s->wrong);
+		record_end(f);
+	}
 	for (size_t i = 0; i < m->empty_roots_count; i++) {
 		record_begin(f, "root");
 		put_fd(f, k, "fd", m->empty_roots[i].fd);

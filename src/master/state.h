@@ -32,6 +32,7 @@
 #include "log/log.h"
 #include "master/cause.h"
 #include "master/master.h"
+#include "master/notify.h"
 #include "master/plan.h"
 #include "master/restart.h"
 #include "master/watch.h"
@@ -248,6 +249,8 @@ struct master {
 	bool sinks_missing;            /* the last attempt did not mend all */
 	struct loop_timer log_tick;
 	struct loop_timer watchdog;
+	struct notify notify;
+	struct sockets sockets;
 	uint64_t watched_ms; /* the last look */
 	int oom_fd;          /* where the kernel counts those it ends for lack of memory; -1 */
 	uint64_t oom_count;
@@ -278,6 +281,7 @@ void master_sweep(struct master *); /* after each turn: frees what has retired a
  * -1 and a sentence. old may be NULL. */
 int port_listen(struct port *, const struct port *old, struct err *);
 void port_unlisten(struct port *);
+void sockets_tell_unclaimed(struct master *); /* in the log */
 
 /* roll.c: a new generation of some ports. All of them, or nothing has changed. */
 void roll_begin(struct master *, const char *what); /* then roll_add() each, then roll_go() */

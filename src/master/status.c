@@ -30,7 +30,7 @@ void port_totals(const struct port *p, struct ipc_counters *sum, uint64_t *ret_c
 
 void master_changed(struct master *m)
 {
-	(void)m;
+	notify_changed(m);
 }
 
 static void add(struct text *t, const char *name, uint64_t value)

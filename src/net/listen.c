@@ -63,7 +63,11 @@ int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_por
 	int fd = accept4(listener_fd, &a.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (a.any.sa_family == AF_INET6) {
+	if (a.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr)) {
+		/* On a socket for both families, which is somebody else's (net/passed.h). */
+		(void)inet_ntop(AF_INET, &a.v6.sin6_addr.s6_addr[12], address, NET_ADDRESS_MAX);
+		*ret_port = ntohs(a.v6.sin6_port);
+	} else if (a.any.sa_family == AF_INET6) {
 		(void)inet_ntop(AF_INET6, &a.v6.sin6_addr, address, NET_ADDRESS_MAX);
 		*ret_port = ntohs(a.v6.sin6_port);
 	} else {

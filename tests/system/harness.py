@@ -91,7 +91,7 @@ class Server:
     """
 
     def __init__(self, folder, certificates, text, args=(), env=None, wait="served", tls=True,
-                 cwd=None, wrapper=()):
+                 cwd=None, wrapper=(), pass_fds=()):
         folder.mkdir()
         self.folder, self.wait = folder, wait
         self.log_path = folder / "log"
@@ -101,7 +101,7 @@ class Server:
         for name in ("XDG_STATE_HOME", "STATE_DIRECTORY", "JOURNAL_STREAM"):
             if not env or name not in env:
                 self.env.pop(name, None)
-        self.cwd = cwd or folder
+        self.cwd, self.pass_fds = cwd or folder, pass_fds
         self.process = None
         if text is not None:
             if tls and "certificate " not in text:
@@ -113,7 +113,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.env, cwd=self.cwd,
-                                            start_new_session=True)
+                                            start_new_session=True, pass_fds=self.pass_fds)
         if self.wait == "served":
             self.wait_log(r"ports? (is|are) served|no port can be served")
         return self

@@ -1,0 +1,56 @@
+/* Runs in the master, once for each socket it is started with. Must never believe what somebody
+ * says that a descriptor is: the kernel is asked. */
+#include "net/passed.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int option(int fd, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value;
+}
+
+static const char *listens_not(int fd)
+{
+	if (option(fd, SO_TYPE) < 0)
+		return "no socket";
+	if (option(fd, SO_TYPE) != SOCK_STREAM || option(fd, SO_PROTOCOL) != IPPROTO_TCP)
+		return "no TCP socket";
+	if (option(fd, SO_ACCEPTCONN) != 1)
+		return "a connection and no listening socket (Accept=yes?)";
+	return NULL;
+}
+
+const char *net_take_passed(int fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} a = {0};
+	socklen_t len = sizeof(a);
+	const int on = 1;
+	const char *wrong = listens_not(fd);
+	if (wrong != NULL)
+		return wrong;
+	if (getsockname(fd, &a.any, &len) < 0 ||
+	    (a.any.sa_family != AF_INET && a.any.sa_family != AF_INET6))
+		return "of another family than IPv4 and IPv6";
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		return "a socket that cannot be set up";
+	if (a.any.sa_family == AF_INET)
+		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, NET_ADDRESS_MAX);
+	else
+		(void)inet_ntop(AF_INET6, &a.v6.sin6_addr, address, NET_ADDRESS_MAX);
+	*ret_port = ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
+	return NULL;
+}
