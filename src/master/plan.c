@@ -26,9 +26,10 @@ static bool files_equal(const struct plan_port *a, const struct plan_port *b)
 	return true;
 }
 
-static struct plan_row judge(const struct plan_port *now, const struct plan_port *wanted)
+static struct plan_row judge(uint16_t number, const struct plan_port *now,
+			     const struct plan_port *wanted)
 {
-	struct plan_row row = {.port = now != NULL ? now->number : wanted->number, .why = ""};
+	struct plan_row row = {.port = number, .why = ""};
 	if (now == NULL) {
 		row.action = PLAN_NEW;
 		row.why = "is not served yet";
@@ -78,7 +79,8 @@ int plan_make(struct plan *ret, const struct plan_port *now, size_t now_count,
 		const bool takes_right =
 		    i == now_count || (k < wanted_count && right[k]->number <= left[i]->number);
 		struct plan_row *row = &plan.rows[plan.count++];
-		*row = judge(takes_left ? left[i] : NULL, takes_right ? right[k] : NULL);
+		*row = judge(takes_left ? left[i]->number : right[k]->number,
+			     takes_left ? left[i] : NULL, takes_right ? right[k] : NULL);
 		plan.counts[row->action]++;
 		i += takes_left;
 		k += takes_right;

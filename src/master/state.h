@@ -60,7 +60,7 @@ struct asker {
 #define PORT_LISTENERS_MAX 64
 #define FD_OWN_MIN         10 /* above every descriptor that a child has at a fixed place */
 #define PORT_THREADS_MAX   64 /* as many as conf allows */
-#define PORT_FILES_MAX     16 /* the same of certificates */
+#define PORT_FILES_MAX     ((size_t)16) /* the same of certificates */
 
 enum child_state {
 	CHILD_NONE, /* an empty place in the pool */
