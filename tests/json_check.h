@@ -75,12 +75,21 @@ static inline bool json_word(struct json_cursor *c, const char *word)
 	return true;
 }
 
-static inline bool json_number(struct json_cursor *c)
+static inline bool json_digits(struct json_cursor *c)
 {
 	const unsigned char *from = c->at;
 	while (c->at < c->end && isdigit(*c->at))
 		c->at++;
-	return c->at > from && (*from != '0' || c->at == from + 1);
+	return c->at > from;
+}
+
+static inline bool json_number(struct json_cursor *c)
+{
+	(void)json_char(c, '-');
+	const unsigned char *from = c->at;
+	if (!json_digits(c) || (*from == '0' && c->at != from + 1))
+		return false;
+	return !json_char(c, '.') || json_digits(c);
 }
 
 static inline bool json_value(struct json_cursor *c, int depth)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "handler/handlers.h"
-#include "json.h"
 
 #define ECHO_BUFFER 16384 /* bytes on their way back; when full, the client has to wait */
 

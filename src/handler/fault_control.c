@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "fault_run.h"
-#include "json.h"
 
 #define ANSWER_MAX ((size_t)64 * 1024)
 

@@ -8,7 +8,7 @@
 
 #include "../http_peer.h"
 #include "../json_check.h"
-#include "handler/json.h"
+#include "base/json.h"
 
 #define H     "Host: a\r\n"
 #define START "HTTP/1.1 200 OK\r\nDate: " PEER_DATE "\r\n"

@@ -1,5 +1,6 @@
-/* Runs in the workers, on bytes of any client. Must never write what is not valid JSON. */
-#include "json.h"
+/* Runs in workers, on bytes of any client, and in the master. Must never write what is not valid
+ * JSON. */
+#include "base/json.h"
 
 #include <string.h>
 
@@ -86,4 +87,69 @@ void json_add_uint(struct json *j, uint64_t value)
 	text_init(&t, digits, sizeof(digits));
 	text_add_uint(&t, value);
 	add(j, digits, t.len);
+}
+
+/* --- structures ------------------------------------------------------------------------------ */
+
+static void begin(struct json *j, const char *name)
+{
+	if (j->more)
+		json_add(j, ",");
+	j->more = true;
+	if (name != NULL) {
+		json_add_text(j, name);
+		json_add(j, ":");
+	}
+}
+
+void json_open(struct json *j, const char *name, char bracket)
+{
+	begin(j, name);
+	add(j, &bracket, 1);
+	j->more = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+	add(j, &bracket, 1);
+	j->more = true;
+}
+
+void json_text(struct json *j, const char *name, const char *value)
+{
+	begin(j, name);
+	json_add_text(j, value);
+}
+
+void json_uint(struct json *j, const char *name, uint64_t value)
+{
+	begin(j, name);
+	json_add_uint(j, value);
+}
+
+void json_int(struct json *j, const char *name, int64_t value)
+{
+	begin(j, name);
+	if (value < 0)
+		json_add(j, "-");
+	json_add_uint(j, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+void json_bool(struct json *j, const char *name, bool value)
+{
+	begin(j, name);
+	json_add(j, value ? "true" : "false");
+}
+
+void json_null(struct json *j, const char *name)
+{
+	begin(j, name);
+	json_add(j, "null");
+}
+
+void json_tenths(struct json *j, const char *name, uint64_t tenths)
+{
+	json_uint(j, name, tenths / 10);
+	json_add(j, ".");
+	json_add_uint(j, tenths % 10);
 }
