@@ -34,6 +34,7 @@ typedef void conf_report_fn(void *arg, enum conf_severity, const struct conf_whe
 enum conf_access { CONF_ACCESS_OFF, CONF_ACCESS_ON, CONF_ACCESS_ERRORS };
 enum conf_parked { CONF_PARKED_REFUSE, CONF_PARKED_QUEUE };
 enum conf_handler { CONF_RESPOND, CONF_ECHO, CONF_FAULT_CONTROL };
+enum conf_control { CONF_CONTROL_DEFAULT, CONF_CONTROL_OFF, CONF_CONTROL_PATH };
 enum conf_chroot { CONF_CHROOT_DEFAULT, CONF_CHROOT_OFF, CONF_CHROOT_PATH };
 
 /* Where records go. None set: chosen at start (bulkhead(8), LOGGING). */
@@ -128,6 +129,8 @@ struct conf_port {
 struct conf {
 	bool faults; /* "faults enabled": without it no port has any */
 	bool strict; /* what cannot be confined in full does not serve */
+	enum conf_control control;
+	char *control_path; /* absolute; NULL unless CONF_CONTROL_PATH */
 	struct conf_log log;
 	uint64_t drain_ms;
 	struct conf_port *ports; /* in the order of the text; never empty */
@@ -164,7 +167,7 @@ void conf_free(struct conf *);
 
 /* Writes the canonical text: everything spelled out, one fixed order, parses to the same text
  * again (threads only when it is not 1: a build without threads must read the text, too).
- * conf_dump_port() writes what is global and this one port. */
+ * conf_dump_port() writes what is global to a child and this one port. */
 void conf_dump(const struct conf *, FILE *);
 void conf_dump_port(const struct conf *, const struct conf_port *, FILE *);
 /* Writes, for comparison alone, what a process of this port is given once and for all: where two

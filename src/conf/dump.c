@@ -249,9 +249,25 @@ void conf_dump_process(const struct conf *conf, const struct conf_port *port, FI
 	dump_port(port, out);
 }
 
+/* Not a child's business. */
+static void dump_control(const struct conf *conf, FILE *out)
+{
+	switch (conf->control) {
+	case CONF_CONTROL_DEFAULT:
+		break;
+	case CONF_CONTROL_OFF:
+		fputs("control off\n", out);
+		break;
+	case CONF_CONTROL_PATH:
+		put_line(out, "control ", conf->control_path);
+		break;
+	}
+}
+
 void conf_dump(const struct conf *conf, FILE *out)
 {
 	dump_global(conf, out);
+	dump_control(conf, out);
 	for (size_t i = 0; i < conf->ports_count; i++)
 		dump_port(&conf->ports[i], out);
 }

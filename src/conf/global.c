@@ -1,6 +1,7 @@
 /*
- * The statements of the top level alone: privileges, drain, faults, log. Runs in the master and in
- * every child. Must never look anything up on the system: a socket's path is kept as it is.
+ * The statements of the top level alone: privileges, drain, faults, control, log. Runs in the
+ * master and in every child. Must never look anything up on the system: a socket's path is kept as
+ * it is.
  */
 #include <string.h>
 #include <syslog.h>
@@ -46,6 +47,30 @@ void conf_set_drain(struct conf_parser *p, const struct conf_value *value,
 	(void)conf_once(p, T_DRAIN, where);
 	(void)conf_quantity(p, "drain", CONF_DURATION, 0, 86400000, value, at,
 			    &p->tree->conf.drain_ms);
+}
+
+void conf_set_control(struct conf_parser *p, const struct conf_value *value,
+		      const struct conf_where *where, const struct conf_where *at)
+{
+	struct conf *conf = &p->tree->conf;
+	(void)conf_once(p, T_CONTROL, where);
+	if (value->token == T_OFF) {
+		conf->control = CONF_CONTROL_OFF;
+		return;
+	}
+	if (!conf_plain(p, "a control socket's path", CONF_CONTROL_PATH_MAX, value, at))
+		return;
+	char *path = conf_path(p, value->data, at);
+	if (path == NULL)
+		return;
+	if (strlen(path) > CONF_CONTROL_PATH_MAX) {
+		conf_error(p, at,
+			   "a control socket's path has at most %d bytes, this one has %zu in full",
+			   CONF_CONTROL_PATH_MAX, strlen(path));
+		return;
+	}
+	conf->control = CONF_CONTROL_PATH;
+	conf->control_path = path;
 }
 
 /* where is that of the sink: `log to syslog` and `log to journal` do not exclude each other. */

@@ -49,8 +49,8 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
 %token ACCESS "access" AFTER "after" AUTO "auto" BACKOFF "backoff" BODY "body"
 %token BODY_TIMEOUT "body-timeout" CERTIFICATE "certificate" CHROOT "chroot"
-%token CONNECTIONS "connections" CONSOLE "console" CORE "core" DRAIN "drain" ECHO "echo"
-%token CONTROL "control" ENABLED "enabled" FAULT "fault" FAULTS "faults"
+%token CONNECTIONS "connections" CONSOLE "console" CONTROL "control" CORE "core" DRAIN "drain" ECHO "echo"
+%token ENABLED "enabled" FAULT "fault" FAULTS "faults"
 %token ERRORS "errors" FACILITY "facility" GROUP "group" HANDSHAKE_TIMEOUT "handshake-timeout"
 %token HEAD "head" HEAD_TIMEOUT "head-timeout" HEADER "header" IDLE "idle" IN "in"
 %token INCLUDE "include" JOURNAL "journal" KEY "key" KEYHOLDERS "keyholders" LENIENT "lenient"
@@ -79,11 +79,14 @@ top_item:
 |	"privileges" privileges		{ conf_set_privileges(p, $2.token, &@1); }
 |	"drain" WORD			{ conf_set_drain(p, &$2, &@1, &@2); }
 |	"faults" "enabled"		{ conf_set_faults(p, &@1); }
+|	"control" control		{ conf_set_control(p, &$2, &@1, &@2); }
 |	"log" "to" sink
 |	port port_items "}"		{ conf_port_close(p); }
 ;
 
 privileges: "strict" | "lenient" ;
+
+control: STRING | "off" ;
 
 sink:
 	"console"			{ conf_log_to(p, T_CONSOLE, &@1); }

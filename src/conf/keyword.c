@@ -26,7 +26,7 @@ const struct conf_keyword conf_keywords[] = {
     {"chroot", T_CHROOT, TOP | PORT},
     {"connections", T_CONNECTIONS, LIMITS},
     {"console", T_CONSOLE, 0},
-    {"control", T_CONTROL, 0},
+    {"control", T_CONTROL, TOP},
     {"core", T_CORE, LIMITS},
     {"drain", T_DRAIN, TOP},
     {"echo", T_ECHO, PORT | LOCATION},

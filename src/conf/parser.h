@@ -33,6 +33,7 @@
 #define CONF_HEADERS_BYTES_MAX 16384
 #define CONF_LOCATION_PATH_MAX 4096
 #define CONF_SOCKET_PATH_MAX   107 /* sun_path of unix(7) less its terminator */
+#define CONF_CONTROL_PATH_MAX  98  /* the same, less what is appended while it is being made */
 #define CONF_ACCOUNT_MAX       32  /* the name of a user or a group */
 #define CONF_PARK_MAX          64  /* deaths; the restart policy remembers no more */
 #define CONF_THREADS_MAX       64
@@ -310,6 +311,8 @@ void conf_block_close(struct conf_parser *p);
 /* global.c */
 void conf_set_faults(struct conf_parser *p, const struct conf_where *where);
 void conf_set_privileges(struct conf_parser *p, int token, const struct conf_where *where);
+void conf_set_control(struct conf_parser *p, const struct conf_value *,
+		      const struct conf_where *where, const struct conf_where *at);
 void conf_set_drain(struct conf_parser *p, const struct conf_value *,
 		    const struct conf_where *where, const struct conf_where *at);
 void conf_log_to(struct conf_parser *p, int token, const struct conf_where *where);

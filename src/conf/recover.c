@@ -94,6 +94,7 @@ static const char *string_meaning(int previous)
 		return "a group's name in quotes";
 	case T_CHROOT:
 		return "a directory in quotes";
+	case T_CONTROL:
 	case T_PATH:
 	case T_LOCATION:
 		return "a path in quotes";

@@ -491,14 +491,15 @@ static void dump_parses_to_itself(void **state)
 	    example,
 	    TLS "port 9 { threads 3 respond 404 \"\\x00\\x7f\\xc3\\xa4\\\\\\\"\\n\" header \"a\" "
 		"\"a\\t\\x80\" }"
-		"log to journal path \"j\" log to syslog path \"s\" facility local7 drain 0",
+		"log to journal path \"j\" log to syslog path \"s\" facility local7 drain 0 "
+		"control \"s\\\"\"",
 	    TLS "port 65535 { listen on * respond 599 \"\" limits { body 1024G idle 10ms } "
 		"location \"/\\\"\\\\\" { echo } } access log off",
-	    TLS
-	    "privileges strict user \"u\\\"\" group \"0\" key user \"k\" chroot \"e\" keyholders 9 "
-	    "limits { memory 65M core 5 signatures 7 } port 1 { echo } "
-	    "port 2 { echo user \"v\" chroot off workers 12 threads 2 } "
-	    "port 3 { echo workers 7 keyholders 7 } port 4 { echo keyholders auto }",
+	    TLS "control off privileges strict user \"u\\\"\" group \"0\" key user \"k\" chroot "
+		"\"e\" keyholders 9 "
+		"limits { memory 65M core 5 signatures 7 } port 1 { echo } "
+		"port 2 { echo user \"v\" chroot off workers 12 threads 2 } "
+		"port 3 { echo workers 7 keyholders 7 } port 4 { echo keyholders auto }",
 	};
 	for (size_t i = 0; i < CONF_COUNT(texts); i++) {
 		struct conf *conf = parse_with(texts[i], &options, "");
@@ -864,6 +865,42 @@ static void socket_paths_are_bounded(void **state)
 		   "2:37 a socket's path has at most 107 bytes, this one has 108\n");
 }
 
+static void the_control_socket_is_a_path_or_off(void **state)
+{
+	(void)state;
+	struct conf_options options = {.directory = "/etc/b"};
+	struct conf *conf = parse_with(TLS "port 1 { echo }", &options, "");
+	assert_int_equal(conf->control, CONF_CONTROL_DEFAULT);
+	assert_null(conf->control_path);
+	conf_free(conf);
+	conf = parse_with(TLS "control \"run/ctl\" port 1 { echo }", &options, "");
+	assert_int_equal(conf->control, CONF_CONTROL_PATH);
+	assert_string_equal(conf->control_path, "/etc/b/run/ctl");
+	char *text = dump(conf, NULL);
+	assert_non_null(strstr(text, "\ndrain 10s\ncontrol \"/etc/b/run/ctl\"\nport 1 {\n"));
+	free(text);
+	text = dump(conf, &conf->ports[0]); /* not a child's business */
+	assert_null(strstr(text, "control"));
+	free(text);
+	conf_free(conf);
+	conf = parse_with(TLS "control off port 1 { echo }", &options, "");
+	assert_int_equal(conf->control, CONF_CONTROL_OFF);
+	text = dump(conf, NULL);
+	assert_non_null(strstr(text, "\ncontrol off\n"));
+	free(text);
+	conf_free(conf);
+	told_tls("port 1 { echo control off }\ncontrol \"\"\ncontrol on",
+		 "2:15 `control` cannot stand in a port block; it belongs at the top level\n"
+		 "3:9 a control socket's path cannot be empty\n"
+		 "4:9 expected a path in quotes or `off`, found `on`\n");
+	char path[256];
+	(void)snprintf(path, sizeof(path), TLS "port 1 { echo } control \"/%097d\"", 0);
+	conf_free(parse_with(path, &options, ""));
+	(void)snprintf(path, sizeof(path), TLS "port 1 { echo } control \"%092d\"", 0);
+	parse_with(path, &options,
+		   "2:25 a control socket's path has at most 98 bytes, this one has 99 in full\n");
+}
+
 /* --- mistakes: one message each, and the next one is still found ------------------------------ */
 
 static void misspelt_words_are_recognised(void **state)
@@ -907,8 +944,9 @@ static void what_was_expected_is_told(void **state)
 	    "6:6 expected a port number, found the string \"80\"\n"
 	    "7:6 expected a port number, found `{`\n"
 	    "8:5 expected `to`, found `syslog`\n"
-	    "9:1 expected one of `access`, `chroot`, `drain`, `faults`, `group`, `include`, `key`, "
-	    "`keyholders`, `limits`, `log`, `port`, `privileges`, `restart`, `tls`, `user`, "
+	    "9:1 expected one of `access`, `chroot`, `control`, `drain`, `faults`, `group`, "
+	    "`include`, `key`, `keyholders`, `limits`, `log`, `port`, `privileges`, `restart`, "
+	    "`tls`, `user`, "
 	    "`watchdog` or "
 	    "`workers`, found `1`\n"
 	    "10:18 expected a status such as 200, found the string \"x\"\n"
@@ -1121,7 +1159,8 @@ static void messages_are_bounded(void **state)
 	    "x",
 	    "3:1 unknown word "
 	    "`\\001\\033[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...`; expected one of "
-	    "`access`, `chroot`, `drain`, `faults`, `group`, `include`, `key`, `keyholders`, "
+	    "`access`, `chroot`, `control`, `drain`, `faults`, `group`, `include`, `key`, "
+	    "`keyholders`, "
 	    "`limits`, `log`, `port`, `privileges`, `restart`, `tls`, `user`, `watchdog` or "
 	    "`workers`\n");
 }
@@ -1391,6 +1430,7 @@ int main(void)
 	    cmocka_unit_test(faults_are_checked),
 	    cmocka_unit_test(duplicates_are_told),
 	    cmocka_unit_test(socket_paths_are_bounded),
+	    cmocka_unit_test(the_control_socket_is_a_path_or_off),
 	    cmocka_unit_test(misspelt_words_are_recognised),
 	    cmocka_unit_test(what_was_expected_is_told),
 	    cmocka_unit_test(new_values_are_expected),
