@@ -31,6 +31,8 @@ enum ipc_failure {
 	IPC_FAILURES
 };
 
+const char *ipc_failure_name(enum ipc_failure); /* "closed" */
+
 /* What a worker has run out of, when it ends for that. */
 enum ipc_lack { IPC_LACK_NONE, IPC_LACK_MEMORY, IPC_LACK_DESCRIPTORS, IPC_LACKS };
 

@@ -72,6 +72,18 @@ void ipc_counters_add(struct ipc_counters *to, const struct ipc_counters *from)
 		sum[i] += ipc_slot_read(&part[i]);
 }
 
+const char *ipc_failure_name(enum ipc_failure failure)
+{
+	static const char *const names[IPC_FAILURES] = {
+	    [IPC_FAILURE_CLOSED] = "closed",   [IPC_FAILURE_TIMEOUT] = "timeout",
+	    [IPC_FAILURE_VERSION] = "version", [IPC_FAILURE_CHOICE] = "choice",
+	    [IPC_FAILURE_ALERT] = "alert",     [IPC_FAILURE_MALFORMED] = "malformed",
+	    [IPC_FAILURE_KEY] = "key",         [IPC_FAILURE_MEMORY] = "memory",
+	    [IPC_FAILURE_OTHER] = "other",
+	};
+	return names[failure];
+}
+
 void ipc_counters_latency(struct ipc_counters *c, uint64_t us)
 {
 	static const uint32_t bounds[] = IPC_LATENCY_BOUNDS;

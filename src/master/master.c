@@ -223,6 +223,7 @@ int master_main(struct conf *conf, const struct master_options *options)
 		take_over(&m);
 	else
 		begin(&m);
+	control_open(&m);
 
 	while (!master_is_done(&m)) {
 		rolls_next(&m);
@@ -231,6 +232,7 @@ int master_main(struct conf *conf, const struct master_options *options)
 		sinks_watch(&m);
 	}
 
+	control_close(&m);
 	say_goodbye(&m);
 	int status = m.killed > 0 || m.failed ? 1 : 0;
 	if (options->pid_file != NULL)

@@ -293,6 +293,7 @@ void reload_commit(struct master *m)
 		master_settings(m);
 	configuration_release(before);
 	sockets_tell_unclaimed(m);
+	control_open(m);
 	log_write(&m->log, LOG_NOTICE, "reloaded: %zu kept, %zu changed, %zu new, %zu dropped",
 		  n[PLAN_KEEP], n[PLAN_CHANGE], n[PLAN_NEW], n[PLAN_DROP]);
 }

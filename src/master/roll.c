@@ -68,6 +68,8 @@ static void inherit(struct port *p, struct port *old)
 {
 	ipc_counters_add(&p->totals, &old->totals);
 	p->restarts += old->restarts;
+	p->rate = old->rate;
+	p->expiry_told = old->expiry_told;
 	memcpy(p->reports, old->reports, sizeof(p->reports));
 	memset(old->reports, 0, sizeof(old->reports));
 	p->reports_next = old->reports_next;

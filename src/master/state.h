@@ -34,6 +34,7 @@
 #include "master/master.h"
 #include "master/notify.h"
 #include "master/plan.h"
+#include "master/rate.h"
 #include "master/restart.h"
 #include "master/watch.h"
 #include "net/listen.h"
@@ -193,7 +194,10 @@ struct port {
 	struct report *reports[PORT_REPORTS]; /* a ring */
 	unsigned reports_next;
 	struct loop_timer backoff;
-	bool served; /* it has been SERVING once */
+	struct rate rate; /* of its requests, over all generations */
+	int64_t
+	    expiry_told; /* when the log was last warned of its certificate, time(2); 0: never */
+	bool served;     /* it has been SERVING once */
 };
 
 /* What is done whole or not at all; one at a time (roll.c). */
@@ -256,8 +260,9 @@ struct master {
 	uint64_t oom_count;
 	uint64_t oom_unclaimed; /* that no end of a child has been explained by */
 	uint64_t oom_seen_ms;
-	bool settled; /* every port has been SERVING or PARKED once */
-	bool failed;  /* and none of them is served */
+	struct control *control; /* owned; NULL: there is none */
+	bool settled;            /* every port has been SERVING or PARKED once */
+	bool failed;             /* and none of them is served */
 	bool draining;
 	bool hurried;             /* a second signal */
 	unsigned drained, killed; /* workers, while draining */
@@ -408,6 +413,15 @@ void port_totals(const struct port *, struct ipc_counters *, uint64_t *ret_conne
 void master_tell_status(struct master *);
 /* After anything that somebody who watches the server would be told. */
 void master_changed(struct master *);
+
+/* control.c: the socket that the configuration names, if any: makes it, moves it, ends it. Fails
+ * with a line in the log, no more. */
+void control_open(struct master *);
+void control_close(struct master *);
+
+/* rates.c, expiry.c: once a second. */
+void rates_sample(struct master *);
+void expiry_look(struct master *);
 
 /* park.c */
 void port_park(struct port *, const char *reason);

@@ -22,7 +22,8 @@ void port_totals(const struct port *p, struct ipc_counters *sum, uint64_t *ret_c
 	*sum = p->totals;
 	*ret_connections = 0;
 	living_add(p, sum, ret_connections);
-	for (size_t i = 0; i < m->ports_count; i++)
+	/* The first of its number has none before it, and with many ports the look is not free. */
+	for (size_t i = 0; p->generation > 1 && i < m->ports_count; i++)
 		if (m->ports[i]->stage == STAGE_RETIRED &&
 		    port_number(m->ports[i]) == port_number(p))
 			living_add(m->ports[i], sum, ret_connections);
@@ -57,16 +58,10 @@ static void latency_describe(struct text *t, const struct ipc_counters *sum)
 
 static void failures_describe(struct text *t, const struct ipc_counters *sum)
 {
-	static const char *const names[IPC_FAILURES] = {
-	    [IPC_FAILURE_CLOSED] = "closed",   [IPC_FAILURE_TIMEOUT] = "timeout",
-	    [IPC_FAILURE_VERSION] = "version", [IPC_FAILURE_CHOICE] = "choice",
-	    [IPC_FAILURE_ALERT] = "alert",     [IPC_FAILURE_MALFORMED] = "malformed",
-	    [IPC_FAILURE_KEY] = "key",         [IPC_FAILURE_MEMORY] = "memory",
-	    [IPC_FAILURE_OTHER] = "other",
-	};
 	char name[48];
 	for (unsigned i = 0; i < IPC_FAILURES; i++) {
-		(void)snprintf(name, sizeof(name), "handshakes_failed_%s", names[i]);
+		(void)snprintf(name, sizeof(name), "handshakes_failed_%s",
+			       ipc_failure_name((enum ipc_failure)i));
 		if (sum->handshakes_failed[i] > 0)
 			add(t, name, sum->handshakes_failed[i]);
 	}

@@ -51,6 +51,8 @@ void watchdog_expired(struct loop *loop, struct loop_timer *timer)
 	const uint64_t elapsed_ms = loop->now_ms - m->watched_ms;
 	m->watched_ms = loop->now_ms;
 	oom_look(m);
+	rates_sample(m);
+	expiry_look(m);
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
 			struct child *c = &m->ports[i]->children[k];

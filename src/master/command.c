@@ -1,0 +1,156 @@
+/*
+ * Runs in the master: what a client of the control socket asks for is done here, or begun. Must
+ * never wait for what has begun: whoever asked is told when it has come to an end.
+ */
+#include <stdio.h>
+#include <sys/syslog.h>
+
+#include "master/control.h"
+
+/* Each row of the plan, for a reload: also one that came to nothing. */
+static void plan_add(struct json *j, const struct plan *plan)
+{
+	json_open(j, "plan", '[');
+	for (size_t i = 0; plan != NULL && i < plan->count; i++) {
+		json_open(j, NULL, '{');
+		json_uint(j, "port", plan->rows[i].port);
+		json_text(j, "action", plan_action_name(plan->rows[i].action));
+		json_text(j, "why", plan->rows[i].why);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void told(struct asker *asker, const char *error)
+{
+	struct client *c = (struct client *)((char *)asker - offsetof(struct client, asker));
+	struct json j;
+	client_answer(c, &j, error);
+	if (c->verb == CONTROL_RELOAD)
+		plan_add(&j, master_plan(c->control->master));
+	client_answered(c, &j);
+}
+
+void command_abandon(struct client *c)
+{
+	asker_forget(c->control->master, &c->asker);
+	client_tell(c, "the server has ended before that");
+}
+
+/* From here on nothing is read of it, and it is not in anybody's way. */
+static struct asker *wait(struct client *c, enum control_verb verb)
+{
+	struct loop *loop = &c->control->master->loop;
+	c->asker = (struct asker){.told = told};
+	c->verb = verb;
+	c->state = CLIENT_WAITING;
+	loop_timer_cancel(loop, &c->deadline);
+	(void)loop_modify(loop, &c->io, 0); /* needs no memory, epoll_ctl(2) */
+	return &c->asker;
+}
+
+static void say(const struct client *c, const struct control_request *request)
+{
+	struct log *log = &c->control->master->log;
+	const char *verb = control_verb_name(request->verb);
+	char level[32];
+	if (request->verb == CONTROL_LOG)
+		(void)snprintf(level, sizeof(level), " level %s",
+			       control_level_name(request->level));
+	if (request->port != 0)
+		log_write_for(log, request->port, 0, LOG_NOTICE,
+			      "control: %s, asked for by user %u", verb, (unsigned)c->uid);
+	else
+		log_write(log, LOG_NOTICE, "control: %s%s%s, asked for by user %u", verb,
+			  request->dry_run ? " (dry run)" : "",
+			  request->verb == CONTROL_LOG ? level : "", (unsigned)c->uid);
+}
+
+static void status_tell(struct client *c, const struct port *p)
+{
+	struct json j;
+	client_answer(c, &j, NULL);
+	status_add(&j, c->control, p);
+	client_answered(c, &j);
+}
+
+static void crashes_tell(struct client *c, const struct port *p)
+{
+	struct json j;
+	client_answer(c, &j, NULL);
+	crashes_add(&j, c->control->master, p);
+	client_answered(c, &j);
+}
+
+static void level_set(struct client *c, int level)
+{
+	struct json j;
+	master_log_level(c->control->master, level);
+	client_answer(c, &j, NULL);
+	json_text(&j, "log_level", control_level_name(level));
+	client_answered(c, &j);
+}
+
+/* The answer goes first, so that it is out whatever the drain takes with it. */
+static void drain(struct client *c)
+{
+	struct master *m = c->control->master;
+	c->holds = true;
+	client_tell(c, NULL);
+	master_drain(m, "control");
+}
+
+static bool changes_something(enum control_verb verb)
+{
+	return verb != CONTROL_STATUS && verb != CONTROL_CRASHES;
+}
+
+void command_run(struct client *c, const struct control_request *request)
+{
+	struct master *m = c->control->master;
+	struct port *p = request->port != 0 ? port_find(m, request->port) : NULL;
+	char sentence[64];
+	if (request->port != 0 && p == NULL) {
+		(void)snprintf(sentence, sizeof(sentence), "there is no port %u", request->port);
+		client_tell(c, sentence);
+		return;
+	}
+	if (changes_something(request->verb)) {
+		if (m->draining && request->verb != CONTROL_DRAIN && request->verb != CONTROL_LOG) {
+			client_tell(c, "the server is stopping");
+			return;
+		}
+		say(c, request);
+	}
+	switch (request->verb) {
+	case CONTROL_STATUS:
+		status_tell(c, p);
+		break;
+	case CONTROL_CRASHES:
+		crashes_tell(c, p);
+		break;
+	case CONTROL_RELOAD:
+		master_reload(m, request->dry_run, wait(c, request->verb));
+		break;
+	case CONTROL_STOP:
+		port_stop(p, wait(c, request->verb));
+		break;
+	case CONTROL_START:
+		port_start(p, wait(c, request->verb));
+		break;
+	case CONTROL_RESTART:
+		port_restart(p, wait(c, request->verb));
+		break;
+	case CONTROL_DRAIN:
+		drain(c);
+		break;
+	case CONTROL_UPGRADE:
+		master_upgrade(m, wait(c, request->verb));
+		break;
+	case CONTROL_LOG:
+		level_set(c, request->level);
+		break;
+	case CONTROL_VERBS:
+		break;
+	}
+}

@@ -1,0 +1,92 @@
+/*
+ * The control socket: who is on it, and what the files of it share. Included by control*.c and
+ * command.c alone; everybody else has the three calls in state.h.
+ *
+ * A client:
+ *
+ *   READING ──a line──> command.c ──> WRITING ──all of it──> READING …
+ *      │                    │ takes its time     ^
+ *      │                    └──> WAITING ──told──┘         WRITING ──of "drain"──> HOLDING
+ *      └── end, error, silence ──> (closed)
+ *
+ * Bounds: CONTROL_CLIENTS_MAX clients, CONTROL_ANSWER_MAX bytes of an answer and
+ * CONTROL_ANSWERS_MAX of all of them, CONTROL_REQUESTS_TURN requests in one turn of the loop, and a
+ * time for everything that a client has to do. One that is too slow, or in the way of a new one, is
+ * closed; one that waits for the master is not.
+ */
+#ifndef MASTER_CONTROL_H
+#define MASTER_CONTROL_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "control/request.h"
+#include "master/state.h"
+
+#define CONTROL_CLIENTS_MAX   32
+#define CONTROL_ANSWER_MAX    ((size_t)16 << 20)
+#define CONTROL_ANSWERS_MAX   ((size_t)32 << 20)
+#define CONTROL_REQUESTS_TURN 4
+#define CONTROL_REQUEST_MS    10000 /* for a request, from its first byte, and for an answer */
+#define CONTROL_IDLE_MS       60000 /* between them */
+
+enum client_state {
+	CLIENT_READING,
+	CLIENT_WAITING, /* for the master to tell it */
+	CLIENT_WRITING,
+	CLIENT_HOLDING /* it is told of the server's end by the connection's */
+};
+
+struct client {
+	struct loop_io io; /* first; fd -1: a free place */
+	struct loop_timer deadline;
+	struct asker asker;
+	struct control *control;
+	enum client_state state;
+	uid_t uid;
+	bool is_last;           /* the answer under way; then the connection ends */
+	bool holds;             /* ... then it is held */
+	enum control_verb verb; /* that it waits for */
+	uint64_t heard_ms;      /* the last sign of life */
+	size_t line_len;
+	char line[CONTROL_REQUEST_MAX];
+	struct buf out;
+};
+
+struct control {
+	struct master *master;
+	struct loop_io listener; /* fd -1: there is no socket */
+	struct loop_timer pause; /* between two attempts to accept when descriptors lack */
+	char *path;              /* owned; NULL: none */
+	dev_t device;            /* of the socket's file, so that only this one is removed */
+	ino_t inode;
+	uint64_t id;            /* of this execution of the program, by chance */
+	uint64_t turn_ns;       /* of this turn of the loop ... */
+	unsigned turn_requests; /* ... so many were served */
+	uint64_t refused_ms;    /* when somebody was last refused aloud; 0: never */
+	struct client clients[CONTROL_CLIENTS_MAX];
+};
+
+/* control_client.c */
+int client_begin(struct control *, int fd, uid_t); /* takes fd: 0 or -errno, and it is closed */
+void client_end(struct client *);
+/* An answer is built between these two; fields of the whole object go in between. Then it is on its
+ * way, and the client may be gone. error NULL: ok. */
+void client_answer(struct client *, struct json *, const char *error);
+void client_answered(struct client *, struct json *);
+/* An answer without fields. */
+void client_tell(struct client *, const char *error);
+
+/* command.c: carries one request out; it answers, or makes the client wait. */
+void command_run(struct client *, const struct control_request *);
+/* The server ends: who waits is told so. */
+void command_abandon(struct client *);
+
+/* status_json.c, crashes_json.c: the fields of an answer. port NULL: all of them. */
+void status_add(struct json *, const struct control *, const struct port *);
+void crashes_add(struct json *, const struct master *, const struct port *);
+/* RFC 3339, in UTC; null for 0. */
+void json_time(struct json *, const char *name, int64_t when);
+
+#endif

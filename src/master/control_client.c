@@ -1,0 +1,249 @@
+/*
+ * Runs in the master: the bytes of one client of the control socket, in both directions. Must never
+ * wait for it, hold more of it than one line, or serve it twice in one turn.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "master/control.h"
+
+static struct loop *loop_of(const struct client *c)
+{
+	return &c->control->master->loop;
+}
+
+void client_end(struct client *c)
+{
+	if (c->state == CLIENT_WAITING)
+		asker_forget(c->control->master, &c->asker);
+	loop_timer_cancel(loop_of(c), &c->deadline);
+	loop_close(loop_of(c), &c->io);
+	buf_release(&c->out);
+	c->state = CLIENT_READING;
+}
+
+static void interest(struct client *c, uint32_t events)
+{
+	if (loop_modify(loop_of(c), &c->io, events) < 0)
+		client_end(c);
+}
+
+/* --- out -------------------------------------------------------------------------------------- */
+
+static void read_on(struct client *c)
+{
+	c->heard_ms = loop_of(c)->now_ms;
+	c->line_len = 0;
+	buf_release(&c->out);
+	if (c->is_last) {
+		client_end(c);
+		return;
+	}
+	c->state = c->holds ? CLIENT_HOLDING : CLIENT_READING;
+	if (c->holds)
+		loop_timer_cancel(loop_of(c), &c->deadline);
+	else
+		loop_timer_set(loop_of(c), &c->deadline, loop_of(c)->now_ms + CONTROL_IDLE_MS);
+	interest(c, c->holds ? 0 : EPOLLIN);
+}
+
+/* What the socket takes at once. */
+static void flush(struct client *c)
+{
+	ssize_t n =
+	    send(c->io.fd, buf_head(&c->out), buf_len(&c->out), MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+		client_end(c);
+		return;
+	}
+	if (n > 0)
+		buf_consume(&c->out, (size_t)n);
+	if (buf_len(&c->out) == 0)
+		read_on(c);
+	else
+		interest(c, EPOLLOUT);
+}
+
+/* What all others hold is not there for this one. */
+static size_t answer_max(const struct client *c)
+{
+	size_t held = 0;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		held += c->control->clients[i].out.allocated;
+	size_t left = held < CONTROL_ANSWERS_MAX ? CONTROL_ANSWERS_MAX - held : 0;
+	return left < CONTROL_ANSWER_MAX ? left : CONTROL_ANSWER_MAX;
+}
+
+void client_answer(struct client *c, struct json *j, const char *error)
+{
+	buf_release(&c->out);
+	c->out = (struct buf)BUF_INIT(answer_max(c));
+	*j = (struct json){.out = &c->out};
+	json_open(j, NULL, '{');
+	json_uint(j, "bulkhead", 1);
+	json_bool(j, "ok", error == NULL);
+	if (error != NULL)
+		json_text(j, "error", error);
+}
+
+void client_answered(struct client *c, struct json *j)
+{
+	static const char too_much[] =
+	    "{\"bulkhead\":1,\"ok\":false,\"error\":\"there is no memory for such an answer\"}\n";
+	json_close(j, '}');
+	json_add(j, "\n");
+	if (j->failed) {
+		buf_release(&c->out);
+		c->out = (struct buf)BUF_INIT(sizeof(too_much));
+		if (buf_append(&c->out, too_much, sizeof(too_much) - 1) < 0) {
+			client_end(c);
+			return;
+		}
+	}
+	c->state = CLIENT_WRITING;
+	loop_timer_set(loop_of(c), &c->deadline, loop_of(c)->now_ms + CONTROL_REQUEST_MS);
+	flush(c);
+}
+
+void client_tell(struct client *c, const char *error)
+{
+	struct json j;
+	client_answer(c, &j, error);
+	client_answered(c, &j);
+}
+
+/* --- in --------------------------------------------------------------------------------------- */
+
+static void refuse(struct client *c, const char *why)
+{
+	c->is_last = true;
+	client_tell(c, why);
+}
+
+static void line_judge(struct client *c)
+{
+	struct control_request request;
+	struct err err;
+	if (control_parse(c->line, c->line_len - 1, &request, &err) < 0)
+		refuse(c, err.text);
+	else
+		command_run(c, &request);
+}
+
+/* So that a crowd of them does not hold the master up: the rest is still there in the next turn. */
+static bool turn_is_full(struct control *c)
+{
+	if (c->turn_ns != c->master->loop.now_ns) {
+		c->turn_ns = c->master->loop.now_ns;
+		c->turn_requests = 0;
+	}
+	return c->turn_requests++ >= CONTROL_REQUESTS_TURN;
+}
+
+/* Up to the end of the line and no further: what is behind it stays in the socket, and makes it
+ * ready again, until this request is answered. */
+static void take(struct client *c)
+{
+	char *to = c->line + c->line_len;
+	ssize_t n = recv(c->io.fd, to, sizeof(c->line) - c->line_len, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_end(c);
+		return;
+	}
+	const char *end = memchr(to, '\n', (size_t)n);
+	if (end != NULL)
+		n = end - to + 1;
+	if (recv(c->io.fd, to, (size_t)n, MSG_DONTWAIT) != n) {
+		client_end(c);
+		return;
+	}
+	c->heard_ms = loop_of(c)->now_ms;
+	if (c->line_len == 0)
+		loop_timer_set(loop_of(c), &c->deadline, c->heard_ms + CONTROL_REQUEST_MS);
+	c->line_len += (size_t)n;
+	if (end != NULL)
+		line_judge(c);
+	else if (c->line_len == sizeof(c->line))
+		refuse(c, "a request has at most 512 bytes");
+}
+
+static void client_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct client *c = (struct client *)io;
+	(void)loop;
+	switch (c->state) {
+	case CLIENT_READING:
+		if (!turn_is_full(c->control))
+			take(c);
+		break;
+	case CLIENT_WRITING:
+		if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+			client_end(c);
+		else
+			flush(c);
+		break;
+	case CLIENT_WAITING:
+	case CLIENT_HOLDING: /* nothing is of interest but that it is gone */
+		if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+			client_end(c);
+		break;
+	}
+}
+
+/* --- who stays -------------------------------------------------------------------------------- */
+
+static void deadline_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct client *c = (struct client *)((char *)timer - offsetof(struct client, deadline));
+	(void)loop;
+	if (c->state == CLIENT_READING && c->line_len > 0)
+		refuse(c, "the request was not complete in time");
+	else
+		client_end(c);
+}
+
+/* A free one, or that of whoever has been silent the longest; never of one that waits. */
+static struct client *place_find(struct control *control)
+{
+	struct client *found = NULL;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct client *c = &control->clients[i];
+		if (c->io.fd < 0)
+			return c;
+		if (c->state != CLIENT_WAITING && c->state != CLIENT_HOLDING &&
+		    (found == NULL || c->heard_ms < found->heard_ms))
+			found = c;
+	}
+	if (found != NULL)
+		client_end(found);
+	return found;
+}
+
+int client_begin(struct control *control, int fd, uid_t uid)
+{
+	struct client *c = place_find(control);
+	if (c == NULL) {
+		fd_close(&fd);
+		return -EBUSY;
+	}
+	const struct loop_timer timer = c->deadline;
+	*c = (struct client){.io = {.fd = fd, .ready = client_ready},
+			     .deadline = timer,
+			     .control = control,
+			     .state = CLIENT_READING,
+			     .uid = uid,
+			     .heard_ms = loop_of(c)->now_ms};
+	c->deadline.expired = deadline_expired;
+	int error = loop_add(loop_of(c), &c->io, EPOLLIN);
+	if (error < 0) {
+		client_end(c);
+		return error;
+	}
+	loop_timer_set(loop_of(c), &c->deadline, c->heard_ms + CONTROL_IDLE_MS);
+	return 0;
+}

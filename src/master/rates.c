@@ -1,0 +1,15 @@
+/* Runs in the master, once a second: the hand of rate.c. */
+#include "master/state.h"
+
+void rates_sample(struct master *m)
+{
+	struct ipc_counters sum;
+	uint64_t connections;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		struct port *p = m->ports[i];
+		if (p->stage != STAGE_CURRENT)
+			continue;
+		port_totals(p, &sum, &connections);
+		rate_look(&p->rate, sum.requests, m->loop.now_ms);
+	}
+}
