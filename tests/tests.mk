@@ -10,6 +10,12 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libbulkhead.a
 # They make threads, to see them confined, or crash.
 $(BUILD)/unit/test_sandbox $(BUILD)/unit/test_crash: ALLLDFLAGS += -pthread
 
+# The other program's: its objects are in no archive.
+CTL_PARTS := $(filter-out %/main.o,$(CTL_OBJ))
+$(BUILD)/unit/test_ctl: $(CTL_PARTS)
+$(BUILD)/unit/test_ctl: LIBS = $(CTL_PARTS) $(BUILD)/libbulkhead.a $(CTL_LIBS)
+$(BUILD)/unit/test_ctl: CPPFLAGS += $(shell $(PKG) --cflags jansson)
+
 unit-build: $(UNIT_BIN)
 
 unit: $(UNIT_BIN)

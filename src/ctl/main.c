@@ -1,0 +1,47 @@
+/* bulkheadctl: asks a running server and shows the answer. Must never be able to do more than
+ * whoever runs it, nor print a byte of the server's that a terminal could take for a command. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "ctl/ctl.h"
+
+static enum ctl_status run(const struct ctl_arguments *a)
+{
+	switch (a->command) {
+	case CTL_STATUS:
+		return ctl_status(a);
+	case CTL_TOP:
+		return ctl_top(a);
+	case CTL_CRASHES:
+		return ctl_crashes(a);
+	case CTL_RELOAD:
+	case CTL_STOP:
+	case CTL_START:
+	case CTL_RESTART:
+	case CTL_DRAIN:
+	case CTL_UPGRADE:
+	case CTL_LOG:
+		return ctl_order(a);
+	case CTL_COMPLETE:
+		return ctl_complete(a);
+	case CTL_HELP:
+		arguments_usage();
+		return CTL_DONE;
+	case CTL_VERSION:
+		puts("bulkheadctl " BULKHEAD_VERSION);
+		return CTL_DONE;
+	}
+	return CTL_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl_arguments arguments;
+	(void)signal(SIGPIPE, SIG_IGN);
+	enum ctl_status status = arguments_read(&arguments, argc, argv);
+	if (status == CTL_DONE)
+		status = run(&arguments);
+	if (fflush(stdout) != 0 && status == CTL_DONE)
+		status = CTL_FAILED;
+	return status;
+}

@@ -1,0 +1,179 @@
+/*
+ * bulkheadctl reload, stop, start, restart, drain, upgrade, log: something is to be done, and the
+ * exit status says whether it was. How long that takes is for the server to know.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "ctl/connection.h"
+#include "ctl/words.h"
+
+#define UPGRADE_MS 30000 /* for the new program to answer */
+#define RETRY_MS   100
+
+static void request_make(const struct ctl_arguments *a, char *out, size_t size)
+{
+	switch (a->command) {
+	case CTL_RELOAD:
+		(void)snprintf(out, size, "reload%s", a->dry_run ? " dry-run" : "");
+		break;
+	case CTL_STOP:
+		(void)snprintf(out, size, "stop %u", a->port);
+		break;
+	case CTL_START:
+		(void)snprintf(out, size, "start %u", a->port);
+		break;
+	case CTL_RESTART:
+		(void)snprintf(out, size, "restart %u", a->port);
+		break;
+	case CTL_LOG:
+		(void)snprintf(out, size, "log %s", a->level);
+		break;
+	case CTL_UPGRADE:
+		(void)snprintf(out, size, "upgrade");
+		break;
+	case CTL_DRAIN:
+	default:
+		(void)snprintf(out, size, "drain");
+		break;
+	}
+}
+
+static void plan_print(const json_t *plan)
+{
+	for (size_t i = 0; i < json_array_size(plan); i++) {
+		const json_t *row = json_array_get(plan, i);
+		const char *why = answer_text(row, "why");
+		char line[1024];
+		struct text t;
+		text_init(&t, line, sizeof(line));
+		text_addf(&t, "%lld ", (long long)answer_int(row, "port"));
+		words_safe(&t, answer_text(row, "action"));
+		text_add_str(&t, why[0] != '\0' ? ": " : "");
+		words_safe(&t, why);
+		puts(line);
+	}
+}
+
+/* The connection's end is the server's. What comes before it is of no interest. */
+static enum ctl_status end_await(struct connection *c)
+{
+	struct err err;
+	json_t *more = NULL;
+	while (connection_receive(c, &more, &err) == CTL_DONE)
+		json_decref(more);
+	return CTL_DONE;
+}
+
+/* --- upgrade ---------------------------------------------------------------------------------- */
+
+/* Which execution of which program it is. */
+struct execution {
+	int64_t pid;
+	char id[64];
+	char version[64];
+	bool upgrading; /* its ports are following */
+	char failed[512];
+};
+
+static enum ctl_status execution_ask(struct connection *c, struct execution *ret, struct err *err)
+{
+	json_t *status;
+	enum ctl_status result = connection_ask(c, "status", CONNECTION_PATIENCE_MS, &status, err);
+	if (result == CTL_DONE) {
+		struct text t;
+		ret->pid = answer_int(status, "pid");
+		text_init(&t, ret->id, sizeof(ret->id));
+		words_safe(&t, answer_text(status, "execution"));
+		text_init(&t, ret->version, sizeof(ret->version));
+		words_safe(&t, answer_text(status, "version"));
+		ret->upgrading = json_is_true(json_object_get(status, "upgrading"));
+		text_init(&t, ret->failed, sizeof(ret->failed));
+		words_safe(&t, answer_text(status, "upgrade_failed"));
+	}
+	json_decref(status);
+	return result;
+}
+
+static enum ctl_status execution_find(const struct ctl_arguments *a, struct execution *ret,
+				      struct err *err)
+{
+	struct connection c;
+	enum ctl_status result = connection_open(&c, a->socket, err);
+	if (result != CTL_DONE)
+		return result;
+	result = execution_ask(&c, ret, err);
+	connection_close(&c);
+	return result;
+}
+
+/* The server has ended the connection without an answer, which is what executing another program
+ * does. That one makes the socket anew, and its ports follow one after another, in their time. */
+static enum ctl_status successor_await(const struct ctl_arguments *a,
+				       const struct execution *before, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
+	uint64_t until_ms = clock_ms() + UPGRADE_MS;
+	struct execution now = {.pid = 0};
+	for (;;) {
+		enum ctl_status result = execution_find(a, &now, err);
+		if (result == CTL_DONE)
+			until_ms = clock_ms() + UPGRADE_MS;
+		if (result == CTL_DONE && (now.pid != before->pid || !now.upgrading))
+			break;
+		if (result != CTL_DONE && (result != CTL_NO_SERVER || clock_ms() >= until_ms))
+			return result;
+		(void)nanosleep(&pause, NULL);
+	}
+	if (now.pid != before->pid || strcmp(now.id, before->id) == 0) {
+		err_set(err, "the server has ended the connection, and was not upgraded");
+		return CTL_FAILED;
+	}
+	if (now.failed[0] != '\0') {
+		err_set(err, "upgraded from %s to %s, but %s", before->version, now.version,
+			now.failed);
+		return CTL_FAILED;
+	}
+	printf("upgraded from %s to %s\n", before->version, now.version);
+	return CTL_DONE;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
+static enum ctl_status ask(const struct ctl_arguments *a, struct connection *c, struct err *err)
+{
+	char request[64];
+	struct execution before;
+	json_t *answer = NULL;
+	enum ctl_status result = CTL_DONE;
+	if (a->command == CTL_UPGRADE)
+		result = execution_ask(c, &before, err);
+	if (result != CTL_DONE)
+		return result;
+	request_make(a, request, sizeof(request));
+	result = connection_ask(c, request, CONNECTION_FOREVER, &answer, err);
+	if (a->command == CTL_RELOAD)
+		plan_print(json_object_get(answer, "plan"));
+	if (a->command == CTL_DRAIN && result == CTL_DONE)
+		result = end_await(c);
+	if (a->command == CTL_UPGRADE && result == CTL_NO_SERVER)
+		result = successor_await(a, &before, err);
+	json_decref(answer);
+	return result;
+}
+
+enum ctl_status ctl_order(const struct ctl_arguments *a)
+{
+	struct connection c;
+	struct err err;
+	enum ctl_status result = connection_open(&c, a->socket, &err);
+	if (result == CTL_DONE) {
+		result = ask(a, &c, &err);
+		connection_close(&c);
+	}
+	return result == CTL_DONE ? CTL_DONE : ctl_say(result, err.text);
+}

@@ -1,0 +1,22 @@
+/*
+ * What the kernel says about a process: proc(5), stat and smaps_rollup.
+ */
+#ifndef CTL_PROCESS_H
+#define CTL_PROCESS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct process {
+	int64_t cpu_ms;    /* user and system; -1: unknown */
+	int64_t pss_bytes; /* proportional set size; -1: unknown, for whoever may not look */
+};
+
+void process_look(struct process *, pid_t);
+
+/* utime and stime out of a line of /proc/PID/stat, in clock ticks; -1 for what is no such line. */
+int64_t process_ticks(const char *stat);
+/* The bytes of "Pss:" out of /proc/PID/smaps_rollup; -1. */
+int64_t process_pss(const char *rollup);
+
+#endif

@@ -1,0 +1,316 @@
+/* bulkheadctl: ports as rows. Must never believe that a member is there, or what it should be. */
+#include "ctl/rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/connection.h"
+#include "ctl/process.h"
+#include "ctl/words.h"
+
+static uint64_t natural(const json_t *object, const char *name)
+{
+	const int64_t value = answer_int(object, name);
+	return value > 0 ? (uint64_t)value : 0;
+}
+
+static void workers_read(struct row *r, const json_t *port)
+{
+	const json_t *workers = json_object_get(port, "workers");
+	for (size_t i = 0; i < json_array_size(workers); i++) {
+		const json_t *worker = json_array_get(workers, i);
+		const uint64_t uptime_ms = natural(worker, "uptime_ms");
+		r->serving += strcmp(answer_text(worker, "state"), "serving") == 0;
+		if (uptime_ms > r->uptime_ms)
+			r->uptime_ms = uptime_ms;
+	}
+	r->wanted = (unsigned)natural(port, "workers_wanted");
+}
+
+static void row_read(struct row *r, const json_t *port)
+{
+	const json_t *latency = json_object_get(port, "latency");
+	const json_t *certificate = json_object_get(port, "certificate");
+	const double rate = answer_number(port, "requests_per_second") * 10 + 0.5;
+	struct text state;
+	*r = (struct row){.port = (uint16_t)natural(port, "port"),
+			  .restarts = natural(port, "restarts"),
+			  .connections = natural(port, "connections"),
+			  .rate_tenths = rate > 0 && rate < 1e15 ? (uint64_t)rate : 0,
+			  .p50_us = natural(latency, "p50_us"),
+			  .p99_us = natural(latency, "p99_us"),
+			  .pss_bytes = -1,
+			  .cpu_ms = -1,
+			  .cpu_tenths = -1,
+			  .has_certificate = json_is_object(certificate),
+			  .ends_soon = json_is_true(json_object_get(certificate, "ends_soon")),
+			  .days_left = answer_int(certificate, "days_left"),
+			  .json = port};
+	text_init(&state, r->state, 9); /* the longest there is */
+	words_safe(&state, answer_text(port, "state"));
+	workers_read(r, port);
+}
+
+struct row *rows_read(const json_t *status, size_t *ret_count)
+{
+	const json_t *ports = json_object_get(status, "ports");
+	const size_t count = json_array_size(ports);
+	*ret_count = 0;
+	struct row *rows = count > 0 ? calloc(count, sizeof(*rows)) : NULL;
+	if (rows == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		row_read(&rows[i], json_array_get(ports, i));
+	*ret_count = count;
+	rows_sort(rows, count, ROW_PORT, false);
+	return rows;
+}
+
+/* --- /proc ------------------------------------------------------------------------------------ */
+
+static void process_add(struct row *r, pid_t pid, uint64_t uptime_ms)
+{
+	struct process p;
+	process_look(&p, pid);
+	if (p.pss_bytes >= 0)
+		r->pss_bytes = (r->pss_bytes > 0 ? r->pss_bytes : 0) + p.pss_bytes;
+	if (p.cpu_ms < 0)
+		return;
+	r->cpu_ms = (r->cpu_ms > 0 ? r->cpu_ms : 0) + p.cpu_ms;
+	if (uptime_ms > 0)
+		r->cpu_tenths =
+		    (r->cpu_tenths > 0 ? r->cpu_tenths : 0) + p.cpu_ms * 1000 / (int64_t)uptime_ms;
+}
+
+static void processes_add(struct row *r, const json_t *processes)
+{
+	for (size_t i = 0; i < json_array_size(processes); i++) {
+		const json_t *process = json_array_get(processes, i);
+		process_add(r, (pid_t)answer_int(process, "pid"), natural(process, "uptime_ms"));
+	}
+}
+
+void rows_look(struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		processes_add(&rows[i], json_object_get(rows[i].json, "workers"));
+		processes_add(&rows[i], json_object_get(rows[i].json, "keyholders"));
+	}
+}
+
+/* --- order ------------------------------------------------------------------------------------ */
+
+static int compare(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int64_t days(const struct row *r)
+{
+	return r->has_certificate ? r->days_left : INT64_MAX;
+}
+
+struct order {
+	enum row_key key;
+	bool reversed;
+};
+
+static int compare_rows(const void *left, const void *right, void *arg)
+{
+	const struct row *a = left, *b = right;
+	const struct order *by = arg;
+	int order = 0;
+	switch (by->key) {
+	case ROW_PORT:
+	case ROW_KEYS:
+		order = compare(a->port, b->port);
+		break;
+	case ROW_STATE:
+		order = strcmp(a->state, b->state);
+		break;
+	case ROW_CONNECTIONS:
+		order = compare((int64_t)b->connections, (int64_t)a->connections);
+		break;
+	case ROW_RATE:
+		order = compare((int64_t)b->rate_tenths, (int64_t)a->rate_tenths);
+		break;
+	case ROW_P99:
+		order = compare((int64_t)b->p99_us, (int64_t)a->p99_us);
+		break;
+	case ROW_MEMORY:
+		order = compare(b->pss_bytes, a->pss_bytes);
+		break;
+	case ROW_CPU:
+		order = compare(b->cpu_tenths, a->cpu_tenths);
+		break;
+	case ROW_CERTIFICATE:
+		order = compare(days(a), days(b));
+		break;
+	}
+	if (by->reversed)
+		order = -order;
+	return order != 0 ? order : compare(a->port, b->port);
+}
+
+void rows_sort(struct row *rows, size_t count, enum row_key key, bool reversed)
+{
+	struct order by = {key, reversed};
+	if (count > 1)
+		qsort_r(rows, count, sizeof(*rows), compare_rows, &by);
+}
+
+/* --- in columns ------------------------------------------------------------------------------- */
+
+enum column {
+	PORT,
+	STATE,
+	WORKERS,
+	UPTIME,
+	RESTARTS,
+	CONNECTIONS,
+	RATE,
+	P50,
+	P99,
+	PSS,
+	CPU,
+	CERTIFICATE,
+	COLUMNS
+};
+
+static const char *const titles[COLUMNS] = {
+    [PORT] = ">PORT",    [STATE] = "STATE",       [WORKERS] = ">WRK", [UPTIME] = ">UPTIME",
+    [RESTARTS] = ">RST", [CONNECTIONS] = ">CONN", [RATE] = ">REQ/S",  [P50] = ">P50",
+    [P99] = ">P99",      [PSS] = ">PSS",          [CPU] = ">CPU%",    [CERTIFICATE] = ">CERT",
+};
+
+/* With the blanks between them 79, so that all but absurd figures fit in 80 columns. */
+static const size_t widths[COLUMNS] = {
+    [PORT] = 5, [STATE] = 8, [WORKERS] = 5, [UPTIME] = 6, [RESTARTS] = 4, [CONNECTIONS] = 5,
+    [RATE] = 6, [P50] = 6,   [P99] = 6,     [PSS] = 6,    [CPU] = 5,      [CERTIFICATE] = 6,
+};
+
+/* "89d"; "9d!" where somebody should do something about it. */
+static void certificate_describe(struct text *t, const struct row *r)
+{
+	if (!r->has_certificate)
+		text_add_str(t, "-");
+	else if (r->days_left < 0)
+		text_add_str(t, "ended!");
+	else
+		text_addf(t, "%lld%s", r->days_left < 9999 ? (long long)r->days_left : 9999,
+			  r->ends_soon ? "d!" : "d");
+}
+
+static void cell_fill(const struct row *r, enum column column, struct text *t)
+{
+	switch (column) {
+	case PORT:
+		text_add_uint(t, r->port);
+		break;
+	case STATE:
+		text_add_str(t, r->state);
+		break;
+	case WORKERS:
+		text_addf(t, "%u/%u", r->serving, r->wanted);
+		break;
+	case UPTIME:
+		if (r->uptime_ms > 0)
+			words_short_duration(t, r->uptime_ms);
+		else
+			text_add_str(t, "-");
+		break;
+	case RESTARTS:
+		words_short_count(t, r->restarts);
+		break;
+	case CONNECTIONS:
+		words_short_count(t, r->connections);
+		break;
+	case RATE:
+		words_short_tenths(t, r->rate_tenths);
+		break;
+	case P50:
+		words_short_latency(t, r->p50_us);
+		break;
+	case P99:
+		words_short_latency(t, r->p99_us);
+		break;
+	case PSS:
+		if (r->pss_bytes < 0)
+			text_add_str(t, "-");
+		else
+			words_short_bytes(t, (uint64_t)r->pss_bytes);
+		break;
+	case CPU:
+		if (r->cpu_tenths < 0)
+			text_add_str(t, "-");
+		else
+			words_short_tenths(t, (uint64_t)r->cpu_tenths);
+		break;
+	case CERTIFICATE:
+		certificate_describe(t, r);
+		break;
+	case COLUMNS:
+		break;
+	}
+}
+
+int rows_table(struct table *table, const struct row *rows, size_t count)
+{
+	table_init(table, titles, COLUMNS);
+	for (size_t i = 0; i < count; i++) {
+		char(*cells)[TABLE_CELL] = table_row(table);
+		if (cells == NULL) {
+			table_release(table);
+			return -1;
+		}
+		for (unsigned c = 0; c < COLUMNS; c++) {
+			struct text t;
+			text_init(&t, cells[c], TABLE_CELL);
+			cell_fill(&rows[i], (enum column)c, &t);
+		}
+	}
+	table_measure(table);
+	/* So that columns do not move about while figures change. */
+	for (unsigned c = 0; c < COLUMNS; c++)
+		if (table->widths[c] < widths[c])
+			table->widths[c] = widths[c];
+	return 0;
+}
+
+/* --- above it --------------------------------------------------------------------------------- */
+
+void rows_summary(struct text *t, const json_t *status)
+{
+	static const char *const others[] = {"starting", "backoff", "parked", "draining",
+					     "stopped"};
+	const uint64_t serving = natural(status, "ports_serving");
+	uint64_t all = serving;
+	char name[32];
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		(void)snprintf(name, sizeof(name), "ports_%s", others[i]);
+		all += natural(status, name);
+	}
+	text_addf(t, "%llu of %llu port%s serving", (unsigned long long)serving,
+		  (unsigned long long)all, all == 1 ? "" : "s");
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		(void)snprintf(name, sizeof(name), "ports_%s", others[i]);
+		const uint64_t count = natural(status, name);
+		if (count > 0)
+			text_addf(t, ", %llu %s", (unsigned long long)count, others[i]);
+	}
+	if (json_is_true(json_object_get(status, "stopping")))
+		text_add_str(t, "; the server is stopping");
+}
+
+void rows_headline(struct text *t, const json_t *status)
+{
+	text_add_str(t, "bulkhead ");
+	words_safe(t, answer_text(status, "version"));
+	text_addf(t, ", pid %lld, up ", (long long)answer_int(status, "pid"));
+	words_short_duration(t, natural(status, "uptime_ms"));
+	text_add_str(t, ", log level ");
+	words_safe(t, answer_text(status, "log_level"));
+	const char *file = answer_text(status, "configuration");
+	text_add_str(t, ", ");
+	words_safe(t, file[0] != '\0' ? file : "built-in configuration");
+}

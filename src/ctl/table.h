@@ -1,0 +1,36 @@
+/*
+ * A table of short texts in columns that are as wide as need be, one blank between them. Pure.
+ *
+ * Titles are the caller's and static; one that begins with '>' (which is not shown) makes its
+ * column stand to the right. Cells are copied, and cut at TABLE_CELL - 1 bytes.
+ */
+#ifndef CTL_TABLE_H
+#define CTL_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/text.h"
+
+#define TABLE_COLUMNS 16
+#define TABLE_CELL    24
+
+struct table {
+	const char *const *titles;
+	size_t columns;
+	size_t widths[TABLE_COLUMNS];
+	char (*cells)[TABLE_CELL]; /* owned: rows * columns */
+	size_t rows;
+};
+
+void table_init(struct table *, const char *const *titles, size_t columns);
+void table_release(struct table *);
+/* A row of empty cells: its first one, NULL without memory. Each is filled before the next row is
+ * added; table_measure() comes after the last. */
+char (*table_row(struct table *))[TABLE_CELL];
+void table_measure(struct table *);
+/* One line without a newline, and without blanks at its end. */
+void table_title_line(const struct table *, struct text *);
+void table_line(const struct table *, size_t row, struct text *);
+
+#endif

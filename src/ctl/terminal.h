@@ -1,0 +1,41 @@
+/*
+ * The terminal of `bulkheadctl top`: raw, on its other screen, with signals as events; and as it
+ * was again at the end (termios(3), signalfd(2), console_codes(4)).
+ */
+#ifndef CTL_TERMINAL_H
+#define CTL_TERMINAL_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <termios.h>
+
+#include "base/err.h"
+
+enum terminal_event {
+	TERMINAL_NOTHING,
+	TERMINAL_KEY, /* with the key */
+	TERMINAL_UP,  /* an arrow */
+	TERMINAL_DOWN,
+	TERMINAL_REDRAW, /* another size, or it is back from a stop */
+	TERMINAL_QUIT    /* an ending signal, or the terminal is gone */
+};
+
+struct terminal {
+	int signal_fd;
+	struct termios before;
+	sigset_t mask_before;
+	unsigned lines, columns;
+};
+
+/* 0, or -1 and a sentence. */
+int terminal_begin(struct terminal *, struct err *);
+void terminal_end(struct terminal *);
+
+/* Once standard input or signal_fd is readable: what it was. */
+enum terminal_event terminal_read(struct terminal *, char *ret_key);
+/* Stops the process as Ctrl-Z does, with the terminal as it was; returns when it goes on. */
+void terminal_suspend(struct terminal *);
+/* Writes all of it, or gives up: 0 or -1. */
+int terminal_write(const char *data, size_t len);
+
+#endif

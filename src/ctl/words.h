@@ -1,0 +1,26 @@
+/*
+ * Figures and foreign text as a person reads them on a terminal. Pure.
+ *
+ * All append to a struct text. What words_short_*() write is at most WORDS_SHORT characters wide,
+ * so that a table keeps its columns.
+ */
+#ifndef CTL_WORDS_H
+#define CTL_WORDS_H
+
+#include <stdint.h>
+
+#include "base/text.h"
+
+#define WORDS_SHORT 6
+
+/* Printable ASCII stays, each other byte becomes \ooo: what the server says is escaped already, and
+ * this is for what should never have come. NULL is nothing. */
+void words_safe(struct text *, const char *);
+
+void words_short_duration(struct text *, uint64_t ms);   /* 850ms, 45s, 12m, 3h12m, 3d04h, 120d */
+void words_short_latency(struct text *, uint64_t us);    /* 850us, 1.2ms, 120ms, 1.2s, 12s */
+void words_short_bytes(struct text *, uint64_t bytes);   /* 512, 640K, 12.3M, 1.2G */
+void words_short_count(struct text *, uint64_t count);   /* 12345, 123k, 12.3M */
+void words_short_tenths(struct text *, uint64_t tenths); /* 0.3, 99.9, 1234, 123k */
+
+#endif

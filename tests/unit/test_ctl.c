@@ -1,0 +1,284 @@
+/* ctl: figures in words, columns, /proc, the rows of a status. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/process.h"
+#include "ctl/rows.h"
+#include "ctl/words.h"
+
+#define MS(days, hours, minutes, seconds) \
+	(((((days)*24ULL + (hours)) * 60 + (minutes)) * 60 + (seconds)) * 1000)
+
+typedef void words_fn(struct text *, uint64_t);
+
+static void assert_words(words_fn *words, uint64_t value, const char *wanted)
+{
+	char line[64];
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	words(&t, value);
+	assert_string_equal(line, wanted);
+}
+
+static void durations_are_short(void **state)
+{
+	(void)state;
+	assert_words(words_short_duration, 0, "0ms");
+	assert_words(words_short_duration, 999, "999ms");
+	assert_words(words_short_duration, 1000, "1s");
+	assert_words(words_short_duration, MS(0, 0, 0, 59), "59s");
+	assert_words(words_short_duration, MS(0, 0, 59, 59), "59m");
+	assert_words(words_short_duration, MS(0, 1, 0, 0), "1h00m");
+	assert_words(words_short_duration, MS(0, 23, 59, 59), "23h59m");
+	assert_words(words_short_duration, MS(1, 0, 0, 0), "1d00h");
+	assert_words(words_short_duration, MS(99, 23, 0, 0), "99d23h");
+	assert_words(words_short_duration, MS(100, 23, 0, 0), "100d");
+	assert_words(words_short_duration, UINT64_MAX, "99999d");
+}
+
+static void latencies_are_short(void **state)
+{
+	(void)state;
+	assert_words(words_short_latency, 0, "0us");
+	assert_words(words_short_latency, 999, "999us");
+	assert_words(words_short_latency, 1000, "1.0ms");
+	assert_words(words_short_latency, 99999, "99.9ms");
+	assert_words(words_short_latency, 100000, "100ms");
+	assert_words(words_short_latency, 999999, "999ms");
+	assert_words(words_short_latency, 1000000, "1.0s");
+	assert_words(words_short_latency, 10000000, "10.0s");
+}
+
+static void sizes_and_counts_are_short(void **state)
+{
+	(void)state;
+	assert_words(words_short_bytes, 0, "0");
+	assert_words(words_short_bytes, 1023, "1023");
+	assert_words(words_short_bytes, 1024, "1.0K");
+	assert_words(words_short_bytes, 1536, "1.5K");
+	assert_words(words_short_bytes, 102399, "99.9K");
+	assert_words(words_short_bytes, 102400, "100K");
+	assert_words(words_short_bytes, 1048575, "1023K");
+	assert_words(words_short_bytes, 1048576, "1.0M");
+	assert_words(words_short_bytes, UINT64_MAX, "15.9E");
+	assert_words(words_short_count, 99999, "99999");
+	assert_words(words_short_count, 100000, "100k");
+	assert_words(words_short_count, 999999, "999k");
+	assert_words(words_short_count, 1234567, "1.2M");
+	assert_words(words_short_count, UINT64_MAX, "18.4E");
+	assert_words(words_short_tenths, 3, "0.3");
+	assert_words(words_short_tenths, 999, "99.9");
+	assert_words(words_short_tenths, 1000, "100");
+	assert_words(words_short_tenths, 123456, "12345");
+}
+
+static void no_figure_is_wider_than_its_column(void **state)
+{
+	words_fn *const all[] = {words_short_duration, words_short_latency, words_short_bytes,
+				 words_short_count, words_short_tenths};
+	(void)state;
+	for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+		for (uint64_t value = 1; value != 0; value <<= 1)
+			for (int off = -1; off <= 1; off++) {
+				char line[64];
+				struct text t;
+				text_init(&t, line, sizeof(line));
+				if (k == 1 && value > UINT64_C(9) * 1000000 * 10000)
+					continue; /* nobody waits for 25 hours */
+				all[k](&t, value + (uint64_t)off);
+				assert_true(t.len <= WORDS_SHORT + (k == 1));
+			}
+}
+
+static void what_a_terminal_could_obey_is_shown(void **state)
+{
+	char line[64];
+	struct text t;
+	(void)state;
+	text_init(&t, line, sizeof(line));
+	words_safe(&t, "a\033[2J\"\\\n\302\233m");
+	assert_string_equal(line, "a\\033[2J\"\\\\012\\302\\233m");
+	words_safe(&t, NULL);
+	assert_string_equal(line, "a\\033[2J\"\\\\012\\302\\233m");
+}
+
+static void columns_are_as_wide_as_need_be(void **state)
+{
+	static const char *const titles[] = {">N", "NAME", ">LAST"};
+	struct table table;
+	char line[128];
+	struct text t;
+	(void)state;
+	table_init(&table, titles, 3);
+	char(*cells)[TABLE_CELL] = table_row(&table);
+	strcpy(cells[0], "1");
+	strcpy(cells[1], "a");
+	cells = table_row(&table);
+	strcpy(cells[0], "1000");
+	strcpy(cells[1], "longer");
+	strcpy(cells[2], "x");
+	table_measure(&table);
+	text_init(&t, line, sizeof(line));
+	table_title_line(&table, &t);
+	assert_string_equal(line, "   N NAME   LAST");
+	text_init(&t, line, sizeof(line));
+	table_line(&table, 0, &t);
+	assert_string_equal(line, "   1 a");
+	text_init(&t, line, sizeof(line));
+	table_line(&table, 1, &t);
+	assert_string_equal(line, "1000 longer    x");
+	table_release(&table);
+}
+
+static void proc_is_read(void **state)
+{
+	struct process p;
+	(void)state;
+	assert_int_equal(process_ticks("42 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14"), 23);
+	assert_int_equal(process_ticks("42 (a S 1 2 3"), -1);
+	assert_int_equal(process_ticks(""), -1);
+	assert_int_equal(
+	    process_pss("5-7 ---p [rollup]\nRss:  9 kB\nPss:      12 kB\nPss_Dirty: 1"), 12288);
+	assert_int_equal(process_pss("Rss: 9 kB\n"), -1);
+	process_look(&p, getpid());
+	assert_true(p.cpu_ms >= 0);
+	process_look(&p, 0);
+	assert_int_equal(p.cpu_ms, -1);
+	assert_int_equal(p.pss_bytes, -1);
+}
+
+/* --- rows ------------------------------------------------------------------------------------- */
+
+static const char status_text[] =
+    "{\"version\":\"1\\u001b\",\"pid\":7,\"uptime_ms\":1000,\"log_level\":\"info\","
+    "\"configuration\":null,\"ports_serving\":2,\"ports_parked\":1,\"ports\":["
+    "{\"port\":65535,\"state\":\"starting\",\"restarts\":4294967295,\"connections\":1000000,"
+    "\"workers_wanted\":64,\"requests_per_second\":123456.7,\"latency\":{\"p50_us\":99999,"
+    "\"p99_us\":10000000},\"certificate\":{\"days_left\":3650,\"ends_soon\":false},"
+    "\"workers\":[{\"pid\":0,\"state\":\"serving\",\"uptime_ms\":8639999000}]},"
+    "{\"port\":8000,\"state\":\"serving\",\"connections\":5,\"certificate\":{\"days_left\":9,"
+    "\"ends_soon\":true},\"workers\":7,\"latency\":[]},"
+    "{\"port\":8001,\"state\":17,\"certificate\":{\"days_left\":-1,\"ends_soon\":true}}]}";
+
+static void a_status_fits_80_columns(void **state)
+{
+	json_t *status = json_loads(status_text, 0, NULL);
+	size_t count;
+	struct row *rows = rows_read(status, &count);
+	struct table table;
+	char line[512];
+	struct text t;
+	(void)state;
+	assert_int_equal(count, 3);
+	rows_look(rows, count);
+	rows[2].pss_bytes = 1023 << 10;
+	rows[2].cpu_tenths = 64000;
+	assert_int_equal(rows_table(&table, rows, count), 0);
+	text_init(&t, line, sizeof(line));
+	table_title_line(&table, &t);
+	assert_string_equal(line, " PORT STATE      WRK UPTIME  RST  CONN  REQ/S    P50    P99 "
+				  "   PSS  CPU%   CERT");
+	assert_true(t.len <= 79);
+	for (size_t i = 0; i < count; i++) {
+		text_init(&t, line, sizeof(line));
+		table_line(&table, i, &t);
+		assert_true(t.len <= 80);
+	}
+	text_init(&t, line, sizeof(line));
+	table_line(&table, 2, &t);
+	assert_string_equal(line, "65535 starting  1/64 99d23h 4.2G  1.0M   123k 99.9ms  10.0s "
+				  " 1023K  6400  3650d");
+	text_init(&t, line, sizeof(line));
+	table_line(&table, 0, &t);
+	assert_non_null(strstr(line, " 9d!"));
+	text_init(&t, line, sizeof(line));
+	table_line(&table, 1, &t);
+	assert_non_null(strstr(line, " ended!"));
+	text_init(&t, line, sizeof(line));
+	rows_summary(&t, status);
+	assert_string_equal(line, "2 of 3 ports serving, 1 parked");
+	text_init(&t, line, sizeof(line));
+	rows_headline(&t, status);
+	assert_string_equal(
+	    line, "bulkhead 1\\033, pid 7, up 1s, log level info, built-in configuration");
+	table_release(&table);
+	free(rows);
+	json_decref(status);
+}
+
+static void assert_order(struct row *rows, enum row_key key, bool reversed, unsigned a, unsigned b,
+			 unsigned c)
+{
+	rows_sort(rows, 3, key, reversed);
+	assert_int_equal(rows[0].port, a);
+	assert_int_equal(rows[1].port, b);
+	assert_int_equal(rows[2].port, c);
+}
+
+static void rows_are_sorted_by_key(void **state)
+{
+	struct row rows[] = {
+	    {.port = 3, .state = "parked", .connections = 1, .rate_tenths = 5, .pss_bytes = -1},
+	    {.port = 1,
+	     .state = "serving",
+	     .connections = 9,
+	     .has_certificate = true,
+	     .days_left = 5},
+	    {.port = 2,
+	     .state = "serving",
+	     .connections = 9,
+	     .has_certificate = true,
+	     .days_left = -5,
+	     .cpu_tenths = 7,
+	     .p99_us = 1}};
+	(void)state;
+	assert_order(rows, ROW_PORT, false, 1, 2, 3);
+	assert_order(rows, ROW_PORT, true, 3, 2, 1);
+	assert_order(rows, ROW_STATE, false, 3, 1, 2);
+	assert_order(rows, ROW_CONNECTIONS, false, 1, 2, 3);
+	assert_order(rows, ROW_CONNECTIONS, true, 3, 1, 2);
+	assert_order(rows, ROW_RATE, false, 3, 1, 2);
+	assert_order(rows, ROW_P99, false, 2, 1, 3);
+	assert_order(rows, ROW_MEMORY, false, 1, 2, 3);
+	assert_order(rows, ROW_CPU, false, 2, 1, 3);
+	assert_order(rows, ROW_CERTIFICATE, false, 2, 1, 3);
+}
+
+static void what_is_no_status_has_no_rows(void **state)
+{
+	static const char *const texts[] = {"{}", "{\"ports\":7}", "{\"ports\":[]}", "[1]"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *status = json_loads(texts[i], 0, NULL);
+		size_t count = 7;
+		assert_null(rows_read(status, &count));
+		assert_int_equal(count, 0);
+		json_decref(status);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(durations_are_short),
+	    cmocka_unit_test(latencies_are_short),
+	    cmocka_unit_test(sizes_and_counts_are_short),
+	    cmocka_unit_test(no_figure_is_wider_than_its_column),
+	    cmocka_unit_test(what_a_terminal_could_obey_is_shown),
+	    cmocka_unit_test(columns_are_as_wide_as_need_be),
+	    cmocka_unit_test(proc_is_read),
+	    cmocka_unit_test(a_status_fits_80_columns),
+	    cmocka_unit_test(rows_are_sorted_by_key),
+	    cmocka_unit_test(what_is_no_status_has_no_rows),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
