@@ -88,17 +88,17 @@ static void processes_show(const json_t *port, const char *list, const char *rol
 		process_show(role, json_array_get(processes, i));
 }
 
-static void addresses_show(const json_t *addresses)
+static void texts_show(const char *name, const json_t *texts)
 {
 	char line[4096];
 	struct text t;
 	text_init(&t, line, sizeof(line));
-	for (size_t i = 0; i < json_array_size(addresses); i++) {
-		const char *address = json_string_value(json_array_get(addresses, i));
+	for (size_t i = 0; i < json_array_size(texts); i++) {
+		const char *text = json_string_value(json_array_get(texts, i));
 		text_add_str(&t, i > 0 ? " " : "");
-		text_add_str(&t, address != NULL ? address : "");
+		text_add_str(&t, text != NULL ? text : "");
 	}
-	field_show("addresses", line);
+	field_show(name, line);
 }
 
 static void last_exit_show(const json_t *last)
@@ -130,7 +130,8 @@ void port_show(const json_t *port)
 {
 	const json_t *counters = json_object_get(port, "counters");
 	puts("");
-	addresses_show(json_object_get(port, "addresses"));
+	texts_show("addresses", json_object_get(port, "addresses"));
+	texts_show("sockets", json_object_get(port, "sockets"));
 	figure_show("generation", port, "generation");
 	certificate_show(json_object_get(port, "certificate"));
 	figure_show("connections so far", counters, "accepted");

@@ -154,11 +154,11 @@ static void draining_add(struct json *j, const struct port *p)
 	json_close(j, ']');
 }
 
-static void addresses_add(struct json *j, const struct conf_port *conf)
+static void texts_add(struct json *j, const char *name, char *const *texts, size_t count)
 {
-	json_open(j, "addresses", '[');
-	for (size_t i = 0; i < conf->addresses_count; i++)
-		json_text(j, NULL, conf->addresses[i]);
+	json_open(j, name, '[');
+	for (size_t i = 0; i < count; i++)
+		json_text(j, NULL, texts[i]);
 	json_close(j, ']');
 }
 
@@ -175,7 +175,8 @@ static void port_add(struct json *j, const struct port *p)
 	json_bool(j, "by_order", p->by_order);
 	json_uint(j, "generation", p->generation);
 	json_bool(j, "former_version", p->former);
-	addresses_add(j, p->conf);
+	texts_add(j, "addresses", p->conf->addresses, p->conf->addresses_count);
+	texts_add(j, "sockets", p->conf->sockets, p->conf->sockets_count);
 	json_uint(j, "workers_wanted", p->conf->workers);
 	json_uint(j, "keyholders_wanted", p->keyholders);
 	children_add(j, "workers", p, IPC_WORKER);

@@ -312,7 +312,7 @@ def test_one_that_waits_is_not_turned_out(controlled, ports):
 NUMBER = (int, float)
 PORT_FIELDS = {
     "port": int, "state": str, "reason": (str, type(None)), "by_order": bool, "generation": int,
-    "former_version": bool, "addresses": list, "workers_wanted": int, "keyholders_wanted": int, "workers": list,
+    "former_version": bool, "addresses": list, "sockets": list, "workers_wanted": int, "keyholders_wanted": int, "workers": list,
     "keyholders": list, "draining": list, "restarts": int, "last_exit": (dict, type(None)),
     "next_retry_ms": (int, type(None)), "connections": int, "requests_per_second": NUMBER,
     "counters": dict, "latency": dict, "certificate": (dict, type(None)),
