@@ -7,31 +7,53 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "tls/devcert.h"
 
 #define GREETING "respond 200 \"Hello, world!\\n\""
 
 static const uint16_t default_ports[] = {8000, 8001, 8002};
 
-/* Runs devcert_ensure() in a process of its own. */
+/* The pair for which there is no place on disk, for as long as this process runs. */
+struct memory {
+	int certificate_fd, key_fd;
+};
+
+static int devcert_make(const struct memory *memory, struct devcert *ret)
+{
+	struct err err = {""};
+	int result = devcert_ensure(ret, &err);
+	if (result == DEVCERT_NO_PLACE) {
+		fprintf(stderr, "bulkhead: the development certificate is not kept: %s\n",
+			err.text);
+		result = devcert_unkept(memory->certificate_fd, memory->key_fd, ret, &err);
+	}
+	if (result < 0)
+		fprintf(stderr, "bulkhead: %s\n", err.text);
+	return result;
+}
+
+/* Runs devcert_make() in a process of its own. */
 static int devcert_by_child(struct devcert *ret)
 {
 	int fds[2], status;
-	struct err err = {""};
-	if (pipe(fds) < 0)
+	/* They stay open in an upgrade, as their names in the configuration do. What is executed as
+	 * a child closes all that it is not to have. */
+	struct memory memory = {memfd_create("bulkhead-certificate", 0),
+				memfd_create("bulkhead-key", 0)};
+	if (memory.certificate_fd < 0 || memory.key_fd < 0 || pipe(fds) < 0)
 		goto fail;
 	pid_t pid = fork();
 	if (pid < 0)
 		goto fail;
 	if (pid == 0) {
 		struct devcert made;
-		if (devcert_ensure(&made, &err) < 0) {
-			fprintf(stderr, "bulkhead: %s\n", err.text);
+		if (devcert_make(&memory, &made) < 0)
 			_exit(1);
-		}
 		_exit(write(fds[1], &made, sizeof(made)) == (ssize_t)sizeof(made) ? 0 : 1);
 	}
 	close(fds[1]);
@@ -45,14 +67,28 @@ static int devcert_by_child(struct devcert *ret)
 	close(fds[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	if (len != sizeof(*ret) || !ret->unkept) {
+		fd_close(&memory.certificate_fd);
+		fd_close(&memory.key_fd);
+	}
 	return len == sizeof(*ret) ? 0 : -1;
 fail:
 	fprintf(stderr, "bulkhead: cannot make a development certificate: %s\n", strerror(errno));
+	fd_close(&memory.certificate_fd);
+	fd_close(&memory.key_fd);
 	return -1;
 }
 
 static void announce_devcert(const struct devcert *d, uint16_t port)
 {
+	if (d->unkept) {
+		fprintf(stderr,
+			"bulkhead: made a development certificate that ends with this server\n"
+			"bulkhead: SHA-256 %s\n"
+			"bulkhead: curl -k https://localhost:%u/\n",
+			d->fingerprint, port);
+		return;
+	}
 	fprintf(stderr,
 		"bulkhead: %s development certificate %s\n"
 		"bulkhead: SHA-256 %s\n"

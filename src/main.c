@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <libutil.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,25 @@ static struct pidfh *pid_file_open(const char *path, bool adopting)
 	return file;
 }
 
+/* The kernel drops a signal to the first process of a container unless that handles or blocks it: a
+ * stop that is ordered while the configuration is read waits here for the master's loop. */
+static bool first_process_begin(const struct arguments *a)
+{
+	sigset_t set;
+	if (getpid() != 1)
+		return true;
+	if (a->daemonize) {
+		fputs("bulkhead: the first process of a container cannot go to the background\n",
+		      stderr);
+		return false;
+	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	return true;
+}
+
 static int serve(struct arguments *a)
 {
 	struct conf *conf = NULL;
@@ -329,7 +349,7 @@ int main(int argc, char **argv)
 		status = selftest(&a);
 		break;
 	case MODE_SERVE:
-		status = serve(&a);
+		status = first_process_begin(&a) ? serve(&a) : 2;
 		break;
 	}
 	arguments_release(&a);

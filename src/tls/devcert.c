@@ -91,15 +91,28 @@ fail:
 	return -1;
 }
 
-static int pair_make(const struct devcert *d, struct err *err)
+struct pair {
+	gnutls_datum_t certificate, key; /* PEM */
+};
+
+static void pair_release(struct pair *pair)
+{
+	if (pair->key.data != NULL)
+		explicit_bzero(pair->key.data, pair->key.size);
+	gnutls_free(pair->key.data);
+	gnutls_free(pair->certificate.data);
+}
+
+/* Whatever comes of it, *ret is to be released. */
+static int pair_make(struct pair *ret, struct err *err)
 {
 	char host[256] = "";
 	time_t now = time(NULL);
 	gnutls_x509_privkey_t key = NULL;
 	gnutls_x509_crt_t crt = NULL;
-	gnutls_datum_t key_pem = {0}, crt_pem = {0};
-	int e, result = -1;
+	int e;
 
+	*ret = (struct pair){0};
 	if (gethostname(host, sizeof(host) - 1) < 0 || strcmp(host, "localhost") == 0)
 		host[0] = '\0';
 	const struct selfsigned wanted = {.subject = "Bulkhead development",
@@ -108,30 +121,49 @@ static int pair_make(const struct devcert *d, struct err *err)
 					  .since = now - 3600,
 					  .until = now + LIFETIME_SEC};
 	if ((e = selfsigned_make(&wanted, &crt, &key)) < 0 ||
-	    (e = gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &key_pem)) < 0 ||
-	    (e = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &crt_pem)) < 0) {
+	    (e = gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &ret->key)) < 0 ||
+	    (e = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &ret->certificate)) < 0)
 		err_set(err, "cannot make a development certificate: %s", gnutls_strerror(e));
-		goto out;
-	}
-	if (file_write(d->key, &key_pem, 0600, err) == 0 &&
-	    file_write(d->certificate, &crt_pem, 0644, err) == 0)
-		result = 0;
-out:
-	if (key_pem.data != NULL)
-		explicit_bzero(key_pem.data, key_pem.size);
-	gnutls_free(key_pem.data);
-	gnutls_free(crt_pem.data);
 	gnutls_x509_crt_deinit(crt);
 	gnutls_x509_privkey_deinit(key);
+	return e < 0 ? -1 : 0;
+}
+
+/* Makes a pair where there is none. */
+static int pair_keep(struct devcert *d, struct err *err)
+{
+	struct pair pair;
+	int result = pair_make(&pair, err);
+	if (result == 0 && (file_write(d->key, &pair.key, 0600, err) < 0 ||
+			    file_write(d->certificate, &pair.certificate, 0644, err) < 0))
+		result = DEVCERT_NO_PLACE;
+	pair_release(&pair);
+	d->made = true;
 	return result;
+}
+
+static int fingerprint_set(struct devcert *d, const gnutls_datum_t *pem)
+{
+	size_t digest_len = 32;
+	unsigned char digest[32];
+	gnutls_x509_crt_t crt = NULL;
+	int e;
+	if ((e = gnutls_x509_crt_init(&crt)) >= 0 &&
+	    (e = gnutls_x509_crt_import(crt, pem, GNUTLS_X509_FMT_PEM)) >= 0)
+		e = gnutls_x509_crt_get_fingerprint(crt, GNUTLS_DIG_SHA256, digest, &digest_len);
+	gnutls_x509_crt_deinit(crt);
+	if (e < 0)
+		return e;
+	char *out = d->fingerprint;
+	for (size_t i = 0; i < digest_len; i++)
+		out += sprintf(out, i == 0 ? "%02X" : ":%02X", digest[i]);
+	return 0;
 }
 
 static int fingerprint_read(struct devcert *d, struct err *err)
 {
 	char *pem = NULL;
-	size_t len = 0, digest_len = 32;
-	unsigned char digest[32];
-	gnutls_x509_crt_t crt = NULL;
+	size_t len = 0;
 	int fd = open(d->certificate, O_RDONLY | O_CLOEXEC);
 	int e = fd < 0 ? -errno : fd_read_all(fd, CERTIFICATE_MAX, &pem, &len);
 	fd_close(&fd);
@@ -139,20 +171,13 @@ static int fingerprint_read(struct devcert *d, struct err *err)
 		err_set(err, "cannot read \"%s\": %s", d->certificate, strerror(-e));
 		return -1;
 	}
-	gnutls_datum_t datum = {(unsigned char *)pem, (unsigned)len};
-	if ((e = gnutls_x509_crt_init(&crt)) >= 0 &&
-	    (e = gnutls_x509_crt_import(crt, &datum, GNUTLS_X509_FMT_PEM)) >= 0)
-		e = gnutls_x509_crt_get_fingerprint(crt, GNUTLS_DIG_SHA256, digest, &digest_len);
-	gnutls_x509_crt_deinit(crt);
+	e = fingerprint_set(d, &(const gnutls_datum_t){(unsigned char *)pem, (unsigned)len});
 	free(pem);
 	if (e < 0) {
 		err_set(err, "\"%s\" is damaged (%s); remove it and its key to have them made anew",
 			d->certificate, gnutls_strerror(e));
 		return -1;
 	}
-	char *out = d->fingerprint;
-	for (size_t i = 0; i < digest_len; i++)
-		out += sprintf(out, i == 0 ? "%02X" : ":%02X", digest[i]);
 	return 0;
 }
 
@@ -162,7 +187,7 @@ int devcert_ensure(struct devcert *ret, struct err *err)
 	int result = -1;
 	*ret = (struct devcert){0};
 	if (state_folder(folder, err) < 0 || folder_make(folder, err) < 0)
-		return -1;
+		return DEVCERT_NO_PLACE;
 	/* state_folder() left room for the names. */
 	(void)snprintf(ret->certificate, PATH_MAX, "%.*s/cert.pem", PATH_MAX - 16, folder);
 	(void)snprintf(ret->key, PATH_MAX, "%.*s/key.pem", PATH_MAX - 16, folder);
@@ -178,13 +203,37 @@ int devcert_ensure(struct devcert *ret, struct err *err)
 			ret->certificate, ret->key);
 		goto out;
 	}
-	if (!certificate) { /* a key alone is what an interrupted first start leaves */
-		if (pair_make(ret, err) < 0)
-			goto out;
-		ret->made = true;
-	}
+	/* A key alone is what an interrupted first start leaves. */
+	if (!certificate && (result = pair_keep(ret, err)) < 0)
+		goto out;
 	result = fingerprint_read(ret, err);
 out:
 	fd_close(&lock);
+	return result;
+}
+
+static int memory_write(int fd, const gnutls_datum_t *data, struct err *err)
+{
+	if (write(fd, data->data, data->size) == (ssize_t)data->size)
+		return 0;
+	err_set(err, "cannot make a development certificate: no memory");
+	return -1;
+}
+
+int devcert_unkept(int certificate_fd, int key_fd, struct devcert *ret, struct err *err)
+{
+	struct pair pair;
+	*ret = (struct devcert){.made = true, .unkept = true};
+	(void)snprintf(ret->certificate, PATH_MAX, "/proc/self/fd/%d", certificate_fd);
+	(void)snprintf(ret->key, PATH_MAX, "/proc/self/fd/%d", key_fd);
+	int result = pair_make(&pair, err);
+	if (result == 0 && (memory_write(key_fd, &pair.key, err) < 0 ||
+			    memory_write(certificate_fd, &pair.certificate, err) < 0))
+		result = -1;
+	if (result == 0 && fingerprint_set(ret, &pair.certificate) < 0) {
+		err_set(err, "cannot make a development certificate: it has no fingerprint");
+		result = -1;
+	}
+	pair_release(&pair);
 	return result;
 }
