@@ -1,11 +1,14 @@
 """What an operator does, under load: reloads, upgrades, one port stopped and started again."""
+import contextlib
 import os
 import re
 import shutil
 import signal
+import socket
+import subprocess
 import time
 
-from arena import BINARY, HELLO, get, need, wait_for
+from arena import BINARY, HELLO, get, need, refused, wait_for
 from table import storm
 
 RELOADED = r"reloaded: (\d+) kept, (\d+) changed, (\d+) new, (\d+) dropped"
@@ -113,3 +116,87 @@ def upgrade(arena):
         status = s.wait_log(rf"\[PORT {port}\] status: serving: .* requests=(\d+)")[-1]
         assert int(status[1]) >= load.ports[port]["served"], "counters do not go on"
     tell(arena, load, upgrades=count)
+
+
+def ctl(arena, *words):
+    path = BINARY.parent / "bulkheadctl"
+    need(path.exists(), f"{path} (make)")
+    done = subprocess.run([path, "-s", arena.folder / "control.sock", *map(str, words)],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def controlled(arena, first=""):
+    return arena.four(first, top=f'control "{arena.folder}/control.sock"\n'
+                      "restart { backoff 1ms to 1ms; park after 64 in 10ms }\n")
+
+
+@storm("stop-start")
+def stop_start(arena):
+    """one port is stopped and started by order, again and again; the others do not notice"""
+    s = controlled(arena)
+    hit, others = arena.ports[0], arena.ports[1:]
+    before = {p: s.workers(p) for p in others}
+    rounds = 0
+    with arena.load(ports=others) as load:
+        end = time.monotonic() + arena.seconds(3, 20)
+        while time.monotonic() < end:
+            ctl(arena, "stop", hit)
+            assert refused(hit)
+            ctl(arena, "start", hit)
+            assert get(hit).status == 200
+            rounds += 1
+    nothing_failed(arena, load, others)
+    unbroken(arena, load, others)
+    assert before == {p: s.workers(p) for p in others}
+    arena.tell(requests_elsewhere=sum(load.ports[p]["requests"] for p in others),
+               failed_elsewhere=0, refused=0, rounds=rounds,
+               p99_ms=round(max(load.ports[p]["p99_ms"] for p in others), 1))
+
+
+def nuisance(arena, kind):
+    """A client of the control socket that means no good."""
+    c = socket.socket(socket.AF_UNIX)
+    c.connect(str(arena.folder / "control.sock"))  # waits where the queue is full
+    c.settimeout(5)
+    with contextlib.suppress(OSError):
+        if kind == 0:  # nothing
+            pass
+        elif kind == 1:  # garbage
+            c.sendall(os.urandom(4096))
+        elif kind == 2:  # half a request
+            c.sendall(b"bulkhead/1 stat")
+        elif kind == 3:  # an answer that nobody reads
+            c.sendall(b"bulkhead/1 status\n" * 8)
+        else:  # a line without an end
+            c.sendall(b"bulkhead/1 " + b"x" * 65536)
+    return c
+
+
+@storm("control-garbage")
+def control_garbage(arena):
+    """a hundred clients of the control socket that send garbage or nothing; supervision goes on"""
+    s = controlled(arena, f"workers 2 {HELLO}")
+    clients, connected = [], 0
+    with arena.load() as load:
+        deaths, end = [], time.monotonic() + arena.seconds(3, 20)
+        while time.monotonic() < end:
+            while len(clients) < 100:
+                clients.append(nuisance(arena, connected % 5))
+                connected += 1
+            for c in clients[:10]:  # some leave, others take their place
+                c.close()
+            clients = clients[10:]
+            begun = time.monotonic()
+            death = arena.strike(arena.victim(s, arena.ports[0]), signal.SIGKILL)
+            if death:
+                deaths.append(death)
+            wait_for(lambda: len(s.workers(arena.ports[0])) == 2, "the next worker")
+            assert f'{arena.ports[0]}' in ctl(arena, "status")  # somebody who asks is answered
+            time.sleep(max(0.0, 0.1 - (time.monotonic() - begun)))
+    for c in clients:
+        c.close()
+    arena.check_load(load, deaths)
+    arena.check_serving(s)
+    arena.tell(deaths=len(deaths), control_clients=connected)
