@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/num.h"
 
@@ -293,11 +294,14 @@ static char *ports_word(const struct arguments *a)
 	return word;
 }
 
+/* Not resolved: a link may lead elsewhere by the time that it is read again. */
 static void path_keep(struct arguments *a, const char **path)
 {
-	char *absolute = *path != NULL ? realpath(*path, NULL) : NULL;
-	if (absolute != NULL)
-		*path = a->kept[a->kept_count++] = absolute;
+	char here[PATH_MAX], *absolute = NULL;
+	if (*path == NULL || **path == '/' || getcwd(here, sizeof(here)) == NULL ||
+	    asprintf(&absolute, "%s/%s", here, *path) < 0)
+		return;
+	*path = a->kept[a->kept_count++] = absolute;
 }
 
 void arguments_keep_paths(struct arguments *a)

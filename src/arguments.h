@@ -40,11 +40,10 @@ struct arguments {
 	char *attempts; /* behind --child, or for children: the selftest's; NULL: serves */
 };
 
-/* Paths that are relative become absolute, where they exist: the current directory is another one
- * later. */
+/* Paths that are relative become absolute: the current directory is another one later. */
 void arguments_keep_paths(struct arguments *);
-/* The words that mean the same again, for the next version of this program: with room for two more
- * and a NULL behind. NULL: no memory. arguments_release() ends it. */
+/* The words that mean the same again, for the next version of this program: with room for three
+ * more and a NULL behind. NULL: no memory. arguments_release() ends it. */
 char **arguments_again(struct arguments *, size_t *ret_count);
 
 /* Ends the process with status 2 and a hint when the words are wrong. */

@@ -135,6 +135,8 @@ static int test(const struct arguments *a)
 	if (!bad)
 		fprintf(stderr, "configuration ok: %zu port%s\n", conf->ports_count,
 			conf->ports_count == 1 ? "" : "s");
+	if (!bad && a->adopt_fd >= 0)
+		puts(master_consent);
 	conf_free(conf);
 	return bad;
 }
@@ -291,6 +293,7 @@ static int serve(struct arguments *a)
 		options.read_arg = a;
 	}
 	arguments_keep_paths(a);
+	options.conf_path = a->config;
 	options.arguments = arguments_again(a, &options.arguments_count);
 	if (options.arguments == NULL)
 		fatal(EX_OSERR, "out of memory");

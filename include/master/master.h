@@ -27,8 +27,9 @@ struct master_options {
 	/* Reads the configuration anew: as conf_parse_file(). NULL: there is no file. */
 	int (*read_conf)(void *arg, conf_report_fn *, void *report_arg, struct conf **ret);
 	void *read_arg;
+	const char *conf_path; /* absolute; NULL with read_conf */
 	/* Where this program lies (NULL: no upgrade in place), and its arguments for the next
-	 * version, with room for two more and a NULL behind. */
+	 * version, with room for three more and a NULL behind. */
 	const char *program;
 	char **arguments;
 	size_t arguments_count;
@@ -40,6 +41,7 @@ struct master_options {
 
 /* For bulkhead -t --adopt: is what a former version of the master would leave understood, all of
  * it? 0 and its configuration, the caller's, with those ports that serve; or -1 and a sentence. */
+extern const char master_consent[]; /* what the check is to say then */
 int master_check_state(int state_fd, bool threads_built, struct conf **ret, struct err *);
 
 /* Runs until it is told to stop. Takes conf (NULL with adopt_fd). Returns the exit status: 0 after

@@ -41,11 +41,12 @@ void port_stopped(struct port *p)
 {
 	p->state = PORT_STOPPED;
 	loop_timer_cancel(&p->master->loop, &p->limit);
-	askers_tell(&p->waiting, NULL);
+	askers_tell(&p->waiting, "the port was stopped");
+	askers_tell(&p->stopping, NULL);
 	master_changed(p->master);
 }
 
-static bool is_empty(const struct port *p)
+bool port_is_empty(const struct port *p)
 {
 	for (unsigned k = 0; k < p->children_count; k++)
 		if (p->children[k].state != CHILD_NONE)
@@ -64,15 +65,16 @@ void port_drain(struct port *p)
 			drain(&p->children[k],
 			      p->stage == STAGE_RETIRED && !m->draining ? IPC_RETIRE : IPC_DRAIN);
 	keyholders_dismiss(p);
-	if (is_empty(p))
+	if (port_is_empty(p))
 		port_stopped(p);
 	else
 		loop_timer_set(&m->loop, &p->limit, m->loop.now_ms + m->conf->drain_ms);
 }
 
-void port_retire(struct port *p)
+void port_retire(struct port *p, const struct port *heir)
 {
 	p->stage = STAGE_RETIRED;
+	port_hang_up(p, heir);
 	port_drain(p);
 }
 
@@ -86,8 +88,10 @@ void master_drain(struct master *m, const char *why)
 		  num_format_duration(m->conf->drain_ms, limit));
 	roll_give_up(m, 0, "the server is stopping");
 	upgrade_give_up(m);
+	askers_tell_all(m, "the server is stopping");
 	for (size_t i = 0; i < m->ports_count; i++) {
 		struct port *p = m->ports[i];
+		port_hang_up(p, NULL);
 		port_drain(p);
 		loop_timer_cancel(&m->loop, &p->limit); /* there is one for all */
 	}

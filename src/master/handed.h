@@ -20,6 +20,7 @@
 #include "base/err.h"
 
 #define MASTER_STATE_VERSION 1
+#define MASTER_CONSENT       "goes on from this state" /* what the check says, and only it */
 #define STATE_BYTES_MAX      ((size_t)256 << 20)
 
 struct master;

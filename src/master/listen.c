@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syslog.h>
 
 #include "base/fd.h"
@@ -9,13 +10,19 @@
 #include "master/state.h"
 #include "net/listen.h"
 
-/* A descriptor of its own for the very socket, or -1. */
+static int fd_copy(int fd)
+{
+	const int copy = fcntl(fd, F_DUPFD_CLOEXEC, FD_OWN_MIN);
+	return copy < 0 ? -errno : copy;
+}
+
+/* A descriptor of its own for the very socket, -ENOENT, or another -errno. */
 static int share(const struct port *old, const char *address)
 {
 	for (unsigned i = 0; old != NULL && i < old->listeners_count; i++)
 		if (strcmp(old->listeners[i].address, address) == 0)
-			return fcntl(old->listeners[i].fd, F_DUPFD_CLOEXEC, FD_OWN_MIN);
-	return -1;
+			return fd_copy(old->listeners[i].fd);
+	return -ENOENT;
 }
 
 /* missing_ok: a machine without that address family has all of its addresses covered. */
@@ -27,7 +34,7 @@ static int address_listen(struct port *p, const struct port *old, const char *ad
 		return -1;
 	}
 	int fd = share(old, address);
-	if (fd < 0)
+	if (fd == -ENOENT)
 		fd = net_listen(address, p->conf->number);
 	if (fd == -EAFNOSUPPORT && missing_ok)
 		return 0;
@@ -40,6 +47,7 @@ static int address_listen(struct port *p, const struct port *old, const char *ad
 	}
 	struct port_listener *l = &p->listeners[p->listeners_count++];
 	l->fd = fd;
+	l->passed = false;
 	(void)strlcpy(l->address, address, sizeof(l->address));
 	return 0;
 }
@@ -62,6 +70,7 @@ static int socket_share(struct port *p, const char *name, struct err *err)
 			return -1;
 		}
 		(void)strlcpy(l->address, s->address, sizeof(l->address));
+		l->passed = true;
 		p->listeners_count++;
 	}
 	if (found > 0)
@@ -102,6 +111,23 @@ int port_listen(struct port *p, const struct port *old, struct err *err)
 		return 0;
 	err_set(err, "this machine has no addresses at all");
 	return -1;
+}
+
+static bool listens_on(const struct port *p, const char *address)
+{
+	for (unsigned i = 0; p != NULL && i < p->listeners_count; i++)
+		if (strcmp(p->listeners[i].address, address) == 0)
+			return true;
+	return false;
+}
+
+/* A listening socket that is shut for reading listens no more (tcp(7) is silent; inet_shutdown() of
+ * the kernel disconnects it), and leaves its address to others. */
+void port_hang_up(const struct port *p, const struct port *heir)
+{
+	for (unsigned i = 0; i < p->listeners_count; i++)
+		if (!p->listeners[i].passed && !listens_on(heir, p->listeners[i].address))
+			(void)shutdown(p->listeners[i].fd, SHUT_RD);
 }
 
 void port_unlisten(struct port *p)

@@ -30,7 +30,7 @@ static void ports_identify(struct master *m)
 {
 	struct err err;
 	for (size_t i = 0; i < m->conf->ports_count; i++) {
-		struct port *p = port_new(m, m->configuration, &m->conf->ports[i]);
+		struct port *p = port_new(m, m->configuration, &m->conf->ports[i], 0);
 		if (p == NULL)
 			fatal(EX_OSERR, "cannot set up port %u", m->conf->ports[i].number);
 		p->stage = STAGE_CURRENT;

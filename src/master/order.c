@@ -44,6 +44,18 @@ void asker_forget(struct master *m, struct asker *a)
 	for (size_t i = 0; i < m->ports_count; i++) {
 		forget(&m->ports[i]->ordered, a);
 		forget(&m->ports[i]->waiting, a);
+		forget(&m->ports[i]->stopping, a);
+	}
+}
+
+void askers_tell_all(struct master *m, const char *error)
+{
+	askers_tell(&m->reload_askers, error);
+	askers_tell(&m->dry_run_askers, error);
+	askers_tell(&m->upgrade.askers, error);
+	for (size_t i = 0; i < m->ports_count; i++) {
+		askers_tell(&m->ports[i]->ordered, error);
+		askers_tell(&m->ports[i]->waiting, error);
 	}
 }
 
@@ -81,19 +93,19 @@ void port_orders_inherit(struct port *heir, struct port *old)
 {
 	heir->order = old->order;
 	heir->ordered = old->ordered;
-	heir->waiting = old->waiting;
+	heir->waiting = old->waiting; /* who waits for its end, waits for the old one's */
 	old->order = ORDER_NONE;
 	old->ordered = old->waiting = NULL;
 	if (heir->state == PORT_SERVING)
 		askers_tell(&heir->waiting, NULL);
 }
 
-static void wait_for_it(struct port *p, struct asker **askers)
+static void move(struct asker **to, struct asker **askers)
 {
 	while (*askers != NULL) {
 		struct asker *a = *askers;
 		*askers = a->next;
-		askers_add(&p->waiting, a);
+		askers_add(to, a);
 	}
 }
 
@@ -101,12 +113,14 @@ static void stop(struct port *p, struct asker *askers)
 {
 	askers_tell(&p->waiting, "the port is to be stopped");
 	p->by_order = true;
+	p->former = false;
 	if (p->state == PORT_STOPPED) {
 		askers_tell(&askers, NULL);
 		return;
 	}
-	wait_for_it(p, &askers);
+	move(&p->stopping, &askers);
 	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "stopping, by order");
+	port_hang_up(p, NULL);
 	port_drain(p);
 }
 
@@ -118,17 +132,22 @@ static void start(struct port *p, struct asker *askers)
 		askers_tell(&askers, NULL);
 		return;
 	}
-	wait_for_it(p, &askers);
+	move(&p->waiting, &askers);
 	if (p->state == PORT_STARTING)
 		return;
+	if (p->state == PORT_BACKOFF) { /* at once, then */
+		p->restart = (struct restart_state){.count = 0};
+		port_spawn(p);
+		return;
+	}
 	p->by_order = p->former = false;
 	p->state = PORT_STARTING;
 	p->restart = (struct restart_state){.count = 0};
 	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "starting, by order");
 	port_close_files(p);
-	port_unlisten(p);
+	/* Whose clients wait in the queue is still listening. */
 	if (port_identify(p, &err) < 0 || port_open_files(p, &err) < 0 ||
-	    port_listen(p, NULL, &err) < 0) {
+	    (p->listeners_count == 0 && port_listen(p, NULL, &err) < 0)) {
 		port_park(p, err.text);
 		return;
 	}
@@ -152,6 +171,8 @@ void port_order_carry_out(struct port *p)
 	struct asker *askers = p->ordered;
 	if (p->state == PORT_DRAINING && given != ORDER_STOP)
 		return; /* once it has stopped */
+	if (p->state == PORT_PARKED && given != ORDER_STOP && !port_is_empty(p))
+		return; /* once the rest of its pool has ended */
 	p->order = ORDER_NONE;
 	p->ordered = NULL;
 	switch (given) {

@@ -18,6 +18,7 @@ void port_park(struct port *p, const char *reason)
 	/* The service manager holds a socket of its own whatever becomes of the port. */
 	const bool held = p->conf->addresses_count == 0 && p->listeners_count > 0;
 	p->state = PORT_PARKED;
+	p->former = false;
 	(void)strlcpy(p->reason, reason, sizeof(p->reason));
 	loop_timer_cancel(&m->loop, &p->backoff);
 	log_write_for(&m->log, port_number(p), 0, LOG_ERR, "PARKED (%s:%u): %s; %s",

@@ -129,7 +129,7 @@ static int timers_init(struct port *p)
 }
 
 struct port *port_new(struct master *m, struct configuration *configuration,
-		      const struct conf_port *conf)
+		      const struct conf_port *conf, unsigned keyholders)
 {
 	const struct port *old = port_find(m, conf->number);
 	struct port *p = calloc(1, sizeof(*p));
@@ -141,7 +141,7 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 			   .generation = old != NULL ? old->generation + 1 : 1,
 			   .chroot_fd = -1,
 			   .tickets_fd = -1,
-			   .keyholders = keyholders_of(conf)};
+			   .keyholders = keyholders > 0 ? keyholders : keyholders_of(conf)};
 	if (timers_init(p) < 0) {
 		free(p);
 		return NULL;
@@ -172,6 +172,7 @@ void port_free(struct port *p)
 	list_remove(p->master, p);
 	askers_tell(&p->ordered, "the port is not served any more");
 	askers_tell(&p->waiting, "the port is not served any more");
+	askers_tell(&p->stopping, NULL);
 	for (unsigned i = 0; i < p->children_count; i++) {
 		loop_timer_release(loop, &p->children[i].deadline);
 		free(p->children[i].watch.loops);

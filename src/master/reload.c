@@ -237,7 +237,7 @@ static void keep_after_all(struct port *old, struct port *p)
 	old->files = p->files;
 	old->files.proven = proven;
 	p->files = files;
-	port_retire(p);
+	port_retire(p, old);
 }
 
 static bool same_content(const struct port *a, const struct port *b)
@@ -255,6 +255,8 @@ void reload_judge(struct master *m)
 		    same_content(old, p))
 			plan_row_becomes(&m->roll.plan, row, PLAN_KEEP,
 					 "its files hold what they held");
+		if (row->action == PLAN_KEEP && old->state == PORT_PARKED)
+			row->why = "is parked, and tried again";
 	}
 }
 
@@ -282,7 +284,7 @@ void reload_commit(struct master *m)
 		if (row->action == PLAN_KEEP)
 			keep(old, c);
 		else if (row->action == PLAN_DROP)
-			port_retire(old);
+			port_retire(old, NULL);
 	}
 	m->configuration = c;
 	m->conf = c->conf;

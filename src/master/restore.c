@@ -98,7 +98,8 @@ static void take_configuration(struct restoring *r)
 		r->configurations = list;
 	if (r->record.failed || list == NULL || n != (int64_t)r->configurations_count ||
 	    fd_read_all(fd, STATE_BYTES_MAX, &text, &len) < 0 ||
-	    conf_parse_text(text, len, "running", &options, find, &err, &conf) < 0) {
+	    conf_parse_text(text, len, "the running configuration", &options, find, &err, &conf) <
+		0) {
 		record_fail(&r->record, err.text);
 	} else {
 		list[r->configurations_count] = configuration_new(conf);
@@ -121,6 +122,7 @@ static void take_master(struct restoring *r)
 	m->log.level = (int)number(r, "log_level", 0, 7);
 	record_bytes(&r->record, "filter", &m->filter_in_force, sizeof(m->filter_in_force));
 	m->reload_wanted = flag(r, "reload");
+	m->upgrade.wanted = flag(r, "upgrade");
 	if (r->configurations_count == 0) {
 		record_fail(&r->record, "there is no configuration");
 		return;
@@ -182,7 +184,10 @@ static struct port *port_begin(struct restoring *r)
 		return NULL;
 	struct configuration *c = r->configurations[n];
 	const struct conf_port *conf = conf_port_find(c->conf, wanted);
-	struct port *p = conf != NULL ? port_new(r->m, c, conf) : NULL;
+	/* auto depends on how many processors there are, and those may come and go. */
+	const unsigned keyholders = (unsigned)number(r, "keyholders", 1, UINT16_MAX);
+	struct port *p =
+	    conf != NULL && !r->record.failed ? port_new(r->m, c, conf, keyholders) : NULL;
 	if (p == NULL)
 		record_fail(&r->record,
 			    conf == NULL ? "the port is in no configuration" : "out of memory");
@@ -216,8 +221,7 @@ static void take_port(struct restoring *r)
 	take_identities(r, p);
 	fd_close(&p->tickets_fd); /* a new one */
 	p->tickets_fd = descriptor(r, "tickets");
-	if (number(r, "keyholders", 1, UINT32_MAX) != p->keyholders ||
-	    number(r, "places", 1, UINT32_MAX) != p->children_count)
+	if (number(r, "places", 1, UINT32_MAX) != p->children_count)
 		record_fail(&r->record, "the port would have another number of processes");
 	p->files.proven = flag(r, "proven");
 	p->served = flag(r, "served");
@@ -235,6 +239,7 @@ static void take_listener(struct restoring *r)
 	struct port *p = r->port;
 	struct port_listener l = {.fd = descriptor(r, "fd")};
 	record_text(&r->record, "address", l.address, sizeof(l.address));
+	l.passed = flag(r, "passed");
 	if (p->listeners_count == PORT_LISTENERS_MAX)
 		record_fail(&r->record, "too many listeners");
 	else

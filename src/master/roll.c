@@ -14,6 +14,9 @@
 #include "base/text.h"
 #include "master/state.h"
 
+/* A port that never comes up does not keep others from being changed for longer. */
+#define START_ENOUGH_MS 10000
+
 void roll_begin(struct master *m, const char *what)
 {
 	m->roll.under_way = true;
@@ -31,7 +34,7 @@ bool roll_add(struct master *m, struct configuration *configuration, const struc
 	      struct port *old)
 {
 	struct err err = {"out of memory"};
-	struct port *p = port_new(m, configuration, conf);
+	struct port *p = port_new(m, configuration, conf, 0);
 	if (p == NULL) {
 		roll_give_up(m, conf->number, err.text);
 		return false;
@@ -73,6 +76,7 @@ static void inherit(struct port *p, struct port *old)
 	memcpy(p->reports, old->reports, sizeof(p->reports));
 	memset(old->reports, 0, sizeof(old->reports));
 	p->reports_next = old->reports_next;
+	old->reports_next = 0;
 	port_orders_inherit(p, old);
 }
 
@@ -86,7 +90,7 @@ static void promote(struct port *p)
 	if (old == NULL)
 		return;
 	inherit(p, old);
-	port_retire(old);
+	port_retire(old, p);
 }
 
 static void promote_all(struct master *m)
@@ -100,7 +104,7 @@ static void discard_all(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
 		if (m->ports[i]->stage == STAGE_PREPARED)
-			port_retire(m->ports[i]);
+			port_retire(m->ports[i], port_find(m, port_number(m->ports[i])));
 }
 
 static void end(struct master *m, const char *error)
@@ -159,15 +163,16 @@ void roll_give_up(struct master *m, unsigned port, const char *why)
 
 void rolls_next(struct master *m)
 {
-	if (!m->settled || m->draining || upgrade_under_way(m))
+	const bool begun = m->settled || m->loop.now_ms - m->started_ms >= START_ENOUGH_MS;
+	if (!begun || m->draining || upgrade_under_way(m))
 		return;
 	upgrade_continue(m);
 	/* The one that a former version has begun is ended first. */
 	if (!m->roll.under_way && !m->upgrade.rolling && upgrade_next(m))
 		return;
-	for (size_t i = 0; i < m->ports_count && !m->roll.under_way; i++)
-		if (m->ports[i]->order != ORDER_NONE && m->ports[i]->stage == STAGE_CURRENT)
-			port_order_carry_out(m->ports[i]);
-	while (!m->roll.under_way && reload_next(m))
-		;
+	do
+		for (size_t i = 0; i < m->ports_count && !m->roll.under_way; i++)
+			if (m->ports[i]->order != ORDER_NONE && m->ports[i]->stage == STAGE_CURRENT)
+				port_order_carry_out(m->ports[i]);
+	while (!m->roll.under_way && reload_next(m));
 }

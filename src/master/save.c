@@ -15,7 +15,7 @@
 static void put_fd(FILE *f, struct kept *k, const char *name, int fd)
 {
 	record_put(f, name, fd);
-	if (fd < 0)
+	if (fd < 0 || k->failed)
 		return;
 	if (k->count == k->room) {
 		size_t room = k->room * 2 + 64;
@@ -62,6 +62,7 @@ static void put_listeners(FILE *f, struct kept *k, const struct port *p)
 		record_begin(f, "listener");
 		put_fd(f, k, "fd", p->listeners[i].fd);
 		record_put_text(f, "address", p->listeners[i].address);
+		record_put(f, "passed", p->listeners[i].passed);
 		record_end(f);
 	}
 }
@@ -243,6 +244,7 @@ static void put_master(FILE *f, struct kept *k, const struct master *m)
 	record_put(f, "log_level", m->log.level);
 	record_put_bytes(f, "filter", &m->filter_in_force, sizeof(m->filter_in_force));
 	record_put(f, "reload", m->reload_wanted);
+	record_put(f, "upgrade", m->upgrade.wanted);
 	record_end(f);
 	for (size_t i = 0; i < m->sockets.count; i++) {
 		const struct socket_passed *s = &m->sockets.list[i];

@@ -17,6 +17,7 @@
 
 #define CHANNEL_FD       3
 #define START_TIMEOUT_MS 30000
+#define RENEW_RETRY_MS   5000
 
 /* In the child. Only what is safe after fork. */
 static void __attribute__((noreturn)) child_exec(const struct child *c, int channel_fd)
@@ -144,6 +145,8 @@ void port_spawn(struct port *p)
 	/* Old certificates do not fit a new key, so it is a new generation that is started then. */
 	if (p->stage == STAGE_CURRENT && m->settled && port_files_changed(p, false)) {
 		port_renew(p);
+		p->state = PORT_BACKOFF; /* what is there serves; if it cannot be renewed: again */
+		loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + RENEW_RETRY_MS);
 		return;
 	}
 	for (unsigned i = 0; i < p->children_count; i++) {

@@ -128,6 +128,7 @@ struct port_content {
 
 struct port_listener {
 	int fd;
+	bool passed; /* the service manager's socket */
 	char address[NET_ADDRESS_MAX];
 };
 
@@ -174,7 +175,8 @@ struct port {
 	bool by_order;           /* DRAINING, STOPPED: until somebody starts it */
 	enum port_order order;   /* to be carried out when no roll is under way */
 	struct asker *ordered;   /* who has given it */
-	struct asker *waiting;   /* who waits for it to serve, or to be stopped */
+	struct asker *waiting;   /* who waits for it to serve */
+	struct asker *stopping;  /* and for its last process to end */
 	struct loop_timer limit; /* of a drain of this port alone */
 	bool change_user;        /* the master may, so its children do */
 	struct identity worker_identity, keyholder_identity;
@@ -273,8 +275,9 @@ struct master {
 struct configuration *configuration_new(
     struct conf *);                                 /* takes it; NULL: no memory, and it is freed */
 void configuration_release(struct configuration *); /* one user less */
-struct port *port_new(struct master *, struct configuration *,
-		      const struct conf_port *); /* NULL: no memory */
+/* keyholders 0: as configured. */
+struct port *port_new(struct master *, struct configuration *, const struct conf_port *,
+		      unsigned keyholders); /* NULL: no memory */
 void port_free(struct port *);
 struct port *port_find(const struct master *, unsigned number); /* the CURRENT one, or NULL */
 struct port *port_prepared(const struct master *, unsigned number);
@@ -335,7 +338,8 @@ void port_order_carry_out(struct port *);
 void port_orders_inherit(struct port *heir, struct port *old);
 void askers_add(struct asker **list, struct asker *);
 void askers_tell(struct asker **list, const char *error);
-void asker_forget(struct master *, struct asker *); /* its client is gone */
+void askers_tell_all(struct master *, const char *error); /* but those who wait for an end */
+void asker_forget(struct master *, struct asker *);       /* its client is gone */
 
 /* identity.c: who the port's children are to be, and in which root. Looks users up, so it comes
  * before the master is confined. 0, or -1 and a sentence. */
@@ -429,9 +433,13 @@ void master_settle(struct master *); /* are all ports decided upon? says so, onc
 
 /* drain.c */
 void port_drain(struct port *); /* unlistens, too */
-void port_retire(struct port *);
+void port_retire(struct port *, const struct port *heir);
 void port_limit_expired(struct loop *, struct loop_timer *);
 void port_stopped(struct port *); /* no child is left */
+bool port_is_empty(const struct port *);
+/* Nobody connects to those of its addresses any more that heir (NULL: nobody) has not, whoever
+ * still holds the sockets; but those of the service manager. */
+void port_hang_up(const struct port *, const struct port *heir);
 void master_drain(struct master *, const char *why);
 void master_kill_all(struct master *);
 void child_drain(struct child *);

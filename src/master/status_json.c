@@ -229,7 +229,7 @@ void status_add(struct json *j, const struct control *control, const struct port
 	json_int(j, "pid", getpid());
 	json_text(j, "execution", id);
 	json_uint(j, "uptime_ms", m->loop.now_ms - m->started_ms);
-	json_text(j, "configuration", m->options->read_conf != NULL ? m->conf->files[0] : NULL);
+	json_text(j, "configuration", m->options->conf_path);
 	json_text(j, "log_level", control_level_name(m->log.level));
 	json_uint(j, "log_dropped", log_dropped(&m->log));
 	json_bool(j, "stopping", m->draining);

@@ -72,22 +72,32 @@ static size_t configurations_count(const struct master *m)
 
 /* --- the check -------------------------------------------------------------------------------- */
 
-/* In the child. */
+/* In the child. It is given the arguments that it would have, so that it can refuse them; of what
+ * is kept, the configurations, which come first. What the terminal or pkill(1) says to all of this
+ * name is the master's. */
 static void __attribute__((noreturn))
 check_exec(const struct master *m, int output_fd, int state_fd, const struct kept *k)
 {
-	char number[16], name[] = "bulkhead", test[] = "-t", adopt[] = "--adopt";
-	char *argv[] = {name, test, adopt, number, NULL};
+	static const int meant_for_the_master[] = {SIGHUP, SIGINT, SIGUSR1, SIGUSR2};
+	char number[16], test[] = "-t", adopt[] = "--adopt";
+	const struct master_options *o = m->options;
+	const struct kept configurations = {.fds = k->fds, .count = configurations_count(m)};
 	sigset_t none;
 	(void)snprintf(number, sizeof(number), "%d", state_fd);
+	o->arguments[o->arguments_count] = test;
+	o->arguments[o->arguments_count + 1] = adopt;
+	o->arguments[o->arguments_count + 2] = number;
+	o->arguments[o->arguments_count + 3] = NULL;
+	for (size_t i = 0; i < sizeof(meant_for_the_master) / sizeof(meant_for_the_master[0]); i++)
+		(void)signal(meant_for_the_master[i], SIG_IGN);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0 ||
 	    dup2(output_fd, STDERR_FILENO) < 0 || fcntl(state_fd, F_SETFD, 0) < 0)
 		_exit(EX_OSERR);
-	kept_mark(k, 0);
-	(void)execveat(m->upgrade.program_fd, "", argv, environ, AT_EMPTY_PATH);
+	kept_mark(&configurations, 0);
+	(void)execveat(m->upgrade.program_fd, "", o->arguments, environ, AT_EMPTY_PATH);
 	dprintf(STDERR_FILENO, "it cannot be executed: %s\n", strerrordesc_np(errno));
 	_exit(EX_OSERR);
 }
@@ -229,6 +239,8 @@ static void describe(const struct upgrade *u, int status, struct text *t)
 	else if (WIFSIGNALED(status))
 		text_addf(t, "it was ended by signal %d (%s)", WTERMSIG(status),
 			  strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) == 0)
+		text_add_str(t, "it does not say that it goes on from this state");
 	else
 		text_addf(t, "it says no with status %d", WEXITSTATUS(status));
 	if (len > 0) {
@@ -255,7 +267,9 @@ bool upgrade_reap(struct master *m, pid_t pid, int status)
 	loop_timer_cancel(&m->loop, &u->limit);
 	u->checking = 0;
 	text_init(&t, why, sizeof(why));
-	if (u->late == NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+	u->said[u->said_len] = '\0';
+	if (u->late == NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+	    strstr(u->said, MASTER_CONSENT) != NULL) {
 		int error = become(m);
 		text_addf(&t, "it cannot be executed: %s", strerror(-error));
 		failed(m, why);

@@ -253,6 +253,15 @@ class Connection:
     def __exit__(self, *_):
         self.close()
 
+    @classmethod
+    def over(cls, raw, context=None):
+        """On a socket that is connected already."""
+        c = cls.__new__(cls)
+        c.local_port = raw.getsockname()[1]
+        c.socket = (context or client_context()).wrap_socket(raw)
+        c.buffer = b""
+        return c
+
     def send(self, data):
         self.socket.sendall(data)
 

@@ -327,3 +327,110 @@ def test_the_built_in_configuration_takes_renewed_certificates(server, ports, ce
     s.kill(signal.SIGHUP)
     assert s.wait_log(RELOADED)[-1].groups() == ("0", "1", "0", "0")
     wait_for(lambda: len(s.workers()) == 1 and s.workers() != before, "the new generation")
+
+
+def test_files_that_were_overwritten_with_nothing_good_are_tried_again(begin, ports, certificates,
+                                                                       tmp_path):
+    """The port has one worker, and nobody could take its place."""
+    names = [tmp_path / "pair.pem", tmp_path / "pair.key"]
+
+    def write(kind):
+        for source, target in zip(certificates(kind), names):
+            target.write_bytes(source.read_bytes())
+
+    write("ecdsa")
+    r = begin(hello(ports[0], f'tls {{ certificate "{names[0]}" key "{names[1]}" }}') +
+              hello(ports[1]))
+    names[0].write_text("half a certifi")
+    os.kill(r.s.workers(ports[0])[ports[0], 1], signal.SIGKILL)
+    r.s.wait_log("renewal failed: .*; nothing has changed")
+    write("other")
+    wait_for(lambda: r.s.workers(ports[0]), "a worker with what was made good")
+    assert get(ports[0]).body == HELLO and get(ports[1]).body == HELLO
+
+
+def test_a_parked_port_whose_last_worker_still_drains_is_started_after_it(begin, ports):
+    text = "restart { backoff 1ms to 1ms; park after 3 in 60s }\n"
+    r = begin(text + f"port {ports[0]} {{ workers 2 echo }}\n" + hello(ports[1]))
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        busy = wait_for(lambda: next((pid for pid in r.s.workers(ports[0]).values() if any(
+            os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:") and connected(pid, fd)
+            for fd in os.listdir(f"/proc/{pid}/fd"))), None), "who has it")
+        while "PARKED" not in r.s.log():
+            for pid in set(r.s.workers(ports[0]).values()) - {busy}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+        r.reload()
+        c.send(b"cd")
+        assert c.response().status == 200
+    wait_for(lambda: not refused(ports[0]) and len(r.s.workers(ports[0])) == 2, "the port again")
+    assert get(ports[0]).status == 200
+
+
+def connected(pid, fd):
+    """Is that descriptor of the process a connection over TCP?"""
+    inode = os.readlink(f"/proc/{pid}/fd/{fd}")[8:-1]
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        return any(line.split()[9] == inode and line.split()[3] == "01" for line in f.readlines()[1:])
+
+
+def test_who_waits_in_the_queue_of_a_parked_port_goes_on_waiting(begin, ports):
+    text = "restart { backoff 1ms to 1ms; park after 2 in 60s; while parked queue }\n"
+    r = begin(text + hello(ports[0]) + hello(ports[1]))
+    for n in range(1, 3):
+        os.kill(r.s.wait_ready(ports[0], "worker", n), signal.SIGKILL)
+    r.s.wait_log(rf"\[PORT {ports[0]}\] PARKED")
+    with socket.create_connection(("127.0.0.1", ports[0])) as raw:
+        raw.settimeout(30)
+        assert r.reload() == (2, 0, 0, 0)
+        with Connection.over(raw) as c:
+            assert c.get().body == HELLO
+
+
+def test_a_link_leads_where_it_leads_now(server, ports, certificates, tmp_path):
+    for name, text in (("one", "1"), ("two", "2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "b.conf").write_text(certificates.tls() + says(ports[0], text))
+    (tmp_path / "current").symlink_to("one")
+    s = server(None, args=["-f", "current/b.conf"], cwd=tmp_path)
+    assert get(ports[0]).body == b"1"
+    (tmp_path / "next").symlink_to("two")
+    os.rename(tmp_path / "next", tmp_path / "current")
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: 0 kept, 1 changed")
+    assert get(ports[0]).body == b"2"
+
+
+def test_a_port_that_was_dropped_can_come_back_at_once(begin, ports):
+    """Its former workers are stopped, and still hold the socket."""
+    r = begin(hello(ports[0]) + hello(ports[1]))
+    old = [*r.s.workers(ports[0]).values()]
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert r.reload(hello(ports[1])) == (1, 0, 0, 1)
+        assert refused(ports[0])
+        assert r.reload(hello(ports[0]) + hello(ports[1])) == (1, 0, 1, 0)
+        assert get(ports[0]).body == HELLO
+    finally:
+        for pid in old:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_port_that_does_not_come_up_blocks_no_reload_for_long(begin, ports, certificates):
+    text = "restart {{ backoff 30s to 30s; park after 60 in 1h }}\n{}".format
+    r = begin(text(hello(ports[0]) + hello(ports[1])), wait=None)
+    while "starting it again in 30s" not in r.s.log():
+        for pid in r.s.keyholders(ports[0]).values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    r.s.wait_log(rf"\[PORT {ports[1]}\] worker 1 .* is ready")
+    if "are served" in r.s.log():
+        pytest.skip("it was faster")
+    r.write(text(hello(ports[1])))
+    r.s.kill(signal.SIGHUP)
+    r.s.wait_log("reloaded: ")
+    assert get(ports[1]).body == HELLO

@@ -185,7 +185,7 @@ def broken_reader(what):
     """A program that gives the next version another state, or another configuration."""
     return f"""#!/usr/bin/python3
 import os, re, sys
-fd = int(sys.argv[3])
+fd = int(sys.argv[-1])
 text = os.pread(fd, 1 << 24, 0)
 def memory(content):
     new = os.memfd_create("changed", 0)
@@ -221,7 +221,8 @@ def test_a_port_that_cannot_follow_stays_as_it_is(upgradable, ports, certificate
                    hello(ports[1]))
     before = s.workers(ports[0])
     # The check says yes; by the time the port rolls its key is gone.
-    put_script(s, f'#!/bin/sh\n[ "$1" = -t ] && exit 0\nexec {NEXT} "$@"\n')
+    put_script(s, '#!/bin/sh\ncase " $* " in *" -t "*) echo goes on from this state; exit ;; esac\n'
+               f'exec {NEXT} "$@"\n')
     names[1].rename(tmp_path / "gone.key")
     s.kill(signal.SIGUSR2)
     s.wait_log("upgraded from .* to .*, but 1 port could not follow, and is served by the former")
@@ -292,3 +293,50 @@ def test_a_pid_file_and_the_background(upgradable, ports, tmp_path, certificates
             os.kill(pid, signal.SIGTERM)
         wait_for(lambda: not pid_file.exists(), "the end")
     assert refused(ports[0])
+
+
+def test_an_upgrade_while_a_former_generation_with_ends_drains(upgradable, ports):
+    s = upgradable("restart { backoff 1ms to 1ms }\n" + f"port {ports[0]} {{ echo }}\n")
+    os.kill(s.workers()[ports[0], 1], signal.SIGKILL)
+    s.wait_ready(ports[0], "worker", 2)
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        s.config.write_text(s.config.read_text().replace("echo", "echo workers 2"))
+        s.kill(signal.SIGHUP)
+        s.wait_log("reloaded: 0 kept, 1 changed")
+        upgrade(s)
+        c.send(b"cd")
+        assert c.response().body == b"abcd"
+    assert get(ports[0]).status == 200
+
+
+def test_a_program_that_only_says_yes_is_not_taken(upgradable, ports):
+    s = upgradable(hello(ports[0]))
+    put(s, shutil.which("true"))
+    s.kill(signal.SIGUSR2)
+    s.wait_log("upgrade failed: it does not say that it goes on from this state")
+    assert get(ports[0]).body == HELLO
+
+
+def test_the_check_is_not_ended_by_what_is_meant_for_the_master(upgradable, ports):
+    s = upgradable(hello(ports[0]))
+    put(s, NEXT)
+    for _ in range(20):
+        os.killpg(s.pid, signal.SIGUSR2)
+        os.killpg(s.pid, signal.SIGHUP)
+    s.wait_log(FOLLOWED)
+    wait_for(lambda: get(ports[0]).body == HELLO, "the port")
+    assert "upgrade failed" not in s.log()
+    assert s.stop() == 0
+
+
+def test_one_that_is_asked_for_during_the_check_is_made_after_it(upgradable, ports):
+    s = upgradable(hello(ports[0]))
+    put_script(s, f'#!/bin/sh\nwhile [ ! -e {s.folder}/go ]; do sleep 0.01; done\n'
+               f'exec {BINARY} "$@"\n')
+    s.kill(signal.SIGUSR2)
+    s.wait_log("upgrade: asking")
+    put(s, NEXT)
+    s.kill(signal.SIGUSR2)
+    (s.folder / "go").write_text("")
+    s.wait_log(FOLLOWED, 2)
