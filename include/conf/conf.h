@@ -165,6 +165,9 @@ int conf_parse_text(const char *text, size_t len, const char *name, const struct
 /* Ends all of it at once; nothing in it may be freed or kept on its own. NULL is ignored. */
 void conf_free(struct conf *);
 
+/* The port of that number, NULL: there is none. */
+const struct conf_port *conf_port_find(const struct conf *, unsigned number);
+
 /* Writes the canonical text: everything spelled out, one fixed order, parses to the same text
  * again (threads only when it is not 1: a build without threads must read the text, too).
  * conf_dump_port() writes what is global to a child and this one port. */

@@ -78,3 +78,11 @@ void *conf_grow(struct conf_parser *p, void *array, size_t count, size_t element
 		memcpy(more, array, count * element_size);
 	return more;
 }
+
+const struct conf_port *conf_port_find(const struct conf *conf, unsigned number)
+{
+	for (size_t i = 0; i < conf->ports_count; i++)
+		if (conf->ports[i].number == number)
+			return &conf->ports[i];
+	return NULL;
+}

@@ -77,7 +77,7 @@ static int child_init(struct port *p, struct child *c, unsigned index)
 	return error;
 }
 
-static char *text_of(const struct conf *conf, const struct conf_port *port)
+char *port_text(const struct conf *conf, const struct conf_port *port)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -151,7 +151,7 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	/* Clients resume whichever generation they meet. */
 	p->tickets_fd =
 	    old != NULL ? fcntl(old->tickets_fd, F_DUPFD_CLOEXEC, FD_OWN_MIN) : ticket_key_make();
-	p->text = text_of(configuration->conf, conf);
+	p->text = port_text(configuration->conf, conf);
 	p->children = calloc(p->keyholders + conf->workers, sizeof(*p->children));
 	if (p->tickets_fd < 0 || p->text == NULL || p->children == NULL)
 		goto fail;

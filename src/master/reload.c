@@ -126,20 +126,6 @@ static int side_now(const struct master *m, struct side *s)
 	return 0;
 }
 
-static char *text_of(const struct conf *conf, const struct conf_port *port)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-	if (f == NULL)
-		return NULL;
-	conf_dump_process(conf, port, f);
-	if (fclose(f) == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
 static int side_wanted(const struct master *m, const struct conf *conf, struct side *s)
 {
 	s->list = calloc(conf->ports_count, sizeof(*s->list));
@@ -150,7 +136,7 @@ static int side_wanted(const struct master *m, const struct conf *conf, struct s
 	for (size_t i = 0; i < conf->ports_count; i++) {
 		const struct conf_port *port = &conf->ports[i];
 		const struct port *old = port_find(m, port->number);
-		s->texts[s->count] = text_of(conf, port);
+		s->texts[s->count] = port_text(conf, port);
 		if (s->texts[s->count] == NULL)
 			return -ENOMEM;
 		files_look(port, s->marks[i]);
@@ -180,14 +166,6 @@ static int plan(struct master *m, const struct conf *conf)
 }
 
 /* --- carrying out ----------------------------------------------------------------------------- */
-
-static const struct conf_port *conf_port_find(const struct conf *conf, unsigned number)
-{
-	for (size_t i = 0; i < conf->ports_count; i++)
-		if (conf->ports[i].number == number)
-			return &conf->ports[i];
-	return NULL;
-}
 
 static void carry_out(struct master *m, struct configuration *c)
 {

@@ -168,14 +168,6 @@ static void take_root(struct restoring *r)
 
 /* --- ports ------------------------------------------------------------------------------------ */
 
-static const struct conf_port *conf_port_find(const struct conf *conf, int64_t wanted)
-{
-	for (size_t i = 0; i < conf->ports_count; i++)
-		if (conf->ports[i].number == wanted)
-			return &conf->ports[i];
-	return NULL;
-}
-
 static struct port *port_begin(struct restoring *r)
 {
 	const int64_t wanted = number(r, "number", 1, UINT16_MAX);
@@ -183,7 +175,7 @@ static struct port *port_begin(struct restoring *r)
 	if (r->record.failed)
 		return NULL;
 	struct configuration *c = r->configurations[n];
-	const struct conf_port *conf = conf_port_find(c->conf, wanted);
+	const struct conf_port *conf = conf_port_find(c->conf, (unsigned)wanted);
 	/* auto depends on how many processors there are, and those may come and go. */
 	const unsigned keyholders = (unsigned)number(r, "keyholders", 1, UINT16_MAX);
 	struct port *p =

@@ -279,6 +279,8 @@ void configuration_release(struct configuration *); /* one user less */
 struct port *port_new(struct master *, struct configuration *, const struct conf_port *,
 		      unsigned keyholders); /* NULL: no memory */
 void port_free(struct port *);
+/* conf_dump_process(), the caller's; NULL: no memory. */
+char *port_text(const struct conf *, const struct conf_port *);
 struct port *port_find(const struct master *, unsigned number); /* the CURRENT one, or NULL */
 struct port *port_prepared(const struct master *, unsigned number);
 struct port *port_heir(struct port *); /* who counts on for it: the CURRENT one, or itself */
