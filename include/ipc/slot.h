@@ -149,6 +149,15 @@ static inline uint64_t ipc_slot_read(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
+/* More than anything counts to, and what JSON can hold (RFC 8259, 6): who lies about a number makes
+ * it no larger than this. */
+#define IPC_COUNT_MAX (((uint64_t)1 << 53) - 1)
+
+static inline uint64_t ipc_count_add(uint64_t sum, uint64_t part)
+{
+	return part > IPC_COUNT_MAX - sum ? IPC_COUNT_MAX : sum + part;
+}
+
 /* Adds what is in *from, which somebody may be writing, to *to. */
 void ipc_counters_add(struct ipc_counters *to, const struct ipc_counters *from);
 /* One request has ended. */

@@ -69,7 +69,7 @@ void ipc_counters_add(struct ipc_counters *to, const struct ipc_counters *from)
 	uint64_t *sum = (uint64_t *)(void *)to;
 	const uint64_t *part = (const uint64_t *)(const void *)from;
 	for (size_t i = 0; i < sizeof(*to) / sizeof(*sum); i++)
-		sum[i] += ipc_slot_read(&part[i]);
+		sum[i] = ipc_count_add(sum[i], ipc_slot_read(&part[i]));
 }
 
 const char *ipc_failure_name(enum ipc_failure failure)

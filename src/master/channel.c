@@ -9,6 +9,7 @@
 #include "master/state.h"
 
 #define CLOSED_TIMEOUT_MS 1000
+#define YEAR_10000        INT64_C(253402300800) /* time(2) */
 #define MESSAGES_MAX      256 /* of a child within a second; an honest one sends a few */
 
 const struct ipc_permit *child_permits(const struct child *c)
@@ -65,7 +66,9 @@ static void files_told(const struct child *c, const struct ipc_files *files)
 		return;
 	}
 	memcpy(content->certificates, files->digest, sizeof(content->certificates));
-	content->ends = files->ends;
+	if (files->ends != content->ends)
+		c->port->expiry_told = 0;
+	content->ends = files->ends < 0 ? 0 : files->ends > YEAR_10000 ? YEAR_10000 : files->ends;
 	text_init(&t, content->subject, sizeof(content->subject));
 	escape(&t, files->subject, strnlen(files->subject, sizeof(files->subject)));
 }
@@ -82,16 +85,9 @@ static void worker_abused(struct port *p, const struct ipc_key_channels *who)
 	child_kill(c, "has abused its keyholder");
 }
 
-/* Out of the set by hand: between its fork and its exec the newest child holds a duplicate of every
- * channel, and what closing leaves in the set then would report another child's end to this place.
- */
 void child_channel_close(struct child *c)
 {
-	struct loop *loop = &c->port->master->loop;
-	if (c->channel.fd < 0)
-		return;
-	loop_remove(loop, &c->channel);
-	loop_close(loop, &c->channel);
+	loop_remove_and_close(&c->port->master->loop, &c->channel);
 }
 
 static void channel_give_up(struct child *c, const char *why)

@@ -38,6 +38,16 @@ void command_abandon(struct client *c)
 }
 
 /* From here on nothing is read of it, and it is not in anybody's way. */
+/* Some places are left for those who only ask. */
+static bool too_many_wait(const struct client *c)
+{
+	unsigned waiting = 0;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		waiting += c->control->clients[i].state == CLIENT_WAITING &&
+			   c->control->clients[i].io.fd >= 0;
+	return waiting >= CONTROL_CLIENTS_MAX * 3 / 4;
+}
+
 static struct asker *wait(struct client *c, enum control_verb verb)
 {
 	struct loop *loop = &c->control->master->loop;
@@ -118,6 +128,11 @@ void command_run(struct client *c, const struct control_request *request)
 	if (changes_something(request->verb)) {
 		if (m->draining && request->verb != CONTROL_DRAIN && request->verb != CONTROL_LOG) {
 			client_tell(c, "the server is stopping");
+			return;
+		}
+		if (request->verb != CONTROL_DRAIN && request->verb != CONTROL_LOG &&
+		    too_many_wait(c)) {
+			client_tell(c, "too many wait for something already");
 			return;
 		}
 		say(c, request);

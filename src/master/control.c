@@ -176,15 +176,21 @@ static void pause_expired(struct loop *loop, struct loop_timer *timer)
 
 /* --- from its making to its removal ----------------------------------------------------------- */
 
-static void listener_close(struct control *c)
+/* What lies under the name now, if anything does. */
+static bool is_its_own(const struct control *c)
 {
 	struct stat st;
+	return lstat(c->path, &st) == 0 && st.st_dev == c->device && st.st_ino == c->inode;
+}
+
+static void listener_close(struct control *c)
+{
 	if (c->listener.fd < 0)
 		return;
-	if (lstat(c->path, &st) == 0 && st.st_dev == c->device && st.st_ino == c->inode)
+	if (is_its_own(c))
 		(void)unlink(c->path);
 	loop_timer_cancel(&c->master->loop, &c->pause);
-	loop_close(&c->master->loop, &c->listener);
+	loop_remove_and_close(&c->master->loop, &c->listener);
 	free(c->path);
 	c->path = NULL;
 }
@@ -246,7 +252,7 @@ void control_open(struct master *m)
 			log_write(&m->log, LOG_ERR, "control: out of memory");
 		return;
 	}
-	if (c->listener.fd >= 0 && strcmp(c->path, wanted) == 0)
+	if (c->listener.fd >= 0 && strcmp(c->path, wanted) == 0 && is_its_own(c))
 		return;
 	int error = listener_open(c, wanted);
 	const bool asked_for = m->conf->control == CONF_CONTROL_PATH;

@@ -20,7 +20,7 @@ void client_end(struct client *c)
 	if (c->state == CLIENT_WAITING)
 		asker_forget(c->control->master, &c->asker);
 	loop_timer_cancel(loop_of(c), &c->deadline);
-	loop_close(loop_of(c), &c->io);
+	loop_remove_and_close(loop_of(c), &c->io);
 	buf_release(&c->out);
 	c->state = CLIENT_READING;
 }
@@ -59,28 +59,46 @@ static void flush(struct client *c)
 		client_end(c);
 		return;
 	}
-	if (n > 0)
+	if (n > 0) {
+		c->heard_ms = loop_of(c)->now_ms;
 		buf_consume(&c->out, (size_t)n);
+	}
 	if (buf_len(&c->out) == 0)
 		read_on(c);
 	else
 		interest(c, EPOLLOUT);
 }
 
-/* What all others hold is not there for this one. */
-static size_t answer_max(const struct client *c)
+/* What all others hold; and who of them has read nothing for the longest time. */
+static size_t held_by_others(const struct client *c, struct client **ret_laziest)
 {
 	size_t held = 0;
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		held += c->control->clients[i].out.allocated;
-	size_t left = held < CONTROL_ANSWERS_MAX ? CONTROL_ANSWERS_MAX - held : 0;
-	return left < CONTROL_ANSWER_MAX ? left : CONTROL_ANSWER_MAX;
+	*ret_laziest = NULL;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct client *other = &c->control->clients[i];
+		if (other == c || other->out.allocated == 0)
+			continue;
+		held += other->out.allocated;
+		if (*ret_laziest == NULL || other->heard_ms < (*ret_laziest)->heard_ms)
+			*ret_laziest = other;
+	}
+	return held;
+}
+
+/* Who does not read his answer keeps nobody else from having one. */
+static void room_make(const struct client *c)
+{
+	struct client *laziest;
+	while (held_by_others(c, &laziest) + CONTROL_ANSWER_MAX > CONTROL_ANSWERS_MAX &&
+	       laziest != NULL)
+		client_end(laziest);
 }
 
 void client_answer(struct client *c, struct json *j, const char *error)
 {
 	buf_release(&c->out);
-	c->out = (struct buf)BUF_INIT(answer_max(c));
+	room_make(c);
+	c->out = (struct buf)BUF_INIT(CONTROL_ANSWER_MAX);
 	*j = (struct json){.out = &c->out};
 	json_open(j, NULL, '{');
 	json_uint(j, "bulkhead", 1);
@@ -91,8 +109,8 @@ void client_answer(struct client *c, struct json *j, const char *error)
 
 void client_answered(struct client *c, struct json *j)
 {
-	static const char too_much[] =
-	    "{\"bulkhead\":1,\"ok\":false,\"error\":\"there is no memory for such an answer\"}\n";
+	static const char too_much[] = "{\"bulkhead\":1,\"ok\":false,\"error\":\"the answer would "
+				       "be too long; ask for one port\"}\n";
 	json_close(j, '}');
 	json_add(j, "\n");
 	if (j->failed) {

@@ -158,6 +158,7 @@ static void renew(struct port *p, struct asker *askers, const char *what)
 {
 	struct master *m = p->master;
 	roll_begin(m, what);
+	m->reloads_turn = true;
 	m->roll.askers = askers;
 	if (roll_add(m, p->configuration, p->conf, p))
 		roll_go(m);

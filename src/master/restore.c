@@ -220,6 +220,7 @@ static void take_port(struct restoring *r)
 	p->restarts = (unsigned)number(r, "restarts", 0, UINT32_MAX);
 	p->restart.row = (unsigned)number(r, "quick", 0, UINT32_MAX);
 	p->content.ends = number(r, "ends", INT64_MIN, INT64_MAX);
+	p->expiry_told = number(r, "warned", INT64_MIN, INT64_MAX);
 	record_text(&r->record, "subject", p->content.subject, sizeof(p->content.subject));
 	record_bytes(&r->record, "certificates", p->content.certificates, IPC_DIGEST_BYTES);
 	record_bytes(&r->record, "keys", p->content.keys, IPC_DIGEST_BYTES);

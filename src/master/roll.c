@@ -72,7 +72,8 @@ static void inherit(struct port *p, struct port *old)
 	ipc_counters_add(&p->totals, &old->totals);
 	p->restarts += old->restarts;
 	p->rate = old->rate;
-	p->expiry_told = old->expiry_told;
+	if (p->content.ends == old->content.ends)
+		p->expiry_told = old->expiry_told;
 	memcpy(p->reports, old->reports, sizeof(p->reports));
 	memset(old->reports, 0, sizeof(old->reports));
 	p->reports_next = old->reports_next;
@@ -170,6 +171,12 @@ void rolls_next(struct master *m)
 	/* The one that a former version has begun is ended first. */
 	if (!m->roll.under_way && !m->upgrade.rolling && upgrade_next(m))
 		return;
+	/* A crowd of orders does not keep a reload waiting for ever, nor the other way round. */
+	if (!m->roll.under_way && m->reloads_turn) {
+		m->reloads_turn = false;
+		if (reload_next(m))
+			return;
+	}
 	do
 		for (size_t i = 0; i < m->ports_count && !m->roll.under_way; i++)
 			if (m->ports[i]->order != ORDER_NONE && m->ports[i]->stage == STAGE_CURRENT)

@@ -163,6 +163,7 @@ static void put_port(FILE *f, struct kept *k, const struct port *p, int64_t conf
 	record_put(f, "restarts", p->restarts);
 	record_put(f, "quick", p->restart.row);
 	record_put(f, "ends", p->content.ends);
+	record_put(f, "warned", p->expiry_told);
 	record_put_text(f, "subject", p->content.subject);
 	record_put_bytes(f, "certificates", p->content.certificates, IPC_DIGEST_BYTES);
 	record_put_bytes(f, "keys", p->content.keys, IPC_DIGEST_BYTES);

@@ -224,6 +224,7 @@ struct master {
 	size_t ports_room;
 	struct roll roll;
 	bool reload_wanted; /* by a signal */
+	bool reloads_turn;  /* the last roll was one port's */
 	struct asker *reload_askers, *dry_run_askers;
 	struct upgrade {
 		bool wanted;

@@ -12,7 +12,8 @@ static void living_add(const struct port *p, struct ipc_counters *sum, uint64_t 
 		     k++) {
 			const struct ipc_slot *slot = &p->children[i].board->slots[k];
 			ipc_counters_add(sum, &slot->counters);
-			*ret_connections += ipc_slot_read(&slot->connections);
+			*ret_connections =
+			    ipc_count_add(*ret_connections, ipc_slot_read(&slot->connections));
 		}
 }
 

@@ -113,7 +113,7 @@ static void output_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	if (n > 0 && room > 0)
 		u->said_len += (size_t)n;
 	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		loop_close(loop, io);
+		loop_remove_and_close(loop, io);
 }
 
 static void limit_expired(struct loop *loop, struct loop_timer *timer)
@@ -262,8 +262,7 @@ bool upgrade_reap(struct master *m, pid_t pid, int status)
 		if (u->said_len == before)
 			break;
 	}
-	if (u->output.fd >= 0)
-		loop_close(&m->loop, &u->output);
+	loop_remove_and_close(&m->loop, &u->output);
 	loop_timer_cancel(&m->loop, &u->limit);
 	u->checking = 0;
 	text_init(&t, why, sizeof(why));

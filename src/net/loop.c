@@ -187,6 +187,14 @@ void loop_close(struct loop *l, struct loop_io *io)
 	fd_close(&io->fd);
 }
 
+void loop_remove_and_close(struct loop *l, struct loop_io *io)
+{
+	if (io->fd < 0)
+		return;
+	loop_remove(l, io);
+	loop_close(l, io);
+}
+
 int loop_turn(struct loop *l, int max_wait_ms)
 {
 	struct epoll_event batch[LOOP_EVENTS_MAX];

@@ -241,6 +241,13 @@ static void counters_of_slots_add_up(void **state)
 	assert_int_equal(sum.requests, 5);
 	assert_int_equal(sum.refused, 6);
 	assert_int_equal(sum.latency[IPC_LATENCIES - 1], 8);
+	/* A liar makes no more of it than JSON can hold, and no less the next time. */
+	part.requests = UINT64_MAX;
+	ipc_counters_add(&sum, &part);
+	assert_true(sum.requests == IPC_COUNT_MAX);
+	part.requests = 7;
+	ipc_counters_add(&sum, &part);
+	assert_true(sum.requests == IPC_COUNT_MAX);
 }
 
 static void latencies_fall_into_the_bucket_of_their_bound(void **state)
