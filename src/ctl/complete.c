@@ -7,6 +7,8 @@
 
 #include "ctl/connection.h"
 
+#define PATIENCE_MS 300 /* somebody has pressed Tab, and waits */
+
 static void print(const char *const *words)
 {
 	for (; *words != NULL; words++)
@@ -17,7 +19,7 @@ static void ports_print(const struct ctl_arguments *a)
 {
 	json_t *status;
 	struct err err;
-	if (ctl_ask(a, "status", &status, &err) == CTL_DONE) {
+	if (ctl_ask(a, "status", PATIENCE_MS, &status, &err) == CTL_DONE) {
 		const json_t *ports = json_object_get(status, "ports");
 		for (size_t i = 0; i < json_array_size(ports); i++)
 			printf("%lld\n", (long long)answer_int(json_array_get(ports, i), "port"));
@@ -32,6 +34,41 @@ static bool is_one_of(const char *word, const char *const *words)
 	return *words != NULL;
 }
 
+/* The options of the program itself: how many words they are. */
+static int options_skip(struct ctl_arguments *a, char **words, int count)
+{
+	int i = 0;
+	while (i < count && words[i][0] == '-') {
+		if (strcmp(words[i], "-s") == 0 || strcmp(words[i], "--socket") == 0) {
+			if (i + 1 == count)
+				break;
+			a->socket = words[++i];
+		} else if (strncmp(words[i], "--socket=", strlen("--socket=")) == 0) {
+			a->socket = words[i] + strlen("--socket=");
+		} else if (words[i][1] == 's') {
+			a->socket = words[i] + 2;
+		} else {
+			break;
+		}
+		i++;
+	}
+	return i;
+}
+
+/* Behind a command that takes a port and perhaps --json, in any order, each of them once. */
+static void ports_and_json(const struct ctl_arguments *a, char **words, int count, bool has_json)
+{
+	bool json = false, port = false;
+	for (int i = 0; i < count; i++) {
+		json = json || strcmp(words[i], "--json") == 0;
+		port = port || words[i][0] != '-';
+	}
+	if (has_json && !json)
+		puts("--json");
+	if (!port)
+		ports_print(a);
+}
+
 /* The words before the one that is being typed: options of their own first. */
 enum ctl_status ctl_complete(const struct ctl_arguments *arguments)
 {
@@ -40,27 +77,20 @@ enum ctl_status ctl_complete(const struct ctl_arguments *arguments)
 	    "drain",  "upgrade", "log",     "--socket", "--version", "--help", NULL};
 	static const char *const shown[] = {"status", "crashes", NULL};
 	static const char *const ordered[] = {"stop", "start", "restart", NULL};
-	static const char *const json[] = {"--json", NULL};
 	static const char *const dry_run[] = {"--dry-run", NULL};
 	static const char *const level[] = {"level", NULL};
 	static const char *const levels[] = {"err", "warning", "notice", "info", "debug", NULL};
 	struct ctl_arguments a = *arguments;
-	char **words = a.words;
-	int count = a.words_count;
-	while (count >= 2 && (strcmp(words[0], "-s") == 0 || strcmp(words[0], "--socket") == 0)) {
-		a.socket = words[1];
-		words += 2;
-		count -= 2;
-	}
+	const int skipped = options_skip(&a, a.words, a.words_count);
+	char **words = a.words + skipped;
+	const int count = a.words_count - skipped;
 	if (count == 0)
 		print(commands);
-	else if (is_one_of(words[0], shown) && count == 1)
-		print(json);
+	else if (is_one_of(words[0], shown) || is_one_of(words[0], ordered))
+		ports_and_json(&a, words + 1, count - 1, is_one_of(words[0], shown));
 	else if (strcmp(words[0], "reload") == 0 && count == 1)
 		print(dry_run);
 	else if (strcmp(words[0], "log") == 0 && count <= 2)
 		print(count == 1 ? level : levels);
-	if (count == 1 && (is_one_of(words[0], shown) || is_one_of(words[0], ordered)))
-		ports_print(&a);
 	return CTL_DONE;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,6 +18,8 @@
 
 #define ANSWER_MAX ((size_t)32 << 20)
 #define READ_BYTES 65536
+#define REFUSED_MS 100 /* an upgrade's new program listens by then */
+#define PAUSE_MS   20
 
 static enum ctl_status connect_failed(const char *path, int error, struct err *err)
 {
@@ -41,10 +44,35 @@ static enum ctl_status connect_failed(const char *path, int error, struct err *e
 	}
 }
 
-enum ctl_status connection_open(struct connection *c, const char *path, struct err *err)
+static bool nobody_listens(int error)
+{
+	return error == ECONNREFUSED || error == ENOENT || error == ECONNRESET;
+}
+
+/* 0, or what is wrong. The kernel waits where the server's queue is full. */
+static int connect_within(int fd, const struct sockaddr_un *a, int patience_ms)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+	const uint64_t begun_ms = clock_ms();
+	for (;;) {
+		const int passed_ms = (int)(clock_ms() - begun_ms);
+		const int left_ms = patience_ms > passed_ms ? patience_ms - passed_ms : 1;
+		const struct timeval left = {.tv_sec = left_ms / 1000,
+					     .tv_usec = left_ms % 1000 * 1000L};
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left));
+		if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0)
+			return 0;
+		const int error = errno;
+		if (!nobody_listens(error) || passed_ms >= REFUSED_MS || passed_ms >= patience_ms)
+			return error;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+enum ctl_status connection_open(struct connection *c, const char *path, int patience_ms,
+				struct err *err)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = CONNECTION_PATIENCE_MS / 1000};
 	*c = (struct connection){.fd = -1, .path = path, .in = BUF_INIT(ANSWER_MAX)};
 	if (strlen(path) >= sizeof(a.sun_path)) {
 		err_set(err, "the path of the socket is too long: %s", path);
@@ -56,10 +84,10 @@ enum ctl_status connection_open(struct connection *c, const char *path, struct e
 		err_set(err, "cannot make a socket: %s", strerror(errno));
 		return CTL_FAILED;
 	}
-	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(c->fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+	const int error = connect_within(c->fd, &a, patience_ms);
+	if (error == 0)
 		return CTL_DONE;
-	enum ctl_status status = connect_failed(path, errno, err);
+	enum ctl_status status = connect_failed(path, error, err);
 	connection_close(c);
 	return status;
 }
@@ -153,15 +181,18 @@ enum ctl_status connection_ask(struct connection *c, const char *request, int pa
 	return status == CTL_DONE ? answer_judge(*ret, err) : status;
 }
 
-enum ctl_status ctl_ask(const struct ctl_arguments *a, const char *request, json_t **ret,
-			struct err *err)
+enum ctl_status ctl_ask(const struct ctl_arguments *a, const char *request, int patience_ms,
+			json_t **ret, struct err *err)
 {
+	const uint64_t begun_ms = clock_ms();
 	struct connection c;
 	*ret = NULL;
-	enum ctl_status status = connection_open(&c, a->socket, err);
+	enum ctl_status status = connection_open(&c, a->socket, patience_ms, err);
 	if (status != CTL_DONE)
 		return status;
-	status = connection_ask(&c, request, CONNECTION_PATIENCE_MS, ret, err);
+	const int passed_ms = (int)(clock_ms() - begun_ms);
+	status = connection_ask(&c, request, patience_ms > passed_ms ? patience_ms - passed_ms : 0,
+				ret, err);
 	connection_close(&c);
 	return status;
 }

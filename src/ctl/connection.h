@@ -20,8 +20,10 @@ struct connection {
 	struct buf in;
 };
 
-/* CTL_DONE, or a status with its sentence. */
-enum ctl_status connection_open(struct connection *, const char *path, struct err *);
+/* CTL_DONE, or a status with its sentence, within patience_ms, which is at least 1. A socket at
+ * which nobody listens is tried again for some 100 ms of these: in an upgrade it is made anew. */
+enum ctl_status connection_open(struct connection *, const char *path, int patience_ms,
+				struct err *);
 void connection_close(struct connection *);
 
 /* A request without its protocol and newline: "status 8000". */
@@ -37,9 +39,9 @@ enum ctl_status connection_receive(struct connection *, json_t **ret, struct err
 enum ctl_status connection_ask(struct connection *, const char *request, int patience_ms,
 			       json_t **ret, struct err *);
 
-/* All of it: opens, asks, closes. */
-enum ctl_status ctl_ask(const struct ctl_arguments *, const char *request, json_t **ret,
-			struct err *);
+/* All of it within patience_ms: opens, asks, closes. */
+enum ctl_status ctl_ask(const struct ctl_arguments *, const char *request, int patience_ms,
+			json_t **ret, struct err *);
 
 /* Does it say yes? Else err has its sentence. */
 enum ctl_status answer_judge(const json_t *, struct err *);

@@ -31,7 +31,7 @@ enum ctl_status ctl_crashes(const struct ctl_arguments *a)
 	json_t *answer;
 	struct err err;
 	(void)snprintf(request, sizeof(request), a->port != 0 ? "crashes %u" : "crashes", a->port);
-	enum ctl_status result = ctl_ask(a, request, &answer, &err);
+	enum ctl_status result = ctl_ask(a, request, CONNECTION_PATIENCE_MS, &answer, &err);
 	if (result != CTL_DONE) {
 		(void)ctl_say(result, err.text);
 	} else if (a->json) {

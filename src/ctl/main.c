@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 	enum ctl_status status = arguments_read(&arguments, argc, argv);
 	if (status == CTL_DONE)
 		status = run(&arguments);
-	if (fflush(stdout) != 0 && status == CTL_DONE)
-		status = CTL_FAILED;
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_DONE)
+		status = ctl_say(CTL_FAILED, "standard output cannot be written");
 	return status;
 }

@@ -103,7 +103,7 @@ static enum ctl_status execution_find(const struct ctl_arguments *a, struct exec
 				      struct err *err)
 {
 	struct connection c;
-	enum ctl_status result = connection_open(&c, a->socket, err);
+	enum ctl_status result = connection_open(&c, a->socket, CONNECTION_PATIENCE_MS, err);
 	if (result != CTL_DONE)
 		return result;
 	result = execution_ask(&c, ret, err);
@@ -170,7 +170,7 @@ enum ctl_status ctl_order(const struct ctl_arguments *a)
 {
 	struct connection c;
 	struct err err;
-	enum ctl_status result = connection_open(&c, a->socket, &err);
+	enum ctl_status result = connection_open(&c, a->socket, CONNECTION_PATIENCE_MS, &err);
 	if (result == CTL_DONE) {
 		result = ask(a, &c, &err);
 		connection_close(&c);

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 
 #define STAT_UTIME 11 /* words behind the name, proc(5) */
 #define STAT_STIME 12
+#define STAT_START 19
 
 /* These files are read in one go, and are much shorter. */
 static int read_small(pid_t pid, const char *name, char *out, size_t size)
@@ -55,6 +57,22 @@ int64_t process_ticks(const char *stat)
 	return user < 0 || system < 0 ? -1 : user + system;
 }
 
+int64_t process_start(const char *stat)
+{
+	const char *at = strrchr(stat, ')');
+	return at == NULL ? -1 : number_at(at + 1, STAT_START);
+}
+
+static int64_t uptime_ms(int64_t start_ticks, long ticks_per_second)
+{
+	struct timespec now;
+	if (start_ticks < 0 || clock_gettime(CLOCK_BOOTTIME, &now) < 0)
+		return -1;
+	const int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
+			   start_ticks * 1000 / ticks_per_second;
+	return ms > 0 ? ms : 0;
+}
+
 int64_t process_pss(const char *rollup)
 {
 	const char *line = strstr(rollup, "\nPss:");
@@ -66,12 +84,13 @@ void process_look(struct process *p, pid_t pid)
 {
 	char text[4096];
 	const long ticks_per_second = sysconf(_SC_CLK_TCK);
-	*p = (struct process){.cpu_ms = -1, .pss_bytes = -1};
+	*p = (struct process){.cpu_ms = -1, .pss_bytes = -1, .uptime_ms = -1};
 	if (pid <= 0)
 		return;
 	if (read_small(pid, "stat", text, sizeof(text)) == 0 && ticks_per_second > 0) {
 		const int64_t ticks = process_ticks(text);
 		p->cpu_ms = ticks < 0 ? -1 : ticks * 1000 / ticks_per_second;
+		p->uptime_ms = uptime_ms(process_start(text), ticks_per_second);
 	}
 	if (read_small(pid, "smaps_rollup", text, sizeof(text)) == 0)
 		p->pss_bytes = process_pss(text);

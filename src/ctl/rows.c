@@ -68,7 +68,7 @@ struct row *rows_read(const json_t *status, size_t *ret_count)
 
 /* --- /proc ------------------------------------------------------------------------------------ */
 
-static void process_add(struct row *r, pid_t pid, uint64_t uptime_ms)
+static void process_add(struct row *r, pid_t pid)
 {
 	struct process p;
 	process_look(&p, pid);
@@ -77,16 +77,26 @@ static void process_add(struct row *r, pid_t pid, uint64_t uptime_ms)
 	if (p.cpu_ms < 0)
 		return;
 	r->cpu_ms = (r->cpu_ms > 0 ? r->cpu_ms : 0) + p.cpu_ms;
-	if (uptime_ms > 0)
+	if (p.uptime_ms > 0)
 		r->cpu_tenths =
-		    (r->cpu_tenths > 0 ? r->cpu_tenths : 0) + p.cpu_ms * 1000 / (int64_t)uptime_ms;
+		    (r->cpu_tenths > 0 ? r->cpu_tenths : 0) + p.cpu_ms * 1000 / p.uptime_ms;
 }
 
 static void processes_add(struct row *r, const json_t *processes)
 {
 	for (size_t i = 0; i < json_array_size(processes); i++) {
 		const json_t *process = json_array_get(processes, i);
-		process_add(r, (pid_t)answer_int(process, "pid"), natural(process, "uptime_ms"));
+		process_add(r, (pid_t)answer_int(process, "pid"));
+	}
+}
+
+/* Former generations: of their processes there is the pid alone. */
+static void draining_add(struct row *r, const json_t *generations)
+{
+	for (size_t i = 0; i < json_array_size(generations); i++) {
+		const json_t *pids = json_object_get(json_array_get(generations, i), "pids");
+		for (size_t k = 0; k < json_array_size(pids); k++)
+			process_add(r, (pid_t)json_integer_value(json_array_get(pids, k)));
 	}
 }
 
@@ -95,6 +105,7 @@ void rows_look(struct row *rows, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		processes_add(&rows[i], json_object_get(rows[i].json, "workers"));
 		processes_add(&rows[i], json_object_get(rows[i].json, "keyholders"));
+		draining_add(&rows[i], json_object_get(rows[i].json, "draining"));
 	}
 }
 

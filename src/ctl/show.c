@@ -13,7 +13,7 @@ enum ctl_status json_show(const json_t *answer)
 	const size_t flags =
 	    JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15);
 	if (json_dumpf(answer, stdout, flags) < 0)
-		return ctl_say(CTL_FAILED, "cannot write");
+		return ctl_say(CTL_FAILED, "standard output cannot be written");
 	puts("");
 	return CTL_DONE;
 }

@@ -164,7 +164,7 @@ enum ctl_status ctl_status(const struct ctl_arguments *a)
 	json_t *status;
 	struct err err;
 	(void)snprintf(request, sizeof(request), a->port != 0 ? "status %u" : "status", a->port);
-	enum ctl_status result = ctl_ask(a, request, &status, &err);
+	enum ctl_status result = ctl_ask(a, request, CONNECTION_PATIENCE_MS, &status, &err);
 	if (result != CTL_DONE) {
 		json_decref(status);
 		return ctl_say(result, err.text);

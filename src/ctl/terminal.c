@@ -13,7 +13,8 @@
 #define SCREEN_ENTER "\033[?1049h\033[?25l\033[?7l\033[H\033[2J"
 #define SCREEN_LEAVE "\033[?7h\033[?25h\033[?1049l"
 
-static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT, SIGTSTP};
+static const int signals[] = {SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
+			      SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGTSTP};
 
 static void size_read(struct terminal *t)
 {
@@ -58,6 +59,7 @@ static void screen_leave(const struct terminal *t)
 int terminal_begin(struct terminal *t, struct err *err)
 {
 	sigset_t set;
+	t->keys = (struct keys){.state = KEYS_PLAIN};
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) ||
 	    tcgetattr(STDIN_FILENO, &t->before) < 0) {
 		err_set(err, "top needs a terminal; status is for everything else");
@@ -112,30 +114,58 @@ static enum terminal_event signal_read(struct terminal *t)
 	}
 }
 
-/* A key, or the last of the bytes that an arrow sends. */
-static enum terminal_event key_read(char *ret_key)
+/* Whatever a sequence is, it ends with a letter or '~'; a control in it is a key of its own. */
+static enum terminal_event byte_take(struct keys *k, char byte, char *ret_key)
 {
-	char bytes[16];
-	ssize_t n = read(STDIN_FILENO, bytes, sizeof(bytes));
+	const enum keys_state state = k->state;
+	k->state = KEYS_PLAIN;
+	if (byte == '\033') {
+		k->state = KEYS_ESCAPE;
+		return TERMINAL_NOTHING;
+	}
+	if (state == KEYS_ESCAPE && (byte == '[' || byte == 'O')) {
+		k->state = KEYS_SEQUENCE;
+		return TERMINAL_NOTHING;
+	}
+	if (state == KEYS_SEQUENCE && byte >= ' ') {
+		if (byte < '@')
+			k->state = KEYS_SEQUENCE;
+		return byte == 'A' ? TERMINAL_UP : byte == 'B' ? TERMINAL_DOWN : TERMINAL_NOTHING;
+	}
+	*ret_key = byte;
+	return TERMINAL_KEY;
+}
+
+enum terminal_event keys_next(struct keys *k, char *ret_key)
+{
+	enum terminal_event event = TERMINAL_NOTHING;
+	while (k->at < k->len && event == TERMINAL_NOTHING)
+		event = byte_take(k, k->bytes[k->at++], ret_key);
+	return event;
+}
+
+static enum terminal_event keys_read(struct keys *k, char *ret_key)
+{
+	ssize_t n = read(STDIN_FILENO, k->bytes, sizeof(k->bytes));
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 		return TERMINAL_QUIT;
-	if (n < 0)
-		return TERMINAL_NOTHING;
-	if (n == 3 && bytes[0] == '\033' && (bytes[1] == '[' || bytes[1] == 'O'))
-		return bytes[2] == 'A'   ? TERMINAL_UP
-		       : bytes[2] == 'B' ? TERMINAL_DOWN
-					 : TERMINAL_NOTHING;
-	if (bytes[0] == '\033' && n > 1)
-		return TERMINAL_NOTHING;
-	*ret_key = bytes[0];
-	return TERMINAL_KEY;
+	k->at = 0;
+	k->len = n > 0 ? (size_t)n : 0;
+	return keys_next(k, ret_key);
+}
+
+bool terminal_has_more(const struct terminal *t)
+{
+	return t->keys.at < t->keys.len;
 }
 
 enum terminal_event terminal_read(struct terminal *t, char *ret_key)
 {
-	struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
+	struct pollfd typed = {.fd = STDIN_FILENO, .events = POLLIN};
 	enum terminal_event event = signal_read(t);
 	if (event != TERMINAL_NOTHING)
 		return event;
-	return poll(&keys, 1, 0) > 0 ? key_read(ret_key) : TERMINAL_NOTHING;
+	if (terminal_has_more(t))
+		return keys_next(&t->keys, ret_key);
+	return poll(&typed, 1, 0) > 0 ? keys_read(&t->keys, ret_key) : TERMINAL_NOTHING;
 }

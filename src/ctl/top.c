@@ -1,6 +1,6 @@
 /*
- * bulkheadctl top: status, once a second, on a terminal. Must never wait for the server while a key
- * could be pressed.
+ * bulkheadctl top: status, once a second, on a terminal. Must never let a key wait for the server
+ * for longer than CONNECT_MS.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,7 +16,9 @@
 #include "ctl/words.h"
 
 #define INTERVAL_MS    1000
-#define HEAD_LINES     4 /* above the ports: two of words, an empty one, the titles */
+#define BEGIN_MS       1000 /* to connect while the terminal is as it was, and Ctrl-C works */
+#define CONNECT_MS     100  /* to connect while keys are waiting for it */
+#define HEAD_LINES     4    /* above the ports: two of words, an empty one, the titles */
 #define LINE_MAX_LEN   512
 #define WITH_CTRL(key) ((key)&0x1f)
 
@@ -61,7 +63,8 @@ static void ask(struct top *t)
 	}
 	enum ctl_status result = CTL_DONE;
 	if (t->connection.fd < 0)
-		result = connection_open(&t->connection, t->arguments->socket, &t->problem);
+		result =
+		    connection_open(&t->connection, t->arguments->socket, CONNECT_MS, &t->problem);
 	if (result == CTL_DONE)
 		result = connection_send(&t->connection, "status", &t->problem);
 	if (result != CTL_DONE) {
@@ -212,22 +215,28 @@ static void keys_put(struct screen *s, const struct top *t)
 	char line[LINE_MAX_LEN];
 	struct text text;
 	text_init(&text, line, sizeof(line));
-	text_addf(&text, "by %s%s  p t c r l m u e: sort, again: reverse  arrows  q: quit",
-		  names[t->key], t->reversed ? ", reversed" : "");
-	if (t->rows_count > ports_shown(t))
+	const size_t shown = ports_shown(t), last = t->first + shown;
+	/* What can be done without stands at the end, which a narrow terminal cuts off. */
+	text_addf(&text, "by %s%s", names[t->key], t->reversed ? ", reversed" : "");
+	if (shown > 0 && t->rows_count > shown)
 		text_addf(&text, "  %zu-%zu of %zu", t->first + 1,
-			  t->first + ports_shown(t) < t->rows_count ? t->first + ports_shown(t)
-								    : t->rows_count,
-			  t->rows_count);
+			  last < t->rows_count ? last : t->rows_count, t->rows_count);
+	text_add_str(&text, "  q: quit  p t c r l m u e: sort, again: reverse  arrows");
 	line_put(s, REVERSE, line);
+}
+
+/* So that no line at the end stays empty. */
+static void first_limit(struct top *t)
+{
+	const size_t shown = ports_shown(t);
+	if (t->first + shown > t->rows_count)
+		t->first = t->rows_count > shown ? t->rows_count - shown : 0;
 }
 
 static void draw(struct top *t)
 {
 	struct screen s = {.out = BUF_INIT((size_t)1 << 20), .terminal = &t->terminal};
-	const size_t shown = ports_shown(t);
-	if (t->first + shown > t->rows_count)
-		t->first = t->rows_count > shown ? t->rows_count - shown : 0;
+	first_limit(t);
 	rows_sort(t->rows, t->rows_count, t->key, t->reversed);
 	head_put(&s, t);
 	warning_put(&s, t);
@@ -259,12 +268,12 @@ static void press(struct top *t, char key)
 		sort_by(t, (enum row_key)(found - keys));
 }
 
-static void terminal_serve(struct top *t)
+static void event_serve(struct top *t)
 {
 	char key = '\0';
 	switch (terminal_read(&t->terminal, &key)) {
 	case TERMINAL_NOTHING:
-		return;
+		break;
 	case TERMINAL_KEY:
 		press(t, key);
 		break;
@@ -274,6 +283,7 @@ static void terminal_serve(struct top *t)
 		break;
 	case TERMINAL_DOWN:
 		t->first++;
+		first_limit(t);
 		break;
 	case TERMINAL_REDRAW:
 		break;
@@ -281,6 +291,14 @@ static void terminal_serve(struct top *t)
 		t->quit = true;
 		break;
 	}
+}
+
+/* Keys that have come together are obeyed together. */
+static void terminal_serve(struct top *t)
+{
+	do
+		event_serve(t);
+	while (!t->quit && terminal_has_more(&t->terminal));
 	if (!t->quit)
 		draw(t);
 }
@@ -314,7 +332,7 @@ enum ctl_status ctl_top(const struct ctl_arguments *arguments)
 	struct top t = {.arguments = arguments, .connection = {.fd = -1}};
 	struct err err;
 	/* Who has no server is told so on the terminal that he has. */
-	enum ctl_status result = connection_open(&t.connection, arguments->socket, &err);
+	enum ctl_status result = connection_open(&t.connection, arguments->socket, BEGIN_MS, &err);
 	if (result != CTL_DONE)
 		return ctl_say(result, err.text);
 	if (terminal_begin(&t.terminal, &err) < 0) {

@@ -616,6 +616,59 @@ def test_no_server(tmp_path):
     left.close()
 
 
+@contextlib.contextmanager
+def silent_server(path, full):
+    """Listens and answers nobody; full: has no room for a further connection."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
+        listener.bind(str(path))
+        listener.listen(0 if full else 5)
+        while full:
+            c = stack.enter_context(socket.socket(socket.AF_UNIX))
+            c.setblocking(False)
+            try:
+                c.connect(str(path))
+            except BlockingIOError:
+                break
+        yield
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_completion_does_not_wait_for_a_slow_server(tmp_path, full):
+    path = tmp_path / "ctl"
+    with silent_server(path, full):
+        began = time.monotonic()
+        r = ctl(path, "complete", "stop")
+        assert time.monotonic() - began < 2
+    assert (r.returncode, r.stdout, r.stderr) == (DONE, "", "")
+
+
+def test_the_moment_in_which_nobody_listens_is_waited_for(tmp_path):
+    answers = {"pid": 7, "version": "1", "ports": []}
+    for attempt in range(20):  # a machine that is busy may need more than that moment
+        path = tmp_path / f"ctl{attempt}"
+        asking = subprocess.Popen([CTL, "-s", path, "status"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        time.sleep(0.03)
+        fake = FakeServer(path, answers, answers)
+        out, _ = asking.communicate(timeout=TIMEOUT)
+        fake.end()
+        if asking.returncode == DONE:
+            break
+    assert asking.returncode == DONE and "pid 7" in out
+
+
+@pytest.mark.parametrize("args", [["-h"], ["-V"], ["status"], ["status", "--json"]])
+def test_output_that_cannot_be_written_is_a_failure(controlled, args):
+    s = controlled()
+    with open("/dev/full", "w") as full:
+        r = subprocess.run([CTL, "-s", s.control, *args], stdout=full, stderr=subprocess.PIPE,
+                           text=True, timeout=TIMEOUT)
+    assert r.returncode == FAILED
+    assert r.stderr == "bulkheadctl: standard output cannot be written\n"
+
+
 class FakeServer(threading.Thread):
     """Answers status as one execution of the program and, from the first `upgrade` on, as next."""
 
@@ -691,6 +744,24 @@ def test_words_are_completed(controlled, ports, tmp_path):
                         'echo "${COMPREPLY[@]}"'], capture_output=True, text=True, timeout=TIMEOUT)
     first, second = r.stdout.splitlines()
     assert first == "stop" and sorted(second.split()) == [str(p) for p in ports], r
+
+    def complete(*words):  # as bash splits them, the last one being typed
+        quoted = " ".join(f"'{word}'" for word in words)
+        r = subprocess.run(["bash", "-c", f'source "{script}"; COMP_WORDS=({CTL} {quoted}); '
+                            f'COMP_CWORD={len(words)}; _bulkheadctl; echo "${{COMPREPLY[@]}}"'],
+                           capture_output=True, text=True, timeout=TIMEOUT)
+        assert r.stderr == ""
+        return sorted(r.stdout.split())
+
+    all_ports = [str(p) for p in ports]
+    assert complete("--socket", "=", s.control, "stop", "") == all_ports
+    assert complete(f"-s{s.control}", "stop", "") == all_ports
+    assert complete("-s", s.control, "status", "--json", "") == all_ports
+    assert complete("-s", s.control, "status", ports[0], "") == ["--json"]
+    assert complete("-s", s.control, "stop", ports[0], "") == []
+    assert complete("-s", str(s.control)[:-2]) == [str(s.control)]
+    assert complete("--socket", "=", str(s.control)[:-2]) == [str(s.control)]
+    assert complete("--socket", "=") == complete("-s", "") != []
 
 
 # --- top ----------------------------------------------------------------------------------------
@@ -796,7 +867,9 @@ def test_top_shows_sorts_resizes_and_quits(controlled, ports, screen):
     assert t.restored()
 
 
-@pytest.mark.parametrize("how", [b"\x03", b"\x04", signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("how", [
+    b"\x03", b"\x04", b"rq", b"\x1b[Bq", b"\x1bq", signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
+    signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM])
 def test_top_restores_the_terminal_however_it_ends(controlled, ports, screen, how):
     t = screen(controlled())
     t.wait(lambda rows: shown_ports(rows) == ports, "the ports")
@@ -836,6 +909,34 @@ def test_top_sees_the_server_go_and_come_back(controlled, ports, screen):
     t.wait(lambda rows: rows[2] == "3 of 3 ports serving", "the ports again")
     t.press(b"q")
     assert t.end() == DONE and t.restored()
+
+
+def test_top_quits_while_the_server_has_no_time(controlled, ports, screen):
+    s = controlled()
+    t = screen(s)
+    t.wait(lambda rows: shown_ports(rows) == ports, "the ports")
+    assert s.stop() == 0
+    with silent_server(s.control, full=True):
+        t.wait(lambda rows: "does not answer" in rows[2], "the loss")
+        began = time.monotonic()
+        t.press(b"q")
+        assert t.end() == NO_SERVER
+        assert time.monotonic() - began < 2
+        assert b"\033[?1049l" in t.text and termios.tcgetattr(t.slave) == t.before
+
+
+def test_top_says_where_it_is_in_a_narrow_terminal_and_nothing_in_a_flat_one(controlled, ports,
+                                                                             screen):
+    t = screen(controlled(), lines=7, columns=40)
+    t.press(b"ee")
+    t.wait(lambda rows: rows.get(7, "").startswith("by certificate, reversed  1-2 of 3"), "where")
+    t.size(5, 80)
+    t.text = b""
+    t.process.send_signal(signal.SIGWINCH)
+    t.wait(lambda rows: "q: quit" in rows.get(5, ""), "the flat one")
+    assert " of 3" not in t.rows()[5]
+    t.press(b"q")
+    assert t.end() == DONE
 
 
 def test_top_scrolls_where_there_are_more_ports_than_lines(controlled, ports, screen):

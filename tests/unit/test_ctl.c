@@ -7,12 +7,14 @@
 #include <cmocka.h>
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ctl/process.h"
 #include "ctl/rows.h"
+#include "ctl/terminal.h"
 #include "ctl/words.h"
 
 #define MS(days, hours, minutes, seconds) \
@@ -146,11 +148,15 @@ static void proc_is_read(void **state)
 	assert_int_equal(process_ticks("42 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14"), 23);
 	assert_int_equal(process_ticks("42 (a S 1 2 3"), -1);
 	assert_int_equal(process_ticks(""), -1);
+	assert_int_equal(process_start("42 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 99"),
+			 99);
+	assert_int_equal(process_start("42 (a) S 1 2 3"), -1);
 	assert_int_equal(
 	    process_pss("5-7 ---p [rollup]\nRss:  9 kB\nPss:      12 kB\nPss_Dirty: 1"), 12288);
 	assert_int_equal(process_pss("Rss: 9 kB\n"), -1);
 	process_look(&p, getpid());
 	assert_true(p.cpu_ms >= 0);
+	assert_true(p.uptime_ms >= 0 && p.uptime_ms < 3600000);
 	process_look(&p, 0);
 	assert_int_equal(p.cpu_ms, -1);
 	assert_int_equal(p.pss_bytes, -1);
@@ -215,6 +221,70 @@ static void a_status_fits_80_columns(void **state)
 	json_decref(status);
 }
 
+static void former_generations_count(void **state)
+{
+	char text[256];
+	size_t count;
+	(void)state;
+	(void)snprintf(text, sizeof(text),
+		       "{\"ports\":[{\"port\":1,\"draining\":[{\"generation\":1,\"pids\":[%d]},7]},"
+		       "{\"port\":2,\"draining\":[{\"pids\":[null,\"x\",0]}]}]}",
+		       (int)getpid());
+	json_t *status = json_loads(text, 0, NULL);
+	struct row *rows = rows_read(status, &count);
+	assert_int_equal(count, 2);
+	rows_look(rows, count);
+	assert_true(rows[0].pss_bytes > 0);
+	assert_true(rows[0].cpu_ms >= 0);
+	assert_int_equal(rows[1].pss_bytes, -1);
+	assert_int_equal(rows[1].cpu_ms, -1);
+	free(rows);
+	json_decref(status);
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+/* What the bytes are, in letters: arrows are ^ and v. They come in two reads, cut anywhere. */
+static void assert_keys(const char *bytes, const char *wanted)
+{
+	for (size_t cut = 0; cut <= strlen(bytes); cut++) {
+		struct keys k = {.state = KEYS_PLAIN};
+		char seen[32];
+		struct text t;
+		text_init(&t, seen, sizeof(seen));
+		for (unsigned read = 0; read < 2; read++) {
+			char key;
+			enum terminal_event event;
+			k.at = 0;
+			k.len = read == 0 ? cut : strlen(bytes) - cut;
+			memcpy(k.bytes, read == 0 ? bytes : bytes + cut, k.len);
+			while ((event = keys_next(&k, &key)) != TERMINAL_NOTHING) {
+				if (event == TERMINAL_UP)
+					key = '^';
+				else if (event == TERMINAL_DOWN)
+					key = 'v';
+				text_add_char(&t, key);
+			}
+			assert_int_equal(k.at, k.len);
+		}
+		assert_string_equal(seen, wanted);
+	}
+}
+
+static void keys_that_come_together_are_all_seen(void **state)
+{
+	(void)state;
+	assert_keys("rq", "rq");
+	assert_keys("\033[Bq", "vq");
+	assert_keys("\033[A\033OB\033[A", "^v^");
+	assert_keys("\033q", "q");
+	assert_keys("\033\033[Bq", "vq");
+	assert_keys("\033[1;5Cq\033[15~r", "qr");
+	assert_keys("\033[\003", "\003");
+	assert_keys("\033[1\033[Br", "vr");
+	assert_keys("\303\244q", "\303\244q");
+}
+
 static void assert_order(struct row *rows, enum row_key key, bool reversed, unsigned a, unsigned b,
 			 unsigned c)
 {
@@ -277,6 +347,8 @@ int main(void)
 	    cmocka_unit_test(columns_are_as_wide_as_need_be),
 	    cmocka_unit_test(proc_is_read),
 	    cmocka_unit_test(a_status_fits_80_columns),
+	    cmocka_unit_test(former_generations_count),
+	    cmocka_unit_test(keys_that_come_together_are_all_seen),
 	    cmocka_unit_test(rows_are_sorted_by_key),
 	    cmocka_unit_test(what_is_no_status_has_no_rows),
 	};
