@@ -2,8 +2,9 @@
 BEGIN {
 	print "#include \"crash/symbol.h\"\n"
 }
-$2 ~ /^[Tti]$/ && $3 ~ /^[A-Za-z_]/ && $3 !~ /^(_start|_init|_fini)$/ && $1 != last {
-	last = $1
+# Addresses are compared as texts: 0e345 and 0e360, as numbers, are the same.
+$2 ~ /^[Tti]$/ && $3 ~ /^[A-Za-z_]/ && $3 !~ /^(_start|_init|_fini)$/ && ($1 "") != last {
+	last = $1 ""
 	table = table "\t{0x" $1 ", " at "},\n"
 	names = names "\t\"" $3 "\\0\"\n"
 	at += length($3) + 1

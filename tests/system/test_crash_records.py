@@ -12,7 +12,7 @@ import threading
 import pytest
 
 import daemons
-from harness import (BINARY, HELLO, TIMEOUT, Connection, get, need_root, sanitized, status_of,
+from harness import (BINARY, HELLO, TIMEOUT, TOP, Connection, get, need_root, sanitized, status_of,
                      wait_for)
 
 CONSOLE = "log to console\n"
@@ -402,3 +402,11 @@ def test_handshakes_that_fail_are_counted_by_reason(server, ports):
     line = s.wait_log(rf"\[PORT {ports[0]}\] status: serving:.*\n")[0][0]
     assert "handshakes_failed_timeout=1" in line
     assert re.search(r"handshakes_failed_(malformed|version|other)=1", line)
+
+
+def test_names_whose_addresses_look_like_one_number_are_all_in_the_table():
+    """0e345 and 0e360, read as numbers, are both nothing."""
+    awk = TOP / "src" / "crash" / "symbols.awk"
+    names = "".join(f"000000000000e3{n}0 T name{n}\n" for n in range(10))
+    made = subprocess.run(["awk", "-f", awk], input=names, capture_output=True, text=True, check=True)
+    assert made.stdout.count("{0x") == 10 and 'name9\\0' in made.stdout
