@@ -135,6 +135,10 @@ static int test(const struct arguments *a)
 	if (!bad)
 		fprintf(stderr, "configuration ok: %zu port%s\n", conf->ports_count,
 			conf->ports_count == 1 ? "" : "s");
+	if (!bad && a->adopt_fd >= 0 && master_check_confinement(&err) < 0) {
+		fprintf(stderr, "cannot be confined: %s\n", err.text);
+		bad = 1;
+	}
 	if (!bad && a->adopt_fd >= 0)
 		puts(master_consent);
 	conf_free(conf);

@@ -41,6 +41,9 @@ struct master_options {
 
 /* For bulkhead -t --adopt: is what a former version of the master would leave understood, all of
  * it? 0 and its configuration, the caller's, with those ports that serve; or -1 and a sentence. */
+/* And can this version confine itself as the former one has left it? Does so, for good: the last
+ * thing that a check does. 0, or -1 and a sentence. */
+int master_check_confinement(struct err *);
 extern const char master_consent[]; /* what the check is to say then */
 int master_check_state(int state_fd, bool threads_built, struct conf **ret, struct err *);
 

@@ -123,6 +123,12 @@ static void only_those_that_serve(const struct master *m, struct conf *conf)
 
 const char master_consent[] = MASTER_CONSENT;
 
+int master_check_confinement(struct err *err)
+{
+	struct sandbox_level level;
+	return sandbox_master(&level, 0, err);
+}
+
 int master_check_state(int state_fd, bool threads_built, struct conf **ret, struct err *err)
 {
 	const struct master_options options = {.threads_built = threads_built, .checks = true};
