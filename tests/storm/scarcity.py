@@ -18,7 +18,8 @@ def begun(arena, **options):
     for attempt in range(STARTS):
         s = arena.four(wait=None, **options)
         wait_for(lambda: s.process.poll() is not None or re.search(
-            r"ports? (is|are) served|no port can be served", s.log()), "a start, or its end")
+            r"ports? (is|are) served|no port can be served", s.log()), "a start, or its end",
+                 timeout=120)  # a child that does not come back from libseccomp has half a minute
         if "all 4 ports are served" in s.log() and "setproctitle not init" not in s.log():
             return s, attempt
         s.cleanup()

@@ -134,7 +134,7 @@ def test_a_call_for_the_masters_status_harms_no_child(server, ports):
 @pytest.mark.skipif(bool(sanitized()), reason="knows no limit of memory")
 def test_clients_that_use_up_the_memory_cost_nobody_a_connection(server, ports):
     """What they hold comes back: the worker stays, and with it whoever else is connected."""
-    s = server(conf(ports, "limits { memory 64M connections 4000 head 64K head-timeout 2s }"))
+    s = server(conf(ports, "limits { memory 64M connections 4000 head 64K head-timeout 20s }"))
     before = s.workers()
     with Connection(ports[0]) as idle, contextlib.ExitStack() as stack:
         assert idle.get().body == HELLO
