@@ -75,9 +75,10 @@ void loop_remove(struct loop *, struct loop_io *);
  * duplicate; fd becomes -1. No callback comes after this. */
 void loop_close(struct loop *, struct loop_io *);
 
-/* Both, for who forks: between fork and exec a child holds a duplicate of everything, and what is
- * only closed stays in the set meanwhile, and wakes whoever has its place by then. */
-void loop_remove_and_close(struct loop *, struct loop_io *); /* fd -1: nothing */
+/* Both, where somebody else may hold a duplicate, as a child does of everything between fork and
+ * exec: what is only closed stays in the set then, and wakes whoever has its place by that time. fd
+ * -1: nothing. */
+void loop_remove_and_close(struct loop *, struct loop_io *);
 
 /* Reserves a place for it: 0 or -ENOMEM. After that setting it cannot fail. */
 int loop_timer_init(struct loop *, struct loop_timer *,

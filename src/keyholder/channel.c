@@ -27,8 +27,7 @@ struct channel {
 static void channel_close(struct channel *c)
 {
 	struct loop *loop = &c->owner->loop;
-	loop_remove(loop, &c->io); /* by hand: the master holds a duplicate */
-	loop_close(loop, &c->io);
+	loop_remove_and_close(loop, &c->io); /* the master holds a duplicate */
 	LIST_REMOVE(c, link);
 	free(c);
 }

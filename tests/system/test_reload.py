@@ -1,6 +1,7 @@
 """SIGHUP: what has changed in the configuration changes in the server, and nothing else does."""
 import contextlib
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from harness import HELLO, Connection, get, refused, wait_for
+from harness import HELLO, Connection, get, refused, status_of, wait_for
 
 RELOADED = r"reloaded: (\d+) kept, (\d+) changed, (\d+) new, (\d+) dropped"
 
@@ -214,6 +215,19 @@ def test_global_changes_reach_what_they_must(begin, ports):
     assert r.s.workers() == before
     r.s.kill(signal.SIGTERM)
     r.s.wait_log("stopping, requests in flight have 1s")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs ports as other users")
+def test_another_user_reaches_those_that_inherit_it(begin, ports):
+    text = 'user "{}"\n{}'.format
+    own = hello(ports[0]) + hello(ports[1], 'user "nobody"')
+    r = begin(text("nobody", own))
+    kept = r.s.workers(ports[1])
+    assert r.reload(text("daemon", own)) == (1, 1, 0, 0)
+    assert r.s.workers(ports[1]) == kept
+    daemon = str(pwd.getpwnam("daemon").pw_uid)
+    wait_for(lambda: all(status_of(pid)["Uid"].split()[0] == daemon
+                         for pid in r.s.workers(ports[0]).values()), "the other user")
 
 
 def test_another_log_reaches_every_process(begin, ports):
