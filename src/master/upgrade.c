@@ -200,6 +200,20 @@ void upgrade_give_up(struct master *m)
 
 /* --- becoming it ------------------------------------------------------------------------------ */
 
+/* A stream in memory does not tell every byte that it had no room for; behind the execve(2) it
+ * would be too late to find out. */
+static bool is_whole(struct master *m, int state_fd)
+{
+	struct conf *conf = NULL;
+	struct err err;
+	if (master_check_state(state_fd, m->options->threads_built, &conf, &err) < 0) {
+		log_write(&m->log, LOG_ERR, "upgrade: the state is not whole: %s", err.text);
+		return false;
+	}
+	conf_free(conf);
+	return true;
+}
+
 /* Returns only if it fails: then this is still the same program, with everything it had. */
 static int become(struct master *m)
 {
@@ -211,6 +225,10 @@ static int become(struct master *m)
 	if (state_fd < 0) {
 		kept_release(&kept, -1, configurations);
 		return state_fd;
+	}
+	if (!is_whole(m, state_fd)) {
+		kept_release(&kept, state_fd, configurations);
+		return -ENOMEM;
 	}
 	(void)snprintf(number, sizeof(number), "%d", state_fd);
 	o->arguments[o->arguments_count] = adopt;
