@@ -88,7 +88,7 @@ def test_idle_ends_before_the_first_request_and_between_two(limited, ports):
         assert c.get().status == 200
         assert c.closed()
     s.wait_log(r"has reached its idle limit", count=2)
-    assert "408" not in s.log()
+    assert '" 408 ' not in s.log()
 
 
 @pytest.mark.parametrize("begun", [b"G", b"\r\n", b"GET / HTTP/1.1\r\n",
