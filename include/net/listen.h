@@ -10,11 +10,19 @@
 #define NET_ADDRESS_MAX 46 /* INET6_ADDRSTRLEN: a numeric address with its terminator */
 
 /*
- * A bound and listening TCP socket on a numeric IPv4 or IPv6 address: non-blocking, close on exec,
- * SO_REUSEADDR, IPV6_V6ONLY, TCP_NODELAY (which accepted sockets inherit). Returns the descriptor
- * or -errno; -EINVAL when the address is not numeric.
+ * A TCP socket that is bound to a numeric IPv4 or IPv6 address and does not listen yet:
+ * non-blocking, close on exec, SO_REUSEADDR, IPV6_V6ONLY, TCP_NODELAY (which accepted sockets
+ * inherit). Returns the descriptor or -errno; -EINVAL when the address is not numeric.
+ *
+ * beside: sockets that listen on the port already, of the caller's own user. Where the address
+ * covers theirs, or theirs covers it (0.0.0.0 and 127.0.0.1), the system asks for SO_REUSEPORT on
+ * both (socket(7)), so they are given it, too, and go on: a client comes to the socket that says
+ * its address more closely. No other user can join them.
  */
-int net_listen(const char *address, uint16_t port);
+int net_bind(const char *address, uint16_t port, const int *beside, size_t count);
+
+/* Now it listens; nothing changes if it did already. 0 or -errno. */
+int net_listen(int fd);
 
 /* Accepts one connection: non-blocking, close on exec. Returns the descriptor and the peer's
  * numeric address and port, or -errno (accept(2)). */

@@ -16,40 +16,82 @@ static int fd_copy(int fd)
 	return copy < 0 ? -errno : copy;
 }
 
-/* A descriptor of its own for the very socket, -ENOENT, or another -errno. */
-static int share(const struct port *old, const char *address)
+/* p may be NULL; NULL: it has none. */
+static const struct port_listener *listener_on(const struct port *p, const char *address)
 {
-	for (unsigned i = 0; old != NULL && i < old->listeners_count; i++)
-		if (strcmp(old->listeners[i].address, address) == 0)
-			return fd_copy(old->listeners[i].fd);
-	return -ENOENT;
+	for (unsigned i = 0; p != NULL && i < p->listeners_count; i++)
+		if (strcmp(p->listeners[i].address, address) == 0)
+			return &p->listeners[i];
+	return NULL;
+}
+
+/* Those of the port's sockets that are the master's own. */
+static size_t own_sockets(const struct port *p, int fds[PORT_LISTENERS_MAX])
+{
+	size_t count = 0;
+	for (unsigned i = 0; p != NULL && i < p->listeners_count; i++)
+		if (!p->listeners[i].passed)
+			fds[count++] = p->listeners[i].fd;
+	return count;
+}
+
+static void add(struct port *p, int fd, const char *address, bool passed)
+{
+	struct port_listener *l = &p->listeners[p->listeners_count++];
+	l->fd = fd;
+	l->passed = passed;
+	(void)strlcpy(l->address, address, sizeof(l->address));
+}
+
+static int fail(const struct port *p, const char *address, int error, struct err *err)
+{
+	err_set(err, "cannot listen on %s port %u: %s", address, port_number(p), strerror(-error));
+	return -1;
 }
 
 /* missing_ok: a machine without that address family has all of its addresses covered. */
-static int address_listen(struct port *p, const struct port *old, const char *address,
-			  bool missing_ok, struct err *err)
+static int address_bind(struct port *p, const struct port *old, const char *address,
+			bool missing_ok, struct err *err)
 {
+	int beside[PORT_LISTENERS_MAX];
 	if (p->listeners_count == PORT_LISTENERS_MAX) {
 		err_set(err, "more than %d addresses to listen on", PORT_LISTENERS_MAX);
 		return -1;
 	}
-	int fd = share(old, address);
-	if (fd == -ENOENT)
-		fd = net_listen(address, p->conf->number);
-	if (fd == -EAFNOSUPPORT && missing_ok)
+	const struct port_listener *same = listener_on(old, address);
+	int fd = same != NULL
+		     ? fd_copy(same->fd)
+		     : net_bind(address, p->conf->number, beside, own_sockets(old, beside));
+	if (missing_ok && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL))
 		return 0;
-	if (fd == -EADDRNOTAVAIL && missing_ok)
-		return 0;
-	if (fd < 0) {
-		err_set(err, "cannot listen on %s port %u: %s", address, port_number(p),
-			strerror(-fd));
-		return -1;
-	}
-	struct port_listener *l = &p->listeners[p->listeners_count++];
-	l->fd = fd;
-	l->passed = false;
-	(void)strlcpy(l->address, address, sizeof(l->address));
+	if (fd < 0)
+		return fail(p, address, fd, err);
+	add(p, fd, address, same != NULL && same->passed);
 	return 0;
+}
+
+static bool covers(const char *a, const char *b)
+{
+	return strchr(b, ':') != NULL ? strcmp(a, "::") == 0 : strcmp(a, "0.0.0.0") == 0;
+}
+
+/* Clients wait in the old socket of an address that another one covers from now on, and still come
+ * to it as long as it is there: so it is kept for them. */
+static void keep_covered(struct port *p, const struct port *old)
+{
+	const unsigned bound = p->listeners_count;
+	for (unsigned i = 0; old != NULL && i < old->listeners_count; i++) {
+		const struct port_listener *l = &old->listeners[i];
+		bool covered = false;
+		for (unsigned k = 0; k < bound; k++)
+			covered |= covers(p->listeners[k].address, l->address);
+		if (l->passed || !covered || listener_on(p, l->address) != NULL ||
+		    p->listeners_count == PORT_LISTENERS_MAX)
+			continue;
+		int fd = fd_copy(l->fd);
+		if (fd >= 0)
+			add(p, fd, l->address, false);
+	}
 }
 
 /* Duplicates: the table keeps its own, for the next generation and the next start of this one. */
@@ -63,15 +105,12 @@ static int socket_share(struct port *p, const char *name, struct err *err)
 			err_set(err, "more than %d sockets to listen on", PORT_LISTENERS_MAX);
 			return -1;
 		}
-		struct port_listener *l = &p->listeners[p->listeners_count];
-		l->fd = fcntl(s->fd, F_DUPFD_CLOEXEC, FD_OWN_MIN);
-		if (l->fd < 0) {
-			err_set(err, "cannot share the socket \"%s\": %s", name, strerror(errno));
+		int fd = fd_copy(s->fd);
+		if (fd < 0) {
+			err_set(err, "cannot share the socket \"%s\": %s", name, strerror(-fd));
 			return -1;
 		}
-		(void)strlcpy(l->address, s->address, sizeof(l->address));
-		l->passed = true;
-		p->listeners_count++;
+		add(p, fd, s->address, true);
 	}
 	if (found > 0)
 		return 0;
@@ -89,19 +128,20 @@ void sockets_tell_unclaimed(struct master *m)
 			  "claimed by no port, so that its clients wait for nobody: %s", room);
 }
 
-int port_listen(struct port *p, const struct port *old, struct err *err)
+int port_bind(struct port *p, const struct port *old, struct err *err)
 {
 	for (size_t i = 0; i < p->conf->addresses_count; i++) {
 		const char *address = p->conf->addresses[i];
 		int failed = strcmp(address, "*") == 0
-				 ? address_listen(p, old, "0.0.0.0", true, err) < 0 ||
-				       address_listen(p, old, "::", true, err) < 0
-				 : address_listen(p, old, address, false, err) < 0;
+				 ? address_bind(p, old, "0.0.0.0", true, err) < 0 ||
+				       address_bind(p, old, "::", true, err) < 0
+				 : address_bind(p, old, address, false, err) < 0;
 		if (failed) {
 			port_unlisten(p);
 			return -1;
 		}
 	}
+	keep_covered(p, old);
 	for (size_t i = 0; i < p->conf->sockets_count; i++)
 		if (socket_share(p, p->conf->sockets[i], err) < 0) {
 			port_unlisten(p);
@@ -113,12 +153,15 @@ int port_listen(struct port *p, const struct port *old, struct err *err)
 	return -1;
 }
 
-static bool listens_on(const struct port *p, const char *address)
+int port_listen(const struct port *p, struct err *err)
 {
-	for (unsigned i = 0; p != NULL && i < p->listeners_count; i++)
-		if (strcmp(p->listeners[i].address, address) == 0)
-			return true;
-	return false;
+	for (unsigned i = 0; i < p->listeners_count; i++) {
+		const struct port_listener *l = &p->listeners[i];
+		int error = l->passed ? 0 : net_listen(l->fd);
+		if (error < 0)
+			return fail(p, l->address, error, err);
+	}
+	return 0;
 }
 
 /* A listening socket that is shut for reading listens no more (tcp(7) is silent; inet_shutdown() of
@@ -126,7 +169,7 @@ static bool listens_on(const struct port *p, const char *address)
 void port_hang_up(const struct port *p, const struct port *heir)
 {
 	for (unsigned i = 0; i < p->listeners_count; i++)
-		if (!p->listeners[i].passed && !listens_on(heir, p->listeners[i].address))
+		if (!p->listeners[i].passed && listener_on(heir, p->listeners[i].address) == NULL)
 			(void)shutdown(p->listeners[i].fd, SHUT_RD);
 }
 

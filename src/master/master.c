@@ -66,7 +66,8 @@ static void ports_start(struct master *m)
 		struct port *p = m->ports[i];
 		if (p->state == PORT_PARKED)
 			continue;
-		if (port_open_files(p, &err) < 0 || port_listen(p, NULL, &err) < 0)
+		if (port_open_files(p, &err) < 0 || port_bind(p, NULL, &err) < 0 ||
+		    port_listen(p, &err) < 0)
 			port_park(p, err.text);
 		else
 			port_spawn(p);

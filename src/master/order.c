@@ -147,7 +147,7 @@ static void start(struct port *p, struct asker *askers)
 	port_close_files(p);
 	/* Whose clients wait in the queue is still listening. */
 	if (port_identify(p, &err) < 0 || port_open_files(p, &err) < 0 ||
-	    (p->listeners_count == 0 && port_listen(p, NULL, &err) < 0)) {
+	    (p->listeners_count == 0 && port_bind(p, NULL, &err) < 0) || port_listen(p, &err) < 0) {
 		port_park(p, err.text);
 		return;
 	}

@@ -27,7 +27,7 @@ void roll_begin(struct master *m, const char *what)
 static bool prepare(struct port *p, const struct port *old, struct err *err)
 {
 	return port_identify(p, err) == 0 && port_open_files(p, err) == 0 &&
-	       port_listen(p, old, err) == 0;
+	       port_bind(p, old, err) == 0;
 }
 
 bool roll_add(struct master *m, struct configuration *configuration, const struct conf_port *conf,
@@ -101,6 +101,20 @@ static void promote_all(struct master *m)
 			promote(m->ports[i]);
 }
 
+/* Nobody has come to a socket that does not listen yet, so up to here all can be taken back. */
+static bool all_listen(struct master *m)
+{
+	struct err err;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		const struct port *p = m->ports[i];
+		if (p->stage == STAGE_PREPARED && port_listen(p, &err) < 0) {
+			roll_give_up(m, port_number(p), err.text);
+			return false;
+		}
+	}
+	return true;
+}
+
 static void discard_all(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
@@ -127,11 +141,14 @@ static void commit(struct master *m)
 		reload_judge(m);
 	if (m->roll.dry_run) {
 		discard_all(m);
-	} else {
-		if (m->roll.configuration != NULL)
-			reload_commit(m);
-		promote_all(m);
+		end(m, NULL);
+		return;
 	}
+	if (!all_listen(m))
+		return;
+	if (m->roll.configuration != NULL)
+		reload_commit(m);
+	promote_all(m);
 	end(m, NULL);
 }
 

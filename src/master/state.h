@@ -288,9 +288,11 @@ struct port *port_heir(struct port *); /* who counts on for it: the CURRENT one,
 const char *port_state_name(enum port_state);
 void master_sweep(struct master *); /* after each turn: frees what has retired and stopped */
 
-/* listen.c: the port's sockets; those that old has on the same addresses are shared with it. 0, or
- * -1 and a sentence. old may be NULL. */
-int port_listen(struct port *, const struct port *old, struct err *);
+/* listen.c: the port's sockets, bound first and then, once it is certain that they are wanted,
+ * listening; those that old has on the same addresses are shared with it. 0, or -1 and a sentence.
+ * old may be NULL. */
+int port_bind(struct port *, const struct port *old, struct err *);
+int port_listen(const struct port *, struct err *);
 void port_unlisten(struct port *);
 void sockets_tell_unclaimed(struct master *); /* in the log */
 

@@ -1,4 +1,4 @@
-/* net_listen runs in the master, net_accept in workers. */
+/* net_bind and net_listen run in the master, net_accept in workers. */
 #include "net/listen.h"
 
 #include <arpa/inet.h>
@@ -33,7 +33,13 @@ static socklen_t address_parse(const char *text, uint16_t port, union address *a
 	return 0;
 }
 
-int net_listen(const char *address, uint16_t port)
+static void reuse_port(int fd)
+{
+	const int on = 1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+int net_bind(const char *address, uint16_t port, const int *beside, size_t count)
 {
 	union address a;
 	socklen_t len = address_parse(address, port, &a);
@@ -47,13 +53,29 @@ int net_listen(const char *address, uint16_t port)
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    (a.any.sa_family == AF_INET6 &&
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
-	    bind(fd, &a.any, len) < 0 || listen(fd, SOMAXCONN) < 0) {
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) {
+		int error = -errno;
+		fd_close(&fd);
+		return error;
+	}
+	int failed = bind(fd, &a.any, len);
+	if (failed && errno == EADDRINUSE && count > 0) {
+		reuse_port(fd);
+		for (size_t i = 0; i < count; i++)
+			reuse_port(beside[i]);
+		failed = bind(fd, &a.any, len);
+	}
+	if (failed) {
 		int error = -errno;
 		fd_close(&fd);
 		return error;
 	}
 	return fd;
+}
+
+int net_listen(int fd)
+{
+	return listen(fd, SOMAXCONN) < 0 ? -errno : 0;
 }
 
 int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port)

@@ -183,29 +183,83 @@ def test_files_count_by_their_content(begin, ports, certificates, tmp_path, how)
         assert c.get().body == HELLO
 
 
-def test_addresses_in_common_are_shared(begin, ports):
-    """No client is refused while an address comes or goes."""
-    one, two = "listen on 127.0.0.1", "listen on 127.0.0.1 listen on 127.0.0.2"
-    r = begin(hello(ports[0], one))
-    stop, errors = threading.Event(), []
+@contextlib.contextmanager
+def client_who_is_always_served(port):
+    """At 127.0.0.1, with a connection for each request."""
+    stop, errors, served = threading.Event(), [], []
 
     def client():
         while not stop.is_set():
             try:
-                assert get(ports[0]).body == HELLO
-            except OSError as e:
+                assert get(port).body == HELLO
+                served.append(True)
+            except (OSError, EOFError, AssertionError) as e:
                 errors.append(e)
 
     thread = threading.Thread(target=client)
     thread.start()
     try:
-        for text in (two, one, two):
-            assert r.reload(hello(ports[0], text)) == (0, 1, 0, 0)
-        assert get(ports[0], host="127.0.0.2").body == HELLO
+        yield served
+        count = len(served)
+        wait_for(lambda: errors or len(served) > count + 1, "another request")
     finally:
         stop.set()
         thread.join()
     assert not errors, errors
+
+
+def test_addresses_in_common_are_shared(begin, ports):
+    """No client is refused while an address comes or goes."""
+    one, two = "listen on 127.0.0.1", "listen on 127.0.0.1 listen on 127.0.0.2"
+    r = begin(hello(ports[0], one))
+    with client_who_is_always_served(ports[0]):
+        for text in (two, one, two):
+            assert r.reload(hello(ports[0], text)) == (0, 1, 0, 0)
+        assert get(ports[0], host="127.0.0.2").body == HELLO
+
+
+@pytest.mark.parametrize("wide", ["*", "0.0.0.0"])
+def test_an_address_is_exchanged_for_one_that_covers_it(begin, ports, wide):
+    """And back, and once more; no client of the one that stays is refused or cut."""
+    r = begin(hello(ports[0], "listen on 127.0.0.1"))
+    with client_who_is_always_served(ports[0]):
+        assert refused(ports[0], host="127.0.0.2")
+        for _ in range(3):
+            assert r.reload(hello(ports[0], f"listen on {wide}")) == (0, 1, 0, 0)
+            assert get(ports[0], host="127.0.0.2").body == HELLO
+            assert r.reload(hello(ports[0], "listen on 127.0.0.1")) == (0, 1, 0, 0)
+            assert refused(ports[0], host="127.0.0.2")
+
+
+def test_an_address_is_exchanged_for_one_that_it_covers(begin, ports):
+    r = begin(hello(ports[0], "listen on *"))
+    assert r.reload(hello(ports[0], "listen on 127.0.0.1")) == (0, 1, 0, 0)
+    assert get(ports[0]).body == HELLO
+    assert refused(ports[0], host="127.0.0.2")
+    assert r.reload(hello(ports[0], "listen on 127.0.0.2")) == (0, 1, 0, 0)
+    assert get(ports[0], host="127.0.0.2").body == HELLO
+    assert refused(ports[0])
+
+
+def test_a_reload_that_fails_takes_no_client_from_a_wider_address(begin, ports, certificates):
+    """The narrower one would have had them as soon as it listened."""
+    r = begin(hello(ports[0], "listen on *"))
+    with client_who_is_always_served(ports[0]):
+        tls = f'tls {{ certificate "{certificates("ecdsa")[0]}" key "{certificates("other")[1]}" }}'
+        for _ in range(10):
+            reason = r.fails(hello(ports[0], "listen on 127.0.0.1") + hello(ports[1], tls))
+            assert "does not match key" in reason
+    assert get(ports[0], host="127.0.0.2").body == HELLO
+
+
+def test_who_waits_in_the_queue_of_an_address_that_is_covered_is_served(begin, ports):
+    r = begin(hello(ports[0], "listen on 127.0.0.1"))
+    for address in ("*", "127.0.0.1"):
+        os.kill(r.s.ready(ports[0], "worker")[-1], signal.SIGSTOP)
+        with socket.create_connection(("127.0.0.1", ports[0]), timeout=30) as raw:
+            assert r.reload(hello(ports[0], f"listen on {address}")) == (0, 1, 0, 0)
+            with Connection.over(raw) as c:
+                assert c.get().body == HELLO
 
 
 def test_global_changes_reach_what_they_must(begin, ports):

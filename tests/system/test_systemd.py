@@ -251,6 +251,11 @@ def test_sockets_outlive_workers_and_reloads(server):
         s.kill(signal.SIGHUP)
         s.wait_log("reloaded: 0 kept, 1 changed", count=2)
         assert get(port).status == 201
+        s.config.write_text(s.config.read_text().replace("127.0.0.1", "127.0.0.2"))
+        s.kill(signal.SIGHUP)
+        s.wait_log("reloaded: 0 kept, 1 changed", count=3)
+        assert get(port, host="127.0.0.2").status == 201
+        assert not refused(port)  # it was never the server's to close
 
 
 def test_an_upgrade_keeps_sockets_and_goes_on_telling(server, manager):
