@@ -34,6 +34,7 @@ enum ipc_type {
 	IPC_SETTINGS, /* master → child: struct ipc_settings */
 	IPC_RETIRE, /* master → worker: others serve now; as DRAIN, but an idle connection is told
 		       so by the answer to its next request, if one comes soon */
+	IPC_DRAINING, /* worker → master: none of its loops accepts any more */
 	IPC_TYPES
 };
 

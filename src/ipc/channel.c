@@ -40,6 +40,7 @@ const struct ipc_permit ipc_from_worker[IPC_TYPES] = {
     [IPC_KEY_SILENT] = NOTHING,
     [IPC_FILES] = EXACTLY(struct ipc_files, 0, 0),
     [IPC_FAULT] = EXACTLY(struct ipc_fault, 0, 0),
+    [IPC_DRAINING] = NOTHING,
 };
 
 const struct ipc_permit ipc_from_keyholder[IPC_TYPES] = {

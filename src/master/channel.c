@@ -145,6 +145,9 @@ static void message_take(struct child *c, struct ipc_message *message)
 		if (c->state == CHILD_SERVING)
 			loop_timer_cancel(&c->port->master->loop, &c->deadline);
 		break;
+	case IPC_DRAINING:
+		c->leaving = false;
+		break;
 	case IPC_KEY_ABUSED:
 		memcpy(&who, message->payload, sizeof(who));
 		worker_abused(c->port, &who);

@@ -10,6 +10,7 @@
 /* A worker finishes what it has; a keyholder goes on until no worker is left. */
 static void drain(struct child *c, enum ipc_type how)
 {
+	c->leaving = how == IPC_RETIRE && is_worker(c) && c->state == CHILD_SERVING;
 	c->state = CHILD_DRAINING;
 	loop_timer_cancel(&c->port->master->loop, &c->deadline);
 	if (is_worker(c) && c->channel.fd >= 0)

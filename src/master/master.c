@@ -124,6 +124,7 @@ static void master_init(struct master *m, struct conf *conf, const struct master
 	int error = loop_init(&m->loop);
 	if (error < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->drain_deadline, drain_deadline_expired)) < 0 ||
+	    (error = loop_timer_init(&m->loop, &m->roll_limit, roll_limit_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->sinks_retry, sinks_retry_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->log_tick, sinks_tick_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->watchdog, watchdog_expired)) < 0 ||

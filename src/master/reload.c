@@ -253,7 +253,6 @@ void reload_commit(struct master *m)
 {
 	struct configuration *c = m->roll.configuration;
 	struct configuration *before = m->configuration;
-	const size_t *n = m->roll.plan.counts;
 	for (size_t i = 0; i < m->roll.plan.count; i++) {
 		const struct plan_row *row = &m->roll.plan.rows[i];
 		struct port *old = port_find(m, row->port), *p = port_prepared(m, row->port);
@@ -274,6 +273,11 @@ void reload_commit(struct master *m)
 	configuration_release(before);
 	sockets_tell_unclaimed(m);
 	control_open(m);
+}
+
+void reload_tell(struct master *m)
+{
+	const size_t *n = m->roll.plan.counts;
 	log_write(&m->log, LOG_NOTICE, "reloaded: %zu kept, %zu changed, %zu new, %zu dropped",
 		  n[PLAN_KEEP], n[PLAN_CHANGE], n[PLAN_NEW], n[PLAN_DROP]);
 }

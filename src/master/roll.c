@@ -2,10 +2,12 @@
  * Runs in the master: new generations of ports, all of them or none. They are made beside the old
  * ones, on the same sockets, and get ready; their workers accept nobody yet. When the last of them
  * is ready they are told to serve, and only then the old ones drain. If one of them cannot, or one
- * of its processes ends before, all of them end, and the old ones have not noticed.
+ * of its processes ends before, all of them end, and the old ones have not noticed. It has ended
+ * when the old ones have said that they accept nobody any more, so that who connects from then on
+ * meets the new ones.
  *
- *   (none) ──begin──> ADDING ──add──> ADDING ──go──> PREPARED ──all ready──> commit ──> (none)
- *                        └──────────── give up ────────┘
+ *   (none) ──begin──> ADDING ──go──> PREPARED ──all ready──> COMMITTED ──old ones left──> (none)
+ *                        └──── give up ──┴──> (none)
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 
 /* A port that never comes up does not keep others from being changed for longer. */
 #define START_ENOUGH_MS 10000
+#define LEAVE_MS        1000 /* that a roll waits for old workers to accept no more */
 
 void roll_begin(struct master *m, const char *what)
 {
@@ -126,6 +129,9 @@ static void end(struct master *m, const char *error)
 {
 	struct roll *r = &m->roll;
 	struct roll ended = *r;
+	loop_timer_cancel(&m->loop, &m->roll_limit);
+	if (error == NULL && ended.configuration != NULL && !ended.dry_run)
+		reload_tell(m);
 	*r = (struct roll){.under_way = false, .plan = ended.plan};
 	if (!ended.dry_run && strcmp(ended.what, "reload") == 0)
 		notify_reloaded(m, error);
@@ -133,6 +139,32 @@ static void end(struct master *m, const char *error)
 	plan_release(&r->plan);
 	configuration_release(ended.configuration);
 	master_changed(m);
+}
+
+/* So that who connects once the roll has ended meets the new ones. */
+static void end_when_all_have_left(struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
+			const struct child *c = &m->ports[i]->children[k];
+			if (c->leaving && c->state != CHILD_NONE && c->channel.fd >= 0)
+				return;
+		}
+	end(m, NULL);
+}
+
+void roll_limit_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct master *m = (struct master *)((char *)timer - offsetof(struct master, roll_limit));
+	(void)loop;
+	for (size_t i = 0; i < m->ports_count; i++)
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
+			struct child *c = &m->ports[i]->children[k];
+			if (c->leaving)
+				child_log(c, LOG_WARNING,
+					  "has not said yet that it accepts no more");
+			c->leaving = false;
+		}
 }
 
 static void commit(struct master *m)
@@ -149,12 +181,14 @@ static void commit(struct master *m)
 	if (m->roll.configuration != NULL)
 		reload_commit(m);
 	promote_all(m);
-	end(m, NULL);
+	m->roll.committed = true;
+	loop_timer_set(&m->loop, &m->roll_limit, m->loop.now_ms + LEAVE_MS);
+	end_when_all_have_left(m);
 }
 
 void roll_go(struct master *m)
 {
-	if (m->roll.under_way && all_ready(m))
+	if (m->roll.under_way && !m->roll.committed && all_ready(m))
 		commit(m);
 }
 
@@ -169,6 +203,10 @@ void roll_give_up(struct master *m, unsigned port, const char *why)
 	struct text t;
 	if (!m->roll.under_way)
 		return;
+	if (m->roll.committed) { /* too late */
+		end(m, NULL);
+		return;
+	}
 	text_init(&t, line, sizeof(line));
 	if (port != 0)
 		text_addf(&t, "port %u: ", port);
@@ -181,6 +219,8 @@ void roll_give_up(struct master *m, unsigned port, const char *why)
 
 void rolls_next(struct master *m)
 {
+	if (m->roll.committed)
+		end_when_all_have_left(m);
 	const bool begun = m->settled || m->loop.now_ms - m->started_ms >= START_ENOUGH_MS;
 	if (!begun || m->draining || upgrade_under_way(m))
 		return;

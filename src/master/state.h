@@ -89,6 +89,7 @@ struct child {
 	const char *killed_for;  /* why the master has killed it; NULL: it has not */
 	const char *unusable;    /* what the deadline after a closed channel is for; NULL: none */
 	bool pinged;             /* the deadline is for its answer */
+	bool leaving;            /* was told to retire, and may still accept */
 	int sink_fds[LOG_SINKS]; /* its own sockets to the daemons; -1: none */
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
@@ -205,6 +206,7 @@ struct port {
 /* What is done whole or not at all; one at a time (roll.c). */
 struct roll {
 	bool under_way;
+	bool committed; /* the new ones serve; it ends when no old one accepts any more */
 	bool dry_run;
 	const char *what;                    /* "reload"; static text */
 	struct configuration *configuration; /* that is to be; NULL: of no reload */
@@ -223,8 +225,9 @@ struct master {
 	size_t ports_count;
 	size_t ports_room;
 	struct roll roll;
-	bool reload_wanted; /* by a signal */
-	bool reloads_turn;  /* the last roll was one port's */
+	struct loop_timer roll_limit; /* for old ones to leave */
+	bool reload_wanted;           /* by a signal */
+	bool reloads_turn;            /* the last roll was one port's */
 	struct asker *reload_askers, *dry_run_askers;
 	struct upgrade {
 		bool wanted;
@@ -303,6 +306,7 @@ void roll_begin(struct master *, const char *what); /* then roll_add() each, the
 bool roll_add(struct master *, struct configuration *, const struct conf_port *, struct port *old);
 void roll_go(struct master *);
 void roll_port_ready(struct port *);
+void roll_limit_expired(struct loop *, struct loop_timer *);
 void roll_give_up(struct master *, unsigned port, const char *why); /* port 0: none in particular */
 void rolls_next(struct master *); /* after each turn: what has waited for the last one to end */
 
@@ -312,6 +316,7 @@ bool reload_next(struct master *); /* begins one that was asked for, if there is
 /* From roll.c, once all new ones are ready: what has changed only on the outside, then the rest. */
 void reload_judge(struct master *);
 void reload_commit(struct master *);
+void reload_tell(struct master *); /* in the log */
 /* Valid while somebody is told of a reload; NULL: there was none to be made. */
 const struct plan *master_plan(const struct master *);
 /* All children: log, drain. */

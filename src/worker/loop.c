@@ -116,12 +116,21 @@ void worker_loop_release(struct worker_loop *l)
 	free(l->listeners);
 }
 
+/* Whoever waits for others to be the only ones that accept is told by the last loop. */
+static void leave(struct worker_loop *l)
+{
+	struct worker *w = l->worker;
+	accept_stop(l);
+	if (__atomic_sub_fetch(&w->accepting, 1, __ATOMIC_RELAXED) == 0)
+		(void)ipc_send(w->role->channel_fd, IPC_DRAINING, NULL, 0, NULL, 0);
+}
+
 void worker_loop_drain(struct worker_loop *l, bool lenient)
 {
 	if (l->draining && (lenient || !l->lenient))
 		return;
 	if (!l->draining)
-		accept_stop(l);
+		leave(l);
 	l->draining = true;
 	l->lenient = lenient;
 	struct conn *next;

@@ -90,6 +90,7 @@ enum worker_phase { WORKER_HELD, WORKER_SERVING, WORKER_RETIRING, WORKER_DRAININ
 struct worker {
 	struct role *role;
 	enum worker_phase phase;          /* written by loop 0 alone, with __atomic */
+	unsigned accepting;               /* loops that have not stopped to; with __atomic */
 	struct loop_timer drain_deadline; /* in loop 0; after a SIGTERM of its own */
 	const struct conf_port *port;
 	struct routes routes;

@@ -265,6 +265,7 @@ int worker_main(struct role *r)
 	struct worker w = {.role = r,
 			   .phase = r->start.held != 0 ? WORKER_HELD : WORKER_SERVING,
 			   .port = r->port,
+			   .accepting = r->port->threads,
 			   .loops_count = r->port->threads};
 	struct err err;
 	w.pool = w.port->workers * w.loops_count;

@@ -332,6 +332,25 @@ def test_many_reloads_in_a_hurry_end_in_the_last_configuration(begin, ports):
     assert not r.s.zombies()
 
 
+def test_a_reload_ends_when_the_old_workers_accept_no_more(begin, ports):
+    """Whoever connects after it meets the new ones, so it waits for the old ones: a second."""
+    r = begin(hello(ports[0], "workers 2"))
+    slow = r.s.ready(ports[0], "worker")[0]
+    os.kill(slow, signal.SIGSTOP)
+    r.write(says(ports[0], "new", "workers 2"))
+    r.s.kill(signal.SIGHUP)
+    r.s.wait_ready(ports[0], "worker", 4)
+    wait_for(lambda: r.s.log().count("drained") >= 1, "the end of the other")
+    assert "reloaded" not in r.s.log() or "has not said yet" in r.s.log()
+    r.s.wait_log(rf"worker \d \(pid {slow}\) has not said yet that it accepts no more")
+    r.s.wait_log(RELOADED)
+    assert get(ports[0]).body == b"new"
+    os.kill(slow, signal.SIGCONT)
+    r.s.wait_log(rf"worker \d \(pid {slow}\) drained")
+    assert r.reload() == (1, 0, 0, 0)
+    assert r.s.log().count("has not said yet") == 1
+
+
 def test_a_reload_during_a_drain(begin, ports):
     """The generation before last is still at a request."""
     r = begin(f"port {ports[0]} {{ echo }}\n")
