@@ -23,7 +23,7 @@ unit: $(UNIT_BIN)
 
 # The same program, which calls itself another version: what an upgrade in place is tested with. Only
 # what knows the version is compiled anew.
-NEXT_SRC  := $(shell grep -l BULKHEAD_VERSION $(wildcard src/*.c src/master/*.c))
+NEXT_SRC  := $(shell grep -l BULKHEAD_VERSION $(wildcard src/*.c src/master/*.c src/master/*/*.c))
 NEXT_OBJ  := $(NEXT_SRC:src/%.c=$(BUILD)/next/%.o)
 
 $(BUILD)/next/%.o: src/%.c $(BUILD)/flags

@@ -1,4 +1,4 @@
-/* bulkheadctl: the other end of src/master/control_client.c. Must never hold more than one bounded
+/* bulkheadctl: the other end of src/master/control/client.c. Must never hold more than one bounded
  * answer, nor believe that it is one. */
 #include "ctl/connection.h"
 

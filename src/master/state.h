@@ -32,10 +32,10 @@
 #include "log/log.h"
 #include "master/cause.h"
 #include "master/master.h"
-#include "master/notify.h"
 #include "master/plan.h"
 #include "master/rate.h"
 #include "master/restart.h"
+#include "master/systemd/notify.h"
 #include "master/watch.h"
 #include "net/listen.h"
 #include "net/loop.h"
@@ -323,7 +323,7 @@ const struct plan *master_plan(const struct master *);
 void master_settings(struct master *);
 void master_log_level(struct master *, int priority);
 
-/* upgrade.c: the next version of this program in this very process. */
+/* upgrade/upgrade.c: the next version of this program in this very process. */
 void master_upgrade(struct master *, struct asker *); /* asker NULL: SIGUSR2 */
 int upgrade_start(struct master *);
 bool upgrade_next(struct master *);                    /* begins one, if it was asked for */
@@ -335,7 +335,7 @@ static inline bool upgrade_under_way(const struct master *m)
 	return m->upgrade.checking > 0;
 }
 
-/* adopt.c: what was handed over by the former version. 0, or -1 and a sentence. */
+/* upgrade/adopt.c: what was handed over by the former version. 0, or -1 and a sentence. */
 int master_adopt(struct master *, int state_fd, struct err *);
 void master_adopted(struct master *); /* once it is confined: the processes go on */
 
@@ -428,8 +428,8 @@ void master_tell_status(struct master *);
 /* After anything that somebody who watches the server would be told. */
 void master_changed(struct master *);
 
-/* control.c: the socket that the configuration names, if any: makes it, moves it, ends it. Fails
- * with a line in the log, no more. */
+/* control/socket.c: the socket that the configuration names, if any: makes it, moves it, ends it.
+ * Fails with a line in the log, no more. */
 void control_open(struct master *);
 void control_close(struct master *);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "master/record.h"
+#include "master/upgrade/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,5 @@
-/* master/notice: what the service manager reads stays one line, bounded, and says what matters. */
+/* master/systemd/notice: what the service manager reads stays one line, bounded, and says what
+ * matters. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "master/notice.h"
+#include "master/systemd/notice.h"
 
 static char room[NOTICE_STATUS_MAX];
 

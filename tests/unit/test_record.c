@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "master/record.h"
+#include "master/upgrade/record.h"
 
 static void what_is_written_is_read_again(void **state)
 {

@@ -1,5 +1,5 @@
 /* Runs in the master, before and after it becomes its next version. Pure. */
-#include "master/record.h"
+#include "master/upgrade/record.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "master/control.h"
+#include "master/control/control.h"
 #include "master/expiry.h"
 
 void json_time(struct json *j, const char *name, int64_t when)

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "master/handed.h"
 #include "master/state.h"
+#include "master/upgrade/handed.h"
 
 static void shut_on_exec(int fd)
 {

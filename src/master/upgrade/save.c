@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "master/handed.h"
-#include "master/record.h"
 #include "master/state.h"
+#include "master/upgrade/handed.h"
+#include "master/upgrade/record.h"
 
 static void put_fd(FILE *f, struct kept *k, const char *name, int fd)
 {

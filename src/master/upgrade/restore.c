@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "master/handed.h"
-#include "master/record.h"
 #include "master/state.h"
+#include "master/upgrade/handed.h"
+#include "master/upgrade/record.h"
 
 #define NAME_MAX_BYTES 4096
 

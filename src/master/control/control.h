@@ -1,6 +1,6 @@
 /*
- * The control socket: who is on it, and what the files of it share. Included by control*.c and
- * command.c alone; everybody else has the three calls in state.h.
+ * The control socket: who is on it, and what the files of it share. Everybody else
+ * has the two calls in state.h.
  *
  * A client:
  *
@@ -68,7 +68,7 @@ struct control {
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
 
-/* control_client.c */
+/* client.c */
 int client_begin(struct control *, int fd, uid_t); /* takes fd: 0 or -errno, and it is closed */
 void client_end(struct client *);
 /* An answer is built between these two; fields of the whole object go in between. Then it is on its
@@ -83,7 +83,7 @@ void command_run(struct client *, const struct control_request *);
 /* The server ends: who waits is told so. */
 void command_abandon(struct client *);
 
-/* status_json.c, crashes_json.c: the fields of an answer. port NULL: all of them. */
+/* status.c, crashes.c: the fields of an answer. port NULL: all of them. */
 void status_add(struct json *, const struct control *, const struct port *);
 void crashes_add(struct json *, const struct master *, const struct port *);
 /* RFC 3339, in UTC; null for 0. */

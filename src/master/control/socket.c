@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "master/control.h"
+#include "master/control/control.h"
 
 #define BACKLOG      64
 #define PAUSE_MS     1000

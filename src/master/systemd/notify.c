@@ -1,5 +1,5 @@
 /* Runs in the master. Must never wait for the service manager, nor fail because it is not there. */
-#include "master/notify.h"
+#include "master/systemd/notify.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* Runs in the master; pure. Must never let a reason become an assignment of its own: a line end in
  * it would. */
-#include "master/notice.h"
+#include "master/systemd/notice.h"
 
 #include <string.h>
 

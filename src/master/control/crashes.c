@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "master/control.h"
+#include "master/control/control.h"
 
 static void text_or_null(struct json *j, const char *name, const char *value)
 {

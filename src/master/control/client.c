@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "master/control.h"
+#include "master/control/control.h"
 
 static struct loop *loop_of(const struct client *c)
 {

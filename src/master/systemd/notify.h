@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "master/notice.h"
+#include "master/systemd/notice.h"
 #include "net/loop.h"
 
 struct master;

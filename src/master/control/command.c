@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/syslog.h>
 
-#include "master/control.h"
+#include "master/control/control.h"
 
 /* Each row of the plan, for a reload: also one that came to nothing. */
 static void plan_add(struct json *j, const struct plan *plan)

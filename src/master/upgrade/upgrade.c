@@ -24,8 +24,8 @@
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "master/handed.h"
 #include "master/state.h"
+#include "master/upgrade/handed.h"
 
 #define CHECK_TIMEOUT_MS 30000
 
