@@ -54,36 +54,35 @@ static const struct option selftest_options[] = {
 
 void arguments_usage(void)
 {
-	puts(
-	    "usage: bulkhead [-tTDvVh] [-f FILE | -p LIST] [-w N] [-P FILE]\n"
-	    "                [--certificate FILE --key FILE]\n"
-	    "       bulkhead selftest [-f FILE] [--json] [--without LAYER]\n"
-	    "\n"
-	    "An HTTPS server with a process of its own for every port. Without a configuration it\n"
-	    "serves ports 8000, 8001 and 8002.\n"
-	    "\n"
-	    "  -f, --config FILE       the configuration, see bulkhead.conf(5)\n"
-	    "  -t, --test              check it, certificates too; exit 0 or 1\n"
-	    "  -T, --dump              print it in full, every default spelled out\n"
-	    "  -p, --port LIST         serve these ports instead: 9000,9005-9009\n"
-	    "  -w, --workers N         worker processes for each port\n"
-	    "      --certificate FILE  PEM certificate (and chain) ...\n"
-	    "      --key FILE          ... and its private key\n"
-	    "  -D, --daemonize         go to the background once the ports are served\n"
-	    "  -P, --pid-file FILE     write the master's process id there\n"
-	    "  -v, --verbose           log why connections end, too\n"
-	    "  -V, --version           print the version\n"
-	    "  -h, --help              print this\n"
-	    "\n"
-	    "selftest serves the same on other ports and with throwaway keys, and tries what "
-	    "somebody\n"
-	    "who has taken over one of its processes would; exit 0 or 1.\n"
-	    "\n"
-	    "  -f, --config FILE       the configuration\n"
-	    "      --json              for machines\n"
-	    "      --without LAYER     leave one out: seccomp, landlock, user, chroot, keyholder\n"
-	    "\n"
-	    "SIGINT and SIGTERM stop it gracefully; a second one at once.");
+	puts("usage: bulkhead [-tTDvVh] [-f FILE | -p LIST] [-w N] [-P FILE]\n"
+	     "                [--certificate FILE --key FILE]\n"
+	     "       bulkhead selftest [-f FILE] [--json] [--without LAYER]\n"
+	     "\n"
+	     "An HTTPS server with a process of its own for every port. Without a\n"
+	     "configuration it serves ports 8000, 8001 and 8002.\n"
+	     "\n"
+	     "  -f, --config FILE       the configuration, see bulkhead.conf(5)\n"
+	     "  -t, --test              check it, certificates too; exit 0 or 1\n"
+	     "  -T, --dump              print it in full, with its defaults\n"
+	     "  -p, --port LIST         serve these ports instead: 9000,9005-9009\n"
+	     "  -w, --workers N         worker processes for each port\n"
+	     "      --certificate FILE  PEM certificate (and chain) ...\n"
+	     "      --key FILE          ... and its private key\n"
+	     "  -D, --daemonize         go to the background once the ports are served\n"
+	     "  -P, --pid-file FILE     write the master's process id there\n"
+	     "  -v, --verbose           log why connections end, too\n"
+	     "  -V, --version           print the version\n"
+	     "  -h, --help              print this\n"
+	     "\n"
+	     "selftest serves the same on other ports and with throwaway keys, and tries what\n"
+	     "somebody who has taken over one of its processes would; exit 0 or 1.\n"
+	     "\n"
+	     "  -f, --config FILE       the configuration\n"
+	     "      --json              for machines\n"
+	     "      --without LAYER     leave one out: seccomp, landlock, user, chroot or\n"
+	     "                          keyholder\n"
+	     "\n"
+	     "SIGINT and SIGTERM stop it gracefully; a second one at once.");
 }
 
 static void __attribute__((noreturn, format(printf, 1, 2))) refuse(const char *format, ...)
@@ -119,11 +118,11 @@ static void ports_parse(struct arguments *a, const char *list)
 		size_t first_len = dash != NULL ? (size_t)(dash - p) : len;
 		uint64_t first, last;
 		if (num_parse(p, first_len, 1, 65535, &first) < 0)
-			refuse("'%.*s' in '%s' is not a port (1 to 65535)", (int)len, p, list);
+			refuse("'%.*s' is not a port (1 to 65535)", (int)len, p);
 		last = first;
 		if (dash != NULL &&
 		    num_parse(dash + 1, len - first_len - 1, first, 65535, &last) < 0)
-			refuse("'%.*s' in '%s' is not a range of ports", (int)len, p, list);
+			refuse("'%.*s' is not a range of ports", (int)len, p);
 		for (uint64_t port = first; port <= last; port++)
 			port_add(a, (uint16_t)port);
 		p += len;

@@ -145,6 +145,15 @@ static int test(const struct arguments *a)
 	return bad;
 }
 
+/* The exit status of whoever has only something to print. */
+static int output_end(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	fputs("bulkhead: standard output cannot be written\n", stderr);
+	return 1;
+}
+
 static int dump(const struct arguments *a)
 {
 	struct conf *conf;
@@ -152,7 +161,7 @@ static int dump(const struct arguments *a)
 		return 1;
 	conf_dump(conf, stdout);
 	conf_free(conf);
-	return fflush(stdout) == 0 ? 0 : 1;
+	return output_end();
 }
 
 /* --- serving -------------------------------------------------------------------------------- */
@@ -338,9 +347,11 @@ int main(int argc, char **argv)
 	switch (a.mode) {
 	case MODE_VERSION:
 		puts("bulkhead " BULKHEAD_VERSION);
+		status = output_end();
 		break;
 	case MODE_HELP:
 		arguments_usage();
+		status = output_end();
 		break;
 	case MODE_TEST:
 		status = test(&a);

@@ -201,6 +201,15 @@ static const size_t widths[COLUMNS] = {
 };
 
 /* "89d"; "9d!" where somebody should do something about it. */
+/* 0: no request has come yet. */
+static void latency_describe(struct text *t, uint64_t us)
+{
+	if (us > 0)
+		words_short_latency(t, us);
+	else
+		text_add_str(t, "-");
+}
+
 static void certificate_describe(struct text *t, const struct row *r)
 {
 	if (!r->has_certificate)
@@ -240,10 +249,10 @@ static void cell_fill(const struct row *r, enum column column, struct text *t)
 		words_short_tenths(t, r->rate_tenths);
 		break;
 	case P50:
-		words_short_latency(t, r->p50_us);
+		latency_describe(t, r->p50_us);
 		break;
 	case P99:
-		words_short_latency(t, r->p99_us);
+		latency_describe(t, r->p99_us);
 		break;
 	case PSS:
 		if (r->pss_bytes < 0)

@@ -120,9 +120,13 @@ static void certificate_show(const json_t *certificate)
 	if (!json_is_object(certificate))
 		return;
 	text_init(&t, line, sizeof(line));
-	text_addf(&t, "%s, ends %s, %lld days left", answer_text(certificate, "subject"),
-		  answer_text(certificate, "ends"),
-		  (long long)answer_int(certificate, "days_left"));
+	const long long days = answer_int(certificate, "days_left");
+	text_addf(&t, "%s, ", answer_text(certificate, "subject"));
+	if (days < 0)
+		text_addf(&t, "has expired at %s", answer_text(certificate, "ends"));
+	else
+		text_addf(&t, "ends %s, %lld day%s left", answer_text(certificate, "ends"), days,
+			  days == 1 ? "" : "s");
 	field_show("certificate", line);
 }
 

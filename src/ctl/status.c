@@ -26,8 +26,7 @@ static void certificate_warn(const json_t *port)
 	if (days < 0)
 		text_add_str(&t, " has expired, at ");
 	else
-		text_addf(&t, " expires within %lld day%s, at ", (long long)days + 1,
-			  days == 0 ? "" : "s");
+		text_addf(&t, " expires in %lld day%s, at ", (long long)days, days == 1 ? "" : "s");
 	words_safe(&t, answer_text(certificate, "ends"));
 	puts(line);
 }

@@ -205,7 +205,7 @@ static int not_allowed(const struct fault_parameter *p, const char *value, size_
 	struct text t;
 	text_init(&t, err->text, sizeof(err->text));
 	text_add_foreign(&t, value, len);
-	text_addf(&t, " is not allowed for %s; it can be ", p->name);
+	text_addf(&t, " is not allowed for `%s`; it can be ", p->name);
 	fault_allowed_describe(p, &t);
 	return -EINVAL;
 }

@@ -179,6 +179,8 @@ static void request_clear(struct http_request *r, const char *data)
 	memset(r, 0, offsetof(struct http_request, fields));
 	memset(&r->fields_count, 0, sizeof(*r) - offsetof(struct http_request, fields_count));
 	r->head = data;
+	r->version_minor =
+	    1; /* until it is read; a head that is refused before has a record, too */
 }
 
 long http_request_parse(const char *data, size_t len, size_t head_max, size_t *scan,

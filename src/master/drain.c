@@ -17,16 +17,19 @@ static void drain(struct child *c, enum ipc_type how)
 		(void)ipc_send(c->channel.fd, how, NULL, 0, NULL, 0);
 }
 
+static const char too_late[] = "had not finished in time";
+
 void child_drain(struct child *c)
 {
 	drain(c, IPC_DRAIN);
 }
 
-static void workers_kill(struct port *p)
+/* why: static text, behind "because it ". */
+static void workers_kill(struct port *p, const char *why)
 {
 	for (unsigned k = 0; k < p->children_count; k++)
 		if (is_worker(&p->children[k]))
-			child_kill(&p->children[k], "had not finished when the time was up");
+			child_kill(&p->children[k], why);
 }
 
 void port_limit_expired(struct loop *loop, struct loop_timer *timer)
@@ -35,7 +38,16 @@ void port_limit_expired(struct loop *loop, struct loop_timer *timer)
 	(void)loop;
 	log_write_for(&p->master->log, port_number(p), 0, LOG_WARNING,
 		      "time is up: killing what is left of generation %u", p->generation);
-	workers_kill(p);
+	workers_kill(p, too_late);
+}
+
+/* A stop by order is complete when no former generation is left either. */
+static bool is_gone(const struct master *m, unsigned number)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (port_number(m->ports[i]) == number && m->ports[i]->state != PORT_STOPPED)
+			return false;
+	return true;
 }
 
 void port_stopped(struct port *p)
@@ -43,7 +55,9 @@ void port_stopped(struct port *p)
 	p->state = PORT_STOPPED;
 	loop_timer_cancel(&p->master->loop, &p->limit);
 	askers_tell(&p->waiting, "the port was stopped");
-	askers_tell(&p->stopping, NULL);
+	struct port *heir = port_heir(p);
+	if (is_gone(p->master, port_number(p)))
+		askers_tell(&heir->stopping, NULL);
 	master_changed(p->master);
 }
 
@@ -135,7 +149,7 @@ void child_kill(struct child *c, const char *why)
 void master_kill_all(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
-		workers_kill(m->ports[i]);
+		workers_kill(m->ports[i], m->hurried ? "was not to be waited for" : too_late);
 }
 
 void drain_deadline_expired(struct loop *loop, struct loop_timer *timer)

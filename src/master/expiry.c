@@ -38,8 +38,8 @@ static void tell(const struct port *p, int64_t now)
 			      "the certificate of %s has expired, at %s", p->content.subject, when);
 	else
 		log_write_for(&p->master->log, port_number(p), 0, LOG_WARNING,
-			      "the certificate of %s expires within %lld day%s, at %s",
-			      p->content.subject, (long long)days + 1, days == 0 ? "" : "s", when);
+			      "the certificate of %s expires in %lld day%s, at %s",
+			      p->content.subject, (long long)days, days == 1 ? "" : "s", when);
 }
 
 void expiry_look(struct master *m)

@@ -114,11 +114,11 @@ static void stop(struct port *p, struct asker *askers)
 	askers_tell(&p->waiting, "the port is to be stopped");
 	p->by_order = true;
 	p->former = false;
+	move(&p->stopping, &askers);
 	if (p->state == PORT_STOPPED) {
-		askers_tell(&askers, NULL);
+		port_stopped(p);
 		return;
 	}
-	move(&p->stopping, &askers);
 	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "stopping, by order");
 	port_hang_up(p, NULL);
 	port_drain(p);

@@ -101,7 +101,10 @@ static int list_add(struct master *m, struct port *p)
 		m->ports = list;
 		m->ports_room = room;
 	}
-	m->ports[m->ports_count++] = p;
+	size_t at = m->ports_count++;
+	for (; at > 0 && port_number(m->ports[at - 1]) > port_number(p); at--)
+		m->ports[at] = m->ports[at - 1];
+	m->ports[at] = p;
 	return 0;
 }
 

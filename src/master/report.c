@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/syslog.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 
 #include "base/num.h"
 #include "crash/trace.h"
@@ -27,7 +28,7 @@ static uint64_t done_by(const struct child *c, const struct ipc_counters *sum)
 static const struct ipc_slot *slot_in_question(const struct child *c, int status)
 {
 	const struct ipc_slot *slots = c->board->slots;
-	if (!WIFSIGNALED(status))
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_OK)
 		return NULL;
 	for (unsigned i = 0; i < c->loops; i++)
 		if (__atomic_load_n(&slots[i].crash.signal, __ATOMIC_ACQUIRE) != 0)
@@ -111,6 +112,14 @@ static void request_describe(struct report *r, const struct ipc_slot *slot)
 	text_add_escaped(&t, q.id, strlen(q.id));
 }
 
+/* As the log tells it: time(2) may lag behind by a tick. */
+static time_t now_s(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec;
+}
+
 void report_make(struct report *r, const struct child *c, const struct end *e)
 {
 	const struct ipc_slot *slot = slot_in_question(c, e->status);
@@ -125,7 +134,7 @@ void report_make(struct report *r, const struct child *c, const struct end *e)
 			     .uptime_ms = c->port->master->loop.now_ms - c->started_ms,
 			     .signal = WIFSIGNALED(e->status) ? WTERMSIG(e->status) : 0,
 			     .exit_status = WIFEXITED(e->status) ? WEXITSTATUS(e->status) : 0,
-			     .when = time(NULL)};
+			     .when = now_s()};
 	for (unsigned i = 0; i < c->loops; i++)
 		ipc_counters_add(&sum, &c->board->slots[i].counters);
 	text_init(&t, r->text, sizeof(r->text));

@@ -51,6 +51,16 @@ static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	}
 }
 
+/* Whoever starts programs in the background, nohup(1) or a script, has some signals ignored by
+ * them: they would never be read here, and children that inherit it could not be ended by them. */
+static void dispositions_reset(void)
+{
+	struct sigaction inherited;
+	for (int number = 1; number < SIGRTMIN; number++)
+		if (sigaction(number, NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN)
+			(void)signal(number, SIG_DFL);
+}
+
 int signals_start(struct master *m)
 {
 	sigset_t set;
@@ -61,11 +71,11 @@ int signals_start(struct master *m)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGXFSZ, SIG_IGN);
-	(void)signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap behind our back */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
+	dispositions_reset();
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	m->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	m->signals.ready = signal_ready;
 	if (m->signals.fd < 0)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import BINARY, HELLO, TOP, Connection, get, wait_for
+from harness import BINARY, HELLO, TIMEOUT, TOP, Connection, get, wait_for
 
 EXAMPLE = """
 user "www-data"
@@ -50,13 +50,22 @@ def test_help_and_version(run):
     assert re.fullmatch(r"bulkhead \d+\.\d+\.\d+\n", run("--version").stdout)
 
 
+@pytest.mark.parametrize("option", ["-h", "-V", "-T"])
+def test_output_that_cannot_be_written_is_a_failure(option, home):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([BINARY, option], stdout=full, stderr=subprocess.PIPE, text=True,
+                                timeout=TIMEOUT, env=home)
+    assert result.returncode == 1
+    assert "bulkhead: standard output cannot be written\n" in result.stderr
+
+
 @pytest.mark.parametrize("args, says", [
     (["-x"], "invalid option"),
     (["--nonsense"], "unrecognized option"),
     (["-f"], "requires an argument"),
     (["extra"], "what is 'extra'"),
-    (["-p", "0"], "'0' in '0' is not a port"),
-    (["-p", "8000,99999"], "'99999' in '8000,99999' is not a port"),
+    (["-p", "0"], "'0' is not a port"),
+    (["-p", "8000,99999"], "'99999' is not a port"),
     (["-p", "9-5"], "not a range"),
     (["-p", "8000,"], "is not a port"),
     (["-p", "8000,7999-8001"], "port 8000 is given twice"),

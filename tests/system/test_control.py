@@ -427,12 +427,12 @@ def certificate_of(folder, days):
 def test_a_certificate_that_ends_soon_is_a_warning(controlled, tmp_path, ports):
     s = controlled(f"port {ports[0]} {{ echo {certificate_of(tmp_path, 9)} }}\n"
                    f"port {ports[1]} {{ echo {certificate_of(tmp_path, 20)} }}")
-    s.wait_log(rf"\[PORT {ports[0]}\] the certificate of CN=d9 expires within 9 days")
+    s.wait_log(rf"\[PORT {ports[0]}\] the certificate of CN=d9 expires in 8 days")
     out = ctl(s, "status").stdout
-    assert f"warning: {ports[0]}: the certificate of CN=d9 expires within 9 days" in out
+    assert f"warning: {ports[0]}: the certificate of CN=d9 expires in 8 days" in out
     assert " 8d!" in out and " 19d\n" in out and f"warning: {ports[1]}" not in out
     time.sleep(2.5)  # that nothing more comes can only be seen by waiting
-    assert s.log().count("expires within") == 1
+    assert s.log().count("expires in") == 1
 
 
 def test_an_expired_certificate_is_a_warning(controlled, certificates, ports):
@@ -456,6 +456,43 @@ def test_one_port_is_stopped_and_started(controlled, ports):
     assert ctl(s, "start", ports[1]).returncode == DONE
     assert get(ports[1]).status == 200
     assert {k: v for k, v in s.workers().items() if k[0] != ports[1]} == others
+
+
+def test_a_stop_waits_for_former_generations(controlled, ports):
+    """One of them is still at a request."""
+    s = controlled(f"port {ports[0]} {{ echo }}\nport {ports[1]} {{ echo }}\n")
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        wait_for(lambda: port_of(s, ports[0])["connections"] == 1, "its connection")
+        assert ctl(s, "restart", ports[0]).returncode == DONE
+        with subprocess.Popen([CTL, "-s", s.control, "stop", str(ports[0])]) as stopping:
+            wait_for(lambda: port_of(s, ports[0])["state"] == "stopped", "the end of the latest")
+            assert stopping.poll() is None
+            c.send(b"cd")
+            assert c.response().status == 200
+            assert stopping.wait(TIMEOUT) == DONE
+    assert not s.workers(ports[0])
+    assert ctl(s, "stop", ports[0]).returncode == DONE
+
+
+def test_a_reload_that_fails_is_no_end_of_the_port(controlled, certificates, ports):
+    """What was to serve and never did is in the log, not among the processes that were lost."""
+    s = controlled()
+    text = s.config.read_text()
+    bad = f'tls {{ certificate "{certificates("ecdsa")[0]}" key "{certificates("other")[1]}" }}'
+    s.config.write_text(text.replace(f"port {ports[1]} {{", f"port {ports[1]} {{ {bad}"))
+    for args in (["reload", "--dry-run"], ["reload"]):
+        r = ctl(s, *args)
+        assert r.returncode == FAILED and "does not match key" in r.stderr
+    assert port_of(s, ports[1])["last_exit"] is None
+    assert json.loads(ctl(s, "crashes", "--json").stdout)["crashes"] == []
+
+
+def test_ports_are_told_in_their_order(controlled, ports):
+    s = controlled()
+    order = sorted(ports)
+    assert ctl(s, "restart", order[0]).returncode == DONE
+    assert [p["port"] for p in json.loads(ctl(s, "status", "--json").stdout)["ports"]] == order
 
 
 def test_restart_replaces_every_process_of_one_port(controlled, ports):

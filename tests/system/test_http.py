@@ -457,6 +457,14 @@ def test_a_large_body_is_refused_without_a_reset(port):
         assert c.response().status == 413
 
 
+def test_a_head_that_is_refused_early_is_logged_as_it_was(server, ports):
+    s = server(f"port {ports[0]} {{ limits {{ head 1K }} echo }}\n")
+    with Connection(ports[0]) as c:
+        c.send(head("GET / HTTP/1.1", "Host: a", "X: " + "y" * 2000))
+        assert c.response().status == 431
+    assert '"GET / HTTP/1.1" 431 ' in s.wait_log(r"Received .*")[0][0]
+
+
 def test_a_trailer_that_is_too_large(port):
     with Connection(port) as c:
         c.send(head("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked") + b"0\r\n" +

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import struct
+import sys
 import threading
 import time
 
@@ -100,6 +101,32 @@ def test_a_worker_killed_with_sigterm_drains_and_is_replaced(server, ports):
     os.kill(old, signal.SIGTERM)
     s.wait_log(rf"worker 1 \(pid {old}\) drained .*; starting it again")
     assert get(ports[0]).body == HELLO
+
+
+IGNORING = """
+import os, signal, sys
+for name in ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "CHLD", "ALRM"):
+    signal.signal(getattr(signal, "SIG" + name), signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def ignored_by(pid):
+    mask = int(re.search(r"SigIgn:\s+(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1], 16)
+    return {signal.Signals(n).name for n in range(1, 32) if mask >> (n - 1) & 1}
+
+
+def test_signals_that_were_ignored_at_the_start_are_heard(server, ports):
+    """nohup(1) ignores SIGHUP, a shell SIGINT and SIGQUIT for what it starts in the background."""
+    s = server(f"port {ports[0]} {{ echo }}\n", wrapper=(sys.executable, "-c", IGNORING))
+    assert ignored_by(s.pid) == {"SIGPIPE", "SIGXFSZ"}
+    for pid in (*s.workers().values(), *s.keyholders().values()):
+        assert ignored_by(pid) == {"SIGHUP", "SIGINT", "SIGPIPE", "SIGUSR1", "SIGUSR2", "SIGXFSZ"}
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: 1 kept")
+    s.kill(signal.SIGINT)
+    s.wait_log("SIGINT: stopping")
+    assert s.process.wait(timeout=30) == 0
 
 
 def test_the_terminals_signals_do_not_reach_workers(server, ports):

@@ -147,12 +147,12 @@ def test_nobody_is_refused_and_nothing_fails(upgradable, ports):
 BROKEN = {
     "missing": (None, "No such file or directory"),
     "not executable": ("plain", "it cannot be executed: (Permission denied|Exec format error)"),
-    "crashes": ("#!/bin/sh\nkill -SEGV $$\n", r"it was ended by signal 11"),
+    "crashes": ("#!/bin/sh\nkill -SEGV $$\n", r"the new program was ended by signal 11"),
     "hangs up": ("#!/bin/sh\necho 'I do not know --adopt' >&2\nexit 2\n",
-                 "it says no with status 2: I do not know --adopt"),
-    "cannot read the state": ("state", "it says no with status 65: cannot go on from the running "
+                 "the new program says no with status 2: I do not know --adopt"),
+    "cannot read the state": ("state", "the new program says no with status 65: cannot go on from the running "
                                        "version: line 1: the state is of a version"),
-    "refuses the configuration": ("configuration", "it says no with status 65: .*the running "
+    "refuses the configuration": ("configuration", "the new program says no with status 65: .*the running "
                                                    "configuration is refused"),
 }
 
@@ -314,7 +314,7 @@ def test_a_program_that_only_says_yes_is_not_taken(upgradable, ports):
     s = upgradable(hello(ports[0]))
     put(s, shutil.which("true"))
     s.kill(signal.SIGUSR2)
-    s.wait_log("upgrade failed: it does not say that it goes on from this state")
+    s.wait_log("upgrade failed: the new program does not say that it goes on from this state")
     assert get(ports[0]).body == HELLO
 
 

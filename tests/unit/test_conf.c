@@ -802,7 +802,7 @@ static void faults_are_checked(void **state)
 		 "leak-memory, leak-descriptors, reset, truncate, drip, delay, status, malformed, "
 		 "handshake, certificate, violation or keyholder\n"
 		 "4:13 the fault abort has no `whn`; it takes when, probability or seed\n"
-		 "4:35 `aft\\ner` is not allowed for when; it can be before, after-head, during or "
+		 "4:35 `aft\\ner` is not allowed for `when`; it can be before, after-head, during or "
 		 "after\n"
 		 "6:24 `when` is given twice\n"
 		 "7:1 a response is truncated after fewer bytes than it has: `after` is to be less "

@@ -132,17 +132,17 @@ static void what_is_allowed_is_said(void **state)
 	refused("crash", "sig=SEGV", -EINVAL,
 		"the fault crash has no `sig`; it takes when, how, signal, probability or seed");
 	refused("crash", "signal=HUP", -EINVAL,
-		"`HUP` is not allowed for signal; it can be ABRT, ALRM, BUS, FPE, ILL, KILL, PROF, "
+		"`HUP` is not allowed for `signal`; it can be ABRT, ALRM, BUS, FPE, ILL, KILL, PROF, "
 		"QUIT, SEGV, TERM, TRAP, VTALRM or XCPU");
 	refused("reset", "when=after", -EINVAL,
-		"`after` is not allowed for when; it can be before, after-head or during");
+		"`after` is not allowed for `when`; it can be before, after-head or during");
 	refused("hang", "for=0", -EINVAL,
-		"`0` is not allowed for for; it can be 1ms to 1d or ever");
+		"`0` is not allowed for `for`; it can be 1ms to 1d or ever");
 	refused("exit", "status=256", -EINVAL,
-		"`256` is not allowed for status; it can be 0 to 255");
-	refused("drip", "rate=17M", -EINVAL, "`17M` is not allowed for rate; it can be 1 to 16M");
+		"`256` is not allowed for `status`; it can be 0 to 255");
+	refused("drip", "rate=17M", -EINVAL, "`17M` is not allowed for `rate`; it can be 1 to 16M");
 	refused("abort", "probability=1.1", -EINVAL,
-		"`1.1` is not allowed for probability; it can be 0 to 1");
+		"`1.1` is not allowed for `probability`; it can be 0 to 1");
 	refused("abort", "when=after&when=after", -EINVAL, "`when` is given twice");
 	refused("abort", "when", -EINVAL, "`when` is not NAME=VALUE");
 	refused("abort", "when=%4", -EINVAL, "`when=%4` is not NAME=VALUE");
@@ -157,7 +157,7 @@ static void foreign_bytes_are_escaped_and_cut(void **state)
 {
 	(void)state;
 	refused("abort", "when=%0a%22%ff", -EINVAL,
-		"`\\n\\\"\\377` is not allowed for when; it can be before, after-head, during or "
+		"`\\n\\\"\\377` is not allowed for `when`; it can be before, after-head, during or "
 		"after");
 	refused("abort", "x0123456789012345678901234567890123456789=1", -EINVAL,
 		"the fault abort has no `x012345678901234567890123456789012345678...`; it takes "

@@ -376,7 +376,7 @@ static void what_may_not_be_asked_for_is_told(void **state)
 	peer_send(f->peer, "GET /test/crash?when=never HTTP/1.1\r\n" H "\r\n");
 	assert_int_equal(f->peer->status, 400);
 	assert_non_null(strstr(peer_out(f->peer),
-			       "`never` is not allowed for when; it can be before, after-head, "
+			       "`never` is not allowed for `when`; it can be before, after-head, "
 			       "during or after\n"));
 	peer_send(f->peer, "GET /test/leak-memory HTTP/1.1\r\n" H "\r\n");
 	assert_int_equal(f->peer->status, 400);

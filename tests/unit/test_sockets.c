@@ -38,11 +38,11 @@ static void names_belong_to_descriptors(void **state)
 
 static void what_is_not_for_us_is_left(void **state)
 {
-	static const char *const pids[] = {"43", "42", "42", NULL}, *const counts[] = {"1", "0",
-										       NULL, "1"};
+	static const char *const pids[] = {"43", "42", "42", NULL, "43"};
+	static const char *const counts[] = {"1", "0", NULL, "1", "many"};
 	struct sockets s;
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		assert_int_equal(sockets_parse(&s, 42, pids[i], counts[i], "x", &err), 0);
 		assert_int_equal(s.count, 0);
 	}

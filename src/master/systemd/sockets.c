@@ -43,10 +43,13 @@ int sockets_parse(struct sockets *s, pid_t self, const char *pid, const char *fd
 	*s = (struct sockets){0};
 	if (pid == NULL || fds == NULL)
 		return 0;
-	if (number(pid, 1, INT32_MAX, "LISTEN_PID", &owner, err) < 0 ||
-	    number(fds, 0, SOCKETS_MAX, "LISTEN_FDS", &count, err) < 0)
+	if (number(pid, 1, INT32_MAX, "LISTEN_PID", &owner, err) < 0)
 		return -1;
-	if (owner != (uint64_t)self || count == 0)
+	if (owner != (uint64_t)self) /* then all of it is somebody else's */
+		return 0;
+	if (number(fds, 0, SOCKETS_MAX, "LISTEN_FDS", &count, err) < 0)
+		return -1;
+	if (count == 0)
 		return 0;
 	s->list = calloc(count, sizeof(*s->list));
 	if (s->list == NULL) {

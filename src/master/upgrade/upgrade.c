@@ -98,7 +98,9 @@ check_exec(const struct master *m, int output_fd, int state_fd, const struct kep
 		_exit(EX_OSERR);
 	kept_mark(&configurations, 0);
 	(void)execveat(m->upgrade.program_fd, "", o->arguments, environ, AT_EMPTY_PATH);
-	dprintf(STDERR_FILENO, "it cannot be executed: %s\n", strerrordesc_np(errno));
+	dprintf(STDERR_FILENO, "it cannot be executed: %s\n",
+		errno == ENOENT ? "it is a script, or its interpreter is missing"
+				: strerrordesc_np(errno));
 	_exit(EX_OSERR);
 }
 
@@ -255,12 +257,12 @@ static void describe(const struct upgrade *u, int status, struct text *t)
 	if (u->late != NULL)
 		text_add_str(t, u->late);
 	else if (WIFSIGNALED(status))
-		text_addf(t, "it was ended by signal %d (%s)", WTERMSIG(status),
+		text_addf(t, "the new program was ended by signal %d (%s)", WTERMSIG(status),
 			  strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) == 0)
-		text_add_str(t, "it does not say that it goes on from this state");
+		text_add_str(t, "the new program does not say that it goes on from this state");
 	else
-		text_addf(t, "it says no with status %d", WEXITSTATUS(status));
+		text_addf(t, "the new program says no with status %d", WEXITSTATUS(status));
 	if (len > 0) {
 		text_add_str(t, ": ");
 		text_add_escaped(t, said, len);
@@ -288,7 +290,7 @@ bool upgrade_reap(struct master *m, pid_t pid, int status)
 	if (u->late == NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
 	    strstr(u->said, MASTER_CONSENT) != NULL) {
 		int error = become(m);
-		text_addf(&t, "it cannot be executed: %s", strerror(-error));
+		text_addf(&t, "the new program cannot be executed: %s", strerror(-error));
 		failed(m, why);
 	} else {
 		describe(u, status, &t);
