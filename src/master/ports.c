@@ -134,6 +134,7 @@ static int timers_init(struct port *p)
 struct port *port_new(struct master *m, struct configuration *configuration,
 		      const struct conf_port *conf, unsigned keyholders)
 {
+	const bool restored = keyholders > 0;
 	const struct port *old = port_find(m, conf->number);
 	struct port *p = calloc(1, sizeof(*p));
 	if (p == NULL)
@@ -152,11 +153,12 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	p->configuration = configuration;
 	configuration->users++;
 	/* Clients resume whichever generation they meet. */
-	p->tickets_fd =
-	    old != NULL ? fcntl(old->tickets_fd, F_DUPFD_CLOEXEC, FD_OWN_MIN) : ticket_key_make();
+	if (!restored)
+		p->tickets_fd = old != NULL ? fcntl(old->tickets_fd, F_DUPFD_CLOEXEC, FD_OWN_MIN)
+					    : ticket_key_make();
 	p->text = port_text(configuration->conf, conf);
 	p->children = calloc(p->keyholders + conf->workers, sizeof(*p->children));
-	if (p->tickets_fd < 0 || p->text == NULL || p->children == NULL)
+	if ((p->tickets_fd < 0 && !restored) || p->text == NULL || p->children == NULL)
 		goto fail;
 	for (; p->children_count < p->keyholders + conf->workers; p->children_count++)
 		if (child_init(p, &p->children[p->children_count], p->children_count) < 0)

@@ -279,7 +279,7 @@ struct master {
 struct configuration *configuration_new(
     struct conf *);                                 /* takes it; NULL: no memory, and it is freed */
 void configuration_release(struct configuration *); /* one user less */
-/* keyholders 0: as configured. */
+/* keyholders 0: as configured; else it is one that is restored, whose tickets_fd comes later. */
 struct port *port_new(struct master *, struct configuration *, const struct conf_port *,
 		      unsigned keyholders); /* NULL: no memory */
 void port_free(struct port *);

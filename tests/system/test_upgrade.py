@@ -310,6 +310,19 @@ def test_an_upgrade_while_a_former_generation_with_ends_drains(upgradable, ports
     assert get(ports[0]).status == 200
 
 
+def test_an_upgrade_while_what_was_prepared_in_vain_ends(upgradable, ports):
+    s = upgradable(hello(ports[0], "workers 3"))
+    s.config.write_text(s.config.read_text().replace("Hello", "Goodbye") +
+                        hello(ports[1], "listen on 192.0.2.1"))
+    for n in range(1, 6):
+        put(s, NEXT if n % 2 else BINARY)
+        s.kill(signal.SIGHUP)
+        s.wait_log("reload failed", n)
+        s.kill(signal.SIGUSR2)
+        s.wait_log(FOLLOWED, n)
+    assert get(ports[0]).body == HELLO
+
+
 def test_a_program_that_only_says_yes_is_not_taken(upgradable, ports):
     s = upgradable(hello(ports[0]))
     put(s, shutil.which("true"))

@@ -211,7 +211,6 @@ static void take_port(struct restoring *r)
 	timer(r, "limit", &p->limit);
 	timer(r, "backoff", &p->backoff);
 	take_identities(r, p);
-	fd_close(&p->tickets_fd); /* a new one */
 	p->tickets_fd = descriptor(r, "tickets");
 	if (number(r, "places", 1, UINT32_MAX) != p->children_count)
 		record_fail(&r->record, "the port would have another number of processes");
