@@ -40,6 +40,7 @@ void asker_forget(struct master *m, struct asker *a)
 	forget(&m->roll.askers, a);
 	forget(&m->reload_askers, a);
 	forget(&m->dry_run_askers, a);
+	forget(&m->upgrade.wanting, a);
 	forget(&m->upgrade.askers, a);
 	for (size_t i = 0; i < m->ports_count; i++) {
 		forget(&m->ports[i]->ordered, a);
@@ -52,6 +53,7 @@ void askers_tell_all(struct master *m, const char *error)
 {
 	askers_tell(&m->reload_askers, error);
 	askers_tell(&m->dry_run_askers, error);
+	askers_tell(&m->upgrade.wanting, error);
 	askers_tell(&m->upgrade.askers, error);
 	for (size_t i = 0; i < m->ports_count; i++) {
 		askers_tell(&m->ports[i]->ordered, error);

@@ -231,7 +231,8 @@ struct master {
 	struct asker *reload_askers, *dry_run_askers;
 	struct upgrade {
 		bool wanted;
-		struct asker *askers;
+		struct asker *wanting;   /* who has asked for that one */
+		struct asker *askers;    /* who waits for the one under way */
 		struct loop_io output;   /* what the check says; fd -1: none is under way */
 		struct loop_timer limit; /* of the check */
 		char said[512];

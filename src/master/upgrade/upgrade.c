@@ -165,7 +165,7 @@ static int check_start(struct master *m)
 
 void master_upgrade(struct master *m, struct asker *a)
 {
-	askers_add(&m->upgrade.askers, a);
+	askers_add(&m->upgrade.wanting, a);
 	m->upgrade.wanted = true;
 }
 
@@ -176,6 +176,8 @@ bool upgrade_next(struct master *m)
 	if (!u->wanted || upgrade_under_way(m))
 		return false;
 	u->wanted = false;
+	u->askers = u->wanting;
+	u->wanting = NULL;
 	u->failed[0] = '\0';
 	if (m->options->program == NULL || m->options->child_option != NULL) {
 		failed(m, "it is not known where this program lies");
@@ -299,7 +301,7 @@ bool upgrade_reap(struct master *m, pid_t pid, int status)
 	return true;
 }
 
-/* Of the new version: have all ports followed? */
+/* Of the new version: have all ports followed? Who has asked for it was asking the former one. */
 void upgrade_continue(struct master *m)
 {
 	struct upgrade *u = &m->upgrade;
@@ -322,6 +324,5 @@ void upgrade_continue(struct master *m)
 	else
 		log_write(&m->log, LOG_NOTICE, "upgraded from %s to %s: all ports have followed",
 			  m->former, BULKHEAD_VERSION);
-	askers_tell(&u->askers, former > 0 ? u->failed : NULL);
 	master_changed(m);
 }
