@@ -186,6 +186,8 @@ void port_order_carry_out(struct port *p)
 		break;
 	case ORDER_START:
 		start(p, askers);
+		if (p->former && p->master->upgrade.rolling) /* that was to come */
+			renew(p, NULL, "roll to the new version");
 		break;
 	case ORDER_UPGRADE:
 		if (pooled)

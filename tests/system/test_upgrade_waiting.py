@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from harness import wait_for
-from test_control import DONE, FAILED, ctl
+from harness import HELLO, get, wait_for
+from test_control import DONE, FAILED, ctl, port_of
 from test_upgrade import FOLLOWED, NEXT, hello, put, put_script, upgradable  # noqa: F401
 from test_upgrade import pytestmark  # noqa: F401
 
@@ -74,3 +74,16 @@ def test_who_asks_while_ports_follow_is_told_of_the_next_one(waiting, ports):
     for r in (first.result, second.result):
         assert r.returncode == DONE and r.stdout.startswith("upgraded from "), r
     assert len(re.findall(FOLLOWED, s.log())) == 2
+
+
+def test_a_port_that_is_told_to_start_follows(waiting, ports):
+    """It serves already, so that is no order to carry out."""
+    s = waiting(hello(ports[0]) + hello(ports[1]))
+    with Asking(s, "upgrade"):
+        s.wait_log("upgrade: asking")
+        with Asking(s, "start", ports[1]):
+            s.let(0)
+    s.wait_log("upgraded from")
+    assert "could not follow" not in s.log()
+    assert not port_of(s, ports[1])["former_version"]
+    assert get(ports[1]).body == HELLO

@@ -309,9 +309,12 @@ void upgrade_continue(struct master *m)
 	if (!u->rolling || m->roll.under_way)
 		return;
 	for (size_t i = 0; i < m->ports_count; i++) {
-		if (m->ports[i]->order == ORDER_UPGRADE && m->ports[i]->stage == STAGE_CURRENT)
+		const struct port *p = m->ports[i];
+		if (p->stage != STAGE_CURRENT || !p->former)
+			continue;
+		if (p->order != ORDER_NONE)
 			return;
-		former += m->ports[i]->stage == STAGE_CURRENT && m->ports[i]->former;
+		former++;
 	}
 	u->rolling = false;
 	if (former > 0)
