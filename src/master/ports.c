@@ -131,6 +131,16 @@ static int timers_init(struct port *p)
 	return error;
 }
 
+/* One that was dropped and is back counts on while what it was still drains. */
+static unsigned generation_next(const struct master *m, unsigned number, const struct port *old)
+{
+	unsigned last = old != NULL ? old->generation : 0;
+	for (size_t i = 0; old == NULL && i < m->ports_count; i++)
+		if (port_number(m->ports[i]) == number && m->ports[i]->generation > last)
+			last = m->ports[i]->generation;
+	return last + 1;
+}
+
 struct port *port_new(struct master *m, struct configuration *configuration,
 		      const struct conf_port *conf, unsigned keyholders)
 {
@@ -142,7 +152,7 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	*p = (struct port){.master = m,
 			   .conf = conf,
 			   .stage = STAGE_PREPARED,
-			   .generation = old != NULL ? old->generation + 1 : 1,
+			   .generation = generation_next(m, conf->number, old),
 			   .chroot_fd = -1,
 			   .tickets_fd = -1,
 			   .keyholders = keyholders > 0 ? keyholders : keyholders_of(conf)};

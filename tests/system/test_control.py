@@ -530,6 +530,24 @@ def test_reload_shows_the_plan_and_does_it(controlled, ports):
     assert get(ports[1]).body == b"other"
 
 
+def test_what_drains_of_a_port_that_was_dropped_and_is_back_is_shown(controlled, ports):
+    text = "".join(f"port {p} {{ echo }}\n" for p in ports[:2])
+    s = controlled(text)
+    before = {*s.workers(ports[0]).values(), *s.keyholders(ports[0]).values()}
+    config = s.config.read_text()
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na")
+        wait_for(lambda: port_of(s, ports[0])["connections"] == 1, "the request")
+        for other in (config.replace(f"port {ports[0]} {{ echo }}\n", ""), config):
+            s.config.write_text(other)
+            assert ctl(s, "reload").returncode == DONE
+        (former,) = port_of(s, ports[0])["draining"]
+        assert set(former["pids"]) == before
+        c.send(b"bc")
+        assert c.response().body == b"abc"
+    wait_for(lambda: port_of(s, ports[0])["draining"] == [], "its end")
+
+
 def test_a_reload_moves_the_socket(controlled, ports, tmp_path):
     s = controlled()
     text, moved = s.config.read_text(), tmp_path / "moved.sock"
