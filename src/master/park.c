@@ -1,4 +1,5 @@
 /* Runs in the master: giving a port up, and telling once how the start went. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/syslog.h>
 #include <unistd.h>
@@ -63,8 +64,13 @@ void master_settle(struct master *m)
 		log_write(&m->log, LOG_NOTICE,
 			  serving == 1 ? "%zu port is served" : "all %zu ports are served",
 			  serving);
-	if (m->options->daemonized) /* until now, somebody was there to read */
+	if (m->options->daemonized) { /* until now, somebody was there to read */
+		if (serving > 0 && parked > 0)
+			dprintf(STDERR_FILENO,
+				"bulkhead: %zu of %zu ports are served; the log says why\n",
+				serving, m->ports_count);
 		(void)dup2(m->null_fd, STDERR_FILENO);
+	}
 	if (m->options->ready_fd >= 0) {
 		const char status = serving > 0 ? 0 : 1;
 		(void)!write(m->options->ready_fd, &status, 1);

@@ -334,6 +334,20 @@ def test_daemonize_fails_when_nothing_is_served(run, ports, tmp_path, certificat
     assert "no port is served" in result.stderr
 
 
+def test_daemonize_tells_of_ports_that_are_not_served(run, ports, tmp_path, certificates):
+    config, pid_file = tmp_path / "d.conf", tmp_path / "daemon.pid"
+    config.write_text(certificates.tls() + three(ports[:2], f'log to syslog path "{tmp_path}/log"\n'))
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", ports[0]))
+        taken.listen()
+        result = run("-D", "-P", pid_file, "-f", config)
+    pid = int(pid_file.read_text())
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not pid_file.exists(), "the end of the daemon")
+    assert result.returncode == 0
+    assert result.stderr == "bulkhead: 1 of 2 ports are served; the log says why\n"
+
+
 def test_connections_spread_over_a_pool(server, ports):
     """On a quiet port the kernel wakes the same waiting loop each time, unless loops take turns."""
     s = server(f"access log off\nport {ports[0]} {{ workers 4 respond 200 }}")
