@@ -228,8 +228,9 @@ void rolls_next(struct master *m)
 	/* The one that a former version has begun is ended first. */
 	if (!m->roll.under_way && !m->upgrade.rolling && upgrade_next(m))
 		return;
-	/* A crowd of orders does not keep a reload waiting for ever, nor the other way round. */
-	if (!m->roll.under_way && m->reloads_turn) {
+	/* A crowd of orders does not keep a reload waiting for ever, nor the other way round. That
+	 * ports follow comes first, else those that it changes would be made anew twice. */
+	if (!m->roll.under_way && m->reloads_turn && !m->upgrade.rolling) {
 		m->reloads_turn = false;
 		if (reload_next(m))
 			return;

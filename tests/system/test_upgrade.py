@@ -256,6 +256,21 @@ def test_a_reload_waits_for_the_upgrade(upgradable, ports):
     assert get(ports[0]).body == b"Goodbye, world!\n"
 
 
+def test_a_reload_waits_for_the_last_port_to_follow(upgradable, ports):
+    """Else a port that it changes would be made anew twice."""
+    s = upgradable("".join(hello(p, "workers 6") for p in ports))
+    put(s, NEXT)
+    s.kill(signal.SIGUSR2)
+    s.wait_log("takes over from")
+    s.config.write_text(s.config.read_text().replace("Hello", "Goodbye"))
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: 0 kept, 3 changed")
+    wait_for(lambda: len(s.workers()) == 18, "one generation")
+    assert s.log().index("all ports have followed") < s.log().index("reloading the configuration")
+    for p in ports:
+        assert len(s.ready(p, "worker")) == 3 * 6
+
+
 def test_descriptors_do_not_grow(upgradable, ports):
     s = upgradable(hello(ports[0]) + hello(ports[1]))
 
