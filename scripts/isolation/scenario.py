@@ -207,8 +207,8 @@ def fault_of(table: Table, port: str, times: tuple[float, ...], server: Server,
     fault = makers[kinds[0]](table, port, times)
     if fault.signal and not server.start:
         table.problem("signal", "needs a server that the scenario starts")
-    if times and times[-1] + fault.lasts > duration:
-        table.problem("at", f"its last one ends after the scenario, which takes {duration:g}s")
+    if times and times[-1] + fault.lasts >= duration:
+        table.problem("at", f"its last one does not end within the scenario, which takes {duration:g}s")
     return dataclasses.replace(fault, label=table.text("label", fault.label))
 
 
