@@ -795,18 +795,19 @@ static void faults_are_checked(void **state)
 	    "port 1 { location \"/\" { echo\nfault crash } location \"/f\" {\nfault control } }",
 	    "3:1 `fault` takes a configuration that says `faults enabled` at the top level\n"
 	    "4:1 `fault` takes a configuration that says `faults enabled` at the top level\n");
-	told_tls("faults enabled port 1 { location \"/\" {\nfault crsh when after\n"
-		 "fault abort whn after fault abort when\n\"aft\\ner\"\n"
-		 "fault abort when after when after\nfault truncate bytes 5 after 5\n} }",
-		 "3:7 there is no fault `crsh`; there are crash, abort, exit, stop, hang, "
-		 "leak-memory, leak-descriptors, reset, truncate, drip, delay, status, malformed, "
-		 "handshake, certificate, violation or keyholder\n"
-		 "4:13 the fault abort has no `whn`; it takes when, probability or seed\n"
-		 "4:35 `aft\\ner` is not allowed for `when`; it can be before, after-head, during or "
-		 "after\n"
-		 "6:24 `when` is given twice\n"
-		 "7:1 a response is truncated after fewer bytes than it has: `after` is to be less "
-		 "than `bytes`\n");
+	told_tls(
+	    "faults enabled port 1 { location \"/\" {\nfault crsh when after\n"
+	    "fault abort whn after fault abort when\n\"aft\\ner\"\n"
+	    "fault abort when after when after\nfault truncate bytes 5 after 5\n} }",
+	    "3:7 there is no fault `crsh`; there are crash, abort, exit, stop, hang, "
+	    "leak-memory, leak-descriptors, reset, truncate, drip, delay, status, malformed, "
+	    "handshake, certificate, violation or keyholder\n"
+	    "4:13 the fault abort has no `whn`; it takes when, probability or seed\n"
+	    "4:35 `aft\\ner` is not allowed for `when`; it can be before, after-head, during or "
+	    "after\n"
+	    "6:24 `when` is given twice\n"
+	    "7:1 a response is truncated after fewer bytes than it has: `after` is to be less "
+	    "than `bytes`\n");
 	told_tls("faults enabled port 1 { location \"/\" {\nfault control fault stop }\n"
 		 "location \"/a\" { fault control\necho }\n"
 		 "location \"/b\" {\nfault leak-memory } }",

@@ -131,9 +131,10 @@ static void what_is_allowed_is_said(void **state)
 		"certificate, violation or keyholder");
 	refused("crash", "sig=SEGV", -EINVAL,
 		"the fault crash has no `sig`; it takes when, how, signal, probability or seed");
-	refused("crash", "signal=HUP", -EINVAL,
-		"`HUP` is not allowed for `signal`; it can be ABRT, ALRM, BUS, FPE, ILL, KILL, PROF, "
-		"QUIT, SEGV, TERM, TRAP, VTALRM or XCPU");
+	refused(
+	    "crash", "signal=HUP", -EINVAL,
+	    "`HUP` is not allowed for `signal`; it can be ABRT, ALRM, BUS, FPE, ILL, KILL, PROF, "
+	    "QUIT, SEGV, TERM, TRAP, VTALRM or XCPU");
 	refused("reset", "when=after", -EINVAL,
 		"`after` is not allowed for `when`; it can be before, after-head or during");
 	refused("hang", "for=0", -EINVAL,
