@@ -52,6 +52,8 @@ int sockets_parse(struct sockets *, pid_t self, const char *pid, const char *fds
  * descriptor stays the table's. NULL: no more. */
 const struct socket_passed *sockets_find(const struct sockets *, const char *name, uint16_t port,
 					 size_t *at);
+/* The one on that very address and port, whatever its name; NULL: there is none. */
+const struct socket_passed *sockets_on(const struct sockets *, const char *address, uint16_t port);
 /* Why there was none: a sentence. */
 void sockets_miss(const struct sockets *, const char *name, uint16_t port, struct err *);
 

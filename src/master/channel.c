@@ -146,6 +146,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 			loop_timer_cancel(&c->port->master->loop, &c->deadline);
 		break;
 	case IPC_DRAINING:
+		c->left = true;
 		c->leaving = false;
 		break;
 	case IPC_KEY_ABUSED:

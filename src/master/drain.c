@@ -10,7 +10,7 @@
 /* A worker finishes what it has; a keyholder goes on until no worker is left. */
 static void drain(struct child *c, enum ipc_type how)
 {
-	c->leaving = how == IPC_RETIRE && is_worker(c) && c->state == CHILD_SERVING;
+	c->leaving = how == IPC_RETIRE && is_worker(c) && !c->left;
 	c->state = CHILD_DRAINING;
 	loop_timer_cancel(&c->port->master->loop, &c->deadline);
 	if (is_worker(c) && c->channel.fd >= 0)
@@ -91,6 +91,12 @@ void port_retire(struct port *p, const struct port *heir)
 	p->stage = STAGE_RETIRED;
 	port_hang_up(p, heir);
 	port_drain(p);
+}
+
+void port_discard(struct port *p, const struct port *current)
+{
+	p->discarded = true;
+	port_retire(p, current);
 }
 
 void master_drain(struct master *m, const char *why)

@@ -59,14 +59,20 @@ static int address_bind(struct port *p, const struct port *old, const char *addr
 		return -1;
 	}
 	const struct port_listener *same = listener_on(old, address);
-	int fd = same != NULL
-		     ? fd_copy(same->fd)
-		     : net_bind(address, p->conf->number, beside, own_sockets(old, beside));
+	const struct socket_passed *passed =
+	    sockets_on(&p->master->sockets, address, p->conf->number);
+	int fd;
+	if (same != NULL)
+		fd = fd_copy(same->fd);
+	else if (passed != NULL)
+		fd = fd_copy(passed->fd);
+	else
+		fd = net_bind(address, p->conf->number, beside, own_sockets(old, beside));
 	if (missing_ok && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL))
 		return 0;
 	if (fd < 0)
 		return fail(p, address, fd, err);
-	add(p, fd, address, same != NULL && same->passed);
+	add(p, fd, address, same != NULL ? same->passed : passed != NULL);
 	return 0;
 }
 
@@ -141,12 +147,12 @@ int port_bind(struct port *p, const struct port *old, struct err *err)
 			return -1;
 		}
 	}
-	keep_covered(p, old);
 	for (size_t i = 0; i < p->conf->sockets_count; i++)
 		if (socket_share(p, p->conf->sockets[i], err) < 0) {
 			port_unlisten(p);
 			return -1;
 		}
+	keep_covered(p, old);
 	if (p->listeners_count > 0)
 		return 0;
 	err_set(err, "this machine has no addresses at all");

@@ -95,9 +95,10 @@ void port_orders_inherit(struct port *heir, struct port *old)
 {
 	heir->order = old->order;
 	heir->ordered = old->ordered;
-	heir->waiting = old->waiting; /* who waits for its end, waits for the old one's */
+	heir->waiting = old->waiting;
+	heir->stopping = old->stopping;
 	old->order = ORDER_NONE;
-	old->ordered = old->waiting = NULL;
+	old->ordered = old->waiting = old->stopping = NULL;
 	if (heir->state == PORT_SERVING)
 		askers_tell(&heir->waiting, NULL);
 }
@@ -142,6 +143,7 @@ static void start(struct port *p, struct asker *askers)
 		port_spawn(p);
 		return;
 	}
+	askers_tell(&p->stopping, "the port was started again");
 	p->by_order = p->former = false;
 	p->state = PORT_STARTING;
 	p->restart = (struct restart_state){.count = 0};

@@ -44,22 +44,25 @@ void port_park(struct port *p, const char *reason)
 
 void master_settle(struct master *m)
 {
-	size_t serving = 0, parked = 0;
+	size_t count = 0, serving = 0, parked = 0;
 	if (m->settled)
 		return;
 	for (size_t i = 0; i < m->ports_count; i++) {
 		const struct port *p = m->ports[i];
+		if (p->stage != STAGE_CURRENT)
+			continue;
+		count++;
 		serving += p->served;
 		parked += !p->served && p->state == PORT_PARKED;
 	}
-	if (serving + parked < m->ports_count)
+	if (serving + parked < count)
 		return;
 	m->settled = true;
 	if (serving == 0)
 		log_write(&m->log, LOG_CRIT, "no port can be served");
 	else if (parked > 0)
 		log_write(&m->log, LOG_ERR, "%zu of %zu ports are served; %zu parked", serving,
-			  m->ports_count, parked);
+			  count, parked);
 	else
 		log_write(&m->log, LOG_NOTICE,
 			  serving == 1 ? "%zu port is served" : "all %zu ports are served",
@@ -68,7 +71,7 @@ void master_settle(struct master *m)
 		if (serving > 0 && parked > 0)
 			dprintf(STDERR_FILENO,
 				"bulkhead: %zu of %zu ports are served; the log says why\n",
-				serving, m->ports_count);
+				serving, count);
 		(void)dup2(m->null_fd, STDERR_FILENO);
 	}
 	if (m->options->ready_fd >= 0) {

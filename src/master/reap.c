@@ -178,7 +178,7 @@ static void ended(struct child *c, int status)
 	child_last_words(c);
 	end_gather(&e, c, status);
 	report_make(&r, c, &e);
-	if (r.cause != CAUSE_DRAINED && c->port->stage != STAGE_PREPARED)
+	if (r.cause != CAUSE_DRAINED && c->port->stage != STAGE_PREPARED && !c->port->discarded)
 		report_keep(port_heir(c->port), &r);
 	if (c->port->state == PORT_DRAINING)
 		ended_while_draining(c, &e, &r);

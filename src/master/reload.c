@@ -215,7 +215,7 @@ static void keep_after_all(struct port *old, struct port *p)
 	old->files = p->files;
 	old->files.proven = proven;
 	p->files = files;
-	port_retire(p, old);
+	port_discard(p, old);
 }
 
 static bool same_content(const struct port *a, const struct port *b)

@@ -120,9 +120,11 @@ static bool all_listen(struct master *m)
 
 static void discard_all(struct master *m)
 {
-	for (size_t i = 0; i < m->ports_count; i++)
-		if (m->ports[i]->stage == STAGE_PREPARED)
-			port_retire(m->ports[i], port_find(m, port_number(m->ports[i])));
+	for (size_t i = 0; i < m->ports_count; i++) {
+		struct port *p = m->ports[i];
+		if (p->stage == STAGE_PREPARED)
+			port_discard(p, port_find(m, port_number(p)));
+	}
 }
 
 static void end(struct master *m, const char *error)
@@ -138,18 +140,22 @@ static void end(struct master *m, const char *error)
 	askers_tell(&ended.askers, error);
 	plan_release(&r->plan);
 	configuration_release(ended.configuration);
+	master_settle(m); /* it may have replaced the last one that had not come up */
 	master_changed(m);
+}
+
+static bool is_awaited(const struct child *c)
+{
+	return c->leaving && c->state != CHILD_NONE && c->channel.fd >= 0;
 }
 
 /* So that who connects once the roll has ended meets the new ones. */
 static void end_when_all_have_left(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
-		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
-			const struct child *c = &m->ports[i]->children[k];
-			if (c->leaving && c->state != CHILD_NONE && c->channel.fd >= 0)
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++)
+			if (is_awaited(&m->ports[i]->children[k]))
 				return;
-		}
 	end(m, NULL);
 }
 
@@ -160,7 +166,7 @@ void roll_limit_expired(struct loop *loop, struct loop_timer *timer)
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
 			struct child *c = &m->ports[i]->children[k];
-			if (c->leaving)
+			if (is_awaited(c))
 				child_log(c, LOG_WARNING,
 					  "has not said yet that it accepts no more");
 			c->leaving = false;
@@ -236,8 +242,8 @@ void rolls_next(struct master *m)
 			return;
 	}
 	do
-		for (size_t i = 0; i < m->ports_count && !m->roll.under_way; i++)
+		for (size_t i = 0; i < m->ports_count && !m->roll.under_way && !m->draining; i++)
 			if (m->ports[i]->order != ORDER_NONE && m->ports[i]->stage == STAGE_CURRENT)
 				port_order_carry_out(m->ports[i]);
-	while (!m->roll.under_way && reload_next(m));
+	while (!m->roll.under_way && !m->draining && reload_next(m));
 }

@@ -62,7 +62,7 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 	c->board_fd = board_fd;
 	c->board = board;
 	c->killed_for = c->unusable = NULL;
-	c->pinged = false;
+	c->pinged = c->left = c->leaving = false;
 	watch_begin(&c->watch);
 	c->failure[0] = '\0';
 	c->said = 0;

@@ -89,7 +89,8 @@ struct child {
 	const char *killed_for;  /* why the master has killed it; NULL: it has not */
 	const char *unusable;    /* what the deadline after a closed channel is for; NULL: none */
 	bool pinged;             /* the deadline is for its answer */
-	bool leaving;            /* was told to retire, and may still accept */
+	bool left;               /* has said that it accepts no more */
+	bool leaving;            /* was told to retire, and has not said so yet */
 	int sink_fds[LOG_SINKS]; /* its own sockets to the daemons; -1: none */
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
@@ -201,6 +202,7 @@ struct port {
 	int64_t
 	    expiry_told; /* when the log was last warned of its certificate, time(2); 0: never */
 	bool served;     /* it has been SERVING once */
+	bool discarded;  /* RETIRED: it was never CURRENT */
 };
 
 /* What is done whole or not at all; one at a time (roll.c). */
@@ -445,6 +447,7 @@ void master_settle(struct master *); /* are all ports decided upon? says so, onc
 /* drain.c */
 void port_drain(struct port *); /* unlistens, too */
 void port_retire(struct port *, const struct port *heir);
+void port_discard(struct port *, const struct port *current); /* that was prepared, for nothing */
 void port_limit_expired(struct loop *, struct loop_timer *);
 void port_stopped(struct port *); /* no child is left */
 bool port_is_empty(const struct port *);

@@ -475,15 +475,51 @@ def test_a_stop_waits_for_former_generations(controlled, ports):
     assert ctl(s, "stop", ports[0]).returncode == DONE
 
 
+@pytest.fixture
+def stopping(controlled, ports):
+    """(server, a connection that keeps a former generation, who waits for the stop)."""
+    s = controlled(f"drain 5m\nport {ports[0]} {{ echo }}\nport {ports[1]} {{ echo }}\n")
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        wait_for(lambda: port_of(s, ports[0])["connections"] == 1, "its connection")
+        assert ctl(s, "restart", ports[0]).returncode == DONE
+        argv = [CTL, "-s", s.control, "stop", str(ports[0])]
+        with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as asking:
+            wait_for(lambda: port_of(s, ports[0])["state"] == "stopped", "the end of the latest")
+            yield s, c, asking
+            asking.kill()
+
+
+def test_a_stop_that_is_taken_back_is_told(stopping, ports):
+    s, _, asking = stopping
+    assert ctl(s, "start", ports[0]).returncode == DONE
+    assert asking.wait(TIMEOUT) == FAILED
+    assert "the port was started again" in asking.stderr.read()
+
+
+def test_a_stop_goes_on_over_a_reload(stopping, ports):
+    s, c, asking = stopping
+    text = s.config.read_text()
+    s.config.write_text(text.replace(f"port {ports[0]} {{", f"port {ports[0]} {{ workers 2"))
+    assert ctl(s, "reload").returncode == DONE
+    assert port_of(s, ports[0])["draining"] and asking.poll() is None
+    c.send(b"cd")
+    assert c.response().status == 200
+    assert asking.wait(TIMEOUT) == DONE
+    assert not s.workers(ports[0])
+
+
 def test_a_reload_that_fails_is_no_end_of_the_port(controlled, certificates, ports):
     """What was to serve and never did is in the log, not among the processes that were lost."""
-    s = controlled()
+    s = controlled("".join(f"port {p} {{ workers 4 keyholders 1 echo }}\n" for p in ports))
     text = s.config.read_text()
     bad = f'tls {{ certificate "{certificates("ecdsa")[0]}" key "{certificates("other")[1]}" }}'
     s.config.write_text(text.replace(f"port {ports[1]} {{", f"port {ports[1]} {{ {bad}"))
     for args in (["reload", "--dry-run"], ["reload"]):
         r = ctl(s, *args)
         assert r.returncode == FAILED and "does not match key" in r.stderr
+        wait_for(lambda: len(s.workers(ports[1])) == 4 and len(s.keyholders(ports[1])) == 1,
+                 "the end of what was prepared")
     assert port_of(s, ports[1])["last_exit"] is None
     assert json.loads(ctl(s, "crashes", "--json").stdout)["crashes"] == []
 

@@ -351,6 +351,50 @@ def test_a_reload_ends_when_the_old_workers_accept_no_more(begin, ports):
     assert r.s.log().count("has not said yet") == 1
 
 
+def test_a_worker_that_drains_already_is_not_waited_for(begin, ports):
+    r = begin(f"port {ports[0]} {{ echo workers 2 }}\n")
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        for pid in r.s.ready(ports[0], "worker"):
+            os.kill(pid, signal.SIGTERM)
+        r.s.wait_log("drained .*; starting it again")
+        assert r.reload(says(ports[0], "new", "workers 2")) == (0, 1, 0, 0)
+        c.send(b"cd")
+        assert c.response().status == 200
+    assert "has not said yet" not in r.s.log()
+
+
+def test_a_worker_that_dies_is_not_waited_for(begin, ports):
+    r = begin(hello(ports[0], "workers 2"))
+    hanging, dying = r.s.ready(ports[0], "worker")
+    for pid in (hanging, dying):
+        os.kill(pid, signal.SIGSTOP)
+    r.write(says(ports[0], "new", "workers 2"))
+    r.s.kill(signal.SIGHUP)
+    r.s.wait_ready(ports[0], "worker", 4)
+    os.kill(dying, signal.SIGKILL)
+    r.s.wait_log(RELOADED)
+    assert "(pid -1)" not in r.s.log()
+    os.kill(hanging, signal.SIGCONT)
+
+
+def test_a_start_can_be_completed_by_a_reload(begin, ports):
+    """Of a port that waits to be started again, and of one that is dropped."""
+    def text(first):
+        return f"restart {{ backoff 1h to 1h; park after 60 in 1h }}\n{first}{hello(ports[1])}"
+    r = begin(text(hello(ports[0])), wait=None)
+    while "starting it again in 1h" not in r.s.log():
+        for pid in r.s.keyholders(ports[0]).values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    r.s.wait_log(rf"\[PORT {ports[1]}\] worker 1 .* is ready")
+    if re.search("ports? (is|are) served", r.s.log()):
+        pytest.skip("it was served before it could be killed")
+    assert r.reload(text(says(ports[0], "new"))) == (1, 1, 0, 0)
+    r.s.wait_log("all 2 ports are served")
+    assert get(ports[0]).body == b"new"
+
+
 def test_a_reload_during_a_drain(begin, ports):
     """The generation before last is still at a request."""
     r = begin(f"port {ports[0]} {{ echo }}\n")

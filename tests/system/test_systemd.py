@@ -276,6 +276,27 @@ def test_an_upgrade_keeps_sockets_and_goes_on_telling(server, manager):
         manager.until(lambda f: f.get("WATCHDOG") == "1")
 
 
+def test_a_port_may_name_the_address_of_a_socket(server):
+    with listener() as a:
+        port = a.getsockname()[1]
+        s = passed(server, [a], "https", f"port {port} {{ echo listen on 127.0.0.1 }}\n")
+        assert get(port).status == 200
+        assert "claimed by no port" not in s.log()
+        assert s.stop() == 0
+        assert not refused(port)
+
+
+def test_covered_addresses_take_no_place_of_a_socket(server, ports):
+    with listener(address="127.0.0.64") as a:
+        port = a.getsockname()[1]
+        many = " ".join(f"listen on 127.0.0.{i}" for i in range(1, 64))
+        s = passed(server, [a], "https",
+                   f'port {port} {{ echo {many} listen on socket "https" }}\n')
+        s.config.write_text(s.config.read_text().replace(many, "listen on ::1"))
+        s.kill(signal.SIGHUP)
+        s.wait_log("reloaded: 0 kept, 1 changed")
+
+
 def test_connections_wait_over_a_restart(server):
     with listener() as a:
         port = a.getsockname()[1]

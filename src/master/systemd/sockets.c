@@ -116,6 +116,17 @@ const struct socket_passed *sockets_find(const struct sockets *s, const char *na
 	return NULL;
 }
 
+const struct socket_passed *sockets_on(const struct sockets *s, const char *address, uint16_t port)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct socket_passed *one = &s->list[i];
+		if (one->wrong[0] == '\0' && one->port == port &&
+		    strcmp(one->address, address) == 0)
+			return one;
+	}
+	return NULL;
+}
+
 static void names_list(const struct sockets *s, struct text *t)
 {
 	for (size_t i = 0; i < s->count; i++)
@@ -154,6 +165,9 @@ static bool is_claimed(const struct socket_passed *one, const struct conf *conf)
 		const struct conf_port *port = &conf->ports[i];
 		for (size_t k = 0; k < port->sockets_count && port->number == one->port; k++)
 			if (strcmp(port->sockets[k], one->name) == 0)
+				return true;
+		for (size_t k = 0; k < port->addresses_count && port->number == one->port; k++)
+			if (strcmp(port->addresses[k], one->address) == 0)
 				return true;
 	}
 	return false;
