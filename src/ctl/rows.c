@@ -200,7 +200,6 @@ static const size_t widths[COLUMNS] = {
     [RATE] = 6, [P50] = 6,   [P99] = 6,     [PSS] = 6,    [CPU] = 5,      [CERTIFICATE] = 6,
 };
 
-/* "89d"; "9d!" where somebody should do something about it. */
 /* 0: no request has come yet. */
 static void latency_describe(struct text *t, uint64_t us)
 {
@@ -210,6 +209,7 @@ static void latency_describe(struct text *t, uint64_t us)
 		text_add_str(t, "-");
 }
 
+/* "89d"; "9d!" where somebody should do something about it. */
 static void certificate_describe(struct text *t, const struct row *r)
 {
 	if (!r->has_certificate)

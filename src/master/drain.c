@@ -7,6 +7,8 @@
 #include "base/num.h"
 #include "master/state.h"
 
+static const char too_late[] = "had not finished in time";
+
 /* A worker finishes what it has; a keyholder goes on until no worker is left. */
 static void drain(struct child *c, enum ipc_type how)
 {
@@ -16,8 +18,6 @@ static void drain(struct child *c, enum ipc_type how)
 	if (is_worker(c) && c->channel.fd >= 0)
 		(void)ipc_send(c->channel.fd, how, NULL, 0, NULL, 0);
 }
-
-static const char too_late[] = "had not finished in time";
 
 void child_drain(struct child *c)
 {

@@ -458,23 +458,6 @@ def test_one_port_is_stopped_and_started(controlled, ports):
     assert {k: v for k, v in s.workers().items() if k[0] != ports[1]} == others
 
 
-def test_a_stop_waits_for_former_generations(controlled, ports):
-    """One of them is still at a request."""
-    s = controlled(f"port {ports[0]} {{ echo }}\nport {ports[1]} {{ echo }}\n")
-    with Connection(ports[0]) as c:
-        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
-        wait_for(lambda: port_of(s, ports[0])["connections"] == 1, "its connection")
-        assert ctl(s, "restart", ports[0]).returncode == DONE
-        with subprocess.Popen([CTL, "-s", s.control, "stop", str(ports[0])]) as stopping:
-            wait_for(lambda: port_of(s, ports[0])["state"] == "stopped", "the end of the latest")
-            assert stopping.poll() is None
-            c.send(b"cd")
-            assert c.response().status == 200
-            assert stopping.wait(TIMEOUT) == DONE
-    assert not s.workers(ports[0])
-    assert ctl(s, "stop", ports[0]).returncode == DONE
-
-
 @pytest.fixture
 def stopping(controlled, ports):
     """(server, a connection that keeps a former generation, who waits for the stop)."""
@@ -488,6 +471,16 @@ def stopping(controlled, ports):
             wait_for(lambda: port_of(s, ports[0])["state"] == "stopped", "the end of the latest")
             yield s, c, asking
             asking.kill()
+
+
+def test_a_stop_waits_for_former_generations(stopping, ports):
+    s, c, asking = stopping
+    assert asking.poll() is None
+    c.send(b"cd")
+    assert c.response().status == 200
+    assert asking.wait(TIMEOUT) == DONE
+    assert not s.workers(ports[0])
+    assert ctl(s, "stop", ports[0]).returncode == DONE
 
 
 def test_a_stop_that_is_taken_back_is_told(stopping, ports):

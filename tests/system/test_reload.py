@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import HELLO, Connection, get, refused, status_of, wait_for
+from harness import HELLO, Connection, get, refused, status_of, traced, wait_for
 
 RELOADED = r"reloaded: (\d+) kept, (\d+) changed, (\d+) new, (\d+) dropped"
 
@@ -250,6 +250,20 @@ def test_a_reload_that_fails_takes_no_client_from_a_wider_address(begin, ports, 
             reason = r.fails(hello(ports[0], "listen on 127.0.0.1") + hello(ports[1], tls))
             assert "does not match key" in reason
     assert get(ports[0], host="127.0.0.2").body == HELLO
+
+
+def test_a_socket_that_cannot_listen_changes_nothing(begin, ports):
+    """All is ready by then, and every socket is bound."""
+    r = begin(hello(ports[0], "listen on 127.0.0.1"))
+    before = r.s.workers()
+    with traced(r.s.pid, "-e", "trace=listen", "--inject=listen:error=EADDRINUSE"):
+        reason = r.fails(says(ports[0], "new", "listen on *") + hello(ports[1]))
+    assert re.fullmatch(r"port \d+: cannot listen on 0.0.0.0 port \d+: Address already in use", reason)
+    assert get(ports[0]).body == HELLO
+    assert refused(ports[1]) and refused(ports[0], host="127.0.0.2")
+    wait_for(lambda: r.s.workers() == before, "the end of what was prepared")
+    assert r.reload() == (0, 1, 1, 0)
+    assert get(ports[0], host="127.0.0.2").body == b"new" and get(ports[1]).body == HELLO
 
 
 def test_who_waits_in_the_queue_of_an_address_that_is_covered_is_served(begin, ports):
