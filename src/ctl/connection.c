@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,8 +17,6 @@
 
 #define ANSWER_MAX ((size_t)32 << 20)
 #define READ_BYTES 65536
-#define REFUSED_MS 100 /* an upgrade's new program listens by then */
-#define PAUSE_MS   20
 
 static enum ctl_status connect_failed(const char *path, int error, struct err *err)
 {
@@ -44,29 +41,13 @@ static enum ctl_status connect_failed(const char *path, int error, struct err *e
 	}
 }
 
-static bool nobody_listens(int error)
-{
-	return error == ECONNREFUSED || error == ENOENT || error == ECONNRESET;
-}
-
 /* 0, or what is wrong. The kernel waits where the server's queue is full. */
 static int connect_within(int fd, const struct sockaddr_un *a, int patience_ms)
 {
-	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
-	const uint64_t begun_ms = clock_ms();
-	for (;;) {
-		const int passed_ms = (int)(clock_ms() - begun_ms);
-		const int left_ms = patience_ms > passed_ms ? patience_ms - passed_ms : 1;
-		const struct timeval left = {.tv_sec = left_ms / 1000,
-					     .tv_usec = left_ms % 1000 * 1000L};
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left));
-		if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0)
-			return 0;
-		const int error = errno;
-		if (!nobody_listens(error) || passed_ms >= REFUSED_MS || passed_ms >= patience_ms)
-			return error;
-		(void)nanosleep(&pause, NULL);
-	}
+	const struct timeval patience = {.tv_sec = patience_ms / 1000,
+					 .tv_usec = patience_ms % 1000 * 1000L};
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	return connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 ? 0 : errno;
 }
 
 enum ctl_status connection_open(struct connection *c, const char *path, int patience_ms,
@@ -99,9 +80,10 @@ void connection_close(struct connection *c)
 }
 
 /* The server ends connections of those whom it does not know. */
-static enum ctl_status ended(const struct connection *c, struct err *err)
+static enum ctl_status ended(struct connection *c, struct err *err)
 {
 	struct stat st;
+	c->was_ended = true;
 	if (geteuid() != 0 && stat(c->path, &st) == 0 && st.st_uid != geteuid()) {
 		err_set(err, "not permitted: the server on %s is another user's", c->path);
 		return CTL_NOT_PERMITTED;
@@ -181,19 +163,26 @@ enum ctl_status connection_ask(struct connection *c, const char *request, int pa
 	return status == CTL_DONE ? answer_judge(*ret, err) : status;
 }
 
+static int left_until(uint64_t until_ms, int least_ms)
+{
+	const uint64_t now_ms = clock_ms();
+	return until_ms > now_ms + (unsigned)least_ms ? (int)(until_ms - now_ms) : least_ms;
+}
+
 enum ctl_status ctl_ask(const struct ctl_arguments *a, const char *request, int patience_ms,
 			json_t **ret, struct err *err)
 {
-	const uint64_t begun_ms = clock_ms();
-	struct connection c;
+	const uint64_t until_ms = clock_ms() + (uint64_t)patience_ms;
+	struct connection c = {.was_ended = true};
+	enum ctl_status status = CTL_NO_SERVER;
 	*ret = NULL;
-	enum ctl_status status = connection_open(&c, a->socket, patience_ms, err);
-	if (status != CTL_DONE)
-		return status;
-	const int passed_ms = (int)(clock_ms() - begun_ms);
-	status = connection_ask(&c, request, patience_ms > passed_ms ? patience_ms - passed_ms : 0,
-				ret, err);
-	connection_close(&c);
+	for (int attempt = 0; attempt < 2 && c.was_ended; attempt++) {
+		status = connection_open(&c, a->socket, left_until(until_ms, 1), err);
+		if (status != CTL_DONE)
+			break;
+		status = connection_ask(&c, request, left_until(until_ms, 0), ret, err);
+		connection_close(&c);
+	}
 	return status;
 }
 

@@ -18,10 +18,10 @@ struct connection {
 	int fd; /* -1: none */
 	const char *path;
 	struct buf in;
+	bool was_ended; /* by the server */
 };
 
-/* CTL_DONE, or a status with its sentence, within patience_ms, which is at least 1. A socket at
- * which nobody listens is tried again for some 100 ms of these: in an upgrade it is made anew. */
+/* CTL_DONE, or a status with its sentence, within patience_ms, which is at least 1. */
 enum ctl_status connection_open(struct connection *, const char *path, int patience_ms,
 				struct err *);
 void connection_close(struct connection *);
@@ -39,7 +39,9 @@ enum ctl_status connection_receive(struct connection *, json_t **ret, struct err
 enum ctl_status connection_ask(struct connection *, const char *request, int patience_ms,
 			       json_t **ret, struct err *);
 
-/* All of it within patience_ms: opens, asks, closes. */
+/* All of it within patience_ms: opens, asks, closes; for what changes nothing. A server that
+ * becomes its next version ends its connections, so one that ends without an answer is asked once
+ * more. */
 enum ctl_status ctl_ask(const struct ctl_arguments *, const char *request, int patience_ms,
 			json_t **ret, struct err *);
 

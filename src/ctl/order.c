@@ -80,10 +80,11 @@ struct execution {
 	char failed[512];
 };
 
-static enum ctl_status execution_ask(struct connection *c, struct execution *ret, struct err *err)
+static enum ctl_status execution_ask(const struct ctl_arguments *a, struct execution *ret,
+				     struct err *err)
 {
 	json_t *status;
-	enum ctl_status result = connection_ask(c, "status", CONNECTION_PATIENCE_MS, &status, err);
+	enum ctl_status result = ctl_ask(a, "status", CONNECTION_PATIENCE_MS, &status, err);
 	if (result == CTL_DONE) {
 		struct text t;
 		ret->pid = answer_int(status, "pid");
@@ -99,20 +100,8 @@ static enum ctl_status execution_ask(struct connection *c, struct execution *ret
 	return result;
 }
 
-static enum ctl_status execution_find(const struct ctl_arguments *a, struct execution *ret,
-				      struct err *err)
-{
-	struct connection c;
-	enum ctl_status result = connection_open(&c, a->socket, CONNECTION_PATIENCE_MS, err);
-	if (result != CTL_DONE)
-		return result;
-	result = execution_ask(&c, ret, err);
-	connection_close(&c);
-	return result;
-}
-
 /* The server has ended the connection without an answer, which is what executing another program
- * does. That one makes the socket anew, and its ports follow one after another, in their time. */
+ * does. The ports follow it one after another, in their time. */
 static enum ctl_status successor_await(const struct ctl_arguments *a,
 				       const struct execution *before, struct err *err)
 {
@@ -120,7 +109,7 @@ static enum ctl_status successor_await(const struct ctl_arguments *a,
 	uint64_t until_ms = clock_ms() + UPGRADE_MS;
 	struct execution now = {.pid = 0};
 	for (;;) {
-		enum ctl_status result = execution_find(a, &now, err);
+		enum ctl_status result = execution_ask(a, &now, err);
 		if (result == CTL_DONE)
 			until_ms = clock_ms() + UPGRADE_MS;
 		if (result == CTL_DONE && (now.pid != before->pid || !now.upgrading))
@@ -147,21 +136,13 @@ static enum ctl_status successor_await(const struct ctl_arguments *a,
 static enum ctl_status ask(const struct ctl_arguments *a, struct connection *c, struct err *err)
 {
 	char request[64];
-	struct execution before;
 	json_t *answer = NULL;
-	enum ctl_status result = CTL_DONE;
-	if (a->command == CTL_UPGRADE)
-		result = execution_ask(c, &before, err);
-	if (result != CTL_DONE)
-		return result;
 	request_make(a, request, sizeof(request));
-	result = connection_ask(c, request, CONNECTION_FOREVER, &answer, err);
+	enum ctl_status result = connection_ask(c, request, CONNECTION_FOREVER, &answer, err);
 	if (a->command == CTL_RELOAD)
 		plan_print(json_object_get(answer, "plan"));
 	if (a->command == CTL_DRAIN && result == CTL_DONE)
 		result = end_await(c);
-	if (a->command == CTL_UPGRADE && result == CTL_NO_SERVER)
-		result = successor_await(a, &before, err);
 	json_decref(answer);
 	return result;
 }
@@ -169,11 +150,18 @@ static enum ctl_status ask(const struct ctl_arguments *a, struct connection *c, 
 enum ctl_status ctl_order(const struct ctl_arguments *a)
 {
 	struct connection c;
+	struct execution before;
 	struct err err;
-	enum ctl_status result = connection_open(&c, a->socket, CONNECTION_PATIENCE_MS, &err);
+	enum ctl_status result = CTL_DONE;
+	if (a->command == CTL_UPGRADE)
+		result = execution_ask(a, &before, &err);
+	if (result == CTL_DONE)
+		result = connection_open(&c, a->socket, CONNECTION_PATIENCE_MS, &err);
 	if (result == CTL_DONE) {
 		result = ask(a, &c, &err);
 		connection_close(&c);
+		if (a->command == CTL_UPGRADE && result == CTL_NO_SERVER)
+			result = successor_await(a, &before, &err);
 	}
 	return result == CTL_DONE ? CTL_DONE : ctl_say(result, err.text);
 }

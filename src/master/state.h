@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "base/err.h"
@@ -216,6 +217,14 @@ struct roll {
 	struct asker *askers;
 };
 
+/* Its file is known by device and inode, so that only this one is removed. */
+struct control_socket {
+	int fd;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": there is none */
+	dev_t device;
+	ino_t inode;
+};
+
 struct master {
 	struct configuration *configuration;
 	const struct conf *conf; /* in it */
@@ -269,9 +278,10 @@ struct master {
 	uint64_t oom_count;
 	uint64_t oom_unclaimed; /* that no end of a child has been explained by */
 	uint64_t oom_seen_ms;
-	struct control *control; /* owned; NULL: there is none */
-	bool settled;            /* every port has been SERVING or PARKED once */
-	bool failed;             /* and none of them is served */
+	struct control *control;              /* owned; NULL: there is none */
+	struct control_socket control_handed; /* by the former version, for control_open() */
+	bool settled;                         /* every port has been SERVING or PARKED once */
+	bool failed;                          /* and none of them is served */
 	bool draining;
 	bool hurried;             /* a second signal */
 	unsigned drained, killed; /* workers, while draining */
@@ -431,9 +441,11 @@ void master_tell_status(struct master *);
 /* After anything that somebody who watches the server would be told. */
 void master_changed(struct master *);
 
-/* control/socket.c: the socket that the configuration names, if any: makes it, moves it, ends it.
- * Fails with a line in the log, no more. */
+/* control/socket.c: the socket that the configuration names, if any: takes over the one that was
+ * handed to it, makes one, moves it, ends it. Fails with a line in the log, no more. */
 void control_open(struct master *);
+/* What there is, to be handed on; it stays where it is. */
+struct control_socket control_socket(const struct master *);
 void control_close(struct master *);
 
 /* rates.c, expiry.c: once a second. */

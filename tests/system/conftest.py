@@ -4,6 +4,7 @@ BULKHEAD_BINARY names the binary (default: build/bulkhead). Every server runs on
 that were free a moment ago; readiness is waited for by the log, never slept for; what a server has
 logged is shown when its test fails.
 """
+import ctypes
 import os
 import pathlib
 import subprocess
@@ -16,6 +17,18 @@ from harness import BINARY, Certificates, Server, free_ports
 def pytest_configure(config):
     if not BINARY.exists():
         raise pytest.UsageError(f"{BINARY} is missing: make it, or set BULKHEAD_BINARY")
+    if is_root():
+        take_run_folder()
+
+
+def take_run_folder():
+    """/run/bulkhead is this run's alone, if that can be had: servers of another one beside it would
+    want the same control socket."""
+    new_mounts, private, nothing = 0x00020000, 1 << 18 | 1 << 14, None
+    libc = ctypes.CDLL(None)
+    os.makedirs("/run/bulkhead", exist_ok=True)
+    if libc.unshare(new_mounts) == 0 and libc.mount(b"none", b"/", nothing, private, nothing) == 0:
+        libc.mount(b"tmpfs", b"/run/bulkhead", b"tmpfs", 0, b"mode=755")
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,22 @@ HELLO = b"Hello, world!\n"
 TIMEOUT = 30  # generous: sanitizers, two cores, other tests beside
 
 
+@functools.cache
+def own_range():
+    """Ports that no other run of tests beside this one draws from; the claim ends with the process."""
+    for first in range(10000, 32000, 2000):
+        claim = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError):
+            claim.bind(f"\0bulkhead-tests-from-{first}")
+            return range(first, first + 2000), claim
+    raise RuntimeError("too many runs of tests at once")
+
+
 def free_ports(count):
     """Ports that nothing listens on, on any address; below those that the kernel gives clients."""
     found = set()
     while len(found) < count:
-        port = random.randrange(10000, 32000)
+        port = random.choice(own_range()[0])
         with socket.socket(socket.AF_INET6) as s, contextlib.suppress(OSError):
             s.bind(("::", port))
             found.add(port)
@@ -393,12 +404,13 @@ def need_root(*programs):
 
 
 @contextlib.contextmanager
-def traced(pid, *options):
-    """strace(1) on a process that runs; yields the file with what it saw."""
+def traced(pid, *options, follow=True):
+    """strace(1) on a process that runs, and on its children; yields the file with what it saw."""
     need_root("strace")
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder) / "trace"
-        tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", output, *options, "-p", str(pid)])
+        tracer = subprocess.Popen(["strace", *["-f"] * follow, "-qq", "-o", output, *options,
+                                   "-p", str(pid)])
         try:
             wait_for(lambda: re.search(rf"TracerPid:\s+{tracer.pid}\b",
                                        pathlib.Path(f"/proc/{pid}/status").read_text()), "tracing")

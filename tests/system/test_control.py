@@ -728,19 +728,24 @@ def test_completion_does_not_wait_for_a_slow_server(tmp_path, full):
     assert (r.returncode, r.stdout, r.stderr) == (DONE, "", "")
 
 
-def test_the_moment_in_which_nobody_listens_is_waited_for(tmp_path):
-    answers = {"pid": 7, "version": "1", "ports": []}
-    for attempt in range(20):  # a machine that is busy may need more than that moment
-        path = tmp_path / f"ctl{attempt}"
-        asking = subprocess.Popen([CTL, "-s", path, "status"], stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, text=True)
-        time.sleep(0.03)
-        fake = FakeServer(path, answers, answers)
-        out, _ = asking.communicate(timeout=TIMEOUT)
-        fake.end()
-        if asking.returncode == DONE:
-            break
-    assert asking.returncode == DONE and "pid 7" in out
+@pytest.mark.parametrize("cut, status", [(1, DONE), (2, NO_SERVER)])
+@pytest.mark.parametrize("command", ["status", "crashes"])
+def test_a_question_that_an_upgrade_has_cut_off_is_asked_once_more(tmp_path, command, cut, status):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "ctl"))
+        listener.listen(5)
+        with subprocess.Popen([CTL, "-s", tmp_path / "ctl", command], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as asking:
+            for attempt in range(2):
+                c, _ = listener.accept()
+                with c, c.makefile("rb") as lines:
+                    assert lines.readline() == f"bulkhead/1 {command}\n".encode()
+                    if attempt >= cut:
+                        c.sendall(b'{"bulkhead": 1, "ok": true, "pid": 7, "version": "1", '
+                                  b'"ports": [], "crashes": []}\n')
+            _, said = asking.communicate(timeout=TIMEOUT)
+    assert asking.returncode == status
+    assert ("has ended the connection without an answer" in said) == (status == NO_SERVER)
 
 
 @pytest.mark.parametrize("args", [["-h"], ["-V"], ["status"], ["status", "--json"]])

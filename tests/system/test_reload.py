@@ -256,7 +256,7 @@ def test_a_socket_that_cannot_listen_changes_nothing(begin, ports):
     """All is ready by then, and every socket is bound."""
     r = begin(hello(ports[0], "listen on 127.0.0.1"))
     before = r.s.workers()
-    with traced(r.s.pid, "-e", "trace=listen", "--inject=listen:error=EADDRINUSE"):
+    with traced(r.s.pid, "-e", "trace=listen", "--inject=listen:error=EADDRINUSE", follow=False):
         reason = r.fails(says(ports[0], "new", "listen on *") + hello(ports[1]))
     assert re.fullmatch(r"port \d+: cannot listen on 0.0.0.0 port \d+: Address already in use", reason)
     assert get(ports[0]).body == HELLO

@@ -144,6 +144,33 @@ def test_nobody_is_refused_and_nothing_fails(upgradable, ports):
     assert served[0] > 0
 
 
+def test_the_control_socket_is_never_gone(upgradable, ports, tmp_path):
+    path = tmp_path / "control.sock"
+    s = upgradable(f'control "{path}"\n' + hello(ports[0]))
+    inode, stop, errors = path.lstat().st_ino, threading.Event(), []
+
+    def client():
+        while not stop.is_set():
+            with socket.socket(socket.AF_UNIX) as c:
+                try:
+                    c.connect(str(path))
+                except OSError as e:
+                    errors.append(e)
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    try:
+        for n in range(1, 4):
+            upgrade(s, n)
+    finally:
+        stop.set()
+        thread.join()
+    assert not errors, errors[:3]
+    assert path.lstat().st_ino == inode
+    assert s.stop() == 0
+    assert not path.exists()
+
+
 BROKEN = {
     "missing": (None, "No such file or directory"),
     "not executable": ("plain", "it cannot be executed: (Permission denied|Exec format error)"),
@@ -271,8 +298,8 @@ def test_a_reload_waits_for_the_last_port_to_follow(upgradable, ports):
         assert len(s.ready(p, "worker")) == 3 * 6
 
 
-def test_descriptors_do_not_grow(upgradable, ports):
-    s = upgradable(hello(ports[0]) + hello(ports[1]))
+def test_descriptors_do_not_grow(upgradable, ports, tmp_path):
+    s = upgradable(f'control "{tmp_path / "control.sock"}"\n' + hello(ports[0]) + hello(ports[1]))
 
     def count():
         return len(os.listdir(f"/proc/{s.pid}/fd"))

@@ -56,15 +56,13 @@ struct client {
 
 struct control {
 	struct master *master;
-	struct loop_io listener; /* fd -1: there is no socket */
-	struct loop_timer pause; /* between two attempts to accept when descriptors lack */
-	char *path;              /* owned; NULL: none */
-	dev_t device;            /* of the socket's file, so that only this one is removed */
-	ino_t inode;
-	uint64_t id;            /* of this execution of the program, by chance */
-	uint64_t turn_ns;       /* of this turn of the loop ... */
-	unsigned turn_requests; /* ... so many were served */
-	uint64_t refused_ms;    /* when somebody was last refused aloud; 0: never */
+	struct loop_io listener;      /* fd -1: there is no socket */
+	struct loop_timer pause;      /* between two attempts to accept when descriptors lack */
+	struct control_socket socket; /* its fd is the listener's */
+	uint64_t id;                  /* of this execution of the program, by chance */
+	uint64_t turn_ns;             /* of this turn of the loop ... */
+	unsigned turn_requests;       /* ... so many were served */
+	uint64_t refused_ms;          /* when somebody was last refused aloud; 0: never */
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
 

@@ -92,9 +92,10 @@ static int bound(const char *path)
 }
 
 /* It listens before it has its name, so that no other server takes it for one that is left over. */
-static int listener_make(const char *path, struct stat *ret)
+static int listener_make(const char *path, struct control_socket *ret)
 {
-	char made_at[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char made_at[sizeof(ret->path)];
+	struct stat st = {.st_ino = 0};
 	int answered = is_answered(path);
 	if (answered != 0)
 		return answered < 0 ? answered : -EADDRINUSE;
@@ -105,14 +106,16 @@ static int listener_make(const char *path, struct stat *ret)
 	if (fd < 0)
 		return fd;
 	int error = 0;
-	if (listen(fd, BACKLOG) < 0 || lstat(made_at, ret) < 0 || rename(made_at, path) < 0)
+	if (listen(fd, BACKLOG) < 0 || lstat(made_at, &st) < 0 || rename(made_at, path) < 0)
 		error = -errno;
 	if (error < 0) {
 		(void)unlink(made_at);
 		fd_close(&fd);
 		return error;
 	}
-	return fd;
+	*ret = (struct control_socket){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
+	(void)strlcpy(ret->path, path, sizeof(ret->path));
+	return 0;
 }
 
 /* The default's folder is made if need be; another one is whoever's who has named it. */
@@ -180,7 +183,8 @@ static void pause_expired(struct loop *loop, struct loop_timer *timer)
 static bool is_its_own(const struct control *c)
 {
 	struct stat st;
-	return lstat(c->path, &st) == 0 && st.st_dev == c->device && st.st_ino == c->inode;
+	return lstat(c->socket.path, &st) == 0 && st.st_dev == c->socket.device &&
+	       st.st_ino == c->socket.inode;
 }
 
 static void listener_close(struct control *c)
@@ -188,32 +192,37 @@ static void listener_close(struct control *c)
 	if (c->listener.fd < 0)
 		return;
 	if (is_its_own(c))
-		(void)unlink(c->path);
+		(void)unlink(c->socket.path);
 	loop_timer_cancel(&c->master->loop, &c->pause);
 	loop_remove_and_close(&c->master->loop, &c->listener);
-	free(c->path);
-	c->path = NULL;
+	c->socket = (struct control_socket){.fd = -1};
 }
 
-static int listener_open(struct control *c, const char *path)
+static int listener_begin(struct control *c, const struct control_socket *s)
 {
-	struct stat st = {.st_ino = 0};
-	folder_make(path);
-	char *copy = strdup(path);
-	int fd = copy == NULL ? -ENOMEM : listener_make(path, &st);
-	if (fd < 0) {
-		free(copy);
-		return fd;
-	}
 	listener_close(c);
-	c->path = copy;
-	c->device = st.st_dev;
-	c->inode = st.st_ino;
-	c->listener = (struct loop_io){.fd = fd, .ready = listener_ready};
+	c->socket = *s;
+	c->listener = (struct loop_io){.fd = s->fd, .ready = listener_ready};
 	int error = loop_add(&c->master->loop, &c->listener, EPOLLIN);
 	if (error < 0)
 		listener_close(c);
 	return error;
+}
+
+static int listener_open(struct control *c, const char *path)
+{
+	struct control_socket made;
+	folder_make(path);
+	int error = listener_make(path, &made);
+	return error < 0 ? error : listener_begin(c, &made);
+}
+
+/* Who has connected meanwhile is in its queue. */
+static void listener_take_over(struct control *c, struct control_socket *handed)
+{
+	if (handed->path[0] != '\0')
+		(void)listener_begin(c, handed); /* or it is made anew */
+	handed->path[0] = '\0';
 }
 
 /* All memory and all places for timers that it will ever need, so that later nothing can lack. */
@@ -252,7 +261,8 @@ void control_open(struct master *m)
 			log_write(&m->log, LOG_ERR, "control: out of memory");
 		return;
 	}
-	if (c->listener.fd >= 0 && strcmp(c->path, wanted) == 0 && is_its_own(c))
+	listener_take_over(c, &m->control_handed);
+	if (c->listener.fd >= 0 && strcmp(c->socket.path, wanted) == 0 && is_its_own(c))
 		return;
 	int error = listener_open(c, wanted);
 	const bool asked_for = m->conf->control == CONF_CONTROL_PATH;
@@ -266,6 +276,11 @@ void control_open(struct master *m)
 			  error == -EINVAL ? "it is there, and no socket" : strerror(-error));
 	else
 		log_write(&m->log, LOG_INFO, "control: listening on %s", wanted);
+}
+
+struct control_socket control_socket(const struct master *m)
+{
+	return m->control == NULL ? (struct control_socket){.fd = -1} : m->control->socket;
 }
 
 void control_close(struct master *m)

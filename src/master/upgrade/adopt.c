@@ -53,6 +53,8 @@ int master_adopt(struct master *m, int state_fd, struct err *err)
 {
 	if (state_restore(m, state_fd, err) < 0)
 		return -1;
+	if (m->control_handed.path[0] != '\0')
+		shut_on_exec(m->control_handed.fd);
 	for (size_t i = 0; i < m->sockets.count; i++)
 		shut_on_exec(m->sockets.list[i].fd);
 	for (size_t i = 0; i < m->empty_roots_count; i++)

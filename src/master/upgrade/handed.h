@@ -3,7 +3,7 @@
  * memory, with the numbers of the descriptors that stay open over the execve(2).
  *
  *   state      the version of all this; ends what it does not fit
- *   configuration, master, socket, root
+ *   configuration, master, control, socket, root
  *   port       and of it: listener, file, death, child, report
  *   end
  *

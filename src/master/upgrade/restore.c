@@ -132,6 +132,15 @@ static void take_master(struct restoring *r)
 	m->conf = m->configuration->conf;
 }
 
+static void take_control(struct restoring *r)
+{
+	struct control_socket *s = &r->m->control_handed;
+	s->fd = descriptor(r, "fd");
+	record_text(&r->record, "path", s->path, sizeof(s->path));
+	s->device = (dev_t)number(r, "device", INT64_MIN, INT64_MAX);
+	s->inode = (ino_t)number(r, "inode", INT64_MIN, INT64_MAX);
+}
+
 static void take_socket(struct restoring *r)
 {
 	struct sockets *s = &r->m->sockets;
@@ -380,6 +389,8 @@ static void take_all(struct restoring *r)
 			r->ended = true;
 		else if (r->m->conf == NULL)
 			record_fail(&r->record, "comes too early");
+		else if (record_is(line, "control"))
+			take_control(r);
 		else if (record_is(line, "socket"))
 			take_socket(r);
 		else if (record_is(line, "root"))

@@ -236,6 +236,19 @@ static void put_state(FILE *f)
 	record_end(f);
 }
 
+static void put_control(FILE *f, struct kept *k, const struct master *m)
+{
+	const struct control_socket s = control_socket(m);
+	if (s.fd < 0)
+		return;
+	record_begin(f, "control");
+	put_fd(f, k, "fd", s.fd);
+	record_put_text(f, "path", s.path);
+	record_put(f, "device", (int64_t)s.device);
+	record_put(f, "inode", (int64_t)s.inode);
+	record_end(f);
+}
+
 static void put_master(FILE *f, struct kept *k, const struct master *m)
 {
 	record_begin(f, "master");
@@ -247,6 +260,7 @@ static void put_master(FILE *f, struct kept *k, const struct master *m)
 	record_put(f, "reload", m->reload_wanted);
 	record_put(f, "upgrade", m->upgrade.wanted);
 	record_end(f);
+	put_control(f, k, m);
 	for (size_t i = 0; i < m->sockets.count; i++) {
 		const struct socket_passed *s = &m->sockets.list[i];
 		record_begin(f, "socket");
