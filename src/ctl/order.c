@@ -80,22 +80,29 @@ struct execution {
 	char failed[512];
 };
 
-static enum ctl_status execution_ask(const struct ctl_arguments *a, struct execution *ret,
-				     struct err *err)
+static void execution_read(struct execution *ret, const json_t *status)
+{
+	struct text t;
+	ret->pid = answer_int(status, "pid");
+	text_init(&t, ret->id, sizeof(ret->id));
+	words_safe(&t, answer_text(status, "execution"));
+	text_init(&t, ret->version, sizeof(ret->version));
+	words_safe(&t, answer_text(status, "version"));
+	ret->upgrading = json_is_true(json_object_get(status, "upgrading"));
+	text_init(&t, ret->failed, sizeof(ret->failed));
+	words_safe(&t, answer_text(status, "upgrade_failed"));
+}
+
+/* What answers on this connection, or (c NULL) on one of its own. */
+static enum ctl_status execution_ask(const struct ctl_arguments *a, struct connection *c,
+				     struct execution *ret, struct err *err)
 {
 	json_t *status;
-	enum ctl_status result = ctl_ask(a, "status", CONNECTION_PATIENCE_MS, &status, err);
-	if (result == CTL_DONE) {
-		struct text t;
-		ret->pid = answer_int(status, "pid");
-		text_init(&t, ret->id, sizeof(ret->id));
-		words_safe(&t, answer_text(status, "execution"));
-		text_init(&t, ret->version, sizeof(ret->version));
-		words_safe(&t, answer_text(status, "version"));
-		ret->upgrading = json_is_true(json_object_get(status, "upgrading"));
-		text_init(&t, ret->failed, sizeof(ret->failed));
-		words_safe(&t, answer_text(status, "upgrade_failed"));
-	}
+	enum ctl_status result =
+	    c != NULL ? connection_ask(c, "status", CONNECTION_PATIENCE_MS, &status, err)
+		      : ctl_ask(a, "status", CONNECTION_PATIENCE_MS, &status, err);
+	if (result == CTL_DONE)
+		execution_read(ret, status);
 	json_decref(status);
 	return result;
 }
@@ -109,7 +116,7 @@ static enum ctl_status successor_await(const struct ctl_arguments *a,
 	uint64_t until_ms = clock_ms() + UPGRADE_MS;
 	struct execution now = {.pid = 0};
 	for (;;) {
-		enum ctl_status result = execution_ask(a, &now, err);
+		enum ctl_status result = execution_ask(a, NULL, &now, err);
 		if (result == CTL_DONE)
 			until_ms = clock_ms() + UPGRADE_MS;
 		if (result == CTL_DONE && (now.pid != before->pid || !now.upgrading))
@@ -147,21 +154,51 @@ static enum ctl_status ask(const struct ctl_arguments *a, struct connection *c, 
 	return result;
 }
 
+/* A connection, and for an upgrade who is at its other end: that one is the former version.
+ * Somebody else's upgrade may end it before that is told. */
+static enum ctl_status begin(const struct ctl_arguments *a, struct connection *c,
+			     struct execution *before, struct err *err)
+{
+	enum ctl_status result = CTL_NO_SERVER;
+	for (int attempt = 0; attempt < 2; attempt++) {
+		result = connection_open(c, a->socket, CONNECTION_PATIENCE_MS, err);
+		if (result != CTL_DONE || a->command != CTL_UPGRADE)
+			break;
+		result = execution_ask(a, c, before, err);
+		if (result == CTL_DONE)
+			break;
+		connection_close(c);
+		if (!c->was_ended)
+			break;
+	}
+	return result;
+}
+
+/* Orders are never repeated: nobody knows what became of them. */
+static enum ctl_status judge_cut(const struct ctl_arguments *a, struct err *err)
+{
+	struct execution now;
+	struct err ignored;
+	if (execution_ask(a, NULL, &now, &ignored) != CTL_DONE)
+		return CTL_NO_SERVER;
+	err_set(err, "the server has ended the connection without an answer, as an upgrade does; "
+		     "what was asked for may be carried out all the same");
+	return CTL_FAILED;
+}
+
 enum ctl_status ctl_order(const struct ctl_arguments *a)
 {
 	struct connection c;
 	struct execution before;
 	struct err err;
-	enum ctl_status result = CTL_DONE;
-	if (a->command == CTL_UPGRADE)
-		result = execution_ask(a, &before, &err);
-	if (result == CTL_DONE)
-		result = connection_open(&c, a->socket, CONNECTION_PATIENCE_MS, &err);
+	enum ctl_status result = begin(a, &c, &before, &err);
 	if (result == CTL_DONE) {
 		result = ask(a, &c, &err);
 		connection_close(&c);
-		if (a->command == CTL_UPGRADE && result == CTL_NO_SERVER)
+		if (result == CTL_NO_SERVER && a->command == CTL_UPGRADE)
 			result = successor_await(a, &before, &err);
+		else if (result == CTL_NO_SERVER && c.was_ended)
+			result = judge_cut(a, &err);
 	}
 	return result == CTL_DONE ? CTL_DONE : ctl_say(result, err.text);
 }

@@ -172,11 +172,17 @@ int port_listen(const struct port *p, struct err *err)
 
 /* A listening socket that is shut for reading listens no more (tcp(7) is silent; inet_shutdown() of
  * the kernel disconnects it), and leaves its address to others. */
-void port_hang_up(const struct port *p, const struct port *heir)
+unsigned port_hang_up(const struct port *p, const struct port *heir)
 {
-	for (unsigned i = 0; i < p->listeners_count; i++)
-		if (!p->listeners[i].passed && listener_on(heir, p->listeners[i].address) == NULL)
-			(void)shutdown(p->listeners[i].fd, SHUT_RD);
+	unsigned count = 0;
+	for (unsigned i = 0; i < p->listeners_count; i++) {
+		const struct port_listener *l = &p->listeners[i];
+		if (l->passed || listener_on(heir, l->address) != NULL)
+			continue;
+		(void)shutdown(l->fd, SHUT_RD);
+		count++;
+	}
+	return count;
 }
 
 void port_unlisten(struct port *p)

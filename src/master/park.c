@@ -16,19 +16,17 @@ void port_park(struct port *p, const char *reason)
 		return;
 	}
 	bool queue = p->conf->restart.while_parked == CONF_PARKED_QUEUE && p->listeners_count > 0;
-	/* The service manager holds a socket of its own whatever becomes of the port. */
-	const bool held = p->conf->addresses_count == 0 && p->listeners_count > 0;
 	p->state = PORT_PARKED;
 	p->former = false;
 	(void)strlcpy(p->reason, reason, sizeof(p->reason));
 	loop_timer_cancel(&m->loop, &p->backoff);
 	if (!queue) { /* its workers may take their time to see that */
-		port_hang_up(p, port_prepared(m, port_number(p)));
+		queue = port_hang_up(p, port_prepared(m, port_number(p))) < p->listeners_count;
 		port_unlisten(p);
 	}
 	log_write_for(&m->log, port_number(p), 0, LOG_ERR, "PARKED (%s:%u): %s; %s",
 		      p->conf->where.file, p->conf->where.line, reason,
-		      queue || held ? "its clients wait in the queue" : "its clients are refused");
+		      queue ? "its clients wait in the queue" : "its clients are refused");
 	/* The rest of its pool ends, too: a port is served whole or not at all. */
 	for (unsigned i = 0; i < p->children_count; i++) {
 		struct child *c = &p->children[i];

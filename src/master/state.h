@@ -220,7 +220,8 @@ struct roll {
 /* Its file is known by device and inode, so that only this one is removed. */
 struct control_socket {
 	int fd;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": there is none */
+	char path[sizeof(
+	    ((struct sockaddr_un *)0)->sun_path)]; /* "": there is none, whatever fd is */
 	dev_t device;
 	ino_t inode;
 };
@@ -464,8 +465,8 @@ void port_limit_expired(struct loop *, struct loop_timer *);
 void port_stopped(struct port *); /* no child is left */
 bool port_is_empty(const struct port *);
 /* Nobody connects to those of its addresses any more that heir (NULL: nobody) has not, whoever
- * still holds the sockets; but those of the service manager. */
-void port_hang_up(const struct port *, const struct port *heir);
+ * still holds the sockets; but those of the service manager. Returns of how many that is true. */
+unsigned port_hang_up(const struct port *, const struct port *heir);
 void master_drain(struct master *, const char *why);
 void master_kill_all(struct master *);
 void child_drain(struct child *);

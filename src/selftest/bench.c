@@ -354,13 +354,15 @@ static void end_take(const struct bench *b, const char *at, struct trial *t)
 	t->said[len] = '\0';
 }
 
+/* "drained" is also what a program seems to have done that it has executed. */
 static void end_await(struct bench *b, pid_t pid, struct trial *t)
 {
+	static const char *const ends[] = {"was ", "ended ", "drained "};
 	const uint64_t deadline_ms = clock_ms() + BENCH_PATIENCE_MS;
 	do {
-		const char *at = log_find(b, pid, "was ");
-		if (at == NULL)
-			at = log_find(b, pid, "ended ");
+		const char *at = NULL;
+		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]) && at == NULL; i++)
+			at = log_find(b, pid, ends[i]);
 		if (at != NULL)
 			end_take(b, at, t);
 	} while (t->said[0] == '\0' && turn(b, deadline_ms));

@@ -137,6 +137,9 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	case ENOMEM:
 		pause_accepting(l, -fd);
 		break;
+	case EINVAL: /* the master has hung up, port_hang_up(); another loop is told why */
+		loop_remove(&l->loop, io);
+		break;
 	default: /* another worker was faster, or the client has gone (accept(2)) */
 		break;
 	}

@@ -26,8 +26,8 @@ def take_run_folder():
     want the same control socket."""
     new_mounts, private, nothing = 0x00020000, 1 << 18 | 1 << 14, None
     libc = ctypes.CDLL(None)
-    os.makedirs("/run/bulkhead", exist_ok=True)
     if libc.unshare(new_mounts) == 0 and libc.mount(b"none", b"/", nothing, private, nothing) == 0:
+        os.makedirs("/run/bulkhead", exist_ok=True)
         libc.mount(b"tmpfs", b"/run/bulkhead", b"tmpfs", 0, b"mode=755")
 
 

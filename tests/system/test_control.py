@@ -139,7 +139,8 @@ def test_a_file_that_is_no_socket_is_left_alone(controlled, tmp_path):
 def test_a_second_server_does_not_take_the_socket(controlled, server, ports):
     s = controlled(f"port {ports[0]} {{ echo }}")
     second = server(f'control "{s.control}"\nport {ports[1]} {{ echo }}')
-    second.wait_log(r"control: another server answers on .*; this one cannot be controlled")
+    second.wait_log(r"control: cannot make .*: another server answers on it; this server cannot be "
+                    "controlled")
     assert get(ports[1]).status == 200
     assert second.stop() == 0
     assert ask(s, "status")["pid"] == s.pid
@@ -732,12 +733,14 @@ def test_completion_does_not_wait_for_a_slow_server(tmp_path, full):
 @pytest.mark.parametrize("command", ["status", "crashes"])
 def test_a_question_that_an_upgrade_has_cut_off_is_asked_once_more(tmp_path, command, cut, status):
     with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(TIMEOUT)
         listener.bind(str(tmp_path / "ctl"))
         listener.listen(5)
         with subprocess.Popen([CTL, "-s", tmp_path / "ctl", command], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as asking:
             for attempt in range(2):
                 c, _ = listener.accept()
+                c.settimeout(TIMEOUT)
                 with c, c.makefile("rb") as lines:
                     assert lines.readline() == f"bulkhead/1 {command}\n".encode()
                     if attempt >= cut:

@@ -35,7 +35,7 @@ def conf(ports, extra="", top=""):
 def ask(port, path):
     """Asks for what is answered by the end of the connection; the client's own port."""
     with Connection(port) as c:
-        c.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        c.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         try:
             c.read_to_end()
         except OSError:

@@ -3,12 +3,13 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import threading
 
 import pytest
 
 import daemons
-from harness import Connection, wait_for
+from harness import Connection, refused, wait_for
 
 EAGER = "restart { backoff 1ms to 1ms; park after 64 in 10ms }\n"
 ENV = {"TSAN_OPTIONS": "handle_segv=0", "ASAN_OPTIONS": "handle_segv=0"}
@@ -79,6 +80,45 @@ def test_a_loop_that_has_drained_is_no_hang(server, ports, built_with_threads):
         c.send(b"llo")
         c.read_until(b"llo")
     s.wait_log(rf"worker 1 \(pid {pid}\) drained after")
+
+
+def is_always(wanted, pid, thread):
+    """Is the thread in this state at each of many looks?"""
+    def state():
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0]
+    return all(state() == wanted for _ in range(500))
+
+
+def test_a_loop_waits_quietly_while_the_one_that_hears_the_master_hangs(server, ports, tmp_path,
+                                                                       built_with_threads):
+    if not built_with_threads:
+        pytest.skip("this binary was built without THREADS=1")
+    s = server(f'control "{tmp_path / "ctl"}"\nfaults enabled\nwatchdog off drain 60s\n{EAGER}'
+               f'port {ports[0]} {{ threads 2 location "/fault" {{ fault control }} echo }}')
+    for n in range(1, 40):
+        pid = s.ready(ports[0], "worker")[-1]
+        c = Connection(ports[0])
+        c.send(b"GET /fault/hang?how=loop HTTP/1.1\r\nHost: a\r\n\r\n")
+        threads = [int(t) for t in os.listdir(f"/proc/{pid}/task")]
+        hung = wait_for(lambda p=pid, them=threads: next((t for t in them if is_always("R", p, t)), 0),
+                        "a thread that hangs")
+        if hung == pid:  # the first one
+            break
+        os.kill(pid, signal.SIGKILL)
+        c.close()
+        s.wait_ready(ports[0], "worker", n + 1)
+    assert hung == pid
+    with socket.socket(socket.AF_UNIX) as ctl:
+        ctl.connect(str(tmp_path / "ctl"))
+        ctl.sendall(f"bulkhead/1 stop {ports[0]}\n".encode())
+        s.wait_log("stopping, by order")
+        wait_for(lambda: refused(ports[0]), "the end of listening")
+        for thread in threads:
+            if thread != pid:
+                wait_for(lambda t=thread: is_always("S", pid, t), "a thread that waits")
+        os.kill(pid, signal.SIGKILL)
+        c.close()
 
 
 def hammer(port, count, problems):

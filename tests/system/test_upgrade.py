@@ -5,7 +5,6 @@ import pathlib
 import re
 import shutil
 import signal
-import subprocess
 import socket
 import stat
 import subprocess
@@ -15,6 +14,7 @@ import time
 import pytest
 
 from harness import BINARY, HELLO, Connection, get, refused, sanitized, wait_for
+from test_control import ctl
 
 NEXT = BINARY.parent / "next" / "bulkhead"
 FOLLOWED = "upgraded from .* to .*: all ports have followed"
@@ -144,18 +144,16 @@ def test_nobody_is_refused_and_nothing_fails(upgradable, ports):
     assert served[0] > 0
 
 
-def test_the_control_socket_is_never_gone(upgradable, ports, tmp_path):
+def test_who_asks_on_the_control_socket_is_always_answered(upgradable, ports, tmp_path):
     path = tmp_path / "control.sock"
     s = upgradable(f'control "{path}"\n' + hello(ports[0]))
     inode, stop, errors = path.lstat().st_ino, threading.Event(), []
 
     def client():
-        while not stop.is_set():
-            with socket.socket(socket.AF_UNIX) as c:
-                try:
-                    c.connect(str(path))
-                except OSError as e:
-                    errors.append(e)
+        while not stop.is_set() and not errors:
+            r = ctl(path, "status")
+            if r.returncode != 0:
+                errors.append(r)
 
     thread = threading.Thread(target=client)
     thread.start()
@@ -169,6 +167,21 @@ def test_the_control_socket_is_never_gone(upgradable, ports, tmp_path):
     assert path.lstat().st_ino == inode
     assert s.stop() == 0
     assert not path.exists()
+
+
+def test_a_control_socket_that_could_not_move_stays_where_it_is(upgradable, server, ports, tmp_path):
+    one, other = tmp_path / "one.sock", tmp_path / "other.sock"
+    server(f'control "{other}"\n' + hello(ports[0]))
+    s = upgradable(f'control "{one}"\n' + hello(ports[1]))
+    s.config.write_text(s.config.read_text().replace("one.sock", "other.sock"))
+    s.kill(signal.SIGHUP)
+    s.wait_log(rf"control: cannot make {other}: another server answers on it; still listening on {one}")
+    s.wait_log("reloaded: 1 kept")
+    upgrade(s)
+    assert f"pid {s.pid}" in ctl(one, "status").stdout
+    assert f"pid {s.pid}" not in ctl(other, "status").stdout
+    assert s.stop() == 0
+    assert not one.exists() and other.exists()
 
 
 BROKEN = {

@@ -86,3 +86,19 @@ def test_a_port_that_is_told_to_start_follows(waiting, ports):
     assert "could not follow" not in s.log()
     assert not port_of(s, ports[1])["former_version"]
     assert get(ports[1]).body == HELLO
+
+
+@pytest.mark.parametrize("order, done", [(("reload",), "reloaded: 2 kept"),
+                                         (("stop", 0), "stopping, by order")])
+def test_an_order_that_an_upgrade_cuts_off_is_told_so_and_carried_out_once(waiting, ports, order, done):
+    s = waiting(hello(ports[0]) + hello(ports[1]))
+    words = [ports[0] if word == 0 else word for word in order]
+    with Asking(s, "upgrade") as upgrading:
+        s.wait_log("upgrade: asking")
+        with Asking(s, *words) as asked:
+            s.let(0)
+    assert upgrading.result.returncode == DONE, upgrading.result
+    assert asked.result.returncode == FAILED
+    assert "may be carried out all the same" in asked.result.stderr
+    s.wait_log(done)
+    assert len(re.findall(rf"control: {words[0]}, asked for by", s.log())) == 1

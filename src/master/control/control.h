@@ -1,6 +1,6 @@
 /*
  * The control socket: who is on it, and what the files of it share. Everybody else
- * has the two calls in state.h.
+ * has what state.h says.
  *
  * A client:
  *

@@ -180,22 +180,26 @@ static void pause_expired(struct loop *loop, struct loop_timer *timer)
 /* --- from its making to its removal ----------------------------------------------------------- */
 
 /* What lies under the name now, if anything does. */
-static bool is_its_own(const struct control *c)
+static bool is_its_own(const struct control_socket *s)
 {
 	struct stat st;
-	return lstat(c->socket.path, &st) == 0 && st.st_dev == c->socket.device &&
-	       st.st_ino == c->socket.inode;
+	return lstat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode;
+}
+
+static void name_remove(const struct control_socket *s)
+{
+	if (is_its_own(s))
+		(void)unlink(s->path);
 }
 
 static void listener_close(struct control *c)
 {
 	if (c->listener.fd < 0)
 		return;
-	if (is_its_own(c))
-		(void)unlink(c->socket.path);
+	name_remove(&c->socket);
 	loop_timer_cancel(&c->master->loop, &c->pause);
 	loop_remove_and_close(&c->master->loop, &c->listener);
-	c->socket = (struct control_socket){.fd = -1};
+	c->socket.path[0] = '\0';
 }
 
 static int listener_begin(struct control *c, const struct control_socket *s)
@@ -217,12 +221,19 @@ static int listener_open(struct control *c, const char *path)
 	return error < 0 ? error : listener_begin(c, &made);
 }
 
-/* Who has connected meanwhile is in its queue. */
-static void listener_take_over(struct control *c, struct control_socket *handed)
+/* Whether there was one; who has connected meanwhile is in its queue. c NULL: nobody to take it. */
+static bool listener_take_over(struct control *c, struct control_socket *handed)
 {
-	if (handed->path[0] != '\0')
+	if (handed->path[0] == '\0')
+		return false;
+	if (c != NULL) {
 		(void)listener_begin(c, handed); /* or it is made anew */
+	} else {
+		name_remove(handed);
+		fd_close(&handed->fd);
+	}
 	handed->path[0] = '\0';
+	return true;
 }
 
 /* All memory and all places for timers that it will ever need, so that later nothing can lack. */
@@ -248,39 +259,53 @@ static struct control *control_new(struct master *m)
 	return c;
 }
 
+static void failed_tell(struct master *m, const char *wanted, int error)
+{
+	const struct control_socket *s = &m->control->socket;
+	const bool asked_for = m->conf->control == CONF_CONTROL_PATH;
+	log_write(&m->log,
+		  asked_for              ? LOG_ERR
+		  : error == -EADDRINUSE ? LOG_INFO
+					 : LOG_WARNING,
+		  "control: cannot make %s: %s; %s%s", wanted,
+		  error == -EADDRINUSE ? "another server answers on it"
+		  : error == -EINVAL   ? "it is there, and no socket"
+				       : strerror(-error),
+		  s->path[0] != '\0' ? "still listening on " : "this server cannot be controlled",
+		  s->path);
+}
+
 void control_open(struct master *m)
 {
 	const char *wanted = path_wanted(m);
 	if (wanted != NULL && m->control == NULL)
 		m->control = control_new(m);
 	struct control *c = m->control;
-	if (wanted == NULL || c == NULL) {
-		if (c != NULL)
-			listener_close(c);
-		else if (wanted != NULL)
+	const bool handed = listener_take_over(c, &m->control_handed);
+	if (c == NULL) {
+		if (wanted != NULL)
 			log_write(&m->log, LOG_ERR, "control: out of memory");
 		return;
 	}
-	listener_take_over(c, &m->control_handed);
-	if (c->listener.fd >= 0 && strcmp(c->socket.path, wanted) == 0 && is_its_own(c))
+	if (wanted == NULL) {
+		listener_close(c);
+		return;
+	}
+	/* To move is for a reload: who waits for an upgrade to end asks where he has asked for it.
+	 */
+	if ((handed || strcmp(c->socket.path, wanted) == 0) && is_its_own(&c->socket))
 		return;
 	int error = listener_open(c, wanted);
-	const bool asked_for = m->conf->control == CONF_CONTROL_PATH;
-	if (error == -EADDRINUSE)
-		log_write(&m->log, asked_for ? LOG_ERR : LOG_INFO,
-			  "control: another server answers on %s; this one cannot be controlled",
-			  wanted);
-	else if (error < 0)
-		log_write(&m->log, asked_for ? LOG_ERR : LOG_WARNING, "control: cannot make %s: %s",
-			  wanted,
-			  error == -EINVAL ? "it is there, and no socket" : strerror(-error));
+	if (error < 0)
+		failed_tell(m, wanted, error);
 	else
 		log_write(&m->log, LOG_INFO, "control: listening on %s", wanted);
 }
 
 struct control_socket control_socket(const struct master *m)
 {
-	return m->control == NULL ? (struct control_socket){.fd = -1} : m->control->socket;
+	return m->control == NULL ? (struct control_socket){.fd = -1, .path = ""}
+				  : m->control->socket;
 }
 
 void control_close(struct master *m)

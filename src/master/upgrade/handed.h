@@ -34,8 +34,7 @@ struct kept {
 };
 
 /* Writes the state into a sealed memory and tells which descriptors go with it, the memory's own
- * and those of configurations included. The memory, or -errno. kept_close_made() closes what was
- * made for this alone, kept_release() frees the list. */
+ * and those of configurations, which come first, included. The memory, or -errno. */
 int state_save(const struct master *, struct kept *);
 
 /* Makes configurations and ports of it; touches no descriptor but those of configurations, and

@@ -26,6 +26,7 @@ struct restoring {
 	struct configuration **configurations;
 	size_t configurations_count;
 	struct port *port;
+	size_t files; /* of that port, certificates and keys */
 	struct child *child;
 	unsigned keys; /* of that child */
 	bool ended;
@@ -135,7 +136,9 @@ static void take_master(struct restoring *r)
 static void take_control(struct restoring *r)
 {
 	struct control_socket *s = &r->m->control_handed;
-	s->fd = descriptor(r, "fd");
+	if (s->path[0] != '\0')
+		record_fail(&r->record, "there is one already");
+	s->fd = (int)number(r, "fd", 0, INT_MAX);
 	record_text(&r->record, "path", s->path, sizeof(s->path));
 	s->device = (dev_t)number(r, "device", INT64_MIN, INT64_MAX);
 	s->inode = (ino_t)number(r, "inode", INT64_MIN, INT64_MAX);
@@ -208,6 +211,7 @@ static void take_identities(struct restoring *r, struct port *p)
 static void take_port(struct restoring *r)
 {
 	struct port *p = r->port = port_begin(r);
+	r->files = 0;
 	r->child = NULL;
 	if (p == NULL)
 		return;
@@ -248,21 +252,22 @@ static void take_listener(struct restoring *r)
 }
 
 /* Certificates and keys: two records make a pair more. */
-static void take_file(struct restoring *r, size_t *at)
+static void take_file(struct restoring *r)
 {
 	struct port_files *f = &r->port->files;
-	if (*at >= 2 * r->port->conf->certificates_count || *at >= 2 * PORT_FILES_MAX) {
+	const size_t at = r->files;
+	if (at >= 2 * r->port->conf->certificates_count || at >= 2 * PORT_FILES_MAX) {
 		record_fail(&r->record, "too many files");
 		return;
 	}
-	f->fds[*at] = descriptor(r, "fd");
-	f->marks[*at] =
+	f->fds[at] = descriptor(r, "fd");
+	f->marks[at] =
 	    (struct file_mark){.device = (dev_t)number(r, "device", INT64_MIN, INT64_MAX),
 			       .inode = (ino_t)number(r, "inode", INT64_MIN, INT64_MAX),
 			       .size = number(r, "size", 0, INT64_MAX),
 			       .modified = time_of(r, "modified", "modified_ns"),
 			       .changed = time_of(r, "changed", "changed_ns")};
-	f->count = ++*at / 2;
+	f->count = ++r->files / 2;
 }
 
 static void take_death(struct restoring *r)
@@ -351,55 +356,52 @@ static void take_report(struct restoring *r)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static void take_of_port(struct restoring *r, size_t *files)
+static void take_end(struct restoring *r)
 {
-	const struct record *line = &r->record;
-	if (r->port == NULL)
-		record_fail(&r->record, "belongs to no port");
-	else if (record_is(line, "listener"))
-		take_listener(r);
-	else if (record_is(line, "file"))
-		take_file(r, files);
-	else if (record_is(line, "death"))
-		take_death(r);
-	else if (record_is(line, "child"))
-		take_child(r);
-	else if (record_is(line, "key_channel"))
-		take_key_channel(r);
-	else if (record_is(line, "report"))
-		take_report(r);
-	else
+	r->ended = true;
+}
+
+static const struct kind {
+	const char *name;
+	void (*take)(struct restoring *);
+	enum {
+		FIRST,
+		EARLY,
+		LATER,
+		OF_PORT
+	} place; /* LATER: behind the master, OF_PORT: its port */
+} kinds[] = {
+    {"state", take_state, FIRST},     {"configuration", take_configuration, EARLY},
+    {"master", take_master, EARLY},   {"control", take_control, LATER},
+    {"socket", take_socket, LATER},   {"root", take_root, LATER},
+    {"port", take_port, LATER},       {"listener", take_listener, OF_PORT},
+    {"file", take_file, OF_PORT},     {"death", take_death, OF_PORT},
+    {"child", take_child, OF_PORT},   {"key_channel", take_key_channel, OF_PORT},
+    {"report", take_report, OF_PORT}, {"end", take_end, LATER},
+};
+
+static void take(struct restoring *r)
+{
+	const struct kind *kind = NULL;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && kind == NULL; i++)
+		if (record_is(&r->record, kinds[i].name))
+			kind = &kinds[i];
+	if (r->record.line == 1 && (kind == NULL || kind->place != FIRST))
+		record_fail(&r->record, "this is no state");
+	else if (kind == NULL)
 		record_fail(&r->record, "is of a kind that this version does not know");
+	else if (kind->place >= LATER && r->m->conf == NULL)
+		record_fail(&r->record, "comes too early");
+	else if (kind->place == OF_PORT && r->port == NULL)
+		record_fail(&r->record, "belongs to no port");
+	else
+		kind->take(r);
 }
 
 static void take_all(struct restoring *r)
 {
-	size_t files = 0;
 	while (!r->ended && record_next(&r->record, &r->text, &r->len, r->err)) {
-		const struct record *line = &r->record;
-		if (line->line == 1 && !record_is(line, "state"))
-			record_fail(&r->record, "this is no state");
-		else if (record_is(line, "state"))
-			take_state(r);
-		else if (record_is(line, "configuration"))
-			take_configuration(r);
-		else if (record_is(line, "master"))
-			take_master(r);
-		else if (record_is(line, "end"))
-			r->ended = true;
-		else if (r->m->conf == NULL)
-			record_fail(&r->record, "comes too early");
-		else if (record_is(line, "control"))
-			take_control(r);
-		else if (record_is(line, "socket"))
-			take_socket(r);
-		else if (record_is(line, "root"))
-			take_root(r);
-		else if (record_is(line, "port")) {
-			files = 0;
-			take_port(r);
-		} else
-			take_of_port(r, &files);
+		take(r);
 		if (!record_done(&r->record))
 			return;
 	}

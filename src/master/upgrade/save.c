@@ -239,7 +239,7 @@ static void put_state(FILE *f)
 static void put_control(FILE *f, struct kept *k, const struct master *m)
 {
 	const struct control_socket s = control_socket(m);
-	if (s.fd < 0)
+	if (s.path[0] == '\0')
 		return;
 	record_begin(f, "control");
 	put_fd(f, k, "fd", s.fd);
