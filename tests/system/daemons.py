@@ -1,4 +1,4 @@
-"""A real journald and a real rsyslogd, each alone in a private mount namespace.
+"""A real journald and a real rsyslogd, each alone in private mount and network namespaces.
 
 Both keep their sockets in a folder of the test's that is bound into the namespace, so that a server
 outside reaches them by that folder's path, and one inside by the usual paths (/dev/log,
@@ -21,9 +21,11 @@ JOURNALD = "/lib/systemd/systemd-journald"
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 # The namespace holds: an empty /run, a /dev with nothing but the usual devices and a place for the
-# log socket, a machine id of its own, and no other journal.
+# log socket, a machine id of its own, and no other journal. A queue is as long as systemd makes it;
+# with the kernel's 10 a daemon that is not at work for a moment loses what a start logs.
 SETUP = """
 set -e
+echo 512 2>/dev/null > /proc/sys/net/unix/max_dgram_qlen || :
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/journal /run/systemd/journald.conf.d /run/log/journal
@@ -64,7 +66,7 @@ class Namespace:
         (self.folder / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
         devices = " ".join(d for d in DEVICES if os.path.exists(f"/dev/{d}"))
         self.process = subprocess.Popen(
-            ["unshare", "-m", "--propagation", "private", "sh", "-c", SETUP, "sh",
+            ["unshare", "-m", "-n", "--propagation", "private", "sh", "-c", SETUP, "sh",
              str(self.folder), devices],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "ready\n":
@@ -95,13 +97,17 @@ class Daemon:
     def start(self):
         with contextlib.suppress(FileNotFoundError):
             self.socket.unlink()
-        self.process = subprocess.Popen([*self.namespace.enter, *self.command],
+        self.process = subprocess.Popen([*self.namespace.enter[:-1], "-n", "--", *self.command],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
         wait_for(self.socket.exists, f"the socket of {self.command[0]}")
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def queue_length(self):
+        return int(subprocess.check_output([*self.namespace.enter[:-1], "-n", "--", "cat",
+                                            "/proc/sys/net/unix/max_dgram_qlen"]))
 
     def kill(self):
         self.process.kill()

@@ -370,16 +370,11 @@ def test_journald_may_die_and_come_back(server, ports, journal, record_property)
     assert "dropped" not in s.log()  # of the journal only
 
 
-def queue_length():
-    with open("/proc/sys/net/unix/max_dgram_qlen") as f:
-        return int(f.read())
-
-
 def test_a_stopped_journald_costs_records_only(server, ports, journal):
     s = server(one(ports[0], journal.sink()), wait=None)
     wait_for(lambda: any("is served" in m for m in journal.messages()), "a served port")
     journal.signal(signal.SIGSTOP)
-    count = queue_length() + 500
+    count = journal.queue_length() + 500
     assert burst(ports[0], count) < 60
     journal.signal(signal.SIGCONT)
     wait_for(lambda: dropped(journal.messages("BULKHEAD_ROLE=worker")), "the word of the loss")
@@ -434,7 +429,7 @@ def test_rsyslogd_may_die_and_come_back(server, ports, syslog, record_property):
 def test_a_stopped_rsyslogd_costs_records_only(server, ports, syslog):
     s = server(one(ports[0], syslog.sink() + "log to console\n"))
     syslog.signal(signal.SIGSTOP)
-    count = queue_length() + 500
+    count = syslog.queue_length() + 500
     assert burst(ports[0], count) < 60
     syslog.signal(signal.SIGCONT)
     wait_for(lambda: dropped(x for x in syslog.lines() if "[PORT" in x), "the word of the loss")
