@@ -174,7 +174,7 @@ static enum ctl_status begin(const struct ctl_arguments *a, struct connection *c
 	return result;
 }
 
-/* Orders are never repeated: nobody knows what became of them. */
+/* Other orders are never repeated: nobody knows what became of them. */
 static enum ctl_status judge_cut(const struct ctl_arguments *a, struct err *err)
 {
 	struct execution now;
@@ -186,6 +186,12 @@ static enum ctl_status judge_cut(const struct ctl_arguments *a, struct err *err)
 	return CTL_FAILED;
 }
 
+/* What changes nothing, or the same when it is said twice. */
+static bool is_repeatable(const struct ctl_arguments *a)
+{
+	return (a->command == CTL_RELOAD && a->dry_run) || a->command == CTL_LOG;
+}
+
 enum ctl_status ctl_order(const struct ctl_arguments *a)
 {
 	struct connection c;
@@ -195,6 +201,12 @@ enum ctl_status ctl_order(const struct ctl_arguments *a)
 	if (result == CTL_DONE) {
 		result = ask(a, &c, &err);
 		connection_close(&c);
+		if (result == CTL_NO_SERVER && c.was_ended && is_repeatable(a)) {
+			result = begin(a, &c, &before, &err);
+			if (result == CTL_DONE)
+				result = ask(a, &c, &err);
+			connection_close(&c);
+		}
 		if (result == CTL_NO_SERVER && a->command == CTL_UPGRADE)
 			result = successor_await(a, &before, &err);
 		else if (result == CTL_NO_SERVER && c.was_ended)

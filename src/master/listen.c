@@ -124,6 +124,17 @@ static int socket_share(struct port *p, const char *name, struct err *err)
 	return -1;
 }
 
+bool port_has_sockets(const struct port *p)
+{
+	for (size_t i = 0; i < p->conf->sockets_count; i++) {
+		size_t at = 0;
+		if (sockets_find(&p->master->sockets, p->conf->sockets[i], p->conf->number, &at) !=
+		    NULL)
+			return true;
+	}
+	return false;
+}
+
 void sockets_tell_unclaimed(struct master *m)
 {
 	char room[1024];

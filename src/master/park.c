@@ -6,6 +6,23 @@
 
 #include "master/state.h"
 
+#define WAIT "its clients wait in the queue"
+
+/* Its workers may take their time to see that. The service manager holds sockets of its own
+ * whatever becomes of the port, and so does a generation that is being prepared. */
+static const char *clients_send_away(struct port *p)
+{
+	const struct port *prepared = port_prepared(p->master, port_number(p));
+	const bool all = port_hang_up(p, prepared) == p->listeners_count;
+	port_unlisten(p);
+	if (port_has_sockets(p))
+		return p->conf->addresses_count == 0
+			   ? WAIT
+			   : "those of its clients wait in the queue who come to the service "
+			     "manager's sockets, the others are refused";
+	return all ? "its clients are refused" : WAIT;
+}
+
 void port_park(struct port *p, const char *reason)
 {
 	struct master *m = p->master;
@@ -15,18 +32,15 @@ void port_park(struct port *p, const char *reason)
 		roll_give_up(m, port_number(p), reason);
 		return;
 	}
-	bool queue = p->conf->restart.while_parked == CONF_PARKED_QUEUE && p->listeners_count > 0;
+	const bool queue =
+	    p->conf->restart.while_parked == CONF_PARKED_QUEUE && p->listeners_count > 0;
 	p->state = PORT_PARKED;
 	p->former = false;
 	(void)strlcpy(p->reason, reason, sizeof(p->reason));
 	loop_timer_cancel(&m->loop, &p->backoff);
-	if (!queue) { /* its workers may take their time to see that */
-		queue = port_hang_up(p, port_prepared(m, port_number(p))) < p->listeners_count;
-		port_unlisten(p);
-	}
+	const char *clients = queue ? WAIT : clients_send_away(p);
 	log_write_for(&m->log, port_number(p), 0, LOG_ERR, "PARKED (%s:%u): %s; %s",
-		      p->conf->where.file, p->conf->where.line, reason,
-		      queue ? "its clients wait in the queue" : "its clients are refused");
+		      p->conf->where.file, p->conf->where.line, reason, clients);
 	/* The rest of its pool ends, too: a port is served whole or not at all. */
 	for (unsigned i = 0; i < p->children_count; i++) {
 		struct child *c = &p->children[i];

@@ -311,6 +311,7 @@ void master_sweep(struct master *); /* after each turn: frees what has retired a
 int port_bind(struct port *, const struct port *old, struct err *);
 int port_listen(const struct port *, struct err *);
 void port_unlisten(struct port *);
+bool port_has_sockets(const struct port *);   /* of the service manager's, whether bound or not */
 void sockets_tell_unclaimed(struct master *); /* in the log */
 
 /* roll.c: a new generation of some ports. All of them, or nothing has changed. */

@@ -7,6 +7,7 @@ logged is shown when its test fails.
 import ctypes
 import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -17,6 +18,7 @@ from harness import BINARY, Certificates, Server, free_ports
 def pytest_configure(config):
     if not BINARY.exists():
         raise pytest.UsageError(f"{BINARY} is missing: make it, or set BULKHEAD_BINARY")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended
     if is_root():
         take_run_folder()
 

@@ -316,6 +316,30 @@ def test_a_socket_that_was_not_passed_parks_its_port(server, ports):
     assert get(ports[0]).status == 200
 
 
+@pytest.mark.parametrize("also, sentence", [
+    ("", "its clients wait in the queue"),
+    ("listen on 127.0.0.2", "those of its clients wait in the queue who come to the service manager's "
+                            "sockets, the others are refused")])
+@pytest.mark.parametrize("why", ["at the start", "later"])
+def test_who_comes_to_a_socket_of_a_parked_port_waits(server, ports, certificates, why, also, sentence):
+    with listener() as a:
+        number = a.getsockname()[1]
+        wrong = 'tls { certificate "gone.pem" key "gone.key" }' if why == "at the start" else ""
+        s = passed(server, [a], "https", certificates.tls() + PORT % ports[0] + "watchdog off "
+                   "restart { backoff 1ms to 1ms; park after 1 in 60s }\n"
+                   f'port {number} {{ {wrong} echo listen on socket "https" {also} }}\n')
+        if why == "later":
+            for pid in s.keyholders(number).values():
+                os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: "PARKED" in s.log() or len(s.ready(number, "keyholder")) > 1, "its death")
+            if "PARKED" not in s.log():  # it had lived for a second
+                pytest.skip("this machine is too slow for quick deaths")
+        assert re.search(rf"\[PORT {number}\] PARKED .*; {sentence}\n", s.log())
+        assert not refused(number)
+        if also:
+            wait_for(lambda: refused(number, host="127.0.0.2"), "its end")
+
+
 def test_a_socket_of_another_port_parks_its_port(server, ports):
     with listener() as a:
         number = a.getsockname()[1]

@@ -82,6 +82,15 @@ def test_a_loop_that_has_drained_is_no_hang(server, ports, built_with_threads):
     s.wait_log(rf"worker 1 \(pid {pid}\) drained after")
 
 
+def ticks_of(pid):
+    """{thread: processor time that it has used}"""
+    found = {}
+    for thread in map(int, os.listdir(f"/proc/{pid}/task")):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as f:
+            found[thread] = sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+    return found
+
+
 def is_always(wanted, pid, thread):
     """Is the thread in this state at each of many looks?"""
     def state():
@@ -100,9 +109,9 @@ def test_a_loop_waits_quietly_while_the_one_that_hears_the_master_hangs(server, 
         pid = s.ready(ports[0], "worker")[-1]
         c = Connection(ports[0])
         c.send(b"GET /fault/hang?how=loop HTTP/1.1\r\nHost: a\r\n\r\n")
-        threads = [int(t) for t in os.listdir(f"/proc/{pid}/task")]
-        hung = wait_for(lambda p=pid, them=threads: next((t for t in them if is_always("R", p, t)), 0),
-                        "a thread that hangs")
+        before = ticks_of(pid)
+        hung = wait_for(lambda: next((t for t, n in ticks_of(pid).items()  # noqa: B023
+                                      if n > before.get(t, 0) + 20), 0), "a busy loop")  # noqa: B023
         if hung == pid:  # the first one
             break
         os.kill(pid, signal.SIGKILL)
@@ -114,7 +123,7 @@ def test_a_loop_waits_quietly_while_the_one_that_hears_the_master_hangs(server, 
         ctl.sendall(f"bulkhead/1 stop {ports[0]}\n".encode())
         s.wait_log("stopping, by order")
         wait_for(lambda: refused(ports[0]), "the end of listening")
-        for thread in threads:
+        for thread in before:
             if thread != pid:
                 wait_for(lambda t=thread: is_always("S", pid, t), "a thread that waits")
         os.kill(pid, signal.SIGKILL)

@@ -1,8 +1,10 @@
 """SIGUSR2: the next version takes over in the same process, and no client notices."""
 import contextlib
+import itertools
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -13,7 +15,8 @@ import time
 
 import pytest
 
-from harness import BINARY, HELLO, Connection, get, refused, sanitized, wait_for
+from harness import (BINARY, HELLO, Connection, descriptors_of, get, need_root, refused, sanitized,
+                     wait_for)
 from test_control import ctl
 
 NEXT = BINARY.parent / "next" / "bulkhead"
@@ -149,21 +152,34 @@ def test_who_asks_on_the_control_socket_is_always_answered(upgradable, ports, tm
     s = upgradable(f'control "{path}"\n' + hello(ports[0]))
     inode, stop, errors = path.lstat().st_ino, threading.Event(), []
 
-    def client():
-        while not stop.is_set() and not errors:
-            r = ctl(path, "status")
-            if r.returncode != 0:
-                errors.append(r)
+    def again_and_again(attempt):
+        try:
+            while not stop.is_set():
+                attempt()
+        except Exception as e:  # shown by the test's own thread
+            errors.append(e)
 
-    thread = threading.Thread(target=client)
-    thread.start()
+    def asks():
+        answers.append(ctl(path, "status"))
+        assert answers[-1].returncode == 0, answers[-1]
+
+    def connects():
+        with socket.socket(socket.AF_UNIX) as c:
+            c.connect(str(path))  # waits where the queue is full, which it does not with a timeout
+
+    answers = []
+    threads = [threading.Thread(target=again_and_again, args=(f,)) for f in (asks, connects)]
+    for t in threads:
+        t.start()
     try:
         for n in range(1, 4):
             upgrade(s, n)
     finally:
         stop.set()
-        thread.join()
-    assert not errors, errors[:3]
+        for t in threads:
+            t.join()
+    assert not errors, errors
+    assert answers
     assert path.lstat().st_ino == inode
     assert s.stop() == 0
     assert not path.exists()
@@ -218,6 +234,39 @@ def test_what_is_broken_changes_nothing(upgradable, ports, kind, tmp_path):
     for p in ports[:2]:
         assert get(p).body == HELLO
     upgrade(s)  # and then it can be made good
+    assert get(ports[0]).body == HELLO
+
+
+HOSTILE = {
+    "no state": ("text[text.index(b'\\n') + 1:]", "line 1: this is no state"),
+    "twice a state": ("text.replace(b'\\nend', b'\\n' + text.split(b'\\n')[0] + b'\\nend')", "this is no state"),
+    "an unknown kind": ("text.replace(b'\\nend', b'\\nmystery a=1\\nend')",
+                        "is of a kind that this version does not know"),
+    "an unknown value": ("text.replace(b'\\nend', b'\\nend a=1')",
+                         "says more than this version understands"),
+    "too early": ("text.replace(b'\\nmaster', b'\\nend\\nmaster')", "comes too early"),
+    "of no port": ("re.sub(rb'(?m)^port .*\\n', b'', text)", "belongs to no port"),
+    "two masters": ("re.sub(rb'(?m)^(master .*\\n)', rb'\\1\\1', text)", "there is one already"),
+    "two control sockets": ("re.sub(rb'(?m)^(control .*\\n)', rb'\\1\\1', text)", "there is one already"),
+    "cut off": ("text[:text.index(b'\\nend') + 1]", "the state is cut off"),
+    "something behind it": ("text + b'end\\n'", "the state is cut off"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_state_that_is_none_is_refused(upgradable, ports, tmp_path, kind):
+    edit, reason = HOSTILE[kind]
+    s = upgradable(f'control "{tmp_path / "control.sock"}"\n' + hello(ports[0]))
+    put_script(s, f"""#!/usr/bin/python3
+import os, re, sys
+text = os.pread(int(sys.argv[-1]), 1 << 24, 0)
+new = os.memfd_create("changed", 0)
+os.write(new, {edit})
+os.execv({str(NEXT)!r}, ["bulkhead", "-t", "--adopt", str(new)])
+""")
+    s.kill(signal.SIGUSR2)
+    found = s.wait_log(r"upgrade failed: (.*); nothing has changed")[-1][1]
+    assert "cannot go on from the running version: line" in found and reason in found, found
     assert get(ports[0]).body == HELLO
 
 
@@ -329,6 +378,26 @@ def test_descriptors_do_not_grow(upgradable, ports, tmp_path):
     status = pathlib.Path(f"/proc/{s.pid}/status").read_text()
     filters = re.search(r"Seccomp_filters:\s*(\d+)", status)
     assert not filters or int(filters[1]) <= 3  # they do not pile up
+
+
+@pytest.mark.parametrize("free", range(7))
+def test_a_lack_of_descriptors_changes_nothing(upgradable, ports, tmp_path, free):
+    """Whatever it is that fails for it: the state, the check, or nothing."""
+    need_root()
+    path = tmp_path / "control.sock"
+    s = upgradable(f'control "{path}"\n' + hello(ports[0]) + hello(ports[1]))
+    before = descriptors_of(s.pid)
+    limits = resource.prlimit(s.pid, resource.RLIMIT_NOFILE)
+    limit = next(n for n in itertools.count(1) if n - sum(fd < n for fd in map(int, before)) == free)
+    resource.prlimit(s.pid, resource.RLIMIT_NOFILE, (limit, limits[1]))
+    s.kill(signal.SIGUSR2)
+    s.wait_log(rf"upgrade failed: .*; nothing has changed|{FOLLOWED}")
+    if "upgrade failed" in s.log():
+        assert descriptors_of(s.pid) == before
+    resource.prlimit(s.pid, resource.RLIMIT_NOFILE, limits)
+    assert f"pid {s.pid}" in ctl(path, "status").stdout
+    upgrade(s, 1 + len(re.findall(FOLLOWED, s.log())))
+    assert get(ports[0]).body == get(ports[1]).body == HELLO
 
 
 def test_a_pid_file_and_the_background(upgradable, ports, tmp_path, certificates):

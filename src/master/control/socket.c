@@ -271,8 +271,8 @@ static void failed_tell(struct master *m, const char *wanted, int error)
 		  error == -EADDRINUSE ? "another server answers on it"
 		  : error == -EINVAL   ? "it is there, and no socket"
 				       : strerror(-error),
-		  s->path[0] != '\0' ? "still listening on " : "this server cannot be controlled",
-		  s->path);
+		  is_its_own(s) ? "still listening on " : "this server cannot be controlled",
+		  is_its_own(s) ? s->path : "");
 }
 
 void control_open(struct master *m)

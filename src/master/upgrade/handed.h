@@ -25,17 +25,20 @@
 
 struct master;
 
-/* The descriptors that are to stay open: numbers, growing. */
+/* The descriptors that are to stay open. */
 struct kept {
 	int *fds;
+	size_t made; /* of these, the first ones: made for the state, and of no use without it */
 	size_t count;
 	size_t room;
 	bool failed;
 };
 
 /* Writes the state into a sealed memory and tells which descriptors go with it, the memory's own
- * and those of configurations, which come first, included. The memory, or -errno. */
+ * excepted. The memory, or -errno; kept_release() is to be called either way. */
 int state_save(const struct master *, struct kept *);
+/* Closes what was made for this alone, the memory (-errno: there is none) included. */
+void kept_release(struct kept *, int state_fd);
 
 /* Makes configurations and ports of it; touches no descriptor but those of configurations, and
  * starts nothing. 0, or -1 and a sentence: then the master is of no use. */

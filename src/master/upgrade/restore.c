@@ -124,8 +124,9 @@ static void take_master(struct restoring *r)
 	record_bytes(&r->record, "filter", &m->filter_in_force, sizeof(m->filter_in_force));
 	m->reload_wanted = flag(r, "reload");
 	m->upgrade.wanted = flag(r, "upgrade");
-	if (r->configurations_count == 0) {
-		record_fail(&r->record, "there is no configuration");
+	if (r->configurations_count == 0 || m->conf != NULL) {
+		record_fail(&r->record,
+			    m->conf != NULL ? "there is one already" : "there is no configuration");
 		return;
 	}
 	m->configuration = r->configurations[0];
@@ -140,6 +141,8 @@ static void take_control(struct restoring *r)
 		record_fail(&r->record, "there is one already");
 	s->fd = (int)number(r, "fd", 0, INT_MAX);
 	record_text(&r->record, "path", s->path, sizeof(s->path));
+	if (s->path[0] == '\0')
+		record_fail(&r->record, "it has no path");
 	s->device = (dev_t)number(r, "device", INT64_MIN, INT64_MAX);
 	s->inode = (ino_t)number(r, "inode", INT64_MIN, INT64_MAX);
 }
@@ -386,7 +389,7 @@ static void take(struct restoring *r)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && kind == NULL; i++)
 		if (record_is(&r->record, kinds[i].name))
 			kind = &kinds[i];
-	if (r->record.line == 1 && (kind == NULL || kind->place != FIRST))
+	if ((r->record.line == 1) != (kind != NULL && kind->place == FIRST))
 		record_fail(&r->record, "this is no state");
 	else if (kind == NULL)
 		record_fail(&r->record, "is of a kind that this version does not know");

@@ -218,6 +218,11 @@ static int put_configurations(FILE *f, struct kept *k, const struct numbered *n)
 		record_put(f, "number", (int64_t)i);
 		put_fd(f, k, "fd", fd);
 		record_end(f);
+		if (k->failed) {
+			fd_close(&fd);
+			return -ENOMEM;
+		}
+		k->made++;
 	}
 	return 0;
 }
@@ -289,13 +294,23 @@ static int put_all(FILE *f, struct kept *k, const struct master *m)
 		(void)number_of(&n, m->ports[i]->configuration);
 	put_state(f);
 	int error = put_configurations(f, k, &n);
-	put_master(f, k, m);
+	if (error == 0)
+		put_master(f, k, m);
 	for (size_t i = 0; i < m->ports_count && error == 0; i++)
 		put_port(f, k, m->ports[i], number_of(&n, m->ports[i]->configuration));
 	record_begin(f, "end");
 	record_end(f);
 	free(n.list);
 	return error;
+}
+
+void kept_release(struct kept *k, int state_fd)
+{
+	for (size_t i = 0; i < k->made; i++)
+		fd_close(&k->fds[i]);
+	fd_close(&state_fd);
+	free(k->fds);
+	*k = (struct kept){.fds = NULL};
 }
 
 int state_save(const struct master *m, struct kept *k)

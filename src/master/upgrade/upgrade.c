@@ -49,39 +49,18 @@ static void kept_mark(const struct kept *k, int flags)
 		(void)fcntl(k->fds[i], F_SETFD, flags);
 }
 
-/* Configurations were written for this alone; their descriptors are the first ones in the list. */
-static void kept_release(struct kept *k, int state_fd, size_t configurations)
-{
-	for (size_t i = 0; i < configurations && i < k->count; i++)
-		close(k->fds[i]);
-	fd_close(&state_fd);
-	free(k->fds);
-}
-
-static size_t configurations_count(const struct master *m)
-{
-	size_t count = 1;
-	for (size_t i = 0; i < m->ports_count; i++) {
-		bool seen = m->ports[i]->configuration == m->configuration;
-		for (size_t k = 0; k < i; k++)
-			seen = seen || m->ports[k]->configuration == m->ports[i]->configuration;
-		count += !seen;
-	}
-	return count;
-}
-
 /* --- the check -------------------------------------------------------------------------------- */
 
 /* In the child. It is given the arguments that it would have, so that it can refuse them; of what
- * is kept, the configurations, which come first. What the terminal or pkill(1) says to all of this
- * name is the master's. */
+ * is kept, the configurations. What the terminal or pkill(1) says to all of this name is the
+ * master's. */
 static void __attribute__((noreturn))
 check_exec(const struct master *m, int output_fd, int state_fd, const struct kept *k)
 {
 	static const int meant_for_the_master[] = {SIGHUP, SIGINT, SIGUSR1, SIGUSR2};
 	char number[16], test[] = "-t", adopt[] = "--adopt";
 	const struct master_options *o = m->options;
-	const struct kept configurations = {.fds = k->fds, .count = configurations_count(m)};
+	const struct kept configurations = {.fds = k->fds, .count = k->made};
 	sigset_t none;
 	(void)snprintf(number, sizeof(number), "%d", state_fd);
 	o->arguments[o->arguments_count] = test;
@@ -159,7 +138,7 @@ static int check_start(struct master *m)
 	}
 	fd_close(&output[0]);
 	fd_close(&output[1]);
-	kept_release(&kept, state_fd, configurations_count(m));
+	kept_release(&kept, state_fd);
 	return error;
 }
 
@@ -224,14 +203,13 @@ static int become(struct master *m)
 	const struct master_options *o = m->options;
 	struct kept kept = {.count = 0};
 	char number[16], adopt[] = "--adopt";
-	const size_t configurations = configurations_count(m);
 	int state_fd = state_save(m, &kept);
 	if (state_fd < 0) {
-		kept_release(&kept, -1, configurations);
+		kept_release(&kept, state_fd);
 		return state_fd;
 	}
 	if (!is_whole(m, state_fd)) {
-		kept_release(&kept, state_fd, configurations);
+		kept_release(&kept, state_fd);
 		return -ENOMEM;
 	}
 	(void)snprintf(number, sizeof(number), "%d", state_fd);
@@ -244,7 +222,7 @@ static int become(struct master *m)
 	int error = -errno;
 	kept_mark(&kept, FD_CLOEXEC);
 	o->arguments[o->arguments_count] = NULL;
-	kept_release(&kept, state_fd, configurations);
+	kept_release(&kept, state_fd);
 	return error;
 }
 
