@@ -220,8 +220,7 @@ struct roll {
 /* Its file is known by device and inode, so that only this one is removed. */
 struct control_socket {
 	int fd;
-	char path[sizeof(
-	    ((struct sockaddr_un *)0)->sun_path)]; /* "": there is none, whatever fd is */
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": there is no socket */
 	dev_t device;
 	ino_t inode;
 };

@@ -1,5 +1,6 @@
 """SIGUSR2: the next version takes over in the same process, and no client notices."""
 import contextlib
+import functools
 import itertools
 import os
 import pathlib
@@ -121,65 +122,59 @@ def test_counters_ends_and_reasons_go_on(upgradable, ports, certificates):
     s.wait_log(rf"\[PORT {ports[1]}\] status: parked")
 
 
-def test_nobody_is_refused_and_nothing_fails(upgradable, ports):
-    s = upgradable("access log off\n" + hello(ports[0], "workers 2") + hello(ports[1]))
-    stop, errors, served = threading.Event(), [], [0]
+@contextlib.contextmanager
+def again_and_again(*attempts):
+    """Each is made again and again, side by side, for as long as the block lasts; none may fail."""
+    stop, errors, made = threading.Event(), [], [0] * len(attempts)
 
-    def client(port):
-        while not stop.is_set():
-            try:
-                assert get(port).body == HELLO
-                served[0] += 1
-            except (OSError, EOFError, AssertionError) as e:
-                errors.append(e)
-
-    threads = [threading.Thread(target=client, args=(p,)) for p in ports[:2]]
-    for t in threads:
-        t.start()
-    try:
-        for n in range(1, 4):
-            upgrade(s, n)
-    finally:
-        stop.set()
-        for t in threads:
-            t.join()
-    assert not errors, errors[:3]
-    assert served[0] > 0
-
-
-def test_who_asks_on_the_control_socket_is_always_answered(upgradable, ports, tmp_path):
-    path = tmp_path / "control.sock"
-    s = upgradable(f'control "{path}"\n' + hello(ports[0]))
-    inode, stop, errors = path.lstat().st_ino, threading.Event(), []
-
-    def again_and_again(attempt):
+    def attempt(n):
         try:
             while not stop.is_set():
-                attempt()
+                attempts[n]()
+                made[n] += 1
         except Exception as e:  # shown by the test's own thread
             errors.append(e)
 
-    def asks():
-        answers.append(ctl(path, "status"))
-        assert answers[-1].returncode == 0, answers[-1]
-
-    def connects():
-        with socket.socket(socket.AF_UNIX) as c:
-            c.connect(str(path))  # waits where the queue is full, which it does not with a timeout
-
-    answers = []
-    threads = [threading.Thread(target=again_and_again, args=(f,)) for f in (asks, connects)]
+    threads = [threading.Thread(target=attempt, args=(n,)) for n in range(len(attempts))]
     for t in threads:
         t.start()
     try:
-        for n in range(1, 4):
-            upgrade(s, n)
+        yield
     finally:
         stop.set()
         for t in threads:
             t.join()
     assert not errors, errors
-    assert answers
+    assert all(made)
+
+
+def test_nobody_is_refused_and_nothing_fails(upgradable, ports):
+    s = upgradable("access log off\n" + hello(ports[0], "workers 2") + hello(ports[1]))
+
+    def client(port):
+        assert get(port).body == HELLO
+
+    with again_and_again(*(functools.partial(client, p) for p in ports[:2])):
+        for n in range(1, 4):
+            upgrade(s, n)
+
+
+def test_who_asks_on_the_control_socket_is_always_answered(upgradable, ports, tmp_path):
+    path = tmp_path / "control.sock"
+    s = upgradable(f'control "{path}"\n' + hello(ports[0]))
+    inode = path.lstat().st_ino
+
+    def asks():
+        r = ctl(path, "status")
+        assert r.returncode == 0, r
+
+    def connects():
+        with socket.socket(socket.AF_UNIX) as c:
+            c.connect(str(path))  # waits where the queue is full, which it does not with a timeout
+
+    with again_and_again(asks, connects):
+        for n in range(1, 4):
+            upgrade(s, n)
     assert path.lstat().st_ino == inode
     assert s.stop() == 0
     assert not path.exists()

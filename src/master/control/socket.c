@@ -291,8 +291,7 @@ void control_open(struct master *m)
 		listener_close(c);
 		return;
 	}
-	/* To move is for a reload: who waits for an upgrade to end asks where he has asked for it.
-	 */
+	/* To move is for a reload: who waits for an upgrade asks where he has asked for it. */
 	if ((handed || strcmp(c->socket.path, wanted) == 0) && is_its_own(&c->socket))
 		return;
 	int error = listener_open(c, wanted);
