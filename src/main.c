@@ -120,6 +120,12 @@ static int users_check(const struct conf *conf)
 	return bad;
 }
 
+static void log_warning(void *file, const char *text)
+{
+	const struct conf_where where = {.file = file};
+	report(NULL, CONF_WARNING, &where, text);
+}
+
 static int test(const struct arguments *a)
 {
 	struct conf *conf;
@@ -132,6 +138,9 @@ static int test(const struct arguments *a)
 	if (a->adopt_fd < 0 && conf_get(a, &conf) < 0)
 		return 1;
 	int bad = certificates_check(conf) | users_check(conf);
+	if (a->adopt_fd < 0)
+		master_check_log(conf, a->daemonize, log_warning,
+				 (void *)(uintptr_t)(a->config != NULL ? a->config : "bulkhead"));
 	if (!bad)
 		fprintf(stderr, "configuration ok: %zu port%s\n", conf->ports_count,
 			conf->ports_count == 1 ? "" : "s");

@@ -41,6 +41,7 @@ struct log_sink {
 	enum log_way way;
 	bool broken;      /* the peer is gone; log_reconnect() mends it, and the next record that
 			   * gets through clears this */
+	int error;        /* while it is broken: why, an errno */
 	bool torn;        /* console: the last line was written in part */
 	uint64_t dropped; /* records lost and not yet told */
 	uint64_t dropped_total;
@@ -82,8 +83,8 @@ void log_init(struct log *, enum log_role, unsigned port, unsigned worker, int f
 /*
  * Opens one sink: path is that of the datagram socket (ignored for the console, which is standard
  * error, reopened where possible so that non-blocking mode is not forced on whoever shares it).
- * Returns 0 or -errno; a sink whose daemon is missing right now is in use all the same: it counts
- * as broken, log_reconnect() mends it.
+ * Returns 0 or -errno; a sink whose daemon cannot be reached right now, because it is missing or
+ * for any other reason, is in use all the same: it counts as broken, log_reconnect() mends it.
  */
 int log_open(struct log *, enum log_sink_kind, const char *path);
 
@@ -95,6 +96,9 @@ int log_open(struct log *, enum log_sink_kind, const char *path);
  * to be handed on.
  */
 int log_reconnect(struct log *, enum log_sink_kind, const char *path);
+
+/* Could a daemon be reached under this path now? 0 or -errno. Nothing is sent. */
+int log_probe(const char *path);
 
 /*
  * A socket of its own for a child to log to: datagram, non-blocking, close on exec, connected if

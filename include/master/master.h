@@ -56,4 +56,9 @@ int master_main(struct conf *, const struct master_options *);
  * directory of root's? 0, or -1 and a sentence. */
 int master_check_port(const struct conf_port *, struct err *);
 
+/* For bulkhead -t: can the log daemons be reached that a server would log to, in the background or
+ * not? One sentence for each that cannot; no error, since it may come later. */
+void master_check_log(const struct conf *, bool daemonized,
+		      void (*warn)(void *arg, const char *text), void *arg);
+
 #endif

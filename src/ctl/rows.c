@@ -299,6 +299,21 @@ int rows_table(struct table *table, const struct row *rows, size_t count)
 
 /* --- above it --------------------------------------------------------------------------------- */
 
+/* Those sinks of the log that nobody reads. */
+static void sinks_summary(struct text *t, const json_t *sinks)
+{
+	for (size_t i = 0; i < json_array_size(sinks); i++) {
+		const json_t *sink = json_array_get(sinks, i);
+		if (!json_is_false(json_object_get(sink, "reached")))
+			continue;
+		text_add_str(t, "; log lost: ");
+		words_safe(t, answer_text(sink, "to"));
+		text_add_str(t, " cannot be reached (");
+		words_safe(t, answer_text(sink, "error"));
+		text_add_char(t, ')');
+	}
+}
+
 void rows_summary(struct text *t, const json_t *status)
 {
 	static const char *const others[] = {"starting", "backoff", "parked", "draining",
@@ -320,6 +335,7 @@ void rows_summary(struct text *t, const json_t *status)
 	}
 	if (json_is_true(json_object_get(status, "stopping")))
 		text_add_str(t, "; the server is stopping");
+	sinks_summary(t, json_object_get(status, "log"));
 }
 
 void rows_headline(struct text *t, const json_t *status)

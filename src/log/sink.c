@@ -29,12 +29,6 @@ static int sink_socket(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The daemon is not there now, and may be later. */
-static bool is_absence(int error)
-{
-	return error == -ENOENT || error == -ECONNREFUSED || error == -EAGAIN;
-}
-
 /* Who is confined has no send(2), which can be told another address. */
 static enum log_way way_of(int fd, bool may_send)
 {
@@ -46,12 +40,19 @@ static enum log_way way_of(int fd, bool may_send)
 								       : LOG_WAY_POLL;
 }
 
+/* error: 0 or -errno */
+static void sink_state(struct log_sink *s, int error)
+{
+	s->broken = error < 0;
+	s->error = -error;
+}
+
 static void sink_take(struct log_sink *s, int fd, bool may_send)
 {
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	s->fd = fd;
 	s->way = way_of(fd, may_send);
-	s->broken = false;
+	sink_state(s, 0);
 }
 
 int log_socket(const char *path)
@@ -77,14 +78,24 @@ int log_open(struct log *l, enum log_sink_kind kind, const char *path)
 		return fd;
 	if (kind != LOG_SINK_CONSOLE)
 		error = sink_connect(fd, path);
-	if (error < 0 && !is_absence(error)) {
+	if (error == -ENAMETOOLONG) { /* nobody can ever be there */
 		fd_close(&fd);
 		return error;
 	}
 	fd_close(&s->fd);
 	sink_take(s, fd, true);
-	s->broken = error < 0;
+	sink_state(s, error);
 	return 0;
+}
+
+int log_probe(const char *path)
+{
+	int fd = sink_socket();
+	if (fd < 0)
+		return fd;
+	const int error = sink_connect(fd, path);
+	fd_close(&fd);
+	return error;
 }
 
 int log_reconnect(struct log *l, enum log_sink_kind kind, const char *path)
@@ -93,7 +104,7 @@ int log_reconnect(struct log *l, enum log_sink_kind kind, const char *path)
 	if (s->fd < 0 || kind == LOG_SINK_CONSOLE)
 		return -EBADF;
 	int error = sink_connect(s->fd, path);
-	s->broken = error < 0;
+	sink_state(s, error);
 	return error;
 }
 
@@ -160,10 +171,11 @@ bool sink_write(struct log_sink *s, struct iovec *iov, int count)
 	while (n < 0 && errno == EINTR);
 
 	if (n < 0) {
-		s->broken = is_gone(errno);
+		if (errno != ENOTCONN || !s->broken) /* why it is not is more telling */
+			sink_state(s, is_gone(errno) ? -errno : 0);
 		return false;
 	}
-	s->broken = false;
+	sink_state(s, 0);
 	if (n > 0)
 		s->torn = (size_t)n < total;
 	return (size_t)n == total;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/text.h"
 #include "master/state.h"
 
 #define SINKS_RETRY_MS 250
@@ -24,29 +25,104 @@ static const char *sink_path(const struct conf_log *conf, enum log_sink_kind kin
 	return NULL;
 }
 
+const char *sink_name(enum log_sink_kind kind)
+{
+	static const char *const names[LOG_SINKS] = {"console", "syslog", "journal"};
+	return names[kind];
+}
+
 /* Where nothing is configured, the surroundings decide. */
-static bool is_wanted(const struct master *m, const struct conf_log *conf, enum log_sink_kind kind)
+static bool is_chosen(const struct conf_log *conf, bool daemonized, enum log_sink_kind kind)
 {
 	const bool wanted[LOG_SINKS] = {conf->console, conf->syslog, conf->journal};
 	if (conf->console || conf->syslog || conf->journal)
 		return wanted[kind];
 	if (log_stderr_is_journal())
 		return kind == LOG_SINK_JOURNAL;
-	return kind == (m->options->daemonized ? LOG_SINK_SYSLOG : LOG_SINK_CONSOLE);
+	return kind == (daemonized ? LOG_SINK_SYSLOG : LOG_SINK_CONSOLE);
 }
+
+static bool is_wanted(const struct master *m, const struct conf_log *conf, enum log_sink_kind kind)
+{
+	return is_chosen(conf, m->options->daemonized, kind);
+}
+
+const char *master_sink_path(const struct master *m, enum log_sink_kind kind)
+{
+	return sink_path(&m->conf->log, kind);
+}
+
+/* --- daemons that cannot be reached -----------------------------------------------------------
+ */
+
+static void absence_describe(struct text *t, enum log_sink_kind kind, const char *path, int error)
+{
+	text_addf(t, "no log daemon can be reached at %s: %s; ", path, strerror(error));
+	text_addf(t, "records for %s are lost", kind == LOG_SINK_SYSLOG ? "syslog" : "the journal");
+}
+
+void master_check_log(const struct conf *conf, bool daemonized,
+		      void (*warn)(void *arg, const char *text), void *arg)
+{
+	char line[512];
+	struct text t;
+	for (unsigned k = LOG_SINK_SYSLOG; k < LOG_SINKS; k++) {
+		const enum log_sink_kind kind = (enum log_sink_kind)k;
+		const char *path = sink_path(&conf->log, kind);
+		const int error = is_chosen(&conf->log, daemonized, kind) ? log_probe(path) : 0;
+		if (error == 0)
+			continue;
+		text_init(&t, line, sizeof(line));
+		absence_describe(&t, kind, path, -error);
+		warn(arg, line);
+	}
+}
+
+/* Once for each time that it goes: to those sinks that take records. Where there is no console,
+ * whoever starts the server still reads its standard error. */
+static void absence_tell(struct master *m, enum log_sink_kind kind)
+{
+	const struct log_sink *s = &m->log.sinks[kind];
+	const char *path = master_sink_path(m, kind);
+	char line[512];
+	struct text t;
+	if (s->fd < 0 || s->broken == m->sinks_told[kind])
+		return;
+	m->sinks_told[kind] = s->broken;
+	if (!s->broken) {
+		log_write(&m->log, LOG_NOTICE, "the log daemon at %s takes records", path);
+		return;
+	}
+	text_init(&t, line, sizeof(line));
+	absence_describe(&t, kind, path, s->error);
+	text_add_str(&t, " until it can be");
+	log_write(&m->log, LOG_WARNING, "%s", line);
+	if (m->log.sinks[LOG_SINK_CONSOLE].fd < 0 && !m->settled)
+		dprintf(STDERR_FILENO, "bulkhead: warning: %s\n", line);
+}
+
+static void absences_tell(struct master *m)
+{
+	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
+		absence_tell(m, (enum log_sink_kind)kind);
+}
+
+/* --- which there are --------------------------------------------------------------------------
+ */
 
 static void all_open(struct master *m)
 {
-	static const char *const names[LOG_SINKS] = {"console", "syslog", "journal"};
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
 		if (!is_wanted(m, &m->conf->log, (enum log_sink_kind)kind))
 			continue;
 		int error = log_open(&m->log, (enum log_sink_kind)kind,
 				     sink_path(&m->conf->log, (enum log_sink_kind)kind));
 		if (error < 0)
-			dprintf(STDERR_FILENO, "bulkhead: cannot log to %s: %s\n", names[kind],
-				strerror(-error));
+			dprintf(STDERR_FILENO, "bulkhead: cannot log to %s: %s\n",
+				sink_name((enum log_sink_kind)kind), strerror(-error));
+		m->sinks_told[kind] = false;
 	}
+	absences_tell(m);
 }
 
 void sinks_open(struct master *m)
@@ -169,6 +245,7 @@ void sinks_tick_expired(struct loop *loop, struct loop_timer *timer)
 void sinks_watch(struct master *m)
 {
 	bool broken = false;
+	absences_tell(m);
 	if (!log_outstanding(&m->log) || loop_timer_is_set(&m->log_tick))
 		return;
 	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)

@@ -269,6 +269,7 @@ struct master {
 	struct loop_timer drain_deadline;
 	struct loop_timer sinks_retry; /* between two attempts to connect sinks again */
 	bool sinks_missing;            /* the last attempt did not mend all */
+	bool sinks_told[LOG_SINKS];    /* that its daemon cannot be reached */
 	struct loop_timer log_tick;
 	struct loop_timer watchdog;
 	struct notify notify;
@@ -493,6 +494,8 @@ void sinks_reconnect(struct master *); /* a sink's daemon is gone, a child says 
 void sinks_watch(struct master *);     /* after each turn: the master's own log may know better */
 void sinks_retry_expired(struct loop *, struct loop_timer *);
 void sinks_tick_expired(struct loop *, struct loop_timer *);
+const char *sink_name(enum log_sink_kind);
+const char *master_sink_path(const struct master *, enum log_sink_kind); /* NULL: console */
 
 static inline unsigned port_number(const struct port *p)
 {

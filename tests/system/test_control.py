@@ -337,6 +337,8 @@ def test_status_is_complete(controlled, ports):
     assert (status["bulkhead"], status["ok"], status["pid"]) == (1, True, s.pid)
     assert status["configuration"] == str(s.config)
     assert status["log_level"] == "info"
+    assert status["log"] == [{"to": "console", "path": None, "reached": True, "error": None,
+                              "dropped": 0}]
     assert (status["stopping"], status["reloading"], status["upgrading"]) == (False,) * 3
     assert status["upgrade_failed"] is None
     assert status["ports_serving"] == 2 and status["ports_parked"] == 0

@@ -1,6 +1,8 @@
 """Logging: to a real journald, a real rsyslogd and the console; what cannot be taken is dropped and
 counted, what clients send forges nothing."""
+import contextlib
 import fcntl
+import json
 import os
 import re
 import signal
@@ -13,7 +15,7 @@ import pytest
 
 import daemons
 from harness import (BINARY, HELLO, Connection, Server, descriptor_of, descriptors_of, get, need_root,
-                     wait_for)
+                     refused, wait_for)
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 ACCESS = (r'Received (?:[A-Z.]+|malformed) request from \(\'[0-9a-f.:]+\', \d+\) '
@@ -480,3 +482,90 @@ def test_a_daemon_that_is_none_keeps_no_port_from_being_served(server, ports, tm
         os.kill(s.workers()[ports[0], 1], signal.SIGKILL)
         s.wait_ready(ports[0], "worker", 2)
         assert get(ports[0]).body == HELLO
+
+
+# --- no daemon there ---------------------------------------------------------------------------
+
+GONE = "no log daemon can be reached at {}: {}; records for {} are lost"
+
+
+@contextlib.contextmanager
+def nobody(tmp_path, kind):
+    """Where a daemon should be, and what is said of it: nothing, a socket without its process, a
+    socket of another kind, a file."""
+    path = tmp_path / f"{kind}.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as left, \
+            socket.socket(socket.AF_UNIX) as stream:
+        if kind == "left":
+            left.bind(str(path))
+            left.close()
+        elif kind == "stream":
+            stream.bind(str(path))
+            stream.listen()
+        elif kind == "file":
+            path.write_text("")
+        yield path, {"missing": "No such file or directory", "left": "Connection refused",
+                     "stream": "Protocol wrong type for socket", "file": "Connection refused"}[kind]
+
+
+@pytest.mark.parametrize("kind", ["missing", "left", "stream", "file"])
+@pytest.mark.parametrize("sink", ["syslog", "journal"])
+def test_a_missing_daemon_is_told(server, ports, tmp_path, kind, sink):
+    with nobody(tmp_path, kind) as (path, why):
+        missing_daemon(server, ports, tmp_path, sink, path, why)
+
+
+def missing_daemon(server, ports, tmp_path, sink, path, why):
+    told = GONE.format(path, why, "the journal" if sink == "journal" else sink)
+    text = f'log to {sink} path "{path}"\ncontrol "{tmp_path}/control"\n' + one(ports[0])
+    s = server(text, wait=None)
+    wait_for(lambda: not refused(ports[0]), "a served port")
+    assert s.log() == f"bulkhead: warning: {told} until it can be\n"
+    entry, = json.loads(ctl(tmp_path, "status", "--json"))["log"]
+    assert entry["dropped"] >= 1
+    assert {**entry, "dropped": 1} == {"to": sink, "path": str(path), "reached": False,
+                                       "error": why, "dropped": 1}
+    assert f"log lost: {sink} cannot be reached ({why})" in ctl(tmp_path, "status")
+    r = subprocess.run([BINARY, "-t", "-f", s.config], capture_output=True, text=True, timeout=60)
+    assert r.returncode == 0
+    assert r.stderr.splitlines() == [f"{s.config}: warning: {told}", "configuration ok: 1 port"]
+
+
+def ctl(folder, *words):
+    return subprocess.run([BINARY.with_name("bulkheadctl"), "-s", folder / "control", *words],
+                          check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_the_background_tells_of_a_missing_syslog(ports, tmp_path, certificates):
+    """Nothing is configured, so it is /dev/log; in a namespace that has none."""
+    namespace = daemons.Namespace()
+    config, pid_file = tmp_path / "bulkhead.conf", tmp_path / "pid"
+    config.write_text(certificates.tls() + one(ports[0]))
+    told = GONE.format("/dev/log", "No such file or directory", "syslog")
+    try:
+        r = subprocess.run([*namespace.enter, BINARY, "-t", "-D", "-f", config], check=True,
+                           timeout=60, capture_output=True, text=True)
+        assert f"{config}: warning: {told}\n" in r.stderr
+        r = subprocess.run([*namespace.enter, BINARY, "-t", "-f", config], check=True, timeout=60,
+                           capture_output=True, text=True)
+        assert "log daemon" not in r.stderr  # in the foreground the console is it
+        r = subprocess.run([*namespace.enter, BINARY, "-D", "-P", pid_file, "-f", config],
+                           check=True, timeout=60, capture_output=True, text=True)
+        assert r.stderr == f"bulkhead: warning: {told} until it can be\n"
+        os.kill(int(pid_file.read_text()), signal.SIGTERM)
+        wait_for(lambda: not pid_file.exists(), "the end of the daemon")
+    finally:
+        namespace.close()
+
+
+def test_other_sinks_are_told_when_a_daemon_goes_and_comes(server, ports, syslog):
+    s = server(one(ports[0], syslog.sink() + "log to console\n"))
+    assert "log daemon" not in s.log()
+    for n in (1, 2):
+        syslog.kill()
+        assert burst(ports[0], 50) < 60
+        s.wait_log(re.escape(GONE.format(syslog.socket, "Connection refused", "syslog")), count=n)
+        syslog.start()
+        until_logged(ports[0], lambda path: path + " " in syslog.text())
+        s.wait_log(f"the log daemon at {syslog.socket} takes records", count=n)
+    assert s.stop() == 0

@@ -166,7 +166,9 @@ static void proc_is_read(void **state)
 
 static const char status_text[] =
     "{\"version\":\"1\\u001b\",\"pid\":7,\"uptime_ms\":1000,\"log_level\":\"info\","
-    "\"configuration\":null,\"ports_serving\":2,\"ports_parked\":1,\"ports\":["
+    "\"configuration\":null,\"ports_serving\":2,\"ports_parked\":1,"
+    "\"log\":[{\"to\":\"console\",\"reached\":true},{\"to\":\"syslog\",\"reached\":false,"
+    "\"error\":\"No such\\nfile\"},7],\"ports\":["
     "{\"port\":65535,\"state\":\"starting\",\"restarts\":4294967295,\"connections\":1000000,"
     "\"workers_wanted\":64,\"requests_per_second\":123456.7,\"latency\":{\"p50_us\":99999,"
     "\"p99_us\":10000000},\"certificate\":{\"days_left\":3650,\"ends_soon\":false},"
@@ -211,7 +213,8 @@ static void a_status_fits_80_columns(void **state)
 	assert_non_null(strstr(line, " ended!"));
 	text_init(&t, line, sizeof(line));
 	rows_summary(&t, status);
-	assert_string_equal(line, "2 of 3 ports serving, 1 parked");
+	assert_string_equal(line, "2 of 3 ports serving, 1 parked; log lost: syslog cannot be "
+				  "reached (No such\\012file)");
 	text_init(&t, line, sizeof(line));
 	rows_headline(&t, status);
 	assert_string_equal(

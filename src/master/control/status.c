@@ -4,6 +4,7 @@
  * bulkheadctl(8) lists the fields.
  */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -220,6 +221,24 @@ static void states_add(struct json *j, const struct master *m)
 	}
 }
 
+static void sinks_add(struct json *j, const struct master *m)
+{
+	json_open(j, "log", '[');
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
+		const struct log_sink *s = &m->log.sinks[kind];
+		if (s->fd < 0)
+			continue;
+		json_open(j, NULL, '{');
+		json_text(j, "to", sink_name((enum log_sink_kind)kind));
+		json_text(j, "path", master_sink_path(m, (enum log_sink_kind)kind));
+		json_bool(j, "reached", !s->broken);
+		json_text(j, "error", s->broken ? strerror(s->error) : NULL);
+		json_uint(j, "dropped", s->dropped_total);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
 void status_add(struct json *j, const struct control *control, const struct port *only)
 {
 	const struct master *m = control->master;
@@ -232,6 +251,7 @@ void status_add(struct json *j, const struct control *control, const struct port
 	json_text(j, "configuration", m->options->conf_path);
 	json_text(j, "log_level", control_level_name(m->log.level));
 	json_uint(j, "log_dropped", log_dropped(&m->log));
+	sinks_add(j, m);
 	json_bool(j, "stopping", m->draining);
 	json_bool(j, "reloading", m->reload_wanted || m->roll.configuration != NULL);
 	json_bool(j, "upgrading", m->upgrade.wanted || m->upgrade.rolling || upgrade_under_way(m));
