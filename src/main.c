@@ -346,8 +346,12 @@ static int selftest(const struct arguments *a)
 
 int main(int argc, char **argv)
 {
+	static char *no_variables[] = {NULL};
 	struct arguments a;
 	setproctitle_init(argc, argv, environ);
+	/* Of an empty environment it leaves none at all (clearenv(3)). */
+	if (environ == NULL)
+		environ = no_variables;
 	/* GnuTLS would write session secrets there; nobody who serves others wants that. */
 	(void)unsetenv("SSLKEYLOGFILE");
 	arguments_parse(&a, argc, argv);
