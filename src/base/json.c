@@ -6,13 +6,13 @@
 
 #include "base/text.h"
 
-static void add(struct json *j, const void *data, size_t len)
+static void add(struct jsonout *j, const void *data, size_t len)
 {
 	if (buf_append(j->out, data, len) < 0)
 		j->failed = true;
 }
 
-void json_add(struct json *j, const char *text)
+void jsonout_add(struct jsonout *j, const char *text)
 {
 	add(j, text, strlen(text));
 }
@@ -40,7 +40,7 @@ static size_t utf8_len(const unsigned char *s, size_t len)
 	return (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ? 0 : 4;
 }
 
-static void add_escape(struct json *j, unsigned char c)
+static void add_escape(struct jsonout *j, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
 	char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
@@ -52,11 +52,11 @@ static void add_escape(struct json *j, unsigned char c)
 	}
 }
 
-void json_add_string(struct json *j, const char *text, size_t len)
+void jsonout_add_string(struct jsonout *j, const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	size_t plain = 0, i = 0; /* s[plain..i] goes as it is */
-	json_add(j, "\"");
+	jsonout_add(j, "\"");
 	while (i < len) {
 		size_t n = utf8_len(s + i, len - i);
 		if (n > 1 ||
@@ -69,18 +69,18 @@ void json_add_string(struct json *j, const char *text, size_t len)
 		plain = ++i;
 	}
 	add(j, s + plain, i - plain);
-	json_add(j, "\"");
+	jsonout_add(j, "\"");
 }
 
-void json_add_text(struct json *j, const char *s)
+void jsonout_add_text(struct jsonout *j, const char *s)
 {
 	if (s == NULL)
-		json_add(j, "null");
+		jsonout_add(j, "null");
 	else
-		json_add_string(j, s, strlen(s));
+		jsonout_add_string(j, s, strlen(s));
 }
 
-void json_add_uint(struct json *j, uint64_t value)
+void jsonout_add_uint(struct jsonout *j, uint64_t value)
 {
 	char digits[24];
 	struct text t;
@@ -91,65 +91,65 @@ void json_add_uint(struct json *j, uint64_t value)
 
 /* --- structures ------------------------------------------------------------------------------ */
 
-static void begin(struct json *j, const char *name)
+static void begin(struct jsonout *j, const char *name)
 {
 	if (j->more)
-		json_add(j, ",");
+		jsonout_add(j, ",");
 	j->more = true;
 	if (name != NULL) {
-		json_add_text(j, name);
-		json_add(j, ":");
+		jsonout_add_text(j, name);
+		jsonout_add(j, ":");
 	}
 }
 
-void json_open(struct json *j, const char *name, char bracket)
+void jsonout_open(struct jsonout *j, const char *name, char bracket)
 {
 	begin(j, name);
 	add(j, &bracket, 1);
 	j->more = false;
 }
 
-void json_close(struct json *j, char bracket)
+void jsonout_close(struct jsonout *j, char bracket)
 {
 	add(j, &bracket, 1);
 	j->more = true;
 }
 
-void json_text(struct json *j, const char *name, const char *value)
+void jsonout_text(struct jsonout *j, const char *name, const char *value)
 {
 	begin(j, name);
-	json_add_text(j, value);
+	jsonout_add_text(j, value);
 }
 
-void json_uint(struct json *j, const char *name, uint64_t value)
+void jsonout_uint(struct jsonout *j, const char *name, uint64_t value)
 {
 	begin(j, name);
-	json_add_uint(j, value);
+	jsonout_add_uint(j, value);
 }
 
-void json_int(struct json *j, const char *name, int64_t value)
+void jsonout_int(struct jsonout *j, const char *name, int64_t value)
 {
 	begin(j, name);
 	if (value < 0)
-		json_add(j, "-");
-	json_add_uint(j, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+		jsonout_add(j, "-");
+	jsonout_add_uint(j, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-void json_bool(struct json *j, const char *name, bool value)
+void jsonout_bool(struct jsonout *j, const char *name, bool value)
 {
 	begin(j, name);
-	json_add(j, value ? "true" : "false");
+	jsonout_add(j, value ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *name)
+void jsonout_null(struct jsonout *j, const char *name)
 {
 	begin(j, name);
-	json_add(j, "null");
+	jsonout_add(j, "null");
 }
 
-void json_tenths(struct json *j, const char *name, uint64_t tenths)
+void jsonout_tenths(struct jsonout *j, const char *name, uint64_t tenths)
 {
-	json_uint(j, name, tenths / 10);
-	json_add(j, ".");
-	json_add_uint(j, tenths % 10);
+	jsonout_uint(j, name, tenths / 10);
+	jsonout_add(j, ".");
+	jsonout_add_uint(j, tenths % 10);
 }

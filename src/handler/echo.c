@@ -22,76 +22,76 @@ static const char body_fields[] =
 static const char json_fields[] =
     "Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n";
 
-static void json_add_slice(struct json *j, const struct http_request *r, struct http_slice s)
+static void json_add_slice(struct jsonout *j, const struct http_request *r, struct http_slice s)
 {
-	json_add_string(j, http_slice_at(r, s), s.len);
+	jsonout_add_string(j, http_slice_at(r, s), s.len);
 }
 
-static void json_add_path(struct json *j, const struct http_request *r)
+static void json_add_path(struct jsonout *j, const struct http_request *r)
 {
 	char path[HTTP_ROUTE_MAX];
 	long n = http_path_normalize(http_slice_at(r, r->path), r->path.len, path, sizeof(path));
 	if (n < 0)
-		json_add(j, "null");
+		jsonout_add(j, "null");
 	else
-		json_add_string(j, path, (size_t)n);
+		jsonout_add_string(j, path, (size_t)n);
 }
 
-static void json_add_request(struct json *j, const struct http_request *r)
+static void json_add_request(struct jsonout *j, const struct http_request *r)
 {
-	json_add(j, "{\"method\":");
+	jsonout_add(j, "{\"method\":");
 	json_add_slice(j, r, r->method_text);
-	json_add(j, ",\"target\":");
+	jsonout_add(j, ",\"target\":");
 	json_add_slice(j, r, r->target);
-	json_add(j, ",\"path\":");
+	jsonout_add(j, ",\"path\":");
 	json_add_path(j, r);
-	json_add(j, ",\"query\":");
+	jsonout_add(j, ",\"query\":");
 	if (r->query_present)
 		json_add_slice(j, r, r->query);
 	else
-		json_add(j, "null");
-	json_add(j, ",\"version\":\"HTTP/1.");
-	json_add_uint(j, r->version_minor);
-	json_add(j, "\",\"headers\":[");
+		jsonout_add(j, "null");
+	jsonout_add(j, ",\"version\":\"HTTP/1.");
+	jsonout_add_uint(j, r->version_minor);
+	jsonout_add(j, "\",\"headers\":[");
 	for (unsigned i = 0; i < r->fields_count; i++) {
-		json_add(j, i > 0 ? ",[" : "[");
+		jsonout_add(j, i > 0 ? ",[" : "[");
 		json_add_slice(j, r, r->fields[i].name);
-		json_add(j, ",");
+		jsonout_add(j, ",");
 		json_add_slice(j, r, r->fields[i].value);
-		json_add(j, "]");
+		jsonout_add(j, "]");
 	}
-	json_add(j, "]");
+	jsonout_add(j, "]");
 }
 
-static void json_add_connection(struct json *j, const struct exchange *ex)
+static void json_add_connection(struct jsonout *j, const struct exchange *ex)
 {
 	struct http_tls_facts facts = {0};
 	ex->loop->tls_facts(ex->connection, &facts);
 
-	json_add(j, ",\"client\":{\"address\":");
-	json_add_text(j, ex->client->address);
-	json_add(j, ",\"port\":");
-	json_add_uint(j, ex->client->port);
-	json_add(j, "},\"tls\":{\"version\":");
-	json_add_text(j, facts.version);
-	json_add(j, ",\"cipher\":");
-	json_add_text(j, facts.cipher);
-	json_add(j, ",\"group\":");
-	json_add_text(j, facts.group);
-	json_add(j, ",\"server_name\":");
-	json_add_text(j, facts.server_name);
-	json_add(j, ",\"resumed\":");
-	json_add(j, facts.resumed ? "true" : "false");
-	json_add(j, "},\"request_id\":");
-	json_add_text(j, ex->id);
-	json_add(j, "}\n");
+	jsonout_add(j, ",\"client\":{\"address\":");
+	jsonout_add_text(j, ex->client->address);
+	jsonout_add(j, ",\"port\":");
+	jsonout_add_uint(j, ex->client->port);
+	jsonout_add(j, "},\"tls\":{\"version\":");
+	jsonout_add_text(j, facts.version);
+	jsonout_add(j, ",\"cipher\":");
+	jsonout_add_text(j, facts.cipher);
+	jsonout_add(j, ",\"group\":");
+	jsonout_add_text(j, facts.group);
+	jsonout_add(j, ",\"server_name\":");
+	jsonout_add_text(j, facts.server_name);
+	jsonout_add(j, ",\"resumed\":");
+	jsonout_add(j, facts.resumed ? "true" : "false");
+	jsonout_add(j, "},\"request_id\":");
+	jsonout_add_text(j, ex->id);
+	jsonout_add(j, "}\n");
 }
 
 static void echo_begin(struct exchange *ex)
 {
 	struct echo_state *s = (void *)ex->state;
 	const struct http_request *r = &ex->request;
-	struct json j = {.out = &s->buf};
+	struct jsonout j = {.out = &s->buf};
 
 	if (r->framing != HTTP_BODY_NONE)
 		return; /* answered when the body is here: so that a client that asks is invited */

@@ -40,27 +40,27 @@ static const struct respond spared = {
 
 /* --- the list --------------------------------------------------------------------------------- */
 
-static void json_add_parameter(struct json *j, const struct fault_parameter *p)
+static void json_add_parameter(struct jsonout *j, const struct fault_parameter *p)
 {
 	char allowed[256];
 	struct text t;
 	text_init(&t, allowed, sizeof(allowed));
 	fault_allowed_describe(p, &t);
-	json_add(j, "{\"name\":");
-	json_add_text(j, p->name);
-	json_add(j, ",\"default\":");
-	json_add_text(j, p->preset);
-	json_add(j, ",\"allowed\":");
-	json_add_text(j, allowed);
+	jsonout_add(j, "{\"name\":");
+	jsonout_add_text(j, p->name);
+	jsonout_add(j, ",\"default\":");
+	jsonout_add_text(j, p->preset);
+	jsonout_add(j, ",\"allowed\":");
+	jsonout_add_text(j, allowed);
 	if (p->choices != NULL) {
-		json_add(j, ",\"choices\":[");
+		jsonout_add(j, ",\"choices\":[");
 		for (size_t i = 0; p->choices[i] != NULL; i++) {
-			json_add(j, i > 0 ? "," : "");
-			json_add_text(j, p->choices[i]);
+			jsonout_add(j, i > 0 ? "," : "");
+			jsonout_add_text(j, p->choices[i]);
 		}
-		json_add(j, "]");
+		jsonout_add(j, "]");
 	}
-	json_add(j, "}");
+	jsonout_add(j, "}");
 }
 
 static void example_describe(struct text *t, const struct fault_control *c,
@@ -70,9 +70,9 @@ static void example_describe(struct text *t, const struct fault_control *c,
 	text_addf(t, "/%s?%s", info->name, info->example);
 }
 
-static void json_add_list(struct json *j, const struct fault_control *c)
+static void json_add_list(struct jsonout *j, const struct fault_control *c)
 {
-	json_add(j, "{\"faults\":[");
+	jsonout_add(j, "{\"faults\":[");
 	for (unsigned k = 0; k < FAULT_KINDS; k++) {
 		const struct fault_info *info = fault_info((enum fault_kind)k);
 		const struct fault_parameter *p;
@@ -80,23 +80,23 @@ static void json_add_list(struct json *j, const struct fault_control *c)
 		struct text t;
 		text_init(&t, example, sizeof(example));
 		example_describe(&t, c, info);
-		json_add(j, k > 0 ? ",{\"kind\":" : "{\"kind\":");
-		json_add_text(j, info->name);
-		json_add(j, ",\"effect\":");
-		json_add_text(j, info->effect);
-		json_add(j, ",\"parameters\":[");
+		jsonout_add(j, k > 0 ? ",{\"kind\":" : "{\"kind\":");
+		jsonout_add_text(j, info->name);
+		jsonout_add(j, ",\"effect\":");
+		jsonout_add_text(j, info->effect);
+		jsonout_add(j, ",\"parameters\":[");
 		for (size_t i = 0; (p = fault_parameter((enum fault_kind)k, i)) != NULL; i++) {
-			json_add(j, i > 0 ? "," : "");
+			jsonout_add(j, i > 0 ? "," : "");
 			json_add_parameter(j, p);
 		}
-		json_add(j, "],\"example\":");
-		json_add_string(j, example, t.len);
-		json_add(j, "}");
+		jsonout_add(j, "],\"example\":");
+		jsonout_add_string(j, example, t.len);
+		jsonout_add(j, "}");
 	}
-	json_add(j, "]}\n");
+	jsonout_add(j, "]}\n");
 }
 
-static void text_add_list(struct json *j, const struct fault_control *c)
+static void text_add_list(struct jsonout *j, const struct fault_control *c)
 {
 	for (unsigned k = 0; k < FAULT_KINDS; k++) {
 		const struct fault_info *info = fault_info((enum fault_kind)k);
@@ -113,7 +113,7 @@ static void text_add_list(struct json *j, const struct fault_control *c)
 		text_add_str(&t, "    e.g. GET ");
 		example_describe(&t, c, info);
 		text_add_char(&t, '\n');
-		json_add(j, entry);
+		jsonout_add(j, entry);
 	}
 }
 
@@ -146,7 +146,7 @@ static void answer(struct exchange *ex, unsigned status, bool is_json, bool fail
 static void list(struct exchange *ex)
 {
 	struct control_state *s = (void *)ex->state;
-	struct json j = {.out = &s->answer};
+	struct jsonout j = {.out = &s->answer};
 	bool is_json = wants_json(&ex->request);
 	if (is_json)
 		json_add_list(&j, ex->config);
@@ -158,9 +158,9 @@ static void list(struct exchange *ex)
 static void refuse(struct exchange *ex, unsigned status, const char *why)
 {
 	struct control_state *s = (void *)ex->state;
-	struct json j = {.out = &s->answer};
-	json_add(&j, why);
-	json_add(&j, "\n");
+	struct jsonout j = {.out = &s->answer};
+	jsonout_add(&j, why);
+	jsonout_add(&j, "\n");
 	answer(ex, status, false, j.failed);
 }
 

@@ -2,6 +2,7 @@
 import collections
 import contextlib
 import ctypes
+import json
 import os
 import pathlib
 import platform
@@ -391,6 +392,22 @@ def lacks(s, port, role="worker"):
     """The layers, but for what a sanitizer's build never has."""
     return set(missing_of(s, port, role)) - ({"an empty root", "Landlock"} if sanitized() else
                                              set())
+
+
+def test_what_a_plain_user_may_not_see_is_null(server, ports, public, owned):
+    """Processes of a server are nobody's to look into, not even its own user's."""
+    need_plain()
+    ctl = public / "bulkheadctl"
+    ctl.write_bytes((BINARY.parent / "bulkheadctl").read_bytes())
+    ctl.chmod(0o755)
+    server(owned(65534) + f'control "{public}/ctl"\n' + hello(ports[0]), within=public,
+           wrapper=PLAIN)
+    r = subprocess.run([*PLAIN, ctl, "-s", public / "ctl", "status", "--json"], timeout=TIMEOUT,
+                       capture_output=True, text=True)
+    assert r.returncode == 0, r
+    port = json.loads(r.stdout)["ports"][0]
+    for process in (*port["workers"], *port["keyholders"]):
+        assert process["pss_bytes"] is None, port
 
 
 def test_a_plain_user_serves_with_what_it_can_have(server, ports, public, owned):

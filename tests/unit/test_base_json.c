@@ -14,27 +14,27 @@
 static void commas_stand_between_members_only(void **state)
 {
 	struct buf out = BUF_INIT(1000);
-	struct json j = {.out = &out};
+	struct jsonout j = {.out = &out};
 	(void)state;
-	json_open(&j, NULL, '{');
-	json_open(&j, "empty", '[');
-	json_close(&j, ']');
-	json_open(&j, "list", '[');
-	json_uint(&j, NULL, 1);
-	json_open(&j, NULL, '{');
-	json_close(&j, '}');
-	json_text(&j, NULL, NULL);
-	json_close(&j, ']');
-	json_text(&j, "text", "a\"b\n");
-	json_int(&j, "least", INT64_MIN);
-	json_int(&j, "most", INT64_MAX);
-	json_bool(&j, "yes", true);
-	json_bool(&j, "no", false);
-	json_null(&j, "nothing");
-	json_tenths(&j, "tenths", 1234);
-	json_tenths(&j, "zero", 0);
-	json_close(&j, '}');
-	json_add(&j, "\n");
+	jsonout_open(&j, NULL, '{');
+	jsonout_open(&j, "empty", '[');
+	jsonout_close(&j, ']');
+	jsonout_open(&j, "list", '[');
+	jsonout_uint(&j, NULL, 1);
+	jsonout_open(&j, NULL, '{');
+	jsonout_close(&j, '}');
+	jsonout_text(&j, NULL, NULL);
+	jsonout_close(&j, ']');
+	jsonout_text(&j, "text", "a\"b\n");
+	jsonout_int(&j, "least", INT64_MIN);
+	jsonout_int(&j, "most", INT64_MAX);
+	jsonout_bool(&j, "yes", true);
+	jsonout_bool(&j, "no", false);
+	jsonout_null(&j, "nothing");
+	jsonout_tenths(&j, "tenths", 1234);
+	jsonout_tenths(&j, "zero", 0);
+	jsonout_close(&j, '}');
+	jsonout_add(&j, "\n");
 	assert_false(j.failed);
 	const char *wanted = "{\"empty\":[],\"list\":[1,{},null],\"text\":\"a\\\"b\\u000a\","
 			     "\"least\":-9223372036854775808,\"most\":9223372036854775807,"
@@ -49,10 +49,10 @@ static void commas_stand_between_members_only(void **state)
 static void what_does_not_fit_is_told(void **state)
 {
 	struct buf out = BUF_INIT(8);
-	struct json j = {.out = &out};
+	struct jsonout j = {.out = &out};
 	(void)state;
-	json_open(&j, NULL, '{');
-	json_text(&j, "name", "value");
+	jsonout_open(&j, NULL, '{');
+	jsonout_text(&j, "name", "value");
 	assert_true(j.failed);
 	assert_true(buf_len(&out) <= 8);
 	buf_release(&out);

@@ -77,13 +77,13 @@ static void any_bytes_make_valid_json(void **state)
 	for (unsigned a = 0; a < 256; a++) {
 		for (unsigned b = 0; b < 256; b++) {
 			struct buf out = BUF_INIT(4096);
-			struct json j = {.out = &out};
+			struct jsonout j = {.out = &out};
 			const char s[] = {(char)a, (char)b, (char)0x9f, (char)0xbf, (char)a, 'z'};
 			for (size_t n = 0; n <= sizeof(s); n++) {
-				json_add(&j, n == 0 ? "[" : ",");
-				json_add_string(&j, s, n);
+				jsonout_add(&j, n == 0 ? "[" : ",");
+				jsonout_add_string(&j, s, n);
 			}
-			json_add(&j, "]\n");
+			jsonout_add(&j, "]\n");
 			assert_false(j.failed);
 			assert_true(json_check(buf_head(&out), buf_len(&out)));
 			buf_release(&out);
@@ -97,16 +97,16 @@ static void json_escapes(void **state)
 	static const char want[] = "\"a\\\"\\\\\\u000a\\u007f\\u0000\xc3\xa4\\u00c3\\u00ed\\u00a0"
 				   "\\u0080\xf0\x9f\x98\x80\\u00ff\"";
 	struct buf out = BUF_INIT(4096);
-	struct json j = {.out = &out};
+	struct jsonout j = {.out = &out};
 	(void)state;
-	json_add_string(&j, text, sizeof(text) - 1);
+	jsonout_add_string(&j, text, sizeof(text) - 1);
 	assert_int_equal(buf_len(&out), sizeof(want) - 1);
 	assert_memory_equal(buf_head(&out), want, sizeof(want) - 1);
 	buf_release(&out);
 
 	struct buf little = BUF_INIT(3);
-	j = (struct json){.out = &little};
-	json_add_text(&j, NULL);
+	j = (struct jsonout){.out = &little};
+	jsonout_add_text(&j, NULL);
 	assert_true(j.failed);
 	buf_release(&little);
 }

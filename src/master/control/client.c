@@ -94,25 +94,25 @@ static void room_make(const struct client *c)
 		client_end(laziest);
 }
 
-void client_answer(struct client *c, struct json *j, const char *error)
+void client_answer(struct client *c, struct jsonout *j, const char *error)
 {
 	buf_release(&c->out);
 	room_make(c);
 	c->out = (struct buf)BUF_INIT(CONTROL_ANSWER_MAX);
-	*j = (struct json){.out = &c->out};
-	json_open(j, NULL, '{');
-	json_uint(j, "bulkhead", 1);
-	json_bool(j, "ok", error == NULL);
+	*j = (struct jsonout){.out = &c->out};
+	jsonout_open(j, NULL, '{');
+	jsonout_uint(j, "bulkhead", 1);
+	jsonout_bool(j, "ok", error == NULL);
 	if (error != NULL)
-		json_text(j, "error", error);
+		jsonout_text(j, "error", error);
 }
 
-void client_answered(struct client *c, struct json *j)
+void client_answered(struct client *c, struct jsonout *j)
 {
 	static const char too_much[] = "{\"bulkhead\":1,\"ok\":false,\"error\":\"the answer would "
 				       "be too long; ask for one port\"}\n";
-	json_close(j, '}');
-	json_add(j, "\n");
+	jsonout_close(j, '}');
+	jsonout_add(j, "\n");
 	if (j->failed) {
 		buf_release(&c->out);
 		c->out = (struct buf)BUF_INIT(sizeof(too_much));
@@ -128,7 +128,7 @@ void client_answered(struct client *c, struct json *j)
 
 void client_tell(struct client *c, const char *error)
 {
-	struct json j;
+	struct jsonout j;
 	client_answer(c, &j, error);
 	client_answered(c, &j);
 }

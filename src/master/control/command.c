@@ -8,23 +8,23 @@
 #include "master/control/control.h"
 
 /* Each row of the plan, for a reload: also one that came to nothing. */
-static void plan_add(struct json *j, const struct plan *plan)
+static void plan_add(struct jsonout *j, const struct plan *plan)
 {
-	json_open(j, "plan", '[');
+	jsonout_open(j, "plan", '[');
 	for (size_t i = 0; plan != NULL && i < plan->count; i++) {
-		json_open(j, NULL, '{');
-		json_uint(j, "port", plan->rows[i].port);
-		json_text(j, "action", plan_action_name(plan->rows[i].action));
-		json_text(j, "why", plan->rows[i].why);
-		json_close(j, '}');
+		jsonout_open(j, NULL, '{');
+		jsonout_uint(j, "port", plan->rows[i].port);
+		jsonout_text(j, "action", plan_action_name(plan->rows[i].action));
+		jsonout_text(j, "why", plan->rows[i].why);
+		jsonout_close(j, '}');
 	}
-	json_close(j, ']');
+	jsonout_close(j, ']');
 }
 
 static void told(struct asker *asker, const char *error)
 {
 	struct client *c = (struct client *)((char *)asker - offsetof(struct client, asker));
-	struct json j;
+	struct jsonout j;
 	client_answer(c, &j, error);
 	if (c->verb == CONTROL_RELOAD)
 		plan_add(&j, master_plan(c->control->master));
@@ -78,7 +78,7 @@ static void say(const struct client *c, const struct control_request *request)
 
 static void status_tell(struct client *c, const struct port *p)
 {
-	struct json j;
+	struct jsonout j;
 	client_answer(c, &j, NULL);
 	status_add(&j, c->control, p);
 	client_answered(c, &j);
@@ -86,7 +86,7 @@ static void status_tell(struct client *c, const struct port *p)
 
 static void crashes_tell(struct client *c, const struct port *p)
 {
-	struct json j;
+	struct jsonout j;
 	client_answer(c, &j, NULL);
 	crashes_add(&j, c->control->master, p);
 	client_answered(c, &j);
@@ -94,10 +94,10 @@ static void crashes_tell(struct client *c, const struct port *p)
 
 static void level_set(struct client *c, int level)
 {
-	struct json j;
+	struct jsonout j;
 	master_log_level(c->control->master, level);
 	client_answer(c, &j, NULL);
-	json_text(&j, "log_level", control_level_name(level));
+	jsonout_text(&j, "log_level", control_level_name(level));
 	client_answered(c, &j);
 }
 

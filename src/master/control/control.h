@@ -71,8 +71,8 @@ int client_begin(struct control *, int fd, uid_t); /* takes fd: 0 or -errno, and
 void client_end(struct client *);
 /* An answer is built between these two; fields of the whole object go in between. Then it is on its
  * way, and the client may be gone. error NULL: ok. */
-void client_answer(struct client *, struct json *, const char *error);
-void client_answered(struct client *, struct json *);
+void client_answer(struct client *, struct jsonout *, const char *error);
+void client_answered(struct client *, struct jsonout *);
 /* An answer without fields. */
 void client_tell(struct client *, const char *error);
 
@@ -82,9 +82,9 @@ void command_run(struct client *, const struct control_request *);
 void command_abandon(struct client *);
 
 /* status.c, crashes.c: the fields of an answer. port NULL: all of them. */
-void status_add(struct json *, const struct control *, const struct port *);
-void crashes_add(struct json *, const struct master *, const struct port *);
+void status_add(struct jsonout *, const struct control *, const struct port *);
+void crashes_add(struct jsonout *, const struct master *, const struct port *);
 /* RFC 3339, in UTC; null for 0. */
-void json_time(struct json *, const char *name, int64_t when);
+void jsonout_time(struct jsonout *, const char *name, int64_t when);
 
 #endif

@@ -7,43 +7,43 @@
 
 #include "master/control/control.h"
 
-static void text_or_null(struct json *j, const char *name, const char *value)
+static void text_or_null(struct jsonout *j, const char *name, const char *value)
 {
-	json_text(j, name, value[0] != '\0' ? value : NULL);
+	jsonout_text(j, name, value[0] != '\0' ? value : NULL);
 }
 
-static void report_add(struct json *j, unsigned port, const struct report *r)
+static void report_add(struct jsonout *j, unsigned port, const struct report *r)
 {
 	char name[16];
 	const char *abbreviation = r->signal > 0 ? sigabbrev_np(r->signal) : NULL;
 	(void)snprintf(name, sizeof(name), "SIG%s", abbreviation != NULL ? abbreviation : "");
-	json_open(j, NULL, '{');
-	json_uint(j, "port", port);
-	json_time(j, "when", r->when);
-	json_text(j, "role", r->role == IPC_WORKER ? "worker" : "keyholder");
-	json_uint(j, "number", r->number);
-	json_text(j, "cause", cause_name(r->cause));
-	json_text(j, "text", r->text);
-	json_text(j, "signal", abbreviation != NULL ? name : NULL);
+	jsonout_open(j, NULL, '{');
+	jsonout_uint(j, "port", port);
+	jsonout_time(j, "when", r->when);
+	jsonout_text(j, "role", r->role == IPC_WORKER ? "worker" : "keyholder");
+	jsonout_uint(j, "number", r->number);
+	jsonout_text(j, "cause", cause_name(r->cause));
+	jsonout_text(j, "text", r->text);
+	jsonout_text(j, "signal", abbreviation != NULL ? name : NULL);
 	if (r->signal > 0)
-		json_null(j, "exit_status");
+		jsonout_null(j, "exit_status");
 	else
-		json_int(j, "exit_status", r->exit_status);
-	json_uint(j, "uptime_ms", r->uptime_ms);
-	json_uint(j, "restarts", r->restarts);
+		jsonout_int(j, "exit_status", r->exit_status);
+	jsonout_uint(j, "uptime_ms", r->uptime_ms);
+	jsonout_uint(j, "restarts", r->restarts);
 	text_or_null(j, "request", r->request);
 	text_or_null(j, "request_id", r->request_id);
 	text_or_null(j, "client", r->client);
 	if (r->client[0] != '\0')
-		json_uint(j, "client_port", r->client_port);
+		jsonout_uint(j, "client_port", r->client_port);
 	else
-		json_null(j, "client_port");
+		jsonout_null(j, "client_port");
 	text_or_null(j, "backtrace", r->backtrace);
-	json_close(j, '}');
+	jsonout_close(j, '}');
 }
 
 /* The oldest of a port first. */
-static void port_add(struct json *j, const struct port *p)
+static void port_add(struct jsonout *j, const struct port *p)
 {
 	const unsigned kept = p->reports_next < PORT_REPORTS ? p->reports_next : PORT_REPORTS;
 	for (unsigned i = 0; i < kept; i++)
@@ -51,11 +51,11 @@ static void port_add(struct json *j, const struct port *p)
 			   p->reports[(p->reports_next - kept + i) % PORT_REPORTS]);
 }
 
-void crashes_add(struct json *j, const struct master *m, const struct port *only)
+void crashes_add(struct jsonout *j, const struct master *m, const struct port *only)
 {
-	json_open(j, "crashes", '[');
+	jsonout_open(j, "crashes", '[');
 	for (size_t i = 0; i < m->ports_count; i++)
 		if (m->ports[i]->stage == STAGE_CURRENT && (only == NULL || only == m->ports[i]))
 			port_add(j, m->ports[i]);
-	json_close(j, ']');
+	jsonout_close(j, ']');
 }
