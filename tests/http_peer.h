@@ -7,6 +7,7 @@
 #ifndef TESTS_HTTP_PEER_H
 #define TESTS_HTTP_PEER_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +30,14 @@ struct peer {
 
 	unsigned begun, done, woken;
 	unsigned status; /* of the last exchange that ended */
+	enum http_refusal refusal;
+	char line[256];    /* and of its request, as sent: the line that the record has */
+	char excerpt[256]; /* and what was at fault */
+	bool excerpt_cut;
 	char method[16]; /* and its method as sent */
 	uint64_t body_received, body_sent;
 	bool heads[64]; /* was the answer to the first, second … request one to HEAD? */
-	struct http_location location; /* what "/test" serves */
+	struct http_location location; /* what "/test" and all below it serves */
 };
 
 static const struct respond peer_hello = {
@@ -53,7 +58,7 @@ static inline struct http_location peer_route(void *arg, const char *path, size_
 		return (struct http_location){&handler_echo, NULL};
 	if (len == 8 && memcmp(path, "/nothing", 8) == 0)
 		return (struct http_location){&handler_respond, &peer_nothing};
-	if (len == 5 && memcmp(path, "/test", 5) == 0)
+	if (len >= 5 && memcmp(path, "/test", 5) == 0 && (len == 5 || path[5] == '/'))
 		return p->location;
 	return (struct http_location){NULL, NULL};
 }
@@ -80,6 +85,19 @@ static inline void peer_done(void *connection, const struct exchange *ex)
 		p->heads[p->done] = r->method == HTTP_HEAD;
 	p->done++;
 	p->status = ex->status;
+	p->refusal = ex->refusal;
+	p->line[0] = '\0';
+	if (n > 0 && r->target.len < 128)
+		(void)snprintf(p->line, sizeof(p->line), "%.*s %.*s %.*s", (int)n,
+			       http_slice_at(r, r->method_text), (int)r->target.len,
+			       http_slice_at(r, r->target), (int)r->version.len,
+			       http_slice_at(r, r->version));
+	p->excerpt_cut = r->excerpt_cut;
+	size_t excerpt = r->excerpt.len;
+	if (excerpt > sizeof(p->excerpt) - 1)
+		excerpt = sizeof(p->excerpt) - 1;
+	memcpy(p->excerpt, http_slice_at(r, r->excerpt), excerpt);
+	p->excerpt[excerpt] = '\0';
 	p->body_received = ex->body_received;
 	p->body_sent = ex->body_sent;
 	if (n > sizeof(p->method) - 1)

@@ -67,6 +67,8 @@ struct fault_rules {
 /* Where faults are asked for. config: struct fault_control. */
 extern const struct handler handler_fault_control;
 
+#define FAULT_CONTROL_PATH_MAX 4096 /* bytes; the configuration allows no longer location */
+
 struct fault_control {
 	const char *path; /* of the location */
 	size_t path_len;

@@ -32,7 +32,6 @@ struct text;
 
 #define HANDLER_STATE_MAX   128 /* bytes a handler may keep in the exchange itself */
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
-#define HTTP_ROUTE_MAX      4096 /* bytes of a normalized path; longer is 414 */
 #define HTTP_REQUEST_ID_MAX 32
 #define HTTP_EXCHANGES_KEPT 64 /* on a loop's free list; after a burst the rest is given back */
 
@@ -101,6 +100,8 @@ struct http_loop {
 	uint64_t body_max;
 	uint32_t requests_max; /* per connection; 0: no limit */
 
+	bool explains; /* a refusal's body tells its reason, too */
+
 	/* IMF-fixdate of now (29 bytes, RFC 9110, 5.6.7), renewed by the owner (http_date). */
 	char date[32];
 
@@ -121,6 +122,9 @@ struct http_loop {
 
 	struct exchange *free; /* the free list; http's */
 	unsigned free_count;
+	/* Room for one normalized path, head_max bytes, made with the first exchange; http's. For
+	 * whoever needs one for as long as a function runs. */
+	char *path;
 };
 
 struct exchange {
@@ -137,9 +141,10 @@ struct exchange {
 
 	/* response, set by exchange_respond() */
 	bool responding;
-	unsigned status;    /* 0 when it ended without any */
-	uint64_t length;    /* of the body to come, or HTTP_LENGTH_UNKNOWN */
-	const char *fields; /* complete header lines, each ending in CRLF; borrowed */
+	unsigned status;           /* 0 when it ended without any */
+	enum http_refusal refusal; /* why the protocol refused the request, or gave it up */
+	uint64_t length;           /* of the body to come, or HTTP_LENGTH_UNKNOWN */
+	const char *fields;        /* complete header lines, each ending in CRLF; borrowed */
 	size_t fields_len;
 
 	bool inside;       /* one of the handler's functions is running; the protocol's */
@@ -179,7 +184,7 @@ const char *http_reason(unsigned status);
 /* Writes IMF-fixdate for a time(2) value: "Sun, 06 Nov 1994 08:49:37 GMT". */
 void http_date(int64_t seconds, char out[32]);
 
-/* Frees the loop's free list. */
+/* Frees what is http's of the loop. */
 void http_loop_release(struct http_loop *);
 
 #endif

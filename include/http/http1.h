@@ -28,8 +28,9 @@ enum http1_send {
 
 struct http1_chunked { /* decoder state, RFC 9112 7.1 */
 	uint8_t state;
-	uint8_t line_bytes; /* of the present size and extension line */
-	uint16_t trailer_bytes;
+	uint8_t line_bytes;       /* of the present size and extension line */
+	uint32_t extension_bytes; /* of all such lines, less the body's bytes so far */
+	uint32_t trailer_bytes;
 	uint64_t left; /* of the present chunk */
 };
 

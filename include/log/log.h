@@ -65,15 +65,20 @@ struct log {
 struct log_access {
 	const char *client; /* numeric address, trusted text */
 	unsigned client_port;
-	const char *method; /* NULL: no head could be read */
+	const char *method; /* NULL: the request line could not be read */
 	size_t method_len;
 	const char *target; /* the request target as sent */
 	size_t target_len;
-	unsigned version_minor; /* HTTP/1.x */
+	const char *version; /* as sent */
+	size_t version_len;
 	unsigned status;
 	uint64_t bytes; /* of response body sent */
 	uint64_t duration_us;
 	const char *request_id; /* trusted text */
+	const char *reason;     /* why it was refused, a word, trusted; NULL: it was not */
+	const char *excerpt;    /* what was at fault, as sent */
+	size_t excerpt_len;     /* 0: nothing to be shown */
+	bool excerpt_cut;       /* the excerpt is not all of it */
 };
 
 /* Makes an empty log: no sink, records go nowhere. Reads the time zone, so it belongs before a
@@ -159,7 +164,10 @@ void log_event(struct log *, const struct log_event *);
 
 /* The access record, at LOG_INFO:
  * Received GET request from ('127.0.0.1', 12345) "GET /path HTTP/1.1" 200 14 0.4ms
- * An overlong method or target is cut and ends in "...", so that what follows is always there. */
+ * and of a request that was refused, with the reason and what was at fault:
+ * Received malformed request from ('127.0.0.1', 12345) "-" 400 16 0.4ms request-line "hello"
+ * An overlong method, target or excerpt is cut and ends in "...", so that what follows is always
+ * there. */
 void log_access(struct log *, const struct log_access *);
 
 /* Tells outstanding drops ("3 log records were dropped") where a sink takes lines again; to be

@@ -27,24 +27,27 @@ static void json_add_slice(struct jsonout *j, const struct http_request *r, stru
 	jsonout_add_string(j, http_slice_at(r, s), s.len);
 }
 
-static void json_add_path(struct jsonout *j, const struct http_request *r)
+static void json_add_path(struct jsonout *j, const struct exchange *ex)
 {
-	char path[HTTP_ROUTE_MAX];
-	long n = http_path_normalize(http_slice_at(r, r->path), r->path.len, path, sizeof(path));
+	const struct http_request *r = &ex->request;
+	const struct http_loop *loop = ex->loop;
+	long n =
+	    http_path_normalize(http_slice_at(r, r->path), r->path.len, loop->path, loop->head_max);
 	if (n < 0)
 		jsonout_add(j, "null");
 	else
-		jsonout_add_string(j, path, (size_t)n);
+		jsonout_add_string(j, loop->path, (size_t)n);
 }
 
-static void json_add_request(struct jsonout *j, const struct http_request *r)
+static void json_add_request(struct jsonout *j, const struct exchange *ex)
 {
+	const struct http_request *r = &ex->request;
 	jsonout_add(j, "{\"method\":");
 	json_add_slice(j, r, r->method_text);
 	jsonout_add(j, ",\"target\":");
 	json_add_slice(j, r, r->target);
 	jsonout_add(j, ",\"path\":");
-	json_add_path(j, r);
+	json_add_path(j, ex);
 	jsonout_add(j, ",\"query\":");
 	if (r->query_present)
 		json_add_slice(j, r, r->query);
@@ -98,7 +101,7 @@ static void echo_begin(struct exchange *ex)
 	/* A byte of the head is shown at most three times (target, path or query, a field) and an
 	 * escape is six: this is the bound that is never met. */
 	s->buf.max = (size_t)r->head_len * 18 + ECHO_BUFFER;
-	json_add_request(&j, r);
+	json_add_request(&j, ex);
 	json_add_connection(&j, ex);
 	if (j.failed)
 		exchange_respond(ex, 500, 0, NULL, 0);

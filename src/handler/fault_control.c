@@ -76,7 +76,7 @@ static void json_add_list(struct jsonout *j, const struct fault_control *c)
 	for (unsigned k = 0; k < FAULT_KINDS; k++) {
 		const struct fault_info *info = fault_info((enum fault_kind)k);
 		const struct fault_parameter *p;
-		char example[HTTP_ROUTE_MAX + 128];
+		char example[FAULT_CONTROL_PATH_MAX + 128];
 		struct text t;
 		text_init(&t, example, sizeof(example));
 		example_describe(&t, c, info);
@@ -101,7 +101,7 @@ static void text_add_list(struct jsonout *j, const struct fault_control *c)
 	for (unsigned k = 0; k < FAULT_KINDS; k++) {
 		const struct fault_info *info = fault_info((enum fault_kind)k);
 		const struct fault_parameter *p;
-		char entry[HTTP_ROUTE_MAX + 2048];
+		char entry[FAULT_CONTROL_PATH_MAX + 2048];
 		struct text t;
 		text_init(&t, entry, sizeof(entry));
 		text_addf(&t, "%s%s: %s.\n", k > 0 ? "\n" : "", info->name, info->effect);
@@ -194,8 +194,9 @@ static void control_begin(struct exchange *ex)
 	struct control_state *s = (void *)ex->state;
 	const struct fault_control *c = ex->config;
 	const struct http_request *r = &ex->request;
-	char path[HTTP_ROUTE_MAX];
-	long len = http_path_normalize(http_slice_at(r, r->path), r->path.len, path, sizeof(path));
+	const char *path = ex->loop->path;
+	long len = http_path_normalize(http_slice_at(r, r->path), r->path.len, ex->loop->path,
+				       ex->loop->head_max);
 	size_t from = c->path_len;
 	s->answer.max = ANSWER_MAX;
 	if (len < 0) /* it has found its way here: it is normal */

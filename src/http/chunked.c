@@ -1,17 +1,31 @@
 /*
  * Runs in the workers: the chunked coding of request bodies (RFC 9112, 7.1). Must never accept a
- * size or a line end that another reader could take differently; extensions and trailers are read
- * within bounds and dropped.
+ * size, an extension or a line end that another reader could take differently; extensions and
+ * trailers are read within bounds and dropped.
  */
 #include "internal.h"
 
-#define CHUNK_LINE_MAX    255  /* bytes of a size with its extensions */
-#define CHUNK_TRAILER_MAX 8192 /* bytes of all trailer fields */
+#define CHUNK_LINE_MAX       255   /* bytes of a size with its extensions */
+#define CHUNK_EXTENSIONS_MAX 16384 /* bytes of all of them, beyond as many as the body has */
 
+/*
+ *   chunk-size *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) CRLF
+ *
+ * BWS is any number of blanks and tabs. A blank needs something behind it.
+ */
 enum chunk_state {
 	CHUNK_SIZE, /* the first digit; 0, where a zeroed decoder begins */
 	CHUNK_SIZE_MORE,
-	CHUNK_EXTENSION,
+	CHUNK_SIZE_BLANK,
+	CHUNK_NAME, /* the first byte of an extension's name, blanks before it */
+	CHUNK_NAME_MORE,
+	CHUNK_NAME_BLANK,
+	CHUNK_VALUE, /* the first byte of an extension's value, blanks before it */
+	CHUNK_TOKEN_MORE,
+	CHUNK_QUOTED,
+	CHUNK_QUOTED_PAIR,
+	CHUNK_VALUE_END, /* behind the closing quote */
+	CHUNK_VALUE_BLANK,
 	CHUNK_SIZE_LF,
 	CHUNK_DATA,
 	CHUNK_DATA_CR,
@@ -24,9 +38,14 @@ enum chunk_state {
 	CHUNK_END
 };
 
-static int expect(char c, char wanted, enum chunk_state next)
+static bool is_blank(char c)
 {
-	return c == wanted ? (int)next : -400;
+	return c == ' ' || c == '\t';
+}
+
+static int expect(char c, char wanted, enum chunk_state next, enum http_refusal otherwise)
+{
+	return c == wanted ? (int)next : -(int)otherwise;
 }
 
 static int size_step(struct http1_chunked *k, char c)
@@ -34,75 +53,136 @@ static int size_step(struct http1_chunked *k, char c)
 	int digit = char_hex(c);
 	if (digit >= 0) {
 		if (k->left > UINT64_MAX >> 4)
-			return -400;
+			return -REFUSE_CHUNK_SIZE;
 		k->left = k->left << 4 | (unsigned)digit;
 		return CHUNK_SIZE_MORE;
 	}
 	if (k->state == CHUNK_SIZE)
-		return -400;
-	return c == ';' ? (int)CHUNK_EXTENSION : expect(c, '\r', CHUNK_SIZE_LF);
+		return -REFUSE_CHUNK_SIZE;
+	if (is_blank(c))
+		return CHUNK_SIZE_BLANK;
+	return c == ';' ? (int)CHUNK_NAME : expect(c, '\r', CHUNK_SIZE_LF, REFUSE_CHUNK_SIZE);
 }
 
-static int trailer_step(struct http1_chunked *k, char c)
+/* Behind a name or a value, where another extension or the end of the line may come. */
+static int extension_end_step(char c, enum chunk_state blank)
 {
-	if (++k->trailer_bytes > CHUNK_TRAILER_MAX)
-		return -431;
+	if (is_blank(c))
+		return (int)blank;
+	return c == ';' ? (int)CHUNK_NAME : expect(c, '\r', CHUNK_SIZE_LF, REFUSE_CHUNK_EXTENSION);
+}
+
+static int extension_value_step(char c)
+{
+	if (is_blank(c))
+		return CHUNK_VALUE;
+	if (c == '"')
+		return CHUNK_QUOTED;
+	return char_is(c, CHAR_TOKEN) ? (int)CHUNK_TOKEN_MORE : -REFUSE_CHUNK_EXTENSION;
+}
+
+/* What may stand in a quoted-string, or be escaped there, is what may stand in a field's value. */
+static int quoted_step(const struct http1_chunked *k, char c)
+{
+	if (!char_is(c, CHAR_VALUE))
+		return -REFUSE_CHUNK_EXTENSION;
+	if (k->state == CHUNK_QUOTED && c == '"')
+		return CHUNK_VALUE_END;
+	return k->state == CHUNK_QUOTED && c == '\\' ? CHUNK_QUOTED_PAIR : CHUNK_QUOTED;
+}
+
+static int extension_step(struct http1_chunked *k, char c)
+{
+	switch ((enum chunk_state)k->state) {
+	case CHUNK_SIZE_BLANK:
+	case CHUNK_VALUE_BLANK:
+		return is_blank(c) ? k->state : expect(c, ';', CHUNK_NAME, REFUSE_CHUNK_EXTENSION);
+	case CHUNK_NAME:
+		if (is_blank(c))
+			return CHUNK_NAME;
+		return char_is(c, CHAR_TOKEN) ? (int)CHUNK_NAME_MORE : -REFUSE_CHUNK_EXTENSION;
+	case CHUNK_NAME_MORE:
+		if (char_is(c, CHAR_TOKEN))
+			return CHUNK_NAME_MORE;
+		return c == '=' ? (int)CHUNK_VALUE : extension_end_step(c, CHUNK_NAME_BLANK);
+	case CHUNK_NAME_BLANK:
+		if (is_blank(c))
+			return CHUNK_NAME_BLANK;
+		return c == '=' ? (int)CHUNK_VALUE
+				: expect(c, ';', CHUNK_NAME, REFUSE_CHUNK_EXTENSION);
+	case CHUNK_VALUE:
+		return extension_value_step(c);
+	case CHUNK_TOKEN_MORE:
+		if (char_is(c, CHAR_TOKEN))
+			return CHUNK_TOKEN_MORE;
+		return extension_end_step(c, CHUNK_VALUE_BLANK);
+	case CHUNK_VALUE_END:
+		return extension_end_step(c, CHUNK_VALUE_BLANK);
+	default:
+		return quoted_step(k, c);
+	}
+}
+
+/* The line of a chunk's size, which has bounds: its own, and that of all extensions together. */
+static int line_step(struct http1_chunked *k, char c)
+{
+	if (k->line_bytes++ == CHUNK_LINE_MAX)
+		return -REFUSE_CHUNK_LINE_TOO_LONG;
+	if (k->state <= CHUNK_SIZE_MORE)
+		return size_step(k, c);
+	if (++k->extension_bytes > CHUNK_EXTENSIONS_MAX)
+		return -REFUSE_CHUNK_EXTENSIONS_TOO_LONG;
+	return extension_step(k, c);
+}
+
+static int trailer_step(struct http1_chunked *k, char c, size_t trailer_max)
+{
+	if (++k->trailer_bytes > trailer_max)
+		return -REFUSE_TRAILER_TOO_LONG;
 	switch ((enum chunk_state)k->state) {
 	case CHUNK_TRAILER:
 		if (c == '\r')
 			return CHUNK_END_LF;
-		return char_is(c, CHAR_TOKEN) ? (int)CHUNK_TRAILER_NAME : -400;
+		return char_is(c, CHAR_TOKEN) ? (int)CHUNK_TRAILER_NAME : -REFUSE_TRAILER_FORM;
 	case CHUNK_TRAILER_NAME:
 		if (char_is(c, CHAR_TOKEN))
 			return CHUNK_TRAILER_NAME;
-		return expect(c, ':', CHUNK_TRAILER_VALUE);
+		return expect(c, ':', CHUNK_TRAILER_VALUE, REFUSE_TRAILER_FORM);
 	case CHUNK_TRAILER_VALUE:
 		if (char_is(c, CHAR_VALUE))
 			return CHUNK_TRAILER_VALUE;
-		return expect(c, '\r', CHUNK_TRAILER_LF);
+		return expect(c, '\r', CHUNK_TRAILER_LF, REFUSE_TRAILER_FORM);
 	default:
-		return expect(c, '\n', CHUNK_TRAILER);
+		return expect(c, '\n', CHUNK_TRAILER, REFUSE_TRAILER_FORM);
 	}
 }
 
-/* The state behind one byte of framing, or minus a status. */
-static int chunk_step(struct http1_chunked *k, char c)
+/* The state behind one byte of framing, or minus an enum http_refusal. */
+static int chunk_step(struct http1_chunked *k, char c, size_t trailer_max)
 {
-	if (k->state <= CHUNK_EXTENSION && k->line_bytes++ == CHUNK_LINE_MAX)
-		return -400;
+	if (k->state < CHUNK_SIZE_LF)
+		return line_step(k, c);
 	switch ((enum chunk_state)k->state) {
-	case CHUNK_SIZE:
-	case CHUNK_SIZE_MORE:
-		return size_step(k, c);
-	case CHUNK_EXTENSION:
-		return char_is(c, CHAR_VALUE) ? (int)CHUNK_EXTENSION
-					      : expect(c, '\r', CHUNK_SIZE_LF);
 	case CHUNK_SIZE_LF:
 		k->line_bytes = 0;
-		return expect(c, '\n', k->left > 0 ? CHUNK_DATA : CHUNK_TRAILER);
+		return expect(c, '\n', k->left > 0 ? CHUNK_DATA : CHUNK_TRAILER, REFUSE_CHUNK_SIZE);
 	case CHUNK_DATA_CR:
-		return expect(c, '\r', CHUNK_DATA_LF);
+		return expect(c, '\r', CHUNK_DATA_LF, REFUSE_CHUNK_END);
 	case CHUNK_DATA_LF:
-		return expect(c, '\n', CHUNK_SIZE);
-	case CHUNK_TRAILER:
-	case CHUNK_TRAILER_NAME:
-	case CHUNK_TRAILER_VALUE:
-	case CHUNK_TRAILER_LF:
-		return trailer_step(k, c);
+		return expect(c, '\n', CHUNK_SIZE, REFUSE_CHUNK_END);
 	case CHUNK_END_LF:
-		return expect(c, '\n', CHUNK_END);
-	case CHUNK_DATA:
-	case CHUNK_END:
-		break;
+		return expect(c, '\n', CHUNK_END, REFUSE_TRAILER_FORM);
+	default:
+		return trailer_step(k, c, trailer_max);
 	}
-	return -400;
 }
 
-long http1_chunked_read(struct http1_chunked *k, const uint8_t *data, size_t len)
+long http1_chunked_read(struct http1_chunked *k, const uint8_t *data, size_t len,
+			size_t trailer_max)
 {
 	size_t used = 0;
 	while (used < len && k->state != CHUNK_DATA && k->state != CHUNK_END) {
-		int next = chunk_step(k, (char)data[used]);
+		int next = chunk_step(k, (char)data[used], trailer_max);
 		if (next < 0)
 			return next;
 		k->state = (uint8_t)next;
@@ -114,6 +194,7 @@ long http1_chunked_read(struct http1_chunked *k, const uint8_t *data, size_t len
 void http1_chunked_take(struct http1_chunked *k, size_t len)
 {
 	k->left -= len;
+	k->extension_bytes -= len < k->extension_bytes ? (uint32_t)len : k->extension_bytes;
 	if (k->left == 0)
 		k->state = CHUNK_DATA_CR;
 }

@@ -9,6 +9,8 @@
 
 static struct exchange *exchange_new(struct http_loop *loop)
 {
+	if (loop->path == NULL && (loop->path = malloc(loop->head_max)) == NULL)
+		return NULL;
 	struct exchange *ex = malloc(sizeof(*ex) + loop->head_max);
 	if (ex != NULL)
 		ex->head = (char *)(ex + 1);
@@ -37,6 +39,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	/* Not ex->request: it is large, and the parser clears what it does not fill. */
 	ex->responding = ex->inside = ex->take_blocked = false;
 	ex->status = 0;
+	ex->refusal = REFUSE_NOT;
 	ex->length = 0;
 	ex->fields = NULL;
 	ex->fields_len = 0;
@@ -68,6 +71,8 @@ void http_loop_release(struct http_loop *loop)
 		free(ex);
 	}
 	loop->free_count = 0;
+	free(loop->path);
+	loop->path = NULL;
 }
 
 void exchange_respond(struct exchange *ex, unsigned status, uint64_t length, const char *fields,

@@ -53,7 +53,7 @@ static int coding_read(struct head_facts *f, const char *value, size_t len)
 	f->coding = true;
 	while (list_next(&at, value + len, &element, &n)) {
 		if (f->coding_chunked || !is_token(element, n))
-			return -400;
+			return -REFUSE_CODING_FORM;
 		if (http_name_is(element, n, "chunked"))
 			f->coding_chunked = true;
 		else
@@ -68,15 +68,17 @@ static int content_length_read(struct head_facts *f, struct http_request *r, con
 			       size_t len)
 {
 	uint64_t value = 0;
-	if (f->content_length || len == 0)
-		return -400;
+	if (f->content_length)
+		return -REFUSE_LENGTH_REPEATED;
+	if (len == 0)
+		return -REFUSE_LENGTH_FORM;
 	f->content_length = true;
 	for (size_t i = 0; i < len; i++) {
 		if (!char_is_digit(s[i]))
-			return -400;
+			return -REFUSE_LENGTH_FORM;
 		unsigned digit = (unsigned)(s[i] - '0');
 		if (value > (HTTP_LENGTH_UNKNOWN - 1 - digit) / 10)
-			return -400;
+			return -REFUSE_LENGTH_FORM;
 		value = value * 10 + digit;
 	}
 	r->content_length = value;
@@ -85,8 +87,10 @@ static int content_length_read(struct head_facts *f, struct http_request *r, con
 
 static int host_read(struct head_facts *f, struct http_request *r, struct http_slice value)
 {
-	if (f->host || !http_host_valid(http_slice_at(r, value), value.len, false))
-		return -400;
+	if (f->host)
+		return -REFUSE_HOST_REPEATED;
+	if (!http_host_valid(http_slice_at(r, value), value.len, false))
+		return -REFUSE_HOST_FORM;
 	f->host = true;
 	if (r->host.len == 0) /* else the target's authority counts (RFC 9112, 3.2.2) */
 		r->host = value;
@@ -107,7 +111,7 @@ int head_facts_read(struct head_facts *f, struct http_request *r, const struct h
 	case 6:
 		if (http_name_is(name, 6, "expect") && r->version_minor > 0) {
 			if (!http_name_is(value, len, "100-continue"))
-				return -417;
+				return -REFUSE_EXPECTATION;
 			r->expect_continue = true;
 		}
 		break;
@@ -130,11 +134,13 @@ int head_facts_read(struct head_facts *f, struct http_request *r, const struct h
 int head_facts_conclude(const struct head_facts *f, struct http_request *r)
 {
 	if (r->version_minor > 0 && !f->host)
-		return -400;
-	if (f->coding && (f->content_length || r->version_minor == 0))
-		return -400;
+		return -REFUSE_HOST_MISSING;
+	if (f->coding && r->version_minor == 0)
+		return -REFUSE_CODING_ON_1_0;
+	if (f->coding && f->content_length)
+		return -REFUSE_CODING_AND_LENGTH;
 	if (f->coding_unknown)
-		return -501;
+		return -REFUSE_CODING_UNKNOWN;
 	if (f->coding)
 		r->framing = HTTP_BODY_CHUNKED;
 	else if (f->content_length)

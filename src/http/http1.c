@@ -53,11 +53,13 @@ void http1_responded(struct http1 *h)
 		exchange_finish(h);
 }
 
-/* The request will not be read further: answers with that status if nothing was sent yet, and
+/* The request will not be read further: answers with the status of why if nothing was sent yet, and
  * closes. Whoever was at work on it is told that it is over. */
-static void http1_refuse(struct http1 *h, unsigned status)
+static void http1_refuse(struct http1 *h, enum http_refusal why)
 {
 	struct exchange *ex = h->exchange;
+	const unsigned status = http_refusal_facts(why)->status;
+	ex->refusal = why;
 	h->close = h->unread = true;
 	if (h->send == HTTP1_SEND_DONE) {
 		exchange_finish(h);
@@ -146,25 +148,24 @@ static void request_dispatch(struct http1 *h)
 {
 	struct http_request *r = &h->exchange->request;
 	const char *path = http_slice_at(r, r->path);
-	char normal[HTTP_ROUTE_MAX];
 
 	if (r->framing == HTTP_BODY_LENGTH && r->content_length > h->loop->body_max) {
-		http1_refuse(h, 413);
+		http1_refuse(h, REFUSE_BODY_TOO_LARGE);
 		return;
 	}
 	if (r->method == HTTP_CONNECT) { /* what follows may be meant for the tunnel: close */
-		http1_refuse(h, 405);
+		http1_refuse(h, REFUSE_TUNNEL);
 		return;
 	}
 	if (r->path.len == 1 && path[0] == '*') {
 		status_answer(h, 204, METHODS_SERVED);
 		return;
 	}
-	long n = http_path_normalize(path, r->path.len, normal, sizeof(normal));
+	long n = http_path_normalize(path, r->path.len, h->loop->path, h->loop->head_max);
 	if (n < 0)
-		http1_refuse(h, (unsigned)-n);
+		http1_refuse(h, (enum http_refusal) - n);
 	else
-		location_serve(h, normal, (size_t)n);
+		location_serve(h, h->loop->path, (size_t)n);
 }
 
 /* An exchange for what was read, or for what could not be. false: out of memory; without memory
@@ -208,7 +209,7 @@ static size_t head_input(struct http1 *h, const char *data, size_t len)
 	if (!exchange_start(h, ex))
 		return len;
 	if (n < 0) {
-		http1_refuse(h, (unsigned)-n);
+		http1_refuse(h, (enum http_refusal) - n);
 		return len;
 	}
 	if (!ex->request.keep_alive)
@@ -253,9 +254,9 @@ static size_t length_input(struct http1 *h, const uint8_t *data, size_t len)
 static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 {
 	struct exchange *ex = h->exchange;
-	long framing = http1_chunked_read(&h->chunked, data, len);
+	long framing = http1_chunked_read(&h->chunked, data, len, h->loop->head_max);
 	if (framing < 0) {
-		http1_refuse(h, (unsigned)-framing);
+		http1_refuse(h, (enum http_refusal) - framing);
 		return len;
 	}
 	size_t used = (size_t)framing;
@@ -267,7 +268,7 @@ static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 	if (!http1_chunked_in_data(&h->chunked))
 		return used;
 	if (h->chunked.left > h->loop->body_max - ex->body_received) {
-		http1_refuse(h, 413);
+		http1_refuse(h, REFUSE_BODY_TOO_LARGE);
 		return len;
 	}
 	if (used < len) {
@@ -397,7 +398,7 @@ static void head_expired(struct http1 *h)
 		ex->request.head = ex->head;
 	}
 	if (exchange_start(h, ex))
-		http1_refuse(h, 408);
+		http1_refuse(h, REFUSE_HEAD_TIMEOUT);
 }
 
 static void http1_expired(struct proto *p)
@@ -414,7 +415,7 @@ static void http1_expired(struct proto *p)
 		if (h->request_done) /* the handler does not answer, or nobody reads */
 			http1_abort(h);
 		else
-			http1_refuse(h, 408);
+			http1_refuse(h, REFUSE_BODY_TIMEOUT);
 		break;
 	case HTTP1_CLOSING:
 	case HTTP1_ABORTED:

@@ -42,7 +42,8 @@ bool http_name_is(const char *s, size_t len, const char *name);
 /* --- parse.c -------------------------------------------------------------------------------- */
 
 /* The first half of http_request_parse(): finds the end of the head. > 0: the head's length; 0: not
- * here yet; < 0: -400 (a bare LF, too many blank lines), -414, -431. */
+ * here yet; < 0: minus REFUSE_BARE_LF (*scan is its place), REFUSE_BLANK_LINES or
+ * REFUSE_HEAD_TOO_LONG. */
 long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan);
 
 /* --- fields.c: what the fields of a request say together ------------------------------------- */
@@ -55,16 +56,16 @@ struct head_facts {
 	bool close, persist; /* Connection: close, keep-alive */
 };
 
-/* Reads one field; 0 or minus the status to answer with. */
+/* Reads one field; 0 or minus an enum http_refusal. */
 int head_facts_read(struct head_facts *, struct http_request *, const struct http_field *);
 
-/* After the last field: framing, Host and persistence. 0 or minus a status. */
+/* After the last field: framing, Host and persistence. 0 or minus an enum http_refusal. */
 int head_facts_conclude(const struct head_facts *, struct http_request *);
 
 /* --- uri.c ---------------------------------------------------------------------------------- */
 
-/* Splits r->target by its form (RFC 9112, 3.2): 0 or -400. Sets path, query, and host where the
- * target has an authority. */
+/* Splits r->target by its form (RFC 9112, 3.2): 0 or -REFUSE_TARGET_FORM. Sets path, query, and
+ * host where the target has an authority. */
 int http_target_split(struct http_request *r);
 
 /* uri-host [":" port] (RFC 9110, 7.2), or with a port that has to be there. */
@@ -72,9 +73,11 @@ bool http_host_valid(const char *host, size_t len, bool port_required);
 
 /* --- chunked.c ------------------------------------------------------------------------------ */
 
-/* Reads framing at the front of data: how many bytes of it, or -400, -431 (the trailer is too
- * long). Stops in front of body bytes, of which chunked->left follow, or at the end. */
-long http1_chunked_read(struct http1_chunked *, const uint8_t *data, size_t len);
+/* Reads framing at the front of data: how many bytes of it, or minus an enum http_refusal. Stops in
+ * front of body bytes, of which chunked->left follow, or at the end. trailer_max bounds the bytes
+ * of all trailer fields. */
+long http1_chunked_read(struct http1_chunked *, const uint8_t *data, size_t len,
+			size_t trailer_max);
 /* Tells that len of the body bytes were taken; at most left. */
 void http1_chunked_take(struct http1_chunked *, size_t len);
 /* Is the next byte one of the body? (The size of its chunk is known then: left.) */

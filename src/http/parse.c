@@ -33,8 +33,12 @@ long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan)
 		if (lf == NULL)
 			break;
 		size_t i = (size_t)(lf - data);
-		if (i == 0 || data[i - 1] != '\r' || i - 1 == start)
-			return -400;
+		if (i == start + 1 && data[start] == '\r')
+			return -REFUSE_BLANK_LINES;
+		if (i == 0 || data[i - 1] != '\r') {
+			*scan = i;
+			return -REFUSE_BARE_LF;
+		}
 		if (data[i - 2] == '\n') {
 			*scan = i; /* found again at once by http_request_parse() */
 			return (long)i + 1;
@@ -42,9 +46,7 @@ long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan)
 		at = i + 1;
 	}
 	*scan = window;
-	if (window < head_max)
-		return 0;
-	return memchr(data + start, '\n', window - start) != NULL ? -431 : -414;
+	return window < head_max ? 0 : -REFUSE_HEAD_TOO_LONG;
 }
 
 static struct http_slice slice(const struct http_request *r, const char *from, const char *to)
@@ -89,56 +91,102 @@ const char *http_method_name(enum http_method method)
 	return (unsigned)method < HTTP_METHODS ? names[method] : "?";
 }
 
-/* Method and target, as far as they can be told: also for the record of a head that is refused. */
-static bool method_target_read(struct cursor *c, struct http_request *r)
+/* Does the line end here, or is there no word where one should begin? */
+static bool word_misses(const struct cursor *c, const char *from)
+{
+	return (c->at == from && *c->at == ' ') ||
+	       (*c->at == '\r' && c->end - c->at > 1 && c->at[1] == '\n');
+}
+
+/* A method, and what stands between it and the target. */
+static int method_read(struct cursor *c, struct http_slice *ret, const struct http_request *r)
 {
 	const char *from = c->at;
 	c->at = walk(from, c->end, CHAR_TOKEN);
-	if (c->at == from || c->at == c->end || *c->at != ' ')
-		return false;
-	r->method_text = slice(r, from, c->at);
-
-	from = ++c->at;
-	c->at = walk(from, c->end, CHAR_TARGET);
-	r->target = slice(r, from, c->at);
-	return c->at > from && c->at < c->end && *c->at == ' ';
+	*ret = slice(r, from, c->at);
+	if (c->at == c->end)
+		return -REFUSE_METHOD_TOO_LONG;
+	if (word_misses(c, from))
+		return -REFUSE_REQUEST_LINE;
+	return *c->at++ == ' ' ? 0 : -REFUSE_METHOD_BYTE;
 }
 
-static int version_read(struct cursor *c, struct http_request *r)
+static int target_read(struct cursor *c, struct http_slice *ret, const struct http_request *r)
 {
-	const char *s = ++c->at;
+	const char *from = c->at;
+	c->at = walk(from, c->end, CHAR_TARGET);
+	*ret = slice(r, from, c->at);
+	if (c->at == c->end)
+		return -REFUSE_TARGET_TOO_LONG;
+	if (word_misses(c, from))
+		return -REFUSE_REQUEST_LINE;
+	return *c->at++ == ' ' ? 0 : -REFUSE_TARGET_BYTE;
+}
+
+static int version_read(struct cursor *c, struct http_slice *ret, const struct http_request *r)
+{
+	const char *s = c->at;
 	if (c->end - s < 10 || memcmp(s, "HTTP/", 5) != 0 || !char_is_digit(s[5]) || s[6] != '.' ||
 	    !char_is_digit(s[7]) || s[8] != '\r' || s[9] != '\n')
-		return -400;
-	if (s[5] != '1')
-		return -505;
-	r->version_minor = (unsigned)(s[7] - '0');
+		return -REFUSE_VERSION_FORM;
+	*ret = slice(r, s, s + 8);
 	c->at += 10;
 	return 0;
 }
 
+/* All of the line, or nothing of it is kept. */
 static int request_line_read(struct cursor *c, struct http_request *r)
 {
-	if (!method_target_read(c, r))
-		return -400;
-	int status = version_read(c, r);
+	struct http_slice method, target, version;
+	int status = method_read(c, &method, r);
+	if (status == 0)
+		status = target_read(c, &target, r);
+	if (status == 0)
+		status = version_read(c, &version, r);
 	if (status < 0)
 		return status;
+	r->method_text = method;
+	r->target = target;
+	r->version = version;
+	return 0;
+}
+
+static int request_line_judge(struct http_request *r)
+{
+	const char *version = http_slice_at(r, r->version);
+	if (version[5] != '1')
+		return -REFUSE_VERSION_UNKNOWN;
+	r->version_minor = (unsigned)(version[7] - '0');
 	int method = method_find(http_slice_at(r, r->method_text), r->method_text.len);
 	if (method < 0)
-		return -501;
+		return -REFUSE_METHOD_UNKNOWN;
 	r->method = (enum http_method)method;
 	return http_target_split(r);
 }
 
-/* field-name ":" OWS field-value OWS CRLF. What begins with a blank (obs-fold), has one before the
- * colon or no name at all fails as a name. */
+/* A request line of which all that a head may have is here, and not its end (RFC 9112, 3): a method
+ * that nobody knows is not served with any target. */
+static int long_line_judge(struct cursor *c, const struct http_request *r)
+{
+	struct http_slice method, target;
+	int status = method_read(c, &method, r);
+	if (status < 0)
+		return status;
+	if (method_find(http_slice_at(r, method), method.len) < 0)
+		return -REFUSE_METHOD_UNKNOWN;
+	status = target_read(c, &target, r);
+	return status < 0 ? status : -REFUSE_TARGET_TOO_LONG;
+}
+
+/* field-name ":" OWS field-value OWS CRLF. */
 static int field_read(struct cursor *c, struct http_request *r, struct http_field *ret)
 {
 	const char *name = c->at;
 	c->at = walk(name, c->end, CHAR_TOKEN);
+	if (c->at == name && (*name == ' ' || *name == '\t')) /* obs-fold */
+		return -REFUSE_FIELD_FOLDED;
 	if (c->at == name || *c->at != ':')
-		return -400;
+		return -REFUSE_FIELD_NAME;
 	ret->name = slice(r, name, c->at);
 
 	const char *from = c->at + 1;
@@ -146,7 +194,7 @@ static int field_read(struct cursor *c, struct http_request *r, struct http_fiel
 		from++;
 	c->at = walk(from, c->end, CHAR_VALUE);
 	if (c->end - c->at < 2 || c->at[0] != '\r' || c->at[1] != '\n')
-		return -400;
+		return -REFUSE_FIELD_VALUE;
 	const char *to = c->at;
 	while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
 		to--;
@@ -155,19 +203,42 @@ static int field_read(struct cursor *c, struct http_request *r, struct http_fiel
 	return 0;
 }
 
+/* Of a line that could not be read its name, and the byte that does not belong there. Of one that
+ * could, and says what it may not, all: only fields that are no secret are understood here. */
+static void field_excerpt(struct http_request *r, const struct cursor *c, const char *line,
+			  int status)
+{
+	const char *to = walk(line, c->end, CHAR_TOKEN);
+	switch (-status) {
+	case REFUSE_FIELD_NAME:
+		to += to < c->end && *to != '\r';
+		break;
+	case REFUSE_BARE_LF:
+	case REFUSE_FIELD_FOLDED:
+	case REFUSE_FIELD_VALUE:
+		break;
+	default:
+		to = c->at - 2;
+	}
+	r->excerpt = slice(r, line, to);
+}
+
 static int fields_read(struct cursor *c, struct http_request *r)
 {
 	struct head_facts facts = {0};
 
 	while (c->end - c->at > 2) { /* the blank line is what remains */
 		if (r->fields_count == HTTP_HEADERS_MAX)
-			return -431;
+			return -REFUSE_FIELDS_TOO_MANY;
 		struct http_field *field = &r->fields[r->fields_count];
+		const char *line = c->at;
 		int status = field_read(c, r, field);
 		if (status == 0)
 			status = head_facts_read(&facts, r, field);
-		if (status < 0)
+		if (status < 0) {
+			field_excerpt(r, c, line, status);
 			return status;
+		}
 		r->fields_count++;
 	}
 	return head_facts_conclude(&facts, r);
@@ -179,8 +250,43 @@ static void request_clear(struct http_request *r, const char *data)
 	memset(r, 0, offsetof(struct http_request, fields));
 	memset(&r->fields_count, 0, sizeof(*r) - offsetof(struct http_request, fields_count));
 	r->head = data;
-	r->version_minor =
-	    1; /* until it is read; a head that is refused before has a record, too */
+	r->version_minor = 1; /* until it is read; a head that is refused before is answered, too */
+}
+
+/* c is all of the head that may be looked at; end is what http_head_end() says of it. */
+static int head_read(struct cursor *c, struct http_request *r, long end)
+{
+	if (end == -REFUSE_HEAD_TOO_LONG && memchr(c->at, '\n', (size_t)(c->end - c->at)) == NULL)
+		return long_line_judge(c, r);
+	int status = request_line_read(c, r);
+	if (end == -REFUSE_BARE_LF)
+		return -REFUSE_BARE_LF;
+	if (status == 0)
+		status = request_line_judge(r);
+	if (status == 0)
+		status = end < 0 ? -REFUSE_HEAD_TOO_LONG : fields_read(c, r);
+	return status;
+}
+
+/* What is to be shown of a head whose first line was not readable. */
+static void line_excerpt(struct http_request *r, const char *line, size_t len)
+{
+	const char *to = memchr(line, '\n', len);
+	r->excerpt_cut = to == NULL;
+	if (to == NULL)
+		to = line + len;
+	else if (to > line && to[-1] == '\r')
+		to--;
+	else
+		to++; /* the LF is what is wrong */
+	r->excerpt = slice(r, line, to);
+}
+
+/* What is to be shown of a line, not the first, that ends in the head's last byte, a bare LF. */
+static void bare_lf_excerpt(struct http_request *r, const struct cursor *c)
+{
+	const char *before = memrchr(c->at, '\n', (size_t)(c->end - 1 - c->at));
+	field_excerpt(r, c, before != NULL ? before + 1 : c->at, -REFUSE_BARE_LF);
 }
 
 long http_request_parse(const char *data, size_t len, size_t head_max, size_t *scan,
@@ -188,20 +294,22 @@ long http_request_parse(const char *data, size_t len, size_t head_max, size_t *s
 {
 	request_clear(ret, data);
 	long end = http_head_end(data, len, head_max, scan);
-	if (end == 0)
-		return 0;
-
-	size_t known = end > 0 ? (size_t)end : len < head_max ? len : head_max;
-	struct cursor c = {data + blank_lines_skip(data, known), data + known};
-	if (end < 0) {
-		(void)method_target_read(&c, ret);
+	if (end == 0 || end == -REFUSE_BLANK_LINES)
 		return end;
-	}
-	ret->head_len = (uint32_t)end;
-	int status = request_line_read(&c, ret);
+
+	size_t known = end > 0 ? (size_t)end : end == -REFUSE_BARE_LF ? *scan + 1 : head_max;
+	size_t start = blank_lines_skip(data, known);
+	struct cursor c = {data + start, data + known};
+	if (end > 0)
+		ret->head_len = (uint32_t)end;
+	int status = head_read(&c, ret, end);
 	if (status == 0)
-		status = fields_read(&c, ret);
-	return status < 0 ? status : end;
+		return end;
+	if (ret->version.len == 0)
+		line_excerpt(ret, data + start, known - start);
+	else if (status == -REFUSE_BARE_LF)
+		bare_lf_excerpt(ret, &c);
+	return status;
 }
 
 const struct http_field *http_request_field(const struct http_request *r, const char *name)

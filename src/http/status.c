@@ -16,14 +16,24 @@ struct status_state {
 
 _Static_assert(sizeof(struct status_state) <= HANDLER_STATE_MAX, "the state has its place");
 
-/* "404 Not Found\n" */
-static size_t status_line(unsigned status, char out[64])
+#define BODY_MAX 192
+
+/* "404 Not Found\n", and perhaps "bare-lf: a line ends in LF without CR\n". */
+static size_t status_body(const struct exchange *ex, char out[BODY_MAX])
 {
+	const struct status_state *s = (const void *)ex->state;
+	const struct http_refusal_facts *why = http_refusal_facts(ex->refusal);
 	struct text t;
-	text_init(&t, out, 64);
-	text_add_uint(&t, status);
+	text_init(&t, out, BODY_MAX);
+	text_add_uint(&t, s->status);
 	text_add_char(&t, ' ');
-	text_add_str(&t, http_reason(status));
+	text_add_str(&t, http_reason(s->status));
+	text_add_char(&t, '\n');
+	if (ex->refusal == REFUSE_NOT || !ex->loop->explains)
+		return t.len;
+	text_add_str(&t, why->word);
+	text_add_str(&t, ": ");
+	text_add_str(&t, why->text);
 	text_add_char(&t, '\n');
 	return t.len;
 }
@@ -31,18 +41,18 @@ static size_t status_line(unsigned status, char out[64])
 void status_respond_now(struct exchange *ex)
 {
 	const struct status_state *s = (const void *)ex->state;
-	char line[64];
-	exchange_respond(ex, s->status, status_line(s->status, line), s->fields, s->fields_len);
+	char body[BODY_MAX];
+	exchange_respond(ex, s->status, status_body(ex, body), s->fields, s->fields_len);
 }
 
 static long status_give(struct exchange *ex, uint8_t *out, size_t size)
 {
 	struct status_state *s = (void *)ex->state;
-	char line[64];
-	size_t n = status_line(s->status, line) - s->sent;
+	char body[BODY_MAX];
+	size_t n = status_body(ex, body) - s->sent;
 	if (n > size)
 		n = size;
-	memcpy(out, line + s->sent, n);
+	memcpy(out, body + s->sent, n);
 	s->sent += n;
 	return (long)n;
 }

@@ -75,12 +75,12 @@ static int absolute_split(struct http_request *r)
 	const char *s = http_slice_at(r, r->target);
 	uint32_t scheme = scheme_len(s, r->target.len), i = scheme;
 	if (scheme == 0)
-		return -400;
+		return -REFUSE_TARGET_FORM;
 	while (i < r->target.len && s[i] != '/' && s[i] != '?')
 		i++;
 	/* A name before "@" is no host character: refused with the rest (RFC 9110, 4.2.4). */
 	if (!http_host_valid(s + scheme, i - scheme, false))
-		return -400;
+		return -REFUSE_TARGET_FORM;
 	r->host = (struct http_slice){r->target.off + scheme, i - scheme};
 	path_split(r, r->target.off + i, r->target.len - i);
 	return 0;
@@ -91,7 +91,7 @@ int http_target_split(struct http_request *r)
 	const char *s = http_slice_at(r, r->target);
 	if (r->method == HTTP_CONNECT) {
 		if (!http_host_valid(s, r->target.len, true))
-			return -400;
+			return -REFUSE_TARGET_FORM;
 		r->host = r->target;
 		return 0;
 	}
@@ -101,24 +101,24 @@ int http_target_split(struct http_request *r)
 	}
 	if (s[0] == '*' && r->target.len == 1) {
 		r->path = r->target;
-		return r->method == HTTP_OPTIONS ? 0 : -400;
+		return r->method == HTTP_OPTIONS ? 0 : -REFUSE_TARGET_FORM;
 	}
 	return absolute_split(r);
 }
 
-/* The next character of a path, decoded: its length as sent, 0 for a bad escape. */
-static size_t decode(const char *s, size_t len, char *ret)
+/* The next character of a path, decoded: its length as sent, or minus an enum http_refusal. */
+static long decode(const char *s, size_t len, char *ret)
 {
 	*ret = s[0];
 	if (s[0] != '%')
 		return 1;
 	if (len < 3 || char_hex(s[1]) < 0 || char_hex(s[2]) < 0)
-		return 0;
+		return -REFUSE_PATH_ESCAPE;
 	*ret = (char)(char_hex(s[1]) << 4 | char_hex(s[2]));
-	return *ret == '\0' ? 0 : 3;
+	return *ret == '\0' ? -REFUSE_PATH_NUL : 3;
 }
 
-/* Removes a dot segment at the end of the path so far: the new length, or -400 above the root. */
+/* Removes a dot segment at the end of the path so far: the new length, or minus why not. */
 static long dots_remove(const char *path, size_t segment, size_t len)
 {
 	size_t n = len - segment;
@@ -127,7 +127,7 @@ static long dots_remove(const char *path, size_t segment, size_t len)
 	if (n != 2 || path[segment] != '.' || path[segment + 1] != '.')
 		return (long)len;
 	if (segment == 1)
-		return -400;
+		return -REFUSE_PATH_ABOVE_ROOT;
 	segment--;
 	while (path[segment - 1] != '/')
 		segment--;
@@ -138,16 +138,16 @@ long http_path_normalize(const char *path, size_t len, char *out, size_t size)
 {
 	size_t segment = 1, used = 1, i = 1; /* segment: where the last one begins in out */
 	if (size == 0)
-		return -414;
+		return -REFUSE_TARGET_TOO_LONG;
 	if (len > 0 && path[0] != '/')
-		return -400;
+		return -REFUSE_TARGET_FORM;
 	out[0] = '/';
 	while (i < len) {
 		char c;
-		size_t n = decode(path + i, len - i, &c);
-		if (n == 0)
-			return -400;
-		i += n;
+		long n = decode(path + i, len - i, &c);
+		if (n < 0)
+			return n;
+		i += (size_t)n;
 		if (c == '/') {
 			long left = dots_remove(out, segment, used);
 			if (left < 0)
@@ -160,7 +160,7 @@ long http_path_normalize(const char *path, size_t len, char *out, size_t size)
 			}
 		}
 		if (used == size)
-			return -414;
+			return -REFUSE_TARGET_TOO_LONG;
 		out[used++] = c;
 		if (c == '/')
 			segment = used;

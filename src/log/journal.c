@@ -71,6 +71,8 @@ static void add_access(struct text *t, const struct log_record *r)
 	field_bytes(t, "BULKHEAD_CLIENT", slice_of(a->client));
 	if (a->request_id != NULL)
 		field_bytes(t, "BULKHEAD_REQUEST_ID", slice_of(a->request_id));
+	if (a->reason != NULL)
+		field_bytes(t, "BULKHEAD_REASON", slice_of(a->reason));
 	if (r->method.data != NULL)
 		field_bytes(t, "BULKHEAD_METHOD", r->method);
 	if (r->path.data != NULL)

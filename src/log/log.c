@@ -279,8 +279,10 @@ void log_event(struct log *l, const struct log_event *e)
 /* --- access records ----------------------------------------------------------------------------
  */
 
-/* Appends a client's bytes, escaped and within max; returns where they are now. */
-static struct log_slice add_foreign(struct text *t, const char *data, size_t len, size_t max)
+/* Appends a client's bytes, escaped and within max; returns where they are now. cut: there were
+ * more of them. */
+static struct log_slice add_foreign(struct text *t, const char *data, size_t len, size_t max,
+				    bool cut)
 {
 	struct text part;
 	size_t room = t->size - t->len;
@@ -288,7 +290,7 @@ static struct log_slice add_foreign(struct text *t, const char *data, size_t len
 	text_add_escaped(&part, data, len);
 	t->len += part.len;
 	const struct log_slice slice = {part.data, part.len};
-	if (part.truncated)
+	if (part.truncated || cut)
 		text_add_str(t, "...");
 	return slice;
 }
@@ -327,7 +329,7 @@ static void add_request(struct text *t, const struct log_access *a, struct log_r
 {
 	text_add_str(t, "Received ");
 	if (a->method != NULL)
-		r->method = add_foreign(t, a->method, a->method_len, LOG_METHOD_MAX);
+		r->method = add_foreign(t, a->method, a->method_len, LOG_METHOD_MAX, false);
 	else
 		text_add_str(t, "malformed");
 	text_add_str(t, " request from ('");
@@ -336,14 +338,25 @@ static void add_request(struct text *t, const struct log_access *a, struct log_r
 	text_add_uint(t, a->client_port);
 	text_add_str(t, ") \"");
 	if (a->method != NULL) {
-		text_add(t, r->method.data, r->method.len);
+		(void)add_foreign(t, a->method, a->method_len, LOG_METHOD_MAX, false);
 		text_add_char(t, ' ');
-		r->path = path_of(add_foreign(t, a->target, a->target_len, LOG_TARGET_MAX));
-		text_add_str(t, " HTTP/1.");
-		text_add_uint(t, a->version_minor);
+		r->path = path_of(add_foreign(t, a->target, a->target_len, LOG_TARGET_MAX, false));
+		text_add_char(t, ' ');
+		text_add_escaped(t, a->version, a->version_len);
 	} else {
 		text_add_char(t, '-');
 	}
+	text_add_char(t, '"');
+}
+
+static void add_reason(struct text *t, const struct log_access *a)
+{
+	text_add_char(t, ' ');
+	text_add_str(t, a->reason);
+	if (a->excerpt_len == 0)
+		return;
+	text_add_str(t, " \"");
+	(void)add_foreign(t, a->excerpt, a->excerpt_len, LOG_EXCERPT_MAX, a->excerpt_cut);
 	text_add_char(t, '"');
 }
 
@@ -365,6 +378,8 @@ void log_access(struct log *l, const struct log_access *a)
 	text_add_uint(&t, a->bytes);
 	text_add_char(&t, ' ');
 	add_duration(&t, a->duration_us);
+	if (a->reason != NULL)
+		add_reason(&t, a);
 	r.text = (struct log_slice){t.data, t.len};
 	record_emit(l, &r);
 	errno = saved;

@@ -13,10 +13,11 @@
 
 #define LOG_PREFIX_MAX \
 	96 /* the longest stamp and tag of any form, a torn line's newline included */
-#define LOG_TEXT_MAX   (LOG_RECORD_MAX - LOG_PREFIX_MAX)
-#define LOG_TARGET_MAX 3000 /* of LOG_TEXT_MAX, after escaping */
-#define LOG_METHOD_MAX 64
-#define LOG_FIELDS_MAX (LOG_TARGET_MAX + 1024) /* the journal's fields but MESSAGE */
+#define LOG_TEXT_MAX    (LOG_RECORD_MAX - LOG_PREFIX_MAX)
+#define LOG_TARGET_MAX  3000 /* of LOG_TEXT_MAX, after escaping */
+#define LOG_METHOD_MAX  64
+#define LOG_EXCERPT_MAX 200
+#define LOG_FIELDS_MAX  (LOG_TARGET_MAX + 1024) /* the journal's fields but MESSAGE */
 
 /* Bytes that somebody else owns. */
 struct log_slice {

@@ -50,6 +50,7 @@ void access_done(void *connection, const struct exchange *ex)
 	enum conf_access access = l->worker->port->access;
 	if (access == CONF_ACCESS_OFF || (access == CONF_ACCESS_ERRORS && ex->status < 400))
 		return;
+	const bool refused = ex->refusal != REFUSE_NOT;
 	struct log_access record = {
 	    .client = ex->client->address,
 	    .client_port = ex->client->port,
@@ -57,11 +58,16 @@ void access_done(void *connection, const struct exchange *ex)
 	    .method_len = r->method_text.len,
 	    .target = r->target.len > 0 ? http_slice_at(r, r->target) : "",
 	    .target_len = r->target.len,
-	    .version_minor = r->version_minor,
+	    .version = http_slice_at(r, r->version),
+	    .version_len = r->version.len,
 	    .status = ex->status,
 	    .bytes = ex->body_sent,
 	    .duration_us = duration_us,
 	    .request_id = ex->id,
+	    .reason = refused ? http_refusal_facts(ex->refusal)->word : NULL,
+	    .excerpt = http_slice_at(r, r->excerpt),
+	    .excerpt_len = r->excerpt.len,
+	    .excerpt_cut = r->excerpt_cut,
 	};
 	log_access(&l->log, &record);
 }

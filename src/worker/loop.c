@@ -32,6 +32,15 @@ static void facts_get(void *connection, struct http_tls_facts *ret)
 				       .resumed = f->resumed};
 }
 
+/* A port that serves what it is told tells more of what it is not told rightly. */
+static bool is_echo(const struct conf_port *port)
+{
+	for (size_t i = 0; i < port->locations_count; i++)
+		if (strcmp(port->locations[i].path, "/") == 0)
+			return port->locations[i].handler == CONF_ECHO;
+	return false;
+}
+
 static void wake(void *connection)
 {
 	conn_wake(connection);
@@ -72,6 +81,7 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	l->http = (struct http_loop){.head_max = limits->head_bytes,
 				     .body_max = limits->body_bytes,
 				     .requests_max = limits->requests,
+				     .explains = is_echo(w->port),
 				     .route = routes_find,
 				     .route_arg = &w->routes,
 				     .tls_facts = facts_get,

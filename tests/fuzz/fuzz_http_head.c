@@ -56,6 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		slice_check(&whole, whole.path, known);
 		slice_check(&whole, whole.query, known);
 		slice_check(&whole, whole.host, known);
+		slice_check(&whole, whole.version, known);
+		REQUIRE(whole.excerpt.off <= known &&
+			whole.excerpt.len <= known - whole.excerpt.off);
 		for (unsigned i = 0; i < whole.fields_count; i++) {
 			slice_check(&whole, whole.fields[i].name, known);
 			slice_check(&whole, whole.fields[i].value, known);
@@ -68,6 +71,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (size_t i = 0; i <= len && m == 0; i++)
 		m = http_request_parse(text, i, head_max, &scan, &split);
 	REQUIRE(m == n);
+	REQUIRE(n > -(long)HTTP_REFUSALS);
+	if (n < 0) { /* what is recorded is the same, too */
+		REQUIRE(split.excerpt.off == whole.excerpt.off);
+		REQUIRE(split.excerpt.len == whole.excerpt.len);
+		REQUIRE(split.excerpt_cut == whole.excerpt_cut);
+		REQUIRE(split.target.len == whole.target.len);
+	}
 	if (n > 0)
 		REQUIRE(split.framing == whole.framing && split.fields_count == whole.fields_count);
 	return 0;

@@ -407,7 +407,14 @@ REFUSED = [
     ("long target", 414, b"GET /" + LONG.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("long field", 431, b"GET / HTTP/1.1\r\nHost: a\r\nX: " + LONG.encode() + b"\r\n\r\n"),
     ("many fields", 431, b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 101 + b"\r\n"),
-    ("long path", 414, b"GET /" + b"y" * 5000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ("long method", 501, LONG.encode() + b" / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ("long garbage", 400, b"\x80" * 20000),
+    ("chunk extension without a name", 400, b"POST /echo HTTP/1.1\r\nHost: a\r\n"
+     b"Transfer-Encoding: chunked\r\n\r\n5;\r\nhello\r\n0\r\n\r\n"),
+    ("chunk extension with a bad name", 400, b"POST /echo HTTP/1.1\r\nHost: a\r\n"
+     b"Transfer-Encoding: chunked\r\n\r\n5;bad[=x\r\nhello\r\n0\r\n\r\n"),
+    ("chunk extension without its last quote", 400, b"POST /echo HTTP/1.1\r\nHost: a\r\n"
+     b"Transfer-Encoding: chunked\r\n\r\n5;a=\"x\r\nhello\r\n0\r\n\r\n"),
     ("large body", 413, b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 102401\r\n\r\n" +
      b"z" * 102401),
     ("large chunk", 413, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -445,6 +452,33 @@ def test_refused_whichever_way_the_bytes_come(port):
                 assert c.closed()
 
 
+@pytest.mark.parametrize("length", [4096, 4097, 8000, 16000])
+def test_a_path_may_be_as_long_as_the_head(server, ports, length):
+    """RFC 9112, 3: 8000 bytes at the least, and the port's limit is 16K."""
+    server(f"port {ports[0]} {{ echo }}")
+    path = "/" + "y" * (length - 1)
+    assert json.loads(get(ports[0], path).body)["path"] == path
+
+
+@pytest.mark.parametrize("extension", [" ;a", "\t ; a", ";a = b", '; a="b; \\" c" ; d'])
+def test_chunk_extensions_are_read_and_dropped(port, extension):
+    with Connection(port) as c:
+        body = f"5{extension}\r\nhello\r\n0{extension}\r\nA: b\r\n\r\n".encode()
+        response = ask(c, "POST /echo HTTP/1.1", "Host: a", "Transfer-Encoding: chunked", body=body)
+        assert (response.status, response.body) == (200, b"hello")
+        assert c.get("/health").body == b"ok\n"
+
+
+def test_an_echo_port_says_why_it_refuses(server, ports):
+    server(f'port {ports[0]} {{ echo }}\nport {ports[1]} {{ location "/echo" {{ echo }} '
+           'location "/" { respond 200 } }')
+    for port, more in zip(ports, ("target-byte: the target has a byte that none may have\n", "")):
+        with Connection(port) as c:
+            c.send(b"GET /<script>\x01 HTTP/1.1\r\nHost: a\r\n\r\n")
+            response = c.response()
+            assert (response.status, response.body) == (400, f"400 Bad Request\n{more}".encode())
+
+
 def test_a_large_body_is_refused_without_a_reset(port):
     """The client goes on sending while it is refused, and still reads the answer."""
     with Connection(port) as c:
@@ -468,7 +502,10 @@ def test_a_head_that_is_refused_early_is_logged_as_it_was(server, ports):
 def test_a_trailer_that_is_too_large(port):
     with Connection(port) as c:
         c.send(head("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked") + b"0\r\n" +
-               b"X: y\r\n" * 2000)
+               b"X: y\r\n" * 2500 + b"\r\n")
+        assert c.response().status == 405  # it is as long as a head may be, 16K
+        c.send(head("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked") + b"0\r\n" +
+               b"X: y\r\n" * 3000)
         assert c.response().status == 431
         assert c.closed()
 

@@ -14,12 +14,14 @@ import time
 import pytest
 
 import daemons
-from harness import (BINARY, HELLO, Connection, Server, descriptor_of, descriptors_of, get, need_root,
+from harness import (BINARY, HELLO, TOP, Connection, Server, descriptor_of, descriptors_of, get, need_root,
                      refused, wait_for)
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+ESCAPED = r'(?:[ !#-\[\]-~]|\\[ -~])*'  # no quote, nor half an escape
 ACCESS = (r'Received (?:[A-Z.]+|malformed) request from \(\'[0-9a-f.:]+\', \d+\) '
-          r'"(?:-|[!-~]+ [ -~]* HTTP/1\.\d)" \d{3} \d+ \d+\.\dms')
+          rf'"(?:-|[!-~]+ {ESCAPED} HTTP/\d\.\d)" \d{{3}} \d+ \d+\.\dms'
+          rf'(?: [a-z0-9-]+(?: "{ESCAPED}")?)?')
 
 # Targets and heads that try to look like something else. What a parser refuses is logged, too.
 HOSTILE = [
@@ -39,8 +41,41 @@ HOSTILE = [
     b"GET /%0aMESSAGE=forged%0aBULKHEAD_STATUS=999 HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /long?" + b"\\\"" * 6000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /" + b"l" * 60000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /" + b"m" * 70000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nX\"\n: y\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: \"\x80\\\x9b\r\n\r\n",
     b"\x16\x03\x01\x1b[2J\r\n\r\n",
 ]
+
+# What the record has of a request, behind its client: the line, the status, the reason, what was at
+# fault. Then what a journal has no room for in a line: what must not be in it.
+REASONS = [
+    (b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", r'"GET /a HTTP/1.1" 200', None, None),
+    (b"DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n", r'"DELETE /a HTTP/1.1" 405', None, None),
+    (b"broken\r\n\r\n", r'"-" 400', "request-line", "broken"),
+    (b"GET /a\x1b[2J\xff HTTP/1.1\r\nHost: a\r\n\r\n", r'"-" 400', "target-byte",
+     r"GET /a\033[2J\377 HTTP/1.1"),
+    (b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", r'"-" 414', "target-too-long",
+     "GET /" + "x" * 195 + "..."),
+    (b"M" * 20000 + b" / HTTP/1.1\r\nHost: a\r\n\r\n", r'"-" 501', "method-too-long",
+     "M" * 200 + "..."),
+    (b"GET / HTTP/1.1\nHost: a\n\n", r'"-" 400', "bare-lf", r"GET / HTTP/1.1\n"),
+    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", r'"PRI * HTTP/2.0" 505', "version-unknown", None),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: secret\x01\r\n\r\n", r'"GET / HTTP/1.1" 400',
+     "field-value", "Authorization"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+     r'"GET / HTTP/1.1" 400', "length-repeated", "Content-Length: 5"),
+    (b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", r'"GET /%zz HTTP/1.1" 400', "path-escape", None),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;\r\n",
+     r'"POST / HTTP/1.1" 400', "chunk-extension", None),
+]
+
+
+def told(line, reason, excerpt):
+    """The end of such a record."""
+    end = f" {reason}" if reason else ""
+    return re.escape(line) + r" \d+ \d+\.\dms" + re.escape(end + (f' "{excerpt}"' if excerpt else ""))
 
 
 def one(port, extra=""):
@@ -51,7 +86,7 @@ def send_hostile(port):
     for head in HOSTILE:
         with Connection(port) as c:
             c.send(head)
-            assert c.response().status in (200, 400, 414, 431, 501), head
+            assert c.response().status in (200, 400, 414, 431, 501, 505), head
 
 
 def burst(port, count, path="/"):
@@ -134,9 +169,31 @@ def test_no_client_forges_a_console_line(server, ports):
     assert len(records) == len(HOSTILE)
     for line in records:
         assert re.fullmatch(rf"{STAMP} - \[PORT {ports[0]}\] {ACCESS}", line), line
-        quoted = line.split('"', 1)[1].rsplit('"', 1)[0]
-        assert not re.search(r'(?<!\\)(?:\\\\)*"', quoted), line  # no quote that is not escaped
     assert sum(re.search(r'\.\.\. HTTP/1\.\d" \d{3} ', line) is not None for line in records) == 2
+    assert sum(line.endswith('..."') for line in records) == 1
+
+
+def test_a_refused_request_is_logged_with_its_reason(server, ports):
+    s = server(one(ports[0]))
+    for sent, line, reason, excerpt in REASONS:
+        with Connection(ports[0]) as c:
+            c.send(sent)
+            c.response()
+            s.wait_log(rf"from \('127\.0\.0\.1', {c.local_port}\) {told(line, reason, excerpt)}\n")
+    assert "secret" not in s.log()
+    words = set(re.findall(r"ms ([a-z0-9-]+)", s.log()))
+    assert words == {reason for _, _, reason, _ in REASONS if reason}
+
+
+def test_the_manual_has_every_reason():
+    """With its status and its sentence, as the program has them."""
+    source = (TOP / "src" / "http" / "refusal.c").read_text()
+    page = (TOP / "src" / "bulkhead.8").read_text()
+    table = re.findall(r'\[REFUSE_\w+\] = \{"([^"]+)", (\d+),\s*"([^"]+)"\}', source)
+    assert len(table) == source.count("[REFUSE_") - 1 > 30
+    section = page[page.index(".It Em Reason Ta"):]
+    rows = re.findall(r"^\.It (\S+) Ta (\d+) Ta (.*)$", section[:section.index(".El")], re.M)
+    assert rows == table
 
 
 class Piped(Server):
@@ -335,6 +392,21 @@ def test_no_client_forges_a_journal_field(server, ports, journal):
                 "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER"), name
         if "BULKHEAD_PATH" in r:
             assert r["BULKHEAD_PATH"] in r["MESSAGE"]
+
+
+def test_the_journal_has_the_reason(server, ports, journal):
+    server(one(ports[0], journal.sink()), wait=None)
+    wait_for(lambda: any("is served" in m for m in journal.messages()), "a served port")
+    for sent, line, reason, excerpt in REASONS:
+        with Connection(ports[0]) as c:
+            c.send(sent)
+            c.response()
+    records = wait_for(lambda: len(found := journal.read("BULKHEAD_ROLE=worker")) >= len(REASONS)
+                       and found, "all records")
+    for record, (sent, line, reason, excerpt) in zip(records, REASONS):
+        assert re.search(told(line, reason, excerpt) + "$", record["MESSAGE"])
+        assert record.get("BULKHEAD_REASON") == reason
+        assert ("BULKHEAD_METHOD" in record) == (line.split()[0] != '"-"')
 
 
 def until_logged(port, found):

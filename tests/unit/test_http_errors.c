@@ -132,7 +132,7 @@ static void limits_of_the_head(void **state)
 	peer_give(p, text + 3000, 3000);
 	peer_run(p);
 	assert_answer(p, 414, true);
-	assert_string_equal(p->method, "GET");
+	assert_int_equal(p->refusal, REFUSE_TARGET_TOO_LONG);
 	peer_free(p);
 
 	p = peer_new();
@@ -143,15 +143,36 @@ static void limits_of_the_head(void **state)
 	assert_string_equal(p->method, "PUT");
 	peer_free(p);
 
-	p = peer_new(); /* longer than what is routed, within the head's limit */
-	p->loop.head_max = HTTP_ROUTE_MAX + 1000;
-	memset(text, 'x', sizeof(text));
-	memcpy(text, "GET /", 5);
-	memcpy(text + HTTP_ROUTE_MAX + 5, " HTTP/1.0\r\n\r\n", 13);
-	peer_give(p, text, HTTP_ROUTE_MAX + 5 + 13);
+	p = peer_new(); /* a method that is longer than a head */
+	memset(text, 'M', sizeof(text));
+	peer_give(p, text, sizeof(text));
 	peer_run(p);
-	assert_answer(p, 414, true);
+	assert_answer(p, 501, true);
 	peer_free(p);
+}
+
+/* Whatever fits the head is served, RFC 9112, 3: 8000 bytes are what everybody should take. */
+static void targets_are_as_long_as_the_head(void **state)
+{
+	static const size_t lengths[] = {4095, 4096, 4097, 8000, 8191, 16300, 65400};
+	static char text[HTTP_HEAD_MAX];
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		size_t len = lengths[i];
+		struct peer *p = peer_new();
+		p->loop.head_max = len + 30;
+		memset(text, 'x', sizeof(text));
+		memcpy(text, "GET /test/", 10);
+		memcpy(text + 4 + len, " HTTP/1.1\r\nHost: a\r\n\r\n", 22);
+		p->location = (struct http_location){&handler_echo, NULL};
+		peer_give(p, text, 4 + len + 22);
+		peer_run(p);
+		assert_memory_equal(peer_out(p), "HTTP/1.1 200 OK\r\n", 17);
+		const char *path = strstr(peer_out(p), "\"path\":\"/test/x");
+		assert_non_null(path);
+		assert_int_equal(strspn(path + 14, "x"), len - 6);
+		peer_free(p);
+	}
 }
 
 static void options_are_told(void **state)
@@ -330,6 +351,7 @@ int main(void)
 	    cmocka_unit_test(refusals_have_their_answers),
 	    cmocka_unit_test(refusals_come_byte_by_byte),
 	    cmocka_unit_test(limits_of_the_head),
+	    cmocka_unit_test(targets_are_as_long_as_the_head),
 	    cmocka_unit_test(options_are_told),
 	    cmocka_unit_test(refusals_of_head_have_no_body),
 	    cmocka_unit_test(bytes_behind_a_refusal_are_dropped),

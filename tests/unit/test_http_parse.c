@@ -23,6 +23,13 @@ static long parse(const char *text, size_t len, size_t head_max, struct http_req
 	return http_request_parse(copy, len, head_max, &scan, r);
 }
 
+/* The status that answers it, negative, in place of the reason. */
+static long answered(long result)
+{
+	return result < 0 ? -(long)http_refusal_facts((enum http_refusal) - result)->status
+			  : result;
+}
+
 #define H "Host: a\r\n"
 #define CASE(text, want)                     \
 	{                                    \
@@ -186,7 +193,7 @@ static void heads_are_judged(void **state)
 		const struct head_case *c = &heads[i];
 		struct http_request r;
 		long want = c->want == 0 ? (long)c->len : c->want == 1 ? 0 : -c->want;
-		long got = parse(c->text, c->len, 4096, &r);
+		long got = answered(parse(c->text, c->len, 4096, &r));
 		if (got != want)
 			print_error("%s\n", c->text);
 		assert_int_equal(got, want);
@@ -300,21 +307,23 @@ static void limits_have_their_status(void **state)
 	memset(text, 'a', sizeof(text));
 	memcpy(text, "GET /", 5);
 	assert_int_equal(parse(text, 1023, 1024, &r), 0);
-	assert_int_equal(parse(text, 1024, 1024, &r), -414);
-	assert_int_equal(parse(text, 8192, 1024, &r), -414);
-	assert_slice(&r, r.method_text, "GET");
-	assert_int_equal(r.target.len, 1020);
+	assert_int_equal(parse(text, 1024, 1024, &r), -REFUSE_TARGET_TOO_LONG);
+	assert_int_equal(parse(text, 8192, 1024, &r), -REFUSE_TARGET_TOO_LONG);
+	assert_int_equal(r.method_text.len, 0); /* the line was not read to its end */
+	assert_int_equal(r.excerpt.off, 0);
+	assert_int_equal(r.excerpt.len, 1024);
+	assert_true(r.excerpt_cut);
 
 	size_t n = (size_t)sprintf(text, "GET /x HTTP/1.1\r\n" H "X: ");
 	text[n] = 'a';
 	assert_int_equal(parse(text, 1023, 1024, &r), 0);
-	assert_int_equal(parse(text, 1024, 1024, &r), -431);
+	assert_int_equal(parse(text, 1024, 1024, &r), -REFUSE_HEAD_TOO_LONG);
 	assert_slice(&r, r.target, "/x");
 
 	/* A head of exactly the limit is fine, whatever follows it. */
 	memcpy(text + 1020, "\r\n\r\n", 4);
 	assert_int_equal(parse(text, 8192, 1024, &r), 1024);
-	assert_int_equal(parse(text, 8192, 1023, &r), -431);
+	assert_int_equal(parse(text, 8192, 1023, &r), -REFUSE_HEAD_TOO_LONG);
 }
 
 static void fields_are_counted(void **state)
@@ -328,7 +337,77 @@ static void fields_are_counted(void **state)
 	assert_true(parse(text, strlen(text), 4096, &r) > 0);
 	assert_int_equal(r.fields_count, HTTP_HEADERS_MAX);
 	strcpy(text + strlen(text) - 2, "A: b\r\n\r\n");
-	assert_int_equal(parse(text, strlen(text), 4096, &r), -431);
+	assert_int_equal(parse(text, strlen(text), 4096, &r), -REFUSE_FIELDS_TOO_MANY);
+}
+
+/* RFC 9112, 3: a method that nobody knows is 501, a target that is too long is 414, however long
+ * the line is; what is no request line is 400 even there. */
+static void long_lines_are_judged_by_what_they_are(void **state)
+{
+	static const struct {
+		const char *begin;
+		char fill;
+		enum http_refusal want;
+	} cases[] = {
+	    {"", 'M', REFUSE_METHOD_TOO_LONG},
+	    {"GET", 'M', REFUSE_METHOD_TOO_LONG},
+	    {"\r\n", 'M', REFUSE_METHOD_TOO_LONG},
+	    {"GET /", 'a', REFUSE_TARGET_TOO_LONG},
+	    {"PATCH https://a/?", '%', REFUSE_TARGET_TOO_LONG},
+	    {"\r\nGET /", 'a', REFUSE_TARGET_TOO_LONG},
+	    {"GET / ", 'H', REFUSE_TARGET_TOO_LONG},
+	    {"BREW /", 'a', REFUSE_METHOD_UNKNOWN},
+	    {"get /", 'a', REFUSE_METHOD_UNKNOWN},
+	    {"", '\0', REFUSE_METHOD_BYTE},
+	    {"", '\x80', REFUSE_METHOD_BYTE},
+	    {"GET@", 'a', REFUSE_METHOD_BYTE},
+	    {"", ' ', REFUSE_REQUEST_LINE},
+	    {"GET ", ' ', REFUSE_REQUEST_LINE},
+	    {"GET /", '\x80', REFUSE_TARGET_BYTE},
+	    {"GET /#", 'a', REFUSE_TARGET_BYTE},
+	    {"GET /\t", 'a', REFUSE_TARGET_BYTE},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct http_request r;
+		char text[3000];
+		size_t scan = 0;
+		memset(text, cases[i].fill, sizeof(text));
+		memcpy(text, cases[i].begin, strlen(cases[i].begin));
+		assert_int_equal(parse(text, sizeof(text), 1024, &r), -(int)cases[i].want);
+		assert_int_equal(r.method_text.len, 0);
+		assert_true(r.excerpt_cut);
+		assert_int_equal(r.excerpt.off + r.excerpt.len, 1024);
+		for (size_t n = 0; n < 1024; n++)
+			assert_int_equal(http_request_parse(text, n, 1024, &scan, &r), 0);
+		assert_int_equal(http_request_parse(text, 1024, 1024, &scan, &r),
+				 -(int)cases[i].want);
+	}
+}
+
+/* What is wrong with the first line counts, before the head's length does. */
+static void long_heads_are_judged_by_their_first_line(void **state)
+{
+	static const struct {
+		const char *line;
+		enum http_refusal want;
+	} cases[] = {
+	    {"GET / HTTP/1.1", REFUSE_HEAD_TOO_LONG},
+	    {"GET / HTTP/2.0", REFUSE_VERSION_UNKNOWN},
+	    {"BREW / HTTP/1.1", REFUSE_METHOD_UNKNOWN},
+	    {"GET a HTTP/1.1", REFUSE_TARGET_FORM},
+	    {"hello", REFUSE_REQUEST_LINE},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct http_request r;
+		char text[2000];
+		memset(text, 'x', sizeof(text));
+		int n = sprintf(text, "%s\r\nX: ", cases[i].line);
+		text[n] = 'x';
+		assert_int_equal(parse(text, sizeof(text), 1024, &r), -(int)cases[i].want);
+		assert_false(r.excerpt_cut);
+	}
 }
 
 /* A head that comes byte by byte is searched once, not once per byte. */
@@ -403,7 +482,7 @@ static void paths_are_normalized(void **state)
 		long n =
 		    http_path_normalize(cases[i].path, strlen(cases[i].path), out, sizeof(out));
 		if (cases[i].want == NULL) {
-			assert_int_equal(n, -400);
+			assert_int_equal(answered(n), -400);
 			continue;
 		}
 		assert_int_equal(n, strlen(cases[i].want));
@@ -411,18 +490,25 @@ static void paths_are_normalized(void **state)
 	}
 	char out[4];
 	assert_int_equal(http_path_normalize("/abc", 4, out, 4), 4);
-	assert_int_equal(http_path_normalize("/abcd", 5, out, 4), -414);
-	assert_int_equal(http_path_normalize("/a", 2, out, 1), -414);
+	assert_int_equal(http_path_normalize("/abcd", 5, out, 4), -REFUSE_TARGET_TOO_LONG);
+	assert_int_equal(http_path_normalize("/a", 2, out, 1), -REFUSE_TARGET_TOO_LONG);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(heads_are_judged),   cmocka_unit_test(splits_change_nothing),
-	    cmocka_unit_test(request_is_filled),  cmocka_unit_test(target_forms),
-	    cmocka_unit_test(persistence),        cmocka_unit_test(limits_have_their_status),
-	    cmocka_unit_test(fields_are_counted), cmocka_unit_test(scan_goes_on_where_it_stopped),
-	    cmocka_unit_test(hosts_are_judged),   cmocka_unit_test(paths_are_normalized),
+	    cmocka_unit_test(heads_are_judged),
+	    cmocka_unit_test(splits_change_nothing),
+	    cmocka_unit_test(request_is_filled),
+	    cmocka_unit_test(target_forms),
+	    cmocka_unit_test(persistence),
+	    cmocka_unit_test(limits_have_their_status),
+	    cmocka_unit_test(long_lines_are_judged_by_what_they_are),
+	    cmocka_unit_test(long_heads_are_judged_by_their_first_line),
+	    cmocka_unit_test(fields_are_counted),
+	    cmocka_unit_test(scan_goes_on_where_it_stopped),
+	    cmocka_unit_test(hosts_are_judged),
+	    cmocka_unit_test(paths_are_normalized),
 	};
 	return cmocka_run_group_tests_name("http parse", tests, NULL, NULL);
 }

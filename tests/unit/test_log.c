@@ -44,7 +44,8 @@ static const struct log_access get = {
     .method_len = 3,
     .target = "/path?query=1",
     .target_len = 13,
-    .version_minor = 1,
+    .version = "HTTP/1.1",
+    .version_len = 8,
     .status = 200,
     .bytes = 14,
     .duration_us = 420,
@@ -263,6 +264,75 @@ static void test_console_access(void **state)
 	close(fd[0]);
 }
 
+/* The reason is behind the record, and what was at fault behind that, made safe and bounded. */
+static void test_a_refused_request_has_its_reason(void **state)
+{
+	(void)state;
+	static char excerpt[1000];
+	static const struct {
+		const char *excerpt;
+		size_t len;
+		bool cut;
+		const char *shown;
+	} cases[] = {
+	    {NULL, 0, false, ""},
+	    {"GET /a\"b\\\x1b\xff\0\n", 13, false, " \"GET /a\\\"b\\\\\\033\\377\\0\\n\""},
+	    {"GET /", 5, true, " \"GET /...\""},
+	};
+	int fd[2];
+	char out[16384], want[256];
+	struct log l = port_log();
+	struct log_access a = {.client = "::1", .client_port = 9, .status = 400, .bytes = 16};
+	pipe_make(fd);
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
+	a.reason = "bare-lf";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		a.excerpt = cases[i].excerpt;
+		a.excerpt_len = cases[i].len;
+		a.excerpt_cut = cases[i].cut;
+		log_access(&l, &a);
+		receive(fd[0], out, sizeof(out));
+		(void)snprintf(want, sizeof(want),
+			       "[PORT 8000] Received malformed request from ('::1', 9) "
+			       "\"-\" 400 16 0.0ms bare-lf%s\n",
+			       cases[i].shown);
+		assert_string_equal(behind_stamp(out), want);
+	}
+	memset(excerpt, '\x01', sizeof(excerpt));
+	a.excerpt = excerpt;
+	a.excerpt_len = sizeof(excerpt);
+	a.excerpt_cut = true;
+	log_access(&l, &a);
+	size_t n = receive(fd[0], out, sizeof(out));
+	assert_true(n < 400);
+	assert_string_equal(out + n - 9, "\\001...\"\n");
+
+	a = get; /* with a request line that was read, and is as long as it can be */
+	static char target[60000];
+	memset(target, 'x', sizeof(target));
+	a.target = target;
+	a.target_len = sizeof(target);
+	a.version = "HTTP/2.0";
+	a.reason = "chunk-extensions-too-long";
+	a.excerpt = excerpt;
+	a.excerpt_len = sizeof(excerpt);
+	log_access(&l, &a);
+	n = receive(fd[0], out, sizeof(out));
+	assert_non_null(
+	    strstr(out, "xxx... HTTP/2.0\" 200 14 0.4ms chunk-extensions-too-long \"\\001"));
+	assert_string_equal(out + n - 9, "\\001...\"\n");
+	log_close(&l);
+	close(fd[0]);
+
+	int daemon = daemon_start();
+	assert_int_equal(log_open(&l, LOG_SINK_JOURNAL, socket_path), 0);
+	log_access(&l, &a);
+	n = receive(daemon, out, sizeof(out));
+	assert_field(out, n, "BULKHEAD_REASON", "chunk-extensions-too-long");
+	log_close(&l);
+	daemon_stop(daemon);
+}
+
 static void test_master_speaks_for_a_port(void **state)
 {
 	(void)state;
@@ -346,6 +416,7 @@ static void test_journal_fields(void **state)
 	assert_null(field(out, n, "BULKHEAD_METHOD", &unused));
 	assert_null(field(out, n, "BULKHEAD_PATH", &unused));
 	assert_null(field(out, n, "BULKHEAD_REQUEST_ID", &unused));
+	assert_null(field(out, n, "BULKHEAD_REASON", &unused));
 	log_close(&l);
 	daemon_stop(daemon);
 }
@@ -866,6 +937,7 @@ int main(void)
 	    cmocka_unit_test(test_forms_are_exact),
 	    cmocka_unit_test(test_stamp_follows_the_zone),
 	    cmocka_unit_test(test_console_access),
+	    cmocka_unit_test(test_a_refused_request_has_its_reason),
 	    cmocka_unit_test(test_master_speaks_for_a_port),
 	    cmocka_unit_test(test_syslog_datagram),
 	    cmocka_unit_test(test_journal_fields),
