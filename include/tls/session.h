@@ -32,6 +32,8 @@ struct tls_session {
 	struct gnutls_session_int *handle; /* NULL: none */
 	const struct tls_context *context;
 	struct tls_wire *wire;
+	bool starved; /* GnuTLS has asked for bytes that are not there … */
+	bool ended;   /* … and never will be */
 };
 
 enum tls_result {

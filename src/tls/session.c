@@ -20,12 +20,23 @@ static const gnutls_datum_t alpn_protocols[] = {
 #define ALPN_COUNT (sizeof(alpn_protocols) / sizeof(alpn_protocols[0]))
 #define ALPN_FLAGS (GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE)
 
+/* Calls in a row that take nothing from the wire: several messages came in one record. GnuTLS bears
+ * fewer of them itself; this only ends what would be an endless loop. */
+#define IDLE_CALLS_MAX 64
+
+struct progress {
+	size_t in_len;
+	unsigned idle;
+};
+
 static ssize_t wire_pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
 {
 	struct tls_session *s = ptr;
 	struct tls_wire *w = s->wire;
 	if (w->in_len == 0) {
-		if (w->in_ended)
+		s->starved = true;
+		s->ended = w->in_ended;
+		if (s->ended)
 			return 0;
 		gnutls_transport_set_errno(s->handle, EAGAIN);
 		return -1;
@@ -89,6 +100,21 @@ void tls_session_release(struct tls_session *s)
 static int is_transient(int result)
 {
 	return result == GNUTLS_E_INTERRUPTED || result == GNUTLS_E_WARNING_ALERT_RECEIVED;
+}
+
+/* Calls GnuTLS again where it has not ended what it began. It says AGAIN not only for want of
+ * bytes, but after each record that did not complete what it waits for: a part of a handshake
+ * message (RFC 8446, 5.1), a KeyUpdate. Only when it has asked for bytes in vain is it time to
+ * wait: those that are here come with no other event. */
+static bool goes_on(struct tls_session *s, ssize_t result, struct progress *p)
+{
+	bool starved = s->starved;
+	s->starved = false;
+	if (result != GNUTLS_E_AGAIN)
+		return result < 0 && is_transient((int)result);
+	p->idle = s->wire->in_len < p->in_len ? 0 : p->idle + 1;
+	p->in_len = s->wire->in_len;
+	return !starved && p->idle < IDLE_CALLS_MAX;
 }
 
 /* Tells the peer what is wrong (RFC 8446, 6.2), unless it is gone or has told us. */
@@ -166,6 +192,8 @@ static void failure_describe(const struct tls_session *s, int result, const uint
 			ret->kind = IPC_FAILURE_ALERT;
 	} else if (result == GNUTLS_E_PK_SIGN_FAILED && s->context->signer != NULL) {
 		text = s->context->signer->failure;
+	} else if (ret->kind == IPC_FAILURE_CLOSED) {
+		text = "The client has left.";
 	}
 	ret->text = text != NULL ? text : gnutls_strerror(result);
 }
@@ -179,12 +207,15 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 {
 	const uint8_t *in = s->wire->in;
 	size_t in_len = s->wire->in_len;
+	struct progress progress = {.in_len = in_len};
 	int result;
 	do
 		result = gnutls_handshake(s->handle);
-	while (is_transient(result));
+	while (goes_on(s, result, &progress));
 	if (result == GNUTLS_E_AGAIN)
 		return TLS_AGAIN;
+	if (result < 0 && s->ended) /* whatever GnuTLS calls a message that is cut off */
+		result = GNUTLS_E_PREMATURE_TERMINATION;
 	if (result < 0) {
 		failure_describe(s, result, in, in_len, ret_failure);
 		return fail(s, result);
@@ -197,14 +228,10 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
 {
 	ssize_t n;
-	size_t before;
-	/* GnuTLS also says AGAIN behind a message of its own, a KeyUpdate for one, whatever follows
-	 * it. Only when nothing is left, or nothing was taken, is it time to wait. */
-	do {
-		before = s->wire->in_len;
+	struct progress progress = {.in_len = s->wire->in_len};
+	do
 		n = gnutls_record_recv(s->handle, data, size);
-	} while ((n < 0 && is_transient((int)n)) ||
-		 (n == GNUTLS_E_AGAIN && s->wire->in_len > 0 && s->wire->in_len < before));
+	while (goes_on(s, n, &progress));
 	if (n >= 0)
 		return n;
 	if (n == GNUTLS_E_AGAIN)

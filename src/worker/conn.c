@@ -63,7 +63,7 @@ void conn_free(struct conn *c)
 	if (c->http.proto.ops != NULL)
 		c->http.proto.ops->release(&c->http.proto);
 	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
-		conn_handshake_failed(c, IPC_FAILURE_CLOSED);
+		ipc_slot_add(&l->slot->counters.handshakes_failed[IPC_FAILURE_CLOSED], 1);
 	tls_session_release(&c->tls);
 	if (l->faults != NULL && faults_keep(l->faults))
 		loop_remove(&l->loop, &c->io);
@@ -266,16 +266,24 @@ static void handshake_done(struct conn *c)
 	http1_init(&c->http, &l->http, c, &c->client);
 }
 
-static void handshake_failed(struct conn *c, const struct tls_failure *failure)
+void conn_handshake_failed(struct conn *c, enum ipc_failure kind, const char *text)
 {
 	struct worker_loop *l = c->owner;
-	conn_handshake_failed(c, failure->kind);
-	if (failure->kind == IPC_FAILURE_MEMORY)
+	c->failed = true;
+	ipc_slot_add(&l->slot->counters.handshakes_failed[kind], 1);
+	if (kind == IPC_FAILURE_MEMORY)
 		accept_starved(l, ENOMEM);
 	if (c->bytes_in > 0 && l->worker->port->access != CONF_ACCESS_OFF)
 		log_write(&l->log, LOG_INFO, "TLS handshake with ('%s', %u) failed: %s",
-			  c->client.address, c->client.port, failure->text);
-	conn_close(c, true);
+			  c->client.address, c->client.port, text);
+}
+
+/* The client has gone away in the middle of it. */
+static void handshake_left(struct conn *c)
+{
+	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
+		conn_handshake_failed(c, IPC_FAILURE_CLOSED, "The client has left.");
+	c->over = true;
 }
 
 static void conn_handshake(struct conn *c)
@@ -288,8 +296,7 @@ static void conn_handshake(struct conn *c)
 	}
 	if (c->tls.handle == NULL && tls_session_init(&c->tls, conn_context(c), &l->wire) < 0) {
 		c->over = true;
-		conn_handshake_failed(c, IPC_FAILURE_MEMORY);
-		accept_starved(l, ENOMEM);
+		conn_handshake_failed(c, IPC_FAILURE_MEMORY, "The worker is out of memory.");
 		return;
 	}
 	switch (tls_session_handshake(&c->tls, &failure)) {
@@ -297,13 +304,15 @@ static void conn_handshake(struct conn *c)
 		handshake_done(c);
 		break;
 	case TLS_AGAIN:
-		c->over = l->wire.in_ended;
-		if (!c->over && l->faults != NULL)
+		if (l->wire.in_ended)
+			handshake_left(c);
+		else if (l->faults != NULL)
 			faults_handshake(c);
 		break;
 	case TLS_CLOSED:
 	case TLS_FAILED:
-		handshake_failed(c, &failure);
+		conn_handshake_failed(c, failure.kind, failure.text);
+		conn_close(c, true);
 		break;
 	}
 }
@@ -402,6 +411,7 @@ static void conn_turn(struct conn *c, uint32_t events)
 	struct worker_loop *l = c->owner;
 	ssize_t n = 0;
 	if (events & (EPOLLERR | EPOLLHUP)) { /* reset, or both directions have ended */
+		handshake_left(c);
 		conn_free(c);
 		return;
 	}

@@ -84,12 +84,9 @@ void conn_wait_expired(struct loop *, struct loop_timer *);
 /* conn.c: goes on after something changed from outside; c may be gone afterwards. */
 void conn_advance(struct conn *, const uint8_t *received, size_t len);
 
-/* Its handshake has come to nothing: counts it. */
-static inline void conn_handshake_failed(struct conn *c, enum ipc_failure kind)
-{
-	c->failed = true;
-	ipc_slot_add(&c->owner->slot->counters.handshakes_failed[kind], 1);
-}
+/* Its handshake has come to nothing, for this reason in words: counts and logs it. A client that
+ * has not said anything, a port scanner or a browser that connects ahead, is counted only. */
+void conn_handshake_failed(struct conn *, enum ipc_failure kind, const char *text);
 
 static inline bool conn_blocked(const struct conn *c)
 {

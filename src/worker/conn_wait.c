@@ -103,6 +103,13 @@ static void expiry_log(const struct conn *c)
 		  c->client.address, c->client.port, names[c->wait]);
 }
 
+static const char *handshake_expiry(const struct conn *c)
+{
+	return limit_ms(c, WAIT_HANDSHAKE) < c->owner->worker->port->limits.handshake_ms
+		   ? "It was not done when the worker had to end."
+		   : "It was not done within handshake-timeout.";
+}
+
 static void expired(struct conn *c)
 {
 	struct proto *p = &c->http.proto;
@@ -128,7 +135,7 @@ static void expired(struct conn *c)
 		p->ops->expired(p);
 		break;
 	case WAIT_HANDSHAKE:
-		conn_handshake_failed(c, IPC_FAILURE_TIMEOUT);
+		conn_handshake_failed(c, IPC_FAILURE_TIMEOUT, handshake_expiry(c));
 		/* fall through */
 	case WAIT_LINGER:
 	case WAIT_NONE:

@@ -77,6 +77,11 @@ def test_handshake_timeout(limited, ports, says):
         data = until_end(raw)
         assert (data != b"") == (says == "a ClientHello")  # the server's part of the handshake
     s.wait_log(r"has reached its handshake-timeout limit")
+    if BEGUN[says]:  # others have said nothing that could fail
+        s.wait_log(r"TLS handshake with \('127.0.0.1', \d+\) failed: "
+                   r"It was not done within handshake-timeout\.")
+    else:
+        assert "TLS handshake" not in s.log()
     assert get(ports[0]).body == HELLO
 
 

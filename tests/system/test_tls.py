@@ -365,28 +365,36 @@ def test_a_connection_that_says_too_little_ends_quietly(serving, hello, ends):
         read_all(raw)
     assert get(hello).status == 200
     assert serving.stop() == 0
-    if not says:  # port scanners and health checks
+    if says:
+        serving.wait_log(r"TLS handshake with .* failed: The client has left\.")
+    else:  # port scanners and health checks
         assert "TLS handshake" not in serving.log()
 
 
 class Memory:
     """A TLS client over memory: what goes to the wire can be changed on its way."""
 
-    def __init__(self, port, context):
+    def __init__(self, port, context, pieces=lambda data: [data]):
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing)
         self.raw = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+        self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.pieces = pieces
         self.pump(self.tls.do_handshake)
+
+    def send(self):
+        for piece in self.pieces(self.outgoing.read()):
+            self.raw.sendall(piece)
 
     def pump(self, step):
         """Runs the step until it needs nothing any more."""
         while True:
             try:
                 value = step()
-                self.raw.sendall(self.outgoing.read())
+                self.send()
                 return value
             except ssl.SSLWantReadError:
-                self.raw.sendall(self.outgoing.read())
+                self.send()
                 data = self.raw.recv(65536)
                 if data:
                     self.incoming.write(data)
@@ -495,6 +503,43 @@ def test_a_handshake_byte_by_byte(hello):
         tls.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         slowly()
         assert pump(lambda: tls.read(65536)).endswith(HELLO)
+
+
+@pytest.mark.parametrize("option", ["-tls1_3", "-tls1_2"])
+@pytest.mark.parametrize("names", [1, 8, 60])
+def test_a_hello_in_many_records(hello, option, names):
+    """RFC 8446, 5.1: one message in several records, which arrive in one segment."""
+    offered = ",".join(["http/1.1"] + [str(n) + "x" * 250 for n in range(names)])
+    assert "HTTP/1.1 200 OK" in shown(hello, option, "-max_send_frag", "512", "-alpn", offered)
+
+
+def recut(data, size):
+    """The same handshake records with so many bytes in each; none that is encrypted."""
+    records, encrypted = [], False
+    while data:
+        length = struct.unpack(">H", data[3:5])[0]
+        head, content, data = data[:3], data[5:5 + length], data[5 + length:]
+        encrypted = encrypted or head[0] != 22  # change_cipher_spec, application_data
+        step = length if encrypted else size
+        records += [head + struct.pack(">H", len(content[i:i + step])) + content[i:i + step]
+                    for i in range(0, length, step)]
+    return records
+
+
+@both
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
+def test_every_message_of_a_handshake_is_cut(hello, number, size, apart):
+    """The ClientHello, and under TLS 1.2 the ClientKeyExchange."""
+
+    def pieces(data):
+        records = recut(data, size)
+        return records if apart else [b"".join(records)]
+
+    c = Memory(hello, version(number), pieces)
+    with c.raw:
+        c.raw.sendall(c.record(GET))
+        assert c.pump(lambda: c.tls.read(65536)).endswith(HELLO)
 
 
 # --- clients -----------------------------------------------------------------------------------
