@@ -63,7 +63,7 @@ struct conf_limits {
 	uint64_t handshake_ms; /* from accept to the end of the handshake */
 	uint64_t body_ms;      /* a request body that does not progress */
 	uint64_t write_ms;     /* a response that is not taken */
-	uint64_t memory_bytes; /* of a worker; 0: no limit */
+	uint64_t memory_bytes; /* address space of a worker; 0: no limit */
 	uint64_t core_bytes;   /* of a worker's core dump; 0: none is written */
 	uint32_t signatures;   /* per second, that one event loop asks of the keyholder */
 };

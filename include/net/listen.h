@@ -4,6 +4,7 @@
 #ifndef NET_LISTEN_H
 #define NET_LISTEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,8 +25,16 @@ int net_bind(const char *address, uint16_t port, const int *beside, size_t count
 /* Now it listens; nothing changes if it did already. 0 or -errno. */
 int net_listen(int fd);
 
-/* Accepts one connection: non-blocking, close on exec. Returns the descriptor and the peer's
- * numeric address and port, or -errno (accept(2)). */
+/* Does it listen? Not if it was shut down (shutdown(2), or by whoever administers the machine,
+ * ss -K); net_listen() has it listen again then, on the same address. */
+bool net_listens(int fd);
+
+/* Takes SO_LINGER off (socket(7)). A connection inherits it from its listener, and with it either
+ * loses what its client has not read or keeps its process in close(2). */
+void net_unlinger(int fd);
+
+/* Accepts one connection: non-blocking, close on exec, SO_LINGER off. Returns the descriptor and
+ * the peer's numeric address and port, or -errno (accept(2)). */
 int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port);
 
 #endif

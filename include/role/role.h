@@ -66,6 +66,9 @@ void role_begin(struct role *, int channel_fd, bool threads_built, const struct 
 size_t role_count(const struct role *, enum ipc_handed);
 int role_take(struct role *, enum ipc_handed, size_t i);
 
+/* The first number above all descriptors that were handed and not yet taken. */
+unsigned role_handed_end(const struct role *);
+
 /* Ends the process after telling the master why it cannot serve. EX_CONFIG parks the port. */
 void role_fail(struct role *, int status, const char *format, ...)
     __attribute__((noreturn, format(printf, 3, 4)));

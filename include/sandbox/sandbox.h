@@ -53,8 +53,15 @@ struct sandbox_plan {
 				* limit is ever raised above the hard one that was inherited */
 	uint64_t memory_bytes; /* RLIMIT_AS; 0: as inherited */
 	uint64_t core_bytes;   /* RLIMIT_CORE; a keyholder has 0 whatever stands here */
-	unsigned leave_out;    /* a bit per layer; 0 in every process that serves */
+	/* The block of descriptors, as sandbox_guard_block() makes it, whose options no call may
+	 * change once the process is sealed: the listeners. Count 0: there is none. */
+	unsigned guarded_first, guarded_count;
+	unsigned leave_out; /* a bit per layer; 0 in every process that serves */
 };
+
+/* The first block of descriptors from that number on that a plan can guard and that has room for
+ * count (not 0): its size is a power of two, and its first number a multiple of that. */
+void sandbox_guard_block(unsigned from, unsigned count, struct sandbox_plan *);
 
 /* What was reached. Crosses the channel to the master as it is. */
 struct sandbox_level {

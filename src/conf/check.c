@@ -91,6 +91,23 @@ static void inherit_keyholders(struct conf_port *port, const struct conf_scope *
 		port->keyholders = loops(port);
 }
 
+/*
+ * What a worker needs: the program with its libraries (10M measured) and room for them to grow, and
+ * of each connection what an idle one takes (11K measured) and half as much again. One that sends a
+ * head or does not take its response has up to 64K more than its head, so not all can do that at
+ * once: a worker that has no memory left accepts no more until connections end. For a further
+ * thread the C library reserves address space, which counts: a stack, and an arena that it cuts out
+ * of twice its size.
+ */
+static uint64_t memory_preset(const struct conf_port *port)
+{
+	const uint64_t mega = 1 << 20, connection = 16 << 10, thread = 144 * mega;
+	const uint64_t connections = (port->limits.connections + port->workers - 1) / port->workers;
+	const uint64_t bytes =
+	    CONF_MEMORY_MIN + (port->threads - 1) * thread + connections * connection;
+	return (bytes + mega - 1) / mega * mega;
+}
+
 static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 {
 	const struct conf_scope *own = &draft->scope, *top = &p->top;
@@ -108,6 +125,8 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 		if ((own->limits_set & 1U << i) == 0)
 			conf_limit_put(&port->limits, &conf_limit_keys[i],
 				       conf_limit_get(&top->limits, &conf_limit_keys[i]));
+	if (port->limits.memory_bytes == CONF_MEMORY_PRESET)
+		port->limits.memory_bytes = memory_preset(port);
 	const struct conf_scope *tls = own->tls_set ? own : top;
 	port->certificates = tls->certificates;
 	port->certificates_count = tls->certificates_count;

@@ -81,6 +81,6 @@ void conf_faults_check(struct conf_parser *p, struct conf_port_draft *port)
 			conf_error(p, where, "`fault control` stands alone in its location");
 		if (leaks_memory(&draft->location) && port->port.limits.memory_bytes == 0)
 			conf_error(p, where,
-				   "`fault leak-memory` takes a limit: `limits { memory 256M }`");
+				   "`fault leak-memory` takes a limit, and `memory 0` is none");
 	}
 }

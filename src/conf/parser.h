@@ -42,6 +42,7 @@
 #define CONF_WATCHDOG_MIN      3000 /* a loop waits 2 s for a signature, at the most */
 #define CONF_FAULTS_MAX        64   /* of a location */
 #define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker lives on less */
+#define CONF_MEMORY_PRESET     UINT64_MAX /* as check.c makes it of the port's other limits */
 
 /* --- memory: tree.c --------------------------------------------------------------------------- */
 

@@ -27,7 +27,7 @@ const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT] = {
     LIMIT(T_HANDSHAKE_TIMEOUT, "handshake-timeout", CONF_DURATION, 10, DAY_MS, 10000, handshake_ms),
     LIMIT(T_BODY_TIMEOUT, "body-timeout", CONF_DURATION, 10, DAY_MS, 30000, body_ms),
     LIMIT(T_WRITE_TIMEOUT, "write-timeout", CONF_DURATION, 10, DAY_MS, 30000, write_ms),
-    LIMIT(T_MEMORY, "memory", CONF_SIZE, 0, UINT64_C(1) << 40, 0, memory_bytes),
+    LIMIT(T_MEMORY, "memory", CONF_SIZE, 0, UINT64_C(1) << 40, CONF_MEMORY_PRESET, memory_bytes),
     LIMIT(T_CORE, "core", CONF_SIZE, 0, UINT64_C(1) << 40, 0, core_bytes),
     LIMIT(T_SIGNATURES, "signatures", CONF_NUMBER, 1, 1000000, 10000, signatures),
 };

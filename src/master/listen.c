@@ -40,6 +40,7 @@ static void add(struct port *p, int fd, const char *address, bool passed)
 	struct port_listener *l = &p->listeners[p->listeners_count++];
 	l->fd = fd;
 	l->passed = passed;
+	l->lost = false;
 	(void)strlcpy(l->address, address, sizeof(l->address));
 }
 

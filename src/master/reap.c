@@ -46,10 +46,12 @@ static void child_release(struct child *c)
 	c->board = NULL;
 	c->state = CHILD_NONE;
 	c->pid = -1;
-	if (is_worker(c))
+	if (is_worker(c)) {
 		child_key_channels_close(c);
-	else
+		port_sockets_reset(port_heir(c->port));
+	} else {
 		keyholder_lost(c);
+	}
 }
 
 /* By SIGTERM, in time or not. */

@@ -132,6 +132,7 @@ struct port_content {
 struct port_listener {
 	int fd;
 	bool passed; /* the service manager's socket */
+	bool lost;   /* it was shut, and cannot listen again: told */
 	char address[NET_ADDRESS_MAX];
 };
 
@@ -313,6 +314,11 @@ int port_listen(const struct port *, struct err *);
 void port_unlisten(struct port *);
 bool port_has_sockets(const struct port *);   /* of the service manager's, whether bound or not */
 void sockets_tell_unclaimed(struct master *); /* in the log */
+
+/* mend.c: undoes what others did to the sockets: what a worker may have set, when one has ended;
+ * and once a second, that somebody shut one. */
+void port_sockets_reset(const struct port *);
+void sockets_look(struct master *);
 
 /* roll.c: a new generation of some ports. All of them, or nothing has changed. */
 void roll_begin(struct master *, const char *what); /* then roll_add() each, then roll_go() */

@@ -73,6 +73,19 @@ int net_bind(const char *address, uint16_t port, const int *beside, size_t count
 	return fd;
 }
 
+void net_unlinger(int fd)
+{
+	const struct linger off = {0};
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+}
+
+bool net_listens(int fd)
+{
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0;
+}
+
 int net_listen(int fd)
 {
 	return listen(fd, SOMAXCONN) < 0 ? -errno : 0;
@@ -85,6 +98,7 @@ int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_por
 	int fd = accept4(listener_fd, &a.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	net_unlinger(fd);
 	if (a.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr)) {
 		/* On a socket for both families, which is somebody else's (net/passed.h). */
 		(void)inet_ntop(AF_INET, &a.v6.sin6_addr.s6_addr[12], address, NET_ADDRESS_MAX);

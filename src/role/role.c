@@ -44,6 +44,15 @@ int role_take(struct role *r, enum ipc_handed kind, size_t i)
 	return fd;
 }
 
+unsigned role_handed_end(const struct role *r)
+{
+	int last = r->channel_fd;
+	for (size_t i = 0; i < first_of(r, IPC_FD_KINDS); i++)
+		if (r->fds[i] > last)
+			last = r->fds[i];
+	return (unsigned)last + 1;
+}
+
 static void start_receive(struct role *r)
 {
 	struct ipc_message m;

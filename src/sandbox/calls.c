@@ -25,6 +25,20 @@
 /* A mapping is never executable, so what somebody brings along stays data. */
 #define NOT_EXECUTABLE "without PROT_EXEC"
 
+/*
+ * And a new one is its own private memory, which counts as this process's when memory is short.
+ * Shared memory stays allocated and counts as nobody's once it is unmapped or dropped
+ * (madvise(2)), huge pages are not part of the resident set at all, and locked ones cannot go:
+ * with each of them other processes would be ended for it.
+ */
+#define PRIVATE   "private and anonymous, without PROT_EXEC"
+#define MAP_OWN   (MAP_PRIVATE | MAP_ANONYMOUS)
+#define MAP_PLAIN (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_NORESERVE | MAP_STACK | MAP_POPULATE)
+#define IS_PRIVATE                                                  \
+	{                                                           \
+		CHECK_FLAGS, 3, MAP_OWN | (uint64_t)MAP_PLAIN << 32 \
+	}
+
 static const struct rule common[] = {
     /* the event loop, its eventfd and signalfd, the channel */
     ALWAYS("epoll_wait"),
@@ -56,8 +70,8 @@ static const struct rule common[] = {
     ALWAYS("munmap"),
     ALWAYS("mremap"),
     ALWAYS("madvise"),
-    {{"mmap", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0},
-    {{"mmap2", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0},
+    {{"mmap", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0},
+    {{"mmap2", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0},
     {{"mprotect", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0},
 
     /* locks and threads; malloc() asks for the number of processors, qsort() for the memory */
@@ -85,8 +99,11 @@ static const struct rule worker[] = {
     ALWAYS("accept4"),
     /* not SHUT_RD, which makes an unconnected socket of a listener, for all who share it */
     {{"shutdown", "SHUT_WR"}, {{CHECK_EQUAL, 1, SHUT_WR}}, 0},
-    /* cutting off a client that does not read */
-    {{"setsockopt", "SO_LINGER"}, {{CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_LINGER}}, 0},
+    /* cutting off a client that does not read; on a listener, every connection to come would have
+     * it, whoever accepts it */
+    {{"setsockopt", "SO_LINGER, on no listener"},
+     {{CHECK_OTHER, 0, 0}, {CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_LINGER}},
+     0},
 };
 
 /* --- denied to the master, and so to all that it ever starts ---------------------------------- */

@@ -53,7 +53,10 @@ enum check_kind {
 	CHECK_OWN_PID, /* ... are this process's id */
 	CHECK_UNEQUAL, /* the argument is not the value */
 	CHECK_CLEAR,   /* the argument has none of the value's bits */
-	CHECK_ANY      /* ... at least one of them; only by itself */
+	CHECK_FLAGS,   /* the argument has the bits of the value's low half, and beside them at
+			  most some of its high half */
+	CHECK_ANY,     /* the argument has at least one of the value's bits; only by itself */
+	CHECK_OTHER    /* the argument is no descriptor of the plan's guarded block; only first */
 };
 
 struct check {
@@ -62,7 +65,7 @@ struct check {
 	uint64_t value;
 };
 
-#define RULE_CHECKS 2
+#define RULE_CHECKS 3
 
 /* Fits if all checks do. A name is in a table once. */
 struct rule {

@@ -63,6 +63,7 @@ int limits_set(const struct sandbox_plan *p, struct sandbox_level *l, struct err
 	const uint64_t core_bytes = p->role == SANDBOX_WORKER ? p->core_bytes : 0;
 	(void)l;
 	if (limit_set(RLIMIT_NOFILE, "RLIMIT_NOFILE", p->descriptors, err) < 0 ||
+	    limit_set(RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", 0, err) < 0 ||
 	    limit_set(RLIMIT_CORE, "RLIMIT_CORE", core_bytes, err) < 0)
 		return -1;
 	if (p->memory_bytes == 0 || calls_sanitized) /* whose shadow is terabytes */

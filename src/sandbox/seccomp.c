@@ -35,8 +35,13 @@ static struct scmp_arg_cmp compare(const struct check *c)
 	case CHECK_CLEAR:
 		is.datum_a = c->value;
 		break;
+	case CHECK_FLAGS:
+		is.datum_a = ~(c->value >> 32);
+		is.datum_b = c->value & UINT32_MAX;
+		break;
 	case CHECK_NONE:
 	case CHECK_ANY: /* not for here */
+	case CHECK_OTHER:
 		abort();
 	}
 	return is;
@@ -57,17 +62,50 @@ static int rule_add_any(scmp_filter_ctx filter, uint32_t action, int number, con
 	return 0;
 }
 
-static int rule_add(scmp_filter_ctx filter, uint32_t action, int number, const struct rule *r)
+/* The block's first number has only zeros below its size, so a descriptor outside of it differs
+ * from that in at least one bit from there on: one rule per bit. What the kernel does not look at,
+ * the upper half of the argument, is not looked at here either. */
+static int rule_add_other(scmp_filter_ctx filter, uint32_t action, int number,
+			  const struct sandbox_plan *p, struct scmp_arg_cmp *compares,
+			  unsigned count)
+{
+	for (uint32_t bit = p->guarded_count; bit != 0; bit <<= 1) {
+		compares[0].datum_a = bit;
+		compares[0].datum_b = ~p->guarded_first & bit;
+		int error = seccomp_rule_add_array(filter, action, number, count, compares);
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+static int rule_add(scmp_filter_ctx filter, uint32_t action, int number,
+		    const struct sandbox_plan *p, const struct rule *r)
 {
 	struct scmp_arg_cmp compares[RULE_CHECKS];
+	const bool guards = r->checks[0].kind == CHECK_OTHER;
 	unsigned count = 0;
 	if (r->checks[0].kind == CHECK_ANY)
 		return rule_add_any(filter, action, number, &r->checks[0]);
-	while (count < RULE_CHECKS && r->checks[count].kind != CHECK_NONE) {
-		compares[count] = compare(&r->checks[count]);
-		count++;
+	for (unsigned i = 0; i < RULE_CHECKS && r->checks[i].kind != CHECK_NONE; i++) {
+		if (r->checks[i].kind != CHECK_OTHER)
+			compares[count++] = compare(&r->checks[i]);
+		else if (p->guarded_count > 0)
+			compares[count++] = (struct scmp_arg_cmp){.arg = r->checks[i].argument,
+								  .op = SCMP_CMP_MASKED_EQ};
 	}
-	return seccomp_rule_add_array(filter, action, number, count, compares);
+	return guards && p->guarded_count > 0
+		   ? rule_add_other(filter, action, number, p, compares, count)
+		   : seccomp_rule_add_array(filter, action, number, count, compares);
+}
+
+void sandbox_guard_block(unsigned from, unsigned count, struct sandbox_plan *p)
+{
+	unsigned size = 1;
+	while (size < count)
+		size *= 2;
+	p->guarded_first = (from + size - 1) / size * size;
+	p->guarded_count = size;
 }
 
 static uint32_t action_of(enum sandbox_role role, const struct rule *r)
@@ -78,16 +116,16 @@ static uint32_t action_of(enum sandbox_role role, const struct rule *r)
 }
 
 /* The whole table; counts the calls in it that this machine has. */
-static int rules_add(scmp_filter_ctx filter, enum sandbox_role role, uint32_t *ret_count)
+static int rules_add(scmp_filter_ctx filter, const struct sandbox_plan *p, uint32_t *ret_count)
 {
 	uint32_t count = 0;
 	const struct rule *r;
-	for (size_t i = 0; (r = calls_rule(role, i)) != NULL; i++) {
+	for (size_t i = 0; (r = calls_rule(p->role, i)) != NULL; i++) {
 		int number = seccomp_syscall_resolve_name(r->call.name);
 		if (number < 0) /* not on this machine, or newer than the library */
 			continue;
-		const uint32_t action = action_of(role, r);
-		int error = rule_add(filter, action, number, r);
+		const uint32_t action = action_of(p->role, r);
+		int error = rule_add(filter, action, number, p, r);
 		if (error < 0)
 			return error;
 		count++;
@@ -108,10 +146,10 @@ static int tracer_admit(scmp_filter_ctx filter, enum sandbox_role role)
 
 /* --- filters --------------------------------------------------------------------------------- */
 
-static int filter_make(enum sandbox_role role, scmp_filter_ctx *ret, uint32_t *ret_count)
+static int filter_make(const struct sandbox_plan *p, scmp_filter_ctx *ret, uint32_t *ret_count)
 {
 	scmp_filter_ctx filter =
-	    seccomp_init(role == SANDBOX_MASTER ? SCMP_ACT_ALLOW : SCMP_ACT_TRAP);
+	    seccomp_init(p->role == SANDBOX_MASTER ? SCMP_ACT_ALLOW : SCMP_ACT_TRAP);
 	if (filter == NULL)
 		return -ENOMEM;
 	int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
@@ -122,9 +160,9 @@ static int filter_make(enum sandbox_role role, scmp_filter_ctx *ret, uint32_t *r
 	if (error == 0) /* errors of the kernel as they are */
 		error = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	if (error == 0)
-		error = tracer_admit(filter, role);
+		error = tracer_admit(filter, p->role);
 	if (error == 0)
-		error = rules_add(filter, role, ret_count);
+		error = rules_add(filter, p, ret_count);
 	if (error < 0) {
 		seccomp_release(filter);
 		return error;
@@ -143,7 +181,7 @@ static int availability(void)
 	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0 ? errno : 0;
 }
 
-static int confine(enum sandbox_role role, struct sandbox_level *l, struct err *err)
+static int confine(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
 	scmp_filter_ctx filter = NULL;
 	uint32_t count = 0;
@@ -152,7 +190,7 @@ static int confine(enum sandbox_role role, struct sandbox_level *l, struct err *
 		level_lack(l, SANDBOX_SECCOMP, error);
 		return 0;
 	}
-	error = filter_make(role, &filter, &count);
+	error = filter_make(p, &filter, &count);
 	if (error == 0)
 		error = seccomp_load(filter);
 	if (error == 0) {
@@ -172,7 +210,7 @@ int seccomp_confine(const struct sandbox_plan *p, struct sandbox_level *l, struc
 {
 	if (layer_left_out(p, SANDBOX_SECCOMP))
 		return 0;
-	return confine(p->role, l, err);
+	return confine(p, l, err);
 }
 
 /* FNV-1a over what the rules say (draft-eastlake-fnv). */
@@ -207,12 +245,13 @@ static uint32_t rules_count(void)
 
 int seccomp_confine_master(struct sandbox_level *l, uint64_t in_force, struct err *err)
 {
+	const struct sandbox_plan master = {.role = SANDBOX_MASTER};
 	if (in_force == sandbox_master_mark()) {
 		l->system_calls = rules_count();
 		level_reach(l, SANDBOX_SECCOMP);
 		return 0;
 	}
-	return confine(SANDBOX_MASTER, l, err);
+	return confine(&master, l, err);
 }
 
 const char *sandbox_call_name(uint64_t number)

@@ -68,7 +68,6 @@ static void begun(void *arg, const struct role *r)
 	a->tcp6_fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	a->unix_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	a->key_fd = handed(r, IPC_FD_KEY_CHANNEL);
-	a->listener_fd = handed(r, IPC_FD_LISTENER);
 	a->datagram_fd = r->log.sinks[LOG_SINK_SYSLOG].fd;
 	a->maps = malloc(MAPS_ROOM);
 	if (a->root_fd < 0 || a->exe_fd < 0 || a->maps_fd < 0 || a->tcp4_fd < 0 || a->unix_fd < 0 ||
@@ -103,6 +102,7 @@ static void sealed(void *arg, struct role *r, struct loop *loop)
 				    .pid = getpid(),
 				    .counters = (uintptr_t)r->board,
 				    .level = r->level};
+	a->listener_fd = r->plan.guarded_count > 0 ? (int)r->plan.guarded_first : -1;
 	a->io.ready = order_ready;
 	if (write(a->io.fd, &hello, sizeof(hello)) < 0 || loop_add(loop, &a->io, EPOLLIN) < 0)
 		_exit(EX_UNAVAILABLE);

@@ -60,7 +60,7 @@ struct agent {
 	int tcp6_fd;      /* the same; -1: no IPv6 here */
 	int unix_fd;      /* the same */
 	int key_fd;       /* the role's: its first key channel; -1 in a keyholder */
-	int listener_fd;  /* the role's */
+	int listener_fd;  /* the role's: its first; -1 in a keyholder */
 	int datagram_fd;  /* the role's: its log's */
 	uint64_t last_id; /* on the key channel */
 	char *maps;       /* room for what is read of maps_fd */
@@ -80,11 +80,12 @@ attempt_fn try_vm_read, try_vm_write, try_ptrace, try_kill, try_tgkill, try_pidf
 /* try_network.c */
 attempt_fn try_socket4, try_socket6, try_socket_unix, try_socket_netlink, try_connect4,
     try_connect6, try_connect_path, try_connect_abstract, try_bind, try_listen, try_datagram,
-    try_fastopen, try_unlisten, try_read_error;
+    try_fastopen, try_unlisten, try_linger, try_read_error;
 /* try_kernel.c */
-attempt_fn try_fork, try_exec, try_memfd, try_map_exec, try_protect_exec, try_namespace,
-    try_io_uring, try_bpf, try_perf, try_userfaultfd, try_keyctl, try_mount, try_setuid,
-    try_raise_files, try_raise_processes, try_dumpable, try_terminal, try_32bit, try_x32;
+attempt_fn try_fork, try_exec, try_memfd, try_map_exec, try_map_shared, try_map_huge,
+    try_map_locked, try_protect_exec, try_namespace, try_io_uring, try_bpf, try_perf,
+    try_userfaultfd, try_keyctl, try_mount, try_setuid, try_raise_files, try_raise_processes,
+    try_dumpable, try_terminal, try_32bit, try_x32;
 /* try_key.c: 0 when a signature came, -EKEYREJECTED when the keyholder refused */
 attempt_fn try_key_proper, try_key_proper_rsa, try_key_proper_ed25519, try_key_short,
     try_key_length, try_key_id, try_key_oversized, try_key_index, try_key_foreign, try_key_digest,

@@ -153,6 +153,8 @@ const struct attempt attempts[] = {
     ROW("connect out by sending (TCP Fast Open)", BOTH, try_fastopen, NONE, NONE, ENDED(sendto)),
     ROW("make an unconnected socket of its listener", ROLE_WORKER, try_unlisten, NONE, NONE,
 	ENDED(shutdown)),
+    ROW("set an option that its listener hands on", ROLE_WORKER, try_linger, NONE, NONE,
+	ENDED(setsockopt)),
     ROW("bind a leaked socket", BOTH, try_bind, NONE, NONE, ENDED(bind), BELOW(EACCES, 4)),
     ROW("listen on a leaked socket", BOTH, try_listen, NONE, NONE, ENDED(listen)),
 
@@ -163,6 +165,10 @@ const struct attempt attempts[] = {
     ROW("make a file in memory, to exec it", BOTH, try_memfd, NONE, NONE, ENDED(memfd_create)),
     ROW("map executable memory", BOTH, try_map_exec, NONE, NONE, ENDED(mmap)),
     ROW("make its memory executable", BOTH, try_protect_exec, NONE, NONE, ENDED(mprotect)),
+    ROW("map memory that counts as nobody's (MAP_SHARED)", BOTH, try_map_shared, NONE, NONE,
+	ENDED(mmap)),
+    ROW("the same of huge pages", BOTH, try_map_huge, NONE, NONE, ENDED(mmap)),
+    ROW("lock memory", BOTH, try_map_locked, NONE, NONE, ENDED(mmap)),
     ROW("let others read its memory (PR_SET_DUMPABLE)", BOTH, try_dumpable, NONE, NONE,
 	ENDED(prctl)),
 

@@ -57,6 +57,34 @@ int try_map_exec(struct agent *a, const struct order *o)
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1L, 0L));
 }
 
+/* Memory for which the kernel would end others: it counts as nobody's, or cannot be taken back. */
+static int map_with(int flags)
+{
+	return outcome(
+	    syscall(SYS_mmap, NULL, 4096L, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1L, 0L));
+}
+
+int try_map_shared(struct agent *a, const struct order *o)
+{
+	(void)a;
+	(void)o;
+	return map_with(MAP_SHARED);
+}
+
+int try_map_huge(struct agent *a, const struct order *o)
+{
+	(void)a;
+	(void)o;
+	return map_with(MAP_PRIVATE | MAP_HUGETLB);
+}
+
+int try_map_locked(struct agent *a, const struct order *o)
+{
+	(void)a;
+	(void)o;
+	return map_with(MAP_PRIVATE | MAP_LOCKED);
+}
+
 int try_protect_exec(struct agent *a, const struct order *o)
 {
 	const uintptr_t page = (uintptr_t)a->maps & ~(uintptr_t)0xffff;

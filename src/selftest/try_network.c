@@ -156,3 +156,14 @@ int try_unlisten(struct agent *a, const struct order *o)
 	(void)o;
 	return outcome(syscall(SYS_shutdown, a->listener_fd, SHUT_RD));
 }
+
+/* Each connection inherits it from the listener: with a time of 0 it is reset at its end, and what
+ * its client has not read is lost, whoever has accepted it. What goes through here is a value
+ * without effect. */
+int try_linger(struct agent *a, const struct order *o)
+{
+	const struct linger off = {0};
+	(void)o;
+	return outcome(
+	    syscall(SYS_setsockopt, a->listener_fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off)));
+}

@@ -112,6 +112,15 @@ static void listeners_requeue(struct worker_loop *l)
 		pause_accepting(l, ENOMEM);
 }
 
+/* By the master, which tells the loop that hears from it why, or by somebody from outside, and then
+ * the master has it listen again. Until then it would be ready all the time. */
+static void listener_shut(struct worker_loop *l)
+{
+	listeners_remove(l);
+	if (!l->draining)
+		loop_timer_set(&l->loop, &l->resume, l->loop.now_ms + ACCEPT_RETRY_MS);
+}
+
 static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct worker_loop *l = ((struct listener *)io)->owner;
@@ -137,8 +146,8 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	case ENOMEM:
 		pause_accepting(l, -fd);
 		break;
-	case EINVAL: /* the master has hung up, port_hang_up(); another loop is told why */
-		loop_remove(&l->loop, io);
+	case EINVAL:
+		listener_shut(l);
 		break;
 	default: /* another worker was faster, or the client has gone (accept(2)) */
 		break;
@@ -147,14 +156,11 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 
 int accept_start(struct worker_loop *l)
 {
-	/* Each loop has descriptors of its own, to close them when it drains. */
-	for (unsigned i = 0; i < l->worker->listeners_count; i++) {
-		int fd = fcntl(l->worker->listener_fds[i], F_DUPFD_CLOEXEC, 0);
-		l->listeners[i] =
-		    (struct listener){.io = {.fd = fd, .ready = listener_ready}, .owner = l};
-		if (fd < 0)
-			return -errno;
-	}
+	const unsigned count = l->worker->listeners_count,
+		       first = l->worker->role->plan.guarded_first + l->index * count;
+	for (unsigned i = 0; i < count; i++)
+		l->listeners[i] = (struct listener){
+		    .io = {.fd = (int)(first + i), .ready = listener_ready}, .owner = l};
 	return l->held ? 0 : listeners_add(l);
 }
 
@@ -163,8 +169,6 @@ void accept_stop(struct worker_loop *l)
 	loop_timer_cancel(&l->loop, &l->resume);
 	if (l->listening)
 		listeners_remove(l);
-	for (unsigned i = 0; i < l->worker->listeners_count; i++)
-		fd_close(&l->listeners[i].io.fd);
 }
 
 void accept_freed(struct worker_loop *l)

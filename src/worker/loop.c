@@ -126,13 +126,17 @@ void worker_loop_release(struct worker_loop *l)
 	free(l->listeners);
 }
 
-/* Whoever waits for others to be the only ones that accept is told by the last loop. */
+/* The last loop closes all of the listeners: as long as another accepts, no connection may get one
+ * of their numbers. Then the master is told, which waits for others to be the only ones that
+ * accept. */
 static void leave(struct worker_loop *l)
 {
 	struct worker *w = l->worker;
 	accept_stop(l);
-	if (__atomic_sub_fetch(&w->accepting, 1, __ATOMIC_RELAXED) == 0)
-		(void)ipc_send(w->role->channel_fd, IPC_DRAINING, NULL, 0, NULL, 0);
+	if (__atomic_sub_fetch(&w->accepting, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	worker_listeners_close(w);
+	(void)ipc_send(w->role->channel_fd, IPC_DRAINING, NULL, 0, NULL, 0);
 }
 
 void worker_loop_drain(struct worker_loop *l, bool lenient)

@@ -97,8 +97,7 @@ struct worker {
 	struct tls_policy *policy;
 	struct tls_context
 	    *false_tls[FAULT_CERTIFICATES]; /* of a port that has faults, else NULL */
-	int listener_fds[IPC_FDS_MAX];
-	unsigned listeners_count;
+	unsigned listeners_count; /* of each loop, in the block that the role's plan guards */
 	uint64_t descriptors_own; /* what the process holds beside connections, at the most */
 	uint64_t descriptors_max; /* what it may hold */
 	uint64_t memory_own;      /* address space of the process before it serves */
@@ -132,6 +131,9 @@ void worker_threads_run(struct worker *);
 void worker_tell_all(struct worker *);
 /* Drains every loop; on the main thread. */
 void worker_drain(struct worker *, bool lenient);
+
+/* Once no loop accepts any more. */
+void worker_listeners_close(const struct worker *);
 
 /* From any loop: this worker has run out of something that it will not get back. It finishes what
  * it can within a second, and the port gets another. */

@@ -40,16 +40,55 @@ static uint64_t memory_own(void)
 	return 2 * pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Each loop has an epoll set, a wakeup, a key channel and the listeners for itself. */
+/*
+ * The listeners come right after everything that was handed and fill a block that the seal guards,
+ * so that no connection ever gets a number in it. Each loop has duplicates of its own, since
+ * epoll_ctl(2) knows a registration by its descriptor.
+ */
+static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
+{
+	struct role *r = w->role;
+	int handed[IPC_FDS_MAX];
+	w->listeners_count = (unsigned)role_count(r, IPC_FD_LISTENER);
+	if (w->listeners_count == 0)
+		role_fail(r, EX_SOFTWARE, "the first message brings no listener");
+	sandbox_guard_block(role_handed_end(r), w->listeners_count * w->loops_count, ret_block);
+	for (unsigned i = 0; i < w->listeners_count; i++)
+		handed[i] = role_take(r, IPC_FD_LISTENER, i);
+	for (unsigned i = 0; i < ret_block->guarded_count; i++) {
+		const int place = (int)(ret_block->guarded_first + i);
+		const int fd = fcntl(handed[i % w->listeners_count], F_DUPFD_CLOEXEC, place);
+		if (fd != place)
+			role_fail(r, EX_OSERR, "cannot place the listeners: %s",
+				  fd < 0 ? strerror(errno) : "their descriptors are in use");
+	}
+	for (unsigned i = 0; i < w->listeners_count; i++)
+		fd_close(&handed[i]);
+}
+
+void worker_listeners_close(const struct worker *w)
+{
+	const struct sandbox_plan *block = &w->role->plan;
+	for (unsigned i = 0; i < block->guarded_count; i++) {
+		int fd = (int)(block->guarded_first + i);
+		fd_close(&fd);
+	}
+}
+
+/* Each loop has an epoll set, a wakeup and a key channel for itself, beside its listeners. */
 static void worker_confine(struct worker *w)
 {
-	const struct role *r = w->role;
-	uint64_t listeners = role_count(r, IPC_FD_LISTENER), loops = w->port->threads;
+	struct role *r = w->role;
 	struct rlimit limit = {0};
+	struct sandbox_plan block;
+	const uint64_t loops = w->loops_count;
+	listeners_take(w, &block);
 	w->memory_own = memory_own();
 	w->descriptors_own =
-	    DESCRIPTORS_OWN + w->port->certificates_count + listeners + loops * (listeners + 3);
-	role_confine(w->role, SANDBOX_WORKER, w->descriptors_own + worker_conns_max(w) * loops);
+	    DESCRIPTORS_OWN + block.guarded_first + block.guarded_count + 3 * loops;
+	role_confine(r, SANDBOX_WORKER, w->descriptors_own + worker_conns_max(w) * loops);
+	r->plan.guarded_first = block.guarded_first;
+	r->plan.guarded_count = block.guarded_count;
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	w->descriptors_max = limit.rlim_cur;
 }
@@ -163,8 +202,6 @@ static void phase_begin(struct worker *w, enum worker_phase phase)
 
 void worker_drain(struct worker *w, bool lenient)
 {
-	for (unsigned i = 0; i < w->listeners_count; i++)
-		fd_close(&w->listener_fds[i]);
 	phase_begin(w, lenient ? WORKER_RETIRING : WORKER_DRAINING);
 }
 
@@ -242,13 +279,6 @@ static void loops_prepare(struct worker *w)
 		role_fail(w->role, EX_OSERR, "cannot make the event loop: %s", strerror(-error));
 }
 
-static void listeners_take(struct worker *w)
-{
-	w->listeners_count = (unsigned)role_count(w->role, IPC_FD_LISTENER);
-	for (unsigned i = 0; i < w->listeners_count; i++)
-		w->listener_fds[i] = role_take(w->role, IPC_FD_LISTENER, i);
-}
-
 static void worker_release(struct worker *w)
 {
 	for (unsigned i = 0; i < w->loops_count; i++)
@@ -273,7 +303,6 @@ int worker_main(struct role *r)
 	if (tls_policy_new(&w.policy, &err) < 0) /* reads the system's, so it comes first */
 		role_fail(r, EX_CONFIG, "%s", err.text);
 	worker_confine(&w);
-	listeners_take(&w);
 	if (routes_init(&w.routes, w.port) < 0)
 		role_fail(r, EX_OSERR, "out of memory");
 	loops_prepare(&w);

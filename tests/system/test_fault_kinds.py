@@ -460,7 +460,7 @@ def test_memory_leaks_up_to_the_limit(stage):
 
 
 def test_memory_does_not_leak_without_a_limit(stage):
-    with stage() as s:
+    with stage(extra="limits { memory 0 }") as s:
         response = s.victim.get("/fault/leak-memory")
         assert response.status == 400
         assert b"limits { memory }" in response.body

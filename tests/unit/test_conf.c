@@ -192,7 +192,7 @@ static void defaults_are_filled_in(void **state)
 	assert_int_equal(port->limits.handshake_ms, 10000);
 	assert_int_equal(port->limits.body_ms, 30000);
 	assert_int_equal(port->limits.write_ms, 30000);
-	assert_int_equal(port->limits.memory_bytes, 0);
+	assert_int_equal(port->limits.memory_bytes, 221 << 20);
 	assert_int_equal(port->limits.core_bytes, 0);
 	assert_int_equal(port->limits.signatures, 10000);
 	conf_free(conf);
@@ -552,7 +552,7 @@ static void dump_is_canonical(void **state)
 				  "		handshake-timeout 10s\n"
 				  "		body-timeout 30s\n"
 				  "		write-timeout 30s\n"
-				  "		memory 0\n"
+				  "		memory 221M\n"
 				  "		core 0\n"
 				  "		signatures 10000\n"
 				  "	}\n"
@@ -565,6 +565,26 @@ static void dump_is_canonical(void **state)
 				  "	}\n"
 				  "}\n");
 	free(text);
+	conf_free(conf);
+}
+
+/* Of what is known of the port at last, wherever it stands; what is given is taken as it is. */
+static void memory_follows_the_other_limits(void **state)
+{
+	(void)state;
+	const struct conf_options options = {.threads_built = true, .workers = 0};
+	struct conf *conf =
+	    parse_with("port 1 { echo limits { connections 64 } }\n"
+		       "port 2 { limits { connections 1000000 } echo workers 4 }\n"
+		       "port 3 { echo limits { connections 100 } threads 3 }\n"
+		       "port 4 { echo limits { memory 0 } }\n"
+		       "port 5 { echo limits { connections 1000000; memory 64M } }\n" TLS,
+		       &options, "");
+	assert_int_equal(conf->ports[0].limits.memory_bytes, UINT64_C(65) << 20);
+	assert_int_equal(conf->ports[1].limits.memory_bytes, UINT64_C(3971) << 20);
+	assert_int_equal(conf->ports[2].limits.memory_bytes, UINT64_C(354) << 20);
+	assert_int_equal(conf->ports[3].limits.memory_bytes, 0);
+	assert_int_equal(conf->ports[4].limits.memory_bytes, UINT64_C(64) << 20);
 	conf_free(conf);
 }
 
@@ -810,10 +830,10 @@ static void faults_are_checked(void **state)
 	    "than `bytes`\n");
 	told_tls("faults enabled port 1 { location \"/\" {\nfault control fault stop }\n"
 		 "location \"/a\" { fault control\necho }\n"
-		 "location \"/b\" {\nfault leak-memory } }",
+		 "location \"/b\" {\nfault leak-memory } limits { memory 0 } }",
 		 "3:1 `fault control` stands alone in its location\n"
 		 "5:1 the location has its handler already, at line 4\n"
-		 "7:1 `fault leak-memory` takes a limit: `limits { memory 256M }`\n");
+		 "7:1 `fault leak-memory` takes a limit, and `memory 0` is none\n");
 	told_tls("faults enabled faults enabled\nport 1 { echo\nfault stop\nfaults enabled }\n"
 		 "port 2 { location \"/\" { fault\n} location \"/a\" { fault stop when } }",
 		 "2:16 duplicate `faults`; the first one is at line 2\n"
@@ -1419,6 +1439,7 @@ int main(void)
 	    cmocka_unit_test(threads_need_a_build),
 	    cmocka_unit_test(dump_parses_to_itself),
 	    cmocka_unit_test(dump_is_canonical),
+	    cmocka_unit_test(memory_follows_the_other_limits),
 	    cmocka_unit_test(dump_of_a_port_is_complete),
 	    cmocka_unit_test(ports_are_checked),
 	    cmocka_unit_test(certificates_are_checked),

@@ -47,6 +47,7 @@ static struct shared {
 	int line; /* of the NEED() that failed */
 	char proc_status[8192];
 	int argument;
+	uint64_t flags;
 } * shared;
 
 /* Where a crash is recorded, or is not. */
@@ -331,6 +332,74 @@ static void arguments_are_looked_at(void **state)
 	assert_violation(child(&p, NULL, set_other_option), SYS_setsockopt);
 	assert_violation(child(&p, NULL, set_same_number_at_other_level), SYS_setsockopt);
 	assert_violation(child(&p, NULL, signal_other), SYS_tgkill);
+}
+
+static int map_as_told(void)
+{
+	(void)syscall(SYS_mmap, NULL, 4096L, PROT_READ | PROT_WRITE, shared->flags, -1L, 0L);
+	return EXIT_SUCCESS;
+}
+
+/* What counts as nobody's memory, or cannot be taken back, would have others ended for it. */
+static void only_memory_of_its_own_is_mapped(void **state)
+{
+	static const uint64_t own = MAP_PRIVATE | MAP_ANONYMOUS;
+	const uint64_t fine[] = {own, own | MAP_NORESERVE, own | MAP_STACK, own | MAP_POPULATE};
+	const uint64_t forbidden[] = {MAP_SHARED | MAP_ANONYMOUS,
+				      MAP_SHARED_VALIDATE | MAP_ANONYMOUS,
+				      own | MAP_SHARED,
+				      MAP_PRIVATE,
+				      MAP_ANONYMOUS,
+				      own | MAP_LOCKED,
+				      own | MAP_HUGETLB,
+				      own | MAP_GROWSDOWN,
+				      own | 1ULL << 40};
+	(void)state;
+	for (enum sandbox_role role = SANDBOX_WORKER; role <= SANDBOX_KEYHOLDER; role++) {
+		const struct sandbox_plan p = plan_for(role, SECCOMP_ALONE);
+		for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+			shared->flags = fine[i];
+			assert_fine(child(&p, NULL, map_as_told));
+		}
+		for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
+			shared->flags = forbidden[i];
+			assert_violation(child(&p, NULL, map_as_told), SYS_mmap);
+		}
+	}
+}
+
+static int linger_as_told(void)
+{
+	(void)syscall(SYS_setsockopt, shared->flags, SOL_SOCKET, SO_LINGER, NULL, 0);
+	return EXIT_SUCCESS;
+}
+
+/* Every number beside the block, at least one bit off, and every number in it, whatever stands in
+ * the bits that the kernel ignores. */
+static void guarded_descriptors_keep_their_options(void **state)
+{
+	static const struct {
+		unsigned from, count, first, size;
+	} blocks[] = {{5, 1, 5, 1}, {5, 2, 6, 2}, {8, 3, 8, 4}, {9, 5, 16, 8}, {70, 128, 128, 128}};
+	(void)state;
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		struct sandbox_plan p = plan_for(SANDBOX_WORKER, SECCOMP_ALONE);
+		sandbox_guard_block(blocks[i].from, blocks[i].count, &p);
+		assert_int_equal(p.guarded_first, blocks[i].first);
+		assert_int_equal(p.guarded_count, blocks[i].size);
+		const uint64_t last = p.guarded_first + p.guarded_count - 1;
+		const uint64_t fine[] = {p.guarded_first - 1, last + 1, 0, 1 << 20, UINT32_MAX};
+		const uint64_t guarded[] = {p.guarded_first, last, last | 1ULL << 32,
+					    p.guarded_first | 1ULL << 63};
+		for (size_t k = 0; k < sizeof(fine) / sizeof(fine[0]); k++) {
+			shared->flags = fine[k];
+			assert_fine(child(&p, NULL, linger_as_told));
+		}
+		for (size_t k = 0; k < sizeof(guarded) / sizeof(guarded[0]); k++) {
+			shared->flags = guarded[k];
+			assert_violation(child(&p, NULL, linger_as_told), SYS_setsockopt);
+		}
+	}
 }
 
 static int open_as_malloc_does(void)
@@ -1133,6 +1202,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_worker_shuts_nothing_for_reading),
 	    cmocka_unit_test(a_worker_can_work),
 	    cmocka_unit_test(arguments_are_looked_at),
+	    cmocka_unit_test(only_memory_of_its_own_is_mapped),
+	    cmocka_unit_test(guarded_descriptors_keep_their_options),
 	    cmocka_unit_test(no_form_of_openat_opens_anything),
 	    cmocka_unit_test(a_thread_can_give_memory_back),
 	    cmocka_unit_test(without_no_new_privileges_a_plain_user_has_less),

@@ -62,6 +62,7 @@ int master_adopt(struct master *m, int state_fd, struct err *err)
 	for (size_t i = 0; i < m->ports_count; i++) {
 		struct port *p = m->ports[i];
 		descriptors_take(p);
+		port_sockets_reset(p);
 		for (unsigned k = 0; k < p->children_count; k++)
 			if (p->children[k].state != CHILD_NONE)
 				child_take(&p->children[k]);

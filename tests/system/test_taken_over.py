@@ -1,0 +1,170 @@
+"""What a worker that was taken over leaves behind, or reaches, beyond its own port.
+
+Hostile code is a system call that a live worker is made to make (injection.py), and what code without
+a sandbox could do is done from outside, on the very same sockets.
+"""
+import contextlib
+import ctypes
+import os
+import socket
+import struct
+
+import pytest
+
+from harness import TIMEOUT, Connection, need_root
+from injection import inject
+from test_systemd import passed
+
+BODY = "x" * 60000
+LARGE = f'respond 200 "{BODY}"\n'
+LINGER_RESET = struct.pack("ii", 1, 0)
+LINGER_WAIT = struct.pack("ii", 1, 60)
+PIDFD_GETFD = 438
+
+
+def large(port, more=""):
+    return f"port {port} {{ listen on 127.0.0.1 {more} {LARGE} }}\n"
+
+
+@contextlib.contextmanager
+def listener_of(pid, port):
+    """The listening socket that a process holds, as a socket of ours."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(pid)
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            fd = libc.syscall(PIDFD_GETFD, pidfd, int(name), 0)
+            if fd < 0:
+                continue
+            with contextlib.suppress(OSError), socket.socket(fileno=fd) as s:
+                if s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and \
+                        s.getsockname()[1] == port:
+                    yield s, int(name)
+                    return
+        raise AssertionError(f"process {pid} does not listen on {port}")
+    finally:
+        os.close(pidfd)
+
+
+def assert_answers_arrive(port, times=10):
+    """Whole, though the server has closed its end before the client has read much."""
+    for _ in range(times):
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.settimeout(TIMEOUT)
+            raw.connect(("127.0.0.1", port))
+            with Connection.over(raw) as c:
+                assert len(c.get(extra="Connection: close\r\n").body) == len(BODY)
+
+
+def linger(s):
+    return struct.unpack("ii", s.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
+
+
+# --- the shared sockets ---------------------------------------------------------------------------
+
+@pytest.mark.parametrize("value", [LINGER_RESET, LINGER_WAIT], ids=["reset", "wait"])
+def test_an_option_of_the_listener_reaches_no_connection(server, ports, value):
+    need_root()
+    s = server(large(ports[0]))
+    pid = s.children("worker")[ports[0], 1]
+    with listener_of(pid, ports[0]) as (listener, _):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
+        assert_answers_arrive(ports[0])
+
+
+@pytest.mark.parametrize("value", [LINGER_RESET, LINGER_WAIT], ids=["reset", "wait"])
+def test_an_option_of_the_listener_ends_with_its_worker(server, ports, value):
+    need_root()
+    s = server(large(ports[0]))
+    pid = s.children("worker")[ports[0], 1]
+    with listener_of(pid, ports[0]) as (listener, _):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
+        os.kill(pid, 9)
+        s.wait_ready(ports[0], "worker", 2)
+        assert linger(listener)[0] == 0
+    assert_answers_arrive(ports[0])
+
+
+def test_an_option_of_a_passed_socket_ends_with_the_server(server, ports):
+    """The service manager holds the socket from one server to the next."""
+    with socket.create_server(("127.0.0.1", ports[0])) as web:
+        web.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
+        passed(server, [web], "web", f'port {ports[0]} {{ listen on socket "web" {LARGE} }}\n')
+        assert linger(web)[0] == 0
+        assert_answers_arrive(ports[0])
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_sealed_worker_sets_nothing_on_its_listener(server, ports, workers):
+    """Every number of its listeners, and the same with bits that the kernel does not look at."""
+    need_root()
+    s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" +
+               f"port {ports[0]} {{ listen on 127.0.0.1 listen on 127.0.0.2 listen on 127.0.0.3 "
+               f"workers {workers} {LARGE} }}\n")
+    for count, high in enumerate((0, 1 << 32, 1 << 63), workers + 1):
+        pid = s.children("worker")[ports[0], 1]
+        with listener_of(pid, ports[0]) as (_, number):
+            inject(pid, 54, number | high, socket.SOL_SOCKET, socket.SO_LINGER, 0, 8)
+            s.wait_log(rf"worker 1 \(pid {pid}\) was ended by its sandbox for the system call "
+                       r"setsockopt \(54\)")
+        s.wait_ready(ports[0], "worker", count)
+    assert_answers_arrive(ports[0])
+
+
+@pytest.mark.parametrize("how", [socket.SHUT_RD, socket.SHUT_RDWR])
+def test_a_listener_that_is_shut_listens_again(server, ports, how):
+    need_root()
+    s = server(large(ports[0], "workers 2") + large(ports[1]))
+    pid = s.children("worker")[ports[0], 1]
+    before = s.children("worker")
+    with listener_of(pid, ports[0]) as (listener, _):
+        for count in (1, 2):
+            listener.shutdown(how)
+            s.wait_log(rf"\[PORT {ports[0]}\] the socket on 127.0.0.1 had been shut down from "
+                       "outside; it listens again", count=count)
+            assert_answers_arrive(ports[0], 20)
+    assert s.children("worker") == before
+    assert_answers_arrive(ports[1])
+    assert s.stop() == 0
+
+
+def test_a_listener_whose_address_is_taken_listens_once_it_is_free(server, ports):
+    need_root()
+    s = server(large(ports[0]))
+    pid = s.children("worker")[ports[0], 1]
+    with listener_of(pid, ports[0]) as (listener, _):
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.shutdown(socket.SHUT_RD)
+            other.bind(("127.0.0.1", ports[0]))
+            other.listen()
+            s.wait_log("was shut down from outside, and cannot listen again: Address already in "
+                       "use; trying it once a second")
+        s.wait_log("had been shut down from outside; it listens again")
+    assert_answers_arrive(ports[0])
+
+
+# --- memory -----------------------------------------------------------------------------------------
+
+SHARED, PRIVATE, ANONYMOUS, LOCKED, GROWSDOWN, HUGETLB = 1, 2, 0x20, 0x2000, 0x100, 0x40000
+MAPPINGS = {
+    "shared": SHARED | ANONYMOUS,
+    "shared, validated": 3 | ANONYMOUS,
+    "huge pages": PRIVATE | ANONYMOUS | HUGETLB,
+    "locked": PRIVATE | ANONYMOUS | LOCKED,
+    "growing down": PRIVATE | ANONYMOUS | GROWSDOWN,
+    "of a file": PRIVATE,
+    "high bits": PRIVATE | ANONYMOUS | 1 << 40,
+}
+
+
+def test_memory_that_is_not_its_own_is_not_to_be_had(server, ports):
+    need_root()
+    s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" + large(ports[0]))
+    for count, flags in enumerate(MAPPINGS.values(), 2):
+        pid = s.children("worker")[ports[0], 1]
+        inject(pid, 9, 0, 1 << 20, 3, flags, (1 << 64) - 1, 0)
+        s.wait_log(rf"worker 1 \(pid {pid}\) was ended by its sandbox for the system call mmap")
+        s.wait_ready(ports[0], "worker", count)
+    assert_answers_arrive(ports[0], 1)
