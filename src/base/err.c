@@ -1,6 +1,7 @@
 /* Runs in every process. fatal() must never be reached while clients are served. */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,21 @@ void err_set(struct err *e, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(e->text, sizeof(e->text), format, args);
 	va_end(args);
+}
+
+bool err_is_shortage(int error)
+{
+	switch (error) {
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+	case EAGAIN: /* fork(2), of processes */
+	case ENOBUFS:
+	case ENOSPC:       /* of a memfd(2), of watches of epoll(7) */
+	case ETOOMANYREFS: /* unix(7), of descriptors in flight */
+		return true;
+	}
+	return false;
 }
 
 void fatal(int status, const char *format, ...)

@@ -1,7 +1,8 @@
 /*
- * What the crash recorder knows of the processor: its registers in a signal's context, and what a
- * call looks like. All of it runs in the handler. On a machine that is none of these there is no
- * backtrace.
+ * What the crash recorder knows of the processor: its registers in a signal's context, what a call
+ * looks like, and how the kernel is called without the C library: a process that was taken over can
+ * redirect calls of a library's functions. All of it runs in the handler. On a machine that is none
+ * of these there is no backtrace.
  */
 #ifndef CRASH_MACHINE_H
 #define CRASH_MACHINE_H
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 struct machine_registers {
 	uintptr_t pc, sp, fp;
@@ -49,6 +51,16 @@ static inline uintptr_t machine_called(const volatile uint8_t *behind)
 	return (uintptr_t)behind + (uintptr_t)(intptr_t)(int32_t)distance;
 }
 
+static inline long machine_syscall(long number, long a, long b, long c)
+{
+	long result;
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b), "d"(c)
+			 : "rcx", "r11", "memory");
+	return result;
+}
+
 #else
 
 static inline struct machine_registers machine_registers(const ucontext_t *u)
@@ -72,6 +84,20 @@ static inline uintptr_t machine_called(const volatile uint8_t *behind)
 {
 	(void)behind;
 	return 0;
+}
+
+static inline long machine_syscall(long number, long a, long b, long c)
+{
+#if defined(__aarch64__)
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2) : "memory");
+	return x0;
+#else
+	return syscall(number, a, b, c);
+#endif
 }
 
 #endif

@@ -23,6 +23,7 @@
 #define GUARD_BYTES  65536 /* a page, whatever its size */
 #define THREAD_BYTES 512   /* from recorder_thread()'s frame to behind that of the thread's own */
 #define SCAN_WORDS   1024  /* of a stack, for where the chain of frames goes on */
+#define DEPTH_BYTES  (UINT64_C(16) << 20) /* more than a stack has (RLIMIT_STACK is 8M) */
 #define NEAR_BYTES   UINT64_C(65536)
 #define LEAF_BYTES   4096 /* of a function that calls no other */
 
@@ -156,7 +157,7 @@ static void innermost(struct ipc_crash *c, const struct machine_registers *r, ui
 static void backtrace(struct ipc_crash *c, const struct machine_registers *r, uintptr_t top)
 {
 	const uintptr_t sp = (r->sp + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
-	if (sp >= top)
+	if (sp >= top || top - sp > DEPTH_BYTES) /* it points anywhere, and so it is not followed */
 		return;
 	uintptr_t fp = is_frame(r->fp, sp, top) ? r->fp : frame_search(sp, top);
 	innermost(c, r, sp, fp);
@@ -184,7 +185,7 @@ static void cause(struct ipc_crash *c, const siginfo_t *info)
 
 static void record(int number, siginfo_t *info, void *context)
 {
-	const pid_t thread = (pid_t)syscall(SYS_gettid);
+	const pid_t thread = (pid_t)machine_syscall(SYS_gettid, 0, 0, 0);
 	uintptr_t top;
 	const unsigned loop = loop_of(thread, &top);
 	struct ipc_crash *c = &state.board->slots[loop].crash;
@@ -195,13 +196,15 @@ static void record(int number, siginfo_t *info, void *context)
 		__atomic_store_n(&c->signal, number, __ATOMIC_RELEASE);
 		backtrace(c, &r, top);
 	}
-	/* It strikes when the handler returns and unblocks it, with the default action (resetting
-	 * was sigaction's). Not so SIGSYS, which whoever made the call may have blocked: while it
-	 * is blocked, a second forbidden call makes the kernel end the process by it. getsid() is
+	/* It strikes when the handler returns and unblocks it. After a fault SIGABRT comes here
+	 * once more, finds a record, and strikes again with the default action (resetting was
+	 * sigaction's). Not so SIGSYS, which whoever made the call may have blocked: while it is
+	 * blocked, a second forbidden call makes the kernel end the process by it. getsid() is
 	 * harmless and in no table. */
 	if (number == SIGSYS && info->si_code > 0)
-		(void)syscall(SYS_getsid, 0);
-	(void)syscall(SYS_tgkill, syscall(SYS_getpid), thread, number);
+		(void)machine_syscall(SYS_getsid, 0, 0, 0);
+	(void)machine_syscall(SYS_tgkill, machine_syscall(SYS_getpid, 0, 0, 0), thread,
+			      recorder_ends_by(number));
 }
 
 /* --- installing --------------------------------------------------------------------------------

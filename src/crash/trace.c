@@ -44,7 +44,11 @@ void trace_signal(const struct ipc_crash *c, struct text *t)
 		text_addf(t, "SIG%s", name);
 	else
 		text_addf(t, "signal %d", c->signal);
-	if (c->code <= 0 && c->code != SI_TKILL)
+	/* A full queue of signals, the user's, keeps a signal and loses who has sent it; what is
+	 * left looks like process 0 (signal(7)). So does a sender outside of this PID namespace. */
+	if (c->code <= 0 && c->code != SI_TKILL && c->sender_pid <= 0)
+		text_add_str(t, " (sender unknown)");
+	else if (c->code <= 0 && c->code != SI_TKILL)
 		text_addf(t, " (sent by process %d of user %u)", c->sender_pid, c->sender_uid);
 	else if (code != NULL && c->code != SI_KERNEL)
 		text_addf(t, " (%s: 0x%llx)", code, (unsigned long long)c->address);

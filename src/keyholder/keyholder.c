@@ -5,6 +5,7 @@
  */
 #include "keyholder/keyholder.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syslog.h>
@@ -29,7 +30,7 @@ static void keys_load(struct keyholder *k)
 		role_fail(r, EX_SOFTWARE, "the first message does not fit the configuration");
 	k->keys.keys = calloc(count, sizeof(gnutls_privkey_t));
 	if (k->keys.keys == NULL)
-		role_fail(r, EX_OSERR, "out of memory");
+		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	for (; k->keys.count < count; k->keys.count++) {
 		int fd = role_take(r, IPC_FD_KEY, k->keys.count);
 		int error = tls_key_load(fd, r->port->certificates[k->keys.count].key, files.digest,
@@ -118,7 +119,8 @@ int keyholder_main(struct role *r)
 	if (error == 0)
 		error = role_listen(r, &k.loop, ipc_to_keyholder, told, NULL, &k);
 	if (error < 0)
-		role_fail(r, EX_OSERR, "cannot make the event loop: %s", strerror(-error));
+		role_fail(r, role_status(r, -error), "cannot make the event loop: %s",
+			  strerror(-error));
 	role_seal(r, &k.loop);
 	serve(&k);
 

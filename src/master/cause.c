@@ -20,16 +20,34 @@ static bool is_recorded(const struct end *e)
 	return false;
 }
 
-/* What was recorded is what the kernel says. */
-static bool is_confirmed(const struct end *e)
+/* The kernel raises it where a program does what it cannot. */
+static bool is_fault(int number)
 {
-	return is_recorded(e) && e->crash.signal == WTERMSIG(e->status);
+	switch (number) {
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGILL:
+	case SIGFPE:
+	case SIGTRAP:
+		return true;
+	}
+	return false;
 }
 
-/* A signal that somebody else has sent; abort(3) and raise(3) are the process's own. */
+/* The process has ended as the recorder ends one whose signal it has taken down. */
+static bool is_confirmed(const struct end *e)
+{
+	const int number = WTERMSIG(e->status);
+	return is_recorded(e) && (number == recorder_ends_by(e->crash.signal));
+}
+
+/* A signal that somebody else has sent; abort(3) and raise(3) are the process's own. Where the
+ * kernel could not keep who it was, which only happens to tgkill(2) and sigqueue(3), the sender is
+ * process 0: most likely it was the process itself. */
 static bool is_foreign(const struct end *e)
 {
-	return is_confirmed(e) && e->crash.code <= 0 && e->crash.sender_pid != e->pid;
+	return is_confirmed(e) && e->crash.code <= 0 && e->crash.sender_pid != e->pid &&
+	       e->crash.sender_pid > 0;
 }
 
 /* A forbidden call, by the kernel's word. Or by the child's, if it crashed over the recording: it
@@ -39,18 +57,20 @@ static bool is_violation(const struct end *e)
 	return WTERMSIG(e->status) == SIGSYS || (e->crash.signal == SIGSYS && e->crash.code > 0);
 }
 
-static bool means_crash(int number)
+/* The recorder did not run to its end, though it was there: a starting process may not have one. */
+static bool is_unaccounted(const struct end *e)
 {
-	switch (number) {
-	case SIGSEGV:
-	case SIGBUS:
-	case SIGILL:
-	case SIGFPE:
-	case SIGABRT:
-	case SIGTRAP:
-		return true;
-	}
-	return false;
+	const int number = WTERMSIG(e->status);
+	return !e->starting && (is_fault(number) || (number == SIGABRT && !is_recorded(e)));
+}
+
+static bool is_watched(const struct end *e)
+{
+	const int number = WTERMSIG(e->status);
+	if (e->watched == WATCH_FINE)
+		return false;
+	return number == SIGKILL || e->crash.signal == SIGABRT ||
+	       (number == SIGABRT && !is_confirmed(e));
 }
 
 static enum cause cause_of_signal(const struct end *e)
@@ -58,12 +78,12 @@ static enum cause cause_of_signal(const struct end *e)
 	const int number = WTERMSIG(e->status);
 	if (is_violation(e))
 		return CAUSE_SANDBOX;
-	if (e->watched != WATCH_FINE &&
-	    (number == SIGABRT || number == SIGKILL || e->crash.signal == SIGABRT))
+	if (is_watched(e))
 		return CAUSE_WATCHDOG;
 	if (number == SIGKILL)
 		return e->oom && e->killed_for == NULL ? CAUSE_MEMORY : CAUSE_KILLED;
-	return means_crash(number) && !is_foreign(e) ? CAUSE_CRASH : CAUSE_KILLED;
+	return (is_fault(number) || number == SIGABRT) && !is_foreign(e) ? CAUSE_CRASH
+									 : CAUSE_KILLED;
 }
 
 enum cause cause_of(const struct end *e)
@@ -111,21 +131,45 @@ const char *cause_name(enum cause cause)
 	return "unknown";
 }
 
+int cause_signal(const struct end *e)
+{
+	if (!WIFSIGNALED(e->status))
+		return 0;
+	return is_confirmed(e) ? e->crash.signal : WTERMSIG(e->status);
+}
+
+/* Nobody who was asked has killed it, and whether the kernel has cannot be told. */
+static bool is_perhaps_memory(const struct end *e)
+{
+	return e->oom_uncounted && e->killed_for == NULL && WIFSIGNALED(e->status) &&
+	       WTERMSIG(e->status) == SIGKILL;
+}
+
+/* A process says so only before it is ready, and so before it has met anybody. */
+static bool is_short_at_start(const struct end *e)
+{
+	return e->starting && WIFEXITED(e->status) && WEXITSTATUS(e->status) == EX_TEMPFAIL;
+}
+
 enum restart_cause cause_for_restart(const struct end *e)
 {
 	switch (cause_of(e)) {
-	case CAUSE_DRAINED:
-		return RESTART_DRAINED;
+	case CAUSE_DRAINED: /* by somebody's SIGTERM, perhaps; perhaps by itself */
+		return e->told ? RESTART_DRAINED : RESTART_DIED;
 	case CAUSE_CONFIGURATION: /* who is being replaced may find that new files do not fit */
 		return e->told ? RESTART_DRAINED : RESTART_CONFIG;
 	case CAUSE_SANDBOX:
 		return RESTART_VIOLATION;
 	case CAUSE_CRASH:
-	case CAUSE_WATCHDOG:
-	case CAUSE_MEMORY:
-	case CAUSE_DESCRIPTORS:
+		return is_unaccounted(e) ? RESTART_VIOLATION : RESTART_DIED;
+	case CAUSE_MEMORY: /* limits memory is its own */
+		return e->oom && WIFSIGNALED(e->status) ? RESTART_SHORTAGE : RESTART_DIED;
 	case CAUSE_KILLED:
+		return is_perhaps_memory(e) ? RESTART_SHORTAGE : RESTART_DIED;
 	case CAUSE_EXIT:
+		return is_short_at_start(e) ? RESTART_SHORTAGE : RESTART_DIED;
+	case CAUSE_WATCHDOG:
+	case CAUSE_DESCRIPTORS:
 		break;
 	}
 	return RESTART_DIED;
@@ -149,6 +193,8 @@ static void crash_describe(const struct end *e, struct text *t)
 	text_add_str(t, "crashed by ");
 	if (!is_recorded(e)) {
 		signal_name(t, number);
+		if (is_unaccounted(e))
+			text_add_str(t, ", and its crash recorder could not run");
 		return;
 	}
 	trace_signal(&e->crash, t);
@@ -200,6 +246,10 @@ static void killed_describe(const struct end *e, struct text *t)
 	text_add_str(t, "was killed ");
 	if (e->killed_for != NULL && WTERMSIG(e->status) == SIGKILL) {
 		text_addf(t, "because it %s", e->killed_for);
+		return;
+	}
+	if (is_perhaps_memory(e)) {
+		text_add_str(t, "by SIGKILL, for lack of memory or from outside");
 		return;
 	}
 	text_add_str(t, "from outside by ");

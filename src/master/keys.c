@@ -16,6 +16,7 @@
 #include "master/state.h"
 
 #define PING_TIMEOUT_MS 2000
+#define UNREAD_MS       10000 /* in which a keyholder has read what it was told */
 
 int child_key_channels(struct child *c, int *ret_worker_ends)
 {
@@ -52,6 +53,25 @@ static bool signs_for(const struct child *keyholder, const struct child *worker,
 	return index % p->keyholders == keyholder->number - 1;
 }
 
+/* What was sent on it and not read yet (unix(7), SIOCOUTQ). */
+static bool has_unread(int fd)
+{
+	int bytes = 0;
+	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
+/* The kernel counts descriptors that are under way for each user, and refuses all that the master
+ * sends, to whatever port, once they are too many: so no keyholder lets them pile up. */
+static bool does_not_read(struct child *keyholder)
+{
+	const uint64_t now_ms = keyholder->port->master->loop.now_ms;
+	if (keyholder->state != CHILD_SERVING || !has_unread(keyholder->channel.fd))
+		keyholder->unread_since_ms = 0;
+	else if (keyholder->unread_since_ms == 0)
+		keyholder->unread_since_ms = now_ms;
+	return keyholder->unread_since_ms != 0 && now_ms - keyholder->unread_since_ms >= UNREAD_MS;
+}
+
 /* A keyholder whose channel is full does not read: the deadlines take care of it. */
 static void tell(struct child *keyholder, const struct child *worker)
 {
@@ -64,9 +84,8 @@ static void tell(struct child *keyholder, const struct child *worker)
 			fds[count++] = worker->key_ends[i];
 	if (count == 0 || keyholder->state == CHILD_NONE || keyholder->channel.fd < 0)
 		return;
-	int error =
-	    ipc_send(keyholder->channel.fd, IPC_KEY_CHANNELS, &who, sizeof(who), fds, count);
-	if (error == 0)
+	if (!does_not_read(keyholder) &&
+	    ipc_send(keyholder->channel.fd, IPC_KEY_CHANNELS, &who, sizeof(who), fds, count) == 0)
 		return;
 	child_log(keyholder, LOG_ERR, "cannot be told of worker %u; killing it", worker->number);
 	child_kill(keyholder, "did not read what it was told");
@@ -87,18 +106,12 @@ void keyholder_tell_all(struct child *keyholder)
 			tell(keyholder, &p->children[i]);
 }
 
-/* What the loop has not read yet: an answer, which is no loss, or this word already. So it never
- * fills the channel of a loop that asks for nothing (unix(7), SIOCOUTQ). */
-static bool has_unread(int key_end)
-{
-	int bytes = 0;
-	return ioctl(key_end, SIOCOUTQ, &bytes) == 0 && bytes > 0;
-}
-
 void keyholder_lost(const struct child *keyholder)
 {
 	const struct port *p = keyholder->port;
 	const struct ipc_key_answer again = {.status = IPC_KEY_AGAIN};
+	/* What a loop has not read is an answer, which is no loss, or this word already. So it
+	 * never fills the channel of a loop that asks for nothing. */
 	for (unsigned i = p->keyholders; i < p->children_count; i++)
 		for (unsigned k = 0; k < p->conf->threads && p->children[i].key_ends != NULL; k++)
 			if (signs_for(keyholder, &p->children[i], k) &&

@@ -2,6 +2,7 @@
  * Runs in the master: has the kernel ended a process for lack of memory? A SIGKILL does not say who
  * sent it, so the kernel's own count is looked at: of this process's memory cgroup where it can be
  * read (cgroup v2: memory.events, v1: memory.oom_control), else of the machine (/proc/vmstat).
+ * Where none of them can be read, any SIGKILL of unknown origin may have been the kernel's.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -13,7 +14,9 @@
 #include "master/state.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
-#define CLAIM_MS    2000 /* after which a kill by the kernel explains nobody's end any more */
+#define CLAIM_MS                                                                    \
+	10000 /* after which a kill by the kernel explains nobody's end any more: a \
+	       * machine that is short of memory takes its time to tell of an end */
 
 /* The path of this process in the hierarchy that the line is for: `0::/path` is version 2,
  * `N:…,memory,…:/path` version 1 (cgroups(7)). */
@@ -90,11 +93,11 @@ void oom_look(struct master *m)
 	}
 }
 
-bool oom_has_struck(struct master *m)
+void oom_ask(struct master *m, bool *ret_struck, bool *ret_uncounted)
 {
+	uint64_t count = 0;
 	oom_look(m);
-	if (m->oom_unclaimed == 0)
-		return false;
-	m->oom_unclaimed--;
-	return true;
+	*ret_uncounted = !count_read(m->oom_fd, &count);
+	*ret_struck = m->oom_unclaimed > 0;
+	m->oom_unclaimed -= *ret_struck;
 }

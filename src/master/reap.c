@@ -98,8 +98,9 @@ static const char *park_reason(enum restart_cause cause)
 	case RESTART_CONFIG:
 		return "it cannot start as it is configured";
 	case RESTART_VIOLATION:
-		return "too many forbidden system calls";
+		return "too many forbidden system calls, or crashes that could not be recorded";
 	case RESTART_DRAINED:
+	case RESTART_SHORTAGE: /* never parks */
 	case RESTART_DIED:
 		break;
 	}
@@ -107,18 +108,24 @@ static const char *park_reason(enum restart_cause cause)
 }
 
 /* Somebody has drained it, which is how new files are asked for. */
+static void renew_if_asked(struct port *p, const struct end *e)
+{
+	if (was_drained(e->status) && port_files_changed(p, true))
+		port_renew(p);
+}
+
 static void replace_now(struct port *p, const struct end *e)
 {
 	p->restarts++;
-	if (was_drained(e->status) && port_files_changed(p, true))
-		port_renew(p);
+	renew_if_asked(p, e);
 	port_spawn(p);
 }
 
-static void replace_later(struct port *p, uint64_t delay_ms)
+static void replace_later(struct port *p, const struct end *e, uint64_t delay_ms)
 {
 	struct master *m = p->master;
 	p->restarts++;
+	renew_if_asked(p, e);
 	p->state = PORT_BACKOFF;
 	loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + delay_ms);
 }
@@ -139,7 +146,7 @@ static void ended_in_service(struct child *c, const struct end *e, const struct 
 	struct err why;
 	uint64_t delay_ms = 0;
 	const enum restart_cause cause = cause_in_service(p, e);
-	int priority = cause == RESTART_DRAINED ? LOG_NOTICE : LOG_WARNING;
+	const bool drained = r->cause == CAUSE_DRAINED;
 
 	if (p->state == PORT_PARKED) {
 		report_log(r, c, LOG_NOTICE, "; the port is parked");
@@ -150,16 +157,16 @@ static void ended_in_service(struct child *c, const struct end *e, const struct 
 	switch (restart_decide(&p->restart, &p->conf->restart, cause, m->loop.now_ms,
 			       e->starting ? 0 : r->uptime_ms, &delay_ms)) {
 	case RESTART_NOW:
-		report_log(r, c, priority, "; starting it again");
+		report_log(r, c, drained ? LOG_NOTICE : LOG_WARNING, "; starting it again");
 		child_release(c);
 		replace_now(p, e);
 		break;
 	case RESTART_LATER:
 		(void)snprintf(sequel, sizeof(sequel), "; starting it again in %s",
 			       num_format_duration(delay_ms, delay_text));
-		report_log(r, c, priority, sequel);
+		report_log(r, c, LOG_WARNING, sequel);
 		child_release(c);
-		replace_later(p, delay_ms);
+		replace_later(p, e, delay_ms);
 		break;
 	case RESTART_PARK:
 		report_log(r, c, LOG_ERR, "");

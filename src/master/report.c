@@ -67,7 +67,7 @@ void end_gather(struct end *e, const struct child *c, int status)
 			  .lack = lack_of(c)};
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && c->killed_for == NULL &&
 	    c->watch.verdict == WATCH_FINE)
-		e->oom = oom_has_struck(p->master);
+		oom_ask(p->master, &e->oom, &e->oom_uncounted);
 	if (slot != NULL)
 		ipc_crash_copy(&e->crash, &slot->crash);
 }
@@ -132,7 +132,7 @@ void report_make(struct report *r, const struct child *c, const struct end *e)
 			     .loops = c->loops,
 			     .restarts = c->port->restarts,
 			     .uptime_ms = c->port->master->loop.now_ms - c->started_ms,
-			     .signal = WIFSIGNALED(e->status) ? WTERMSIG(e->status) : 0,
+			     .signal = cause_signal(e),
 			     .exit_status = WIFEXITED(e->status) ? WEXITSTATUS(e->status) : 0,
 			     .when = now_s()};
 	for (unsigned i = 0; i < c->loops; i++)

@@ -28,7 +28,12 @@ enum restart_verdict restart_decide(struct restart_state *s, const struct conf_r
 		return RESTART_NOW;
 	if (cause != RESTART_VIOLATION && uptime_ms >= RESTART_QUICK_MS) {
 		s->row = 0;
-		return RESTART_NOW;
+		if (cause != RESTART_SHORTAGE)
+			return RESTART_NOW;
+	}
+	if (cause == RESTART_SHORTAGE) {
+		*ret_delay_ms = backoff(policy, ++s->row + 1);
+		return RESTART_LATER;
 	}
 	s->deaths_ms[s->next] = now_ms;
 	s->next = (s->next + 1) % RESTART_DEATHS_MAX;

@@ -44,11 +44,12 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	    sigprocmask(SIG_SETMASK, &mask, NULL) < 0)
 		_exit(EX_OSERR);
 	(void)execveat(m->exe_fd, "", argv, m->environment, AT_EMPTY_PATH);
+	const int error = errno;
 	int n = snprintf(title, sizeof(title), "this program cannot be executed: %s",
-			 strerrordesc_np(errno));
+			 strerrordesc_np(error));
 	(void)ipc_send(CHANNEL_FD, IPC_FAILED, title, (size_t)n < sizeof(title) ? (size_t)n : 0,
 		       NULL, 0);
-	_exit(EX_OSERR);
+	_exit(err_is_shortage(error) ? EX_TEMPFAIL : EX_OSERR);
 }
 
 static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
@@ -66,6 +67,7 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 	watch_begin(&c->watch);
 	c->failure[0] = '\0';
 	c->said = 0;
+	c->unread_since_ms = 0;
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + START_TIMEOUT_MS);
 	if (loop_add(&m->loop, &c->channel, EPOLLIN) < 0)
 		child_kill(c, "could not be watched"); /* reaped, and replaced, like any other */

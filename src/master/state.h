@@ -87,12 +87,13 @@ struct child {
 	int board_fd;               /* for the next version of the master */
 	const struct ipc_board *board;
 	struct watch watch;
-	const char *killed_for;  /* why the master has killed it; NULL: it has not */
-	const char *unusable;    /* what the deadline after a closed channel is for; NULL: none */
-	bool pinged;             /* the deadline is for its answer */
-	bool left;               /* has said that it accepts no more */
-	bool leaving;            /* was told to retire, and has not said so yet */
-	int sink_fds[LOG_SINKS]; /* its own sockets to the daemons; -1: none */
+	const char *killed_for;   /* why the master has killed it; NULL: it has not */
+	const char *unusable;     /* what the deadline after a closed channel is for; NULL: none */
+	uint64_t unread_since_ms; /* keyholder: it has not read what it was told; 0: it has */
+	bool pinged;              /* the deadline is for its answer */
+	bool left;                /* has said that it accepts no more */
+	bool leaving;             /* was told to retire, and has not said so yet */
+	int sink_fds[LOG_SINKS];  /* its own sockets to the daemons; -1: none */
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
 	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
@@ -153,7 +154,7 @@ struct report {
 	unsigned loops;
 	unsigned restarts; /* of the port, before this end */
 	uint64_t uptime_ms;
-	int signal;      /* that has ended it; 0: none */
+	int signal;      /* that struck; 0: none */
 	int exit_status; /* without a signal */
 	time_t when;
 	char text[1024];    /* "worker 1 (pid 4242) crashed by SIGSEGV (...) after ..." */
@@ -438,8 +439,9 @@ void watchdog_expired(struct loop *, struct loop_timer *);
 
 /* oom.c */
 void oom_start(struct master *);
-void oom_look(struct master *);       /* once a second, so that old ones are forgotten */
-bool oom_has_struck(struct master *); /* just now; each explains one end */
+void oom_look(struct master *); /* once a second, so that old ones are forgotten */
+/* Has it struck just now? Each time explains one end. *ret_uncounted: nobody can tell. */
+void oom_ask(struct master *, bool *ret_struck, bool *ret_uncounted);
 
 /* status.c */
 /* Of the processes of a CURRENT port: those there were, those there are, and those of former

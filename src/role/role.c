@@ -111,7 +111,8 @@ static void conf_begin(struct role *r, bool threads_built)
 	int error = fd_read_all(fd, CONF_TEXT_MAX, &text, &len);
 	fd_close(&fd);
 	if (error < 0)
-		role_fail(r, EX_OSERR, "cannot read the configuration: %s", strerror(-error));
+		role_fail(r, role_status(r, -error), "cannot read the configuration: %s",
+			  strerror(-error));
 	error = conf_parse_text(text, len, "port", &options, report_finding, &err, &r->conf);
 	if (error < 0)
 		role_fail(r, EX_SOFTWARE, "the canonical configuration is refused: %s", err.text);
@@ -126,11 +127,11 @@ static void board_begin(struct role *r)
 	r->board = ipc_board_map(fd, r->slots_count);
 	fd_close(&fd);
 	if (r->board == NULL)
-		role_fail(r, EX_OSERR, "cannot map the counters");
+		role_fail(r, role_status(r, ENOMEM), "cannot map the counters");
 	r->slots = r->board->slots;
 	int error = recorder_install(r->board, r->slots_count);
 	if (error < 0)
-		role_fail(r, EX_OSERR, "cannot record crashes: %s", strerror(-error));
+		role_fail(r, role_status(r, -error), "cannot record crashes: %s", strerror(-error));
 }
 
 void role_begin(struct role *r, int channel_fd, bool threads_built, const struct role_hook *hook)
@@ -154,6 +155,14 @@ void role_fail(struct role *r, int status, const char *format, ...)
 	size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
 	(void)ipc_send(r->channel_fd, IPC_FAILED, text, len, NULL, 0);
 	_exit(status);
+}
+
+int role_status(const struct role *r, int error)
+{
+	/* Where its own memory is limited, that is the port's fault most likely. */
+	const bool own = error == ENOMEM && r->port != NULL && !is_keyholder(r) &&
+			 r->port->limits.memory_bytes > 0;
+	return err_is_shortage(error) && !own ? EX_TEMPFAIL : EX_OSERR;
 }
 
 /* --- confinement ------------------------------------------------------------------------------ */

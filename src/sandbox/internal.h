@@ -52,6 +52,7 @@ enum check_kind {
 	CHECK_EQUAL,   /* the argument's low 32 bits are the value */
 	CHECK_OWN_PID, /* ... are this process's id */
 	CHECK_UNEQUAL, /* the argument is not the value */
+	CHECK_AT_MOST, /* the argument, all of its bits, is not more than the value */
 	CHECK_CLEAR,   /* the argument has none of the value's bits */
 	CHECK_FLAGS,   /* the argument has the bits of the value's low half, and beside them at
 			  most some of its high half */

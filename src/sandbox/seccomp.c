@@ -32,6 +32,10 @@ static struct scmp_arg_cmp compare(const struct check *c)
 		is.op = SCMP_CMP_NE;
 		is.datum_a = c->value;
 		break;
+	case CHECK_AT_MOST:
+		is.op = SCMP_CMP_LE;
+		is.datum_a = c->value;
+		break;
 	case CHECK_CLEAR:
 		is.datum_a = c->value;
 		break;

@@ -104,6 +104,7 @@ static void sealed(void *arg, struct role *r, struct loop *loop)
 				    .level = r->level};
 	a->listener_fd = r->plan.guarded_count > 0 ? (int)r->plan.guarded_first : -1;
 	a->io.ready = order_ready;
+	a->board = r->board;
 	if (write(a->io.fd, &hello, sizeof(hello)) < 0 || loop_add(loop, &a->io, EPOLLIN) < 0)
 		_exit(EX_UNAVAILABLE);
 }

@@ -52,19 +52,20 @@ struct agent {
 	struct loop_io io; /* first */
 	struct role_hook hook;
 	bool keep_key;
-	const char *path; /* where the selftest listens */
-	int root_fd;      /* of "/" */
-	int exe_fd;       /* O_PATH of this program */
-	int maps_fd;      /* /proc/self/maps, to be read once */
-	int tcp4_fd;      /* not connected */
-	int tcp6_fd;      /* the same; -1: no IPv6 here */
-	int unix_fd;      /* the same */
-	int key_fd;       /* the role's: its first key channel; -1 in a keyholder */
-	int listener_fd;  /* the role's: its first; -1 in a keyholder */
-	int datagram_fd;  /* the role's: its log's */
-	uint64_t last_id; /* on the key channel */
-	char *maps;       /* room for what is read of maps_fd */
-	char *kept;       /* the key's file, if it was told to read that; never used */
+	const char *path;        /* where the selftest listens */
+	int root_fd;             /* of "/" */
+	int exe_fd;              /* O_PATH of this program */
+	int maps_fd;             /* /proc/self/maps, to be read once */
+	int tcp4_fd;             /* not connected */
+	int tcp6_fd;             /* the same; -1: no IPv6 here */
+	int unix_fd;             /* the same */
+	int key_fd;              /* the role's: its first key channel; -1 in a keyholder */
+	int listener_fd;         /* the role's: its first; -1 in a keyholder */
+	int datagram_fd;         /* the role's: its log's */
+	struct ipc_board *board; /* the role's */
+	uint64_t last_id;        /* on the key channel */
+	char *maps;              /* room for what is read of maps_fd */
+	char *kept;              /* the key's file, if it was told to read that; never used */
 };
 #define MAPS_ROOM (512 << 10)
 
@@ -76,7 +77,7 @@ typedef int attempt_fn(struct agent *, const struct order *);
 attempt_fn try_open_leaked, try_open_path, try_open_write, try_open_moved, try_create;
 /* try_process.c */
 attempt_fn try_vm_read, try_vm_write, try_ptrace, try_kill, try_tgkill, try_pidfd_steal,
-    try_pidfd_signal, try_setns;
+    try_pidfd_signal, try_setns, try_signal_queue, try_recorder_lost;
 /* try_network.c */
 attempt_fn try_socket4, try_socket6, try_socket_unix, try_socket_netlink, try_connect4,
     try_connect6, try_connect_path, try_connect_abstract, try_bind, try_listen, try_datagram,

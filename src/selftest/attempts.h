@@ -38,15 +38,16 @@ enum attempt_path {
 };
 
 enum expect_kind {
-	EXPECT_NO_ROW,   /* not tried here */
-	EXPECT_END,      /* ended by its sandbox for that system call */
-	EXPECT_ERROR,    /* one of the errors */
-	EXPECT_REFUSAL,  /* the keyholder refuses */
-	EXPECT_KILL,     /* the master kills it for abusing its keyholder */
-	EXPECT_SUCCESS,  /* it works: the control of the others */
-	EXPECT_ABSENCE,  /* of the key in the memory */
-	EXPECT_PRESENCE, /* the control */
-	EXPECT_UNTESTED  /* nothing that was put on here refuses it, for this reason */
+	EXPECT_NO_ROW,     /* not tried here */
+	EXPECT_END,        /* ended by its sandbox for that system call */
+	EXPECT_ERROR,      /* one of the errors */
+	EXPECT_REFUSAL,    /* the keyholder refuses */
+	EXPECT_KILL,       /* the master kills it for abusing its keyholder */
+	EXPECT_UNRECORDED, /* ended by the kernel: the crash recorder could not run */
+	EXPECT_SUCCESS,    /* it works: the control of the others */
+	EXPECT_ABSENCE,    /* of the key in the memory */
+	EXPECT_PRESENCE,   /* the control */
+	EXPECT_UNTESTED    /* nothing that was put on here refuses it, for this reason */
 };
 
 struct expectation {

@@ -357,7 +357,7 @@ static void end_take(const struct bench *b, const char *at, struct trial *t)
 /* "drained" is also what a program seems to have done that it has executed. */
 static void end_await(struct bench *b, pid_t pid, struct trial *t)
 {
-	static const char *const ends[] = {"was ", "ended ", "drained "};
+	static const char *const ends[] = {"was ", "ended ", "drained ", "crashed "};
 	const uint64_t deadline_ms = clock_ms() + BENCH_PATIENCE_MS;
 	do {
 		const char *at = NULL;

@@ -2,7 +2,9 @@
  * is about: what goes through reads, or sends the signal 0. */
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -80,4 +82,28 @@ int try_setns(struct agent *a, const struct order *o)
 {
 	(void)a;
 	return with_pidfd(o, SYS_setns, CLONE_NEWNET, 0);
+}
+
+/* The first that is queued; while it is blocked, so that it harms nobody where it goes through. */
+int try_signal_queue(struct agent *a, const struct order *o)
+{
+	const int number = 34; /* the first that is not the C library's own */
+	sigset_t set;
+	(void)a;
+	(void)o;
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	return outcome(syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number));
+}
+
+/* A forbidden call, once the record looks like that of a crash and nothing more can be recorded. */
+int try_recorder_lost(struct agent *a, const struct order *o)
+{
+	struct ipc_crash *c = &a->board->slots[0].crash;
+	(void)o;
+	c->code = SEGV_MAPERR;
+	c->signal = SIGSEGV;
+	(void)syscall(SYS_munmap, a->board, sizeof(*a->board));
+	return outcome(syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0));
 }

@@ -2,6 +2,7 @@
  * Built with THREADS=1: a worker runs several loops, each on a thread of its own. The loops share
  * only what nobody writes while serving (configuration, routes) and descriptors.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,8 @@ static void *thread_main(void *arg)
 	struct threads *t = l->worker->threads;
 	int error = recorder_thread(l->index);
 	if (error < 0)
-		role_fail(l->worker->role, EX_OSERR, "cannot record crashes of thread %u: %s",
-			  l->index + 1, strerror(-error));
+		role_fail(l->worker->role, role_status(l->worker->role, -error),
+			  "cannot record crashes of thread %u: %s", l->index + 1, strerror(-error));
 	(void)pthread_barrier_wait(&t->running);
 	(void)pthread_barrier_wait(&t->sealed);
 	worker_loop_run(l);
@@ -42,13 +43,13 @@ void worker_threads_start(struct worker *w)
 	struct threads *t = calloc(1, sizeof(*t));
 	if (t == NULL || pthread_barrier_init(&t->running, NULL, w->loops_count) != 0 ||
 	    pthread_barrier_init(&t->sealed, NULL, w->loops_count) != 0)
-		role_fail(w->role, EX_OSERR, "out of memory");
+		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
 	w->threads = t;
 	for (unsigned i = 1; i < w->loops_count; i++) {
 		int error = pthread_create(&t->list[i], NULL, thread_main, &w->loops[i]);
 		if (error != 0)
-			role_fail(w->role, EX_OSERR, "cannot start thread %u: %s", i + 1,
-				  strerror(error));
+			role_fail(w->role, role_status(w->role, error),
+				  "cannot start thread %u: %s", i + 1, strerror(error));
 	}
 	(void)pthread_barrier_wait(&t->running);
 }

@@ -112,7 +112,7 @@ static struct tls_pair *pairs_take(struct worker *w)
 	size_t count = w->port->certificates_count;
 	struct tls_pair *pairs = calloc(count, sizeof(*pairs));
 	if (pairs == NULL)
-		role_fail(w->role, EX_OSERR, "out of memory");
+		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
 	if (role_count(w->role, IPC_FD_CERTIFICATE) != count)
 		role_fail(w->role, EX_SOFTWARE, "the first message does not fit the configuration");
 	for (size_t i = 0; i < count; i++)
@@ -132,7 +132,7 @@ tls_failed(struct worker *w, const struct worker_loop *l, const struct err *err)
 	bool lacking = l->signer.failure != NULL && !l->signer.refused;
 	if (l->signer.silent)
 		(void)ipc_send(w->role->channel_fd, IPC_KEY_SILENT, NULL, 0, NULL, 0);
-	role_fail(w->role, lacking ? EX_OSERR : EX_CONFIG, "%s", err->text);
+	role_fail(w->role, lacking ? EX_TEMPFAIL : EX_CONFIG, "%s", err->text);
 }
 
 static void files_tell(const struct worker *w, const struct tls_certificates *c)
@@ -167,8 +167,8 @@ static void tls_prepare(struct worker *w)
 		options.signer = &l->signer;
 		int error = tls_signer_init(&l->signer, role_take(w->role, IPC_FD_KEY_CHANNEL, i));
 		if (error < 0)
-			role_fail(w->role, EX_OSERR, "cannot use the key channel: %s",
-				  strerror(-error));
+			role_fail(w->role, role_status(w->role, -error),
+				  "cannot use the key channel: %s", strerror(-error));
 		if (tls_context_new(pairs, count, &options, &l->tls, &pair, &err) < 0)
 			tls_failed(w, l, &err);
 		warning.worker = 0;
@@ -264,19 +264,20 @@ static void loops_prepare(struct worker *w)
 {
 	w->loops = calloc(w->loops_count, sizeof(*w->loops));
 	if (w->loops == NULL)
-		role_fail(w->role, EX_OSERR, "out of memory");
+		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
 	for (unsigned i = 0; i < w->loops_count; i++) {
 		int error = worker_loop_init(&w->loops[i], w, i);
 		if (error < 0)
-			role_fail(w->role, EX_OSERR, "cannot make event loop %u: %s", i + 1,
-				  strerror(-error));
+			role_fail(w->role, role_status(w->role, -error),
+				  "cannot make event loop %u: %s", i + 1, strerror(-error));
 	}
 	struct loop *first = &w->loops[0].loop;
 	int error = loop_timer_init(first, &w->drain_deadline, drain_expired);
 	if (error == 0)
 		error = role_listen(w->role, first, ipc_to_worker, told, terminate, w);
 	if (error < 0)
-		role_fail(w->role, EX_OSERR, "cannot make the event loop: %s", strerror(-error));
+		role_fail(w->role, role_status(w->role, -error), "cannot make the event loop: %s",
+			  strerror(-error));
 }
 
 static void worker_release(struct worker *w)
@@ -304,7 +305,7 @@ int worker_main(struct role *r)
 		role_fail(r, EX_CONFIG, "%s", err.text);
 	worker_confine(&w);
 	if (routes_init(&w.routes, w.port) < 0)
-		role_fail(r, EX_OSERR, "out of memory");
+		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	loops_prepare(&w);
 	tls_prepare(&w);
 	if (w.port->faults)

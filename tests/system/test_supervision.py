@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 
+import pytest
+
 from harness import HELLO, TIMEOUT, Connection, channel_of, get, refused, traced, wait_for
 
 
@@ -154,6 +156,33 @@ def test_quick_deaths_back_off_and_park_while_others_serve(server, ports):
     assert not s.workers(ports[0])
     assert get(ports[1]).status == 200
     assert s.stop() == 0
+
+
+@pytest.mark.parametrize("status", [0, 1, 3, 71, 75, 78, 255])
+def test_a_quick_end_that_nobody_asked_for_counts_whatever_its_status(server, ports, status):
+    """A worker that was taken over chooses its own status."""
+    s = server("faults enabled\nrestart { backoff 1ms to 100ms; park after 3 in 60s }\n"
+               f'port {ports[0]} {{ location "/fault" {{ fault control }} respond 200 }}\n'
+               f'port {ports[1]} {{ respond 200 }}\n')
+    for _ in range(30):  # a starved one may have lived for longer than a second
+        with contextlib.suppress(OSError, EOFError):
+            get(ports[0], f"/fault/exit?status={status}&when=before")
+        if "PARKED" in s.log():
+            break
+    s.wait_log(rf"\[PORT {ports[0]}\] PARKED .*too many quick deaths")
+    assert "; starting it again in 1ms" in s.log()
+    assert get(ports[1]).status == 200
+
+
+def test_who_drains_workers_one_after_the_other_is_not_held_up(server, ports):
+    """SIGTERM to a worker is an order, though the master has not given it: those that have lived for
+    a second are replaced at once."""
+    s = server(three(ports[:1], "restart { backoff 1d to 1d; park after 2 in 1d }\n"))
+    for n in range(2, 4):
+        time.sleep(1.1)  # its life, not a wait for something
+        os.kill(s.workers(ports[0])[ports[0], 1], signal.SIGTERM)
+        s.wait_ready(ports[0], "worker", n)
+    assert "PARKED" not in s.log()
 
 
 def test_a_parked_port_can_queue_its_clients(server, ports):

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,6 +115,23 @@ static void send_to_itself(void)
 	(void)kill(getpid(), SIGBUS);
 }
 
+/* As a process that was taken over may do it: before, it writes a record of its liking. */
+static void crash_unrecorded(void)
+{
+	board->slots[0].crash.signal = SIGFPE;
+	board->slots[0].crash.code = FPE_INTDIV;
+	(void)munmap(board, sizeof(*board) + LOOPS * sizeof(struct ipc_slot));
+	dereference();
+}
+
+/* The limit is the user's, so others may have used it up: this looks the same. */
+static void abort_without_queue(void)
+{
+	const struct rlimit none = {0, 0};
+	(void)setrlimit(RLIMIT_SIGPENDING, &none);
+	abort();
+}
+
 /* --- what is recorded --------------------------------------------------------------------------
  */
 
@@ -131,7 +149,7 @@ static void assert_ended_by(int status, int number)
 static void a_null_pointer_is_recorded_with_its_place(void **state)
 {
 	(void)state;
-	assert_ended_by(crash_by(close_and_call), SIGSEGV);
+	assert_ended_by(crash_by(close_and_call), SIGABRT);
 	const struct ipc_crash *c = recorded(0);
 	assert_int_equal(c->signal, SIGSEGV);
 	assert_int_equal(c->code, SEGV_MAPERR);
@@ -164,7 +182,7 @@ static void abort_is_its_own_and_leads_out_of_the_library(void **state)
 static void a_stack_that_overflows_is_recorded_on_another(void **state)
 {
 	(void)state;
-	assert_ended_by(crash_by(overflow_stack), SIGSEGV);
+	assert_ended_by(crash_by(overflow_stack), SIGABRT);
 	assert_int_equal(recorded(0)->signal, SIGSEGV);
 	/* As many as there is room for: the count may not run away. */
 	assert_true(recorded(0)->frames_count <= IPC_FRAMES_MAX);
@@ -173,17 +191,17 @@ static void a_stack_that_overflows_is_recorded_on_another(void **state)
 static void a_smashed_stack_loses_the_backtrace_only(void **state)
 {
 	(void)state;
-	assert_ended_by(crash_by(lose_frame), SIGSEGV);
+	assert_ended_by(crash_by(lose_frame), SIGABRT);
 	assert_int_equal(recorded(0)->signal, SIGSEGV);
 	assert_int_equal(recorded(0)->address, 8);
-	assert_ended_by(crash_by(lose_stack), SIGSEGV);
+	assert_ended_by(crash_by(lose_stack), SIGABRT);
 	assert_int_equal(recorded(0)->signal, SIGSEGV);
 }
 
 static void the_thread_that_crashed_is_told(void **state)
 {
 	(void)state;
-	assert_ended_by(crash_by(crash_second_thread), SIGSEGV);
+	assert_ended_by(crash_by(crash_second_thread), SIGABRT);
 	assert_int_equal(recorded(0)->signal, 0);
 	assert_int_equal(recorded(1)->signal, SIGSEGV);
 	assert_true(recorded(1)->frames_count >= 1);
@@ -214,12 +232,36 @@ static void a_signal_that_was_sent_names_the_sender(void **state)
 	char line[128];
 	struct text t;
 	(void)state;
-	assert_ended_by(crash_by(send_to_itself), SIGBUS);
+	assert_ended_by(crash_by(send_to_itself), SIGABRT);
 	assert_int_equal(recorded(0)->code, SI_USER);
 	assert_int_equal(recorded(0)->sender_uid, getuid());
 	text_init(&t, line, sizeof(line));
 	trace_signal(recorded(0), &t);
 	assert_non_null(strstr(line, "SIGBUS (sent by process "));
+}
+
+/* signal(7): the kernel ends a process by the fault itself where that strikes in its handler. */
+static void a_recorder_that_cannot_run_shows_in_the_wait_status(void **state)
+{
+	(void)state;
+	assert_ended_by(crash_by(crash_unrecorded), SIGSEGV);
+	assert_int_equal(recorded(0)->signal, SIGFPE);
+	for (const int *s = recorder_signals; *s != 0; s++)
+		assert_true(recorder_ends_by(*s) == SIGABRT || recorder_ends_by(*s) == SIGSYS);
+}
+
+static void a_sender_that_was_lost_is_not_made_up(void **state)
+{
+	char line[128];
+	struct text t;
+	(void)state;
+	assert_ended_by(crash_by(abort_without_queue), SIGABRT);
+	assert_int_equal(recorded(0)->signal, SIGABRT);
+	assert_int_equal(recorded(0)->code, SI_USER);
+	assert_int_equal(recorded(0)->sender_pid, 0);
+	text_init(&t, line, sizeof(line));
+	trace_signal(recorded(0), &t);
+	assert_string_equal(line, "SIGABRT (sender unknown)");
 }
 
 /* --- in words ----------------------------------------------------------------------------------
@@ -300,6 +342,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(the_thread_that_crashed_is_told),
 	    cmocka_unit_test(nothing_is_read_beyond_the_stack),
 	    cmocka_unit_test(a_signal_that_was_sent_names_the_sender),
+	    cmocka_unit_test(a_recorder_that_cannot_run_shows_in_the_wait_status),
+	    cmocka_unit_test(a_sender_that_was_lost_is_not_made_up),
 	    cmocka_unit_test(modules_are_written_down),
 	    cmocka_unit_test(a_backtrace_names_functions_of_libraries),
 	    cmocka_unit_test(whatever_a_child_leaves_stays_within_bounds),

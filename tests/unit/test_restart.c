@@ -92,6 +92,37 @@ static void a_forbidden_system_call_counts_however_long_the_process_lived(void *
 	    RESTART_PARK);
 }
 
+/* However many of them there are, however quickly, between whatever else. */
+static void a_shortage_delays_and_never_parks(void **state)
+{
+	static const uint64_t delays[] = {100, 200, 400, 800, 1000, 1000};
+	struct conf_restart once = policy;
+	struct restart_state s = {0};
+	uint64_t delay = 0;
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(restart_decide(&s, &policy, RESTART_SHORTAGE, i, 0, &delay),
+				 RESTART_LATER);
+		assert_int_equal(delay, delays[i]);
+	}
+	once.park_after = 1;
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(restart_decide(&s, &once, RESTART_SHORTAGE, 7, 0, &delay),
+				 RESTART_LATER);
+		assert_int_equal(delay, 1000);
+	}
+	/* A process that has served is replaced with a delay, too, but a short one again. */
+	assert_int_equal(restart_decide(&s, &once, RESTART_SHORTAGE, 8, 60000, &delay),
+			 RESTART_LATER);
+	assert_int_equal(delay, 100);
+	/* None of all these counts towards parking. */
+	for (unsigned i = 1; i < policy.park_after; i++)
+		assert_int_not_equal(die(&s, &policy, 9, 0, &delay), RESTART_PARK);
+	assert_int_equal(restart_decide(&s, &policy, RESTART_SHORTAGE, 9, 0, &delay),
+			 RESTART_LATER);
+	assert_int_equal(die(&s, &policy, 9, 0, &delay), RESTART_PARK);
+}
+
 static void park_after_one_parks_at_the_first(void **state)
 {
 	struct conf_restart once = policy;
@@ -136,6 +167,7 @@ int main(void)
 	    cmocka_unit_test(too_many_quick_deaths_within_the_window_park),
 	    cmocka_unit_test(deaths_outside_of_the_window_are_forgotten),
 	    cmocka_unit_test(a_forbidden_system_call_counts_however_long_the_process_lived),
+	    cmocka_unit_test(a_shortage_delays_and_never_parks),
 	    cmocka_unit_test(park_after_one_parks_at_the_first),
 	    cmocka_unit_test(the_largest_park_after_fits_the_memory),
 	    cmocka_unit_test(a_configuration_error_parks_at_once_and_a_clean_end_never),

@@ -323,6 +323,75 @@ static int signal_other(void)
 	return EXIT_SUCCESS;
 }
 
+static int signal_that_queues(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)syscall(SYS_tgkill, getpid(), gettid(), 32); /* the first; the library's own */
+	return EXIT_SUCCESS;
+}
+
+static int signal_that_looks_small(void)
+{
+	(void)syscall(SYS_tgkill, getpid(), gettid(), (1L << 32) + 64);
+	return EXIT_SUCCESS;
+}
+
+/* Each once, however often they are sent. */
+static int signal_itself(void)
+{
+	sigset_t all;
+	sigfillset(&all);
+	NEED(sigprocmask(SIG_BLOCK, &all, NULL) == 0);
+	for (int number = 0; number <= 31; number++)
+		if (number != SIGKILL && number != SIGSTOP)
+			NEED(syscall(SYS_tgkill, getpid(), gettid(), number) == 0);
+	return EXIT_SUCCESS;
+}
+
+static int move_memory(long flags)
+{
+	char *from = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	NEED(from != MAP_FAILED);
+	NEED(syscall(SYS_mremap, from, 4096, 4096, flags, from + 4096) >= 0);
+	return EXIT_SUCCESS;
+}
+
+static int move_as_realloc_does(void)
+{
+	return move_memory(MREMAP_MAYMOVE);
+}
+
+static int move_over_another(void)
+{
+	return move_memory(MREMAP_MAYMOVE | MREMAP_FIXED);
+}
+
+static int move_and_leave(void)
+{
+	return move_memory(MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+}
+
+static void what_queues_for_the_user_is_not_sent(void **state)
+{
+	const struct sandbox_plan p = plan_for(SANDBOX_WORKER, 0);
+	(void)state;
+	assert_violation(child(&p, NULL, signal_that_queues), SYS_tgkill);
+	assert_violation(child(&p, NULL, signal_that_looks_small), SYS_tgkill);
+	assert_fine(child(&p, NULL, signal_itself));
+}
+
+static void memory_is_not_moved_over_other_memory(void **state)
+{
+	const struct sandbox_plan p = plan_for(SANDBOX_WORKER, 0);
+	(void)state;
+	assert_fine(child(&p, NULL, move_as_realloc_does));
+	assert_violation(child(&p, NULL, move_over_another), SYS_mremap);
+	assert_violation(child(&p, NULL, move_and_leave), SYS_mremap);
+}
+
 static void arguments_are_looked_at(void **state)
 {
 	const struct sandbox_plan p = plan_for(SANDBOX_WORKER, 0);
@@ -1201,6 +1270,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_keyholder_ends_with_any_other_call),
 	    cmocka_unit_test(a_worker_shuts_nothing_for_reading),
 	    cmocka_unit_test(a_worker_can_work),
+	    cmocka_unit_test(what_queues_for_the_user_is_not_sent),
+	    cmocka_unit_test(memory_is_not_moved_over_other_memory),
 	    cmocka_unit_test(arguments_are_looked_at),
 	    cmocka_unit_test(only_memory_of_its_own_is_mapped),
 	    cmocka_unit_test(guarded_descriptors_keep_their_options),
