@@ -32,8 +32,11 @@ struct tls_session {
 	struct gnutls_session_int *handle; /* NULL: none */
 	const struct tls_context *context;
 	struct tls_wire *wire;
-	bool starved; /* GnuTLS has asked for bytes that are not there … */
-	bool ended;   /* … and never will be */
+	bool starved;      /* GnuTLS has asked for bytes that are not there … */
+	bool ended;        /* … and never will be */
+	bool unsuited;     /* no certificate has a key that the client can verify */
+	uint8_t suites;    /* kinds of those that the client offers, tls/host.h */
+	char *server_name; /* as the client sent it, NULL: none; owned */
 };
 
 enum tls_result {
@@ -44,12 +47,12 @@ enum tls_result {
 };
 
 struct tls_facts {
-	const char *version; /* all static or the session's */
+	const char *version; /* all of them static or the session's, any bytes in server_name */
 	const char *cipher;
 	const char *group;
-	const char *server_name; /* NULL: none was sent; copied into name by tls_session_facts */
+	const char
+	    *server_name; /* NULL: none was sent, or none that can be shown: with a zero byte */
 	bool resumed;
-	char name[256];
 };
 
 /* 0 or -ENOMEM. context and wire outlive the session. */

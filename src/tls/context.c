@@ -22,9 +22,10 @@
 
 /* What a handshake costs is mostly the key exchange and the hash of its transcript: X25519 first
  * saves a third of a full one, and SHA-256, which comes with AES-128, has instructions where
- * SHA-384 has none. What the system forbids altogether (gnutls.conf, tls-disabled-*) stays
- * forbidden. */
+ * SHA-384 has none. No signature is made over SHA-1 (RFC 9155). What the system forbids altogether
+ * (gnutls.conf, tls-disabled-*) stays forbidden. */
 static const char policy[] = "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE:"
+			     "-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:"
 			     "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
 			     "+GROUP-SECP521R1:"
 			     "-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305";
@@ -117,30 +118,7 @@ static void facts_gather(const struct chain *chain, struct tls_certificates *all
 	(void)strlcpy(all->subject, subject, sizeof(all->subject));
 }
 
-/* Hands a chain and its key to the credentials, which own both from then on. */
-static int pair_give(gnutls_certificate_credentials_t credentials, struct chain *chain,
-		     gnutls_privkey_t key)
-{
-	/* The list is freed with the credentials only when it is one allocation of pcerts. */
-	gnutls_pcert_st *list = gnutls_calloc(chain->count, sizeof(*list));
-	if (list == NULL)
-		return GNUTLS_E_MEMORY_ERROR;
-	unsigned done = 0;
-	int error = 0;
-	for (; error >= 0 && done < chain->count; done++)
-		error = gnutls_pcert_import_x509(&list[done], chain->certificates[done], 0);
-	if (error >= 0)
-		error =
-		    gnutls_certificate_set_key(credentials, NULL, 0, list, (int)chain->count, key);
-	if (error < 0) {
-		for (unsigned i = 0; i < done; i++)
-			gnutls_pcert_deinit(&list[i]);
-	}
-	gnutls_free(list); /* its contents were taken over or are gone */
-	return error;
-}
-
-/* In the order of preference: GnuTLS takes the first that fits where a client likes several. EdDSA
+/* In the order of preference, where a client likes several. EdDSA
  * comes second because a keyholder signs with it under TLS 1.3 only. */
 enum { ROUND_ECDSA, ROUND_EDDSA, ROUND_RSA, ROUNDS };
 
@@ -219,13 +197,13 @@ static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t 
 	if (key_get(pair, index, public, o->signer, &key, err) < 0 ||
 	    key_check(pair, key, public, o->signer, err) < 0)
 		goto out;
-	error = pair_give(c->credentials, &chain, key);
+	error = tls_hosts_add(&c->hosts, chain.certificates, chain.count, key);
 	if (error < 0) {
 		err_set(err, "certificate \"%s\" cannot be used: %s", pair->certificate,
 			gnutls_strerror(error));
 		goto out;
 	}
-	key = NULL; /* the credentials' */
+	key = NULL; /* the host's */
 	validity_check(&chain, pair, index, o->warn, o->arg);
 	if (o->certificates != NULL)
 		facts_gather(&chain, o->certificates);
@@ -254,6 +232,7 @@ int tls_policy_new(struct tls_policy **ret, struct err *err)
 		free(p);
 		return -1;
 	}
+	tls_offer_read(&p->offer, p->priority);
 	*ret = p;
 	return 0;
 }
@@ -277,8 +256,7 @@ int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls
 	}
 	c->policy = o->policy;
 	c->signer = o->signer;
-	/* GnuTLS's own check signs what a keyholder refuses; tls_key_check() takes its place. */
-	gnutls_certificate_set_flags(c->credentials, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
+	tls_host_choose_from(c->credentials);
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t i = 0; i < count; i++) {
 			*ret_pair = i;
@@ -347,6 +325,7 @@ void tls_context_free(struct tls_context *c)
 		return;
 	if (c->credentials != NULL)
 		gnutls_certificate_free_credentials(c->credentials);
+	tls_hosts_release(&c->hosts);
 	if (c->ticket_key.data != NULL) {
 		explicit_bzero(c->ticket_key.data, c->ticket_key.size);
 		gnutls_free(c->ticket_key.data);

@@ -4,12 +4,16 @@
 
 #include <gnutls/gnutls.h>
 
+#include "tls/host.h"
+
 struct tls_policy {
 	gnutls_priority_t priority; /* shared: a session costs half the memory */
+	struct tls_offer offer;     /* of it */
 };
 
 struct tls_context {
 	gnutls_certificate_credentials_t credentials;
+	struct tls_hosts hosts; /* what the credentials choose from; none in a false context */
 	const struct tls_policy *policy;
 	const struct tls_signer *signer;
 	gnutls_datum_t ticket_key;

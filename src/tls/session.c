@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tls/context_private.h"
@@ -78,7 +79,8 @@ int tls_session_init(struct tls_session *s, const struct tls_context *c, struct 
 	    gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->credentials) < 0 ||
 	    gnutls_session_ticket_enable_server(s->handle, &c->ticket_key) < 0 ||
 	    /* RFC 7301 3.2: a client that offers protocols, but none of ours, is told so. */
-	    gnutls_alpn_set_protocols(s->handle, alpn_protocols, ALPN_COUNT, ALPN_FLAGS) < 0) {
+	    gnutls_alpn_set_protocols(s->handle, alpn_protocols, ALPN_COUNT, ALPN_FLAGS) < 0 ||
+	    tls_host_listen(s) < 0) {
 		tls_session_release(s);
 		return -ENOMEM;
 	}
@@ -93,7 +95,9 @@ void tls_session_release(struct tls_session *s)
 {
 	if (s->handle != NULL)
 		gnutls_deinit(s->handle);
+	free(s->server_name);
 	s->handle = NULL;
+	s->server_name = NULL;
 }
 
 /* Warnings come between records and are answered by going on; each one costs the peer a record. */
@@ -192,6 +196,8 @@ static void failure_describe(const struct tls_session *s, int result, const uint
 			ret->kind = IPC_FAILURE_ALERT;
 	} else if (result == GNUTLS_E_PK_SIGN_FAILED && s->context->signer != NULL) {
 		text = s->context->signer->failure;
+	} else if (result == GNUTLS_E_NO_CIPHER_SUITES && s->unsuited) {
+		text = "The client cannot verify the key of any certificate here.";
 	} else if (ret->kind == IPC_FAILURE_CLOSED) {
 		text = "The client has left.";
 	}
@@ -220,6 +226,7 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 		failure_describe(s, result, in, in_len, ret_failure);
 		return fail(s, result);
 	}
+	tls_host_name(s);
 	if (gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)
 		(void)gnutls_session_ticket_send(s->handle, 1, 0);
 	return TLS_OK;
@@ -272,11 +279,7 @@ void tls_session_facts(const struct tls_session *s, struct tls_facts *ret)
 	    .version = gnutls_protocol_get_name(gnutls_protocol_get_version(s->handle)),
 	    .cipher = gnutls_ciphersuite_get(s->handle),
 	    .group = gnutls_group_get_name(gnutls_group_get(s->handle)),
+	    .server_name = s->server_name,
 	    .resumed = tls_session_resumed(s),
 	};
-	size_t len = sizeof(ret->name);
-	unsigned type;
-	if (gnutls_server_name_get(s->handle, ret->name, &len, &type, 0) == 0 &&
-	    type == GNUTLS_NAME_DNS)
-		ret->server_name = ret->name;
 }

@@ -1,5 +1,6 @@
 """TLS as clients see it: versions, certificates, ALPN, tickets, alerts, ends."""
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -148,11 +149,11 @@ def test_rsa_pkcs1_for_a_client_that_has_no_pss(server, ports, certificates):
 
 
 def test_an_ed25519_key_signs_under_tls_1_3_only(server, ports, certificates):
-    """Under TLS 1.2 what it would have to sign has no form to know it by."""
+    """Under TLS 1.2 what it would have to sign has no form to know it by: nothing in common."""
     s = server(certificates.tls("ed25519") + f'port {ports[0]} {{ respond 200 "x" }}'
                f'port {ports[1]} {{ {certificates.tls("ed25519", "ecdsa")} respond 200 "x" }}')
-    assert "alert number 80" in openssl(ports[0], "-tls1_2")
-    s.wait_log("failed: an EdDSA key signs under TLS 1.3 only")
+    assert f"alert number {HANDSHAKE_FAILURE}" in openssl(ports[0], "-tls1_2")
+    s.wait_log(r"failed: The client cannot verify the key of any certificate here\.")
     assert "Peer signature type: ECDSA" in shown(ports[1], "-tls1_2")
     assert get(ports[0]).status == 200
     assert "refused worker" not in s.log()
@@ -212,10 +213,95 @@ def test_ed25519_beside_rsa(server, ports, certificates):
     assert "CN = ed25519" in shown(ports[0], "-sigalgs", "ed25519")
 
 
+# What RFC 6066, 3, has as names, and what clients have sent.
+ODD_NAMES = ["my_service", "_x.example", "*.example.com", "::1", "127.0.0.1", "t\u00e9st.example",
+             "xn--tst-bma.example", "a..b", ".", "-", "a b", "localhost.", "x" * 64, "a" * 255,
+             "a\x01b", "\U0001f600", "[::1]:443", "https://a/", "%", "a\r\nb: c"]
+
+
 @pytest.mark.parametrize("name", [None, "localhost", "no.such.name.invalid", "a" * 60 + ".example"])
 def test_the_server_name_makes_no_difference(hello, name):
     with Connection(hello, server_hostname=name) as c:
         assert c.get().body == HELLO
+
+
+@pytest.mark.parametrize("option", ["-tls1_3", "-tls1_2"])
+def test_no_server_name_is_refused(server, ports, option):
+    """Nor is one changed on its way to where it is shown."""
+    s = server(f"port {ports[0]} {{ echo }}")
+    for name in ODD_NAMES:
+        text = shown(ports[0], option, "-servername", name)
+        assert "HTTP/1.1 200 OK" in text, (name, text)
+        body = json.loads(re.search(r"^\{.*\}$", text, re.M).group())
+        assert body["tls"]["server_name"] == name
+    assert "TLS handshake" not in s.log()
+
+
+@pytest.fixture
+def named(tmp_path):
+    """named(file, subject alternative names, kind) makes a pair and returns its line for a port."""
+
+    def make(stem, names, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
+        certificate, key = tmp_path / f"{stem}.pem", tmp_path / f"{stem}.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout", str(key),
+                        "-out", str(certificate), "-days", "30", "-subj", f"/CN={stem}", "-addext",
+                        f"subjectAltName={names}"], check=True, capture_output=True)
+        return f'certificate "{certificate}" key "{key}" '
+
+    return make
+
+
+def subject(port, *args):
+    """Of the certificate that is shown."""
+    text = shown(port, *args)
+    assert "HTTP/1.1 200 OK" in text, text
+    return re.search(r"^subject=CN = (\S+)", text, re.M).group(1)
+
+
+RSA_ONLY = {"-tls1_3": ["-sigalgs", "RSA-PSS+SHA256"],
+            "-tls1_2": ["-cipher", "ECDHE-RSA-AES128-GCM-SHA256"]}
+
+
+@pytest.mark.parametrize("option", ["-tls1_3", "-tls1_2"])
+def test_the_certificate_is_that_of_the_name(server, ports, named, option):
+    """RFC 9525, 6.3, and RFC 4343: wildcards for one label, whatever the case of the letters."""
+    rsa = ("rsa:2048",)
+    server("tls { " + named("first", "DNS:one.example,DNS:127.example") +
+           named("wild", "DNS:two.example,DNS:*.two.example") +
+           named("exact", "DNS:www.two.example,DNS:_sip.three.example") +
+           named("address", "DNS:four.example,IP:127.0.0.1,IP:::1") +
+           named("rsa", "DNS:five.example", rsa) + named("both-rsa", "DNS:two.example", rsa) +
+           f'}} port {ports[0]} {{ respond 200 "x" }}')
+    for name, wanted in (("one.example", "first"), ("ONE.example", "first"),
+                         ("two.example", "wild"), ("TWO.EXAMPLE", "wild"),
+                         ("two.example.", "wild"), ("mail.two.example", "wild"),
+                         ("MAIL.two.example", "wild"), ("www.two.example", "exact"),
+                         ("WWW.Two.Example", "exact"), ("a.b.two.example", "first"),
+                         ("_sip.three.example", "exact"), ("::1", "address"),
+                         ("127.0.0.1", "address"), ("five.example", "rsa"),
+                         ("FIVE.example", "rsa"), ("none.example", "first"), ("*", "first"),
+                         ("two.examplE\u212a", "first"), ("my_service", "first")):
+        assert subject(ports[0], option, "-servername", name) == wanted, name
+    assert subject(ports[0], option, "-noservername") == "first"
+    # Among those of a name, one whose key the client can verify; else any that it can.
+    for name, wanted in (("two.example", "both-rsa"), ("five.example", "rsa"),
+                         ("one.example", "rsa"), ("www.two.example", "rsa")):
+        assert subject(ports[0], option, "-servername", name, *RSA_ONLY[option]) == wanted, name
+
+
+def test_curves_and_digests_decide_among_those_of_a_name(server, ports, named):
+    """RFC 8446, 4.2.3: under TLS 1.3 a signature scheme has one curve."""
+    p384 = ("ec", "-pkeyopt", "ec_paramgen_curve:P-384")
+    server("tls { " + named("p256", "DNS:a.example") + named("p384", "DNS:a.example", p384) +
+           named("ed25519", "DNS:a.example", ("ed25519",)) +
+           f'}} port {ports[0]} {{ respond 200 "x" }}')
+    for sigalgs, wanted in (("ECDSA+SHA256:ECDSA+SHA384", "p256"), ("ECDSA+SHA384", "p384"),
+                            ("ed25519", "ed25519"), ("ed25519:ECDSA+SHA384", "p384"),
+                            ("ECDSA+SHA512:ed25519", "ed25519")):
+        assert subject(ports[0], "-servername", "a.example", "-tls1_3", "-sigalgs",
+                       sigalgs) == wanted
+    assert subject(ports[0], "-tls1_2", "-sigalgs", "ECDSA+SHA384") == "p256"
+    assert subject(ports[0], "-tls1_2", "-sigalgs", "ed25519:ECDSA+SHA256") == "p256"
 
 
 def test_an_expired_certificate_is_served_after_a_warning(server, ports, certificates):
