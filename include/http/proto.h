@@ -19,7 +19,7 @@
 enum proto_phase {
 	PROTO_IDLE,    /* the next request, of which nothing is here: limits idle */
 	PROTO_HEAD,    /* the rest of a head: limits head-timeout, from its first byte */
-	PROTO_BODY,    /* more of a request body: limits body-timeout, each time it stalls */
+	PROTO_BODY,    /* more of a request body: limits body-timeout, by body_received() */
 	PROTO_BUSY,    /* nothing of the client: output waits to be pulled, or a handler works */
 	PROTO_CLOSING, /* all was said: flush what was pulled, then close the connection */
 	PROTO_ABORTED  /* the response cannot be completed: close without a clean end */
@@ -48,6 +48,11 @@ struct proto_ops {
 	size_t (*output)(struct proto *, uint8_t *out, size_t size);
 
 	enum proto_phase (*phase)(const struct proto *);
+
+	/* How many bytes of the present request's body have come, its framing not counted. They
+	 * alone are progress in PROTO_BODY: neither TLS nor a coding can be used to go on for ever.
+	 */
+	uint64_t (*body_received)(const struct proto *);
 
 	/* The client closed its side: what was asked is still answered, nothing more will come. All
 	 * that is here must have been offered; what input() has left of it is still offered later

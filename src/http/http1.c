@@ -382,6 +382,12 @@ static enum proto_phase http1_phase(const struct proto *p)
 	return PROTO_ABORTED;
 }
 
+static uint64_t http1_body_received(const struct proto *p)
+{
+	const struct http1 *h = (const struct http1 *)p;
+	return h->exchange != NULL ? h->exchange->body_received : 0;
+}
+
 static void http1_input_ended(struct proto *p)
 {
 	struct http1 *h = http1_of(p);
@@ -453,6 +459,7 @@ const struct proto_ops http1_ops = {
     .wants_input = http1_wants_input,
     .output = http1_output,
     .phase = http1_phase,
+    .body_received = http1_body_received,
     .input_ended = http1_input_ended,
     .expired = http1_expired,
     .drain = http1_drain,

@@ -29,7 +29,8 @@ static size_t status_body(const struct exchange *ex, char out[BODY_MAX])
 	text_add_char(&t, ' ');
 	text_add_str(&t, http_reason(s->status));
 	text_add_char(&t, '\n');
-	if (ex->refusal == REFUSE_NOT || !ex->loop->explains)
+	if (ex->refusal == REFUSE_NOT || !ex->loop->explains ||
+	    s->status == 408) /* which says it all */
 		return t.len;
 	text_add_str(&t, why->word);
 	text_add_str(&t, ": ");

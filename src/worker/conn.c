@@ -358,6 +358,7 @@ static void conn_finish(struct conn *c)
 		return;
 	}
 	c->state = CONN_LINGER;
+	conn_wait_linger(c);
 	/* What only an open connection needs may go. */
 	if (c->http.proto.ops != NULL) {
 		c->http.proto.ops->release(&c->http.proto);
@@ -410,7 +411,9 @@ static void conn_turn(struct conn *c, uint32_t events)
 {
 	struct worker_loop *l = c->owner;
 	ssize_t n = 0;
-	if (events & (EPOLLERR | EPOLLHUP)) { /* reset, or both directions have ended */
+	/* Reset, or both directions have ended. Of the second, while it lingers, what has come is
+	 * read first: closed with that unread, the connection would be reset (RFC 9112, 9.6). */
+	if ((events & EPOLLERR) || ((events & EPOLLHUP) && c->state != CONN_LINGER)) {
 		handshake_left(c);
 		conn_free(c);
 		return;
@@ -431,7 +434,7 @@ static void conn_turn(struct conn *c, uint32_t events)
 		}
 	}
 	if (c->over || c->state == CONN_LINGER) {
-		c->over = c->over || l->wire.in_ended;
+		c->over = c->over || l->wire.in_ended || c->bytes_in >= c->linger_bytes_in;
 		l->wire.in_ended = false;
 		conn_settle(c);
 		return;

@@ -56,7 +56,16 @@ struct conn {
 	struct loop_timer timer;
 	enum conn_wait wait;
 	uint32_t wait_requests; /* which request the wait belongs to */
-	uint64_t wait_bytes;    /* bytes_in + bytes_out when it began */
+	uint64_t wait_base;     /* how far what it waits for had come when it began */
+	uint64_t wait_until_ms;
+	struct {
+		enum conn_wait wait;
+		uint32_t requests;
+		uint64_t base;
+		uint64_t left_ms;
+	} paused;                 /* while something else is waited for: goes on where it stopped */
+	uint64_t linger_until_ms; /* of CONN_LINGER: its end, however much comes … */
+	uint64_t linger_bytes_in; /* … and whatever time is left */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 };
@@ -78,6 +87,8 @@ void conn_say(struct conn *, const void *data, size_t len);
 
 /* conn_wait.c: the deadline that fits what the connection waits for now. */
 void conn_wait_update(struct conn *);
+/* It lingers from now on: sets the bounds of that. */
+void conn_wait_linger(struct conn *);
 /* The timer's callback. */
 void conn_wait_expired(struct loop *, struct loop_timer *);
 

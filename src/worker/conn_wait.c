@@ -1,9 +1,15 @@
 /*
  * The deadlines of a connection. Runs in a loop.
  *
- * Two kinds: from a moment on (handshake, idle, head, linger), and windows in which something must
- * move (body, write): when such a window ends without WINDOW_BYTES having moved, the client is too
- * slow, be it by intent or not.
+ * Two kinds: from a moment on (handshake, idle, head), and windows in which what is waited for must
+ * move (bytes of the body, bytes that the client takes): when such a window ends without
+ * WINDOW_BYTES of it, the client is too slow, be it by intent or not. Nothing else is progress: no
+ * bytes in the other direction, no record without data, no message of TLS's own.
+ *
+ * A wait that another one interrupts (for the client to take what was said) goes on where it
+ * stopped, so that nobody can begin it again and again.
+ *
+ * What lingers has windows in which anything may move, within bounds of its own.
  */
 #include <sys/socket.h>
 #include <sys/syslog.h>
@@ -11,22 +17,31 @@
 #include "worker/conn.h"
 
 #define WINDOW_BYTES  1024
-#define LINGER_MS     2000
 #define DRAIN_IDLE_MS 1000 /* while draining, for a client that has not asked anything yet */
+
+/* A client may go on with a request that was answered (RFC 9112, 9.6), as long as something comes,
+ * and may have to be read for long until it reads. */
+#define LINGER_SHORT_MS  2000 /* of silence while draining; in all behind a failed handshake */
+#define LINGER_MAX_MS    (5 * 60 * 1000)
+#define LINGER_MAX_BYTES ((uint64_t)256 << 20)
 
 static enum conn_wait wait_for(const struct conn *c)
 {
 	const struct proto *p = &c->http.proto;
-	if (conn_blocked(c) || c->more_output)
-		return WAIT_WRITE;
 	switch (c->state) {
-	case CONN_HANDSHAKE:
-		return WAIT_HANDSHAKE;
+	case CONN_HANDSHAKE: /* whatever of it the client does not take */
+		if (!c->closing)
+			return WAIT_HANDSHAKE;
+		break;
 	case CONN_LINGER:
 		return WAIT_LINGER;
 	case CONN_OPEN:
 		break;
 	}
+	if (conn_blocked(c) || c->more_output)
+		return WAIT_WRITE;
+	if (c->state == CONN_HANDSHAKE)
+		return WAIT_HANDSHAKE;
 	switch (p->ops->phase(p)) {
 	case PROTO_IDLE:
 		return WAIT_IDLE;
@@ -47,6 +62,27 @@ static uint64_t drain_shortened(const struct conn *c, uint64_t limit)
 	return c->owner->draining && limit > DRAIN_IDLE_MS ? DRAIN_IDLE_MS : limit;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Of silence, in which a client that was answered may not have noticed yet. */
+static uint64_t linger_ms(const struct conn *c)
+{
+	const struct worker_loop *l = c->owner;
+	const uint64_t now = l->loop.now_ms;
+	const uint64_t left = c->linger_until_ms > now ? c->linger_until_ms - now : 0;
+	const uint64_t silence = l->worker->port->limits.body_ms;
+	return least(left, l->draining ? least(silence, LINGER_SHORT_MS) : silence);
+}
+
+void conn_wait_linger(struct conn *c)
+{
+	c->linger_until_ms = c->owner->loop.now_ms + (c->failed ? LINGER_SHORT_MS : LINGER_MAX_MS);
+	c->linger_bytes_in = c->bytes_in + LINGER_MAX_BYTES;
+}
+
 static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 {
 	const struct conf_limits *limits = &c->owner->worker->port->limits;
@@ -62,23 +98,71 @@ static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 	case WAIT_WRITE:
 		return limits->write_ms;
 	case WAIT_LINGER:
-		return LINGER_MS;
+		return linger_ms(c);
 	case WAIT_NONE:
 		break;
 	}
 	return 0;
 }
 
+/* How far what is waited for has come, where that counts. */
+static uint64_t progress(const struct conn *c, enum conn_wait wait)
+{
+	const struct proto *p = &c->http.proto;
+	switch (wait) {
+	case WAIT_BODY:
+		return p->ops->body_received(p);
+	case WAIT_WRITE:
+		return c->bytes_out;
+	case WAIT_LINGER:
+		return c->bytes_in;
+	case WAIT_NONE:
+	case WAIT_HANDSHAKE:
+	case WAIT_IDLE:
+	case WAIT_HEAD:
+		break;
+	}
+	return 0;
+}
+
+static bool pauses(enum conn_wait wait)
+{
+	return wait == WAIT_IDLE || wait == WAIT_HEAD || wait == WAIT_BODY;
+}
+
+/* wait, on which the client has no influence, comes in between. */
+static void wait_pause(struct conn *c, enum conn_wait wait)
+{
+	const uint64_t now = c->owner->loop.now_ms;
+	if (!pauses(c->wait) || pauses(wait))
+		return;
+	c->paused.wait = c->wait;
+	c->paused.requests = c->wait_requests;
+	c->paused.base = c->wait_base;
+	c->paused.left_ms = c->wait_until_ms > now ? c->wait_until_ms - now : 0;
+}
+
 static void wait_begin(struct conn *c, enum conn_wait wait)
 {
 	struct loop *loop = &c->owner->loop;
+	const bool resumes =
+	    pauses(wait) && c->paused.wait == wait && c->paused.requests == c->http.requests;
+	uint64_t left = limit_ms(c, wait);
+	wait_pause(c, wait);
 	c->wait = wait;
 	c->wait_requests = c->http.requests;
-	c->wait_bytes = c->bytes_in + c->bytes_out;
+	c->wait_base = progress(c, wait);
+	if (resumes) {
+		c->wait_base = c->paused.base;
+		left = least(left, c->paused.left_ms);
+	}
+	if (pauses(wait))
+		c->paused.wait = WAIT_NONE;
+	c->wait_until_ms = loop->now_ms + left;
 	if (wait == WAIT_NONE)
 		loop_timer_cancel(loop, &c->timer);
 	else
-		loop_timer_set(loop, &c->timer, loop->now_ms + limit_ms(c, wait));
+		loop_timer_set(loop, &c->timer, c->wait_until_ms);
 }
 
 void conn_wait_update(struct conn *c)
@@ -110,13 +194,22 @@ static const char *handshake_expiry(const struct conn *c)
 		   : "It was not done within handshake-timeout.";
 }
 
+/* Has enough moved in a window for another one? */
+static bool window_moved(const struct conn *c)
+{
+	const uint64_t moved = progress(c, c->wait) - c->wait_base;
+	if (c->wait == WAIT_LINGER)
+		return moved > 0 && c->owner->loop.now_ms < c->linger_until_ms;
+	return moved >= WINDOW_BYTES;
+}
+
 static void expired(struct conn *c)
 {
 	struct proto *p = &c->http.proto;
 	switch (c->wait) {
 	case WAIT_BODY:
 	case WAIT_WRITE:
-		if (c->bytes_in + c->bytes_out - c->wait_bytes >= WINDOW_BYTES) {
+		if (window_moved(c)) {
 			wait_begin(c, c->wait);
 			return;
 		}
@@ -134,10 +227,17 @@ static void expired(struct conn *c)
 		expiry_log(c);
 		p->ops->expired(p);
 		break;
+	case WAIT_LINGER:
+		if (window_moved(c)) {
+			wait_begin(c, c->wait);
+			return;
+		}
+		expiry_log(c);
+		conn_free(c);
+		return;
 	case WAIT_HANDSHAKE:
 		conn_handshake_failed(c, IPC_FAILURE_TIMEOUT, handshake_expiry(c));
 		/* fall through */
-	case WAIT_LINGER:
 	case WAIT_NONE:
 		expiry_log(c);
 		conn_free(c);

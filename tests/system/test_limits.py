@@ -12,6 +12,7 @@ import time
 import pytest
 
 from harness import HELLO, TIMEOUT, Connection, client_context, get, strict, wait_for
+from records import Records
 
 DATED = rb"HTTP/1\.1 %s\r\nDate: [^\r]+\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n" \
         rb"Connection: close\r\n\r\n%s"
@@ -148,6 +149,49 @@ def test_a_body_that_stops_behind_a_begun_answer_breaks_the_connection_off(limit
                 data += part
         assert b"Content-Length: 10" in data and data.endswith(b"\r\n\r\n01234")
     s.wait_log("has reached its body-timeout limit")
+
+
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
+WAITS = {  # what is waited for: the request so far, and whether it is answered when its time is over
+    "idle": (b"", False),
+    "head-timeout": (b"POST / HTT", True),
+    "body-timeout": (HEAD + b"Content-Length: 5000\r\n\r\n" + b"x" * 1500, True),
+}
+
+
+@pytest.mark.parametrize("limit", WAITS)
+def test_only_what_is_waited_for_is_progress(limited, ports, limit):
+    """Neither records without data, however large, nor changes of keys."""
+    begun, answered = WAITS[limit]
+    others = "; ".join(f"{name} 1h" for name in WAITS if name != limit)
+    s = limited(f"{limit} 500ms; handshake-timeout 1h; write-timeout 1h; {others}")
+    with Records(ports[0]) as c:
+        if begun:
+            c.send(begun)
+        end = time.monotonic() + TIMEOUT
+        while c.send_nothing() == 0 and f"has reached its {limit} limit" not in s.log():
+            assert time.monotonic() < end, "it goes on for ever"
+            c.update_keys()  # which are too many at some time, and then end the connection
+            time.sleep(0.15)
+        assert (c.read_to_end()[:13] == b"HTTP/1.1 408 ") == answered
+    s.wait_log(rf"has reached its {limit} limit")
+
+
+@pytest.mark.parametrize("endless", [b"X: " + b"y" * 200 + b"\r\n", b"0"])
+def test_the_framing_of_a_body_is_no_progress(limited, ports, endless):
+    """A trailer, or a size: none of its bytes is one of the body."""
+    s = limited("body-timeout 500ms; idle 1h; head-timeout 1h; head 64K; body 1M")
+    with Connection(ports[0]) as c:
+        c.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"0\r\n" if b"X" in endless else b""))
+        end, data = time.monotonic() + TIMEOUT, b""
+        c.socket.settimeout(0.03)
+        while not data:
+            assert time.monotonic() < end, "it goes on for ever"
+            c.send(endless)
+            with contextlib.suppress(TimeoutError):
+                data = c.socket.recv(65536)
+        assert data.startswith(b"HTTP/1.1 408 ")
+    s.wait_log(r"has reached its body-timeout limit")
 
 
 def test_a_body_may_take_long_while_it_progresses(limited, ports):

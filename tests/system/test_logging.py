@@ -14,8 +14,8 @@ import time
 import pytest
 
 import daemons
-from harness import (BINARY, HELLO, TOP, Connection, Server, descriptor_of, descriptors_of, get, need_root,
-                     refused, wait_for)
+from harness import (BINARY, HELLO, TOP, Connection, Server, descriptor_of, descriptors_of, get,
+                     need_root, refused, wait_for)
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 ESCAPED = r'(?:[ !#-\[\]-~]|\\[ -~])*'  # no quote, nor half an escape

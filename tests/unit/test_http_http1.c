@@ -152,6 +152,38 @@ static void bodies_come_back(void **state)
 			PROTO_IDLE);
 }
 
+/* What keeps a body from being too slow: its bytes, given to somebody or thrown away, nothing else.
+ */
+static void bytes_of_a_body_are_counted(void **state)
+{
+	static const struct {
+		const char *piece;
+		uint64_t received;
+	} pieces[] = {
+	    {"POST /none HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", 0},
+	    {"00005;a=b\r\n", 0},
+	    {"hel", 3},
+	    {"lo", 5},
+	    {"\r\n1;x=\"y\"\r\n", 5},
+	    {"!", 6},
+	    {"\r\n0\r\nTrailer: x\r\n", 6},
+	};
+	struct peer *p = peer_new();
+	(void)state;
+	assert_int_equal(http1_ops.body_received(&p->http1.proto), 0);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		peer_send(p, pieces[i].piece);
+		assert_int_equal(peer_phase(p), PROTO_BODY);
+		assert_int_equal(http1_ops.body_received(&p->http1.proto), pieces[i].received);
+	}
+	peer_send(p, "\r\n");
+	assert_int_equal(peer_phase(p), PROTO_IDLE);
+	assert_int_equal(http1_ops.body_received(&p->http1.proto), 0);
+	peer_send(p, "POST /echo HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhel");
+	assert_int_equal(http1_ops.body_received(&p->http1.proto), 3);
+	peer_free(p);
+}
+
 /* Every point at which three requests can be torn apart; pulled in between, and not. */
 static void splits_change_nothing(void **state)
 {
@@ -428,6 +460,7 @@ int main(void)
 	    cmocka_unit_test(pipelined_requests_wait_their_turn),
 	    cmocka_unit_test(last_allowed_response_says_so),
 	    cmocka_unit_test(bodies_come_back),
+	    cmocka_unit_test(bytes_of_a_body_are_counted),
 	    cmocka_unit_test(splits_change_nothing),
 	    cmocka_unit_test(small_outputs_give_the_same),
 	    cmocka_unit_test(back_pressure_reaches_the_client),

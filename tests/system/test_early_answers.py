@@ -1,0 +1,172 @@
+"""Answers that come before a request has: clients that send on are read on, and see the answer
+(RFC 9112, 9.6)."""
+import concurrent.futures
+import contextlib
+import http.client
+import os
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from harness import TIMEOUT, Connection, client_context, wait_for
+
+TCP_CLOSE = b"\7"  # linux/tcp_states.h
+PIECE, PIECES = b"x" * 65536, 64  # 4 MiB …
+SECONDS = 3.0  # … in so long: more than a server reads on for without looking at what comes
+CHUNK = b"10000\r\n" + PIECE + b"\r\n"
+
+LOCATIONS = """location "/echo" { echo }
+location "/hello" { respond 200 "Hello, world!\\n" }
+"""
+PORTS = (f"port %d {{ limits {{ body 1M }} {LOCATIONS} }}\n"
+         f"port %d {{ limits {{ body 8M }} {LOCATIONS} }}\n"
+         f"port %d {{ limits {{ body 8M; requests 1 }} {LOCATIONS} }}\n")
+
+
+def slowly(piece=PIECE, pause=0.0):
+    """The pieces, in as long as it is said above; one pause in the middle."""
+    for n in range(PIECES):
+        time.sleep(SECONDS / PIECES)
+        if n == PIECES // 2:
+            time.sleep(pause)
+        yield piece
+
+
+def head(line, *fields):
+    return "\r\n".join([line, "Host: a", *fields, "", ""]).encode("latin-1")
+
+
+LENGTH = f"Content-Length: {PIECES * len(PIECE)}"
+CHUNKED = "Transfer-Encoding: chunked"
+EARLY = {  # the status, the beginning of the request, what goes on coming
+    "400, the request line": (400, head("POST /echo x HTTP/1.1", LENGTH), PIECE),
+    "400, a field": (400, head("POST /echo HTTP/1.1", "a b: c", LENGTH), PIECE),
+    "400, a chunk": (400, head("POST /hello HTTP/1.1", CHUNKED) + b"x\r\n", CHUNK),
+    "400, a chunk's extension": (400, head("POST /hello HTTP/1.1", CHUNKED) + b"1;\r\n", CHUNK),
+    "404": (404, head("POST /none HTTP/1.1", "Expect: 100-continue", LENGTH), PIECE),
+    "405": (405, head("POST /hello HTTP/1.1", "Expect: 100-continue", LENGTH), PIECE),
+    "405, a tunnel": (405, head("CONNECT a:443 HTTP/1.1"), PIECE),
+    "413, by its length": (413, head("POST /echo HTTP/1.1", LENGTH), PIECE),
+    "413, by its length, on 1.0": (413, head("POST /echo HTTP/1.0", LENGTH), PIECE),
+    "413, by a chunk": (413, head("POST /hello HTTP/1.1", CHUNKED) + b"100001\r\n", PIECE),
+    "413, by its chunks": (413, head("POST /hello HTTP/1.1", CHUNKED), CHUNK),
+    "414": (414, b"GET /" + b"x" * 16384, PIECE),
+    "417": (417, head("POST /echo HTTP/1.1", "Expect: tea", LENGTH), PIECE),
+    "431": (431, head("POST /echo HTTP/1.1")[:-2] + b"X: " + b"x" * 16384, PIECE),
+    "501, the method": (501, head("BREW /echo HTTP/1.1", LENGTH), PIECE),
+    "501, the coding": (501, head("POST /echo HTTP/1.1", "Transfer-Encoding: gzip"), PIECE),
+    "505": (505, head("POST /echo HTTP/2.0", LENGTH), PIECE),
+}
+
+
+def upload(port, begin, pieces):
+    """Sends all of it before it reads anything; the answer, once the server has closed."""
+    with Connection(port) as c:
+        c.send(begin)
+        for piece in pieces:
+            c.send(piece)
+        response = c.response()
+        assert c.closed()
+        return response
+
+
+def library_upload(port, pieces, **fields):
+    """The same by Python's own client."""
+    c = http.client.HTTPSConnection("127.0.0.1", port, timeout=TIMEOUT, context=client_context())
+    with contextlib.closing(c):
+        c.request("POST", "/echo", body=pieces, headers=fields)
+        return c.getresponse().status
+
+
+def test_who_sends_on_slowly_sees_every_early_answer(server, ports):
+    """All at once, since each of them takes its time."""
+    server(PORTS % tuple(ports))
+    get = head("GET /hello HTTP/1.1")
+    with concurrent.futures.ThreadPoolExecutor(2 * len(EARLY)) as pool:
+        asked = {kind: pool.submit(upload, ports[status in (404, 405)], begin, slowly(piece))
+                 for kind, (status, begin, piece) in EARLY.items()}
+        limit = pool.submit(upload, ports[2], get + head("POST / HTTP/1.1", LENGTH), slowly())
+        paused = pool.submit(upload, ports[0], EARLY["413, by its length"][1], slowly(pause=3.0))
+        length = pool.submit(library_upload, ports[0], slowly(),
+                             **{"Content-Length": str(PIECES * len(PIECE))})
+        chunks = pool.submit(library_upload, ports[0], slowly())
+    for kind, (status, *_) in EARLY.items():
+        response = asked[kind].result()
+        assert response.status == status and response["Connection"] == "close", kind
+        assert response.body.startswith(str(status).encode()), kind
+    assert limit.result().status == 200 and limit.result()["Connection"] == "close"
+    assert paused.result().status == 413
+    assert length.result() == 413
+    assert chunks.exception() is not None or chunks.result() in (200, 413)
+
+
+def test_who_sends_on_while_the_server_drains_sees_the_last_answer(server, ports):
+    """The request in flight is answered; the next one, which comes behind it, is not."""
+    s = server("drain 1h\n" + PORTS % tuple(ports))
+    ended = threading.Thread(target=s.stop)
+    with Connection(ports[1]) as c:
+        c.send(head("POST /hello HTTP/1.1", "Content-Length: 1"))
+        wanted = c.local_port
+        ended.start()
+        s.wait_log("stopping")
+        c.send(b"x" + head("POST /echo HTTP/1.1", LENGTH))
+        for piece in slowly():
+            c.send(piece)
+        response = c.response()
+        assert (response.status, response["Connection"]) == (405, "close")
+        assert c.closed()
+    ended.join()
+    assert re.search(rf", {wanted}\) \"POST /hello HTTP/1.1\" 405 ", s.log())
+    assert "0 connections cut" in s.log()
+
+
+def test_who_has_closed_his_side_sees_the_answer(server, ports):
+    """His end comes while what he sent is still unread: closed then, it would be reset."""
+    s = server(PORTS % tuple(ports))
+    worker = s.workers()[ports[0], 1]
+    for _ in range(5):
+        with Connection(ports[0]) as c:
+            c.send(head("OPTIONS * HTTP/1.1"))
+            assert c.response().status == 204
+            os.kill(worker, signal.SIGSTOP)
+            c.send(EARLY["413, by its length"][1] + PIECE * 2)  # more than one turn reads
+            socket.socket.shutdown(c.socket, socket.SHUT_WR)  # of TCP
+            os.kill(worker, signal.SIGCONT)
+            assert c.response().status == 413
+            # Not all systems let a client read what came before a reset; this one's tells of it.
+            wait_for(lambda: c.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == TCP_CLOSE,
+                     "the end")
+            assert c.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+
+
+def test_silence_ends_the_lingering(server, ports):
+    s = server(f"port {ports[0]} {{ limits {{ body-timeout 300ms; idle 1h }} echo }}", args=["-v"])
+    with Connection(ports[0]) as c:
+        c.send(head("BREW / HTTP/1.1"))
+        assert c.response().status == 501
+        s.wait_log("has reached its linger limit")
+
+
+def test_lingering_is_bounded(server, ports):
+    """By 256 MiB; how long it may take is bounded, too, and more than a test can wait for."""
+    server(PORTS % tuple(ports))
+    block, sent = PIECE * 16, 0
+    with Connection(ports[0]) as c:
+        c.send(EARLY["413, by its length"][1])
+        with pytest.raises(OSError):
+            while sent < 400 << 20:
+                c.send(block)
+                sent += len(block)
+    assert 250 << 20 <= sent < 300 << 20
+
+
+def test_a_silent_client_does_not_hold_up_a_drain(server, ports):
+    s = server("drain 1h\n" + f"port {ports[0]} {{ limits {{ body-timeout 1h }} echo }}")
+    with Connection(ports[0]) as c:
+        c.send(head("BREW / HTTP/1.1"))
+        assert c.response().status == 501
+        assert s.stop() == 0
