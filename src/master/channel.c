@@ -38,6 +38,7 @@ static void child_ready(struct child *c, const struct sandbox_level *level)
 			return;
 	p->state = PORT_SERVING;
 	p->served = true;
+	p->lacks = LACKS_NOTHING;
 	p->files.proven = true;
 	if (p->stage == STAGE_PREPARED) {
 		roll_port_ready(p);

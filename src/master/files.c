@@ -15,12 +15,15 @@
 
 #define SEPARATE "workers read certificates and must not see a key, so they are separate files"
 
+/* The descriptor, or -1 or -EAGAIN, and a sentence. */
 static int file_open(const char *what, const char *path, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		err_set(err, "%s \"%s\" cannot be read: %s", what, path, strerror(errno));
-	return fd;
+	if (fd >= 0)
+		return fd;
+	const int error = errno;
+	err_set(err, "%s \"%s\" cannot be read: %s", what, path, strerror(error));
+	return err_is_shortage(error) ? -EAGAIN : -1;
 }
 
 /* Whoever reads the certificate would have the key: it goes to workers. */
@@ -81,19 +84,24 @@ static const char *path_of(const struct conf_port *conf, size_t i)
 
 static int open_all(const struct conf_port *conf, struct port_files *f, struct err *err)
 {
+	int error = 0;
 	*f = (struct port_files){.count = conf->certificates_count};
 	for (size_t i = 0; i < 2 * f->count; i++)
 		f->fds[i] = -1;
-	for (size_t i = 0; i < 2 * f->count; i++) {
-		f->fds[i] = file_open(i < f->count ? "certificate" : "key", path_of(conf, i), err);
-		if (f->fds[i] < 0)
-			goto fail;
+	for (size_t i = 0; i < 2 * f->count && error == 0; i++) {
+		int fd = file_open(i < f->count ? "certificate" : "key", path_of(conf, i), err);
+		if (fd >= 0)
+			f->fds[i] = fd;
+		else
+			error = fd;
 	}
-	if (marks_take(f, err) == 0 && files_compare(conf, f, err) == 0)
-		return 0;
-fail:
-	release(f);
-	return -1;
+	if (error == 0)
+		error = marks_take(f, err);
+	if (error == 0)
+		error = files_compare(conf, f, err);
+	if (error < 0)
+		release(f);
+	return error;
 }
 
 int port_open_files(struct port *p, struct err *err)

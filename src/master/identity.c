@@ -32,14 +32,30 @@ static bool is_number(const char *name, uint32_t *ret)
 	return true;
 }
 
+/* NULL is "there is none" unless errno tells of something else (getpwnam(3)). */
+static const struct passwd *user_find(const char *name)
+{
+	errno = 0;
+	return getpwnam(name);
+}
+
+static int not_found(const char *kind, const char *name, struct err *err)
+{
+	if (err_is_shortage(errno)) {
+		err_set(err, "%s \"%s\" cannot be looked up: %s", kind, name, strerror(errno));
+		return -EAGAIN;
+	}
+	err_set(err, "there is no %s \"%s\"", kind, name);
+	return -1;
+}
+
 static int group_lookup(const char *group, gid_t *ret, struct err *err)
 {
 	uint32_t number;
+	errno = 0;
 	const struct group *gr = getgrnam(group);
-	if (gr == NULL && !is_number(group, &number)) {
-		err_set(err, "there is no group \"%s\"", group);
-		return -1;
-	}
+	if (gr == NULL && !is_number(group, &number))
+		return not_found("group", group, err);
 	*ret = gr != NULL ? gr->gr_gid : number;
 	return 0;
 }
@@ -48,13 +64,15 @@ static int group_lookup(const char *group, gid_t *ret, struct err *err)
 static int lookup(const char *user, const char *group, struct identity *ret, struct err *err)
 {
 	uint32_t number;
-	const struct passwd *pw = getpwnam(user);
-	if (pw == NULL && !is_number(user, &number)) {
-		err_set(err, "there is no user \"%s\"", user);
-		return -1;
-	}
-	if (pw == NULL)
+	const struct passwd *pw = user_find(user);
+	if (pw == NULL && !is_number(user, &number))
+		return not_found("user", user, err);
+	if (pw == NULL) {
+		errno = 0;
 		pw = getpwuid(number);
+	}
+	if (pw == NULL && err_is_shortage(errno))
+		return not_found("user", user, err);
 	if (pw == NULL && group == NULL) {
 		err_set(err, "user %s has no entry and so no group: give `group`", user);
 		return -1;
@@ -66,9 +84,10 @@ static int lookup(const char *user, const char *group, struct identity *ret, str
 	return 0;
 }
 
+/* What cannot be looked up now is not taken for missing: then nobody else is. */
 static const char *default_user(struct master *m)
 {
-	if (getpwnam("bulkhead") != NULL)
+	if (user_find("bulkhead") != NULL || err_is_shortage(errno))
 		return "bulkhead";
 	if (!m->nobody_warned)
 		log_write(&m->log, LOG_WARNING,
@@ -80,8 +99,9 @@ static const char *default_user(struct master *m)
 
 static int key_user_lookup(const struct conf_port *conf, struct identity *ret, struct err *err)
 {
-	if (lookup(conf->key_user, NULL, ret, err) == 0)
-		return 0;
+	const int error = lookup(conf->key_user, NULL, ret, err);
+	if (error == 0 || error == -EAGAIN)
+		return error;
 	/* `group` is the workers', unless this user has none of its own. */
 	return conf->group != NULL ? lookup(conf->key_user, conf->group, ret, err) : -1;
 }
@@ -100,12 +120,13 @@ static int users_identify(struct port *p, struct err *err)
 		}
 		return 0;
 	}
-	if (lookup(conf->user != NULL ? conf->user : default_user(m), conf->group,
-		   &p->worker_identity, err) < 0)
-		return -1;
+	const int error = lookup(conf->user != NULL ? conf->user : default_user(m), conf->group,
+				 &p->worker_identity, err);
+	if (error < 0)
+		return error;
 	if (conf->key_user != NULL)
 		return key_user_lookup(conf, &p->keyholder_identity, err);
-	if (getpwnam("bulkhead-key") != NULL)
+	if (user_find("bulkhead-key") != NULL || err_is_shortage(errno))
 		return lookup("bulkhead-key", NULL, &p->keyholder_identity, err);
 	if (!m->key_user_warned)
 		log_write(
@@ -123,6 +144,7 @@ const struct identity *child_identity(const struct child *c)
 
 /* --- the empty root --------------------------------------------------------------------------- */
 
+/* false with errno where it cannot be known. */
 static bool is_empty(int fd)
 {
 	bool empty = true;
@@ -133,12 +155,14 @@ static bool is_empty(int fd)
 		fd_close(&copy);
 		return false;
 	}
+	errno = 0;
 	while (empty && (entry = readdir(d)) != NULL)
 		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
 	closedir(d);
 	return empty;
 }
 
+/* The descriptor, or -1 or -EAGAIN, and a sentence. */
 static int root_open(const char *path, struct err *err)
 {
 	struct stat st;
@@ -149,12 +173,15 @@ static int root_open(const char *path, struct err *err)
 		err_set(err, "chroot \"%s\" is not owned by root", path);
 	else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		err_set(err, "chroot \"%s\" can be written by others than root", path);
-	else if (!is_empty(fd))
-		err_set(err, "chroot \"%s\" is not an empty directory", path);
-	else
+	else if (is_empty(fd))
 		return fd;
+	else if (errno != 0)
+		err_set(err, "chroot \"%s\" cannot be used: %s", path, strerror(errno));
+	else
+		err_set(err, "chroot \"%s\" is not an empty directory", path);
+	const int error = errno;
 	fd_close(&fd);
-	return -1;
+	return err_is_shortage(error) ? -EAGAIN : -1;
 }
 
 /* Each path is opened once, whatever the number of ports. */
@@ -167,11 +194,11 @@ static int root_get(struct master *m, const char *path, struct err *err)
 	    reallocarray(m->empty_roots, m->empty_roots_count + 1, sizeof(*list));
 	if (list == NULL) {
 		err_set(err, "out of memory");
-		return -1;
+		return -EAGAIN;
 	}
 	m->empty_roots = list;
 	char *copy = strdup(path);
-	int fd = copy == NULL ? -1 : root_open(path, err);
+	int fd = copy == NULL ? -EAGAIN : root_open(path, err);
 	if (copy == NULL)
 		err_set(err, "out of memory");
 	if (fd >= 0)
@@ -184,20 +211,25 @@ static int root_get(struct master *m, const char *path, struct err *err)
 static int root_identify(struct port *p, struct err *err)
 {
 	struct master *m = p->master;
+	int fd;
 	switch (p->conf->chroot) {
 	case CONF_CHROOT_OFF:
 		break;
 	case CONF_CHROOT_PATH:
 		/* Who is not root is not kept from serving by it: the level says what is missing.
 		 */
-		p->chroot_fd = root_get(m, p->conf->chroot_path, err);
-		return p->chroot_fd < 0 && p->change_user ? -1 : 0;
+		fd = root_get(m, p->conf->chroot_path, err);
+		p->chroot_fd = fd < 0 ? -1 : fd;
+		return fd < 0 && p->change_user ? fd : 0;
 	case CONF_CHROOT_DEFAULT:
 		if (geteuid() == 0) {
 			(void)mkdir(EMPTY_ROOT_PARENT, 0755);
 			(void)mkdir(EMPTY_ROOT, 0755);
 		}
-		p->chroot_fd = root_get(m, EMPTY_ROOT, err);
+		fd = root_get(m, EMPTY_ROOT, err);
+		p->chroot_fd = fd < 0 ? -1 : fd;
+		if (fd == -EAGAIN && p->change_user)
+			return fd;
 		if (p->chroot_fd < 0 && p->change_user && !m->chroot_warned) {
 			log_write(&m->log, LOG_WARNING, "no empty root directory: %s", err->text);
 			m->chroot_warned = true;
@@ -223,5 +255,9 @@ int master_check_port(const struct conf_port *conf, struct err *err)
 
 int port_identify(struct port *p, struct err *err)
 {
-	return users_identify(p, err) < 0 ? -1 : root_identify(p, err);
+	int error = users_identify(p, err);
+	if (error == 0)
+		error = root_identify(p, err);
+	p->identified = error == 0;
+	return error;
 }

@@ -47,7 +47,7 @@ static void add(struct port *p, int fd, const char *address, bool passed)
 static int fail(const struct port *p, const char *address, int error, struct err *err)
 {
 	err_set(err, "cannot listen on %s port %u: %s", address, port_number(p), strerror(-error));
-	return -1;
+	return err_is_shortage(-error) ? -EAGAIN : -1;
 }
 
 /* missing_ok: a machine without that address family has all of its addresses covered. */
@@ -115,7 +115,7 @@ static int socket_share(struct port *p, const char *name, struct err *err)
 		int fd = fd_copy(s->fd);
 		if (fd < 0) {
 			err_set(err, "cannot share the socket \"%s\": %s", name, strerror(-fd));
-			return -1;
+			return err_is_shortage(-fd) ? -EAGAIN : -1;
 		}
 		add(p, fd, s->address, true);
 	}
@@ -146,24 +146,26 @@ void sockets_tell_unclaimed(struct master *m)
 			  "claimed by no port, so that its clients wait for nobody: %s", room);
 }
 
+static int configured_bind(struct port *p, const struct port *old, const char *address,
+			   struct err *err)
+{
+	if (strcmp(address, "*") != 0)
+		return address_bind(p, old, address, false, err);
+	const int error = address_bind(p, old, "0.0.0.0", true, err);
+	return error < 0 ? error : address_bind(p, old, "::", true, err);
+}
+
 int port_bind(struct port *p, const struct port *old, struct err *err)
 {
-	for (size_t i = 0; i < p->conf->addresses_count; i++) {
-		const char *address = p->conf->addresses[i];
-		int failed = strcmp(address, "*") == 0
-				 ? address_bind(p, old, "0.0.0.0", true, err) < 0 ||
-				       address_bind(p, old, "::", true, err) < 0
-				 : address_bind(p, old, address, false, err) < 0;
-		if (failed) {
-			port_unlisten(p);
-			return -1;
-		}
+	int error = 0;
+	for (size_t i = 0; i < p->conf->addresses_count && error == 0; i++)
+		error = configured_bind(p, old, p->conf->addresses[i], err);
+	for (size_t i = 0; i < p->conf->sockets_count && error == 0; i++)
+		error = socket_share(p, p->conf->sockets[i], err);
+	if (error < 0) {
+		port_unlisten(p);
+		return error;
 	}
-	for (size_t i = 0; i < p->conf->sockets_count; i++)
-		if (socket_share(p, p->conf->sockets[i], err) < 0) {
-			port_unlisten(p);
-			return -1;
-		}
 	keep_covered(p, old);
 	if (p->listeners_count > 0)
 		return 0;

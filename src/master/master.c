@@ -36,7 +36,8 @@ static void ports_identify(struct master *m)
 		p->stage = STAGE_CURRENT;
 	}
 	for (size_t i = 0; i < m->ports_count; i++)
-		if (port_identify(m->ports[i], &err) < 0)
+		/* For want of what passes it is tried again, when the port begins. */
+		if (port_identify(m->ports[i], &err) == -1)
 			port_park(m->ports[i], err.text);
 }
 
@@ -56,22 +57,6 @@ static void confine(struct master *m)
 	text_init(&t, line, sizeof(line));
 	sandbox_level_describe(&level, &t);
 	log_write(&m->log, LOG_INFO, "confined: %s", line);
-}
-
-/* Parking the last of them is the end of the server. */
-static void ports_start(struct master *m)
-{
-	struct err err;
-	for (size_t i = 0; i < m->ports_count && !m->draining; i++) {
-		struct port *p = m->ports[i];
-		if (p->state == PORT_PARKED)
-			continue;
-		if (port_open_files(p, &err) < 0 || port_bind(p, NULL, &err) < 0 ||
-		    port_listen(p, &err) < 0)
-			port_park(p, err.text);
-		else
-			port_spawn(p);
-	}
 }
 
 /* Ports cost descriptors; what the hard limit allows is taken. */
@@ -210,6 +195,7 @@ static void take_over(struct master *m)
 	oom_start(m);
 	confine(m);
 	watchdog_start(m);
+	ports_adopted(m);
 	master_adopted(m);
 }
 

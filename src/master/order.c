@@ -130,7 +130,6 @@ static void stop(struct port *p, struct asker *askers)
 /* A port that is parked or was stopped, as if the server had just been started. */
 static void start(struct port *p, struct asker *askers)
 {
-	struct err err;
 	if (p->state == PORT_SERVING) {
 		askers_tell(&askers, NULL);
 		return;
@@ -140,22 +139,15 @@ static void start(struct port *p, struct asker *askers)
 		return;
 	if (p->state == PORT_BACKOFF) { /* at once, then */
 		p->restart = (struct restart_state){.count = 0};
-		port_spawn(p);
+		port_resume(p);
 		return;
 	}
 	askers_tell(&p->stopping, "the port was started again");
 	p->by_order = p->former = false;
-	p->state = PORT_STARTING;
+	p->identified = false;
 	p->restart = (struct restart_state){.count = 0};
 	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "starting, by order");
-	port_close_files(p);
-	/* Whose clients wait in the queue is still listening. */
-	if (port_identify(p, &err) < 0 || port_open_files(p, &err) < 0 ||
-	    (p->listeners_count == 0 && port_bind(p, NULL, &err) < 0) || port_listen(p, &err) < 0) {
-		port_park(p, err.text);
-		return;
-	}
-	port_spawn(p);
+	port_bring_up(p);
 }
 
 static void renew(struct port *p, struct asker *askers, const char *what)

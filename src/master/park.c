@@ -56,9 +56,18 @@ void port_park(struct port *p, const char *reason)
 	master_changed(m);
 }
 
+/* What others may give back is waited for until the start has taken long enough: somebody may be
+ * waiting for its end. */
+static bool is_decided(const struct port *p)
+{
+	const struct master *m = p->master;
+	return p->lacks == LACKS_ROOM ||
+	       (p->lacks == LACKS_FOR_NOW && m->loop.now_ms - m->started_ms >= START_ENOUGH_MS);
+}
+
 void master_settle(struct master *m)
 {
-	size_t count = 0, serving = 0, parked = 0;
+	size_t count = 0, serving = 0, parked = 0, waiting = 0;
 	if (m->settled)
 		return;
 	for (size_t i = 0; i < m->ports_count; i++) {
@@ -68,21 +77,28 @@ void master_settle(struct master *m)
 		count++;
 		serving += p->served;
 		parked += !p->served && p->state == PORT_PARKED;
+		waiting += !p->served && p->state == PORT_BACKOFF && is_decided(p);
 	}
-	if (serving + parked < count)
+	if (serving + parked + waiting < count)
 		return;
 	m->settled = true;
 	if (serving == 0)
 		log_write(&m->log, LOG_CRIT, "no port can be served");
+	else if (parked > 0 && waiting > 0)
+		log_write(&m->log, LOG_ERR, "%zu of %zu ports are served; %zu parked, %zu wait",
+			  serving, count, parked, waiting);
 	else if (parked > 0)
 		log_write(&m->log, LOG_ERR, "%zu of %zu ports are served; %zu parked", serving,
 			  count, parked);
+	else if (waiting > 0)
+		log_write(&m->log, LOG_ERR, "%zu of %zu ports are served; %zu wait", serving, count,
+			  waiting);
 	else
 		log_write(&m->log, LOG_NOTICE,
 			  serving == 1 ? "%zu port is served" : "all %zu ports are served",
 			  serving);
 	if (m->options->daemonized) { /* until now, somebody was there to read */
-		if (serving > 0 && parked > 0)
+		if (serving > 0 && serving < count)
 			dprintf(STDERR_FILENO,
 				"bulkhead: %zu of %zu ports are served; the log says why\n",
 				serving, count);

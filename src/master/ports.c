@@ -163,12 +163,11 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	p->configuration = configuration;
 	configuration->users++;
 	/* Clients resume whichever generation they meet. */
-	if (!restored)
-		p->tickets_fd = old != NULL ? fcntl(old->tickets_fd, F_DUPFD_CLOEXEC, FD_OWN_MIN)
-					    : ticket_key_make();
+	if (!restored && old != NULL && old->tickets_fd >= 0)
+		p->tickets_fd = fcntl(old->tickets_fd, F_DUPFD_CLOEXEC, FD_OWN_MIN);
 	p->text = port_text(configuration->conf, conf);
 	p->children = calloc(p->keyholders + conf->workers, sizeof(*p->children));
-	if ((p->tickets_fd < 0 && !restored) || p->text == NULL || p->children == NULL)
+	if (p->text == NULL || p->children == NULL)
 		goto fail;
 	for (; p->children_count < p->keyholders + conf->workers; p->children_count++)
 		if (child_init(p, &p->children[p->children_count], p->children_count) < 0)
@@ -179,6 +178,19 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 fail:
 	port_free(p);
 	return NULL;
+}
+
+int port_get_tickets(struct port *p, struct err *err)
+{
+	if (p->tickets_fd >= 0)
+		return 0;
+	p->tickets_fd = ticket_key_make();
+	if (p->tickets_fd >= 0)
+		return 0;
+	const int error = p->tickets_fd;
+	p->tickets_fd = -1;
+	err_set(err, "the session ticket key cannot be made: %s", strerror(-error));
+	return err_is_shortage(-error) ? -EAGAIN : -1;
 }
 
 void port_free(struct port *p)

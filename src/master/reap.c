@@ -138,6 +138,14 @@ static enum restart_cause cause_in_service(const struct port *p, const struct en
 	return cause == RESTART_CONFIG && p->files.proven ? RESTART_DIED : cause;
 }
 
+uint64_t port_shortage_delay(struct port *p)
+{
+	uint64_t delay_ms = 0;
+	(void)restart_decide(&p->restart, &p->conf->restart, RESTART_SHORTAGE,
+			     p->master->loop.now_ms, 0, &delay_ms);
+	return delay_ms;
+}
+
 static void ended_in_service(struct child *c, const struct end *e, const struct report *r)
 {
 	struct port *p = c->port;
@@ -167,6 +175,10 @@ static void ended_in_service(struct child *c, const struct end *e, const struct 
 		report_log(r, c, LOG_WARNING, sequel);
 		child_release(c);
 		replace_later(p, e, delay_ms);
+		if (cause == RESTART_SHORTAGE) {
+			(void)strlcpy(p->reason, r->text, sizeof(p->reason));
+			port_lacks(p, LACKS_FOR_NOW, delay_ms);
+		}
 		break;
 	case RESTART_PARK:
 		report_log(r, c, LOG_ERR, "");

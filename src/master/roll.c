@@ -16,9 +16,7 @@
 #include "base/text.h"
 #include "master/state.h"
 
-/* A port that never comes up does not keep others from being changed for longer. */
-#define START_ENOUGH_MS 10000
-#define LEAVE_MS        1000 /* that a roll waits for old workers to accept no more */
+#define LEAVE_MS 1000 /* that a roll waits for old workers to accept no more */
 
 void roll_begin(struct master *m, const char *what)
 {
@@ -29,8 +27,8 @@ void roll_begin(struct master *m, const char *what)
 /* The marks were taken when the files were opened, so nothing is missed in between. */
 static bool prepare(struct port *p, const struct port *old, struct err *err)
 {
-	return port_identify(p, err) == 0 && port_open_files(p, err) == 0 &&
-	       port_bind(p, old, err) == 0;
+	return port_identify(p, err) == 0 && port_get_tickets(p, err) == 0 &&
+	       port_open_files(p, err) == 0 && port_bind(p, old, err) == 0;
 }
 
 bool roll_add(struct master *m, struct configuration *configuration, const struct conf_port *conf,

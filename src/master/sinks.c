@@ -166,6 +166,14 @@ int child_console(const struct child *c)
 	return own >= 0 ? own : STDERR_FILENO;
 }
 
+unsigned sinks_count(const struct master *m)
+{
+	unsigned count = 0;
+	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
+		count += is_wanted(m, &m->conf->log, (enum log_sink_kind)kind);
+	return count;
+}
+
 /* A child has the console, if there is one, and a socket of its own to each daemon. Which ones, its
  * own configuration says: while a reload is prepared that is not the master's. */
 int child_sinks_open(struct child *c)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/num.h"
 #include "master/state.h"
 
 #define CHANNEL_FD       3
@@ -121,19 +122,22 @@ static bool place_fill(struct child *c)
 {
 	struct port *p = c->port;
 	struct master *m = p->master;
+	char delay[NUM_TEXT_MAX];
 	if (c->state != CHILD_NONE)
 		return true;
 	int error = child_start(c);
 	if (error == 0)
 		return true;
 	/* The machine lacks something: no fault of the port's, so it is only delayed. */
+	const uint64_t delay_ms = port_shortage_delay(p);
+	(void)snprintf(p->reason, sizeof(p->reason), "%s %u cannot be started: %s", role_name(c),
+		       c->number, strerror(-error));
 	log_write_for(&m->log, port_number(p), is_worker(c) ? c->number : 0, LOG_ERR,
-		      "%s %u cannot be started: %s; trying again", role_name(c), c->number,
-		      strerror(-error));
-	p->state = PORT_BACKOFF;
-	loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + p->conf->restart.backoff_max_ms);
+		      "%s; trying again in %s", p->reason, num_format_duration(delay_ms, delay));
 	if (p->stage == STAGE_PREPARED)
-		roll_give_up(m, port_number(p), strerror(-error));
+		roll_give_up(m, port_number(p), p->reason);
+	else
+		port_lacks(p, LACKS_FOR_NOW, delay_ms);
 	return false;
 }
 
@@ -158,12 +162,6 @@ void port_spawn(struct port *p)
 		if (!place_fill(&p->children[i]))
 			return;
 	}
-}
-
-void port_spawn_expired(struct loop *loop, struct loop_timer *timer)
-{
-	(void)loop;
-	port_spawn((struct port *)((char *)timer - offsetof(struct port, backoff)));
 }
 
 /* It did not get ready in time, has closed its channel and lives on, or does not answer a ping:

@@ -61,8 +61,10 @@ struct asker {
 /* conf allows 64 addresses; `*`, which is two sockets, stands alone. */
 #define PORT_LISTENERS_MAX 64
 #define FD_OWN_MIN         10 /* above every descriptor that a child has at a fixed place */
-#define PORT_THREADS_MAX   64 /* as many as conf allows */
-#define PORT_FILES_MAX     ((size_t)16) /* the same of certificates */
+/* A port that does not come up keeps nobody waiting for longer, nor others from being changed. */
+#define START_ENOUGH_MS  10000
+#define PORT_THREADS_MAX 64           /* as many as conf allows */
+#define PORT_FILES_MAX   ((size_t)16) /* the same of certificates */
 
 enum child_state {
 	CHILD_NONE, /* an empty place in the pool */
@@ -143,6 +145,13 @@ enum port_stage {
 	STAGE_RETIRED   /* was replaced, or is not needed: it drains, and is freed */
 };
 
+/* Why a port that is in BACKOFF does not come up, where that is no fault of its own. */
+enum port_lack {
+	LACKS_NOTHING,
+	LACKS_FOR_NOW, /* memory, descriptors, processes: others may give some back at any time */
+	LACKS_ROOM     /* fewer descriptors may be open than the ports need */
+};
+
 enum port_order { ORDER_NONE, ORDER_STOP, ORDER_START, ORDER_RESTART, ORDER_RENEW, ORDER_UPGRADE };
 
 /* How a child has ended, in words; what is the child's or a client's in it is escaped. */
@@ -175,7 +184,9 @@ struct port {
 	unsigned generation;          /* of those of this number, from 1 */
 	enum port_stage stage;
 	enum port_state state;
-	char reason[512];        /* PARKED: why */
+	char reason[512];        /* PARKED, or it lacks something: why */
+	enum port_lack lacks;    /* since it has served last */
+	bool identified;         /* its users and root are known */
 	bool former;             /* its processes are of the version before this one */
 	bool by_order;           /* DRAINING, STOPPED: until somebody starts it */
 	enum port_order order;   /* to be carried out when no roll is under way */
@@ -279,6 +290,9 @@ struct master {
 	uint64_t watched_ms; /* the last look */
 	int oom_fd;          /* where the kernel counts those it ends for lack of memory; -1 */
 	uint64_t oom_count;
+	uint64_t may_open;      /* descriptors: RLIMIT_NOFILE; */
+	uint64_t own;           /* what no port holds; */
+	uint64_t room;          /* for ports */
 	uint64_t oom_unclaimed; /* that no end of a child has been explained by */
 	uint64_t oom_seen_ms;
 	struct control *control;              /* owned; NULL: there is none */
@@ -299,6 +313,8 @@ void configuration_release(struct configuration *); /* one user less */
 struct port *port_new(struct master *, struct configuration *, const struct conf_port *,
 		      unsigned keyholders); /* NULL: no memory */
 void port_free(struct port *);
+/* Its ticket key, if it has none yet. 0, or a sentence and -1 or -EAGAIN. */
+int port_get_tickets(struct port *, struct err *);
 /* conf_dump_process(), the caller's; NULL: no memory. */
 char *port_text(const struct conf *, const struct conf_port *);
 struct port *port_find(const struct master *, unsigned number); /* the CURRENT one, or NULL */
@@ -308,8 +324,8 @@ const char *port_state_name(enum port_state);
 void master_sweep(struct master *); /* after each turn: frees what has retired and stopped */
 
 /* listen.c: the port's sockets, bound first and then, once it is certain that they are wanted,
- * listening; those that old has on the same addresses are shared with it. 0, or -1 and a sentence.
- * old may be NULL. */
+ * listening; those that old has on the same addresses are shared with it. 0, or a sentence and -1,
+ * or -EAGAIN where the machine lacks something. old may be NULL. */
 int port_bind(struct port *, const struct port *old, struct err *);
 int port_listen(const struct port *, struct err *);
 void port_unlisten(struct port *);
@@ -373,13 +389,14 @@ void askers_tell(struct asker **list, const char *error);
 void askers_tell_all(struct master *, const char *error); /* but those who wait for an end */
 void asker_forget(struct master *, struct asker *);       /* its client is gone */
 
-/* identity.c: who the port's children are to be, and in which root. Looks users up, so it comes
- * before the master is confined. 0, or -1 and a sentence. */
+/* What a port gets to begin with: each 0, or a sentence and -1, or -EAGAIN where the machine lacks
+ * what all ports share (err_is_shortage()). */
+
+/* identity.c: who the port's children are to be, and in which root. */
 int port_identify(struct port *, struct err *);
 const struct identity *child_identity(const struct child *);
 
-/* files.c: the certificates and keys, open for as long as the port lives. 0, or -1 and a sentence.
- */
+/* files.c: the certificates and keys, open for as long as the port lives. */
 int port_open_files(struct port *, struct err *);
 void port_close_files(struct port *);
 /* Have they changed? asked: somebody has drained a worker, which is how new files are asked for.
@@ -407,9 +424,18 @@ bool keyholders_ready(const struct port *);
 /* environment.c: what of the environment children get. NULL: no memory. */
 char **environment_for_children(void);
 
+/* start.c: files, sockets and processes of a port that has none yet, if there is room for all of
+ * them; else it waits, and is begun again. Or it is parked. */
+void ports_start(struct master *);
+void ports_adopted(struct master *); /* from a former version, which has started them */
+void port_bring_up(struct port *);
+void port_resume(struct port *);           /* one in BACKOFF */
+bool port_is_waiting(const struct port *); /* in BACKOFF, and holds nothing */
+void port_lacks(struct port *, enum port_lack, uint64_t delay_ms); /* p->reason says what */
+void port_spawn_expired(struct loop *, struct loop_timer *); /* the backoff timer's callback */
+
 /* spawn.c: fills the empty places: the keyholders', and once those are ready the workers'. */
 void port_spawn(struct port *);
-void port_spawn_expired(struct loop *, struct loop_timer *); /* the backoff timer's callback */
 void child_deadline_expired(struct loop *, struct loop_timer *);
 
 /* channel.c: what a child says. */
@@ -423,7 +449,9 @@ const struct ipc_permit *child_permits(const struct child *);
 void child_log(const struct child *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* reap.c: collects all that have ended, been stopped or gone on. */
+/* reap.c: how long a port waits for what the machine lacks. */
+uint64_t port_shortage_delay(struct port *);
+/* Collects all that have ended, been stopped or gone on. */
 void master_reap(struct master *);
 
 /* report.c: why a child has ended. */
@@ -447,6 +475,8 @@ void oom_ask(struct master *, bool *ret_struck, bool *ret_uncounted);
 /* Of the processes of a CURRENT port: those there were, those there are, and those of former
  * generations that still drain. */
 void port_totals(const struct port *, struct ipc_counters *, uint64_t *ret_connections);
+/* Why it is parked, or what it waits for; NULL: it does neither. */
+const char *port_reason(const struct port *);
 void master_tell_status(struct master *);
 /* After anything that somebody who watches the server would be told. */
 void master_changed(struct master *);
@@ -489,6 +519,7 @@ bool master_is_done(const struct master *);
 /* signal.c */
 int signals_start(struct master *);
 
+unsigned sinks_count(const struct master *); /* to daemons, that each child has */
 /* sinks.c: a child's own sockets, kept here to be connected anew. 0 or -errno. */
 int child_sinks_open(struct child *);
 int child_console(const struct child *); /* the master's own, or -1 */

@@ -68,6 +68,12 @@ static void failures_describe(struct text *t, const struct ipc_counters *sum)
 	}
 }
 
+const char *port_reason(const struct port *p)
+{
+	const bool waits = p->state == PORT_BACKOFF && p->lacks != LACKS_NOTHING;
+	return p->state == PORT_PARKED || waits ? p->reason : NULL;
+}
+
 static void port_tell(struct port *p)
 {
 	struct ipc_counters sum;

@@ -146,6 +146,35 @@ def test_a_second_server_does_not_take_the_socket(controlled, server, ports):
     assert ask(s, "status")["pid"] == s.pid
 
 
+def test_the_socket_of_a_server_that_ends_is_taken_over(controlled, server, ports):
+    """Somebody starts the next one while the former still drains, which still answers."""
+    s = controlled(f"port {ports[0]} {{ echo }}")
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1")
+        wait_for(lambda: ask(s, "status")["ports"][0]["connections"] == 1, "the request")
+        s.kill()
+        s.wait_log("stopping, requests in flight")
+        second = server(f'control "{s.control}"\nport {ports[1]} {{ echo }}')
+        second.wait_log("control: cannot make .*: another server answers on it")
+        assert ask(s, "status")["pid"] == s.pid
+        c.send(b"2")
+        assert c.response().status == 200
+    assert s.process.wait(TIMEOUT) == 0
+    second.wait_log(f"control: listening on {s.control}")
+    assert ask(s, "status")["pid"] == second.pid
+    assert second.log().count("cannot make") == 1
+    assert second.stop() == 0
+    assert not s.control.exists()
+
+
+def test_a_socket_is_made_once_its_folder_is_there(controlled, tmp_path):
+    s = controlled(control=tmp_path / "later" / "control.sock")
+    s.wait_log(r"control: cannot make .*: No such file or directory; .*; trying again")
+    (tmp_path / "later").mkdir()
+    s.wait_log("control: listening on")
+    assert ask(s, "status")["pid"] == s.pid
+
+
 def test_a_socket_that_cannot_be_made_is_no_end(controlled, tmp_path, ports):
     s = controlled(control=tmp_path / "missing" / "control.sock")
     s.wait_log(r"control: cannot make .*: No such file or directory")

@@ -58,6 +58,8 @@ struct control {
 	struct master *master;
 	struct loop_io listener;      /* fd -1: there is no socket */
 	struct loop_timer pause;      /* between two attempts to accept when descriptors lack */
+	struct loop_timer retry;      /* between two attempts to make the socket */
+	int failed;                   /* the error of the last attempt, which was told; 0: none */
 	struct control_socket socket; /* its fd is the listener's */
 	uint64_t id;                  /* of this execution of the program, by chance */
 	uint64_t turn_ns;             /* of this turn of the loop ... */

@@ -19,6 +19,7 @@
 
 #define BACKLOG      64
 #define PAUSE_MS     1000
+#define RETRY_MS     1000
 #define REFUSAL_MS   60000 /* at most one line in this time */
 #define PATH_MADE_AT ".%d" /* bound under this name beside its own, until it listens */
 
@@ -236,6 +237,8 @@ static bool listener_take_over(struct control *c, struct control_socket *handed)
 	return true;
 }
 
+static void retry_expired(struct loop *, struct loop_timer *);
+
 /* All memory and all places for timers that it will ever need, so that later nothing can lack. */
 static struct control *control_new(struct master *m)
 {
@@ -247,7 +250,8 @@ static struct control *control_new(struct master *m)
 	if (getrandom(&c->id, sizeof(c->id), GRND_NONBLOCK) != (ssize_t)sizeof(c->id))
 		c->id = m->loop.now_ns;
 	size_t timers = 0;
-	bool failed = loop_timer_init(&m->loop, &c->pause, pause_expired) < 0;
+	bool failed = loop_timer_init(&m->loop, &c->pause, pause_expired) < 0 ||
+		      loop_timer_init(&m->loop, &c->retry, retry_expired) < 0;
 	for (; !failed && timers < CONTROL_CLIENTS_MAX; timers++) {
 		c->clients[timers] = (struct client){.io = {.fd = -1}, .control = c};
 		failed = loop_timer_init(&m->loop, &c->clients[timers].deadline, NULL) < 0;
@@ -267,12 +271,35 @@ static void failed_tell(struct master *m, const char *wanted, int error)
 		  asked_for              ? LOG_ERR
 		  : error == -EADDRINUSE ? LOG_INFO
 					 : LOG_WARNING,
-		  "control: cannot make %s: %s; %s%s", wanted,
+		  "control: cannot make %s: %s; %s%s; trying again", wanted,
 		  error == -EADDRINUSE ? "another server answers on it"
 		  : error == -EINVAL   ? "it is there, and no socket"
 				       : strerror(-error),
 		  is_its_own(s) ? "still listening on " : "this server cannot be controlled",
 		  is_its_own(s) ? s->path : "");
+}
+
+/* Each reason is told once. Another server may be about to end, a folder about to be made. */
+static void listener_try(struct control *c, const char *wanted)
+{
+	struct master *m = c->master;
+	const int error = listener_open(c, wanted);
+	if (error == 0)
+		log_write(&m->log, LOG_INFO, "control: listening on %s", wanted);
+	else if (error != c->failed)
+		failed_tell(m, wanted, error);
+	c->failed = error;
+	if (error < 0)
+		loop_timer_set(&m->loop, &c->retry, m->loop.now_ms + RETRY_MS);
+}
+
+static void retry_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct control *c = (struct control *)((char *)timer - offsetof(struct control, retry));
+	const char *wanted = path_wanted(c->master);
+	(void)loop;
+	if (wanted != NULL && !c->master->draining)
+		listener_try(c, wanted);
 }
 
 void control_open(struct master *m)
@@ -287,6 +314,8 @@ void control_open(struct master *m)
 			log_write(&m->log, LOG_ERR, "control: out of memory");
 		return;
 	}
+	c->failed = 0;
+	loop_timer_cancel(&m->loop, &c->retry);
 	if (wanted == NULL) {
 		listener_close(c);
 		return;
@@ -294,11 +323,7 @@ void control_open(struct master *m)
 	/* To move is for a reload: who waits for an upgrade asks where he has asked for it. */
 	if ((handed || strcmp(c->socket.path, wanted) == 0) && is_its_own(&c->socket))
 		return;
-	int error = listener_open(c, wanted);
-	if (error < 0)
-		failed_tell(m, wanted, error);
-	else
-		log_write(&m->log, LOG_INFO, "control: listening on %s", wanted);
+	listener_try(c, wanted);
 }
 
 struct control_socket control_socket(const struct master *m)
@@ -321,6 +346,7 @@ void control_close(struct master *m)
 		loop_timer_release(&m->loop, &c->clients[i].deadline);
 	}
 	loop_timer_release(&m->loop, &c->pause);
+	loop_timer_release(&m->loop, &c->retry);
 	free(c);
 	m->control = NULL;
 }

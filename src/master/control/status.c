@@ -173,7 +173,7 @@ static void port_add(struct jsonout *j, const struct port *p)
 	jsonout_open(j, NULL, '{');
 	jsonout_uint(j, "port", port_number(p));
 	jsonout_text(j, "state", port_state_name(p->state));
-	jsonout_text(j, "reason", p->state == PORT_PARKED ? p->reason : NULL);
+	jsonout_text(j, "reason", port_reason(p));
 	jsonout_bool(j, "by_order", p->by_order);
 	jsonout_uint(j, "generation", p->generation);
 	jsonout_bool(j, "former_version", p->former);

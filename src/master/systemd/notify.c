@@ -51,8 +51,7 @@ static void status_make(struct master *m, struct text *t)
 		const struct port *p = m->ports[i];
 		if (p->stage == STAGE_CURRENT)
 			notice_add(&notice, port_number(p), p->state == PORT_SERVING,
-				   port_state_name(p->state),
-				   p->state == PORT_PARKED ? p->reason : NULL);
+				   port_state_name(p->state), port_reason(p));
 	}
 	text_init(&u, unclaimed, sizeof(unclaimed));
 	text_init(&a, after, sizeof(after));

@@ -79,7 +79,7 @@ void master_adopted(struct master *m)
 		struct port *p = m->ports[i];
 		const bool pooled = p->state == PORT_SERVING || p->state == PORT_STARTING ||
 				    p->state == PORT_BACKOFF;
-		if (p->stage != STAGE_CURRENT || !pooled)
+		if (p->stage != STAGE_CURRENT || !pooled || port_is_waiting(p))
 			continue;
 		p->former = true;
 		if (p->order == ORDER_NONE)
