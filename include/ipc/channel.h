@@ -2,10 +2,10 @@
  * Messages between the master and its children, over one SOCK_SEQPACKET socketpair per child.
  *
  * The kernel keeps the frames: one message is one packet, or nothing. A message is a fixed header,
- * a payload of at most IPC_PAYLOAD_MAX bytes, and descriptors. What a role may receive, and in what
- * form, is a table (struct ipc_permit); everything else is -EBADMSG, and the receiver closes the
- * channel. Both ends are built from the same source (the child is exec'd from the master's own
- * binary), so the layout is the machine's.
+ * a payload of at most IPC_PAYLOAD_MAX bytes, and descriptors. What a role may receive, in what
+ * form and when, is a table (struct ipc_permit); everything else is -EBADMSG, and the receiver
+ * closes the channel. Both ends are built from the same source (the child is exec'd from the
+ * master's own binary), so the layout is the machine's.
  */
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
@@ -29,7 +29,7 @@ enum ipc_type {
 	IPC_PING,       /* master → keyholder: are you there? */
 	IPC_PONG,       /* keyholder → master */
 	IPC_FAULT, /* worker → master → keyholders: struct ipc_fault; of a port that has faults */
-	IPC_FILES,    /* child → master, before READY: struct ipc_files */
+	IPC_FILES,    /* child → master: struct ipc_files */
 	IPC_SERVE,    /* master → worker that was started held: accept now */
 	IPC_SETTINGS, /* master → child: struct ipc_settings */
 	IPC_RETIRE, /* master → worker: others serve now; as DRAIN, but an idle connection is told
@@ -38,9 +38,19 @@ enum ipc_type {
 	IPC_TYPES
 };
 
+/*
+ * How far the child on a channel has come, which decides what may be said on it:
+ *
+ *   BEGINNING ──READY──> SERVING ──DRAINING (worker)──> LEFT
+ *
+ * Up to READY it has met no foreign byte, so what it says of its files and of itself can be
+ * believed; afterwards it may have been taken over, and has no business saying it.
+ */
+enum ipc_phase { IPC_BEGINNING = 1, IPC_SERVING = 2, IPC_LEFT = 4 };
+
 /* What a role accepts of one type; all zero: nothing. */
 struct ipc_permit {
-	uint32_t allowed; /* 1: this role may receive it */
+	uint32_t phases; /* in which this role may receive it: a bit per ipc_phase */
 	size_t payload_min;
 	size_t payload_max;
 	size_t fds_min;
@@ -132,9 +142,10 @@ int ipc_send(int fd, enum ipc_type, const void *payload, size_t len, const int *
 
 /*
  * Receives one message. 1; 0 when the peer has closed; -EAGAIN; -EBADMSG when it is not permitted
- * (its descriptors are closed); or another -errno. *ret is only valid after 1.
+ * in this phase (its descriptors are closed); or another -errno. *ret is only valid after 1.
  */
-int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], struct ipc_message *ret);
+int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_phase,
+		struct ipc_message *ret);
 
 /* Closes the descriptors that nobody took. */
 void ipc_message_release(struct ipc_message *);

@@ -19,56 +19,59 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
 };
 
-#define NOTHING              \
-	{                    \
-		.allowed = 1 \
+/* In which phases, and the form. */
+#define NOTHING(when)            \
+	{                        \
+		.phases = (when) \
 	}
-#define TEXT                                                                   \
-	{                                                                      \
-		.allowed = 1, .payload_min = 1, .payload_max = IPC_PAYLOAD_MAX \
+#define TEXT(when)                                                                 \
+	{                                                                          \
+		.phases = (when), .payload_min = 1, .payload_max = IPC_PAYLOAD_MAX \
 	}
-#define EXACTLY(type, fds_least, fds_most)                                              \
-	{                                                                               \
-		.allowed = 1, .payload_min = sizeof(type), .payload_max = sizeof(type), \
-		.fds_min = (fds_least), .fds_max = (fds_most)                           \
+#define EXACTLY(when, type, fds_least, fds_most)                                            \
+	{                                                                                   \
+		.phases = (when), .payload_min = sizeof(type), .payload_max = sizeof(type), \
+		.fds_min = (fds_least), .fds_max = (fds_most)                               \
 	}
+#define READY_ON (IPC_SERVING | IPC_LEFT)
+#define EVER     (IPC_BEGINNING | READY_ON)
 
 const struct ipc_permit ipc_from_worker[IPC_TYPES] = {
-    [IPC_READY] = EXACTLY(struct sandbox_level, 0, 0),
-    [IPC_FAILED] = TEXT,
-    [IPC_LOG_BROKEN] = NOTHING,
-    [IPC_KEY_SILENT] = NOTHING,
-    [IPC_FILES] = EXACTLY(struct ipc_files, 0, 0),
-    [IPC_FAULT] = EXACTLY(struct ipc_fault, 0, 0),
-    [IPC_DRAINING] = NOTHING,
+    [IPC_FILES] = EXACTLY(IPC_BEGINNING, struct ipc_files, 0, 0),
+    [IPC_FAILED] = TEXT(IPC_BEGINNING),
+    [IPC_READY] = EXACTLY(IPC_BEGINNING, struct sandbox_level, 0, 0),
+    [IPC_KEY_SILENT] = NOTHING(EVER),
+    [IPC_LOG_BROKEN] = NOTHING(READY_ON),
+    [IPC_FAULT] = EXACTLY(READY_ON, struct ipc_fault, 0, 0),
+    [IPC_DRAINING] = NOTHING(IPC_SERVING),
 };
 
 const struct ipc_permit ipc_from_keyholder[IPC_TYPES] = {
-    [IPC_READY] = EXACTLY(struct sandbox_level, 0, 0),
-    [IPC_FAILED] = TEXT,
-    [IPC_LOG_BROKEN] = NOTHING,
-    [IPC_KEY_ABUSED] = EXACTLY(struct ipc_key_channels, 0, 0),
-    [IPC_PONG] = NOTHING,
-    [IPC_FILES] = EXACTLY(struct ipc_files, 0, 0),
+    [IPC_FILES] = EXACTLY(IPC_BEGINNING, struct ipc_files, 0, 0),
+    [IPC_FAILED] = TEXT(IPC_BEGINNING),
+    [IPC_READY] = EXACTLY(IPC_BEGINNING, struct sandbox_level, 0, 0),
+    [IPC_LOG_BROKEN] = NOTHING(READY_ON),
+    [IPC_KEY_ABUSED] = EXACTLY(READY_ON, struct ipc_key_channels, 0, 0),
+    [IPC_PONG] = NOTHING(READY_ON),
 };
 
 const struct ipc_permit ipc_to_new_child[IPC_TYPES] = {
-    [IPC_START] = EXACTLY(struct ipc_start, 2, IPC_FDS_MAX),
+    [IPC_START] = EXACTLY(IPC_BEGINNING, struct ipc_start, 2, IPC_FDS_MAX),
 };
 
 const struct ipc_permit ipc_to_worker[IPC_TYPES] = {
-    [IPC_DRAIN] = NOTHING,
-    [IPC_SERVE] = NOTHING,
-    [IPC_RETIRE] = NOTHING,
-    [IPC_SETTINGS] = EXACTLY(struct ipc_settings, 0, 0),
+    [IPC_DRAIN] = NOTHING(READY_ON),
+    [IPC_SERVE] = NOTHING(READY_ON),
+    [IPC_RETIRE] = NOTHING(READY_ON),
+    [IPC_SETTINGS] = EXACTLY(READY_ON, struct ipc_settings, 0, 0),
 };
 
 const struct ipc_permit ipc_to_keyholder[IPC_TYPES] = {
-    [IPC_DRAIN] = NOTHING,
-    [IPC_KEY_CHANNELS] = EXACTLY(struct ipc_key_channels, 1, IPC_FDS_MAX),
-    [IPC_PING] = NOTHING,
-    [IPC_SETTINGS] = EXACTLY(struct ipc_settings, 0, 0),
-    [IPC_FAULT] = EXACTLY(struct ipc_fault, 0, 0),
+    [IPC_DRAIN] = NOTHING(READY_ON),
+    [IPC_KEY_CHANNELS] = EXACTLY(READY_ON, struct ipc_key_channels, 1, IPC_FDS_MAX),
+    [IPC_PING] = NOTHING(READY_ON),
+    [IPC_SETTINGS] = EXACTLY(READY_ON, struct ipc_settings, 0, 0),
+    [IPC_FAULT] = EXACTLY(READY_ON, struct ipc_fault, 0, 0),
 };
 
 int ipc_channel(int ret_fds[2])
@@ -123,16 +126,17 @@ static void descriptors_take(struct msghdr *msg, struct ipc_message *m)
 }
 
 static int message_permitted(const struct ipc_message *m, uint32_t type,
-			     const struct ipc_permit permits[IPC_TYPES])
+			     const struct ipc_permit permits[IPC_TYPES], enum ipc_phase phase)
 {
 	if (type >= IPC_TYPES)
 		return 0;
 	const struct ipc_permit *p = &permits[type];
-	return p->allowed && m->len >= p->payload_min && m->len <= p->payload_max &&
-	       m->fds_count >= p->fds_min && m->fds_count <= p->fds_max;
+	return (p->phases & (uint32_t)phase) != 0 && m->len >= p->payload_min &&
+	       m->len <= p->payload_max && m->fds_count >= p->fds_min && m->fds_count <= p->fds_max;
 }
 
-int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], struct ipc_message *ret)
+int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_phase phase,
+		struct ipc_message *ret)
 {
 	struct header header;
 	struct iovec iov[2] = {{&header, sizeof(header)}, {ret->payload, IPC_PAYLOAD_MAX}};
@@ -158,7 +162,7 @@ int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], struct ipc_m
 	ret->len = (size_t)n >= sizeof(header) ? (size_t)n - sizeof(header) : 0;
 	ret->payload[ret->len] = 0;
 	if ((size_t)n < sizeof(header) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
-	    !message_permitted(ret, header.type, permits)) {
+	    !message_permitted(ret, header.type, permits, phase)) {
 		ipc_message_release(ret);
 		return -EBADMSG;
 	}

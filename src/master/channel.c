@@ -17,17 +17,23 @@ const struct ipc_permit *child_permits(const struct child *c)
 	return is_worker(c) ? ipc_from_worker : ipc_from_keyholder;
 }
 
+/* As it has said itself; not its state, which is what the master wants of it. */
+static enum ipc_phase child_phase(const struct child *c)
+{
+	return c->level[0] == '\0' ? IPC_BEGINNING : c->left ? IPC_LEFT : IPC_SERVING;
+}
+
 static void child_ready(struct child *c, const struct sandbox_level *level)
 {
 	struct port *p = c->port;
 	struct master *m = p->master;
 	struct text t;
+	text_init(&t, c->level, sizeof(c->level));
+	sandbox_level_describe(level, &t);
 	if (c->state != CHILD_STARTING)
 		return;
 	c->state = CHILD_SERVING;
 	loop_timer_cancel(&m->loop, &c->deadline);
-	text_init(&t, c->level, sizeof(c->level));
-	sandbox_level_describe(level, &t);
 	child_log(c, LOG_NOTICE, "is ready: %s", c->level);
 	if (p->state != PORT_STARTING)
 		return;
@@ -102,13 +108,22 @@ static void channel_give_up(struct child *c, const char *why)
 }
 
 /* A worker of a port that has no faults and still asks for one is not the program it was. */
-static void fault_asked(const struct child *c, const struct ipc_fault *fault)
+static void fault_asked(struct child *c, const struct ipc_fault *fault)
 {
-	if (!c->port->conf->faults) {
-		child_log(c, LOG_ERR, "asked for a fault, which its port has none of");
+	if (c->port->conf->faults) {
+		keyholders_fault(c->port, fault);
 		return;
 	}
-	keyholders_fault(c->port, fault);
+	child_log(c, LOG_ERR, "asked for a fault, which its port has none of");
+	channel_give_up(c, "asked for a fault");
+}
+
+/* Unasked it says nothing. */
+static void pong(struct child *c)
+{
+	if (c->pinged && c->state == CHILD_SERVING)
+		loop_timer_cancel(&c->port->master->loop, &c->deadline);
+	c->pinged = false;
 }
 
 static void message_take(struct child *c, struct ipc_message *message)
@@ -142,9 +157,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 		fault_asked(c, &fault);
 		break;
 	case IPC_PONG:
-		c->pinged = false;
-		if (c->state == CHILD_SERVING)
-			loop_timer_cancel(&c->port->master->loop, &c->deadline);
+		pong(c);
 		break;
 	case IPC_DRAINING:
 		c->left = true;
@@ -184,7 +197,7 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	struct ipc_message message;
 	(void)loop;
 	(void)events;
-	int n = ipc_receive(io->fd, child_permits(c), &message);
+	int n = ipc_receive(io->fd, child_permits(c), child_phase(c), &message);
 	if (n == 1 && !says_too_much(c)) {
 		message_take(c, &message);
 		return;
@@ -204,8 +217,9 @@ void child_last_words(struct child *c)
 {
 	struct ipc_message message;
 	/* It has ended, but somebody else may hold its end and go on sending. */
-	for (unsigned i = 0; i < MESSAGES_MAX && c->channel.fd >= 0 &&
-			     ipc_receive(c->channel.fd, child_permits(c), &message) == 1;
+	for (unsigned i = 0;
+	     i < MESSAGES_MAX && c->channel.fd >= 0 &&
+	     ipc_receive(c->channel.fd, child_permits(c), child_phase(c), &message) == 1;
 	     i++) {
 		if (message.type == IPC_FAILED || message.type == IPC_KEY_SILENT)
 			message_take(c, &message);

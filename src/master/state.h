@@ -99,7 +99,7 @@ struct child {
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
 	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
-	char level[512];               /* how far it is confined, since it is ready */
+	char level[512];               /* how far it is confined; "" until it has said READY */
 };
 
 enum port_state {

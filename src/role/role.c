@@ -56,7 +56,7 @@ unsigned role_handed_end(const struct role *r)
 static void start_receive(struct role *r)
 {
 	struct ipc_message m;
-	if (ipc_receive(r->channel_fd, ipc_to_new_child, &m) != 1)
+	if (ipc_receive(r->channel_fd, ipc_to_new_child, IPC_BEGINNING, &m) != 1)
 		fatal(EX_USAGE, "this role is started by the master only");
 	memcpy(&r->start, m.payload, sizeof(r->start));
 	memcpy(r->fds, m.fds, m.fds_count * sizeof(int));
@@ -231,7 +231,7 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 	struct ipc_message m;
 	(void)loop;
 	(void)events;
-	int n = ipc_receive(io->fd, r->permits, &m);
+	int n = ipc_receive(io->fd, r->permits, IPC_SERVING, &m);
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {

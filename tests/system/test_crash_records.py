@@ -13,8 +13,8 @@ import time
 import pytest
 
 import daemons
-from harness import (BINARY, HELLO, TIMEOUT, TOP, Connection, get, need_root, sanitized, status_of,
-                     wait_for)
+from harness import (BINARY, HELLO, TIMEOUT, TOP, Connection, get, memory_cgroup, need_root,
+                     sanitized, status_of, wait_for)
 
 CONSOLE = "log to console\n"
 EAGER = "restart { backoff 1ms to 1ms; park after 64 in 10ms }\n"
@@ -170,23 +170,6 @@ def test_causes_are_told_apart(server, ports):
     os.kill(s.keyholders(ports[0])[ports[0], 1], signal.SIGSEGV)
     s.wait_log(r"keyholder 1 \(pid \d+\) was killed from outside by SIGSEGV \(sent by process "
                rf"{os.getpid()} of user {os.getuid()}\) after \S+ and \d+ signatures")
-
-
-def memory_cgroup(name, limit):
-    """A version 1 memory group of that limit; its folder."""
-    root = "/sys/fs/cgroup/memory"
-    with open("/proc/self/cgroup", encoding="ascii") as f:
-        own = re.search(r"^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$", f.read(), re.M)
-    for base in ([root + own[1]] if own else []) + [root]:
-        folder = f"{base}/{name}"
-        try:
-            os.mkdir(folder)
-            with open(f"{folder}/memory.limit_in_bytes", "w", encoding="ascii") as f:
-                f.write(str(limit))
-            return folder
-        except OSError:
-            continue
-    return None
 
 
 @pytest.mark.skipif(bool(sanitized()), reason="its shadow does not fit any group")

@@ -5,14 +5,19 @@ a sandbox could do is done from outside, on the very same sockets.
 """
 import contextlib
 import ctypes
+import hashlib
 import os
+import re
+import signal
 import socket
 import struct
+import subprocess
 
 import pytest
 
-from harness import TIMEOUT, Connection, need_root
-from injection import inject
+from harness import (TIMEOUT, Connection, free_ports, memory_cgroup, need_root, sanitized,
+                     wait_for)
+from injection import DATA, inject
 from test_systemd import passed
 
 BODY = "x" * 60000
@@ -147,7 +152,8 @@ def test_a_listener_whose_address_is_taken_listens_once_it_is_free(server, ports
 
 # --- memory -----------------------------------------------------------------------------------------
 
-SHARED, PRIVATE, ANONYMOUS, LOCKED, GROWSDOWN, HUGETLB = 1, 2, 0x20, 0x2000, 0x100, 0x40000
+SHARED, PRIVATE, ANONYMOUS, POPULATE = 1, 2, 0x20, 0x8000
+LOCKED, GROWSDOWN, HUGETLB = 0x2000, 0x100, 0x40000
 MAPPINGS = {
     "shared": SHARED | ANONYMOUS,
     "shared, validated": 3 | ANONYMOUS,
@@ -168,3 +174,90 @@ def test_memory_that_is_not_its_own_is_not_to_be_had(server, ports):
         s.wait_log(rf"worker 1 \(pid {pid}\) was ended by its sandbox for the system call mmap")
         s.wait_ready(ports[0], "worker", count)
     assert_answers_arrive(ports[0], 1)
+
+
+@pytest.mark.skipif(bool(sanitized()), reason="its shadow does not fit any group")
+def test_a_worker_that_fills_the_machine_is_the_one_that_ends(server):
+    """Again and again, with all the memory it can get, among six ports that share too little."""
+    need_root()
+    folder = memory_cgroup(f"bulkhead-taken-{os.getpid()}", 96 << 20)
+    if folder is None:
+        pytest.skip("no memory control group (version 1) can be made")
+    numbers = free_ports(6)
+    try:
+        s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" +
+                   "".join(large(port) for port in numbers),
+                   wrapper=("sh", "-c", f'echo $$ > {folder}/cgroup.procs; exec "$@"', "sh"))
+        culprits = set()
+        for count in range(2, 6):
+            pid = s.children("worker")[numbers[0], 1]
+            culprits.add(pid)
+            for _ in range(100):
+                try:
+                    inject(pid, 9, 0, 16 << 20, 3, PRIVATE | ANONYMOUS | POPULATE, (1 << 64) - 1, 0,
+                           data=b"-")
+                except OSError:  # it has ended
+                    break
+            s.wait_ready(numbers[0], "worker", count)
+        ended = re.findall(r"\(pid (\d+)\) (?:was killed|ran out|crashed|ended)", s.log())
+        assert {int(pid) for pid in ended} == culprits
+        assert "PARKED" not in s.log()
+        for port in numbers:
+            assert_answers_arrive(port, 1)
+        assert s.stop() == 0
+    finally:
+        wait_for(lambda: os.rmdir(folder) is None, "the group's end")
+
+
+# --- what it tells the master -------------------------------------------------------------------------
+
+CHANNEL = 3
+WRITE = 1
+READY, FAILED, DRAIN, FAULT, FILES = 2, 3, 4, 11, 12
+
+
+def tell(pid, kind, payload=b""):
+    message = struct.pack("I", kind) + payload
+    inject(pid, WRITE, CHANNEL, DATA, len(message), data=message)
+
+
+def digest_of(path):
+    """What a worker says of one pair's certificate: the digest of the digests of its files."""
+    return hashlib.sha256(bytes(32) + hashlib.sha256(path.read_bytes()).digest()).digest()
+
+
+@pytest.mark.parametrize("role", ["worker", "keyholder"])
+def test_what_only_a_child_that_starts_may_say_ends_one_that_serves(server, ports, role):
+    need_root()
+    s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" + large(ports[0]) +
+               large(ports[1]))
+    others = s.children(role)[ports[1], 1]
+    words = {READY: bytes(48), FAILED: b"it was the configuration", FILES: bytes(32 + 8 + 256),
+             FAULT: bytes(8), DRAIN: b""}
+    for count, (kind, payload) in enumerate(words.items(), 2):
+        pid = s.children(role)[ports[0], 1]
+        tell(pid, kind, payload)
+        s.wait_log(rf"{role} 1 \(pid {pid}\) (sent what it may not send|asked for a fault)")
+        s.wait_ready(ports[0], role, count)
+    assert "it was the configuration" not in s.log()
+    assert s.children(role)[ports[1], 1] == others
+    assert_answers_arrive(ports[0], 1)
+
+
+def test_a_worker_cannot_keep_its_place_when_its_certificate_changes(server, ports, certificates,
+                                                                     tmp_path):
+    """It says that it has the next one, of the same key, already."""
+    need_root()
+    pem, key, renewed = tmp_path / "own.pem", tmp_path / "own.key", tmp_path / "next.pem"
+    for own, source in zip((pem, key), certificates("ecdsa")):
+        own.write_bytes(source.read_bytes())
+    subprocess.run(["openssl", "req", "-x509", "-key", key, "-out", renewed, "-days", "9", "-subj",
+                    "/CN=next"], check=True, capture_output=True)
+    s = server(f'tls {{ certificate "{pem}" key "{key}" }}\n' + large(ports[0]))
+    pid = s.children("worker")[ports[0], 1]
+    tell(pid, FILES, digest_of(renewed) + bytes(8 + 256))
+    pem.write_bytes(renewed.read_bytes())
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: |reload failed")
+    assert "hold what they held" not in s.log()
+    wait_for(lambda: pid not in s.children("worker").values(), "the end of that worker")

@@ -37,7 +37,7 @@ static void start_message_brings_its_descriptors(void **state)
 	for (int i = 0; i < 4; i++)
 		fds[i] = fd_sealed_memory("test", &"abcd"[i], 1);
 	assert_int_equal(ipc_send(channel[0], IPC_START, &start, sizeof(start), fds, 4), 0);
-	assert_int_equal(ipc_receive(channel[1], ipc_to_new_child, &m), 1);
+	assert_int_equal(ipc_receive(channel[1], ipc_to_new_child, IPC_BEGINNING, &m), 1);
 	assert_int_equal(m.type, IPC_START);
 	assert_int_equal(m.fds_count, 4);
 	memcpy(&got, m.payload, sizeof(got));
@@ -52,7 +52,7 @@ static void start_message_brings_its_descriptors(void **state)
 	}
 	ipc_message_release(&m);
 	close(channel[0]);
-	assert_int_equal(ipc_receive(channel[1], ipc_to_worker, &m), 0);
+	assert_int_equal(ipc_receive(channel[1], ipc_to_worker, IPC_SERVING, &m), 0);
 	close(channel[1]);
 }
 
@@ -75,6 +75,7 @@ static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
 	    {"READY with a descriptor", IPC_READY, sizeof(struct sandbox_level), 1},
 	    {"FAILED without a text", IPC_FAILED, 0, 0},
 	    {"FAILED with descriptors", IPC_FAILED, 4, 3},
+	    {"LOG_BROKEN before there is a loop", IPC_LOG_BROKEN, 0, 0},
 	    {"FAULT without saying which", IPC_FAULT, 0, 0},
 	    {"FAULT with too much", IPC_FAULT, sizeof(struct ipc_fault) + 1, 0},
 	    {"FAULT with a descriptor", IPC_FAULT, sizeof(struct ipc_fault), 1},
@@ -91,14 +92,80 @@ static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
 		assert_int_equal(ipc_send(channel[1], (enum ipc_type)bad[i].type, payload,
 					  bad[i].len, fds, bad[i].fds),
 				 0);
-		if (ipc_receive(channel[0], ipc_from_worker, &m) != -EBADMSG)
+		if (ipc_receive(channel[0], ipc_from_worker, IPC_BEGINNING, &m) != -EBADMSG)
 			fail_msg("%s was let through", bad[i].what);
 		assert_int_equal(descriptors_open(), before);
 	}
 	/* And the channel is still in step. */
 	assert_int_equal(ipc_send(channel[1], IPC_READY, &level, sizeof(level), NULL, 0), 0);
-	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 1);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, IPC_BEGINNING, &m), 1);
 	assert_int_equal(m.type, IPC_READY);
+	close(channel[0]);
+	close(channel[1]);
+}
+
+/*
+ * Every type in every phase, in both directions. What a child says of its files, of why it cannot
+ * start and of how far it is confined counts until it is ready, and is a lie from then on; the rest
+ * has no meaning before.
+ */
+static void what_may_be_said_depends_on_how_far_the_child_is(void **state)
+{
+	enum { BEGINNING = IPC_BEGINNING, SERVING = IPC_SERVING, LEFT = IPC_LEFT };
+	static const struct {
+		const struct ipc_permit *permits;
+		unsigned phases[IPC_TYPES];
+	} all[] = {
+	    {ipc_from_worker,
+	     {[IPC_FILES] = BEGINNING,
+	      [IPC_FAILED] = BEGINNING,
+	      [IPC_READY] = BEGINNING,
+	      [IPC_KEY_SILENT] = BEGINNING | SERVING | LEFT,
+	      [IPC_LOG_BROKEN] = SERVING | LEFT,
+	      [IPC_FAULT] = SERVING | LEFT,
+	      [IPC_DRAINING] = SERVING}},
+	    {ipc_from_keyholder,
+	     {[IPC_FILES] = BEGINNING,
+	      [IPC_FAILED] = BEGINNING,
+	      [IPC_READY] = BEGINNING,
+	      [IPC_LOG_BROKEN] = SERVING | LEFT,
+	      [IPC_KEY_ABUSED] = SERVING | LEFT,
+	      [IPC_PONG] = SERVING | LEFT}},
+	    {ipc_to_new_child, {[IPC_START] = BEGINNING}},
+	    {ipc_to_worker,
+	     {[IPC_DRAIN] = SERVING | LEFT,
+	      [IPC_SERVE] = SERVING | LEFT,
+	      [IPC_RETIRE] = SERVING | LEFT,
+	      [IPC_SETTINGS] = SERVING | LEFT}},
+	    {ipc_to_keyholder,
+	     {[IPC_DRAIN] = SERVING | LEFT,
+	      [IPC_KEY_CHANNELS] = SERVING | LEFT,
+	      [IPC_PING] = SERVING | LEFT,
+	      [IPC_SETTINGS] = SERVING | LEFT,
+	      [IPC_FAULT] = SERVING | LEFT}},
+	};
+	static const char payload[IPC_PAYLOAD_MAX] = "text";
+	const int fds[2] = {0, 0};
+	int channel[2];
+	struct ipc_message m;
+	(void)state;
+	assert_int_equal(ipc_channel(channel), 0);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		for (unsigned type = 0; type < IPC_TYPES; type++)
+			for (unsigned phase = BEGINNING; phase <= LEFT; phase <<= 1) {
+				const struct ipc_permit *p = &all[i].permits[type];
+				const bool fine = (all[i].phases[type] & phase) != 0;
+				assert_int_equal(ipc_send(channel[1], (enum ipc_type)type, payload,
+							  p->payload_min, fds, p->fds_min),
+						 0);
+				const int n = ipc_receive(channel[0], all[i].permits,
+							  (enum ipc_phase)phase, &m);
+				if (n != (fine ? 1 : -EBADMSG))
+					fail_msg("table %zu, type %u, phase %u: %d", i, type, phase,
+						 n);
+				if (n == 1)
+					ipc_message_release(&m);
+			}
 	close(channel[0]);
 	close(channel[1]);
 }
@@ -108,12 +175,12 @@ static void faults_go_one_way(void **state)
 {
 	static const struct {
 		const struct ipc_permit *receiver;
+		enum ipc_phase phase;
 		int result;
-	} ways[] = {{ipc_from_worker, 1},
-		    {ipc_to_keyholder, 1},
-		    {ipc_from_keyholder, -EBADMSG},
-		    {ipc_to_worker, -EBADMSG},
-		    {ipc_to_new_child, -EBADMSG}};
+	} ways[] = {
+	    {ipc_from_worker, IPC_SERVING, 1},      {ipc_from_worker, IPC_BEGINNING, -EBADMSG},
+	    {ipc_to_keyholder, IPC_SERVING, 1},     {ipc_from_keyholder, IPC_SERVING, -EBADMSG},
+	    {ipc_to_worker, IPC_SERVING, -EBADMSG}, {ipc_to_new_child, IPC_BEGINNING, -EBADMSG}};
 	const struct ipc_fault fault = {.how = 2, .count = 7};
 	struct ipc_fault got;
 	int channel[2];
@@ -123,7 +190,8 @@ static void faults_go_one_way(void **state)
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		assert_int_equal(ipc_send(channel[1], IPC_FAULT, &fault, sizeof(fault), NULL, 0),
 				 0);
-		assert_int_equal(ipc_receive(channel[0], ways[i].receiver, &m), ways[i].result);
+		assert_int_equal(ipc_receive(channel[0], ways[i].receiver, ways[i].phase, &m),
+				 ways[i].result);
 		if (ways[i].result != 1)
 			continue;
 		memcpy(&got, m.payload, sizeof(got));
@@ -143,11 +211,11 @@ static void raw_packets_of_a_wrong_size_are_refused(void **state)
 	(void)state;
 	assert_int_equal(ipc_channel(channel), 0);
 	assert_int_equal(send(channel[1], "abc", 3, 0), 3); /* half a header */
-	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), -EBADMSG);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, IPC_BEGINNING, &m), -EBADMSG);
 	memcpy(big, &type, sizeof(type));
 	assert_int_equal(send(channel[1], big, sizeof(big), 0), (ssize_t)sizeof(big));
-	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), -EBADMSG);
-	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), -EAGAIN);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, IPC_BEGINNING, &m), -EBADMSG);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, IPC_BEGINNING, &m), -EAGAIN);
 	close(channel[0]);
 	close(channel[1]);
 }
@@ -169,7 +237,7 @@ static void an_empty_packet_leaks_no_descriptors(void **state)
 	unsigned before = descriptors_open();
 	memcpy(CMSG_DATA(&control.align), channel, sizeof(channel));
 	assert_int_equal(sendmsg(channel[1], &msg, 0), 0);
-	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 0);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, IPC_BEGINNING, &m), 0);
 	assert_int_equal(descriptors_open(), before);
 	close(channel[0]);
 	close(channel[1]);
@@ -184,7 +252,7 @@ static void the_longest_text_arrives_terminated(void **state)
 	memset(payload, 'x', sizeof(payload));
 	assert_int_equal(ipc_channel(channel), 0);
 	assert_int_equal(ipc_send(channel[1], IPC_FAILED, payload, sizeof(payload), NULL, 0), 0);
-	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 1);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, IPC_BEGINNING, &m), 1);
 	assert_int_equal(m.len, IPC_PAYLOAD_MAX);
 	assert_int_equal(strlen((char *)m.payload), IPC_PAYLOAD_MAX);
 	assert_int_equal(ipc_send(channel[1], IPC_FAILED, payload, IPC_PAYLOAD_MAX + 1, NULL, 0),
@@ -291,9 +359,9 @@ static void last_words_survive_a_reset(void **state)
 	assert_int_equal(ipc_send(channel[0], IPC_DRAIN, NULL, 0, NULL, 0), 0);
 	assert_int_equal(ipc_send(channel[1], IPC_FAILED, "why", 3, NULL, 0), 0);
 	close(channel[1]); /* with DRAIN unread */
-	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 1);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, IPC_BEGINNING, &m), 1);
 	assert_string_equal((char *)m.payload, "why");
-	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, &m), 0);
+	assert_int_equal(ipc_receive(channel[0], ipc_from_worker, IPC_BEGINNING, &m), 0);
 	close(channel[0]);
 }
 
@@ -302,6 +370,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(start_message_brings_its_descriptors),
 	    cmocka_unit_test(what_is_not_permitted_is_refused_and_leaks_nothing),
+	    cmocka_unit_test(what_may_be_said_depends_on_how_far_the_child_is),
 	    cmocka_unit_test(faults_go_one_way),
 	    cmocka_unit_test(raw_packets_of_a_wrong_size_are_refused),
 	    cmocka_unit_test(an_empty_packet_leaks_no_descriptors),
