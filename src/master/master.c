@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syslog.h>
 #include <sysexits.h>
 #include <time.h>
@@ -70,10 +71,16 @@ static void descriptors_raise(void)
 }
 
 /* A terminal is open for reading, too, and children inherit it: one that is taken over would read
- * what is typed there. A socket, or somebody else's terminal, cannot be narrowed and stays. */
+ * what is typed there. A socket, or somebody else's terminal, cannot be narrowed and stays. In a
+ * file records go to its end, wherever that is, so that it can be truncated, and others can write
+ * to it, too. */
 static void error_stream_narrow(void)
 {
+	struct stat st;
 	int flags = fcntl(STDERR_FILENO, F_GETFL);
+	if (flags >= 0 && (flags & O_APPEND) == 0 && fstat(STDERR_FILENO, &st) == 0 &&
+	    S_ISREG(st.st_mode))
+		(void)fcntl(STDERR_FILENO, F_SETFL, flags | O_APPEND);
 	if (flags < 0 || (flags & O_ACCMODE) != O_RDWR)
 		return;
 	int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC);
@@ -115,6 +122,7 @@ static void master_init(struct master *m, struct conf *conf, const struct master
 	    (error = loop_timer_init(&m->loop, &m->watchdog, watchdog_expired)) < 0 ||
 	    (error = upgrade_start(m)) < 0 || (error = signals_start(m)) < 0)
 		fatal(EX_OSERR, "cannot make the event loop: %s", strerror(-error));
+	terminal_open(m);
 	m->started_ms = m->loop.now_ms;
 }
 
@@ -133,6 +141,7 @@ static void master_release(struct master *m)
 	notify_end(m);
 	sockets_release(&m->sockets);
 	fd_close(&m->signals.fd);
+	fd_close(&m->terminal_fd);
 	fd_close(&m->exe_fd);
 	fd_close(&m->oom_fd);
 	fd_close(&m->null_fd);

@@ -39,7 +39,10 @@ static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 			stop(m, "SIGTERM");
 			break;
 		case SIGHUP:
-			master_reload(m, false, NULL);
+			if (terminal_is_gone(m, &info))
+				master_drain(m, "the terminal was closed");
+			else
+				master_reload(m, false, NULL);
 			break;
 		case SIGUSR2:
 			master_upgrade(m, NULL);
@@ -53,12 +56,20 @@ static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 
 /* Whoever starts programs in the background, nohup(1) or a script, has some signals ignored by
  * them: they would never be read here, and children that inherit it could not be ended by them. */
-static void dispositions_reset(void)
+static void dispositions_reset(struct master *m)
 {
 	struct sigaction inherited;
 	for (int number = 1; number < SIGRTMIN; number++)
-		if (sigaction(number, NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN)
+		if (sigaction(number, NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN) {
+			m->hangup_ignored |= number == SIGHUP;
 			(void)signal(number, SIG_DFL);
+		}
+}
+
+void signals_hand_over(const struct master *m, bool as_at_the_start)
+{
+	if (m->hangup_ignored)
+		(void)signal(SIGHUP, as_at_the_start ? SIG_IGN : SIG_DFL);
 }
 
 int signals_start(struct master *m)
@@ -73,7 +84,7 @@ int signals_start(struct master *m)
 	sigaddset(&set, SIGUSR2);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
-	dispositions_reset();
+	dispositions_reset(m);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	m->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/signalfd.h>
 #include <sys/types.h>
 #include <sys/un.h>
 #include <time.h>
@@ -245,6 +246,8 @@ struct master {
 	struct loop loop;
 	struct log log;
 	struct loop_io signals;
+	bool hangup_ignored; /* at the start: by nohup(1), for one */
+	int terminal_fd; /* that it was started on; -1: none, or its end is none of the server's */
 	struct port **ports; /* all generations */
 	size_t ports_count;
 	size_t ports_room;
@@ -518,6 +521,13 @@ bool master_is_done(const struct master *);
 
 /* signal.c */
 int signals_start(struct master *);
+/* As they were at the start, for the next version; false: as this one has them. */
+void signals_hand_over(const struct master *, bool);
+
+/* terminal.c: after signals_start(). Is that SIGHUP the end of the terminal that it was started on?
+ */
+void terminal_open(struct master *);
+bool terminal_is_gone(const struct master *, const struct signalfd_siginfo *);
 
 unsigned sinks_count(const struct master *); /* to daemons, that each child has */
 /* sinks.c: a child's own sockets, kept here to be connected anew. 0 or -errno. */

@@ -218,8 +218,10 @@ static int become(struct master *m)
 	o->arguments[o->arguments_count + 2] = NULL;
 	kept_mark(&kept, 0);
 	(void)fcntl(state_fd, F_SETFD, 0);
+	signals_hand_over(m, true);
 	(void)execveat(m->upgrade.program_fd, "", o->arguments, environ, AT_EMPTY_PATH);
 	int error = -errno;
+	signals_hand_over(m, false);
 	kept_mark(&kept, FD_CLOEXEC);
 	o->arguments[o->arguments_count] = NULL;
 	kept_release(&kept, state_fd);
