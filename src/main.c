@@ -78,7 +78,7 @@ static bool checked_before(const struct conf *conf, size_t ports, const struct c
 	return false;
 }
 
-static int certificate_check(const struct conf_certificate *c)
+static int certificate_check(const struct conf_certificate *c, struct tls_trust *trust)
 {
 	const struct tls_pair pair = {
 	    .certificate = c->certificate, .certificate_fd = -1, .key = c->key};
@@ -86,7 +86,8 @@ static int certificate_check(const struct conf_certificate *c)
 	struct conf_where where = c->where;
 	struct err err;
 	size_t at;
-	const struct tls_context_options options = {.warn = certificate_warning, .arg = &where};
+	const struct tls_context_options options = {
+	    .warn = certificate_warning, .arg = &where, .trust = trust};
 	if (tls_context_new(&pair, 1, &options, &context, &at, &err) < 0) {
 		report(NULL, CONF_ERROR, &where, err.text);
 		return 1;
@@ -98,13 +99,15 @@ static int certificate_check(const struct conf_certificate *c)
 /* Each pair by itself, so that every bad one is named, once. */
 static int certificates_check(const struct conf *conf)
 {
+	struct tls_trust trust = {.asked = false};
 	int bad = 0;
 	for (size_t i = 0; i < conf->ports_count; i++)
 		for (size_t k = 0; k < conf->ports[i].certificates_count; k++) {
 			const struct conf_certificate *c = &conf->ports[i].certificates[k];
 			if (!checked_before(conf, i, &c->where))
-				bad |= certificate_check(c);
+				bad |= certificate_check(c, &trust);
 		}
+	tls_trust_release(&trust);
 	return bad;
 }
 

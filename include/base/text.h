@@ -34,4 +34,18 @@ void text_vaddf(struct text *, const char *format, va_list) __attribute__((forma
  */
 void text_add_escaped(struct text *, const void *data, size_t len);
 
+/* The length of the UTF-8 sequence that data begins with (RFC 3629: no overlong form, no
+ * surrogate), 0 for none; len is at least 1. */
+size_t text_utf8_len(const void *data, size_t len);
+
+/*
+ * Appends a name for people: UTF-8 stays, a backslash and `"` as well. A byte that is not part of
+ * it becomes \ooo, and so does every character that a terminal could take for a command or that
+ * makes a text look like another one: controls, line and paragraph separators, what changes the
+ * direction of writing, what is not seen at all (Unicode, 23.2 and 23.3). What does not fit ends in
+ * "...", never in half a character. A text that was made so stays as it is when it is made so
+ * again.
+ */
+void text_add_utf8(struct text *, const void *data, size_t len);
+
 #endif

@@ -26,13 +26,13 @@ struct tls_policy;
 struct tls_signer;
 
 struct tls_pair {
-	const char *certificate; /* path of a PEM file: the leaf, then its chain; for messages … */
+	const char *certificate; /* path of a PEM file: leaf and chain; for messages … */
 	int certificate_fd;      /* … where it is open already; -1: it is opened here */
 	const char *key;         /* path of a PEM file; read only where there is no signer */
 };
 
-/* A finding about the pair with this index that does not prevent serving (an expired certificate,
- * one that is not valid yet). */
+/* A finding about the pair with this index that does not prevent serving: what clients that verify
+ * the certificate may refuse it for. */
 typedef void tls_warning_fn(void *arg, size_t pair, const char *text);
 
 /* The protocol policy. Reads the system's, so it is made before the process is confined: later
@@ -42,12 +42,28 @@ void tls_policy_free(struct tls_policy *);
 
 #define TLS_SUBJECT_MAX 256
 
-/* What there is to know of the certificates: gathered over all pairs, in their order. */
-struct tls_certificates {
-	uint8_t digest[TLS_DIGEST_BYTES]; /* SHA-256 over the files */
-	int64_t ends; /* when the first of them expires (time(2)); 0: there is none */
-	char subject[TLS_SUBJECT_MAX]; /* of that one (RFC 4514), cut */
+/* What there is to know of a pair's certificate. */
+struct tls_certificate {
+	int64_t begins; /* time(2); 0: unknown, both */
+	int64_t ends;
+	/* Its subject (RFC 4514), else the first DNS name or address of its subjectAltName, else
+	 * ""; as text_add_utf8() makes it. */
+	char subject[TLS_SUBJECT_MAX];
 };
+
+struct tls_certificates {
+	uint8_t digest[TLS_DIGEST_BYTES]; /* SHA-256 over the files, in one order */
+	struct tls_certificate *list;     /* the caller's: one for each pair */
+};
+
+/* The authorities that this system trusts, read when they are first asked for. All zero before. */
+struct tls_trust {
+	bool asked;
+	int count; /* <= 0: nothing is known of them */
+	struct gnutls_x509_trust_list_st *list;
+};
+
+void tls_trust_release(struct tls_trust *);
 
 struct tls_context_options {
 	const struct tls_policy *policy; /* outlives the context; NULL: no session is made of it */
@@ -55,12 +71,14 @@ struct tls_context_options {
 	struct tls_signer *signer;       /* where the keys are; NULL: they are loaded here (-t) */
 	tls_warning_fn *warn;
 	void *arg;
+	struct tls_trust *trust; /* to judge chains by; NULL where no file can be read */
 	struct tls_certificates *certificates; /* filled; NULL: nobody asks */
 };
 
 /*
- * Loads the pairs and checks that each key signs for its certificate: several kinds of key on one
- * port are fine, ECDSA is offered before EdDSA, and that before RSA.
+ * Loads the pairs, puts each chain in order, and checks that each key signs for its certificate and
+ * that TLS has a use for both: several kinds of key on one port are fine, ECDSA is offered before
+ * EdDSA, and that before RSA.
  * 0, or -1 with a sentence in err and in *ret_pair the pair it is about.
  */
 int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls_context_options *,

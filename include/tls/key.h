@@ -42,6 +42,10 @@ int tls_key_load(int fd, const char *path, uint8_t *digest, gnutls_privkey_t *re
  * signer outlives it. 0 or a GnuTLS error. */
 int tls_key_remote(struct tls_signer *, unsigned index, gnutls_pubkey_t, gnutls_privkey_t *ret);
 
+/* The digest that an RSA-PSS key is limited to (RFC 4055, 3.1), GNUTLS_DIG_UNKNOWN where it is not;
+ * of another kind of key, too. 0, or -1 when it is limited to what TLS does not have. */
+int tls_key_pss_digest(gnutls_pubkey_t, gnutls_digest_algorithm_t *ret);
+
 /* Does the key sign for this certificate's public key? Makes one signature over what nobody takes
  * for a handshake. 0; GNUTLS_E_CERTIFICATE_KEY_MISMATCH; or another GnuTLS error. */
 int tls_key_check(gnutls_privkey_t, gnutls_pubkey_t);

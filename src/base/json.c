@@ -17,29 +17,6 @@ void jsonout_add(struct jsonout *j, const char *text)
 	add(j, text, strlen(text));
 }
 
-static bool is_tail(unsigned char c)
-{
-	return (c & 0xc0) == 0x80;
-}
-
-/* The length of the UTF-8 sequence at s (RFC 3629: no overlong form, no surrogate), 0 for none. */
-static size_t utf8_len(const unsigned char *s, size_t len)
-{
-	if (s[0] < 0x80)
-		return 1;
-	if (len < 2 || s[0] < 0xc2 || s[0] > 0xf4 || !is_tail(s[1]))
-		return 0;
-	if (s[0] < 0xe0)
-		return 2;
-	if (len < 3 || !is_tail(s[2]))
-		return 0;
-	if (s[0] < 0xf0)
-		return (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ? 0 : 3;
-	if (len < 4 || !is_tail(s[3]))
-		return 0;
-	return (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ? 0 : 4;
-}
-
 static void add_escape(struct jsonout *j, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -58,7 +35,7 @@ void jsonout_add_string(struct jsonout *j, const char *text, size_t len)
 	size_t plain = 0, i = 0; /* s[plain..i] goes as it is */
 	jsonout_add(j, "\"");
 	while (i < len) {
-		size_t n = utf8_len(s + i, len - i);
+		size_t n = text_utf8_len(s + i, len - i);
 		if (n > 1 ||
 		    (n == 1 && s[i] >= 0x20 && s[i] != 0x7f && s[i] != '"' && s[i] != '\\')) {
 			i += n;

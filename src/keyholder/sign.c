@@ -51,10 +51,13 @@ const char *keyring_sign(const struct keyring *r, const struct ipc_key_request *
 		return refuse(answer, IPC_KEY_REFUSED, "the key is not for that scheme");
 	if (!tls_scheme_check(scheme, &data, &digest))
 		return refuse(answer, IPC_KEY_REFUSED, "what is to be signed is not of TLS's form");
-	if (make(key, scheme, &digest, &signature) < 0 || signature.size == 0 ||
-	    signature.size > sizeof(answer->signature)) {
+	int error = make(key, scheme, &digest, &signature);
+	if (error == GNUTLS_E_MEMORY_ERROR)
+		return refuse(answer, IPC_KEY_FAILED, "out of memory");
+	/* An RSA-PSS key of another digest, or one that is too short for it. */
+	if (error < 0 || signature.size == 0 || signature.size > sizeof(answer->signature)) {
 		gnutls_free(signature.data);
-		return refuse(answer, IPC_KEY_FAILED, "the library could not sign");
+		return refuse(answer, IPC_KEY_REFUSED, "the key does not sign that");
 	}
 	answer->status = IPC_KEY_SIGNED;
 	answer->len = (uint16_t)signature.size;

@@ -55,15 +55,6 @@ static void child_ready(struct child *c, const struct sandbox_level *level)
 	master_changed(m);
 }
 
-/* A sentence, or a name: only controls matter. */
-static void escape(struct text *t, const void *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		const char *c = (const char *)bytes + i;
-		text_add(t, *c >= 0x20 && *c < 0x7f ? c : "?", 1);
-	}
-}
-
 static void files_told(const struct child *c, const struct ipc_files *files)
 {
 	struct port_content *content = &c->port->content;
@@ -77,7 +68,7 @@ static void files_told(const struct child *c, const struct ipc_files *files)
 		c->port->expiry_told = 0;
 	content->ends = files->ends < 0 ? 0 : files->ends > YEAR_10000 ? YEAR_10000 : files->ends;
 	text_init(&t, content->subject, sizeof(content->subject));
-	escape(&t, files->subject, strnlen(files->subject, sizeof(files->subject)));
+	text_add_utf8(&t, files->subject, strnlen(files->subject, sizeof(files->subject)));
 }
 
 /* The keyholder has closed a channel of this worker, which therefore is of no use any more. */
@@ -140,7 +131,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 		break;
 	case IPC_FAILED:
 		text_init(&text, c->failure, sizeof(c->failure));
-		escape(&text, message->payload, message->len);
+		text_add_utf8(&text, message->payload, message->len);
 		break;
 	case IPC_FILES:
 		memcpy(&files, message->payload, sizeof(files));

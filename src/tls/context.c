@@ -12,13 +12,15 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/text.h"
 #include "selfsigned.h"
+#include "tls/certificate.h"
+#include "tls/content.h"
 #include "tls/context_private.h"
 #include "tls/digest.h"
 #include "tls/key.h"
 
-#define CERTIFICATE_FILE_MAX (1 << 20)
-#define DAY_SEC              86400L
+#define DAY_SEC 86400L
 
 /* What a handshake costs is mostly the key exchange and the hash of its transcript: X25519 first
  * saves a third of a full one, and SHA-256, which comes with AES-128, has instructions where
@@ -29,94 +31,6 @@ static const char policy[] = "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_P
 			     "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
 			     "+GROUP-SECP521R1:"
 			     "-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305";
-
-static const char private_mark[] = "PRIVATE KEY-----";
-
-struct chain {
-	gnutls_x509_crt_t *certificates;
-	unsigned count;
-	uint8_t digest[TLS_DIGEST_BYTES]; /* of the file */
-};
-
-static void chain_release(struct chain *c)
-{
-	for (unsigned i = 0; i < c->count; i++)
-		gnutls_x509_crt_deinit(c->certificates[i]);
-	gnutls_free(c->certificates);
-	*c = (struct chain){0};
-}
-
-static int chain_load(const struct tls_pair *pair, struct chain *ret, struct err *err)
-{
-	const char *path = pair->certificate;
-	char *pem = NULL;
-	size_t len = 0;
-	int opened = -1, fd = pair->certificate_fd;
-	if (fd < 0)
-		fd = opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	int error = fd < 0 ? -errno : fd_read_all(fd, CERTIFICATE_FILE_MAX, &pem, &len);
-	fd_close(&opened);
-	if (error < 0 || pem == NULL) {
-		err_set(err, "certificate \"%s\" cannot be read: %s", path, strerror(-error));
-		return -1;
-	}
-	gnutls_datum_t datum = {(unsigned char *)pem, (unsigned)len};
-	tls_digest(pem, len, ret->digest);
-	bool has_key = memmem(pem, len, private_mark, sizeof(private_mark) - 1) != NULL;
-	error = gnutls_x509_crt_list_import2(&ret->certificates, &ret->count, &datum,
-					     GNUTLS_X509_FMT_PEM, 0);
-	explicit_bzero(pem, len);
-	free(pem);
-	if (error >= 0 && has_key) { /* not to be served, so that it is noticed */
-		chain_release(ret);
-		err_set(err,
-			"certificate \"%s\" has a private key in it, which workers must not see",
-			path);
-		return -1;
-	}
-	if (error < 0) {
-		*ret = (struct chain){0};
-		err_set(err, "certificate \"%s\" is not a certificate in PEM: %s", path,
-			gnutls_strerror(error));
-		return -1;
-	}
-	return 0;
-}
-
-static void validity_check(const struct chain *chain, const struct tls_pair *pair, size_t index,
-			   tls_warning_fn *warn, void *arg)
-{
-	struct err text;
-	char day[32];
-	struct tm tm;
-	time_t now = time(NULL);
-	time_t until = gnutls_x509_crt_get_expiration_time(chain->certificates[0]);
-	time_t since = gnutls_x509_crt_get_activation_time(chain->certificates[0]);
-	if (until != (time_t)-1 && until < now) {
-		strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&until, &tm));
-		err_set(&text, "certificate \"%s\" has expired on %s", pair->certificate, day);
-	} else if (since != (time_t)-1 && since > now) {
-		strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&since, &tm));
-		err_set(&text, "certificate \"%s\" is not valid before %s", pair->certificate, day);
-	} else {
-		return;
-	}
-	warn(arg, index, text.text);
-}
-
-static void facts_gather(const struct chain *chain, struct tls_certificates *all)
-{
-	char subject[TLS_SUBJECT_MAX];
-	size_t len = sizeof(subject);
-	const time_t ends = gnutls_x509_crt_get_expiration_time(chain->certificates[0]);
-	tls_digest_add(all->digest, chain->digest);
-	if (ends == (time_t)-1 || (all->ends != 0 && ends >= all->ends))
-		return;
-	all->ends = ends;
-	if (gnutls_x509_crt_get_dn(chain->certificates[0], subject, &len) < 0)
-		subject[0] = '\0'; /* too long, or none */
-	(void)strlcpy(all->subject, subject, sizeof(all->subject));
-}
 
 /* In the order of preference, where a client likes several. EdDSA
  * comes second because a keyholder signs with it under TLS 1.3 only. */
@@ -155,15 +69,28 @@ static int key_get(const struct tls_pair *pair, size_t index, gnutls_pubkey_t pu
 	return error < 0 ? -1 : 0;
 }
 
+static void mismatch_tell(const struct tls_pair *pair, struct err *err)
+{
+	struct text t;
+	text_init(&t, err->text, sizeof(err->text));
+	text_addf(&t,
+		  "certificate \"%s\" does not match key \"%s\"; these print the same for a pair: "
+		  "openssl x509 -noout -pubkey -in ",
+		  pair->certificate, pair->key);
+	tls_content_quote(&t, pair->certificate);
+	text_add_str(&t, "; openssl pkey -pubout -in ");
+	tls_content_quote(&t, pair->key);
+}
+
 static int key_check(const struct tls_pair *pair, gnutls_privkey_t key, gnutls_pubkey_t public,
 		     const struct tls_signer *signer, struct err *err)
 {
 	int error = tls_key_check(key, public);
 	if (error >= 0)
 		return 0;
-	if (error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH || (signer != NULL && signer->refused))
-		err_set(err, "certificate \"%s\" does not match key \"%s\"", pair->certificate,
-			pair->key);
+	if (error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH || error == GNUTLS_E_CONSTRAINT_ERROR ||
+	    (signer != NULL && signer->refused))
+		mismatch_tell(pair, err);
 	else
 		err_set(err, "key \"%s\" cannot be used: %s", pair->key,
 			signer != NULL && signer->failure != NULL ? signer->failure
@@ -174,21 +101,19 @@ static int key_check(const struct tls_pair *pair, gnutls_privkey_t key, gnutls_p
 static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t index, int round,
 		     const struct tls_context_options *o, struct err *err)
 {
-	struct chain chain = {0};
+	struct tls_chain chain = {0};
 	gnutls_pubkey_t public = NULL;
 	gnutls_privkey_t key = NULL;
 	int result = -1;
 
-	if (chain_load(pair, &chain, err) < 0)
+	if (tls_chain_load(pair, &chain, err) < 0)
 		return -1;
 	int kind = gnutls_x509_crt_get_pk_algorithm(chain.certificates[0], NULL);
 	if (round_of((gnutls_pk_algorithm_t)kind) != round) {
 		result = 0; /* another round's */
 		goto out;
 	}
-	int error = gnutls_pubkey_init(&public);
-	if (error >= 0)
-		error = gnutls_pubkey_import_x509(public, chain.certificates[0], 0);
+	int error = tls_chain_public(&chain, &public);
 	if (error < 0) {
 		err_set(err, "certificate \"%s\" cannot be used: %s", pair->certificate,
 			gnutls_strerror(error));
@@ -204,14 +129,16 @@ static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t 
 		goto out;
 	}
 	key = NULL; /* the host's */
-	validity_check(&chain, pair, index, o->warn, o->arg);
-	if (o->certificates != NULL)
-		facts_gather(&chain, o->certificates);
+	tls_chain_warn(&chain, pair, index, o);
+	if (o->certificates != NULL) {
+		tls_digest_add(o->certificates->digest, chain.digest);
+		tls_chain_facts(&chain, &o->certificates->list[index]);
+	}
 	result = 0;
 out:
 	gnutls_privkey_deinit(key);
 	gnutls_pubkey_deinit(public);
-	chain_release(&chain);
+	tls_chain_release(&chain);
 	return result;
 }
 

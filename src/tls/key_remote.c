@@ -20,6 +20,8 @@ struct remote_key {
 	unsigned index;
 	gnutls_pk_algorithm_t pk;
 	unsigned bits;
+	gnutls_digest_algorithm_t pss_digest; /* the only one that an RSA-PSS key may be used with;
+						 GNUTLS_DIG_UNKNOWN: any */
 };
 
 int tls_signer_init(struct tls_signer *s, int fd)
@@ -128,6 +130,19 @@ static int ask(struct tls_signer *s, struct ipc_key_request *request, struct ipc
 	return answer->status == IPC_KEY_SIGNED ? 0 : fail(s, "the keyholder could not sign");
 }
 
+/* Before the keyholder is asked: it would say the same. */
+static int refuse(struct tls_signer *s, const char *why)
+{
+	s->refused = true;
+	return fail(s, why);
+}
+
+static bool is_allowed(const struct remote_key *key, const struct tls_scheme *scheme)
+{
+	return scheme != NULL &&
+	       (key->pss_digest == GNUTLS_DIG_UNKNOWN || scheme->digest == key->pss_digest);
+}
+
 static int sign(void *userdata, gnutls_sign_algorithm_t algorithm, const gnutls_datum_t *data,
 		gnutls_datum_t *signature)
 {
@@ -136,10 +151,10 @@ static int sign(void *userdata, gnutls_sign_algorithm_t algorithm, const gnutls_
 	struct ipc_key_request request = {.key = (uint16_t)key->index};
 	struct ipc_key_answer answer;
 	gnutls_datum_t digest;
-	if (scheme == NULL || data->size > sizeof(request.data))
-		return fail(key->signer, "no such signature is made here");
-	if (!tls_scheme_check(scheme, data, &digest)) /* a keyholder would refuse it */
-		return fail(key->signer, "an EdDSA key signs under TLS 1.3 only");
+	if (!is_allowed(key, scheme) || data->size > sizeof(request.data))
+		return refuse(key->signer, "no such signature is made here");
+	if (!tls_scheme_check(scheme, data, &digest))
+		return refuse(key->signer, "an EdDSA key signs under TLS 1.3 only");
 	request.scheme = scheme->code;
 	request.len = (uint16_t)data->size;
 	memcpy(request.data, data->data, data->size);
@@ -180,9 +195,10 @@ static int info(gnutls_privkey_t handle, unsigned flags, void *userdata)
 	if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO_BITS)
 		return (int)key->bits;
 	if (flags & GNUTLS_PRIVKEY_INFO_HAVE_SIGN_ALGO)
-		return tls_scheme_by_sign(key->pk,
-					  (gnutls_sign_algorithm_t)GNUTLS_FLAGS_TO_SIGN_ALGO(flags),
-					  NULL) != NULL;
+		return is_allowed(
+		    key,
+		    tls_scheme_by_sign(
+			key->pk, (gnutls_sign_algorithm_t)GNUTLS_FLAGS_TO_SIGN_ALGO(flags), NULL));
 	return -1;
 }
 
@@ -205,6 +221,7 @@ int tls_key_remote(struct tls_signer *signer, unsigned index, gnutls_pubkey_t pu
 		return GNUTLS_E_MEMORY_ERROR;
 	*key = (struct remote_key){
 	    .signer = signer, .index = index, .pk = (gnutls_pk_algorithm_t)pk, .bits = bits};
+	(void)tls_key_pss_digest(public, &key->pss_digest);
 	int error = gnutls_privkey_init(&handle);
 	if (error >= 0)
 		error = gnutls_privkey_import_ext4(handle, key, sign_data, sign_hash, NULL, release,

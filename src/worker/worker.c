@@ -137,10 +137,15 @@ tls_failed(struct worker *w, const struct worker_loop *l, const struct err *err)
 
 static void files_tell(const struct worker *w, const struct tls_certificates *c)
 {
-	struct ipc_files files = {.ends = c->ends};
+	const struct tls_certificate *first = &c->list[0];
+	struct ipc_files files = {.ends = 0};
 	_Static_assert(sizeof(files.digest) == sizeof(c->digest), "one digest");
 	memcpy(files.digest, c->digest, sizeof(files.digest));
-	(void)strlcpy(files.subject, c->subject, sizeof(files.subject));
+	for (size_t i = 1; i < w->port->certificates_count; i++)
+		if (c->list[i].ends != 0 && (first->ends == 0 || c->list[i].ends < first->ends))
+			first = &c->list[i];
+	files.ends = first->ends;
+	(void)strlcpy(files.subject, first->subject, sizeof(files.subject));
 	(void)ipc_send(w->role->channel_fd, IPC_FILES, &files, sizeof(files), NULL, 0);
 }
 
@@ -151,12 +156,15 @@ static void tls_prepare(struct worker *w)
 	size_t pair = 0, count = w->port->certificates_count;
 	struct err err;
 	struct warning warning = {&w->role->log, w->role->start.number};
-	struct tls_certificates certificates = {.ends = 0};
+	struct tls_certificates certificates = {.list =
+						    calloc(count, sizeof(struct tls_certificate))};
 	struct tls_context_options options = {.policy = w->policy,
 					      .certificates = &certificates,
 					      .ticket_key = ticket_key,
 					      .warn = certificate_warning,
 					      .arg = &warning};
+	if (certificates.list == NULL)
+		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
 	int tickets_fd = role_take(w->role, IPC_FD_TICKETS, 0);
 	if (pread(tickets_fd, ticket_key, sizeof(ticket_key), 0) != (ssize_t)sizeof(ticket_key))
 		role_fail(w->role, EX_OSERR, "cannot read the session ticket key");
@@ -176,6 +184,7 @@ static void tls_prepare(struct worker *w)
 	}
 	explicit_bzero(ticket_key, sizeof(ticket_key));
 	files_tell(w, &certificates);
+	free(certificates.list);
 	for (size_t i = 0; i < count; i++)
 		fd_close(&pairs[i].certificate_fd);
 	free(pairs);

@@ -121,6 +121,72 @@ static void test_never_half_an_escape(void **state)
 	assert_true(t.truncated);
 }
 
+static void utf8(const char *bytes, size_t len, const char *expected)
+{
+	char out[128], again[128];
+	struct text t;
+	text_init(&t, out, sizeof(out));
+	text_add_utf8(&t, bytes, len);
+	assert_string_equal(out, expected);
+	assert_false(t.truncated);
+	text_init(&t, again, sizeof(again));
+	text_add_utf8(&t, out, strlen(out));
+	assert_string_equal(again, out);
+}
+
+#define UTF8(bytes, expected) utf8(bytes, sizeof(bytes) - 1, expected)
+
+static void test_names_of_people(void **state)
+{
+	(void)state;
+	UTF8("", "");
+	UTF8("CN=M\xc3\xbcller,O=\"x\\,y\"", "CN=M\xc3\xbcller,O=\"x\\,y\"");
+	UTF8("\xe4\xb8\xad\xe6\x96\x87 \xd0\xa9 \xf0\x9f\x98\x80",
+	     "\xe4\xb8\xad\xe6\x96\x87 \xd0\xa9 \xf0\x9f\x98\x80");
+	UTF8("a\0b\n\t\x1b[31m\x7f", "a\\000b\\012\\011\\033[31m\\177");
+	UTF8("m\xfcller", "m\\374ller");                           /* Latin-1 */
+	UTF8("\xc3", "\\303");                                     /* cut off */
+	UTF8("\xc0\xaf\xed\xa0\x80", "\\300\\257\\355\\240\\200"); /* overlong; a surrogate */
+	UTF8("\xf4\x90\x80\x80", "\\364\\220\\200\\200");          /* beyond Unicode */
+	UTF8("\xc2\x9b"
+	     "1m",
+	     "\\302\\2331m"); /* C1: CSI */
+	UTF8("\xe2\x80\xae"
+	     "gnp",
+	     "\\342\\200\\256gnp"); /* right to left override */
+	UTF8("\xe2\x81\xa6\xe2\x80\x8b\xe2\x80\xa8\xef\xbb\xbf\xc2\xad",
+	     "\\342\\201\\246\\342\\200\\213\\342\\200\\250\\357\\273\\277\\302\\255");
+	UTF8("\xf3\xa0\x81\x81", "\\363\\240\\201\\201"); /* a tag, which is not seen */
+}
+
+static void cut(size_t size, const char *bytes, const char *expected)
+{
+	char out[64];
+	struct text t;
+	text_init(&t, out, size);
+	text_add_utf8(&t, bytes, strlen(bytes));
+	assert_string_equal(out, expected);
+	assert_true(t.truncated);
+}
+
+static void test_a_name_that_is_too_long_says_so(void **state)
+{
+	(void)state;
+	cut(8 + 1, "abcdefghi", "abcde...");
+	cut(8 + 1,
+	    "abcd\xc3\xbc"
+	    "fgh",
+	    "abcd...");
+	cut(8 + 1,
+	    "ab\xc3\xbc"
+	    "efghi",
+	    "ab\xc3\xbc"
+	    "e...");
+	cut(8 + 1, "abc\x01zz", "abc...");
+	cut(3 + 1, "abcd", "...");
+	cut(2 + 1, "abcd", "");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -129,6 +195,8 @@ int main(void)
 	    cmocka_unit_test(test_escapes),
 	    cmocka_unit_test(test_every_byte_is_safe_and_comes_back),
 	    cmocka_unit_test(test_never_half_an_escape),
+	    cmocka_unit_test(test_names_of_people),
+	    cmocka_unit_test(test_a_name_that_is_too_long_says_so),
 	};
 	return cmocka_run_group_tests_name("base_text", tests, NULL, NULL);
 }
