@@ -33,6 +33,20 @@ bool net_listens(int fd);
  * loses what its client has not read or keeps its process in close(2). */
 void net_unlinger(int fd);
 
+/*
+ * Bounds the kernel's memory for each connection that will come out of it (they inherit this): that
+ * is everybody's on the machine (tcp_mem, tcp(7)), and in no limit of a process. What a client
+ * sends and nobody reads has NET_RECEIVE_BYTES, what is written and not yet sent NET_UNSENT_BYTES.
+ * What is sent and not acknowledged is bounded by the client's window, and by tcp_wmem.
+ *
+ * The price is that an upload has at most that much under way: NET_RECEIVE_BYTES in each round
+ * trip. So much is allowed on each system (net.core.rmem_max, 208 KiB unless it was changed); the
+ * kernel accounts for twice as much, with its own needs.
+ */
+#define NET_RECEIVE_BYTES (192 * 1024)
+#define NET_UNSENT_BYTES  (256 * 1024)
+void net_bound(int fd);
+
 /* Accepts one connection: non-blocking, close on exec, SO_LINGER off. Returns the descriptor and
  * the peer's numeric address and port, or -errno (accept(2)). */
 int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port);

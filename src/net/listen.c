@@ -58,6 +58,7 @@ int net_bind(const char *address, uint16_t port, const int *beside, size_t count
 		fd_close(&fd);
 		return error;
 	}
+	net_bound(fd); /* before it listens: the scale of windows depends on it */
 	int failed = bind(fd, &a.any, len);
 	if (failed && errno == EADDRINUSE && count > 0) {
 		reuse_port(fd);
@@ -71,6 +72,13 @@ int net_bind(const char *address, uint16_t port, const int *beside, size_t count
 		return error;
 	}
 	return fd;
+}
+
+void net_bound(int fd)
+{
+	const int receive = NET_RECEIVE_BYTES, unsent = NET_UNSENT_BYTES;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 }
 
 void net_unlinger(int fd)

@@ -48,6 +48,7 @@ const char *net_take_passed(int fd, char address[NET_ADDRESS_MAX], uint16_t *ret
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return "a socket that cannot be set up";
 	net_unlinger(fd);
+	net_bound(fd);
 	if (a.any.sa_family == AF_INET)
 		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, NET_ADDRESS_MAX);
 	else

@@ -7,13 +7,16 @@ import re
 import resource
 import socket
 import ssl
+import struct
 import time
 
 import pytest
 
-from harness import HELLO, TIMEOUT, Connection, client_context, get, strict, wait_for
+from harness import (HELLO, TIMEOUT, Connection, client_context, descriptor_of, descriptors_of, get,
+                     need_root, strict, wait_for)
 from records import Records
 
+SO_MEMINFO = 55  # asm-generic/socket.h; linux/sock_diag.h
 DATED = rb"HTTP/1\.1 %s\r\nDate: [^\r]+\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n" \
         rb"Connection: close\r\n\r\n%s"
 TIMED_OUT = DATED % (rb"408 Request Timeout", 20, rb"408 Request Timeout\n")
@@ -224,6 +227,40 @@ def test_write_timeout_cuts_off_who_does_not_read(limited, ports):
     assert "(pid" in s.log() and s.workers()
     with Connection(ports[0]) as c:
         assert c.get().status == 200
+
+
+def kernel_memory(pid, port):
+    """What the kernel holds for connections of a worker: bytes received, bytes queued to be sent."""
+    received = queued = 0
+    for number, what in descriptors_of(pid).items():
+        if what == "socket:connection":
+            with socket.socket(fileno=descriptor_of(pid, number)) as s:
+                if s.getsockname()[1] == port:
+                    info = struct.unpack("9I", s.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))
+                    received, queued = received + info[0], queued + info[5]
+    return received, queued
+
+
+def test_what_the_kernel_holds_for_an_unread_echo_is_bounded(limited, ports):
+    """Received and not taken, made and not sent: each has its bound, and both are reached."""
+    need_root()
+    s = limited("write-timeout 1h; body-timeout 1h; body 64M", handler="echo")
+    pid = s.workers()[ports[0], 1]
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+    raw.settimeout(TIMEOUT)
+    raw.connect(("127.0.0.1", ports[0]))
+    with client_context().wrap_socket(raw) as c:
+        c.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000000\r\n\r\n")
+        c.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            for _ in range(500):
+                c.sendall(b"x" * 65536)
+        received, queued = kernel_memory(pid, ports[0])
+        assert 100 << 10 < received <= 512 << 10, f"{received} bytes received"
+        assert 100 << 10 < queued <= 384 << 10, f"{queued} bytes to be sent"
+    assert get(ports[0]).status == 200
 
 
 def test_who_reads_slowly_is_served(limited, ports):

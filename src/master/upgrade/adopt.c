@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "master/state.h"
 #include "master/upgrade/handed.h"
+#include "net/listen.h"
 
 static void shut_on_exec(int fd)
 {
@@ -25,8 +26,10 @@ static void shut_on_exec(int fd)
 static void descriptors_take(struct port *p)
 {
 	shut_on_exec(p->tickets_fd);
-	for (unsigned i = 0; i < p->listeners_count; i++)
+	for (unsigned i = 0; i < p->listeners_count; i++) {
 		shut_on_exec(p->listeners[i].fd);
+		net_bound(p->listeners[i].fd); /* the former program may not have done so */
+	}
 	for (size_t i = 0; i < 2 * p->files.count; i++)
 		shut_on_exec(p->files.fds[i]);
 }
