@@ -28,15 +28,26 @@ struct tls_wire {
 	struct buf out; /* made and not yet sent */
 };
 
+/* Of the last ClientHello (tls/hello.h). */
+struct tls_hello {
+	uint8_t count;
+	uint8_t suites;      /* kinds of those that it offers, tls/host.h */
+	bool repeated;       /* an extension is there twice */
+	uint64_t extensions; /* a set of numbers below 64 */
+};
+
 struct tls_session {
 	struct gnutls_session_int *handle; /* NULL: none */
 	const struct tls_context *context;
 	struct tls_wire *wire;
-	bool starved;      /* GnuTLS has asked for bytes that are not there … */
-	bool ended;        /* … and never will be */
-	bool unsuited;     /* no certificate has a key that the client can verify */
-	uint8_t suites;    /* kinds of those that the client offers, tls/host.h */
-	char *server_name; /* as the client sent it, NULL: none; owned */
+	bool starved;  /* GnuTLS has asked for bytes that are not there … */
+	bool ended;    /* … and never will be */
+	bool unsuited; /* no certificate has a key that the client can verify */
+	struct tls_hello hello;
+	bool refused;          /* a renegotiation, just now */
+	uint8_t refusals;      /* of a renegotiation */
+	uint32_t barren_bytes; /* taken since there was something to show for it */
+	char *server_name;     /* as the client sent it, NULL: none; owned */
 };
 
 enum tls_result {

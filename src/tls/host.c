@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tls/context_private.h"
+#include "tls/hello.h"
 #include "tls/scheme.h"
 #include "tls/session.h"
 
@@ -114,32 +115,6 @@ void tls_offer_read(struct tls_offer *o, gnutls_priority_t priority)
 	}
 }
 
-static unsigned suite_kind(const struct tls_offer *o, const uint8_t id[2])
-{
-	for (size_t i = 0; i < o->suites_count; i++)
-		if (memcmp(o->suites[i].id, id, 2) == 0)
-			return o->suites[i].kind;
-	return 0;
-}
-
-/* The kinds of cipher suites in a ClientHello (RFC 5246, 7.4.1.2). What is not of its form is for
- * GnuTLS to refuse. */
-static unsigned hello_suites(const struct tls_offer *o, const uint8_t *hello, size_t len)
-{
-	const size_t id_at = 2 + 32; /* legacy_version, random */
-	unsigned kinds = 0;
-	if (len < id_at + 1 || len < id_at + 1 + hello[id_at] + 2)
-		return 0;
-	const uint8_t *suites = hello + id_at + 1 + hello[id_at] + 2;
-	size_t left = len - (size_t)(suites - hello);
-	size_t size = (size_t)suites[-2] << 8 | suites[-1];
-	if (size > left)
-		size = left;
-	for (size_t i = 0; i + 2 <= size; i += 2)
-		kinds |= suite_kind(o, suites + i);
-	return kinds;
-}
-
 static bool sign_is_offered(const struct tls_offer *o, gnutls_sign_algorithm_t sign)
 {
 	for (int i = 0; i < o->signs_count; i++)
@@ -192,7 +167,7 @@ static bool host_fits(const struct tls_host *h, const struct tls_session *s)
 	const struct tls_offer *offer = &s->context->policy->offer;
 	bool tls13 = gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3;
 	gnutls_sign_algorithm_t sign;
-	if (!tls13 && !suites_fit(h, s->suites))
+	if (!tls13 && !suites_fit(h, s->hello.suites))
 		return false;
 	for (size_t i = 0; gnutls_sign_algorithm_get_requested(s->handle, i, &sign) >= 0; i++) {
 		const struct tls_scheme *scheme = tls_scheme_by_sign(h->pk, sign, NULL);
@@ -332,7 +307,7 @@ static int hello_hook(gnutls_session_t handle, unsigned type, unsigned when, uns
 	(void)type;
 	(void)when;
 	(void)incoming;
-	s->suites = hello_suites(&s->context->policy->offer, message->data, message->size);
+	tls_hello_read(&s->hello, &s->context->policy->offer, message->data, message->size);
 	return 0;
 }
 

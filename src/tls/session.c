@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/alert.h"
 #include "tls/context_private.h"
 #include "tls/key.h"
 
@@ -24,6 +25,13 @@ static const gnutls_datum_t alpn_protocols[] = {
 /* Calls in a row that take nothing from the wire: several messages came in one record. GnuTLS bears
  * fewer of them itself; this only ends what would be an endless loop. */
 #define IDLE_CALLS_MAX 64
+
+#define REFUSALS_MAX 4 /* of a renegotiation */
+
+/* What a client may send without completing a message of a handshake, or a byte of data. GnuTLS
+ * gathers a message of up to 16 MB before it looks at it; a ClientHello has at most 2^16 bytes of
+ * extensions, and records of it cost their heads. */
+#define BARREN_MAX ((uint32_t)256 * 1024)
 
 struct progress {
 	size_t in_len;
@@ -106,6 +114,24 @@ static int is_transient(int result)
 	return result == GNUTLS_E_INTERRUPTED || result == GNUTLS_E_WARNING_ALERT_RECEIVED;
 }
 
+/* RFC 5246, 7.2.2: no_renegotiation is always a warning, after which the client may go on as
+ * before. One that asks again and again has the session ended. */
+static bool renegotiation_refuse(struct tls_session *s)
+{
+	(void)gnutls_alert_send(s->handle, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
+	s->refused = true;
+	return ++s->refusals < REFUSALS_MAX;
+}
+
+/* GnuTLS keeps a ClientHello that it was not told to take, finds it in the way of the next call,
+ * and drops it then. */
+static bool renegotiation_dropped(struct tls_session *s)
+{
+	bool refused = s->refused;
+	s->refused = false;
+	return refused;
+}
+
 /* Calls GnuTLS again where it has not ended what it began. It says AGAIN not only for want of
  * bytes, but after each record that did not complete what it waits for: a part of a handshake
  * message (RFC 8446, 5.1), a KeyUpdate. Only when it has asked for bytes in vain is it time to
@@ -114,6 +140,10 @@ static bool goes_on(struct tls_session *s, ssize_t result, struct progress *p)
 {
 	bool starved = s->starved;
 	s->starved = false;
+	if (result == GNUTLS_E_REHANDSHAKE)
+		return renegotiation_refuse(s);
+	if (result == GNUTLS_E_UNEXPECTED_PACKET)
+		return renegotiation_dropped(s);
 	if (result != GNUTLS_E_AGAIN)
 		return result < 0 && is_transient((int)result);
 	p->idle = s->wire->in_len < p->in_len ? 0 : p->idle + 1;
@@ -121,12 +151,18 @@ static bool goes_on(struct tls_session *s, ssize_t result, struct progress *p)
 	return !starved && p->idle < IDLE_CALLS_MAX;
 }
 
+static bool is_barren(struct tls_session *s, size_t in_len)
+{
+	s->barren_bytes += (uint32_t)(in_len - s->wire->in_len);
+	return s->barren_bytes > BARREN_MAX;
+}
+
 /* Tells the peer what is wrong (RFC 8446, 6.2), unless it is gone or has told us. */
 static enum tls_result fail(struct tls_session *s, int result)
 {
 	if (result != GNUTLS_E_FATAL_ALERT_RECEIVED && result != GNUTLS_E_PREMATURE_TERMINATION &&
 	    result != GNUTLS_E_PUSH_ERROR && result != GNUTLS_E_PULL_ERROR)
-		(void)gnutls_alert_send_appropriate(s->handle, result);
+		(void)gnutls_alert_send(s->handle, GNUTLS_AL_FATAL, tls_alert_of(s, result));
 	return TLS_FAILED;
 }
 
@@ -168,6 +204,7 @@ static enum ipc_failure failure_kind(int result)
 		return IPC_FAILURE_ALERT;
 	case GNUTLS_E_DECRYPTION_FAILED:
 	case GNUTLS_E_ERROR_IN_FINISHED_PACKET:
+	case GNUTLS_E_HANDSHAKE_TOO_LARGE:
 	case GNUTLS_E_ILLEGAL_PARAMETER:
 	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
 	case GNUTLS_E_RECORD_OVERFLOW:
@@ -218,6 +255,8 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 	do
 		result = gnutls_handshake(s->handle);
 	while (goes_on(s, result, &progress));
+	if (result == GNUTLS_E_AGAIN && is_barren(s, in_len))
+		result = GNUTLS_E_HANDSHAKE_TOO_LARGE;
 	if (result == GNUTLS_E_AGAIN)
 		return TLS_AGAIN;
 	if (result < 0 && s->ended) /* whatever GnuTLS calls a message that is cut off */
@@ -227,6 +266,7 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 		return fail(s, result);
 	}
 	tls_host_name(s);
+	s->barren_bytes = 0;
 	if (gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)
 		(void)gnutls_session_ticket_send(s->handle, 1, 0);
 	return TLS_OK;
@@ -235,22 +275,25 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
 {
 	ssize_t n;
-	struct progress progress = {.in_len = s->wire->in_len};
+	size_t in_len = s->wire->in_len;
+	struct progress progress = {.in_len = in_len};
 	do
 		n = gnutls_record_recv(s->handle, data, size);
 	while (goes_on(s, n, &progress));
-	if (n >= 0)
+	if (n >= 0) {
+		s->barren_bytes = 0;
 		return n;
+	}
+	if (n == GNUTLS_E_AGAIN && is_barren(s, in_len))
+		n = GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
 	if (n == GNUTLS_E_AGAIN)
 		return TLS_AGAIN;
 	/* The transport has ended without close_notify. HTTP tells by its own framing whether
 	 * something is missing (RFC 9112, 9.8). */
 	if (n == GNUTLS_E_PREMATURE_TERMINATION)
 		return TLS_CLOSED;
-	if (n == GNUTLS_E_REHANDSHAKE) { /* TLS 1.2 only, and no client needs it */
-		(void)gnutls_alert_send(s->handle, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
+	if (n == GNUTLS_E_REHANDSHAKE) /* TLS 1.2 only, and no client needs it */
 		return TLS_FAILED;
-	}
 	return fail(s, (int)n);
 }
 

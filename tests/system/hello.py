@@ -96,3 +96,15 @@ def answer(port, data):
             assert kind == 21 and len(content) == 2, said
             return ("alert", content[0], content[1])
         return "end"
+
+
+def conversation(port, first, second):
+    """The records of the server's answer to the second of these, and up to its end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as raw:
+        raw.sendall(first)
+        assert raw.recv(65536)[0] == 22
+        raw.sendall(second)
+        said = b""
+        while part := raw.recv(65536):
+            said += part
+        return records(said)

@@ -1,0 +1,55 @@
+/* Runs in a worker's loop, for a session that has failed. */
+#include "tls/alert.h"
+
+#include "tls/hello.h"
+
+/* A client that offers a group, but sends no share of it even when it is asked to; or that comes
+ * back with another version: not the hello that RFC 8446, 4.1.2, lets it send. */
+static bool retry_is_spoiled(const struct tls_session *s, int error)
+{
+	return s->hello.count > 1 &&
+	       (error == GNUTLS_E_NO_COMMON_KEY_SHARE || error == GNUTLS_E_INTERNAL_ERROR ||
+		error == GNUTLS_E_UNSUPPORTED_VERSION_PACKET);
+}
+
+/* RFC 8446, 4.2.3 and 9.2: what a client of TLS 1.3 must send, where nothing could be chosen. */
+static bool lacks_extension(const struct tls_session *s)
+{
+	const uint64_t needed = HELLO_SIGNATURE_ALGORITHMS | HELLO_SUPPORTED_GROUPS;
+	return gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3 &&
+	       (s->hello.extensions & needed) != needed;
+}
+
+/* GnuTLS has one error for all that is wrong with an extension, and unsupported_extension for it,
+ * which is said of extensions that must not be there at all. */
+static gnutls_alert_description_t extension_alert(const struct tls_session *s)
+{
+	const uint64_t has = s->hello.extensions;
+	if (s->hello.repeated)
+		return GNUTLS_A_ILLEGAL_PARAMETER; /* RFC 8446, 4.2 */
+	if ((has & HELLO_PRE_SHARED_KEY) && !(has & HELLO_PSK_KEY_EXCHANGE_MODES))
+		return GNUTLS_A_MISSING_EXTENSION; /* RFC 8446, 4.2.9 */
+	return GNUTLS_A_DECODE_ERROR;              /* it is too short */
+}
+
+gnutls_alert_description_t tls_alert_of(const struct tls_session *s, int error)
+{
+	if (retry_is_spoiled(s, error))
+		return GNUTLS_A_ILLEGAL_PARAMETER;
+	switch (error) {
+	case GNUTLS_E_NO_CIPHER_SUITES:
+	case GNUTLS_E_NO_COMMON_KEY_SHARE:
+	case GNUTLS_E_INSUFFICIENT_CREDENTIALS:
+		return lacks_extension(s) ? GNUTLS_A_MISSING_EXTENSION : GNUTLS_A_HANDSHAKE_FAILURE;
+	case GNUTLS_E_RECEIVED_ILLEGAL_EXTENSION:
+		return extension_alert(s);
+	case GNUTLS_E_PARSING_ERROR: /* of a public value: RFC 8446, 4.2.8.2; RFC 8422, 5.11 */
+	case GNUTLS_E_INVALID_REQUEST:
+		return GNUTLS_A_ILLEGAL_PARAMETER;
+	case GNUTLS_E_TOO_MANY_EMPTY_PACKETS:
+	case GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS:
+	case GNUTLS_E_GOT_APPLICATION_DATA:
+		return GNUTLS_A_UNEXPECTED_MESSAGE;
+	}
+	return (gnutls_alert_description_t)gnutls_error_to_alert(error, NULL);
+}
