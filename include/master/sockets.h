@@ -25,8 +25,8 @@ struct sockets {
 	struct socket_passed {
 		char name[SOCKETS_NAME_MAX + 1]; /* printable ASCII */
 		int fd; /* owned; close on exec; -1: there is nothing to be had */
-		char address[NET_ADDRESS_MAX]; /* and on which */
-		uint16_t port;                 /* that it listens on; 0: see wrong */
+		char address[NET_LISTEN_MAX]; /* and on which */
+		uint16_t port;                /* that it listens on; 0: see wrong */
 		char
 		    wrong[SOCKETS_WRONG_MAX]; /* what it is in place of a listener; "": it is one */
 	} * list;

@@ -9,11 +9,14 @@
 #include <stdint.h>
 
 #define NET_ADDRESS_MAX 46 /* INET6_ADDRSTRLEN: a numeric address with its terminator */
+/* One to listen on: a link-local one has a zone, `fe80::1%eth0` (RFC 4007, 11; netdevice(7)). */
+#define NET_LISTEN_MAX (NET_ADDRESS_MAX + 16)
 
 /*
  * A TCP socket that is bound to a numeric IPv4 or IPv6 address and does not listen yet:
  * non-blocking, close on exec, SO_REUSEADDR, IPV6_V6ONLY, TCP_NODELAY (which accepted sockets
- * inherit). Returns the descriptor or -errno; -EINVAL when the address is not numeric.
+ * inherit). Returns the descriptor or -errno; -EINVAL when the address is not numeric, -ENODEV
+ * when its zone is neither an interface nor the number of one.
  *
  * beside: sockets that listen on the port already, of the caller's own user. Where the address
  * covers theirs, or theirs covers it (0.0.0.0 and 127.0.0.1), the system asks for SO_REUSEPORT on

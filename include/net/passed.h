@@ -14,6 +14,6 @@
  * numeric address and the port it listens on. Otherwise what it is instead, as static text that
  * follows "is", and both are untouched.
  */
-const char *net_take_passed(int fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port);
+const char *net_take_passed(int fd, char address[NET_LISTEN_MAX], uint16_t *ret_port);
 
 #endif

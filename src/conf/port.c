@@ -4,6 +4,7 @@
  * numeric.
  */
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "parser.h"
@@ -58,19 +59,75 @@ void conf_set_threads(struct conf_parser *p, const struct conf_value *value,
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
-/* The one way to write the address, or false. */
-static bool normalize(struct conf_parser *p, const struct conf_value *value,
-		      const struct conf_where *at, char out[INET6_ADDRSTRLEN])
+#define ADDRESS_MAX (INET6_ADDRSTRLEN + IF_NAMESIZE) /* with `%` and a zone */
+
+static bool is_link_local(const char *address)
+{
+	struct in6_addr v6;
+	return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LINKLOCAL(&v6);
+}
+
+/* Whether there is such an interface is known where the port listens: a check may be run elsewhere.
+ * What a name can be is the kernel's to say (netdevice(7)): no blank, slash or colon, 15 bytes. */
+static bool is_zone(const char *zone)
+{
+	const size_t len = strlen(zone);
+	for (const char *c = zone; *c != '\0'; c++)
+		if (*c <= 0x20 || *c > 0x7e || *c == '/' || *c == ':' || *c == '%')
+			return false;
+	return len > 0 && len < IF_NAMESIZE;
+}
+
+/* In the one way to write it. */
+static bool bare_normalize(const char *text, size_t len, char out[ADDRESS_MAX])
 {
 	struct in_addr v4;
 	struct in6_addr v6;
+	char bare[INET6_ADDRSTRLEN] = "";
+	if (len >= sizeof(bare))
+		return false;
+	memcpy(bare, text, len);
+	if (inet_pton(AF_INET, bare, &v4) == 1)
+		return inet_ntop(AF_INET, &v4, out, INET6_ADDRSTRLEN) != NULL;
+	return inet_pton(AF_INET6, bare, &v6) == 1 && !IN6_IS_ADDR_V4MAPPED(&v6) &&
+	       inet_ntop(AF_INET6, &v6, out, INET6_ADDRSTRLEN) != NULL;
+}
+
+/* Which of a machine's links a link-local address is on, it does not say itself (RFC 4007, 11). */
+static bool zone_check(struct conf_parser *p, const char *address, const char *zone,
+		       const struct conf_where *at)
+{
+	const bool wants = is_link_local(address);
+	if (wants == (zone != NULL) && (zone == NULL || is_zone(zone + 1)))
+		return true;
+	if (wants && zone == NULL)
+		conf_error(p, at,
+			   "%s is on one link of this machine: name its interface, as in %s%%eth0",
+			   address, address);
+	else if (wants)
+		conf_error(p, at, "the zone behind the `%%` is not the name of an interface");
+	else
+		conf_error(p, at, "%s has no zone: only link-local addresses (fe80::/10) have one",
+			   address);
+	return false;
+}
+
+/* The one way to write the address, or false. */
+static bool normalize(struct conf_parser *p, const struct conf_value *value,
+		      const struct conf_where *at, char out[ADDRESS_MAX])
+{
+	const char *zone = strchr(value->data, '%');
+	const size_t len = zone == NULL ? value->len : (size_t)(zone - value->data);
 	char shown[CONF_SHOWN_MAX];
 	if (strcmp(value->data, "*") == 0)
 		return memcpy(out, "*", 2) != NULL;
-	if (inet_pton(AF_INET, value->data, &v4) == 1)
-		return inet_ntop(AF_INET, &v4, out, INET6_ADDRSTRLEN) != NULL;
-	if (inet_pton(AF_INET6, value->data, &v6) == 1 && !IN6_IS_ADDR_V4MAPPED(&v6))
-		return inet_ntop(AF_INET6, &v6, out, INET6_ADDRSTRLEN) != NULL;
+	if (bare_normalize(value->data, len, out)) {
+		if (!zone_check(p, out, zone, at))
+			return false;
+		if (zone != NULL)
+			(void)strlcat(out, zone, ADDRESS_MAX);
+		return true;
+	}
 	if (value->broken)
 		return false;
 	conf_error(p, at,
@@ -95,7 +152,7 @@ void conf_add_address(struct conf_parser *p, const struct conf_value *value,
 		      const struct conf_where *at)
 {
 	struct conf_port *port = &p->port->port;
-	char address[INET6_ADDRSTRLEN];
+	char address[ADDRESS_MAX];
 	if (!normalize(p, value, at, address))
 		return;
 	for (size_t i = 0; i < port->addresses_count; i++) {

@@ -137,7 +137,7 @@ struct port_listener {
 	int fd;
 	bool passed; /* the service manager's socket */
 	bool lost;   /* it was shut, and cannot listen again: told */
-	char address[NET_ADDRESS_MAX];
+	char address[NET_LISTEN_MAX];
 };
 
 enum port_stage {

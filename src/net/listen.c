@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/num.h"
 
 union address {
 	struct sockaddr any;
@@ -17,7 +19,37 @@ union address {
 	struct sockaddr_in6 v6;
 };
 
-static socklen_t address_parse(const char *text, uint16_t port, union address *a)
+/* The zone of a link-local address: the name of an interface, else its number. */
+static int zone_parse(const char *text, uint32_t *ret)
+{
+	uint64_t number;
+	const unsigned index = if_nametoindex(text);
+	if (index != 0) {
+		*ret = index;
+		return 0;
+	}
+	const int error = errno == ENXIO ? -ENODEV : -errno;
+	if (error != -ENODEV || num_parse(text, strlen(text), 1, UINT32_MAX, &number) < 0)
+		return error;
+	*ret = (uint32_t)number;
+	return 0;
+}
+
+static int zoned_parse(const char *text, struct sockaddr_in6 *a)
+{
+	char bare[NET_ADDRESS_MAX] = "";
+	const char *zone = strchr(text, '%');
+	const size_t len = zone == NULL ? strlen(text) : (size_t)(zone - text);
+	if (len >= sizeof(bare))
+		return -EINVAL;
+	memcpy(bare, text, len);
+	if (inet_pton(AF_INET6, bare, &a->sin6_addr) != 1)
+		return -EINVAL;
+	return zone == NULL ? 0 : zone_parse(zone + 1, &a->sin6_scope_id);
+}
+
+/* How long it is, or -errno. */
+static int address_parse(const char *text, uint16_t port, union address *a)
 {
 	memset(a, 0, sizeof(*a));
 	if (inet_pton(AF_INET, text, &a->v4.sin_addr) == 1) {
@@ -25,12 +57,10 @@ static socklen_t address_parse(const char *text, uint16_t port, union address *a
 		a->v4.sin_port = htons(port);
 		return sizeof(a->v4);
 	}
-	if (inet_pton(AF_INET6, text, &a->v6.sin6_addr) == 1) {
-		a->v6.sin6_family = AF_INET6;
-		a->v6.sin6_port = htons(port);
-		return sizeof(a->v6);
-	}
-	return 0;
+	const int error = zoned_parse(text, &a->v6);
+	a->v6.sin6_family = AF_INET6;
+	a->v6.sin6_port = htons(port);
+	return error < 0 ? error : (int)sizeof(a->v6);
 }
 
 static void reuse_port(int fd)
@@ -42,9 +72,9 @@ static void reuse_port(int fd)
 int net_bind(const char *address, uint16_t port, const int *beside, size_t count)
 {
 	union address a;
-	socklen_t len = address_parse(address, port, &a);
-	if (len == 0)
-		return -EINVAL;
+	const int len = address_parse(address, port, &a);
+	if (len < 0)
+		return len;
 
 	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -59,12 +89,12 @@ int net_bind(const char *address, uint16_t port, const int *beside, size_t count
 		return error;
 	}
 	net_bound(fd); /* before it listens: the scale of windows depends on it */
-	int failed = bind(fd, &a.any, len);
+	int failed = bind(fd, &a.any, (socklen_t)len);
 	if (failed && errno == EADDRINUSE && count > 0) {
 		reuse_port(fd);
 		for (size_t i = 0; i < count; i++)
 			reuse_port(beside[i]);
-		failed = bind(fd, &a.any, len);
+		failed = bind(fd, &a.any, (socklen_t)len);
 	}
 	if (failed) {
 		int error = -errno;

@@ -4,8 +4,11 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,7 +30,20 @@ static const char *listens_not(int fd)
 	return NULL;
 }
 
-const char *net_take_passed(int fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port)
+/* As net_bind() takes it. */
+static void zone_add(char address[NET_LISTEN_MAX], uint32_t index)
+{
+	char name[IF_NAMESIZE];
+	const size_t len = strlen(address);
+	if (index == 0)
+		return;
+	if (if_indextoname(index, name) != NULL)
+		(void)snprintf(address + len, NET_LISTEN_MAX - len, "%%%s", name);
+	else
+		(void)snprintf(address + len, NET_LISTEN_MAX - len, "%%%u", (unsigned)index);
+}
+
+const char *net_take_passed(int fd, char address[NET_LISTEN_MAX], uint16_t *ret_port)
 {
 	union {
 		struct sockaddr any;
@@ -49,10 +65,12 @@ const char *net_take_passed(int fd, char address[NET_ADDRESS_MAX], uint16_t *ret
 		return "a socket that cannot be set up";
 	net_unlinger(fd);
 	net_bound(fd);
-	if (a.any.sa_family == AF_INET)
+	if (a.any.sa_family == AF_INET) {
 		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, NET_ADDRESS_MAX);
-	else
+	} else {
 		(void)inet_ntop(AF_INET6, &a.v6.sin6_addr, address, NET_ADDRESS_MAX);
+		zone_add(address, a.v6.sin6_scope_id);
+	}
 	*ret_port = ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
 	return NULL;
 }

@@ -356,10 +356,10 @@ static void separators_are_optional(void **state)
 static void addresses_have_one_form(void **state)
 {
 	(void)state;
-	struct conf *conf = parse(TLS "port 1 { echo listen on 0:0::1 listen on FE80::0:1 "
+	struct conf *conf = parse(TLS "port 1 { echo listen on 0:0::1 listen on FD00::0:1 "
 				      "listen on 10.0.0.1 }");
 	assert_string_equal(conf->ports[0].addresses[0], "::1");
-	assert_string_equal(conf->ports[0].addresses[1], "fe80::1");
+	assert_string_equal(conf->ports[0].addresses[1], "fd00::1");
 	assert_string_equal(conf->ports[0].addresses[2], "10.0.0.1");
 	conf_free(conf);
 }
@@ -725,6 +725,43 @@ static void addresses_are_checked(void **state)
 		 "4:11 the port listens on ::1 already\n"
 		 "5:11 * and ::1 overlap: one of them is in the other\n"
 		 "7:11 127.0.0.1 and 0.0.0.0 overlap: one of them is in the other\n");
+}
+
+/* RFC 4007, 11.2: `address%zone_id`. */
+static void zones_belong_to_link_local_addresses(void **state)
+{
+	(void)state;
+	struct conf *conf =
+	    parse(TLS "port 1 { echo listen on FE80::0:1%eth0 listen on fe80::1%eth1 "
+		      "listen on fe80::1%2 listen on febf::1%br-0123.4567_a@ "
+		      "listen on 10.0.0.1 }");
+	assert_int_equal(conf->ports[0].addresses_count, 5);
+	assert_string_equal(conf->ports[0].addresses[0], "fe80::1%eth0");
+	assert_string_equal(conf->ports[0].addresses[1], "fe80::1%eth1");
+	assert_string_equal(conf->ports[0].addresses[2], "fe80::1%2");
+	assert_string_equal(conf->ports[0].addresses[3], "febf::1%br-0123.4567_a@");
+	conf_free(conf);
+	told_tls("port 1 { echo\nlisten on fe80::1\nlisten on fe80::1%\nlisten on ::1%lo\n"
+		 "listen on 127.0.0.1%lo\nlisten on fe80::1%sixteen-letters-\n"
+		 "listen on fe80::1%a/b\nlisten on fe80::1%a%b\nlisten on %eth0\n"
+		 "listen on *%eth0\nlisten on fe80::1%Ã¤\nlisten on fec0::1%eth0 }",
+		 "3:11 fe80::1 is on one link of this machine: name its interface, as in "
+		 "fe80::1%eth0\n"
+		 "4:11 the zone behind the `%` is not the name of an interface\n"
+		 "5:11 ::1 has no zone: only link-local addresses (fe80::/10) have one\n"
+		 "6:11 127.0.0.1 has no zone: only link-local addresses (fe80::/10) have one\n"
+		 "7:11 the zone behind the `%` is not the name of an interface\n"
+		 "8:11 the zone behind the `%` is not the name of an interface\n"
+		 "9:11 the zone behind the `%` is not the name of an interface\n"
+		 "10:11 `%eth0` is not an address; write a numeric IPv4 or IPv6 address such as "
+		 "127.0.0.1 or ::1, or `*` for all\n"
+		 "11:11 `*%eth0` is not an address; write a numeric IPv4 or IPv6 address such as "
+		 "127.0.0.1 or ::1, or `*` for all\n"
+		 "12:11 the zone behind the `%` is not the name of an interface\n"
+		 "13:11 fec0::1 has no zone: only link-local addresses (fe80::/10) have one\n");
+	told_tls("port 1 { echo\nlisten on fe80::1%eth0\nlisten on fe80:0::1%eth0\nlisten on :: }",
+		 "4:11 the port listens on fe80::1%eth0 already\n"
+		 "5:11 :: and fe80::1%eth0 overlap: one of them is in the other\n");
 }
 
 /* Their names are those of systemd.socket(5); whether there are such sockets is nobody's to know.
@@ -1446,6 +1483,7 @@ int main(void)
 	    cmocka_unit_test(values_are_checked),
 	    cmocka_unit_test(accounts_are_checked),
 	    cmocka_unit_test(addresses_are_checked),
+	    cmocka_unit_test(zones_belong_to_link_local_addresses),
 	    cmocka_unit_test(sockets_are_named),
 	    cmocka_unit_test(locations_are_checked),
 	    cmocka_unit_test(responses_are_checked),
