@@ -80,7 +80,7 @@ static void connections_of_a_passed_socket_are_bounded(void **state)
 {
 	const struct sockaddr_in any = {.sin_family = AF_INET,
 					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	char address[NET_ADDRESS_MAX];
+	char address[NET_LISTEN_MAX];
 	uint16_t port;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	(void)state;
