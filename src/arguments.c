@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "conf/conf.h"
 
 #define USAGE_STATUS 2
-#define WORKERS_MAX  64
 
 enum {
 	OPTION_CERTIFICATE = 256,
@@ -132,8 +132,8 @@ static void ports_parse(struct arguments *a, const char *list)
 static uint32_t workers_parse(const char *text)
 {
 	uint64_t n;
-	if (num_parse(text, strlen(text), 1, WORKERS_MAX, &n) < 0)
-		refuse("'%s' is not a number of workers (1 to %d)", text, WORKERS_MAX);
+	if (num_parse(text, strlen(text), 1, CONF_WORKERS_MAX, &n) < 0)
+		refuse("'%s' is not a number of workers (1 to %d)", text, CONF_WORKERS_MAX);
 	return (uint32_t)n;
 }
 

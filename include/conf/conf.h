@@ -18,6 +18,24 @@
 
 #include "fault/fault.h"
 
+/*
+ * Bounds of what a configuration may ask for. Whoever has room for these things takes its bound
+ * from here: what -t takes a child must be able to read, to be handed and to carry out.
+ */
+#define CONF_INCLUDED_MAX     ((size_t)64 << 20) /* bytes of all included files together */
+#define CONF_ADDRESSES_MAX    64                 /* of a port */
+#define CONF_SOCKETS_MAX      64                 /* names of a port */
+#define CONF_SOCKET_NAME_MAX  255                /* FileDescriptorName= of systemd.socket(5) */
+#define CONF_CERTIFICATES_MAX 16                 /* of a port */
+#define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */
+#define CONF_THREADS_MAX      64
+#define CONF_HEAD_MAX         65536 /* bytes of a request's head */
+#define CONF_WORKERS_MAX      64
+#define CONF_KEYHOLDERS_MAX   64
+/* Bytes of a canonical text, which only the master writes: an escape has four bytes for one, and
+ * what is spelled out of a fault (64 of each of 10000 locations) or a port is a few hundred. */
+#define CONF_TEXT_MAX (8 * CONF_INCLUDED_MAX)
+
 struct conf_where {
 	const char *file; /* owned by the struct conf */
 	unsigned line;    /* from 1; 0: the file as a whole, or "command line" */

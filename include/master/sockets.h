@@ -18,7 +18,7 @@
 #include "conf/conf.h"
 #include "net/listen.h"
 
-#define SOCKETS_NAME_MAX  255
+#define SOCKETS_NAME_MAX  CONF_SOCKET_NAME_MAX
 #define SOCKETS_WRONG_MAX 64
 
 struct sockets {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/num.h"
 #include "parser.h"
 
 void conf_defaults(struct conf_parser *p)
@@ -97,15 +98,15 @@ static void inherit_keyholders(struct conf_port *port, const struct conf_scope *
  * head or does not take its response has up to 64K more than its head, so not all can do that at
  * once: a worker that has no memory left accepts no more until connections end. For a further
  * thread the C library reserves address space, which counts: a stack, and an arena that it cuts out
- * of twice its size.
+ * of twice its size. What it serves is added from a megabyte on.
  */
-static uint64_t memory_preset(const struct conf_port *port)
+static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
 {
 	const uint64_t mega = 1 << 20, connection = 16 << 10, thread = 144 * mega;
 	const uint64_t connections = (port->limits.connections + port->workers - 1) / port->workers;
 	const uint64_t bytes =
 	    CONF_MEMORY_MIN + (port->threads - 1) * thread + connections * connection;
-	return (bytes + mega - 1) / mega * mega;
+	return (bytes + mega - 1) / mega * mega + content / mega * mega;
 }
 
 static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
@@ -125,11 +126,37 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 		if ((own->limits_set & 1U << i) == 0)
 			conf_limit_put(&port->limits, &conf_limit_keys[i],
 				       conf_limit_get(&top->limits, &conf_limit_keys[i]));
-	if (port->limits.memory_bytes == CONF_MEMORY_PRESET)
-		port->limits.memory_bytes = memory_preset(port);
 	const struct conf_scope *tls = own->tls_set ? own : top;
 	port->certificates = tls->certificates;
 	port->certificates_count = tls->certificates_count;
+}
+
+/* What a worker keeps of its configuration, and as much again, since the arena has gaps. */
+static uint64_t content_bytes(const struct conf_port *port)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < port->locations_count; i++) {
+		const struct conf_location *l = &port->locations[i];
+		sum += sizeof(*l) + strlen(l->path) + l->body_len +
+		       l->faults_count * sizeof(*l->faults);
+		for (size_t k = 0; k < l->headers_count; k++)
+			sum += sizeof(l->headers[k]) + strlen(l->headers[k].name) +
+			       strlen(l->headers[k].value);
+	}
+	return 2 * sum;
+}
+
+static void finish_memory(struct conf_parser *p, struct conf_port *port)
+{
+	const uint64_t content = content_bytes(port), own = CONF_MEMORY_MIN / 2;
+	char given[NUM_TEXT_MAX], least[NUM_TEXT_MAX];
+	if (port->limits.memory_bytes == CONF_MEMORY_PRESET)
+		port->limits.memory_bytes = memory_preset(port, content);
+	if (port->limits.memory_bytes != 0 && port->limits.memory_bytes < own + content)
+		conf_error(p, &port->where,
+			   "memory %s is too little for what this port serves; it needs %s",
+			   num_format_size(port->limits.memory_bytes, given),
+			   num_format_size(own + content, least));
 }
 
 /* Every port is complete: no address given means all, unless it is given sockets. */
@@ -278,6 +305,7 @@ void conf_check(struct conf_parser *p)
 		default_address(p, &draft->port);
 		conf_faults_check(p, draft);
 		finish_locations(p, draft);
+		finish_memory(p, &draft->port);
 		check_port(p, draft);
 		ports[i] = draft->port;
 	}

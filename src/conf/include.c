@@ -174,7 +174,7 @@ void conf_source_text(struct conf_parser *p, const char *text, size_t len, const
 	if (source == NULL)
 		return;
 	if (len > CONF_TEXT_MAX)
-		conf_error(p, &whole, "the text is larger than 256 MiB");
+		conf_error(p, &whole, "the text is larger than %zu MiB", CONF_TEXT_MAX >> 20);
 	else
 		set_text(p, source, text, len);
 }
@@ -228,7 +228,8 @@ static void load(struct conf_parser *p, struct conf_source *source, int fd,
 	} else if (error < 0) {
 		conf_error(p, where, "cannot read %s: %s", source->name, strerror(-error));
 	} else if (source->parent != NULL && len > CONF_INCLUDED_MAX - p->included_bytes) {
-		conf_error(p, where, "all included files together are larger than 64 MiB");
+		conf_error(p, where, "all included files together are larger than %zu MiB",
+			   CONF_INCLUDED_MAX >> 20);
 		p->stop = true;
 	} else {
 		p->included_bytes += source->parent != NULL ? len : 0;

@@ -154,11 +154,26 @@ static void bad_escape(struct conf_parser *p, const struct conf_where *at, const
 			   conf_show(&shown, text));
 }
 
+/* How many bytes a string becomes, at most: a child keeps what it allocates, and its canonical text
+ * is up to four times as long as what it means. */
+static size_t decoded_room(const struct scanned *s)
+{
+	size_t room = 0;
+	for (const char *in = s->begin; in < s->end; in++, room++) {
+		size_t used = 1;
+		if (*in == '\\' && in + 1 < s->end) {
+			(void)unescape(in + 1, s->end, &used);
+			in += used;
+		}
+	}
+	return room;
+}
+
 /* The bytes of a string; escapes that are none are told, unless the string's end is missing. */
 static void decode_string(struct conf_parser *p, const struct scanned *s, struct conf_token *token)
 {
 	size_t len = 0;
-	char *out = conf_alloc(p, (size_t)(s->end - s->begin) + 1);
+	char *out = conf_alloc(p, decoded_room(s) + 1);
 	if (out == NULL)
 		return;
 	for (const char *in = s->begin; in < s->end;) {

@@ -17,28 +17,18 @@
 
 #define CONF_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Bounds of what a configuration may ask of this parser. */
-#define CONF_FILE_MAX          ((size_t)1 << 20)   /* bytes of one file */
-#define CONF_TEXT_MAX          ((size_t)256 << 20) /* bytes of a text, which the master wrote */
-#define CONF_INCLUDED_MAX      ((size_t)64 << 20)  /* bytes of all included files together */
-#define CONF_INCLUDES_MAX      1000                /* included files together, repeats counted */
-#define CONF_DEPTH_MAX         16                  /* files open inside each other */
+/* Bounds of what a configuration may ask of this parser; more of them are in conf/conf.h. */
+#define CONF_FILE_MAX          ((size_t)1 << 20) /* bytes of one file */
+#define CONF_INCLUDES_MAX      1000              /* included files together, repeats counted */
+#define CONF_DEPTH_MAX         16                /* files open inside each other */
 #define CONF_FINDINGS_MAX      50
-#define CONF_ADDRESSES_MAX     64    /* of a port */
-#define CONF_SOCKETS_MAX       64    /* names of a port */
-#define CONF_SOCKET_NAME_MAX   255   /* FileDescriptorName= of systemd.socket(5) */
-#define CONF_CERTIFICATES_MAX  16    /* of a port */
 #define CONF_LOCATIONS_MAX     10000 /* of a port */
 #define CONF_HEADERS_MAX       64    /* of a response */
 #define CONF_HEADERS_BYTES_MAX 16384
 #define CONF_LOCATION_PATH_MAX 4096
-#define CONF_SOCKET_PATH_MAX   107 /* sun_path of unix(7) less its terminator */
-#define CONF_CONTROL_PATH_MAX  98  /* the same, less what is appended while it is being made */
-#define CONF_ACCOUNT_MAX       32  /* the name of a user or a group */
-#define CONF_PARK_MAX          64  /* deaths; the restart policy remembers no more */
-#define CONF_THREADS_MAX       64
-#define CONF_WORKERS_MAX       64
-#define CONF_KEYHOLDERS_MAX    64
+#define CONF_SOCKET_PATH_MAX   107  /* sun_path of unix(7) less its terminator */
+#define CONF_CONTROL_PATH_MAX  98   /* the same, less what is appended while it is being made */
+#define CONF_ACCOUNT_MAX       32   /* the name of a user or a group */
 #define CONF_WATCHDOG_MIN      3000 /* a loop waits 2 s for a signature, at the most */
 #define CONF_FAULTS_MAX        64   /* of a location */
 #define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker lives on less */

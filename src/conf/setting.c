@@ -20,7 +20,7 @@
 const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT] = {
     LIMIT(T_CONNECTIONS, "connections", CONF_NUMBER, 1, 1000000, 10000, connections),
     LIMIT(T_REQUESTS, "requests", CONF_NUMBER, 1, 1000000000, 10000, requests),
-    LIMIT(T_HEAD, "head", CONF_SIZE, 1024, 65536, 16384, head_bytes),
+    LIMIT(T_HEAD, "head", CONF_SIZE, 1024, CONF_HEAD_MAX, 16384, head_bytes),
     LIMIT(T_BODY, "body", CONF_SIZE, 0, UINT64_C(1) << 40, 1048576, body_bytes),
     LIMIT(T_IDLE, "idle", CONF_DURATION, 10, DAY_MS, 60000, idle_ms),
     LIMIT(T_HEAD_TIMEOUT, "head-timeout", CONF_DURATION, 10, DAY_MS, 10000, head_ms),

@@ -8,6 +8,12 @@
 #include "base/fd.h"
 #include "master/state.h"
 
+/* What conf takes can be handed over: the kinds of enum ipc_handed, in their order. */
+_Static_assert(3 + LOG_SINKS + 1 + CONF_CERTIFICATES_MAX + CONF_THREADS_MAX + PORT_LISTENERS_MAX <=
+		   IPC_FDS_MAX,
+	       "one message brings a worker all of its descriptors");
+_Static_assert(3 + LOG_SINKS + CONF_CERTIFICATES_MAX <= IPC_FDS_MAX, "... and a keyholder");
+
 struct handover {
 	struct ipc_start start;
 	int fds[IPC_FDS_MAX];

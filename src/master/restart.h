@@ -24,7 +24,7 @@
 #include "conf/conf.h"
 
 #define RESTART_QUICK_MS   1000
-#define RESTART_DEATHS_MAX 64 /* remembered; conf allows no larger park after */
+#define RESTART_DEATHS_MAX CONF_PARK_MAX /* remembered */
 
 enum restart_cause {
 	RESTART_DRAINED,   /* as the master has told it to: not counted */

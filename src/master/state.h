@@ -59,13 +59,12 @@ struct asker {
 	void (*told)(struct asker *, const char *error);
 };
 
-/* conf allows 64 addresses; `*`, which is two sockets, stands alone. */
-#define PORT_LISTENERS_MAX 64
+/* `*`, which is two sockets, stands alone; of one name there may be several sockets. */
+#define PORT_LISTENERS_MAX (CONF_ADDRESSES_MAX + CONF_SOCKETS_MAX)
 #define FD_OWN_MIN         10 /* above every descriptor that a child has at a fixed place */
 /* A port that does not come up keeps nobody waiting for longer, nor others from being changed. */
-#define START_ENOUGH_MS  10000
-#define PORT_THREADS_MAX 64           /* as many as conf allows */
-#define PORT_FILES_MAX   ((size_t)16) /* the same of certificates */
+#define START_ENOUGH_MS 10000
+#define PORT_FILES_MAX  ((size_t)CONF_CERTIFICATES_MAX)
 
 enum child_state {
 	CHILD_NONE, /* an empty place in the pool */

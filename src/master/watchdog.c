@@ -22,7 +22,7 @@ static void abort_child(const struct child *c)
 
 static void look(struct child *c, uint64_t elapsed_ms)
 {
-	uint64_t turns[PORT_THREADS_MAX];
+	uint64_t turns[CONF_THREADS_MAX];
 	for (unsigned i = 0; i < c->loops; i++) {
 		/* It is ending; to write a core can take long. */
 		if (__atomic_load_n(&c->board->slots[i].crash.signal, __ATOMIC_RELAXED) != 0 &&

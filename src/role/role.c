@@ -19,8 +19,6 @@
 #include "base/fd.h"
 #include "crash/recorder.h"
 
-#define CONF_TEXT_MAX (16 << 20)
-
 /* --- what was handed -------------------------------------------------------------------------- */
 
 static size_t first_of(const struct role *r, enum ipc_handed kind)
@@ -119,6 +117,8 @@ static void conf_begin(struct role *r, bool threads_built)
 	free(text);
 	r->port = &r->conf->ports[0];
 }
+
+_Static_assert(RECORDER_LOOPS_MAX >= CONF_THREADS_MAX, "the crash recorder has a place for each");
 
 static void board_begin(struct role *r)
 {

@@ -26,7 +26,7 @@
 #include "tls/session.h"
 #include "worker/route.h"
 
-#define WORKER_LOOPS_MAX 64                  /* as many as conf allows threads */
+#define WORKER_LOOPS_MAX CONF_THREADS_MAX
 #define RECEIVE_BYTES    ((size_t)64 * 1024) /* one recv: four full records */
 
 struct worker;

@@ -98,7 +98,7 @@ static void take_configuration(struct restoring *r)
 	if (list != NULL)
 		r->configurations = list;
 	if (r->record.failed || list == NULL || n != (int64_t)r->configurations_count ||
-	    fd_read_all(fd, STATE_BYTES_MAX, &text, &len) < 0 ||
+	    fd_read_all(fd, CONF_TEXT_MAX, &text, &len) < 0 ||
 	    conf_parse_text(text, len, "the running configuration", &options, find, &err, &conf) <
 		0) {
 		record_fail(&r->record, err.text);
