@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "ipc/slot.h"
 #include "tls/context.h"
+#include "tls/first.h"
 
 struct gnutls_session_int;
 
@@ -40,9 +41,10 @@ struct tls_session {
 	struct gnutls_session_int *handle; /* NULL: none */
 	const struct tls_context *context;
 	struct tls_wire *wire;
-	bool starved;  /* GnuTLS has asked for bytes that are not there … */
-	bool ended;    /* … and never will be */
-	bool unsuited; /* no certificate has a key that the client can verify */
+	bool starved;         /* GnuTLS has asked for bytes that are not there … */
+	bool ended;           /* … and never will be */
+	enum tls_first first; /* what the client began with; for its owner to set */
+	bool unsuited;        /* no certificate has a key that the client can verify */
 	struct tls_hello hello;
 	bool refused;          /* a renegotiation, just now */
 	uint8_t refusals;      /* of a renegotiation */

@@ -225,7 +225,11 @@ static void failure_describe(const struct tls_session *s, int result, const uint
 {
 	const char *text = NULL;
 	ret->kind = failure_kind(result);
-	if (result == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+	if (s->hello.count == 0 && ret->kind != IPC_FAILURE_CLOSED)
+		text = tls_first_text(s->first);
+	if (text != NULL) {
+		ret->kind = IPC_FAILURE_MALFORMED;
+	} else if (result == GNUTLS_E_FATAL_ALERT_RECEIVED) {
 		text = gnutls_alert_get_name(gnutls_alert_get(s->handle));
 	} else if (result == GNUTLS_E_DECRYPTION_FAILED) {
 		text = plain_alert(in, in_len);

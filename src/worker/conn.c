@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "tls/first.h"
 #include "worker/fault.h"
 
 #define WIRE_HIGH  ((size_t)64 * 1024) /* ciphertext that is gathered before it is sent */
@@ -286,6 +287,29 @@ static void handshake_left(struct conn *c)
 	c->over = true;
 }
 
+/* Plain HTTP is answered in kind; what else is no TLS gets TLS's alert. True: there is a session.
+ */
+static bool handshake_begin(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	enum tls_first first = tls_first_of(l->wire.in, l->wire.in_len, l->wire.in_ended);
+	if (first == TLS_FIRST_MORE)
+		return false;
+	if (first == TLS_FIRST_HTTP) {
+		c->over = conn_plain_answer(c) < 0;
+		conn_handshake_failed(c, IPC_FAILURE_MALFORMED, tls_first_text(first));
+		conn_close(c, true);
+		return false;
+	}
+	if (tls_session_init(&c->tls, conn_context(c), &l->wire) < 0) {
+		c->over = true;
+		conn_handshake_failed(c, IPC_FAILURE_MEMORY, "The worker is out of memory.");
+		return false;
+	}
+	c->tls.first = first;
+	return true;
+}
+
 static void conn_handshake(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
@@ -294,11 +318,8 @@ static void conn_handshake(struct conn *c)
 		c->over = l->wire.in_ended;
 		return;
 	}
-	if (c->tls.handle == NULL && tls_session_init(&c->tls, conn_context(c), &l->wire) < 0) {
-		c->over = true;
-		conn_handshake_failed(c, IPC_FAILURE_MEMORY, "The worker is out of memory.");
+	if (c->tls.handle == NULL && !handshake_begin(c))
 		return;
-	}
 	switch (tls_session_handshake(&c->tls, &failure)) {
 	case TLS_OK:
 		handshake_done(c);

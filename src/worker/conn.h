@@ -85,6 +85,9 @@ void conn_wake(struct conn *);
 void conn_reset(struct conn *);
 void conn_say(struct conn *, const void *data, size_t len);
 
+/* plain.c: puts into the wire what a client that speaks plain HTTP is told. 0 or -errno. */
+int conn_plain_answer(struct conn *);
+
 /* conn_wait.c: the deadline that fits what the connection waits for now. */
 void conn_wait_update(struct conn *);
 /* It lingers from now on: sets the bounds of that. */

@@ -422,7 +422,6 @@ def test_drain_and_idle_end_with_close_notify(server, ports):
 
 
 @pytest.mark.parametrize("data", [
-    b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"\x00" * 64,
     b"\xff" * 20000,
     b"\x16\x03\x01\x00\x04\x01\x00\x00\x00",  # an empty ClientHello
@@ -431,7 +430,7 @@ def test_drain_and_idle_end_with_close_notify(server, ports):
     b"\x17\x03\x03\x00\x05hello",  # data before the handshake
     b"\x15\x03\x03\x00\x03\x02\x28\x00",  # an alert that is too long
     b"\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" + b"\x01" * 37,  # SSL 2.0
-], ids=["http", "zeros", "ones", "empty", "server", "overlong", "data", "alert", "ssl2"])
+], ids=["zeros", "ones", "empty", "server", "overlong", "data", "alert", "ssl2"])
 def test_garbage_is_answered_by_a_fatal_alert(serving, hello, data):
     with socket.create_connection(("127.0.0.1", hello), timeout=TIMEOUT) as raw:
         raw.sendall(data)

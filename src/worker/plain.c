@@ -1,0 +1,40 @@
+/*
+ * What is said to a client that asks a TLS port in plain HTTP. Runs in a loop. Must never repeat a
+ * byte that the client has sent.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "worker/conn.h"
+
+#define ANSWER_MAX 512
+
+static const char sentence[] =
+    "This port speaks HTTPS: ask it with https:// in place of http://.\n";
+
+/* RFC 9112, 6.3: there is no body after HEAD. */
+static bool is_head(const uint8_t *in, size_t len)
+{
+	static const char head[] = "HEAD ";
+	while (len > 0 && (*in == '\r' || *in == '\n')) {
+		in++;
+		len--;
+	}
+	return len >= sizeof(head) - 1 && memcmp(in, head, sizeof(head) - 1) == 0;
+}
+
+int conn_plain_answer(struct conn *c)
+{
+	struct tls_wire *w = &c->owner->wire;
+	char answer[ANSWER_MAX], date[32];
+	http_date(time(NULL), date);
+	int len = snprintf(answer, sizeof(answer),
+			   "HTTP/1.1 400 Bad Request\r\n"
+			   "Date: %s\r\n"
+			   "Content-Type: text/plain; charset=utf-8\r\n"
+			   "Content-Length: %zu\r\n"
+			   "Connection: close\r\n\r\n%s",
+			   date, sizeof(sentence) - 1, is_head(w->in, w->in_len) ? "" : sentence);
+	return buf_append(&w->out, answer, (size_t)len);
+}
