@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "ipc/tickets.h"
 #include "tls/context.h"
 #include "tls/devcert.h"
 #include "tls/session.h"
@@ -46,9 +47,10 @@ struct peer {
 };
 
 /* A context with a development certificate, whose key is here. */
-static inline struct tls_context *peer_context(struct tls_policy **ret_policy)
+static inline struct tls_context *peer_context_with(struct tls_policy **ret_policy,
+						    const struct ipc_tickets *tickets,
+						    uint64_t tickets_ms)
 {
-	static const uint8_t key[TLS_TICKET_KEY_BYTES] = {1};
 	struct tls_context *context;
 	struct devcert pair;
 	struct err err;
@@ -60,11 +62,18 @@ static inline struct tls_context *peer_context(struct tls_policy **ret_policy)
 	const struct tls_pair files = {
 	    .certificate = pair.certificate, .certificate_fd = -1, .key = pair.key};
 	PEER_CHECK(tls_policy_new(ret_policy, &err) == 0);
-	const struct tls_context_options options = {.policy = *ret_policy, .ticket_key = key};
+	const struct tls_context_options options = {
+	    .policy = *ret_policy, .tickets = tickets, .tickets_ms = tickets_ms};
 	PEER_CHECK(tls_context_new(&files, 1, &options, &context, &at, &err) == 0);
 	close(certificate_fd);
 	close(key_fd);
 	return context;
+}
+
+static inline struct tls_context *peer_context(struct tls_policy **ret_policy)
+{
+	static const struct ipc_tickets tickets = {.pairs = {{.current = {1}}}};
+	return peer_context_with(ret_policy, &tickets, 3600000);
 }
 
 static inline ssize_t peer_client_pull(gnutls_transport_ptr_t ptr, void *data, size_t len)

@@ -133,6 +133,7 @@ struct conf_port {
 	enum conf_chroot chroot;
 	char *chroot_path; /* absolute; NULL unless CONF_CHROOT_PATH */
 	enum conf_access access;
+	uint64_t tickets_ms;  /* how long a session ticket and its key live; 0: there are none */
 	uint64_t watchdog_ms; /* a process that hangs for longer is ended; 0: none is */
 	struct conf_restart restart;
 	struct conf_limits limits;

@@ -79,7 +79,7 @@ enum ipc_handed {
 	IPC_FD_SLOT,        /* 1: memfd, shared: a struct ipc_slot per event loop */
 	IPC_FD_CHROOT,      /* 0 or 1: O_PATH of an empty directory */
 	IPC_FD_SINK,        /* one per bit of log_sinks, the lowest first */
-	IPC_FD_TICKETS,     /* worker, 1: sealed memfd with the port's 64-byte session ticket key */
+	IPC_FD_TICKETS,     /* worker, 1: the port's keys for session tickets (ipc/tickets.h) */
 	IPC_FD_CERTIFICATE, /* worker: one per pair, open for reading */
 	IPC_FD_KEY,         /* keyholder: one per pair, open for reading, read by nobody before */
 	IPC_FD_KEY_CHANNEL, /* worker: one per event loop (ipc/key.h) */

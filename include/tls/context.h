@@ -1,6 +1,6 @@
 /*
  * What the TLS sessions of an event loop share: certificates, the way to their keys, the protocol
- * policy, the ticket key.
+ * policy, the ticket keys.
  *
  * Made before the loop serves, read-only from then on. Each loop has one, because each has a signer
  * of its own (tls/key.h) and GnuTLS's callback knows nothing but the key.
@@ -19,11 +19,10 @@
 #include "base/err.h"
 #include "tls/digest.h"
 
-#define TLS_TICKET_KEY_BYTES 64 /* GnuTLS's session ticket master key */
-
 struct tls_context;
 struct tls_policy;
 struct tls_signer;
+struct ipc_tickets;
 
 struct tls_pair {
 	const char *certificate; /* path of a PEM file: leaf and chain; for messages … */
@@ -67,8 +66,9 @@ void tls_trust_release(struct tls_trust *);
 
 struct tls_context_options {
 	const struct tls_policy *policy; /* outlives the context; NULL: no session is made of it */
-	const uint8_t *ticket_key;       /* TLS_TICKET_KEY_BYTES, copied; NULL as above */
-	struct tls_signer *signer;       /* where the keys are; NULL: they are loaded here (-t) */
+	const struct ipc_tickets *tickets; /* outlives it, too; NULL: sessions have no tickets */
+	uint64_t tickets_ms;               /* how long one lives; 0 as above */
+	struct tls_signer *signer;         /* where the keys are; NULL: they are loaded here (-t) */
 	tls_warning_fn *warn;
 	void *arg;
 	struct tls_trust *trust; /* to judge chains by; NULL where no file can be read */
@@ -85,8 +85,8 @@ int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls
 		    struct tls_context **ret, size_t *ret_pair, struct err *);
 /*
  * A context whose certificate no client should take: for name alone, made just now with a key of
- * its own that is in this process and signs for nobody else; expired or not. Tickets of other
- * contexts are not taken, so that it is always shown. 0, or -1 and a sentence.
+ * its own that is in this process and signs for nobody else; expired or not. It has no tickets, so
+ * that it is always shown. 0, or -1 and a sentence.
  */
 int tls_context_new_false(const struct tls_policy *, const char *name, bool expired,
 			  struct tls_context **ret, struct err *);

@@ -29,12 +29,16 @@ struct tls_wire {
 	struct buf out; /* made and not yet sent */
 };
 
+#define TLS_TICKET_NAME_BYTES 16
+
 /* Of the last ClientHello (tls/hello.h). */
 struct tls_hello {
 	uint8_t count;
 	uint8_t suites;      /* kinds of those that it offers, tls/host.h */
 	bool repeated;       /* an extension is there twice */
 	uint64_t extensions; /* a set of numbers below 64 */
+	bool has_ticket;
+	uint8_t ticket_name[TLS_TICKET_NAME_BYTES]; /* what the first one begins with */
 };
 
 struct tls_session {
@@ -46,6 +50,7 @@ struct tls_session {
 	enum tls_first first; /* what the client began with; for its owner to set */
 	bool unsuited;        /* no certificate has a key that the client can verify */
 	struct tls_hello hello;
+	bool gives_ticket;     /* of the key that is in use */
 	bool refused;          /* a renegotiation, just now */
 	uint8_t refusals;      /* of a renegotiation */
 	uint32_t barren_bytes; /* taken since there was something to show for it */
@@ -77,8 +82,8 @@ struct tls_failure {
 	const char *text; /* for people, static */
 };
 
-/* Goes on with the handshake: TLS_OK once it is done (one session ticket has been put into out),
- * TLS_AGAIN, TLS_FAILED, and then *ret_failure says why. */
+/* Goes on with the handshake: TLS_OK once it is done (one session ticket has been put into out, if
+ * there are any), TLS_AGAIN, TLS_FAILED, and then *ret_failure says why. */
 enum tls_result tls_session_handshake(struct tls_session *, struct tls_failure *ret_failure);
 bool tls_session_resumed(const struct tls_session *);
 

@@ -21,6 +21,7 @@ void conf_defaults(struct conf_parser *p)
 	p->top.workers = 1;
 	p->top.access = CONF_ACCESS_ON;
 	p->top.watchdog_ms = 5000;
+	p->top.tickets_ms = 21600000;
 	p->top.restart = (struct conf_restart){
 	    .backoff_min_ms = 100,
 	    .backoff_max_ms = 30000,
@@ -120,6 +121,7 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	inherit_accounts(port, own, top);
 	port->access = own->access_set ? own->access : top->access;
 	port->watchdog_ms = own->watchdog_set ? own->watchdog_ms : top->watchdog_ms;
+	port->tickets_ms = own->tickets_set ? own->tickets_ms : top->tickets_ms;
 	inherit_restart(&port->restart, own, top);
 	port->limits = own->limits;
 	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++)

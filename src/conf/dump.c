@@ -226,6 +226,12 @@ static void dump_port(const struct conf_port *port, FILE *out)
 		put_duration(out, "\twatchdog ", port->watchdog_ms);
 		fputc('\n', out);
 	}
+	if (port->tickets_ms == 0)
+		fputs("\ttickets off\n", out);
+	else {
+		put_duration(out, "\ttickets lifetime ", port->tickets_ms);
+		fputc('\n', out);
+	}
 	dump_restart(&port->restart, out);
 	dump_limits(&port->limits, out);
 	dump_certificates(port, out);

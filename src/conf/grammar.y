@@ -54,10 +54,10 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token ERRORS "errors" FACILITY "facility" GROUP "group" HANDSHAKE_TIMEOUT "handshake-timeout"
 %token HEAD "head" HEAD_TIMEOUT "head-timeout" HEADER "header" IDLE "idle" IN "in"
 %token INCLUDE "include" JOURNAL "journal" KEY "key" KEYHOLDERS "keyholders" LENIENT "lenient"
-%token LIMITS "limits" LISTEN "listen" LOCATION "location" LOG "log" MEMORY "memory" OFF "off"
+%token LIFETIME "lifetime" LIMITS "limits" LISTEN "listen" LOCATION "location" LOG "log" MEMORY "memory" OFF "off"
 %token ON "on" PARK "park" PARKED "parked" PATH "path" PORT "port" PRIVILEGES "privileges"
 %token QUEUE "queue" REFUSE "refuse" REQUESTS "requests" RESPOND "respond" RESTART "restart"
-%token SIGNATURES "signatures" SOCKET "socket" STRICT "strict" SYSLOG "syslog" THREADS "threads" TLS "tls" TO "to"
+%token SIGNATURES "signatures" SOCKET "socket" STRICT "strict" SYSLOG "syslog" THREADS "threads" TICKETS "tickets" TLS "tls" TO "to"
 %token TYPE "type" USER "user" WATCHDOG "watchdog" WHILE "while" WORKERS "workers" WRITE_TIMEOUT "write-timeout"
 
 %%
@@ -121,6 +121,8 @@ setting:
 |	"keyholders" keyholders		{ conf_set_keyholders(p, &$2, &@1, &@2); }
 |	"access" "log" access		{ conf_set_access(p, $3.token, &@1); }
 |	"watchdog" watchdog		{ conf_set_watchdog(p, &$2, &@1, &@2); }
+|	"tickets" "lifetime" WORD	{ conf_set_tickets(p, &$3, &@1, &@3); }
+|	"tickets" "off"			{ conf_set_tickets(p, &$2, &@1, &@2); }
 |	restart restart_items "}"	{ conf_block_close(p); }
 |	limits limits_items "}"		{ conf_block_close(p); }
 |	tls tls_items "}"		{ conf_tls_close(p); }

@@ -30,7 +30,8 @@
 #define CONF_CONTROL_PATH_MAX  98   /* the same, less what is appended while it is being made */
 #define CONF_ACCOUNT_MAX       32   /* the name of a user or a group */
 #define CONF_WATCHDOG_MIN      3000 /* a loop waits 2 s for a signature, at the most */
-#define CONF_FAULTS_MAX        64   /* of a location */
+#define CONF_TICKETS_MIN       ((uint64_t)60000)    /* ms; whole seconds are what GnuTLS counts */
+#define CONF_FAULTS_MAX        64                   /* of a location */
 #define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker lives on less */
 #define CONF_MEMORY_PRESET     UINT64_MAX /* as check.c makes it of the port's other limits */
 
@@ -149,12 +150,13 @@ void conf_limit_put(struct conf_limits *, const struct conf_limit_key *, uint64_
 
 /* What can be set for all ports or for one. At the top level everything counts as set. */
 struct conf_scope {
-	bool workers_set, keyholders_set, access_set, watchdog_set, backoff_set, park_set,
-	    parked_set, tls_set;
+	bool workers_set, keyholders_set, access_set, watchdog_set, tickets_set, backoff_set,
+	    park_set, parked_set, tls_set;
 	unsigned limits_set; /* a bit per conf_limit_keys */
 	uint32_t workers;
 	uint32_t keyholders;
 	uint64_t watchdog_ms;
+	uint64_t tickets_ms;
 	char *user, *group, *key_user; /* NULL: not set */
 	enum conf_chroot chroot;       /* CONF_CHROOT_DEFAULT: not set */
 	char *chroot_path;
@@ -322,6 +324,8 @@ void conf_set_account(struct conf_parser *p, int token, const struct conf_value 
 		      const struct conf_where *where, const struct conf_where *at);
 void conf_set_chroot(struct conf_parser *p, const struct conf_value *,
 		     const struct conf_where *where, const struct conf_where *at);
+void conf_set_tickets(struct conf_parser *, const struct conf_value *, const struct conf_where *,
+		      const struct conf_where *at);
 void conf_set_watchdog(struct conf_parser *p, const struct conf_value *,
 		       const struct conf_where *where, const struct conf_where *at);
 void conf_set_access(struct conf_parser *p, int token, const struct conf_where *where);

@@ -153,6 +153,20 @@ void conf_set_watchdog(struct conf_parser *p, const struct conf_value *value,
 	p->scope->watchdog_ms = limit_ms;
 }
 
+/* A ticket of TLS 1.3 lives seven days at the most (RFC 8446, 4.6.1). */
+void conf_set_tickets(struct conf_parser *p, const struct conf_value *value,
+		      const struct conf_where *where, const struct conf_where *at)
+{
+	uint64_t lifetime_ms = 0;
+	(void)conf_once(p, T_TICKETS, where);
+	if (value->token != T_OFF &&
+	    !conf_quantity(p, "tickets lifetime", CONF_DURATION, CONF_TICKETS_MIN, 7 * DAY_MS,
+			   value, at, &lifetime_ms))
+		return;
+	p->scope->tickets_set = true;
+	p->scope->tickets_ms = lifetime_ms;
+}
+
 /* --- restart ---------------------------------------------------------------------------------- */
 
 void conf_set_backoff(struct conf_parser *p, const struct conf_value *min,

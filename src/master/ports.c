@@ -11,8 +11,6 @@
 #include "base/fd.h"
 #include "master/state.h"
 
-#define TICKET_KEY_BYTES 64 /* GnuTLS's master key for session tickets */
-
 struct configuration *configuration_new(struct conf *conf)
 {
 	struct configuration *c = malloc(sizeof(*c));
@@ -30,18 +28,6 @@ void configuration_release(struct configuration *c)
 		return;
 	conf_free(c->conf);
 	free(c);
-}
-
-/* A sealed memory with fresh random bytes: the key under which this port's workers, and no other
- * port's, make and take session tickets. It outlives them, so that clients resume after a crash. */
-static int ticket_key_make(void)
-{
-	unsigned char key[TICKET_KEY_BYTES];
-	if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
-		return -EIO;
-	int fd = fd_sealed_memory("bulkhead-tickets", key, sizeof(key));
-	explicit_bzero(key, sizeof(key));
-	return fd;
 }
 
 /* auto: a keyholder per event loop, as long as there are processors for them. */
@@ -144,7 +130,6 @@ static unsigned generation_next(const struct master *m, unsigned number, const s
 struct port *port_new(struct master *m, struct configuration *configuration,
 		      const struct conf_port *conf, unsigned keyholders)
 {
-	const bool restored = keyholders > 0;
 	const struct port *old = port_find(m, conf->number);
 	struct port *p = calloc(1, sizeof(*p));
 	if (p == NULL)
@@ -163,8 +148,6 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	p->configuration = configuration;
 	configuration->users++;
 	/* Clients resume whichever generation they meet. */
-	if (!restored && old != NULL && old->tickets_fd >= 0)
-		p->tickets_fd = fcntl(old->tickets_fd, F_DUPFD_CLOEXEC, FD_OWN_MIN);
 	p->text = port_text(configuration->conf, conf);
 	p->children = calloc(p->keyholders + conf->workers, sizeof(*p->children));
 	if (p->text == NULL || p->children == NULL)
@@ -178,19 +161,6 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 fail:
 	port_free(p);
 	return NULL;
-}
-
-int port_get_tickets(struct port *p, struct err *err)
-{
-	if (p->tickets_fd >= 0)
-		return 0;
-	p->tickets_fd = ticket_key_make();
-	if (p->tickets_fd >= 0)
-		return 0;
-	const int error = p->tickets_fd;
-	p->tickets_fd = -1;
-	err_set(err, "the session ticket key cannot be made: %s", strerror(-error));
-	return err_is_shortage(-error) ? -EAGAIN : -1;
 }
 
 void port_free(struct port *p)
@@ -211,7 +181,7 @@ void port_free(struct port *p)
 	loop_timer_release(loop, &p->limit);
 	port_unlisten(p);
 	port_close_files(p);
-	fd_close(&p->tickets_fd);
+	port_drop_tickets(p);
 	free(p->text);
 	configuration_release(p->configuration);
 	free(p);

@@ -197,6 +197,7 @@ static void ended(struct child *c, int status)
 	struct end e;
 	struct report r;
 	child_last_words(c);
+	tickets_holder_ended(c, status);
 	end_gather(&e, c, status);
 	report_make(&r, c, &e);
 	if (r.cause != CAUSE_DRAINED && c->port->stage != STAGE_PREPARED && !c->port->discarded)

@@ -27,8 +27,8 @@ void roll_begin(struct master *m, const char *what)
 /* The marks were taken when the files were opened, so nothing is missed in between. */
 static bool prepare(struct port *p, const struct port *old, struct err *err)
 {
-	return port_identify(p, err) == 0 && port_get_tickets(p, err) == 0 &&
-	       port_open_files(p, err) == 0 && port_bind(p, old, err) == 0;
+	return port_identify(p, err) == 0 && port_open_files(p, err) == 0 &&
+	       port_get_tickets(p, old, err) == 0 && port_bind(p, old, err) == 0;
 }
 
 bool roll_add(struct master *m, struct configuration *configuration, const struct conf_port *conf,
@@ -91,6 +91,8 @@ static void promote(struct port *p)
 			(void)ipc_send(p->children[i].channel.fd, IPC_SERVE, NULL, 0, NULL, 0);
 	if (old == NULL)
 		return;
+	if (p->tickets == old->tickets && !old->former) /* which has got one when it was adopted */
+		port_renew_tickets(p);
 	inherit(p, old);
 	port_retire(old, p);
 }

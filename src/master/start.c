@@ -116,9 +116,9 @@ static int all_get(struct port *p, struct err *err)
 {
 	int error = p->identified ? 0 : port_identify(p, err);
 	if (error == 0)
-		error = port_get_tickets(p, err);
-	if (error == 0)
 		error = port_open_files(p, err);
+	if (error == 0)
+		error = port_get_tickets(p, NULL, err);
 	if (error == 0 && p->listeners_count == 0)
 		error = port_bind(p, NULL, err);
 	if (error == 0)

@@ -31,6 +31,7 @@
 #include "conf/conf.h"
 #include "ipc/channel.h"
 #include "ipc/slot.h"
+#include "ipc/tickets.h"
 #include "log/log.h"
 #include "master/cause.h"
 #include "master/master.h"
@@ -45,6 +46,7 @@
 
 struct port;
 struct master;
+struct tickets;
 
 /* A configuration that ports are made of; freed with the last of its users. */
 struct configuration {
@@ -201,7 +203,8 @@ struct port {
 	unsigned listeners_count;
 	struct port_files files;
 	struct port_content content;
-	int tickets_fd; /* sealed memfd: the port's session ticket key; outlives workers */
+	int tickets_fd;          /* of the tickets' memory, for its workers; -1: none yet */
+	struct tickets *tickets; /* shared by generations (tickets.c); NULL as above */
 	struct child
 	    *children; /* places: first those of the keyholders, then those of the workers */
 	unsigned children_count;
@@ -311,12 +314,10 @@ struct master {
 struct configuration *configuration_new(
     struct conf *);                                 /* takes it; NULL: no memory, and it is freed */
 void configuration_release(struct configuration *); /* one user less */
-/* keyholders 0: as configured; else it is one that is restored, whose tickets_fd comes later. */
+/* keyholders 0: as configured; else it is one that is restored, whose tickets come later. */
 struct port *port_new(struct master *, struct configuration *, const struct conf_port *,
 		      unsigned keyholders); /* NULL: no memory */
 void port_free(struct port *);
-/* Its ticket key, if it has none yet. 0, or a sentence and -1 or -EAGAIN. */
-int port_get_tickets(struct port *, struct err *);
 /* conf_dump_process(), the caller's; NULL: no memory. */
 char *port_text(const struct conf *, const struct conf_port *);
 struct port *port_find(const struct master *, unsigned number); /* the CURRENT one, or NULL */
@@ -338,6 +339,19 @@ void sockets_tell_unclaimed(struct master *); /* in the log */
  * and once a second, that somebody shut one. */
 void port_sockets_reset(const struct port *);
 void sockets_look(struct master *);
+
+/* tickets.c: the port's key for session tickets, once its files are open: that of old, if those are
+ * the same (old may be NULL), else a new one. 0, or a sentence and -1 or -EAGAIN. */
+int port_get_tickets(struct port *, const struct port *old, struct err *);
+void port_drop_tickets(struct port *);
+/* From what the former version has handed over in tickets_fd: 0 or -errno. */
+int port_adopt_tickets(struct port *);
+/* A new key, and tickets of the former one are taken for a while, or not at all. */
+void port_renew_tickets(struct port *);
+void port_forget_tickets(struct port *);
+/* With the status of waitpid(2), while its place is not empty yet. */
+void tickets_holder_ended(struct child *, int status);
+void tickets_look(struct master *); /* once a second */
 
 /* roll.c: a new generation of some ports. All of them, or nothing has changed. */
 void roll_begin(struct master *, const char *what); /* then roll_add() each, then roll_go() */

@@ -54,6 +54,7 @@ void watchdog_expired(struct loop *loop, struct loop_timer *timer)
 	rates_sample(m);
 	expiry_look(m);
 	sockets_look(m);
+	tickets_look(m);
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
 			struct child *c = &m->ports[i]->children[k];

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sysexits.h>
@@ -19,6 +20,7 @@
 #include "attempts.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "ipc/tickets.h"
 #include "selftest/selftest.h"
 
 #define KEY_FILE_MAX 65536
@@ -68,10 +70,14 @@ static void begun(void *arg, const struct role *r)
 	a->tcp6_fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	a->unix_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	a->key_fd = handed(r, IPC_FD_KEY_CHANNEL);
+	a->tickets_fd = fcntl(handed(r, IPC_FD_TICKETS), F_DUPFD_CLOEXEC, 0);
+	if (a->tickets_fd >= 0)
+		a->tickets =
+		    mmap(NULL, sizeof(struct ipc_tickets), PROT_READ, MAP_SHARED, a->tickets_fd, 0);
 	a->datagram_fd = r->log.sinks[LOG_SINK_SYSLOG].fd;
 	a->maps = malloc(MAPS_ROOM);
 	if (a->root_fd < 0 || a->exe_fd < 0 || a->maps_fd < 0 || a->tcp4_fd < 0 || a->unix_fd < 0 ||
-	    a->maps == NULL)
+	    a->maps == NULL || a->tickets == MAP_FAILED)
 		fatal(EX_OSERR, "the attempts cannot be prepared: %s", strerror(errno));
 	if (a->keep_key && r->start.role == IPC_WORKER)
 		key_keep(a, r);

@@ -62,6 +62,8 @@ struct agent {
 	int key_fd;              /* the role's: its first key channel; -1 in a keyholder */
 	int listener_fd;         /* the role's: its first; -1 in a keyholder */
 	int datagram_fd;         /* the role's: its log's */
+	int tickets_fd;          /* a leak of its ticket keys' memory; -1 in a keyholder */
+	void *tickets;           /* that memory, mapped as a worker has it; NULL as above */
 	struct ipc_board *board; /* the role's */
 	uint64_t last_id;        /* on the key channel */
 	char *maps;              /* room for what is read of maps_fd */
@@ -84,9 +86,9 @@ attempt_fn try_socket4, try_socket6, try_socket_unix, try_socket_netlink, try_co
     try_fastopen, try_unlisten, try_linger, try_read_error;
 /* try_kernel.c */
 attempt_fn try_fork, try_exec, try_memfd, try_map_exec, try_map_shared, try_map_huge,
-    try_map_locked, try_protect_exec, try_namespace, try_io_uring, try_bpf, try_perf,
-    try_userfaultfd, try_keyctl, try_mount, try_setuid, try_raise_files, try_raise_processes,
-    try_dumpable, try_terminal, try_32bit, try_x32;
+    try_map_locked, try_map_tickets, try_protect_tickets, try_protect_exec, try_namespace,
+    try_io_uring, try_bpf, try_perf, try_userfaultfd, try_keyctl, try_mount, try_setuid,
+    try_raise_files, try_raise_processes, try_dumpable, try_terminal, try_32bit, try_x32;
 /* try_key.c: 0 when a signature came, -EKEYREJECTED when the keyholder refused */
 attempt_fn try_key_proper, try_key_proper_rsa, try_key_proper_ed25519, try_key_short,
     try_key_length, try_key_id, try_key_oversized, try_key_index, try_key_foreign, try_key_digest,

@@ -173,6 +173,10 @@ const struct attempt attempts[] = {
 	ENDED(mmap)),
     ROW("the same of huge pages", BOTH, try_map_huge, NONE, NONE, ENDED(mmap)),
     ROW("lock memory", BOTH, try_map_locked, NONE, NONE, ENDED(mmap)),
+    ROW("map the port's ticket keys for writing", ROLE_WORKER, try_map_tickets, NONE, NONE,
+	ENDED(mmap), BELOW(EPERM, 0)),
+    ROW("make its mapping of them writable", ROLE_WORKER, try_protect_tickets, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES}), BELOW(EACCES, 0)),
     ROW("let others read its memory (PR_SET_DUMPABLE)", BOTH, try_dumpable, NONE, NONE,
 	ENDED(prctl)),
 

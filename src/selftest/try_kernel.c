@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "ipc/tickets.h"
 
 static int outcome(long result)
 {
@@ -83,6 +84,21 @@ int try_map_locked(struct agent *a, const struct order *o)
 	(void)a;
 	(void)o;
 	return map_with(MAP_PRIVATE | MAP_LOCKED);
+}
+
+/* With another key of its choice in it, all workers of the port would use that. */
+int try_map_tickets(struct agent *a, const struct order *o)
+{
+	(void)o;
+	return outcome(syscall(SYS_mmap, NULL, (long)sizeof(struct ipc_tickets),
+			       PROT_READ | PROT_WRITE, MAP_SHARED, (long)a->tickets_fd, 0L));
+}
+
+int try_protect_tickets(struct agent *a, const struct order *o)
+{
+	(void)o;
+	return outcome(
+	    syscall(SYS_mprotect, a->tickets, sizeof(struct ipc_tickets), PROT_READ | PROT_WRITE));
 }
 
 int try_protect_exec(struct agent *a, const struct order *o)

@@ -183,6 +183,8 @@ int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls
 	}
 	c->policy = o->policy;
 	c->signer = o->signer;
+	c->tickets = o->tickets;
+	c->tickets_s = o->tickets_ms / 1000;
 	tls_host_choose_from(c->credentials);
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t i = 0; i < count; i++) {
@@ -190,16 +192,6 @@ int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls
 			if (pair_load(c, &pairs[i], i, round, o, err) < 0)
 				goto fail;
 		}
-
-	if (o->ticket_key != NULL) {
-		c->ticket_key.data = gnutls_malloc(TLS_TICKET_KEY_BYTES);
-		if (c->ticket_key.data == NULL) {
-			err_set(err, "out of memory");
-			goto fail;
-		}
-		memcpy(c->ticket_key.data, o->ticket_key, TLS_TICKET_KEY_BYTES);
-		c->ticket_key.size = TLS_TICKET_KEY_BYTES;
-	}
 	*ret = c;
 	return 0;
 fail:
@@ -220,8 +212,6 @@ static int false_fill(struct tls_context *c, const char *name, bool expired)
 	int error = selfsigned_make(&wanted, &crt, &key);
 	if (error >= 0)
 		error = gnutls_certificate_set_x509_key(c->credentials, &crt, 1, key);
-	if (error >= 0)
-		error = gnutls_session_ticket_key_generate(&c->ticket_key);
 	gnutls_x509_crt_deinit(crt);
 	gnutls_x509_privkey_deinit(key);
 	return error;
@@ -253,9 +243,5 @@ void tls_context_free(struct tls_context *c)
 	if (c->credentials != NULL)
 		gnutls_certificate_free_credentials(c->credentials);
 	tls_hosts_release(&c->hosts);
-	if (c->ticket_key.data != NULL) {
-		explicit_bzero(c->ticket_key.data, c->ticket_key.size);
-		gnutls_free(c->ticket_key.data);
-	}
 	free(c);
 }

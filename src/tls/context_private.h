@@ -16,7 +16,8 @@ struct tls_context {
 	struct tls_hosts hosts; /* what the credentials choose from; none in a false context */
 	const struct tls_policy *policy;
 	const struct tls_signer *signer;
-	gnutls_datum_t ticket_key;
+	const struct ipc_tickets *tickets; /* the port's keys; NULL: sessions have no tickets */
+	uint64_t tickets_s;                /* how long a ticket lives; 0 as above */
 };
 
 #endif

@@ -36,6 +36,19 @@ static unsigned suite_kind(const struct tls_offer *o, const uint8_t id[2])
 	return 0;
 }
 
+/* RFC 5077, 3.2: the ticket. RFC 8446, 4.2.11: identities, each with an age; the ticket is the
+ * first. */
+static void ticket_read(struct tls_hello *h, unsigned number, struct rest data)
+{
+	struct rest all, ticket = data;
+	if (number == 41 && (!rest_vector(&data, 2, &all) || !rest_vector(&all, 2, &ticket)))
+		return;
+	if ((number != 35 && number != 41) || ticket.len < sizeof(h->ticket_name))
+		return;
+	memcpy(h->ticket_name, ticket.data, sizeof(h->ticket_name));
+	h->has_ticket = true;
+}
+
 static void extensions_read(struct tls_hello *h, struct rest all)
 {
 	struct rest data;
@@ -49,6 +62,7 @@ static void extensions_read(struct tls_hello *h, struct rest all)
 			h->extensions |= HELLO_HAS(number);
 		if (!rest_vector(&all, 2, &data))
 			break;
+		ticket_read(h, number, data);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "tls/hello.h"
 #include "tls/scheme.h"
 #include "tls/session.h"
+#include "tls/tickets.h"
 
 #define HOST_NAME_MAX_BYTES 255
 
@@ -308,7 +309,7 @@ static int hello_hook(gnutls_session_t handle, unsigned type, unsigned when, uns
 	(void)when;
 	(void)incoming;
 	tls_hello_read(&s->hello, &s->context->policy->offer, message->data, message->size);
-	return 0;
+	return s->hello.count == 1 ? tls_tickets_enable(s) : 0;
 }
 
 static int extension_ignore(gnutls_session_t handle, const unsigned char *data, size_t len)

@@ -85,7 +85,6 @@ int tls_session_init(struct tls_session *s, const struct tls_context *c, struct 
 		return -ENOMEM;
 	if (gnutls_priority_set(s->handle, c->policy->priority) < 0 ||
 	    gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->credentials) < 0 ||
-	    gnutls_session_ticket_enable_server(s->handle, &c->ticket_key) < 0 ||
 	    /* RFC 7301 3.2: a client that offers protocols, but none of ours, is told so. */
 	    gnutls_alpn_set_protocols(s->handle, alpn_protocols, ALPN_COUNT, ALPN_FLAGS) < 0 ||
 	    tls_host_listen(s) < 0) {
@@ -271,7 +270,7 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 	}
 	tls_host_name(s);
 	s->barren_bytes = 0;
-	if (gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)
+	if (s->gives_ticket && gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)
 		(void)gnutls_session_ticket_send(s->handle, 1, 0);
 	return TLS_OK;
 }

@@ -18,6 +18,7 @@
 #include "http/exchange.h"
 #include "ipc/channel.h"
 #include "ipc/slot.h"
+#include "ipc/tickets.h"
 #include "log/log.h"
 #include "net/loop.h"
 #include "role/role.h"
@@ -95,6 +96,7 @@ struct worker {
 	const struct conf_port *port;
 	struct routes routes;
 	struct tls_policy *policy;
+	const struct ipc_tickets *tickets; /* the master's memory, mapped for reading */
 	struct tls_context
 	    *false_tls[FAULT_CERTIFICATES]; /* of a port that has faults, else NULL */
 	unsigned listeners_count; /* of each loop, in the block that the role's plan guards */

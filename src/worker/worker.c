@@ -155,7 +155,6 @@ static void files_tell(const struct worker *w, const struct tls_certificates *c)
 /* A context for each loop, because each has a channel of its own to the keyholder. */
 static void tls_prepare(struct worker *w)
 {
-	uint8_t ticket_key[TLS_TICKET_KEY_BYTES];
 	size_t pair = 0, count = w->port->certificates_count;
 	struct err err;
 	struct warning warning = {&w->role->log, w->role->start.number};
@@ -163,14 +162,15 @@ static void tls_prepare(struct worker *w)
 						    calloc(count, sizeof(struct tls_certificate))};
 	struct tls_context_options options = {.policy = w->policy,
 					      .certificates = &certificates,
-					      .ticket_key = ticket_key,
+					      .tickets_ms = w->port->tickets_ms,
 					      .warn = certificate_warning,
 					      .arg = &warning};
 	if (certificates.list == NULL)
 		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
 	int tickets_fd = role_take(w->role, IPC_FD_TICKETS, 0);
-	if (pread(tickets_fd, ticket_key, sizeof(ticket_key), 0) != (ssize_t)sizeof(ticket_key))
-		role_fail(w->role, EX_OSERR, "cannot read the session ticket key");
+	options.tickets = w->tickets = ipc_tickets_map(tickets_fd);
+	if (w->tickets == NULL)
+		role_fail(w->role, EX_OSERR, "cannot map the session ticket keys");
 	fd_close(&tickets_fd);
 	struct tls_pair *pairs = pairs_take(w);
 	for (unsigned i = 0; i < w->loops_count; i++) {
@@ -185,7 +185,6 @@ static void tls_prepare(struct worker *w)
 		warning.worker = 0;
 		options.certificates = NULL;
 	}
-	explicit_bzero(ticket_key, sizeof(ticket_key));
 	files_tell(w, &certificates);
 	free(certificates.list);
 	for (size_t i = 0; i < count; i++)
@@ -299,6 +298,7 @@ static void worker_release(struct worker *w)
 	free(w->loops);
 	worker_faults_release(w);
 	tls_policy_free(w->policy);
+	ipc_tickets_unmap(w->tickets);
 	routes_release(&w->routes);
 	role_release(w->role);
 }

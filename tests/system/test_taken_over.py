@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 
@@ -19,6 +20,7 @@ from harness import (TIMEOUT, Connection, free_ports, memory_cgroup, need_root, 
                      wait_for)
 from injection import DATA, inject
 from test_systemd import passed
+from test_tls import resumed, session_of, version
 
 BODY = "x" * 60000
 LARGE = f'respond 200 "{BODY}"\n'
@@ -60,6 +62,13 @@ def assert_answers_arrive(port, times=10):
             raw.connect(("127.0.0.1", port))
             with Connection.over(raw) as c:
                 assert len(c.get(extra="Connection: close\r\n").body) == len(BODY)
+
+
+def renew(pem, key):
+    """A certificate of the same key, in place."""
+    subprocess.run(["openssl", "req", "-x509", "-key", key, "-out", f"{pem}.next", "-days", "9",
+                    "-subj", "/CN=next"], check=True, capture_output=True)
+    os.replace(f"{pem}.next", pem)
 
 
 def linger(s):
@@ -148,6 +157,71 @@ def test_a_listener_whose_address_is_taken_listens_once_it_is_free(server, ports
                        "use; trying it once a second")
         s.wait_log("had been shut down from outside; it listens again")
     assert_answers_arrive(ports[0])
+
+
+# --- the ticket key -----------------------------------------------------------------------------------
+
+
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+
+
+def leave_as_if_drained(pid):
+    inject(pid, EXIT_GROUP, 0)
+
+
+def call_what_is_forbidden(pid):
+    inject(pid, 41, 2, 1, 0)
+
+
+EXIT_GROUP = 231
+
+
+@pytest.mark.parametrize("number", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("end", [kill, leave_as_if_drained, call_what_is_forbidden])
+def test_a_worker_that_ends_badly_leaves_no_key_to_its_port(server, ports, end, number):
+    """Nor to the others of its pool, which were there before."""
+    need_root()
+    s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" +
+               large(ports[0], "workers 2") + large(ports[1]))
+    context = version(number)
+    session, other = session_of(ports[0], context), session_of(ports[1], context)
+    assert resumed(ports[0], context, session)
+    end(s.children("worker")[ports[0], 1])
+    s.wait_ready(ports[0], "worker", 3)
+    for _ in range(4):
+        assert not resumed(ports[0], context, session)
+    session = session_of(ports[0], context)
+    for _ in range(4):
+        assert resumed(ports[0], context, session)
+    assert resumed(ports[1], context, other)
+
+
+@pytest.mark.parametrize("changed", ["certificate", "key"])
+def test_a_key_does_not_outlive_its_port_s_certificate(server, ports, certificates, tmp_path,
+                                                       changed):
+    pem, key = tmp_path / "own.pem", tmp_path / "own.key"
+    for own, source in zip((pem, key), certificates("ecdsa")):
+        own.write_bytes(source.read_bytes())
+    s = server(f'tls {{ certificate "{pem}" key "{key}" }}\n' + large(ports[0]))
+    context = version(ssl.TLSVersion.TLSv1_3)
+    session = session_of(ports[0], context)
+    if changed == "certificate":
+        renew(pem, key)
+    else:
+        for own, source in zip((pem, key), certificates("other")):
+            own.write_bytes(source.read_bytes())
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: 0 kept, 1 changed")
+    assert not resumed(ports[0], context, session)
+
+
+def test_a_port_without_tickets_gives_none(server, ports):
+    server(large(ports[0], "tickets off"))
+    for number in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with Connection(ports[0], context=version(number)) as c:
+            assert len(c.get().body) == len(BODY)
+            assert not c.socket.session.has_ticket
 
 
 # --- memory -----------------------------------------------------------------------------------------

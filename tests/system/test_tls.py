@@ -357,7 +357,7 @@ def resumed(port, context, session):
 
 
 @both
-def test_resumption_works_across_a_pool_and_its_restarts(server, ports, number):
+def test_resumption_works_across_a_pool(server, ports, number):
     s = server(f"port {ports[0]} {{ workers 3 location \"/\" {{ respond 200 }} }}")
     context = version(number)
     session = session_of(ports[0], context)
@@ -371,11 +371,20 @@ def test_resumption_works_across_a_pool_and_its_restarts(server, ports, number):
         finally:
             for other in others:
                 os.kill(other, signal.SIGCONT)
-    for pid in workers.values():
-        os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: len(s.workers()) == 3 and not set(s.workers().values()) &
-             set(workers.values()), "new workers")
-    assert resumed(ports[0], context, session)
+
+
+@both
+def test_resumption_works_across_generations(server, ports, number):
+    """They have another key; tickets of the former one are taken for a while."""
+    s = server(f"port {ports[0]} {{ workers 2 respond 200 }}")
+    context = version(number)
+    session = session_of(ports[0], context)
+    s.config.write_text(s.config.read_text().replace("respond 200", "respond 204"))
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: 0 kept, 1 changed")
+    with Connection(ports[0], context=context, session=session) as c:
+        assert c.get().status == 204
+        assert c.socket.session_reused
 
 
 @both

@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import threading
@@ -16,6 +17,7 @@ import time
 
 import pytest
 
+import test_tls
 from harness import (BINARY, HELLO, Connection, descriptors_of, get, need_root, refused, sanitized,
                      wait_for)
 from test_control import ctl
@@ -102,6 +104,20 @@ def test_connections_go_on_until_they_have_finished(upgradable, ports):
         assert idle.closed()
         busy.send(b"cd")
         assert busy.response().body == b"abcd"
+
+
+@pytest.mark.parametrize("number", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_are_resumed_and_keys_are_new(upgradable, ports, number):
+    """A ticket of the version before is taken, of the one before that it is not."""
+    s = upgradable(hello(ports[0]))
+    context = test_tls.version(number)
+    first = test_tls.session_of(ports[0], context)
+    upgrade(s)
+    assert test_tls.resumed(ports[0], context, first)
+    second = test_tls.session_of(ports[0], context)
+    upgrade(s, 2)
+    assert test_tls.resumed(ports[0], context, second)
+    assert not test_tls.resumed(ports[0], context, first)
 
 
 def test_counters_ends_and_reasons_go_on(upgradable, ports, certificates):

@@ -173,6 +173,7 @@ static void defaults_are_filled_in(void **state)
 	assert_null(port->chroot_path);
 	assert_int_equal(port->keyholders, 0);
 	assert_int_equal(port->watchdog_ms, 5000);
+	assert_int_equal(port->tickets_ms, 21600000);
 	assert_false(conf->log.console || conf->log.syslog || conf->log.journal);
 	assert_string_equal(conf->log.journal_path, "/run/systemd/journal/socket");
 	assert_int_equal(conf->drain_ms, 10000);
@@ -266,6 +267,25 @@ static void accounts_are_inherited(void **state)
 	assert_int_equal(three->limits.core_bytes, 1 << 30);
 	assert_int_equal(three->limits.signatures, 1);
 	conf_free(conf);
+}
+
+static void tickets_have_a_lifetime_or_are_off(void **state)
+{
+	(void)state;
+	struct conf *conf =
+	    parse("tickets lifetime 1h " TLS "port 1 { echo tickets off }\nport 2 { echo }\n"
+		  "port 3 { echo tickets lifetime 1m }\nport 4 { echo tickets lifetime 7d }");
+	assert_int_equal(conf->ports[0].tickets_ms, 0);
+	assert_int_equal(conf->ports[1].tickets_ms, 3600000);
+	assert_int_equal(conf->ports[2].tickets_ms, 60000);
+	assert_int_equal(conf->ports[3].tickets_ms, 7 * 86400000);
+	conf_free(conf);
+	told_tls("port 1 { echo tickets lifetime 59s }",
+		 "2:32 tickets lifetime 59s is out of range; it can be 1m to 7d\n");
+	told_tls("port 1 { echo tickets lifetime 8d }",
+		 "2:32 tickets lifetime 8d is out of range; it can be 1m to 7d\n");
+	told_tls("tickets off tickets off\nport 1 { echo }",
+		 "2:13 duplicate `tickets`; the first one is at line 2\n");
 }
 
 static void a_watchdog_has_a_limit_or_is_off(void **state)
@@ -537,6 +557,7 @@ static void dump_is_canonical(void **state)
 				  "	keyholders auto\n"
 				  "	access log on\n"
 				  "	watchdog 5s\n"
+				  "	tickets lifetime 6h\n"
 				  "	restart {\n"
 				  "		backoff 100ms to 30s\n"
 				  "		park after 5 in 1m\n"
@@ -981,11 +1002,12 @@ static void misspelt_words_are_recognised(void **state)
 	told_tls(
 	    "lisen on *\nport 1 { echo }",
 	    "2:1 unknown word `lisen`; did you mean `listen`, which belongs in a port block?\n");
-	told_tls("port 1 { echo nonsense { a { b } c } workers 0 }",
-		 "2:15 unknown word `nonsense`; expected one of `access`, `chroot`, `echo`, "
-		 "`group`, `include`, `key`, `keyholders`, `limits`, `listen`, `location`, "
-		 "`respond`, `restart`, `threads`, `tls`, `user`, `watchdog` or `workers`\n"
-		 "2:46 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls(
+	    "port 1 { echo nonsense { a { b } c } workers 0 }",
+	    "2:15 unknown word `nonsense`; expected one of `access`, `chroot`, `echo`, "
+	    "`group`, `include`, `key`, `keyholders`, `limits`, `listen`, `location`, "
+	    "`respond`, `restart`, `threads`, `tickets`, `tls`, `user`, `watchdog` or `workers`\n"
+	    "2:46 workers 0 is out of range; it can be 1 to 64\n");
 }
 
 static void what_was_expected_is_told(void **state)
@@ -1004,7 +1026,7 @@ static void what_was_expected_is_told(void **state)
 	    "8:5 expected `to`, found `syslog`\n"
 	    "9:1 expected one of `access`, `chroot`, `control`, `drain`, `faults`, `group`, "
 	    "`include`, `key`, `keyholders`, `limits`, `log`, `port`, `privileges`, `restart`, "
-	    "`tls`, `user`, "
+	    "`tickets`, `tls`, `user`, "
 	    "`watchdog` or "
 	    "`workers`, found `1`\n"
 	    "10:18 expected a status such as 200, found the string \"x\"\n"
@@ -1219,7 +1241,8 @@ static void messages_are_bounded(void **state)
 	    "`\\001\\033[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...`; expected one of "
 	    "`access`, `chroot`, `control`, `drain`, `faults`, `group`, `include`, `key`, "
 	    "`keyholders`, "
-	    "`limits`, `log`, `port`, `privileges`, `restart`, `tls`, `user`, `watchdog` or "
+	    "`limits`, `log`, `port`, `privileges`, `restart`, `tickets`, `tls`, `user`, "
+	    "`watchdog` or "
 	    "`workers`\n");
 }
 
@@ -1463,6 +1486,7 @@ int main(void)
 	    cmocka_unit_test(defaults_are_filled_in),
 	    cmocka_unit_test(ports_inherit_what_they_do_not_set),
 	    cmocka_unit_test(accounts_are_inherited),
+	    cmocka_unit_test(tickets_have_a_lifetime_or_are_off),
 	    cmocka_unit_test(a_watchdog_has_a_limit_or_is_off),
 	    cmocka_unit_test(keyholders_are_bounded_by_loops),
 	    cmocka_unit_test(facilities_may_be_words),

@@ -25,7 +25,6 @@ static void shut_on_exec(int fd)
 
 static void descriptors_take(struct port *p)
 {
-	shut_on_exec(p->tickets_fd);
 	for (unsigned i = 0; i < p->listeners_count; i++) {
 		shut_on_exec(p->listeners[i].fd);
 		net_bound(p->listeners[i].fd); /* the former program may not have done so */
@@ -66,6 +65,12 @@ int master_adopt(struct master *m, int state_fd, struct err *err)
 		struct port *p = m->ports[i];
 		descriptors_take(p);
 		port_sockets_reset(p);
+		const int error = port_adopt_tickets(p);
+		if (error < 0) {
+			err_set(err, "port %u: the session ticket key cannot be taken over: %s",
+				port_number(p), strerror(-error));
+			return -1;
+		}
 		for (unsigned k = 0; k < p->children_count; k++)
 			if (p->children[k].state != CHILD_NONE)
 				child_take(&p->children[k]);

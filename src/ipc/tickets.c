@@ -1,0 +1,131 @@
+/* The master writes, workers read. Must never be left half written for a reader. */
+#include "ipc/tickets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define READ_TRIES 8 /* more changes than that within one copy there are none */
+
+static int random_fill(uint8_t key[IPC_TICKET_KEY_BYTES])
+{
+	return getrandom(key, IPC_TICKET_KEY_BYTES, 0) == IPC_TICKET_KEY_BYTES ? 0 : -EIO;
+}
+
+static struct ipc_ticket_keys *spare_pair(struct ipc_tickets *t)
+{
+	return &t->pairs[(t->turn + 1) & 1];
+}
+
+static void turn_over(struct ipc_tickets *t)
+{
+	__atomic_store_n(&t->turn, t->turn + 1, __ATOMIC_RELEASE);
+	explicit_bzero(spare_pair(t), sizeof(struct ipc_ticket_keys));
+}
+
+int ipc_tickets_create(struct ipc_tickets **ret)
+{
+	const int seals = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+	void *memory = MAP_FAILED;
+	int fd = memfd_create("bulkhead-tickets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, sizeof(struct ipc_tickets)) == 0)
+		memory = mmap(NULL, sizeof(struct ipc_tickets), PROT_READ | PROT_WRITE, MAP_SHARED,
+			      fd, 0);
+	int error = memory == MAP_FAILED || fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+	if (error == 0) {
+		(void)madvise(memory, sizeof(struct ipc_tickets), MADV_DONTDUMP);
+		(void)madvise(memory, sizeof(struct ipc_tickets), MADV_DONTFORK);
+		error = ipc_tickets_renew(memory, 0);
+	}
+	if (error < 0) {
+		if (memory != MAP_FAILED)
+			ipc_tickets_unmap(memory);
+		fd_close(&fd);
+		return error;
+	}
+	*ret = memory;
+	return fd;
+}
+
+int ipc_tickets_renew(struct ipc_tickets *t, uint64_t previous_until_ms)
+{
+	struct ipc_ticket_keys *next = spare_pair(t);
+	const struct ipc_ticket_keys *now = &t->pairs[t->turn & 1];
+	int error = random_fill(next->current);
+	if (error < 0)
+		return error;
+	next->previous_until_ms = previous_until_ms;
+	if (previous_until_ms != 0)
+		memcpy(next->previous, now->current, sizeof(next->previous));
+	turn_over(t);
+	return 0;
+}
+
+void ipc_tickets_inherit(struct ipc_tickets *t, const uint8_t key[IPC_TICKET_KEY_BYTES],
+			 uint64_t until_ms)
+{
+	struct ipc_ticket_keys *next = spare_pair(t);
+	*next = t->pairs[t->turn & 1];
+	memcpy(next->previous, key, sizeof(next->previous));
+	next->previous_until_ms = until_ms;
+	turn_over(t);
+}
+
+int ipc_tickets_former(int fd, uint8_t ret_key[IPC_TICKET_KEY_BYTES])
+{
+	struct ipc_ticket_keys keys;
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size == IPC_TICKET_KEY_BYTES)
+		return pread(fd, ret_key, IPC_TICKET_KEY_BYTES, 0) == IPC_TICKET_KEY_BYTES ? 0
+											   : -EIO;
+	const struct ipc_tickets *t = ipc_tickets_map(fd);
+	if (t == NULL)
+		return -EIO;
+	(void)ipc_tickets_read(t, 0, &keys);
+	memcpy(ret_key, keys.current, IPC_TICKET_KEY_BYTES);
+	explicit_bzero(&keys, sizeof(keys));
+	ipc_tickets_unmap(t);
+	return 0;
+}
+
+const struct ipc_tickets *ipc_tickets_map(int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0 || (size_t)st.st_size < sizeof(struct ipc_tickets))
+		return NULL;
+	void *memory = mmap(NULL, sizeof(struct ipc_tickets), PROT_READ, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	(void)madvise(memory, sizeof(struct ipc_tickets), MADV_DONTDUMP);
+	return memory;
+}
+
+void ipc_tickets_unmap(const struct ipc_tickets *t)
+{
+	if (t != NULL)
+		munmap((void *)(uintptr_t)t, sizeof(*t));
+}
+
+/* The pair is the writer's again after two changes, and gone after one: then it is copied again. A
+ * copy that is torn all the same is a key that nobody has. */
+bool ipc_tickets_read(const struct ipc_tickets *t, uint64_t now_ms, struct ipc_ticket_keys *ret)
+{
+	uint32_t turn;
+	unsigned tries = 0;
+	do {
+		turn = __atomic_load_n(&t->turn, __ATOMIC_ACQUIRE);
+		memcpy(ret, &t->pairs[turn & 1], sizeof(*ret));
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (__atomic_load_n(&t->turn, __ATOMIC_RELAXED) != turn && ++tries < READ_TRIES);
+	return ret->previous_until_ms > now_ms;
+}

@@ -1,0 +1,161 @@
+/*
+ * Runs in the master: when a port gets a new key for session tickets. Its workers hold the key, so
+ * one that was taken over takes it along, and could be the port to all who hold a ticket of it: a
+ * key is given up with the first of its holders that has not ended as it was told to.
+ *
+ *   what happens                                       tickets of the former key
+ *   a worker that has served ends other than drained   not taken: it may have been taken over
+ *   certificates or keys have changed                  not taken: they stand for the former ones
+ *   the port is started again                          not taken
+ *   a new generation, a new version of the server      taken for one lifetime more
+ *   the lifetime is over                               taken for one lifetime more
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syslog.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "master/state.h"
+
+/* One key at a time, of all generations of a port that have the same certificates and keys. */
+struct tickets {
+	struct ipc_tickets *memory;
+	unsigned users;
+	uint64_t renewed_ms;
+};
+
+static void renew(struct port *p, bool keeps_former)
+{
+	struct tickets *t = p->tickets;
+	const uint64_t now_ms = p->master->loop.now_ms;
+	if (t == NULL)
+		return;
+	const uint64_t until_ms = keeps_former ? now_ms + p->conf->tickets_ms : 0;
+	if (ipc_tickets_renew(t->memory, until_ms) < 0)
+		log_write_for(&p->master->log, port_number(p), 0, LOG_ERR,
+			      "there is no new key for session tickets: the system has no "
+			      "randomness");
+	t->renewed_ms = now_ms;
+}
+
+static int tickets_share(struct port *p, const struct port *old)
+{
+	p->tickets_fd = fcntl(old->tickets_fd, F_DUPFD_CLOEXEC, FD_OWN_MIN);
+	if (p->tickets_fd < 0)
+		return -errno;
+	p->tickets = old->tickets;
+	p->tickets->users++;
+	return 0;
+}
+
+static int tickets_make(struct port *p)
+{
+	struct tickets *t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return -ENOMEM;
+	const int fd = ipc_tickets_create(&t->memory);
+	if (fd < 0) {
+		free(t);
+		return fd;
+	}
+	t->users = 1;
+	t->renewed_ms = p->master->loop.now_ms;
+	p->tickets = t;
+	p->tickets_fd = fd;
+	return 0;
+}
+
+static bool same_files(const struct port_files *a, const struct port_files *b)
+{
+	bool same = a->count == b->count;
+	for (size_t i = 0; same && i < 2 * a->count; i++)
+		same = file_mark_equal(&a->marks[i], &b->marks[i]);
+	return same;
+}
+
+int port_get_tickets(struct port *p, const struct port *old, struct err *err)
+{
+	int error;
+	if (p->tickets != NULL) {
+		port_forget_tickets(p);
+		return 0;
+	}
+	if (old != NULL && old->tickets != NULL && same_files(&p->files, &old->files))
+		error = tickets_share(p, old);
+	else
+		error = tickets_make(p);
+	if (error == 0)
+		return 0;
+	err_set(err, "the session ticket key cannot be made: %s", strerror(-error));
+	return err_is_shortage(-error) ? -EAGAIN : -1;
+}
+
+void port_drop_tickets(struct port *p)
+{
+	struct tickets *t = p->tickets;
+	fd_close(&p->tickets_fd);
+	p->tickets = NULL;
+	if (t == NULL || --t->users > 0)
+		return;
+	explicit_bzero(t->memory, sizeof(*t->memory));
+	ipc_tickets_unmap(t->memory);
+	free(t);
+}
+
+/* Its processes go on with the memory that the former version has made, which cannot be written any
+ * more; those of this version get one of their own. */
+int port_adopt_tickets(struct port *p)
+{
+	uint8_t former[IPC_TICKET_KEY_BYTES];
+	int fd = p->tickets_fd;
+	if (fd < 0)
+		return 0;
+	p->tickets_fd = -1;
+	int error = ipc_tickets_former(fd, former);
+	fd_close(&fd);
+	if (error == 0)
+		error = tickets_make(p);
+	if (error == 0)
+		ipc_tickets_inherit(p->tickets->memory, former,
+				    p->master->loop.now_ms + p->conf->tickets_ms);
+	explicit_bzero(former, sizeof(former));
+	return error;
+}
+
+void port_renew_tickets(struct port *p)
+{
+	renew(p, true);
+}
+
+void port_forget_tickets(struct port *p)
+{
+	renew(p, false);
+}
+
+/* Before it is ready a worker has met nobody who could have taken it over. */
+void tickets_holder_ended(struct child *c, int status)
+{
+	struct port *p = c->port, *heir = port_heir(p);
+	const bool drained =
+	    c->state == CHILD_DRAINING && WIFEXITED(status) && WEXITSTATUS(status) == EX_OK;
+	if (!is_worker(c) || c->level[0] == '\0' || drained)
+		return;
+	port_forget_tickets(p);
+	if (heir->tickets != p->tickets)
+		port_forget_tickets(heir);
+}
+
+void tickets_look(struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++) {
+		struct port *p = m->ports[i];
+		if (p->stage == STAGE_CURRENT && p->tickets != NULL && p->conf->tickets_ms > 0 &&
+		    m->loop.now_ms - p->tickets->renewed_ms >= p->conf->tickets_ms)
+			port_renew_tickets(p);
+	}
+}

@@ -1,0 +1,65 @@
+/* Runs in a worker's loop, in the middle of a handshake. Must never leave a key on the stack. */
+#include "tls/tickets.h"
+
+#include <gnutls/crypto.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "ipc/tickets.h"
+#include "tls/context_private.h"
+
+#define SECRET_BYTES 64 /* of SHA3-512 */
+/* A key of GnuTLS's serves for three lifetimes of a ticket, and the one before it is still taken.
+ */
+#define LIFETIMES 3
+
+/*
+ * A ticket begins with the name of its key, and the name is the first part of what GnuTLS makes of
+ * the master key and the number of the period (its lib/stek.c): SHA3-512(number, key). A version
+ * that did this otherwise would resume no session with a former key, which a test would show
+ * (tests/unit/test_tls_tickets.c), and nothing worse.
+ */
+static bool is_of_period(const uint8_t name[TLS_TICKET_NAME_BYTES], uint64_t period,
+			 const uint8_t key[IPC_TICKET_KEY_BYTES])
+{
+	uint8_t input[8 + IPC_TICKET_KEY_BYTES], secret[SECRET_BYTES];
+	for (int i = 7; i >= 0; i--, period >>= 8)
+		input[i] = (uint8_t)period;
+	memcpy(input + 8, key, IPC_TICKET_KEY_BYTES);
+	bool is = gnutls_hash_fast(GNUTLS_DIG_SHA3_512, input, sizeof(input), secret) >= 0 &&
+		  memcmp(secret, name, TLS_TICKET_NAME_BYTES) == 0;
+	explicit_bzero(input, sizeof(input));
+	explicit_bzero(secret, sizeof(secret));
+	return is;
+}
+
+static bool is_of_key(const struct tls_hello *h, uint64_t lifetime_s,
+		      const uint8_t key[IPC_TICKET_KEY_BYTES])
+{
+	const uint64_t period = (uint64_t)time(NULL) / (lifetime_s * LIFETIMES);
+	return is_of_period(h->ticket_name, period, key) ||
+	       is_of_period(h->ticket_name, period - 1, key);
+}
+
+static int enable(struct tls_session *s, const uint8_t *key)
+{
+	const gnutls_datum_t datum = {(unsigned char *)(uintptr_t)key, IPC_TICKET_KEY_BYTES};
+	return gnutls_session_ticket_enable_server(s->handle, &datum);
+}
+
+int tls_tickets_enable(struct tls_session *s)
+{
+	const struct tls_context *c = s->context;
+	struct ipc_ticket_keys keys;
+	if (c->tickets == NULL || c->tickets_s == 0)
+		return 0;
+	gnutls_db_set_cache_expiration(s->handle, (int)c->tickets_s);
+	const bool former = ipc_tickets_read(c->tickets, clock_ms(), &keys) &&
+			    s->hello.has_ticket &&
+			    is_of_key(&s->hello, c->tickets_s, keys.previous);
+	int error = enable(s, former ? keys.previous : keys.current);
+	s->gives_ticket = error >= 0 && !former;
+	explicit_bzero(&keys, sizeof(keys));
+	return error;
+}
