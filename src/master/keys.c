@@ -84,8 +84,11 @@ static void tell(struct child *keyholder, const struct child *worker)
 			fds[count++] = worker->key_ends[i];
 	if (count == 0 || keyholder->state == CHILD_NONE || keyholder->channel.fd < 0)
 		return;
-	if (!does_not_read(keyholder) &&
-	    ipc_send(keyholder->channel.fd, IPC_KEY_CHANNELS, &who, sizeof(who), fds, count) == 0)
+	int error = does_not_read(keyholder) ? -EAGAIN
+					     : ipc_send(keyholder->channel.fd, IPC_KEY_CHANNELS,
+							&who, sizeof(who), fds, count);
+	/* One that has just ended, by whatever, is about to be reaped. */
+	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
 		return;
 	child_log(keyholder, LOG_ERR, "cannot be told of worker %u; killing it", worker->number);
 	child_kill(keyholder, "did not read what it was told");

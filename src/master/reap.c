@@ -24,12 +24,14 @@ static struct child *child_find(struct master *m, pid_t pid)
 	return NULL;
 }
 
-static uint64_t child_connections(const struct child *c)
+/* As many as it says that it has open, and at the most as many as its port may have. */
+uint64_t child_connections(const struct child *c)
 {
+	const uint64_t most = c->port->conf->limits.connections;
 	uint64_t n = 0;
-	for (unsigned i = 0; i < c->loops; i++)
-		n += ipc_slot_read(&c->board->slots[i].connections);
-	return n;
+	for (unsigned i = 0; i < c->loops && c->board != NULL; i++)
+		n = ipc_count_add(n, ipc_slot_read(&c->board->slots[i].connections));
+	return n < most ? n : most;
 }
 
 /* The place in the pool is empty again; what its process has counted stays with the port. */
@@ -72,7 +74,7 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 		m->drained += is_worker(c);
 	} else if (WIFSIGNALED(e->status) || was_drained(e->status)) {
 		m->killed++;
-		m->cut += child_connections(c);
+		m->cut = ipc_count_add(m->cut, child_connections(c));
 	}
 	report_log(r, c, clean ? LOG_INFO : LOG_WARNING, "");
 	child_release(c);

@@ -465,7 +465,9 @@ const struct ipc_permit *child_permits(const struct child *);
 void child_log(const struct child *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* reap.c: how long a port waits for what the machine lacks. */
+/* reap.c: open ones, by the child's word, within its port's limit. */
+uint64_t child_connections(const struct child *);
+/* How long a port waits for what the machine lacks. */
 uint64_t port_shortage_delay(struct port *);
 /* Collects all that have ended, been stopped or gone on. */
 void master_reap(struct master *);

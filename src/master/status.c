@@ -7,14 +7,14 @@
 
 static void living_add(const struct port *p, struct ipc_counters *sum, uint64_t *ret_connections)
 {
-	for (unsigned i = 0; i < p->children_count; i++)
-		for (unsigned k = 0; p->children[i].state != CHILD_NONE && k < p->children[i].loops;
-		     k++) {
-			const struct ipc_slot *slot = &p->children[i].board->slots[k];
-			ipc_counters_add(sum, &slot->counters);
-			*ret_connections =
-			    ipc_count_add(*ret_connections, ipc_slot_read(&slot->connections));
-		}
+	for (unsigned i = 0; i < p->children_count; i++) {
+		const struct child *c = &p->children[i];
+		if (c->state == CHILD_NONE)
+			continue;
+		for (unsigned k = 0; k < c->loops; k++)
+			ipc_counters_add(sum, &c->board->slots[k].counters);
+		*ret_connections = ipc_count_add(*ret_connections, child_connections(c));
+	}
 }
 
 void port_totals(const struct port *p, struct ipc_counters *sum, uint64_t *ret_connections)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -193,6 +194,39 @@ def test_the_out_of_memory_killer_is_told_from_others(server, ports):
         assert s.stop() == 0
     finally:
         wait_for(lambda: os.rmdir(folder) is None, "the group's end")
+
+
+QUEUE = """
+import os, signal, sys
+os.setgroups([]), os.setgid(int(sys.argv[1])), os.setuid(int(sys.argv[1]))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+for _ in range(200):
+    os.kill(os.getpid(), signal.SIGRTMIN)
+print("full", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_full_queue_of_the_users_signals_makes_no_sender_up(server, ports):
+    """Whoever fills it; the kernel then loses who has sent abort(3)'s signal, and the process 0 of user
+    0, which is left in its place, has sent nothing."""
+    need_root("prlimit")
+    s = server(conf(ports), env=ENV, wrapper=("prlimit", "--sigpending=64:64", "--"))
+    uid = status_of(s.workers(ports[0])[ports[0], 1])["Uid"].split()[0]
+    filler = subprocess.Popen([sys.executable, "-c", QUEUE, uid], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    try:
+        assert filler.stdout.readline() == b"full\n"
+        ask(ports[0], "/fault/abort?when=before")
+        s.wait_log(r"worker 1 \(pid \d+\) crashed by SIGABRT \(sender unknown\) after ")
+    finally:
+        filler.stdin.close()
+        filler.wait(TIMEOUT)
+        filler.stdout.close()
+    assert "killed from outside" not in s.log() and "process 0" not in s.log()
+    s.wait_ready(ports[0], "worker", 2)
+    ask(ports[0], "/fault/abort?when=before")
+    s.wait_log(r"worker 1 \(pid \d+\) crashed by SIGABRT after ")
 
 
 @pytest.mark.skipif(bool(sanitized()), reason="the memory is not where it says")
