@@ -116,6 +116,18 @@ void ipc_tickets_unmap(const struct ipc_tickets *t)
 		munmap((void *)(uintptr_t)t, sizeof(*t));
 }
 
+/* Word by word, so that none of it is read after what is read next. */
+static void copy(struct ipc_ticket_keys *to, const struct ipc_ticket_keys *from)
+{
+	uint64_t words[sizeof(*to) / sizeof(uint64_t)];
+	_Static_assert(sizeof(words) == sizeof(*to), "it is a number of words");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		words[i] =
+		    __atomic_load_n((const uint64_t *)(const void *)from + i, __ATOMIC_ACQUIRE);
+	memcpy(to, words, sizeof(words));
+	explicit_bzero(words, sizeof(words));
+}
+
 /* The pair is the writer's again after two changes, and gone after one: then it is copied again. A
  * copy that is torn all the same is a key that nobody has. */
 bool ipc_tickets_read(const struct ipc_tickets *t, uint64_t now_ms, struct ipc_ticket_keys *ret)
@@ -124,8 +136,7 @@ bool ipc_tickets_read(const struct ipc_tickets *t, uint64_t now_ms, struct ipc_t
 	unsigned tries = 0;
 	do {
 		turn = __atomic_load_n(&t->turn, __ATOMIC_ACQUIRE);
-		memcpy(ret, &t->pairs[turn & 1], sizeof(*ret));
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		copy(ret, &t->pairs[turn & 1]);
 	} while (__atomic_load_n(&t->turn, __ATOMIC_RELAXED) != turn && ++tries < READ_TRIES);
 	return ret->previous_until_ms > now_ms;
 }
