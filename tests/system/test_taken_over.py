@@ -21,6 +21,7 @@ from harness import (TIMEOUT, Connection, free_ports, memory_cgroup, need_root, 
 from injection import DATA, inject
 from test_systemd import passed
 from test_tls import resumed, session_of, version
+from test_upgrade import upgradable, upgrade  # noqa: F401 (a fixture)
 
 BODY = "x" * 60000
 LARGE = f'respond 200 "{BODY}"\n'
@@ -97,6 +98,25 @@ def test_an_option_of_the_listener_ends_with_its_worker(server, ports, value):
         os.kill(pid, 9)
         s.wait_ready(ports[0], "worker", 2)
         assert linger(listener)[0] == 0
+    assert_answers_arrive(ports[0])
+
+
+def reload_with_a_change(s):
+    s.config.write_text(s.config.read_text().replace("respond 200", "respond 201"))
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: 0 kept, 1 changed")
+
+
+@pytest.mark.parametrize("change", [reload_with_a_change, upgrade])
+def test_an_option_of_the_listener_ends_with_its_generation(upgradable, ports, change):
+    need_root()
+    s = upgradable(large(ports[0]))
+    pid = s.children("worker")[ports[0], 1]
+    with listener_of(pid, ports[0]) as (listener, _):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
+        change(s)
+        wait_for(lambda: pid not in s.children("worker").values(), "the former worker's end")
+        wait_for(lambda: linger(listener)[0] == 0, "an option that is taken back")
     assert_answers_arrive(ports[0])
 
 
