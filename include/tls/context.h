@@ -79,7 +79,8 @@ struct tls_context_options {
  * Loads the pairs, puts each chain in order, and checks that each key signs for its certificate and
  * that TLS has a use for both: several kinds of key on one port are fine, ECDSA is offered before
  * EdDSA, and that before RSA.
- * 0, or -1 with a sentence in err and in *ret_pair the pair it is about.
+ * 0; or -1, or -EAGAIN where it is memory that lacks, with a sentence in err and in *ret_pair the
+ * pair it is about.
  */
 int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls_context_options *,
 		    struct tls_context **ret, size_t *ret_pair, struct err *);

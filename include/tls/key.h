@@ -34,8 +34,9 @@ struct tls_signer {
 int tls_signer_init(struct tls_signer *, int fd);
 
 /* Loads a key from an open PEM file (unencrypted; PKCS#1, SEC1, PKCS#8); path is for messages. 0
- * and a key that the caller ends with gnutls_privkey_deinit() or gives away; else -1 and a
- * sentence. digest, unless NULL, is added to (tls/digest.h): what the file holds. */
+ * and a key that the caller ends with gnutls_privkey_deinit() or gives away; else a sentence and
+ * -1, or -EAGAIN where it is memory that lacks. digest, unless NULL, is added to (tls/digest.h):
+ * what the file holds. */
 int tls_key_load(int fd, const char *path, uint8_t *digest, gnutls_privkey_t *ret, struct err *);
 
 /* A key whose signatures the keyholder makes: the index-th of the port, for this public key. The

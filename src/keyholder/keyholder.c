@@ -37,7 +37,8 @@ static void keys_load(struct keyholder *k)
 					 &k->keys.keys[k->keys.count], &err);
 		fd_close(&fd);
 		if (error < 0)
-			role_fail(r, EX_CONFIG, "%s", err.text);
+			role_fail(r, error == -EAGAIN ? role_status(r, ENOMEM) : EX_CONFIG, "%s",
+				  err.text);
 	}
 	(void)ipc_send(r->channel_fd, IPC_FILES, &files, sizeof(files), NULL, 0);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syslog.h>
 #include <sysexits.h>
@@ -157,11 +158,25 @@ void role_fail(struct role *r, int status, const char *format, ...)
 	_exit(status);
 }
 
+/* A quarter of what it may have, so that what is only a bit too little is told from a machine
+ * without memory. Nothing of it is used, so only the limit refuses it (RLIMIT_AS). */
+static bool is_at_own_limit(const struct role *r)
+{
+	const uint64_t limit =
+	    r->port == NULL || is_keyholder(r) ? 0 : r->port->limits.memory_bytes;
+	if (limit == 0)
+		return false;
+	void *probe =
+	    mmap(NULL, limit / 4, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (probe == MAP_FAILED)
+		return true;
+	(void)munmap(probe, limit / 4);
+	return false;
+}
+
 int role_status(const struct role *r, int error)
 {
-	/* Where its own memory is limited, that is the port's fault most likely. */
-	const bool own = error == ENOMEM && r->port != NULL && !is_keyholder(r) &&
-			 r->port->limits.memory_bytes > 0;
+	const bool own = error == ENOMEM && is_at_own_limit(r);
 	return err_is_shortage(error) && !own ? EX_TEMPFAIL : EX_OSERR;
 }
 

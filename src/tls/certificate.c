@@ -303,7 +303,7 @@ int tls_chain_load(const struct tls_pair *pair, struct tls_chain *ret, struct er
 	fd_close(&opened);
 	if (error < 0 || data == NULL) {
 		err_set(err, "certificate \"%s\" cannot be read: %s", file.path, strerror(-error));
-		return -1;
+		return err_is_shortage(-error) ? -EAGAIN : -1;
 	}
 	file.data = data;
 	tls_digest(data, file.len, ret->digest);

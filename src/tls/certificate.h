@@ -23,7 +23,7 @@ struct tls_chain {
 };
 
 /* Loads it, and judges it: a kind of key that TLS has, and a use that is allowed (RFC 5280,
- * 4.2.1.3). 0, or -1 and a sentence. */
+ * 4.2.1.3). 0, or a sentence and -1, or -EAGAIN where it is memory that lacks. */
 int tls_chain_load(const struct tls_pair *, struct tls_chain *ret, struct err *);
 void tls_chain_release(struct tls_chain *);
 

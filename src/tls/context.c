@@ -50,6 +50,12 @@ static int round_of(gnutls_pk_algorithm_t pk)
 	}
 }
 
+/* 0, -1, or -EAGAIN where it is memory that lacks, and no fault of the files. */
+static int failed(int error)
+{
+	return error >= 0 ? 0 : error == GNUTLS_E_MEMORY_ERROR ? -EAGAIN : -1;
+}
+
 static int key_get(const struct tls_pair *pair, size_t index, gnutls_pubkey_t public,
 		   struct tls_signer *signer, gnutls_privkey_t *ret, struct err *err)
 {
@@ -66,7 +72,7 @@ static int key_get(const struct tls_pair *pair, size_t index, gnutls_pubkey_t pu
 	int error = tls_key_remote(signer, (unsigned)index, public, ret);
 	if (error < 0)
 		err_set(err, "key \"%s\": %s", pair->key, gnutls_strerror(error));
-	return error < 0 ? -1 : 0;
+	return failed(error);
 }
 
 static void mismatch_tell(const struct tls_pair *pair, struct err *err)
@@ -104,25 +110,28 @@ static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t 
 	struct tls_chain chain = {0};
 	gnutls_pubkey_t public = NULL;
 	gnutls_privkey_t key = NULL;
-	int result = -1;
-
-	if (tls_chain_load(pair, &chain, err) < 0)
-		return -1;
+	int result = tls_chain_load(pair, &chain, err);
+	if (result < 0)
+		return result;
 	int kind = gnutls_x509_crt_get_pk_algorithm(chain.certificates[0], NULL);
 	if (round_of((gnutls_pk_algorithm_t)kind) != round) {
 		result = 0; /* another round's */
 		goto out;
 	}
 	int error = tls_chain_public(&chain, &public);
+	result = failed(error);
 	if (error < 0) {
 		err_set(err, "certificate \"%s\" cannot be used: %s", pair->certificate,
 			gnutls_strerror(error));
 		goto out;
 	}
-	if (key_get(pair, index, public, o->signer, &key, err) < 0 ||
-	    key_check(pair, key, public, o->signer, err) < 0)
+	result = key_get(pair, index, public, o->signer, &key, err);
+	if (result == 0)
+		result = key_check(pair, key, public, o->signer, err);
+	if (result < 0)
 		goto out;
 	error = tls_hosts_add(&c->hosts, chain.certificates, chain.count, key);
+	result = failed(error);
 	if (error < 0) {
 		err_set(err, "certificate \"%s\" cannot be used: %s", pair->certificate,
 			gnutls_strerror(error));
@@ -134,7 +143,6 @@ static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t 
 		tls_digest_add(o->certificates->digest, chain.digest);
 		tls_chain_facts(&chain, &o->certificates->list[index]);
 	}
-	result = 0;
 out:
 	gnutls_privkey_deinit(key);
 	gnutls_pubkey_deinit(public);
@@ -175,6 +183,7 @@ void tls_policy_free(struct tls_policy *p)
 int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls_context_options *o,
 		    struct tls_context **ret, size_t *ret_pair, struct err *err)
 {
+	int error = -EAGAIN;
 	*ret_pair = 0;
 	struct tls_context *c = calloc(1, sizeof(*c));
 	if (c == NULL || gnutls_certificate_allocate_credentials(&c->credentials) < 0) {
@@ -189,14 +198,15 @@ int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t i = 0; i < count; i++) {
 			*ret_pair = i;
-			if (pair_load(c, &pairs[i], i, round, o, err) < 0)
+			error = pair_load(c, &pairs[i], i, round, o, err);
+			if (error < 0)
 				goto fail;
 		}
 	*ret = c;
 	return 0;
 fail:
 	tls_context_free(c);
-	return -1;
+	return error;
 }
 
 static int false_fill(struct tls_context *c, const char *name, bool expired)

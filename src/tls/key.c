@@ -70,17 +70,19 @@ int tls_key_load(int fd, const char *path, uint8_t *digest, gnutls_privkey_t *re
 	int error = fd_read_all(fd, KEY_FILE_MAX, &pem, &len);
 	if (error < 0) {
 		err_set(err, "key \"%s\" cannot be read: %s", path, strerror(-error));
-		return -1;
+		return err_is_shortage(-error) ? -EAGAIN : -1;
 	}
 	error = gnutls_privkey_init(&key);
 	if (error < 0) {
 		err_set(err, "key \"%s\": %s", path, gnutls_strerror(error));
+		result = -EAGAIN;
 		goto out;
 	}
 	gnutls_datum_t datum = {(unsigned char *)pem, (unsigned)len};
 	error = gnutls_privkey_import_x509_raw(key, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
 	if (error < 0) {
 		explain(path, pem, len, error, err);
+		result = error == GNUTLS_E_MEMORY_ERROR ? -EAGAIN : -1;
 		goto out;
 	}
 	private_salt_raise(key);

@@ -130,12 +130,16 @@ static struct tls_pair *pairs_take(struct worker *w)
 /* A keyholder that hangs or is being replaced is no fault of the configuration's. One that hangs
  * the master is to find out: it is asked for nothing else while no worker serves. */
 static void __attribute__((noreturn))
-tls_failed(struct worker *w, const struct worker_loop *l, const struct err *err)
+tls_failed(struct worker *w, const struct worker_loop *l, int error, const struct err *err)
 {
 	bool lacking = l->signer.failure != NULL && !l->signer.refused;
 	if (l->signer.silent)
 		(void)ipc_send(w->role->channel_fd, IPC_KEY_SILENT, NULL, 0, NULL, 0);
-	role_fail(w->role, lacking ? EX_TEMPFAIL : EX_CONFIG, "%s", err->text);
+	role_fail(w->role,
+		  lacking            ? EX_TEMPFAIL
+		  : error == -EAGAIN ? role_status(w->role, ENOMEM)
+				     : EX_CONFIG,
+		  "%s", err->text);
 }
 
 static void files_tell(const struct worker *w, const struct tls_certificates *c)
@@ -170,7 +174,8 @@ static void tls_prepare(struct worker *w)
 	int tickets_fd = role_take(w->role, IPC_FD_TICKETS, 0);
 	options.tickets = w->tickets = ipc_tickets_map(tickets_fd);
 	if (w->tickets == NULL)
-		role_fail(w->role, EX_OSERR, "cannot map the session ticket keys");
+		role_fail(w->role, role_status(w->role, ENOMEM),
+			  "cannot map the session ticket keys");
 	fd_close(&tickets_fd);
 	struct tls_pair *pairs = pairs_take(w);
 	for (unsigned i = 0; i < w->loops_count; i++) {
@@ -180,8 +185,9 @@ static void tls_prepare(struct worker *w)
 		if (error < 0)
 			role_fail(w->role, role_status(w->role, -error),
 				  "cannot use the key channel: %s", strerror(-error));
-		if (tls_context_new(pairs, count, &options, &l->tls, &pair, &err) < 0)
-			tls_failed(w, l, &err);
+		error = tls_context_new(pairs, count, &options, &l->tls, &pair, &err);
+		if (error < 0)
+			tls_failed(w, l, error, &err);
 		warning.worker = 0;
 		options.certificates = NULL;
 	}

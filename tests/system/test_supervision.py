@@ -497,14 +497,14 @@ def test_a_server_whose_ports_are_all_bad_ends(server, ports):
 
 
 def test_a_lack_of_memory_at_a_start_is_not_the_configurations_fault(server, ports, certificates):
-    """A worker that cannot read its certificate ends as one whose certificate is bad does, which
-    parks the port at once. Where the port has served with that file, it is not the file."""
-    s = server(three(ports[:2], "restart { backoff 1ms to 50ms; park after 64 in 10ms }\n"))
+    """What cannot be read for want of memory is not a bad file, which would park the port at once."""
+    s = server(three(ports[:2], "restart { backoff 1ms to 50ms; park after 2 in 1d }\n"))
     certificate, _ = certificates()
     with traced(s.pid, "-P", str(certificate), "-e", "trace=read,pread64",
                 "-e", "inject=read,pread64:error=ENOMEM"):
         os.kill(s.workers(ports[0])[ports[0], 1], signal.SIGKILL)
-        s.wait_log(r"worker 1 .* ended with status 78 \(configuration\)", count=2)
+        s.wait_log(r"worker 1 .* ended with status 75 after .*: certificate .* cannot be read: Cannot "
+                   "allocate memory; starting it again", count=3)
     s.wait_ready(ports[0], "worker", 2)
     assert get(ports[0]).body == HELLO
     assert "PARKED" not in s.log()
