@@ -38,6 +38,10 @@ void text_add_escaped(struct text *, const void *data, size_t len);
  * surrogate), 0 for none; len is at least 1. */
 size_t text_utf8_len(const void *data, size_t len);
 
+/* The same of a character that can be shown as it is: 0, too, for one that text_add_utf8() escapes.
+ */
+size_t text_shown_len(const void *data, size_t len);
+
 /*
  * Appends a name for people: UTF-8 stays, a backslash and `"` as well. A byte that is not part of
  * it becomes \ooo, and so does every character that a terminal could take for a command or that

@@ -29,9 +29,10 @@ enum ipc_type {
 	IPC_PING,       /* master → keyholder: are you there? */
 	IPC_PONG,       /* keyholder → master */
 	IPC_FAULT, /* worker → master → keyholders: struct ipc_fault; of a port that has faults */
-	IPC_FILES,    /* child → master: struct ipc_files */
-	IPC_SERVE,    /* master → worker that was started held: accept now */
-	IPC_SETTINGS, /* master → child: struct ipc_settings */
+	IPC_FILES,       /* child → master: struct ipc_files */
+	IPC_CERTIFICATE, /* worker → master: struct ipc_certificate, one for each pair */
+	IPC_SERVE,       /* master → worker that was started held: accept now */
+	IPC_SETTINGS,    /* master → child: struct ipc_settings */
 	IPC_RETIRE, /* master → worker: others serve now; as DRAIN, but an idle connection is told
 		       so by the answer to its next request, if one comes soon */
 	IPC_DRAINING, /* worker → master: none of its loops accepts any more */
@@ -116,8 +117,14 @@ struct ipc_settings {
 /* What the files hold that a child was handed: certificates or keys. */
 struct ipc_files {
 	uint8_t digest[IPC_DIGEST_BYTES]; /* SHA-256 over all of them, in their order */
-	int64_t ends;                     /* worker: when the first certificate expires (time(2)) */
-	char subject[IPC_SUBJECT_MAX];    /* and its subject (RFC 4514), terminated */
+};
+
+/* What a worker has read of a certificate. */
+struct ipc_certificate {
+	uint64_t pair;  /* index in the port's configuration */
+	int64_t begins; /* time(2); 0: unknown, both */
+	int64_t ends;
+	char subject[IPC_SUBJECT_MAX]; /* or another name of it; terminated; "": it has none */
 };
 
 struct ipc_key_channels {

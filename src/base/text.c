@@ -168,6 +168,12 @@ static bool is_shown(uint32_t code)
 	return true;
 }
 
+size_t text_shown_len(const void *data, size_t len)
+{
+	const size_t n = text_utf8_len(data, len);
+	return n > 0 && is_shown(utf8_code(data, n)) ? n : 0;
+}
+
 void text_add_utf8(struct text *t, const void *data, size_t len)
 {
 	static const char mark[] = "...";
@@ -175,7 +181,7 @@ void text_add_utf8(struct text *t, const void *data, size_t len)
 	size_t end = t->len; /* of what leaves room for the mark */
 	for (size_t i = 0; i < len;) {
 		size_t n = text_utf8_len(s + i, len - i);
-		const bool shown = n > 0 && is_shown(utf8_code(s + i, n));
+		const bool shown = text_shown_len(s + i, len - i) > 0;
 		if (n == 0)
 			n = 1;
 		const size_t needed = shown ? n : 4 * n, room = t->size - 1 - t->len;

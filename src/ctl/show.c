@@ -115,13 +115,15 @@ static void last_exit_show(const json_t *last)
 
 static void certificate_show(const json_t *certificate)
 {
-	char line[2048];
+	char line[8192];
 	struct text t;
 	if (!json_is_object(certificate))
 		return;
 	text_init(&t, line, sizeof(line));
 	const long long days = answer_int(certificate, "days_left");
-	text_addf(&t, "%s, ", answer_text(certificate, "subject"));
+	words_certificate(&t, answer_text(certificate, "subject"),
+			  answer_text(certificate, "file"));
+	text_add_str(&t, ", ");
 	if (days < 0)
 		text_addf(&t, "has expired at %s", answer_text(certificate, "ends"));
 	else

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/validity.h"
 #include "ctl/connection.h"
 #include "ctl/process.h"
 #include "ctl/rows.h"
@@ -16,17 +17,17 @@ static void certificate_warn(const json_t *port)
 {
 	const json_t *certificate = json_object_get(port, "certificate");
 	const int64_t days = answer_int(certificate, "days_left");
-	char line[1024];
+	char line[8192];
 	struct text t;
 	if (!json_is_true(json_object_get(certificate, "ends_soon")))
 		return;
 	text_init(&t, line, sizeof(line));
-	text_addf(&t, "warning: %lld: the certificate of ", (long long)answer_int(port, "port"));
-	words_safe(&t, answer_text(certificate, "subject"));
-	if (days < 0)
-		text_add_str(&t, " has expired, at ");
-	else
-		text_addf(&t, " expires in %lld day%s, at ", (long long)days, days == 1 ? "" : "s");
+	text_addf(&t, "warning: %lld: the certificate ", (long long)answer_int(port, "port"));
+	words_certificate(&t, answer_text(certificate, "subject"),
+			  answer_text(certificate, "file"));
+	text_add_char(&t, ' ');
+	validity_describe(days, &t);
+	text_add_str(&t, ", at ");
 	words_safe(&t, answer_text(certificate, "ends"));
 	puts(line);
 }

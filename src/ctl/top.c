@@ -144,6 +144,8 @@ static void line_put(struct screen *s, const char *style, const char *text)
 		return;
 	if (len > s->terminal->columns)
 		len = s->terminal->columns;
+	while (len > 0 && (text[len] & 0xc0) == 0x80) /* never half a character */
+		len--;
 	int n = snprintf(start, sizeof(start), "\033[%u;1H%s", ++s->line, style);
 	(void)buf_append(&s->out, start, (size_t)n);
 	(void)buf_append(&s->out, text, len);
@@ -184,7 +186,7 @@ static void warning_put(struct screen *s, const struct top *t)
 		soon += t->rows[i].ends_soon;
 	text_init(&text, line, sizeof(line));
 	if (soon > 0)
-		text_addf(&text, "warning: %u certificate%s within 14 days", soon,
+		text_addf(&text, "warning: %u certificate%s soon", soon,
 			  soon == 1 ? " ends" : "s end");
 	line_put(s, "", line);
 }

@@ -1,15 +1,24 @@
 /* bulkheadctl: figures for a person. Must never be wider than a column, whatever the figure. */
 #include "ctl/words.h"
 
+#include <string.h>
+
 void words_safe(struct text *t, const char *s)
 {
-	for (; s != NULL && *s != '\0'; s++) {
-		unsigned char c = (unsigned char)*s;
-		if (c >= 0x20 && c < 0x7f)
-			text_add_char(t, *s);
-		else
-			text_addf(t, "\\%03o", c);
+	if (s != NULL)
+		text_add_utf8(t, s, strlen(s));
+}
+
+void words_certificate(struct text *t, const char *subject, const char *file)
+{
+	if (strcmp(subject, file) != 0) {
+		text_add_str(t, "of ");
+		words_safe(t, subject);
+		text_add_char(t, ' ');
 	}
+	text_add_str(t, "in \"");
+	words_safe(t, file);
+	text_add_char(t, '"');
 }
 
 static void add(struct text *t, uint64_t value, const char *unit)

@@ -13,9 +13,13 @@
 
 #define WORDS_SHORT 6
 
-/* Printable ASCII stays, each other byte becomes \ooo: what the server says is escaped already, and
- * this is for what should never have come. NULL is nothing. */
+/* As text_add_utf8() does: names stay, and what a terminal could take for a command becomes \ooo.
+ * What the server says is escaped already, so this is for what should never have come. NULL is
+ * nothing. */
 void words_safe(struct text *, const char *);
+
+/* `of CN=example in "FILE"`; the file alone where the certificate has no name of its own. */
+void words_certificate(struct text *, const char *subject, const char *file);
 
 void words_short_duration(struct text *, uint64_t ms);   /* 850ms, 45s, 12m, 3h12m, 3d04h, 120d */
 void words_short_latency(struct text *, uint64_t us);    /* 850us, 1.2ms, 120ms, 1.2s, 12s */

@@ -38,6 +38,7 @@ union control {
 
 const struct ipc_permit ipc_from_worker[IPC_TYPES] = {
     [IPC_FILES] = EXACTLY(IPC_BEGINNING, struct ipc_files, 0, 0),
+    [IPC_CERTIFICATE] = EXACTLY(IPC_BEGINNING, struct ipc_certificate, 0, 0),
     [IPC_FAILED] = TEXT(IPC_BEGINNING),
     [IPC_READY] = EXACTLY(IPC_BEGINNING, struct sandbox_level, 0, 0),
     [IPC_KEY_SILENT] = NOTHING(EVER),

@@ -24,7 +24,7 @@ static void keys_load(struct keyholder *k)
 {
 	struct role *r = k->role;
 	struct err err;
-	struct ipc_files files = {.ends = 0};
+	struct ipc_files files = {{0}};
 	size_t count = role_count(r, IPC_FD_KEY);
 	if (count != r->port->certificates_count)
 		role_fail(r, EX_SOFTWARE, "the first message does not fit the configuration");

@@ -158,18 +158,18 @@ bool log_outstanding(const struct log *l)
 /* --- our own sentences -------------------------------------------------------------------------
  */
 
-/* The text is ours or escaped already, so its backslashes and quotes stay; but no format mistake
- * shall ever let a control character through. */
+/* The text is ours or escaped already, so its backslashes and quotes stay, and so do names in
+ * UTF-8; but no format mistake shall ever let a control character through. */
 static void add_safely(struct text *t, const char *s, size_t len)
 {
-	for (size_t i = 0; i < len;) {
-		size_t plain = i;
-		while (plain < len && s[plain] >= 0x20 && s[plain] < 0x7f)
-			plain++;
-		text_add(t, s + i, plain - i);
-		if (plain < len)
-			text_add_escaped(t, s + plain++, 1);
-		i = plain;
+	for (size_t i = 0, n; i < len && !t->truncated; i += n) {
+		n = text_shown_len(s + i, len - i);
+		if (n == 0)
+			text_add_escaped(t, s + i, n = 1);
+		else if (n > t->size - 1 - t->len)
+			t->truncated = true; /* never half a character */
+		else
+			text_add(t, s + i, n);
 	}
 }
 

@@ -58,17 +58,30 @@ static void child_ready(struct child *c, const struct sandbox_level *level)
 static void files_told(const struct child *c, const struct ipc_files *files)
 {
 	struct port_content *content = &c->port->content;
-	struct text t;
 	if (!is_worker(c)) {
 		memcpy(content->keys, files->digest, sizeof(content->keys));
 		return;
 	}
 	memcpy(content->certificates, files->digest, sizeof(content->certificates));
-	if (files->ends != content->ends)
-		c->port->expiry_told = 0;
-	content->ends = files->ends < 0 ? 0 : files->ends > YEAR_10000 ? YEAR_10000 : files->ends;
-	text_init(&t, content->subject, sizeof(content->subject));
-	text_add_utf8(&t, files->subject, strnlen(files->subject, sizeof(files->subject)));
+}
+
+static int64_t time_bound(int64_t when)
+{
+	return when < 0 ? 0 : when > YEAR_10000 ? YEAR_10000 : when;
+}
+
+static void certificate_told(const struct child *c, const struct ipc_certificate *told)
+{
+	struct text t;
+	if (told->pair >= c->port->conf->certificates_count)
+		return;
+	struct expiry *e = &c->port->content.pairs[told->pair];
+	if (e->ends != time_bound(told->ends))
+		e->told = 0;
+	e->begins = time_bound(told->begins);
+	e->ends = time_bound(told->ends);
+	text_init(&t, e->subject, sizeof(e->subject));
+	text_add_utf8(&t, told->subject, strnlen(told->subject, sizeof(told->subject)));
 }
 
 /* The keyholder has closed a channel of this worker, which therefore is of no use any more. */
@@ -124,6 +137,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 	struct ipc_key_channels who;
 	struct ipc_fault fault;
 	struct ipc_files files;
+	struct ipc_certificate certificate;
 	switch (message->type) {
 	case IPC_READY:
 		memcpy(&level, message->payload, sizeof(level));
@@ -136,6 +150,10 @@ static void message_take(struct child *c, struct ipc_message *message)
 	case IPC_FILES:
 		memcpy(&files, message->payload, sizeof(files));
 		files_told(c, &files);
+		break;
+	case IPC_CERTIFICATE:
+		memcpy(&certificate, message->payload, sizeof(certificate));
+		certificate_told(c, &certificate);
 		break;
 	case IPC_LOG_BROKEN:
 		sinks_reconnect(c->port->master);

@@ -1,23 +1,29 @@
 /*
- * When somebody is to be told that a certificate ends. Pure: the clock is the caller's.
+ * When somebody is to be told that a certificate ends (base/validity.h). Pure: the clock is the
+ * caller's.
  */
 #ifndef MASTER_EXPIRY_H
 #define MASTER_EXPIRY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define EXPIRY_DAY     ((int64_t)86400)
-#define EXPIRY_WARNING (14 * EXPIRY_DAY) /* before its end; status says so, too */
+#include "ipc/channel.h"
 
-/* Does it end soon, or has it? ends, now: seconds since the epoch; ends 0: unknown. */
-bool expiry_is_near(int64_t ends, int64_t now);
+/* What a worker says of one of its certificates. */
+struct expiry {
+	int64_t begins; /* time(2); 0: unknown, both */
+	int64_t ends;
+	int64_t told;                  /* when the log was last warned of it; 0: never */
+	char subject[IPC_SUBJECT_MAX]; /* as text_add_utf8() makes it; "": it has no name */
+};
 
-/* Whole days that are left; negative once it has ended: -1 on its first day. */
-int64_t expiry_days(int64_t ends, int64_t now);
+/* Is the log to be told now? Once a day. A clock that was set back does not silence it. */
+bool expiry_is_due(const struct expiry *, int64_t now);
 
-/* Is the log to be told now? Once a day, told being when it was last told; 0: never. A clock that
- * was set back does not silence it. */
-bool expiry_is_due(int64_t ends, int64_t now, int64_t told);
+/* Of those of a port, the one that is worth a look first: one whose end is near before one whose
+ * end is not, then the one that ends first. count: none is known of. */
+size_t expiry_first(const struct expiry *, size_t count, int64_t now);
 
 #endif

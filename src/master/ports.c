@@ -150,7 +150,8 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	/* Clients resume whichever generation they meet. */
 	p->text = port_text(configuration->conf, conf);
 	p->children = calloc(p->keyholders + conf->workers, sizeof(*p->children));
-	if (p->text == NULL || p->children == NULL)
+	p->content.pairs = calloc(conf->certificates_count, sizeof(*p->content.pairs));
+	if (p->text == NULL || p->children == NULL || p->content.pairs == NULL)
 		goto fail;
 	for (; p->children_count < p->keyholders + conf->workers; p->children_count++)
 		if (child_init(p, &p->children[p->children_count], p->children_count) < 0)
@@ -175,6 +176,7 @@ void port_free(struct port *p)
 		free(p->children[i].watch.loops);
 	}
 	free(p->children);
+	free(p->content.pairs);
 	for (unsigned i = 0; i < PORT_REPORTS; i++)
 		free(p->reports[i]);
 	loop_timer_release(loop, &p->backoff);

@@ -67,14 +67,24 @@ static bool all_ready(const struct master *m)
 	return true;
 }
 
+/* A certificate of which the log was warned today already. */
+static void expiries_inherit(struct port *p, const struct port *old)
+{
+	for (size_t i = 0; i < p->conf->certificates_count; i++)
+		for (size_t k = 0; k < old->conf->certificates_count; k++)
+			if (p->content.pairs[i].ends == old->content.pairs[k].ends &&
+			    strcmp(p->conf->certificates[i].certificate,
+				   old->conf->certificates[k].certificate) == 0)
+				p->content.pairs[i].told = old->content.pairs[k].told;
+}
+
 /* What the old one has counted, and who waits for it, is the new one's from now on. */
 static void inherit(struct port *p, struct port *old)
 {
 	ipc_counters_add(&p->totals, &old->totals);
 	p->restarts += old->restarts;
 	p->rate = old->rate;
-	if (p->content.ends == old->content.ends)
-		p->expiry_told = old->expiry_told;
+	expiries_inherit(p, old);
 	memcpy(p->reports, old->reports, sizeof(p->reports));
 	memset(old->reports, 0, sizeof(old->reports));
 	p->reports_next = old->reports_next;

@@ -34,6 +34,7 @@
 #include "ipc/tickets.h"
 #include "log/log.h"
 #include "master/cause.h"
+#include "master/expiry.h"
 #include "master/master.h"
 #include "master/plan.h"
 #include "master/rate.h"
@@ -130,8 +131,7 @@ struct port_files {
 struct port_content {
 	uint8_t certificates[IPC_DIGEST_BYTES];
 	uint8_t keys[IPC_DIGEST_BYTES];
-	int64_t ends; /* when the first certificate expires, time(2); 0: unknown */
-	char subject[4 * IPC_SUBJECT_MAX]; /* and its subject, escaped; "": unknown */
+	struct expiry *pairs; /* one for each pair of the configuration; owned */
 };
 
 struct port_listener {
@@ -216,10 +216,8 @@ struct port {
 	unsigned reports_next;
 	struct loop_timer backoff;
 	struct rate rate; /* of its requests, over all generations */
-	int64_t
-	    expiry_told; /* when the log was last warned of its certificate, time(2); 0: never */
-	bool served;     /* it has been SERVING once */
-	bool discarded;  /* RETIRED: it was never CURRENT */
+	bool served;      /* it has been SERVING once */
+	bool discarded;   /* RETIRED: it was never CURRENT */
 };
 
 /* What is done whole or not at all; one at a time (roll.c). */

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "base/validity.h"
 #include "ipc/key.h"
 #include "tls/content.h"
 #include "tls/key.h"
@@ -349,8 +350,11 @@ warn(const struct warnings *w, const char *format, ...)
 	w->fn(w->arg, w->index, text.text);
 }
 
-static void validity_warn(gnutls_x509_crt_t own, const struct warnings *w)
+/* soon: to tell of one that ends soon, too, which in a server is the master's, day by day. */
+static void validity_warn(gnutls_x509_crt_t own, bool soon, const struct warnings *w)
 {
+	char words[64];
+	struct text t;
 	char day[16];
 	const time_t now = time(NULL);
 	const time_t until = gnutls_x509_crt_get_expiration_time(own);
@@ -361,6 +365,11 @@ static void validity_warn(gnutls_x509_crt_t own, const struct warnings *w)
 	} else if (since != (time_t)-1 && since > now) {
 		day_format(day, since);
 		warn(w, "is not valid before %s", day);
+	} else if (soon && until != (time_t)-1 && validity_ends_soon(since, until, now)) {
+		day_format(day, until);
+		text_init(&t, words, sizeof(words));
+		validity_describe(validity_days(until, now), &t);
+		warn(w, "%s, on %s", words, day);
 	}
 }
 
@@ -484,7 +493,7 @@ void tls_chain_warn(const struct tls_chain *chain, const struct tls_pair *pair, 
 		    const struct tls_context_options *o)
 {
 	const struct warnings w = {pair->certificate, index, o->warn, o->arg};
-	validity_warn(chain->certificates[0], &w);
+	validity_warn(chain->certificates[0], o->signer == NULL, &w);
 	purpose_warn(chain->certificates[0], &w);
 	strength_warn(chain, &w);
 	size_warn(chain, &w);

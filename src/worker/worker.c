@@ -144,16 +144,16 @@ tls_failed(struct worker *w, const struct worker_loop *l, int error, const struc
 
 static void files_tell(const struct worker *w, const struct tls_certificates *c)
 {
-	const struct tls_certificate *first = &c->list[0];
-	struct ipc_files files = {.ends = 0};
+	struct ipc_files files;
 	_Static_assert(sizeof(files.digest) == sizeof(c->digest), "one digest");
 	memcpy(files.digest, c->digest, sizeof(files.digest));
-	for (size_t i = 1; i < w->port->certificates_count; i++)
-		if (c->list[i].ends != 0 && (first->ends == 0 || c->list[i].ends < first->ends))
-			first = &c->list[i];
-	files.ends = first->ends;
-	(void)strlcpy(files.subject, first->subject, sizeof(files.subject));
 	(void)ipc_send(w->role->channel_fd, IPC_FILES, &files, sizeof(files), NULL, 0);
+	for (size_t i = 0; i < w->port->certificates_count; i++) {
+		struct ipc_certificate told = {
+		    .pair = i, .begins = c->list[i].begins, .ends = c->list[i].ends};
+		(void)strlcpy(told.subject, c->list[i].subject, sizeof(told.subject));
+		(void)ipc_send(w->role->channel_fd, IPC_CERTIFICATE, &told, sizeof(told), NULL, 0);
+	}
 }
 
 /* A context for each loop, because each has a channel of its own to the keyholder. */

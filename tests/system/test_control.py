@@ -345,7 +345,7 @@ PORT_FIELDS = {
     "former_version": bool, "addresses": list, "sockets": list, "workers_wanted": int, "keyholders_wanted": int, "workers": list,
     "keyholders": list, "draining": list, "restarts": int, "last_exit": (dict, type(None)),
     "next_retry_ms": (int, type(None)), "connections": int, "requests_per_second": NUMBER,
-    "counters": dict, "latency": dict, "certificate": (dict, type(None)),
+    "counters": dict, "latency": dict, "certificate": (dict, type(None)), "certificates": list,
 }
 PROCESS_FIELDS = {"number": int, "pid": int, "state": str, "generation": int, "uptime_ms": int,
                   "sandbox": str}
@@ -389,6 +389,8 @@ def test_status_is_complete(controlled, ports):
     assert len(one["latency"]["counts"]) == len(one["latency"]["bounds_us"]) + 1
     assert 0 < one["latency"]["p50_us"] <= one["latency"]["p99_us"]
     assert one["certificate"]["subject"] == "CN=ecdsa"
+    assert one["certificate"]["file"].endswith("/ecdsa.pem")
+    assert one["certificates"] == [one["certificate"]]
     assert 28 <= one["certificate"]["days_left"] <= 30
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", one["certificate"]["ends"])
 
@@ -445,32 +447,6 @@ def test_the_table_fits_80_columns(controlled, ports):
         assert all(row.split()[9] != "-" for row in rows)
     detail = ctl(s, "status", ports[0]).stdout
     assert "worker 1: pid" in detail and "confined:" in detail
-
-
-def certificate_of(folder, days):
-    """A pair that ends so soon."""
-    certificate, key = folder / f"{days}.pem", folder / f"{days}.key"
-    subprocess.run(["openssl", "req", "-x509", *Certificates.KINDS["ecdsa"], "-nodes", "-keyout",
-                    str(key), "-out", str(certificate), "-days", str(days), "-subj",
-                    f"/CN=d{days}"], check=True, capture_output=True)
-    return f'tls {{ certificate "{certificate}" key "{key}" }}'
-
-
-def test_a_certificate_that_ends_soon_is_a_warning(controlled, tmp_path, ports):
-    s = controlled(f"port {ports[0]} {{ echo {certificate_of(tmp_path, 9)} }}\n"
-                   f"port {ports[1]} {{ echo {certificate_of(tmp_path, 20)} }}")
-    s.wait_log(rf"\[PORT {ports[0]}\] the certificate of CN=d9 expires in 8 days")
-    out = ctl(s, "status").stdout
-    assert f"warning: {ports[0]}: the certificate of CN=d9 expires in 8 days" in out
-    assert " 8d!" in out and " 19d\n" in out and f"warning: {ports[1]}" not in out
-    time.sleep(2.5)  # that nothing more comes can only be seen by waiting
-    assert s.log().count("expires in") == 1
-
-
-def test_an_expired_certificate_is_a_warning(controlled, certificates, ports):
-    s = controlled(f"port {ports[0]} {{ echo {certificates.tls('expired')} }}")
-    s.wait_log(rf"\[PORT {ports[0]}\] the certificate of CN=expired has expired, at 2020-02-01")
-    assert "ended!" in ctl(s, "status").stdout
 
 
 # --- what is done -------------------------------------------------------------------------------

@@ -307,7 +307,7 @@ def test_a_worker_that_fills_the_machine_is_the_one_that_ends(server):
 
 CHANNEL = 3
 WRITE = 1
-READY, FAILED, DRAIN, FAULT, FILES = 2, 3, 4, 11, 12
+READY, FAILED, DRAIN, FAULT, FILES, CERTIFICATE = 2, 3, 4, 11, 12, 13
 
 
 def tell(pid, kind, payload=b""):
@@ -326,8 +326,8 @@ def test_what_only_a_child_that_starts_may_say_ends_one_that_serves(server, port
     s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" + large(ports[0]) +
                large(ports[1]))
     others = s.children(role)[ports[1], 1]
-    words = {READY: bytes(48), FAILED: b"it was the configuration", FILES: bytes(32 + 8 + 256),
-             FAULT: bytes(8), DRAIN: b""}
+    words = {READY: bytes(48), FAILED: b"it was the configuration", FILES: bytes(32),
+             CERTIFICATE: bytes(3 * 8 + 256), FAULT: bytes(8), DRAIN: b""}
     for count, (kind, payload) in enumerate(words.items(), 2):
         pid = s.children(role)[ports[0], 1]
         tell(pid, kind, payload)
@@ -349,7 +349,7 @@ def test_a_worker_cannot_keep_its_place_when_its_certificate_changes(server, por
                     "/CN=next"], check=True, capture_output=True)
     s = server(f'tls {{ certificate "{pem}" key "{key}" }}\n' + large(ports[0]))
     pid = s.children("worker")[ports[0], 1]
-    tell(pid, FILES, digest_of(renewed) + bytes(8 + 256))
+    tell(pid, FILES, digest_of(renewed))
     pem.write_bytes(renewed.read_bytes())
     s.kill(signal.SIGHUP)
     s.wait_log("reloaded: |reload failed")

@@ -118,6 +118,7 @@ static void what_may_be_said_depends_on_how_far_the_child_is(void **state)
 	} all[] = {
 	    {ipc_from_worker,
 	     {[IPC_FILES] = BEGINNING,
+	      [IPC_CERTIFICATE] = BEGINNING,
 	      [IPC_FAILED] = BEGINNING,
 	      [IPC_READY] = BEGINNING,
 	      [IPC_KEY_SILENT] = BEGINNING | SERVING | LEFT,

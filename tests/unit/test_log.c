@@ -513,7 +513,7 @@ static void test_own_text_is_made_safe(void **state)
 	log_write(&l, LOG_INFO, "%s", "a \"b\" \\n \n\t\x1b\x7f\xc3\xbc.");
 	receive(fd[0], out, sizeof(out));
 	assert_string_equal(behind_stamp(out),
-			    "[PORT 8000] a \"b\" \\n \\n\\t\\033\\177\\303\\274.\n");
+			    "[PORT 8000] a \"b\" \\n \\n\\t\\033\\177\303\274.\n");
 	log_close(&l);
 	close(fd[0]);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/validity.h"
 #include "master/control/control.h"
 #include "master/expiry.h"
 
@@ -120,19 +121,35 @@ static void last_exit_add(struct jsonout *j, const struct port *p)
 	jsonout_close(j, '}');
 }
 
-static void certificate_add(struct jsonout *j, const struct port *p)
+static void certificate_add(struct jsonout *j, const char *name, const struct port *p, size_t pair,
+			    int64_t now)
 {
-	const int64_t now = time(NULL), ends = p->content.ends;
-	if (ends == 0) {
-		jsonout_null(j, "certificate");
-		return;
-	}
-	jsonout_open(j, "certificate", '{');
-	jsonout_text(j, "subject", p->content.subject);
-	jsonout_time(j, "ends", ends);
-	jsonout_int(j, "days_left", expiry_days(ends, now));
-	jsonout_bool(j, "ends_soon", expiry_is_near(ends, now));
+	const struct expiry *e = &p->content.pairs[pair];
+	const char *file = p->conf->certificates[pair].certificate;
+	jsonout_open(j, name, '{');
+	jsonout_text(j, "subject", e->subject[0] != '\0' ? e->subject : file);
+	jsonout_text(j, "file", file);
+	jsonout_time(j, "ends", e->ends);
+	jsonout_int(j, "days_left", validity_days(e->ends, now));
+	jsonout_bool(j, "ends_soon", validity_ends_soon(e->begins, e->ends, now));
 	jsonout_close(j, '}');
+}
+
+/* The one to look at first, and all of them. */
+static void certificates_add(struct jsonout *j, const struct port *p)
+{
+	const int64_t now = time(NULL);
+	const size_t count = p->conf->certificates_count;
+	const size_t first = expiry_first(p->content.pairs, count, now);
+	if (first < count)
+		certificate_add(j, "certificate", p, first, now);
+	else
+		jsonout_null(j, "certificate");
+	jsonout_open(j, "certificates", '[');
+	for (size_t i = 0; i < count; i++)
+		if (p->content.pairs[i].ends != 0)
+			certificate_add(j, NULL, p, i, now);
+	jsonout_close(j, ']');
 }
 
 /* Former generations that still have processes. */
@@ -195,7 +212,7 @@ static void port_add(struct jsonout *j, const struct port *p)
 	jsonout_tenths(j, "requests_per_second", rate_tenths(&p->rate));
 	counters_add(j, &sum);
 	latency_add(j, &sum);
-	certificate_add(j, p);
+	certificates_add(j, p);
 	jsonout_close(j, '}');
 }
 

@@ -27,6 +27,7 @@ struct restoring {
 	size_t configurations_count;
 	struct port *port;
 	size_t files; /* of that port, certificates and keys */
+	size_t expiries;
 	struct child *child;
 	unsigned keys; /* of that child */
 	bool ended;
@@ -214,7 +215,7 @@ static void take_identities(struct restoring *r, struct port *p)
 static void take_port(struct restoring *r)
 {
 	struct port *p = r->port = port_begin(r);
-	r->files = 0;
+	r->files = r->expiries = 0;
 	r->child = NULL;
 	if (p == NULL)
 		return;
@@ -234,12 +235,22 @@ static void take_port(struct restoring *r)
 	p->served = flag(r, "served");
 	p->restarts = (unsigned)number(r, "restarts", 0, UINT32_MAX);
 	p->restart.row = (unsigned)number(r, "quick", 0, UINT32_MAX);
-	p->content.ends = number(r, "ends", INT64_MIN, INT64_MAX);
-	p->expiry_told = number(r, "warned", INT64_MIN, INT64_MAX);
-	record_text(&r->record, "subject", p->content.subject, sizeof(p->content.subject));
 	record_bytes(&r->record, "certificates", p->content.certificates, IPC_DIGEST_BYTES);
 	record_bytes(&r->record, "keys", p->content.keys, IPC_DIGEST_BYTES);
 	record_bytes(&r->record, "totals", &p->totals, sizeof(p->totals));
+}
+
+static void take_expiry(struct restoring *r)
+{
+	if (r->expiries == r->port->conf->certificates_count) {
+		record_fail(&r->record, "too many certificates");
+		return;
+	}
+	struct expiry *e = &r->port->content.pairs[r->expiries++];
+	e->begins = number(r, "begins", 0, INT64_MAX);
+	e->ends = number(r, "ends", 0, INT64_MAX);
+	e->told = number(r, "warned", INT64_MIN, INT64_MAX);
+	record_text(&r->record, "subject", e->subject, sizeof(e->subject));
 }
 
 static void take_listener(struct restoring *r)
@@ -374,13 +385,21 @@ static const struct kind {
 		OF_PORT
 	} place; /* LATER: behind the master, OF_PORT: its port */
 } kinds[] = {
-    {"state", take_state, FIRST},     {"configuration", take_configuration, EARLY},
-    {"master", take_master, EARLY},   {"control", take_control, LATER},
-    {"socket", take_socket, LATER},   {"root", take_root, LATER},
-    {"port", take_port, LATER},       {"listener", take_listener, OF_PORT},
-    {"file", take_file, OF_PORT},     {"death", take_death, OF_PORT},
-    {"child", take_child, OF_PORT},   {"key_channel", take_key_channel, OF_PORT},
-    {"report", take_report, OF_PORT}, {"end", take_end, LATER},
+    {"state", take_state, FIRST},
+    {"configuration", take_configuration, EARLY},
+    {"master", take_master, EARLY},
+    {"control", take_control, LATER},
+    {"socket", take_socket, LATER},
+    {"root", take_root, LATER},
+    {"port", take_port, LATER},
+    {"listener", take_listener, OF_PORT},
+    {"certificate", take_expiry, OF_PORT},
+    {"file", take_file, OF_PORT},
+    {"death", take_death, OF_PORT},
+    {"child", take_child, OF_PORT},
+    {"key_channel", take_key_channel, OF_PORT},
+    {"report", take_report, OF_PORT},
+    {"end", take_end, LATER},
 };
 
 static void take(struct restoring *r)

@@ -136,6 +136,20 @@ static void put_reports(FILE *f, const struct port *p)
 		put_report(f, p->reports[(p->reports_next - kept + i) % PORT_REPORTS]);
 }
 
+/* One for each pair. */
+static void put_expiries(FILE *f, const struct port *p)
+{
+	for (size_t i = 0; i < p->conf->certificates_count; i++) {
+		const struct expiry *e = &p->content.pairs[i];
+		record_begin(f, "certificate");
+		record_put(f, "begins", e->begins);
+		record_put(f, "ends", e->ends);
+		record_put(f, "warned", e->told);
+		record_put_text(f, "subject", e->subject);
+		record_end(f);
+	}
+}
+
 static void put_port(FILE *f, struct kept *k, const struct port *p, int64_t configuration)
 {
 	record_begin(f, "port");
@@ -162,13 +176,11 @@ static void put_port(FILE *f, struct kept *k, const struct port *p, int64_t conf
 	record_put(f, "served", p->served);
 	record_put(f, "restarts", p->restarts);
 	record_put(f, "quick", p->restart.row);
-	record_put(f, "ends", p->content.ends);
-	record_put(f, "warned", p->expiry_told);
-	record_put_text(f, "subject", p->content.subject);
 	record_put_bytes(f, "certificates", p->content.certificates, IPC_DIGEST_BYTES);
 	record_put_bytes(f, "keys", p->content.keys, IPC_DIGEST_BYTES);
 	record_put_bytes(f, "totals", &p->totals, sizeof(p->totals));
 	record_end(f);
+	put_expiries(f, p);
 	put_listeners(f, k, p);
 	put_files(f, k, p);
 	put_deaths(f, &p->restart);
