@@ -591,7 +591,8 @@ def missing_daemon(server, ports, tmp_path, sink, path, why):
     told = GONE.format(path, why, "the journal" if sink == "journal" else sink)
     text = f'log to {sink} path "{path}"\ncontrol "{tmp_path}/control"\n' + one(ports[0])
     s = server(text, wait=None)
-    wait_for(lambda: not refused(ports[0]), "a served port")
+    wait_for(lambda: not refused(ports[0]), "a socket that listens")
+    assert get(ports[0]).status == 200  # before, the status has another exit status
     assert s.log() == f"bulkhead: warning: {told} until it can be\n"
     entry, = json.loads(ctl(tmp_path, "status", "--json"))["log"]
     assert entry["dropped"] >= 1
