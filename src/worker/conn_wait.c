@@ -21,7 +21,7 @@
 
 /* A client may go on with a request that was answered (RFC 9112, 9.6), as long as something comes,
  * and may have to be read for long until it reads. */
-#define LINGER_SHORT_MS  2000 /* of silence while draining; in all behind a failed handshake */
+#define LINGER_SHORT_MS  2000 /* of silence while draining, and behind a failed handshake */
 #define LINGER_MAX_MS    (5 * 60 * 1000)
 #define LINGER_MAX_BYTES ((uint64_t)256 << 20)
 
@@ -74,12 +74,13 @@ static uint64_t linger_ms(const struct conn *c)
 	const uint64_t now = l->loop.now_ms;
 	const uint64_t left = c->linger_until_ms > now ? c->linger_until_ms - now : 0;
 	const uint64_t silence = l->worker->port->limits.body_ms;
-	return least(left, l->draining ? least(silence, LINGER_SHORT_MS) : silence);
+	const bool brief = l->draining || c->failed;
+	return least(left, brief ? least(silence, LINGER_SHORT_MS) : silence);
 }
 
 void conn_wait_linger(struct conn *c)
 {
-	c->linger_until_ms = c->owner->loop.now_ms + (c->failed ? LINGER_SHORT_MS : LINGER_MAX_MS);
+	c->linger_until_ms = c->owner->loop.now_ms + LINGER_MAX_MS;
 	c->linger_bytes_in = c->bytes_in + LINGER_MAX_BYTES;
 }
 

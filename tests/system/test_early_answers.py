@@ -74,6 +74,15 @@ def upload(port, begin, pieces):
         return response
 
 
+def plain_upload(port, pieces):
+    """By a client that does not know that the port speaks TLS."""
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as c:
+        c.sendall(EARLY["413, by its length"][1])
+        for piece in pieces:
+            c.sendall(piece)
+        return c.makefile("rb").read()
+
+
 def library_upload(port, pieces, **fields):
     """The same by Python's own client."""
     c = http.client.HTTPSConnection("127.0.0.1", port, timeout=TIMEOUT, context=client_context())
@@ -86,10 +95,11 @@ def test_who_sends_on_slowly_sees_every_early_answer(server, ports):
     """All at once, since each of them takes its time."""
     server(PORTS % tuple(ports))
     get = head("GET /hello HTTP/1.1")
-    with concurrent.futures.ThreadPoolExecutor(2 * len(EARLY)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(len(EARLY) + 5) as pool:
         asked = {kind: pool.submit(upload, ports[status in (404, 405)], begin, slowly(piece))
                  for kind, (status, begin, piece) in EARLY.items()}
         limit = pool.submit(upload, ports[2], get + head("POST / HTTP/1.1", LENGTH), slowly())
+        plain = pool.submit(plain_upload, ports[0], slowly())
         paused = pool.submit(upload, ports[0], EARLY["413, by its length"][1], slowly(pause=3.0))
         length = pool.submit(library_upload, ports[0], slowly(),
                              **{"Content-Length": str(PIECES * len(PIECE))})
@@ -100,6 +110,7 @@ def test_who_sends_on_slowly_sees_every_early_answer(server, ports):
         assert response.body.startswith(str(status).encode()), kind
     assert limit.result().status == 200 and limit.result()["Connection"] == "close"
     assert paused.result().status == 413
+    assert plain.result().startswith(b"HTTP/1.1 400 ") and b"https://" in plain.result()
     assert length.result() == 413
     assert chunks.exception() is not None or chunks.result() in (200, 413)
 
