@@ -185,49 +185,70 @@ static const char *plain_alert(const uint8_t *in, size_t len)
 	return gnutls_alert_get_name((gnutls_alert_description_t)in[6]);
 }
 
-static enum ipc_failure failure_kind(int result)
+static enum ipc_failure failure_kind(const struct tls_session *s, int result)
 {
 	switch (result) {
 	case GNUTLS_E_PREMATURE_TERMINATION:
 	case GNUTLS_E_PULL_ERROR:
 		return IPC_FAILURE_CLOSED;
-	case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
-		return IPC_FAILURE_VERSION;
-	case GNUTLS_E_NO_CIPHER_SUITES:
-	case GNUTLS_E_NO_COMMON_KEY_SHARE:
-	case GNUTLS_E_NO_APPLICATION_PROTOCOL:
-	case GNUTLS_E_UNKNOWN_CIPHER_SUITE:
-	case GNUTLS_E_UNWANTED_ALGORITHM:
-		return IPC_FAILURE_CHOICE;
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
 		return IPC_FAILURE_ALERT;
-	case GNUTLS_E_DECRYPTION_FAILED:
-	case GNUTLS_E_ERROR_IN_FINISHED_PACKET:
-	case GNUTLS_E_HANDSHAKE_TOO_LARGE:
-	case GNUTLS_E_ILLEGAL_PARAMETER:
-	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
-	case GNUTLS_E_RECORD_OVERFLOW:
-	case GNUTLS_E_UNEXPECTED_HANDSHAKE_PACKET:
-	case GNUTLS_E_UNEXPECTED_PACKET:
-	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
-		return IPC_FAILURE_MALFORMED;
 	case GNUTLS_E_PK_SIGN_FAILED:
 		return IPC_FAILURE_KEY;
 	case GNUTLS_E_MEMORY_ERROR:
 		return IPC_FAILURE_MEMORY;
 	}
-	return IPC_FAILURE_OTHER;
+	switch (tls_alert_of(s, result)) {
+	case GNUTLS_A_PROTOCOL_VERSION:
+	case GNUTLS_A_INAPPROPRIATE_FALLBACK:
+		return IPC_FAILURE_VERSION;
+	case GNUTLS_A_HANDSHAKE_FAILURE:
+	case GNUTLS_A_NO_APPLICATION_PROTOCOL:
+		return IPC_FAILURE_CHOICE;
+	case GNUTLS_A_UNEXPECTED_MESSAGE:
+	case GNUTLS_A_BAD_RECORD_MAC:
+	case GNUTLS_A_RECORD_OVERFLOW:
+	case GNUTLS_A_ILLEGAL_PARAMETER:
+	case GNUTLS_A_DECODE_ERROR:
+	case GNUTLS_A_DECRYPT_ERROR:
+	case GNUTLS_A_MISSING_EXTENSION:
+		return IPC_FAILURE_MALFORMED;
+	default:
+		return IPC_FAILURE_OTHER;
+	}
+}
+
+/* Where GnuTLS's own words would be wrong, or say nothing. */
+static const char *failure_text(const struct tls_session *s, int result)
+{
+	const gnutls_alert_description_t alert = tls_alert_of(s, result);
+	if (alert == GNUTLS_A_MISSING_EXTENSION)
+		return "The client leaves out an extension that TLS 1.3 needs.";
+	if (alert == GNUTLS_A_ILLEGAL_PARAMETER && s->hello.count > 1)
+		return "The client's second hello is not what it was asked for.";
+	switch (result) {
+	case GNUTLS_E_PREMATURE_TERMINATION:
+	case GNUTLS_E_PULL_ERROR:
+		return "The client has left.";
+	case GNUTLS_E_NO_CIPHER_SUITES:
+		return s->unsuited ? "The client cannot verify the key of any certificate here."
+				   : "The client and this port have no cipher suite in common.";
+	case GNUTLS_E_PARSING_ERROR:
+	case GNUTLS_E_INVALID_REQUEST:
+		return "The client's public value for the key exchange is none.";
+	}
+	return gnutls_strerror(result);
 }
 
 static void failure_describe(const struct tls_session *s, int result, const uint8_t *in,
 			     size_t in_len, struct tls_failure *ret)
 {
 	const char *text = NULL;
-	ret->kind = failure_kind(result);
-	if (s->hello.count == 0 && ret->kind != IPC_FAILURE_CLOSED)
+	ret->kind = failure_kind(s, result);
+	if (s->hello.count == 0 && ret->kind != IPC_FAILURE_CLOSED) {
 		text = tls_first_text(s->first);
-	if (text != NULL) {
-		ret->kind = IPC_FAILURE_MALFORMED;
+		if (text != NULL)
+			ret->kind = IPC_FAILURE_MALFORMED;
 	} else if (result == GNUTLS_E_FATAL_ALERT_RECEIVED) {
 		text = gnutls_alert_get_name(gnutls_alert_get(s->handle));
 	} else if (result == GNUTLS_E_DECRYPTION_FAILED) {
@@ -236,17 +257,22 @@ static void failure_describe(const struct tls_session *s, int result, const uint
 			ret->kind = IPC_FAILURE_ALERT;
 	} else if (result == GNUTLS_E_PK_SIGN_FAILED && s->context->signer != NULL) {
 		text = s->context->signer->failure;
-	} else if (result == GNUTLS_E_NO_CIPHER_SUITES && s->unsuited) {
-		text = "The client cannot verify the key of any certificate here.";
-	} else if (ret->kind == IPC_FAILURE_CLOSED) {
-		text = "The client has left.";
 	}
-	ret->text = text != NULL ? text : gnutls_strerror(result);
+	ret->text = text != NULL ? text : failure_text(s, result);
 }
 
 bool tls_session_resumed(const struct tls_session *s)
 {
 	return gnutls_session_is_resumed(s->handle) != 0;
+}
+
+/* RFC 8446, 5: change_cipher_spec is dropped, but not where a ClientHello belongs. */
+static int handshake_step(struct tls_session *s)
+{
+	const struct tls_wire *w = s->wire;
+	if (s->hello.count == 0 && s->barren_bytes == 0 && w->in_len > 0 && w->in[0] == 20)
+		return GNUTLS_E_UNEXPECTED_PACKET;
+	return gnutls_handshake(s->handle);
 }
 
 enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure *ret_failure)
@@ -256,7 +282,7 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 	struct progress progress = {.in_len = in_len};
 	int result;
 	do
-		result = gnutls_handshake(s->handle);
+		result = handshake_step(s);
 	while (goes_on(s, result, &progress));
 	if (result == GNUTLS_E_AGAIN && is_barren(s, in_len))
 		result = GNUTLS_E_HANDSHAKE_TOO_LARGE;

@@ -9,7 +9,7 @@
  */
 #include "../tls_peer.h"
 
-enum { OPTION_TLS12 = 1, OPTION_CHANGED = 2, CHANGES = 4 };
+enum { OPTION_TLS12 = 1, OPTION_CHANGED = 2, OPTION_RETRY = 4, CHANGES = 4 };
 
 static struct tls_policy *policy;
 static struct tls_context *context;
@@ -83,7 +83,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct peer p;
 	struct input in = {.data = data, .size = size};
 	size_t options = input_byte(&in);
-	peer_init(&p, context, options & OPTION_TLS12 ? PEER_TLS12 : PEER_TLS13);
+	peer_init(&p, context,
+		  options & OPTION_TLS12   ? PEER_TLS12
+		  : options & OPTION_RETRY ? PEER_TLS13_RETRY
+					   : PEER_TLS13);
 	size_t padding = input_byte(&in) << 8 | input_byte(&in);
 	if (padding > 0)
 		peer_pad(&p, padding % 40000);

@@ -1,4 +1,8 @@
 """What each ClientHello is answered: a ServerHello, or the alert that says what is wrong with it."""
+import collections
+import re
+import signal
+
 import pytest
 
 from harness import HELLO, Server, free_ports, get
@@ -141,6 +145,7 @@ REFUSED = {
     "a master secret with data": (tls12(EXTENDED_MASTER_SECRET=b"\0"), DECODE_ERROR),
     # What is not at its place: RFC 8446, 5, 5.1
     "data": (record(b"hello", 23), UNEXPECTED_MESSAGE),
+    "a change_cipher_spec": (record(b"\1", 20) + record(GOOD), UNEXPECTED_MESSAGE),
     "no such record": (record(b"hello", 99), UNEXPECTED_MESSAGE),
     "a heartbeat": (record(b"\1\0\1x", 24), UNEXPECTED_MESSAGE),
     "a ServerHello": (record(message(2, GOOD[4:])), UNEXPECTED_MESSAGE),
@@ -153,6 +158,21 @@ REFUSED = {
     "an overlong message": (record(b"\1\xff\xff\xff" + bytes(600000)), DECODE_ERROR),
     "a record of SSL 2": (record(GOOD, 22, 0x0200), PROTOCOL_VERSION),
 }
+
+
+KINDS = {HANDSHAKE_FAILURE: "choice", NO_APPLICATION_PROTOCOL: "choice",
+         PROTOCOL_VERSION: "version", INAPPROPRIATE_FALLBACK: "version"}  # others: "malformed"
+
+
+def test_each_failure_is_counted_by_its_kind(server, ports):
+    s = server(f"port {ports[0]} {{ respond 200 }}")
+    for data, _ in REFUSED.values():
+        answer(ports[0], data)
+    s.kill(signal.SIGUSR1)  # the status, in words
+    line = s.wait_log(r"status: serving:.*\n")[0].group()
+    failed = {kind: int(n) for kind, n in re.findall(r"handshakes_failed_(\w+)=(\d+)", line)}
+    assert {kind: n for kind, n in failed.items() if n} == \
+        collections.Counter(KINDS.get(alert, "malformed") for _, alert in REFUSED.values())
 
 
 @pytest.mark.parametrize("case", REFUSED)

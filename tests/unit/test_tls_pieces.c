@@ -77,7 +77,7 @@ static void exchange(const char *version, size_t padding, size_t record_bytes,
 	peer_release(&p);
 }
 
-static const char *const versions[] = {PEER_TLS12, PEER_TLS13};
+static const char *const versions[] = {PEER_TLS12, PEER_TLS13, PEER_TLS13_RETRY};
 static const size_t record_sizes[] = {0, 1, 2, 3, 4, 5, 6, 17, 64, 250, 512, 5000};
 
 static void messages_in_many_records_that_arrive_together(void **state)
