@@ -61,6 +61,7 @@ struct conf_log {
 	bool syslog;
 	bool journal;
 	int syslog_facility; /* LOG_DAEMON … as in syslog(3) */
+	uint32_t rate;       /* records a second of one process; 0: no limit */
 	char *syslog_path;   /* default /dev/log */
 	char *journal_path;  /* default /run/systemd/journal/socket */
 };
@@ -194,7 +195,7 @@ void conf_dump(const struct conf *, FILE *);
 void conf_dump_port(const struct conf *, const struct conf_port *, FILE *);
 /* Writes, for comparison alone, what a process of this port is given once and for all: where two
  * such texts are equal, a process that was made of one serves the other as well. What it can be
- * told later (drain, where a log daemon is) is not in it. */
+ * told later (drain), and where records go, is not in it. */
 void conf_dump_process(const struct conf *, const struct conf_port *, FILE *);
 
 #endif

@@ -21,10 +21,10 @@ enum ipc_type {
 	IPC_READY,  /* child → master: it serves; how far it is confined (struct sandbox_level) */
 	IPC_FAILED, /* child → master: why it cannot start, text; EX_CONFIG follows */
 	IPC_DRAIN,  /* master → child: finish what is in flight, then exit 0 */
-	IPC_LOG_BROKEN,   /* child → master: a log sink's daemon is gone */
-	IPC_KEY_CHANNELS, /* master → keyholder: struct ipc_key_channels and one worker's channels
-			   */
-	IPC_KEY_SILENT,   /* worker → master: the keyholder has not answered in time */
+	IPC_KEY_CHANNELS =
+	    6,          /* master → keyholder: struct ipc_key_channels and one worker's channels
+			 */
+	IPC_KEY_SILENT, /* worker → master: the keyholder has not answered in time */
 	IPC_KEY_ABUSED, /* keyholder → master: struct ipc_key_channels; it has closed one of them */
 	IPC_PING,       /* master → keyholder: are you there? */
 	IPC_PONG,       /* keyholder → master */
@@ -79,7 +79,6 @@ enum ipc_handed {
 	IPC_FD_CONF,        /* 1: sealed memfd with the canonical text of its port */
 	IPC_FD_SLOT,        /* 1: memfd, shared: a struct ipc_slot per event loop */
 	IPC_FD_CHROOT,      /* 0 or 1: O_PATH of an empty directory */
-	IPC_FD_SINK,        /* one per bit of log_sinks, the lowest first */
 	IPC_FD_TICKETS,     /* worker, 1: the port's keys for session tickets (ipc/tickets.h) */
 	IPC_FD_CERTIFICATE, /* worker: one per pair, open for reading */
 	IPC_FD_KEY,         /* keyholder: one per pair, open for reading, read by nobody before */
@@ -94,9 +93,7 @@ struct ipc_start {
 	uint32_t port;
 	uint32_t number; /* among those of its role on this port, from 1 */
 	int32_t master_pid;
-	int32_t log_facility;
 	int32_t log_level;
-	uint32_t log_sinks;   /* a bit per sink that is in use */
 	uint32_t held;        /* 0 or 1: a worker that accepts nobody until it is told to serve */
 	uint32_t change_user; /* 0 or 1: to uid and gid */
 	uint32_t uid;
@@ -106,7 +103,6 @@ struct ipc_start {
 
 /* What can change in a process that serves. */
 struct ipc_settings {
-	int32_t log_facility;
 	int32_t log_level;
 	uint64_t drain_ms;
 };

@@ -1,17 +1,18 @@
 /*
  * Logging: records to syslog, the journal, the console, in any combination.
  *
- * The sinks are opened once by the master (log_open) before there is any child; children are handed
- * descriptors (log_adopt): of the same console, and of sockets of their own (log_socket). Writing
- * never blocks, never fails the caller, never raises a signal: a record that a sink does not take
- * at once is dropped and counted for that sink, and the count is told in one line as soon as the
- * sink takes lines again.
+ * The master alone holds these sinks (log_open). A child has a pipe to the master, which is its
+ * standard error, too (log_adopt, LOG_SINK_MASTER); what comes out of it is passed on at the rate
+ * and under the name that the master says (log/stream.h). Writing never blocks, never fails the
+ * caller, never raises a signal: a record that a sink does not take at once is dropped and counted
+ * for that sink, and the count is told in one line as soon as the sink takes lines again, at most
+ * once a second. The master's own records wait in a queue of their own instead (log_keep), before
+ * those of all children.
  *
  * "Never raises a signal" needs the process to ignore SIGPIPE (the console can be a pipe that
  * nobody reads any more) and SIGXFSZ (or a file past RLIMIT_FSIZE): write(2) has no flag for it.
  *
- * One struct log per event loop; it is not shared between threads, the descriptors are. When a
- * daemon restarts, log_reconnect() in one process mends the socket for all that hold it.
+ * One struct log per event loop; it is not shared between threads, the descriptors are.
  *
  * Formats: RFC 3164 as spoken on /dev/log (no host name); the journal's native protocol with
  * explicit lengths for every field that holds foreign bytes (systemd.io/JOURNAL_NATIVE_PROTOCOL);
@@ -26,9 +27,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LOG_RECORD_MAX 4000 /* bytes of one line; what is longer is cut. Below PIPE_BUF */
+#define LOG_RECORD_MAX 4000  /* bytes of one line; what is longer is cut. Below PIPE_BUF */
+#define LOG_KEEP_BYTES 65536 /* of the master's records that wait, per sink */
 
-enum log_sink_kind { LOG_SINK_CONSOLE, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL, LOG_SINKS };
+/* Those of the master come first; a child has the last one alone. */
+enum log_sink_kind {
+	LOG_SINK_CONSOLE,
+	LOG_SINK_SYSLOG,
+	LOG_SINK_JOURNAL,
+	LOG_SINK_MASTER, /* a child's pipe to the master */
+	LOG_SINKS
+};
+#define LOG_SINKS_OUT LOG_SINK_MASTER /* so many lead out of the server */
 
 /* Whose records these are: [MASTER], [PORT 8000]. */
 enum log_role { LOG_ROLE_MASTER, LOG_ROLE_WORKER, LOG_ROLE_KEYHOLDER };
@@ -42,9 +52,16 @@ struct log_sink {
 	bool broken;      /* the peer is gone; log_reconnect() mends it, and the next record that
 			   * gets through clears this */
 	int error;        /* while it is broken: why, an errno */
+	bool full;        /* there is no room for the last record now */
 	bool torn;        /* console: the last line was written in part */
 	uint64_t dropped; /* records lost and not yet told */
 	uint64_t dropped_total;
+	int64_t told_second;     /* in which that was told last */
+	uint64_t orphans;        /* of children that have ended: lost and not yet told */
+	int64_t orphans_second;  /* as told_second */
+	struct log_queue *queue; /* owned; NULL: what is not taken at once is dropped */
+	uint64_t full_since_ms;  /* children's records wait for room since then; 0: they do not */
+	bool stuck;              /* they have waited long enough and do not any more */
 };
 
 struct log {
@@ -53,6 +70,7 @@ struct log {
 	unsigned port;   /* 0: none */
 	unsigned worker; /* from 1; 0: none */
 	int facility;    /* syslog facility, LOG_DAEMON … */
+	bool keeps;      /* log_keep() */
 	int level;       /* records of a lesser priority are not written; LOG_INFO at first */
 	pid_t pid;
 	int64_t second;   /* the wall-clock second that the cached stamps are for */
@@ -95,30 +113,32 @@ int log_open(struct log *, enum log_sink_kind, const char *path);
 
 /*
  * Connects a socket sink again, in place and without blocking: 0, -errno while the daemon is
- * still missing, -EBADF where the sink is not in use. unix(7) lets a datagram socket be connected
- * anew at any time, by whoever holds a descriptor of it: so the master, which keeps one of each
- * child's sockets, mends them all after a restart of the daemon, in a chroot too, and nothing has
- * to be handed on.
+ * still missing, -EBADF where the sink is not in use.
  */
 int log_reconnect(struct log *, enum log_sink_kind, const char *path);
+
+/*
+ * From the next log_open() on: a record of this log that its sink does not take waits in a queue of
+ * LOG_KEEP_BYTES, in order, and is lost (counted) only when that is full. log_flush() writes what
+ * waits, as far as it goes; true: something is left.
+ */
+void log_keep(struct log *);
+bool log_flush(struct log *);
+bool log_is_kept(const struct log *, enum log_sink_kind); /* something waits */
+/* The next record that waits behind *at, which is 0 at first; NULL: no more. For handing on. */
+const void *log_kept(const struct log *, enum log_sink_kind, size_t *at, size_t *ret_len);
+/* Puts one there. Where it does not fit it is lost, and counted. */
+void log_keep_again(struct log *, enum log_sink_kind, const void *data, size_t len);
 
 /* Could a daemon be reached under this path now? 0 or -errno. Nothing is sent. */
 int log_probe(const char *path);
 
-/*
- * A socket of its own for a child to log to: datagram, non-blocking, close on exec, connected if
- * that is possible now. Of its own, because whoever holds a shared one can end it for all
- * (shutdown(2)) or fill its queue. The descriptor or -errno; log_socket_connect() is
- * log_reconnect() for it.
- */
-int log_socket(const char *path);
-int log_socket_connect(int fd, const char *path);
-
-/* Takes over an open descriptor, as a child does with what it was handed. Sets FD_CLOEXEC. It is
- * written to with write(2) alone. */
+/* Takes over an open descriptor. Sets FD_CLOEXEC. It is written to with write(2) alone.
+ * LOG_SINK_MASTER: it stays the caller's, being standard error. */
 void log_adopt(struct log *, enum log_sink_kind, int fd);
 
-/* Closes all sinks. */
+/* Closes one, or all; what waits in their queues is lost. */
+void log_shut(struct log *, enum log_sink_kind);
 void log_close(struct log *);
 
 /* Is standard error the journal's stream (JOURNAL_STREAM, systemd.exec(5))? */
@@ -174,6 +194,8 @@ void log_access(struct log *, const struct log_access *);
  * called about once a second while log_outstanding(). Cheap when there are none. */
 void log_tick(struct log *);
 bool log_outstanding(const struct log *);
+/* Nothing more will be written: as log_tick(), and whether or not it has told in this second. */
+void log_finish(struct log *);
 /* Records that were lost so far, told or not, over all sinks. */
 uint64_t log_dropped(const struct log *);
 

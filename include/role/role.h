@@ -90,9 +90,6 @@ int role_listen(struct role *, struct loop *, const struct ipc_permit permits[IP
 		void (*told)(struct role *, struct ipc_message *), void (*terminate)(struct role *),
 		void *user);
 
-/* Tells the master, if a sink of this log is gone, that it is. True if there is one. */
-bool role_report_sinks(const struct role *, const struct log *);
-
 void role_release(struct role *);
 
 #endif

@@ -16,6 +16,7 @@ void conf_defaults(struct conf_parser *p)
 	struct conf *conf = &p->tree->conf;
 	conf->drain_ms = 10000;
 	conf->log.syslog_facility = LOG_DAEMON;
+	conf->log.rate = CONF_LOG_RATE;
 	conf->log.syslog_path = conf_copy(p, "/dev/log", 8);
 	conf->log.journal_path = conf_copy(p, "/run/systemd/journal/socket", 27);
 	p->top.workers = 1;

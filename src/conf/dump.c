@@ -56,8 +56,17 @@ static void put_duration(FILE *out, const char *before, uint64_t ms)
 
 static void dump_global(const struct conf *conf, FILE *out)
 {
-	const struct conf_log *log = &conf->log;
 	(void)fprintf(out, "privileges %s\n", conf->strict ? "strict" : "lenient");
+	put_duration(out, "drain ", conf->drain_ms);
+	fputc('\n', out);
+	if (conf->faults)
+		fputs("faults enabled\n", out);
+}
+
+/* Not a child's business, and neither is the next. */
+static void dump_log(const struct conf *conf, FILE *out)
+{
+	const struct conf_log *log = &conf->log;
 	if (log->console)
 		fputs("log to console\n", out);
 	if (log->syslog) {
@@ -70,10 +79,10 @@ static void dump_global(const struct conf *conf, FILE *out)
 		put(out, "log to journal path ", log->journal_path);
 		fputc('\n', out);
 	}
-	put_duration(out, "drain ", conf->drain_ms);
-	fputc('\n', out);
-	if (conf->faults)
-		fputs("faults enabled\n", out);
+	if (log->rate > 0)
+		(void)fprintf(out, "log rate %u\n", log->rate);
+	else
+		fputs("log rate off\n", out);
 }
 
 static const char *access_name(enum conf_access access)
@@ -242,20 +251,12 @@ static void dump_port(const struct conf_port *port, FILE *out)
 
 void conf_dump_process(const struct conf *conf, const struct conf_port *port, FILE *out)
 {
-	const struct conf_log *log = &conf->log;
 	(void)fprintf(out, "privileges %s\n", conf->strict ? "strict" : "lenient");
-	if (log->console)
-		fputs("log to console\n", out);
-	if (log->syslog)
-		fputs("log to syslog\n", out);
-	if (log->journal)
-		fputs("log to journal\n", out);
 	if (port->faults)
 		(void)fprintf(out, "faults %s\n", conf->faults ? "enabled" : "disabled");
 	dump_port(port, out);
 }
 
-/* Not a child's business. */
 static void dump_control(const struct conf *conf, FILE *out)
 {
 	switch (conf->control) {
@@ -273,6 +274,7 @@ static void dump_control(const struct conf *conf, FILE *out)
 void conf_dump(const struct conf *conf, FILE *out)
 {
 	dump_global(conf, out);
+	dump_log(conf, out);
 	dump_control(conf, out);
 	for (size_t i = 0; i < conf->ports_count; i++)
 		dump_port(&conf->ports[i], out);

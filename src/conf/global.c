@@ -88,6 +88,16 @@ void conf_log_to(struct conf_parser *p, int token, const struct conf_where *wher
 		log->journal = true;
 }
 
+void conf_log_rate(struct conf_parser *p, const struct conf_value *value,
+		   const struct conf_where *where, const struct conf_where *at)
+{
+	uint64_t rate = 0;
+	(void)conf_once(p, T_RATE, where);
+	if (value->token == T_OFF || conf_quantity(p, "log rate", CONF_NUMBER, CONF_LOG_RATE_MIN,
+						   CONF_LOG_RATE_MAX, value, at, &rate))
+		p->tree->conf.log.rate = (uint32_t)rate;
+}
+
 static void given(struct conf_parser *p, bool *given, const char *word,
 		  const struct conf_where *where)
 {

@@ -56,7 +56,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token INCLUDE "include" JOURNAL "journal" KEY "key" KEYHOLDERS "keyholders" LENIENT "lenient"
 %token LIFETIME "lifetime" LIMITS "limits" LISTEN "listen" LOCATION "location" LOG "log" MEMORY "memory" OFF "off"
 %token ON "on" PARK "park" PARKED "parked" PATH "path" PORT "port" PRIVILEGES "privileges"
-%token QUEUE "queue" REFUSE "refuse" REQUESTS "requests" RESPOND "respond" RESTART "restart"
+%token QUEUE "queue" RATE "rate" REFUSE "refuse" REQUESTS "requests" RESPOND "respond" RESTART "restart"
 %token SIGNATURES "signatures" SOCKET "socket" STRICT "strict" SYSLOG "syslog" THREADS "threads" TICKETS "tickets" TLS "tls" TO "to"
 %token TYPE "type" USER "user" WATCHDOG "watchdog" WHILE "while" WORKERS "workers" WRITE_TIMEOUT "write-timeout"
 
@@ -81,12 +81,15 @@ top_item:
 |	"faults" "enabled"		{ conf_set_faults(p, &@1); }
 |	"control" control		{ conf_set_control(p, &$2, &@1, &@2); }
 |	"log" "to" sink
+|	"log" "rate" rate		{ conf_log_rate(p, &$3, &@1, &@3); }
 |	port port_items "}"		{ conf_port_close(p); }
 ;
 
 privileges: "strict" | "lenient" ;
 
 control: STRING | "off" ;
+
+rate: WORD | "off" ;
 
 sink:
 	"console"			{ conf_log_to(p, T_CONSOLE, &@1); }
@@ -243,7 +246,7 @@ fault:
 
 fault_kind: WORD | "certificate" ;
 
-fault_name: WORD | "after" ;
+fault_name: WORD | "after" | "rate" ;
 
 fault_value: WORD | STRING | "after" | "header" | "socket" ;
 

@@ -61,6 +61,7 @@ const struct conf_keyword conf_keywords[] = {
     {"port", T_PORT, TOP},
     {"privileges", T_PRIVILEGES, TOP},
     {"queue", T_QUEUE, 0},
+    {"rate", T_RATE, 0},
     {"refuse", T_REFUSE, 0},
     {"requests", T_REQUESTS, LIMITS},
     {"respond", T_RESPOND, PORT | LOCATION},

@@ -29,9 +29,12 @@
 #define CONF_SOCKET_PATH_MAX   107  /* sun_path of unix(7) less its terminator */
 #define CONF_CONTROL_PATH_MAX  98   /* the same, less what is appended while it is being made */
 #define CONF_ACCOUNT_MAX       32   /* the name of a user or a group */
-#define CONF_WATCHDOG_MIN      3000 /* a loop waits 2 s for a signature, at the most */
-#define CONF_TICKETS_MIN       ((uint64_t)60000)    /* ms; whole seconds are what GnuTLS counts */
-#define CONF_FAULTS_MAX        64                   /* of a location */
+#define CONF_LOG_RATE          5000 /* the default */
+#define CONF_LOG_RATE_MIN      1
+#define CONF_LOG_RATE_MAX      1000000000
+#define CONF_WATCHDOG_MIN      3000              /* a loop waits 2 s for a signature, at the most */
+#define CONF_TICKETS_MIN       ((uint64_t)60000) /* ms; whole seconds are what GnuTLS counts */
+#define CONF_FAULTS_MAX        64                /* of a location */
 #define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker lives on less */
 #define CONF_MEMORY_PRESET     UINT64_MAX /* as check.c makes it of the port's other limits */
 
@@ -309,6 +312,8 @@ void conf_set_control(struct conf_parser *p, const struct conf_value *,
 void conf_set_drain(struct conf_parser *p, const struct conf_value *,
 		    const struct conf_where *where, const struct conf_where *at);
 void conf_log_to(struct conf_parser *p, int token, const struct conf_where *where);
+void conf_log_rate(struct conf_parser *, const struct conf_value *, const struct conf_where *where,
+		   const struct conf_where *at);
 void conf_log_facility(struct conf_parser *p, const struct conf_value *,
 		       const struct conf_where *where, const struct conf_where *at);
 void conf_log_path(struct conf_parser *p, int token, const struct conf_value *,

@@ -63,6 +63,7 @@ static const char *value_meaning(int previous)
 	case T_AFTER:
 	case T_KEYHOLDERS:
 	case T_SIGNATURES:
+	case T_RATE:
 		return "a number";
 	case T_HEAD:
 	case T_BODY:
@@ -112,6 +113,7 @@ static const char *string_meaning(int previous)
 		return "a header value in quotes";
 	case T_WORD: /* a fault's parameter takes either */
 	case T_AFTER:
+	case T_RATE:
 		return "a string";
 	default:
 		return "a body in quotes";

@@ -42,7 +42,6 @@ const struct ipc_permit ipc_from_worker[IPC_TYPES] = {
     [IPC_FAILED] = TEXT(IPC_BEGINNING),
     [IPC_READY] = EXACTLY(IPC_BEGINNING, struct sandbox_level, 0, 0),
     [IPC_KEY_SILENT] = NOTHING(EVER),
-    [IPC_LOG_BROKEN] = NOTHING(READY_ON),
     [IPC_FAULT] = EXACTLY(READY_ON, struct ipc_fault, 0, 0),
     [IPC_DRAINING] = NOTHING(IPC_SERVING),
 };
@@ -51,7 +50,6 @@ const struct ipc_permit ipc_from_keyholder[IPC_TYPES] = {
     [IPC_FILES] = EXACTLY(IPC_BEGINNING, struct ipc_files, 0, 0),
     [IPC_FAILED] = TEXT(IPC_BEGINNING),
     [IPC_READY] = EXACTLY(IPC_BEGINNING, struct sandbox_level, 0, 0),
-    [IPC_LOG_BROKEN] = NOTHING(READY_ON),
     [IPC_KEY_ABUSED] = EXACTLY(READY_ON, struct ipc_key_channels, 0, 0),
     [IPC_PONG] = NOTHING(READY_ON),
 };

@@ -19,7 +19,7 @@ struct keyholder {
 	struct keyring keys;
 	struct channel_list channels;
 	uint64_t garbage;           /* so many more answers are none: a fault on purpose */
-	struct loop_timer log_tick; /* while a sink is broken or has drops to tell */
+	struct loop_timer log_tick; /* while there are drops to tell */
 	bool ended;
 };
 

@@ -81,7 +81,7 @@ static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 	struct keyholder *k =
 	    (struct keyholder *)((char *)timer - offsetof(struct keyholder, log_tick));
 	log_tick(&k->role->log);
-	if (role_report_sinks(k->role, &k->role->log) || log_outstanding(&k->role->log))
+	if (log_outstanding(&k->role->log))
 		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
 }
 
@@ -96,7 +96,6 @@ static void serve(struct keyholder *k)
 		}
 		if (log_outstanding(log) && !loop_timer_is_set(&k->log_tick)) {
 			ipc_slot_put(&k->role->slots[0].counters.log_dropped, log_dropped(log));
-			(void)role_report_sinks(k->role, log);
 			loop_timer_set(&k->loop, &k->log_tick, k->loop.now_ms + LOG_TICK_MS);
 		}
 	}

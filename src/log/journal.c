@@ -92,6 +92,7 @@ static void add_event(struct text *t, const struct log_event *e)
 
 void journal_layout(const struct log *l, const struct log_record *r, struct log_wire *w)
 {
+	(void)l;
 	static const char newline = '\n';
 	char tag_room[LOG_PREFIX_MAX];
 	struct text t, tag;
@@ -100,9 +101,10 @@ void journal_layout(const struct log *l, const struct log_record *r, struct log_
 
 	text_init(&t, w->room, sizeof(w->room));
 	text_add_str(&t, "SYSLOG_IDENTIFIER=bulkhead\nBULKHEAD_ROLE=");
-	text_add_str(&t, role_name(l->role));
+	text_add_str(&t, role_name(r->role));
 	text_add_char(&t, '\n');
 	field_number(&t, "PRIORITY", (unsigned)r->priority);
+	field_number(&t, "SYSLOG_PID", (uint64_t)r->pid);
 	if (r->port != 0)
 		field_number(&t, "BULKHEAD_PORT", r->port);
 	if (r->worker != 0)

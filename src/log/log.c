@@ -46,8 +46,7 @@ void log_stamp(struct log *l, int64_t second)
 		  tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-/* The milliseconds; the stamps are made anew when the second is another one. */
-static unsigned clock_tell(struct log *l)
+unsigned log_clock(struct log *l)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -70,52 +69,97 @@ void record_tag(const struct log_record *r, struct text *t)
 	text_add_str(t, "] ");
 }
 
-static bool sink_put(struct log *l, enum log_sink_kind kind, const struct log_record *r)
+static void layout(const struct log *l, enum log_sink_kind kind, const struct log_record *r,
+		   bool torn, struct log_wire *wire)
+{
+	wire->count = 0;
+	switch (kind) {
+	case LOG_SINK_CONSOLE:
+		console_layout(l, r, torn, wire);
+		break;
+	case LOG_SINK_SYSLOG:
+		syslog_layout(l, r, wire);
+		break;
+	case LOG_SINK_JOURNAL:
+		journal_layout(l, r, wire);
+		break;
+	case LOG_SINK_MASTER:
+		frame_layout(l, r, wire);
+		break;
+	case LOG_SINKS:
+		break;
+	}
+}
+
+bool sink_put(struct log *l, enum log_sink_kind kind, const struct log_record *r)
 {
 	struct log_sink *s = &l->sinks[kind];
 	struct log_wire wire;
-	switch (kind) {
-	case LOG_SINK_CONSOLE:
-		console_layout(l, r, s->torn, &wire);
-		break;
-	case LOG_SINK_SYSLOG:
-		syslog_layout(l, r, &wire);
-		break;
-	case LOG_SINK_JOURNAL:
-		journal_layout(l, r, &wire);
-		break;
-	case LOG_SINKS:
-		return false;
-	}
+	layout(l, kind, r, s->torn, &wire);
 	return sink_write(s, wire.iov, wire.count);
 }
 
-/* Says how many records were lost: true when nothing is left to tell. */
-static bool sink_tell(struct log *l, enum log_sink_kind kind, unsigned ms)
+bool sink_tell(struct log *l, enum log_sink_kind kind, const struct log_record *whose,
+	       uint64_t *dropped, int64_t *told_second)
 {
-	struct log_sink *s = &l->sinks[kind];
-	if (s->dropped == 0)
+	if (*dropped == 0 || *told_second == l->second)
 		return true;
 	char line[64];
 	struct text t;
 	text_init(&t, line, sizeof(line));
-	text_add_uint(&t, s->dropped);
-	text_add_str(&t, s->dropped == 1 ? " log record was dropped" : " log records were dropped");
-	const struct log_record r = {.priority = LOG_WARNING,
-				     .port = l->port,
-				     .worker = l->worker,
-				     .ms = ms,
-				     .text = {t.data, t.len}};
+	text_add_uint(&t, *dropped);
+	text_add_str(&t, *dropped == 1 ? " log record was dropped" : " log records were dropped");
+	struct log_record r = *whose;
+	r.priority = LOG_WARNING;
+	r.text = (struct log_slice){t.data, t.len};
+	r.event = NULL;
+	r.access = NULL;
 	if (!sink_put(l, kind, &r))
 		return false;
-	s->dropped = 0;
+	*dropped = 0;
+	*told_second = l->second;
 	return true;
 }
 
-static void sink_write_record(struct log *l, enum log_sink_kind kind, const struct log_record *r)
+static struct log_record record_of(const struct log *l, int priority, unsigned ms)
+{
+	return (struct log_record){.priority = LOG_PRI(priority),
+				   .role = l->role,
+				   .pid = l->pid,
+				   .port = l->port,
+				   .worker = l->worker,
+				   .ms = ms};
+}
+
+static bool own_tell(struct log *l, enum log_sink_kind kind, unsigned ms)
 {
 	struct log_sink *s = &l->sinks[kind];
-	if (s->fd < 0 || (sink_tell(l, kind, r->ms) && sink_put(l, kind, r)))
+	const struct log_record whose = record_of(l, LOG_WARNING, ms);
+	return queue_is_empty(s->queue) && sink_tell(l, kind, &whose, &s->dropped, &s->told_second);
+}
+
+static void orphans_tell(struct log *l, enum log_sink_kind kind, unsigned ms)
+{
+	struct log_sink *s = &l->sinks[kind];
+	const struct log_record whose = record_of(l, LOG_WARNING, ms);
+	(void)sink_tell(l, kind, &whose, &s->orphans, &s->orphans_second);
+}
+
+/* Behind those that wait already. Once one was lost so are all, until that could be said. */
+static bool own_keep(struct log *l, enum log_sink_kind kind, const struct log_record *r)
+{
+	struct log_sink *s = &l->sinks[kind];
+	struct log_wire wire;
+	if (s->queue == NULL || s->dropped > 0)
+		return false;
+	layout(l, kind, r, false, &wire);
+	return queue_add(s->queue, wire.iov, wire.count);
+}
+
+static void own_write(struct log *l, enum log_sink_kind kind, const struct log_record *r)
+{
+	struct log_sink *s = &l->sinks[kind];
+	if (s->fd < 0 || (own_tell(l, kind, r->ms) && sink_put(l, kind, r)) || own_keep(l, kind, r))
 		return;
 	s->dropped++;
 	s->dropped_total++;
@@ -123,8 +167,8 @@ static void sink_write_record(struct log *l, enum log_sink_kind kind, const stru
 
 static void record_emit(struct log *l, const struct log_record *r)
 {
-	for (int kind = 0; kind < LOG_SINKS; kind++)
-		sink_write_record(l, kind, r);
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+		own_write(l, (enum log_sink_kind)kind, r);
 }
 
 void log_tick(struct log *l)
@@ -132,11 +176,19 @@ void log_tick(struct log *l)
 	if (!log_outstanding(l))
 		return;
 	int saved = errno;
-	unsigned ms = clock_tell(l);
-	for (int kind = 0; kind < LOG_SINKS; kind++)
-		if (l->sinks[kind].fd >= 0)
-			(void)sink_tell(l, kind, ms);
+	unsigned ms = log_clock(l);
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+		if (l->sinks[kind].fd >= 0 && own_tell(l, (enum log_sink_kind)kind, ms))
+			orphans_tell(l, (enum log_sink_kind)kind, ms);
 	errno = saved;
+}
+
+void log_finish(struct log *l)
+{
+	(void)log_flush(l);
+	for (int kind = 0; kind < LOG_SINKS; kind++)
+		l->sinks[kind].told_second = l->sinks[kind].orphans_second = 0;
+	log_tick(l);
 }
 
 uint64_t log_dropped(const struct log *l)
@@ -150,9 +202,68 @@ uint64_t log_dropped(const struct log *l)
 bool log_outstanding(const struct log *l)
 {
 	for (int kind = 0; kind < LOG_SINKS; kind++)
-		if (l->sinks[kind].fd >= 0 && l->sinks[kind].dropped > 0)
+		if (l->sinks[kind].fd >= 0 &&
+		    (l->sinks[kind].dropped > 0 || l->sinks[kind].orphans > 0))
 			return true;
 	return false;
+}
+
+/* --- the master's own, which wait -------------------------------------------------------------
+ */
+
+void log_keep(struct log *l)
+{
+	l->keeps = true;
+}
+
+/* false: it takes no more for now */
+static bool first_write(struct log_sink *s)
+{
+	size_t at = 0, len = 0;
+	const void *data = queue_at(s->queue, &at, &len);
+	struct iovec iov[] = {{(void *)(uintptr_t) "\n", s->torn}, {(void *)(uintptr_t)data, len}};
+	if (!sink_write(s, iov, 2)) {
+		if (errno != EMSGSIZE)
+			return false;
+		s->dropped++; /* the next one may fit */
+		s->dropped_total++;
+	}
+	queue_drop_first(s->queue);
+	return true;
+}
+
+bool log_flush(struct log *l)
+{
+	int saved = errno;
+	bool left = false;
+	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++) {
+		struct log_sink *s = &l->sinks[kind];
+		while (s->fd >= 0 && !queue_is_empty(s->queue) && first_write(s))
+			;
+		left = left || !queue_is_empty(s->queue);
+	}
+	errno = saved;
+	return left;
+}
+
+bool log_is_kept(const struct log *l, enum log_sink_kind kind)
+{
+	return !queue_is_empty(l->sinks[kind].queue);
+}
+
+const void *log_kept(const struct log *l, enum log_sink_kind kind, size_t *at, size_t *ret_len)
+{
+	return queue_at(l->sinks[kind].queue, at, ret_len);
+}
+
+void log_keep_again(struct log *l, enum log_sink_kind kind, const void *data, size_t len)
+{
+	struct log_sink *s = &l->sinks[kind];
+	const struct iovec iov = {(void *)(uintptr_t)data, len};
+	if (queue_add(s->queue, &iov, 1))
+		return;
+	s->dropped++;
+	s->dropped_total++;
 }
 
 /* --- our own sentences -------------------------------------------------------------------------
@@ -186,11 +297,10 @@ write_text(struct log *l, unsigned port, unsigned worker, int priority, const ch
 	text_vaddf(&from, format, args);
 	text_init(&t, line, sizeof(line));
 	add_safely(&t, from.data, from.len);
-	const struct log_record r = {.priority = LOG_PRI(priority),
-				     .port = port,
-				     .worker = worker,
-				     .ms = clock_tell(l),
-				     .text = {t.data, t.len}};
+	struct log_record r = record_of(l, priority, log_clock(l));
+	r.port = port;
+	r.worker = worker;
+	r.text = (struct log_slice){t.data, t.len};
 	record_emit(l, &r);
 	errno = saved;
 }
@@ -247,7 +357,7 @@ static void labels_write(struct log *l, const struct log_record *first)
 		text_init(&t, line, sizeof(line));
 		text_addf(&t, "  %s: %s", e->fields[i].label, e->fields[i].value);
 		r.text = (struct log_slice){t.data, t.len};
-		sink_write_record(l, LOG_SINK_CONSOLE, &r);
+		own_write(l, LOG_SINK_CONSOLE, &r);
 	}
 }
 
@@ -265,12 +375,11 @@ void log_event(struct log *l, const struct log_event *e)
 	text_init(&room, values, sizeof(values));
 	safe.fields = fields;
 	safe.fields_count = fields_copy(e, fields, LOG_EVENT_FIELDS_MAX, &room);
-	const struct log_record r = {.priority = LOG_PRI(e->priority),
-				     .port = e->port,
-				     .worker = e->worker,
-				     .ms = clock_tell(l),
-				     .text = {t.data, t.len},
-				     .event = &safe};
+	struct log_record r = record_of(l, e->priority, log_clock(l));
+	r.port = e->port;
+	r.worker = e->worker;
+	r.text = (struct log_slice){t.data, t.len};
+	r.event = &safe;
 	record_emit(l, &r);
 	labels_write(l, &r);
 	errno = saved;
@@ -365,11 +474,8 @@ void log_access(struct log *l, const struct log_access *a)
 	int saved = errno;
 	char line[LOG_TEXT_MAX];
 	struct text t;
-	struct log_record r = {.priority = LOG_INFO,
-			       .port = l->port,
-			       .worker = l->worker,
-			       .ms = clock_tell(l),
-			       .access = a};
+	struct log_record r = record_of(l, LOG_INFO, log_clock(l));
+	r.access = a;
 	text_init(&t, line, sizeof(line));
 	add_request(&t, a, &r);
 	text_add_char(&t, ' ');

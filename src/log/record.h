@@ -27,9 +27,11 @@ struct log_slice {
 
 struct log_record {
 	int priority;
-	unsigned port;   /* 0: the master's own */
-	unsigned worker; /* 0: none */
-	unsigned ms;     /* of the second that struct log has stamps for */
+	enum log_role role; /* whose it is … */
+	pid_t pid;          /* … and of which process */
+	unsigned port;      /* 0: the master's own */
+	unsigned worker;    /* 0: none */
+	unsigned ms;        /* of the second that struct log has stamps for */
 	struct log_slice text;
 
 	/* Of an event; NULL otherwise. Its values have been made safe. */
@@ -42,7 +44,7 @@ struct log_record {
 };
 
 struct log_wire {
-	struct iovec iov[3];
+	struct iovec iov[4];
 	int count;
 	char room[LOG_PREFIX_MAX + LOG_FIELDS_MAX]; /* what the form itself adds */
 };
@@ -51,6 +53,9 @@ struct log_wire {
 void console_layout(const struct log *, const struct log_record *, bool torn, struct log_wire *);
 void syslog_layout(const struct log *, const struct log_record *, struct log_wire *);
 void journal_layout(const struct log *, const struct log_record *, struct log_wire *);
+
+/* A child's, for the master: at most LOG_STREAM_MAX bytes in all. */
+void frame_layout(const struct log *, const struct log_record *, struct log_wire *);
 
 /* "[MASTER] " or "[PORT 8000] ". */
 struct text;
@@ -66,7 +71,23 @@ int sink_connect(int fd, const char *path);
  * is the caller's. */
 bool sink_write(struct log_sink *, struct iovec *, int count);
 
+/* Lays the record out in the sink's form and writes it. true: it was taken whole. */
+bool sink_put(struct log *, enum log_sink_kind, const struct log_record *);
+/* Says how many records were lost, in the name of whose they were, at most once a second. false:
+ * the sink takes nothing. */
+bool sink_tell(struct log *, enum log_sink_kind, const struct log_record *whose, uint64_t *dropped,
+	       int64_t *told_second);
+
+/* What waits for a sink; all of it is in the form of that sink. queue NULL: never anything. */
+struct log_queue *queue_new(void); /* NULL: no memory */
+bool queue_is_empty(const struct log_queue *);
+bool queue_add(struct log_queue *, const struct iovec *, int count); /* false: no room */
+const void *queue_at(const struct log_queue *, size_t *at, size_t *ret_len);
+void queue_drop_first(struct log_queue *);
+
 /* Makes the stamps for this second of the wall clock. */
 void log_stamp(struct log *, int64_t second);
+/* The milliseconds; the stamps are made anew when the second is another one. */
+unsigned log_clock(struct log *);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,6 +46,7 @@ static void sink_state(struct log_sink *s, int error)
 {
 	s->broken = error < 0;
 	s->error = -error;
+	s->full = false;
 }
 
 static void sink_take(struct log_sink *s, int fd, bool may_send)
@@ -53,20 +55,6 @@ static void sink_take(struct log_sink *s, int fd, bool may_send)
 	s->fd = fd;
 	s->way = way_of(fd, may_send);
 	sink_state(s, 0);
-}
-
-int log_socket(const char *path)
-{
-	int fd = sink_socket();
-	if (fd < 0)
-		return fd;
-	(void)sink_connect(fd, path); /* it is mended later, or its records are counted as lost */
-	return fd;
-}
-
-int log_socket_connect(int fd, const char *path)
-{
-	return sink_connect(fd, path);
 }
 
 int log_open(struct log *l, enum log_sink_kind kind, const char *path)
@@ -84,6 +72,8 @@ int log_open(struct log *l, enum log_sink_kind kind, const char *path)
 	}
 	fd_close(&s->fd);
 	sink_take(s, fd, true);
+	if (l->keeps && s->queue == NULL)
+		s->queue = queue_new();
 	sink_state(s, error);
 	return 0;
 }
@@ -110,14 +100,24 @@ int log_reconnect(struct log *l, enum log_sink_kind kind, const char *path)
 
 void log_adopt(struct log *l, enum log_sink_kind kind, int fd)
 {
-	fd_close(&l->sinks[kind].fd);
+	log_shut(l, kind);
 	sink_take(&l->sinks[kind], fd, false);
+}
+
+void log_shut(struct log *l, enum log_sink_kind kind)
+{
+	struct log_sink *s = &l->sinks[kind];
+	if (kind != LOG_SINK_MASTER)
+		fd_close(&s->fd);
+	s->fd = -1;
+	free(s->queue);
+	s->queue = NULL;
 }
 
 void log_close(struct log *l)
 {
-	for (int kind = 0; kind < LOG_SINKS; kind++)
-		fd_close(&l->sinks[kind].fd);
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+		log_shut(l, (enum log_sink_kind)kind);
 }
 
 static ssize_t write_once(const struct log_sink *s, struct iovec *iov, int count)
@@ -159,6 +159,12 @@ static bool is_gone(int error)
 	}
 }
 
+/* It takes some more as soon as somebody has read. */
+static bool is_full(int error)
+{
+	return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
+}
+
 bool sink_write(struct log_sink *s, struct iovec *iov, int count)
 {
 	size_t total = 0;
@@ -171,8 +177,10 @@ bool sink_write(struct log_sink *s, struct iovec *iov, int count)
 	while (n < 0 && errno == EINTR);
 
 	if (n < 0) {
+		const bool full = is_full(errno);
 		if (errno != ENOTCONN || !s->broken) /* why it is not is more telling */
 			sink_state(s, is_gone(errno) ? -errno : 0);
+		s->full = full;
 		return false;
 	}
 	sink_state(s, 0);

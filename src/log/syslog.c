@@ -44,7 +44,7 @@ void syslog_layout(const struct log *l, const struct log_record *r, struct log_w
 	text_add_char(&t, '>');
 	text_add_str(&t, l->rfc3164);
 	text_add_str(&t, " bulkhead[");
-	text_add_uint(&t, (uint64_t)l->pid);
+	text_add_uint(&t, (uint64_t)r->pid);
 	text_add_str(&t, "]: ");
 	record_tag(r, &t);
 	w->iov[0] = (struct iovec){t.data, t.len};

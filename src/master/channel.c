@@ -155,9 +155,6 @@ static void message_take(struct child *c, struct ipc_message *message)
 		memcpy(&certificate, message->payload, sizeof(certificate));
 		certificate_told(c, &certificate);
 		break;
-	case IPC_LOG_BROKEN:
-		sinks_reconnect(c->port->master);
-		break;
 	case IPC_KEY_SILENT:
 		keyholders_ping(c->port);
 		break;

@@ -60,14 +60,6 @@ static int add_common(struct handover *h, const struct child *c, int board_fd)
 		return error;
 	if (p->chroot_fd >= 0 && (error = add(h, IPC_FD_CHROOT, p->chroot_fd, false)) < 0)
 		return error;
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
-		fd = kind == LOG_SINK_CONSOLE ? child_console(c) : c->sink_fds[kind];
-		if (fd < 0)
-			continue;
-		h->start.log_sinks |= 1u << kind;
-		if ((error = add(h, IPC_FD_SINK, fd, false)) < 0)
-			return error;
-	}
 	return 0;
 }
 
@@ -108,7 +100,6 @@ int child_hand_over(const struct child *c, int channel_fd, int board_fd, const i
 				       .port = port_number(p),
 				       .number = c->number,
 				       .master_pid = getpid(),
-				       .log_facility = log->facility,
 				       .log_level = log->level,
 				       .held = p->stage == STAGE_PREPARED,
 				       .change_user = p->change_user,

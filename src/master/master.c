@@ -105,6 +105,7 @@ static void master_init(struct master *m, struct conf *conf, const struct master
 {
 	*m = (struct master){
 	    .conf = conf, .options = options, .sockets = options->sockets, .oom_fd = -1};
+	TAILQ_INIT(&m->relays);
 	m->configuration = conf != NULL ? configuration_new(conf) : NULL;
 	descriptors_raise();
 	m->null_fd = high_open("/dev/null", O_RDWR);
@@ -119,6 +120,7 @@ static void master_init(struct master *m, struct conf *conf, const struct master
 	    (error = loop_timer_init(&m->loop, &m->roll_limit, roll_limit_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->sinks_retry, sinks_retry_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->log_tick, sinks_tick_expired)) < 0 ||
+	    (error = loop_timer_init(&m->loop, &m->relay_timer, relay_timer_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->watchdog, watchdog_expired)) < 0 ||
 	    (error = upgrade_start(m)) < 0 || (error = signals_start(m)) < 0)
 		fatal(EX_OSERR, "cannot make the event loop: %s", strerror(-error));
@@ -146,6 +148,7 @@ static void master_release(struct master *m)
 	fd_close(&m->oom_fd);
 	fd_close(&m->null_fd);
 	loop_release(&m->loop);
+	log_finish(&m->log);
 	log_close(&m->log);
 }
 

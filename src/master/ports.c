@@ -50,7 +50,7 @@ static int child_init(struct port *p, struct child *c, unsigned index)
 			    .pid = -1,
 			    .channel = {.fd = -1},
 			    .board_fd = -1,
-			    .sink_fds = {-1, -1, -1}};
+			    .relay = {.io = {.fd = -1}}};
 	c->watch.loops_count = c->loops;
 	c->watch.loops = calloc(c->loops, sizeof(*c->watch.loops));
 	if (c->watch.loops == NULL)

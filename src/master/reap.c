@@ -41,7 +41,7 @@ static void child_release(struct child *c)
 	for (unsigned i = 0; i < c->loops; i++)
 		ipc_counters_add(&port_heir(c->port)->totals, &c->board->slots[i].counters);
 	child_channel_close(c);
-	child_sinks_close(c);
+	relay_close(c);
 	loop_timer_cancel(&m->loop, &c->deadline);
 	ipc_board_unmap(c->board, c->loops);
 	fd_close(&c->board_fd);
@@ -200,6 +200,7 @@ static void ended(struct child *c, int status)
 	struct report r;
 	child_last_words(c);
 	tickets_holder_ended(c, status);
+	relay_finish(c);
 	end_gather(&e, c, status);
 	report_make(&r, c, &e);
 	if (r.cause != CAUSE_DRAINED && c->port->stage != STAGE_PREPARED && !c->port->discarded)

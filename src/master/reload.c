@@ -267,8 +267,7 @@ void reload_commit(struct master *m)
 	m->conf = c->conf;
 	c->users++;
 	sinks_change(m, &before->conf->log);
-	if (before->conf->drain_ms != m->conf->drain_ms ||
-	    before->conf->log.syslog_facility != m->conf->log.syslog_facility)
+	if (before->conf->drain_ms != m->conf->drain_ms)
 		master_settings(m);
 	configuration_release(before);
 	sockets_tell_unclaimed(m);
@@ -284,8 +283,7 @@ void reload_tell(struct master *m)
 
 void master_settings(struct master *m)
 {
-	const struct ipc_settings settings = {.log_facility = m->log.facility,
-					      .log_level = m->log.level,
+	const struct ipc_settings settings = {.log_level = m->log.level,
 					      .drain_ms = m->conf->drain_ms};
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {

@@ -1,14 +1,16 @@
-/* Runs in the master: which sinks there are, and new ones for those whose daemon has restarted. */
+/* Runs in the master, who alone holds them: which sinks there are, and what becomes of those whose
+ * daemon is gone or does not read. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syslog.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "master/state.h"
 
 #define SINKS_RETRY_MS 250
+#define SINKS_ROOM_MS  5 /* until a full one is tried again */
 #define LOG_TICK_MS    1000
 
 static const char *sink_path(const struct conf_log *conf, enum log_sink_kind kind)
@@ -19,6 +21,7 @@ static const char *sink_path(const struct conf_log *conf, enum log_sink_kind kin
 	case LOG_SINK_JOURNAL:
 		return conf->journal_path;
 	case LOG_SINK_CONSOLE:
+	case LOG_SINK_MASTER:
 	case LOG_SINKS:
 		break;
 	}
@@ -27,14 +30,14 @@ static const char *sink_path(const struct conf_log *conf, enum log_sink_kind kin
 
 const char *sink_name(enum log_sink_kind kind)
 {
-	static const char *const names[LOG_SINKS] = {"console", "syslog", "journal"};
+	static const char *const names[LOG_SINKS_OUT] = {"console", "syslog", "journal"};
 	return names[kind];
 }
 
 /* Where nothing is configured, the surroundings decide. */
 static bool is_chosen(const struct conf_log *conf, bool daemonized, enum log_sink_kind kind)
 {
-	const bool wanted[LOG_SINKS] = {conf->console, conf->syslog, conf->journal};
+	const bool wanted[LOG_SINKS_OUT] = {conf->console, conf->syslog, conf->journal};
 	if (conf->console || conf->syslog || conf->journal)
 		return wanted[kind];
 	if (log_stderr_is_journal())
@@ -66,7 +69,7 @@ void master_check_log(const struct conf *conf, bool daemonized,
 {
 	char line[512];
 	struct text t;
-	for (unsigned k = LOG_SINK_SYSLOG; k < LOG_SINKS; k++) {
+	for (unsigned k = LOG_SINK_SYSLOG; k < LOG_SINKS_OUT; k++) {
 		const enum log_sink_kind kind = (enum log_sink_kind)k;
 		const char *path = sink_path(&conf->log, kind);
 		const int error = is_chosen(&conf->log, daemonized, kind) ? log_probe(path) : 0;
@@ -103,34 +106,50 @@ static void absence_tell(struct master *m, enum log_sink_kind kind)
 
 static void absences_tell(struct master *m)
 {
-	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
+	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS_OUT; kind++)
 		absence_tell(m, (enum log_sink_kind)kind);
 }
 
 /* --- which there are --------------------------------------------------------------------------
  */
 
-static void all_open(struct master *m)
+static void sink_open(struct master *m, enum log_sink_kind kind)
 {
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
-		if (!is_wanted(m, &m->conf->log, (enum log_sink_kind)kind))
-			continue;
-		int error = log_open(&m->log, (enum log_sink_kind)kind,
-				     sink_path(&m->conf->log, (enum log_sink_kind)kind));
-		if (error < 0)
-			dprintf(STDERR_FILENO, "bulkhead: cannot log to %s: %s\n",
-				sink_name((enum log_sink_kind)kind), strerror(-error));
-		m->sinks_told[kind] = false;
+	int error = log_open(&m->log, kind, master_sink_path(m, kind));
+	m->sinks_told[kind] = false;
+	if (error < 0)
+		dprintf(STDERR_FILENO, "bulkhead: cannot log to %s: %s\n", sink_name(kind),
+			strerror(-error));
+}
+
+static void handed_keep(struct master *m)
+{
+	for (const struct handed_record *h = m->handed; h != NULL; h = h->next)
+		if (m->log.sinks[h->kind].fd >= 0)
+			log_keep_again(&m->log, h->kind, h->data, h->len);
+	sinks_forget_handed(m);
+}
+
+void sinks_forget_handed(struct master *m)
+{
+	while (m->handed != NULL) {
+		struct handed_record *next = m->handed->next;
+		free(m->handed);
+		m->handed = next;
 	}
-	absences_tell(m);
 }
 
 void sinks_open(struct master *m)
 {
 	log_init(&m->log, LOG_ROLE_MASTER, 0, 0, m->conf->log.syslog_facility);
+	log_keep(&m->log);
 	if (m->options->verbose)
 		m->log.level = LOG_DEBUG;
-	all_open(m);
+	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++)
+		if (is_wanted(m, &m->conf->log, (enum log_sink_kind)kind))
+			sink_open(m, (enum log_sink_kind)kind);
+	handed_keep(m);
+	absences_tell(m);
 }
 
 static bool same_path(const char *a, const char *b)
@@ -138,97 +157,52 @@ static bool same_path(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* What stays as it was is left alone, with what is kept for it. */
 void sinks_change(struct master *m, const struct conf_log *before)
 {
 	const struct conf_log *now = &m->conf->log;
-	bool other = false, moved = false;
-	for (unsigned k = 0; k < LOG_SINKS; k++) {
-		enum log_sink_kind kind = (enum log_sink_kind)k;
-		other = other || is_wanted(m, before, kind) != is_wanted(m, now, kind);
-		moved = moved || !same_path(sink_path(before, kind), sink_path(now, kind));
-	}
 	m->log.facility = now->syslog_facility;
-	if (other) {
-		log_close(&m->log);
-		all_open(m);
-	} else if (moved) {
-		loop_timer_cancel(&m->loop, &m->sinks_retry);
-		sinks_reconnect(m);
+	for (unsigned k = 0; k < LOG_SINKS_OUT; k++) {
+		const enum log_sink_kind kind = (enum log_sink_kind)k;
+		const bool wanted = is_wanted(m, now, kind);
+		const bool moved = !same_path(sink_path(before, kind), sink_path(now, kind));
+		if (!wanted)
+			log_shut(&m->log, kind);
+		else if (m->log.sinks[kind].fd < 0)
+			sink_open(m, kind);
+		else if (moved)
+			(void)log_reconnect(&m->log, kind, sink_path(now, kind));
 	}
+	absences_tell(m);
 }
 
-int child_console(const struct child *c)
+/* --- what breaks ------------------------------------------------------------------------------ */
+
+bool sinks_flush(struct master *m)
 {
-	const struct master *m = c->port->master;
-	const int own = m->log.sinks[LOG_SINK_CONSOLE].fd;
-	if (!is_wanted(m, &c->port->configuration->conf->log, LOG_SINK_CONSOLE))
-		return -1;
-	return own >= 0 ? own : STDERR_FILENO;
+	bool soon = false;
+	if (!log_flush(&m->log))
+		return false;
+	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++)
+		soon = soon || (log_is_kept(&m->log, (enum log_sink_kind)kind) &&
+				!m->log.sinks[kind].broken);
+	return soon;
 }
 
-unsigned sinks_count(const struct master *m)
-{
-	unsigned count = 0;
-	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
-		count += is_wanted(m, &m->conf->log, (enum log_sink_kind)kind);
-	return count;
-}
-
-/* A child has the console, if there is one, and a socket of its own to each daemon. Which ones, its
- * own configuration says: while a reload is prepared that is not the master's. */
-int child_sinks_open(struct child *c)
-{
-	const struct master *m = c->port->master;
-	const struct conf_log *conf = &c->port->configuration->conf->log;
-	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++) {
-		if (!is_wanted(m, conf, (enum log_sink_kind)kind))
-			continue;
-		c->sink_fds[kind] = log_socket(sink_path(conf, (enum log_sink_kind)kind));
-		if (c->sink_fds[kind] < 0) {
-			int error = c->sink_fds[kind];
-			c->sink_fds[kind] = -1;
-			return error;
-		}
-	}
-	return 0;
-}
-
-void child_sinks_close(struct child *c)
-{
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
-		fd_close(&c->sink_fds[kind]);
-}
-
-static bool children_reconnect(const struct port *p, enum log_sink_kind kind, const char *path)
-{
-	bool missing = false;
-	for (unsigned i = 0; i < p->children_count; i++) {
-		int fd = p->children[i].sink_fds[kind];
-		missing = (fd >= 0 && log_socket_connect(fd, path) < 0) || missing;
-	}
-	return missing;
-}
-
-/*
- * Connects the sockets anew, in place, those of the children, too: all of them log again at once
- * and nothing is handed on. A child's word that a sink is gone is only a hint, and worth one
- * attempt per interval, however many complain.
- */
-void sinks_reconnect(struct master *m)
+/* At most one attempt per interval, however many records fail. */
+static void sinks_reconnect(struct master *m)
 {
 	bool missing = false;
 	if (loop_timer_is_set(&m->sinks_retry))
 		return;
-	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++) {
-		const char *path = sink_path(&m->conf->log, (enum log_sink_kind)kind);
-		if (m->log.sinks[kind].fd < 0)
-			continue;
-		missing = log_reconnect(&m->log, (enum log_sink_kind)kind, path) < 0 || missing;
-		for (size_t i = 0; i < m->ports_count; i++)
-			missing = children_reconnect(m->ports[i], (enum log_sink_kind)kind, path) ||
-				  missing;
+	for (unsigned k = LOG_SINK_SYSLOG; k < LOG_SINKS_OUT; k++) {
+		const enum log_sink_kind kind = (enum log_sink_kind)k;
+		if (m->log.sinks[kind].fd >= 0)
+			missing =
+			    log_reconnect(&m->log, kind, master_sink_path(m, kind)) < 0 || missing;
 	}
 	m->sinks_missing = missing;
+	(void)sinks_flush(m);
 	loop_timer_set(&m->loop, &m->sinks_retry, m->loop.now_ms + SINKS_RETRY_MS);
 }
 
@@ -240,25 +214,33 @@ void sinks_retry_expired(struct loop *loop, struct loop_timer *timer)
 		sinks_reconnect(m);
 }
 
-/* Once a second while there is something to mend or to tell. */
+/* Once a second while there is something to tell or kept. */
 void sinks_tick_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct master *m = (struct master *)((char *)timer - offsetof(struct master, log_tick));
 	(void)loop;
 	(void)timer;
+	(void)sinks_flush(m);
 	log_tick(&m->log);
+	m->relays_dropped = m->relays_dropped && relays_tell(m);
 	sinks_watch(m);
 }
 
 void sinks_watch(struct master *m)
 {
-	bool broken = false;
+	bool broken = false, kept = false, soon = false;
 	absences_tell(m);
-	if (!log_outstanding(&m->log) || loop_timer_is_set(&m->log_tick))
-		return;
-	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
-		broken = broken || m->log.sinks[kind].broken;
+	for (unsigned k = 0; k < LOG_SINKS_OUT; k++) {
+		const bool waits = log_is_kept(&m->log, (enum log_sink_kind)k);
+		broken = broken || (k != LOG_SINK_CONSOLE && m->log.sinks[k].broken);
+		kept = kept || waits;
+		soon = soon || (waits && !m->log.sinks[k].broken);
+	}
 	if (broken)
 		sinks_reconnect(m);
-	loop_timer_set(&m->loop, &m->log_tick, m->loop.now_ms + LOG_TICK_MS);
+	if (soon && !loop_timer_is_set(&m->relay_timer))
+		loop_timer_set(&m->loop, &m->relay_timer, m->loop.now_ms + SINKS_ROOM_MS);
+	if ((kept || m->relays_dropped || log_outstanding(&m->log)) &&
+	    !loop_timer_is_set(&m->log_tick))
+		loop_timer_set(&m->loop, &m->log_tick, m->loop.now_ms + LOG_TICK_MS);
 }

@@ -21,7 +21,7 @@
 #define RENEW_RETRY_MS   5000
 
 /* In the child. Only what is safe after fork. */
-static void __attribute__((noreturn)) child_exec(const struct child *c, int channel_fd)
+static void __attribute__((noreturn)) child_exec(const struct child *c, int channel_fd, int log_fd)
 {
 	const struct master *m = c->port->master;
 	char title[128], argument[] = "--child";
@@ -39,8 +39,7 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 || dup2(m->null_fd, STDOUT_FILENO) < 0 ||
-	    (m->options->daemonized && dup2(m->null_fd, STDERR_FILENO) < 0) ||
-	    dup2(channel_fd, CHANNEL_FD) < 0 ||
+	    dup2(log_fd, STDERR_FILENO) < 0 || dup2(channel_fd, CHANNEL_FD) < 0 ||
 	    close_range(CHANNEL_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
 	    sigprocmask(SIG_SETMASK, &mask, NULL) < 0)
 		_exit(EX_OSERR);
@@ -70,7 +69,8 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 	c->said = 0;
 	c->unread_since_ms = 0;
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + START_TIMEOUT_MS);
-	if (loop_add(&m->loop, &c->channel, EPOLLIN) < 0)
+	relay_begin(c);
+	if (loop_add(&m->loop, &c->channel, EPOLLIN) < 0 || relay_watch(c) < 0)
 		child_kill(c, "could not be watched"); /* reaped, and replaced, like any other */
 	if (is_worker(c))
 		keyholders_tell(c);
@@ -80,7 +80,7 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 
 static int child_start(struct child *c)
 {
-	int channel[2] = {-1, -1}, board_fd = -1, key_channels[CONF_THREADS_MAX];
+	int channel[2] = {-1, -1}, board_fd = -1, log_fd = -1, key_channels[CONF_THREADS_MAX];
 	unsigned keys = is_worker(c) ? c->loops : 0;
 	const struct ipc_board *board = NULL;
 	pid_t pid = -1;
@@ -92,7 +92,7 @@ static int child_start(struct child *c)
 	if (error == 0 && keys > 0)
 		error = child_key_channels(c, key_channels);
 	if (error == 0)
-		error = child_sinks_open(c);
+		error = relay_make(c, &log_fd);
 	if (error == 0 && (board_fd = ipc_board_create(c->loops, &board)) < 0)
 		error = board_fd;
 	if (error == 0)
@@ -100,18 +100,19 @@ static int child_start(struct child *c)
 	if (error == 0 && (pid = fork()) < 0)
 		error = -errno;
 	if (pid == 0)
-		child_exec(c, channel[1]);
+		child_exec(c, channel[1], log_fd);
 	if (pid > 0) {
 		begun(c, pid, channel[0], board_fd, board);
 		channel[0] = board_fd = -1;
 	} else {
 		child_key_channels_close(c);
-		child_sinks_close(c);
+		fd_close(&c->relay.io.fd);
 		ipc_board_unmap(board, c->loops);
 	}
 	fd_close(&channel[0]);
 	fd_close(&channel[1]);
 	fd_close(&board_fd);
+	fd_close(&log_fd);
 	for (unsigned i = 0; i < keys; i++)
 		fd_close(&key_channels[i]);
 	return error;

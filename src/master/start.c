@@ -39,11 +39,11 @@ static uint64_t listeners_needed(const struct port *p)
 }
 
 /* Of the master's, while this port serves: the ticket key, sockets, certificates and keys, for each
- * process its channel, its board and its sockets to log daemons, for each loop the channel to a
+ * process its channel, its board and its log, for each loop the channel to a
  * keyholder. */
 static uint64_t descriptors_needed(const struct port *p)
 {
-	const uint64_t each = 2 + sinks_count(p->master);
+	const uint64_t each = 3;
 	return 1 + listeners_needed(p) + 2 * (uint64_t)p->conf->certificates_count +
 	       p->children_count * each + (uint64_t)p->conf->workers * p->conf->threads;
 }

@@ -19,6 +19,7 @@
 #ifndef MASTER_STATE_H
 #define MASTER_STATE_H
 
+#include <bsd/sys/queue.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@
 #include "ipc/slot.h"
 #include "ipc/tickets.h"
 #include "log/log.h"
+#include "log/stream.h"
 #include "master/cause.h"
 #include "master/expiry.h"
 #include "master/master.h"
@@ -76,6 +78,22 @@ enum child_state {
 	CHILD_DRAINING
 };
 
+/* The master's end of a child's log, and how much of it may pass (relay.c). */
+struct relay {
+	struct loop_io io; /* a pipe; fd -1 once nothing comes any more */
+	TAILQ_ENTRY(relay) link;
+	bool resting;         /* looked at by the timer: in its list, and not in the loop's set */
+	bool paid;            /* the first record of the stream has been paid for */
+	uint64_t tokens;      /* thousandths of a record … */
+	uint64_t refilled_ms; /* … at that time */
+	uint64_t told_ms;     /* when the log was last told that it writes too much; 0: never */
+	uint64_t seen_ms;     /* when there was last something */
+	uint64_t passed;      /* records */
+	struct log_stream stream;
+};
+
+TAILQ_HEAD(relay_list, relay);
+
 struct child {
 	struct loop_io channel; /* first; fd -1 once the child has closed it */
 	struct port *port;
@@ -98,7 +116,7 @@ struct child {
 	bool pinged;              /* the deadline is for its answer */
 	bool left;                /* has said that it accepts no more */
 	bool leaving;             /* was told to retire, and has not said so yet */
-	int sink_fds[LOG_SINKS];  /* its own sockets to the daemons; -1: none */
+	struct relay relay;
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
 	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
@@ -239,6 +257,14 @@ struct control_socket {
 	ino_t inode;
 };
 
+/* A record that the former version had kept for a sink. */
+struct handed_record {
+	struct handed_record *next;
+	enum log_sink_kind kind;
+	size_t len;
+	unsigned char data[];
+};
+
 struct master {
 	struct configuration *configuration;
 	const struct conf *conf; /* in it */
@@ -283,10 +309,15 @@ struct master {
 	char former[32];          /* version that this one has taken over from; "": none */
 	uint64_t filter_in_force; /* sandbox_master_mark() of that one; 0: none */
 	struct loop_timer drain_deadline;
-	struct loop_timer sinks_retry; /* between two attempts to connect sinks again */
-	bool sinks_missing;            /* the last attempt did not mend all */
-	bool sinks_told[LOG_SINKS];    /* that its daemon cannot be reached */
+	struct loop_timer sinks_retry;  /* between two attempts to connect sinks again */
+	bool sinks_missing;             /* the last attempt did not mend all */
+	bool sinks_told[LOG_SINKS_OUT]; /* that its daemon cannot be reached */
 	struct loop_timer log_tick;
+	struct loop_timer relay_timer; /* while a pipe rests or something is kept for a sink */
+	struct relay_list relays;      /* that rest, in the order of their turns */
+	bool relays_wait;              /* the first one waits for room in a sink */
+	struct handed_record *handed;  /* the first ones first; until the sinks are open */
+	bool relays_dropped; /* some child has lost records and was not told of, perhaps */
 	struct loop_timer watchdog;
 	struct notify notify;
 	struct sockets sockets;
@@ -542,18 +573,26 @@ void signals_hand_over(const struct master *, bool);
 void terminal_open(struct master *);
 bool terminal_is_gone(const struct master *, const struct signalfd_siginfo *);
 
-unsigned sinks_count(const struct master *); /* to daemons, that each child has */
-/* sinks.c: a child's own sockets, kept here to be connected anew. 0 or -errno. */
-int child_sinks_open(struct child *);
-int child_console(const struct child *); /* the master's own, or -1 */
-void child_sinks_close(struct child *);
+/* relay.c: the pipe that is a new child's standard error and log: 0 or -errno. */
+int relay_make(struct child *, int *ret_child_end);
+void relay_begin(struct child *); /* its pid is known */
+int relay_watch(struct child *);  /* 0 or -errno */
+void relay_ready(struct loop *, struct loop_io *, uint32_t events);
+void relay_timer_expired(struct loop *, struct loop_timer *);
+/* It has ended: passes on what it still said. */
+void relay_finish(struct child *);
+void relay_close(struct child *);
+/* Tells what of the children's records was lost; true: some of it cannot be told yet. */
+bool relays_tell(struct master *);
 
 /* Another configuration of the log has come. */
 void sinks_change(struct master *, const struct conf_log *before);
 /* sinks.c: opens what the configuration or the surroundings say; mends what breaks. */
 void sinks_open(struct master *);
-void sinks_reconnect(struct master *); /* a sink's daemon is gone, a child says */
-void sinks_watch(struct master *);     /* after each turn: the master's own log may know better */
+void sinks_forget_handed(struct master *);
+void sinks_watch(struct master *); /* after each turn */
+/* Writes what is kept; true: there is something left that a sink may take soon. */
+bool sinks_flush(struct master *);
 void sinks_retry_expired(struct loop *, struct loop_timer *);
 void sinks_tick_expired(struct loop *, struct loop_timer *);
 const char *sink_name(enum log_sink_kind);

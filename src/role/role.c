@@ -80,16 +80,12 @@ static bool is_keyholder(const struct role *r)
 static void log_begin(struct role *r)
 {
 	const struct ipc_start *s = &r->start;
-	size_t next = 0;
 	if (is_keyholder(r))
-		log_init(&r->log, LOG_ROLE_KEYHOLDER, s->port, 0, s->log_facility);
+		log_init(&r->log, LOG_ROLE_KEYHOLDER, s->port, 0, 0);
 	else
-		log_init(&r->log, LOG_ROLE_WORKER, s->port, s->number, s->log_facility);
+		log_init(&r->log, LOG_ROLE_WORKER, s->port, s->number, 0);
 	r->log.level = s->log_level;
-	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
-		if ((s->log_sinks & (1u << kind)) && next < role_count(r, IPC_FD_SINK))
-			log_adopt(&r->log, (enum log_sink_kind)kind,
-				  role_take(r, IPC_FD_SINK, next++));
+	log_adopt(&r->log, LOG_SINK_MASTER, STDERR_FILENO);
 }
 
 static void report_finding(void *arg, enum conf_severity severity, const struct conf_where *where,
@@ -235,7 +231,6 @@ static void settings_take(struct role *r, const struct ipc_message *m)
 {
 	struct ipc_settings s;
 	memcpy(&s, m->payload, sizeof(s));
-	__atomic_store_n(&r->log.facility, s.log_facility, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->log.level, s.log_level, __ATOMIC_RELAXED);
 	r->conf->drain_ms = s.drain_ms;
 }
@@ -309,19 +304,10 @@ int role_listen(struct role *r, struct loop *loop, const struct ipc_permit permi
 	return error < 0 ? error : signals_listen(r, loop);
 }
 
-bool role_report_sinks(const struct role *r, const struct log *log)
-{
-	bool broken = false;
-	for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS; kind++)
-		broken = broken || log->sinks[kind].broken;
-	if (broken)
-		(void)ipc_send(r->channel_fd, IPC_LOG_BROKEN, NULL, 0, NULL, 0);
-	return broken;
-}
-
 void role_release(struct role *r)
 {
 	fd_close(&r->signals.fd);
+	log_finish(&r->log);
 	log_close(&r->log);
 	conf_free(r->conf);
 }

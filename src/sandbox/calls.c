@@ -54,7 +54,7 @@ static const struct rule common[] = {
     ALWAYS("recvmsg"),
     ALWAYS("close"), /* what is sent is written: send(2) can be told another address */
 
-    /* the log; poll where its console is not its own */
+    /* the log; waiting for a signature */
     ALWAYS("writev"),
     ALWAYS("poll"),
     ALWAYS("ppoll"),

@@ -74,7 +74,7 @@ static void begun(void *arg, const struct role *r)
 	if (a->tickets_fd >= 0)
 		a->tickets =
 		    mmap(NULL, sizeof(struct ipc_tickets), PROT_READ, MAP_SHARED, a->tickets_fd, 0);
-	a->datagram_fd = r->log.sinks[LOG_SINK_SYSLOG].fd;
+	a->datagram_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	a->maps = malloc(MAPS_ROOM);
 	if (a->root_fd < 0 || a->exe_fd < 0 || a->maps_fd < 0 || a->tcp4_fd < 0 || a->unix_fd < 0 ||
 	    a->maps == NULL || a->tickets == MAP_FAILED)

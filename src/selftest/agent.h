@@ -83,7 +83,7 @@ attempt_fn try_vm_read, try_vm_write, try_ptrace, try_kill, try_tgkill, try_pidf
 /* try_network.c */
 attempt_fn try_socket4, try_socket6, try_socket_unix, try_socket_netlink, try_connect4,
     try_connect6, try_connect_path, try_connect_abstract, try_bind, try_listen, try_datagram,
-    try_fastopen, try_unlisten, try_linger, try_read_error;
+    try_fastopen, try_unlisten, try_linger, try_read_error, try_log_flood;
 /* try_kernel.c */
 attempt_fn try_fork, try_exec, try_memfd, try_map_exec, try_map_shared, try_map_huge,
     try_map_locked, try_map_tickets, try_protect_tickets, try_protect_exec, try_namespace,

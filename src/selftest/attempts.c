@@ -95,6 +95,8 @@ const struct attempt attempts[] = {
 
     ROW("read the terminal that its standard error is", BOTH, try_read_error, NONE, NONE,
 	WHOLE(.kind = EXPECT_ERROR, .errors = {EBADF})),
+    ROW("write to its log faster than its rate", BOTH, try_log_flood, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EAGAIN})),
 
     /* other processes */
     ROW("read the master's memory (/proc/PID/mem)", BOTH, try_open_leaked, MASTER, TARGET_MEMORY,
@@ -152,7 +154,7 @@ const struct attempt attempts[] = {
 	ENDED(connect), {REFUSED(ENOENT, 0), UNTESTED(ROOT_ONLY)}),
     ROW("connect to an abstract unix socket", BOTH, try_connect_abstract, NONE, ABSTRACT,
 	ENDED(connect), BELOW(EPERM, 6)),
-    ROW("write to a unix socket's path over the log's socket", BOTH, try_datagram, NONE, DATAGRAM,
+    ROW("write to a unix socket's path over a leaked one", BOTH, try_datagram, NONE, DATAGRAM,
 	ENDED(sendto), {REFUSED(ENOENT, 0), UNTESTED(ROOT_ONLY)}),
     ROW("connect out by sending (TCP Fast Open)", BOTH, try_fastopen, NONE, NONE, ENDED(sendto)),
     ROW("make an unconnected socket of its listener", ROLE_WORKER, try_unlisten, NONE, NONE,

@@ -17,6 +17,7 @@
 
 #define SOCKET_PATH_MAX 100 /* less than sun_path has */
 #define DRAIN_MS        1000
+#define LOG_RATE        100 /* nobody here has much to say */
 
 /* --- the folder ------------------------------------------------------------------------------- */
 
@@ -156,6 +157,7 @@ static void log_rewrite(struct stage *s, struct conf_log *log)
 {
 	log->console = log->syslog = true;
 	log->journal = false;
+	log->rate = LOG_RATE;
 	log->syslog_path = s->datagram_path;
 }
 

@@ -197,24 +197,14 @@ static void hiding_examine(const struct state_view *v, struct report *r)
 			r);
 }
 
-enum excused {
-	EXCUSED_OUTPUT,
-	EXCUSED_ROOT,
-	EXCUSED_PROGRAM,
-	EXCUSED_MAPS,
-	EXCUSED_TICKETS,
-	EXCUSED
-};
+enum excused { EXCUSED_ROOT, EXCUSED_PROGRAM, EXCUSED_MAPS, EXCUSED_TICKETS, EXCUSED };
 
-/* What is only there because of the selftest: where the master says what it says (as standard error
- * and as the log's console), and one of each that an agent has opened. */
-static bool is_selftests(const struct stage *s, const char *target, unsigned seen[EXCUSED])
+/* What is only there because of the selftest: one of each that an agent has opened. */
+static bool is_selftests(const char *target, unsigned seen[EXCUSED])
 {
 	char self[PATH_ROOM];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	self[n < 0 ? 0 : n] = '\0';
-	if (strcmp(target, s->output_path) == 0)
-		return seen[EXCUSED_OUTPUT]++ < 2;
 	if (strcmp(target, "/") == 0)
 		return seen[EXCUSED_ROOT]++ < 1;
 	if (strcmp(target, self) == 0)
@@ -225,7 +215,8 @@ static bool is_selftests(const struct stage *s, const char *target, unsigned see
 	       seen[EXCUSED_MAPS]++ < 1;
 }
 
-/* Sockets and the like are all that a role needs; a path is a file that somebody left open. */
+/* Sockets and the like are all that a role needs; a path is a file that somebody left open, or the
+ * console. */
 static void descriptors_examine(const struct state_view *v, struct report *r)
 {
 	static const char attempt[] = "files that were left open";
@@ -242,7 +233,7 @@ static void descriptors_examine(const struct state_view *v, struct report *r)
 		ssize_t n = readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
 		target[n < 0 ? 0 : n] = '\0';
 		if (target[0] == '/' && strcmp(target, "/dev/null") != 0 &&
-		    !is_selftests(v->stage, target, seen))
+		    !is_selftests(target, seen))
 			put(left, "%.150s", target);
 	}
 	closedir(d);

@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "base/clock.h"
+
+#define LOG_FLOOD_BYTES ((size_t)1 << 20) /* many times what the stage's rate allows */
 
 static int outcome(long result)
 {
@@ -138,6 +141,25 @@ int try_read_error(struct agent *a, const struct order *o)
 	(void)a;
 	(void)o;
 	return outcome(syscall(SYS_read, STDERR_FILENO, &none, 0));
+}
+
+/* As fast as it can, for a second: 0 when more than that could be written. */
+int try_log_flood(struct agent *a, const struct order *o)
+{
+	static const char block[4096] = "forged ";
+	const uint64_t begun_ms = clock_ms();
+	size_t taken = 0;
+	int error = 0;
+	(void)a;
+	(void)o;
+	while (clock_ms() - begun_ms < 1000 && taken <= LOG_FLOOD_BYTES) {
+		long n = syscall(SYS_write, STDERR_FILENO, block, sizeof(block));
+		if (n > 0)
+			taken += (size_t)n;
+		else
+			error = -errno;
+	}
+	return taken > LOG_FLOOD_BYTES ? 0 : error;
 }
 
 /* With Fast Open sendto(2) connects: no connect(2), and nothing of Landlock's. */

@@ -56,13 +56,12 @@ static void wakeup_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		    (struct worker_loop *)((char *)io - offsetof(struct worker_loop, wakeup)));
 }
 
-/* Tells the master which sinks are gone, and lets the log tell of its losses. */
 static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct worker_loop *l =
 	    (struct worker_loop *)((char *)timer - offsetof(struct worker_loop, log_tick));
 	log_tick(&l->log);
-	if (role_report_sinks(l->worker->role, &l->log) || log_outstanding(&l->log))
+	if (log_outstanding(&l->log))
 		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
 }
 
@@ -158,7 +157,6 @@ void worker_loop_follow(struct worker_loop *l)
 {
 	const struct worker *w = l->worker;
 	l->log.level = __atomic_load_n(&w->role->log.level, __ATOMIC_RELAXED);
-	l->log.facility = __atomic_load_n(&w->role->log.facility, __ATOMIC_RELAXED);
 	const enum worker_phase phase = __atomic_load_n(&w->phase, __ATOMIC_RELAXED);
 	switch (phase) {
 	case WORKER_HELD:
@@ -185,10 +183,8 @@ static void silence_tell(struct worker_loop *l)
 static void drops_tell(struct worker_loop *l)
 {
 	ipc_slot_put(&l->slot->counters.log_dropped, log_dropped(&l->log));
-	if (loop_timer_is_set(&l->log_tick))
-		return;
-	(void)role_report_sinks(l->worker->role, &l->log);
-	loop_timer_set(&l->loop, &l->log_tick, l->loop.now_ms + LOG_TICK_MS);
+	if (!loop_timer_is_set(&l->log_tick))
+		loop_timer_set(&l->loop, &l->log_tick, l->loop.now_ms + LOG_TICK_MS);
 }
 
 void worker_loop_run(struct worker_loop *l)
@@ -204,5 +200,6 @@ void worker_loop_run(struct worker_loop *l)
 		if (log_outstanding(&l->log))
 			drops_tell(l);
 	}
+	log_finish(&l->log);
 	loop_rest(&l->loop);
 }

@@ -72,7 +72,7 @@ struct worker_loop {
 	bool lenient; /* draining: who is idle may ask once more */
 
 	struct loop_io wakeup;      /* eventfd: loop 0 was told something; -1 in loop 0 */
-	struct loop_timer log_tick; /* while a sink is broken or has drops to tell */
+	struct loop_timer log_tick; /* while there are drops to tell */
 
 	uint32_t id_prefix; /* request ids: prefix-counter */
 	uint64_t id_next;

@@ -109,6 +109,13 @@ class Daemon:
         return int(subprocess.check_output([*self.namespace.enter[:-1], "-n", "--", "cat",
                                             "/proc/sys/net/unix/max_dgram_qlen"]))
 
+    def restart_with_queue(self, length):
+        """The kernel's default is 10."""
+        self.kill()
+        subprocess.run([*self.namespace.enter[:-1], "-n", "--", "sh", "-c",
+                        f"echo {length} > /proc/sys/net/unix/max_dgram_qlen"], check=True)
+        self.start()
+
     def kill(self):
         self.process.kill()
         self.process.wait()

@@ -457,13 +457,14 @@ def socket_kinds(pid):
 
 
 def descriptors_of(pid):
-    """{number: what is open there}: a path, "anon_inode:[…]", or "socket:" and its kind."""
+    """{number: what is open there}: a path, "anon_inode:[…]", "pipe", or "socket:" and its kind."""
     found, kinds = {}, socket_kinds(pid)
     for number in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
         with contextlib.suppress(FileNotFoundError):
             link = os.readlink(f"/proc/{pid}/fd/{number}")
             m = re.match(r"socket:\[(\d+)\]", link)
-            found[number] = f"socket:{kinds.get(m[1], '?')}" if m else link
+            found[number] = (f"socket:{kinds.get(m[1], '?')}" if m else
+                             "pipe" if link.startswith("pipe:[") else link)
     return found
 
 

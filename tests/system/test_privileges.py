@@ -187,10 +187,9 @@ def test_the_descriptors_of_children_are_these(server, ports, run, conf_file, ce
     extra = f"threads {threads}" if threads > 1 else ""
     s = server(hello(ports[0], f"workers 2 keyholders 2 {extra}") +
                hello(ports[1], f"listen on 127.0.0.1 listen on 127.0.0.2 listen on ::1 {extra}"))
-    # Both: the streams; standard error, and the console that is opened anew from it; the master's
-    # channel; an epoll set for each loop. Nothing else: no memory, no file, no directory.
-    both = {"/dev/null": 2, str(s.log_path): 2, "anon_inode:[eventpoll]": 1,
-            "socket:seqpacket": 1}
+    # Both: the streams, of which standard error is the pipe to the master's log; the master's channel;
+    # an epoll set for each loop. Nothing else: no memory, no file, no directory.
+    both = {"/dev/null": 2, "pipe": 1, "anon_inode:[eventpoll]": 1, "socket:seqpacket": 1}
     for role, port, pid in children(s):
         expected = collections.Counter(both)
         loops = threads * (2 if port == ports[0] else 1)
@@ -211,8 +210,7 @@ def test_the_descriptors_of_children_are_these(server, ports, run, conf_file, ce
         assert collections.Counter(descriptors_of(pid).values()) == expected, role
     for _, _, pid in children(s):
         first = descriptors_of(pid)
-        assert [first[n] for n in range(4)] == ["/dev/null", "/dev/null", str(s.log_path),
-                                                "socket:seqpacket"]
+        assert [first[n] for n in range(4)] == ["/dev/null", "/dev/null", "pipe", "socket:seqpacket"]
 
 
 def test_children_know_nothing_of_the_starters_environment(server, ports):

@@ -302,9 +302,18 @@ def test_another_log_reaches_every_process(begin, ports):
     from daemons import Syslog
     with contextlib.closing(Syslog()) as syslog:
         r = begin("log to console\n" + hello(ports[0]))
-        assert r.reload("log to console\n" + syslog.sink() + hello(ports[0])) == (0, 1, 0, 0)
+        before = r.s.workers()
+        assert r.reload("log to console\n" + syslog.sink() + hello(ports[0])) == (1, 0, 0, 0)
+        get(ports[0], "/in-both")
+        wait_for(lambda: "/in-both" in syslog.text(), "the record in the other log")
+        r.s.wait_log("/in-both")
+        r.write(syslog.sink("facility local5") + "log rate 9\n" + hello(ports[0]))
+        r.s.kill(signal.SIGHUP)
+        wait_for(lambda: syslog.text().count("reloaded: 1 kept") == 2, "the second reload")
         get(ports[0], "/in-syslog")
-        wait_for(lambda: "/in-syslog" in syslog.text(), "the record in the other log")
+        wait_for(lambda: re.search(r"(?m)^174 .*/in-syslog", syslog.text()), "the record there")
+        assert "/in-syslog" not in r.s.log()
+        assert r.s.workers() == before
 
 
 def test_a_parked_port_is_tried_again(begin, ports, certificates):

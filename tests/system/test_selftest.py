@@ -158,7 +158,7 @@ def test_without_landlock(starter):
     ("user", {(False, "its four user ids"), (False, "its four group ids"), (True, "fork"),
               (True, "become root")}),
     ("chroot", {(False, "its root directory"),
-                (True, "write to a unix socket's path over the log's socket"),
+                (True, "write to a unix socket's path over a leaked one"),
                 (True, "read /etc/passwd"), (True, "write /etc/passwd"),
                 (True, "connect to a unix socket by its path")}),
 ])

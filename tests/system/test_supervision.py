@@ -366,7 +366,8 @@ def test_daemonize_fails_when_nothing_is_served(run, ports, tmp_path, certificat
 def test_daemonize_tells_of_ports_that_are_not_served(run, ports, tmp_path, certificates):
     config, pid_file = tmp_path / "d.conf", tmp_path / "daemon.pid"
     config.write_text(certificates.tls() + three(ports[:2], f'log to syslog path "{tmp_path}/log"\n'))
-    with socket.socket() as taken:
+    with socket.socket() as taken, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "log"))
         taken.bind(("0.0.0.0", ports[0]))
         taken.listen()
         result = run("-D", "-P", pid_file, "-f", config)
@@ -481,7 +482,7 @@ def test_a_child_that_floods_the_master_is_replaced(server, ports):
     with channel_of(victim) as channel, contextlib.suppress(OSError):
         channel.settimeout(TIMEOUT)
         while time.monotonic() < end:
-            channel.send(struct.pack("=I", 5))  # LOG_BROKEN
+            channel.send(struct.pack("=I", 7))  # KEY_SILENT
     s.wait_log(rf"worker 1 \(pid {victim}\) sent too much")
     s.wait_log(rf"worker 1 \(pid {victim}\) (ended|was killed) .*; starting it again")
     assert get(ports[0]).body == HELLO

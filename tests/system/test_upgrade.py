@@ -292,7 +292,7 @@ def memory(content):
     os.write(new, content)
     return new
 if {what!r} == "state":
-    text = text.replace(b"state version=1 ", b"state version=99 ")
+    text = re.sub(rb"^state version=[0-9]+ ", b"state version=99 ", text)
 else:
     old = int(re.search(rb"^configuration number=0 fd=([0-9]+)", text, re.M)[1])
     content = os.pread(old, 1 << 24, 0).replace(b"respond", b"respnod")

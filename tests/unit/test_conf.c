@@ -512,6 +512,7 @@ static void dump_parses_to_itself(void **state)
 	    TLS "port 9 { threads 3 respond 404 \"\\x00\\x7f\\xc3\\xa4\\\\\\\"\\n\" header \"a\" "
 		"\"a\\t\\x80\" }"
 		"log to journal path \"j\" log to syslog path \"s\" facility local7 drain 0 "
+		"log rate off "
 		"control \"s\\\"\"",
 	    TLS "port 65535 { listen on * respond 599 \"\" limits { body 1024G idle 10ms } "
 		"location \"/\\\"\\\\\" { echo } } access log off",
@@ -551,6 +552,7 @@ static void dump_is_canonical(void **state)
 	char *text = dump(conf, NULL);
 	assert_string_equal(text, "privileges lenient\n"
 				  "drain 10s\n"
+				  "log rate 5000\n"
 				  "port 80 {\n"
 				  "	listen on *\n"
 				  "	workers 1\n"
@@ -607,6 +609,40 @@ static void memory_follows_the_other_limits(void **state)
 	assert_int_equal(conf->ports[3].limits.memory_bytes, 0);
 	assert_int_equal(conf->ports[4].limits.memory_bytes, UINT64_C(64) << 20);
 	conf_free(conf);
+}
+
+static void the_log_has_a_rate(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		uint32_t rate;
+		const char *dumped;
+	} rates[] = {{"", 5000, "\nlog rate 5000\n"},
+		     {"log rate 1", 1, "\nlog rate 1\n"},
+		     {"log rate 1000000000", 1000000000, "\nlog rate 1000000000\n"},
+		     {"log rate off log to console", 0, "\nlog rate off\n"}};
+	char text[256];
+	for (size_t i = 0; i < CONF_COUNT(rates); i++) {
+		(void)snprintf(text, sizeof(text), TLS "%s\nport 1 { echo }", rates[i].text);
+		struct conf *conf = parse(text);
+		assert_int_equal(conf->log.rate, rates[i].rate);
+		char *dumped = dump(conf, NULL);
+		assert_non_null(strstr(dumped, rates[i].dumped));
+		free(dumped);
+		dumped = dump(conf, &conf->ports[0]); /* not a child's business */
+		assert_null(strstr(dumped, "log rate"));
+		assert_null(strstr(dumped, "log to"));
+		free(dumped);
+		conf_free(conf);
+	}
+	told_tls("log rate 0\nport 1 { echo }",
+		 "2:10 log rate 0 is out of range; it can be 1 to 1000000000\n");
+	told_tls("log rate 1000000001\nport 1 { echo }",
+		 "2:10 log rate 1000000001 is out of range; it can be 1 to 1000000000\n");
+	told_tls("log rate 5 log rate off\nport 1 { echo }",
+		 "2:12 duplicate `rate`; the first one is at line 2\n");
+	told_tls("log rate on\nport 1 { echo }", "2:10 expected a number or `off`, found `on`\n");
 }
 
 /* What a port inherits stands in its own text: a child has no other. */
@@ -956,7 +992,7 @@ static void the_control_socket_is_a_path_or_off(void **state)
 	assert_int_equal(conf->control, CONF_CONTROL_PATH);
 	assert_string_equal(conf->control_path, "/etc/b/run/ctl");
 	char *text = dump(conf, NULL);
-	assert_non_null(strstr(text, "\ndrain 10s\ncontrol \"/etc/b/run/ctl\"\nport 1 {\n"));
+	assert_non_null(strstr(text, "\nlog rate 5000\ncontrol \"/etc/b/run/ctl\"\nport 1 {\n"));
 	free(text);
 	text = dump(conf, &conf->ports[0]); /* not a child's business */
 	assert_null(strstr(text, "control"));
@@ -1023,7 +1059,7 @@ static void what_was_expected_is_told(void **state)
 	    "5:6 expected a user's name in quotes, found `www-data`\n"
 	    "6:6 expected a port number, found the string \"80\"\n"
 	    "7:6 expected a port number, found `{`\n"
-	    "8:5 expected `to`, found `syslog`\n"
+	    "8:5 expected `rate` or `to`, found `syslog`\n"
 	    "9:1 expected one of `access`, `chroot`, `control`, `drain`, `faults`, `group`, "
 	    "`include`, `key`, `keyholders`, `limits`, `log`, `port`, `privileges`, `restart`, "
 	    "`tickets`, `tls`, `user`, "
@@ -1214,7 +1250,7 @@ static void blocks_remember_all_statements(void **state)
 {
 	(void)state;
 	for (unsigned kind = CONF_BLOCK_TOP; kind <= CONF_BLOCK_TLS; kind <<= 1) {
-		unsigned count = kind == CONF_BLOCK_TOP ? 3 - 1 : 0; /* log to ... is three */
+		unsigned count = kind == CONF_BLOCK_TOP ? 4 - 1 : 0; /* log is four */
 		for (size_t i = 0; i < conf_keywords_count; i++)
 			count += (conf_keywords[i].blocks & kind) != 0;
 		assert_true(count <= CONF_SEEN_MAX);
@@ -1501,6 +1537,7 @@ int main(void)
 	    cmocka_unit_test(dump_parses_to_itself),
 	    cmocka_unit_test(dump_is_canonical),
 	    cmocka_unit_test(memory_follows_the_other_limits),
+	    cmocka_unit_test(the_log_has_a_rate),
 	    cmocka_unit_test(dump_of_a_port_is_complete),
 	    cmocka_unit_test(ports_are_checked),
 	    cmocka_unit_test(certificates_are_checked),

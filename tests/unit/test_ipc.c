@@ -75,7 +75,6 @@ static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
 	    {"READY with a descriptor", IPC_READY, sizeof(struct sandbox_level), 1},
 	    {"FAILED without a text", IPC_FAILED, 0, 0},
 	    {"FAILED with descriptors", IPC_FAILED, 4, 3},
-	    {"LOG_BROKEN before there is a loop", IPC_LOG_BROKEN, 0, 0},
 	    {"FAULT without saying which", IPC_FAULT, 0, 0},
 	    {"FAULT with too much", IPC_FAULT, sizeof(struct ipc_fault) + 1, 0},
 	    {"FAULT with a descriptor", IPC_FAULT, sizeof(struct ipc_fault), 1},
@@ -122,14 +121,12 @@ static void what_may_be_said_depends_on_how_far_the_child_is(void **state)
 	      [IPC_FAILED] = BEGINNING,
 	      [IPC_READY] = BEGINNING,
 	      [IPC_KEY_SILENT] = BEGINNING | SERVING | LEFT,
-	      [IPC_LOG_BROKEN] = SERVING | LEFT,
 	      [IPC_FAULT] = SERVING | LEFT,
 	      [IPC_DRAINING] = SERVING}},
 	    {ipc_from_keyholder,
 	     {[IPC_FILES] = BEGINNING,
 	      [IPC_FAILED] = BEGINNING,
 	      [IPC_READY] = BEGINNING,
-	      [IPC_LOG_BROKEN] = SERVING | LEFT,
 	      [IPC_KEY_ABUSED] = SERVING | LEFT,
 	      [IPC_PONG] = SERVING | LEFT}},
 	    {ipc_to_new_child, {[IPC_START] = BEGINNING}},
@@ -276,7 +273,7 @@ static void sending_never_blocks_and_says_when_the_peer_is_gone(void **state)
 
 	assert_int_equal(ipc_channel(channel), 0);
 	close(channel[0]);
-	assert_int_equal(ipc_send(channel[1], IPC_LOG_BROKEN, NULL, 0, NULL, 0), -EPIPE);
+	assert_int_equal(ipc_send(channel[1], IPC_DRAINING, NULL, 0, NULL, 0), -EPIPE);
 	close(channel[1]);
 }
 

@@ -37,8 +37,7 @@ static void descriptors_take(struct port *p)
 static void child_take(struct child *c)
 {
 	struct loop *loop = &c->port->master->loop;
-	int fds[] = {c->board_fd, c->sink_fds[LOG_SINK_SYSLOG], c->sink_fds[LOG_SINK_JOURNAL],
-		     c->channel.fd};
+	int fds[] = {c->board_fd, c->relay.io.fd, c->channel.fd};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		shut_on_exec(fds[i]);
 	for (unsigned i = 0; c->key_ends != NULL && i < c->loops; i++)
@@ -48,6 +47,8 @@ static void child_take(struct child *c)
 	if (c->board == NULL)
 		fatal(EXIT_FAILURE, "cannot map the counters of process %d", (int)c->pid);
 	if (c->channel.fd >= 0 && loop_add(loop, &c->channel, EPOLLIN) < 0)
+		child_kill(c, "could not be watched");
+	if (c->relay.io.fd >= 0 && relay_watch(c) < 0)
 		child_kill(c, "could not be watched");
 }
 
@@ -105,6 +106,7 @@ static void descriptors_forget(struct master *m)
 {
 	free(m->sockets.list);
 	m->sockets = (struct sockets){0};
+	sinks_forget_handed(m);
 	for (size_t i = 0; i < m->empty_roots_count; i++)
 		m->empty_roots[i].fd = -1;
 	for (size_t i = 0; i < m->ports_count; i++) {
@@ -145,6 +147,7 @@ int master_check_state(int state_fd, bool threads_built, struct conf **ret, stru
 	const struct master_options options = {.threads_built = threads_built, .checks = true};
 	struct master m = {.options = &options, .signals = {.fd = -1}};
 	struct configuration *c = NULL;
+	TAILQ_INIT(&m.relays);
 	int error = loop_init(&m.loop);
 	if (error < 0) {
 		err_set(err, "cannot make an event loop: %s", strerror(-error));

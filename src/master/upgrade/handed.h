@@ -3,7 +3,7 @@
  * memory, with the numbers of the descriptors that stay open over the execve(2).
  *
  *   state      the version of all this; ends what it does not fit
- *   configuration, master, control, socket, root
+ *   configuration, master, kept, control, socket, root
  *   port       and of it: listener, file, death, child, report
  *   end
  *
@@ -19,7 +19,7 @@
 
 #include "base/err.h"
 
-#define MASTER_STATE_VERSION 1
+#define MASTER_STATE_VERSION 2
 #define MASTER_CONSENT       "goes on from this state" /* what the check says, and only it */
 #define STATE_BYTES_MAX      ((size_t)256 << 20)
 

@@ -135,6 +135,23 @@ static void take_master(struct restoring *r)
 	m->conf = m->configuration->conf;
 }
 
+static void take_kept(struct restoring *r)
+{
+	struct handed_record **end = &r->m->handed;
+	const int64_t kind = number(r, "sink", 0, LOG_SINKS_OUT - 1);
+	const size_t len = (size_t)number(r, "size", 0, LOG_KEEP_BYTES);
+	struct handed_record *h = malloc(sizeof(*h) + len);
+	if (h == NULL) {
+		record_fail(&r->record, "out of memory");
+		return;
+	}
+	*h = (struct handed_record){.kind = (enum log_sink_kind)kind, .len = len};
+	record_bytes(&r->record, "bytes", h->data, len);
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = h;
+}
+
 static void take_control(struct restoring *r)
 {
 	struct control_socket *s = &r->m->control_handed;
@@ -311,8 +328,10 @@ static void take_child(struct restoring *r)
 	timer(r, "deadline", &c->deadline);
 	c->channel.fd = descriptor(r, "channel");
 	c->board_fd = descriptor(r, "board");
-	c->sink_fds[LOG_SINK_SYSLOG] = descriptor(r, "syslog");
-	c->sink_fds[LOG_SINK_JOURNAL] = descriptor(r, "journal");
+	c->relay.io.fd = descriptor(r, "log");
+	relay_begin(c);
+	c->relay.stream.len = (size_t)number(r, "unread", 0, LOG_STREAM_MAX);
+	record_bytes(&r->record, "bytes", c->relay.stream.data, c->relay.stream.len);
 	watch_begin(&c->watch);
 	c->watch.stopped = flag(r, "stopped");
 	c->watch.verdict = (enum watch_verdict)number(r, "aborted", WATCH_FINE, WATCH_KILLED);
@@ -385,21 +404,14 @@ static const struct kind {
 		OF_PORT
 	} place; /* LATER: behind the master, OF_PORT: its port */
 } kinds[] = {
-    {"state", take_state, FIRST},
-    {"configuration", take_configuration, EARLY},
-    {"master", take_master, EARLY},
-    {"control", take_control, LATER},
-    {"socket", take_socket, LATER},
-    {"root", take_root, LATER},
-    {"port", take_port, LATER},
-    {"listener", take_listener, OF_PORT},
-    {"certificate", take_expiry, OF_PORT},
-    {"file", take_file, OF_PORT},
-    {"death", take_death, OF_PORT},
-    {"child", take_child, OF_PORT},
-    {"key_channel", take_key_channel, OF_PORT},
-    {"report", take_report, OF_PORT},
-    {"end", take_end, LATER},
+    {"state", take_state, FIRST},         {"configuration", take_configuration, EARLY},
+    {"master", take_master, EARLY},       {"control", take_control, LATER},
+    {"kept", take_kept, LATER},           {"socket", take_socket, LATER},
+    {"root", take_root, LATER},           {"port", take_port, LATER},
+    {"listener", take_listener, OF_PORT}, {"certificate", take_expiry, OF_PORT},
+    {"file", take_file, OF_PORT},         {"death", take_death, OF_PORT},
+    {"child", take_child, OF_PORT},       {"key_channel", take_key_channel, OF_PORT},
+    {"report", take_report, OF_PORT},     {"end", take_end, LATER},
 };
 
 static void take(struct restoring *r)

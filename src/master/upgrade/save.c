@@ -79,6 +79,13 @@ static void put_deaths(FILE *f, const struct restart_state *s)
 	}
 }
 
+/* What of its log was read and not passed on. */
+static void put_unread(FILE *f, const struct log_stream *s)
+{
+	record_put(f, "unread", (int64_t)(s->len - s->start));
+	record_put_bytes(f, "bytes", s->data + s->start, s->len - s->start);
+}
+
 static void put_child(FILE *f, struct kept *k, const struct child *c, unsigned place)
 {
 	record_begin(f, "child");
@@ -90,8 +97,8 @@ static void put_child(FILE *f, struct kept *k, const struct child *c, unsigned p
 	put_timer(f, "deadline", &c->deadline);
 	put_fd(f, k, "channel", c->channel.fd);
 	put_fd(f, k, "board", c->board_fd);
-	put_fd(f, k, "syslog", c->sink_fds[LOG_SINK_SYSLOG]);
-	put_fd(f, k, "journal", c->sink_fds[LOG_SINK_JOURNAL]);
+	put_fd(f, k, "log", c->relay.io.fd);
+	put_unread(f, &c->relay.stream);
 	record_put(f, "stopped", c->watch.stopped);
 	record_put(f, "aborted", c->watch.verdict);
 	record_put(f, "killed", c->killed_for != NULL);
@@ -266,6 +273,22 @@ static void put_control(FILE *f, struct kept *k, const struct master *m)
 	record_end(f);
 }
 
+/* The master's records that a sink has not taken yet. */
+static void put_kept(FILE *f, const struct master *m)
+{
+	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++) {
+		size_t at = 0, len;
+		const void *data;
+		while ((data = log_kept(&m->log, (enum log_sink_kind)kind, &at, &len)) != NULL) {
+			record_begin(f, "kept");
+			record_put(f, "sink", kind);
+			record_put(f, "size", (int64_t)len);
+			record_put_bytes(f, "bytes", data, len);
+			record_end(f);
+		}
+	}
+}
+
 static void put_master(FILE *f, struct kept *k, const struct master *m)
 {
 	record_begin(f, "master");
@@ -277,6 +300,7 @@ static void put_master(FILE *f, struct kept *k, const struct master *m)
 	record_put(f, "reload", m->reload_wanted);
 	record_put(f, "upgrade", m->upgrade.wanted);
 	record_end(f);
+	put_kept(f, m);
 	put_control(f, k, m);
 	for (size_t i = 0; i < m->sockets.count; i++) {
 		const struct socket_passed *s = &m->sockets.list[i];

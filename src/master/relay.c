@@ -1,0 +1,320 @@
+/*
+ * Runs in the master: takes what children write to their logs out of their pipes and passes it on.
+ * No child holds a descriptor of the log itself, so this is where what a child that was taken over
+ * may write is bounded: `log rate` says how much of one process passes, and what is more stays in
+ * its pipe, which is full then. Must never block, nor let one child keep it from the others.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/syslog.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "master/state.h"
+
+#define RELAY_PAUSE_MS     5     /* between two looks at a busy pipe */
+#define RELAY_PIPE_BYTES   65536 /* pipe(7) */
+#define RELAY_LOOK_RECORDS 1000  /* of one child at once, where nobody waits; turns of a look */
+#define RELAY_TURN_RECORDS 8     /* of one child before the next has its turn */
+#define RELAY_TELL_MS      60000 /* between two words about the same child's rate */
+#define RELAY_TOKEN_BYTES  256   /* a long record counts several times */
+#define RELAY_BURST        UINT64_C(5) /* seconds' worth that may come at once */
+
+/* How it stands with a pipe. */
+enum relay_state {
+	RELAY_EMPTY, /* for now */
+	RELAY_MORE,  /* it has had its turn */
+	RELAY_POOR,  /* its rate is used up */
+	RELAY_FULL,  /* a sink has no room */
+	RELAY_ENDED  /* nothing can come any more */
+};
+
+int relay_make(struct child *c, int *ret_child_end)
+{
+	int fds[2];
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	c->relay.io = (struct loop_io){.fd = fds[0], .ready = relay_ready};
+	*ret_child_end = fds[1];
+	return 0;
+}
+
+void relay_begin(struct child *c)
+{
+	struct relay *r = &c->relay;
+	struct log_source source = {.role = is_worker(c) ? LOG_ROLE_WORKER : LOG_ROLE_KEYHOLDER,
+				    .port = port_number(c->port),
+				    .worker = is_worker(c) ? c->number : 0,
+				    .pid = c->pid};
+	struct text name;
+	text_init(&name, source.name, sizeof(source.name));
+	text_addf(&name, "%s %u (pid %d)", role_name(c), c->number, (int)c->pid);
+	log_stream_init(&r->stream, &source);
+	r->tokens = UINT64_MAX; /* as many as the rate says */
+	r->refilled_ms = c->port->master->loop.now_ms;
+	r->told_ms = r->seen_ms = r->passed = 0;
+	r->resting = r->paid = false;
+}
+
+int relay_watch(struct child *c)
+{
+	c->relay.io.ready = relay_ready;
+	return loop_add(&c->port->master->loop, &c->relay.io, EPOLLIN);
+}
+
+/* --- the rate --------------------------------------------------------------------------------- */
+
+/* In thousandths, so that every millisecond counts. */
+static void tokens_refill(struct relay *r, uint32_t rate, uint64_t now_ms)
+{
+	const uint64_t most = RELAY_BURST * 1000 * rate, more = (now_ms - r->refilled_ms) * rate;
+	r->tokens = r->tokens >= most || more >= most - r->tokens ? most : r->tokens + more;
+	r->refilled_ms = now_ms;
+}
+
+static void rate_tell(struct child *c, uint32_t rate)
+{
+	struct master *m = c->port->master;
+	struct relay *r = &c->relay;
+	if (r->told_ms != 0 && m->loop.now_ms - r->told_ms < RELAY_TELL_MS)
+		return;
+	r->told_ms = m->loop.now_ms;
+	child_log(c, LOG_WARNING,
+		  "writes more to the log than `log rate %u` allows; what is more is lost", rate);
+}
+
+/* May so many bytes pass? */
+static bool rate_pays(struct child *c, size_t bytes)
+{
+	struct master *m = c->port->master;
+	struct relay *r = &c->relay;
+	const uint32_t rate = m->conf->log.rate;
+	const uint64_t cost = (bytes + RELAY_TOKEN_BYTES - 1) / RELAY_TOKEN_BYTES * 1000;
+	if (rate == 0)
+		return true;
+	tokens_refill(r, rate, m->loop.now_ms);
+	if (r->tokens < cost) {
+		rate_tell(c, rate);
+		return false;
+	}
+	r->tokens -= cost;
+	return true;
+}
+
+/* --- passing on ------------------------------------------------------------------------------- */
+
+/* Bytes that were read, 0 at the end, or -errno. */
+static ssize_t relay_read(struct relay *r)
+{
+	size_t room;
+	unsigned char *to = log_stream_room(&r->stream, &room);
+	ssize_t n;
+	do
+		n = read(r->io.fd, to, room);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		r->stream.len += (size_t)n;
+	return n < 0 ? -errno : n;
+}
+
+/* As long as its pipe is not full by half, a record can wait for a sink that is full; then no other
+ * sink shall lose anything over that one. */
+static bool relay_can_wait(const struct relay *r)
+{
+	int unread;
+	return ioctl(r->io.fd, FIONREAD, &unread) == 0 && unread < RELAY_PIPE_BYTES / 2;
+}
+
+/* The first record; RELAY_MORE: it is gone. */
+static enum relay_state relay_pass(struct child *c, size_t size, enum log_patience patience)
+{
+	struct master *m = c->port->master;
+	struct relay *r = &c->relay;
+	const uint64_t dropped = r->stream.dropped_total;
+	/* What one that has ended leaves in its pipe is bounded by that, and no matter of the rate.
+	 */
+	if (patience != LOG_TRY && !r->paid && !rate_pays(c, log_stream_weight(&r->stream, size)))
+		return RELAY_POOR;
+	r->paid = true;
+	if (!log_stream_pass(&m->log, &r->stream, size, m->loop.now_ms, patience))
+		return RELAY_FULL;
+	r->paid = false;
+	r->passed++;
+	if (r->stream.dropped_total != dropped) {
+		port_heir(c->port)->totals.log_dropped += r->stream.dropped_total - dropped;
+		m->relays_dropped = true;
+	}
+	return RELAY_MORE;
+}
+
+/* LOG_TRY: it has ended, and what its pipe holds is all there will be. */
+static enum relay_state relay_run(struct child *c, unsigned most, enum log_patience patience)
+{
+	struct relay *r = &c->relay;
+	size_t taken = 0;
+	unsigned done = 0;
+	bool ended = false;
+	for (;;) {
+		const size_t size = log_stream_next(&r->stream, ended);
+		if (size > 0) {
+			const enum relay_state s =
+			    done++ < most ? relay_pass(c, size, patience) : RELAY_MORE;
+			if (s != RELAY_MORE || done > most)
+				return s;
+			continue;
+		}
+		if (ended)
+			return RELAY_ENDED;
+		/* Nobody else has the other end; but if, he cannot keep the master here. */
+		const ssize_t n = taken < 2 * RELAY_PIPE_BYTES ? relay_read(r) : 0;
+		if (n == -EAGAIN && patience != LOG_TRY)
+			return RELAY_EMPTY;
+		taken += n > 0 ? (size_t)n : 0;
+		ended = n <= 0;
+	}
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static void relay_rest(struct child *c)
+{
+	struct master *m = c->port->master;
+	loop_remove(&m->loop, &c->relay.io);
+	c->relay.resting = true;
+	TAILQ_INSERT_TAIL(&m->relays, &c->relay, link);
+	if (!loop_timer_is_set(&m->relay_timer))
+		loop_timer_set(&m->loop, &m->relay_timer, m->loop.now_ms + RELAY_PAUSE_MS);
+}
+
+static void relay_rest_no_more(struct child *c)
+{
+	if (c->relay.resting)
+		TAILQ_REMOVE(&c->port->master->relays, &c->relay, link);
+	c->relay.resting = false;
+}
+
+/* A pipe that is written to all the time is looked at every few milliseconds, for all that it holds
+ * by then: a system call or two for many records, and none that wakes the master for each. And
+ * where others wait for room in a sink, everybody waits for his turn. */
+void relay_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct child *c = (struct child *)((char *)io - offsetof(struct child, relay.io));
+	const bool busy = loop->now_ms - c->relay.seen_ms < RELAY_PAUSE_MS;
+	(void)events;
+	c->relay.seen_ms = loop->now_ms;
+	if (c->port->master->relays_wait) {
+		relay_rest(c);
+		return;
+	}
+	switch (relay_run(c, RELAY_LOOK_RECORDS, LOG_WAIT)) {
+	case RELAY_EMPTY:
+		if (busy)
+			relay_rest(c);
+		break;
+	case RELAY_MORE:
+	case RELAY_POOR:
+	case RELAY_FULL:
+		relay_rest(c);
+		break;
+	case RELAY_ENDED:
+		loop_remove_and_close(loop, &c->relay.io);
+		break;
+	}
+}
+
+/* Nothing has come since the last look. */
+static void relay_wake(struct child *c)
+{
+	relay_rest_no_more(c);
+	if (loop_add(&c->port->master->loop, &c->relay.io, EPOLLIN) < 0)
+		relay_rest(c);
+}
+
+/* The first one's turn; false: a sink has no room for it. Those that have had theirs for now are in
+ * done, and the others behind it. */
+static bool relay_turn(struct relay *r, struct relay_list *done)
+{
+	struct child *c = (struct child *)((char *)r - offsetof(struct child, relay));
+	struct master *m = c->port->master;
+	const uint64_t passed = r->passed;
+	const enum relay_state state = relay_run(c, RELAY_TURN_RECORDS, LOG_WAIT);
+	const bool goes_on = state == RELAY_POOR || (state == RELAY_EMPTY && r->passed != passed);
+	if (goes_on || state == RELAY_MORE) {
+		TAILQ_REMOVE(&m->relays, r, link);
+		if (goes_on)
+			TAILQ_INSERT_TAIL(done, r, link);
+		else
+			TAILQ_INSERT_TAIL(&m->relays, r, link);
+	} else if (state == RELAY_EMPTY) {
+		relay_wake(c);
+	} else if (state == RELAY_ENDED) {
+		relay_rest_no_more(c);
+		loop_remove_and_close(&m->loop, &r->io);
+	}
+	return state != RELAY_FULL;
+}
+
+/* What the others still have room for is not lost over a sink that has none. */
+static void relays_relieve(const struct relay_list *list)
+{
+	struct relay *r;
+	TAILQ_FOREACH(r, list, link)
+		if (!relay_can_wait(r))
+			(void)relay_run((struct child *)((char *)r - offsetof(struct child, relay)),
+					RELAY_LOOK_RECORDS, LOG_SKIP);
+}
+
+/* One after the other, some records each; where a sink is full, the one that could not go on is the
+ * first the next time. */
+void relay_timer_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct master *m = (struct master *)((char *)timer - offsetof(struct master, relay_timer));
+	struct relay_list done = TAILQ_HEAD_INITIALIZER(done);
+	const bool kept = sinks_flush(m);
+	unsigned turns = RELAY_LOOK_RECORDS;
+	m->relays_wait = false;
+	while (!TAILQ_EMPTY(&m->relays) && turns-- > 0 && !m->relays_wait)
+		m->relays_wait = !relay_turn(TAILQ_FIRST(&m->relays), &done);
+	TAILQ_CONCAT(&m->relays, &done, link);
+	if (m->relays_wait)
+		relays_relieve(&m->relays);
+	if (kept || !TAILQ_EMPTY(&m->relays))
+		loop_timer_set(loop, timer, loop->now_ms + RELAY_PAUSE_MS);
+}
+
+/* --- its end ---------------------------------------------------------------------------------- */
+
+void relay_finish(struct child *c)
+{
+	if (c->relay.io.fd >= 0)
+		(void)relay_run(c, UINT_MAX, LOG_TRY);
+}
+
+void relay_close(struct child *c)
+{
+	struct master *m = c->port->master;
+	struct relay *r = &c->relay;
+	relay_rest_no_more(c);
+	loop_remove_and_close(&m->loop, &r->io);
+	r->paid = false;
+	log_stream_end(&m->log, &r->stream);
+}
+
+bool relays_tell(struct master *m)
+{
+	bool left = false;
+	for (size_t i = 0; i < m->ports_count; i++)
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
+			struct child *c = &m->ports[i]->children[k];
+			if (c->state == CHILD_NONE || !log_stream_outstanding(&c->relay.stream))
+				continue;
+			log_stream_tell(&m->log, &c->relay.stream);
+			left = left || log_stream_outstanding(&c->relay.stream);
+		}
+	return left;
+}
