@@ -19,9 +19,8 @@
 #include "tls/key.h"
 
 #define FILE_BYTES_MAX (1 << 20)
-#define SENT_BYTES_MAX                                                            \
-	(100 * 1024) /* what OpenSSL's clients take: SSL_CTX_set_max_cert_list(3) \
-		      */
+/* What OpenSSL's clients take: SSL_CTX_set_max_cert_list(3). */
+#define SENT_BYTES_MAX ((size_t)100 * 1024)
 #define NAMES_MAX      1000
 #define RSA_BITS_LEAST 1024 /* less is too short for RSA-PSS with SHA-512 (RFC 8017, 9.1.1) */
 #define RSA_BITS_GOOD  2048 /* RFC 9325, 4.5 */
@@ -95,6 +94,14 @@ static bool has_issued_another(const struct tls_chain *c, unsigned issuer)
 	for (unsigned i = 0; i < c->count; i++)
 		if (i != issuer && is_issued_by(c->certificates[i], c->certificates[issuer]) &&
 		    !gnutls_x509_crt_equals(c->certificates[i], c->certificates[issuer]))
+			return true;
+	return false;
+}
+
+static bool is_copy(const struct tls_chain *c, unsigned one)
+{
+	for (unsigned i = 0; i < one; i++)
+		if (gnutls_x509_crt_equals(c->certificates[i], c->certificates[one]))
 			return true;
 	return false;
 }
@@ -229,29 +236,40 @@ static int key_judge(gnutls_x509_crt_t own, gnutls_pubkey_t public, const char *
 }
 
 /* RFC 8446, 4.4.2.2: a keyUsage without digitalSignature forbids all that is done with it here. */
-static int usage_judge(gnutls_x509_crt_t own, const char *path, struct err *err)
+static int usage_judge(gnutls_x509_crt_t own, const struct tls_pair *pair, struct err *err)
 {
 	unsigned usage = 0, critical;
+	struct text t;
 	if (gnutls_x509_crt_get_key_usage(own, &usage, &critical) < 0 ||
 	    (usage & GNUTLS_KEY_DIGITAL_SIGNATURE))
 		return 0;
-	err_set(
-	    err,
-	    "certificate \"%s\" is not for signatures, which every handshake needs; have one made "
-	    "with keyUsage=digitalSignature, or without a keyUsage (openssl x509 -noout -ext "
-	    "keyUsage -in FILE shows it)",
-	    path);
+	text_init(&t, err->text, sizeof(err->text));
+	text_addf(&t,
+		  "certificate \"%s\" is not for signatures (keyUsage has no digitalSignature), "
+		  "which every handshake needs; to ask for one that is: openssl req -new -subj / "
+		  "-addext keyUsage=digitalSignature -out new.csr -key ",
+		  pair->certificate);
+	tls_content_quote(&t, pair->key);
 	return -1;
 }
 
-static int unreadable_key(const struct tls_file *file, int pk, int error, struct err *err)
+static void explicit_curve_tell(const struct tls_pair *pair, struct err *err)
+{
+	struct text t;
+	text_init(&t, err->text, sizeof(err->text));
+	text_addf(&t,
+		  "certificate \"%s\" gives the curve of its key by parameters, and TLS has curves "
+		  "by name only; a key with its name, to be certified: openssl ec -param_enc "
+		  "named_curve -out new.key -in ",
+		  pair->certificate);
+	tls_content_quote(&t, pair->key);
+}
+
+static int unreadable_key(const struct tls_pair *pair, const struct tls_file *file, int pk,
+			  int error, struct err *err)
 {
 	if (tls_content_explicit_curve(file))
-		err_set(err,
-			"certificate \"%s\" gives the curve of its key by parameters, and TLS has "
-			"curves by name only; a key with its name, to be certified: openssl ec "
-			"-param_enc named_curve -in KEY -out new.key",
-			file->path);
+		explicit_curve_tell(pair, err);
 	else if (error == GNUTLS_E_ECC_UNSUPPORTED_CURVE)
 		err_set(err,
 			"certificate \"%s\" has a key on a curve that is not known here, and TLS "
@@ -279,17 +297,18 @@ int tls_chain_public(const struct tls_chain *chain, gnutls_pubkey_t *ret)
 	return 0;
 }
 
-static int chain_judge(const struct tls_chain *chain, const struct tls_file *file, struct err *err)
+static int chain_judge(const struct tls_chain *chain, const struct tls_pair *pair,
+		       const struct tls_file *file, struct err *err)
 {
 	gnutls_pubkey_t public;
 	int error = tls_chain_public(chain, &public);
 	if (error < 0)
 		return unreadable_key(
-		    file, gnutls_x509_crt_get_pk_algorithm(chain->certificates[0], NULL), error,
-		    err);
+		    pair, file, gnutls_x509_crt_get_pk_algorithm(chain->certificates[0], NULL),
+		    error, err);
 	error = key_judge(chain->certificates[0], public, file->path, err);
 	gnutls_pubkey_deinit(public);
-	return error < 0 ? error : usage_judge(chain->certificates[0], file->path, err);
+	return error < 0 ? error : usage_judge(chain->certificates[0], pair, err);
 }
 
 int tls_chain_load(const struct tls_pair *pair, struct tls_chain *ret, struct err *err)
@@ -311,7 +330,7 @@ int tls_chain_load(const struct tls_pair *pair, struct tls_chain *ret, struct er
 	error = file_import(&file, ret, err);
 	if (error == 0) {
 		chain_order(ret);
-		error = chain_judge(ret, &file, err);
+		error = chain_judge(ret, pair, &file, err);
 	}
 	explicit_bzero(data, file.len); /* there may have been a key in it */
 	free(data);
@@ -405,6 +424,42 @@ static void strength_warn(const struct tls_chain *chain, const struct warnings *
 		}
 }
 
+static void name_of(gnutls_x509_crt_t certificate, struct text *t)
+{
+	gnutls_datum_t dn = {0};
+	if (gnutls_x509_crt_get_dn3(certificate, &dn, 0) < 0)
+		return;
+	text_add_utf8(t, dn.data, dn.size);
+	gnutls_free(dn.data);
+}
+
+/* Those of the issuers, where clients look as closely; and what was put into the file in vain,
+ * unless it is for an issuer that is missing. */
+static void others_warn(const struct tls_chain *chain, const struct warnings *w)
+{
+	char day[16], name[160];
+	struct text t;
+	gnutls_x509_crt_t own = chain->certificates[0];
+	const bool missing = chain->linked == 1 && !is_issued_by(own, own);
+	for (unsigned i = 1; i < chain->count; i++) {
+		gnutls_x509_crt_t other = chain->certificates[i];
+		const time_t until = gnutls_x509_crt_get_expiration_time(other);
+		const bool stray = i >= chain->linked && !missing &&
+				   !has_issued_another(chain, i) && !is_copy(chain, i);
+		const bool ended = until != (time_t)-1 && until < time(NULL);
+		if (!stray && (!ended || i >= chain->linked || is_issued_by(other, other)))
+			continue;
+		text_init(&t, name, sizeof(name));
+		name_of(other, &t);
+		day_format(day, until);
+		if (stray)
+			warn(w, "comes with that of %s, which no other in the file needs", name);
+		else
+			warn(w, "comes with that of its issuer %s, which has expired on %s", name,
+			     day);
+	}
+}
+
 static void size_warn(const struct tls_chain *chain, const struct warnings *w)
 {
 	size_t sum = 0;
@@ -416,7 +471,8 @@ static void size_warn(const struct tls_chain *chain, const struct warnings *w)
 		gnutls_free(der.data);
 	}
 	if (sum > SENT_BYTES_MAX)
-		warn(w, "comes with %u others, %zu bytes in all; many clients take no more than %d",
+		warn(w,
+		     "comes with %u others, %zu bytes in all; many clients take no more than %zu",
 		     chain->count - 1, sum, SENT_BYTES_MAX);
 }
 
@@ -496,6 +552,7 @@ void tls_chain_warn(const struct tls_chain *chain, const struct tls_pair *pair, 
 	validity_warn(chain->certificates[0], o->signer == NULL, &w);
 	purpose_warn(chain->certificates[0], &w);
 	strength_warn(chain, &w);
+	others_warn(chain, &w);
 	size_warn(chain, &w);
 	issuer_warn(chain, o->trust, &w);
 }
@@ -526,17 +583,13 @@ static void name_add(gnutls_x509_crt_t own, struct text *t)
 void tls_chain_facts(const struct tls_chain *chain, struct tls_certificate *ret)
 {
 	gnutls_x509_crt_t own = chain->certificates[0];
-	gnutls_datum_t dn = {0};
 	struct text t;
 	const time_t begins = gnutls_x509_crt_get_activation_time(own);
 	const time_t ends = gnutls_x509_crt_get_expiration_time(own);
 	ret->begins = begins == (time_t)-1 ? 0 : begins;
 	ret->ends = ends == (time_t)-1 ? 0 : ends;
 	text_init(&t, ret->subject, sizeof(ret->subject));
-	if (gnutls_x509_crt_get_dn3(own, &dn, 0) >= 0) {
-		text_add_utf8(&t, dn.data, dn.size);
-		gnutls_free(dn.data);
-	}
+	name_of(own, &t);
 	if (t.len == 0)
 		name_add(own, &t);
 }

@@ -248,6 +248,30 @@ def test_what_clients_refuse_is_warned_of(run, conf_file, shop, text, name, exte
     assert re.search(rf'warning: certificate ".*" {says}', r.stderr), r.stderr
 
 
+def test_the_others_of_a_file_are_looked_at(run, conf_file, shop, text):
+    """An issuer's that has expired, and one that has nothing to do with the chain."""
+    shop.authorities()
+    other, _ = shop.pair("p384")
+    shop["index.txt"].touch()
+    shop["ca.cnf"].write_text("[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nnew_certs_dir=.\n"
+                              "default_md=sha256\npolicy=p\nrand_serial=yes\n"
+                              "[p]\ncommonName=supplied\n")
+    shop.openssl("ca -batch -notext -config ca.cnf -in second.csr -cert first.pem -keyfile first.key "
+                 "-extfile ca.ext -startdate 20200101000000Z -enddate 20200201000000Z -out old.pem")
+    for files, says in (
+            ("leaf old first", r"comes with that of its issuer CN=second, which has expired on "
+             "2020-02-01"),
+            ("leaf second first p384", r"comes with that of CN=p384, which no other in the file "
+             "needs"),
+            ("leaf second first second root leaf", None)):
+        chain = shop.write("others.pem", *(name + ".pem" for name in files.split()))
+        r = checked(run, conf_file, text(chain, shop["leaf.key"]))
+        assert r.returncode == 0
+        assert r.stderr.count("warning") == (says is not None), r.stderr
+        assert re.search(says or "ok", r.stderr), r.stderr
+    assert other.exists()
+
+
 def test_a_short_rsa_key_is_warned_of(run, conf_file, shop, text):
     r = checked(run, conf_file, text(*shop.pair("rsa1024")))
     assert r.returncode == 0 and "has an RSA key of 1024 bits; clients" in r.stderr, r.stderr
@@ -264,7 +288,7 @@ def test_a_short_rsa_key_is_warned_of(run, conf_file, shop, text):
     ("brainpool", 'certificate ".*" has a key on a curve that is not known here.*openssl genpkey .*',
      'key ".*" is on a curve that is not known here.*openssl genpkey .*'),
     ("explicit", 'certificate ".*" gives the curve of its key by parameters.*openssl ec '
-     '-param_enc named_curve .*',
+     '-param_enc named_curve .*explicit.key',
      'key ".*" gives its curve by parameters.*openssl ec -param_enc named_curve -in .*'),
     ("rsa512", 'certificate ".*" has an RSA key of 512 bits.*openssl genpkey -algorithm RSA .*',
      None),
@@ -286,7 +310,8 @@ def test_a_certificate_that_is_not_for_signatures(server, run, conf_file, ports,
     shop["usage.ext"].write_text("subjectAltName=DNS:localhost\nkeyUsage=keyEncipherment\n")
     shop.sign("usage", "second", "usage.ext", key="leaf")
     is_refused(server, run, conf_file, ports, text(shop["usage.pem"], shop["leaf.key"]),
-               'certificate ".*" is not for signatures, .*keyUsage=digitalSignature.*openssl x509 .*')
+               'certificate ".*" is not for signatures .*: openssl req -new .*'
+               'keyUsage=digitalSignature .* -key .*leaf.key')
 
 
 def test_a_key_of_another_certificate(server, run, conf_file, ports, shop, text):

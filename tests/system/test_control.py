@@ -20,7 +20,7 @@ import time
 
 import pytest
 
-from harness import (BINARY, TIMEOUT, Certificates, Connection, get, need_root, refused,
+from harness import (BINARY, TIMEOUT, Connection, get, need_root, refused,
                      wait_for)
 
 CTL = BINARY.parent / "bulkheadctl"
