@@ -31,7 +31,7 @@ static const gnutls_datum_t alpn_protocols[] = {
 /* What a client may send without completing a message of a handshake, or a byte of data. GnuTLS
  * gathers a message of up to 16 MB before it looks at it; a ClientHello has at most 2^16 bytes of
  * extensions, and records of it cost their heads. */
-#define BARREN_MAX ((uint32_t)256 * 1024)
+#define BARREN_MAX ((uint32_t)128 * 1024)
 
 struct progress {
 	size_t in_len;

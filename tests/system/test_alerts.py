@@ -6,15 +6,15 @@ import signal
 import pytest
 
 from harness import HELLO, Server, free_ports, get
-from hello import (AES_128_CCM, ALPN, CLIENT_CERT_TYPE, COMPRESS_CERTIFICATE, COOKIE, EARLY_DATA,
-                   EC_POINT_FORMATS, ECDHE_ECDSA, ECDHE_RSA, ECDSA_SHA1, ED25519, ENCRYPT_THEN_MAC,
-                   EXTENDED_MASTER_SECRET, FALLBACK_SCSV, HEARTBEAT, KEY_SHARE, MAX_FRAGMENT_LENGTH,
-                   P256, PADDING, POST_HANDSHAKE_AUTH, PRE_SHARED_KEY, PSK_KEY_EXCHANGE_MODES,
-                   RECORD_SIZE_LIMIT, RENEGOTIATION_INFO, RSA_PSS_SHA256, SCT, SERVER_CERT_TYPE,
-                   SERVER_NAME, SESSION_TICKET, SIGNATURE_ALGORITHMS, SRP, STATUS_REQUEST,
-                   STATUS_REQUEST_V2, SUPPORTED_GROUPS, SUPPORTED_VERSIONS, USE_SRTP, X448, X25519,
-                   answer, basic12, basic13, conversation, hello, message, name, record, share,
-                   vector, words)
+from hello import (AES_128_CCM, AES_128_GCM, ALPN, CLIENT_CERT_TYPE, COMPRESS_CERTIFICATE, COOKIE,
+                   EARLY_DATA, EC_POINT_FORMATS, ECDHE_ECDSA, ECDHE_RSA, ECDSA_SHA1, ECDSA_SHA256,
+                   ED25519, ENCRYPT_THEN_MAC, EXTENDED_MASTER_SECRET, FALLBACK_SCSV, HEARTBEAT,
+                   KEY_SHARE, MAX_FRAGMENT_LENGTH, P256, PADDING, POST_HANDSHAKE_AUTH,
+                   PRE_SHARED_KEY, PSK_KEY_EXCHANGE_MODES, RECORD_SIZE_LIMIT, RENEGOTIATION_INFO,
+                   RSA_PSS_SHA256, SCT, SERVER_CERT_TYPE, SERVER_NAME, SESSION_TICKET,
+                   SIGNATURE_ALGORITHMS, SRP, STATUS_REQUEST, STATUS_REQUEST_V2, SUPPORTED_GROUPS,
+                   SUPPORTED_VERSIONS, USE_SRTP, X448, X25519, answer, basic12, basic13,
+                   conversation, hello, message, name, record, share, vector, words)
 
 # RFC 8446, 6, and RFC 5246, 7.2; all of them fatal
 UNEXPECTED_MESSAGE, RECORD_OVERFLOW, HANDSHAKE_FAILURE, ILLEGAL_PARAMETER = 10, 22, 40, 47
@@ -214,6 +214,25 @@ SERVED = {
     "a limit of 64": tls13(RECORD_SIZE_LIMIT=words(64)),
     "no limit": tls13(RECORD_SIZE_LIMIT=words(0xffff)),
     "no such ticket": record(hello(TWICE13 + [MODES, PSK])),
+    "modes that are not ours": record(hello(TWICE13 + [(PSK_KEY_EXCHANGE_MODES, b"\1\0"), PSK])),
+    "many tickets": record(hello(TWICE13 + [MODES, (PRE_SHARED_KEY,
+                                                    offered(*[b"t" * 200] * 60))])),
+    "300 suites": tls13(suites=(*range(0x5a00, 0x5b2c), AES_128_GCM)),
+    "1.2 with 300 suites": tls12(suites=(*range(0x5a00, 0x5b2c), ECDHE_ECDSA)),
+    "300 groups": tls13(SUPPORTED_GROUPS=vector(words(*range(0x5a00, 0x5b2c), X25519), 2)),
+    "300 signatures": tls13(SIGNATURE_ALGORITHMS=vector(words(*range(0x5a00, 0x5b2c),
+                                                              ECDSA_SHA256), 2)),
+    "100 extensions": record(hello({**{0x5a00 + n: b"x" for n in range(100)}, **basic13()})),
+    "50 shares": tls13(KEY_SHARE=vector(b"".join(share(0x5a00 + n) for n in range(50)) + share(),
+                                        2)),
+    "grease": record(hello({0x1a1a: b"", **basic13(), 0x2a2a: b"\0",
+                            SUPPORTED_GROUPS: vector(words(0x3a3a, X25519), 2),
+                            KEY_SHARE: vector(share(0x3a3a, b"\0") + share(), 2),
+                            SUPPORTED_VERSIONS: vector(words(0x4a4a, 0x0304), 1)},
+                           suites=(0x5a5a, AES_128_GCM), session=bytes(32))),
+    "ALPN names of 255": tls13(ALPN=vector(vector(b"x" * 255, 1) * 100 + vector(b"http/1.1", 1),
+                                           2)),
+    "a share of 20000": tls13(KEY_SHARE=vector(share(0x6399, bytes(20000)) + share(), 2)),
     "to be asked again": tls13(KEY_SHARE=vector(b"", 2)),
 }
 
