@@ -193,8 +193,8 @@ static void records_arrive_in_whatever_pieces(void **state)
 	(void)state;
 	static const char *const lines[] = {
 	    "[PORT 8000] something 1",
-	    "[PORT 8000] Received GET request from ('127.0.0.1', 12345) \"GET /path?query=1 "
-	    "HTTP/1.1\" 200 14 0.4ms too-long",
+	    ("[PORT 8000] Received GET request from ('127.0.0.1', 12345) \"GET /path?query=1 "
+	     "HTTP/1.1\" 200 14 0.4ms too-long"),
 	    "[PORT 8000] worker 2 (pid 4711) wrote: a message of the C library",
 	    "[PORT 8000] worker 2 (pid 4711) wrote: without an end",
 	    "[PORT 8000] something 2",
@@ -341,8 +341,12 @@ static size_t frame_make(unsigned char *to, struct frame_head head, const char *
 	return sizeof(head) + len;
 }
 
-static const struct frame_head good = {
-    .mark = FRAME_MARK, .priority = LOG_INFO, .text_len = 4, .client_size = 2, .id_size = 2};
+#define GOOD                                                                               \
+	{                                                                                  \
+		.mark = FRAME_MARK, .priority = LOG_INFO, .text_len = 4, .client_size = 2, \
+		.id_size = 2                                                               \
+	}
+static const struct frame_head good = GOOD;
 
 /* Passes what was made; returns the console. */
 static const char *shown(struct master *m, const unsigned char *data, size_t len)
@@ -365,23 +369,23 @@ static void what_is_no_record_is_a_text(void **state)
 		struct frame_head head;
 		const char *strings;
 	} bad[] = {
-	    {"a control in the text", good,
+	    {"a control in the text", GOOD,
 	     "te\nt"
 	     "c\0"
 	     "i"},
-	    {"an escape in the text", good,
+	    {"an escape in the text", GOOD,
 	     "te\x1bt"
 	     "c\0"
 	     "i"},
-	    {"a client without an end", good,
+	    {"a client without an end", GOOD,
 	     "text"
 	     "cc"
 	     "i"},
-	    {"a control in the client", good,
+	    {"a control in the client", GOOD,
 	     "text"
 	     "\n\0"
 	     "i"},
-	    {"an id without an end", good,
+	    {"an id without an end", GOOD,
 	     "text"
 	     "c\0"
 	     "ii"},
