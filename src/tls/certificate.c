@@ -22,7 +22,8 @@
 /* What OpenSSL's clients take: SSL_CTX_set_max_cert_list(3). */
 #define SENT_BYTES_MAX ((size_t)100 * 1024)
 #define NAMES_MAX      1000
-#define RSA_BITS_LEAST 1024 /* less is too short for RSA-PSS with SHA-512 (RFC 8017, 9.1.1) */
+#define RSA_BITS_LEAST 1024 /* no client of today takes less */
+#define RSA_BITS_512   1034 /* for RSA-PSS with SHA-512 and its salt (RFC 8017, 9.1.1) */
 #define RSA_BITS_GOOD  2048 /* RFC 9325, 4.5 */
 #define RSA_BITS_MOST  (8 * IPC_KEY_SIGNATURE_MAX)
 
@@ -178,13 +179,13 @@ static int curve_judge(gnutls_pubkey_t public, const char *path, struct err *err
 	}
 }
 
-static int rsa_judge(unsigned bits, const char *path, struct err *err)
+static int rsa_judge(unsigned bits, unsigned least, const char *path, struct err *err)
 {
-	if (bits >= RSA_BITS_LEAST && bits <= RSA_BITS_MOST)
+	if (bits >= least && bits <= RSA_BITS_MOST)
 		return 0;
 	err_set(err,
-		"certificate \"%s\" has an RSA key of %u bits, and TLS needs %d to %d; " FRESH_RSA,
-		path, bits, RSA_BITS_LEAST, RSA_BITS_MOST);
+		"certificate \"%s\" has an RSA key of %u bits, and TLS needs %u to %d; " FRESH_RSA,
+		path, bits, least, RSA_BITS_MOST);
 	return -1;
 }
 
@@ -201,12 +202,13 @@ static bool has_default_mask(gnutls_x509_crt_t own)
 /* RSASSA-PSS keys may be limited to one digest, mask and least salt (RFC 4055, 3.1); TLS has
  * SHA-256 to SHA-512, each with a mask of its own and a salt as long as itself (RFC 8446, 4.2.3).
  */
-static int pss_judge(gnutls_x509_crt_t own, gnutls_pubkey_t public, const char *path,
+static int pss_judge(gnutls_x509_crt_t own, gnutls_pubkey_t public, unsigned bits, const char *path,
 		     struct err *err)
 {
 	gnutls_digest_algorithm_t digest;
 	if (tls_key_pss_digest(public, &digest) == 0 && !has_default_mask(own))
-		return 0;
+		return rsa_judge(bits, digest == GNUTLS_DIG_SHA512 ? RSA_BITS_512 : RSA_BITS_LEAST,
+				 path, err);
 	err_set(err, "certificate \"%s\" has an RSA-PSS key " TLS_PSS_LIMITS, path);
 	return -1;
 }
@@ -218,9 +220,9 @@ static int key_judge(gnutls_x509_crt_t own, gnutls_pubkey_t public, const char *
 	const int pk = gnutls_pubkey_get_pk_algorithm(public, &bits);
 	switch (pk) {
 	case GNUTLS_PK_RSA:
-		return rsa_judge(bits, path, err);
+		return rsa_judge(bits, RSA_BITS_LEAST, path, err);
 	case GNUTLS_PK_RSA_PSS:
-		return rsa_judge(bits, path, err) < 0 ? -1 : pss_judge(own, public, path, err);
+		return pss_judge(own, public, bits, path, err);
 	case GNUTLS_PK_ECDSA:
 		return curve_judge(public, path, err);
 	case GNUTLS_PK_EDDSA_ED25519:

@@ -29,6 +29,7 @@ KINDS = {
     "pss512": pss("sha512", "sha512", 64), "pss384-short-salt": pss("sha384", "sha384", 0),
     "pss384-sha1-mask": pss("sha384", "", 0), "pss384-other-mask": pss("sha384", "sha256", 48),
     "pss256-long-salt": pss("sha256", "sha256", 64), "pss224": pss("sha224", "sha224", 28),
+    "pss512-1024": pss("sha512", "sha512", 0).replace("2048", "1024"),
     "p224": EC + "secp224r1", "p192": EC + "prime192v1", "secp256k1": EC + "secp256k1",
     "brainpool": EC + "brainpoolP256r1", "explicit": EC + "P-256 -pkeyopt ec_param_enc:explicit",
 }
@@ -291,6 +292,8 @@ def test_a_short_rsa_key_is_warned_of(run, conf_file, shop, text):
      '-param_enc named_curve .*explicit.key',
      'key ".*" gives its curve by parameters.*openssl ec -param_enc named_curve -in .*'),
     ("rsa512", 'certificate ".*" has an RSA key of 512 bits.*openssl genpkey -algorithm RSA .*',
+     None),
+    ("pss512-1024", 'certificate ".*" has an RSA key of 1024 bits, and TLS needs 1034 .*openssl .*',
      None),
     ("pss384-sha1-mask", 'certificate ".*" has an RSA-PSS key that is limited.*openssl genpkey .*',
      None),

@@ -54,7 +54,24 @@ static void a_reason_is_no_assignment(void **state)
 	notice_begin(&n);
 	notice_add(&n, 1, false, "parked", "a\nMAINPID=1\r\t\x7f\xc3\xa4");
 	assert_string_equal(ended(&n, "b\nREADY=1"),
-			    "0 of 1 port serving; 1 parked: a?MAINPID=1?????; b?READY=1");
+			    "0 of 1 port serving; 1 parked: a?MAINPID=1???\xc3\xa4; b?READY=1");
+}
+
+/* systemd takes no status that is not UTF-8. */
+static void a_reason_is_cut_between_characters(void **state)
+{
+	char out[64];
+	struct text t;
+	(void)state;
+	text_init(&t, out, sizeof(out));
+	notice_add_plain(&t, "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", 8);
+	assert_string_equal(out, "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4");
+	text_init(&t, out, sizeof(out));
+	notice_add_plain(&t, "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", 7);
+	assert_string_equal(out, "\xc3\xa4\xc3\xa4...");
+	text_init(&t, out, sizeof(out));
+	notice_add_plain(&t, "a\xc3\xa4\xc3\xa4\xc3\xff\xe2\x80\xae", 64);
+	assert_string_equal(out, "a\xc3\xa4\xc3\xa4?????");
 }
 
 static void a_thousand_ports_fit(void **state)
@@ -96,6 +113,7 @@ int main(void)
 	    cmocka_unit_test(those_that_serve_are_counted),
 	    cmocka_unit_test(the_others_are_named_with_their_reason),
 	    cmocka_unit_test(a_reason_is_no_assignment),
+	    cmocka_unit_test(a_reason_is_cut_between_characters),
 	    cmocka_unit_test(a_thousand_ports_fit),
 	    cmocka_unit_test(the_watchdog_is_fed_twice_per_term),
 	};

@@ -8,11 +8,17 @@
 
 void notice_add_plain(struct text *t, const char *s, size_t max)
 {
-	const size_t len = strlen(s);
-	const size_t shown = len > max ? max - 3 : len;
-	for (size_t i = 0; i < shown; i++)
-		text_add(t, s[i] >= 0x20 && s[i] < 0x7f ? &s[i] : "?", 1);
-	if (shown < len)
+	const size_t len = strlen(s), limit = len > max ? max - 3 : len;
+	size_t i = 0, n;
+	for (; i < len; i += n) {
+		const size_t shown = text_shown_len(s + i, len - i);
+		n = shown > 0 ? shown : 1;
+		if (i + n > limit ||
+		    n > t->size - 1 - t->len) /* half a character would spoil all */
+			break;
+		text_add(t, shown > 0 ? s + i : "?", n);
+	}
+	if (i < len)
 		text_add_str(t, "...");
 }
 

@@ -33,8 +33,9 @@ void notice_add(struct notice *, unsigned port, bool serving, const char *state,
  * else there is to say, behind a semicolon. */
 void notice_end(const struct notice *, const char *after, struct text *);
 
-/* What stands in an assignment: no control, no byte beyond ASCII, and at most max bytes, the last
- * three of which are dots where more was there. */
+/* What stands in an assignment: UTF-8, which is all that systemd takes, without what
+ * text_add_utf8() escapes, and at most max bytes, the last three of which are dots where more was
+ * there. */
 void notice_add_plain(struct text *, const char *, size_t max);
 
 /* Half of WATCHDOG_USEC in milliseconds, at least 1; 0: no watchdog, or it is for another process.
