@@ -86,7 +86,7 @@ void conn_free(struct conn *c)
 
 /* Sends what is waiting: first what the kernel did not take before, then what is in the wire. What
  * it does not take now becomes the connection's own. */
-static void conn_flush(struct conn *c)
+void conn_flush(struct conn *c)
 {
 	struct buf *fresh = &c->owner->wire.out, *from = fresh;
 	if (conn_blocked(c)) {

@@ -95,6 +95,9 @@ void conn_wait_linger(struct conn *);
 /* The timer's callback. */
 void conn_wait_expired(struct loop *, struct loop_timer *);
 
+/* conn.c: offers the kernel again what it did not take. It says that there is room only once there
+ * is much of it (tcp(7), TCP_NOTSENT_LOWAT), and takes less when it is asked. */
+void conn_flush(struct conn *);
 /* conn.c: goes on after something changed from outside; c may be gone afterwards. */
 void conn_advance(struct conn *, const uint8_t *received, size_t len);
 

@@ -204,23 +204,39 @@ static bool window_moved(const struct conn *c)
 	return moved >= WINDOW_BYTES;
 }
 
+/* The kernel is asked once more: how much the client has taken is seen by what there is room for.
+ */
+static void write_expired(struct conn *c)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	conn_flush(c);
+	if (!c->over && !conn_blocked(c)) {
+		c->wait = WAIT_NONE;
+		conn_advance(c, NULL, 0);
+		return;
+	}
+	if (!c->over && window_moved(c)) {
+		wait_begin(c, c->wait);
+		return;
+	}
+	expiry_log(c); /* what the kernel still holds is dropped, too */
+	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	conn_free(c);
+}
+
 static void expired(struct conn *c)
 {
 	struct proto *p = &c->http.proto;
 	switch (c->wait) {
-	case WAIT_BODY:
 	case WAIT_WRITE:
+		write_expired(c);
+		return;
+	case WAIT_BODY:
 		if (window_moved(c)) {
 			wait_begin(c, c->wait);
 			return;
 		}
 		expiry_log(c);
-		if (c->wait == WAIT_WRITE) { /* what the kernel still holds is dropped, too */
-			const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-			(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-			conn_free(c);
-			return;
-		}
 		p->ops->expired(p);
 		break;
 	case WAIT_IDLE:

@@ -229,6 +229,22 @@ def test_write_timeout_cuts_off_who_does_not_read(limited, ports):
         assert c.get().status == 200
 
 
+def test_who_takes_little_in_each_window_is_served(limited, ports):
+    """Much less than the kernel waits for until it wants more of the server: it is asked."""
+    limited("write-timeout 1s", handler=f'respond 200 "{"x" * 900_000}"')
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+    raw.settimeout(TIMEOUT)
+    raw.connect(("127.0.0.1", ports[0]))
+    with Connection.over(raw) as c:
+        c.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        response = b""
+        for _ in range(30):  # in all three times the limit
+            response += c.read_exactly(8192)
+            time.sleep(0.1)
+        assert len((response + c.read_to_end()).split(b"\r\n\r\n")[1]) == 900_000
+
+
 def kernel_memory(pid, port):
     """What the kernel holds for connections of a worker: bytes received, bytes queued to be sent."""
     received = queued = 0
