@@ -62,10 +62,13 @@ static bool has_room(const struct port *p)
 {
 	const struct master *m = p->master;
 	uint64_t taken = descriptors_needed(p);
+	bool alone = true;
 	for (size_t i = 0; i < m->ports_count; i++)
-		if (m->ports[i] != p && holds_anything(m->ports[i]))
+		if (m->ports[i] != p && holds_anything(m->ports[i])) {
 			taken += descriptors_needed(m->ports[i]);
-	return taken <= m->room;
+			alone = false;
+		}
+	return taken + (alone ? 0 : m->room_to_renew) <= m->room;
 }
 
 static uint64_t descriptors_open(void)
@@ -92,12 +95,16 @@ static void room_measure(struct master *m)
 	m->may_open = limit.rlim_cur;
 	m->own = descriptors_open() + SPARE + threads;
 	m->room = m->may_open > m->own ? m->may_open - m->own : 0;
+	m->room_to_renew = 0;
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (descriptors_needed(m->ports[i]) > m->room_to_renew)
+			m->room_to_renew = descriptors_needed(m->ports[i]);
 }
 
 /* Told before, since a server of which no port fits ends. */
 static void room_tell(struct master *m)
 {
-	uint64_t needed = m->own;
+	uint64_t needed = m->own + (m->ports_count > 1 ? m->room_to_renew : 0);
 	for (size_t i = 0; i < m->ports_count; i++)
 		needed += descriptors_needed(m->ports[i]);
 	if (needed > m->may_open)

@@ -327,6 +327,7 @@ struct master {
 	uint64_t may_open;      /* descriptors: RLIMIT_NOFILE; */
 	uint64_t own;           /* what no port holds; */
 	uint64_t room;          /* for ports */
+	uint64_t room_to_renew; /* ... of it, for a second generation of one of them */
 	uint64_t oom_unclaimed; /* that no end of a child has been explained by */
 	uint64_t oom_seen_ms;
 	struct control *control;              /* owned; NULL: there is none */

@@ -40,6 +40,10 @@ def test_as_many_ports_serve_as_there_are_descriptors_for(server, count, descrip
     assert "PARKED" not in s.log() and "open files" not in s.log()
     os.kill(s.workers(numbers[0])[numbers[0], 1], signal.SIGKILL)
     s.wait_ready(numbers[0], "worker", 2)
+    s.config.write_text(s.config.read_text().replace("respond 200", "respond 201", 1))
+    s.kill(signal.SIGHUP)  # one port at a time has room for a second generation
+    s.wait_log("reloaded: ")
+    assert get(numbers[0]).status == 201
     assert s.stop() == 0
 
 
