@@ -94,13 +94,14 @@ static void ended_in_preparation(struct child *c, const struct report *r)
 	roll_give_up(p->master, port_number(p), r->text);
 }
 
-static const char *park_reason(enum restart_cause cause)
+static const char *park_reason(enum restart_cause cause, enum cause last)
 {
 	switch (cause) {
 	case RESTART_CONFIG:
 		return "it cannot start as it is configured";
 	case RESTART_VIOLATION:
-		return "too many forbidden system calls, or crashes that could not be recorded";
+		return last == CAUSE_SANDBOX ? "too many forbidden system calls"
+					     : "too many crashes that could not be recorded";
 	case RESTART_DRAINED:
 	case RESTART_SHORTAGE: /* never parks */
 	case RESTART_DIED:
@@ -184,7 +185,7 @@ static void ended_in_service(struct child *c, const struct end *e, const struct 
 		break;
 	case RESTART_PARK:
 		report_log(r, c, LOG_ERR, "");
-		err_set(&why, "%s%s%s", park_reason(cause),
+		err_set(&why, "%s%s%s", park_reason(cause, r->cause),
 			cause == RESTART_CONFIG && c->failure[0] != '\0' ? ": " : "",
 			cause == RESTART_CONFIG ? c->failure : "");
 		child_release(c);

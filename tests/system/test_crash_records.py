@@ -252,7 +252,7 @@ def test_a_forbidden_call_counts_though_the_recorder_was_destroyed(server, ports
             memory.write(b"\0" * 16 if os.uname().machine == "aarch64" else b"\x0f\x0b" * 8)
         ask(ports[0], "/fault/violation?call=socket")
         s.wait_log(rf"worker 1 \(pid {pid}\) crashed by SIG\w+, and its crash recorder could not run")
-    s.wait_log(rf"\[PORT {ports[0]}\] PARKED .*crashes that could not be recorded")
+    s.wait_log(rf"\[PORT {ports[0]}\] PARKED .*: too many crashes that could not be recorded")
     others_serve(s, ports[1], before)
 
 
