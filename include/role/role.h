@@ -69,10 +69,10 @@ int role_take(struct role *, enum ipc_handed, size_t i);
 /* The first number above all descriptors that were handed and not yet taken. */
 unsigned role_handed_end(const struct role *);
 
-/* Ends the process after telling the master why it cannot serve. EX_CONFIG parks the port. */
 /* Of a process that cannot begin for this errno: EX_TEMPFAIL where the machine lacks what all ports
  * share, so that the port is only delayed, else EX_OSERR. */
 int role_status(const struct role *, int error);
+/* Ends the process after telling the master why it cannot serve. EX_CONFIG parks the port. */
 void role_fail(struct role *, int status, const char *format, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
 
