@@ -237,6 +237,16 @@ def test_no_server_name_is_refused(server, ports, option):
     assert "TLS handshake" not in s.log()
 
 
+@pytest.mark.parametrize("option", ["-tls1_3", "-tls1_2"])
+def test_a_ticket_takes_the_name_along(server, ports, tmp_path, option):
+    """That is, the client says it again."""
+    server(f"port {ports[0]} {{ echo }}")
+    for way, resumed in (("-sess_out", False), ("-sess_in", True)):
+        text = shown(ports[0], option, "-servername", "my_service", way, str(tmp_path / "session"))
+        tls = json.loads(re.search(r"^\{.*\}$", text, re.M).group())["tls"]
+        assert (tls["server_name"], tls["resumed"]) == ("my_service", resumed)
+
+
 @pytest.fixture
 def named(tmp_path):
     """named(file, subject alternative names, kind) makes a pair and returns its line for a port."""
