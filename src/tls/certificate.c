@@ -255,23 +255,27 @@ static int usage_judge(gnutls_x509_crt_t own, const struct tls_pair *pair, struc
 	return -1;
 }
 
-static void explicit_curve_tell(const struct tls_pair *pair, struct err *err)
+static void curve_form_tell(const struct tls_pair *pair, bool explicit, struct err *err)
 {
 	struct text t;
 	text_init(&t, err->text, sizeof(err->text));
-	text_addf(&t,
-		  "certificate \"%s\" gives the curve of its key by parameters, and TLS has curves "
-		  "by name only; a key with its name, to be certified: openssl ec -param_enc "
-		  "named_curve -out new.key -in ",
-		  pair->certificate);
+	text_addf(&t, "certificate \"%s\" ", pair->certificate);
+	text_add_str(&t, explicit
+			     ? "gives the curve of its key by parameters, and TLS has curves "
+			       "by name only; a key with its name, to be certified: openssl ec "
+			       "-param_enc named_curve -out new.key -in "
+			     : "has a key whose point is in the compressed form, which TLS does "
+			       "not have; a key with the whole one, to be certified: openssl "
+			       "ec -conv_form uncompressed -out new.key -in ");
 	tls_content_quote(&t, pair->key);
 }
 
 static int unreadable_key(const struct tls_pair *pair, const struct tls_file *file, int pk,
 			  int error, struct err *err)
 {
-	if (tls_content_explicit_curve(file))
-		explicit_curve_tell(pair, err);
+	const bool explicit = tls_content_explicit_curve(file);
+	if (explicit || (error != GNUTLS_E_ECC_UNSUPPORTED_CURVE && tls_content_compressed(file)))
+		curve_form_tell(pair, explicit, err);
 	else if (error == GNUTLS_E_ECC_UNSUPPORTED_CURVE)
 		err_set(err,
 			"certificate \"%s\" has a key on a curve that is not known here, and TLS "

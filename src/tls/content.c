@@ -276,6 +276,16 @@ bool tls_content_elliptic(const struct tls_file *f)
 	       binary_holds(f, oids, lens, 1);
 }
 
+bool tls_content_compressed(const struct tls_file *f)
+{
+	/* A BIT STRING of a point with its one coordinate. */
+	static const char *const points[] = {"\x03\x22\x00\x02", "\x03\x22\x00\x03",
+					     "\x03\x32\x00\x02", "\x03\x32\x00\x03",
+					     "\x03\x44\x00\x02", "\x03\x44\x00\x03"};
+	static const size_t lens[] = {4, 4, 4, 4, 4, 4};
+	return binary_holds(f, points, lens, 6);
+}
+
 bool tls_content_pss(const struct tls_file *f)
 {
 	static const char *const oids[] = {"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"};
@@ -390,6 +400,12 @@ static void key_explain(const struct tls_file *f, const char *why, struct text *
 		text_add_str(t, " gives its curve by parameters, and TLS has curves by name only");
 		command_add(t,
 			    "openssl ec -param_enc named_curve -in @ -out new.key, and have a "
+			    "certificate made for that",
+			    f->path, false);
+	} else if (tls_content_elliptic(f) && tls_content_compressed(f)) {
+		text_add_str(t, " has its point in the compressed form, which TLS does not have");
+		command_add(t,
+			    "openssl ec -conv_form uncompressed -in @ -out new.key, and have a "
 			    "certificate made for that",
 			    f->path, false);
 	} else if (tls_content_elliptic(f)) {

@@ -44,6 +44,9 @@ unsigned tls_content_of(const struct tls_file *, bool *ret_der);
 /* Is a curve given by all of its parameters in place of its name (RFC 3279, 2.3.5, prime fields and
  * characteristic two)? RFC 8422, 5.1.1, has no such curves. PEM or DER. */
 bool tls_content_explicit_curve(const struct tls_file *);
+/* Is a point of P-256, P-384 or P-521 in the compressed form (SEC 1, 2.3.3) in it? RFC 8422, 5.1.2,
+ * and RFC 8446, 4.2.8.2, have the uncompressed one alone. */
+bool tls_content_compressed(const struct tls_file *);
 /* Is there an RSASSA-PSS key in it, or a signature of one (RFC 4055)? */
 bool tls_content_pss(const struct tls_file *);
 /* Does an elliptic curve's public or private key (RFC 5480, RFC 5915) begin in it? */

@@ -85,6 +85,15 @@ int tls_key_load(int fd, const char *path, uint8_t *digest, gnutls_privkey_t *re
 		result = error == GNUTLS_E_MEMORY_ERROR ? -EAGAIN : -1;
 		goto out;
 	}
+	if (gnutls_privkey_verify_params(key) < 0) {
+		err_set(
+		    err,
+		    "key \"%s\" signs nothing: its numbers do not fit each other, or it has more "
+		    "than two primes; one that does: openssl genpkey -algorithm RSA -pkeyopt "
+		    "rsa_keygen_bits:2048 -out new.key",
+		    path);
+		goto out;
+	}
 	private_salt_raise(key);
 	if (digest != NULL) {
 		tls_digest(pem, len, of_file);

@@ -1,5 +1,6 @@
 """Certificates and keys of every kind: served, which real clients show, or refused, by `-t` and at the
 start alike, with a sentence that names the file, the trouble and what mends it."""
+import base64
 import re
 import shlex
 import shutil
@@ -33,6 +34,12 @@ KINDS = {
     "p224": EC + "secp224r1", "p192": EC + "prime192v1", "secp256k1": EC + "secp256k1",
     "brainpool": EC + "brainpoolP256r1", "explicit": EC + "P-256 -pkeyopt ec_param_enc:explicit",
 }
+# How its key is made otherwise.
+FORMED = {
+    "compressed": "ecparam -name prime256v1 -genkey -noout -out whole.key; "
+                  "ec -in whole.key -conv_form compressed -out compressed.key",
+    "primes": "genrsa -primes 3 -out primes.key 2048",
+}
 ALL_CLIENTS = ("tls1_3", "tls1_2", "curl", "gnutls")
 
 
@@ -57,6 +64,10 @@ class Workshop:
 
     def pair(self, kind):
         certificate, key = self[kind + ".pem"], self[kind + ".key"]
+        if kind in FORMED and not certificate.exists():
+            for command in FORMED[kind].split("; "):
+                self.openssl(command)
+            self.openssl(f"req -x509 -key {key} -out {certificate} -subj /CN=odd -days 90")
         if not certificate.exists():
             try:
                 self.openssl("req", "-x509", *KINDS[kind].split(), "-nodes", "-keyout", key, "-out",
@@ -288,6 +299,9 @@ def test_a_short_rsa_key_is_warned_of(run, conf_file, shop, text):
      'key ".*" is on a curve that is not known here.*openssl genpkey .*'),
     ("brainpool", 'certificate ".*" has a key on a curve that is not known here.*openssl genpkey .*',
      'key ".*" is on a curve that is not known here.*openssl genpkey .*'),
+    ("compressed", 'certificate ".*" has a key whose point is in the compressed form.*openssl ec '
+     '-conv_form uncompressed .*compressed.key',
+     'key ".*" has its point in the compressed form.*openssl ec -conv_form uncompressed -in .*'),
     ("explicit", 'certificate ".*" gives the curve of its key by parameters.*openssl ec '
      '-param_enc named_curve .*explicit.key',
      'key ".*" gives its curve by parameters.*openssl ec -param_enc named_curve -in .*'),
@@ -315,6 +329,23 @@ def test_a_certificate_that_is_not_for_signatures(server, run, conf_file, ports,
     is_refused(server, run, conf_file, ports, text(shop["usage.pem"], shop["leaf.key"]),
                'certificate ".*" is not for signatures .*: openssl req -new .*'
                'keyUsage=digitalSignature .* -key .*leaf.key')
+
+
+@pytest.mark.parametrize("kind", ["primes", "damaged"])
+def test_a_key_that_signs_nothing(server, run, conf_file, ports, shop, text, kind):
+    """One of three primes, and one with a wrong number in it."""
+    if kind == "primes":
+        certificate, key = shop.pair("primes")
+    else:
+        certificate, whole = shop.pair("rsa")
+        shop.openssl("rsa -in rsa.key -traditional -outform DER -out rsa.der")
+        der, key = bytearray(shop["rsa.der"].read_bytes()), shop["damaged.key"]
+        der[100] ^= 1  # in the modulus
+        key.write_text("-----BEGIN RSA PRIVATE KEY-----\n" +
+                       base64.encodebytes(bytes(der)).decode() + "-----END RSA PRIVATE KEY-----\n")
+        assert whole.exists()
+    is_refused(server, run, conf_file, ports, text(certificate, key),
+               'key ".*" signs nothing: .*openssl genpkey .*')
 
 
 def test_a_key_of_another_certificate(server, run, conf_file, ports, shop, text):
