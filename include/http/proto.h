@@ -42,6 +42,11 @@ struct proto_ops {
 	/* Should the connection read on? False is back-pressure. */
 	bool (*wants_input)(const struct proto *);
 
+	/* Will nothing that still comes be looked at? Then the connection may read and throw it
+	 * away while the client does not take what is said last: it may read only once it has sent
+	 * all. Once true it stays so. */
+	bool (*ignores_input)(const struct proto *);
+
 	/* Pulls up to size bytes to send, size being PROTO_OUTPUT_MIN or more; 0: nothing now. To
 	 * be called until it returns 0 and input() takes nothing more. A whole small response comes
 	 * from one call, for one TLS record. */

@@ -364,6 +364,13 @@ static bool http1_wants_input(const struct proto *p)
 	return false;
 }
 
+static bool http1_ignores_input(const struct proto *p)
+{
+	const struct http1 *h = (const struct http1 *)p;
+	return h->state == HTTP1_CLOSING ||
+	       (h->state == HTTP1_EXCHANGE && h->request_done && (h->close || h->draining));
+}
+
 static enum proto_phase http1_phase(const struct proto *p)
 {
 	const struct http1 *h = (const struct http1 *)p;
@@ -457,6 +464,7 @@ const struct proto_ops http1_ops = {
     .alpn = "http/1.1",
     .input = http1_input,
     .wants_input = http1_wants_input,
+    .ignores_input = http1_ignores_input,
     .output = http1_output,
     .phase = http1_phase,
     .body_received = http1_body_received,

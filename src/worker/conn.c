@@ -389,11 +389,18 @@ static void conn_finish(struct conn *c)
 	buf_release(&c->plain_in);
 }
 
+/* Is what comes of no use any more? It is read all the same while the client takes nothing. */
+static bool conn_ignores(const struct conn *c)
+{
+	const struct proto *p = &c->http.proto;
+	return c->state == CONN_OPEN && p->ops->ignores_input(p);
+}
+
 static uint32_t conn_interest(const struct conn *c)
 {
 	const struct proto *p = &c->http.proto;
 	if (conn_blocked(c) || c->more_output)
-		return EPOLLOUT;
+		return conn_ignores(c) && !c->input_ended ? EPOLLIN | EPOLLOUT : EPOLLOUT;
 	if (c->state == CONN_OPEN &&
 	    (c->input_ended || buf_len(&c->cipher_in) > 0 || !p->ops->wants_input(p)))
 		return 0;
@@ -460,7 +467,15 @@ static void conn_turn(struct conn *c, uint32_t events)
 		conn_settle(c);
 		return;
 	}
-	conn_advance(c, l->received, n > 0 ? (size_t)n : 0);
+	if (!conn_ignores(c)) {
+		conn_advance(c, l->received, n > 0 ? (size_t)n : 0);
+		return;
+	}
+	if (l->wire.in_ended) {
+		c->input_ended = true;
+		c->http.proto.ops->input_ended(&c->http.proto);
+	}
+	conn_advance(c, NULL, 0);
 }
 
 static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)

@@ -152,6 +152,47 @@ static void bodies_come_back(void **state)
 			PROTO_IDLE);
 }
 
+/* Once nothing of it counts, and no earlier: it may be read without being looked at. */
+static void input_is_ignored_behind_the_last_request(void **state)
+{
+	struct peer *p = peer_new();
+	(void)state;
+	assert_false(http1_ops.ignores_input(&p->http1.proto));
+	peer_add(p, "GET / HT");
+	assert_false(http1_ops.ignores_input(&p->http1.proto));
+	peer_add(p, "TP/1.1\r\n" H "\r\n" GET); /* a second one may follow */
+	assert_false(http1_ops.ignores_input(&p->http1.proto));
+	peer_run(p);
+	assert_int_equal(p->done, 2);
+	assert_false(http1_ops.ignores_input(&p->http1.proto));
+	peer_add(p, "POST /echo HTTP/1.1\r\n" H "Connection: close\r\nContent-Length: 2\r\n\r\na");
+	assert_false(http1_ops.ignores_input(&p->http1.proto)); /* the body counts */
+	peer_add(p, "b");
+	assert_true(http1_ops.ignores_input(&p->http1.proto));
+	peer_run(p);
+	assert_true(http1_ops.ignores_input(&p->http1.proto));
+	peer_free(p);
+
+	p = peer_new();
+	p->loop.requests_max = 1;
+	peer_add(p, GET);
+	assert_true(http1_ops.ignores_input(&p->http1.proto));
+	peer_free(p);
+
+	p = peer_new();
+	peer_add(p, GET);
+	http1_ops.drain(&p->http1.proto);
+	assert_true(http1_ops.ignores_input(&p->http1.proto));
+	peer_run(p);
+	assert_true(http1_ops.ignores_input(&p->http1.proto));
+	peer_free(p);
+
+	p = peer_new();
+	peer_add(p, "BREW / HTTP/1.1\r\n" H "\r\n");
+	assert_true(http1_ops.ignores_input(&p->http1.proto));
+	peer_free(p);
+}
+
 /* What keeps a body from being too slow: its bytes, given to somebody or thrown away, nothing else.
  */
 static void bytes_of_a_body_are_counted(void **state)
@@ -460,6 +501,7 @@ int main(void)
 	    cmocka_unit_test(pipelined_requests_wait_their_turn),
 	    cmocka_unit_test(last_allowed_response_says_so),
 	    cmocka_unit_test(bodies_come_back),
+	    cmocka_unit_test(input_is_ignored_behind_the_last_request),
 	    cmocka_unit_test(bytes_of_a_body_are_counted),
 	    cmocka_unit_test(splits_change_nothing),
 	    cmocka_unit_test(small_outputs_give_the_same),
