@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -413,6 +414,25 @@ static bool is_weak(gnutls_x509_crt_t certificate)
 				       GNUTLS_SIGN_FLAG_SECURE_FOR_CERTS);
 }
 
+/* What TLS signs with is longer, and only GnuTLS takes the least for the only one. */
+static void salt_warn(gnutls_x509_crt_t own, const struct warnings *w)
+{
+	gnutls_digest_algorithm_t digest = GNUTLS_DIG_UNKNOWN;
+	unsigned salt = 0;
+	gnutls_x509_spki_t spki = NULL;
+	if (gnutls_x509_crt_get_pk_algorithm(own, NULL) != GNUTLS_PK_RSA_PSS ||
+	    gnutls_x509_spki_init(&spki) < 0)
+		return;
+	if (gnutls_x509_crt_get_spki(own, spki, 0) >= 0 &&
+	    gnutls_x509_spki_get_rsa_pss_params(spki, &digest, &salt) >= 0 &&
+	    digest != GNUTLS_DIG_UNKNOWN && salt < gnutls_hash_get_len(digest))
+		warn(w,
+		     "has an RSA-PSS key with a least salt of %u bytes, where TLS has %u; clients "
+		     "that use GnuTLS refuse it",
+		     salt, gnutls_hash_get_len(digest));
+	gnutls_x509_spki_deinit(spki);
+}
+
 static void strength_warn(const struct tls_chain *chain, const struct warnings *w)
 {
 	unsigned bits = 0;
@@ -557,6 +577,7 @@ void tls_chain_warn(const struct tls_chain *chain, const struct tls_pair *pair, 
 	const struct warnings w = {pair->certificate, index, o->warn, o->arg};
 	validity_warn(chain->certificates[0], o->signer == NULL, &w);
 	purpose_warn(chain->certificates[0], &w);
+	salt_warn(chain->certificates[0], &w);
 	strength_warn(chain, &w);
 	others_warn(chain, &w);
 	size_warn(chain, &w);
