@@ -47,6 +47,7 @@ struct tls_session {
 	struct tls_wire *wire;
 	bool starved;         /* GnuTLS has asked for bytes that are not there … */
 	bool ended;           /* … and never will be */
+	uint8_t record_type;  /* of the record that is being read */
 	enum tls_first first; /* what the client began with; for its owner to set */
 	bool unsuited;        /* no certificate has a key that the client can verify */
 	struct tls_hello hello;

@@ -3,6 +3,8 @@
 
 #include "tls/hello.h"
 
+#define APPLICATION_DATA 23 /* ContentType, RFC 8446, 5.1 */
+
 /* A client that offers a group, but sends no share of it even when it is asked to; or that comes
  * back with another version: not the hello that RFC 8446, 4.1.2, lets it send. */
 static bool retry_is_spoiled(const struct tls_session *s, int error)
@@ -43,6 +45,11 @@ gnutls_alert_description_t tls_alert_of(const struct tls_session *s, int error)
 		return lacks_extension(s) ? GNUTLS_A_MISSING_EXTENSION : GNUTLS_A_HANDSHAKE_FAILURE;
 	case GNUTLS_E_RECEIVED_ILLEGAL_EXTENSION:
 		return extension_alert(s);
+	case GNUTLS_E_DECRYPTION_FAILED: /* RFC 8446, 5: there is one type that is encrypted */
+		return gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3 &&
+			       s->record_type != APPLICATION_DATA
+			   ? GNUTLS_A_UNEXPECTED_MESSAGE
+			   : GNUTLS_A_BAD_RECORD_MAC;
 	case GNUTLS_E_PARSING_ERROR: /* of a public value: RFC 8446, 4.2.8.2; RFC 8422, 5.11 */
 	case GNUTLS_E_INVALID_REQUEST:
 		return GNUTLS_A_ILLEGAL_PARAMETER;

@@ -26,6 +26,8 @@ static const gnutls_datum_t alpn_protocols[] = {
  * fewer of them itself; this only ends what would be an endless loop. */
 #define IDLE_CALLS_MAX 64
 
+#define RECORD_HEADER 5 /* what GnuTLS asks the wire for first, RFC 8446, 5.1 */
+
 #define REFUSALS_MAX 4 /* of a renegotiation */
 
 /* What a client may send without completing a message of a handshake, or a byte of data. GnuTLS
@@ -50,6 +52,8 @@ static ssize_t wire_pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
 		gnutls_transport_set_errno(s->handle, EAGAIN);
 		return -1;
 	}
+	if (len == RECORD_HEADER)
+		s->record_type = w->in[0];
 	if (len > w->in_len)
 		len = w->in_len;
 	memcpy(data, w->in, len);

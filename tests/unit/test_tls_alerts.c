@@ -148,6 +148,11 @@ static void change_cipher_spec_of_another_form(struct peer *p)
 	replace(p, "\x14\x03\x03\0\x01\x02", 6);
 }
 
+static void handshake_in_the_clear(struct peer *p)
+{
+	replace(p, "\x16\x03\x03\0\x04\x14\0\0\0", 9);
+}
+
 static void key_updates(struct peer *p)
 {
 	for (int i = 0; i < 1000; i++)
@@ -188,6 +193,8 @@ static const struct failing table[] = {
     {PEER_TLS13, too_long, GNUTLS_A_RECORD_OVERFLOW, false},
     {PEER_TLS13, too_short_to_be_encrypted, GNUTLS_A_BAD_RECORD_MAC, false},
     {PEER_TLS13, change_cipher_spec_of_another_form, GNUTLS_A_UNEXPECTED_MESSAGE, false},
+    {PEER_TLS13, handshake_in_the_clear, GNUTLS_A_UNEXPECTED_MESSAGE, false},
+    {PEER_TLS13, handshake_in_the_clear, GNUTLS_A_UNEXPECTED_MESSAGE, true},
     {PEER_TLS12, request, GNUTLS_A_BAD_RECORD_MAC, true},
     {PEER_TLS12, type_unknown, GNUTLS_A_UNEXPECTED_MESSAGE, true},
     {PEER_TLS12, too_long, GNUTLS_A_RECORD_OVERFLOW, true},
