@@ -71,6 +71,9 @@ enum log_patience {
 bool log_stream_pass(struct log *, struct log_stream *, size_t size, uint64_t now_ms,
 		     enum log_patience);
 
+/* Takes the first record out of the stream; it is lost for all sinks, and counted. */
+void log_stream_drop(const struct log *, struct log_stream *, size_t size);
+
 /* As log_tick() and log_outstanding(). */
 void log_stream_tell(struct log *, struct log_stream *);
 bool log_stream_outstanding(const struct log_stream *);

@@ -188,6 +188,16 @@ bool log_stream_pass(struct log *l, struct log_stream *s, size_t size, uint64_t 
 	return passed;
 }
 
+void log_stream_drop(const struct log *l, struct log_stream *s, size_t size)
+{
+	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++)
+		if (l->sinks[kind].fd >= 0 && (s->done & 1u << kind) == 0)
+			s->dropped[kind]++;
+	s->dropped_total++;
+	s->start += size;
+	s->done = 0;
+}
+
 void log_stream_tell(struct log *l, struct log_stream *s)
 {
 	struct log_record whose = {.ms = log_clock(l)};

@@ -18,8 +18,11 @@
 #include "master/state.h"
 
 #define RELAY_PAUSE_MS     5     /* between two looks at a busy pipe */
-#define RELAY_PIPE_BYTES   65536 /* pipe(7) */
+#define RELAY_PIPE_LEAST   65536 /* pipe(7) */
+#define RELAY_PIPE_MOST    (256 << 10)
+#define RELAY_PIPES_BYTES  (32 << 20) /* of all workers, half of what a plain user may have */
 #define RELAY_LOOK_RECORDS 1000  /* of one child at once, where nobody waits; turns of a look */
+#define RELAY_LAST_TOKENS  100   /* last words of one that has used up its rate */
 #define RELAY_TURN_RECORDS 8     /* of one child before the next has its turn */
 #define RELAY_TELL_MS      60000 /* between two words about the same child's rate */
 #define RELAY_TOKEN_BYTES  256   /* a long record counts several times */
@@ -34,11 +37,26 @@ enum relay_state {
 	RELAY_ENDED  /* nothing can come any more */
 };
 
+/* A master that is not at work for a moment shall not cost a record. The kernel counts all pipes of
+ * a user, so many workers have less each. */
+static int pipe_bytes(const struct master *m)
+{
+	uint64_t workers = 0;
+	int bytes = RELAY_PIPE_MOST;
+	for (size_t i = 0; i < m->conf->ports_count; i++)
+		workers += m->conf->ports[i].workers;
+	while (bytes > RELAY_PIPE_LEAST && (uint64_t)bytes * workers > RELAY_PIPES_BYTES)
+		bytes /= 2;
+	return bytes;
+}
+
 int relay_make(struct child *c, int *ret_child_end)
 {
 	int fds[2];
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
+	if (is_worker(c)) /* where it may not be more, it is as it is */
+		(void)fcntl(fds[0], F_SETPIPE_SZ, pipe_bytes(c->port->master));
 	c->relay.io = (struct loop_io){.fd = fds[0], .ready = relay_ready};
 	*ret_child_end = fds[1];
 	return 0;
@@ -55,14 +73,20 @@ void relay_begin(struct child *c)
 	text_init(&name, source.name, sizeof(source.name));
 	text_addf(&name, "%s %u (pid %d)", role_name(c), c->number, (int)c->pid);
 	log_stream_init(&r->stream, &source);
-	r->tokens = UINT64_MAX; /* as many as the rate says */
-	r->refilled_ms = c->port->master->loop.now_ms;
+	/* Who takes the place of another goes on with what that has left. */
+	if (r->refilled_ms == 0) {
+		r->tokens = UINT64_MAX; /* as many as the rate says */
+		r->refilled_ms = c->port->master->loop.now_ms;
+	}
+	r->last_tokens = 0;
 	r->told_ms = r->seen_ms = r->passed = 0;
 	r->resting = r->paid = false;
 }
 
 int relay_watch(struct child *c)
 {
+	const int bytes = fcntl(c->relay.io.fd, F_GETPIPE_SZ);
+	c->relay.pipe_bytes = bytes > 0 ? (size_t)bytes : RELAY_PIPE_LEAST;
 	c->relay.io.ready = relay_ready;
 	return loop_add(&c->port->master->loop, &c->relay.io, EPOLLIN);
 }
@@ -88,21 +112,25 @@ static void rate_tell(struct child *c, uint32_t rate)
 		  "writes more to the log than `log rate %u` allows; what is more is lost", rate);
 }
 
-/* May so many bytes pass? */
-static bool rate_pays(struct child *c, size_t bytes)
+/* A record counts for each piece of it that it has begun. */
+static uint64_t tokens_of(size_t bytes)
+{
+	return (bytes + RELAY_TOKEN_BYTES - 1) / RELAY_TOKEN_BYTES;
+}
+
+static bool rate_pays(struct child *c, uint64_t tokens)
 {
 	struct master *m = c->port->master;
 	struct relay *r = &c->relay;
 	const uint32_t rate = m->conf->log.rate;
-	const uint64_t cost = (bytes + RELAY_TOKEN_BYTES - 1) / RELAY_TOKEN_BYTES * 1000;
 	if (rate == 0)
 		return true;
 	tokens_refill(r, rate, m->loop.now_ms);
-	if (r->tokens < cost) {
+	if (r->tokens < tokens * 1000) {
 		rate_tell(c, rate);
 		return false;
 	}
-	r->tokens -= cost;
+	r->tokens -= tokens * 1000;
 	return true;
 }
 
@@ -127,7 +155,7 @@ static ssize_t relay_read(struct relay *r)
 static bool relay_can_wait(const struct relay *r)
 {
 	int unread;
-	return ioctl(r->io.fd, FIONREAD, &unread) == 0 && unread < RELAY_PIPE_BYTES / 2;
+	return ioctl(r->io.fd, FIONREAD, &unread) == 0 && (size_t)unread < r->pipe_bytes / 2;
 }
 
 /* The first record; RELAY_MORE: it is gone. */
@@ -136,15 +164,18 @@ static enum relay_state relay_pass(struct child *c, size_t size, enum log_patien
 	struct master *m = c->port->master;
 	struct relay *r = &c->relay;
 	const uint64_t dropped = r->stream.dropped_total;
-	/* What one that has ended leaves in its pipe is bounded by that, and no matter of the rate.
-	 */
-	if (patience != LOG_TRY && !r->paid && !rate_pays(c, log_stream_weight(&r->stream, size)))
+	const uint64_t tokens = tokens_of(log_stream_weight(&r->stream, size));
+	const bool pays = r->paid || rate_pays(c, tokens);
+	if (!pays && patience != LOG_TRY)
 		return RELAY_POOR;
 	r->paid = true;
-	if (!log_stream_pass(&m->log, &r->stream, size, m->loop.now_ms, patience))
+	if (!pays && r->last_tokens >= RELAY_LAST_TOKENS)
+		log_stream_drop(&m->log, &r->stream, size);
+	else if (!log_stream_pass(&m->log, &r->stream, size, m->loop.now_ms, patience))
 		return RELAY_FULL;
 	r->paid = false;
 	r->passed++;
+	r->last_tokens += pays ? 0 : tokens;
 	if (r->stream.dropped_total != dropped) {
 		port_heir(c->port)->totals.log_dropped += r->stream.dropped_total - dropped;
 		m->relays_dropped = true;
@@ -152,7 +183,8 @@ static enum relay_state relay_pass(struct child *c, size_t size, enum log_patien
 	return RELAY_MORE;
 }
 
-/* LOG_TRY: it has ended, and what its pipe holds is all there will be. */
+/* LOG_TRY: it has ended, and what its pipe holds is all there will be. Last words matter, so some
+ * of them pass at any rate. */
 static enum relay_state relay_run(struct child *c, unsigned most, enum log_patience patience)
 {
 	struct relay *r = &c->relay;
@@ -171,7 +203,7 @@ static enum relay_state relay_run(struct child *c, unsigned most, enum log_patie
 		if (ended)
 			return RELAY_ENDED;
 		/* Nobody else has the other end; but if, he cannot keep the master here. */
-		const ssize_t n = taken < 2 * RELAY_PIPE_BYTES ? relay_read(r) : 0;
+		const ssize_t n = taken < 2 * r->pipe_bytes ? relay_read(r) : 0;
 		if (n == -EAGAIN && patience != LOG_TRY)
 			return RELAY_EMPTY;
 		taken += n > 0 ? (size_t)n : 0;

@@ -89,6 +89,8 @@ struct relay {
 	uint64_t told_ms;     /* when the log was last told that it writes too much; 0: never */
 	uint64_t seen_ms;     /* when there was last something */
 	uint64_t passed;      /* records */
+	uint64_t last_tokens; /* that passed beyond the rate, since it has ended */
+	size_t pipe_bytes;    /* that the pipe holds */
 	struct log_stream stream;
 };
 

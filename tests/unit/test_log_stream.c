@@ -614,6 +614,29 @@ static void patience_ends_and_the_loss_is_told(void **state)
 	master_end(&m);
 }
 
+static void what_is_beyond_the_rate_is_counted_at_every_sink(void **state)
+{
+	(void)state;
+	struct master m;
+	int daemon = daemon_start();
+	master_make(&m);
+	assert_int_equal(log_open(&m.log, LOG_SINK_SYSLOG, socket_path), 0);
+	text_add_line(&m, "one\ntwo\n");
+	log_stream_drop(&m.log, &m.stream, log_stream_next(&m.stream, false));
+	assert_int_equal(m.stream.dropped[LOG_SINK_CONSOLE], 1);
+	assert_int_equal(m.stream.dropped[LOG_SINK_SYSLOG], 1);
+	assert_int_equal(m.stream.dropped[LOG_SINK_JOURNAL], 0); /* there is none */
+	assert_int_equal(m.stream.dropped_total, 1);
+	assert_true(pass(&m, LOG_WAIT));
+	const char *out = console(&m);
+	assert_non_null(strstr(out, "[PORT 8000] 1 log record was dropped\n"));
+	assert_non_null(strstr(out, "wrote: two\n"));
+	assert_null(strstr(out, "one"));
+	master_end(&m);
+	close(daemon);
+	unlink(socket_path);
+}
+
 /* What is lost of a child is no reason to lose what the master says of its end. */
 static void the_loss_of_one_that_has_ended_is_told_at_last(void **state)
 {
@@ -796,6 +819,7 @@ int main(void)
 	    cmocka_unit_test(whatever_comes_is_printable_and_bounded),
 	    cmocka_unit_test(a_full_sink_is_waited_for_and_others_have_it_once),
 	    cmocka_unit_test(patience_ends_and_the_loss_is_told),
+	    cmocka_unit_test(what_is_beyond_the_rate_is_counted_at_every_sink),
 	    cmocka_unit_test(the_loss_of_one_that_has_ended_is_told_at_last),
 	    cmocka_unit_test(the_masters_own_wait_in_order_and_come_first),
 	    cmocka_unit_test(what_overflows_is_counted),
