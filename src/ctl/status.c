@@ -42,7 +42,9 @@ static void state_explain(const json_t *port)
 	struct text t;
 	text_init(&t, line, sizeof(line));
 	if (reason[0] != '\0') {
-		text_addf(&t, "%lld is parked: ", number);
+		text_addf(&t, "%lld %s: ", number,
+			  strcmp(answer_text(port, "state"), "parked") == 0 ? "is parked"
+									    : "waits");
 		words_safe(&t, reason);
 		puts(line);
 	}
