@@ -27,6 +27,7 @@ static const gnutls_datum_t alpn_protocols[] = {
 #define IDLE_CALLS_MAX 64
 
 #define RECORD_HEADER 5 /* what GnuTLS asks the wire for first, RFC 8446, 5.1 */
+#define RECORD_ALERT  21
 
 #define REFUSALS_MAX 4 /* of a renegotiation */
 
@@ -160,10 +161,19 @@ static bool is_barren(struct tls_session *s, size_t in_len)
 	return s->barren_bytes > BARREN_MAX;
 }
 
+/* An alert of the client's, which under TLS 1.3 some send in the clear where it is to be encrypted.
+ */
+static bool has_told(const struct tls_session *s, int result)
+{
+	return result == GNUTLS_E_FATAL_ALERT_RECEIVED ||
+	       (result == GNUTLS_E_DECRYPTION_FAILED && s->record_type == RECORD_ALERT &&
+		gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3);
+}
+
 /* Tells the peer what is wrong (RFC 8446, 6.2), unless it is gone or has told us. */
 static enum tls_result fail(struct tls_session *s, int result)
 {
-	if (result != GNUTLS_E_FATAL_ALERT_RECEIVED && result != GNUTLS_E_PREMATURE_TERMINATION &&
+	if (!has_told(s, result) && result != GNUTLS_E_PREMATURE_TERMINATION &&
 	    result != GNUTLS_E_PUSH_ERROR && result != GNUTLS_E_PULL_ERROR)
 		(void)gnutls_alert_send(s->handle, GNUTLS_AL_FATAL, tls_alert_of(s, result));
 	return TLS_FAILED;

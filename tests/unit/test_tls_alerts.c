@@ -243,6 +243,25 @@ static void every_failure_has_its_alert(void **state)
 	}
 }
 
+/* OpenSSL refuses a certificate in the clear. */
+static void an_alert_is_not_answered_by_another(void **state)
+{
+	struct peer p;
+	(void)state;
+	peer_init(&p, context, PEER_TLS13);
+	(void)gnutls_handshake(p.client);
+	peer_deliver(&p, all, NULL);
+	(void)gnutls_handshake(p.client);
+	assert_int_equal(buf_len(&p.wire.out), 0);
+	replace(&p, "\x15\x03\x03\0\x02\x02\x30", 7);
+	peer_deliver(&p, all, NULL);
+	assert_true(p.failed);
+	assert_int_equal(p.failure.kind, IPC_FAILURE_ALERT);
+	assert_string_equal(p.failure.text, "CA is unknown");
+	assert_int_equal(buf_len(&p.wire.out), 0);
+	peer_release(&p);
+}
+
 /* RFC 5246, 7.2.2: "This message is always a warning"; what both were at goes on. */
 static void a_renegotiation_is_refused_by_a_warning(void **state)
 {
@@ -311,6 +330,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_failure_has_its_alert),
+	    cmocka_unit_test(an_alert_is_not_answered_by_another),
 	    cmocka_unit_test(a_renegotiation_is_refused_by_a_warning),
 	    cmocka_unit_test(a_message_without_end_is_refused),
 	    cmocka_unit_test(nothing_but_warnings_ends_a_connection),
