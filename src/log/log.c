@@ -398,10 +398,9 @@ static struct log_slice add_foreign(struct text *t, const char *data, size_t len
 	text_init(&part, t->data + t->len, max + 1 < room ? max + 1 : room);
 	text_add_escaped(&part, data, len);
 	t->len += part.len;
-	const struct log_slice slice = {part.data, part.len};
 	if (part.truncated || cut)
 		text_add_str(t, "...");
-	return slice;
+	return (struct log_slice){part.data, (size_t)(t->data + t->len - part.data)};
 }
 
 /* The path of a request target in any form of RFC 9112, 3.2. Escaping has not touched the
