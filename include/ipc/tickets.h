@@ -45,7 +45,8 @@ int ipc_tickets_former(int fd, uint8_t ret_key[IPC_TICKET_KEY_BYTES]);
 const struct ipc_tickets *ipc_tickets_map(int fd);
 void ipc_tickets_unmap(const struct ipc_tickets *);
 /* A copy of what is in use, to be overwritten after use. True if a former key is taken as well.
- * Never waits: a master that stops in the middle of a change holds nobody up. */
+ * Copies again only if a change is made meanwhile: a master that stops in the middle of one holds
+ * nobody up. */
 bool ipc_tickets_read(const struct ipc_tickets *, uint64_t now_ms, struct ipc_ticket_keys *ret);
 
 #endif

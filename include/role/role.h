@@ -66,7 +66,7 @@ void role_begin(struct role *, int channel_fd, bool threads_built, const struct 
 size_t role_count(const struct role *, enum ipc_handed);
 int role_take(struct role *, enum ipc_handed, size_t i);
 
-/* The first number above all descriptors that were handed and not yet taken. */
+/* The first number above all descriptors that were handed and have not been taken yet. */
 unsigned role_handed_end(const struct role *);
 
 /* Of a process that cannot begin for this errno: EX_TEMPFAIL where the machine lacks what all ports

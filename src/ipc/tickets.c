@@ -11,8 +11,6 @@
 
 #include "base/fd.h"
 
-#define READ_TRIES 8 /* more changes than that within one copy there are none */
-
 static int random_fill(uint8_t key[IPC_TICKET_KEY_BYTES])
 {
 	return getrandom(key, IPC_TICKET_KEY_BYTES, 0) == IPC_TICKET_KEY_BYTES ? 0 : -EIO;
@@ -23,10 +21,14 @@ static struct ipc_ticket_keys *spare_pair(struct ipc_tickets *t)
 	return &t->pairs[(t->turn + 1) & 1];
 }
 
+/* Who still reads the former pair has seen the turn before, and finds it changed if it sees any of
+ * the zeros: each of them is stored after it. */
 static void turn_over(struct ipc_tickets *t)
 {
 	__atomic_store_n(&t->turn, t->turn + 1, __ATOMIC_RELEASE);
-	explicit_bzero(spare_pair(t), sizeof(struct ipc_ticket_keys));
+	uint64_t *words = (uint64_t *)(void *)spare_pair(t);
+	for (size_t i = 0; i < sizeof(struct ipc_ticket_keys) / sizeof(*words); i++)
+		__atomic_store_n(&words[i], 0, __ATOMIC_RELEASE);
 }
 
 int ipc_tickets_create(struct ipc_tickets **ret)
@@ -128,15 +130,13 @@ static void copy(struct ipc_ticket_keys *to, const struct ipc_ticket_keys *from)
 	explicit_bzero(words, sizeof(words));
 }
 
-/* The pair is the writer's again after two changes, and gone after one: then it is copied again. A
- * copy that is torn all the same is a key that nobody has. */
+/* The pair is the writer's again after two changes, and gone after one: then it is copied again. */
 bool ipc_tickets_read(const struct ipc_tickets *t, uint64_t now_ms, struct ipc_ticket_keys *ret)
 {
 	uint32_t turn;
-	unsigned tries = 0;
 	do {
 		turn = __atomic_load_n(&t->turn, __ATOMIC_ACQUIRE);
 		copy(ret, &t->pairs[turn & 1]);
-	} while (__atomic_load_n(&t->turn, __ATOMIC_RELAXED) != turn && ++tries < READ_TRIES);
+	} while (__atomic_load_n(&t->turn, __ATOMIC_RELAXED) != turn);
 	return ret->previous_until_ms > now_ms;
 }

@@ -23,13 +23,19 @@ static enum ipc_phase child_phase(const struct child *c)
 	return c->level[0] == '\0' ? IPC_BEGINNING : c->left ? IPC_LEFT : IPC_SERVING;
 }
 
-static void child_ready(struct child *c, const struct sandbox_level *level)
+static void level_take(struct child *c, const struct ipc_message *message)
+{
+	struct sandbox_level level;
+	struct text t;
+	memcpy(&level, message->payload, sizeof(level));
+	text_init(&t, c->level, sizeof(c->level));
+	sandbox_level_describe(&level, &t);
+}
+
+static void child_ready(struct child *c)
 {
 	struct port *p = c->port;
 	struct master *m = p->master;
-	struct text t;
-	text_init(&t, c->level, sizeof(c->level));
-	sandbox_level_describe(level, &t);
 	if (c->state != CHILD_STARTING)
 		return;
 	c->state = CHILD_SERVING;
@@ -133,15 +139,14 @@ static void pong(struct child *c)
 static void message_take(struct child *c, struct ipc_message *message)
 {
 	struct text text;
-	struct sandbox_level level;
 	struct ipc_key_channels who;
 	struct ipc_fault fault;
 	struct ipc_files files;
 	struct ipc_certificate certificate;
 	switch (message->type) {
 	case IPC_READY:
-		memcpy(&level, message->payload, sizeof(level));
-		child_ready(c, &level);
+		level_take(c, message);
+		child_ready(c);
 		break;
 	case IPC_FAILED:
 		text_init(&text, c->failure, sizeof(c->failure));
@@ -227,6 +232,8 @@ void child_last_words(struct child *c)
 	     i < MESSAGES_MAX && c->channel.fd >= 0 &&
 	     ipc_receive(c->channel.fd, child_permits(c), child_phase(c), &message) == 1;
 	     i++) {
+		if (message.type == IPC_READY) /* so it has served, whoever has read that */
+			level_take(c, &message);
 		if (message.type == IPC_FAILED || message.type == IPC_KEY_SILENT)
 			message_take(c, &message);
 		else

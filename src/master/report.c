@@ -57,7 +57,7 @@ void end_gather(struct end *e, const struct child *c, int status)
 	const struct ipc_slot *slot = slot_in_question(c, status);
 	*e = (struct end){.status = status,
 			  .pid = c->pid,
-			  .starting = c->state == CHILD_STARTING,
+			  .starting = c->state == CHILD_STARTING && c->level[0] == '\0',
 			  .told = c->state == CHILD_DRAINING,
 			  .watched = c->watch.verdict,
 			  .was_stopped = c->watch.was_stopped,

@@ -6,7 +6,7 @@
  *   what happens                                       tickets of the former key
  *   a worker that has served ends other than drained   not taken: it may have been taken over
  *   certificates or keys have changed                  not taken: they stand for the former ones
- *   the port is started again                          not taken
+ *   the port is stopped and started                    not taken
  *   a new generation, a new version of the server      taken for one lifetime more
  *   the lifetime is over                               taken for one lifetime more
  */
@@ -27,6 +27,7 @@ struct tickets {
 	struct ipc_tickets *memory;
 	unsigned users;
 	uint64_t renewed_ms;
+	bool overdue; /* it is to be forgotten, and there was no new one: tried once a second */
 };
 
 static void renew(struct port *p, bool keeps_former)
@@ -35,12 +36,17 @@ static void renew(struct port *p, bool keeps_former)
 	const uint64_t now_ms = p->master->loop.now_ms;
 	if (t == NULL)
 		return;
-	const uint64_t until_ms = keeps_former ? now_ms + p->conf->tickets_ms : 0;
-	if (ipc_tickets_renew(t->memory, until_ms) < 0)
-		log_write_for(&p->master->log, port_number(p), 0, LOG_ERR,
-			      "there is no new key for session tickets: the system has no "
-			      "randomness");
+	const uint64_t until_ms = keeps_former && !t->overdue ? now_ms + p->conf->tickets_ms : 0;
+	if (ipc_tickets_renew(t->memory, until_ms) < 0) {
+		if (!t->overdue)
+			log_write_for(&p->master->log, port_number(p), 0, LOG_ERR,
+				      "there is no new key for session tickets: the system has "
+				      "no randomness");
+		t->overdue = t->overdue || !keeps_former;
+		return;
+	}
 	t->renewed_ms = now_ms;
+	t->overdue = false;
 }
 
 static int tickets_share(struct port *p, const struct port *old)
@@ -154,8 +160,12 @@ void tickets_look(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++) {
 		struct port *p = m->ports[i];
-		if (p->stage == STAGE_CURRENT && p->tickets != NULL && p->conf->tickets_ms > 0 &&
-		    m->loop.now_ms - p->tickets->renewed_ms >= p->conf->tickets_ms)
+		if (p->stage != STAGE_CURRENT || p->tickets == NULL)
+			continue;
+		if (p->tickets->overdue)
+			port_forget_tickets(p);
+		else if (p->conf->tickets_ms > 0 &&
+			 m->loop.now_ms - p->tickets->renewed_ms >= p->conf->tickets_ms)
 			port_renew_tickets(p);
 	}
 }

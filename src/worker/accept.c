@@ -18,10 +18,15 @@
 #define STARVED_LOG_MS   10000 /* between two complaints about that */
 #define ACCEPTS_PER_TURN 16    /* of the queue of waiting loops, see listeners_requeue() */
 
+static int listener_add(struct worker_loop *l, struct listener *listener)
+{
+	return loop_add(&l->loop, &listener->io, EPOLLIN | EPOLLEXCLUSIVE);
+}
+
 static int listeners_add(struct worker_loop *l)
 {
 	for (unsigned i = 0; i < l->worker->listeners_count; i++) {
-		int error = loop_add(&l->loop, &l->listeners[i].io, EPOLLIN | EPOLLEXCLUSIVE);
+		int error = l->listeners[i].shut ? 0 : listener_add(l, &l->listeners[i]);
 		if (error < 0)
 			return error;
 	}
@@ -32,7 +37,8 @@ static int listeners_add(struct worker_loop *l)
 static void listeners_remove(struct worker_loop *l)
 {
 	for (unsigned i = 0; i < l->worker->listeners_count; i++)
-		loop_remove(&l->loop, &l->listeners[i].io);
+		if (!l->listeners[i].shut)
+			loop_remove(&l->loop, &l->listeners[i].io);
 	l->listening = false;
 }
 
@@ -113,12 +119,26 @@ static void listeners_requeue(struct worker_loop *l)
 }
 
 /* By the master, which tells the loop that hears from it why, or by somebody from outside, and then
- * the master has it listen again. Until then it would be ready all the time. */
-static void listener_shut(struct worker_loop *l)
+ * the master has it listen again. Until then it would be ready all the time; the port's others go
+ * on. */
+static void listener_shut(struct worker_loop *l, struct listener *listener)
 {
-	listeners_remove(l);
+	loop_remove(&l->loop, &listener->io);
+	listener->shut = true;
 	if (!l->draining)
 		loop_timer_set(&l->loop, &l->resume, l->loop.now_ms + ACCEPT_RETRY_MS);
+}
+
+static void listeners_retry(struct worker_loop *l)
+{
+	for (unsigned i = 0; i < l->worker->listeners_count; i++) {
+		struct listener *listener = &l->listeners[i];
+		if (!listener->shut)
+			continue;
+		listener->shut = false;
+		if (l->listening && listener_add(l, listener) < 0)
+			listener_shut(l, listener);
+	}
 }
 
 static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t events)
@@ -147,7 +167,7 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 		pause_accepting(l, -fd);
 		break;
 	case EINVAL:
-		listener_shut(l);
+		listener_shut(l, (struct listener *)io);
 		break;
 	default: /* another worker was faster, or the client has gone (accept(2)) */
 		break;
@@ -156,11 +176,11 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 
 int accept_start(struct worker_loop *l)
 {
-	const unsigned count = l->worker->listeners_count,
-		       first = l->worker->role->plan.guarded_first + l->index * count;
+	const unsigned count = l->worker->listeners_count;
+	const int *fds = l->worker->listener_fds + l->index * count;
 	for (unsigned i = 0; i < count; i++)
-		l->listeners[i] = (struct listener){
-		    .io = {.fd = (int)(first + i), .ready = listener_ready}, .owner = l};
+		l->listeners[i] =
+		    (struct listener){.io = {.fd = fds[i], .ready = listener_ready}, .owner = l};
 	return l->held ? 0 : listeners_add(l);
 }
 
@@ -176,6 +196,7 @@ void accept_freed(struct worker_loop *l)
 	if (l->listening || l->held || l->draining || l->conns_count >= l->conns_max)
 		return;
 	loop_timer_cancel(&l->loop, &l->resume);
+	listeners_retry(l);
 	if (listeners_add(l) < 0)
 		pause_accepting(l, ENOMEM);
 }
@@ -185,5 +206,6 @@ void accept_resume(struct loop *loop, struct loop_timer *timer)
 	(void)loop;
 	struct worker_loop *l =
 	    (struct worker_loop *)((char *)timer - offsetof(struct worker_loop, resume));
+	listeners_retry(l);
 	accept_freed(l);
 }

@@ -38,6 +38,7 @@ LIST_HEAD(conn_list, conn);
 struct listener {
 	struct loop_io io; /* the socket is shared with every loop of the port's pool */
 	struct worker_loop *owner;
+	bool shut; /* it listens no more, and is not in the set until it is tried again */
 };
 
 struct worker_loop {
@@ -56,7 +57,7 @@ struct worker_loop {
 	const struct conn *shown; /* whose turn the slot says it is; NULL: nobody's */
 
 	struct listener *listeners;
-	bool listening;            /* they are in the epoll set */
+	bool listening;            /* they are in the epoll set, but for those that are shut */
 	struct loop_timer resume;  /* accepting again after a lack of descriptors or memory */
 	uint64_t starved_since_ms; /* 0: it is not */
 	uint64_t starved_again_ms; /* the next complaint about that, at the earliest */
@@ -99,7 +100,11 @@ struct worker {
 	const struct ipc_tickets *tickets; /* the master's memory, mapped for reading */
 	struct tls_context
 	    *false_tls[FAULT_CERTIFICATES]; /* of a port that has faults, else NULL */
-	unsigned listeners_count; /* of each loop, in the block that the role's plan guards */
+	unsigned listeners_count;           /* of each loop */
+	/* All loops' listeners, one loop's after the other's, and duplicates of them that fill the
+	 * block which the role's plan guards. */
+	int *listener_fds;
+	unsigned listener_fds_count;
 	uint64_t descriptors_own; /* what the process holds beside connections, at the most */
 	uint64_t descriptors_max; /* what it may hold */
 	uint64_t memory_own;      /* address space of the process before it serves */

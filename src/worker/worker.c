@@ -43,39 +43,59 @@ static uint64_t memory_own(void)
 	return 2 * pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Fails as a lack of descriptors does, which passes: the port waits and is not parked. */
+static void block_check(struct role *r, const struct sandbox_plan *block)
+{
+	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+	const unsigned end = block->guarded_first + block->guarded_count;
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < end)
+		role_fail(r, role_status(r, EMFILE),
+			  "its listeners alone need %u descriptors, and %llu may be open", end,
+			  (unsigned long long)limit.rlim_cur);
+}
+
 /*
- * The listeners come right after everything that was handed and fill a block that the seal guards,
- * so that no connection ever gets a number in it. Each loop has duplicates of its own, since
+ * The listeners are what was handed last. They fill a block of descriptors that the seal guards, so
+ * that no connection ever gets a number in it. Each loop has duplicates of its own, since
  * epoll_ctl(2) knows a registration by its descriptor.
  */
 static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
 {
 	struct role *r = w->role;
+	const unsigned count = (unsigned)role_count(r, IPC_FD_LISTENER);
 	int handed[IPC_FDS_MAX];
-	w->listeners_count = (unsigned)role_count(r, IPC_FD_LISTENER);
-	if (w->listeners_count == 0)
+	if (count == 0)
 		role_fail(r, EX_SOFTWARE, "the first message brings no listener");
-	sandbox_guard_block(role_handed_end(r), w->listeners_count * w->loops_count, ret_block);
-	for (unsigned i = 0; i < w->listeners_count; i++)
+	for (unsigned i = 0; i < count; i++)
 		handed[i] = role_take(r, IPC_FD_LISTENER, i);
-	for (unsigned i = 0; i < ret_block->guarded_count; i++) {
-		const int place = (int)(ret_block->guarded_first + i);
-		const int fd = fcntl(handed[i % w->listeners_count], F_DUPFD_CLOEXEC, place);
-		if (fd != place)
-			role_fail(r, EX_OSERR, "cannot place the listeners: %s",
-				  fd < 0 ? strerror(errno) : "their descriptors are in use");
+	sandbox_guard_block(role_handed_end(r), count * w->loops_count, ret_block);
+	block_check(r, ret_block);
+	w->listeners_count = count;
+	w->listener_fds_count = ret_block->guarded_count;
+	w->listener_fds = calloc(w->listener_fds_count, sizeof(*w->listener_fds));
+	if (w->listener_fds == NULL)
+		role_fail(r, role_status(r, ENOMEM), "out of memory");
+	const int first = (int)ret_block->guarded_first;
+	for (unsigned i = 0; i < w->listener_fds_count; i++) {
+		const int fd = handed[i % count];
+		const bool in_place = i < count && fd >= first;
+		w->listener_fds[i] = in_place ? fd : fcntl(fd, F_DUPFD_CLOEXEC, first);
+		if (w->listener_fds[i] < 0)
+			role_fail(r, role_status(r, errno), "cannot place the listeners: %s",
+				  strerror(errno));
+		if (w->listener_fds[i] >= first + (int)w->listener_fds_count)
+			role_fail(r, EX_SOFTWARE, "the listeners' descriptors are in use");
 	}
-	for (unsigned i = 0; i < w->listeners_count; i++)
-		fd_close(&handed[i]);
+	for (unsigned i = 0; i < count; i++)
+		if (handed[i] < first)
+			fd_close(&handed[i]);
 }
 
 void worker_listeners_close(const struct worker *w)
 {
-	const struct sandbox_plan *block = &w->role->plan;
-	for (unsigned i = 0; i < block->guarded_count; i++) {
-		int fd = (int)(block->guarded_first + i);
-		fd_close(&fd);
-	}
+	for (unsigned i = 0; i < w->listener_fds_count; i++)
+		fd_close(&w->listener_fds[i]);
 }
 
 /* Each loop has an epoll set, a wakeup and a key channel for itself, beside its listeners. */
@@ -303,6 +323,7 @@ static void worker_release(struct worker *w)
 		worker_loop_release(&w->loops[i]);
 	free(w->loops);
 	worker_faults_release(w);
+	free(w->listener_fds);
 	tls_policy_free(w->policy);
 	ipc_tickets_unmap(w->tickets);
 	routes_release(&w->routes);

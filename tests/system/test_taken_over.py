@@ -16,7 +16,7 @@ import subprocess
 
 import pytest
 
-from harness import (TIMEOUT, Connection, free_ports, memory_cgroup, need_root, sanitized,
+from harness import (TIMEOUT, Connection, free_ports, get, memory_cgroup, need_root, sanitized,
                      wait_for)
 from injection import DATA, inject
 from test_systemd import passed
@@ -165,16 +165,20 @@ def test_a_listener_that_is_shut_listens_again(server, ports, how):
 
 def test_a_listener_whose_address_is_taken_listens_once_it_is_free(server, ports):
     need_root()
-    s = server(large(ports[0]))
+    s = server(large(ports[0], "listen on 127.0.0.2"))
     pid = s.children("worker")[ports[0], 1]
     with listener_of(pid, ports[0]) as (listener, _):
         with socket.socket() as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.shutdown(socket.SHUT_RD)
-            other.bind(("127.0.0.1", ports[0]))
+            other.bind(listener.getsockname())
             other.listen()
             s.wait_log("was shut down from outside, and cannot listen again: Address already in "
                        "use; trying it once a second")
+            # The other address is served all the while.
+            [host] = {"127.0.0.1", "127.0.0.2"} - {other.getsockname()[0]}
+            for _ in range(100):
+                assert get(ports[0], host=host).status == 200
         s.wait_log("had been shut down from outside; it listens again")
     assert_answers_arrive(ports[0])
 
@@ -215,6 +219,24 @@ def test_a_worker_that_ends_badly_leaves_no_key_to_its_port(server, ports, end, 
     for _ in range(4):
         assert resumed(ports[0], context, session)
     assert resumed(ports[1], context, other)
+
+
+def test_a_key_does_not_outlive_a_worker_that_the_master_has_not_heard_of(server, ports):
+    """It has served, and has been killed, before the master came to read that it was ready."""
+    need_root()
+    s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" + large(ports[0]))
+    first = s.children("worker")[ports[0], 1]
+    context = version(ssl.TLSVersion.TLSv1_3)
+    os.kill(first, signal.SIGKILL)
+    second = wait_for(lambda: {*s.children("worker").values()} - {first}, "another one").pop()
+    s.kill(signal.SIGSTOP)
+    try:
+        session = session_of(ports[0], context)
+        os.kill(second, signal.SIGKILL)
+    finally:
+        s.kill(signal.SIGCONT)
+    s.wait_log(rf"\(pid {second}\) was killed")
+    assert not resumed(ports[0], context, session)
 
 
 @pytest.mark.parametrize("changed", ["certificate", "key"])
