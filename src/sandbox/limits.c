@@ -17,6 +17,11 @@
 #define OOM_WORKER_ADD    200
 #define OOM_KEYHOLDER_ADD 100
 
+/* What queues is counted for the whole user, and so is this limit's use, though each process has a
+ * limit of its own: this one keeps what others of the user have, who may be no part of the server.
+ * Not 0, which would lose who has sent SIGABRT. */
+#define SIGNALS_QUEUED 64
+
 /* The kernel shall end a worker rather than its keyholder, and any of them rather than the master.
  * Best effort: without /proc the scores stay alike. */
 int limits_offer_to_oom_killer(const struct sandbox_plan *p, struct sandbox_level *l,
@@ -64,6 +69,8 @@ int limits_set(const struct sandbox_plan *p, struct sandbox_level *l, struct err
 	(void)l;
 	if (limit_set(RLIMIT_NOFILE, "RLIMIT_NOFILE", p->descriptors, err) < 0 ||
 	    limit_set(RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", 0, err) < 0 ||
+	    limit_set(RLIMIT_SIGPENDING, "RLIMIT_SIGPENDING", SIGNALS_QUEUED, err) < 0 ||
+	    limit_set(RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE", 0, err) < 0 ||
 	    limit_set(RLIMIT_CORE, "RLIMIT_CORE", core_bytes, err) < 0)
 		return -1;
 	if (p->memory_bytes == 0 || calls_sanitized) /* whose shadow is terabytes */

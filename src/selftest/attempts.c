@@ -109,7 +109,7 @@ const struct attempt attempts[] = {
     ROW("signal a thread of the master", BOTH, try_tgkill, MASTER, NONE, ENDED(tgkill),
 	{REFUSED(EPERM, 0), REFUSED(EPERM, 6)}),
     ROW("queue a signal (the limit is the whole user's)", BOTH, try_signal_queue, NONE, NONE,
-	ENDED(tgkill)),
+	ENDED(tgkill), BELOW(EAGAIN, 0)),
     ROW("make a socket, its crash recorder's memory dropped", BOTH, try_recorder_lost, NONE, NONE,
 	ANSWERED(EXPECT_UNRECORDED)),
     ROW("signal the master by a pidfd", BOTH, try_pidfd_signal, MASTER, NONE, ENDED(pidfd_open),

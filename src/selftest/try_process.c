@@ -84,7 +84,10 @@ int try_setns(struct agent *a, const struct order *o)
 	return with_pidfd(o, SYS_setns, CLONE_NEWNET, 0);
 }
 
-/* The first that is queued; while it is blocked, so that it harms nobody where it goes through. */
+#define QUEUED_TRIES 1000
+
+/* The first that is queued, again and again; while it is blocked, so that it harms nobody where it
+ * goes through. */
 int try_signal_queue(struct agent *a, const struct order *o)
 {
 	const int number = 34; /* the first that is not the C library's own */
@@ -94,7 +97,10 @@ int try_signal_queue(struct agent *a, const struct order *o)
 	sigemptyset(&set);
 	sigaddset(&set, number);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	return outcome(syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number));
+	for (int i = 0; i < QUEUED_TRIES; i++)
+		if (syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number) < 0)
+			return -errno;
+	return 0;
 }
 
 /* A forbidden call, once the record looks like that of a crash and nothing more can be recorded. */

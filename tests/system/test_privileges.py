@@ -158,7 +158,8 @@ def test_children_of_root_have_nothing_left(server, ports):
         assert os.readlink(f"/proc/{pid}/root") == "/run/bulkhead/empty"
         assert os.listdir(f"/proc/{pid}/root/") == []
         assert limit["processes"] == (0, 0)
-        assert limit["locked memory"] == (0, 0)
+        assert limit["locked memory"] == limit["msgqueue size"] == (0, 0)
+        assert limit["pending signals"] == (64, 64)
         assert limit["address space"] == (((256 if port == ports[0] else 221) << 20,) * 2
                                           if role == "worker" else
                                           resource.getrlimit(resource.RLIMIT_AS) if
