@@ -38,7 +38,7 @@ int ipc_tickets_renew(struct ipc_tickets *, uint64_t previous_until_ms);
 /* Tickets of that key, which comes from a former version of the master, are taken until then. */
 void ipc_tickets_inherit(struct ipc_tickets *, const uint8_t key[IPC_TICKET_KEY_BYTES],
 			 uint64_t until_ms);
-/* The key in use in the memory of a former version, which may be none but a key. 0 or -errno. */
+/* The key in use in the memory that a former version has made. 0 or -errno. */
 int ipc_tickets_former(int fd, uint8_t ret_key[IPC_TICKET_KEY_BYTES]);
 
 /* For reading. NULL: it cannot be mapped. */

@@ -183,12 +183,20 @@ static void cause(struct ipc_crash *c, const siginfo_t *info)
 	}
 }
 
+static bool is_fault(int number)
+{
+	return number != SIGABRT && number != SIGSYS;
+}
+
 static void record(int number, siginfo_t *info, void *context)
 {
 	const pid_t thread = (pid_t)machine_syscall(SYS_gettid, 0, 0, 0);
 	uintptr_t top;
 	const unsigned loop = loop_of(thread, &top);
 	struct ipc_crash *c = &state.board->slots[loop].crash;
+	/* A second fault: SIGABRT should have ended it after the first, and is blocked. */
+	if (is_fault(number) && info->si_code > 0 && c->signal != 0)
+		__builtin_trap();
 	if (c->signal == 0) {
 		const struct machine_registers r = machine_registers(context);
 		cause(c, info);
@@ -198,9 +206,10 @@ static void record(int number, siginfo_t *info, void *context)
 	}
 	/* It strikes when the handler returns and unblocks it. After a fault SIGABRT comes here
 	 * once more, finds a record, and strikes again with the default action (resetting was
-	 * sigaction's). Not so SIGSYS, which whoever made the call may have blocked: while it is
-	 * blocked, a second forbidden call makes the kernel end the process by it. getsid() is
-	 * harmless and in no table. */
+	 * sigaction's; that is for all threads, so a fault keeps its handler, for another thread
+	 * that meets one meanwhile). Not so SIGSYS, which whoever made the call may have blocked:
+	 * while it is blocked, a second forbidden call makes the kernel end the process by it.
+	 * getsid() is harmless and in no table. */
 	if (number == SIGSYS && info->si_code > 0)
 		(void)machine_syscall(SYS_getsid, 0, 0, 0);
 	(void)machine_syscall(SYS_tgkill, machine_syscall(SYS_getpid, 0, 0, 0), thread,
@@ -240,17 +249,18 @@ int recorder_thread(unsigned loop)
 
 int recorder_install(struct ipc_board *board, unsigned loops)
 {
-	struct sigaction action = {.sa_sigaction = record,
-				   .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+	struct sigaction action = {.sa_sigaction = record};
 	if (loops > RECORDER_LOOPS_MAX)
 		return -EINVAL;
 	state.board = board;
 	state.loops = loops;
 	modules_take(board, &state.text_start, &state.text_end);
 	sigfillset(&action.sa_mask);
-	for (const int *s = recorder_signals; *s != 0; s++)
+	for (const int *s = recorder_signals; *s != 0; s++) {
+		action.sa_flags = SA_SIGINFO | SA_ONSTACK | (is_fault(*s) ? 0 : (int)SA_RESETHAND);
 		if (sigaction(*s, &action, NULL) < 0)
 			return -errno;
+	}
 	/* The kernel has put it where the first thread's stack begins (getauxval(3)). */
 	return thread_take(0, (uintptr_t)getauxval(AT_RANDOM));
 }

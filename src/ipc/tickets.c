@@ -84,12 +84,6 @@ void ipc_tickets_inherit(struct ipc_tickets *t, const uint8_t key[IPC_TICKET_KEY
 int ipc_tickets_former(int fd, uint8_t ret_key[IPC_TICKET_KEY_BYTES])
 {
 	struct ipc_ticket_keys keys;
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size == IPC_TICKET_KEY_BYTES)
-		return pread(fd, ret_key, IPC_TICKET_KEY_BYTES, 0) == IPC_TICKET_KEY_BYTES ? 0
-											   : -EIO;
 	const struct ipc_tickets *t = ipc_tickets_map(fd);
 	if (t == NULL)
 		return -EIO;

@@ -21,7 +21,7 @@
 #include "crash/symbol.h"
 #include "crash/trace.h"
 
-#define LOOPS 2
+#define LOOPS 8
 
 static struct ipc_board *board;
 
@@ -110,6 +110,36 @@ static void crash_second_thread(void)
 	(void)pthread_join(thread, NULL);
 }
 
+static pthread_barrier_t all_there;
+
+static void *crash_with_others(void *loop)
+{
+	if (recorder_thread((unsigned)(uintptr_t)loop) == 0) {
+		(void)pthread_barrier_wait(&all_there);
+		dereference();
+	}
+	return NULL;
+}
+
+static void crash_all_threads(void)
+{
+	pthread_t threads[LOOPS];
+	(void)pthread_barrier_init(&all_there, NULL, LOOPS);
+	for (uintptr_t i = 0; i < LOOPS; i++)
+		(void)pthread_create(&threads[i], NULL, crash_with_others, (void *)i);
+	for (uintptr_t i = 0; i < LOOPS; i++)
+		(void)pthread_join(threads[i], NULL);
+}
+
+static void dereference_with_abort_blocked(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGABRT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	dereference();
+}
+
 static void send_to_itself(void)
 {
 	(void)kill(getpid(), SIGBUS);
@@ -195,6 +225,29 @@ static void a_smashed_stack_loses_the_backtrace_only(void **state)
 	assert_int_equal(recorded(0)->signal, SIGSEGV);
 	assert_int_equal(recorded(0)->address, 8);
 	assert_ended_by(crash_by(lose_stack), SIGABRT);
+	assert_int_equal(recorded(0)->signal, SIGSEGV);
+}
+
+/* One fault behind another is no sign of a recorder that could not run. */
+static void threads_that_crash_at_once_are_recorded(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		assert_ended_by(crash_by(crash_all_threads), SIGABRT);
+		unsigned count = 0;
+		for (unsigned k = 0; k < LOOPS; k++)
+			count += recorded(k)->signal == SIGSEGV;
+		assert_true(count >= 1);
+	}
+}
+
+/* It cannot hold its end up: the same fault again is one too many. */
+static void who_blocks_the_end_ends_by_a_fault(void **state)
+{
+	(void)state;
+	const int status = crash_by(dereference_with_abort_blocked);
+	assert_true(WIFSIGNALED(status));
+	assert_int_not_equal(WTERMSIG(status), SIGABRT);
 	assert_int_equal(recorded(0)->signal, SIGSEGV);
 }
 
@@ -340,6 +393,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_stack_that_overflows_is_recorded_on_another),
 	    cmocka_unit_test(a_smashed_stack_loses_the_backtrace_only),
 	    cmocka_unit_test(the_thread_that_crashed_is_told),
+	    cmocka_unit_test(threads_that_crash_at_once_are_recorded),
+	    cmocka_unit_test(who_blocks_the_end_ends_by_a_fault),
 	    cmocka_unit_test(nothing_is_read_beyond_the_stack),
 	    cmocka_unit_test(a_signal_that_was_sent_names_the_sender),
 	    cmocka_unit_test(a_recorder_that_cannot_run_shows_in_the_wait_status),

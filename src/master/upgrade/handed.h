@@ -4,12 +4,12 @@
  *
  *   state      the version of all this; ends what it does not fit
  *   configuration, master, kept, control, socket, root
- *   port       and of it: listener, file, death, child, report
+ *   port       and of it: listener, file, certificate, death, child, key_channel, report
  *   end
  *
  * MASTER_STATE_VERSION is another one whenever an older or newer program could misunderstand these
- * records, the messages of ipc/channel.h or the memory of ipc/slot.h: children of the old program
- * go on under the new master. The sizes of those are compared, too.
+ * records, the messages of ipc/channel.h or the memory of ipc/slot.h and ipc/tickets.h: children of
+ * the old program go on under the new master. The sizes of those are compared, too.
  */
 #ifndef MASTER_HANDED_H
 #define MASTER_HANDED_H

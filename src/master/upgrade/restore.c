@@ -70,6 +70,7 @@ static void take_state(struct restoring *r)
 	    {"version", MASTER_STATE_VERSION},         {"messages", IPC_TYPES},
 	    {"settings", sizeof(struct ipc_settings)}, {"board", sizeof(struct ipc_board)},
 	    {"slot", sizeof(struct ipc_slot)},         {"counters", sizeof(struct ipc_counters)},
+	    {"keys", sizeof(struct ipc_tickets)},
 	};
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		if (number(r, expected[i].name, 0, INT64_MAX) != expected[i].value)

@@ -257,6 +257,7 @@ static void put_state(FILE *f)
 	record_put(f, "board", sizeof(struct ipc_board));
 	record_put(f, "slot", sizeof(struct ipc_slot));
 	record_put(f, "counters", sizeof(struct ipc_counters));
+	record_put(f, "keys", sizeof(struct ipc_tickets));
 	record_end(f);
 }
 
