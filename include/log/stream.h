@@ -67,7 +67,7 @@ enum log_patience {
  * sink that stays full for LOG_PATIENCE_MS is waited for no more until it takes records again. What
  * is dropped is counted, and told as the child's.
  */
-#define LOG_PATIENCE_MS 200
+#define LOG_PATIENCE_MS 1000
 bool log_stream_pass(struct log *, struct log_stream *, size_t size, uint64_t now_ms,
 		     enum log_patience);
 

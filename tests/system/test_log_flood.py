@@ -183,20 +183,20 @@ def test_a_flood_costs_no_other_port_a_record(server, ports, daemon, queue):
     daemon.restart_with_queue(queue)
     s = server(daemon.sink() + "log to console\n" + one(ports[0]) + one(ports[1]))
     victim, other = s.workers()[ports[0], 1], s.workers()[ports[1], 1]
-    with flooding(victim, count=2):
-        wait_for(lambda: any("writes more to the log" in x for x in lines_of(daemon)), "the word")
-        for n in range(100):
-            assert get(ports[1], f"/number-{n}-").status == 200
-        os.kill(other, signal.SIGKILL)
-        s.wait_ready(ports[1], "worker", 2)
-        wait_for(lambda: any("was killed from outside by SIGKILL" in x for x in lines_of(daemon)),
-                 "the master's record")
 
     def all_there():
         text = "\n".join(x for x in lines_of(daemon) if f"[PORT {ports[1]}] " in x)
         return all(f"/number-{n}-" in text for n in range(100))
 
-    wait_for(all_there, "each of the other port's records")
+    with flooding(victim, count=2):
+        wait_for(lambda: any("writes more to the log" in x for x in lines_of(daemon)), "the word")
+        for n in range(100):
+            assert get(ports[1], f"/number-{n}-").status == 200
+        wait_for(all_there, "each of the other port's records")
+        os.kill(other, signal.SIGKILL)
+        s.wait_ready(ports[1], "worker", 2)
+        wait_for(lambda: any("was killed from outside by SIGKILL" in x for x in lines_of(daemon)),
+                 "the master's record")
     assert not [x for x in lines_of(daemon) if "dropped" in x and f"[PORT {ports[0]}]" not in x]
     assert s.stop() == 0
 

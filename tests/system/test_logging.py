@@ -435,9 +435,11 @@ def test_journald_may_die_and_come_back(server, ports, journal, record_property)
         journal.start()
         record_property("resumed after seconds", until_logged(
             ports[0], lambda path: journal.read(f"BULKHEAD_PATH={path}")))
+    # Some of the other requests may be among those that are lost.
+    wait_for(lambda: dropped(journal.messages("BULKHEAD_ROLE=worker")) +
+             len(journal.read("BULKHEAD_PATH=/")) >= 400, "every request, logged or counted")
     told = [r for r in journal.read("BULKHEAD_ROLE=worker") if "dropped" in r["MESSAGE"]]
-    assert told and all(r["PRIORITY"] == "4" for r in told)
-    assert dropped(r["MESSAGE"] for r in told) >= 200  # some more until it was connected again
+    assert all(r["PRIORITY"] == "4" for r in told)
     assert s.workers() == before
     assert s.stop() == 0
     assert "dropped" not in s.log()  # of the journal only
@@ -494,7 +496,9 @@ def test_rsyslogd_may_die_and_come_back(server, ports, syslog, record_property):
         syslog.start()
         record_property("resumed after seconds",
                         until_logged(ports[0], lambda path: path + " " in syslog.text()))
-    assert dropped(syslog.lines()) >= 200
+    wait_for(lambda: dropped(syslog.lines()) +
+             sum('"GET / HTTP' in x for x in syslog.lines()) >= 400,
+             "every request, logged or counted")
     assert s.workers() == before
     assert s.stop() == 0
 
