@@ -67,11 +67,12 @@ struct log_sink {
 struct log {
 	struct log_sink sinks[LOG_SINKS];
 	enum log_role role;
-	unsigned port;   /* 0: none */
-	unsigned worker; /* from 1; 0: none */
-	int facility;    /* syslog facility, LOG_DAEMON … */
-	bool keeps;      /* log_keep() */
-	int level;       /* records of a lesser priority are not written; LOG_INFO at first */
+	unsigned port;    /* 0: none */
+	unsigned worker;  /* from 1; 0: none */
+	int facility;     /* syslog facility, LOG_DAEMON … */
+	bool keeps;       /* log_keep() */
+	uint64_t flushed; /* records that a sink has taken from its queue */
+	int level;        /* records of a lesser priority are not written; LOG_INFO at first */
 	pid_t pid;
 	int64_t second;   /* the wall-clock second that the cached stamps are for */
 	char stamp[32];   /* "2024-12-06 10:15:30" */
@@ -137,7 +138,7 @@ int log_probe(const char *path);
  * LOG_SINK_MASTER: it stays the caller's, being standard error. */
 void log_adopt(struct log *, enum log_sink_kind, int fd);
 
-/* Closes one, or all; what waits in their queues is lost. */
+/* Closes one, or all; what waits in their queues is lost, and counted as dropped. */
 void log_shut(struct log *, enum log_sink_kind);
 void log_close(struct log *);
 
@@ -145,8 +146,8 @@ void log_close(struct log *);
 bool log_stderr_is_journal(void);
 
 /* priority: LOG_ERR … LOG_DEBUG of syslog(3). The text is the project's own, or was escaped with
- * text_add_escaped(); whatever in it is not printable ASCII is escaped once more for safety. errno
- * is left alone by all of these. */
+ * text_add_escaped(); whatever in it cannot be shown (controls, what is no UTF-8, what is
+ * invisible) is escaped once more for safety. errno is left alone by all of these. */
 void log_write(struct log *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void log_vwrite(struct log *, int priority, const char *format, va_list)

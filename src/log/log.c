@@ -6,10 +6,13 @@
 #include "record.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+#define FINISH_MS 1000 /* that the master waits at its end for what it has kept */
 
 void log_init(struct log *l, enum log_role role, unsigned port, unsigned worker, int facility)
 {
@@ -183,9 +186,20 @@ void log_tick(struct log *l)
 	errno = saved;
 }
 
+static bool may_have_room(const struct log *l)
+{
+	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++)
+		if (l->sinks[kind].fd >= 0 && !l->sinks[kind].broken &&
+		    !queue_is_empty(l->sinks[kind].queue))
+			return true;
+	return false;
+}
+
+/* Nobody is served any more, so what is kept may take a moment. */
 void log_finish(struct log *l)
 {
-	(void)log_flush(l);
+	for (unsigned ms = 0; log_flush(l) && may_have_room(l) && ms < FINISH_MS; ms += 10)
+		(void)poll(NULL, 0, 10);
 	for (int kind = 0; kind < LOG_SINKS; kind++)
 		l->sinks[kind].told_second = l->sinks[kind].orphans_second = 0;
 	log_tick(l);
@@ -222,6 +236,7 @@ static bool first_write(struct log_sink *s)
 	size_t at = 0, len = 0;
 	const void *data = queue_at(s->queue, &at, &len);
 	struct iovec iov[] = {{(void *)(uintptr_t) "\n", s->torn}, {(void *)(uintptr_t)data, len}};
+	errno = 0; /* which a write in part leaves */
 	if (!sink_write(s, iov, 2)) {
 		if (errno != EMSGSIZE)
 			return false;
@@ -239,7 +254,7 @@ bool log_flush(struct log *l)
 	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++) {
 		struct log_sink *s = &l->sinks[kind];
 		while (s->fd >= 0 && !queue_is_empty(s->queue) && first_write(s))
-			;
+			l->flushed++;
 		left = left || !queue_is_empty(s->queue);
 	}
 	errno = saved;

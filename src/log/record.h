@@ -64,7 +64,7 @@ void record_tag(const struct log_record *, struct text *);
 /* A descriptor that writes to standard error without blocking where that can be had, or -errno. */
 int console_open(void);
 
-/* A connected datagram socket in non-blocking mode, or -errno. */
+/* Connects a datagram socket, which may be connected already, to that path. 0 or -errno. */
 int sink_connect(int fd, const char *path);
 
 /* Writes all pieces in one call: true when every byte was taken. Keeps broken and torn; counting

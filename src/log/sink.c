@@ -110,6 +110,10 @@ void log_shut(struct log *l, enum log_sink_kind kind)
 	if (kind != LOG_SINK_MASTER)
 		fd_close(&s->fd);
 	s->fd = -1;
+	for (size_t at = 0, len; queue_at(s->queue, &at, &len) != NULL;) {
+		s->dropped++;
+		s->dropped_total++;
+	}
 	free(s->queue);
 	s->queue = NULL;
 }

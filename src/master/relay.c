@@ -22,7 +22,8 @@
 #define RELAY_PIPE_MOST    (256 << 10)
 #define RELAY_PIPES_BYTES  (32 << 20) /* of all workers, half of what a plain user may have */
 #define RELAY_LOOK_RECORDS 1000  /* of one child at once, where nobody waits; turns of a look */
-#define RELAY_LAST_TOKENS  100   /* last words of one that has used up its rate */
+#define RELAY_LAST_RECORDS 2000  /* of one that has ended: more than an honest one's pipe holds */
+#define RELAY_LAST_TOKENS  100   /* of them, of one that has used up its rate */
 #define RELAY_TURN_RECORDS 8     /* of one child before the next has its turn */
 #define RELAY_TELL_MS      60000 /* between two words about the same child's rate */
 #define RELAY_TOKEN_BYTES  256   /* a long record counts several times */
@@ -78,7 +79,7 @@ void relay_begin(struct child *c)
 		r->tokens = UINT64_MAX; /* as many as the rate says */
 		r->refilled_ms = c->port->master->loop.now_ms;
 	}
-	r->last_tokens = 0;
+	r->last_tokens = r->last_records = 0;
 	r->told_ms = r->seen_ms = r->passed = 0;
 	r->resting = r->paid = false;
 }
@@ -126,6 +127,8 @@ static bool rate_pays(struct child *c, uint64_t tokens)
 	if (rate == 0)
 		return true;
 	tokens_refill(r, rate, m->loop.now_ms);
+	if (tokens > RELAY_BURST * rate) /* a long one at a small rate passes, too, if seldom */
+		tokens = RELAY_BURST * rate;
 	if (r->tokens < tokens * 1000) {
 		rate_tell(c, rate);
 		return false;
@@ -169,7 +172,9 @@ static enum relay_state relay_pass(struct child *c, size_t size, enum log_patien
 	if (!pays && patience != LOG_TRY)
 		return RELAY_POOR;
 	r->paid = true;
-	if (!pays && r->last_tokens >= RELAY_LAST_TOKENS)
+	if (patience == LOG_TRY)
+		r->last_records++;
+	if ((!pays && r->last_tokens >= RELAY_LAST_TOKENS) || r->last_records > RELAY_LAST_RECORDS)
 		log_stream_drop(&m->log, &r->stream, size);
 	else if (!log_stream_pass(&m->log, &r->stream, size, m->loop.now_ms, patience))
 		return RELAY_FULL;
@@ -202,7 +207,10 @@ static enum relay_state relay_run(struct child *c, unsigned most, enum log_patie
 		}
 		if (ended)
 			return RELAY_ENDED;
-		/* Nobody else has the other end; but if, he cannot keep the master here. */
+		/* Enough for one look; and of one that has ended all there is, unless somebody else
+		 * has the other end, and cannot keep the master here. */
+		if (taken >= 2 * r->pipe_bytes && patience != LOG_TRY)
+			return RELAY_MORE;
 		const ssize_t n = taken < 2 * r->pipe_bytes ? relay_read(r) : 0;
 		if (n == -EAGAIN && patience != LOG_TRY)
 			return RELAY_EMPTY;
@@ -307,7 +315,7 @@ void relay_timer_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct master *m = (struct master *)((char *)timer - offsetof(struct master, relay_timer));
 	struct relay_list done = TAILQ_HEAD_INITIALIZER(done);
-	const bool kept = sinks_flush(m);
+	const uint64_t kept_ms = sinks_flush(m);
 	unsigned turns = RELAY_LOOK_RECORDS;
 	m->relays_wait = false;
 	while (!TAILQ_EMPTY(&m->relays) && turns-- > 0 && !m->relays_wait)
@@ -315,8 +323,10 @@ void relay_timer_expired(struct loop *loop, struct loop_timer *timer)
 	TAILQ_CONCAT(&m->relays, &done, link);
 	if (m->relays_wait)
 		relays_relieve(&m->relays);
-	if (kept || !TAILQ_EMPTY(&m->relays))
+	if (!TAILQ_EMPTY(&m->relays))
 		loop_timer_set(loop, timer, loop->now_ms + RELAY_PAUSE_MS);
+	else if (kept_ms > 0)
+		loop_timer_set(loop, timer, loop->now_ms + kept_ms);
 }
 
 /* --- its end ---------------------------------------------------------------------------------- */

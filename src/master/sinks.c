@@ -9,9 +9,10 @@
 #include "base/text.h"
 #include "master/state.h"
 
-#define SINKS_RETRY_MS 250
-#define SINKS_ROOM_MS  5 /* until a full one is tried again */
-#define LOG_TICK_MS    1000
+#define SINKS_RETRY_MS     250
+#define SINKS_ROOM_MS      5 /* until a full one is tried again, and twice as long each time, up to */
+#define SINKS_ROOM_MOST_MS 250
+#define LOG_TICK_MS        1000
 
 static const char *sink_path(const struct conf_log *conf, enum log_sink_kind kind)
 {
@@ -178,15 +179,28 @@ void sinks_change(struct master *m, const struct conf_log *before)
 
 /* --- what breaks ------------------------------------------------------------------------------ */
 
-bool sinks_flush(struct master *m)
+/* A sink that stays full, or a disk that does, is tried less and less often. */
+static uint64_t room_pause(struct master *m, bool moved)
 {
+	const uint64_t longer = 2 * m->room_ms;
+	m->room_ms = moved || longer < SINKS_ROOM_MS ? SINKS_ROOM_MS
+		     : longer > SINKS_ROOM_MOST_MS   ? SINKS_ROOM_MOST_MS
+						     : longer;
+	return m->room_ms;
+}
+
+uint64_t sinks_flush(struct master *m)
+{
+	const uint64_t flushed = m->log.flushed;
 	bool soon = false;
-	if (!log_flush(&m->log))
-		return false;
+	if (!log_flush(&m->log)) {
+		m->room_ms = 0;
+		return 0;
+	}
 	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++)
 		soon = soon || (log_is_kept(&m->log, (enum log_sink_kind)kind) &&
 				!m->log.sinks[kind].broken);
-	return soon;
+	return soon ? room_pause(m, m->log.flushed != flushed) : 0;
 }
 
 /* At most one attempt per interval, however many records fail. */
@@ -239,7 +253,8 @@ void sinks_watch(struct master *m)
 	if (broken)
 		sinks_reconnect(m);
 	if (soon && !loop_timer_is_set(&m->relay_timer))
-		loop_timer_set(&m->loop, &m->relay_timer, m->loop.now_ms + SINKS_ROOM_MS);
+		loop_timer_set(&m->loop, &m->relay_timer,
+			       m->loop.now_ms + (m->room_ms > 0 ? m->room_ms : SINKS_ROOM_MS));
 	if ((kept || m->relays_dropped || log_outstanding(&m->log)) &&
 	    !loop_timer_is_set(&m->log_tick))
 		loop_timer_set(&m->loop, &m->log_tick, m->loop.now_ms + LOG_TICK_MS);

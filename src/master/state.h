@@ -82,15 +82,16 @@ enum child_state {
 struct relay {
 	struct loop_io io; /* a pipe; fd -1 once nothing comes any more */
 	TAILQ_ENTRY(relay) link;
-	bool resting;         /* looked at by the timer: in its list, and not in the loop's set */
-	bool paid;            /* the first record of the stream has been paid for */
-	uint64_t tokens;      /* thousandths of a record … */
-	uint64_t refilled_ms; /* … at that time */
-	uint64_t told_ms;     /* when the log was last told that it writes too much; 0: never */
-	uint64_t seen_ms;     /* when there was last something */
-	uint64_t passed;      /* records */
-	uint64_t last_tokens; /* that passed beyond the rate, since it has ended */
-	size_t pipe_bytes;    /* that the pipe holds */
+	bool resting;          /* looked at by the timer: in its list, and not in the loop's set */
+	bool paid;             /* the first record of the stream has been paid for */
+	uint64_t tokens;       /* thousandths of a record … */
+	uint64_t refilled_ms;  /* … at that time */
+	uint64_t told_ms;      /* when the log was last told that it writes too much; 0: never */
+	uint64_t seen_ms;      /* when there was last something */
+	uint64_t passed;       /* records */
+	uint64_t last_tokens;  /* that passed beyond the rate, since it has ended */
+	uint64_t last_records; /* of it, since then */
+	size_t pipe_bytes;     /* that the pipe holds */
 	struct log_stream stream;
 };
 
@@ -317,6 +318,7 @@ struct master {
 	struct loop_timer log_tick;
 	struct loop_timer relay_timer; /* while a pipe rests or something is kept for a sink */
 	struct relay_list relays;      /* that rest, in the order of their turns */
+	uint64_t room_ms;              /* the present pause between attempts at a full sink */
 	bool relays_wait;              /* the first one waits for room in a sink */
 	struct handed_record *handed;  /* the first ones first; until the sinks are open */
 	bool relays_dropped; /* some child has lost records and was not told of, perhaps */
@@ -594,8 +596,9 @@ void sinks_change(struct master *, const struct conf_log *before);
 void sinks_open(struct master *);
 void sinks_forget_handed(struct master *);
 void sinks_watch(struct master *); /* after each turn */
-/* Writes what is kept; true: there is something left that a sink may take soon. */
-bool sinks_flush(struct master *);
+/* Writes what is kept. How long to wait before the next attempt, where something is left that a
+ * sink may take soon; else 0. */
+uint64_t sinks_flush(struct master *);
 void sinks_retry_expired(struct loop *, struct loop_timer *);
 void sinks_tick_expired(struct loop *, struct loop_timer *);
 const char *sink_name(enum log_sink_kind);

@@ -26,7 +26,8 @@ FLOOD = """
 import os, sys
 line = b"2024-12-06 10:15:30,123 - [MASTER] forged by a taken worker \\x1b[2J" + b"x" * 100 + b"\\n"
 block = {"lines": line * (4096 // len(line)), "bytes": bytes(range(256)) * 16,
-         "marks": b"\\x1e" * 4096, "short": b"\\n".join([b"a"] * 2000)}[sys.argv[2]]
+         "marks": b"\\x1e" * 4096, "short": b"\\n".join([b"a"] * 2000),
+         "long": b"y" * 4095 + b"\\n"}[sys.argv[2]]
 while True:
     try:
         os.write(int(sys.argv[1]), block)
@@ -325,3 +326,64 @@ def test_an_upgrade_loses_no_record(upgradable, ports):  # noqa: F811
         assert get(ports[0], "/on-the-new-one").status == 200
         wait_for(lambda: "/on-the-new-one" in syslog.text(), "a record of the new one")
         assert s.stop() == 0
+
+
+# --- the pipe stays ---------------------------------------------------------------------------------
+
+
+def pipes(pid):
+    return sum(what == "pipe" for what in descriptors_of(pid).values())
+
+
+@pytest.mark.parametrize("rate", ["", "log rate off\n"], ids=["default", "off"])
+@pytest.mark.parametrize("kind", ["lines", "long"])
+def test_a_flood_does_not_end_its_processs_log(server, ports, rate, kind):
+    """The master looks away for a while, and takes it up again."""
+    s = server(rate + one(ports[0]))
+    victim, before = s.workers()[ports[0], 1], pipes(s.pid)
+    with flooding(victim, kind, 2):
+        size = s.log_path.stat().st_size
+        wait_for(lambda: s.log_path.stat().st_size > size + (4 << 20), "4 MB in the log")
+        assert pipes(s.pid) == before
+    wait_for(lambda: get(ports[0], "/afterwards") and "/afterwards" in s.log(), "its next record")
+    assert s.workers()[ports[0], 1] == victim
+    assert pipes(s.pid) == before
+
+
+def test_a_long_record_at_a_small_rate_holds_up_no_other(server, ports):
+    s = server("log rate 1\n" + one(ports[0]))
+    get(ports[0], "/" + "x" * 2900)
+    wait_for(lambda: get(ports[0], "/afterwards") and "/afterwards" in s.log(), "its next record",
+             timeout=60)
+    assert "/xxxx" in s.log()
+
+
+def test_what_is_kept_is_written_at_the_end(certificates, tmp_path, ports):
+    """The console's reader is busy when the server stops."""
+    s = Piped(tmp_path / "piped", certificates, one(ports[0]))
+    try:
+        s.start()
+        burst(ports[0], 300)
+        s.kill(signal.SIGTERM)
+        wait_for(lambda: not s.workers(), "the worker's end")
+        s.collect()
+        assert s.process.wait(30) == 0
+        wait_for(lambda: "stopped after" in s.log(), "its last record")
+        assert "SIGTERM: stopping" in s.log()
+    finally:
+        s.cleanup()
+
+
+def test_what_a_reload_takes_away_from_a_sink_is_told(server, ports):
+    with contextlib.closing(daemons.Syslog()) as syslog:
+        s = server("log to console\n" + syslog.sink() + one(ports[0]))
+        syslog.kill()
+        os.kill(s.workers()[ports[0], 1], signal.SIGKILL)
+        s.wait_ready(ports[0], "worker", 2)
+        text = s.config.read_text()
+        for count, changed in enumerate((text.replace(syslog.sink().strip(), ""), text), 1):
+            s.config.write_text(changed)
+            s.kill(signal.SIGHUP)
+            s.wait_log("reloaded: ", count)
+        syslog.start()
+        wait_for(lambda: dropped(syslog.text().splitlines()) > 0, "the loss to be told")
