@@ -37,6 +37,9 @@ struct tls_hello {
 	uint8_t suites;      /* kinds of those that it offers, tls/host.h */
 	bool repeated;       /* an extension is there twice */
 	uint64_t extensions; /* a set of numbers below 64 */
+	const uint8_t
+	    *host; /* the name asked for (RFC 6066, 3), until the hello is read; NULL: none */
+	size_t host_len;
 	bool has_ticket;
 	uint8_t ticket_name[TLS_TICKET_NAME_BYTES]; /* what the first one begins with */
 };

@@ -49,6 +49,25 @@ static void ticket_read(struct tls_hello *h, unsigned number, struct rest data)
 	h->has_ticket = true;
 }
 
+/* RFC 6066, 3: a list of names, each with its kind, of which 0 is a host's. */
+static void host_read(struct tls_hello *h, unsigned number, struct rest data)
+{
+	struct rest all, name;
+	if (number != 0 || !rest_vector(&data, 2, &all))
+		return;
+	while (all.len > 0 && h->host == NULL) {
+		const uint8_t kind = all.data[0];
+		all.data++;
+		all.len--;
+		if (!rest_vector(&all, 2, &name))
+			return;
+		if (kind == 0) {
+			h->host = name.data;
+			h->host_len = name.len;
+		}
+	}
+}
+
 static void extensions_read(struct tls_hello *h, struct rest all)
 {
 	struct rest data;
@@ -62,6 +81,7 @@ static void extensions_read(struct tls_hello *h, struct rest all)
 			h->extensions |= HELLO_HAS(number);
 		if (!rest_vector(&all, 2, &data))
 			break;
+		host_read(h, number, data);
 		ticket_read(h, number, data);
 	}
 }

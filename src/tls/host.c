@@ -309,7 +309,9 @@ static int hello_hook(gnutls_session_t handle, unsigned type, unsigned when, uns
 	(void)when;
 	(void)incoming;
 	tls_hello_read(&s->hello, &s->context->policy->offer, message->data, message->size);
-	return s->hello.count == 1 ? tls_tickets_enable(s) : 0;
+	const int error = s->hello.count == 1 ? tls_tickets_enable(s) : 0;
+	s->hello.host = NULL; /* it was in the message */
+	return error;
 }
 
 static int extension_ignore(gnutls_session_t handle, const unsigned char *data, size_t len)

@@ -42,6 +42,34 @@ static bool is_of_key(const struct tls_hello *h, uint64_t lifetime_s,
 	       is_of_period(h->ticket_name, period - 1, key);
 }
 
+/* Names are compared in letters of either case, and with or without the last dot (RFC 4343). */
+static int key_bind(uint8_t key[IPC_TICKET_KEY_BYTES], const struct tls_hello *h)
+{
+	uint8_t bound[IPC_TICKET_KEY_BYTES], name[256];
+	size_t len = h->host == NULL ? 0 : h->host_len;
+	if (len > 0 && h->host[len - 1] == '.')
+		len--;
+	if (len > sizeof(name)) /* which no host has */
+		len = sizeof(name);
+	for (size_t i = 0; i < len; i++) {
+		const uint8_t c = h->host[i];
+		name[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+	}
+	_Static_assert(IPC_TICKET_KEY_BYTES == 64, "as long as a SHA-512");
+	int error =
+	    gnutls_hmac_fast(GNUTLS_MAC_SHA512, key, IPC_TICKET_KEY_BYTES, name, len, bound);
+	if (error >= 0)
+		memcpy(key, bound, sizeof(bound));
+	explicit_bzero(bound, sizeof(bound));
+	return error;
+}
+
+static bool former_is_used(const struct tls_session *s, struct ipc_ticket_keys *keys)
+{
+	return s->hello.has_ticket && key_bind(keys->previous, &s->hello) >= 0 &&
+	       is_of_key(&s->hello, s->context->tickets_s, keys->previous);
+}
+
 static int enable(struct tls_session *s, const uint8_t *key)
 {
 	const gnutls_datum_t datum = {(unsigned char *)(uintptr_t)key, IPC_TICKET_KEY_BYTES};
@@ -55,10 +83,11 @@ int tls_tickets_enable(struct tls_session *s)
 	if (c->tickets == NULL || c->tickets_s == 0)
 		return 0;
 	gnutls_db_set_cache_expiration(s->handle, (int)c->tickets_s);
-	const bool former = ipc_tickets_read(c->tickets, clock_ms(), &keys) &&
-			    s->hello.has_ticket &&
-			    is_of_key(&s->hello, c->tickets_s, keys.previous);
-	int error = enable(s, former ? keys.previous : keys.current);
+	const bool former =
+	    ipc_tickets_read(c->tickets, clock_ms(), &keys) && former_is_used(s, &keys);
+	int error = former ? 0 : key_bind(keys.current, &s->hello);
+	if (error >= 0)
+		error = enable(s, former ? keys.previous : keys.current);
 	s->gives_ticket = error >= 0 && !former;
 	explicit_bzero(&keys, sizeof(keys));
 	return error;

@@ -51,12 +51,17 @@ static size_t all(void *arg)
 
 /* One connection, with that ticket if there is one. Leaves what the next one would resume; size 0:
  * the server has given no ticket. */
+static const char *host; /* that the client asks for; NULL: none */
+
 static bool connect_with(const char *version, const gnutls_datum_t *with, gnutls_datum_t *ret)
 {
 	static struct peer p;
 	char byte;
 	*ret = (gnutls_datum_t){0};
 	peer_init(&p, context, version);
+	if (host != NULL)
+		assert_int_equal(
+		    gnutls_server_name_set(p.client, GNUTLS_NAME_DNS, host, strlen(host)), 0);
 	if (with != NULL)
 		assert_int_equal(gnutls_session_set_data(p.client, with->data, with->size), 0);
 	assert_int_equal(peer_handshake(&p, all, NULL), 0);
@@ -149,6 +154,39 @@ static void who_comes_with_another_key_s_ticket_gets_one_of_the_key_in_use(void 
 	}
 }
 
+/* RFC 6066, 3: under another name a session is not resumed. */
+static void a_ticket_counts_for_its_host_alone(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		bool same;
+	} pairs[] = {{"one.example", "one.example", true},
+		     {"one.example", "ONE.Example", true},
+		     {"one.example", "two.example", false},
+		     {"one.example", NULL, false},
+		     {NULL, "one.example", false},
+		     {NULL, NULL, true},
+		     {"one.example", "one.example.org", false}};
+	(void)state;
+	for (size_t i = 0; i < VERSIONS; i++)
+		for (size_t k = 0; k < sizeof(pairs) / sizeof(pairs[0]); k++) {
+			host = pairs[k].first;
+			gnutls_datum_t ticket = ticket_of(versions[i]);
+			host = pairs[k].second;
+			const bool is = resumes(versions[i], &ticket);
+			/* And of the former key, too. */
+			assert_int_equal(ipc_tickets_renew(tickets, clock_ms() + 60000), 0);
+			const bool was = resumes(versions[i], &ticket);
+			host = NULL;
+			gnutls_free(ticket.data);
+			if (is != pairs[k].same || was != pairs[k].same)
+				fail_msg("%s, then %s: %d, %d",
+					 pairs[k].first != NULL ? pairs[k].first : "no name",
+					 pairs[k].second != NULL ? pairs[k].second : "no name", is,
+					 was);
+		}
+}
+
 static void without_tickets_each_handshake_is_a_full_one(void **state)
 {
 	struct tls_context *with = context;
@@ -223,6 +261,7 @@ int main(void)
 	    cmocka_unit_test(a_ticket_of_a_former_key_is_taken_until_its_time),
 	    cmocka_unit_test(a_ticket_of_a_key_that_was_given_up_is_not_taken),
 	    cmocka_unit_test(who_comes_with_another_key_s_ticket_gets_one_of_the_key_in_use),
+	    cmocka_unit_test(a_ticket_counts_for_its_host_alone),
 	    cmocka_unit_test(without_tickets_each_handshake_is_a_full_one),
 	    cmocka_unit_test(who_is_handed_the_keys_reads_them_and_changes_none),
 	    cmocka_unit_test(a_key_that_is_given_up_is_gone),
