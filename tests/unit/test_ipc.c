@@ -27,6 +27,15 @@ static unsigned descriptors_open(void)
 	return n;
 }
 
+/* tests/system/test_taken_over.py sends these as bytes, and would still see a worker end if they
+ * were others. */
+_Static_assert(IPC_READY == 2 && IPC_FAILED == 3 && IPC_DRAIN == 4 && IPC_FAULT == 11 &&
+		   IPC_FILES == 12 && IPC_CERTIFICATE == 13,
+	       "the numbers there");
+_Static_assert(sizeof(struct sandbox_level) == 48 && sizeof(struct ipc_files) == 32 &&
+		   sizeof(struct ipc_certificate) == 280 && sizeof(struct ipc_fault) == 8,
+	       "the sizes there");
+
 static void start_message_brings_its_descriptors(void **state)
 {
 	int channel[2], fds[4];
