@@ -31,7 +31,10 @@
 #define CONF_THREADS_MAX      64
 #define CONF_HEAD_MAX         65536 /* bytes of a request's head */
 #define CONF_WORKERS_MAX      64
-#define CONF_KEYHOLDERS_MAX   64
+/* Bytes of address space that the C library reserves for a further thread: a stack, and an arena
+ * that it cuts out of twice its size. */
+#define CONF_THREAD_MEMORY  ((uint64_t)144 << 20)
+#define CONF_KEYHOLDERS_MAX 64
 /* Bytes of a canonical text, which only the master writes: an escape has four bytes for one, and
  * what is spelled out of a fault (64 of each of 10000 locations) or a port is a few hundred. */
 #define CONF_TEXT_MAX (8 * CONF_INCLUDED_MAX)

@@ -26,4 +26,14 @@ struct respond {
  * request without one with method, target, fields, client and TLS facts as JSON. No config. */
 extern const struct handler handler_echo;
 
+/*
+ * What handlers hold of memory for one exchange at the most, whose head has so many bytes: a body
+ * on its way, an answer that is made, and what echo shows of the head. That is a byte at most three
+ * times (target, path or query, a field), and an escape is six.
+ */
+#define HANDLER_BUFFER     ((size_t)16 * 1024)
+#define HANDLER_ANSWER_MAX ((size_t)64 * 1024)
+#define HANDLER_MEMORY_MAX(head_bytes) \
+	((size_t)(head_bytes)*18 + HANDLER_BUFFER + HANDLER_ANSWER_MAX)
+
 #endif

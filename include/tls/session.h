@@ -20,7 +20,24 @@
 
 struct gnutls_session_int;
 
-#define TLS_RECORD_MAX 16384 /* plaintext bytes in a record, RFC 8446 5.1 */
+#define TLS_RECORD_MAX 16384                       /* plaintext bytes in a record, RFC 8446 5.1 */
+#define TLS_CIPHER_MAX (TLS_RECORD_MAX + 2048 + 5) /* and of one on the wire, RFC 5246 6.2.3 */
+
+/* What a client may send without completing a message of a handshake, or a byte of data. GnuTLS
+ * gathers a message of up to 16 MB before it looks at it; a ClientHello has at most 2^16 bytes of
+ * extensions, and records of it cost their heads. */
+#define TLS_BARREN_MAX ((uint32_t)128 * 1024)
+
+/*
+ * What a session holds of memory at the most, if no call is given more than in_max bytes:
+ * - what is barren, found out after the call that exceeded it. GnuTLS keeps it in a buffer of up to
+ *   twice its size, or in one for the message and one for the hash of all messages; while that
+ *   grows, the former one is there as well;
+ * - a record of which parts are missing, and the part that came last, each in room for a whole one;
+ * - its own state and keys (11K measured between requests, less than 40K in a handshake).
+ */
+#define TLS_SESSION_MEMORY_MAX(in_max) \
+	(3 * (TLS_BARREN_MAX + (size_t)(in_max)) + 2 * TLS_CIPHER_MAX + 64 * 1024)
 
 struct tls_wire {
 	const uint8_t *in; /* received and not yet taken; borrowed */
@@ -72,8 +89,8 @@ struct tls_facts {
 	const char *version; /* all of them static or the session's, any bytes in server_name */
 	const char *cipher;
 	const char *group;
-	const char
-	    *server_name; /* NULL: none was sent, or none that can be shown: with a zero byte */
+	const char *server_name; /* NULL: none was sent, or none that can be shown: with a zero
+				    byte, or of more than 255 bytes */
 	bool resumed;
 };
 

@@ -96,18 +96,18 @@ static void inherit_keyholders(struct conf_port *port, const struct conf_scope *
 
 /*
  * What a worker needs: the program with its libraries (10M measured) and room for them to grow, and
- * of each connection what an idle one takes (11K measured) and half as much again. One that sends a
- * head or does not take its response has up to 64K more than its head, so not all can do that at
- * once: a worker that has no memory left accepts no more until connections end. For a further
- * thread the C library reserves address space, which counts: a stack, and an arena that it cuts out
- * of twice its size. What it serves is added from a megabyte on.
+ * of each connection what an idle one takes (11K measured) and half as much again. One that does
+ * not take its response, or is in the middle of a handshake, has ten times that and more, so not
+ * all can do that at once: a worker that has no memory left accepts no more until connections end.
+ * For a further thread the C library reserves CONF_THREAD_MEMORY. What it serves is added from a
+ * megabyte on.
  */
 static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
 {
-	const uint64_t mega = 1 << 20, connection = 16 << 10, thread = 144 * mega;
+	const uint64_t mega = 1 << 20, connection = 16 << 10;
 	const uint64_t connections = (port->limits.connections + port->workers - 1) / port->workers;
 	const uint64_t bytes =
-	    CONF_MEMORY_MIN + (port->threads - 1) * thread + connections * connection;
+	    CONF_MEMORY_MIN + (port->threads - 1) * CONF_THREAD_MEMORY + connections * connection;
 	return (bytes + mega - 1) / mega * mega + content / mega * mega;
 }
 

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "handler/handlers.h"
 
-#define ECHO_BUFFER 16384 /* bytes on their way back; when full, the client has to wait */
+#define ECHO_BUFFER HANDLER_BUFFER /* of bytes on their way back; when full, the client waits */
 
 struct echo_state {
 	struct buf buf;
@@ -98,9 +98,7 @@ static void echo_begin(struct exchange *ex)
 
 	if (r->framing != HTTP_BODY_NONE)
 		return; /* answered when the body is here: so that a client that asks is invited */
-	/* A byte of the head is shown at most three times (target, path or query, a field) and an
-	 * escape is six: this is the bound that is never met. */
-	s->buf.max = (size_t)r->head_len * 18 + ECHO_BUFFER;
+	s->buf.max = HANDLER_MEMORY_MAX(r->head_len); /* never met */
 	json_add_request(&j, ex);
 	json_add_connection(&j, ex);
 	if (j.failed)

@@ -8,8 +8,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "fault_run.h"
-
-#define ANSWER_MAX ((size_t)64 * 1024)
+#include "handler/handlers.h"
 
 struct control_state {
 	struct buf answer;
@@ -198,7 +197,7 @@ static void control_begin(struct exchange *ex)
 	long len = http_path_normalize(http_slice_at(r, r->path), r->path.len, ex->loop->path,
 				       ex->loop->head_max);
 	size_t from = c->path_len;
-	s->answer.max = ANSWER_MAX;
+	s->answer.max = HANDLER_ANSWER_MAX;
 	if (len < 0) /* it has found its way here: it is normal */
 		return;
 	while (from < (size_t)len && path[from] == '/')

@@ -31,11 +31,6 @@ static const gnutls_datum_t alpn_protocols[] = {
 
 #define REFUSALS_MAX 4 /* of a renegotiation */
 
-/* What a client may send without completing a message of a handshake, or a byte of data. GnuTLS
- * gathers a message of up to 16 MB before it looks at it; a ClientHello has at most 2^16 bytes of
- * extensions, and records of it cost their heads. */
-#define BARREN_MAX ((uint32_t)128 * 1024)
-
 struct progress {
 	size_t in_len;
 	unsigned idle;
@@ -158,7 +153,7 @@ static bool goes_on(struct tls_session *s, ssize_t result, struct progress *p)
 static bool is_barren(struct tls_session *s, size_t in_len)
 {
 	s->barren_bytes += (uint32_t)(in_len - s->wire->in_len);
-	return s->barren_bytes > BARREN_MAX;
+	return s->barren_bytes > TLS_BARREN_MAX;
 }
 
 /* An alert of the client's, which under TLS 1.3 some send in the clear where it is to be encrypted.

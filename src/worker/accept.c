@@ -14,7 +14,6 @@
 
 #define ACCEPT_RETRY_MS  100
 #define LEAK_CERTAIN_MS  3000  /* starved for so long, and nothing accounts for it */
-#define CONN_MEMORY_MAX  65536 /* of a connection: session, handshake, records; without a head */
 #define STARVED_LOG_MS   10000 /* between two complaints about that */
 #define ACCEPTS_PER_TURN 16    /* of the queue of waiting loops, see listeners_requeue() */
 
@@ -51,24 +50,28 @@ static bool descriptors_leaked(const struct worker *w)
 	return used < w->descriptors_max;
 }
 
-/* The same of memory: what connections may hold of it can only be bounded. */
+/*
+ * The same of memory: what connections may hold of it can only be bounded, and few of them may hold
+ * all of it. As a leak grows, there is room for ever fewer, so in the end it is seen. Without any,
+ * nothing accounts for it but what the threads have reserved, which was there before.
+ */
 static bool memory_leaked(const struct worker *w)
 {
 	const uint64_t limit = w->port->limits.memory_bytes;
-	uint64_t used = w->memory_own;
+	uint64_t connections = 0;
 	for (unsigned i = 0; i < w->loops_count; i++)
-		used += ipc_slot_read(&w->role->slots[i].connections) *
-			(CONN_MEMORY_MAX + w->port->limits.head_bytes);
-	return limit > 0 && used < limit;
+		connections += ipc_slot_read(&w->role->slots[i].connections);
+	const uint64_t used = w->memory_own + (w->loops_count - 1) * CONF_THREAD_MEMORY +
+			      connections * CONN_MEMORY_MAX(w->port->limits.head_bytes);
+	return limit > 0 && (connections == 0 || used < limit);
 }
 
-/* What is lacking comes back as connections end, or never: then somebody else must take over. */
-static void lack_judge(struct worker_loop *l, int error)
+/* What is lacking comes back as connections end, or never: then somebody else must take over. The
+ * kernel's memory, which accept(2) may lack, is not the worker's. */
+static void descriptors_judge(struct worker_loop *l, int error)
 {
-	if (error == ENOMEM && memory_leaked(l->worker))
-		worker_give_up(l, IPC_LACK_MEMORY);
-	else if (error == EMFILE && l->loop.now_ms - l->starved_since_ms >= LEAK_CERTAIN_MS &&
-		 descriptors_leaked(l->worker))
+	if (error == EMFILE && l->loop.now_ms - l->starved_since_ms >= LEAK_CERTAIN_MS &&
+	    descriptors_leaked(l->worker))
 		worker_give_up(l, IPC_LACK_DESCRIPTORS);
 }
 
@@ -83,7 +86,7 @@ static void starve(struct worker_loop *l, int error)
 			  "cannot accept: %s; trying again as connections end", strerror(error));
 		l->starved_again_ms = now + STARVED_LOG_MS;
 	}
-	lack_judge(l, error);
+	descriptors_judge(l, error);
 	if (!l->draining)
 		loop_timer_set(&l->loop, &l->resume, now + ACCEPT_RETRY_MS);
 }
@@ -98,10 +101,13 @@ static void pause_accepting(struct worker_loop *l, int error)
 	listeners_remove(l);
 }
 
-void accept_starved(struct worker_loop *l, int error)
+void accept_starved(struct worker_loop *l)
 {
-	if (l->listening)
-		pause_accepting(l, error);
+	if (!l->listening)
+		return;
+	pause_accepting(l, ENOMEM);
+	if (memory_leaked(l->worker))
+		worker_give_up(l, IPC_LACK_MEMORY);
 }
 
 /*

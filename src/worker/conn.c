@@ -19,11 +19,9 @@
 
 #define WIRE_HIGH  ((size_t)64 * 1024) /* ciphertext that is gathered before it is sent */
 #define TURN_BYTES (4 * WIRE_HIGH)     /* output of one connection before others have their turn */
-#define CIPHER_MAX                                                                    \
-	(8 * WIRE_HIGH) /* what may wait for the kernel; flow control stays far below \
-			 */
-#define CIPHER_IN_MAX (2 * RECEIVE_BYTES)
-#define PLAIN_MAX     (HTTP_HEAD_MAX + 2 * TLS_RECORD_MAX)
+
+_Static_assert(CONN_CIPHER_OUT_MAX >= 2 * (WIRE_HIGH + TLS_CIPHER_MAX),
+	       "flow control is far below");
 
 static void conn_ready(struct loop *, struct loop_io *, uint32_t events);
 
@@ -32,17 +30,19 @@ void conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 	struct conn *c = calloc(1, sizeof(*c));
 	if (c == NULL) {
 		fd_close(&fd);
-		accept_starved(l, ENOMEM);
+		accept_starved(l);
 		return;
 	}
 	*c = (struct conn){.io = {.fd = fd, .ready = conn_ready},
 			   .owner = l,
 			   .client = *client,
-			   .cipher_in = BUF_INIT(CIPHER_IN_MAX),
-			   .plain_in = BUF_INIT(PLAIN_MAX),
-			   .cipher_out = BUF_INIT(CIPHER_MAX)};
-	if (loop_timer_init(&l->loop, &c->timer, conn_wait_expired) < 0)
+			   .cipher_in = BUF_INIT(CONN_CIPHER_IN_MAX),
+			   .plain_in = BUF_INIT(CONN_PLAIN_IN_MAX),
+			   .cipher_out = BUF_INIT(CONN_CIPHER_OUT_MAX)};
+	if (loop_timer_init(&l->loop, &c->timer, conn_wait_expired) < 0) {
+		accept_starved(l);
 		goto fail;
+	}
 	if (loop_add(&l->loop, &c->io, EPOLLIN) < 0) {
 		loop_timer_release(&l->loop, &c->timer);
 		goto fail;
@@ -273,7 +273,7 @@ void conn_handshake_failed(struct conn *c, enum ipc_failure kind, const char *te
 	c->failed = true;
 	ipc_slot_add(&l->slot->counters.handshakes_failed[kind], 1);
 	if (kind == IPC_FAILURE_MEMORY)
-		accept_starved(l, ENOMEM);
+		accept_starved(l);
 	if (c->bytes_in > 0 && l->worker->port->access != CONF_ACCESS_OFF)
 		log_write(&l->log, LOG_INFO, "TLS handshake with ('%s', %u) failed: %s",
 			  c->client.address, c->client.port, text);
@@ -492,7 +492,9 @@ void conn_drain(struct conn *c)
 {
 	uint8_t byte;
 	show_connection(c);
-	c->wait = WAIT_NONE;                       /* other limits from now on */
+	c->wait = WAIT_NONE; /* other limits from now on */
+	if (c->state == CONN_LINGER)
+		conn_wait_linger_drain(c);
 	if (c->state != CONN_OPEN || c->closing) { /* its first request is still served */
 		conn_wait_update(c);
 		return;

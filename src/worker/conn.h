@@ -16,10 +16,23 @@
 #include <bsd/sys/queue.h>
 
 #include "base/buf.h"
+#include "handler/handlers.h"
 #include "http/http1.h"
 #include "net/loop.h"
 #include "tls/session.h"
 #include "worker/loop.h"
+
+/* What its buffers hold at the most. */
+#define CONN_CIPHER_IN_MAX  (2 * RECEIVE_BYTES)
+#define CONN_PLAIN_IN_MAX   (HTTP_HEAD_MAX + 2 * TLS_RECORD_MAX)
+#define CONN_CIPHER_OUT_MAX ((size_t)512 * 1024) /* it waits for the kernel */
+
+/* The most memory that a connection holds, on a port with such a limit of a head. It is made of
+ * what bounds each part, so whoever holds more has not got it through connections. */
+#define CONN_MEMORY_MAX(head_max)                                                                 \
+	(sizeof(struct conn) + TLS_SESSION_MEMORY_MAX(RECEIVE_BYTES) + CONN_CIPHER_IN_MAX +       \
+	 CONN_PLAIN_IN_MAX + CONN_CIPHER_OUT_MAX + sizeof(struct exchange) + (size_t)(head_max) + \
+	 HANDLER_MEMORY_MAX(head_max))
 
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_LINGER };
 
@@ -92,6 +105,8 @@ int conn_plain_answer(struct conn *);
 void conn_wait_update(struct conn *);
 /* It lingers from now on: sets the bounds of that. */
 void conn_wait_linger(struct conn *);
+/* It lingers already, and the worker drains from now on: brings their end near. */
+void conn_wait_linger_drain(struct conn *);
 /* The timer's callback. */
 void conn_wait_expired(struct loop *, struct loop_timer *);
 

@@ -21,7 +21,7 @@
 
 /* A client may go on with a request that was answered (RFC 9112, 9.6), as long as something comes,
  * and may have to be read for long until it reads. */
-#define LINGER_SHORT_MS  2000 /* of silence while draining, and behind a failed handshake */
+#define LINGER_SHORT_MS  2000 /* of silence while draining, and after a failed handshake */
 #define LINGER_MAX_MS    (5 * 60 * 1000)
 #define LINGER_MAX_BYTES ((uint64_t)256 << 20)
 
@@ -78,10 +78,29 @@ static uint64_t linger_ms(const struct conn *c)
 	return least(left, brief ? least(silence, LINGER_SHORT_MS) : silence);
 }
 
+/* In all, however much comes: who trickles must not keep a draining worker until it is killed. One
+ * that is answered while it drains may still be in the middle of an upload. */
+static uint64_t linger_longest_ms(const struct conn *c)
+{
+	const struct worker *w = c->owner->worker;
+	uint64_t longest = LINGER_MAX_MS;
+	if (c->failed)
+		longest = least(longest, w->port->limits.handshake_ms);
+	if (c->owner->draining)
+		longest = least(longest, w->role->conf->drain_ms / 2);
+	return longest;
+}
+
 void conn_wait_linger(struct conn *c)
 {
-	c->linger_until_ms = c->owner->loop.now_ms + LINGER_MAX_MS;
+	c->linger_until_ms = c->owner->loop.now_ms + linger_longest_ms(c);
 	c->linger_bytes_in = c->bytes_in + LINGER_MAX_BYTES;
+}
+
+void conn_wait_linger_drain(struct conn *c)
+{
+	const uint64_t longest = least(linger_longest_ms(c), LINGER_SHORT_MS);
+	c->linger_until_ms = least(c->linger_until_ms, c->owner->loop.now_ms + longest);
 }
 
 static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)

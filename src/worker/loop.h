@@ -153,11 +153,11 @@ void show_exchange(struct worker_loop *, const struct exchange *);
 void show_forget(const struct conn *); /* it is freed */
 
 /* accept.c */
-int accept_start(struct worker_loop *);               /* its own listeners; into the set unless
-							 it is held: 0 or -errno */
-void accept_stop(struct worker_loop *);               /* for good: draining */
-void accept_starved(struct worker_loop *, int error); /* a connection could not be served: ENOMEM */
-void accept_freed(struct worker_loop *); /* a connection has ended: there may be room again */
+int accept_start(struct worker_loop *);    /* its own listeners; into the set unless
+					      it is held: 0 or -errno */
+void accept_stop(struct worker_loop *);    /* for good: draining */
+void accept_starved(struct worker_loop *); /* a connection got no memory of the worker's */
+void accept_freed(struct worker_loop *);   /* a connection has ended: there may be room again */
 void accept_resume(struct loop *, struct loop_timer *); /* the timer's callback */
 
 /* access.c: the http_loop callbacks that stamp and record exchanges. */

@@ -133,21 +133,48 @@ def test_a_call_for_the_masters_status_harms_no_child(server, ports):
     assert {*s.workers().values(), *s.keyholders().values()} == before
 
 
+def unfinished_head(port):
+    c = Connection(port, timeout=1)
+    c.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 60000)
+    return c
+
+
+def unfinished_hello(port):
+    """120 KB of a message that says it has 16 MB, in records of 1000 bytes."""
+    record = b"\x16\x03\x01\x03\xe8"
+    s = socket.create_connection(("127.0.0.1", port), timeout=1)
+    s.sendall(b"\x16\x03\x01\x00\x04\x01\xff\xff\xff" + (record + b"a" * 1000) * 120)
+    return s
+
+
+def unread_echo(port):
+    c = Connection(port, timeout=1)
+    c.send(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
+    with contextlib.suppress(TimeoutError):
+        c.socket.settimeout(0.02)
+        for _ in range(16):
+            c.send(bytes(62500))
+    return c
+
+
 @pytest.mark.skipif(bool(sanitized()), reason="knows no limit of memory")
-def test_clients_that_use_up_the_memory_cost_nobody_a_connection(server, ports):
+@pytest.mark.parametrize("hold, head", [(unfinished_head, "64K"), (unfinished_hello, "16K"),
+                                        (unread_echo, "16K")])
+def test_clients_that_use_up_the_memory_cost_nobody_a_connection(server, ports, hold, head):
     """What they hold comes back: the worker stays, and with it whoever else is connected."""
-    s = server(conf(ports, "limits { memory 64M connections 4000 head 64K head-timeout 20s }"))
+    s = server(f"port {ports[0]} {{ limits {{ memory 64M connections 4000 head {head}\n"
+               "  head-timeout 60s handshake-timeout 60s body-timeout 60s write-timeout 60s }\n"
+               '  location "/echo" { echo } respond 200 "Hello, world!\\n" }\n')
     before = s.workers()
+    full = "cannot accept: Cannot allocate memory"
     with Connection(ports[0]) as idle, contextlib.ExitStack() as stack:
         assert idle.get().body == HELLO
-        head = b"GET / HTTP/1.1\r\nX: " + b"x" * 60000
         for _ in range(1500):
-            try:
-                c = stack.enter_context(Connection(ports[0], timeout=1))
-                c.send(head)
-            except OSError:
+            if full in s.log():
                 break
-        s.wait_log("cannot accept: Cannot allocate memory")
+            with contextlib.suppress(OSError):
+                stack.enter_context(hold(ports[0]))
+        s.wait_log(full)
         stack.close()
         wait_for(lambda: get(ports[0]).body == HELLO, "service again")
         assert idle.get().body == HELLO

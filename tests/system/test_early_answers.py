@@ -192,3 +192,81 @@ def test_a_silent_client_does_not_hold_up_a_drain(server, ports):
         c.send(head("BREW / HTTP/1.1"))
         assert c.response().status == 501
         assert s.stop() == 0
+
+
+REFUSED = {  # what is sent, whether through TLS, and how the answer begins
+    "400": (head("POST /echo x HTTP/1.1", LENGTH), True, b"HTTP/1.1 400 "),
+    "413": (EARLY["413, by its length"][1], True, b"HTTP/1.1 413 "),
+    "plain HTTP": (head("GET / HTTP/1.1"), False, b"HTTP/1.1 400 "),
+    "no TLS": (b"SSH-2.0-x\r\n", False, b"\x15\x03"),
+}
+
+
+def refused(stack, port, kind):
+    """A client that has its answer."""
+    says, through_tls, answer = REFUSED[kind]
+    if through_tls:
+        c = stack.enter_context(Connection(port)).socket
+    else:
+        c = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT))
+    c.sendall(says)
+    assert c.recv(100).startswith(answer), kind
+    return c
+
+
+def trickle(c):
+    """A thread that goes on to send a byte at a time until it is left."""
+    def run():
+        with contextlib.suppress(OSError):
+            while True:
+                c.sendall(b"x")
+                time.sleep(0.1)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def left(threads):
+    for thread in threads:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
+
+
+def changed(s):
+    """Reloads the server with another answer."""
+    s.config.write_text(s.config.read_text().replace("Hello", "Hi"))
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: 0 kept, 1 changed")
+
+
+def test_clients_that_trickle_do_not_hold_up_a_drain(server, ports):
+    """The worker ends by itself, long before the drain's time is up."""
+    s = server("drain 1h\n"
+               f"port {ports[0]} {{ limits {{ body 1M; handshake-timeout 1h }} {LOCATIONS} }}")
+    worker = s.workers()[ports[0], 1]
+    with contextlib.ExitStack() as stack:
+        threads = [trickle(refused(stack, ports[0], kind)) for kind in REFUSED]
+        changed(s)
+        left(threads)
+        s.wait_log(rf"worker 1 \(pid {worker}\) drained after ")
+
+
+def test_a_client_that_trickles_after_its_last_answer_does_not_have_the_worker_killed(server, ports):
+    """Half of the drain's time is left for those that are in the middle of an upload."""
+    s = server(f"drain 6s\nport {ports[0]} {{ limits {{ body 1M }} {LOCATIONS} }}")
+    worker = s.workers()[ports[0], 1]
+    with Connection(ports[0]) as c:
+        c.send(head("POST /echo HTTP/1.1", "Content-Length: 1"))
+        changed(s)
+        c.send(b"x")
+        assert c.response()["Connection"] == "close"
+        left([trickle(c.socket)])
+        s.wait_log(rf"worker 1 \(pid {worker}\) drained after ")
+    assert "killed" not in s.log()
+
+
+def test_a_client_that_trickles_after_a_failed_handshake_has_no_longer_than_for_one(server, ports):
+    server(f"port {ports[0]} {{ limits {{ handshake-timeout 500ms }} {LOCATIONS} }}")
+    with contextlib.ExitStack() as stack:
+        left([trickle(refused(stack, ports[0], kind)) for kind in ("plain HTTP", "no TLS")])
