@@ -180,6 +180,13 @@ static int curve_judge(gnutls_pubkey_t public, const char *path, struct err *err
 	}
 }
 
+bool tls_key_is_short(gnutls_pubkey_t public)
+{
+	unsigned bits = 0;
+	const int pk = gnutls_pubkey_get_pk_algorithm(public, &bits);
+	return (pk == GNUTLS_PK_RSA || pk == GNUTLS_PK_RSA_PSS) && bits < RSA_BITS_512;
+}
+
 static int rsa_judge(unsigned bits, unsigned least, const char *path, struct err *err)
 {
 	if (bits >= least && bits <= RSA_BITS_MOST)

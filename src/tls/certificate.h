@@ -30,6 +30,9 @@ void tls_chain_release(struct tls_chain *);
 /* Its public key; 0 or a GnuTLS error. */
 int tls_chain_public(const struct tls_chain *, gnutls_pubkey_t *ret);
 
+/* Is it an RSA key that is too short for RSA-PSS with SHA-512 and a salt of that length? */
+bool tls_key_is_short(gnutls_pubkey_t);
+
 /* Says what clients may find wrong with it: validity, length of the key, use, signature, issuer. */
 void tls_chain_warn(const struct tls_chain *, const struct tls_pair *, size_t index,
 		    const struct tls_context_options *);

@@ -26,11 +26,14 @@
  * saves a third of a full one, and SHA-256, which comes with AES-128, has instructions where
  * SHA-384 has none. No signature is made over SHA-1 (RFC 9155). What the system forbids altogether
  * (gnutls.conf, tls-disabled-*) stays forbidden. */
-static const char policy[] = "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE:"
-			     "-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:"
-			     "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
-			     "+GROUP-SECP521R1:"
-			     "-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305";
+#define POLICY                                                                         \
+	"-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE:"                 \
+	"-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:"                                             \
+	"-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:" \
+	"-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305"
+static const char policy[] = POLICY;
+/* GnuTLS takes the first scheme that the client likes, whether or not the key is long enough. */
+static const char policy_short_rsa[] = POLICY ":-SIGN-RSA-PSS-RSAE-SHA512:-SIGN-RSA-PSS-SHA512";
 
 /* In the order of preference, where a client likes several. EdDSA
  * comes second because a keyholder signs with it under TLS 1.3 only. */
@@ -138,6 +141,8 @@ static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t 
 		goto out;
 	}
 	key = NULL; /* the host's */
+	if (o->policy != NULL && tls_key_is_short(public))
+		c->policy = o->policy->short_rsa;
 	tls_chain_warn(&chain, pair, index, o);
 	if (o->certificates != NULL) {
 		tls_digest_add(o->certificates->digest, chain.digest);
@@ -150,7 +155,7 @@ out:
 	return result;
 }
 
-int tls_policy_new(struct tls_policy **ret, struct err *err)
+static int policy_make(const char *wanted, struct tls_policy **ret, struct err *err)
 {
 	const char *where = NULL;
 	struct tls_policy *p = calloc(1, sizeof(*p));
@@ -159,7 +164,7 @@ int tls_policy_new(struct tls_policy **ret, struct err *err)
 		return -1;
 	}
 	int error =
-	    gnutls_priority_init2(&p->priority, policy, &where, GNUTLS_PRIORITY_INIT_DEF_APPEND);
+	    gnutls_priority_init2(&p->priority, wanted, &where, GNUTLS_PRIORITY_INIT_DEF_APPEND);
 	if (error < 0) {
 		err_set(err, "the system's GnuTLS policy cannot be used: %s%s%s",
 			gnutls_strerror(error), where != NULL ? " at " : "",
@@ -172,10 +177,24 @@ int tls_policy_new(struct tls_policy **ret, struct err *err)
 	return 0;
 }
 
+int tls_policy_new(struct tls_policy **ret, struct err *err)
+{
+	struct tls_policy *p;
+	if (policy_make(policy, &p, err) < 0)
+		return -1;
+	if (policy_make(policy_short_rsa, &p->short_rsa, err) < 0) {
+		tls_policy_free(p);
+		return -1;
+	}
+	*ret = p;
+	return 0;
+}
+
 void tls_policy_free(struct tls_policy *p)
 {
 	if (p == NULL)
 		return;
+	tls_policy_free(p->short_rsa);
 	gnutls_priority_deinit(p->priority);
 	free(p);
 }

@@ -9,6 +9,9 @@
 struct tls_policy {
 	gnutls_priority_t priority; /* shared: a session costs half the memory */
 	struct tls_offer offer;     /* of it */
+	/* Of ports with an RSA key that is too short for RSA-PSS with SHA-512; owned, NULL in it.
+	 */
+	struct tls_policy *short_rsa;
 };
 
 struct tls_context {

@@ -24,7 +24,8 @@ def pss(digest, mask, salt):
 # How `openssl req -x509` makes the pair.
 KINDS = {
     "p256": EC + "P-256", "p384": EC + "P-384", "p521": EC + "P-521",
-    "rsa": "-newkey rsa:2048", "rsa1024": "-newkey rsa:1024", "rsa512": "-newkey rsa:512",
+    "rsa": "-newkey rsa:2048", "rsa1024": "-newkey rsa:1024", "rsa1033": "-newkey rsa:1033",
+    "rsa1034": "-newkey rsa:1034", "pss1024": PSS.replace("2048", "1024"), "rsa512": "-newkey rsa:512",
     "ed25519": "-newkey ed25519", "ed448": "-newkey ed448",
     "pss": PSS, "pss256": pss("sha256", "sha256", 32), "pss384": pss("sha384", "sha384", 48),
     "pss512": pss("sha512", "sha512", 64), "pss384-short-salt": pss("sha384", "sha384", 0),
@@ -288,6 +289,20 @@ def test_the_others_of_a_file_are_looked_at(run, conf_file, shop, text):
 def test_a_short_rsa_key_is_warned_of(run, conf_file, shop, text):
     r = checked(run, conf_file, text(*shop.pair("rsa1024")))
     assert r.returncode == 0 and "has an RSA key of 1024 bits; clients" in r.stderr, r.stderr
+
+
+@pytest.mark.parametrize("kind, family, digest", [
+    ("rsa1024", "rsae", "sha384"), ("rsa1033", "rsae", "sha384"), ("rsa1034", "rsae", "sha512"),
+    ("rsa", "rsae", "sha512"), ("pss1024", "pss", "sha384"), ("pss", "pss", "sha512")])
+@pytest.mark.parametrize("version", ["tls1_3", "tls1_2"])
+def test_a_short_rsa_key_signs_with_what_it_is_long_enough_for(server, ports, shop, text, kind, family,
+                                                               digest, version):
+    """SHA-512 with a salt as long needs 1034 bits (RFC 8017, 9.1.1). The client likes it best."""
+    server(text(*shop.pair(kind)))
+    schemes = ":".join(f"rsa_pss_{family}_{liked}" for liked in ("sha512", "sha384"))
+    done, said = s_client(ports[0], "-" + version, "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", schemes)
+    assert done, said
+    assert re.search(r"Hash used: (\w+)", said)[1].lower() == digest
 
 
 # --- what is refused ---
