@@ -26,7 +26,7 @@ struct gnutls_session_int;
 /* What a client may send without completing a message of a handshake, or a byte of data. GnuTLS
  * gathers a message of up to 16 MB before it looks at it; a ClientHello has at most 2^16 bytes of
  * extensions, and records of it cost their heads. */
-#define TLS_BARREN_MAX ((uint32_t)128 * 1024)
+#define TLS_BARREN_MAX ((size_t)128 * 1024)
 
 /*
  * What a session holds of memory at the most, if no call is given more than in_max bytes:
@@ -37,7 +37,7 @@ struct gnutls_session_int;
  * - its own state and keys (11K measured between requests, less than 40K in a handshake).
  */
 #define TLS_SESSION_MEMORY_MAX(in_max) \
-	(3 * (TLS_BARREN_MAX + (size_t)(in_max)) + 2 * TLS_CIPHER_MAX + 64 * 1024)
+	(3 * (TLS_BARREN_MAX + (size_t)(in_max)) + 2 * (size_t)TLS_CIPHER_MAX + 65536)
 
 struct tls_wire {
 	const uint8_t *in; /* received and not yet taken; borrowed */

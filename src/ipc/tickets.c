@@ -115,7 +115,7 @@ void ipc_tickets_unmap(const struct ipc_tickets *t)
 /* Word by word, so that none of it is read after what is read next. */
 static void copy(struct ipc_ticket_keys *to, const struct ipc_ticket_keys *from)
 {
-	uint64_t words[sizeof(*to) / sizeof(uint64_t)];
+	uint64_t words[sizeof(*to) / sizeof(uint64_t)] = {0};
 	_Static_assert(sizeof(words) == sizeof(*to), "it is a number of words");
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		words[i] =

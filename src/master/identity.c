@@ -144,44 +144,48 @@ const struct identity *child_identity(const struct child *c)
 
 /* --- the empty root --------------------------------------------------------------------------- */
 
-/* false with errno where it cannot be known. */
-static bool is_empty(int fd)
+/* 1, 0, or -errno where it cannot be known. */
+static int is_empty(int fd)
 {
 	bool empty = true;
 	const struct dirent *entry;
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	if (d == NULL) {
+		const int error = -errno;
 		fd_close(&copy);
-		return false;
+		return error;
 	}
 	errno = 0;
 	while (empty && (entry = readdir(d)) != NULL)
 		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	const int error = -errno;
 	closedir(d);
-	return empty;
+	return error < 0 ? error : empty;
 }
 
 /* The descriptor, or -1 or -EAGAIN, and a sentence. */
 static int root_open(const char *path, struct err *err)
 {
 	struct stat st;
-	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const char *wrong = NULL;
+	int empty = 0, fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		err_set(err, "chroot \"%s\" cannot be used: %s", path, strerror(errno));
+		empty = -errno;
 	else if (st.st_uid != 0)
-		err_set(err, "chroot \"%s\" is not owned by root", path);
+		wrong = "is not owned by root";
 	else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		err_set(err, "chroot \"%s\" can be written by others than root", path);
-	else if (is_empty(fd))
+		wrong = "can be written by others than root";
+	else if ((empty = is_empty(fd)) == 0)
+		wrong = "is not an empty directory";
+	if (empty == 1)
 		return fd;
-	else if (errno != 0)
-		err_set(err, "chroot \"%s\" cannot be used: %s", path, strerror(errno));
+	if (wrong != NULL)
+		err_set(err, "chroot \"%s\" %s", path, wrong);
 	else
-		err_set(err, "chroot \"%s\" is not an empty directory", path);
-	const int error = errno;
+		err_set(err, "chroot \"%s\" cannot be used: %s", path, strerror(-empty));
 	fd_close(&fd);
-	return err_is_shortage(error) ? -EAGAIN : -1;
+	return err_is_shortage(-empty) ? -EAGAIN : -1;
 }
 
 /* Each path is opened once, whatever the number of ports. */

@@ -183,7 +183,7 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 int accept_start(struct worker_loop *l)
 {
 	const unsigned count = l->worker->listeners_count;
-	const int *fds = l->worker->listener_fds + l->index * count;
+	const int *fds = l->worker->listener_fds + (size_t)l->index * count;
 	for (unsigned i = 0; i < count; i++)
 		l->listeners[i] =
 		    (struct listener){.io = {.fd = fds[i], .ready = listener_ready}, .owner = l};

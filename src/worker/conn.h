@@ -24,7 +24,7 @@
 
 /* What its buffers hold at the most. */
 #define CONN_CIPHER_IN_MAX  (2 * RECEIVE_BYTES)
-#define CONN_PLAIN_IN_MAX   (HTTP_HEAD_MAX + 2 * TLS_RECORD_MAX)
+#define CONN_PLAIN_IN_MAX   (HTTP_HEAD_MAX + 2 * (size_t)TLS_RECORD_MAX)
 #define CONN_CIPHER_OUT_MAX ((size_t)512 * 1024) /* it waits for the kernel */
 
 /* The most memory that a connection holds, on a port with such a limit of a head. It is made of

@@ -22,7 +22,7 @@
 /* A client may go on with a request that was answered (RFC 9112, 9.6), as long as something comes,
  * and may have to be read for long until it reads. */
 #define LINGER_SHORT_MS  2000 /* of silence while draining, and after a failed handshake */
-#define LINGER_MAX_MS    (5 * 60 * 1000)
+#define LINGER_MAX_MS    UINT64_C(300000)
 #define LINGER_MAX_BYTES ((uint64_t)256 << 20)
 
 static enum conn_wait wait_for(const struct conn *c)
