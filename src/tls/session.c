@@ -239,6 +239,8 @@ static const char *failure_text(const struct tls_session *s, int result)
 	case GNUTLS_E_PREMATURE_TERMINATION:
 	case GNUTLS_E_PULL_ERROR:
 		return "The client has left.";
+	case GNUTLS_E_FATAL_ALERT_RECEIVED: /* one without a name */
+		return "The client sent an alert that is not known here.";
 	case GNUTLS_E_NO_CIPHER_SUITES:
 		return s->unsuited ? "The client cannot verify the key of any certificate here."
 				   : "The client and this port have no cipher suite in common.";
@@ -254,11 +256,11 @@ static void failure_describe(const struct tls_session *s, int result, const uint
 {
 	const char *text = NULL;
 	ret->kind = failure_kind(s, result);
-	if (s->hello.count == 0 && ret->kind != IPC_FAILURE_CLOSED) {
+	if (s->hello.count == 0 && ret->kind != IPC_FAILURE_CLOSED &&
+	    tls_first_text(s->first) != NULL) {
+		ret->kind = IPC_FAILURE_MALFORMED;
 		text = tls_first_text(s->first);
-		if (text != NULL)
-			ret->kind = IPC_FAILURE_MALFORMED;
-	} else if (result == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+	} else if (result == GNUTLS_E_FATAL_ALERT_RECEIVED) { /* GnuTLS's word for warnings, too */
 		text = gnutls_alert_get_name(gnutls_alert_get(s->handle));
 	} else if (result == GNUTLS_E_DECRYPTION_FAILED) {
 		text = plain_alert(in, in_len);
@@ -297,7 +299,8 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 		result = GNUTLS_E_HANDSHAKE_TOO_LARGE;
 	if (result == GNUTLS_E_AGAIN)
 		return TLS_AGAIN;
-	if (result < 0 && s->ended) /* whatever GnuTLS calls a message that is cut off */
+	/* Whatever GnuTLS calls a message that is cut off, be it by close_notify. */
+	if (result < 0 && (s->ended || result == GNUTLS_E_SESSION_EOF))
 		result = GNUTLS_E_PREMATURE_TERMINATION;
 	if (result < 0) {
 		failure_describe(s, result, in, in_len, ret_failure);

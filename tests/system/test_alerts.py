@@ -181,6 +181,17 @@ def test_a_hello_is_refused_by_the_right_alert(port, case):
     assert answer(port, data) == ("alert", 2, alert)
 
 
+@pytest.mark.parametrize("level, description, text", [
+    (2, 40, "Handshake failed"), (1, 90, "User canceled"), (2, 0xf0, "The client sent an alert that is "
+                                                           "not known here."),
+    (1, 0, "The client has left."), (2, 0, "Close notify")])
+def test_an_alert_within_the_first_hello_is_named(server, ports, level, description, text):
+    """And answered by none: the client is at its end."""
+    s = server(f"port {ports[0]} {{ respond 200 }}")
+    assert answer(ports[0], record(GOOD[:20]) + record(bytes([level, description]), 21)) == "end"
+    s.wait_log(rf"TLS handshake with \S+ \d+\) failed: {re.escape(text)}\n")
+
+
 # A server that has no use for an extension does not look at it (RFC 8446, 4.2), or it is not the
 # server that is to judge it.
 UNUSED = (STATUS_REQUEST, SRP, USE_SRTP, HEARTBEAT, STATUS_REQUEST_V2, SCT, CLIENT_CERT_TYPE,
