@@ -52,8 +52,8 @@ static bool descriptors_leaked(const struct worker *w)
 
 /*
  * The same of memory: what connections may hold of it can only be bounded, and few of them may hold
- * all of it. As a leak grows, there is room for ever fewer, so in the end it is seen. Without any,
- * nothing accounts for it but what the threads have reserved, which was there before.
+ * all of it. As a leak grows, there is room for ever fewer, so in the end it is seen. What the C
+ * library has reserved for one thread the others lack, even while there is no connection.
  */
 static bool memory_leaked(const struct worker *w)
 {
@@ -63,7 +63,7 @@ static bool memory_leaked(const struct worker *w)
 		connections += ipc_slot_read(&w->role->slots[i].connections);
 	const uint64_t used = w->memory_own + (w->loops_count - 1) * CONF_THREAD_MEMORY +
 			      connections * CONN_MEMORY_MAX(w->port->limits.head_bytes);
-	return limit > 0 && (connections == 0 || used < limit);
+	return limit > 0 && (used < limit || (connections == 0 && w->loops_count == 1));
 }
 
 /* What is lacking comes back as connections end, or never: then somebody else must take over. The

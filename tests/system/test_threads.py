@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import daemons
-from harness import Connection, refused, wait_for
+from harness import HELLO, Connection, get, refused, sanitized, wait_for
 
 EAGER = "restart { backoff 1ms to 1ms; park after 64 in 10ms }\n"
 ENV = {"TSAN_OPTIONS": "handle_segv=0", "ASAN_OPTIONS": "handle_segv=0"}
@@ -178,3 +178,27 @@ def test_a_crash_takes_all_threads_of_that_worker_only(server, ports, built_with
         os.kill(s.workers(ports[0])[ports[0], 1], signal.SIGKILL)
         s.wait_log(rf"\[PORT {ports[0]}\] worker 1 .* is ready", count=2)
         assert wait_for(lambda: stays.get().status == 200, "an answer")
+
+
+@pytest.mark.skipif(bool(sanitized()), reason="knows no limit of memory")
+@pytest.mark.parametrize("threads, memory", [(2, "64M"), (2, "256M"), (4, "128M")])
+def test_what_threads_reserve_is_no_leak(server, ports, built_with_threads, threads, memory):
+    """A stack and an arena of each are address space that no connection accounts for."""
+    if not built_with_threads:
+        pytest.skip("this binary was built without THREADS=1")
+    s = server(f"port {ports[0]} {{ threads {threads} limits {{ memory {memory} connections 8000\n"
+               '  handshake-timeout 60s } respond 200 "Hello, world!\\n" }\n')
+    before, full = s.workers(), "cannot accept: Cannot allocate memory"
+    unfinished = b"\x16\x03\x01\x00\x04\x01\xff\xff\xff" + (b"\x16\x03\x01\x03\xe8" + bytes(1000)) * 120
+    with contextlib.ExitStack() as stack:
+        for _ in range(3000):
+            if full in s.log():
+                break
+            with contextlib.suppress(OSError):
+                c = stack.enter_context(socket.create_connection(("127.0.0.1", ports[0]), timeout=1))
+                c.sendall(unfinished)
+        s.wait_log(full)
+        stack.close()
+        wait_for(lambda: get(ports[0]).body == HELLO, "service again")
+    assert s.workers() == before
+    assert "another worker takes over" not in s.log()
