@@ -33,7 +33,17 @@ int tls_chain_public(const struct tls_chain *, gnutls_pubkey_t *ret);
 /* Is it an RSA key that is too short for RSA-PSS with SHA-512 and a salt of that length? */
 bool tls_key_is_short(gnutls_pubkey_t);
 
-/* Says what clients may find wrong with it: validity, length of the key, use, signature, issuer. */
+/* Is the second the issuer of the first, by name and by key? */
+bool tls_is_issued_by(gnutls_x509_crt_t certificate, gnutls_x509_crt_t issuer);
+/* Has this one issued another of the chain's? Is it the same as one before it? */
+bool tls_chain_issues(const struct tls_chain *, unsigned issuer);
+bool tls_chain_is_copy(const struct tls_chain *, unsigned one);
+/* A certificate's subject, for messages. */
+struct text;
+void tls_name_of(gnutls_x509_crt_t, struct text *);
+
+/* warn.c. Says what clients may find wrong with it: validity, length of the key, use, signature,
+ * issuer. */
 void tls_chain_warn(const struct tls_chain *, const struct tls_pair *, size_t index,
 		    const struct tls_context_options *);
 

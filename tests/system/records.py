@@ -11,31 +11,31 @@ class Records:
     """A connection by the GnuTLS library; its functions return what the library's do."""
 
     def __init__(self, port, priority=b"NORMAL"):
-        self.library = ctypes.CDLL("libgnutls.so.30")
-        self.library.gnutls_record_send2.restype = ctypes.c_ssize_t
-        self.library.gnutls_record_recv.restype = ctypes.c_ssize_t
+        self.gnutls = ctypes.CDLL("libgnutls.so.30")
+        self.gnutls.gnutls_record_send2.restype = ctypes.c_ssize_t
+        self.gnutls.gnutls_record_recv.restype = ctypes.c_ssize_t
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
         self.socket.settimeout(None)  # the library waits
         self.session, self.credentials = ctypes.c_void_p(), ctypes.c_void_p()
-        assert self.library.gnutls_init(ctypes.byref(self.session), CLIENT) == 0
-        self.library.gnutls_certificate_allocate_credentials(ctypes.byref(self.credentials))
-        self.library.gnutls_priority_set_direct(self.session, priority, None)
-        self.library.gnutls_credentials_set(self.session, CERTIFICATE, self.credentials)
-        self.library.gnutls_handshake_set_timeout(self.session, TIMEOUT * 1000)
+        assert self.gnutls.gnutls_init(ctypes.byref(self.session), CLIENT) == 0
+        self.gnutls.gnutls_certificate_allocate_credentials(ctypes.byref(self.credentials))
+        self.gnutls.gnutls_priority_set_direct(self.session, priority, None)
+        self.gnutls.gnutls_credentials_set(self.session, CERTIFICATE, self.credentials)
+        self.gnutls.gnutls_handshake_set_timeout(self.session, TIMEOUT * 1000)
         fd = self.socket.fileno()
-        self.library.gnutls_transport_set_int2(self.session, fd, fd)
+        self.gnutls.gnutls_transport_set_int2(self.session, fd, fd)
 
     def __enter__(self):
-        assert self.library.gnutls_handshake(self.session) == 0
+        assert self.gnutls.gnutls_handshake(self.session) == 0
         return self
 
     def __exit__(self, *_):
-        self.library.gnutls_deinit(self.session)
-        self.library.gnutls_certificate_free_credentials(self.credentials)
+        self.gnutls.gnutls_deinit(self.session)
+        self.gnutls.gnutls_certificate_free_credentials(self.credentials)
         self.socket.close()
 
     def send(self, data, padding=0):
-        return self.library.gnutls_record_send2(
+        return self.gnutls.gnutls_record_send2(
             self.session, data, ctypes.c_size_t(len(data)), ctypes.c_size_t(padding), 0)
 
     def send_nothing(self, padding=2000):
@@ -43,12 +43,12 @@ class Records:
         return self.send(b"", padding)
 
     def update_keys(self, both=True):
-        return self.library.gnutls_session_key_update(self.session, int(both))
+        return self.gnutls.gnutls_session_key_update(self.session, int(both))
 
     def read_to_end(self):
         """All that comes until the end, be it clean or not."""
         data, part = b"", ctypes.create_string_buffer(65536)
         again = -28  # GNUTLS_E_AGAIN, behind a message of TLS's own
-        while (n := self.library.gnutls_record_recv(self.session, part, len(part))) > 0 or n == again:
+        while (n := self.gnutls.gnutls_record_recv(self.session, part, len(part))) > 0 or n == again:
             data += part.raw[:max(n, 0)]
         return data

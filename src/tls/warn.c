@@ -1,0 +1,244 @@
+/*
+ * Runs in a worker while it starts, in the master's check and in bulkhead -t: what some clients may
+ * find wrong with certificates that can be served. Must never refuse any.
+ */
+#include "tls/certificate.h"
+
+#include <gnutls/crypto.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "base/validity.h"
+
+/* What OpenSSL's clients take: SSL_CTX_set_max_cert_list(3). */
+#define SENT_BYTES_MAX ((size_t)100 * 1024)
+#define NAMES_MAX      1000
+#define RSA_BITS_GOOD  2048 /* RFC 9325, 4.5 */
+
+static void day_format(char day[16], time_t when)
+{
+	struct tm tm;
+	if (gmtime_r(&when, &tm) == NULL || strftime(day, 16, "%Y-%m-%d", &tm) == 0)
+		day[0] = '\0';
+}
+
+struct warnings {
+	const char *path;
+	size_t index;
+	tls_warning_fn *fn;
+	void *arg;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+warn(const struct warnings *w, const char *format, ...)
+{
+	struct err text;
+	struct text t;
+	va_list args;
+	text_init(&t, text.text, sizeof(text.text));
+	text_addf(&t, "certificate \"%s\" ", w->path);
+	va_start(args, format);
+	text_vaddf(&t, format, args);
+	va_end(args);
+	w->fn(w->arg, w->index, text.text);
+}
+
+/* soon: to tell of one that ends soon, too, which in a server is the master's, day by day. */
+static void validity_warn(gnutls_x509_crt_t own, bool soon, const struct warnings *w)
+{
+	char words[64];
+	struct text t;
+	char day[16];
+	const time_t now = time(NULL);
+	const time_t until = gnutls_x509_crt_get_expiration_time(own);
+	const time_t since = gnutls_x509_crt_get_activation_time(own);
+	if (until != (time_t)-1 && until < now) {
+		day_format(day, until);
+		warn(w, "has expired on %s", day);
+	} else if (since != (time_t)-1 && since > now) {
+		day_format(day, since);
+		warn(w, "is not valid before %s", day);
+	} else if (soon && until != (time_t)-1 && validity_ends_soon(since, until, now)) {
+		day_format(day, until);
+		text_init(&t, words, sizeof(words));
+		validity_describe(validity_days(until, now), &t);
+		warn(w, "%s, on %s", words, day);
+	}
+}
+
+static void purpose_warn(gnutls_x509_crt_t own, const struct warnings *w)
+{
+	if (!gnutls_x509_crt_check_key_purpose(own, GNUTLS_KP_TLS_WWW_SERVER, 0))
+		warn(w, "is not for servers (extendedKeyUsage has no serverAuth); clients that "
+			"verify it refuse it");
+}
+
+static bool is_weak(gnutls_x509_crt_t certificate)
+{
+	const int sign = gnutls_x509_crt_get_signature_algorithm(certificate);
+	return sign > 0 && !tls_is_issued_by(certificate, certificate) &&
+	       !gnutls_sign_is_secure2((gnutls_sign_algorithm_t)sign,
+				       GNUTLS_SIGN_FLAG_SECURE_FOR_CERTS);
+}
+
+/* What TLS signs with is longer, and only GnuTLS takes the least for the only one. */
+static void salt_warn(gnutls_x509_crt_t own, const struct warnings *w)
+{
+	gnutls_digest_algorithm_t digest = GNUTLS_DIG_UNKNOWN;
+	unsigned salt = 0;
+	gnutls_x509_spki_t spki = NULL;
+	if (gnutls_x509_crt_get_pk_algorithm(own, NULL) != GNUTLS_PK_RSA_PSS ||
+	    gnutls_x509_spki_init(&spki) < 0)
+		return;
+	if (gnutls_x509_crt_get_spki(own, spki, 0) >= 0 &&
+	    gnutls_x509_spki_get_rsa_pss_params(spki, &digest, &salt) >= 0 &&
+	    digest != GNUTLS_DIG_UNKNOWN && salt < gnutls_hash_get_len(digest))
+		warn(w,
+		     "has an RSA-PSS key with a least salt of %u bytes, where TLS has %u; clients "
+		     "that use GnuTLS refuse it",
+		     salt, gnutls_hash_get_len(digest));
+	gnutls_x509_spki_deinit(spki);
+}
+
+static void strength_warn(const struct tls_chain *chain, const struct warnings *w)
+{
+	unsigned bits = 0;
+	const int pk = gnutls_x509_crt_get_pk_algorithm(chain->certificates[0], &bits);
+	if ((pk == GNUTLS_PK_RSA || pk == GNUTLS_PK_RSA_PSS) && bits < RSA_BITS_GOOD)
+		warn(w, "has an RSA key of %u bits; clients that verify it refuse less than %d",
+		     bits, RSA_BITS_GOOD);
+	for (unsigned i = 0; i < chain->linked; i++)
+		if (is_weak(chain->certificates[i])) {
+			const int sign =
+			    gnutls_x509_crt_get_signature_algorithm(chain->certificates[i]);
+			warn(w, "is signed with %s, or one of its issuers is; clients refuse that",
+			     gnutls_sign_get_name((gnutls_sign_algorithm_t)sign));
+			return;
+		}
+}
+
+/* Those of the issuers, where clients look as closely; and what was put into the file in vain,
+ * unless it is for an issuer that is missing. */
+static void others_warn(const struct tls_chain *chain, const struct warnings *w)
+{
+	char day[16], name[160];
+	struct text t;
+	gnutls_x509_crt_t own = chain->certificates[0];
+	const bool missing = chain->linked == 1 && !tls_is_issued_by(own, own);
+	for (unsigned i = 1; i < chain->count; i++) {
+		gnutls_x509_crt_t other = chain->certificates[i];
+		const time_t until = gnutls_x509_crt_get_expiration_time(other);
+		const bool stray = i >= chain->linked && !missing && !tls_chain_issues(chain, i) &&
+				   !tls_chain_is_copy(chain, i);
+		const bool ended = until != (time_t)-1 && until < time(NULL);
+		if (!stray && (!ended || i >= chain->linked || tls_is_issued_by(other, other)))
+			continue;
+		text_init(&t, name, sizeof(name));
+		tls_name_of(other, &t);
+		day_format(day, until);
+		if (stray)
+			warn(w, "comes with that of %s, which no other in the file needs", name);
+		else
+			warn(w, "comes with that of its issuer %s, which has expired on %s", name,
+			     day);
+	}
+}
+
+static void size_warn(const struct tls_chain *chain, const struct warnings *w)
+{
+	size_t sum = 0;
+	for (unsigned i = 0; i < chain->count; i++) {
+		gnutls_datum_t der = {0};
+		if (gnutls_x509_crt_export2(chain->certificates[i], GNUTLS_X509_FMT_DER, &der) < 0)
+			continue;
+		sum += der.size + 5; /* RFC 8446, 4.4.2 */
+		gnutls_free(der.data);
+	}
+	if (sum > SENT_BYTES_MAX)
+		warn(w,
+		     "comes with %u others, %zu bytes in all; many clients take no more than %zu",
+		     chain->count - 1, sum, SENT_BYTES_MAX);
+}
+
+/* Has an authority issued it that this system trusts? 1, 0, or -1: that is not known. */
+static int trust_ask(struct tls_trust *trust, gnutls_x509_crt_t certificate)
+{
+	gnutls_x509_crt_t issuer = NULL;
+	if (trust == NULL)
+		return -1;
+	if (!trust->asked) {
+		trust->asked = true;
+		if (gnutls_x509_trust_list_init(&trust->list, 0) >= 0)
+			trust->count = gnutls_x509_trust_list_add_system_trust(trust->list, 0, 0);
+	}
+	if (trust->count <= 0)
+		return -1;
+	return gnutls_x509_trust_list_get_issuer(trust->list, certificate, &issuer, 0) >= 0;
+}
+
+void tls_trust_release(struct tls_trust *trust)
+{
+	if (trust->list != NULL)
+		gnutls_x509_trust_list_deinit(trust->list, 1);
+	*trust = (struct tls_trust){.asked = false};
+}
+
+/* Does it say where its issuer's certificate is (RFC 5280, 4.2.2.1), which that of an authority for
+ * everybody does? */
+static bool has_issuer_place(gnutls_x509_crt_t certificate)
+{
+	gnutls_datum_t uri = {0};
+	for (unsigned i = 0; i < NAMES_MAX; i++) {
+		const int error = gnutls_x509_crt_get_authority_info_access(
+		    certificate, i, GNUTLS_IA_CAISSUERS_URI, &uri, NULL);
+		if (error >= 0) {
+			gnutls_free(uri.data);
+			return true;
+		}
+		if (error == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+			return false;
+	}
+	return false;
+}
+
+/* Without its issuer in the file it is for those alone who have that one: one's own root, perhaps,
+ * but no public authority issues from its root. An issuer of the file may well come from a root of
+ * one's own, which no file holds: there it is told of public ones alone. */
+static void issuer_warn(const struct tls_chain *chain, struct tls_trust *trust,
+			const struct warnings *w)
+{
+	gnutls_x509_crt_t last = chain->certificates[chain->linked - 1];
+	gnutls_datum_t dn = {0};
+	char name[160];
+	struct text t;
+	if (tls_is_issued_by(last, last))
+		return;
+	const int trusted = trust_ask(trust, last);
+	if (trusted > 0 || (chain->linked > 1 && (trusted < 0 || !has_issuer_place(last))))
+		return;
+	text_init(&t, name, sizeof(name));
+	if (gnutls_x509_crt_get_issuer_dn3(last, &dn, 0) >= 0) {
+		text_add_utf8(&t, dn.data, dn.size);
+		gnutls_free(dn.data);
+	}
+	warn(w,
+	     "comes without that of %s, who issued %s%s; clients that do not have it refuse the "
+	     "connection: append it to the file (openssl x509 -noout -ext authorityInfoAccess "
+	     "-in FILE may show where it is)",
+	     name, chain->linked > 1 ? "the last of it" : "it",
+	     trusted < 0 ? "" : " and is no authority that this system trusts");
+}
+
+void tls_chain_warn(const struct tls_chain *chain, const struct tls_pair *pair, size_t index,
+		    const struct tls_context_options *o)
+{
+	const struct warnings w = {pair->certificate, index, o->warn, o->arg};
+	validity_warn(chain->certificates[0], o->signer == NULL, &w);
+	purpose_warn(chain->certificates[0], &w);
+	salt_warn(chain->certificates[0], &w);
+	strength_warn(chain, &w);
+	others_warn(chain, &w);
+	size_warn(chain, &w);
+	issuer_warn(chain, o->trust, &w);
+}
