@@ -67,15 +67,18 @@ static int rule_add_any(scmp_filter_ctx filter, uint32_t action, int number, con
 }
 
 /* The block's first number has only zeros below its size, so a descriptor outside of it differs
- * from that in at least one bit from there on: one rule per bit. What the kernel does not look at,
- * the upper half of the argument, is not looked at here either. */
+ * from that in at least one bit from there on, up to the highest that any descriptor has: one rule
+ * per bit. What the kernel does not look at, the upper half of the argument, is not looked at here
+ * either. */
 static int rule_add_other(scmp_filter_ctx filter, uint32_t action, int number,
 			  const struct sandbox_plan *p, struct scmp_arg_cmp *compares,
 			  unsigned count)
 {
-	for (uint32_t bit = p->guarded_count; bit != 0; bit <<= 1) {
+	const uint64_t end = (uint64_t)p->guarded_first + p->guarded_count;
+	const uint64_t most = p->descriptors > end ? p->descriptors : end;
+	for (uint64_t bit = p->guarded_count; bit <= most; bit <<= 1) {
 		compares[0].datum_a = bit;
-		compares[0].datum_b = ~p->guarded_first & bit;
+		compares[0].datum_b = ~(uint64_t)p->guarded_first & bit;
 		int error = seccomp_rule_add_array(filter, action, number, count, compares);
 		if (error < 0)
 			return error;
