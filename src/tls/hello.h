@@ -16,6 +16,7 @@ struct tls_offer;
 #define HELLO_HAS(number)            ((uint64_t)1 << (number))
 #define HELLO_SUPPORTED_GROUPS       HELLO_HAS(10)
 #define HELLO_SIGNATURE_ALGORITHMS   HELLO_HAS(13)
+#define HELLO_SUPPORTED_VERSIONS     HELLO_HAS(43)
 #define HELLO_PRE_SHARED_KEY         HELLO_HAS(41)
 #define HELLO_PSK_KEY_EXCHANGE_MODES HELLO_HAS(45)
 

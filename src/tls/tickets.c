@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "ipc/tickets.h"
 #include "tls/context_private.h"
+#include "tls/hello.h"
 
 #define SECRET_BYTES 64 /* of SHA3-512 */
 /* A key of GnuTLS's serves for three lifetimes of a ticket, and the one before it is still taken.
@@ -64,9 +65,15 @@ static int key_bind(uint8_t key[IPC_TICKET_KEY_BYTES], const struct tls_hello *h
 	return error;
 }
 
+static int key_for(const struct tls_session *s, uint8_t key[IPC_TICKET_KEY_BYTES])
+{
+	const bool tls13 = (s->hello.extensions & HELLO_SUPPORTED_VERSIONS) != 0;
+	return tls13 && s->context->hosts.count <= 1 ? 0 : key_bind(key, &s->hello);
+}
+
 static bool former_is_used(const struct tls_session *s, struct ipc_ticket_keys *keys)
 {
-	return s->hello.has_ticket && key_bind(keys->previous, &s->hello) >= 0 &&
+	return s->hello.has_ticket && key_for(s, keys->previous) >= 0 &&
 	       is_of_key(&s->hello, s->context->tickets_s, keys->previous);
 }
 
@@ -85,7 +92,7 @@ int tls_tickets_enable(struct tls_session *s)
 	gnutls_db_set_cache_expiration(s->handle, (int)c->tickets_s);
 	const bool former =
 	    ipc_tickets_read(c->tickets, clock_ms(), &keys) && former_is_used(s, &keys);
-	int error = former ? 0 : key_bind(keys.current, &s->hello);
+	int error = former ? 0 : key_for(s, keys.current);
 	if (error >= 0)
 		error = enable(s, former ? keys.previous : keys.current);
 	s->gives_ticket = error >= 0 && !former;

@@ -11,10 +11,13 @@
 #include "tls/session.h"
 
 /* Once the session's first ClientHello has been read: the key that its ticket was made with, if
- * that is still taken, else the one in use. Each host name has keys of its own, made of the port's:
- * a session is not resumed under another name than it was made for (RFC 6066, 3; RFC 8446, 4.6.1),
- * whose certificate may be another one, too; a session that used a former one gives no new ticket,
- * since it would be of that. 0 or a GnuTLS error. */
+ * that is still taken, else the one in use. A session that used a former one gives no new ticket,
+ * since it would be of that.
+ *
+ * A session is not resumed under another host name than it was made for: under TLS 1.2 never (RFC
+ * 6066, 3), under TLS 1.3, which leaves it to the client (RFC 8446, 4.6.1), not where the name
+ * chooses among certificates. Each name has keys of its own there, made of the port's.
+ * 0 or a GnuTLS error. */
 int tls_tickets_enable(struct tls_session *);
 
 #endif

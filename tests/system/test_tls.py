@@ -398,6 +398,28 @@ def test_resumption_works_across_generations(server, ports, number):
 
 
 @both
+def test_no_ticket_counts_for_another_name(server, ports, named, number):
+    """It would bring the first one's certificate along (RFC 6066, 3)."""
+    server("tls { " + named("one", "DNS:one.example") + named("two", "DNS:two.example") +
+           f"}} port {ports[0]} {{ respond 200 }}")
+    context = version(number)
+
+    def connect(name, session=None):
+        with Connection(ports[0], context=context, session=session, server_hostname=name) as c:
+            assert c.get().status == 200
+            subject = c.socket.getpeercert(True)
+            return c.socket.session, c.socket.session_reused, subject
+
+    session, _, one = connect("one.example")
+    _, reused, same = connect("ONE.example", session)
+    assert reused and same == one
+    for name in ("two.example", "my_service", None):
+        _, reused, other = connect(name, session)
+        assert not reused, name
+        assert (other == one) == (name != "two.example")
+
+
+@both
 def test_no_ticket_counts_on_another_port(server, ports, number):
     server("".join(f"port {p} {{ respond 200 }}\n" for p in ports[:2]))
     context = version(number)
