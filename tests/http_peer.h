@@ -1,8 +1,8 @@
 /*
- * What tests and fuzzers of src/http share: a connection that is nothing but two arrays.
+ * Shared by tests and fuzzers of src/http: a connection made of two arrays.
  *
- * It does what a real one does: offers all input that is there, pulls output until there is none,
- * and offers again what was left.
+ * It behaves like a real one: it offers all input that has arrived, pulls output until there is
+ * none, and offers the rest of the input again.
  */
 #ifndef TESTS_HTTP_PEER_H
 #define TESTS_HTTP_PEER_H
@@ -23,18 +23,18 @@ struct peer {
 	struct http1 http1;
 	size_t pull; /* bytes that one output() may write */
 
-	uint8_t *in; /* what was sent and not taken */
+	uint8_t *in; /* sent by the client and not taken yet */
 	size_t in_len, in_size;
-	uint8_t *out; /* what was pulled; terminated */
+	uint8_t *out; /* the output so far; terminated */
 	size_t out_len, out_size;
 
 	unsigned begun, done, woken;
 	unsigned status; /* of the last exchange that ended */
 	enum http_refusal refusal;
-	char line[256];    /* and of its request, as sent: the line that the record has */
-	char excerpt[256]; /* and what was at fault */
+	char line[256];    /* the request line of the access record, as sent */
+	char excerpt[256]; /* the part of the request that was at fault */
 	bool excerpt_cut;
-	char method[16]; /* and its method as sent */
+	char method[16]; /* the method as sent */
 	uint64_t body_received, body_sent;
 	bool heads[64]; /* was the answer to the first, second … request one to HEAD? */
 	struct http_location location; /* what "/test" and all below it serves */
@@ -149,8 +149,8 @@ static inline enum proto_phase peer_phase(const struct peer *p)
 	return http1_ops.phase(&p->http1.proto);
 }
 
-/* Offers what is there; true if something was taken. The input is copied so that a sanitizer sees
- * whoever reads past its end. */
+/* Offers the pending input; true if some was taken. It is copied so that a sanitizer sees a
+ * read past its end. */
 static inline bool peer_offer(struct peer *p)
 {
 	uint8_t *exact = malloc(p->in_len > 0 ? p->in_len : 1);
@@ -180,7 +180,7 @@ static inline void peer_add(struct peer *p, const char *text)
 	peer_give(p, text, strlen(text));
 }
 
-/* One output(); how many bytes it gave. */
+/* Calls output() once; returns the number of bytes. */
 static inline size_t peer_pull(struct peer *p)
 {
 	if (p->out_size - p->out_len < p->pull + 1) {
@@ -196,7 +196,7 @@ static inline size_t peer_pull(struct peer *p)
 	return n;
 }
 
-/* Until nothing moves any more. */
+/* Runs until neither side makes progress. */
 static inline void peer_run(struct peer *p)
 {
 	do

@@ -1,7 +1,7 @@
 /*
  * Both ends of a TLS connection in memory, for tests and fuzzers: the server of src/tls, a client
- * of GnuTLS, and between them a wire that cuts what the client sends as it is told, into records
- * and into pieces that arrive.
+ * of GnuTLS, and between them a wire that splits the client's data as the test says, into
+ * records and into pieces that arrive.
  */
 #ifndef TESTS_TLS_PEER_H
 #define TESTS_TLS_PEER_H
@@ -21,7 +21,7 @@
 
 #define PEER_TLS12 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
 #define PEER_TLS13 "NORMAL:-VERS-ALL:+VERS-TLS1.3"
-/* Its first key share is of a group that the server does not have: it is asked for another. */
+/* Its first key share is of a group that the server does not have: the server asks for another. */
 #define PEER_TLS13_RETRY PEER_TLS13 ":-GROUP-ALL:+GROUP-X448:+GROUP-X25519"
 
 #define PEER_CHECK(condition)                                                           \
@@ -38,11 +38,12 @@ struct peer {
 	struct tls_failure failure;
 	gnutls_certificate_credentials_t credentials;
 	gnutls_session_t client;
-	struct buf sent;       /* by the client, whole records, cut as wanted; not yet arrived */
-	struct buf unfinished; /* a record of which the client has said a part */
-	size_t record_bytes;   /* handshake records in the clear have this much; 0: as they come */
+	struct buf sent;       /* sent by the client: whole records, split as wanted; not yet
+	arrived */
+	struct buf unfinished; /* a record of which the client has sent a part */
+	size_t record_bytes;   /* bytes in each plaintext handshake record; 0: as they come */
 	bool encrypted;        /* the client has sent change_cipher_spec under TLS 1.2 */
-	size_t padding;        /* of the ClientHello, in an extension that nobody knows */
+	size_t padding;        /* of the ClientHello, in an unknown extension */
 	bool failed;
 	bool done;        /* the server's handshake */
 	struct buf heard; /* by the server */
@@ -91,7 +92,7 @@ static inline ssize_t peer_client_pull(gnutls_transport_ptr_t ptr, void *data, s
 	return (ssize_t)n;
 }
 
-/* One record, in as many as are wanted. What is encrypted cannot be cut by anyone but its maker. */
+/* One record, split as wanted. Only its sender could split an encrypted record. */
 static inline void peer_record(struct peer *p, const uint8_t *record, size_t size)
 {
 	const uint8_t *content = record + 5;
@@ -144,7 +145,7 @@ static inline int peer_padding_receive(gnutls_session_t session, const unsigned 
 	return 0;
 }
 
-/* A client that is about to begin, and a server that has heard nothing. */
+/* A client that is about to begin, and a server that has received nothing. */
 static inline void peer_init(struct peer *p, const struct tls_context *context,
 			     const char *priority)
 {
@@ -163,7 +164,7 @@ static inline void peer_init(struct peer *p, const struct tls_context *context,
 	gnutls_transport_set_push_function(p->client, peer_client_push);
 }
 
-/* The ClientHello gets an extension of this size more. */
+/* Adds an extension of this size to the ClientHello. */
 static inline void peer_pad(struct peer *p, size_t padding)
 {
 	p->padding = padding;
@@ -183,8 +184,8 @@ static inline void peer_release(struct peer *p)
 	buf_release(&p->heard);
 }
 
-/* The server's turn with what has arrived, as a loop gives it one: when it wants to wait, nothing
- * may be left, since nobody would wake it for that. */
+/* The server's turn with the arrived bytes, as a loop gives it one: when it wants to wait, no
+ * input may be left, since no event would announce it. */
 static inline void peer_server_turn(struct peer *p)
 {
 	uint8_t data[TLS_RECORD_MAX];
@@ -203,10 +204,10 @@ static inline void peer_server_turn(struct peer *p)
 	p->failed = p->failed || n == TLS_FAILED;
 }
 
-/* What arrives of these bytes at once. */
+/* The part of these bytes that arrives at once. */
 typedef size_t peer_pieces_fn(void *arg);
 
-/* Everything that the client has sent arrives, piece by piece. */
+/* All of the client's data arrives, piece by piece. */
 static inline void peer_deliver(struct peer *p, peer_pieces_fn *pieces, void *arg)
 {
 	while (buf_len(&p->sent) > 0 && !p->failed) {
@@ -219,7 +220,7 @@ static inline void peer_deliver(struct peer *p, peer_pieces_fn *pieces, void *ar
 	}
 }
 
-/* Both take turns until nothing moves any more. 0, AGAIN, or the client's error. */
+/* Both take turns until neither makes progress. 0, AGAIN, or the client's error. */
 static inline int peer_handshake(struct peer *p, peer_pieces_fn *pieces, void *arg)
 {
 	int client = GNUTLS_E_AGAIN;

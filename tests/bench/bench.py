@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The figures of Bulkhead, each beside what it is compared with, in one run.
+"""The figures of Bulkhead, each measured beside its rival in the same run.
 
     bench.py BUILD [--rounds N] [--only NAME ...] [--json FILE]
 
-Servers run on loopback, one after the other in each round (A B, B A, ...), so that a change of the
-machine's speed hits both. CPU is what the kernel has accounted to all processes of a server
-(/proc/PID/schedstat), divided by the requests or handshakes; the medians of the rounds and of the
-ratios round by round are reported. Nothing here fails on a time.
+Servers run on loopback, one after the other in each round (A B, B A, ...), so that a change of
+the machine's speed affects both. CPU is the time that the kernel accounts to all processes of a
+server (/proc/PID/schedstat), divided by the requests or handshakes. The report gives the medians
+of the rounds and of the ratios of each round. Nothing here fails on a time.
 """
 import argparse
 import contextlib
@@ -193,7 +193,7 @@ http {{
         return figures
 
     def tell(self, kind, figures, ours, theirs):
-        """One line and one result: ours, and its ratio to theirs where that was measured."""
+        """One line and one result: ours, and its ratio to theirs where both were measured."""
         a, b = figures[ours, kind], figures.get((theirs, kind))
         line = f"CPU per {kind}: {ours} {statistics.median(a):.1f} us"
         result = {f"{ours}_us": statistics.median(a)}
@@ -229,9 +229,10 @@ http {{
     # --- instructions ----------------------------------------------------------------------
 
     def instructions(self, requests=150):
-        """Of the worker, system calls counting as one; beside another program if one is given.
+        """Instructions of the worker, a system call counted as one; beside another program if one
+        is given.
 
-        It is stepped through, so the same work gives the same number whatever the machine does."""
+        Single-stepping counts them, so the same work gives the same number on a busy machine."""
         binaries = ["bulkhead"] + ([os.path.abspath(self.options.beside)]
                                    if self.options.beside else [])
         figures = {}
@@ -281,8 +282,8 @@ http {{
             self.tell(what, figures, "bulkhead", "local")
 
     def pools(self):
-        """Full handshakes a second by size of the pool, with one keyholder, with as many as auto
-        gives, and with workers that sign by themselves; four clients."""
+        """Full handshakes a second by size of the pool: with one keyholder, with as many as
+        `auto` gives, and with workers that hold the key; four clients."""
         for kind in ("ecdsa", "rsa"):
             for workers in (1, 2, 4):
                 rates = {}
@@ -316,7 +317,7 @@ http {{
     # --- a hundred ports -------------------------------------------------------------------
 
     def ports(self, count=100):
-        """Start of so many ports, and the memory of their processes."""
+        """The time to start that many ports, and the memory of their processes."""
         first = free_port()
         numbers, port = [], first
         while len(numbers) < count:
@@ -369,7 +370,8 @@ http {{
             wait_for(lambda: answers(other), "the other port")
             thread.start()
             for _ in range(20):
-                time.sleep(1.2)  # a worker that lives for a second is no quick death
+                # The death of a worker that has lived for a second is not a quick one.
+                time.sleep(1.2)
                 victim = next(pid for pid in server.children()
                               if f"port {port} worker" in open(f"/proc/{pid}/cmdline").read())
                 start = time.monotonic()

@@ -1,6 +1,6 @@
 /*
- * A load generator for the benchmark: one process, blocking, GnuTLS, so that what it asks of two
- * servers is the same to the byte. It prints one line of JSON.
+ * A load generator for the benchmark: one process, blocking, GnuTLS, so that it sends two
+ * servers the same bytes. It prints one line of JSON.
  *
  *   client keepalive PORT CONNECTIONS REQUESTS   waves of one request on each connection
  *   client full PORT COUNT                       connect, full handshake, one GET, close

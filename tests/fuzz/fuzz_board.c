@@ -1,10 +1,10 @@
 /*
- * The master's side of the board: arbitrary bytes where a child leaves what it was at and how it
- * has crashed, as one that was taken over may. Whatever they are, the words that come out are
+ * The master's side of the board: arbitrary bytes in the memory where a child records its
+ * request and its crash, as a taken-over child may write. The words that come out are always
  * printable and within their bounds.
  *
- * The input is laid over the board from its beginning, its slot first since that is what matters
- * most: the wait status (2 bytes), the crash, the request, the modules.
+ * The input is laid over the board from its beginning, the slot first, since it matters most:
+ * the wait status (2 bytes), the crash, the request, the modules.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	lay(&board, sizeof(board), &data, &size);
 
 	e.status = status;
-	if ((status & 0x7f) == 0x7f) /* stopped, or gone on: no end */
+	if ((status & 0x7f) == 0x7f) /* stopped or continued: not ended */
 		e.status = 0;
 	ipc_crash_copy(&e.crash, &slot.crash);
 	ipc_request_copy(&request, &slot.request);

@@ -1,6 +1,6 @@
 /*
- * Any text: the parser ends, its messages are sane, and what it takes is stable: the canonical
- * text, of the whole and of each port, parses again to the same text.
+ * Any text: the parser ends, its messages are sane, and an accepted text is stable: the
+ * canonical text, of the whole and of each port, parses to itself.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
- * A line of the control socket, any bytes. What is understood says the same when it is written out
- * again; what is not is told in a sentence of printable bytes.
+ * A line of the control socket, any bytes. A line that is understood has the same meaning when
+ * it is written out again; any other gets an error of printable bytes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct control_request r = {.verb = CONTROL_VERBS};
 	struct err err = {""};
-	/* In a memory of its own, so that a byte too far is seen. */
+	/* In an allocation of its exact size, so that a sanitizer sees a read past the end. */
 	char *line = malloc(len > 0 ? len : 1);
 	if (line == NULL)
 		return 0;

@@ -1,6 +1,6 @@
 /*
- * A control location's queries: "KIND?NAME=VALUE&…", any bytes. What is understood is described in
- * words that are understood as the same; what is not is told in a sentence of printable bytes.
+ * A control location's queries: "KIND?NAME=VALUE&…", any bytes. A query that is understood is
+ * described in words that parse to the same fault; any other gets an error of printable bytes.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 /*
- * The state machine with respond and echo. The first bytes of an input choose how the rest is torn
- * apart; what comes out must not depend on it:
- *  - pulled only when nothing more is taken: the very same bytes and the same end;
- *  - pulled in between, with little room: the same once chunks are joined and 100 Continue is taken
- *    out, up to where a response was broken off or could still be replaced by an error.
+ * The state machine with respond and echo. The first bytes of an input choose how the rest is
+ * split; the output must not depend on it:
+ *  - output pulled only when no more input is taken: the very same bytes and the same end;
+ *  - output pulled in between, with little room: the same after chunks are joined and 100
+ *    Continue is removed, up to the place where a response was broken off or an error could
+ *    still replace it.
  */
 #include "../http_peer.h"
 #include "../json_check.h"
@@ -56,8 +57,8 @@ static bool is_head(const struct peer *p, unsigned index)
 	return p->http1.exchange != NULL && p->http1.exchange->request.method == HTTP_HEAD;
 }
 
-/* Responses without what may differ: 100 Continue, the bounds of chunks. Returns the length, and
- * where the last response began. */
+/* Removes what may differ from the responses: 100 Continue and the bounds of chunks. Returns
+ * the length and the place where the last response began. */
 static size_t canonical(const struct peer *p, size_t *ret_last)
 {
 	uint8_t *out = p->out;
@@ -103,7 +104,8 @@ static size_t canonical(const struct peer *p, size_t *ret_last)
 	return to;
 }
 
-/* Is a JSON answer JSON? Asked where it is the only answer, so that its end is sure. */
+/* Checks that a JSON answer is JSON, but only where it is the only answer, so that its end is
+ * certain. */
 static void json_answer_check(const struct peer *p)
 {
 	static const char type[] = "Content-Type: application/json\r\n";
@@ -121,8 +123,8 @@ static void compare(struct peer *whole, struct peer *torn)
 	size_t a = canonical(whole, &whole_last);
 	size_t b = canonical(torn, &torn_last);
 	bool broken = peer_phase(whole) == PROTO_ABORTED || peer_phase(torn) == PROTO_ABORTED;
-	/* A mistake in a body that is found before the answer was pulled replaces it; found after a
-	 * complete answer (to HEAD, to an early refusal) it only closes. */
+	/* An error in a body replaces the answer if it is found before the answer was pulled.
+	 * After a complete answer (to HEAD, to an early refusal) it only closes the connection. */
 	bool replaced = peer_phase(whole) == PROTO_CLOSING && whole->status >= 400 &&
 			whole->status != torn->status;
 	if (replaced && !broken)

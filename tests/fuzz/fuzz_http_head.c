@@ -1,6 +1,6 @@
 /*
- * The head parser and what it calls. Any bytes, in one piece and byte by byte: the same result, and
- * every slice of it lies inside of the head.
+ * The head parser and its callees. Any bytes, in one piece and byte by byte, give the same
+ * result, and every slice of it lies inside the head.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		m = http_request_parse(text, i, head_max, &scan, &split);
 	REQUIRE(m == n);
 	REQUIRE(n > -(long)HTTP_REFUSALS);
-	if (n < 0) { /* what is recorded is the same, too */
+	if (n < 0) { /* the access record is the same, too */
 		REQUIRE(split.excerpt.off == whole.excerpt.off);
 		REQUIRE(split.excerpt.len == whole.excerpt.len);
 		REQUIRE(split.excerpt_cut == whole.excerpt_cut);

@@ -1,9 +1,9 @@
 /*
- * The worker's side of the key channel: arbitrary packets where answers belong, as a keyholder that
- * was taken over may send them. Nothing but a good signature over this very request may come out.
+ * The worker's side of the key channel: arbitrary packets in place of answers, as a taken-over
+ * keyholder may send them. Only a good signature over this very request may come out.
  *
- * The input is a row of packets, each behind a byte of what it is: 0 as it stands with a length
- * byte, else an answer to the request under way with that status.
+ * The input is a sequence of packets. A byte precedes each: 0 for raw bytes, whose length
+ * follows; any other value is the status of an answer to the current request.
  */
 #include <gnutls/crypto.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* Puts one packet into the channel, before it is asked for: the first request has number 1. */
+/* Puts one packet into the channel before the request is sent; the first request has number 1. */
 static size_t packet_put(int fd, const uint8_t *data, size_t size)
 {
 	struct ipc_key_answer answer = {.id = 1, .status = data[0]};
@@ -64,8 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += used;
 		size -= used;
 	}
-	(void)shutdown(channel[1], SHUT_WR);    /* then the end, so that nothing waits */
-	if (tls_key_check(remote, public) >= 0) /* nobody here can have made that signature */
+	(void)shutdown(channel[1], SHUT_WR);    /* then the end of the channel, so that nobody
+	waits */
+	if (tls_key_check(remote, public) >= 0) /* nobody here has the key for such a signature */
 		abort();
 	gnutls_privkey_deinit(remote);
 	close(channel[0]);

@@ -1,6 +1,6 @@
 /*
- * The keyholder's side of the key channel: a packet of arbitrary bytes, as a worker that was taken
- * over may send it. Whatever is signed must be of one of TLS's forms, and the signature good.
+ * The keyholder's side of the key channel: a packet of arbitrary bytes, as a taken-over worker
+ * may send it. Signed content must have one of TLS's forms, and the signature must be good.
  */
 #include <gnutls/crypto.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /*
- * The master's side of a child's log: arbitrary bytes out of its pipe, as one that was taken over
- * may write them. Whatever they are, each line that comes out is printable and bounded and bears
- * the child's own port; and how the bytes were cut makes no difference.
+ * The master's side of a child's log: arbitrary bytes from its pipe, as a taken-over child may
+ * write them. Each line that comes out is printable, bounded and names the child's own port. The
+ * split of the bytes into reads makes no difference.
  *
- * The first byte says how the input is cut: so many bytes at a time.
+ * The first byte is the number of bytes in a read.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static char shown[MOST];
 static size_t shown_len;
 
-/* Without the stamps, which are of the moment. */
+/* Removes the time stamps, which differ between runs. */
 static void collect(int fd)
 {
 	char line[2 * LOG_RECORD_MAX];

@@ -1,6 +1,6 @@
 /*
- * Any bytes where the master's state should be: lines of named values are read within their bounds,
- * and what is taken is of the form.
+ * Any bytes in place of the master's state: lines of named values are read within their bounds,
+ * and an accepted line has the right form.
  */
 #include <stddef.h>
 #include <stdint.h>

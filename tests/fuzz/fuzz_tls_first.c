@@ -1,5 +1,5 @@
 /* The first bytes of a client: read within their bounds (each prefix has a copy of its own),
- * decided within TLS_FIRST_MAX, and a decision stays, whatever follows. */
+ * decided within TLS_FIRST_MAX, and later bytes never change a decision. */
 #include <stdlib.h>
 #include <string.h>
 

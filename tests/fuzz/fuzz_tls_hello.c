@@ -1,5 +1,5 @@
-/* The reading of a ClientHello that comes before GnuTLS's own: within its bounds, whatever the
- * bytes are; what it finds can only grow with what is there. */
+/* The parser of a ClientHello that runs before GnuTLS's own: it reads within bounds, and more
+ * bytes only add findings. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static const struct tls_offer offer = {
 static struct tls_hello hello_read(const uint8_t *data, size_t size)
 {
 	struct tls_hello hello = {.count = 1};
-	uint8_t *copy = malloc(size); /* so that each byte behind it is a finding */
+	uint8_t *copy = malloc(size); /* so that a sanitizer reports a read of any byte after it */
 	if (copy == NULL && size > 0)
 		abort();
 	if (size > 0)

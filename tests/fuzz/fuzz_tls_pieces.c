@@ -1,8 +1,9 @@
 /*
- * What a client sends, cut as the input says: into records, and into what arrives at once. Whatever
- * the cuts, the handshake is done and the request heard as soon as the last byte is there, and a
- * server that wants to wait has left nothing (tls_peer.h checks that). With the last bit of the
- * first byte some of the bytes of the ClientHello are changed, too; then it may fail, by one alert.
+ * The client's bytes, split as the input says: into records, and into segments that arrive
+ * together. However they are split, the handshake is done and the request read as soon as the
+ * last byte is there, and a server that wants to wait has left no input unread (tls_peer.h
+ * checks that). The last bit of the first byte also changes some bytes of the ClientHello; then
+ * the handshake may fail, with one alert.
  *
  * The input: a byte of options, two of the ClientHello's padding, one of the records' size, then
  * the size of each piece, over and over.
@@ -62,7 +63,7 @@ static void exchange(struct peer *p, struct input *in)
 	PEER_CHECK(!p->failed && buf_len(&p->heard) == 3);
 }
 
-/* What is in the clear at the end: an alert, fatal, and nothing after it. */
+/* The plaintext at the end: one fatal alert and nothing after it. */
 static void failure_check(struct peer *p)
 {
 	const uint8_t *out = buf_head(&p->wire.out);

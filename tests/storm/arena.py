@@ -1,4 +1,4 @@
-"""What a storm is made with: a server with four ports, load on all of them, and what it proves."""
+"""The parts of a storm: a server with four ports, load on all of them, and the checks."""
 import contextlib
 import json
 import os
@@ -20,15 +20,15 @@ from harness import (BINARY, TIMEOUT, Certificates, Connection, Server, descript
 
 TOOLS = BINARY.parent / "storm"
 HELLO = 'respond 200 "Hello, world!\\n"'
-# Deaths ten times a second are all quick ones: hardly any backoff, and a window of 10 ms, in which
-# 64 of them never come together, so that the port is not parked.
+# At ten deaths a second every death is a quick one. So there is hardly any backoff, and a
+# window of 10 ms, in which 64 deaths never happen, so that the port is not parked.
 NEVER_PARK = "restart { backoff 1ms to 1ms; park after 64 in 10ms }\n"
 FAILURES = ("refused", "connect-timeout", "connect", "reset", "closed", "timeout", "tls", "status",
             "malformed")
 
 
 class Skip(Exception):
-    """The storm cannot be made here; says why."""
+    """The storm cannot run here; the message says why."""
 
 
 def need(condition, what):
@@ -47,7 +47,7 @@ def monotonic():
 
 
 class Load:
-    """tests/storm/load.c, for as long as the block lasts; then .ports has what it tells."""
+    """tests/storm/load.c, for as long as the block lasts; then .ports holds its report."""
 
     def __init__(self, specs, seconds):
         self.process = subprocess.Popen([tool("load"), str(seconds), *map(str, specs)],
@@ -67,8 +67,8 @@ class Load:
 
 
 class Death:
-    """What was done to a port, from when to when, and whose requests were inside at that time: the
-    clients' port numbers, or None where that cannot be known."""
+    """A disturbance of a port: its beginning and end, and the clients (by port number) whose
+    requests were inside then; None where they are unknown."""
 
     def __init__(self, begun, ended, clients=None):
         self.begun, self.ended, self.clients = begun, ended, clients
@@ -107,7 +107,7 @@ def cpu_ms(pid):
 
 
 class Arena:
-    """The surroundings of one storm. `short` is the form for scripts/check."""
+    """Everything that one storm needs. `short` is the form that scripts/check runs."""
 
     def __init__(self, folder, short):
         self.folder, self.short = pathlib.Path(folder), short
@@ -117,11 +117,11 @@ class Arena:
         self.quiet = None
 
     def seconds(self, short, long):
-        """The length of something; less of it where everything is slower by itself."""
+        """A length; shorter in builds where everything is slower."""
         return long if not self.short else short / 2 if sanitized() else short
 
     def tell(self, **figures):
-        """What stands in the table beside the storm."""
+        """The entry of the storm in the table."""
         self.figures.update(figures)
 
     # --- the server ---
@@ -132,7 +132,7 @@ class Arena:
         return s.start()
 
     def four(self, first="", top=NEVER_PARK, others=HELLO, log="access log off\n", **options):
-        """Four ports, of which the first is the one that is hit."""
+        """Four ports; the first is the one that is hit."""
         blocks = [first or HELLO] + [others] * 3
         return self.serve(log + top + "".join(
             f"port {p} {{ listen on 127.0.0.1 {b} }}\n" for p, b in zip(self.ports, blocks)),
@@ -148,13 +148,13 @@ class Arena:
     # --- load ---
 
     def load(self, clients=4, rate=40, seconds=600, keep=2, ports=None):
-        """On every port, so many clients with so many requests a second in all; `keep` of them keep
-        their connections, the others connect anew each time."""
+        """On every port, this number of clients with this number of requests a second in all;
+        `keep` of them keep their connections, the others open one for each request."""
         return Load([f"{p}:{clients}:keepalive={keep}:rate={rate}" for p in ports or self.ports],
                     seconds)
 
     def measure_quiet(self, seconds):
-        """The same load with nothing done to the server, to set p99 beside."""
+        """The same load on an undisturbed server, to compare p99 with."""
         with self.load() as load:
             time.sleep(seconds)
         for port in self.ports:
@@ -162,8 +162,9 @@ class Arena:
         self.quiet = max(load.ports[p]["p99_ms"] for p in self.ports[1:])
 
     def check_load(self, load, deaths=None, hit=None, tied=True):
-        """The claim of the whole: nothing failed elsewhere, nobody was refused anywhere, and what
-        failed on the port that was hit was inside a process that was ended (unless not `tied`)."""
+        """The claim of every storm: no request failed on another port, no port refused a
+        client, and each failure on the hit port was inside a process that was ended (unless not
+        `tied`)."""
         hit = hit or self.ports[0]
         others = [p for p in load.ports if p != hit]
         for port in others:
@@ -189,7 +190,7 @@ class Arena:
             self.tell(p99_quiet_ms=round(self.quiet, 1), p99_ratio=round(p99 / self.quiet, 2))
 
     def check_serving(self, s, ports=None):
-        """It is the same master, and every port serves with all its processes."""
+        """The master is the same process, and every port serves with all its processes."""
         assert s.process.poll() is None, "the master has ended"
         for port in ports or self.ports:
             end = time.monotonic() + TIMEOUT
@@ -203,15 +204,16 @@ class Arena:
     # --- what is done to it ---
 
     def victim(self, s, port, role="worker"):
-        """One of that port's processes at random, once there is one."""
+        """A random process of that port; waits until there is one."""
         found = wait_for(lambda: s.children(role, port), f"a {role} of port {port}")
         return self.random.choice(sorted(found.values()))
 
     def strike(self, pid, number):
-        """A signal, after a look at who is inside; None: it has ended by itself before."""
+        """Sends a signal and records which clients were inside; None if the process had ended
+        before."""
         begun, clients = monotonic(), None
         try:
-            os.kill(pid, signal.SIGSTOP)  # it takes nobody in between the look and the end
+            os.kill(pid, signal.SIGSTOP)  # it accepts no client between the look and its end
             if os.geteuid() == 0:
                 wait_for(lambda: state_of(pid) in "TZX", "a stop")
                 clients = clients_in(pid)
@@ -223,12 +225,12 @@ class Arena:
             return None
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)  # so that who waits for it gets on
+                os.kill(pid, signal.SIGCONT)  # so that processes that wait for it continue
             raise
         return Death(begun, monotonic(), clients)
 
     def strikes(self, s, number, seconds, rate=10, role="worker"):
-        """So many of them a second on the first port."""
+        """This many a second on the first port."""
         deaths, end, each = [], time.monotonic() + seconds, 1 / rate
         while time.monotonic() < end:
             begun = time.monotonic()

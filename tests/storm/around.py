@@ -1,5 +1,5 @@
-"""What is around the server fails: the master itself is killed, the wall clock jumps, the log's
-daemon is gone, full or stopped; and what is left over after many deaths."""
+"""What is around the server fails: the master itself is killed, the wall clock jumps, the log
+daemon is gone, full or stopped; and a check for leftovers after many deaths."""
 import contextlib
 import os
 import pathlib
@@ -56,7 +56,7 @@ def clock(arena):
         idle = [stack.enter_context(Connection(p)) for p in arena.ports]
         with arena.load() as load:
             time.sleep(arena.seconds(6.5, 25))
-            # A process that starts at a wrong time starts all the same.
+            # A process starts in spite of a wrong clock.
             death = arena.strike(s.workers(arena.ports[0])[arena.ports[0], 1], signal.SIGKILL)
         for c in idle[1:]:
             assert c.get().status == 200, "an idle connection was closed by the wall clock"
@@ -81,7 +81,7 @@ while True:
 
 
 def fill(path):
-    """The queue of a socket that is not read takes only so many datagrams, from whomever."""
+    """The queue of an unread socket is bounded, whoever sends to it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.connect(str(path))
         s.setblocking(False)
@@ -121,11 +121,12 @@ def log(arena):
     path.unlink()
     phase("removed", s)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full:
-        full.bind(str(path))  # which nobody reads
+        full.bind(str(path))  # a pipe that nobody reads
         fill(path)
         phase("full", s)
         full.settimeout(TIMEOUT)
-        # What was lost meanwhile is told once there is room again: it was full.
+        # The server reports the lost records as soon as there is room again: so the queue was
+        # full.
         wait_for(lambda: b"records were dropped" in full.recv(65536), "being told of the losses")
         arena.check_serving(s)
     arena.tell(p99_ms=max(figures.values()), p99=str(figures))
@@ -135,14 +136,13 @@ def log(arena):
 
 
 def holdings(s):
-    """What the master holds, in a form that can be compared: descriptors by what they are, mappings,
+    """The master's resources in a form that can be compared: descriptors by kind, mappings,
     children, the size of its data segments, and its anonymous memory in use.
 
-    The last two tell of the heap: VmData is how far it was ever extended, RssAnon which pages of it
-    were ever written. Neither shrinks by itself and a process that frees what it takes comes back to
-    the same chunks, so that both stand still after the first cycles; a leak of a hundred bytes a
-    cycle moves RssAnon every forty.
-    """
+    The last two show the heap: VmData grows when the heap is extended, RssAnon when a page is first
+    written. Neither shrinks by itself. A process that frees all its allocations reuses the same
+    chunks, so both stay constant after the first cycles; a leak of a hundred bytes a cycle moves
+    RssAnon every forty cycles."""
     kinds = {}
     for what in descriptors_of(s.pid).values():
         what = re.sub(r"\d+|\(deleted\)", "", what)
@@ -168,7 +168,7 @@ def leftovers(arena):
         return pid != old and f"{role} {place} (pid {pid}) is ready" in end_of(s.log_path)
 
     def cycle(number):
-        """One process after the other, each waited for, so that every cycle is the same."""
+        """One process after the other, and waits for each, so that all cycles are alike."""
         for role, place in places:
             pid = s.children(role, port)[port, place]
             os.kill(pid, number)

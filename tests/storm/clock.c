@@ -1,8 +1,8 @@
 /*
  * Preloaded into every process of a server: the wall clock jumps a day forward and a day back, for
  * all of them at the same moment, since the moment is read from the monotonic clock: every two
- * seconds it is right, then a day ahead, then a day behind. (libfaketime reads a file to be told,
- * which a confined process cannot.)
+ * seconds it is right, then a day ahead, then a day behind. (libfaketime reads the time from a
+ * file, which a confined process cannot open.)
  */
 #include <stddef.h>
 #include <sys/syscall.h>

@@ -1,5 +1,5 @@
-"""One of four ports misbehaves by itself, on request: the faults of `fault control`, and what the
-watchdog ends."""
+"""One of four ports misbehaves by itself, on request: the faults of `fault control`, and
+processes that the watchdog ends."""
 import contextlib
 import os
 import signal
@@ -27,7 +27,7 @@ def faults_or_skip(arena):
 
 
 def by_request(arena, pool, path, rate=None, role="worker", short=2, limits=""):
-    """Asks for the fault again and again, each time until a process has ended over it."""
+    """Requests the fault again and again, each time until it has ended a process."""
     need(not sanitized(), "a build without sanitizers, which see such a fault as theirs")
     faults_or_skip(arena)
     s = arena.four(port_with_faults(pool, limits), top=NEVER_PARK + WATCHDOG + "faults enabled\n")
@@ -36,7 +36,8 @@ def by_request(arena, pool, path, rate=None, role="worker", short=2, limits=""):
     with arena.load() as load:
         end = time.monotonic() + arena.seconds(short, 30)
         while time.monotonic() < end:
-            # Only a port that is whole: who asks while a process is missing may ask it.
+            # Only on a port that has all its processes: otherwise the request may reach the
+            # wrong one.
             wait_for(lambda: len(s.children("worker", port)) == pool, "the whole pool")
             pids, begun = set(s.children(role, port).values()), monotonic()
             with contextlib.suppress(OSError, EOFError), Connection(port) as c:

@@ -1,4 +1,5 @@
-"""Two figures that no storm has: how long a port is away, and how often an idle server wakes."""
+"""Two figures that no storm gives: how long a port is unavailable, and how often an idle server
+wakes."""
 import os
 import signal
 import statistics
@@ -14,7 +15,7 @@ def recovery(arena):
     s, times = arena.four(HELLO, top=""), []
     port = arena.ports[0]
     for _ in range(2 if arena.short else 20):
-        time.sleep(1.2)  # who has lived for a second has not died quickly, and is replaced at once
+        time.sleep(1.2)  # a worker that has lived for a second is replaced at once
         pid = s.workers(port)[port, 1]
         begun = time.monotonic()
         os.kill(pid, signal.SIGKILL)
@@ -38,7 +39,7 @@ def idle(arena):
     for port in arena.ports:
         assert get(port).status == 200
     seconds = arena.seconds(2, 60)
-    time.sleep(2)  # the timers of what came before
+    time.sleep(2)  # the timers that earlier requests started
 
     def wakes():
         pids = [s.pid, *s.workers().values(), *s.keyholders().values()]

@@ -1,8 +1,9 @@
 """System calls and allocations that fail: in the master, a keyholder, a worker.
 
-A worker or a keyholder may end over it and is replaced; the master never ends, and afterwards every
-port serves. What strace lets go of while it has a call replaced fails with ENOSYS, which no kernel
-would say: so in the master only so many calls fail, and all have before strace goes.
+A worker or a keyholder may end and is replaced; the master never ends, and afterwards every
+port serves. If strace detaches while it has replaced a call, the call fails with ENOSYS, which
+no kernel would return. So only a limited number of calls fail in the master, and all of them
+have failed before strace detaches.
 """
 import contextlib
 import os
@@ -19,12 +20,12 @@ CALLS = {
     "keyholder": ("recvmsg", "recvfrom", "epoll_wait", "write", "mmap"),
     "worker": ("accept4", "write", "recvfrom", "epoll_wait", "mmap"),
 }
-ONLY = {"wait4": ("EINTR",)}  # a death that is not told of is told of by nothing else
-IN_MASTER = 12  # calls that fail; it ends with the last of them
+ONLY = {"wait4": ("EINTR",)}  # nothing else reports a death whose report is lost
+IN_MASTER = 12  # the number of calls that fail; strace ends after the last
 
 
 def matrix(arena, role, errors=ERRORS):
-    """Calls and errors; in the short form each call with one of them, all errors taking turns."""
+    """Calls and errors; the short form takes each call with one error, and the errors in turn."""
     pairs = []
     for i, call in enumerate(CALLS[role]):
         chosen = ONLY.get(call, errors[i % len(errors)] if arena.short else errors)
@@ -45,8 +46,8 @@ def kill_one(s, port, role):
 
 
 def inject_into_master(arena, s, call, error):
-    """Processes of the first port are ended meanwhile, since the master does little otherwise. Its
-    children are traced from their start, each with failures of its own."""
+    """Processes of the first port are ended meanwhile, since the master does little else. Its
+    children are traced from their start, and calls fail in each of them separately."""
     port = arena.ports[0]
     with traced(s.pid, "-e", f"trace={call}", "-e",
                 f"inject={call}:error={error}:when=1..{IN_MASTER}+2") as trace:
@@ -74,7 +75,7 @@ def inject_into_child(arena, s, role, call, error):
                         Connection(arena.ports[0], timeout=1) as c:
                     c.get()
             return strikes_in(trace), strikes_in(trace)
-    except FileNotFoundError:  # its first call was the last, before it was seen to be traced
+    except FileNotFoundError:  # its first call was its last, before the trace was noticed
         return 1, 1
 
 

@@ -5,13 +5,14 @@
  *
  *   load SECONDS PORT:CLIENTS[:keepalive=N][:rate=N][:path=/…] …
  *
- * A client makes a connection for every request; the first N with keepalive keep one for as long as
- * it holds. rate is requests a second on that port, all its clients together; without it they go as
- * fast as they are answered. Every failure is told with its kind, its stage, the port number of the
- * client's end, and when the connection was begun, the request was begun, and it failed
- * (CLOCK_MONOTONIC, seconds), so that it can be tied to what was done to the server. Of connections
- * that are kept it is told how many the server has ended between two requests, and how many after
- * announcing it; and of all, the longest time until one was there, its handshake included.
+ * A client makes a connection for every request; the first N with keepalive keep one for as
+ * long as it lasts. rate is requests a second on that port, over all its clients; without it
+ * they send the next request after each answer. The report names for every failure its kind, its
+ * stage, the client's port number, and the times (CLOCK_MONOTONIC, seconds) of the connection's
+ * start, the request's start and the failure, so that it can be matched with a disturbance of
+ * the server. For kept connections it counts those that the server ended between two requests,
+ * and those that it ended after announcing it; for all connections it gives the longest time to
+ * open one, handshake included.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,7 +32,7 @@
 #define PORTS_MAX    16
 #define CLIENTS_MAX  256
 #define FAILURES_MAX 5000 /* of a client; more are counted only */
-#define TIMEOUT_S    30   /* for one step of a request: beyond that the server hangs */
+#define TIMEOUT_S    30   /* for one step of a request; a longer wait counts as a hang */
 #define PAUSE_MS     5    /* after a failure, so that a refused port does not fill the memory */
 
 enum failure {
@@ -83,7 +84,7 @@ struct client {
 	uint16_t local_port;
 	double connected, begun;
 	enum stage stage;
-	int error, detail; /* the last errno of the socket; what a failure tells */
+	int error, detail; /* the last errno of the socket, for the report of a failure */
 	bool ended;        /* the server has closed its direction */
 	bool last;         /* the server has said that it closes after this response */
 	unsigned long requests, failed[FAILURES];
@@ -123,7 +124,7 @@ static void nap(double seconds)
 	(void)nanosleep(&ts, NULL);
 }
 
-/* --- bytes: GnuTLS hides why the socket failed, and that is what is to be told --- */
+/* --- bytes: GnuTLS hides the socket's error, and the report needs it --- */
 
 static ssize_t pull(gnutls_transport_ptr_t arg, void *data, size_t size)
 {
@@ -262,8 +263,8 @@ static void client_close(struct client *c, bool orderly)
 	c->fd = -1;
 }
 
-/* Between two requests the server may end a connection: that is seen before anything is sent.
- * Session tickets came before the first response, so what can be read now is the end. */
+/* The server may end a connection between two requests: the client notices before it sends.
+ * Session tickets came before the first response, so a readable socket means the end. */
 static bool client_is_left(struct client *c)
 {
 	struct pollfd in = {.fd = c->fd, .events = POLLIN};
@@ -322,7 +323,7 @@ static void client_note(struct client *c, enum failure failure)
 	c->times_ms[c->times_count++] = (ended - c->begun) * 1000;
 }
 
-/* Late is late: what could not be asked in time is not made up for. */
+/* Requests that could not be sent in time are not made up for. */
 static void client_pace(const struct client *c, double *next)
 {
 	if (c->target->rate <= 0)

@@ -15,7 +15,7 @@ RELOADED = r"reloaded: (\d+) kept, (\d+) changed, (\d+) new, (\d+) dropped"
 
 
 def text_of(arena, versions):
-    """The four ports; a port with another version is another one."""
+    """The four ports; another version makes a changed port."""
     blocks = [f"port {p} {{ listen on 127.0.0.1 workers 2 {HELLO} header \"X-Version\" "
               f"\"{versions.get(p, 0)}\" }}\n" for p in arena.ports]
     return arena.certificates.tls() + "access log off\n" + "".join(blocks)
@@ -39,7 +39,7 @@ def tell(arena, load, **figures):
 
 
 def unbroken(arena, load, ports):
-    """On these no connection has ended that the client did not end."""
+    """On these ports the server has ended no connection."""
     for port in ports:
         assert load.ports[port]["announced"] == load.ports[port]["ended_idle"] == 0, load.ports[port]
 
@@ -156,9 +156,9 @@ def stop_start(arena):
 
 
 def nuisance(arena, kind):
-    """A client of the control socket that means no good."""
+    """A hostile client of the control socket."""
     c = socket.socket(socket.AF_UNIX)
-    c.connect(str(arena.folder / "control.sock"))  # waits where the queue is full
+    c.connect(str(arena.folder / "control.sock"))  # blocks while the queue is full
     c.settimeout(5)
     with contextlib.suppress(OSError):
         if kind == 0:  # nothing
@@ -167,7 +167,7 @@ def nuisance(arena, kind):
             c.sendall(os.urandom(4096))
         elif kind == 2:  # half a request
             c.sendall(b"bulkhead/1 stat")
-        elif kind == 3:  # an answer that nobody reads
+        elif kind == 3:  # a request whose answer is never read
             c.sendall(b"bulkhead/1 status\n" * 8)
         else:  # a line without an end
             c.sendall(b"bulkhead/1 " + b"x" * 65536)
@@ -193,7 +193,7 @@ def control_garbage(arena):
             if death:
                 deaths.append(death)
             wait_for(lambda: len(s.workers(arena.ports[0])) == 2, "the next worker")
-            assert f'{arena.ports[0]}' in ctl(arena, "status")  # somebody who asks is answered
+            assert f'{arena.ports[0]}' in ctl(arena, "status")  # a proper client is answered
             time.sleep(max(0.0, 0.1 - (time.monotonic() - begun)))
     for c in clients:
         c.close()

@@ -1,7 +1,7 @@
 /*
- * Preloaded into every process of a server: one in ONE_IN allocations fails, drawn anew for each
- * process. It is what fiu-run(1) does, for those whom fiu-run does not reach: a child is given no
- * environment that it would be told by.
+ * Preloaded into every process of a server: one in ONE_IN allocations fails, with its own
+ * random sequence in each process. It does for children what fiu-run(1) does for the master:
+ * fiu-run configures itself by the environment, and a child has none.
  */
 #include <errno.h>
 #include <stdbool.h>

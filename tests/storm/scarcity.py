@@ -12,14 +12,15 @@ STARTS = 50
 
 
 def begun(arena, **options):
-    """A server that has got through its start; how many have not. Until it is confined a master may
-    end in any way: libseccomp, out of memory, frees twice, makes a filter that ends it, or goes round
-    for ever until an alarm ends it. After that it may only find that not every port can be served."""
+    """A server that has started, and the number of attempts that failed. Before it is confined
+    a master may end in any way: libseccomp without memory frees twice, builds a filter that
+    kills the process, or loops until an alarm ends it. After that the only permitted failure is
+    a port that cannot be served."""
     for attempt in range(STARTS):
         s = arena.four(wait=None, **options)
         wait_for(lambda: s.process.poll() is not None or re.search(
             r"ports? (is|are) served|no port can be served", s.log()), "a start, or its end",
-                 timeout=120)  # a child that does not come back from libseccomp has half a minute
+                 timeout=120)  # a child that loops in libseccomp has half a minute
         if "all 4 ports are served" in s.log() and "setproctitle not init" not in s.log():
             return s, attempt
         s.cleanup()
@@ -40,7 +41,7 @@ def scarcity(arena, seconds, **options):
                         deaths += 1
                 time.sleep(0.2)
                 assert s.process.poll() is None, "the master has ended"
-    for port in arena.ports:  # every port may be short of memory, but nobody is refused
+    for port in arena.ports:  # every port may lack memory, but no client is refused
         assert load.failed(port, "refused") == 0
     arena.check_serving(s)
     assert "PARKED" not in s.log()
@@ -60,5 +61,5 @@ def malloc_master(arena):
 
 @storm("malloc-children")
 def malloc_children(arena):
-    """the same in all processes, one in 10,000: workers die over it and are replaced"""
+    """the same in all processes, one in 10,000: workers die and are replaced"""
     scarcity(arena, arena.seconds(2, 20), env={"LD_PRELOAD": tool("scarce.so")})

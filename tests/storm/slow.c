@@ -1,5 +1,5 @@
 /*
- * Clients that are slow on purpose, thousands at once, and what becomes of each.
+ * Clients that are slow on purpose, thousands at once, and how each of them ends.
  *
  *   slow SECONDS PORT KIND=COUNT …
  *
@@ -9,10 +9,10 @@
  *   body    a head that announces a body, and half of that
  *   read    a body that comes back (the port must echo), of which nothing is read
  *
- * It prints a line when all were begun, with how many are open then: {"open": N}, and, when the
- * server has closed them all, the time is up or standard input ends, a second one with, per kind,
- * how many were begun, could not be begun, were closed by the server, and were answered 408 before
- * that.
+ * It prints a line with the number of open connections when all have been begun: {"open": N}.
+ * It prints a second line when the server has closed them all, the time is up or standard input
+ * ends. That line counts per kind the connections begun, those that failed to begin, those that
+ * the server closed, and those that it answered with 408 first.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +35,7 @@
 #define TIMEOUT_S      30
 #define DRIP_MS        1000
 #define HELLO_BYTES    100
-#define SMALL_SEGMENT  1000 /* by which the kernel sizes what it buffers for a connection */
+#define SMALL_SEGMENT  1000 /* the kernel sizes its buffers for a connection by this */
 #define SMALL_RECEIVER 4096
 
 enum kind { KIND_HELLO, KIND_IDLE, KIND_HEAD, KIND_BODY, KIND_READ, KINDS };
@@ -48,7 +48,7 @@ static const char *const says[KINDS] = {
 
 struct client {
 	enum kind kind;
-	int fd; /* -1: over, or never begun */
+	int fd; /* -1: ended, or never begun */
 	gnutls_session_t session;
 	bool begun, closed, answered;
 };
@@ -156,7 +156,7 @@ static void client_closed(struct client *c)
 	client_end(c);
 }
 
-/* What comes is read, to see the end behind it. */
+/* Reads all data, to see the end of the connection. */
 static void client_listen(struct client *c)
 {
 	char data[4096];
@@ -196,7 +196,7 @@ static void client_event(struct client *c, uint32_t events)
 		client_listen(c);
 }
 
-/* Every so many of them belong to one thread. */
+/* Each thread has its share of the clients. */
 static void *clients_run(void *arg)
 {
 	unsigned first = (unsigned)(uintptr_t)arg;
@@ -275,7 +275,7 @@ static void clients_add(const char *text)
 	die("not KIND=COUNT");
 }
 
-/* Not beyond the end of standard input, the time, or the last of the clients. */
+/* Until the end of standard input, the time limit, or the last client's end. */
 static void wait_for_end(double seconds)
 {
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};

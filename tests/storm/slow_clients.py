@@ -1,4 +1,4 @@
-"""Clients that hold connections and give nothing for it."""
+"""Clients that hold connections without using them."""
 import json
 import re
 import subprocess
@@ -27,7 +27,7 @@ def slow_clients(arena, count, limit):
     for kind, name in KINDS.items():
         told = kinds[kind]
         assert told["not_begun"] == 0 and told["closed"] == told["begun"] == each, (kind, told)
-        # The server says so, too: it was the deadline that closed each of them, and no other.
+        # The server's log agrees: the deadline closed each of them, and no other connection.
         wait_for(lambda: len(re.findall(rf"has reached its {name} limit", s.log())) >= each, name)
         assert len(re.findall(rf"has reached its {name} limit", s.log())) == each
     assert kinds["head"]["answered"] == each

@@ -1,4 +1,5 @@
-"""A port whose processes do not get to serve: backoff, parked, and what its clients see then."""
+"""A port whose processes die before they serve: backoff, parking, and the effect on its
+clients."""
 import contextlib
 import os
 import re
@@ -13,7 +14,7 @@ POLICY = "restart {{ backoff 20ms to 200ms; park after 8 in 60s; while parked {}
 
 
 def kill_at_start(arena, s):
-    """Every worker of the first port as soon as it is there, until the port is parked."""
+    """Kills every worker of the first port as soon as it appears, until the port is parked."""
     killed = set()
 
     def parked():

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Storms: load on four ports while one of them, or what is around the server, fails in every way.
+"""Storms: load on four ports while one of them, or the server's surroundings, fail in every
+way.
 
     storm.py [--short] [--list] [--only NAME …] [--json FILE]
 
-Each asserts what may not fail and reports figures, none of which fails on a time. NAME may be a
+Each asserts which requests may not fail and reports figures; no figure fails a storm by its
+time. NAME may be a
 pattern, as kill-*. The binary is BULKHEAD_BINARY, by default build/bulkhead.
 """
 import argparse
@@ -32,7 +34,7 @@ COLUMNS = (("deaths", "deaths"), ("requests_elsewhere", "requests elsewhere"),
 
 
 def run(name, folder, short):
-    """One storm; returns its figures. Raises Skip, or what went wrong, with the logs."""
+    """Runs one storm; returns its figures. Raises Skip, or the error with the logs."""
     arena = Arena(folder, short)
     try:
         STORMS[name](arena)

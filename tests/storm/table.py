@@ -9,7 +9,7 @@ STORMS = {}
 class Storm:
     name: str
     function: typing.Callable
-    pool: int  # workers of the port that is hit; 0: the storm has no use for that
+    pool: int  # workers of the port that is hit; 0: the storm does not use this
     in_short: bool  # scripts/check runs it
 
     def __call__(self, arena):
@@ -21,8 +21,8 @@ class Storm:
 
 
 def storm(name, pools=None, short=True):
-    """Enters a function: once, or once per size of the pool; short: whether, or with which sizes,
-    in the short form, too."""
+    """Registers a function: once, or once per size of the pool. short: whether the short form
+    runs it, or with which sizes."""
 
     def enter(function):
         for pool in pools or (0,):

@@ -79,7 +79,7 @@ class Browser:
             self.events.append(self._read())
 
     def open(self, path, width=1100, height=1400, scheme="light"):
-        """Loads a file as a reader with that window and that preference has it."""
+        """Loads a file as a reader with this window size and colour preference sees it."""
         self.events.clear()
         for domain in ("Page", "Network", "Log"):
             self(f"{domain}.enable")
@@ -119,7 +119,7 @@ class Browser:
 
 
 def high(descriptors):
-    """The same under numbers that are not in the way of 3 and 4."""
+    """The same descriptors under numbers other than 3 and 4."""
     moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in descriptors]
     for fd in descriptors:
         os.close(fd)

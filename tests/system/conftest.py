@@ -1,8 +1,8 @@
 """Fixtures of the system tests: the real binary, real sockets, certificates made for the run.
 
-BULKHEAD_BINARY names the binary (default: build/bulkhead). Every server runs on loopback, on ports
-that were free a moment ago; readiness is waited for by the log, never slept for; what a server has
-logged is shown when its test fails.
+BULKHEAD_BINARY names the binary (default: build/bulkhead). Every server runs on loopback, on
+ports that were free a moment ago. Tests wait for readiness by the log and never sleep. The log
+of a server is shown when its test fails.
 """
 import ctypes
 import os
@@ -18,14 +18,15 @@ from harness import BINARY, Certificates, Server, free_ports
 def pytest_configure(config):
     if not BINARY.exists():
         raise pytest.UsageError(f"{BINARY} is missing: make it, or set BULKHEAD_BINARY")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the processes that were
+    started
     if is_root():
         take_run_folder()
 
 
 def take_run_folder():
-    """/run/bulkhead is this run's alone, if that can be had: servers of another one beside it would
-    want the same control socket."""
+    """/run/bulkhead belongs to this run alone where mount namespaces allow it: servers of a
+    parallel run would want the same control socket."""
     new_mounts, private, nothing = 0x00020000, 1 << 18 | 1 << 14, None
     libc = ctypes.CDLL(None)
     if libc.unshare(new_mounts) == 0 and libc.mount(b"none", b"/", nothing, private, nothing) == 0:
@@ -50,7 +51,8 @@ def server(request, tmp_path, certificates):
     """A function that starts a server from the text of a configuration: server("port …") -> Server.
 
     `tls` lines are added unless the text has some; `args`, `env`, `wait` as in harness.Server. Its
-    folder is in the test's own, which is closed to other users, unless `within` says where.
+    folder is below the test's folder, which is closed to other users, unless `within` names
+    another.
     Everything is stopped, and checked for leftovers, at the end of the test.
     """
     started = []

@@ -76,8 +76,8 @@ class Namespace:
 
     @property
     def enter(self):
-        """What runs a command inside, to be put in front of it; it stays the same process. -r: in a
-        chroot the namespace has another root than the tests."""
+        """The prefix that runs a command inside, as the same process. -r: in a chroot the root
+        of the namespace is not that of the tests."""
         return ("nsenter", "-t", str(self.process.pid), "-m", "-r", "-w", "--")
 
     def close(self):
@@ -154,7 +154,7 @@ class Journal(Daemon):
 class Syslog(Daemon):
     """rsyslogd with one file for everything: PRI, then the line as it stands in /var/log/syslog.
 
-    What it would do itself about control characters is switched off."""
+    Its own treatment of control characters is switched off."""
 
     def __init__(self):
         if not have("rsyslogd"):

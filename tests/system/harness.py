@@ -1,4 +1,4 @@
-"""What the system tests drive the server with."""
+"""Tools with which the system tests drive the server."""
 import contextlib
 import ctypes
 import functools
@@ -23,7 +23,7 @@ TIMEOUT = 30  # generous: sanitizers, two cores, other tests beside
 
 @functools.cache
 def own_range():
-    """Ports that no other run of tests beside this one draws from; the claim ends with the process."""
+    """A range of ports that no parallel run of the tests uses; the claim ends with the process."""
     for first in range(10000, 32000, 2000):
         claim = socket.socket(socket.AF_UNIX)
         with contextlib.suppress(OSError):
@@ -33,7 +33,7 @@ def own_range():
 
 
 def free_ports(count):
-    """Ports that nothing listens on, on any address; below those that the kernel gives clients."""
+    """Ports on which nothing listens, at any address; below the kernel's range for clients."""
     found = set()
     while len(found) < count:
         port = random.choice(own_range()[0])
@@ -135,7 +135,7 @@ class Server:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def wait_log(self, pattern, count=1, timeout=TIMEOUT):
-        """Waits until the pattern stands in the log so many times; returns the matches."""
+        """Waits until the pattern is in the log this many times; returns the matches."""
 
         def found():
             matches = list(re.finditer(pattern, self.log()))
@@ -182,12 +182,12 @@ class Server:
         return self.children("keyholder", port)
 
     def ready(self, port, role):
-        """The pids that have got ready in that role, in their order."""
+        """The pids of that role that got ready, in this order."""
         found = re.findall(rf"\[PORT {port}\] {role} \d+ \(pid (\d+)\) is ready", self.log())
         return [int(pid) for pid in found]
 
     def wait_ready(self, port, role, count):
-        """Waits until so many have; the last of them."""
+        """Waits until this many got ready; returns the last of them."""
         try:
             return wait_for(lambda: len(pids := self.ready(port, role)) >= count and pids,
                             f"{role} {count} of port {port}")[-1]
@@ -247,7 +247,7 @@ def strict(port, **options):
 
 
 class Connection:
-    """A TLS connection that speaks bytes and reads responses."""
+    """A TLS connection that sends bytes and reads responses."""
 
     def __init__(self, port, host="127.0.0.1", context=None, timeout=TIMEOUT, server_hostname=None,
                  session=None):
@@ -309,8 +309,9 @@ class Connection:
         return data
 
     def stream(self, pieces):
-        """Sends the pieces while it yields what comes, until the end of the connection or until
-        the caller stops. In one thread, because OpenSSL does not allow two on one connection."""
+        """Sends the pieces and yields the received bytes meanwhile, until the end of the
+        connection or until the caller stops. In one thread,
+        because OpenSSL does not allow two on one connection."""
         pieces, waiting = iter(pieces), b""
         self.socket.settimeout(0)
         while True:
@@ -331,7 +332,7 @@ class Connection:
                 assert ready[0] or ready[1], "nothing moves"
 
     def closed(self):
-        """Waits for the server's end; true if nothing but the end came."""
+        """Waits until the server closes; true if no data came before that."""
         return self.read_to_end() == b""
 
     def response(self, method="GET"):
@@ -405,7 +406,7 @@ def need_root(*programs):
 
 @contextlib.contextmanager
 def traced(pid, *options, follow=True):
-    """strace(1) on a process that runs, and on its children; yields the file with what it saw."""
+    """Attaches strace(1) to a process and its children; yields the file with its output."""
     need_root("strace")
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder) / "trace"
@@ -435,7 +436,7 @@ def descriptor_of(pid, number):
 
 
 def channel_of(pid):
-    """A duplicate of a child's end of its channel, as one that was broken into has it."""
+    """A duplicate of a child's end of its channel, as an attacker in the child has it."""
     return socket.socket(fileno=descriptor_of(pid, 3))
 
 

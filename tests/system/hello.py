@@ -1,4 +1,4 @@
-"""ClientHello messages made by hand, in every form, and what a server says to one."""
+"""ClientHello messages made by hand, in every form, and a server's answers to them."""
 import os
 import socket
 import struct
@@ -82,8 +82,8 @@ def records(data):
 
 
 def answer(port, data):
-    """What the server says to these bytes, and nothing more: "hello", ("alert", level, description)
-    or "end"."""
+    """The server's whole answer to these bytes: "hello", ("alert", level, description) or
+    "end"."""
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as raw:
         raw.sendall(data)
         said = b""

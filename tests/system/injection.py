@@ -22,9 +22,10 @@ DATA = object()  # as an argument: where the data is in its memory
 
 
 def inject(pid, number, *arguments, data=b""):
-    """Makes an idle process, which stands behind its epoll_wait(), make another system call. With data,
-    which is put below its stack first, it goes on as if that had been interrupted, whatever the call
-    has returned; else with what it returned, which should be 0."""
+    """Makes an idle process, which waits in epoll_wait(), make another system call. If there is
+    data, it is written below the stack first, and the process continues as if epoll_wait() had
+    been interrupted. Without data epoll_wait() returns the result of the call, which should be
+    0."""
     if platform.machine() != "x86_64":
         pytest.skip("knows the registers of x86_64 only")
     need_root()

@@ -1,4 +1,4 @@
-"""A TLS client that sends what no other does: records without data, messages of TLS's own."""
+"""A TLS client that sends unusual records: records without data, and TLS's own messages."""
 import ctypes
 import socket
 
@@ -46,9 +46,9 @@ class Records:
         return self.gnutls.gnutls_session_key_update(self.session, int(both))
 
     def read_to_end(self):
-        """All that comes until the end, be it clean or not."""
+        """All data until the end, clean or not."""
         data, part = b"", ctypes.create_string_buffer(65536)
-        again = -28  # GNUTLS_E_AGAIN, behind a message of TLS's own
+        again = -28  # GNUTLS_E_AGAIN, after one of TLS's own messages
         while (n := self.gnutls.gnutls_record_recv(self.session, part, len(part))) > 0 or n == again:
             data += part.raw[:max(n, 0)]
         return data

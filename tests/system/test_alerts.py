@@ -1,4 +1,4 @@
-"""What each ClientHello is answered: a ServerHello, or the alert that says what is wrong with it."""
+"""The answer to each ClientHello: a ServerHello, or the alert that names its error."""
 import collections
 import re
 import signal
@@ -24,7 +24,7 @@ NO_APPLICATION_PROTOCOL = 120
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory, certificates):
-    """Of one server for all of this, with an ECDSA certificate."""
+    """The port of one server for all of these tests, with an ECDSA certificate."""
     number = free_ports(1)[0]
     s = Server(tmp_path_factory.mktemp("alerts") / "server", certificates,
                f'port {number} {{ respond 200 "Hello, world!\\n" }}')
@@ -35,7 +35,7 @@ def port(tmp_path_factory, certificates):
 
 
 def tls13(**options):
-    """In place of an extension of a good hello: its data, or None for none at all. Others are
+    """Replaces an extension of a good hello: its data, or None to leave it out. Other keys are
     options of hello()."""
     return made(basic13(), options)
 
@@ -51,7 +51,7 @@ def made(extensions, options):
 
 
 def offered(*identities):
-    """A pre_shared_key extension with these tickets, and binders of nothing."""
+    """A pre_shared_key extension with these tickets and meaningless binders."""
     return (vector(b"".join(vector(i, 2) + bytes(4) for i in identities), 2) +
             vector(b"".join(vector(bytes(32), 1) for _ in identities), 2))
 
@@ -94,7 +94,7 @@ REFUSED = {
     "1.0": (tls12(legacy=0x0301), PROTOCOL_VERSION),
     "3.0": (tls12(legacy=0x0300), PROTOCOL_VERSION),
     "a fallback": (tls12(suites=(ECDHE_ECDSA, FALLBACK_SCSV)), INAPPROPRIATE_FALLBACK),
-    # Values that are out of the question: RFC 8446, 4.1.2, 4.2.8.2, 4.2.11; RFC 7748, 6.1;
+    # Values that are never allowed: RFC 8446, 4.1.2, 4.2.8.2, 4.2.11; RFC 7748, 6.1;
     # RFC 8449, 4; RFC 6066, 4; RFC 5746, 3.6
     "no null compression": (tls13(compression=b"\1"), ILLEGAL_PARAMETER),
     "1.2 no null compression": (tls12(compression=b"\1"), ILLEGAL_PARAMETER),
@@ -186,14 +186,14 @@ def test_a_hello_is_refused_by_the_right_alert(port, case):
                                                            "not known here."),
     (1, 0, "The client has left."), (2, 0, "Close notify")])
 def test_an_alert_within_the_first_hello_is_named(server, ports, level, description, text):
-    """And answered by none: the client is at its end."""
+    """No alert answers it: the client has ended."""
     s = server(f"port {ports[0]} {{ respond 200 }}")
     assert answer(ports[0], record(GOOD[:20]) + record(bytes([level, description]), 21)) == "end"
     s.wait_log(rf"TLS handshake with \S+ \d+\) failed: {re.escape(text)}\n")
 
 
-# A server that has no use for an extension does not look at it (RFC 8446, 4.2), or it is not the
-# server that is to judge it.
+# The server ignores extensions that it does not use (RFC 8446, 4.2), and those that it need not
+# judge.
 UNUSED = (STATUS_REQUEST, SRP, USE_SRTP, HEARTBEAT, STATUS_REQUEST_V2, SCT, CLIENT_CERT_TYPE,
           SERVER_CERT_TYPE, PADDING, ENCRYPT_THEN_MAC, COMPRESS_CERTIFICATE, SESSION_TICKET,
           EARLY_DATA, COOKIE, POST_HANDSHAKE_AUTH, 0x0a0a, 0x3374, 0xfe0d, 0xffff)
@@ -259,6 +259,7 @@ def test_a_hello_that_is_served(port, case):
     tls12(), tls13(SUPPORTED_VERSIONS=vector(words(0x0303), 1))],
     ids=["no share", "another share", "no version", "another version"])
 def test_a_client_that_does_not_do_what_it_is_asked(port, second):
-    """RFC 8446, 4.1.2: after a HelloRetryRequest it is the same hello, with the share."""
+    """RFC 8446, 4.1.2: after a HelloRetryRequest the client repeats the same hello, with the
+    key share."""
     assert conversation(port, tls13(KEY_SHARE=vector(b"", 2)), second)[-1] == \
         (21, bytes([2, ILLEGAL_PARAMETER]))

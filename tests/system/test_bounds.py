@@ -1,4 +1,4 @@
-"""What `-t` takes at the upper bound of every limit, the server starts with and serves."""
+"""A configuration at the upper bound of every limit that `-t` accepts also starts and serves."""
 import contextlib
 import os
 import socket
@@ -36,8 +36,8 @@ def is_taken_and_served(run, server, text, port, **options):
 
 
 def test_limits_of_a_port(run, server, ports, certificates, conf_file, tmp_path):
-    """All that one port can have at once but workers and keyholders: 64 addresses, 16 pairs, the
-    longest of everything, and 64 loops where they can be had."""
+    """Everything that one port can have at once except workers and keyholders: 64 addresses, 16
+    pairs, the longest texts, and 64 loops where threads are built in."""
     certificate, key = certificates()
     threads = "threads 64" if with_threads(run, conf_file, certificates) and not sanitized() else ""
     long = "/" + "p" * 4095
@@ -61,7 +61,7 @@ def test_limits_of_a_port(run, server, ports, certificates, conf_file, tmp_path)
 
 @contextlib.contextmanager
 def listeners(count, port, first=65):
-    """So many sockets on addresses of their own, in descriptors that follow each other."""
+    """This many sockets on different addresses, in consecutive descriptors."""
     with contextlib.ExitStack() as stack:
         made = []
         for i in range(count):
@@ -77,7 +77,7 @@ def listeners(count, port, first=65):
 
 
 def test_addresses_and_sockets_together(run, server, ports, certificates):
-    """64 of its own and 64 of the service manager's."""
+    """64 sockets of the server and 64 of the service manager."""
     certificate, key = certificates()
     names = [f"s{i:02d}" for i in range(64)]
     text = ("tls {\n" + f'certificate "{certificate}" key "{key}"\n' * 16 + "}\n"
@@ -105,7 +105,7 @@ def test_processes_of_a_port(run, server, ports):
 
 
 def included(folder, megabytes, byte):
-    """So many files of about a megabyte, each a location with one body."""
+    """This many files of about a megabyte, each a location with one body."""
     folder.mkdir()
     for i in range(megabytes):
         body = byte * (MEGA - 300)

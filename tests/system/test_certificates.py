@@ -1,5 +1,5 @@
-"""Certificates and keys of every kind: served, which real clients show, or refused, by `-t` and at the
-start alike, with a sentence that names the file, the trouble and what mends it."""
+"""Certificates and keys of every kind: either served (real clients connect) or refused, by `-t`
+and at the start alike, with a sentence that names the file, the problem and the remedy."""
 import base64
 import re
 import shlex
@@ -35,7 +35,7 @@ KINDS = {
     "p224": EC + "secp224r1", "p192": EC + "prime192v1", "secp256k1": EC + "secp256k1",
     "brainpool": EC + "brainpoolP256r1", "explicit": EC + "P-256 -pkeyopt ec_param_enc:explicit",
 }
-# How its key is made otherwise.
+# Keys that are made in another way.
 FORMED = {
     "compressed": "ecparam -name prime256v1 -genkey -noout -out whole.key; "
                   "ec -in whole.key -conv_form compressed -out compressed.key",
@@ -45,7 +45,7 @@ ALL_CLIENTS = ("tls1_3", "tls1_2", "curl", "gnutls")
 
 
 class Workshop:
-    """A folder with pairs, made on first use, and openssl to make others of them."""
+    """A folder with pairs, made on first use, and openssl to derive others from them."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -59,7 +59,7 @@ class Workshop:
                               capture_output=True, timeout=TIMEOUT, **options)
 
     def write(self, name, *parts):
-        """A file that is these files, one behind the other."""
+        """A file that joins these files."""
         self[name].write_bytes(b"".join(self[part].read_bytes() for part in parts))
         return self[name]
 
@@ -124,7 +124,7 @@ def s_client(port, *options):
 
 
 def reaches(client, port, authority):
-    """(does it verify and get what is served?, what it said)"""
+    """(whether it verifies and gets the response, its output)"""
     if client.startswith("tls1_"):
         done, said = s_client(port, "-" + client, "-CAfile", str(authority), "-verify_return_error")
         return done and "Verification: OK" in said, said
@@ -176,9 +176,9 @@ def is_refused(server, run, conf_file, ports, text, pattern, start_pattern=None)
     ("p256", ALL_CLIENTS), ("p384", ALL_CLIENTS), ("p521", ALL_CLIENTS), ("rsa", ALL_CLIENTS),
     ("pss", ALL_CLIENTS), ("pss256", ALL_CLIENTS), ("pss384", ALL_CLIENTS),
     ("pss512", ALL_CLIENTS),
-    # GnuTLS's clients take the least salt for the only one.
+    # GnuTLS's clients accept the shortest salt only.
     ("pss384-short-salt", ("tls1_3", "tls1_2", "curl")),
-    # A keyholder does not sign what TLS 1.2 has signed with these (bulkhead.conf(5)).
+    # A keyholder does not make TLS 1.2's signatures with these keys (bulkhead.conf(5)).
     ("ed25519", ("tls1_3", "curl", "gnutls")), ("ed448", ("tls1_3", "curl", "gnutls")),
 ])
 def test_kinds_of_keys_that_are_served(server, run, conf_file, ports, shop, text, kind, clients):
@@ -223,7 +223,7 @@ def test_chains_in_any_order_are_sent_in_theirs(server, run, conf_file, ports, s
     assert sent[:2] == ["leaf", "second"] and sent.index("second") < sent.index("first"), sent
 
 
-# --- what is served with a word about the clients that will refuse it ---
+# --- served with a warning that names the clients that refuse it ---
 
 
 @pytest.mark.parametrize("files, issuer", [
@@ -383,8 +383,8 @@ def test_rsa_keys_of_another_use(server, run, conf_file, ports, shop, text, one,
                'certificate ".*" does not match key ".*"; .*')
 
 
-# The file that is made of the pair p256, how, what is said of it, and a command that mends it: that
-# makes new.pem or new.key.
+# The file that is derived from the pair p256, how, the error, and a command that repairs it by
+# making new.pem or new.key.
 FORMS = [
     ("x.der", "x509 -in p256.pem -outform DER -out x.der", "a certificate in DER"),
     ("x.p7b", "crl2pkcs7 -nocrl -certfile p256.pem -out x.p7b", "PKCS#7"),

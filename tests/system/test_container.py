@@ -1,4 +1,4 @@
-"""As the first process of a container: its orphans, its signals, and nothing to write to.
+"""As the first process of a container: its orphans, its signals, and a read-only file system.
 
 The container is made of unshare(1): a process namespace, and a mount namespace in which everything
 but /proc is read-only. scripts/check-container does the same with an image.
@@ -63,7 +63,7 @@ def container(server):
     started = []
 
     def start(text, user=(), **options):
-        if user:  # nobody can neither look into root's folders nor write anywhere
+        if user:  # nobody can read root's folders, nor write anywhere
             options.setdefault("env", {"HOME": "/nowhere"})
         started.append(server(text, wrapper=contained(user=user), cwd="/", **options))
         return started[-1]
@@ -83,7 +83,7 @@ def parent_and_state(pid):
 
 
 def orphans_of(master):
-    """The sleeping programs that it was given when their parents ended."""
+    """The sleeping programs that it inherited when their parents ended."""
     found = []
     for pid in pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split():
         with contextlib.suppress(OSError):
@@ -171,7 +171,7 @@ def test_the_background_is_refused(container):
 
 
 def test_an_upgrade_keeps_what_is_in_memory_only(container, ports):
-    """The certificate for this run goes over to the next version, and so to its workers."""
+    """The next version takes over this run's certificate, and so do its workers."""
     s = container(None, user=AS_NOBODY, args=["-p", ports[0]])
     with Connection(ports[0]) as c:
         before = c.socket.getpeercert(binary_form=True)

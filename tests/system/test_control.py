@@ -1,4 +1,5 @@
-"""The control socket and bulkheadctl: who is let in, what is answered, what it cannot disturb."""
+"""The control socket and bulkheadctl: access, answers, and clients that cannot disturb the
+server."""
 import contextlib
 import fcntl
 import json
@@ -51,7 +52,8 @@ def ctl(s, *args, **options):
 
 def connect(s):
     c = socket.socket(socket.AF_UNIX)
-    c.connect(str(s.control))  # waits where the queue is full, which it does not with a timeout
+    c.connect(str(s.control))  # blocks while the queue is full, which it would not do with a
+    timeout
     c.settimeout(TIMEOUT)
     return c
 
@@ -147,7 +149,7 @@ def test_a_second_server_does_not_take_the_socket(controlled, server, ports):
 
 
 def test_the_socket_of_a_server_that_ends_is_taken_over(controlled, server, ports):
-    """Somebody starts the next one while the former still drains, which still answers."""
+    """A second server starts while the first one drains and still answers."""
     s = controlled(f"port {ports[0]} {{ echo }}")
     with Connection(ports[0]) as c:
         c.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1")
@@ -186,7 +188,7 @@ def test_control_off(server, ports):
     assert "control: listening" not in s.log()
 
 
-# --- clients that are no help -------------------------------------------------------------------
+# --- bad clients -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("line, error", [
@@ -271,7 +273,7 @@ def test_a_hundred_silent_clients_do_not_delay_supervision(controlled, ports):
         wait_for(lambda: s.workers(ports[0]).get((ports[0], 1), victim) != victim, "a new worker")
         assert time.monotonic() - began < 5
         assert get(ports[0]).status == 200
-        # Whoever comes is served: the one who has been silent the longest makes room.
+        # A new client is served: the client that was silent longest makes room.
         assert ask(s, "status")["ok"]
         assert ctl(s, "status").returncode == DONE
     assert len(os.listdir(f"/proc/{s.pid}/fd")) < 100
@@ -468,7 +470,8 @@ def test_one_port_is_stopped_and_started(controlled, ports):
 
 @pytest.fixture
 def stopping(controlled, ports):
-    """(server, a connection that keeps a former generation, who waits for the stop)."""
+    """(server, a connection that keeps a former generation, the process that waits for the
+    stop)."""
     s = controlled(f"drain 5m\nport {ports[0]} {{ echo }}\nport {ports[1]} {{ echo }}\n")
     with Connection(ports[0]) as c:
         c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
@@ -511,7 +514,7 @@ def test_a_stop_goes_on_over_a_reload(stopping, ports):
 
 
 def test_a_reload_that_fails_is_no_end_of_the_port(controlled, certificates, ports):
-    """What was to serve and never did is in the log, not among the processes that were lost."""
+    """A process that never served is in the log, not among the lost processes."""
     s = controlled("".join(f"port {p} {{ workers 4 keyholders 1 echo }}\n" for p in ports))
     text = s.config.read_text()
     bad = f'tls {{ certificate "{certificates("ecdsa")[0]}" key "{certificates("other")[1]}" }}'
@@ -596,7 +599,7 @@ def test_a_reload_moves_the_socket(controlled, ports, tmp_path):
         s.control = moved
         assert ask(s, "status")["pid"] == s.pid
         c.sendall(b"bulkhead/1 status\n")
-        assert receive(c)["ok"]  # who is on it stays
+        assert receive(c)["ok"]  # its clients stay
     s.config.write_text(text.replace(f'control "{tmp_path / "control.sock"}"', "control off"))
     assert ask(s, "reload")["ok"]
     assert not moved.exists()

@@ -1,4 +1,4 @@
-"""Those who wait at the control socket, and those who are in their way."""
+"""Clients that wait at the control socket, and clients that are in their way."""
 import contextlib
 import os
 import signal

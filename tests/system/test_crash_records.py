@@ -1,5 +1,6 @@
-"""Why a process has ended: told apart, with the request and the place, on the console, in syslog and
-in the journal; what hangs or is stopped is found; and the totals of a port survive its processes."""
+"""The cause of each process's end, with the request and the place, on the console, in syslog
+and in the journal. The watchdog finds processes that hang or are stopped, and a port's totals
+survive its processes."""
 import contextlib
 import os
 import re
@@ -19,7 +20,7 @@ from harness import (BINARY, HELLO, TIMEOUT, TOP, Connection, get, memory_cgroup
 
 CONSOLE = "log to console\n"
 EAGER = "restart { backoff 1ms to 1ms; park after 64 in 10ms }\n"
-# What a sanitizer would report as a finding is what is wanted here.
+# A sanitizer would report the crashes that these tests want.
 SANITIZER = ":".join(f"handle_{name}=0" for name in ("segv", "abort", "sigbus", "sigill", "sigfpe"))
 ENV = {"ASAN_OPTIONS": SANITIZER + ":detect_leaks=0", "TSAN_OPTIONS": SANITIZER}
 MESSAGE_ID = "a2d408b25c314c2d936f304018e4cc81"
@@ -35,7 +36,8 @@ def conf(ports, extra="", top=""):
 
 
 def ask(port, path):
-    """Asks for what is answered by the end of the connection; the client's own port."""
+    """Makes a request that the server answers by closing the connection; returns the client's
+    port."""
     with Connection(port) as c:
         c.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         try:
@@ -56,7 +58,7 @@ def others_serve(s, port, before):
 def test_a_crash_names_signal_request_client_and_place(server, ports):
     s = server(conf(ports), env=ENV)
     before = s.workers(ports[1])
-    client = ask(ports[0], "/fault/crash?how=null&x=%22%5c")  # a parameter that is none
+    client = ask(ports[0], "/fault/crash?how=null&x=%22%5c")  # not a real parameter
     assert "crashed" not in s.log()
     client = ask(ports[0], "/fault/crash?how=null")
     s.wait_log(rf"\[PORT {ports[0]}\] worker 1 \(pid \d+\) crashed by SIGSEGV \(address not mapped: "
@@ -96,7 +98,7 @@ def test_a_crash_of_any_kind_has_its_request(server, ports, how, pattern):
 
 
 def test_a_request_that_is_killed_from_outside_is_named(server, ports):
-    """kill -9 lets nobody record anything; what it was at is known all the same."""
+    """kill -9 lets no process record anything; the request is known all the same."""
     s = server(conf(ports, top="watchdog off\n"), env=ENV)
     [pid] = s.workers(ports[0]).values()
     client = threading.Thread(target=ask, args=(ports[0], "/fault/hang?how=loop"))
@@ -161,7 +163,7 @@ def unread_echo(port):
 @pytest.mark.parametrize("hold, head", [(unfinished_head, "64K"), (unfinished_hello, "16K"),
                                         (unread_echo, "16K")])
 def test_clients_that_use_up_the_memory_cost_nobody_a_connection(server, ports, hold, head):
-    """What they hold comes back: the worker stays, and with it whoever else is connected."""
+    """Their memory is freed: the worker stays, and its other clients stay connected."""
     s = server(f"port {ports[0]} {{ limits {{ memory 64M connections 4000 head {head}\n"
                "  head-timeout 60s handshake-timeout 60s body-timeout 60s write-timeout 60s }\n"
                '  location "/echo" { echo } respond 200 "Hello, world!\\n" }\n')
@@ -235,8 +237,8 @@ sys.stdin.read()
 
 
 def test_a_full_queue_of_the_users_signals_makes_no_sender_up(server, ports):
-    """Whoever fills it; the kernel then loses who has sent abort(3)'s signal, and the process 0 of user
-    0, which is left in its place, has sent nothing."""
+    """If the queue is full, the kernel drops the sender of abort(3)'s signal. It reports
+    process 0 of user 0 instead, which has sent nothing."""
     need_root("prlimit")
     s = server(conf(ports), env=ENV, wrapper=("prlimit", "--sigpending=64:64", "--"))
     uid = status_of(s.workers(ports[0])[ports[0], 1])["Uid"].split()[0]
@@ -258,8 +260,8 @@ def test_a_full_queue_of_the_users_signals_makes_no_sender_up(server, ports):
 
 @pytest.mark.skipif(bool(sanitized()), reason="the memory is not where it says")
 def test_a_forbidden_call_counts_though_the_recorder_was_destroyed(server, ports):
-    """As a worker that was taken over may do it: the kernel ends it by a fault in the recorder. Its
-    memory is changed from outside here, by whoever may."""
+    """As a taken-over worker may do: the kernel ends it by a fault in the recorder. The test
+    changes its memory from outside."""
     need_root("nm")
     names = subprocess.run(["nm", BINARY], capture_output=True, text=True, check=True).stdout
     found = re.search(r"^([0-9a-f]+) t record$", names, re.M)
@@ -384,7 +386,7 @@ def test_who_goes_on_in_time_is_left_alone(server, ports):
     os.kill(pid, signal.SIGSTOP)
     wait_for(lambda: status_of(pid)["State"].startswith("T"), "the stop")
     os.kill(pid, signal.SIGCONT)
-    # Another one that is stopped later and found shows that the watchdog has looked long enough.
+    # The watchdog finds another process that was stopped later, so it has looked long enough.
     other = before[ports[1], 1]
     os.kill(other, signal.SIGSTOP)
     s.wait_log(rf"worker 1 \(pid {other}\) was stopped for more than 3s")
@@ -393,7 +395,7 @@ def test_who_goes_on_in_time_is_left_alone(server, ports):
 
 
 def test_a_machine_that_slept_is_no_hang(server, ports):
-    """All of its processes are stopped for longer than the limit, as in a suspended machine."""
+    """All processes are stopped for longer than the limit, as on a suspended machine."""
     s = server(conf(ports, top="watchdog 3s\n"))
     before = s.workers()
     family = [s.pid, *s.workers().values(), *s.keyholders().values()]
@@ -403,7 +405,8 @@ def test_a_machine_that_slept_is_no_hang(server, ports):
         wait_for(lambda: "watchdog" in s.log(), "anything", timeout=5)
     for pid in family:
         os.kill(pid, signal.SIGCONT)
-    # The watchdog is at work again, and finds whoever is stopped from now on, and nobody else.
+    # The watchdog works again: it finds the processes that are stopped from now on, and no
+    # other.
     os.kill(before[ports[1], 1], signal.SIGSTOP)
     s.wait_log(rf"worker 1 \(pid {before[ports[1], 1]}\) was stopped for more than 3s")
     assert get(ports[0]).body == HELLO

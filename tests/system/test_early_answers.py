@@ -1,4 +1,5 @@
-"""Answers that come before a request has: clients that send on are read on, and see the answer
+"""Answers that come before the end of a request: the server reads on, so the client sees the
+answer
 (RFC 9112, 9.6)."""
 import concurrent.futures
 import contextlib
@@ -16,7 +17,8 @@ from harness import TIMEOUT, Connection, client_context, wait_for
 
 TCP_CLOSE = b"\7"  # linux/tcp_states.h
 PIECE, PIECES = b"x" * 65536, 64  # 4 MiB …
-SECONDS = 3.0  # … in so long: more than a server reads on for without looking at what comes
+SECONDS = 3.0  # … in this time, which is longer than a server reads on without looking at the
+data
 CHUNK = b"10000\r\n" + PIECE + b"\r\n"
 
 LOCATIONS = """location "/echo" { echo }
@@ -28,7 +30,7 @@ PORTS = (f"port %d {{ limits {{ body 1M }} {LOCATIONS} }}\n"
 
 
 def slowly(piece=PIECE, pause=0.0):
-    """The pieces, in as long as it is said above; one pause in the middle."""
+    """The pieces, in the time given above; one pause in the middle."""
     for n in range(PIECES):
         time.sleep(SECONDS / PIECES)
         if n == PIECES // 2:
@@ -75,7 +77,7 @@ def upload(port, begin, pieces):
 
 
 def plain_upload(port, pieces):
-    """By a client that does not know that the port speaks TLS."""
+    """Sent by a client that does not know that the port speaks TLS."""
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as c:
         c.sendall(EARLY["413, by its length"][1])
         for piece in pieces:
@@ -92,7 +94,7 @@ def library_upload(port, pieces, **fields):
 
 
 def test_who_sends_on_slowly_sees_every_early_answer(server, ports):
-    """All at once, since each of them takes its time."""
+    """All at once, since each of them takes long."""
     server(PORTS % tuple(ports))
     get = head("GET /hello HTTP/1.1")
     with concurrent.futures.ThreadPoolExecutor(len(EARLY) + 5) as pool:
@@ -115,7 +117,7 @@ def test_who_sends_on_slowly_sees_every_early_answer(server, ports):
 
 
 def test_who_sends_on_while_the_server_drains_sees_the_last_answer(server, ports):
-    """The request in flight is answered; the next one, which comes behind it, is not."""
+    """The request in flight is answered; the next one is not."""
     s = server("drain 1h\n" + PORTS % tuple(ports))
     ended = threading.Thread(target=s.stop)
     with Connection(ports[1]) as c:
@@ -147,7 +149,8 @@ def test_who_reads_last_sees_a_large_last_answer(server, ports):
 
 
 def test_who_has_closed_his_side_sees_the_answer(server, ports):
-    """His end comes while what he sent is still unread: closed then, it would be reset."""
+    """The client's end comes while its data is still unread: a close at that moment would reset
+    the connection."""
     s = server(PORTS % tuple(ports))
     worker = s.workers()[ports[0], 1]
     for _ in range(5):
@@ -159,7 +162,7 @@ def test_who_has_closed_his_side_sees_the_answer(server, ports):
             socket.socket.shutdown(c.socket, socket.SHUT_WR)  # of TCP
             os.kill(worker, signal.SIGCONT)
             assert c.response().status == 413
-            # Not all systems let a client read what came before a reset; this one's tells of it.
+            # Some systems discard received data at a reset; this client reports the reset.
             wait_for(lambda: c.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == TCP_CLOSE,
                      "the end")
             assert c.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
@@ -215,7 +218,7 @@ def refused(stack, port, kind):
 
 
 def trickle(c):
-    """A thread that goes on to send a byte at a time until it is left."""
+    """A thread that sends a byte at a time until the block ends."""
     def run():
         with contextlib.suppress(OSError):
             while True:

@@ -1,4 +1,4 @@
-"""When a certificate's end is near, who says so, and by which name."""
+"""When the end of a certificate is near, the warning and the name in it."""
 import datetime
 import json
 import os
@@ -16,7 +16,8 @@ DAY = datetime.timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """A function: a pair that began and ends so many days from now, and its tls block."""
+    """A function: makes a pair that began and ends this many days from now; returns its tls
+    block."""
     folder = tmp_path_factory.mktemp("expiry")
     key = folder / "key"
     subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
@@ -88,12 +89,13 @@ def test_not_yet(run, conf_file, controlled, ports, shop, began, ends):
     assert r.returncode == 0 and "warning" not in r.stderr, r.stderr
     status = ctl(s, "status")
     assert "warning" not in status and f" {int(ends)}d\n" in status
-    time.sleep(1.5)  # that nothing comes can only be seen by waiting
+    time.sleep(1.5)  # only waiting shows that nothing comes
     assert "expires" not in s.log()
 
 
 def test_once_a_day_and_each_of_a_port(controlled, ports, shop):
-    """The one that ends first is not the one to be warned of, and both can be."""
+    """The certificate that ends first need not be the one that deserves a warning; and both
+    may."""
     first, tls_first = shop("six", -3, 3.5)
     near, tls_near = shop("ninety", -85, 5.5)
     far, tls_far = shop("far", -1, 29.5)

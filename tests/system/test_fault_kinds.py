@@ -1,4 +1,5 @@
-"""Faults on purpose: what a client sees of each kind, what the log says, and who does not notice."""
+"""Faults on purpose: what a client sees of each kind, what the log says, and that no other
+client notices."""
 import contextlib
 import errno
 import json
@@ -19,14 +20,14 @@ from harness import (HELLO, TIMEOUT, Connection, channel_of, client_context, des
 # Deaths never park a port, and are replaced at once.
 EAGER = "restart { backoff 1ms to 1ms; park after 64 in 10ms }\n"
 DONE = b"This was the fault.\n"
-# What a sanitizer would report as a finding is what is wanted here.
+# A sanitizer would report the crashes that these tests want.
 SANITIZER = ":".join(f"handle_{name}=0" for name in ("segv", "abort", "sigbus", "sigill", "sigfpe"))
 ENV = {"ASAN_OPTIONS": SANITIZER + ":detect_leaks=0", "TSAN_OPTIONS": SANITIZER}
 IPC_FAULT = 11  # enum ipc_type
 
 
 def ended(name):
-    """How the record tells of a signal: which of them are mistakes, and which are sent."""
+    """How the record names a signal: some come from errors, others are sent."""
     mistakes = ("ABRT", "BUS", "FPE", "ILL", "SEGV", "TRAP")
     return rf"{'crashed' if name in mistakes else 'was killed from outside'} by SIG{name}\b"
 
@@ -49,7 +50,8 @@ class Load(threading.Thread):
 
 
 class Stage:
-    """A port with faults and a pool of two, a port beside it, and those who must not notice.
+    """A port with faults and a pool of two, a second port, and the clients that must not
+    notice.
 
     victim and bystander are connections to the one and the other worker of the pool; a neighbour
     makes requests to the other port all the time.
@@ -101,7 +103,7 @@ class Stage:
         assert not self.load.failed, self.load.failed[:3]
 
     def unnoticed(self):
-        """Whoever is not the victim has its process still, and is served."""
+        """All but the victim keep their process and are served."""
         wanted = self.load.done + 3
         wait_for(lambda: self.load.done >= wanted or self.load.failed, "requests beside")
         assert self.bystander.get().body == HELLO
@@ -139,7 +141,7 @@ def stage(server, ports):
 
 
 def check_seen(seen, when, ident, body=DONE):
-    """Is what has come what belongs to that moment?"""
+    """Whether the received bytes belong to that moment."""
     if when == "before":
         assert seen == b""
         return
@@ -327,7 +329,7 @@ def test_a_response_is_malformed(stage, what, wrong):
 
 
 def handshake(port):
-    """One handshake: how it ended, and how many bytes the server has said."""
+    """One handshake: how it ended, and how many bytes the server sent."""
     received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
     client, count = client_context().wrap_bio(received, sent), 0
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as c:
@@ -404,7 +406,7 @@ def test_another_certificate_is_shown(stage, tmp_path, which):
 
 
 def test_a_resumed_session_does_not_hide_the_certificate(server, ports):
-    """A ticket of before is not taken by whoever shows another certificate."""
+    """A server that shows another certificate does not accept the old ticket."""
     server(f'faults enabled\nport {ports[0]} {{ location "/fault" {{ fault control }} }}')
     context = client_context(maximum_version=ssl.TLSVersion.TLSv1_2)
     with Connection(ports[0], context=context) as c:
@@ -499,7 +501,7 @@ def test_a_keyholder_hangs(stage):
         answered(s, "keyholder?how=hang")
         s.server.wait_log("hangs, as it was asked to")
         with pytest.raises(ssl.SSLError):
-            get(s.port)  # for its turn, so that the master hears of it
+            get(s.port)  # until its turn ends, so that the master hears of it
         s.server.wait_log(rf"keyholder 1 \(pid {keyholder}\) does not answer; killing it")
         s.server.wait_ready(s.port, "keyholder", 2)
 
@@ -580,11 +582,11 @@ def test_what_there_is_and_what_is_allowed_is_said(server, ports):
         assert c.response().status == 418
 
 
-# --- nobody else is reached --------------------------------------------------------------------
+# --- no other process is reached ----------------------------------------------------------------
 
 
 def test_no_other_port_has_faults(server, ports):
-    """Neither by a request, nor by a worker that was taken over."""
+    """Neither by a request, nor by a taken-over worker."""
     s = server(f'faults enabled\nport {ports[0]} {{ location "/fault" {{ fault control }} }}\n'
                f'port {ports[1]} {{ location "/a" {{ respond 200 "Hello, world!\\n" }} }}')
     assert get(ports[1], "/fault/crash").status == 404
@@ -594,7 +596,7 @@ def test_no_other_port_has_faults(server, ports):
     with channel_of(s.workers()[ports[1], 1]) as channel:
         channel.send(struct.pack("III", IPC_FAULT, 0, 1))
     s.wait_log(rf"\[PORT {ports[1]}\] worker 1 .* asked for a fault, which its port has none of")
-    s.wait_ready(ports[1], "worker", 2)  # it is not the program that it was
+    s.wait_ready(ports[1], "worker", 2)  # it does not run the same program
     with channel_of(s.keyholders()[ports[1], 1]) as channel:  # and no keyholder may say it at all
         channel.send(struct.pack("III", IPC_FAULT, 0, 1))
     s.wait_log(rf"\[PORT {ports[1]}\] keyholder 1 .* sent what it may not send")

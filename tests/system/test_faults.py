@@ -21,7 +21,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("call, fault", FAULTS)
 def test_requests_go_on(server, ports, tmp_path, call, fault):
-    """Each of these tells to try again, so not one request may fail."""
+    """Each of these errors means "try again", so not one request may fail."""
     if shutil.which("strace") is None:
         pytest.skip("no strace")
     s = server(f'port {ports[0]} {{ respond 200 "Hello, world!\\n" }}')
@@ -38,7 +38,7 @@ def test_requests_go_on(server, ports, tmp_path, call, fault):
             pytest.skip("strace may not trace here")
         for _ in range(8):
             assert get(ports[0]).body == HELLO
-        # Now, not later: a call that strace has replaced when it lets go fails with ENOSYS.
+        # Now, not later: a call that strace has replaced when it detaches fails with ENOSYS.
         assert s.workers()[ports[0], 1] == worker
     finally:
         strace.terminate()

@@ -148,7 +148,8 @@ def test_the_limit_of_requests(server, ports):
 
 @pytest.mark.parametrize("by", ["close_notify", "FIN"])
 def test_half_closed_clients_are_answered(port, by):
-    """What was asked before the client closed its side is answered, the cut-off request is not."""
+    """Complete requests that came before the client closed its side are answered; the truncated
+    one is not."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = client_context().wrap_bio(incoming, outgoing)
 
@@ -197,7 +198,7 @@ def test_head(port, path, status, length):
     with Connection(port) as c:
         response = ask(c, f"HEAD {path} HTTP/1.1", "Host: a", method="HEAD")
         assert (response.status, response["Content-Length"]) == (status, length)
-        assert c.get("/health").body == b"ok\n"  # nothing came behind the head
+        assert c.get("/health").body == b"ok\n"  # nothing came after the head
 
 
 @pytest.mark.parametrize("path,body", [
@@ -319,7 +320,7 @@ def test_echo_streams_and_keeps_nothing(server, ports, way):
         if way == "chunked":
             yield b"0\r\n\r\n"
 
-    for _ in range(5):  # what stops and starts the flow differs each time
+    for _ in range(5):  # the places where the flow stops and starts differ each time
         with Connection(ports[0]) as c:
             got = b"".join(c.stream(pieces()))
         assert got.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -334,7 +335,7 @@ def test_echo_streams_and_keeps_nothing(server, ports, way):
         assert grown < 4096, f"{grown} KiB more"
 
 
-# --- what is refused ---------------------------------------------------------------------------
+# --- refusals ---------------------------------------------------------------------------
 
 LONG = "x" * 20000
 REFUSED = [
@@ -439,7 +440,7 @@ def test_refused_and_closed(port, status, data):
 
 
 def test_refused_whichever_way_the_bytes_come(port):
-    """Two records instead of one, cut everywhere."""
+    """Two records in place of one, split at every byte."""
     for _, status, data in REFUSED[:6] + REFUSED[27:30]:
         for cut in {1, len(data) // 2, len(data) - 1}:
             with Connection(port) as c:
@@ -526,7 +527,7 @@ def test_taken_although_odd(port):
             assert c.response().body == b"ok\n", data
 
 
-# --- what echo tells ---------------------------------------------------------------------------
+# --- what echo reports ---------------------------------------------------------------------------
 
 
 def test_echo_as_json(port):

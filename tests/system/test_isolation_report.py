@@ -1,4 +1,5 @@
-"""bulkhead-isolation: scenarios and their mistakes, runs, what clients and logs tell, the page."""
+"""bulkhead-isolation: scenarios and their errors, runs, the reports of clients and logs, the
+page."""
 import contextlib
 import json
 import os
@@ -26,7 +27,7 @@ from isolation.result import percentile  # noqa: E402
 from isolation.scenario import scenario_read  # noqa: E402
 
 PROGRAM = TOP / "scripts" / "bulkhead-isolation"
-# What is tested is the program, which is Python; the server under it has its own tests.
+# These tests are about the Python program; the server has its own tests.
 pytestmark = pytest.mark.skipif(bool(sanitized()), reason="plain builds are enough")
 SCENARIOS = sorted((TOP / "scripts" / "scenarios").glob("*.toml"))
 
@@ -60,7 +61,7 @@ others = ["p99-ratio <= 0"]
 """
 
 
-# Two ports whose clients wait for as long as a test does.
+# Two ports whose clients wait as long as a test does.
 PATIENT = '[port.shop]\nload.timeout = "30s"\n[port.blog]\nload.timeout = "30s"\n'
 
 
@@ -535,7 +536,7 @@ def test_page_has_words_for_its_pictures(kills):
 
 
 def test_page_shows_failures_and_details(kills, tmp_path):
-    """What a run does not show each time: every kind of failure, a record with a backtrace."""
+    """Things that not every run shows: every kind of failure, a record with a backtrace."""
     report = json.loads(json.dumps(kills[1]))
     shop = report["ports"][0]
     for bucket in (b for p in report["ports"] for b in p["buckets"]):

@@ -1,5 +1,4 @@
-"""Private keys: who holds them, who gets signatures, and what happens when their holder does not
-answer."""
+"""Private keys: their holders, the signatures, and keyholders that do not answer."""
 import contextlib
 import hashlib
 import os
@@ -201,7 +200,7 @@ def test_kill_9_of_a_keyholder_fails_no_handshake(server, ports):
 
 
 def test_a_request_that_dies_with_its_keyholder_is_asked_again(server, ports):
-    """It has been taken out of the channel, and is not answered yet."""
+    """The keyholder has read the request and not answered yet."""
     write = {"x86_64": 1, "aarch64": 64}.get(platform.machine())
     if write is None:
         pytest.skip("does not know this machine's number of write(2)")
@@ -215,7 +214,7 @@ def test_a_request_that_dies_with_its_keyholder_is_asked_again(server, ports):
             client.start()
             wait_for(lambda p=victim: f"{write} " in
                      pathlib.Path(f"/proc/{p}/syscall").read_text()[:4], "a signature")
-            os.kill(victim, signal.SIGKILL)  # ends once it is let go
+            os.kill(victim, signal.SIGKILL)  # ends when it continues
         soon = time.monotonic() - began < 1
         client.join()
         if not answers and not soon:  # two seconds are its deadline
@@ -332,7 +331,7 @@ def test_a_keyholder_that_hangs_costs_a_deadline_and_is_replaced(server, ports):
 
 
 def test_a_keyholder_that_hangs_is_found_out_by_a_worker_that_starts(server, ports):
-    """It tries its keys before it serves, and is not to be blamed for what they do not do."""
+    """It tries its keys before it serves, and is not to blame for the keyholder's failure."""
     s = server("restart { backoff 1ms to 1ms }\n" + hello(ports[0]) + hello(ports[1]))
     hung = s.keyholders(ports[0])[ports[0], 1]
     os.kill(hung, signal.SIGSTOP)
@@ -360,7 +359,7 @@ def test_one_of_two_keyholders_hangs(server, ports):
     assert s.keyholders()[ports[0], 2] == healthy
 
 
-# --- it is asked for what it does not do -------------------------------------------------------
+# --- requests that it refuses -------------------------------------------------------
 
 
 def request(data, number=7, key=0, scheme=ECDSA_SHA256, length=None, zero=0):
@@ -492,7 +491,7 @@ def test_what_is_refused_is_answered_and_told_now_and_then(server, ports, certif
 
 
 def test_a_keyholder_signs_for_its_own_port_only(server, ports, certificates, tmp_path):
-    """Whatever index is asked for: another port's key is in another process."""
+    """No index reaches another port's key, which is in another process."""
     need_root()
     own, other = certificates("ecdsa"), certificates("other")
     s = server("".join(f'port {port} {{ tls {{ certificate "{c}" key "{k}" }} respond 200 }}\n'
@@ -664,7 +663,7 @@ def test_a_handshake_in_flight_gets_its_signature_during_the_drain(server, ports
             client.join()
         assert s.process.wait(TIMEOUT) == 0
         if SILENT in s.log():
-            continue  # two seconds were not enough for these few lines: again
+            continue  # two seconds were too short for these few lines: repeat
         assert answers and answers[0].body == HELLO, s.log()
         assert "1 worker drained, 0 killed, 0 connections cut" in s.log()
         return
@@ -705,7 +704,7 @@ def test_pools_serve_each_client_with_the_kind_of_key_it_prefers(server, ports, 
 
 @pytest.fixture
 def pair(certificates, tmp_path):
-    """A pair of its own, with a function that puts another kind in its place."""
+    """A separate pair, with a function that replaces it by another kind."""
 
     class Pair:
         certificate, key = tmp_path / "pair.pem", tmp_path / "pair.key"
@@ -734,7 +733,7 @@ def served(port):
     (True, "worker", signal.SIGTERM), (False, "worker", signal.SIGTERM),
     (False, "worker", signal.SIGKILL), (False, "keyholder", signal.SIGKILL)])
 def test_a_renewed_pair_comes_whole(server, ports, certificates, pair, rename, role, number):
-    """Old certificates beside a new key would be nothing that a client takes."""
+    """No client accepts old certificates with a new key."""
     pair.write("ecdsa", rename)
     s = server(EAGER + pair.tls() + hello(ports[0], "workers 2 keyholders 2") +
                hello(ports[1], certificates.tls("other").strip()))

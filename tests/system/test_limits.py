@@ -1,5 +1,6 @@
-"""Limits: every wait has an end, nobody holds up others, what is short is waited for without
-spinning. The limits are short; asserted is that something ends and how, never how fast."""
+"""Limits: every wait ends, no client delays others, and the server waits for scarce resources
+without spinning. The limits are short; the tests assert that and how something ends, never how
+fast."""
 import contextlib
 import os
 import pathlib
@@ -62,7 +63,7 @@ def cpu_ns(pid):
 
 @contextlib.contextmanager
 def hardly_any_cpu(pid, seconds=1.0, limit_ms=50):
-    """While the block waits, and for some time more, the process hardly runs."""
+    """The process hardly runs while the block waits and for some time after."""
     before, begun = cpu_ns(pid), time.monotonic()
     yield
     time.sleep(max(0.0, seconds - (time.monotonic() - begun)))
@@ -81,7 +82,7 @@ def test_handshake_timeout(limited, ports, says):
         data = until_end(raw)
         assert (data != b"") == (says == "a ClientHello")  # the server's part of the handshake
     s.wait_log(r"has reached its handshake-timeout limit")
-    if BEGUN[says]:  # others have said nothing that could fail
+    if BEGUN[says]:  # the others have sent nothing that could fail
         s.wait_log(r"TLS handshake with \('127.0.0.1', \d+\) failed: "
                    r"It was not done within handshake-timeout\.")
     else:
@@ -142,7 +143,7 @@ def test_body_timeout_is_answered_408(limited, ports, handler, fields, body):
 
 
 def test_a_body_that_stops_behind_a_begun_answer_breaks_the_connection_off(limited, ports):
-    """The answer is under way, so that nothing else can be said: its framing shows the loss."""
+    """The answer has begun, so no error can be sent: its framing shows the loss."""
     s = limited("body-timeout 300ms; idle 1h", handler="echo")
     with strict(ports[0]) as c:
         c.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234")
@@ -155,7 +156,7 @@ def test_a_body_that_stops_behind_a_begun_answer_breaks_the_connection_off(limit
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
-WAITS = {  # what is waited for: the request so far, and whether it is answered when its time is over
+WAITS = {  # name: the request so far, and whether the server answers it when its time is over
     "idle": (b"", False),
     "head-timeout": (b"POST / HTT", True),
     "body-timeout": (HEAD + b"Content-Length: 5000\r\n\r\n" + b"x" * 1500, True),
@@ -230,7 +231,8 @@ def test_write_timeout_cuts_off_who_does_not_read(limited, ports):
 
 
 def test_who_takes_little_in_each_window_is_served(limited, ports):
-    """Much less than the kernel waits for until it wants more of the server: it is asked."""
+    """Much less than the amount at which the kernel asks the server for more: the test asks the
+    kernel."""
     limited("write-timeout 1s", handler=f'respond 200 "{"x" * 900_000}"')
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
@@ -258,7 +260,7 @@ def kernel_memory(pid, port):
 
 
 def test_what_the_kernel_holds_for_an_unread_echo_is_bounded(limited, ports):
-    """Received and not taken, made and not sent: each has its bound, and both are reached."""
+    """Received but not read, produced but not sent: each has its bound, and both are reached."""
     need_root()
     s = limited("write-timeout 1h; body-timeout 1h; body 64M", handler="echo")
     pid = s.workers()[ports[0], 1]
@@ -446,7 +448,7 @@ def test_drain_does_not_wait_for_half_a_head_for_ever(limited, ports):
     with Connection(ports[0]) as c:
         c.send(b"GET / HTTP/1.1\r\n")
         assert s.stop() == 0
-        # Whether the half head came before the drain or after decides what is said.
+        # The answer depends on whether half the head came before the drain or after.
         assert re.fullmatch(rb"|" + TIMED_OUT, c.read_to_end())
 
 

@@ -1,6 +1,6 @@
-"""The log against a process that was taken over: it holds nothing of the log but a pipe to the master,
-what it writes there passes at a rate and under its own name, and the records of other ports and of the
-master are not lost over it."""
+"""The log against a taken-over process. Such a process holds only a pipe to the master; its
+records pass at a limited rate and under its own name; records of other ports and of the master
+are not lost because of it."""
 import contextlib
 import os
 import re
@@ -40,7 +40,8 @@ while True:
 
 @contextlib.contextmanager
 def flooding(pid, kind="lines", count=1):
-    """Writes to that process's log, as one that was taken over does, by a duplicate of its descriptor."""
+    """Writes to that process's log through a duplicate of its descriptor, as a taken-over
+    process does."""
     fd = descriptor_of(pid, STANDARD_ERROR)
     writers = [subprocess.Popen([sys.executable, "-c", FLOOD, str(fd), kind], pass_fds=(fd,))
                for _ in range(count)]
@@ -86,7 +87,7 @@ def test_no_child_holds_more_of_the_log_than_a_pipe(server, ports):
 
 
 def test_what_a_child_writes_to_standard_error_stands_in_the_log(server, ports):
-    """A message of the C library or the loader; the bytes are shown as what they are."""
+    """A message of the C library or the loader; the bytes are escaped."""
     s = server(one(ports[0]))
     for role, pid in (("worker", s.workers()[ports[0], 1]), ("keyholder", s.keyholders()[ports[0], 1])):
         fd = descriptor_of(pid, STANDARD_ERROR)
@@ -161,7 +162,7 @@ def test_a_flood_fills_the_disk_at_a_bounded_rate(server, ports, kind):
 
 
 def test_an_end_gives_no_new_burst(server, ports):
-    """One that ends again and again has no more than one that lives."""
+    """A process that ends again and again may log no more than one that lives."""
     rate = 100
     s = server(f"log rate {rate}\nrestart {{ backoff 1ms to 50ms; park after 64 in 10ms }}\n" +
                one(ports[0]))
@@ -283,7 +284,7 @@ def test_the_masters_records_wait_for_a_daemon_that_comes_later(server, ports, d
 
 
 def test_a_console_nobody_reads_keeps_the_masters_records(certificates, tmp_path, ports):
-    """A terminal that was stopped, a pipe whose reader is busy: what the master says waits."""
+    """A terminal that was stopped, a pipe whose reader is busy: the master's records wait."""
     s = Piped(tmp_path / "piped", certificates, "restart { backoff 1ms to 50ms; park after 64 in 10ms }\n" + one(ports[0]))
     s.start()
     try:
@@ -304,7 +305,8 @@ def test_a_console_nobody_reads_keeps_the_masters_records(certificates, tmp_path
 
 
 def test_an_upgrade_loses_no_record(upgradable, ports):  # noqa: F811
-    """Those that wait for the daemon, what is in a pipe, and what an old worker still writes."""
+    """Records that wait for the daemon, those in a pipe, and those that an old worker still
+    writes."""
     with contextlib.closing(daemons.Syslog()) as syslog:
         s = upgradable("drain 30s\nlog to console\n" + syslog.sink() + one(ports[0]))
         syslog.kill()
@@ -339,7 +341,7 @@ def pipes(pid):
 @pytest.mark.parametrize("rate", ["", "log rate off\n"], ids=["default", "off"])
 @pytest.mark.parametrize("kind", ["lines", "long"])
 def test_a_flood_does_not_end_its_processs_log(server, ports, rate, kind):
-    """The master looks away for a while, and takes it up again."""
+    """The master ignores the pipe for a while and then reads it again."""
     s = server(rate + one(ports[0]))
     victim, before = s.workers()[ports[0], 1], pipes(s.pid)
     with flooding(victim, kind, 2):

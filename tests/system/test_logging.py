@@ -1,5 +1,5 @@
-"""Logging: to a real journald, a real rsyslogd and the console; what cannot be taken is dropped and
-counted, what clients send forges nothing."""
+"""Logging: to a real journald, a real rsyslogd and the console; records that a log cannot take
+are dropped and counted, and clients cannot forge records."""
 import contextlib
 import fcntl
 import json
@@ -22,7 +22,7 @@ ACCESS = (r'Received (?:[A-Z.]+|malformed) request from \(\'[0-9a-f.:]+\', \d+\)
           rf'"(?:-|[!-~]+ {ESCAPED} HTTP/\d\.\d)" \d{{3}} \d+ \d+\.\dms'
           rf'(?: [a-z0-9-]+(?: "{ESCAPED}")?)?')
 
-# Targets and heads that try to look like something else. What a parser refuses is logged, too.
+# Targets and heads that imitate other records. Refused requests are logged, too.
 HOSTILE = [
     b"GET /%0a2024-12-06%2010:15:30,123%20-%20[PORT%201]%20forged HTTP/1.1\r\nHost: a\r\n\r\n",
     b'GET /"HTTP/1.1"200 HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -47,8 +47,8 @@ HOSTILE = [
     b"\x16\x03\x01\x1b[2J\r\n\r\n",
 ]
 
-# What the record has of a request, behind its client: the line, the status, the reason, what was at
-# fault. Then what a journal has no room for in a line: what must not be in it.
+# The part of a record after the client: the request line, the status, the reason, the part at
+# fault. Then the text that must not be in a line of the journal.
 REASONS = [
     (b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", r'"GET /a HTTP/1.1" 200', None, None),
     (b"DELETE /a HTTP/1.1\r\nHost: a\r\n\r\n", r'"DELETE /a HTTP/1.1" 405', None, None),
@@ -89,7 +89,7 @@ def send_hostile(port):
 
 
 def burst(port, count, path="/"):
-    """So many requests, all in one breath, each of them answered; returns what they took."""
+    """Sends this many requests at once, each of which is answered; returns the time."""
     begun = time.monotonic()
     with Connection(port) as c:
         request = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
@@ -185,7 +185,7 @@ def test_a_refused_request_is_logged_with_its_reason(server, ports):
 
 
 def test_the_manual_has_every_reason():
-    """With its status and its sentence, as the program has them."""
+    """With the program's own status and sentence."""
     source = (TOP / "src" / "http" / "refusal.c").read_text()
     page = (TOP / "src" / "bulkhead.8").read_text()
     table = re.findall(r'\[REFUSE_\w+\] = \{"([^"]+)", (\d+),\s*"([^"]+)"\}', source)
@@ -201,7 +201,7 @@ class Piped(Server):
     def start(self):
         self.reader, writer = os.pipe()
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-        # The log file is what the pipe has given so far.
+        # The log file holds the bytes read from the pipe so far.
         self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=writer,
                                         stderr=writer, env=self.env, cwd=self.cwd,
                                         start_new_session=True)
@@ -409,7 +409,7 @@ def test_the_journal_has_the_reason(server, ports, journal):
 
 
 def until_logged(port, found):
-    """Requests go on until one of them is found in the log again; returns how long that took."""
+    """Makes requests until the log has one of them again; returns the time."""
     begun = time.monotonic()
 
     def attempt():
@@ -544,8 +544,8 @@ GONE = "no log daemon can be reached at {}: {}; records for {} are lost"
 
 @contextlib.contextmanager
 def nobody(tmp_path, kind):
-    """Where a daemon should be, and what is said of it: nothing, a socket without its process, a
-    socket of another kind, a file."""
+    """Replacements for a daemon's socket and the message for each: nothing, a socket without
+    its process, a socket of another kind, a file."""
     path = tmp_path / f"{kind}.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as left, \
             socket.socket(socket.AF_UNIX) as stream:

@@ -1,4 +1,4 @@
-"""scripts/names, which each link of ours runs: what is defined twice is found."""
+"""scripts/names, which each link of ours runs: it finds names that are defined twice."""
 import shutil
 import subprocess
 
@@ -13,7 +13,8 @@ LIBRARYS = "int ffsll(long long i) { return (int)i; }\n"
 
 @pytest.fixture
 def linked(tmp_path):
-    """A function: main() and these sources, linked; what scripts/names says of the program."""
+    """A function: links main() with these sources; returns the output of scripts/names for the
+    program."""
     if shutil.which("cc") is None or shutil.which("nm") is None:
         pytest.skip("there is no compiler")
 
@@ -49,7 +50,8 @@ def test_a_librarys_name(linked):
 
 
 def test_a_name_of_two_of_ones_own_files(linked):
-    """An object's, and an archive's that nobody has asked for another."""
+    """A name of an object, and the same name in an archive's member that is linked for another
+    reason."""
     r = linked(archived=["more"], other="int twice(void) { return 1; }\n",
                more="int twice(void) { return 2; }\n")
     assert r.returncode == 1

@@ -1,4 +1,5 @@
-"""Clients that do not speak TLS to a TLS port: what they are told, and what the log says of them."""
+"""Clients that do not speak TLS to a TLS port: the answers to them, and their records in the
+log."""
 import re
 import socket
 import subprocess
@@ -22,7 +23,7 @@ def port(serving, ports):
 
 
 def told(port, pieces, timeout=TIMEOUT):
-    """All that the server says to this, up to its end."""
+    """The server's whole answer to these bytes."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as raw:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
@@ -75,7 +76,7 @@ def test_curl_is_told(port):
 
 
 def test_a_client_that_is_still_sending_gets_to_see_it(port):
-    """What it sends is read until it ends, so that no reset destroys the answer."""
+    """The server reads the client's data to its end, so that no reset destroys the answer."""
     size = 300_000
     begin = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode()
     assert response(told(port, [begin] + [b"x" * 10_000] * (size // 10_000)))[1] == SENTENCE
@@ -118,7 +119,7 @@ def test_others_are_known_by_their_first_bytes(serving, port, what, split):
 
 @pytest.mark.parametrize("says", [b"G", b"SSH", b"\r\n\r\n", b"PROX", b"\x80\x2e", b"abc"])
 def test_one_that_stops_before_it_is_known(serving, port, says):
-    """It is left when it leaves."""
+    """The server closes when the client does."""
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as raw:
         raw.sendall(says)
         assert get(port).body == HELLO

@@ -1,4 +1,5 @@
-"""Confinement: what a child may still do, seen from outside, and what happens when it does more."""
+"""Confinement: the rights that a child still has, seen from outside, and its end when it
+exceeds them."""
 import collections
 import contextlib
 import json
@@ -82,7 +83,7 @@ def limits(pid):
 
 
 def is_dumpable(pid):
-    """Only then its files in /proc are its user's own (proc(5))."""
+    """Only then its files in /proc belong to its user (proc(5))."""
     return os.stat(f"/proc/{pid}/environ").st_uid != 0
 
 
@@ -108,7 +109,7 @@ def empty(public):
 
 @pytest.fixture
 def owned(certificates, public):
-    """A function: the tls block with a pair whose files are that user's alone."""
+    """A function: the tls block with a pair whose files only that user may read."""
 
     def make(uid):
         for path, name in zip(certificates(), ("cert.pem", "key.pem")):
@@ -200,7 +201,7 @@ def test_the_descriptors_of_children_are_these(server, ports, run, conf_file, ce
             expected["anon_inode:[signalfd]"] = 1
             expected["anon_inode:[eventpoll]"] = threads
             expected["socket:seqpacket"] += threads  # to the keyholder, one per loop
-            # One for each loop, and as many more as fill the block that is guarded.
+            # One for each loop, and as many more as fill the guarded block.
             expected["socket:listener"] = 1 << (listeners * threads - 1).bit_length()
             if threads > 1:
                 expected["anon_inode:[eventfd]"] = threads - 1  # to wake the other loops
@@ -395,7 +396,7 @@ def lacks(s, port, role="worker"):
 
 
 def test_what_a_plain_user_may_not_see_is_null(server, ports, public, owned):
-    """Processes of a server are nobody's to look into, not even its own user's."""
+    """No user may look into the processes of a server, not even their own user."""
     need_plain()
     ctl = public / "bulkheadctl"
     ctl.write_bytes((BINARY.parent / "bulkheadctl").read_bytes())
@@ -619,7 +620,7 @@ def test_a_forbidden_system_call_is_a_recorded_end(server, ports, role):
 
 @pytest.mark.parametrize("role", ["worker", "keyholder"])
 def test_an_allowed_system_call_goes_unnoticed(server, ports, role):
-    """The other tests would show nothing if whatever is injected ended a process."""
+    """The other tests would prove nothing if any injected call ended a process."""
     need_root()
     s = server(hello(ports[0]))
     pid = s.children(role)[ports[0], 1]

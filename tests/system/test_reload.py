@@ -1,4 +1,4 @@
-"""SIGHUP: what has changed in the configuration changes in the server, and nothing else does."""
+"""SIGHUP: the changed parts of the configuration change in the server, and no others."""
 import contextlib
 import os
 import pwd
@@ -25,7 +25,7 @@ def says(port, text, extra=""):
 
 
 class Reload:
-    """A server whose configuration is written anew."""
+    """A server whose configuration can be rewritten."""
 
     def __init__(self, server, certificates, text, **options):
         self.tls = certificates.tls()
@@ -242,7 +242,7 @@ def test_an_address_is_exchanged_for_one_that_it_covers(begin, ports):
 
 
 def test_a_reload_that_fails_takes_no_client_from_a_wider_address(begin, ports, certificates):
-    """The narrower one would have had them as soon as it listened."""
+    """The narrower address would take these clients as soon as it listens."""
     r = begin(hello(ports[0], "listen on *"))
     with client_who_is_always_served(ports[0]):
         tls = f'tls {{ certificate "{certificates("ecdsa")[0]}" key "{certificates("other")[1]}" }}'
@@ -321,7 +321,7 @@ def test_a_parked_port_is_tried_again(begin, ports, certificates):
         r = begin(hello(ports[0]) + hello(ports[1]))
         r.s.wait_log(rf"\[PORT {ports[1]}\] PARKED")
         before = r.s.workers(ports[0])
-        assert r.reload() == (2, 0, 0, 0)  # what is parked does not stand in the way of others
+        assert r.reload() == (2, 0, 0, 0)  # a parked port is no obstacle for others
         r.s.wait_log(rf"\[PORT {ports[1]}\] PARKED", 2)
     assert r.reload() == (2, 0, 0, 0)
     wait_for(lambda: not refused(ports[1]), "the parked port")
@@ -356,7 +356,8 @@ def test_many_reloads_in_a_hurry_end_in_the_last_configuration(begin, ports):
 
 
 def test_a_reload_ends_when_the_old_workers_accept_no_more(begin, ports):
-    """Whoever connects after it meets the new ones, so it waits for the old ones: a second."""
+    """Clients that connect after it reach the new workers, so it waits for the old ones: a
+    second."""
     r = begin(hello(ports[0], "workers 2"))
     slow = r.s.ready(ports[0], "worker")[0]
     os.kill(slow, signal.SIGSTOP)
@@ -485,7 +486,7 @@ def test_the_built_in_configuration_takes_renewed_certificates(server, ports, ce
 
 def test_files_that_were_overwritten_with_nothing_good_are_tried_again(begin, ports, certificates,
                                                                        tmp_path):
-    """The port has one worker, and nobody could take its place."""
+    """The port has one worker, and no other could take its place."""
     names = [tmp_path / "pair.pem", tmp_path / "pair.key"]
 
     def write(kind):

@@ -1,4 +1,4 @@
-"""bulkhead selftest: what it tries is refused, and it sees when a layer is missing."""
+"""bulkhead selftest: its attempts are refused, and it notices a missing layer."""
 import glob
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from harness import BINARY, TIMEOUT, wait_for
 
-PLAIN = 65534  # whoever that is
+PLAIN = 65534  # whatever user that is
 ASIDE = "without its own list of system calls"
 
 
@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture(params=["root", "plain user"])
 def starter(request):
-    """Who starts it: {"root": bool, "run": function}; leaves nothing in its folder."""
+    """The user that starts it: {"root": bool, "run": function}; leaves nothing in its folder."""
     root = request.param == "root"
     if root and os.geteuid() != 0:
         pytest.skip("this needs root")
@@ -39,7 +39,7 @@ def starter(request):
         wrapper = ["setpriv", "--reuid", str(PLAIN), "--regid", str(PLAIN), "--clear-groups"]
         if subprocess.run([*wrapper, "test", "-x", str(BINARY)], check=False).returncode != 0:
             pytest.skip(f"user {PLAIN} may not execute {BINARY}")
-    # Not pytest's folder, which nobody else may enter.
+    # Not pytest's folder, which other users may not enter.
     folder = tempfile.mkdtemp(prefix="selftest-")
     os.chmod(folder, 0o777)
     env = {**os.environ, "TMPDIR": folder, "HOME": folder}
@@ -120,8 +120,8 @@ def test_a_configuration_of_two_ports(starter):
     assert sum(row["verdict"] == "pass" for row in rows) > 150
 
 
-# What must be seen to be missing: in which round, by which rows at the least, and that no others
-# fail is compared where the layer is one that few rows show.
+# The rows that must fail at least, by round. Where few rows depend on the layer, the test also
+# checks that no others fail.
 READS = {(True, "read /etc/passwd by a leaked descriptor of /"),
          (True, "go to a leaked / and read /etc/passwd")}
 
@@ -147,7 +147,7 @@ def test_without_landlock(starter):
     assert result.returncode == 1
     assert READS <= failed(rows)
     assert all(aside for aside, _ in failed(rows))
-    if not starter["root"]:  # whom nothing else keeps from them
+    if not starter["root"]:  # which no other layer protects
         assert {(True, "read another port's key file"), (True, "read /etc/passwd"),
                 (True, "read the master's memory (/proc/PID/mem)")} <= failed(rows)
         executed = [row["result"] for row in rows if "exec a leaked" in row["attempt"] and row["round"]]
@@ -183,7 +183,7 @@ def test_without_the_keyholder(starter):
     assert failed(rows, "keyholder") == failed(rows, "master") == set()
     looked = [row["verdict"] for row in rows if (False, row["attempt"]) in outside
               and row["process"] == "worker"]
-    assert looked in (["FAIL"], ["not tested"])  # where the kernel does not let us look
+    assert looked in (["FAIL"], ["not tested"])  # where the kernel forbids the look
 
 
 def test_an_interrupt_leaves_nothing(starter):

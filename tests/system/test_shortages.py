@@ -1,5 +1,5 @@
-"""What all ports share runs short: descriptors, memory, processes. Ports are delayed, never parked, and
-as many serve as there is room for."""
+"""Shared resources run short: descriptors, memory, processes. Ports are delayed, never parked,
+and as many serve as the resources allow."""
 import os
 import re
 import signal
@@ -27,7 +27,8 @@ def served(numbers):
 
 @pytest.mark.parametrize("count, descriptors", [(20, 128), (60, 256)])
 def test_as_many_ports_serve_as_there_are_descriptors_for(server, count, descriptors):
-    """Each of them whole: none holds what another one's workers need. 9 descriptors make a port."""
+    """Each of them complete: no port holds descriptors that the workers of another need.
+    9 descriptors make a port."""
     numbers = free_ports(count)
     s = server(many(numbers), wrapper=limited(descriptors))
     found = re.search(rf"(\d+) descriptors are needed for {count} ports, and {descriptors} may be open",
@@ -94,7 +95,7 @@ def test_the_background_does_not_wait_for_ports_that_do_not_fit(tmp_path, certif
 
 
 def failing(*options):
-    """The tracer is nobody's child, so the server is the test's."""
+    """The tracer runs apart, so the server is a child of the test."""
     need_root("strace")
     return ("strace", "-D", "-f", "-qq", "-o", "/dev/null", *options)
 
@@ -121,7 +122,7 @@ def test_a_shortage_of_the_masters_delays(server, ports, certificates, call, err
 @pytest.mark.parametrize("call, error", [("execveat", "ENOMEM"), ("execveat", "EAGAIN"),
                                          ("signalfd4", "EMFILE"), ("epoll_create1", "ENFILE")])
 def test_a_shortage_of_a_childs_at_its_start_delays(server, ports, call, error):
-    """Each new worker has it, and ends; none of them counts towards parking."""
+    """Each new worker fails and ends; none of these ends counts towards parking."""
     s = server(many(ports[:1]))
     with traced(s.pid, "-e", f"trace={call}", "-e", f"inject={call}:error={error}"):
         os.kill(s.workers(ports[0])[ports[0], 1], signal.SIGKILL)

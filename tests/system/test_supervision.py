@@ -1,4 +1,4 @@
-"""Processes: who runs, what happens when one dies, how everything ends."""
+"""Processes: the processes of a server, the death of each, and the end of the server."""
 import contextlib
 import os
 import pathlib
@@ -160,7 +160,7 @@ def test_quick_deaths_back_off_and_park_while_others_serve(server, ports):
 
 @pytest.mark.parametrize("status", [0, 1, 3, 71, 75, 78, 255])
 def test_a_quick_end_that_nobody_asked_for_counts_whatever_its_status(server, ports, status):
-    """A worker that was taken over chooses its own status."""
+    """A taken-over worker chooses its own status."""
     s = server("faults enabled\nrestart { backoff 1ms to 100ms; park after 3 in 60s }\n"
                f'port {ports[0]} {{ location "/fault" {{ fault control }} respond 200 }}\n'
                f'port {ports[1]} {{ respond 200 }}\n')
@@ -175,8 +175,8 @@ def test_a_quick_end_that_nobody_asked_for_counts_whatever_its_status(server, po
 
 
 def test_who_drains_workers_one_after_the_other_is_not_held_up(server, ports):
-    """SIGTERM to a worker is an order, though the master has not given it: those that have lived for
-    a second are replaced at once."""
+    """SIGTERM to a worker is an order, though the master did not give it: workers that have
+    lived for a second are replaced at once."""
     s = server(three(ports[:1], "restart { backoff 1d to 1d; park after 2 in 1d }\n"))
     for n in range(2, 4):
         time.sleep(1.1)  # its life, not a wait for something
@@ -407,7 +407,7 @@ def test_descriptors_do_not_grow_with_restarts(server, ports):
     assert not s.zombies()
 
 
-# --- found by reading and by accident ----------------------------------------------------------
+# --- faults found by reading and by accident ---------------------------------------------------
 
 
 def test_the_reason_of_a_failed_start_is_never_lost(server, ports, certificates):
@@ -456,7 +456,7 @@ def test_a_worker_that_cannot_drain_in_time_makes_room(server, ports):
         assert get(ports[0]).status == 200
 
 
-# --- found by a second pair of eyes ------------------------------------------------------------
+# --- faults found in review ------------------------------------------------------------
 
 
 def test_an_end_is_seen_once_while_another_child_is_between_fork_and_exec(server, ports):
@@ -490,7 +490,8 @@ def test_a_child_that_floods_the_master_is_replaced(server, ports):
 
 
 def test_a_server_whose_ports_are_all_bad_ends(server, ports):
-    """One fault is told before the master confines itself; a second one must not bring it back."""
+    """The message about one error comes before the master confines itself; a second error must
+    not bring it back."""
     s = server(f'port {ports[0]} {{ user "no-such-user" tls {{ certificate "none.pem" '
                f'key "none.key" }} respond 200 }}', wait=None)
     assert s.process.wait(TIMEOUT) == 1
@@ -498,7 +499,8 @@ def test_a_server_whose_ports_are_all_bad_ends(server, ports):
 
 
 def test_a_lack_of_memory_at_a_start_is_not_the_configurations_fault(server, ports, certificates):
-    """What cannot be read for want of memory is not a bad file, which would park the port at once."""
+    """A file that cannot be read for lack of memory is not a bad file, which would park the
+    port at once."""
     s = server(three(ports[:2], "restart { backoff 1ms to 50ms; park after 2 in 1d }\n"))
     certificate, _ = certificates()
     with traced(s.pid, "-P", str(certificate), "-e", "trace=read,pread64",
@@ -523,7 +525,7 @@ def test_a_worker_that_is_stopped_while_it_starts_is_found(server, ports):
             assert time.monotonic() < end, s.log()
         pid = int(new.pop())
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.05)  # what it has said before is read by now
+        time.sleep(0.05)  # its earlier messages are read by now
         if f"(pid {pid}) is ready" not in s.log():
             break
         os.kill(pid, signal.SIGCONT)

@@ -1,4 +1,5 @@
-"""What the service manager is told and hands over, with nobody there but a socket and this test."""
+"""The messages to the service manager and the sockets that it passes; this test and a socket
+play the manager."""
 import contextlib
 import os
 import re
@@ -145,7 +146,7 @@ def test_a_watchdog_of_another_process_is_left_alone(server, manager, ports):
 
 
 def test_a_manager_that_is_away_or_does_not_read_loses_nothing(server, ports):
-    """Its queue is full, or it is being executed anew: the state is told later."""
+    """Its queue is full, or it executes itself again: the state is sent later."""
     address = f"\0bulkhead-test-{os.getpid()}-{time.monotonic_ns()}"
     s = server(PORT % ports[0], env={"NOTIFY_SOCKET": address.replace("\0", "@")})
     assert get(ports[0]).status == 200
@@ -224,7 +225,7 @@ def test_a_port_listens_on_a_socket_by_name(server):
                    f'port {two} {{ echo listen on socket "other" }}\n')
         assert get(one).status == get(two).status == 200
         assert s.stop() == 0
-        # It is not the server's alone: whoever holds it still has a queue.
+        # It is not the server's alone: other holders still have its queue.
         assert not refused(one)
 
 
@@ -367,7 +368,7 @@ def test_sockets_for_another_process_are_left_alone(server, ports):
 
 
 def test_nonsense_in_the_variables_is_refused(run, ports):
-    # The shell puts its own process in, which the server becomes.
+    # The shell inserts its own process id, and then becomes the server.
     done = subprocess.run(["sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=many exec {BINARY} -p {ports[0]}'],
                           capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 64

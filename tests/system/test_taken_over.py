@@ -1,7 +1,7 @@
-"""What a worker that was taken over leaves behind, or reaches, beyond its own port.
+"""What a taken-over worker can leave or reach outside its own port.
 
-Hostile code is a system call that a live worker is made to make (injection.py), and what code without
-a sandbox could do is done from outside, on the very same sockets.
+Tests make a live worker execute a hostile system call (injection.py). Actions that only code
+without a sandbox could take are done from outside, on the same sockets.
 """
 import contextlib
 import ctypes
@@ -55,7 +55,7 @@ def listener_of(pid, port):
 
 
 def assert_answers_arrive(port, times=10):
-    """Whole, though the server has closed its end before the client has read much."""
+    """The whole answer, though the server closed its end before the client had read much."""
     for _ in range(times):
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -131,7 +131,7 @@ def test_an_option_of_a_passed_socket_ends_with_the_server(server, ports):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_sealed_worker_sets_nothing_on_its_listener(server, ports, workers):
-    """Every number of its listeners, and the same with bits that the kernel does not look at."""
+    """Every number of its listeners, and the same with bits that the kernel ignores."""
     need_root()
     s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" +
                f"port {ports[0]} {{ listen on 127.0.0.1 listen on 127.0.0.2 listen on 127.0.0.3 "
@@ -204,7 +204,7 @@ EXIT_GROUP = 231
 @pytest.mark.parametrize("number", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("end", [kill, leave_as_if_drained, call_what_is_forbidden])
 def test_a_worker_that_ends_badly_leaves_no_key_to_its_port(server, ports, end, number):
-    """Nor to the others of its pool, which were there before."""
+    """Nor to the other workers of its pool, which are older."""
     need_root()
     s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" +
                large(ports[0], "workers 2") + large(ports[1]))
@@ -222,7 +222,7 @@ def test_a_worker_that_ends_badly_leaves_no_key_to_its_port(server, ports, end, 
 
 
 def test_a_key_does_not_outlive_a_worker_that_the_master_has_not_heard_of(server, ports):
-    """It has served, and has been killed, before the master came to read that it was ready."""
+    """It serves and is killed before the master reads that it is ready."""
     need_root()
     s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" + large(ports[0]))
     first = s.children("worker")[ports[0], 1]
@@ -294,7 +294,7 @@ def test_memory_that_is_not_its_own_is_not_to_be_had(server, ports):
 
 @pytest.mark.skipif(bool(sanitized()), reason="its shadow does not fit any group")
 def test_a_worker_that_fills_the_machine_is_the_one_that_ends(server):
-    """Again and again, with all the memory it can get, among six ports that share too little."""
+    """Again and again, with all memory that it can get, among six ports that share too little."""
     need_root()
     folder = memory_cgroup(f"bulkhead-taken-{os.getpid()}", 96 << 20)
     if folder is None:
@@ -325,7 +325,7 @@ def test_a_worker_that_fills_the_machine_is_the_one_that_ends(server):
         wait_for(lambda: os.rmdir(folder) is None, "the group's end")
 
 
-# --- what it tells the master -------------------------------------------------------------------------
+# --- its messages to the master ---------------------------------------------------------------
 
 CHANNEL = 3
 WRITE = 1
@@ -338,7 +338,7 @@ def tell(pid, kind, payload=b""):
 
 
 def digest_of(path):
-    """What a worker says of one pair's certificate: the digest of the digests of its files."""
+    """A worker's report of one pair's certificate: the digest of the digests of its files."""
     return hashlib.sha256(bytes(32) + hashlib.sha256(path.read_bytes()).digest()).digest()
 
 
@@ -362,7 +362,7 @@ def test_what_only_a_child_that_starts_may_say_ends_one_that_serves(server, port
 
 def test_a_worker_cannot_keep_its_place_when_its_certificate_changes(server, ports, certificates,
                                                                      tmp_path):
-    """It says that it has the next one, of the same key, already."""
+    """It claims to have the next certificate, of the same key, already."""
     need_root()
     pem, key, renewed = tmp_path / "own.pem", tmp_path / "own.key", tmp_path / "next.pem"
     for own, source in zip((pem, key), certificates("ecdsa")):

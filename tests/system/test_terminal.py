@@ -10,7 +10,7 @@ import pytest
 
 from harness import BINARY, TIMEOUT, get, wait_for
 
-# Becomes the leader of a session whose terminal is standard input, then what follows.
+# Becomes the leader of a session whose terminal is standard input, then executes the command.
 LEADER = ("import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
           "os.execvp(sys.argv[1], sys.argv[1:])")
 
@@ -67,7 +67,7 @@ def terminal(tmp_path, certificates, ports):
         t.end()
 
 
-SHELL = ("sh", "-c", '"$@"; exit 0', "sh")  # waits for it, and hands nothing on
+SHELL = ("sh", "-c", '"$@"; exit 0', "sh")  # waits for it, and forwards no signal
 JOB = ("bash", "--norc", "-c", 'trap "kill -HUP %1; exit" HUP; set -m; "$@" & wait', "bash")
 
 
@@ -103,7 +103,7 @@ def test_what_nohup_has_started_outlives_its_terminal(terminal, ports, upgraded)
 
 
 def test_a_reload_from_elsewhere_is_one_though_the_terminal_is_gone(terminal, ports):
-    """Its shell has let go of it, so nothing was sent when the terminal went."""
+    """Its shell has disowned it, so no signal came when the terminal closed."""
     t = terminal("bash", "--norc", "-c", 'trap exit HUP; set -m; "$@" & wait', "bash")
     assert any(os.readlink(f"/proc/{t.pid}/fd/{fd}") == "/dev/tty"  # its end would matter
                for fd in os.listdir(f"/proc/{t.pid}/fd"))

@@ -1,4 +1,4 @@
-"""Threads in a worker: a compile option, and a clear error where it was not taken."""
+"""Threads in a worker: a compile option, and a clear error in builds without it."""
 import contextlib
 import json
 import os
@@ -73,7 +73,8 @@ def test_a_loop_that_has_drained_is_no_hang(server, ports, built_with_threads):
         c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
         c.read_until(b"he")
         os.kill(pid, signal.SIGTERM)
-        # Another one that is stopped from now on is found: so long it has been looked at.
+        # The watchdog finds another worker that is stopped from now on, so it has looked long
+        # enough.
         other = s.workers(ports[1])[ports[1], 1]
         os.kill(other, signal.SIGSTOP)
         s.wait_log(rf"worker 1 \(pid {other}\) was stopped for more than 3s")

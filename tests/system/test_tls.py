@@ -31,7 +31,7 @@ def hello(serving, ports):
 
 
 def openssl(port, *args, data="", timeout=TIMEOUT):
-    """openssl s_client to its end, with all that it printed."""
+    """openssl s_client, run to its end; returns its output."""
     result = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *args],
                             input=data, capture_output=True, text=True, errors="replace",
                             timeout=timeout)
@@ -149,7 +149,8 @@ def test_rsa_pkcs1_for_a_client_that_has_no_pss(server, ports, certificates):
 
 
 def test_an_ed25519_key_signs_under_tls_1_3_only(server, ports, certificates):
-    """Under TLS 1.2 what it would have to sign has no form to know it by: nothing in common."""
+    """Under TLS 1.2 the signed content has no recognisable form, so client and server have no
+    algorithm in common."""
     s = server(certificates.tls("ed25519") + f'port {ports[0]} {{ respond 200 "x" }}'
                f'port {ports[1]} {{ {certificates.tls("ed25519", "ecdsa")} respond 200 "x" }}')
     assert f"alert number {HANDSHAKE_FAILURE}" in openssl(ports[0], "-tls1_2")
@@ -213,7 +214,7 @@ def test_ed25519_beside_rsa(server, ports, certificates):
     assert "CN = ed25519" in shown(ports[0], "-sigalgs", "ed25519")
 
 
-# What RFC 6066, 3, has as names, and what clients have sent.
+# Names as in RFC 6066, 3, and names that real clients have sent.
 ODD_NAMES = ["my_service", "_x.example", "*.example.com", "::1", "127.0.0.1", "t\u00e9st.example",
              "xn--tst-bma.example", "a..b", ".", "-", "a b", "localhost.", "x" * 64, "a" * 255,
              "a\x01b", "\U0001f600", "[::1]:443", "https://a/", "%", "a\r\nb: c"]
@@ -227,7 +228,7 @@ def test_the_server_name_makes_no_difference(hello, name):
 
 @pytest.mark.parametrize("option", ["-tls1_3", "-tls1_2"])
 def test_no_server_name_is_refused(server, ports, option):
-    """Nor is one changed on its way to where it is shown."""
+    """Nor does any step change the name before it is shown."""
     s = server(f"port {ports[0]} {{ echo }}")
     for name in ODD_NAMES:
         text = shown(ports[0], option, "-servername", name)
@@ -239,7 +240,7 @@ def test_no_server_name_is_refused(server, ports, option):
 
 @pytest.mark.parametrize("option", ["-tls1_3", "-tls1_2"])
 def test_a_ticket_takes_the_name_along(server, ports, tmp_path, option):
-    """That is, the client says it again."""
+    """That is, the client repeats it."""
     server(f"port {ports[0]} {{ echo }}")
     for way, resumed in (("-sess_out", False), ("-sess_in", True)):
         text = shown(ports[0], option, "-servername", "my_service", way, str(tmp_path / "session"))
@@ -262,7 +263,7 @@ def named(tmp_path):
 
 
 def subject(port, *args):
-    """Of the certificate that is shown."""
+    """The names of the presented certificate."""
     text = shown(port, *args)
     assert "HTTP/1.1 200 OK" in text, text
     return re.search(r"^subject=CN = (\S+)", text, re.M).group(1)
@@ -274,7 +275,7 @@ RSA_ONLY = {"-tls1_3": ["-sigalgs", "RSA-PSS+SHA256"],
 
 @pytest.mark.parametrize("option", ["-tls1_3", "-tls1_2"])
 def test_the_certificate_is_that_of_the_name(server, ports, named, option):
-    """RFC 9525, 6.3, and RFC 4343: wildcards for one label, whatever the case of the letters."""
+    """RFC 9525, 6.3, and RFC 4343: wildcards for one label, in any case of the letters."""
     rsa = ("rsa:2048",)
     server("tls { " + named("first", "DNS:one.example,DNS:127.example") +
            named("wild", "DNS:two.example,DNS:*.two.example") +
@@ -293,7 +294,8 @@ def test_the_certificate_is_that_of_the_name(server, ports, named, option):
                          ("two.examplE\u212a", "first"), ("my_service", "first")):
         assert subject(ports[0], option, "-servername", name) == wanted, name
     assert subject(ports[0], option, "-noservername") == "first"
-    # Among those of a name, one whose key the client can verify; else any that it can.
+    # Among the certificates for a name, one that the client can verify; else any other that it
+    # can verify.
     for name, wanted in (("two.example", "both-rsa"), ("five.example", "rsa"),
                          ("one.example", "rsa"), ("www.two.example", "rsa")):
         assert subject(ports[0], option, "-servername", name, *RSA_ONLY[option]) == wanted, name
@@ -355,7 +357,7 @@ def test_one_ticket_per_handshake(hello):
 
 def session_of(port, context):
     with Connection(port, context=context) as c:
-        assert c.get().status == 200  # the ticket has come with this
+        assert c.get().status == 200  # the ticket came with this response
         assert c.socket.session.has_ticket
         return c.socket.session
 
@@ -385,7 +387,7 @@ def test_resumption_works_across_a_pool(server, ports, number):
 
 @both
 def test_resumption_works_across_generations(server, ports, number):
-    """They have another key; tickets of the former one are taken for a while."""
+    """They have another key; tickets of the former one are accepted for a while."""
     s = server(f"port {ports[0]} {{ workers 2 respond 200 }}")
     context = version(number)
     session = session_of(ports[0], context)
@@ -399,7 +401,7 @@ def test_resumption_works_across_generations(server, ports, number):
 
 @both
 def test_no_ticket_counts_for_another_name(server, ports, named, number):
-    """It would bring the first one's certificate along (RFC 6066, 3)."""
+    """The session would keep the first name's certificate (RFC 6066, 3)."""
     server("tls { " + named("one", "DNS:one.example") + named("two", "DNS:two.example") +
            f"}} port {ports[0]} {{ respond 200 }}")
     context = version(number)
@@ -513,7 +515,7 @@ class Memory:
             self.raw.sendall(piece)
 
     def pump(self, step):
-        """Runs the step until it needs nothing any more."""
+        """Runs the step until it needs no more input."""
         while True:
             try:
                 value = step()
@@ -532,7 +534,7 @@ class Memory:
         return bytearray(self.outgoing.read())
 
     def error(self):
-        """What the server's end looks like from here."""
+        """How the server ended, as the client sees it."""
         with pytest.raises(ssl.SSLError) as e:
             while self.pump(lambda: self.tls.read(65536)):
                 pass
@@ -640,7 +642,7 @@ def test_a_hello_in_many_records(hello, option, names):
 
 
 def recut(data, size):
-    """The same handshake records with so many bytes in each; none that is encrypted."""
+    """The same handshake in records of this many bytes; encrypted records stay as they are."""
     records, encrypted = [], False
     while data:
         length = struct.unpack(">H", data[3:5])[0]

@@ -47,7 +47,7 @@ def upgradable(server, certificates, tmp_path, monkeypatch):
 
 
 def put(s, source):
-    """Under the same name, as a package would."""
+    """Replaces the program under the same name, as a package does."""
     new = s.program.with_suffix(".new")
     if isinstance(source, bytes):
         new.write_bytes(source)
@@ -58,7 +58,7 @@ def put(s, source):
 
 
 def put_script(s, script):
-    """A program that is this script: one that is no ELF file is not executed by descriptor."""
+    """A program that runs this script; only an ELF file can be executed by descriptor."""
     folder = s.program.parent
     (folder / "script").write_text(script)
     (folder / "script").chmod(0o755)
@@ -108,7 +108,7 @@ def test_connections_go_on_until_they_have_finished(upgradable, ports):
 
 @pytest.mark.parametrize("number", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_sessions_are_resumed_and_keys_are_new(upgradable, ports, number):
-    """A ticket of the version before is taken, of the one before that it is not."""
+    """A ticket of the previous version is accepted, one of the version before that is not."""
     s = upgradable(hello(ports[0]))
     context = test_tls.version(number)
     first = test_tls.session_of(ports[0], context)
@@ -140,7 +140,8 @@ def test_counters_ends_and_reasons_go_on(upgradable, ports, certificates):
 
 @contextlib.contextmanager
 def again_and_again(*attempts):
-    """Each is made again and again, side by side, for as long as the block lasts; none may fail."""
+    """Makes all of these requests side by side, again and again, while the block lasts; none
+    may fail."""
     stop, errors, made = threading.Event(), [], [0] * len(attempts)
 
     def attempt(n):
@@ -186,7 +187,8 @@ def test_who_asks_on_the_control_socket_is_always_answered(upgradable, ports, tm
 
     def connects():
         with socket.socket(socket.AF_UNIX) as c:
-            c.connect(str(path))  # waits where the queue is full, which it does not with a timeout
+            c.connect(str(path))  # blocks while the queue is full, which it would not do with a
+            timeout
 
     with again_and_again(asks, connects):
         for n in range(1, 4):
@@ -234,7 +236,7 @@ def test_what_is_broken_changes_nothing(upgradable, ports, kind, tmp_path):
     elif content == "plain":
         put(s, b"no program at all\n")
         s.program.chmod(0o644)
-    elif content in ("state", "configuration"):  # the next version, and what it is given changed
+    elif content in ("state", "configuration"):  # the next version, with a changed state
         put_script(s, broken_reader(content))
     else:
         put_script(s, content)
@@ -244,7 +246,7 @@ def test_what_is_broken_changes_nothing(upgradable, ports, kind, tmp_path):
     assert s.workers() == before
     for p in ports[:2]:
         assert get(p).body == HELLO
-    upgrade(s)  # and then it can be made good
+    upgrade(s)  # and then it can be repaired
     assert get(ports[0]).body == HELLO
 
 
@@ -320,7 +322,7 @@ def test_a_port_that_cannot_follow_stays_as_it_is(upgradable, ports, certificate
     s = upgradable(certificates.tls() + hello(ports[0], f'tls {{ certificate "{names[0]}" key "{names[1]}" }}') +
                    hello(ports[1]))
     before = s.workers(ports[0])
-    # The check says yes; by the time the port rolls its key is gone.
+    # The check succeeds; when the port rolls, its key is gone.
     put_script(s, '#!/bin/sh\ncase " $* " in *" -t "*) echo goes on from this state; exit ;; esac\n'
                f'exec {NEXT} "$@"\n')
     names[1].rename(tmp_path / "gone.key")
@@ -357,7 +359,7 @@ def test_a_reload_waits_for_the_upgrade(upgradable, ports):
 
 
 def test_a_reload_waits_for_the_last_port_to_follow(upgradable, ports):
-    """Else a port that it changes would be made anew twice."""
+    """Otherwise a port that it changes would be rebuilt twice."""
     s = upgradable("".join(hello(p, "workers 6") for p in ports))
     put(s, NEXT)
     s.kill(signal.SIGUSR2)
@@ -393,7 +395,7 @@ def test_descriptors_do_not_grow(upgradable, ports, tmp_path):
 
 @pytest.mark.parametrize("free", range(7))
 def test_a_lack_of_descriptors_changes_nothing(upgradable, ports, tmp_path, free):
-    """Whatever it is that fails for it: the state, the check, or nothing."""
+    """Whichever part fails: the state, the check, or none."""
     need_root()
     path = tmp_path / "control.sock"
     s = upgradable(f'control "{path}"\n' + hello(ports[0]) + hello(ports[1]))

@@ -1,4 +1,4 @@
-"""What is asked for by the control socket while an upgrade is under way."""
+"""Requests to the control socket during an upgrade."""
 import re
 import threading
 
@@ -35,7 +35,7 @@ class Asking:
 
 @pytest.fixture
 def waiting(upgradable, tmp_path):  # noqa: F811
-    """A server with a program that goes on, or fails, once it is let: let(status)."""
+    """A server with a program that waits for let(status), and then goes on or fails."""
 
     def start(text):
         s = upgradable(f'control "{tmp_path / "control.sock"}"\n{text}')
@@ -76,7 +76,7 @@ def test_who_asks_while_ports_follow_is_told_of_the_next_one(waiting, ports):
 
 
 def test_a_port_that_is_told_to_start_follows(waiting, ports):
-    """It serves already, so that is no order to carry out."""
+    """It serves already, so there is nothing to do."""
     s = waiting(hello(ports[0]) + hello(ports[1]))
     with Asking(s, "upgrade"):
         s.wait_log("upgrade: asking")

@@ -1,4 +1,4 @@
-"""Link-local addresses, each on one link of the machine: in a network namespace of the test's own."""
+"""Link-local addresses, each on one link of the machine: in the test's own network namespace."""
 import signal
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 
 from harness import TIMEOUT, need_root, wait_for
 
-# One pair of links, with an address of its own at each end; then what follows.
+# One pair of links, with its own address at each end; then executes the command.
 LINKS = ("ip link set lo up; ip link add one type veth peer name two; "
          "for l in one two; do sysctl -qw net.ipv6.conf.$l.accept_dad=0 2>/dev/null; "
          "ip link set $l up; done; "
@@ -32,7 +32,7 @@ print(data.split()[1].decode())
 
 @pytest.fixture
 def links(tmp_path):
-    """A command prefix that runs what follows in the namespace."""
+    """A prefix that runs a command in the namespace."""
     need_root("ip", "unshare", "nsenter")
     probe = subprocess.run(["unshare", "-n", "sh", "-c", LINKS, "sh", "true"], capture_output=True,
                            text=True, check=False)

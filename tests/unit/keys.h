@@ -33,7 +33,7 @@ static inline gnutls_pubkey_t public_of(gnutls_privkey_t key)
 	return public;
 }
 
-/* One of each kind, in the order of the enumeration; for a group of tests. */
+/* One key of each kind, in the order of the enumeration; for a group of tests. */
 static struct keyring ring;
 
 static inline int ring_setup(void **state)

@@ -71,7 +71,7 @@ static void test_reserve_and_advance(void **state)
 	buf_release(&b);
 }
 
-/* A long run of odd sizes against a model that is a counter. */
+/* A long run of odd sizes, compared with a counter as the model. */
 static void test_order_is_kept(void **state)
 {
 	(void)state;

@@ -1,4 +1,4 @@
-/* Checked numbers: exact ranges, no leniency, and what is formatted parses back. */
+/* Checked numbers: exact ranges, no leniency, and formatted numbers parse to themselves. */
 #include "base/num.h"
 
 #include <setjmp.h>

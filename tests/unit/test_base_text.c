@@ -84,8 +84,8 @@ static void test_escapes(void **state)
 	assert_escaped("", 0, "");
 }
 
-/* Whatever comes in, what goes out is one line of printable ASCII with no quote of its own, and
- * unvis(3) gives the very bytes back. */
+/* Any input becomes one line of printable ASCII without an unescaped quote, and unvis(3)
+ * restores the bytes. */
 static void test_every_byte_is_safe_and_comes_back(void **state)
 {
 	(void)state;
@@ -156,7 +156,7 @@ static void test_names_of_people(void **state)
 	     "\\342\\200\\256gnp"); /* right to left override */
 	UTF8("\xe2\x81\xa6\xe2\x80\x8b\xe2\x80\xa8\xef\xbb\xbf\xc2\xad",
 	     "\\342\\201\\246\\342\\200\\213\\342\\200\\250\\357\\273\\277\\302\\255");
-	UTF8("\xf3\xa0\x81\x81", "\\363\\240\\201\\201"); /* a tag, which is not seen */
+	UTF8("\xf3\xa0\x81\x81", "\\363\\240\\201\\201"); /* a tag, which is invisible */
 }
 
 static void cut(size_t size, const char *bytes, const char *expected)

@@ -1,4 +1,4 @@
-/* master/cause: every way to end, told apart and put into words. */
+/* master/cause: every way to end, classified and put into words. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,8 +32,7 @@ static void exits_are_told_apart(void **state)
 {
 	struct end e = {.pid = PID, .status = EXITED(0)};
 	(void)state;
-	assert_end(&e, CAUSE_DRAINED, RESTART_DIED,
-		   "drained"); /* the master has not asked for it */
+	assert_end(&e, CAUSE_DRAINED, RESTART_DIED, "drained"); /* the master did not order it */
 	e.status = EXITED(EX_TEMPFAIL);
 	assert_end(&e, CAUSE_DRAINED, RESTART_DIED, "had not drained when its time was up");
 	e.told = true;
@@ -43,7 +42,7 @@ static void exits_are_told_apart(void **state)
 	e.told = false;
 	e.starting = true;
 	assert_end(&e, CAUSE_EXIT, RESTART_DIED, "ended with status 0");
-	e.status = EXITED(EX_TEMPFAIL); /* it says what the machine lacks */
+	e.status = EXITED(EX_TEMPFAIL); /* it names what the machine lacks */
 	assert_end(&e, CAUSE_EXIT, RESTART_SHORTAGE, "ended with status 75");
 	e.starting = false;
 	e.status = EXITED(EX_CONFIG);
@@ -66,7 +65,7 @@ static void a_lack_is_told_by_the_child_alone(void **state)
 	assert_end(&e, CAUSE_DESCRIPTORS, RESTART_DIED, "ran out of descriptors");
 	e.lack = IPC_LACK_NONE;
 	assert_end(&e, CAUSE_EXIT, RESTART_DIED, "ended with status 71");
-	e.lack = IPC_LACK_MEMORY; /* but it was something else that ended it */
+	e.lack = IPC_LACK_MEMORY; /* but another cause ended it */
 	e.status = SIGKILL;
 	assert_end(&e, CAUSE_KILLED, RESTART_DIED, "was killed from outside by SIGKILL");
 }
@@ -90,8 +89,8 @@ static void crashes_are_its_own_making(void **state)
 static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
 #define FAULTS (sizeof(faults) / sizeof(faults[0]))
 
-/* The kernel ends a process by a fault only where the recorder's handler does not run to its end:
- * whatever the record says then, the process may have made a forbidden call. */
+/* The kernel ends a process by a fault only if the recorder's handler does not run to its end.
+ * Whatever the record says then, the process may have made a forbidden call. */
 static void an_end_that_the_recorder_did_not_bring_about_counts_as_a_forbidden_call(void **state)
 {
 	const struct ipc_crash records[] = {
@@ -135,7 +134,7 @@ static void an_end_without_a_record_says_so(void **state)
 	assert_end(&e, CAUSE_CRASH, RESTART_DIED, "crashed by SIGBUS");
 }
 
-/* A full queue of signals loses the sender of abort(3)'s; process 0 has sent nothing. */
+/* A full signal queue drops the sender of abort(3)'s signal; process 0 has sent nothing. */
 static void a_sender_that_the_kernel_could_not_keep_is_not_made_up(void **state)
 {
 	struct end e = {.pid = PID, .status = SIGABRT, .crash = {.signal = SIGABRT}};
@@ -161,8 +160,7 @@ static void a_sender_that_the_kernel_could_not_keep_is_not_made_up(void **state)
 		   "watchdog");
 }
 
-/* Of every status and signal there is: a life that nobody has asked to end is never without
- * consequence. */
+/* For every status and signal: an end that nobody ordered always has a consequence. */
 static void every_end_that_nobody_asked_for_counts(void **state)
 {
 	struct end e = {.pid = PID};
@@ -211,7 +209,7 @@ static void who_is_killed_is_told_by_whom(void **state)
 	assert_int_equal(cause_signal(&e), SIGSEGV);
 	assert_end(&e, CAUSE_KILLED, RESTART_DIED,
 		   "was killed from outside by SIGSEGV (sent by process 1 of user 0)");
-	e.crash.signal = SIGBUS; /* not what the kernel says */
+	e.crash.signal = SIGBUS; /* not the kernel's word */
 	e.status = SIGUSR2;
 	assert_end(&e, CAUSE_KILLED, RESTART_DIED, "was killed from outside by SIGUSR2");
 	e.crash.signal = -1;
@@ -231,12 +229,12 @@ static void a_sandbox_names_the_call(void **state)
 	(void)snprintf(words, sizeof(words),
 		       "was ended by its sandbox for the system call socket (%d)", SYS_socket);
 	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION, words);
-	e.crash.code = SI_USER; /* what it says of a sender excuses nothing */
+	e.crash.code = SI_USER; /* its claim about a sender excuses nothing */
 	e.crash.sender_pid = 1;
 	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION,
 		   "was ended by its sandbox for an unknown system call");
 	e.crash.code = 1;
-	e.status = SIGSEGV; /* it crashed while that was being recorded */
+	e.status = SIGSEGV; /* it crashed during the recording */
 	assert_end(&e, CAUSE_SANDBOX, RESTART_VIOLATION, words);
 	e.status = SIGSYS;
 	e.crash.call = -1; /* the child's word, any number */
@@ -260,7 +258,7 @@ static void the_watchdog_comes_before_its_signal(void **state)
 	e.was_stopped = true;
 	assert_end(&e, CAUSE_WATCHDOG, RESTART_DIED,
 		   "was stopped for more than 5s and was killed by the watchdog");
-	e.status = SIGABRT; /* it took so long to write its core */
+	e.status = SIGABRT; /* it took long to write its core */
 	e.crash = (struct ipc_crash){.signal = SIGSEGV, .code = SEGV_MAPERR, .address = 16};
 	assert_end(&e, CAUSE_CRASH, RESTART_DIED, "crashed by SIGSEGV (address not mapped: 0x10)");
 	e.status = SIGKILL;

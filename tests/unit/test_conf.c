@@ -1,4 +1,4 @@
-/* The configuration: what it means, what its mistakes are called, and that its text is stable. */
+/* The configuration: its meaning, the messages about its errors, and its stable text. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 
 #define TLS "tls { certificate \"/c\" key \"/k\" }\n"
 
-/* --- gathering what is told ------------------------------------------------------------------- */
+/* --- gathering messages ------------------------------------------------------------------- */
 
 struct told {
 	char text[65536]; /* a line each: "line:column text" */
@@ -89,7 +89,7 @@ static char *dump(const struct conf *conf, const struct conf_port *port)
 	return text;
 }
 
-/* --- what it means ---------------------------------------------------------------------------- */
+/* --- meaning ---------------------------------------------------------------------------- */
 
 static const char example[] =
     "user \"www-data\"\n"
@@ -199,7 +199,7 @@ static void defaults_are_filled_in(void **state)
 	conf_free(conf);
 }
 
-/* A port changes single values; the top level may come after it. */
+/* A port overrides single values; the top level may come after it. */
 static void ports_inherit_what_they_do_not_set(void **state)
 {
 	(void)state;
@@ -233,7 +233,7 @@ static void ports_inherit_what_they_do_not_set(void **state)
 	conf_free(conf);
 }
 
-/* Each of the statements on its own: a user of the port's does not take the group's place. */
+/* Each statement is inherited separately: a port's user does not replace the group. */
 static void accounts_are_inherited(void **state)
 {
 	(void)state;
@@ -304,7 +304,7 @@ static void a_watchdog_has_a_limit_or_is_off(void **state)
 		 "2:24 expected a duration such as 10s or `off`, found `on`\n");
 }
 
-/* Those for all ports are no more than a port has event loops; auto is no number to bound. */
+/* The value for all ports is at most the number of a port's event loops; auto is not bounded. */
 static void keyholders_are_bounded_by_loops(void **state)
 {
 	(void)state;
@@ -329,7 +329,7 @@ static void keyholders_are_bounded_by_loops(void **state)
 	parse_with(TLS "port 1 { echo workers 2 keyholders 2 }", &options,
 		   "2:1 port 1 has more keyholders (2) than event loops (1, its workers times its "
 		   "threads): some would never sign\n");
-	/* How many loops there are to be is not known after these. */
+	/* After these errors the number of loops is unknown. */
 	told_tls("port 1 { echo keyholders 2 workers 65 }",
 		 "2:36 workers 65 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 { echo keyholders 2 threads 2 }",
@@ -443,7 +443,7 @@ static void faults_are_rules_of_a_location(void **state)
 	assert_int_equal(l->status, 200);
 	assert_string_equal(l->body, "no fault\n");
 
-	char *text = dump(conf, &conf->ports[0]); /* what its children see */
+	char *text = dump(conf, &conf->ports[0]); /* the text for its children */
 	assert_non_null(strstr(text, "\ndrain 10s\nfaults enabled\nport 1 {\n"));
 	assert_non_null(strstr(text, "	location \"/a\" {\n"
 				     "		fault crash when before how signal signal KILL "
@@ -455,7 +455,7 @@ static void faults_are_rules_of_a_location(void **state)
 	conf_free(conf);
 }
 
-/* Every word of the catalogue, some of which mean something else elsewhere. */
+/* Every word of the catalogue; some mean something else elsewhere. */
 static void every_fault_can_be_configured(void **state)
 {
 	(void)state;
@@ -591,7 +591,7 @@ static void dump_is_canonical(void **state)
 	conf_free(conf);
 }
 
-/* Of what is known of the port at last, wherever it stands; what is given is taken as it is. */
+/* Derived from the complete port, in any order of statements; explicit values are kept. */
 static void memory_follows_the_other_limits(void **state)
 {
 	(void)state;
@@ -645,7 +645,7 @@ static void the_log_has_a_rate(void **state)
 	told_tls("log rate on\nport 1 { echo }", "2:10 expected a number or `off`, found `on`\n");
 }
 
-/* What a port inherits stands in its own text: a child has no other. */
+/* A port's text holds its inherited values, since a child has no other text. */
 static void dump_of_a_port_is_complete(void **state)
 {
 	(void)state;
@@ -821,7 +821,7 @@ static void zones_belong_to_link_local_addresses(void **state)
 		 "5:11 :: and fe80::1%eth0 overlap: one of them is in the other\n");
 }
 
-/* Their names are those of systemd.socket(5); whether there are such sockets is nobody's to know.
+/* Their names follow systemd.socket(5); the parser cannot know whether such sockets exist.
  */
 static void sockets_are_named(void **state)
 {
@@ -1016,7 +1016,7 @@ static void the_control_socket_is_a_path_or_off(void **state)
 		   "2:25 a control socket's path has at most 98 bytes, this one has 99 in full\n");
 }
 
-/* --- mistakes: one message each, and the next one is still found ------------------------------ */
+/* --- errors: one message each, and the next one is still found ------------------------------ */
 
 static void misspelt_words_are_recognised(void **state)
 {
@@ -1192,7 +1192,7 @@ static void truncation_is_told_once(void **state)
 	told_tls("port 1", "2:7 the file ends in the middle of a statement; expected `{`\n");
 }
 
-/* Whatever is cut off: it ends, and tells one mistake or none. */
+/* Any truncated text: the parser ends, and reports one error or none. */
 static void every_truncation_is_one_mistake(void **state)
 {
 	(void)state;
@@ -1201,7 +1201,7 @@ static void every_truncation_is_one_mistake(void **state)
 		struct conf *conf = NULL;
 		(void)conf_parse_text(example, len, "text", NULL, gather, &told, &conf);
 		bool no_port = strstr(told.text, "there is no port") != NULL;
-		if (told.count > (no_port ? 2U : 1U)) /* that is true besides */
+		if (told.count > (no_port ? 2U : 1U)) /* which is true, too */
 			fail_msg("cut at %zu:\n%s", len, told.text);
 		conf_free(conf);
 	}
@@ -1232,7 +1232,7 @@ static void every_word_is_suggested(void **state)
 	assert_string_equal(conf_suggest("prot", 4, words, 2), "port");
 }
 
-/* A text's bytes may be anything; what they are compared with ends at its own end. */
+/* A text may hold any bytes; comparisons stop at the end of the known word. */
 static void a_text_that_goes_on_behind_a_nul_is_no_word(void **state)
 {
 	(void)state;

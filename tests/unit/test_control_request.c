@@ -1,4 +1,4 @@
-/* control/request: what is understood, and what is said about the rest. */
+/* control/request: valid requests, and the errors about others. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

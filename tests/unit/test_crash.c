@@ -1,5 +1,5 @@
-/* crash: what the recorder leaves of each kind of crash, in processes that crash for the purpose,
- * and how the master's side puts it into words, whatever it is. */
+/* crash: the recorder's record of each kind of crash, in processes that crash on purpose, and
+ * the master's words for any record. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,7 +145,7 @@ static void send_to_itself(void)
 	(void)kill(getpid(), SIGBUS);
 }
 
-/* As a process that was taken over may do it: before, it writes a record of its liking. */
+/* As a taken-over process may do: it writes a false record first. */
 static void crash_unrecorded(void)
 {
 	board->slots[0].crash.signal = SIGFPE;
@@ -154,7 +154,8 @@ static void crash_unrecorded(void)
 	dereference();
 }
 
-/* The limit is the user's, so others may have used it up: this looks the same. */
+/* The limit counts all processes of a user, so others may have used it up; this has the same
+ * effect. */
 static void abort_without_queue(void)
 {
 	const struct rlimit none = {0, 0};
@@ -162,7 +163,7 @@ static void abort_without_queue(void)
 	abort();
 }
 
-/* --- what is recorded --------------------------------------------------------------------------
+/* --- the record --------------------------------------------------------------------------
  */
 
 static const struct ipc_crash *recorded(unsigned loop)
@@ -200,7 +201,8 @@ static void abort_is_its_own_and_leads_out_of_the_library(void **state)
 	assert_int_equal(c->signal, SIGABRT);
 	assert_true(c->code <= 0);
 	assert_true(c->sender_pid != 0);
-	/* Who has called into the library may be missed, but not its own caller: this function. */
+	/* The frame that called into the library may be missing, but not its caller: this
+	 * function. */
 	bool found = false;
 	for (unsigned i = 0; i < c->frames_count && i < IPC_FRAMES_MAX; i++)
 		found =
@@ -228,7 +230,7 @@ static void a_smashed_stack_loses_the_backtrace_only(void **state)
 	assert_int_equal(recorded(0)->signal, SIGSEGV);
 }
 
-/* One fault behind another is no sign of a recorder that could not run. */
+/* Two faults in a row do not mean that the recorder could not run. */
 static void threads_that_crash_at_once_are_recorded(void **state)
 {
 	(void)state;
@@ -241,7 +243,7 @@ static void threads_that_crash_at_once_are_recorded(void **state)
 	}
 }
 
-/* It cannot hold its end up: the same fault again is one too many. */
+/* It cannot delay its end: the second fault of this kind ends it. */
 static void who_blocks_the_end_ends_by_a_fault(void **state)
 {
 	(void)state;
@@ -261,7 +263,7 @@ static void the_thread_that_crashed_is_told(void **state)
 	assert_int_not_equal(board->slots[0].thread, board->slots[1].thread);
 }
 
-/* However little there is above main(): the search for frames must not leave the stack. */
+/* However little stack is above main(), the search for frames must not leave it. */
 static void nothing_is_read_beyond_the_stack(void **state)
 {
 	char self[4096];

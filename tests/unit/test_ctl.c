@@ -247,7 +247,7 @@ static void former_generations_count(void **state)
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
-/* What the bytes are, in letters: arrows are ^ and v. They come in two reads, cut anywhere. */
+/* The keys as letters, arrows as ^ and v. The bytes come in two reads, split anywhere. */
 static void assert_keys(const char *bytes, const char *wanted)
 {
 	for (size_t cut = 0; cut <= strlen(bytes); cut++) {

@@ -1,5 +1,5 @@
-/* The catalogue of faults: what is said is what is understood, and the dice fall the same each
- * time.
+/* The catalogue of faults: descriptions parse to the same fault, and a seed gives the same
+ * sequence each time.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -43,7 +43,7 @@ static const char *described(const struct fault *f)
 	return line;
 }
 
-/* Parses what was described, as the configuration does: words. */
+/* Parses the description as the configuration does, in words. */
 static struct fault parse_words(const char *line)
 {
 	char copy[512];

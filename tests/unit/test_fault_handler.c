@@ -1,5 +1,5 @@
-/* Faults of responses, through the protocol: what a client sees, what the own handler still does,
- * and what is asked of the worker. What is done to processes is tests/system/test_fault_kinds.py.
+/* Faults of responses, through the protocol: the client's view, the location's own handler, and
+ * the requests to the worker. Faults of processes are in tests/system/test_fault_kinds.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +45,7 @@ static enum fault_flushed flushed(void *owner, const void *connection)
 	return f->flushed;
 }
 
-static struct faulty *current; /* what a connection alone does not tell */
+static struct faulty *current; /* facts that a connection alone does not show */
 
 static void reset(void *connection)
 {
@@ -66,7 +66,7 @@ static void arm(void *owner, const struct fault *fault)
 	((struct faulty *)owner)->armed++;
 }
 
-/* What is below "/test", too. */
+/* Paths below "/test", too. */
 static struct http_location route(void *arg, const char *path, size_t len)
 {
 	const struct peer *p = arg;
@@ -281,7 +281,7 @@ static void moments_are_in_their_order(void **state)
 	}
 }
 
-/* Behind its end, since it has no middle; and only if there is a connection left to reset. */
+/* After its end, since it has no middle; and only if a connection is left to reset. */
 static void a_response_without_a_body_is_struck_behind_its_end(void **state)
 {
 	struct faulty *f = faulty("reset?when=during");

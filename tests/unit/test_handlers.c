@@ -111,7 +111,7 @@ static void json_escapes(void **state)
 	buf_release(&little);
 }
 
-/* The worst head: every byte of it is shown as six, some of them three times. */
+/* The worst head: every byte of it is written as six, some of them three times. */
 static void echo_holds_the_worst_head(void **state)
 {
 	struct peer *p = peer_new();

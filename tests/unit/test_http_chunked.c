@@ -1,4 +1,4 @@
-/* The chunked coding: what is decoded, and every form that is refused. */
+/* The chunked coding: what it decodes, and every form that it refuses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -154,8 +154,8 @@ static void bodies_are_judged_in_any_pieces(void **state)
 	}
 }
 
-/* All lines of up to seven such bytes behind a size, against the grammar as it stands in RFC 9112,
- * 7.1.1, written down a second time. */
+/* All lines of up to seven such bytes after a size, compared with a second implementation of
+ * the grammar in RFC 9112, 7.1.1. */
 static void extensions_follow_the_grammar(void **state)
 {
 	static const char grammar[] =
@@ -233,7 +233,7 @@ static void lines_and_trailers_are_bounded(void **state)
 	k = (struct http1_chunked){0};
 	assert_int_equal(read_framing(&k, text, TRAILER_MAX + 3), TRAILER_MAX + 3);
 
-	/* The bound of a line is each line's own. */
+	/* Each line has a separate bound. */
 	k = (struct http1_chunked){0};
 	for (int i = 0; i < 1000; i++) {
 		assert_int_equal(read_framing(&k, "01\r\n", 4), 4);
@@ -258,7 +258,7 @@ static void extensions_are_bounded_by_the_body(void **state)
 	assert_int_equal(used, -REFUSE_CHUNK_EXTENSIONS_TOO_LONG);
 	assert_in_range(chunks, 16384 / 42, 16384 / 39);
 
-	k = (struct http1_chunked){0}; /* where there is more body than that they go on for ever */
+	k = (struct http1_chunked){0}; /* a larger body lets them go on for ever */
 	for (chunks = 0; chunks < 10000; chunks++) {
 		assert_int_equal(read_framing(&k, large, (size_t)m), m);
 		http1_chunked_take(&k, 0x100);

@@ -1,4 +1,4 @@
-/* What is refused, with which answer, and whether the connection outlives it. */
+/* Refused requests: the answer, and whether the connection stays open. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +55,8 @@ static const struct error_case cases[] = {
     {"POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", 501, true},
 };
 
-/* The answer has the status, a body of one line, and Connection: close where it is due. */
+/* The answer has the status, a body of one line, and Connection: close where the connection
+ * ends. */
 static void assert_answer(const struct peer *p, unsigned status, bool close)
 {
 	char start[80], body[80];
@@ -151,7 +152,7 @@ static void limits_of_the_head(void **state)
 	peer_free(p);
 }
 
-/* Whatever fits the head is served, RFC 9112, 3: 8000 bytes are what everybody should take. */
+/* A request line that fits the head is served; RFC 9112, 3 recommends at least 8000 bytes. */
 static void targets_are_as_long_as_the_head(void **state)
 {
 	static const size_t lengths[] = {4095, 4096, 4097, 8000, 8191, 16300, 65400};
@@ -203,7 +204,7 @@ static void options_are_told(void **state)
 	peer_send(p, "OPTIONS /none HTTP/1.1\r\n" H "\r\n");
 	assert_answer(p, 404, false);
 	peer_free(p);
-	p = peer_new(); /* echo wants OPTIONS itself */
+	p = peer_new(); /* echo answers OPTIONS itself */
 	peer_send(p, "OPTIONS /echo HTTP/1.1\r\n" H CL5 "\r\nhello");
 	assert_non_null(strstr(peer_out(p), "\r\n\r\nhello"));
 	peer_free(p);
@@ -329,7 +330,7 @@ static void limits_run_out(void **state)
 	peer_free(p);
 }
 
-/* However ugly the request: no byte of it comes back. */
+/* No byte of a bad request comes back. */
 static void client_bytes_stay_away(void **state)
 {
 	struct peer *p = peer_new();

@@ -1,4 +1,4 @@
-/* The contract between the protocol and a handler, from the side of odd handlers. */
+/* The contract between the protocol and a handler, tried with unusual handlers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,13 +13,13 @@
 #define START "HTTP/1.1 200 OK\r\n" DATE
 #define GET   "GET /test HTTP/1.1\r\n" H "\r\n"
 
-/* A handler that does what its script says. */
+/* A handler that follows a script. */
 struct script {
 	bool respond_in_begin, respond_in_end;
 	unsigned status;
 	uint64_t length;
-	long gives[8]; /* what give() answers, in turn */
-	size_t room;   /* what take() takes before it is blocked */
+	long gives[8]; /* give()'s answers, in turn */
+	size_t room;   /* bytes that take() takes before it blocks */
 
 	struct exchange *ex;
 	unsigned begun, ended, taken_ends, given;
@@ -172,7 +172,7 @@ static void unknown_length_by_version(void **state)
 	peer_free(p);
 }
 
-/* Chunks that fill what room there is, down to the least. */
+/* Chunks that fill the available room, down to the least. */
 static void chunks_fit_any_room(void **state)
 {
 	struct script s = {.respond_in_begin = true,
@@ -301,7 +301,7 @@ static void wake_reopens_take(void **state)
 	peer_free(p);
 }
 
-/* The handler is told once, whoever answers in its place. */
+/* The handler is told once, even if another answers in its place. */
 static void refused_in_the_body_ends_the_handler(void **state)
 {
 	struct script s = {.respond_in_begin = true, .status = 200, .length = 5, .room = 100};

@@ -152,7 +152,7 @@ static void bodies_come_back(void **state)
 			PROTO_IDLE);
 }
 
-/* Once nothing of it counts, and no earlier: it may be read without being looked at. */
+/* Input may be read and discarded as soon as none of it counts, and not before. */
 static void input_is_ignored_behind_the_last_request(void **state)
 {
 	struct peer *p = peer_new();
@@ -193,7 +193,7 @@ static void input_is_ignored_behind_the_last_request(void **state)
 	peer_free(p);
 }
 
-/* What keeps a body from being too slow: its bytes, given to somebody or thrown away, nothing else.
+/* Only bytes of the body count as progress, whether a handler takes them or they are discarded.
  */
 static void bytes_of_a_body_are_counted(void **state)
 {
@@ -225,7 +225,7 @@ static void bytes_of_a_body_are_counted(void **state)
 	peer_free(p);
 }
 
-/* Every point at which three requests can be torn apart; pulled in between, and not. */
+/* Every point at which three requests can be split, with output pulled in between and without. */
 static void splits_change_nothing(void **state)
 {
 	static const char text[] =
@@ -378,7 +378,7 @@ static void client_may_close_its_side(void **state)
 	assert_int_equal(p->begun, 0);
 	peer_free(p);
 
-	p = peer_new(); /* all that was asked is answered, pipelined or not */
+	p = peer_new(); /* every request is answered, pipelined or not */
 	peer_add(p, GET GET GET "GET");
 	ops->input_ended(&p->http1.proto);
 	peer_run(p);
@@ -403,7 +403,7 @@ static void client_may_close_its_side(void **state)
 	peer_free(p);
 }
 
-/* The end of input is known while back-pressure still holds the rest of the body here. */
+/* The end of input is known while back-pressure still holds back the rest of the body. */
 static void end_waits_for_what_is_pending(void **state)
 {
 	struct peer *p = peer_new();
@@ -465,7 +465,7 @@ static void drain_ends_at_the_next_boundary(void **state)
 	assert_int_equal(p->done, 1);
 	peer_free(p);
 
-	p = peer_new(); /* only a body that is thrown away is still coming */
+	p = peer_new(); /* only a body that will be discarded is still coming */
 	peer_send(p, "HEAD /echo HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhel");
 	ops->drain(&p->http1.proto);
 	assert_int_equal(peer_phase(p), PROTO_CLOSING);

@@ -1,4 +1,4 @@
-/* Heads, targets, hosts and paths: what is accepted, what is refused and with which status. */
+/* Heads, targets, hosts and paths: accepted forms, and refused ones with their status. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 #include "http/internal.h"
 
-/* Parses a copy that ends where it ends, so that a sanitizer sees whoever reads on. */
+/* Parses a copy of the exact size, so that a sanitizer sees a read past the end. */
 static long parse(const char *text, size_t len, size_t head_max, struct http_request *r)
 {
 	static char *copy;
@@ -200,7 +200,7 @@ static void heads_are_judged(void **state)
 	}
 }
 
-/* Whatever the pieces, the answer is the same, and it comes at the same byte or later. */
+/* The result does not depend on the pieces, and it comes at the same byte or later. */
 static void splits_change_nothing(void **state)
 {
 	(void)state;
@@ -340,8 +340,8 @@ static void fields_are_counted(void **state)
 	assert_int_equal(parse(text, strlen(text), 4096, &r), -REFUSE_FIELDS_TOO_MANY);
 }
 
-/* RFC 9112, 3: a method that nobody knows is 501, a target that is too long is 414, however long
- * the line is; what is no request line is 400 even there. */
+/* RFC 9112, 3: an unknown method is 501, a target that is too long is 414, however long the
+ * line is. A line that is not a request line is 400 even then. */
 static void long_lines_are_judged_by_what_they_are(void **state)
 {
 	static const struct {
@@ -385,7 +385,7 @@ static void long_lines_are_judged_by_what_they_are(void **state)
 	}
 }
 
-/* What is wrong with the first line counts, before the head's length does. */
+/* An error in the first line counts before the length of the head does. */
 static void long_heads_are_judged_by_their_first_line(void **state)
 {
 	static const struct {

@@ -1,4 +1,4 @@
-/* Every reason for a refusal: how it is met, what the record and the answer say of it. */
+/* Every reason for a refusal: a request that causes it, its record and its answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,11 +25,11 @@
 struct refusal_case {
 	enum http_refusal why;
 	unsigned status;
-	const char *text; /* of the request … */
-	char fill;        /* … and if this is not NUL, as many of these as the head may have */
-	bool expires;     /* its time runs out then */
-	const char *line; /* what the record has: the request line, "" where it was not readable */
-	const char *excerpt; /* and what was at fault; a prefix of it, where it is cut */
+	const char *text;    /* of the request … */
+	char fill;           /* … and if this is not NUL, as many of these as the head may have */
+	bool expires;        /* its time runs out then */
+	const char *line;    /* in the record: the request line, "" where it was not readable */
+	const char *excerpt; /* and the part at fault; a prefix, where it is truncated */
 	bool cut;
 };
 
@@ -108,7 +108,7 @@ static const struct refusal_case cases[] = {
 
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 
-/* As many 1-byte chunks as it takes, all in one: not to be written down above. */
+/* As many 1-byte chunks as needed, together; too long for the table above. */
 static void extensions_send(struct peer *p)
 {
 	char line[64];
@@ -217,7 +217,7 @@ static void each_is_met_recorded_and_told(void **state)
 	peer_free(p);
 }
 
-/* What is not refused by the protocol has no reason, even if it is answered with an error. */
+/* Only the protocol's refusals have a reason; a handler's error status has none. */
 static void others_have_none(void **state)
 {
 	static const char *const requests[] = {GET H "\r\n", "GET /none HTTP/1.1\r\n" H "\r\n",
@@ -245,7 +245,7 @@ static void others_have_none(void **state)
 	peer_free(p);
 }
 
-/* A response that had begun is broken off, and the record still tells why. */
+/* A response that had begun is broken off, and the record still has the reason. */
 static void a_broken_body_has_its_reason(void **state)
 {
 	struct peer *p = peer_new();

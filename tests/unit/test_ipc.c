@@ -1,4 +1,4 @@
-/* ipc: messages arrive whole or not at all, and what a role may not receive ends nowhere. */
+/* ipc: messages arrive whole or not at all, and a role receives only permitted ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,8 +27,8 @@ static unsigned descriptors_open(void)
 	return n;
 }
 
-/* tests/system/test_taken_over.py sends these as bytes, and would still see a worker end if they
- * were others. */
+/* tests/system/test_taken_over.py sends these as bytes. If the numbers changed, it would still
+ * see a worker end, for another reason. */
 _Static_assert(IPC_READY == 2 && IPC_FAILED == 3 && IPC_DRAIN == 4 && IPC_FAULT == 11 &&
 		   IPC_FILES == 12 && IPC_CERTIFICATE == 13,
 	       "the numbers there");
@@ -65,7 +65,7 @@ static void start_message_brings_its_descriptors(void **state)
 	close(channel[1]);
 }
 
-/* Everything that is not in the table, with descriptors that must not stay open. */
+/* Every message that is not in the table, with descriptors that must not stay open. */
 static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
 {
 	static const struct {
@@ -113,9 +113,9 @@ static void what_is_not_permitted_is_refused_and_leaks_nothing(void **state)
 }
 
 /*
- * Every type in every phase, in both directions. What a child says of its files, of why it cannot
- * start and of how far it is confined counts until it is ready, and is a lie from then on; the rest
- * has no meaning before.
+ * Every type in every phase, in both directions. Reports of a child's files, of a failed start
+ * and of its confinement are permitted until it is ready and refused afterwards; all others are
+ * refused before that.
  */
 static void what_may_be_said_depends_on_how_far_the_child_is(void **state)
 {
@@ -227,7 +227,7 @@ static void raw_packets_of_a_wrong_size_are_refused(void **state)
 	close(channel[1]);
 }
 
-/* It reads as the end of the channel; what it brought must not stay open. */
+/* It reads as the end of the channel; its descriptors must not stay open. */
 static void an_empty_packet_leaks_no_descriptors(void **state)
 {
 	int channel[2];
@@ -316,7 +316,7 @@ static void counters_of_slots_add_up(void **state)
 	assert_int_equal(sum.requests, 5);
 	assert_int_equal(sum.refused, 6);
 	assert_int_equal(sum.latency[IPC_LATENCIES - 1], 8);
-	/* A liar makes no more of it than JSON can hold, and no less the next time. */
+	/* A false value is at most what JSON can hold, and never falls. */
 	part.requests = UINT64_MAX;
 	ipc_counters_add(&sum, &part);
 	assert_true(sum.requests == IPC_COUNT_MAX);
@@ -389,6 +389,6 @@ int main(void)
 	    cmocka_unit_test(what_is_copied_is_within_its_bounds),
 	    cmocka_unit_test(counters_are_seen_by_the_reader_and_cannot_be_resized),
 	};
-	(void)signal(SIGPIPE, SIG_IGN); /* as every process does that uses this */
+	(void)signal(SIGPIPE, SIG_IGN); /* as every process that uses this module does */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* ipc: packets of the key channel are taken in exactly one form. */
+/* ipc: packets of the key channel are accepted in exactly one form. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static void a_request_and_its_answer_cross(void **state)
 	close(channel[0]);
 }
 
-/* Sends size bytes of what a request is, after it was spoilt. */
+/* Sends the first size bytes of a spoilt request. */
 static int as_request(const struct ipc_key_request *r, size_t size)
 {
 	int channel[2];
@@ -118,6 +118,6 @@ int main(void)
 	    cmocka_unit_test(requests_out_of_form_are_refused),
 	    cmocka_unit_test(answers_out_of_form_are_refused),
 	};
-	(void)signal(SIGPIPE, SIG_IGN); /* as every process does that uses this */
+	(void)signal(SIGPIPE, SIG_IGN); /* as every process that uses this module does */
 	return cmocka_run_group_tests_name("ipc key", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* keyholder: it signs what TLS has signed, with the key that is for it, and nothing else. */
+/* keyholder: it signs TLS's content with the right key, and nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,7 +146,7 @@ static void a_bucket_gives_what_a_second_has_and_no_more(void **state)
 	for (n = 0; rate_take(&r, 5510); n++)
 		;
 	assert_int_equal(n, 50);
-	for (n = 0; rate_take(&r, 900000); n++) /* a long rest is no treasure */
+	for (n = 0; rate_take(&r, 900000); n++) /* a long pause saves up no extra requests */
 		;
 	assert_int_equal(n, 100);
 }

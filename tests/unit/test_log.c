@@ -1,5 +1,5 @@
-/* The log against real pipes, sockets and files: the bytes of each form, and what a sink that is
- * full, slow or gone may cost (a count, never a wait). */
+/* The log against real pipes, sockets and files: the bytes of each form, and the cost of a sink
+ * that is full, slow or gone (a lost record, never a wait). */
 #include "log/log.h"
 
 #include "base/clock.h"
@@ -52,7 +52,7 @@ static const struct log_access get = {
     .request_id = "8000-1-2a",
 };
 
-/* --- what the tests stand on -------------------------------------------------------------------
+/* --- foundations -------------------------------------------------------------------
  */
 
 static int group_setup(void **state)
@@ -98,7 +98,7 @@ static void daemon_stop(int fd)
 	unlink(socket_path);
 }
 
-/* What there is to read now, with a NUL behind it. */
+/* The bytes that can be read now, terminated. */
 static size_t receive(int fd, char *out, size_t size)
 {
 	ssize_t n = read(fd, out, size - 1);
@@ -122,7 +122,7 @@ static void pipe_make(int fd[2])
 	assert_int_equal(pipe2(fd, O_CLOEXEC | O_NONBLOCK), 0);
 }
 
-/* Everything behind the stamp of a console line, the stamp checked for its form. */
+/* The text after the stamp of a console line; checks the form of the stamp. */
 static const char *behind_stamp(const char *line)
 {
 	static const char form[] = "0000-00-00 00:00:00,000 - ";
@@ -263,7 +263,7 @@ static void test_console_access(void **state)
 	close(fd[0]);
 }
 
-/* The reason is behind the record, and what was at fault behind that, made safe and bounded. */
+/* The reason follows the record, and the part at fault follows the reason, escaped and bounded. */
 static void test_a_refused_request_has_its_reason(void **state)
 {
 	(void)state;
@@ -559,7 +559,7 @@ static void test_long_records_are_cut(void **state)
 	value = field(out, datagram, "BULKHEAD_METHOD", &len);
 	assert_non_null(value);
 	assert_memory_equal(value + len - 5, "\\n...", 5);
-	a.target = "/whole?"; /* what is cut is not of the path */
+	a.target = "/whole?"; /* the path stays whole */
 	memcpy(target, a.target, strlen(a.target));
 	a.target = target;
 	log_access(&l, &a);
@@ -585,7 +585,7 @@ static void test_full_pipe_drops_and_tells(void **state)
 	while (s->dropped == 0)
 		log_write(&l, LOG_INFO, "filling");
 	log_write(&l, LOG_INFO, "lost");
-	log_tick(&l); /* still full: nothing can be told */
+	log_tick(&l); /* still full: no report is possible */
 	assert_int_equal(s->dropped, 2);
 	assert_false(s->broken);
 	assert_true(log_outstanding(&l));
@@ -601,11 +601,11 @@ static void test_full_pipe_drops_and_tells(void **state)
 	assert_int_equal(s->dropped, 0);
 	assert_int_equal(s->dropped_total, 2);
 
-	while (s->dropped == 0) /* told by the tick when nothing else is written */
+	while (s->dropped == 0) /* the tick reports it when nothing else is written */
 		log_write(&l, LOG_INFO, "filling");
 	drain(fd[0]);
 	s->told_second = INT64_MAX;
-	l.second = INT64_MAX; /* once in a second is enough; records go on meanwhile */
+	l.second = INT64_MAX; /* once a second is enough; records go on meanwhile */
 	(void)sink_tell(&l, LOG_SINK_CONSOLE, &(const struct log_record){.port = 8000}, &s->dropped,
 			&s->told_second);
 	assert_int_equal(drain(fd[0]), 0);
@@ -718,7 +718,7 @@ static void test_master_reconnects_for_all(void **state)
 	pipe_make(go);
 
 	pid_t child = fork();
-	if (child == 0) { /* holds what it inherited, and is told nothing */
+	if (child == 0) { /* holds what it inherited, and is not informed */
 		struct pollfd ready = {.fd = go[0], .events = POLLIN};
 		close(go[1]);
 		daemon_stop(daemon);
@@ -807,7 +807,7 @@ static void test_open_errors(void **state)
 /* --- the console -------------------------------------------------------------------------------
  */
 
-/* Runs with another standard error; returns what log_open() makes of it. */
+/* Runs log_open() with another standard error; returns its result. */
 static struct log console_on(int fd)
 {
 	struct log l = port_log();

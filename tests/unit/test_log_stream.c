@@ -1,6 +1,6 @@
-/* A child's log on its way through the master: what an honest one writes arrives as it was meant,
- * what a taken one writes arrives under its own name, printable and bounded; and the master's own
- * records are not lost while a sink is full or gone. */
+/* A child's log on its way through the master: an honest child's records arrive unchanged, a
+ * taken-over child's arrive under its own name, printable and bounded; and the master's own
+ * records survive a sink that is full or gone. */
 #include "log/stream.h"
 
 #include "base/fd.h"
@@ -119,7 +119,8 @@ static void console_fill(const struct master *m)
 		;
 }
 
-/* As much as there is room for at each time, and what is whole is passed on; ended at the end. */
+/* Reads as much as there is room for at a time and passes complete records on, then ends the
+ * stream. */
 static void feed(struct master *m, const void *data, size_t len, size_t step, bool ended)
 {
 	const unsigned char *p = data;
@@ -151,7 +152,7 @@ struct child {
 
 static void child_make(struct child *c)
 {
-	log_init(&c->log, LOG_ROLE_WORKER, 666, 1, LOG_MAIL); /* what it says it is */
+	log_init(&c->log, LOG_ROLE_WORKER, 666, 1, LOG_MAIL); /* the identity that it claims */
 	pipe_make(c->fds);
 	log_adopt(&c->log, LOG_SINK_MASTER, c->fds[1]);
 }
@@ -219,7 +220,7 @@ static void records_arrive_in_whatever_pieces(void **state)
 	child_end(&c);
 }
 
-/* Names in UTF-8 are shown in our own sentences; a text of somebody else's is escaped. */
+/* Our own sentences show names in UTF-8; foreign text is escaped. */
 static void names_stay_as_they_are(void **state)
 {
 	(void)state;
@@ -290,7 +291,7 @@ static size_t receive(int fd, char *out, size_t size)
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* The facility is the master's; role, port, worker and process are what it knows of the child. */
+/* The facility is the master's; role, port, worker and process are those that the master knows. */
 static void every_form_bears_the_masters_word(void **state)
 {
 	(void)state;
@@ -348,7 +349,7 @@ static size_t frame_make(unsigned char *to, struct frame_head head, const char *
 	}
 static const struct frame_head good = GOOD;
 
-/* Passes what was made; returns the console. */
+/* Passes the records on; returns the console's text. */
 static const char *shown(struct master *m, const unsigned char *data, size_t len)
 {
 	feed(m, data, len, len, true);
@@ -464,7 +465,7 @@ static void what_is_no_record_is_a_text(void **state)
 	}
 }
 
-/* Emergencies go to everybody's terminal; a time of its choice would hide a record. */
+/* Emergencies go to all terminals; a chosen time would hide a record. */
 static void nothing_is_more_urgent_or_of_another_time(void **state)
 {
 	(void)state;
@@ -602,8 +603,8 @@ static void patience_ends_and_the_loss_is_told(void **state)
 	assert_lines(console(&m), lines, 2);
 	assert_false(log_stream_outstanding(&m.stream));
 	console_fill(&m);
-	assert_false(pass(&m, LOG_WAIT)); /* it took one, so it is waited for again */
-	assert_true(pass(&m, LOG_TRY));   /* but not for who has ended */
+	assert_false(pass(&m, LOG_WAIT)); /* it took one, so the master waits for it again */
+	assert_true(pass(&m, LOG_TRY));   /* but not for an ended child */
 	(void)console(&m);
 	m.log.second = m.stream.told_second[LOG_SINK_CONSOLE]; /* the same second: not yet */
 	log_stream_tell(&m.log, &m.stream);
@@ -637,7 +638,7 @@ static void what_is_beyond_the_rate_is_counted_at_every_sink(void **state)
 	unlink(socket_path);
 }
 
-/* What is lost of a child is no reason to lose what the master says of its end. */
+/* The loss of a child's records must not lose the master's record of its end. */
 static void the_loss_of_one_that_has_ended_is_told_at_last(void **state)
 {
 	(void)state;
@@ -721,7 +722,7 @@ static void what_overflows_is_counted(void **state)
 	master_end(&m);
 }
 
-/* A daemon that is gone, for as long as it is. */
+/* While a daemon is gone. */
 static void a_daemon_that_comes_later_has_the_first_records(void **state)
 {
 	(void)state;
@@ -744,7 +745,8 @@ static void a_daemon_that_comes_later_has_the_first_records(void **state)
 	}
 	assert_int_equal(log_dropped(&l), 0);
 
-	/* What is handed on is the same, byte for byte, and goes into another log's queue. */
+	/* The state that is handed over is the same, byte for byte, and fills another log's
+	 * queue. */
 	struct log next;
 	size_t at = 0, len, count = 0;
 	close(daemon);
@@ -770,7 +772,7 @@ static void a_daemon_that_comes_later_has_the_first_records(void **state)
 	unlink(socket_path);
 }
 
-/* Again and again around the end of its room. */
+/* Wraps around the end of the queue's room again and again. */
 static void the_queue_goes_round(void **state)
 {
 	(void)state;

@@ -1,4 +1,4 @@
-/* Listening sockets: what bounds the kernel's memory for a connection comes with each of them. */
+/* Listening sockets: each bounds the kernel's memory for its connections. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ static int option(int fd, int level, int name)
 	return value;
 }
 
-/* The kernel accounts for twice of what is asked for, and allows as much as net.core.rmem_max. */
+/* The kernel doubles the requested size and allows at most net.core.rmem_max. */
 static int receive_bytes(void)
 {
 	unsigned max = 0;
@@ -44,7 +44,7 @@ static void assert_bounded(int fd)
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT), NET_UNSENT_BYTES);
 }
 
-/* A connection that comes out of it. */
+/* A connection accepted from it. */
 static void assert_inherited(int listener)
 {
 	struct sockaddr_in address;
@@ -75,7 +75,7 @@ static void connections_are_bounded(void **state)
 	close(fd);
 }
 
-/* The same of a socket that somebody else has made. */
+/* The same for a socket that another process has made. */
 static void connections_of_a_passed_socket_are_bounded(void **state)
 {
 	const struct sockaddr_in any = {.sin_family = AF_INET,

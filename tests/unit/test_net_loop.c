@@ -1,4 +1,4 @@
-/* net/loop: timers in order, lazily moved, and events that must not reach what was closed. */
+/* net/loop: timers in order, lazily moved, and no events for closed descriptors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

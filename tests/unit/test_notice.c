@@ -1,5 +1,5 @@
-/* master/systemd/notice: what the service manager reads stays one line, bounded, and says what
- * matters. */
+/* master/systemd/notice: the message to the service manager is one bounded line, with the
+ * important facts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,7 +46,7 @@ static void the_others_are_named_with_their_reason(void **state)
 			    "key; 8444 starting; socket \"x\" claimed by no port");
 }
 
-/* A reason holds what files and children are called: no line may begin in it. */
+/* A reason holds names of files and children: no line may begin in it. */
 static void a_reason_is_no_assignment(void **state)
 {
 	struct notice n;
@@ -57,7 +57,7 @@ static void a_reason_is_no_assignment(void **state)
 			    "0 of 1 port serving; 1 parked: a?MAINPID=1???\xc3\xa4; b?READY=1");
 }
 
-/* systemd takes no status that is not UTF-8. */
+/* systemd accepts a status only in UTF-8. */
 static void a_reason_is_cut_between_characters(void **state)
 {
 	char out[64];

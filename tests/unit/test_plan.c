@@ -69,7 +69,7 @@ static void one_side_may_be_empty(void **state)
 	plan_release(&plan);
 }
 
-/* Whatever of a mark is another one. */
+/* Any other value in a mark means another file. */
 static void files_alone_make_a_change(void **state)
 {
 	struct file_mark marks[6] = {old_mark, old_mark, old_mark, old_mark, old_mark, old_mark};
@@ -109,7 +109,7 @@ static void another_number_of_files_is_a_change(void **state)
 	plan_release(&plan);
 }
 
-/* Another configuration is never undone by files that turn out to be the same. */
+/* Equal files never undo a change of the configuration. */
 static void another_text_is_no_matter_of_files(void **state)
 {
 	const struct file_mark other = {.inode = 1};

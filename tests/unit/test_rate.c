@@ -1,4 +1,5 @@
-/* master/rate, master/expiry: rates, percentiles, and when a certificate is worth a warning. */
+/* master/rate, master/expiry: rates, percentiles, and the time at which a certificate deserves
+ * a warning. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@ static void a_rate_is_the_mean_of_ten_seconds(void **state)
 	rate_look(&r, 100, 5000);
 	assert_int_equal(rate_tenths(&r), 0);
 	rate_look(&r, 120, 6000);
-	assert_int_equal(rate_tenths(&r), 200); /* of as much as is known */
+	assert_int_equal(rate_tenths(&r), 200); /* over the known time */
 	for (uint64_t second = 7; second <= 15; second++)
 		rate_look(&r, 120, second * 1000);
 	assert_int_equal(rate_tenths(&r), 20); /* 20 in 10 s */

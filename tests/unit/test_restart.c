@@ -92,7 +92,7 @@ static void a_forbidden_system_call_counts_however_long_the_process_lived(void *
 	    RESTART_PARK);
 }
 
-/* However many of them there are, however quickly, between whatever else. */
+/* However many there are, however quickly, and mixed with other deaths. */
 static void a_shortage_delays_and_never_parks(void **state)
 {
 	static const uint64_t delays[] = {100, 200, 400, 800, 1000, 1000};
@@ -111,7 +111,7 @@ static void a_shortage_delays_and_never_parks(void **state)
 				 RESTART_LATER);
 		assert_int_equal(delay, 1000);
 	}
-	/* A process that has served is replaced with a delay, too, but a short one again. */
+	/* A process that has served is replaced after a delay, too, but a short one again. */
 	assert_int_equal(restart_decide(&s, &once, RESTART_SHORTAGE, 8, 60000, &delay),
 			 RESTART_LATER);
 	assert_int_equal(delay, 100);

@@ -1,4 +1,4 @@
-/* sandbox: every test confines a child of its own and looks at what that can still do. */
+/* sandbox: every test confines a child and looks at the rights that it still has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,12 +36,12 @@
 #define STRANGER 65533
 #define BIT(x)   (1u << (x))
 #define LAYERS   (BIT(SANDBOX_LAYERS) - 1)
-/* Leaves the system calls to be judged by the layers before. */
+/* Leaves system calls to the other layers. */
 #define NO_SECCOMP (BIT(SANDBOX_SECCOMP))
 /* Fast, for tests of the filter alone. */
 #define SECCOMP_ALONE (LAYERS & ~BIT(SANDBOX_SECCOMP) & ~BIT(SANDBOX_NO_NEW_PRIVS))
 
-/* What a child leaves for its parent. */
+/* A child's report for its parent. */
 static struct shared {
 	struct sandbox_level level;
 	int line; /* of the NEED() that failed */
@@ -94,7 +94,7 @@ static int child(const struct sandbox_plan *p, int (*prepare)(void), int (*act)(
 	shared->level = (struct sandbox_level){0};
 	pid_t pid = fork();
 	if (pid == 0) {
-		alarm(60); /* ends the test, should something that is forbidden be done and wait */
+		alarm(60); /* ends the test if a forbidden call succeeds and waits */
 		if (prepare != NULL && prepare() != 0)
 			_exit(EXIT_FAILURE);
 		_exit(p == NULL ? act() : confined(p, act));
@@ -149,7 +149,7 @@ static void a_call_is_in_a_table_once(void **state)
 		for (size_t i = 0; (a = sandbox_calls(role, i)) != NULL; i++)
 			for (size_t k = 0; k < i && (b = sandbox_calls(role, k)) != NULL; k++)
 				assert_string_not_equal(a->name, b->name);
-		assert_false(is_listed(role, "getsid")); /* what the crash recorder ends with */
+		assert_false(is_listed(role, "getsid")); /* the last call of the crash recorder */
 	}
 }
 
@@ -215,7 +215,7 @@ static int call_argument(void)
 	return EXIT_SUCCESS;
 }
 
-/* Every one that this machine has, so that no rule lets in more than its own. */
+/* Every call of this machine, so that no rule permits more than one. */
 static void every_other_call_ends_the_process(enum sandbox_role role)
 {
 	const struct sandbox_plan p = plan_for(role, SECCOMP_ALONE);
@@ -277,7 +277,8 @@ static int work_as_usual(void)
 	NEED(write(STDERR_FILENO, "", 0) == 0);
 	NEED(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
 	     MAP_FAILED);
-	NEED(syscall(-1) < 0 && errno == ENOSYS); /* what a tracer puts in place of a call */
+	NEED(syscall(-1) < 0 && errno == ENOSYS); /* the number that a tracer puts in place of a
+	call */
 	return EXIT_SUCCESS;
 }
 
@@ -409,7 +410,8 @@ static int map_as_told(void)
 	return EXIT_SUCCESS;
 }
 
-/* What counts as nobody's memory, or cannot be taken back, would have others ended for it. */
+/* Memory that counts for no process, or cannot be reclaimed, would make the kernel end other
+ * processes. */
 static void only_memory_of_its_own_is_mapped(void **state)
 {
 	static const uint64_t own = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -443,8 +445,8 @@ static int linger_as_told(void)
 	return EXIT_SUCCESS;
 }
 
-/* Every number beside the block, at least one bit off, and every number in it, whatever stands in
- * the bits that the kernel ignores. */
+/* Every number outside the block that differs by a bit, and every number in it, with any value
+ * in the bits that the kernel ignores. */
 static void guarded_descriptors_keep_their_options(void **state)
 {
 	static const struct {
@@ -590,7 +592,7 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* What the library does at the start of a thread is not allowed after the seal: wait for that. */
+/* The library's calls at the start of a thread are forbidden after the seal: wait for them. */
 static int start_threads(void)
 {
 	pthread_t thread;
@@ -779,7 +781,7 @@ static void memory_is_hidden_unless_a_worker_is_to_leave_a_core(void **state)
 {
 	struct sandbox_plan p = plan_for(SANDBOX_WORKER, NO_SECCOMP);
 	(void)state;
-	p.change_user = true; /* which clears the flag, where it can be had */
+	p.change_user = true; /* which clears the flag, where it is permitted */
 	p.uid = p.gid = NOBODY;
 	shared->argument = 0;
 	assert_fine(child(&p, NULL, look_at_memory));
@@ -846,7 +848,7 @@ static void a_worker_goes_before_a_keyholder_when_memory_is_short(void **state)
 
 static int status_fd;
 
-/* While /proc can be reached; what is read later is of then. */
+/* While /proc can be reached; the status is read later. */
 static int open_status(void)
 {
 	status_fd = open("/proc/self/status", O_RDONLY);
@@ -861,7 +863,7 @@ static int read_status(void)
 	return EXIT_SUCCESS;
 }
 
-/* The value behind a name in the child's /proc/self/status. */
+/* The value of a name in the child's /proc/self/status. */
 static const char *status_value(const char *name)
 {
 	static char value[128];
@@ -939,12 +941,12 @@ static void root_that_stays_root_has_no_capabilities(void **state)
 	assert_int_equal(capabilities("CapBnd"), 0);
 	assert_false(shared->level.reached & BIT(SANDBOX_USER));
 	assert_int_equal(shared->level.errors[SANDBOX_USER], 0);
-	p.change_user = true; /* to root is no change */
+	p.change_user = true; /* for root this is no change */
 	assert_fine(child(&p, open_status, read_status));
 	assert_false(shared->level.reached & BIT(SANDBOX_USER));
 }
 
-/* Nobody without capabilities, whoever runs the tests. */
+/* User nobody without capabilities, whatever user runs the tests. */
 static int be_nobody(void)
 {
 	if (geteuid() != 0)
@@ -1083,12 +1085,13 @@ static void a_master_keeps_few_capabilities(void **state)
 	assert_int_equal(kept & (1 << 6 | 1 << 7), 1 << 6 | 1 << 7); /* setgid, setuid */
 	assert_int_equal(capabilities("CapEff"), kept);
 	assert_int_equal(capabilities("CapBnd"), kept);
-	assert_int_equal(capabilities("CapInh"), 0); /* root hands them on by being root */
+	assert_int_equal(capabilities("CapInh"), 0); /* root passes them on without help */
 	assert_int_equal(capabilities("CapAmb"), 0);
 	assert_true(shared->level.reached & BIT(SANDBOX_CAPABILITIES));
 }
 
-/* A user that is not root, but may start others as others, as service managers make them. */
+/* A user that is not root but may start processes as other users, as service managers set it
+ * up. */
 static int be_nobody_with_capabilities(void)
 {
 	return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || be_nobody() != 0;
@@ -1116,7 +1119,7 @@ static void a_master_that_is_not_root_hands_its_capabilities_on(void **state)
 
 static int self_fd, shared_fd;
 
-/* A master's child as it is really started: by fork and exec. */
+/* A child of a master, started as in the server: by fork and exec. */
 static int start_child(void)
 {
 	char *argv[] = {(char[]){"test_sandbox"}, (char[]){"--confine"}, NULL};
@@ -1146,7 +1149,7 @@ static int confine_as_nobody_and_start_child(void)
 	return confine_and_start_child();
 }
 
-/* main() of that child: its level goes into the memory that it has inherited by number. */
+/* main() of that child: it writes its level into the memory that it has inherited by number. */
 static int confined_main(void)
 {
 	const char *number = getenv("TEST_SANDBOX_SHARED");

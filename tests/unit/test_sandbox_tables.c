@@ -1,4 +1,4 @@
-/* sandbox: its README says which system calls a role may make; the code's own tables decide. Runs
+/* sandbox: its README lists the system calls of each role; the tables in the code decide. Runs
  * in the top folder, as the makefile does it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +36,7 @@ static unsigned rows_read(const char *head, char rows[ROWS_MAX][ROW_MAX])
 	return count;
 }
 
-/* Other machines' forms of the same calls, and the ones that only make the same thing fail. */
+/* Other architectures' forms of the same calls, and calls that fail without being forbidden. */
 static int is_variant(const char *name)
 {
 	return strstr(name, "time64") != NULL || strstr(name, "gettime64") != NULL ||
@@ -105,7 +105,7 @@ int main(void)
 	    cmocka_unit_test(every_call_that_is_allowed_stands_in_the_page),
 	    cmocka_unit_test(every_call_in_the_page_is_allowed),
 	};
-	/* What a sanitizer's build allows beside is no document's business. */
+	/* The document leaves out the calls that only sanitizer builds allow. */
 	if (table_has(SANDBOX_WORKER, "ptrace", 6))
 		return 0;
 	return cmocka_run_group_tests_name("sandbox tables", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* master/sockets: what the variables say, what the descriptors are, and which port gets which. */
+/* master/sockets: the variables, the descriptors, and the port that gets each socket. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -114,7 +114,7 @@ static int listener(void)
 	return fd;
 }
 
-/* Real descriptors, where the protocol has them. */
+/* Real descriptors with the protocol's numbers. */
 static void they_are_taken_once(void **state)
 {
 	struct sockets s;

@@ -1,4 +1,4 @@
-/* master/tickets: when a port gets a new key, and whether tickets of the former one are taken. */
+/* master/tickets: when a port gets a new key, and whether it accepts tickets of the former one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,8 +59,8 @@ static int release(void **state)
 	return 0;
 }
 
-/* A worker may have been taken over from when it is ready on, and has not been when it ends as it
- * was told to: by the master, since the status is its own choice. */
+/* A worker may be taken over as soon as it is ready. Only one that ends by the master's order
+ * counts as honest, since it can choose its own status. */
 static void a_holder_that_ends_badly_takes_the_key_along(void **state)
 {
 	static const struct {
@@ -132,7 +132,7 @@ static void generations_share_a_key_as_long_as_their_files_are_the_same(void **s
 	assert_false(same_key(keys_of(&port).current, keys_of(&old).current));
 }
 
-/* Whoever serves now may know the former generation's, as its heir. */
+/* The processes that serve now may know the former generation's key, as its heirs. */
 static void a_retired_holder_that_ends_badly_takes_its_heir_s_key_along(void **state)
 {
 	struct err err;

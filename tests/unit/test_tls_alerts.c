@@ -1,5 +1,5 @@
-/* tls/session: which alert tells a client what it has done wrong after its ClientHello, RFC
- * 8446, 6.2, and RFC 5246, 7.2.2. (What hellos are answered is in tests/system/test_alerts.py.) */
+/* tls/session: which alert names a client's error after its ClientHello, RFC
+ * 8446, 6.2, and RFC 5246, 7.2.2. (Answers to hellos are in tests/system/test_alerts.py.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static size_t thousands(void *arg)
 	return 4000;
 }
 
-/* --- what is done to what the client has sent ------------------------------------------------- */
+/* --- changes of the client's data ------------------------------------------------- */
 
 /* The index-th record; *ret_size is that of the whole record. */
 static uint8_t *record_at(struct peer *p, int index, size_t *ret_size)
@@ -205,7 +205,7 @@ static const struct failing table[] = {
     {PEER_TLS13, key_updates, GNUTLS_A_UNEXPECTED_MESSAGE, true},
 };
 
-/* The alert that the client gets to see, in the clear or not. */
+/* The alert that the client sees, encrypted or not. */
 static int alert_of(struct peer *p)
 {
 	uint8_t data[64];
@@ -262,7 +262,7 @@ static void an_alert_is_not_answered_by_another(void **state)
 	peer_release(&p);
 }
 
-/* RFC 5246, 7.2.2: "This message is always a warning"; what both were at goes on. */
+/* RFC 5246, 7.2.2: "This message is always a warning"; the handshake goes on. */
 static void a_renegotiation_is_refused_by_a_warning(void **state)
 {
 	struct peer p;

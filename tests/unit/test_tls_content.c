@@ -1,4 +1,5 @@
-/* tls/content: what a file holds that is no certificate or key in PEM, and what is said of it. */
+/* tls/content: the content of a file that is not a PEM certificate or key, and the error about
+ * it. */
 #include "tls/content.h"
 
 #include <setjmp.h>
@@ -105,7 +106,7 @@ static void every_der(void **state)
 	is(&jks, TLS_CONTENT_JKS, false);
 }
 
-/* Every beginning of something that is in order is looked at without reading past its end. */
+/* Every prefix of valid content is examined without reading past its end. */
 static void what_is_cut_off_is_read_to_its_end(void **state)
 {
 	static const char whole[] =

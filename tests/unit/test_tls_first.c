@@ -1,4 +1,4 @@
-/* tls/first: what a client begins with, from its first bytes. */
+/* tls/first: the client's protocol, recognised by its first bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,8 +72,8 @@ static void every_beginning_has_its_word(void **state)
 	}
 }
 
-/* However few bytes come at once: nothing is decided before the answer is sure, nor changed after
- * it was given. */
+/* However few bytes come at once, there is no decision before it is certain, and no change
+ * after it. */
 static void a_beginning_that_comes_byte_by_byte(void **state)
 {
 	(void)state;

@@ -36,7 +36,7 @@ static int channel_teardown(void **state)
 	return 0;
 }
 
-/* A process that does what the function says at the keyholder's end. */
+/* A process that runs the function at the keyholder's end. */
 static pid_t keyholder(void (*serve)(void))
 {
 	pid_t pid = fork();
@@ -124,7 +124,7 @@ static void a_key_that_is_another_is_found_out(void **state)
 	end(pid);
 }
 
-/* Answers first with what belongs to no request of now, then properly. */
+/* Answers first with a packet for no current request, then properly. */
 static void serve_late_answers(void)
 {
 	struct ipc_key_request request;
@@ -150,7 +150,7 @@ static void an_answer_to_another_request_is_thrown_away(void **state)
 	end(pid);
 }
 
-/* Loses the first request, as a keyholder does that dies over it, and then is another one. */
+/* Loses the first request, as a keyholder that dies does, and then acts as its successor. */
 static void serve_after_a_death(void)
 {
 	const struct ipc_key_answer again = {.status = IPC_KEY_AGAIN};
@@ -170,7 +170,8 @@ static void a_request_outlives_its_keyholder(void **state)
 	end(pid);
 }
 
-/* What kills a keyholder must not be asked again and again: the second loss is final. */
+/* A request that kills keyholders must not be repeated again and again: the second loss is
+ * final. */
 static void serve_only_deaths(void)
 {
 	const struct ipc_key_answer again = {.status = IPC_KEY_AGAIN};
@@ -185,7 +186,7 @@ static void a_request_is_asked_again_once(void **state)
 	pid_t pid = keyholder(serve_only_deaths);
 	assert_int_equal(sign_once(), GNUTLS_E_PK_SIGN_FAILED);
 	assert_int_equal(signer.last_id, 2);
-	/* There is somebody, so the next request is asked without a pause. */
+	/* A keyholder is there, so the next request is sent without a pause. */
 	assert_string_equal(signer.failure, "the keyholder has died over it, twice");
 	assert_false(signer.silent);
 	end(pid);
@@ -236,7 +237,7 @@ static void a_keyholder_that_is_gone_fails_at_once(void **state)
 	assert_int_equal(signer.timeouts, 0);
 }
 
-/* Nobody reads: the first request waits for its time, the ones behind it do not. */
+/* Nobody reads: the first request waits for its time limit, the later ones do not. */
 static void a_silent_keyholder_costs_one_deadline_and_may_come_back(void **state)
 {
 	struct ipc_key_request request;
@@ -247,8 +248,8 @@ static void a_silent_keyholder_costs_one_deadline_and_may_come_back(void **state
 	assert_int_equal(sign_once(), GNUTLS_E_PK_SIGN_FAILED);
 	assert_int_equal(sign_once(), GNUTLS_E_PK_SIGN_FAILED);
 	assert_int_equal(signer.timeouts, 1);
-	assert_int_equal(signer.last_id, 1); /* those were not even asked */
-	/* It answers after all, too late; from then on it is asked again. */
+	assert_int_equal(signer.last_id, 1); /* those were not even sent */
+	/* It answers after all, too late; then it receives requests again. */
 	assert_int_equal(ipc_key_receive_request(channel[1], &request), 1);
 	(void)keyring_sign(&ring, &request, &answer);
 	assert_int_equal(ipc_key_answer(channel[1], &answer), 0);
@@ -272,6 +273,6 @@ int main(void)
 	    WITH_CHANNEL(a_keyholder_that_is_gone_fails_at_once),
 	    WITH_CHANNEL(a_silent_keyholder_costs_one_deadline_and_may_come_back),
 	};
-	(void)signal(SIGPIPE, SIG_IGN); /* as every process does that uses this */
+	(void)signal(SIGPIPE, SIG_IGN); /* as every process that uses this module does */
 	return cmocka_run_group_tests_name("tls key", tests, ring_setup, ring_teardown);
 }

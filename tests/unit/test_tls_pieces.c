@@ -1,5 +1,5 @@
-/* tls/session: however what a client sends is cut, into records and into what arrives at once, it
- * is understood as soon as it is there. */
+/* tls/session: however a client's data is split, into records and into segments, the server
+ * understands it as soon as it is complete. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,7 +96,7 @@ static void messages_in_many_records_byte_by_byte(void **state)
 			exchange(versions[v], 0, record_sizes[r], equal, 1);
 }
 
-/* So that a piece ends at every place once: in two, as it were, all over. */
+/* So that a piece ends at every place once: two pieces, split everywhere. */
 static void pieces_of_every_small_size(void **state)
 {
 	(void)state;

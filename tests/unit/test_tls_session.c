@@ -47,7 +47,7 @@ static int release_both(void **state)
 	return 0;
 }
 
-/* Everything the client has sent is before the server, as if it had come in one piece. */
+/* The server has received all of the client's data in one piece. */
 static void deliver(struct peer *p)
 {
 	p->wire.in = buf_head(&p->sent);

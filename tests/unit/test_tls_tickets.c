@@ -1,4 +1,5 @@
-/* tls/tickets with ipc/tickets: which keys' tickets are taken, against a GnuTLS client. */
+/* tls/tickets with ipc/tickets: the keys whose tickets are accepted, tried with a GnuTLS
+ * client. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,8 +50,8 @@ static size_t all(void *arg)
 	return 0;
 }
 
-/* One connection, with that ticket if there is one. Leaves what the next one would resume; size 0:
- * the server has given no ticket. */
+/* One connection, with that ticket if there is one. Stores the session for the next one; size
+ * 0: the server has issued no ticket. */
 static const char *host; /* that the client asks for; NULL: none */
 
 static bool connect_with(const char *version, const gnutls_datum_t *with, gnutls_datum_t *ret)
@@ -129,7 +130,7 @@ static void a_ticket_of_a_key_that_was_given_up_is_not_taken(void **state)
 		assert_int_equal(ipc_tickets_renew(tickets, 0), 0);
 		assert_false(resumes(versions[i], &oldest));
 		assert_false(resumes(versions[i], &former));
-		/* And a change more does not bring it back. */
+		/* One more change does not bring it back. */
 		assert_int_equal(ipc_tickets_renew(tickets, clock_ms() + 60000), 0);
 		assert_false(resumes(versions[i], &former));
 		gnutls_free(oldest.data);
@@ -137,7 +138,7 @@ static void a_ticket_of_a_key_that_was_given_up_is_not_taken(void **state)
 	}
 }
 
-/* The client shall come back to the key in use as soon as it can. */
+/* The client should change to the current key as soon as it can. */
 static void who_comes_with_another_key_s_ticket_gets_one_of_the_key_in_use(void **state)
 {
 	(void)state;
@@ -231,7 +232,7 @@ static void who_is_handed_the_keys_reads_them_and_changes_none(void **state)
 	ipc_tickets_unmap(view);
 }
 
-/* A key that is not used any more stands nowhere in the memory. */
+/* The memory holds no key that is no longer used. */
 static void a_key_that_is_given_up_is_gone(void **state)
 {
 	uint8_t given_up[IPC_TICKET_KEY_BYTES];

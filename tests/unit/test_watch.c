@@ -1,4 +1,4 @@
-/* master/watch: what is a hang, what is none, and what follows. */
+/* master/watch: what counts as a hang, what does not, and the consequence. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ static struct watch begun(unsigned count)
 	return w;
 }
 
-/* How many looks of a second until there is a verdict; 0: none in a hundred. */
+/* The number of looks, one a second, until a verdict; 0: none in a hundred. */
 static unsigned looks_until(struct watch *w, enum watch_verdict verdict, const uint64_t *turns,
 			    uint64_t elapsed_ms)
 {
@@ -78,7 +78,7 @@ static void who_is_stopped_hangs(void **state)
 	assert_true(w.was_stopped);
 }
 
-/* The master slept with it: a look counts for no more than it can have seen. */
+/* The master slept as well: a look counts at most the time that it can have seen. */
 static void a_machine_that_was_suspended_is_no_hang(void **state)
 {
 	struct watch w = begun(1);
