@@ -1,5 +1,6 @@
 /*
- * Time. Every timeout is CLOCK_MONOTONIC; the wall clock is for people only (clock_gettime(2)).
+ * Time. Every timeout uses CLOCK_MONOTONIC; the wall clock is only shown to people
+ * (clock_gettime(2)).
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

@@ -1,6 +1,6 @@
 /*
- * Writes JSON (RFC 8259) of bytes that came from outside. The names are not json_…: those are
- * libjansson's, with which bulkheadctl is linked (scripts/names).
+ * Writes JSON (RFC 8259) from bytes that came from outside. The functions are not called json_…
+ * because libjansson, which bulkheadctl links, uses that prefix (scripts/names).
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -11,28 +11,27 @@
 
 #include "base/buf.h"
 
-/* The text so far; failed once something did not fit or there was no memory. */
+/* The JSON written so far. failed is set once something did not fit or memory ran out. */
 struct jsonout {
 	struct buf *out; /* borrowed */
 	bool failed;
 	bool more; /* a comma belongs before the next member or element */
 };
 
-/* Text that is JSON already. */
+/* Appends text that is already JSON. */
 void jsonout_add(struct jsonout *, const char *text);
-/* A string, quotes included. UTF-8 stays; a byte that is not part of valid UTF-8 becomes \u00XX,
- * its own number, so that any bytes make valid JSON. */
+/* Appends a string with its quotes. Valid UTF-8 stays; any other byte becomes \u00XX with its own
+ * value, so that any bytes make valid JSON. */
 void jsonout_add_string(struct jsonout *, const char *s, size_t len);
-/* The same for a terminated one; null for NULL. */
+/* The same for a NUL-terminated string; NULL becomes null. */
 void jsonout_add_text(struct jsonout *, const char *s);
 void jsonout_add_uint(struct jsonout *, uint64_t);
 
 /*
- * Whole structures, with their commas: jsonout_open() begins an object or an array, '{' or '[', as
- * the next element, or as the next member of an object when a name is given; jsonout_close() ends
- * it,
- * '}' or ']'. The others are one member each, or one element with the name NULL. Names are the
- * program's own.
+ * Structures, with their commas. jsonout_open() begins an object ('{') or an array ('['): as the
+ * next member when a name is given, as the next element when name is NULL. jsonout_close() ends it
+ * with '}' or ']'. Each of the other functions writes one member, or one element when name is NULL.
+ * Names come from the program, never from outside.
  */
 void jsonout_open(struct jsonout *, const char *name, char bracket);
 void jsonout_close(struct jsonout *, char bracket);

@@ -1,9 +1,9 @@
 /*
- * Checked numbers: text to integers with a range, durations and sizes with units.
+ * Checked numbers: text to integers within a range, durations and sizes with units.
  *
- * All take len bytes that need no terminator, accept no sign, blank or leftover, and leave the
- * output untouched on failure: 0, -EINVAL (not such a number), -ERANGE (it is, but not within
- * min..max).
+ * All functions read len bytes that need no terminator and refuse signs, blanks and trailing bytes.
+ * They return 0, -EINVAL (not such a number) or -ERANGE (a number outside min..max), and leave the
+ * output untouched on failure.
  */
 #ifndef BASE_NUM_H
 #define BASE_NUM_H

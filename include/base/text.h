@@ -1,8 +1,8 @@
 /*
- * struct text: formats into a fixed array that somebody else owns, never past its end.
+ * struct text: formats into a fixed array that the caller owns, never past its end.
  *
- * For building one line, one head, one field without allocation. What does not fit is cut, and
- * truncated says so; what is there is always terminated.
+ * It builds one line, one head or one field without allocation. Text that does not fit is cut and
+ * truncated is set; the array is always NUL-terminated.
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
@@ -15,7 +15,7 @@
 struct text {
 	char *data; /* borrowed; data[len] is always NUL */
 	size_t len;
-	size_t size; /* bytes behind data, the terminator's included; at least 1 */
+	size_t size; /* size of the array with the terminator; at least 1 */
 	bool truncated;
 };
 
@@ -28,27 +28,25 @@ void text_addf(struct text *, const char *format, ...) __attribute__((format(pri
 void text_vaddf(struct text *, const char *format, va_list) __attribute__((format(printf, 2, 0)));
 
 /*
- * Appends bytes that came from outside so that no one can mistake them: printable ASCII stays,
- * a backslash and `"` get a backslash, everything else (controls, 8-bit, DEL) becomes \ooo, \n and
- * the like, in the manner of vis(3) VIS_CSTYLE|VIS_OCTAL|VIS_DQ. Blanks stay as they are.
+ * Appends bytes that came from outside in an unambiguous form. Printable ASCII and blanks stay, a
+ * backslash and `"` get a backslash, and every other byte (controls, 8-bit, DEL) becomes \ooo, \n
+ * or the like, as vis(3) does with VIS_CSTYLE|VIS_OCTAL|VIS_DQ.
  */
 void text_add_escaped(struct text *, const void *data, size_t len);
 
-/* The length of the UTF-8 sequence that data begins with (RFC 3629: no overlong form, no
- * surrogate), 0 for none; len is at least 1. */
+/* Returns the length of the UTF-8 sequence at the start of data (RFC 3629: no overlong form, no
+ * surrogate), or 0 if there is none. len is at least 1. */
 size_t text_utf8_len(const void *data, size_t len);
 
-/* The same of a character that can be shown as it is: 0, too, for one that text_add_utf8() escapes.
- */
+/* The same, but also 0 for a character that text_add_utf8() escapes. */
 size_t text_shown_len(const void *data, size_t len);
 
 /*
- * Appends a name for people: UTF-8 stays, a backslash and `"` as well. A byte that is not part of
- * it becomes \ooo, and so does every character that a terminal could take for a command or that
- * makes a text look like another one: controls, line and paragraph separators, what changes the
- * direction of writing, what is not seen at all (Unicode, 23.2 and 23.3). What does not fit ends in
- * "...", never in half a character. A text that was made so stays as it is when it is made so
- * again.
+ * Appends a name for people. UTF-8 stays, and so do a backslash and `"`. These become \ooo: bytes
+ * that are not valid UTF-8, and characters that a terminal could take for a command or that make
+ * one text look like another (controls, line and paragraph separators, direction marks, invisible
+ * characters: Unicode, 23.2 and 23.3). Text that does not fit ends in "...", never in half a
+ * character. Escaping text that is escaped already does not change it.
  */
 void text_add_utf8(struct text *, const void *data, size_t len);
 

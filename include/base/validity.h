@@ -1,9 +1,9 @@
 /*
- * When a certificate's end is near. Pure: the clock is the caller's.
+ * When the end of a certificate is near. Pure: the caller passes the time.
  *
- * Near is the last third of its lifetime, and 14 days at the most: one of 90 days is renewed a
- * month before its end, one of six days two days before, and only who has missed that is to be
- * warned.
+ * The end is near in the last third of the lifetime, but at most 14 days before it. A 90-day
+ * certificate is usually renewed a month before its end and a six-day one two days before, so the
+ * warning appears only when that renewal did not happen.
  */
 #ifndef BASE_VALIDITY_H
 #define BASE_VALIDITY_H
@@ -16,14 +16,14 @@
 #define VALIDITY_DAY         ((int64_t)86400)
 #define VALIDITY_WARNING_MAX (14 * VALIDITY_DAY)
 
-/* Seconds before the end from which on it is near. begins, ends: time(2); where one of them is not
- * known (0) or they are not in order, 14 days. */
+/* How many seconds before the end it counts as near. begins and ends are time(2) values; where one
+ * is unknown (0) or they are out of order, the answer is 14 days. */
 int64_t validity_warning(int64_t begins, int64_t ends);
 
-/* Does it end soon, or has it? ends 0: unknown, so not. */
+/* Has the certificate ended, or is its end near? ends 0 means unknown: false. */
 bool validity_ends_soon(int64_t begins, int64_t ends, int64_t now);
 
-/* Whole days that are left; negative once it has ended: -1 on its first day. */
+/* Whole days that are left; negative after the end: -1 on the first day after it. */
 int64_t validity_days(int64_t ends, int64_t now);
 
 /* "expires in 5 days", "expires in less than a day", "has expired". */

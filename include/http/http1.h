@@ -5,10 +5,11 @@
  *                          │                     │                          └──> CLOSING
  *                          └─ malformed ─> EXCHANGE that answers 4xx/5xx ──────────┘
  *
- * One exchange at a time: a pipelined request waits, unparsed, with the connection. Pure: bytes in,
- * bytes out, no descriptors, no clock. While the response is complete and the request is not, the
- * rest of the request body is read and thrown away; where that cannot be trusted (a broken body, an
- * Expect that was not met) the answer says Connection: close, and what comes is dropped.
+ * There is one exchange at a time: the connection keeps a pipelined request, unparsed. Pure: bytes
+ * in, bytes out, no descriptors, no clock. If the response is complete before the request, the rest
+ * of the request body is read and discarded. Where the end of that body is uncertain (a malformed
+ * body, an Expect that was not met), the response says Connection: close and later input is
+ * dropped.
  */
 #ifndef HTTP_HTTP1_H
 #define HTTP_HTTP1_H
@@ -18,18 +19,18 @@
 
 enum http1_state { HTTP1_IDLE, HTTP1_HEAD, HTTP1_EXCHANGE, HTTP1_CLOSING, HTTP1_ABORTED };
 
-/* How far the response was put out. Up to HTTP1_SEND_START nothing was, and it can be replaced. */
+/* How much of the response was written. In HTTP1_SEND_START nothing was, so it can be replaced. */
 enum http1_send {
 	HTTP1_SEND_START,
 	HTTP1_SEND_FIELDS,
 	HTTP1_SEND_BODY,
-	HTTP1_SEND_DONE /* the rest of the request body is being thrown away */
+	HTTP1_SEND_DONE /* the rest of the request body is being discarded */
 };
 
 struct http1_chunked { /* decoder state, RFC 9112 7.1 */
 	uint8_t state;
-	uint8_t line_bytes;       /* of the present size and extension line */
-	uint32_t extension_bytes; /* of all such lines, less the body's bytes so far */
+	uint8_t line_bytes;       /* of the present line of size and extensions */
+	uint32_t extension_bytes; /* of all such lines, minus the body bytes so far */
 	uint32_t trailer_bytes;
 	uint64_t left; /* of the present chunk */
 };
@@ -41,7 +42,7 @@ struct http1 {
 	const struct http_client *client;
 	enum http1_state state;
 	struct exchange *exchange; /* in HTTP1_EXCHANGE */
-	size_t scan;               /* of the head that is being waited for */
+	size_t scan;               /* how far the head that is being awaited was searched */
 	uint32_t requests;         /* heads read so far */
 	enum http1_send send;
 
@@ -51,23 +52,24 @@ struct http1 {
 	size_t fields_sent;
 
 	/* of the present exchange */
-	bool request_done; /* the request was read to its end, or will not be read further */
+	bool request_done; /* the request was read to its end, or nothing more of it will be read */
 	bool continued;    /* 100 Continue was sent */
 	bool body_seen;    /* a byte of the request body has arrived */
 	bool send_chunked; /* the response is chunked */
 	bool bodiless;     /* the response has no body: HEAD, 204, 304 */
 
 	/* of the connection */
-	bool close;      /* nothing follows this exchange */
+	bool close;      /* the connection closes after this exchange */
 	bool draining;   /* drain() was called */
 	bool input_over; /* input_ended() was called */
-	bool pending;    /* the last input() left something with the connection */
-	bool unread;     /* bytes of a request that is not read may still come: linger */
+	bool pending;    /* the last input() did not take all bytes */
+	bool unread;     /* bytes of an unread request may still come: linger */
 };
 
 extern const struct proto_ops http1_ops;
 
-/* connection is handed to the loop's callbacks; loop, client and connection outlive the http1. */
+/* connection is passed to the loop's callbacks. loop, client and connection must outlive the
+ * http1. */
 void http1_init(struct http1 *, struct http_loop *, void *connection, const struct http_client *);
 
 #endif

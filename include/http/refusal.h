@@ -1,9 +1,9 @@
 /*
- * Why a request is refused by the protocol itself, before or instead of any handler.
+ * Why the protocol itself refuses a request, before or instead of any handler.
  *
- * One table for all of src/http (refusal.c): each reason has a word, which records and programs
- * get, the status that answers it, and a sentence for people. What reads a request returns minus
- * the reason; what the manual says about them is in bulkhead(8), "Access records".
+ * One table for all of src/http (refusal.c). Each reason has a word for records and programs, the
+ * status of the response, and a sentence for people. Functions that read a request return minus the
+ * reason. The manual lists them in bulkhead(8), "Access records".
  */
 #ifndef HTTP_REFUSAL_H
 #define HTTP_REFUSAL_H
@@ -58,7 +58,7 @@ enum http_refusal {
 	REFUSE_TRAILER_FORM,
 	REFUSE_TRAILER_TOO_LONG,
 
-	/* what is not done here, and what took too long */
+	/* requests for a tunnel, and time limits */
 	REFUSE_TUNNEL,
 	REFUSE_HEAD_TIMEOUT,
 	REFUSE_BODY_TIMEOUT,
@@ -72,7 +72,7 @@ struct http_refusal_facts {
 	const char *text; /* "a line ends in LF without CR" */
 };
 
-/* Of any of them but REFUSE_NOT. */
+/* The facts of any refusal except REFUSE_NOT. */
 const struct http_refusal_facts *http_refusal_facts(enum http_refusal);
 
 #endif

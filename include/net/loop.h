@@ -1,12 +1,12 @@
 /*
- * The event loop: one epoll set, timers, nothing else. It knows descriptors, never clients.
+ * The event loop: one epoll set and timers. It knows descriptors, never clients.
  *
- * One loop belongs to one thread. Callbacks run to completion; they may add, change and close any
- * descriptor or timer of the loop, their own included. The memory of a loop_io or a loop_timer is
- * the caller's and must stay valid until loop_close()/loop_remove() or loop_timer_release().
+ * A loop belongs to one thread. Callbacks run to completion; they may add, change and close any
+ * descriptor or timer of the loop, including their own. The caller owns the memory of a loop_io or
+ * loop_timer and keeps it valid until loop_close(), loop_remove() or loop_timer_release().
  *
- * Readiness is level-triggered (epoll(7)). Time is CLOCK_MONOTONIC, read once per turn:
- * loop->now_ms, and for whoever measures, loop->now_ns.
+ * Readiness is level-triggered (epoll(7)). Each turn reads CLOCK_MONOTONIC once, into now_ms and,
+ * for measurements, now_ns.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
@@ -20,34 +20,34 @@ struct loop;
 
 struct loop_io {
 	int fd;
-	uint32_t events; /* registered interest; 0 and not in the set are different things */
+	uint32_t events; /* the registered interest; 0 is not the same as not being in the set */
 	/* events: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP as reported */
 	void (*ready)(struct loop *, struct loop_io *, uint32_t events);
 };
 
 struct loop_timer {
 	uint64_t deadline_ms;
-	uint64_t key_ms; /* where it stands in the heap: never later than deadline_ms */
-	size_t position; /* in the heap, LOOP_TIMER_UNSET while not set */
+	uint64_t key_ms; /* its key in the heap, never later than deadline_ms */
+	size_t position; /* in the heap; LOOP_TIMER_UNSET while it is not set */
 	void (*expired)(struct loop *, struct loop_timer *);
 };
 
 #define LOOP_TIMER_UNSET SIZE_MAX
-#define LOOP_EVENTS_MAX  64 /* taken per turn */
+#define LOOP_EVENTS_MAX  64 /* taken from epoll per turn */
 
 struct loop {
 	int epoll_fd;
 	uint64_t now_ms;
 	uint64_t now_ns;
-	struct loop_timer **heap; /* by key_ms, the smallest first */
+	struct loop_timer **heap; /* ordered by key_ms, the smallest first */
 	size_t heap_len;
 	size_t heap_size;
-	size_t timers; /* initialized: the heap always has room for all of them */
-	/* When the turn under way began (CLOCK_MONOTONIC, milliseconds), 0 while it waits: written
-	 * for whoever watches over the process. Points to idle until the owner says otherwise. */
+	size_t timers; /* initialized timers; the heap always has room for all of them */
+	/* When the present turn began (CLOCK_MONOTONIC, milliseconds); 0 while the loop waits. The
+	 * master's watchdog reads it. Points to idle until the owner points it elsewhere. */
 	uint64_t *busy_since_ms;
 	uint64_t idle;
-	struct epoll_event *batch; /* of the turn under way */
+	struct epoll_event *batch; /* the events of the present turn */
 	int batch_next;
 	int batch_len;
 };
@@ -55,37 +55,38 @@ struct loop {
 int loop_init(struct loop *); /* 0 or -errno */
 void loop_release(struct loop *);
 
-/* Waits for events or the next timer, runs the callbacks of both. max_wait_ms bounds the wait, -1
- * for no bound. 0, or -errno when epoll itself failed. */
+/* Waits for events or the next timer and runs the callbacks of both. max_wait_ms bounds the wait;
+ * -1 is no bound. Returns 0, or -errno when epoll itself failed. */
 int loop_turn(struct loop *, int max_wait_ms);
 
-/* The last turn is over: nobody is to take what follows for a long one. */
+/* Call it after the last turn: the watchdog must not count what follows as a long turn. */
 static inline void loop_rest(struct loop *l)
 {
 	__atomic_store_n(l->busy_since_ms, 0, __ATOMIC_RELAXED);
 }
 
-/* events: EPOLLIN and so on, EPOLLEXCLUSIVE too. 0 or -errno. */
+/* events: EPOLLIN and so on, also EPOLLEXCLUSIVE. Returns 0 or -errno. */
 int loop_add(struct loop *, struct loop_io *, uint32_t events);
-/* Changes the interest; no system call when nothing changes. */
+/* Changes the interest; makes no system call when it is the same. */
 int loop_modify(struct loop *, struct loop_io *, uint32_t events);
-/* Takes it out of the set; the descriptor stays open. No callback comes after this. */
+/* Removes it from the set; the descriptor stays open. No callback comes after this. */
 void loop_remove(struct loop *, struct loop_io *);
-/* Closes the descriptor, which takes it out of the set as well, as long as nobody else holds a
- * duplicate; fd becomes -1. No callback comes after this. */
+/* Closes the descriptor and sets fd to -1. Closing also removes it from the set, provided that no
+ * other process holds a duplicate. No callback comes after this. */
 void loop_close(struct loop *, struct loop_io *);
 
-/* Both, where somebody else may hold a duplicate, as a child does of everything between fork and
- * exec: what is only closed stays in the set then, and wakes whoever has its place by that time. fd
- * -1: nothing. */
+/* Removes and closes. Needed where another process may hold a duplicate, as a child does of every
+ * descriptor between fork and exec: a descriptor that is only closed would stay in the set and
+ * report events for memory that is in other use by then. Does nothing if fd is -1. */
 void loop_remove_and_close(struct loop *, struct loop_io *);
 
-/* Reserves a place for it: 0 or -ENOMEM. After that setting it cannot fail. */
+/* Reserves a place in the heap: 0 or -ENOMEM. Setting the timer cannot fail after that. */
 int loop_timer_init(struct loop *, struct loop_timer *,
 		    void (*expired)(struct loop *, struct loop_timer *));
-/* Cancels it and gives the place back. */
+/* Cancels the timer and frees its place. */
 void loop_timer_release(struct loop *, struct loop_timer *);
-/* (Re)starts it. Moving a deadline to a later time costs next to nothing: a request may do it. */
+/* Starts or restarts the timer. Moving a deadline to a later time costs next to nothing, so it may
+ * be done for each request. */
 void loop_timer_set(struct loop *, struct loop_timer *, uint64_t deadline_ms);
 void loop_timer_cancel(struct loop *, struct loop_timer *);
 

@@ -1,5 +1,5 @@
 /*
- * A listening socket that somebody else has made and handed to this process.
+ * A listening socket that another process (systemd) made and passed to this one.
  */
 #ifndef NET_PASSED_H
 #define NET_PASSED_H
@@ -9,10 +9,10 @@
 #include "net/listen.h"
 
 /*
- * Is this descriptor a listening TCP socket over IPv4 or IPv6? If so it becomes like one of
- * net_listen(): non-blocking, close on exec, TCP_NODELAY; NULL, and the
- * numeric address and the port it listens on. Otherwise what it is instead, as static text that
- * follows "is", and both are untouched.
+ * Takes over a descriptor that is a listening TCP socket over IPv4 or IPv6: makes it like one of
+ * net_listen() (non-blocking, close on exec, TCP_NODELAY), sets the numeric address and port it
+ * listens on, and returns NULL. For any other descriptor it returns static text that completes "it
+ * is …", and changes neither the descriptor nor the outputs.
  */
 const char *net_take_passed(int fd, char address[NET_LISTEN_MAX], uint16_t *ret_port);
 

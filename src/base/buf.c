@@ -21,7 +21,7 @@ uint8_t *buf_reserve(struct buf *b, size_t len)
 		return b->data + b->end;
 
 	if (b->data != NULL &&
-	    b->start > 0) { /* move what is left to the front: often room enough */
+	    b->start > 0) { /* move the unread bytes to the front; that often makes enough room */
 		memmove(b->data, b->data + b->start, used);
 		b->start = 0;
 		b->end = used;

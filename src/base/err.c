@@ -22,10 +22,10 @@ bool err_is_shortage(int error)
 	case ENOMEM:
 	case EMFILE:
 	case ENFILE:
-	case EAGAIN: /* fork(2), of processes */
+	case EAGAIN: /* fork(2): no more processes */
 	case ENOBUFS:
-	case ENOSPC:       /* of a memfd(2), of watches of epoll(7) */
-	case ETOOMANYREFS: /* unix(7), of descriptors in flight */
+	case ENOSPC:       /* memfd_create(2), or the limit of watches in epoll(7) */
+	case ETOOMANYREFS: /* unix(7): too many descriptors in flight */
 		return true;
 	}
 	return false;

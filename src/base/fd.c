@@ -44,7 +44,7 @@ fail:
 	return error;
 }
 
-/* realloc(), but for secrets: it leaves no copy behind. */
+/* realloc() for secrets: it wipes the old copy. */
 static char *grow(char *data, size_t len, size_t size)
 {
 	char *more = malloc(size);
@@ -74,7 +74,7 @@ int fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_len)
 			data = more;
 			size *= 2;
 		}
-		/* The description may be shared with others who read it now. */
+		/* pread(): other processes may be reading through the same file description. */
 		ssize_t n = seekable ? pread(fd, data + len, size - 1 - len, (off_t)len)
 				     : read(fd, data + len, size - 1 - len);
 		if (n < 0 && errno == EINTR)

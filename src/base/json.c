@@ -1,5 +1,4 @@
-/* Runs in workers, on bytes of any client, and in the master. Must never write what is not valid
- * JSON. */
+/* Runs in workers, on bytes of any client, and in the master. Must never write invalid JSON. */
 #include "base/json.h"
 
 #include <string.h>
@@ -32,7 +31,7 @@ static void add_escape(struct jsonout *j, unsigned char c)
 void jsonout_add_string(struct jsonout *j, const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	size_t plain = 0, i = 0; /* s[plain..i] goes as it is */
+	size_t plain = 0, i = 0; /* s[plain..i] needs no escape */
 	jsonout_add(j, "\"");
 	while (i < len) {
 		size_t n = text_utf8_len(s + i, len - i);

@@ -12,7 +12,7 @@ struct unit {
 	uint64_t factor;
 };
 
-/* The largest first: num_format_*() takes the first that divides the value. */
+/* Largest unit first: num_format_*() takes the first one that divides the value. */
 static const struct unit duration_units[] = {
     {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
 };
@@ -23,7 +23,7 @@ static const struct unit size_units[] = {
     {"", 1},
 };
 
-/* Reads the leading digits and returns how many there are. *ret_over: they are more than fits. */
+/* Reads the leading digits and returns how many there are. *ret_over: the value does not fit. */
 static size_t digits_parse(const char *s, size_t len, uint64_t *ret, bool *ret_over)
 {
 	uint64_t value = 0;

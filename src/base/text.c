@@ -21,7 +21,7 @@ void text_add(struct text *t, const void *data, size_t len)
 		len = room;
 		t->truncated = true;
 	}
-	if (len == 0) /* data may be NULL then, which memcpy() must not get */
+	if (len == 0) /* data may be NULL then, which memcpy() must not see */
 		return;
 	memcpy(t->data + t->len, data, len);
 	t->len += len;
@@ -70,15 +70,15 @@ void text_addf(struct text *t, const char *format, ...)
 	va_end(args);
 }
 
-/* One byte as vis(3) shows it, at most 4 characters; returns how many. White space is among what
- * vis() must be told to encode: without VIS_WHITE a newline stays a newline. */
+/* Escapes one byte as vis(3) does, into at most 4 characters; returns how many. VIS_WHITE is
+ * needed: without it vis() leaves a newline as it is. */
 static size_t escape(char out[8], unsigned char c, unsigned char next)
 {
 	const int flags = VIS_CSTYLE | VIS_OCTAL | VIS_DQ | VIS_WHITE | VIS_NOLOCALE;
 	const char *end = vis(out, c, flags, next);
 	if (end != NULL)
 		return (size_t)(end - out);
-	out[0] = '\\'; /* vis() allocates, and may fail */
+	out[0] = '\\'; /* vis() allocates, so it may fail */
 	out[1] = (char)('0' + (c >> 6));
 	out[2] = (char)('0' + (c >> 3 & 7));
 	out[3] = (char)('0' + (c & 7));
@@ -146,8 +146,8 @@ static uint32_t utf8_code(const unsigned char *s, size_t len)
 	return code;
 }
 
-/* Controls, and the characters of format (Unicode's Cc, Cf, Zl, Zp) and others that show nothing.
- */
+/* False for controls, format characters (Unicode's Cc, Cf, Zl, Zp) and others that are
+ * invisible. */
 static bool is_shown(uint32_t code)
 {
 	static const struct {
@@ -178,7 +178,7 @@ void text_add_utf8(struct text *t, const void *data, size_t len)
 {
 	static const char mark[] = "...";
 	const unsigned char *s = data;
-	size_t end = t->len; /* of what leaves room for the mark */
+	size_t end = t->len; /* the longest prefix that leaves room for the mark */
 	for (size_t i = 0; i < len;) {
 		size_t n = text_utf8_len(s + i, len - i);
 		const bool shown = text_shown_len(s + i, len - i) > 0;

@@ -1,4 +1,5 @@
-/* Runs in the master, in bulkhead -t and in bulkheadctl, on what a certificate or a server says. */
+/* Runs in the master, in bulkhead -t and in bulkheadctl, on times from a certificate or a
+ * server. */
 #include "base/validity.h"
 
 int64_t validity_warning(int64_t begins, int64_t ends)

@@ -39,7 +39,7 @@ bool http_name_is(const char *s, size_t len, const char *name)
 		char c = s[i];
 		if (c >= 'A' && c <= 'Z')
 			c = (char)(c | 0x20);
-		if (c != name[i] || c == '\0') /* the second: name is the shorter one */
+		if (c != name[i] || c == '\0') /* the second test: name is shorter */
 			return false;
 	}
 	return name[len] == '\0';

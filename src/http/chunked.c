@@ -1,30 +1,30 @@
 /*
  * Runs in the workers: the chunked coding of request bodies (RFC 9112, 7.1). Must never accept a
- * size, an extension or a line end that another reader could take differently; extensions and
+ * size, an extension or a line end that another reader could understand differently. Extensions and
  * trailers are read within bounds and dropped.
  */
 #include "internal.h"
 
-#define CHUNK_LINE_MAX       255   /* bytes of a size with its extensions */
-#define CHUNK_EXTENSIONS_MAX 16384 /* bytes of all of them, beyond as many as the body has */
+#define CHUNK_LINE_MAX       255   /* bytes of one size with its extensions */
+#define CHUNK_EXTENSIONS_MAX 16384 /* bytes of all extensions, beyond the bytes of body */
 
 /*
  *   chunk-size *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) CRLF
  *
- * BWS is any number of blanks and tabs. A blank needs something behind it.
+ * BWS is any number of blanks and tabs. A blank must not end the line.
  */
 enum chunk_state {
-	CHUNK_SIZE, /* the first digit; 0, where a zeroed decoder begins */
+	CHUNK_SIZE, /* expects the first digit; 0, the state of a zeroed decoder */
 	CHUNK_SIZE_MORE,
 	CHUNK_SIZE_BLANK,
-	CHUNK_NAME, /* the first byte of an extension's name, blanks before it */
+	CHUNK_NAME, /* expects the first byte of an extension's name, or blanks before it */
 	CHUNK_NAME_MORE,
 	CHUNK_NAME_BLANK,
-	CHUNK_VALUE, /* the first byte of an extension's value, blanks before it */
+	CHUNK_VALUE, /* expects the first byte of an extension's value, or blanks before it */
 	CHUNK_TOKEN_MORE,
 	CHUNK_QUOTED,
 	CHUNK_QUOTED_PAIR,
-	CHUNK_VALUE_END, /* behind the closing quote */
+	CHUNK_VALUE_END, /* after the closing quote */
 	CHUNK_VALUE_BLANK,
 	CHUNK_SIZE_LF,
 	CHUNK_DATA,
@@ -64,7 +64,7 @@ static int size_step(struct http1_chunked *k, char c)
 	return c == ';' ? (int)CHUNK_NAME : expect(c, '\r', CHUNK_SIZE_LF, REFUSE_CHUNK_SIZE);
 }
 
-/* Behind a name or a value, where another extension or the end of the line may come. */
+/* After a name or a value: another extension or the end of the line may follow. */
 static int extension_end_step(char c, enum chunk_state blank)
 {
 	if (is_blank(c))
@@ -81,7 +81,7 @@ static int extension_value_step(char c)
 	return char_is(c, CHAR_TOKEN) ? (int)CHUNK_TOKEN_MORE : -REFUSE_CHUNK_EXTENSION;
 }
 
-/* What may stand in a quoted-string, or be escaped there, is what may stand in a field's value. */
+/* A quoted-string may contain, plain or escaped, the bytes that a field value may contain. */
 static int quoted_step(const struct http1_chunked *k, char c)
 {
 	if (!char_is(c, CHAR_VALUE))
@@ -123,7 +123,8 @@ static int extension_step(struct http1_chunked *k, char c)
 	}
 }
 
-/* The line of a chunk's size, which has bounds: its own, and that of all extensions together. */
+/* One byte of the line with a chunk's size. Two bounds apply: one for this line, one for all
+ * extensions. */
 static int line_step(struct http1_chunked *k, char c)
 {
 	if (k->line_bytes++ == CHUNK_LINE_MAX)
@@ -157,7 +158,7 @@ static int trailer_step(struct http1_chunked *k, char c, size_t trailer_max)
 	}
 }
 
-/* The state behind one byte of framing, or minus an enum http_refusal. */
+/* Returns the state after one byte of framing, or minus an enum http_refusal. */
 static int chunk_step(struct http1_chunked *k, char c, size_t trailer_max)
 {
 	if (k->state < CHUNK_SIZE_LF)

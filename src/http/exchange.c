@@ -36,7 +36,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->handler = NULL;
 	ex->config = NULL;
 	memset(ex->state, 0, sizeof(ex->state));
-	/* Not ex->request: it is large, and the parser clears what it does not fill. */
+	/* ex->request is not cleared: it is large, and the parser clears what it does not fill. */
 	ex->responding = ex->inside = ex->take_blocked = false;
 	ex->status = 0;
 	ex->refusal = REFUSE_NOT;
@@ -103,7 +103,7 @@ void exchange_hand_on(struct exchange *ex, const struct http_location *to)
 	status_serve(ex, ex->request.method == HTTP_OPTIONS ? 204 : 405,
 		     handler->methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
 	if (ex->request.expect_continue && ex->request.framing != HTTP_BODY_NONE)
-		status_respond_now(ex); /* whether a body comes cannot be told */
+		status_respond_now(ex); /* whether the body will come is unknown */
 }
 
 void exchange_wake(struct exchange *ex)

@@ -1,13 +1,14 @@
 /*
- * Runs in the workers, on bytes of any client. Decides where a request ends; it must never accept
- * two answers to that question (RFC 9112, 6.3), since a proxy before us may take the other one.
+ * Runs in the workers, on bytes of any client. Decides where a request ends. Must never accept a
+ * request for which that question has two answers (RFC 9112, 6.3): a proxy in front of this server
+ * may choose the other one.
  */
 #include <string.h>
 
 #include "internal.h"
 
-/* Takes the next element of a comma-separated list off the front, without the blanks around it;
- * false at the end. Empty elements are elements. */
+/* Takes the next element off the front of a comma-separated list, without the blanks around it;
+ * false at the end. Empty elements count as elements. */
 static bool list_next(const char **at, const char *end, const char **ret, size_t *ret_len)
 {
 	if (*at > end)
@@ -45,7 +46,8 @@ static bool is_token(const char *s, size_t len)
 	return len > 0;
 }
 
-/* Several fields are one list (RFC 9110, 5.3), so chunked must be the very last of all. */
+/* Several fields form one list (RFC 9110, 5.3), so chunked must be the last element of all of
+ * them. */
 static int coding_read(struct head_facts *f, const char *value, size_t len)
 {
 	const char *at = value, *element;
@@ -62,8 +64,8 @@ static int coding_read(struct head_facts *f, const char *value, size_t len)
 	return 0;
 }
 
-/* Digits only. A second field, or a list, is refused even where the values agree: RFC 9110, 8.6
- * would allow it, no honest client sends it. */
+/* Accepts only digits. A second field or a list is refused even if the values agree: RFC 9110, 8.6
+ * would allow that, but no honest client sends it. */
 static int content_length_read(struct head_facts *f, struct http_request *r, const char *s,
 			       size_t len)
 {
@@ -103,7 +105,7 @@ int head_facts_read(struct head_facts *f, struct http_request *r, const struct h
 	const char *value = http_slice_at(r, field->value);
 	size_t len = field->value.len;
 
-	switch (field->name.len) { /* most fields are none of these, by their length alone */
+	switch (field->name.len) { /* the length alone excludes most fields */
 	case 4:
 		if (http_name_is(name, 4, "host"))
 			return host_read(f, r, field->value);

@@ -1,7 +1,7 @@
 /*
  * Runs in the workers: HTTP/1.1 on one connection, as a state machine over bytes. Must never wait,
- * read a clock, hold bytes of a connection, or go on with a connection of which it is unsure where
- * the next request begins.
+ * read a clock, keep input, or continue on a connection without knowing where the next request
+ * begins.
  */
 #include <string.h>
 
@@ -25,7 +25,7 @@ static void exchange_finish(struct http1 *h)
 	struct exchange *ex = h->exchange;
 	bool over = h->input_over && !h->pending;
 	if (h->close || h->draining || over) {
-		/* A client that meant to stay may have more on its way. */
+		/* A client that wanted to keep the connection may already be sending more. */
 		if (!h->request_done || ex->request.keep_alive)
 			h->unread = true;
 		h->state = HTTP1_CLOSING;
@@ -53,8 +53,8 @@ void http1_responded(struct http1 *h)
 		exchange_finish(h);
 }
 
-/* The request will not be read further: answers with the status of why if nothing was sent yet, and
- * closes. Whoever was at work on it is told that it is over. */
+/* Refuses the request: reads no more of it, answers with the status of why if nothing was sent yet,
+ * and closes. A handler that has begun gets end(). */
 static void http1_refuse(struct http1 *h, enum http_refusal why)
 {
 	struct exchange *ex = h->exchange;
@@ -74,7 +74,7 @@ static void http1_refuse(struct http1 *h, enum http_refusal why)
 	h->request_done = true;
 	ex->responding = false;
 	ex->take_blocked = false;
-	ex->inside = true; /* the caller pulls anyway: no wake */
+	ex->inside = true; /* no wake: the caller pulls anyway */
 	status_serve(ex, status, status == 405 ? METHODS_SERVED : 0);
 	status_respond_now(ex);
 	ex->inside = false;
@@ -92,7 +92,8 @@ static void handler_begin(struct http1 *h)
 	ex->inside = false;
 }
 
-/* The request is complete; true if the handler is to know. */
+/* The request is complete: lets the handler know, or finishes if the response was complete
+ * already. */
 static void request_end(struct http1 *h)
 {
 	struct exchange *ex = h->exchange;
@@ -108,9 +109,9 @@ static void request_end(struct http1 *h)
 	ex->inside = false;
 }
 
-/* An ordinary refusal, or OPTIONS: the framing is sound, so a body is read and thrown away first
- * and the connection stays. Not where the client waits to be asked for its body: whether it then
- * comes cannot be told. */
+/* An ordinary refusal, or OPTIONS. The framing is sound, so the body is read and discarded and the
+ * connection stays open. It closes if the client waits for 100 Continue, because it is then unknown
+ * whether the body will come. */
 static void status_answer(struct http1 *h, unsigned status, uint32_t allowed)
 {
 	struct exchange *ex = h->exchange;
@@ -143,7 +144,7 @@ static void location_serve(struct http1 *h, const char *path, size_t len)
 	}
 }
 
-/* Finds who serves the request, and begins it. */
+/* Finds the handler of the request and begins it. */
 static void request_dispatch(struct http1 *h)
 {
 	struct http_request *r = &h->exchange->request;
@@ -168,8 +169,8 @@ static void request_dispatch(struct http1 *h)
 		location_serve(h, h->loop->path, (size_t)n);
 }
 
-/* An exchange for what was read, or for what could not be. false: out of memory; without memory
- * for an answer, the connection ends. */
+/* Starts an exchange for a head that was read, or could not be. false: out of memory; the
+ * connection ends, because there is none for a response either. */
 static bool exchange_start(struct http1 *h, struct exchange *ex)
 {
 	if (ex == NULL) {
@@ -260,7 +261,7 @@ static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 		return len;
 	}
 	size_t used = (size_t)framing;
-	h->body_seen = true; /* a size is the beginning of the body */
+	h->body_seen = true; /* a chunk size begins the body */
 	if (http1_chunked_ended(&h->chunked)) {
 		request_end(h);
 		return used;
@@ -283,7 +284,8 @@ static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 
 static size_t body_input(struct http1 *h, const uint8_t *data, size_t len)
 {
-	if (h->request_done) /* a pipelined request waits; what follows a refused one is dropped */
+	if (h->request_done) /* a pipelined request waits; input after a refused request is dropped
+			      */
 		return h->unread ? len : 0;
 	if (h->exchange->take_blocked)
 		return 0;
@@ -294,7 +296,7 @@ static size_t body_input(struct http1 *h, const uint8_t *data, size_t len)
 
 /* --- struct proto_ops ------------------------------------------------------------------------ */
 
-/* Nothing will come any more but what is pending with the connection: is that the end? */
+/* No more input will come except what the connection still holds: does that end the protocol? */
 static void input_over_check(struct http1 *h)
 {
 	switch (h->state) {
@@ -402,7 +404,8 @@ static void http1_input_ended(struct proto *p)
 	input_over_check(h);
 }
 
-/* A head that never came: an exchange of its own, so that the record tells of it. */
+/* The head did not come in time: an exchange is started for it, so that it gets an access
+ * record. */
 static void head_expired(struct http1 *h)
 {
 	struct exchange *ex = exchange_acquire(h->loop, h->connection, h->client);
@@ -425,7 +428,7 @@ static void http1_expired(struct proto *p)
 		head_expired(h);
 		break;
 	case HTTP1_EXCHANGE:
-		if (h->request_done) /* the handler does not answer, or nobody reads */
+		if (h->request_done) /* the handler does not answer, or the client does not read */
 			http1_abort(h);
 		else
 			http1_refuse(h, REFUSE_BODY_TIMEOUT);
@@ -440,7 +443,7 @@ static void http1_drain(struct proto *p)
 {
 	struct http1 *h = http1_of(p);
 	h->draining = true;
-	/* Who has only just come has a request on the way. */
+	/* A client that has just connected has probably sent its first request. */
 	if (h->state == HTTP1_IDLE && h->requests > 0)
 		h->state = HTTP1_CLOSING;
 	else if (h->state == HTTP1_EXCHANGE && h->send == HTTP1_SEND_DONE)

@@ -1,15 +1,15 @@
 /*
- * Runs in the workers: what one HTTP/1 connection has to say, pulled into the caller's buffer. Must
- * never write past it, and begin no head that it could not also end.
+ * Runs in the workers: writes the output of one HTTP/1 connection into the caller's buffer. Must
+ * never write past it, nor begin a head that it could not finish.
  */
 #include <string.h>
 
 #include "internal.h"
 
-#define CHUNK_ROOM_MIN 32 /* for a chunk that is worth its framing */
+#define CHUNK_ROOM_MIN 32 /* the least room for which a chunk is worth its framing */
 
-/* Does the answer settle the request while the client still waits to be asked for its body? Then
- * nobody knows whether that body follows (RFC 9110, 10.1.1). */
+/* Will the response come while the client still waits for 100 Continue? Then it is unknown whether
+ * the body will follow (RFC 9110, 10.1.1). */
 static bool body_uninvited(const struct http1 *h)
 {
 	return h->exchange->request.expect_continue && !h->continued && !h->body_seen &&
@@ -21,7 +21,7 @@ static bool status_has_body(unsigned status)
 	return status >= 200 && status != 204 && status != 304;
 }
 
-/* Decides how the response ends, and what comes behind it. */
+/* Decides how the response is framed, and whether the connection closes after it. */
 static void response_frame(struct http1 *h)
 {
 	struct exchange *ex = h->exchange;
@@ -49,7 +49,8 @@ static size_t response_finish(const struct http1 *h, uint8_t *out)
 	return http_response_finish(out, h->send_chunked, length, connection);
 }
 
-/* Start and finish are written whole; fields may be longer than the room there is. */
+/* The status line and the last lines are written whole; the fields may be larger than the room and
+ * are then written in parts. */
 static size_t head_output(struct http1 *h, uint8_t *out, size_t size)
 {
 	struct exchange *ex = h->exchange;
@@ -89,12 +90,12 @@ static long handler_give(struct http1 *h, uint8_t *out, size_t size)
 	return n;
 }
 
-/* Body with a known length; the count that was written, or GIVE_*. */
+/* Writes the body of a known length; returns the bytes written, or GIVE_*. */
 static long length_output(struct http1 *h, uint8_t *out, size_t size)
 {
 	size_t room = size < h->response_left ? size : (size_t)h->response_left;
 	long n = handler_give(h, out, room);
-	if (n == GIVE_END) /* too early: the length was promised */
+	if (n == GIVE_END) /* too early: Content-Length promised more */
 		return GIVE_FAIL;
 	if (n > 0)
 		h->response_left -= (uint64_t)n;
@@ -109,8 +110,8 @@ static size_t hex_digits(size_t value)
 	return digits;
 }
 
-/* One chunk. Room for its size line is left in front, as wide as the widest that can come; a
- * narrower one moves the data down. */
+/* Writes one chunk. The data is written after room for the widest possible size line, and moved
+ * down if the real one is narrower. */
 static long chunk_output(struct http1 *h, uint8_t *out, size_t size)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -133,7 +134,7 @@ static long chunk_output(struct http1 *h, uint8_t *out, size_t size)
 	return (long)(narrow + len + 4);
 }
 
-/* Body up to the end of the connection, for HTTP/1.0. */
+/* Writes a body that ends with the connection, for HTTP/1.0. */
 static long open_output(struct http1 *h, uint8_t *out, size_t size)
 {
 	long n = handler_give(h, out, size);

@@ -17,7 +17,7 @@
 enum {
 	CHAR_TOKEN = 1,  /* RFC 9110, 5.6.2 */
 	CHAR_VALUE = 2,  /* of a field value: blanks, visible, obs-text (RFC 9110, 5.5) */
-	CHAR_TARGET = 4, /* of a request target: visible ASCII but "#" */
+	CHAR_TARGET = 4, /* of a request target: visible ASCII except "#" */
 	CHAR_REGNAME = 8 /* of a host name: RFC 3986, 3.2.2, "%" included */
 };
 
@@ -36,14 +36,14 @@ static inline bool char_is_digit(char c)
 /* The value of a hexadecimal digit, or -1. */
 int char_hex(char c);
 
-/* Equal without regard to the case of ASCII letters; name is in lower case. */
+/* Compares without regard to the case of ASCII letters; name is in lower case. */
 bool http_name_is(const char *s, size_t len, const char *name);
 
 /* --- parse.c -------------------------------------------------------------------------------- */
 
-/* The first half of http_request_parse(): finds the end of the head. > 0: the head's length; 0: not
- * here yet; < 0: minus REFUSE_BARE_LF (*scan is its place), REFUSE_BLANK_LINES or
- * REFUSE_HEAD_TOO_LONG. */
+/* The first half of http_request_parse(): finds the end of the head. > 0: the length of the head;
+ * 0: it is not complete; < 0: minus REFUSE_BARE_LF (*scan is the position of the LF),
+ * REFUSE_BLANK_LINES or REFUSE_HEAD_TOO_LONG. */
 long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan);
 
 /* --- fields.c: what the fields of a request say together ------------------------------------- */
@@ -51,15 +51,16 @@ long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan);
 struct head_facts {
 	bool host, content_length;
 	bool coding;         /* a Transfer-Encoding field was seen */
-	bool coding_chunked; /* it names chunked … */
-	bool coding_unknown; /* … or something else */
+	bool coding_chunked; /* it names chunked */
+	bool coding_unknown; /* it names another coding */
 	bool close, persist; /* Connection: close, keep-alive */
 };
 
-/* Reads one field; 0 or minus an enum http_refusal. */
+/* Reads one field. Returns 0 or minus an enum http_refusal. */
 int head_facts_read(struct head_facts *, struct http_request *, const struct http_field *);
 
-/* After the last field: framing, Host and persistence. 0 or minus an enum http_refusal. */
+/* After the last field: decides framing, Host and persistence. Returns 0 or minus an enum
+ * http_refusal. */
 int head_facts_conclude(const struct head_facts *, struct http_request *);
 
 /* --- uri.c ---------------------------------------------------------------------------------- */
@@ -68,54 +69,55 @@ int head_facts_conclude(const struct head_facts *, struct http_request *);
  * host where the target has an authority. */
 int http_target_split(struct http_request *r);
 
-/* uri-host [":" port] (RFC 9110, 7.2), or with a port that has to be there. */
+/* uri-host [":" port] (RFC 9110, 7.2); port_required: the port must be there. */
 bool http_host_valid(const char *host, size_t len, bool port_required);
 
 /* --- chunked.c ------------------------------------------------------------------------------ */
 
-/* Reads framing at the front of data: how many bytes of it, or minus an enum http_refusal. Stops in
- * front of body bytes, of which chunked->left follow, or at the end. trailer_max bounds the bytes
- * of all trailer fields. */
+/* Reads framing at the front of data. Returns how many bytes of it were read, or minus an enum
+ * http_refusal. Stops before body bytes, of which chunked->left follow, or at the end. trailer_max
+ * bounds the bytes of all trailer fields together. */
 long http1_chunked_read(struct http1_chunked *, const uint8_t *data, size_t len,
 			size_t trailer_max);
-/* Tells that len of the body bytes were taken; at most left. */
+/* The caller took len of the body bytes; at most left. */
 void http1_chunked_take(struct http1_chunked *, size_t len);
-/* Is the next byte one of the body? (The size of its chunk is known then: left.) */
+/* Is the next byte part of the body? (left is then the rest of its chunk.) */
 bool http1_chunked_in_data(const struct http1_chunked *);
 bool http1_chunked_ended(const struct http1_chunked *);
 
 /* --- response.c ----------------------------------------------------------------------------- */
 
-#define RESPONSE_PART_MAX 160 /* bytes that either of these writes, at most */
+#define RESPONSE_PART_MAX 160 /* each of the two functions below writes at most this many bytes */
 
 enum response_connection { RESPONSE_PLAIN, RESPONSE_CLOSE, RESPONSE_KEEP_ALIVE };
 
-/* Status line and Date; returns the length. */
+/* Writes the status line and Date; returns the length. */
 size_t http_response_start(uint8_t *out, unsigned status, const char *date);
-/* Framing, Connection, the blank line. length may be HTTP_LENGTH_UNKNOWN: no framing field. */
+/* Writes the framing, Connection and the blank line. length HTTP_LENGTH_UNKNOWN: no framing
+ * field. */
 size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length, enum response_connection);
 
 /* --- exchange.c ----------------------------------------------------------------------------- */
 
-/* From the free list or fresh, with request and response empty; NULL: out of memory. begun() was
- * not called yet. */
+/* Takes an exchange from the free list or allocates one, with request and response empty; NULL: out
+ * of memory. The caller calls begun(). */
 struct exchange *exchange_acquire(struct http_loop *, void *connection, const struct http_client *);
-/* The handler's end(), the record, and back to the list. */
+/* Calls the handler's end(), makes the record and returns the exchange to the list. */
 void exchange_release(struct exchange *);
 
 /* --- status.c ------------------------------------------------------------------------------- */
 
-/* Makes the exchange one that answers with that status and a line of text (204: without). allowed,
- * a set of HTTP_METHOD_BIT, becomes Allow unless it is 0. The answer is given when the request is
- * complete, or by status_respond_now(). */
+/* Makes the protocol itself answer with that status and a line of text (204: without text).
+ * allowed, a set of HTTP_METHOD_BIT, becomes Allow unless it is 0. The response is sent when the
+ * request is complete, or at once with status_respond_now(). */
 void status_serve(struct exchange *, unsigned status, uint32_t allowed);
 void status_respond_now(struct exchange *);
 
 /* --- http1.c, http1_output.c ---------------------------------------------------------------- */
 
-/* The response was put out completely. */
+/* The response was written completely. */
 void http1_responded(struct http1 *);
-/* Breaks the connection off: the response cannot be completed. */
+/* Aborts the connection because the response cannot be completed. */
 void http1_abort(struct http1 *);
 size_t http1_output(struct proto *, uint8_t *out, size_t size);
 

@@ -1,13 +1,13 @@
 /*
- * Runs in the workers, on bytes of any client. Must never allocate, keep anything, or accept a head
- * that another reader could understand differently: what is not clearly right is refused.
+ * Runs in the workers, on bytes of any client. Must never allocate, keep state, or accept a head
+ * that another reader could understand differently: a doubtful head is refused.
  */
 #include <string.h>
 
 #include "internal.h"
 
-/* A place in the head; end is one past its last byte. Every line of a head ends in CRLF (that was
- * checked when its end was found), so a walk over allowed characters always stops inside. */
+/* A position in the head; end is one past its last byte. Every line ends in CRLF (checked when the
+ * end of the head was found), so a walk over allowed characters always stops inside the head. */
 struct cursor {
 	const char *at;
 	const char *end;
@@ -40,7 +40,7 @@ long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan)
 			return -REFUSE_BARE_LF;
 		}
 		if (data[i - 2] == '\n') {
-			*scan = i; /* found again at once by http_request_parse() */
+			*scan = i; /* http_request_parse() finds it there again at once */
 			return (long)i + 1;
 		}
 		at = i + 1;
@@ -61,7 +61,7 @@ static const char *walk(const char *at, const char *end, unsigned set)
 	return at;
 }
 
-/* -1: a token, but no method known here. */
+/* Returns the method, or -1: a token that is not a known method. */
 static int method_find(const char *s, size_t len)
 {
 #define IS(name) (memcmp(s, name, sizeof(name) - 1) == 0)
@@ -91,14 +91,14 @@ const char *http_method_name(enum http_method method)
 	return (unsigned)method < HTTP_METHODS ? names[method] : "?";
 }
 
-/* Does the line end here, or is there no word where one should begin? */
+/* Does the line end here, or does a blank follow where a word should begin? */
 static bool word_misses(const struct cursor *c, const char *from)
 {
 	return (c->at == from && *c->at == ' ') ||
 	       (*c->at == '\r' && c->end - c->at > 1 && c->at[1] == '\n');
 }
 
-/* A method, and what stands between it and the target. */
+/* Reads the method and the blank between it and the target. */
 static int method_read(struct cursor *c, struct http_slice *ret, const struct http_request *r)
 {
 	const char *from = c->at;
@@ -134,7 +134,7 @@ static int version_read(struct cursor *c, struct http_slice *ret, const struct h
 	return 0;
 }
 
-/* All of the line, or nothing of it is kept. */
+/* Keeps all parts of the request line, or none of them. */
 static int request_line_read(struct cursor *c, struct http_request *r)
 {
 	struct http_slice method, target, version;
@@ -164,8 +164,8 @@ static int request_line_judge(struct http_request *r)
 	return http_target_split(r);
 }
 
-/* A request line of which all that a head may have is here, and not its end (RFC 9112, 3): a method
- * that nobody knows is not served with any target. */
+/* Judges a request line that reached the limit of the head without an end (RFC 9112, 3). An unknown
+ * method comes first, because no target would be served with it. */
 static int long_line_judge(struct cursor *c, const struct http_request *r)
 {
 	struct http_slice method, target;
@@ -203,8 +203,9 @@ static int field_read(struct cursor *c, struct http_request *r, struct http_fiel
 	return 0;
 }
 
-/* Of a line that could not be read its name, and the byte that does not belong there. Of one that
- * could, and says what it may not, all: only fields that are no secret are understood here. */
+/* Chooses what the record shows of a field line that is refused. If the line could not be read, its
+ * name and the byte that is wrong. If it was read and its value is refused, the whole line: the
+ * parser only understands fields that are not secret. */
 static void field_excerpt(struct http_request *r, const struct cursor *c, const char *line,
 			  int status)
 {
@@ -227,7 +228,7 @@ static int fields_read(struct cursor *c, struct http_request *r)
 {
 	struct head_facts facts = {0};
 
-	while (c->end - c->at > 2) { /* the blank line is what remains */
+	while (c->end - c->at > 2) { /* only the blank line is left */
 		if (r->fields_count == HTTP_HEADERS_MAX)
 			return -REFUSE_FIELDS_TOO_MANY;
 		struct http_field *field = &r->fields[r->fields_count];
@@ -244,16 +245,18 @@ static int fields_read(struct cursor *c, struct http_request *r)
 	return head_facts_conclude(&facts, r);
 }
 
-/* All but the array of fields, of which fields_count tells how much is valid: it is large. */
+/* Clears everything except the array of fields, which is large; fields_count says how much of it is
+ * valid. */
 static void request_clear(struct http_request *r, const char *data)
 {
 	memset(r, 0, offsetof(struct http_request, fields));
 	memset(&r->fields_count, 0, sizeof(*r) - offsetof(struct http_request, fields_count));
 	r->head = data;
-	r->version_minor = 1; /* until it is read; a head that is refused before is answered, too */
+	r->version_minor =
+	    1; /* until it is read: the response to an unreadable head depends on it, too */
 }
 
-/* c is all of the head that may be looked at; end is what http_head_end() says of it. */
+/* c is the part of the head that may be read; end is the result of http_head_end(). */
 static int head_read(struct cursor *c, struct http_request *r, long end)
 {
 	if (end == -REFUSE_HEAD_TOO_LONG && memchr(c->at, '\n', (size_t)(c->end - c->at)) == NULL)
@@ -268,7 +271,7 @@ static int head_read(struct cursor *c, struct http_request *r, long end)
 	return status;
 }
 
-/* What is to be shown of a head whose first line was not readable. */
+/* Chooses what the record shows of a head whose first line could not be read. */
 static void line_excerpt(struct http_request *r, const char *line, size_t len)
 {
 	const char *to = memchr(line, '\n', len);
@@ -278,11 +281,12 @@ static void line_excerpt(struct http_request *r, const char *line, size_t len)
 	else if (to > line && to[-1] == '\r')
 		to--;
 	else
-		to++; /* the LF is what is wrong */
+		to++; /* the LF is the error */
 	r->excerpt = slice(r, line, to);
 }
 
-/* What is to be shown of a line, not the first, that ends in the head's last byte, a bare LF. */
+/* Chooses what the record shows of a later line that ends in a bare LF, the last byte of the
+ * head. */
 static void bare_lf_excerpt(struct http_request *r, const struct cursor *c)
 {
 	const char *before = memrchr(c->at, '\n', (size_t)(c->end - 1 - c->at));

@@ -1,6 +1,6 @@
 /*
- * Runs in the workers: the head of a response. Must never put bytes of a client into it, nor call
- * printf: this is the hot path.
+ * Runs in the workers: the head of a response. Must never put bytes from a client into it, nor call
+ * printf, which is too slow for every request.
  */
 #include <string.h>
 #include <time.h>
@@ -81,7 +81,8 @@ void http_date(int64_t seconds, char out[32])
 	struct tm tm;
 
 	if (gmtime_r(&when, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900) {
-		when = 0; /* no date of four digits: the epoch rather than a broken field */
+		when =
+		    0; /* the year has no four digits: the epoch, rather than a malformed field */
 		(void)gmtime_r(&when, &tm);
 	}
 	memcpy(out, shape, sizeof(shape));

@@ -1,6 +1,6 @@
 /*
- * Runs in the workers: the answers the protocol itself gives (errors, OPTIONS), as a handler like
- * any other. Must never show bytes of the client.
+ * Runs in the workers: the protocol's own responses (errors, OPTIONS), as a handler like any other.
+ * Must never show bytes from the client.
  */
 #include <string.h>
 
@@ -18,7 +18,8 @@ _Static_assert(sizeof(struct status_state) <= HANDLER_STATE_MAX, "the state has 
 
 #define BODY_MAX 192
 
-/* "404 Not Found\n", and perhaps "bare-lf: a line ends in LF without CR\n". */
+/* The body: "404 Not Found\n", on some ports followed by "bare-lf: a line ends in LF without
+ * CR\n". */
 static size_t status_body(const struct exchange *ex, char out[BODY_MAX])
 {
 	const struct status_state *s = (const void *)ex->state;
@@ -30,7 +31,7 @@ static size_t status_body(const struct exchange *ex, char out[BODY_MAX])
 	text_add_str(&t, http_reason(s->status));
 	text_add_char(&t, '\n');
 	if (ex->refusal == REFUSE_NOT || !ex->loop->explains ||
-	    s->status == 408) /* which says it all */
+	    s->status == 408) /* a timeout needs no explanation */
 		return t.len;
 	text_add_str(&t, why->word);
 	text_add_str(&t, ": ");

@@ -1,12 +1,12 @@
 /*
- * Runs in the workers, on bytes of any client. Must never let a path leave its root, or be read in
- * two ways.
+ * Runs in the workers, on bytes of any client. Must never let a path leave its root, or accept one
+ * that could be read in two ways.
  */
 #include <string.h>
 
 #include "internal.h"
 
-/* "[" IPv6address "]"; zones and future versions have no business in a Host. */
+/* "[" IPv6address "]". A Host must not have a zone or a future version (RFC 3986, IPvFuture). */
 static size_t ip_literal_len(const char *s, size_t len)
 {
 	size_t i = 1, colons = 0;
@@ -78,7 +78,8 @@ static int absolute_split(struct http_request *r)
 		return -REFUSE_TARGET_FORM;
 	while (i < r->target.len && s[i] != '/' && s[i] != '?')
 		i++;
-	/* A name before "@" is no host character: refused with the rest (RFC 9110, 4.2.4). */
+	/* User information before "@" is not part of a host, so it is refused here (RFC 9110,
+	 * 4.2.4). */
 	if (!http_host_valid(s + scheme, i - scheme, false))
 		return -REFUSE_TARGET_FORM;
 	r->host = (struct http_slice){r->target.off + scheme, i - scheme};
@@ -106,7 +107,8 @@ int http_target_split(struct http_request *r)
 	return absolute_split(r);
 }
 
-/* The next character of a path, decoded: its length as sent, or minus an enum http_refusal. */
+/* Decodes the next character of a path. Returns its length as sent, or minus an enum
+ * http_refusal. */
 static long decode(const char *s, size_t len, char *ret)
 {
 	*ret = s[0];
@@ -118,7 +120,8 @@ static long decode(const char *s, size_t len, char *ret)
 	return *ret == '\0' ? -REFUSE_PATH_NUL : 3;
 }
 
-/* Removes a dot segment at the end of the path so far: the new length, or minus why not. */
+/* Applies a dot segment at the end of the path so far. Returns the new length, or minus the
+ * refusal. */
 static long dots_remove(const char *path, size_t segment, size_t len)
 {
 	size_t n = len - segment;
@@ -136,7 +139,7 @@ static long dots_remove(const char *path, size_t segment, size_t len)
 
 long http_path_normalize(const char *path, size_t len, char *out, size_t size)
 {
-	size_t segment = 1, used = 1, i = 1; /* segment: where the last one begins in out */
+	size_t segment = 1, used = 1, i = 1; /* segment: where the last segment begins in out */
 	if (size == 0)
 		return -REFUSE_TARGET_TOO_LONG;
 	if (len > 0 && path[0] != '/')

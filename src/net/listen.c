@@ -48,7 +48,7 @@ static int zoned_parse(const char *text, struct sockaddr_in6 *a)
 	return zone == NULL ? 0 : zone_parse(zone + 1, &a->sin6_scope_id);
 }
 
-/* How long it is, or -errno. */
+/* Parses the address; returns the length of the socket address or -errno. */
 static int address_parse(const char *text, uint16_t port, union address *a)
 {
 	memset(a, 0, sizeof(*a));
@@ -88,7 +88,7 @@ int net_bind(const char *address, uint16_t port, const int *beside, size_t count
 		fd_close(&fd);
 		return error;
 	}
-	net_bound(fd); /* before it listens: the scale of windows depends on it */
+	net_bound(fd); /* before it listens: TCP's window scale depends on the buffer size */
 	int failed = bind(fd, &a.any, (socklen_t)len);
 	if (failed && errno == EADDRINUSE && count > 0) {
 		reuse_port(fd);
@@ -138,7 +138,8 @@ int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_por
 		return -errno;
 	net_unlinger(fd);
 	if (a.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr)) {
-		/* On a socket for both families, which is somebody else's (net/passed.h). */
+		/* Only a socket for both families gives this: one that was passed in
+		 * (net/passed.h). */
 		(void)inet_ntop(AF_INET, &a.v6.sin6_addr.s6_addr[12], address, NET_ADDRESS_MAX);
 		*ret_port = ntohs(a.v6.sin6_port);
 	} else if (a.any.sa_family == AF_INET6) {

@@ -1,5 +1,5 @@
 /*
- * Runs in every role. Must never know what a descriptor is for, nor block but in epoll_wait.
+ * Runs in every role. Must never know what a descriptor is for, nor block except in epoll_wait.
  */
 #include "net/loop.h"
 
@@ -36,7 +36,8 @@ void loop_release(struct loop *l)
 	l->heap_len = l->heap_size = l->timers = 0;
 }
 
-/* --- timers: a binary heap whose keys may be early (lazily corrected when they come up) --- */
+/* --- timers: a binary heap. A key may be earlier than its deadline; it is corrected when it is due
+ * --- */
 
 static void heap_put(struct loop *l, size_t i, struct loop_timer *t)
 {
@@ -119,10 +120,10 @@ void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t deadline_ms)
 	} else if (deadline_ms < t->key_ms) {
 		t->key_ms = deadline_ms;
 		heap_up(l, t->position);
-	} /* later: corrected when the early key comes up */
+	} /* later: corrected when the earlier key is due */
 }
 
-/* Runs what is due. It ends: a timer cannot be set for now, only for later. */
+/* Runs the timers that are due. It terminates because a timer can only be set for a later time. */
 static void timers_run(struct loop *l)
 {
 	uint64_t now = l->now_ms;
@@ -167,7 +168,8 @@ int loop_modify(struct loop *l, struct loop_io *io, uint32_t events)
 	return epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, io->fd, &event) < 0 ? -errno : 0;
 }
 
-/* An event of this turn that is still to come must not reach memory that may be gone by then. */
+/* Drops the events of this turn that are still to be delivered to io, whose memory may be freed
+ * now. */
 static void batch_forget(struct loop *l, const struct loop_io *io)
 {
 	for (int i = l->batch_next; i < l->batch_len; i++)

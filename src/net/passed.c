@@ -1,5 +1,5 @@
-/* Runs in the master, once for each socket it is started with. Must never believe what somebody
- * says that a descriptor is: the kernel is asked. */
+/* Runs in the master, once for each socket that is passed to it. Must never trust the description
+ * that came with a descriptor: it asks the kernel. */
 #include "net/passed.h"
 
 #include <arpa/inet.h>
@@ -22,15 +22,15 @@ static int option(int fd, int name)
 static const char *listens_not(int fd)
 {
 	if (option(fd, SO_TYPE) < 0)
-		return "no socket";
+		return "not a socket";
 	if (option(fd, SO_TYPE) != SOCK_STREAM || option(fd, SO_PROTOCOL) != IPPROTO_TCP)
-		return "no TCP socket";
+		return "not a TCP socket";
 	if (option(fd, SO_ACCEPTCONN) != 1)
-		return "a connection and no listening socket (Accept=yes?)";
+		return "a connection, not a listening socket (Accept=yes?)";
 	return NULL;
 }
 
-/* As net_bind() takes it. */
+/* Appends the zone in the form that net_bind() takes. */
 static void zone_add(char address[NET_LISTEN_MAX], uint32_t index)
 {
 	char name[IF_NAMESIZE];
@@ -57,7 +57,7 @@ const char *net_take_passed(int fd, char address[NET_LISTEN_MAX], uint16_t *ret_
 		return wrong;
 	if (getsockname(fd, &a.any, &len) < 0 ||
 	    (a.any.sa_family != AF_INET && a.any.sa_family != AF_INET6))
-		return "of another family than IPv4 and IPv6";
+		return "neither an IPv4 nor an IPv6 socket";
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||

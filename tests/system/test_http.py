@@ -473,7 +473,7 @@ def test_chunk_extensions_are_read_and_dropped(port, extension):
 def test_an_echo_port_says_why_it_refuses(server, ports):
     server(f'port {ports[0]} {{ echo }}\nport {ports[1]} {{ location "/echo" {{ echo }} '
            'location "/" { respond 200 } }')
-    for port, more in zip(ports, ("target-byte: the target has a byte that none may have\n", "")):
+    for port, more in zip(ports, ("target-byte: the target has a byte that is not allowed\n", "")):
         with Connection(port) as c:
             c.send(b"GET /<script>\x01 HTTP/1.1\r\nHost: a\r\n\r\n")
             response = c.response()

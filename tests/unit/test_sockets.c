@@ -66,7 +66,7 @@ static void the_table_is_searched_by_name_and_port(void **state)
 				       {"https", 12, "127.0.0.1", 8443, ""},
 				       {"https", 13, "127.0.0.1", 443, ""},
 				       {"other", 14, "127.0.0.1", 443, ""},
-				       {"pipe", 15, "127.0.0.1", 0, "no socket"}};
+				       {"pipe", 15, "127.0.0.1", 0, "not a socket"}};
 	struct sockets s = {list, 5};
 	size_t at = 0;
 	(void)state;
@@ -78,7 +78,7 @@ static void the_table_is_searched_by_name_and_port(void **state)
 	sockets_miss(&s, "https", 80, &err);
 	assert_string_equal(err.text, "the socket \"https\" listens on port 443, not on 80");
 	sockets_miss(&s, "pipe", 80, &err);
-	assert_string_equal(err.text, "what was passed as the socket \"pipe\" is no socket");
+	assert_string_equal(err.text, "what was passed as the socket \"pipe\" is not a socket");
 	sockets_miss(&s, "x", 80, &err);
 	assert_string_equal(err.text, "there is no socket \"x\": the service manager has passed "
 				      "\"https\", \"https\", \"https\", \"other\", \"pipe\"");
@@ -92,7 +92,7 @@ static void what_no_port_claims_is_listed(void **state)
 {
 	struct socket_passed list[] = {{"https", 11, "127.0.0.1", 443, ""},
 				       {"https", 12, "127.0.0.1", 8443, ""},
-				       {"pipe", 13, "127.0.0.1", 0, "no socket"}};
+				       {"pipe", 13, "127.0.0.1", 0, "not a socket"}};
 	char *names[] = {(char[]){"pipe"}, (char[]){"https"}};
 	struct conf_port port = {.number = 443, .sockets = names, .sockets_count = 2};
 	struct conf conf = {.ports = &port, .ports_count = 1};
@@ -102,7 +102,7 @@ static void what_no_port_claims_is_listed(void **state)
 	(void)state;
 	text_init(&t, room, sizeof(room));
 	assert_int_equal(sockets_unclaimed(&s, &conf, &t), 2);
-	assert_string_equal(room, "socket \"https\" (port 8443), socket \"pipe\" (no socket)");
+	assert_string_equal(room, "socket \"https\" (port 8443), socket \"pipe\" (not a socket)");
 }
 
 static int listener(void)
@@ -140,8 +140,8 @@ static void they_are_taken_once(void **state)
 	assert_string_equal(s.list[0].address, "127.0.0.1");
 	assert_int_equal(fcntl(s.list[0].fd, F_GETFD), FD_CLOEXEC);
 	assert_true((fcntl(s.list[0].fd, F_GETFL) & O_NONBLOCK) != 0);
-	assert_string_equal(s.list[1].wrong, "a connection and no listening socket (Accept=yes?)");
-	assert_string_equal(s.list[2].wrong, "no TCP socket");
+	assert_string_equal(s.list[1].wrong, "a connection, not a listening socket (Accept=yes?)");
+	assert_string_equal(s.list[2].wrong, "not a TCP socket");
 	assert_string_equal(s.list[3].wrong, "not there");
 	for (int fd = 3; fd < 7; fd++)
 		assert_int_equal(fcntl(fd, F_GETFD), -1);
