@@ -6,6 +6,7 @@
     faults     what is done to the ports, and when
     result     samples, log and faults put together: the report, as it is written in JSON
     expect     what was expected of it
+    notice     which ports noticed: all thresholds; summary is the sentence made of it
     text, page, plot   the same for people: plain, HTML, the pictures in it
     command    the command line
 """

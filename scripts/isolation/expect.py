@@ -62,6 +62,10 @@ MEASURES = {
     "p99": latency("under_faults", "p99_s"),
     "p50-quiet": latency("quiet", "p50_s"),
     "p99-quiet": latency("quiet", "p99_s"),
+    "slowest": latency("under_faults", "slowest_s"),
+    "slowest-quiet": latency("quiet", "slowest_s"),
+    "outage-quiet": latency("quiet", "outage_s"),
+    "p50-ratio": Measure(lambda port: port["latency"]["p50_ratio"]),
     "p99-ratio": Measure(lambda port: port["latency"]["p99_ratio"]),
 }
 

@@ -31,12 +31,14 @@ class Clients:
     late: list[float] = dataclasses.field(default_factory=list)
     held_back: int = 0  # requests that were due while every client was waiting
     connections: int = 0
+    dropped: list[float] = dataclasses.field(default_factory=list)  # when kept ones were found ended
     cpu: float = 0.0
 
     def add(self, other: "Clients") -> None:
         self.samples += other.samples
         self.late += other.late
         self.held_back += other.held_back
+        self.dropped += other.dropped
         self.connections += other.connections
 
 
@@ -73,6 +75,9 @@ class Client:
             began = time.monotonic()
             if began >= end:
                 break
+            if self.connection and not self.connection.idle():
+                self._close()
+                self.record.dropped.append(began - start)
             kind = self._request(began + self.load.timeout)
             ended = time.monotonic()
             self.record.samples.append(Sample(began - start, ended - start, kind))
@@ -91,8 +96,6 @@ class Client:
         return "status" if answer.status >= 400 else ""
 
     def _exchange(self, deadline: float) -> Answer:
-        if self.connection and not self.connection.idle():
-            self._close()
         if not self.connection:
             self.connection = Connection(self.target, self.context, deadline)
             self.record.connections += 1

@@ -6,7 +6,8 @@ from typing import Any
 from .client import KINDS
 from .plot import Plot, element, scales_of
 from .style import STYLE
-from .text import generator_of, verdict_of
+from .notice import rule_text
+from .text import counted_of, generator_of, verdict_of
 from .units import count_text, list_text, plural, time_text
 
 ENDS_SHOWN = 20
@@ -51,13 +52,10 @@ def table(caption: str, head: list[str], rows: list[list[str]], cls: str | None 
 
 def header_of(report: Report) -> str:
     passed = report["passed"]
-    required = [e for e in report["expectations"] if e["required"]]
-    met = sum(e["passed"] for e in required)
     verdict = "Passed" if passed else "Failed"
     badge = element("strong", f"{'✓' if passed else '✗'} {verdict}",
                     cls="pass" if passed else "fail")
-    counted = f"{met} of {plural(len(required), 'expectation')} met" if required else \
-        "nothing was expected"
+    counted = counted_of(report["expectations"])
     parts = [element("p", "Isolation report", cls="kicker"),
              element("h1", html.escape(report["title"])),
              paragraph(report["summary"], "summary"),
@@ -80,10 +78,11 @@ def expectations_of(expectations: list[Report]) -> str:
             element("span", html.escape(f"{row['name']} {row['shown']}"),
                     cls=None if row["passed"] else "off") for row in e["ports"])
         rows.append([html.escape(e["who"]), element("code", html.escape(e["text"])), seen,
-                     element("span", f"{sign} {verdict_of(e).lower()}", cls=state)])
+                     "required" if e["required"] else "only reported",
+                     element("span", f"{sign} {verdict_of(e)}", cls=state)])
     return section("Expectations", table(
-        "What was expected, and what was seen",
-        ["ports", "expected", "seen", "verdict"], rows, "words"))
+        "What was expected, and what was seen; the run has passed where all that is required is met",
+        ["ports", "expected", "seen", "weight", "verdict"], rows, "words"))
 
 
 def faults_of(faults: list[Report]) -> str:
@@ -115,7 +114,7 @@ def when_of(strikes: list[Report]) -> str:
 def seen_of(fault: Report) -> str:
     flood = fault["flood"]
     if flood:
-        rate = f"{flood['rate']:g} a second" if flood["rate"] else "as fast as they can"
+        rate = f"at most {flood['rate']:g} a second" if flood["rate"] else "as fast as they can"
         return (f"{plural(flood['clients'], 'client')}, {rate}, for {fault['lasts_s']:g} s: "
                 f"{count_text(flood['done'])} done, {count_text(flood['failed'])} failed")
     outcomes = [strike["outcome"] for strike in fault["strikes"]]
@@ -142,7 +141,9 @@ def figures_of(ports: list[Report]) -> str:
                      *(time_text(latency[when][p]) for p in ("p50_s", "p99_s")
                        for when in ("quiet", "under_faults")),
                      time_text(totals["outage_s"])])
-    return section("Figures", table("Each port over the whole time", head, rows))
+    return section("Figures", table(
+        "Quiet is before the first fault, under faults from then on; the rest is of the whole time",
+        head, rows))
 
 
 def name_of(port: Report) -> str:
@@ -188,9 +189,12 @@ def legend_of(report: Report) -> str:
 
 def caption_of(port: Report) -> str:
     load = port["load"]
-    rate = f"{load['rate']:g} requests a second" if load["rate"] else "as fast as they can"
+    rate = f"{load['rate']:g} requests a second due" if load["rate"] else "as fast as they can"
     used = "a new connection for each" if load["connection"] == "new" else "connections kept alive"
     told = f"{plural(load['clients'], 'client')}, {rate}, {used}"
+    held_back = port["totals"]["held_back"]
+    if held_back:
+        told += f"; {count_text(held_back)} were left out, as every client still waited"
     kinds = [f"{KINDS[kind]} ({count_text(count)})"
              for kind, count in port["totals"]["failures_by_kind"].items() if count]
     if kinds:
@@ -235,13 +239,17 @@ def details_of(summary: str, content: str) -> str:
 
 def notes_of(report: Report) -> str:
     terms = [
+        ("passed", "every expectation that is required (expect in the scenario) was met; else the run "
+                   "has failed. What is only reported (report in the scenario) decides nothing."),
         ("hit", "a port that something was done to; the others only had their ordinary load."),
-        ("quiet", "before the first fault, without the first second; “under faults” is from the "
-                  "first fault to the end."),
+        ("quiet", "before the first fault, without the first second where there are two; “under "
+                  "faults” is from the first fault to the end. Without faults all of it is quiet."),
+        ("did not notice", rule_text()),
         ("failed", "a request that was refused, broken off, not answered in time, or answered with "
                    "a status of 400 or more, or with what is no HTTP."),
-        ("restart", "the end of a worker, which the server then replaces; from the server's log."),
-        ("longest outage", "the longest time in which no request of the port was answered."),
+        ("restart", "the end of a worker before the server was told to stop; from the server's log."),
+        ("longest outage", "the longest time in which no request of the port was answered, from the "
+                           "start to the end."),
         ("recovery", "from the end of a worker to the answer of a request begun after it; the "
                      "longest."),
     ]

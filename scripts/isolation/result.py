@@ -15,12 +15,15 @@ from .client import KINDS
 from .faults import Strike
 from .load import Clients, Sample
 from .log import Event
+from .notice import noticed_of, unknown_of
 from .scenario import Fault, Port, Scenario
-from .summary import summary_of
+from .summary import missed_of, summary_of
+from .units import time_text
 
 SCHEMA = "bulkhead-isolation/1"
 SETTLING = 1.0  # the first handshakes are not what quiet looks like
 BUSY = 0.9  # of the machine: more says that latencies are its own
+LATE = 0.02  # 99 of 100 requests: more says that they are the clients'
 
 Report = dict[str, Any]
 
@@ -65,8 +68,8 @@ def report_of(run: Run) -> Report:
     }
     report["expectations"] = [e.judge(report["ports"]) for e in scenario.expectations]
     report["passed"] = all(e["passed"] for e in report["expectations"] if e["required"])
-    report["summary"] = summary_of(report)
     report["warnings"] = warnings_of(report)
+    report["summary"] = summary_of(report, is_loaded(report))
     return report
 
 
@@ -89,19 +92,26 @@ def port_of(run: Run, port: Port) -> Report:
     events = run.events_of(port)
     ends = [event for event in events or [] if event.what == "end"]
     load = port.load
-    return {
+    report = {
         "name": port.name, "number": run.numbers[port.name], "host": port.host,
         "hit": port.name in scenario.hit,
         "load": {"clients": load.clients, "rate": load.rate or None, "path": load.path,
                  "connection": load.connection, "timeout_s": load.timeout},
         "totals": totals_of(scenario, clients, events),
-        "latency": latency_of(scenario, clients.samples),
+        "latency": latency_of(scenario, clients),
         "buckets": buckets_of(scenario, clients.samples, ends),
         "ends": [end_of(event) for event in ends],
         "faults_logged": [{"at_s": rounded(event.at, 3), "id": event.details[0],
                            "text": event.text}
                           for event in events or [] if event.what == "fault"],
     }
+    return report | {"noticed": noticed_of(report, first_of(scenario)),
+                     "unknown": unknown_of(report)}
+
+
+def first_of(scenario: Scenario) -> float | None:
+    """When the first fault is."""
+    return min((fault.times[0] for fault in scenario.faults if fault.times), default=None)
 
 
 def totals_of(scenario: Scenario, clients: Clients, events: list[Event] | None) -> Report:
@@ -128,11 +138,11 @@ def totals_of(scenario: Scenario, clients: Clients, events: list[Event] | None) 
     return totals
 
 
-def outage_of(samples: list[Sample], duration: float) -> float | None:
-    """The longest time without an answer."""
+def outage_of(samples: list[Sample], duration: float, begin: float = 0.0) -> float | None:
+    """The longest time without an answer, from begin on."""
     if not samples:
         return None
-    moments = [0.0, *(s.ended for s in samples if not s.kind), duration]
+    moments = [begin, *(s.ended for s in samples if not s.kind), duration]
     return max(0.0, *(b - a for a, b in zip(moments, moments[1:])))
 
 
@@ -150,17 +160,35 @@ def recovery_of(samples: list[Sample], ends: list[Event], duration: float) -> fl
     return longest
 
 
-def latency_of(scenario: Scenario, samples: list[Sample]) -> Report:
+def latency_of(scenario: Scenario, clients: Clients) -> Report:
     """Before the first fault and from then on; without faults all of it is quiet."""
-    first = min((fault.times[0] for fault in scenario.faults if fault.times),
-                default=scenario.duration)
+    first = first_of(scenario)
+    first = scenario.duration if first is None else first
     settled = SETTLING if first >= 2 * SETTLING else 0.0
-    quiet = latencies_of([s for s in samples if settled <= s.began and s.ended < first])
-    after = latencies_of([s for s in samples if s.ended >= first])
-    ratio = None
-    if quiet["p99_s"] and after["p99_s"]:
-        ratio = rounded(after["p99_s"] / quiet["p99_s"], 3)
-    return {"quiet": quiet, "under_faults": after, "p99_ratio": ratio}
+    samples = clients.samples
+    quiet = phase_of([s for s in samples if settled <= s.began and s.ended < first], settled, first,
+                     clients)
+    after = phase_of([s for s in samples if s.ended >= first], first, scenario.duration, clients)
+    return {"quiet": quiet, "under_faults": after, "p50_ratio": ratio_of(quiet, after, "p50_s"),
+            "p99_ratio": ratio_of(quiet, after, "p99_s")}
+
+
+def phase_of(samples: list[Sample], begin: float, end: float, clients: Clients) -> Report:
+    """What was answered, how fast, and what was not, of the requests of a phase."""
+    times = sorted(s.ended - s.began for s in samples if not s.kind)
+    outage = outage_of(samples, end, begin)
+    return latencies_of(samples) | {
+        "failures": len(samples) - len(times),
+        "slowest_s": rounded(times[-1] if times else None), "outage_s": rounded(outage),
+        "rate": rounded(len(times) / (end - begin), 2) if end > begin else None,
+        "dropped": sum(begin <= at < end for at in clients.dropped),
+    }
+
+
+def ratio_of(quiet: Report, after: Report, name: str) -> float | None:
+    if quiet[name] and after[name]:
+        return rounded(after[name] / quiet[name], 3)
+    return None
 
 
 def latencies_of(samples: list[Sample]) -> Report:
@@ -228,18 +256,27 @@ def generator_of(run: Run) -> Report:
             "late_p99_s": rounded(percentile(late, 0.99))}
 
 
+def is_loaded(report: Report) -> bool:
+    """Whether the machine or the clients were so busy that latencies may be theirs."""
+    return (report["machine"]["busy"] or 0.0) > BUSY or \
+        (report["generator"]["late_p99_s"] or 0.0) > LATE
+
+
 def warnings_of(report: Report) -> list[str]:
     warnings = []
     busy = report["machine"]["busy"]
     if busy is not None and busy > BUSY:
         warnings.append(f"The machine was {busy:.0%} busy: latencies are its own as much as the "
                         "server's.")
+    late = report["generator"]["late_p99_s"]
+    if late is not None and late > LATE:
+        warnings.append(f"The clients began 1 of 100 requests more than {time_text(late)} late: "
+                        "latencies are theirs as much as the server's.")
     warnings += [f"Nothing was answered on port {port['name']} before the first fault."
                  for port in report["ports"] if port["load"]["clients"]
                  and port["latency"]["quiet"]["answered"] == 0]
     for fault in report["faults"]:
-        missed = [s for s in fault["strikes"] if s["outcome"] in ("status 404", "status 400")
-                  or s["outcome"].startswith("there was no")]
+        missed = missed_of(fault)
         if missed:
             warnings.append(f"{len(missed)} of {len(fault['strikes'])} faults “{fault['label']}” "
                             f"came to nothing: {missed[0]['outcome']}.")

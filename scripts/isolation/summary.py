@@ -1,6 +1,8 @@
-"""The sentence at the top: what was done to whom, and who noticed."""
+"""The sentence at the top: what was done to which port, and which others noticed (see notice)."""
 from typing import Any
 
+from .client import KINDS
+from .notice import is_early, is_slower
 from .units import count_text, list_text, plural, times_text
 
 # What became of a port, by the cause of its workers' ends.
@@ -11,19 +13,24 @@ TOLD = {
     "descriptors": "ran out of descriptors {}",
     "sandbox": "was ended by its sandbox {}",
     "killed": "was killed {}",
-    "exit": "gave up {}",
+    "exit": "ended by itself {}",
     "configuration": "could not be configured {}",
     "drained": "was replaced {}",
 }
 
 
-def summary_of(report: dict[str, Any]) -> str:
+def summary_of(report: dict[str, Any], loaded: bool) -> str:
+    """loaded: the machine was so busy that latencies may be its own."""
     hit = [port for port in report["ports"] if port["hit"]]
     others = [port for port in report["ports"] if not port["hit"]]
-    sentences = [f"Port {port['name']} {fate_of(port, report['faults'])}" for port in hit]
+    sentences = [f"port {port['name']} {fate_of(port, report['faults'])}" for port in hit]
     if not hit:
-        sentences = ["Nothing was done to any port"]
-    return "; ".join([*sentences, *others_of(others)]) + "."
+        sentences = ["nothing was done to any port"]
+    told = "; ".join([*sentences, *(others_of(others) if hit else undisturbed_of(others))])
+    told = told[0].upper() + told[1:] + "."
+    if loaded and any(is_slower(found) for port in report["ports"] for found in port["noticed"]):
+        told += " The machine was so busy that this alone can slow answers down."
+    return told
 
 
 def fate_of(port: dict[str, Any], faults: list[dict[str, Any]]) -> str:
@@ -31,35 +38,60 @@ def fate_of(port: dict[str, Any], faults: list[dict[str, Any]]) -> str:
     done = [TOLD[cause].format(times_text(count)) for cause, count in totals["ends"].items()]
     if totals["keyholder_restarts"]:
         done.append(f"lost its keyholder {times_text(totals['keyholder_restarts'])}")
-    floods = [f["flood"] for f in faults if f["port"] == port["name"] and f["flood"]]
+    own = [fault for fault in faults if fault["port"] == port["name"]]
+    floods = [fault["flood"] for fault in own if fault["flood"]]
     if floods:
-        handshakes = sum(flood["done"] for flood in floods)
-        done.append(f"was flooded with {count_text(handshakes)} handshakes")
+        done.append(flood_of(floods))
     if not done:
-        strikes = sum(len(f["strikes"]) for f in faults if f["port"] == port["name"])
-        done.append(f"was struck {times_text(strikes)}")
+        missed = sum(len(missed_of(fault)) for fault in own)
+        strikes = sum(len(fault["strikes"]) for fault in own) - missed
+        done += [f"was struck {times_text(strikes)}"] if strikes or not missed else []
+        done += [f"was missed by {plural(missed, 'fault')}"] if missed else []
     if totals["parked"]:
-        done.append("was given up")
+        done.append("was parked")
     if totals["failures"]:
         done.append(f"failed {count_text(totals['failures'])} of "
                     f"{plural(totals['requests'], 'request')}")
-    return list_text(done)
+    slower = [found["text"] for found in port["noticed"] if is_slower(found)]
+    return list_text(done) + (f" ({', '.join(slower)})" if slower else "")
+
+
+def missed_of(fault: dict[str, Any]) -> list[dict[str, Any]]:
+    """Its strikes that came to nothing: there was no such fault, or nothing to be struck."""
+    return [s for s in fault["strikes"]
+            if s["outcome"] in ("status 404", "status 400", KINDS["refused"])
+            or s["outcome"].startswith("there was no")]
+
+
+def flood_of(floods: list[dict[str, Any]]) -> str:
+    failed = sum(flood["failed"] for flood in floods)
+    tried = sum(flood["done"] for flood in floods) + failed
+    return (f"was flooded with {plural(tried, 'handshake')}"
+            + (f" ({count_text(failed)} failed)" if failed else ""))
 
 
 def others_of(others: list[dict[str, Any]]) -> list[str]:
-    calm = [port["name"] for port in others if not noticed(port)]
+    """Only ports whose every figure is known and stayed near its quiet value did not notice."""
+    calm = [port["name"] for port in others if not port["noticed"] and not port["unknown"]]
     told = []
     if calm:
         told.append(f"{'ports' if len(calm) > 1 else 'port'} {list_text(calm)} did not notice")
     for port in others:
-        if noticed(port):
-            totals = port["totals"]
-            told.append(f"port {port['name']} failed {plural(totals['failures'], 'request')} and "
-                        f"was restarted {times_text(totals['restarts'] or 0)}")
+        if port["noticed"]:
+            early = all(is_early(found) for found in port["noticed"])
+            verb = "was not quiet" if early else "noticed"
+            told.append(f"port {port['name']} {verb}: {listed(port['noticed'])}")
+        elif port["unknown"]:
+            told.append(f"it is not known whether port {port['name']} noticed: "
+                        f"{', and '.join(port['unknown'])}")
     return told
 
 
-def noticed(port: dict[str, Any]) -> bool:
-    totals = port["totals"]
-    return bool(totals["failures"] or totals["restarts"] or totals["keyholder_restarts"]
-                or totals["parked"])
+def undisturbed_of(ports: list[dict[str, Any]]) -> list[str]:
+    """Where nothing was done there is nothing to notice, but something may have happened."""
+    told = [f"port {port['name']}: {listed(port['noticed'])}" for port in ports if port["noticed"]]
+    return told or ["no request failed"]
+
+
+def listed(found: list[dict[str, Any]]) -> str:
+    return ", ".join(f["text"] for f in found)

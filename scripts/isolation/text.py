@@ -9,7 +9,8 @@ LATENCIES = (("quiet", "p50_s"), ("under_faults", "p50_s"), ("quiet", "p99_s"),
 
 def text_of(report: dict[str, Any]) -> str:
     verdict = "passed" if report["passed"] else "FAILED"
-    parts = [[f"{report['title']}: {verdict}", report["summary"]], ports_of(report["ports"]),
+    counted = counted_of(report["expectations"])
+    parts = [[f"{report['title']}: {verdict}, {counted}", report["summary"]], ports_of(report["ports"]),
              faults_of(report["faults"]), expectations_of(report["expectations"]),
              [generator_of(report), *(f"Warning: {w}" for w in report["warnings"])]]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
@@ -24,8 +25,8 @@ def columns(rows: list[list[str]], left: int = 1) -> list[str]:
 
 
 def ports_of(ports: list[dict[str, Any]]) -> list[str]:
-    head = ["port", "", "requests", "failed", "restarts", "p50 quiet", "p50 after", "p99 quiet",
-            "p99 after", "outage"]
+    head = ["port", "", "requests", "failed", "restarts", "p50 quiet", "p50 faults", "p99 quiet",
+            "p99 faults", "outage"]
     rows = [head]
     for port in ports:
         totals, latency = port["totals"], port["latency"]
@@ -35,7 +36,8 @@ def ports_of(ports: list[dict[str, Any]]) -> list[str]:
                      "–" if restarts is None else count_text(restarts),
                      *(time_text(latency[when][name]) for when, name in LATENCIES),
                      time_text(totals["outage_s"])])
-    lines = columns(rows, 2)
+    lines = [*columns(rows, 2), "(quiet: before the first fault; faults: from then on; the rest: of the "
+             "whole time)"]
     for port in ports:
         kinds = [f"{count_text(n)} {kind}"
                  for kind, n in port["totals"]["failures_by_kind"].items() if n]
@@ -62,16 +64,30 @@ def faults_of(faults: list[dict[str, Any]]) -> list[str]:
 
 
 def expectations_of(expectations: list[dict[str, Any]]) -> list[str]:
+    """Those that decide whether the run has passed first, then those that are only shown."""
     rows = [[verdict_of(e), f"{e['who']}: {e['text']}",
              ", ".join(f"{row['name']} {row['shown']}" for row in e["ports"])]
             for e in expectations]
-    return columns(rows, 3) if rows else []
+    lines = columns(rows, 3) if rows else []
+    told = []
+    for required, heading in ((True, "Required:"), (False, "Only reported, does not fail the run:")):
+        mine = [line for e, line in zip(expectations, lines) if e["required"] == required]
+        told += [heading, *(f"  {line}" for line in mine)] if mine else []
+    return told
 
 
 def verdict_of(expectation: dict[str, Any]) -> str:
-    if expectation["required"]:
-        return "pass" if expectation["passed"] else "FAIL"
+    """An expectation is met or not met; a run has passed where all that are required are met."""
     return "met" if expectation["passed"] else "not met"
+
+
+def counted_of(expectations: list[dict[str, Any]]) -> str:
+    """How many of those that are required were met; it is what the run has passed or failed by."""
+    required = [e for e in expectations if e["required"]]
+    if not required:
+        return "nothing was required"
+    met = sum(e["passed"] for e in required)
+    return f"{count_text(met)} of {plural(len(required), 'required expectation')} met"
 
 
 def generator_of(report: dict[str, Any]) -> str:

@@ -216,7 +216,8 @@ def test_kills_are_seen_where_they_struck_and_nowhere_else(kills):
         sorted(sent)
     assert re.match(r"Port shop was killed \S+( times)?(,| and) lost its keyholder once",
                     report["summary"])
-    assert report["summary"].endswith("; port blog did not notice.")
+    # Its latency is the machine's affair; that nothing else happened to it is not.
+    assert not {n["what"] for n in blog["noticed"]} & {"failures", "restarts", "parked", "dropped"}
     assert report["summary"] in result.stdout
     times = [s["at_s"] for s in report["faults"][0]["strikes"]]
     assert len(times) == 4 and all(at >= due - 0.001 for at, due in zip(times, (1, 1.5, 2, 2.5)))
@@ -238,7 +239,7 @@ def test_what_is_only_reported_fails_nothing(kills):
     result, report, _ = kills
     reported = [e for e in report["expectations"] if not e["required"]]
     assert [e["passed"] for e in reported] == [False]
-    assert re.search(r"^not met +others: p99-ratio <= 0 ", result.stdout, re.M)
+    assert re.search(r"^  not met +others: p99-ratio <= 0 ", result.stdout, re.M)
 
 
 def test_generator_tells_how_busy_it_was(kills):
@@ -259,11 +260,11 @@ def test_expectation_that_fails_is_told_and_ends_with_1(isolation, tmp_path):
            'blog = ["failures == 0"]\n'
     result = isolation(text, "--html", tmp_path / "r.html")
     assert result.returncode == 1, result.stderr
-    assert re.search(r"^FAIL +shop: restarts >= 1 +shop 0$", result.stdout, re.M)
-    assert re.search(r"^pass +blog: failures == 0 +blog 0$", result.stdout, re.M)
-    assert ": FAILED\n" in result.stdout
+    assert re.search(r"^  not met +shop: restarts >= 1 +shop 0$", result.stdout, re.M)
+    assert re.search(r"^  met +blog: failures == 0 +blog 0$", result.stdout, re.M)
+    assert ": FAILED, 1 of 2 required expectations met\n" in result.stdout
     page = (tmp_path / "r.html").read_text()
-    assert "✗ Failed" in page and "1 of 2 expectations met" in page
+    assert "✗ Failed" in page and "1 of 2 required expectations met" in page
 
 
 def test_status_that_is_an_error_is_a_failure(isolation):
@@ -319,7 +320,7 @@ def test_flood_is_counted_apart(isolation):
     assert result.returncode == 0, report["expectations"]
     flood = report["faults"][0]["flood"]
     assert 1 <= flood["done"] <= 41 and flood["failed"] == 0
-    assert re.match(r"Port shop was flooded with \d+ handshakes; port blog did", report["summary"])
+    assert re.match(r"Port shop was flooded with \d+ handshakes", report["summary"])
 
 
 def test_server_that_runs_is_measured_by_its_log(isolation, server, ports):
@@ -567,7 +568,7 @@ def test_page_is_seen_in_a_browser(kills, scheme):
         assert b.complaints() == []
         text = b.evaluate("document.body.innerText")
         assert report["summary"] in text and "5 of 9" not in text
-        assert "9 of 9 expectations met" in text
+        assert "9 of 9 required expectations met" in text
         sizes = b.evaluate("[...document.querySelectorAll('.plot svg')].map(e => {"
                            "const r = e.getBoundingClientRect(); return [r.width, r.height]})")
         assert len(sizes) == 2 and all(w > 600 and h > 200 for w, h in sizes), sizes
