@@ -53,14 +53,14 @@ static inline struct http_location peer_route(void *arg, const char *path, size_
 {
 	const struct peer *p = arg;
 	if (len == 1)
-		return (struct http_location){&handler_respond, &peer_hello};
+		return (struct http_location){&handler_respond, &peer_hello, 0};
 	if (len == 5 && memcmp(path, "/echo", 5) == 0)
-		return (struct http_location){&handler_echo, NULL};
+		return (struct http_location){&handler_echo, NULL, 0};
 	if (len == 8 && memcmp(path, "/nothing", 8) == 0)
-		return (struct http_location){&handler_respond, &peer_nothing};
+		return (struct http_location){&handler_respond, &peer_nothing, 0};
 	if (len >= 5 && memcmp(path, "/test", 5) == 0 && (len == 5 || path[5] == '/'))
 		return p->location;
-	return (struct http_location){NULL, NULL};
+	return (struct http_location){0};
 }
 
 static inline void peer_tls_facts(void *connection, struct http_tls_facts *ret)

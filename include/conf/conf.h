@@ -55,6 +55,20 @@ typedef void conf_report_fn(void *arg, enum conf_severity, const struct conf_whe
 enum conf_access { CONF_ACCESS_OFF, CONF_ACCESS_ON, CONF_ACCESS_ERRORS };
 enum conf_parked { CONF_PARKED_REFUSE, CONF_PARKED_QUEUE };
 enum conf_handler { CONF_RESPOND, CONF_ECHO, CONF_FAULT_CONTROL };
+/* What `methods` can name: all that the server knows but CONNECT and TRACE, in the order of Allow.
+ */
+enum conf_method {
+	CONF_GET,
+	CONF_HEAD,
+	CONF_POST,
+	CONF_PUT,
+	CONF_DELETE,
+	CONF_OPTIONS,
+	CONF_PATCH,
+	CONF_METHODS
+};
+#define CONF_METHOD_BIT(method) (1U << (method))
+#define CONF_METHODS_ANY        (CONF_METHOD_BIT(CONF_METHODS) - 1)
 enum conf_control { CONF_CONTROL_DEFAULT, CONF_CONTROL_OFF, CONF_CONTROL_PATH };
 enum conf_chroot { CONF_CHROOT_DEFAULT, CONF_CHROOT_OFF, CONF_CHROOT_PATH };
 
@@ -107,8 +121,10 @@ struct conf_header {
 struct conf_location {
 	char *path; /* a prefix by whole segments, normalized; "/" for the port's own handler */
 	enum conf_handler handler;
-	int status; /* from here on: CONF_RESPOND only */
-	char *body; /* never NULL; may hold NUL bytes, and one more follows it */
+	unsigned methods; /* a set of CONF_METHOD_BIT, with HEAD where GET is; the others are
+			     answered 405. 0 with CONF_FAULT_CONTROL, which has its own */
+	int status;       /* from here on: CONF_RESPOND only */
+	char *body;       /* never NULL; may hold NUL bytes, and one more follows it */
 	size_t body_len;
 	char *type; /* never NULL; meaningless where the status takes no body */
 	struct conf_header *headers;

@@ -52,7 +52,8 @@ enum {
  */
 struct handler {
 	const char *name;
-	uint32_t methods; /* set of HTTP_METHOD_BIT; other methods get 405 with Allow */
+	/* Set of HTTP_METHOD_BIT; other methods get 405 with Allow. A location may have its own. */
+	uint32_t methods;
 
 	/* The head was read. May call exchange_respond(), now or later. If the request has "Expect:
 	 * 100-continue", responding here refuses the body, and the connection closes after the
@@ -91,6 +92,7 @@ struct http_tls_facts {
 struct http_location {
 	const struct handler *handler;
 	const void *config; /* for the handler: ex->config */
+	uint32_t methods;   /* in place of the handler's; 0: those */
 };
 
 /* What all connections of one event loop share. The worker owns it; src/http reads it. Every

@@ -176,12 +176,26 @@ static void dump_fault(const struct fault *f, FILE *out)
 	(void)fprintf(out, "\t\tfault %s\n", line);
 }
 
+static void dump_methods(unsigned set, FILE *out)
+{
+	if (set == 0)
+		return;
+	fputs("\t\tmethods", out);
+	if (set == CONF_METHODS_ANY)
+		fputs(" any", out);
+	for (unsigned m = 0; m < CONF_METHODS; m++)
+		if (set != CONF_METHODS_ANY && (set & CONF_METHOD_BIT(m)) != 0)
+			(void)fprintf(out, " \"%s\"", conf_method_name((enum conf_method)m));
+	fputc('\n', out);
+}
+
 static void dump_location(const struct conf_location *location, FILE *out)
 {
 	put(out, "\tlocation ", location->path);
 	fputs(" {\n", out);
 	for (size_t i = 0; i < location->faults_count; i++)
 		dump_fault(&location->faults[i], out);
+	dump_methods(location->methods, out);
 	switch (location->handler) {
 	case CONF_RESPOND:
 		dump_respond(location, out);

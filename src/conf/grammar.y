@@ -47,14 +47,14 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token SEPARATOR   /* never written: where recover.c lets the parser go on after a mistake */
 %token INCLUDE_END "the end of the included file"
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
-%token ACCESS "access" AFTER "after" AUTO "auto" BACKOFF "backoff" BODY "body"
+%token ACCESS "access" AFTER "after" ANY "any" AUTO "auto" BACKOFF "backoff" BODY "body"
 %token BODY_TIMEOUT "body-timeout" CERTIFICATE "certificate" CHROOT "chroot"
 %token CONNECTIONS "connections" CONSOLE "console" CONTROL "control" CORE "core" DRAIN "drain" ECHO "echo"
 %token ENABLED "enabled" FAULT "fault" FAULTS "faults"
 %token ERRORS "errors" FACILITY "facility" GROUP "group" HANDSHAKE_TIMEOUT "handshake-timeout"
 %token HEAD "head" HEAD_TIMEOUT "head-timeout" HEADER "header" IDLE "idle" IN "in"
 %token INCLUDE "include" JOURNAL "journal" KEY "key" KEYHOLDERS "keyholders" LENIENT "lenient"
-%token LIFETIME "lifetime" LIMITS "limits" LISTEN "listen" LOCATION "location" LOG "log" MEMORY "memory" OFF "off"
+%token LIFETIME "lifetime" LIMITS "limits" LISTEN "listen" LOCATION "location" LOG "log" MEMORY "memory" METHODS "methods" OFF "off"
 %token ON "on" PARK "park" PARKED "parked" PATH "path" PORT "port" PRIVILEGES "privileges"
 %token QUEUE "queue" RATE "rate" REFUSE "refuse" REQUESTS "requests" RESPOND "respond" RESTART "restart"
 %token SIGNATURES "signatures" SOCKET "socket" STRICT "strict" SYSLOG "syslog" THREADS "threads" TICKETS "tickets" TLS "tls" TO "to"
@@ -253,6 +253,13 @@ fault_value: WORD | STRING | "after" | "header" | "socket" ;
 handler:
 	"echo"				{ conf_handler_echo(p, &@1); }
 |	respond
+|	methods
+;
+
+methods:
+	"methods" "any"			{ conf_methods_any(p, &@1); }
+|	"methods" STRING		{ conf_methods_first(p, &$2, &@1, &@2); }
+|	methods STRING			{ conf_methods_add(p, &$2, &@2); }
 ;
 
 respond:

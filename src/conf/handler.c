@@ -21,6 +21,7 @@ static struct conf_location *begin(struct conf_parser *p, enum conf_handler hand
 	char place[CONF_PLACE_MAX];
 	if (conf_block_top(p)->kind == CONF_BLOCK_PORT) {
 		draft = conf_location_add(p, conf_copy(p, "/", 1), where);
+		p->port->own = p->port->locations_count;
 	} else if (p->location_served) {
 		conf_error(p, where, "the location has its handler already, at %s",
 			   conf_place(&p->handler_where, where, place));

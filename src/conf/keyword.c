@@ -18,6 +18,7 @@
 const struct conf_keyword conf_keywords[] = {
     {"access", T_ACCESS, TOP | PORT},
     {"after", T_AFTER, 0},
+    {"any", T_ANY, 0},
     {"auto", T_AUTO, 0},
     {"backoff", T_BACKOFF, RESTART},
     {"body", T_BODY, LIMITS},
@@ -53,6 +54,7 @@ const struct conf_keyword conf_keywords[] = {
     {"location", T_LOCATION, PORT},
     {"log", T_LOG, TOP},
     {"memory", T_MEMORY, LIMITS},
+    {"methods", T_METHODS, PORT | LOCATION},
     {"off", T_OFF, 0},
     {"on", T_ON, 0},
     {"park", T_PARK, RESTART},

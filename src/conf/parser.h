@@ -172,6 +172,13 @@ struct conf_scope {
 	bool loops_damaged; /* a mistake was in workers or threads: do not count on them */
 };
 
+/* A `methods` statement. */
+struct conf_methods {
+	unsigned set;            /* of CONF_METHOD_BIT */
+	bool damaged;            /* a mistake was in it */
+	struct conf_where where; /* line 0: there is none */
+};
+
 struct conf_location_draft {
 	struct conf_location location;
 	struct conf_where fault_where; /* of its first fault; line 0: none */
@@ -183,11 +190,13 @@ struct conf_port_draft {
 	struct conf_scope scope;
 	struct conf_location_draft *locations;
 	size_t locations_count;
+	struct conf_methods methods; /* of its own handler ... */
+	size_t own;                  /* ... one more than its index in locations; 0: none */
 	size_t sequence;
 	bool damaged; /* a mistake may have swallowed a statement: do not miss any */
 };
 
-#define CONF_SEEN_MAX   24 /* at least as many as a block has statements */
+#define CONF_SEEN_MAX   32 /* at least as many as a block has statements */
 #define CONF_BLOCKS_MAX 4
 
 /* An open block. */
@@ -230,6 +239,7 @@ struct conf_parser {
 	struct conf_scope *scope;             /* of the innermost port, else top */
 	struct conf_port_draft *port;         /* NULL outside of any */
 	struct conf_location_draft *location; /* the block that is open; NULL: none */
+	struct conf_methods methods;          /* of that block */
 	struct conf_location *handler;        /* what body, type and header go to */
 	struct conf_where handler_where;
 	size_t headers_bytes;
@@ -366,6 +376,15 @@ struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
 					      const struct conf_where *where);
 
 /* handler.c */
+void conf_methods_any(struct conf_parser *p, const struct conf_where *where);
+void conf_methods_first(struct conf_parser *p, const struct conf_value *,
+			const struct conf_where *where, const struct conf_where *at);
+void conf_methods_add(struct conf_parser *p, const struct conf_value *,
+		      const struct conf_where *at);
+/* At the end of a block: which methods its own handler takes; handler is NULL where it has none. */
+void conf_methods_end(struct conf_parser *p, const struct conf_methods *,
+		      struct conf_location *handler);
+const char *conf_method_name(enum conf_method);
 void conf_handler_fault_control(struct conf_parser *p, const struct conf_where *where);
 void conf_handler_default(struct conf_parser *p); /* of a location that has faults alone */
 void conf_handler_echo(struct conf_parser *p, const struct conf_where *where);

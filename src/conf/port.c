@@ -31,8 +31,21 @@ void conf_port_open(struct conf_parser *p, const struct conf_value *value,
 	p->scope = &port->scope;
 }
 
+/* The port's own handler is a location as any other by now. */
+static void port_methods_end(struct conf_parser *p)
+{
+	struct conf_port_draft *port = p->port;
+	if (port->methods.where.line > 0 && port->own == 0 && !port->damaged)
+		conf_error(p, &port->methods.where,
+			   "`methods` belongs to a handler, and this port has none outside of its "
+			   "locations; write it in the location");
+	if (port->own > 0)
+		conf_methods_end(p, &port->methods, &port->locations[port->own - 1].location);
+}
+
 void conf_port_close(struct conf_parser *p)
 {
+	port_methods_end(p);
 	conf_block_close(p);
 	p->port = NULL;
 	p->scope = &p->top;
@@ -284,6 +297,7 @@ void conf_location_open(struct conf_parser *p, const struct conf_value *value,
 	p->location = conf_location_add(p, conf_copy(p, value->data, len), where);
 	p->location_damaged = false;
 	p->location_served = false;
+	p->methods = (struct conf_methods){.set = 0};
 	p->fault = NULL;
 }
 
@@ -295,6 +309,7 @@ void conf_location_close(struct conf_parser *p)
 	else if (!p->location_served && !p->location_damaged)
 		conf_error(p, &conf_block_top(p)->where,
 			   "the location serves nothing: give it `respond` or `echo`");
+	conf_methods_end(p, &p->methods, p->location != NULL ? &p->location->location : NULL);
 	p->location = NULL;
 	conf_block_close(p);
 }

@@ -95,7 +95,7 @@ static void head_mark(struct fault_run *run)
 static void own_leave(struct fault_run *run)
 {
 	struct exchange *ex = run->ex;
-	run->own = (struct http_location){ex->handler, ex->config};
+	run->own = (struct http_location){ex->handler, ex->config, 0};
 	ex->handler = &handler_struck;
 	ex->config = run;
 	if (ex->responding && run->fields == NULL)
@@ -265,7 +265,7 @@ static struct fault_run *run_new(struct exchange *ex, const struct fault *fault,
 /* Serves a response of its own in place of the location's. */
 static void own_replace(struct fault_run *run, const struct handler *handler, const void *config)
 {
-	run->own = (struct http_location){handler, config};
+	run->own = (struct http_location){handler, config, 0};
 }
 
 static void status_replace(struct fault_run *run)

@@ -181,7 +181,7 @@ static void ask(struct exchange *ex, const char *kind, size_t len)
 	}
 	uint64_t draw = fault_draw(fault.seed, f->number, f->asked++);
 	bool strikes = fault_strikes(&fault, draw);
-	const struct http_location own = {&handler_respond_any, strikes ? &done : &spared};
+	const struct http_location own = {&handler_respond_any, strikes ? &done : &spared, 0};
 	if (strikes)
 		fault_run_begin(ex, &fault, draw, &own);
 	else

@@ -92,8 +92,9 @@ void exchange_respond(struct exchange *ex, unsigned status, uint64_t length, con
 void exchange_hand_on(struct exchange *ex, const struct http_location *to)
 {
 	const struct handler *handler = to->handler;
+	const uint32_t methods = location_methods(to);
 	memset(ex->state, 0, sizeof(ex->state));
-	if (handler->methods & HTTP_METHOD_BIT(ex->request.method)) {
+	if (methods & HTTP_METHOD_BIT(ex->request.method)) {
 		ex->handler = handler;
 		ex->config = to->config;
 		if (handler->begin != NULL)
@@ -101,7 +102,7 @@ void exchange_hand_on(struct exchange *ex, const struct http_location *to)
 		return;
 	}
 	status_serve(ex, ex->request.method == HTTP_OPTIONS ? 204 : 405,
-		     handler->methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
+		     methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
 	if (ex->request.expect_continue && ex->request.framing != HTTP_BODY_NONE)
 		status_respond_now(ex); /* whether the body will come is unknown */
 }

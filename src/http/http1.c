@@ -128,19 +128,19 @@ static void location_serve(struct http1 *h, const char *path, size_t len)
 {
 	struct exchange *ex = h->exchange;
 	struct http_location location = h->loop->route(h->loop->route_arg, path, len);
-	uint32_t allowed;
 
 	if (location.handler == NULL) {
 		status_answer(h, 404, 0);
 		return;
 	}
-	allowed = location.handler->methods | HTTP_METHOD_BIT(HTTP_OPTIONS);
-	if (location.handler->methods & HTTP_METHOD_BIT(ex->request.method)) {
+	const uint32_t methods = location_methods(&location);
+	if (methods & HTTP_METHOD_BIT(ex->request.method)) {
 		ex->handler = location.handler;
 		ex->config = location.config;
 		handler_begin(h);
 	} else {
-		status_answer(h, ex->request.method == HTTP_OPTIONS ? 204 : 405, allowed);
+		status_answer(h, ex->request.method == HTTP_OPTIONS ? 204 : 405,
+			      methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
 	}
 }
 

@@ -105,6 +105,12 @@ struct exchange *exchange_acquire(struct http_loop *, void *connection, const st
 /* Calls the handler's end(), makes the record and returns the exchange to the list. */
 void exchange_release(struct exchange *);
 
+/* What a location answers, as a set of HTTP_METHOD_BIT. */
+static inline uint32_t location_methods(const struct http_location *l)
+{
+	return l->methods != 0 ? l->methods : l->handler->methods;
+}
+
 /* --- status.c ------------------------------------------------------------------------------- */
 
 /* Makes the protocol itself answer with that status and a line of text (204: without text).

@@ -26,20 +26,35 @@ static int fields_make(struct route *r, const struct conf_location *l)
 	return 0;
 }
 
+static uint32_t route_methods(const struct conf_location *l)
+{
+	static const enum http_method methods[CONF_METHODS] = {
+	    [CONF_GET] = HTTP_GET,     [CONF_HEAD] = HTTP_HEAD,     [CONF_POST] = HTTP_POST,
+	    [CONF_PUT] = HTTP_PUT,     [CONF_DELETE] = HTTP_DELETE, [CONF_OPTIONS] = HTTP_OPTIONS,
+	    [CONF_PATCH] = HTTP_PATCH,
+	};
+	uint32_t set = 0;
+	for (unsigned m = 0; m < CONF_METHODS; m++)
+		if (l->methods & CONF_METHOD_BIT(m))
+			set |= HTTP_METHOD_BIT(methods[m]);
+	return set;
+}
+
 static int route_init(struct route *r, const struct conf_location *l)
 {
 	r->path = l->path;
 	r->path_len = strlen(l->path);
 	switch (l->handler) {
 	case CONF_RESPOND:
-		r->location = (struct http_location){&handler_respond, &r->respond};
+		r->location = (struct http_location){&handler_respond, &r->respond,
+						     .methods = route_methods(l)};
 		return fields_make(r, l);
 	case CONF_ECHO:
-		r->location = (struct http_location){&handler_echo, NULL};
+		r->location = (struct http_location){&handler_echo, .methods = route_methods(l)};
 		return 0;
 	case CONF_FAULT_CONTROL:
 		r->control = (struct fault_control){.path = r->path, .path_len = r->path_len};
-		r->location = (struct http_location){&handler_fault_control, &r->control};
+		r->location = (struct http_location){&handler_fault_control, &r->control, 0};
 		return 0;
 	}
 	return -EINVAL;
@@ -52,7 +67,7 @@ static void route_add_faults(struct route *r, const struct conf_location *l, siz
 		return;
 	r->rules = (struct fault_rules){
 	    .list = l->faults, .count = l->faults_count, .first = *rules, .own = r->location};
-	r->location = (struct http_location){&handler_fault, &r->rules};
+	r->location = (struct http_location){&handler_fault, &r->rules, 0};
 	*rules += l->faults_count;
 }
 

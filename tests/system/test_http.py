@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import HELLO, TIMEOUT, Connection, client_context, get
+from harness import HELLO, TIMEOUT, TOP, Connection, client_context, get
 
 ROUTES = """port %d {
 	limits { body 100K }
@@ -227,6 +227,55 @@ def test_what_respond_says(port):
     assert (gone.status, gone.reason, gone.body) == (410, "Gone", b"gone\n")
     assert (empty.status, empty["Content-Length"], empty["Content-Type"]) == (204, None, None)
     assert (moved.status, moved["Location"], moved["Content-Length"]) == (301, "/health", "0")
+
+
+def test_the_manual_has_every_status():
+    """Each status that stands in the source, be it the protocol's or a handler's, is in the table."""
+    found = set()
+    for path in [*(TOP / "src" / "http").glob("*.c"), *(TOP / "src" / "handler").glob("*.c"),
+                 TOP / "src" / "worker" / "plain.c"]:
+        text = path.read_text()
+        found |= set(re.findall(r'\[REFUSE_\w+\] = \{"[^"]+", (\d{3}),', text))
+        found |= set(re.findall(r'"HTTP/1\.1 (\d{3}) ', text))
+        for call in re.findall(r"(?:status_answer|status_serve|exchange_respond|refuse|answer)"
+                               r"\(([^;]*)\);", text):
+            found |= set(re.findall(r"\b([1-5]\d\d)\b", call))
+    assert {"100", "200", "204", "400", "404", "405", "500", "501", "505"} <= found
+    page = (TOP / "src" / "conf" / "bulkhead.conf.5").read_text()
+    section = page[page.index(".Sh STATUSES"):page.index(".Sh FAULTS")]
+    assert re.findall(r"^\.It (\d{3}) Ta .", section, re.M) == sorted(found)
+
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
+LISTS = {  # what is written, and what is taken
+    "respond 200": {"GET", "HEAD"},
+    "echo": set(METHODS),
+    "methods any respond 200": set(METHODS),
+    'methods "GET" "POST" respond 200': {"GET", "HEAD", "POST"},
+    'respond 200 methods "PUT" "OPTIONS"': {"PUT", "OPTIONS"},
+    'methods "DELETE" echo': {"DELETE"},
+    'methods "POST" fault delay mean 0 respond 200': {"POST"},
+    'methods "PATCH" fault exit probability 0': {"PATCH"},
+}
+
+
+def test_each_list_of_methods(server, ports):
+    """In a location, with faults in front, and as a port's own handler."""
+    locations = "\n".join(f'location "/{i}" {{ {block} }}' for i, block in enumerate(LISTS))
+    server(f'faults enabled port {ports[0]} {{ methods "POST" respond 201 "x" {locations} }}')
+    with Connection(ports[0]) as c:
+        cases = [(f"/{i}", methods, 200) for i, methods in enumerate(LISTS.values())]
+        for path, methods, status in [*cases, ("/", {"POST"}, 201)]:
+            allow = ", ".join(m for m in METHODS if m in methods | {"OPTIONS"})
+            for method in METHODS:
+                r = ask(c, f"{method} {path} HTTP/1.1", "Host: a", method=method)
+                expected = status if method in methods else 204 if method == "OPTIONS" else 405
+                assert r.status == expected, (path, method)
+                assert r["Allow"] == (None if method in methods else allow)
+            r = ask(c, f"TRACE {path} HTTP/1.1", "Host: a")
+            assert (r.status, r["Allow"]) == (405, allow)
+            r = ask(c, f"POST {path} HTTP/1.1", "Host: a", "Content-Length: 3", body=b"abc")
+            assert r.status == (status if "POST" in methods else 405)
 
 
 def test_methods(port):

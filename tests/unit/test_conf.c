@@ -449,6 +449,7 @@ static void faults_are_rules_of_a_location(void **state)
 				     "		fault crash when before how signal signal KILL "
 				     "probability 0.01 seed 7\n"
 				     "		fault drip bytes 100 rate 5\n"
+				     "		methods \"GET\" \"HEAD\"\n"
 				     "		respond 201 type"));
 	assert_non_null(strstr(text, "	location \"/b\" {\n		fault control\n	}\n"));
 	free(text);
@@ -485,6 +486,90 @@ static void every_fault_can_be_configured(void **state)
 			}
 		}
 	}
+}
+
+#define GET_HEAD (CONF_METHOD_BIT(CONF_GET) | CONF_METHOD_BIT(CONF_HEAD))
+
+/* Beside the handler, before it or after it, in a location or in the port that has a handler. */
+static void methods_belong_to_a_handler(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *block;
+		unsigned methods;
+	} cases[] = {
+	    {"respond 200", GET_HEAD},
+	    {"echo", CONF_METHODS_ANY},
+	    {"methods any respond 200", CONF_METHODS_ANY},
+	    {"respond 200 \"x\" methods any", CONF_METHODS_ANY},
+	    {"respond 200 \"x\" type \"a/b\" header \"A\" \"b\" methods \"POST\"",
+	     CONF_METHOD_BIT(CONF_POST)},
+	    {"methods \"GET\"\n\"POST\"; respond 201", GET_HEAD | CONF_METHOD_BIT(CONF_POST)},
+	    {"methods \"HEAD\" respond 200", CONF_METHOD_BIT(CONF_HEAD)},
+	    {"methods \"PUT\" \"DELETE\" \"PATCH\" \"OPTIONS\" echo",
+	     CONF_METHOD_BIT(CONF_PUT) | CONF_METHOD_BIT(CONF_DELETE) |
+		 CONF_METHOD_BIT(CONF_PATCH) | CONF_METHOD_BIT(CONF_OPTIONS)},
+	    {"methods \"GET\" \"HEAD\" \"POST\" \"PUT\" \"PATCH\" \"DELETE\" \"OPTIONS\" echo",
+	     CONF_METHODS_ANY},
+	};
+	for (size_t i = 0; i < CONF_COUNT(cases); i++) {
+		char *text = NULL;
+		assert_true(asprintf(&text, TLS "port 1 { %s }\nport 2 { location \"/\" { %s } }",
+				     cases[i].block, cases[i].block) > 0);
+		struct conf *conf = parse(text);
+		for (size_t k = 0; k < 2; k++) {
+			assert_int_equal(conf->ports[k].locations[0].methods, cases[i].methods);
+			char *port = dump(conf, &conf->ports[k]);
+			struct conf *child = parse(port); /* what a worker has of it */
+			assert_int_equal(child->ports[0].locations[0].methods, cases[i].methods);
+			free(port);
+			conf_free(child);
+		}
+		conf_free(conf);
+		free(text);
+	}
+	/* Those of the port's own handler are no location's. */
+	struct conf *conf = parse(TLS "port 1 { methods any respond 200\n"
+				      "location \"/a\" { respond 200 } }\n"
+				      "port 2 { location \"/b\" { fault exit methods \"POST\" }\n"
+				      "location \"/c\" { fault control } } faults enabled");
+	assert_int_equal(conf->ports[0].locations[0].methods, GET_HEAD);
+	assert_int_equal(conf->ports[0].locations[1].methods, CONF_METHODS_ANY);
+	assert_int_equal(conf->ports[1].locations[0].methods, CONF_METHOD_BIT(CONF_POST));
+	assert_int_equal(conf->ports[1].locations[1].methods, 0);
+	conf_free(conf);
+}
+
+static void methods_that_are_none_are_told(void **state)
+{
+	(void)state;
+	told_tls("port 1 { methods \"post\" echo }",
+		 "2:18 methods are in capital letters: \"POST\"\n");
+	told_tls("port 1 { methods \"POTS\" \"CONNECT\" \"TRACE\" echo }",
+		 "2:18 unknown method \"POTS\"; did you mean \"POST\"?\n"
+		 "2:25 this server never answers CONNECT\n"
+		 "2:35 this server never answers TRACE\n");
+	told_tls("port 1 { methods \"GET, POST\" echo }",
+		 "2:18 unknown method \"GET, POST\"; there are GET, HEAD, POST, PUT, DELETE, "
+		 "OPTIONS and PATCH, each in quotes of its own\n");
+	told_tls("port 1 { methods \"any\" \"GET\\x00\" echo }",
+		 "2:18 for every method write `methods any`, without quotes\n"
+		 "2:24 unknown method \"GET\\0\"; did you mean \"GET\"?\n");
+	told_tls("port 1 { methods \"GET\" \"GET\" echo }",
+		 "2:24 duplicate method \"GET\" in one statement\n");
+	told_tls("port 1 { methods any methods \"GET\" echo }",
+		 "2:22 duplicate `methods`; the first one is at line 2\n");
+	told_tls("port 1 { methods any location \"/\" { echo } }",
+		 "2:10 `methods` belongs to a handler, and this port has none outside of its "
+		 "locations; write it in the location\n");
+	told_tls("port 1 { location \"/\" { methods any } }",
+		 "2:10 the location serves nothing: give it `respond` or `echo`\n");
+	told_tls("faults enabled port 1 { location \"/\" { methods any fault control } }",
+		 "2:40 `fault control` has its own methods, GET and POST; `methods` is for "
+		 "`respond` and `echo`\n");
+	told_tls("methods any port 1 { echo }",
+		 "2:1 `methods` cannot stand at the top level; it belongs in a port block or in a "
+		 "location block\n");
 }
 
 static void threads_need_a_build(void **state)
@@ -583,6 +668,7 @@ static void dump_is_canonical(void **state)
 				  "		certificate \"/c\" key \"/k\"\n"
 				  "	}\n"
 				  "	location \"/\" {\n"
+				  "		methods \"GET\" \"HEAD\"\n"
 				  "		respond 200 \"\\xe4\\r\" type \"text/plain; "
 				  "charset=utf-8\"\n"
 				  "	}\n"
@@ -1041,7 +1127,7 @@ static void misspelt_words_are_recognised(void **state)
 	told_tls(
 	    "port 1 { echo nonsense { a { b } c } workers 0 }",
 	    "2:15 unknown word `nonsense`; expected one of `access`, `chroot`, `echo`, "
-	    "`group`, `include`, `key`, `keyholders`, `limits`, `listen`, `location`, "
+	    "`group`, `include`, `key`, `keyholders`, `limits`, `listen`, `location`, `methods`, "
 	    "`respond`, `restart`, `threads`, `tickets`, `tls`, `user`, `watchdog` or `workers`\n"
 	    "2:46 workers 0 is out of range; it can be 1 to 64\n");
 }
@@ -1533,6 +1619,8 @@ int main(void)
 	    cmocka_unit_test(options_override),
 	    cmocka_unit_test(faults_are_rules_of_a_location),
 	    cmocka_unit_test(every_fault_can_be_configured),
+	    cmocka_unit_test(methods_belong_to_a_handler),
+	    cmocka_unit_test(methods_that_are_none_are_told),
 	    cmocka_unit_test(threads_need_a_build),
 	    cmocka_unit_test(dump_parses_to_itself),
 	    cmocka_unit_test(dump_is_canonical),

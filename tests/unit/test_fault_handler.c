@@ -98,22 +98,22 @@ static struct faulty *faulty_new(const char *const *rules, struct http_location 
 	assert_int_equal(fault_loop_init(&f->faults, f->rules.count), 0);
 	f->peer->loop.faults = &f->faults;
 	f->peer->loop.route = route;
-	f->peer->location = (struct http_location){&handler_fault, &f->rules};
+	f->peer->location = (struct http_location){&handler_fault, &f->rules, 0};
 	return f;
 }
 
 static struct faulty *faulty(const char *rule)
 {
 	const char *const rules[] = {rule, NULL};
-	return faulty_new(rules, (struct http_location){&handler_respond, &peer_hello});
+	return faulty_new(rules, (struct http_location){&handler_respond, &peer_hello, 0});
 }
 
 static struct faulty *control(void)
 {
 	const char *const rules[] = {NULL};
-	struct faulty *f = faulty_new(rules, (struct http_location){NULL, NULL});
+	struct faulty *f = faulty_new(rules, (struct http_location){0});
 	f->control = (struct fault_control){.path = "/test", .path_len = 5};
-	f->peer->location = (struct http_location){&handler_fault_control, &f->control};
+	f->peer->location = (struct http_location){&handler_fault_control, &f->control, 0};
 	return f;
 }
 
@@ -153,7 +153,8 @@ static void the_first_rule_that_strikes_is_done(void **state)
 {
 	const char *const rules[] = {"status?code=501&probability=0", "status?code=502",
 				     "status?code=503", NULL};
-	struct faulty *f = faulty_new(rules, (struct http_location){&handler_respond, &peer_hello});
+	struct faulty *f =
+	    faulty_new(rules, (struct http_location){&handler_respond, &peer_hello, 0});
 	(void)state;
 	get(f);
 	assert_int_equal(f->peer->status, 502);
@@ -211,7 +212,7 @@ static void a_refusal_is_not_waited_for_by_who_expects_continue(void **state)
 static void a_delay_comes_before_the_own_handler(void **state)
 {
 	const char *const rules[] = {"delay?mean=20ms", NULL};
-	struct faulty *f = faulty_new(rules, (struct http_location){&handler_echo, NULL});
+	struct faulty *f = faulty_new(rules, (struct http_location){&handler_echo, NULL, 0});
 	(void)state;
 	peer_send(f->peer, "POST /test HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nab");
 	assert_int_equal(f->peer->out_len, 0);
