@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -47,6 +48,7 @@ static struct shared {
 	int line; /* of the NEED() that failed */
 	char proc_status[8192];
 	int argument;
+	long result; /* of the call with the number argument; LONG_MAX: it has not returned */
 	uint64_t flags;
 } * shared;
 
@@ -211,22 +213,48 @@ static void numbers_have_names(void **state)
 
 static int call_argument(void)
 {
-	(void)syscall(shared->argument, 0, 0, 0, 0, 0, 0);
+	shared->result = LONG_MAX;
+	shared->result = syscall(shared->argument, 0, 0, 0, 0, 0, 0);
 	return EXIT_SUCCESS;
 }
 
-/* Every call of this machine, so that no rule permits more than one. */
+/*
+ * What newer kernels of x86-64 have for their own uprobes and show to no filter (uretprobe since
+ * 6.11, uprobe since 6.18): where no probe has put the call, they answer it by SIGILL or an error.
+ * By number where the library is too old for the names; other machines have no such numbers.
+ */
+static bool passes_by_filters(int number, const char *name)
+{
+	return strcmp(name, "uretprobe") == 0 || strcmp(name, "uprobe") == 0 ||
+	       (strcmp(name, "?") == 0 && (number == 335 || number == 336));
+}
+
+static bool has_been_refused(int status)
+{
+	if (WIFEXITED(status))
+		return shared->result < 0;
+	return WIFSIGNALED(status) && shared->result == LONG_MAX &&
+	       (board->slots[0].crash.signal == SIGILL || board->slots[0].crash.signal == SIGSYS);
+}
+
+/* Every number that a machine has or may get, named or not, so that no rule permits more than one
+ * call. */
 static void every_other_call_ends_the_process(enum sandbox_role role)
 {
 	const struct sandbox_plan p = plan_for(role, SECCOMP_ALONE);
 	int count = 0;
 	for (int number = 0; number < 1024; number++) {
 		const char *name = sandbox_call_name((uint64_t)number);
-		if (strcmp(name, "?") == 0 || is_listed(role, name))
+		bool named = strcmp(name, "?") != 0;
+		if (is_listed(role, name) || (!named && number >= 512))
 			continue;
 		shared->argument = number;
-		assert_violation(child(&p, NULL, call_argument), number);
-		count++;
+		int status = child(&p, NULL, call_argument);
+		if (passes_by_filters(number, name))
+			assert_true(has_been_refused(status));
+		else
+			assert_violation(status, number);
+		count += named;
 	}
 	assert_true(count > 200);
 }
