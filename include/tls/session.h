@@ -61,15 +61,23 @@ struct tls_hello {
 	uint8_t ticket_name[TLS_TICKET_NAME_BYTES]; /* what the first one begins with */
 };
 
+/* Of the record that is being read, RFC 8446, 5.1. */
+struct tls_incoming {
+	uint8_t type;
+	uint8_t header; /* bytes of its header that have been read */
+	uint16_t left;  /* bytes of its content that have not */
+	bool misshapen; /* a change_cipher_spec that is not the one byte 1, now or before */
+};
+
 struct tls_session {
 	struct gnutls_session_int *handle; /* NULL: none */
 	const struct tls_context *context;
 	struct tls_wire *wire;
 	bool starved;         /* GnuTLS has asked for bytes that are not there … */
 	bool ended;           /* … and never will be */
-	uint8_t record_type;  /* of the record that is being read */
 	enum tls_first first; /* what the client began with; for its owner to set */
-	bool unsuited;        /* no certificate has a key that the client can verify */
+	struct tls_incoming incoming;
+	bool unsuited; /* no certificate has a key that the client can verify */
 	struct tls_hello hello;
 	bool gives_ticket;     /* of the key that is in use */
 	bool refused;          /* a renegotiation, just now */

@@ -47,7 +47,7 @@ gnutls_alert_description_t tls_alert_of(const struct tls_session *s, int error)
 		return extension_alert(s);
 	case GNUTLS_E_DECRYPTION_FAILED: /* RFC 8446, 5: there is one type that is encrypted */
 		return gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3 &&
-			       s->record_type != APPLICATION_DATA
+			       s->incoming.type != APPLICATION_DATA
 			   ? GNUTLS_A_UNEXPECTED_MESSAGE
 			   : GNUTLS_A_BAD_RECORD_MAC;
 	case GNUTLS_E_PARSING_ERROR: /* of a public value: RFC 8446, 4.2.8.2; RFC 8422, 5.11 */

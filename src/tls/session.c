@@ -26,8 +26,9 @@ static const gnutls_datum_t alpn_protocols[] = {
  * fewer of them itself; this only ends what would be an endless loop. */
 #define IDLE_CALLS_MAX 64
 
-#define RECORD_HEADER 5 /* what GnuTLS asks the wire for first, RFC 8446, 5.1 */
-#define RECORD_ALERT  21
+#define RECORD_HEADER             5 /* RFC 8446, 5.1 */
+#define RECORD_CHANGE_CIPHER_SPEC 20
+#define RECORD_ALERT              21
 
 #define REFUSALS_MAX 4 /* of a renegotiation */
 
@@ -36,22 +37,60 @@ struct progress {
 	unsigned idle;
 };
 
+static void incoming_header(struct tls_incoming *r, uint8_t byte)
+{
+	switch (r->header++) {
+	case 0:
+		r->type = byte;
+		break;
+	case 3:
+		r->left = (uint16_t)(byte << 8);
+		break;
+	case 4:
+		r->left |= byte;
+		if (r->type == RECORD_CHANGE_CIPHER_SPEC && r->left != 1)
+			r->misshapen = true;
+		break;
+	}
+}
+
+/* Follows the records through what GnuTLS takes, however that is cut. A change_cipher_spec of any
+ * other value than 1 must end the connection (RFC 8446, 5; RFC 5246, 7.1), and GnuTLS 3.8 drops it
+ * whatever it is. */
+static void incoming_follow(struct tls_incoming *r, const uint8_t *data, size_t len)
+{
+	while (len > 0) {
+		size_t n = 1;
+		if (r->header < RECORD_HEADER) {
+			incoming_header(r, *data);
+		} else {
+			n = r->left < len ? r->left : len;
+			if (r->type == RECORD_CHANGE_CIPHER_SPEC && *data != 1)
+				r->misshapen = true;
+			r->left -= (uint16_t)n;
+		}
+		if (r->header == RECORD_HEADER && r->left == 0)
+			r->header = 0;
+		data += n;
+		len -= n;
+	}
+}
+
 static ssize_t wire_pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
 {
 	struct tls_session *s = ptr;
 	struct tls_wire *w = s->wire;
-	if (w->in_len == 0) {
+	if (len > w->in_len)
+		len = w->in_len;
+	incoming_follow(&s->incoming, w->in, len);
+	if (len == 0 || s->incoming.misshapen) {
 		s->starved = true;
-		s->ended = w->in_ended;
+		s->ended = w->in_ended && w->in_len == 0;
 		if (s->ended)
 			return 0;
 		gnutls_transport_set_errno(s->handle, EAGAIN);
 		return -1;
 	}
-	if (len == RECORD_HEADER)
-		s->record_type = w->in[0];
-	if (len > w->in_len)
-		len = w->in_len;
 	memcpy(data, w->in, len);
 	w->in += len;
 	w->in_len -= len;
@@ -161,7 +200,7 @@ static bool is_barren(struct tls_session *s, size_t in_len)
 static bool has_told(const struct tls_session *s, int result)
 {
 	return result == GNUTLS_E_FATAL_ALERT_RECEIVED ||
-	       (result == GNUTLS_E_DECRYPTION_FAILED && s->record_type == RECORD_ALERT &&
+	       (result == GNUTLS_E_DECRYPTION_FAILED && s->incoming.type == RECORD_ALERT &&
 		gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3);
 }
 
@@ -295,6 +334,8 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 	do
 		result = handshake_step(s);
 	while (goes_on(s, result, &progress));
+	if (s->incoming.misshapen)
+		result = GNUTLS_E_UNEXPECTED_PACKET;
 	if (result == GNUTLS_E_AGAIN && is_barren(s, in_len))
 		result = GNUTLS_E_HANDSHAKE_TOO_LARGE;
 	if (result == GNUTLS_E_AGAIN)
@@ -325,6 +366,8 @@ ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
 		s->barren_bytes = 0;
 		return n;
 	}
+	if (n == GNUTLS_E_AGAIN && s->incoming.misshapen)
+		n = GNUTLS_E_UNEXPECTED_PACKET;
 	if (n == GNUTLS_E_AGAIN && is_barren(s, in_len))
 		n = GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
 	if (n == GNUTLS_E_AGAIN)

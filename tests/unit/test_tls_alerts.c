@@ -37,6 +37,12 @@ static size_t all(void *arg)
 	return 0;
 }
 
+static size_t single_bytes(void *arg)
+{
+	(void)arg;
+	return 1;
+}
+
 static size_t thousands(void *arg)
 {
 	(void)arg;
@@ -148,6 +154,22 @@ static void change_cipher_spec_of_another_form(struct peer *p)
 	replace(p, "\x14\x03\x03\0\x01\x02", 6);
 }
 
+static void change_cipher_spec_of_two_bytes(struct peer *p)
+{
+	replace(p, "\x14\x03\x03\0\x02\x01\x01", 7);
+}
+
+static void change_cipher_spec_of_none(struct peer *p)
+{
+	replace(p, "\x14\x03\x03\0\0", 5);
+}
+
+/* One in order, and then what may not follow it. */
+static void change_cipher_spec_and_another(struct peer *p)
+{
+	replace(p, "\x14\x03\x03\0\x01\x01\x14\x03\x03\0\x01\0", 12);
+}
+
 static void handshake_in_the_clear(struct peer *p)
 {
 	replace(p, "\x16\x03\x03\0\x04\x14\0\0\0", 9);
@@ -188,11 +210,17 @@ static const struct failing table[] = {
     {PEER_TLS12, last_byte_changed, GNUTLS_A_BAD_RECORD_MAC, false},
     {PEER_TLS12, type_unknown, GNUTLS_A_UNEXPECTED_MESSAGE, false},
     {PEER_TLS12, too_long, GNUTLS_A_RECORD_OVERFLOW, false},
+    {PEER_TLS12, change_cipher_spec_of_another_form, GNUTLS_A_UNEXPECTED_MESSAGE, false},
+    {PEER_TLS12, change_cipher_spec_of_two_bytes, GNUTLS_A_UNEXPECTED_MESSAGE, false},
+    {PEER_TLS12, change_cipher_spec_of_none, GNUTLS_A_UNEXPECTED_MESSAGE, false},
     {PEER_TLS13, last_byte_changed, GNUTLS_A_BAD_RECORD_MAC, false},
     {PEER_TLS13, type_unknown, GNUTLS_A_UNEXPECTED_MESSAGE, false},
     {PEER_TLS13, too_long, GNUTLS_A_RECORD_OVERFLOW, false},
     {PEER_TLS13, too_short_to_be_encrypted, GNUTLS_A_BAD_RECORD_MAC, false},
     {PEER_TLS13, change_cipher_spec_of_another_form, GNUTLS_A_UNEXPECTED_MESSAGE, false},
+    {PEER_TLS13, change_cipher_spec_of_two_bytes, GNUTLS_A_UNEXPECTED_MESSAGE, false},
+    {PEER_TLS13, change_cipher_spec_of_none, GNUTLS_A_UNEXPECTED_MESSAGE, false},
+    {PEER_TLS13, change_cipher_spec_and_another, GNUTLS_A_UNEXPECTED_MESSAGE, false},
     {PEER_TLS13, handshake_in_the_clear, GNUTLS_A_UNEXPECTED_MESSAGE, false},
     {PEER_TLS13, handshake_in_the_clear, GNUTLS_A_UNEXPECTED_MESSAGE, true},
     {PEER_TLS12, request, GNUTLS_A_BAD_RECORD_MAC, true},
@@ -218,29 +246,45 @@ static int alert_of(struct peer *p)
 	return n == GNUTLS_E_FATAL_ALERT_RECEIVED ? (int)gnutls_alert_get(p->client) : (int)n;
 }
 
+static bool fails_as_told(const struct failing *f, peer_pieces_fn *pieces)
+{
+	struct peer p;
+	peer_init(&p, context, f->version);
+	if (f->open) {
+		assert_int_equal(peer_handshake(&p, all, NULL), 0);
+	} else {
+		(void)gnutls_handshake(p.client);
+		peer_deliver(&p, all, NULL);
+		(void)gnutls_handshake(p.client);
+	}
+	f->spoil(&p);
+	peer_deliver(&p, pieces, NULL);
+	int alert = alert_of(&p);
+	bool told =
+	    p.failed && alert == f->alert && (f->open || p.failure.kind == IPC_FAILURE_MALFORMED);
+	if (!told)
+		print_error("row %zu of the table: %s, alert %d\n", (size_t)(f - table),
+			    p.failed ? "failed" : "goes on", alert);
+	peer_release(&p);
+	return told;
+}
+
 static void every_failure_has_its_alert(void **state)
 {
+	size_t count = 0;
 	(void)state;
-	for (size_t i = 0; i < COUNT(table); i++) {
-		struct peer p;
-		peer_init(&p, context, table[i].version);
-		if (table[i].open) {
-			assert_int_equal(peer_handshake(&p, all, NULL), 0);
-		} else {
-			(void)gnutls_handshake(p.client);
-			peer_deliver(&p, all, NULL);
-			(void)gnutls_handshake(p.client);
-		}
-		table[i].spoil(&p);
-		peer_deliver(&p, all, NULL);
-		int alert = alert_of(&p);
-		if (!p.failed || alert != table[i].alert)
-			print_message("row %zu of the table: %d\n", i, alert);
-		assert_true(p.failed);
-		assert_int_equal(alert, table[i].alert);
-		assert_true(table[i].open || p.failure.kind == IPC_FAILURE_MALFORMED);
-		peer_release(&p);
-	}
+	for (size_t i = 0; i < COUNT(table); i++)
+		count += fails_as_told(&table[i], all);
+	assert_int_equal(count, COUNT(table));
+}
+
+static void every_failure_has_its_alert_if_it_comes_byte_by_byte(void **state)
+{
+	size_t count = 0;
+	(void)state;
+	for (size_t i = 0; i < COUNT(table); i++)
+		count += fails_as_told(&table[i], single_bytes);
+	assert_int_equal(count, COUNT(table));
 }
 
 /* OpenSSL refuses a certificate in the clear. */
@@ -330,6 +374,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_failure_has_its_alert),
+	    cmocka_unit_test(every_failure_has_its_alert_if_it_comes_byte_by_byte),
 	    cmocka_unit_test(an_alert_is_not_answered_by_another),
 	    cmocka_unit_test(a_renegotiation_is_refused_by_a_warning),
 	    cmocka_unit_test(a_message_without_end_is_refused),
