@@ -18,6 +18,7 @@
 #include "arguments.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/title.h"
 #include "builtin.h"
 #include "conf/conf.h"
 #include "keyholder/keyholder.h"
@@ -38,6 +39,17 @@ static void report(void *arg, enum conf_severity severity, const struct conf_whe
 		fprintf(stderr, "%s: %s: %s\n", where->file, kind, text);
 	else
 		fprintf(stderr, "%s:%u:%u: %s: %s\n", where->file, where->line, where->column, kind,
+			text);
+}
+
+/* The same, and the first error is kept for the service manager. */
+static void report_and_keep(void *arg, enum conf_severity severity, const struct conf_where *where,
+			    const char *text)
+{
+	struct err *first = arg;
+	report(NULL, severity, where, text);
+	if (severity == CONF_ERROR && first->text[0] == '\0')
+		err_set(first, "the configuration has errors: %s:%u: %s", where->file, where->line,
 			text);
 }
 
@@ -306,8 +318,11 @@ static int serve(struct arguments *a)
 		fputs("bulkhead: --attempts is bulkhead selftest's\n", stderr);
 		return 2;
 	}
-	if (!adopting && conf_get(a, &conf) < 0)
+	err.text[0] = '\0';
+	if (!adopting && conf_read(a, report_and_keep, &err, &conf) < 0) {
+		master_tell_manager(err.text);
 		return 1;
+	}
 	if (!adopting && a->daemonize && conf->log.console)
 		fputs("bulkhead: warning: in the background there is no console to log to\n",
 		      stderr);
@@ -349,12 +364,8 @@ static int selftest(const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-	static char *no_variables[] = {NULL};
 	struct arguments a;
-	setproctitle_init(argc, argv, environ);
-	/* Of an empty environment it leaves none at all (clearenv(3)). */
-	if (environ == NULL)
-		environ = no_variables;
+	title_init(argc, argv);
 	/* GnuTLS would write session secrets there; nobody who serves others wants that. */
 	(void)unsetenv("SSLKEYLOGFILE");
 	arguments_parse(&a, argc, argv);

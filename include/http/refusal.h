@@ -70,8 +70,12 @@ struct http_refusal_facts {
 	const char *word; /* "bare-lf": lower-case letters, digits and hyphens */
 	unsigned status;
 	const char *text; /* "a line ends in LF without CR" */
+	const char *kind; /* http_refusal_kind(); NULL: "malformed" */
 };
 
+/* The word for a request whose line was not readable: "malformed", or "incomplete", "overlong" or
+ * "unsupported", if that is the reason. */
+const char *http_refusal_kind(enum http_refusal);
 /* The facts of any refusal except REFUSE_NOT. */
 const struct http_refusal_facts *http_refusal_facts(enum http_refusal);
 

@@ -94,6 +94,8 @@ struct log_access {
 	uint64_t bytes; /* of response body sent */
 	uint64_t duration_us;
 	const char *request_id; /* trusted text */
+	const char *kind;       /* the request in a word, trusted, where there is no method; NULL:
+				   "malformed" */
 	const char *reason;     /* why it was refused, a word, trusted; NULL: it was not */
 	const char *excerpt;    /* what was at fault, as sent */
 	size_t excerpt_len;     /* 0: nothing to be shown */
@@ -195,7 +197,10 @@ void log_access(struct log *, const struct log_access *);
  * called about once a second while log_outstanding(). Cheap when there are none. */
 void log_tick(struct log *);
 bool log_outstanding(const struct log *);
-/* Nothing more will be written: as log_tick(), and whether or not it has told in this second. */
+/* Nothing more will be written: as log_tick(), and whether or not it has told in this second. Where
+ * a daemon reads the records, it returns once that has looked at the last one, which takes a
+ * second at most: journald looks up whose a record is while it reads it, and finds nobody if the
+ * process has ended by then. */
 void log_finish(struct log *);
 /* Records that were lost so far, told or not, over all sinks. */
 uint64_t log_dropped(const struct log *);

@@ -52,6 +52,9 @@ int master_check_state(int state_fd, bool threads_built, struct conf **ret, stru
  * sysexits(3). */
 int master_main(struct conf *, const struct master_options *);
 
+/* For whoever ends before there is a master: the service manager's STATUS=, if it wants to know. */
+void master_tell_manager(const char *sentence);
+
 /* For bulkhead -t: do the users and groups that the port names exist, and is its chroot an empty
  * directory of root's? 0, or -1 and a sentence. */
 int master_check_port(const struct conf_port *, struct err *);

@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FINISH_MS 1000 /* that the master waits at its end for what it has kept */
+#define FINISH_MS      1000 /* that the master waits at its end for those who read its records */
+#define FINISH_STEP_MS 5
 
 void log_init(struct log *l, enum log_role role, unsigned port, unsigned worker, int facility)
 {
@@ -195,14 +196,35 @@ static bool may_have_room(const struct log *l)
 	return false;
 }
 
+/* Each daemon reads its socket in order: once it has taken an empty datagram, which is no record,
+ * it is done with the one before. */
+static void daemons_await(struct log *l, unsigned ms)
+{
+	bool marked[LOG_SINKS_OUT] = {false}, left = true;
+	for (; left && ms < FINISH_MS; ms += FINISH_STEP_MS) {
+		left = false;
+		for (unsigned kind = LOG_SINK_SYSLOG; kind < LOG_SINKS_OUT; kind++) {
+			const struct log_sink *s = &l->sinks[kind];
+			if (s->fd < 0 || s->broken)
+				continue;
+			marked[kind] = marked[kind] || sink_mark(s);
+			left = left || !marked[kind] || sink_is_unread(s);
+		}
+		if (left)
+			(void)poll(NULL, 0, FINISH_STEP_MS);
+	}
+}
+
 /* Nobody is served any more, so what is kept may take a moment. */
 void log_finish(struct log *l)
 {
-	for (unsigned ms = 0; log_flush(l) && may_have_room(l) && ms < FINISH_MS; ms += 10)
-		(void)poll(NULL, 0, 10);
+	unsigned ms = 0;
+	for (; log_flush(l) && may_have_room(l) && ms < FINISH_MS; ms += FINISH_STEP_MS)
+		(void)poll(NULL, 0, FINISH_STEP_MS);
 	for (int kind = 0; kind < LOG_SINKS; kind++)
 		l->sinks[kind].told_second = l->sinks[kind].orphans_second = 0;
 	log_tick(l);
+	daemons_await(l, ms);
 }
 
 uint64_t log_dropped(const struct log *l)
@@ -454,7 +476,7 @@ static void add_request(struct text *t, const struct log_access *a, struct log_r
 	if (a->method != NULL)
 		r->method = add_foreign(t, a->method, a->method_len, LOG_METHOD_MAX, false);
 	else
-		text_add_str(t, "malformed");
+		text_add_str(t, a->kind != NULL ? a->kind : "malformed");
 	text_add_str(t, " request from ('");
 	text_add(t, a->client, strnlen(a->client, 64));
 	text_add_str(t, "', ");

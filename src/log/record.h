@@ -71,6 +71,11 @@ int sink_connect(int fd, const char *path);
  * is the caller's. */
 bool sink_write(struct log_sink *, struct iovec *, int count);
 
+/* For a datagram socket. Sends an empty datagram: true: it is on its way, or nobody is there. */
+bool sink_mark(const struct log_sink *);
+/* Is there a datagram that its reader has not taken yet? */
+bool sink_is_unread(const struct log_sink *);
+
 /* Lays the record out in the sink's form and writes it. true: it was taken whole. */
 bool sink_put(struct log *, enum log_sink_kind, const struct log_record *);
 /* Says how many records were lost, in the name of whose they were, at most once a second. false:

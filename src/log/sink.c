@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -191,4 +193,16 @@ bool sink_write(struct log_sink *s, struct iovec *iov, int count)
 	if (n > 0)
 		s->torn = (size_t)n < total;
 	return (size_t)n == total;
+}
+
+bool sink_mark(const struct log_sink *s)
+{
+	return send(s->fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) == 0 || !is_full(errno);
+}
+
+/* What was sent is the sender's memory until it is read: unix(7), SIOCOUTQ. */
+bool sink_is_unread(const struct log_sink *s)
+{
+	int bytes = 0;
+	return ioctl(s->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }

@@ -74,6 +74,8 @@ void port_drain(struct port *p)
 	struct master *m = p->master;
 	port_unlisten(p);
 	loop_timer_cancel(&m->loop, &p->backoff);
+	if (m->draining && port_reason(p) != NULL)
+		p->ended_as = port_state_name(p->state);
 	p->state = PORT_DRAINING;
 	for (unsigned k = 0; k < p->children_count; k++)
 		if (p->children[k].state != CHILD_NONE)

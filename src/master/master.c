@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libutil.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "base/title.h"
 #include "master/state.h"
 
 #define TURN_RETRY_MS   10
@@ -33,7 +35,7 @@ static void ports_identify(struct master *m)
 	for (size_t i = 0; i < m->conf->ports_count; i++) {
 		struct port *p = port_new(m, m->configuration, &m->conf->ports[i], 0);
 		if (p == NULL)
-			fatal(EX_OSERR, "cannot set up port %u", m->conf->ports[i].number);
+			master_fail(m, EX_OSERR, "cannot set up port %u", m->conf->ports[i].number);
 		p->stage = STAGE_CURRENT;
 	}
 	for (size_t i = 0; i < m->ports_count; i++)
@@ -51,7 +53,7 @@ static void confine(struct master *m)
 	/* libseccomp goes round for ever when some of its allocations fail. */
 	(void)alarm(CONFINE_SECONDS);
 	if (sandbox_master(&level, m->filter_in_force, &err) < 0)
-		fatal(EX_OSERR, "the master cannot be confined: %s", err.text);
+		master_fail(m, EX_OSERR, "the master cannot be confined: %s", err.text);
 	(void)alarm(0);
 	m->filter_in_force =
 	    level.reached & 1u << SANDBOX_SECCOMP ? sandbox_master_mark() : m->filter_in_force;
@@ -155,10 +157,39 @@ static void master_release(struct master *m)
 static void say_goodbye(struct master *m)
 {
 	uint64_t ms = m->loop.now_ms - m->started_ms;
-	log_write(&m->log, m->killed > 0 ? LOG_WARNING : LOG_NOTICE,
-		  "stopped after %llus: %u worker%s drained, %u killed, %llu connection%s cut",
+	char line[256];
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	text_addf(&t, "stopped after %llus: %u worker%s drained, %u killed, %llu connection%s cut",
 		  (unsigned long long)(ms / 1000), m->drained, m->drained == 1 ? "" : "s",
 		  m->killed, (unsigned long long)m->cut, m->cut == 1 ? "" : "s");
+	log_write(&m->log, m->killed > 0 ? LOG_WARNING : LOG_NOTICE, "%s", line);
+	notify_ended(m, m->failed ? "no port could be served" : line);
+}
+
+/* The log is open, so this stands there, too: standard error may lead nowhere by now. */
+void master_fail(struct master *m, int status, const char *format, ...)
+{
+	struct err err;
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(err.text, sizeof(err.text), format, args);
+	va_end(args);
+	log_write(&m->log, LOG_CRIT, "%s", err.text);
+	notify_ended(m, err.text);
+	const bool shown = m->log.sinks[LOG_SINK_CONSOLE].fd >= 0 || log_stderr_is_journal();
+	log_finish(&m->log);
+	if (shown)
+		exit(status);
+	fatal(status, "%s", err.text);
+}
+
+/* Before the configuration of the former version is known there is no log of its own. */
+static void adoption_fail(const struct master *m, const char *why)
+{
+	if (m->options->daemonized)
+		syslog(LOG_DAEMON | LOG_CRIT, "cannot go on from the former version: %s", why);
+	fatal(EX_SOFTWARE, "cannot go on from the former version: %s", why);
 }
 
 /*
@@ -171,7 +202,7 @@ static void turn(struct master *m)
 	const struct timespec pause = {.tv_nsec = TURN_RETRY_MS * 1000000L};
 	int error = loop_turn(&m->loop, -1);
 	if (error == -EBADF || error == -EINVAL || error == -EFAULT)
-		fatal(EX_OSERR, "the event loop failed: %s", strerror(-error));
+		master_fail(m, EX_OSERR, "the event loop failed: %s", strerror(-error));
 	if (error < 0)
 		(void)nanosleep(&pause, NULL);
 }
@@ -196,7 +227,7 @@ static void take_over(struct master *m)
 	struct err err;
 	int state_fd = m->options->adopt_fd;
 	if (master_adopt(m, state_fd, &err) < 0)
-		fatal(EX_SOFTWARE, "cannot go on from the former version: %s", err.text);
+		adoption_fail(m, err.text);
 	fd_close(&state_fd);
 	const int level = m->log.level;
 	sinks_open(m);
@@ -217,7 +248,7 @@ int master_main(struct conf *conf, const struct master_options *options)
 	master_init(&m, conf, options);
 	if (options->pid_file != NULL)
 		(void)pidfile_write(options->pid_file);
-	setproctitle("-bulkhead: master");
+	title_set("bulkhead: master");
 	(void)prctl(PR_SET_NAME, "bulkhead");
 	if (options->adopt_fd >= 0)
 		take_over(&m);

@@ -6,7 +6,8 @@
 
 #include "master/state.h"
 
-#define WAIT "its clients wait in the queue"
+#define REASONS_SHOWN 8
+#define WAIT          "its clients wait in the queue"
 
 /* Its workers may take their time to see that. The service manager holds sockets of its own
  * whatever becomes of the port, and so does a generation that is being prepared. */
@@ -65,6 +66,24 @@ static bool is_decided(const struct port *p)
 	       (p->lacks == LACKS_FOR_NOW && m->loop.now_ms - m->started_ms >= START_ENOUGH_MS);
 }
 
+/* On the terminal, for whoever has started it. */
+static void reasons_show(const struct master *m)
+{
+	unsigned shown = 0, more = 0;
+	for (size_t i = 0; i < m->ports_count; i++) {
+		const struct port *p = m->ports[i];
+		if (p->stage != STAGE_CURRENT || port_reason(p) == NULL)
+			continue;
+		if (shown++ < REASONS_SHOWN)
+			dprintf(STDERR_FILENO, "bulkhead: port %u %s: %s\n", port_number(p),
+				p->state == PORT_PARKED ? "is parked" : "waits", p->reason);
+		else
+			more++;
+	}
+	if (more > 0)
+		dprintf(STDERR_FILENO, "bulkhead: and %u more\n", more);
+}
+
 void master_settle(struct master *m)
 {
 	size_t count = 0, serving = 0, parked = 0, waiting = 0;
@@ -98,6 +117,7 @@ void master_settle(struct master *m)
 			  serving == 1 ? "%zu port is served" : "all %zu ports are served",
 			  serving);
 	if (m->options->daemonized) { /* until now, somebody was there to read */
+		reasons_show(m);
 		if (serving > 0 && serving < count)
 			dprintf(STDERR_FILENO,
 				"bulkhead: %zu of %zu ports are served; the log says why\n",

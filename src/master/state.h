@@ -207,14 +207,15 @@ struct port {
 	unsigned generation;          /* of those of this number, from 1 */
 	enum port_stage stage;
 	enum port_state state;
-	char reason[512];        /* PARKED, or it lacks something: why */
-	enum port_lack lacks;    /* since it has served last */
-	bool identified;         /* its users and root are known */
-	bool former;             /* its processes are of the version before this one */
-	bool by_order;           /* DRAINING, STOPPED: until somebody starts it */
-	enum port_order order;   /* to be carried out when no roll is under way */
-	struct asker *ordered;   /* who has given it */
-	struct asker *waiting;   /* who waits for it to serve */
+	char reason[512];      /* PARKED, or it lacks something: why */
+	enum port_lack lacks;  /* since it has served last */
+	bool identified;       /* its users and root are known */
+	bool former;           /* its processes are of the version before this one */
+	bool by_order;         /* DRAINING, STOPPED: until somebody starts it */
+	const char *ended_as;  /* the server stops, and it was "parked", or waited; NULL: neither */
+	enum port_order order; /* to be carried out when no roll is under way */
+	struct asker *ordered; /* who has given it */
+	struct asker *waiting; /* who waits for it to serve */
 	struct asker *stopping;  /* and for its last process to end */
 	struct loop_timer limit; /* of a drain of this port alone */
 	bool change_user;        /* the master may, so its children do */
@@ -530,6 +531,10 @@ void port_totals(const struct port *, struct ipc_counters *, uint64_t *ret_conne
 /* Why it is parked, or what it waits for; NULL: it does neither. */
 const char *port_reason(const struct port *);
 void master_tell_status(struct master *);
+/* master.c: the end of a master that cannot go on: in the log, to the service manager, and on
+ * standard error where that is somebody else's. status as in sysexits(3). */
+_Noreturn void master_fail(struct master *, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* After anything that somebody who watches the server would be told. */
 void master_changed(struct master *);
 

@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/title.h"
 #include "crash/recorder.h"
 
 /* --- what was handed -------------------------------------------------------------------------- */
@@ -135,8 +136,8 @@ void role_begin(struct role *r, int channel_fd, bool threads_built, const struct
 {
 	*r = (struct role){.channel_fd = channel_fd, .hook = hook};
 	start_receive(r);
-	setproctitle("-bulkhead: port %u %s %u", r->start.port,
-		     is_keyholder(r) ? "keyholder" : "worker", r->start.number);
+	title_set("bulkhead: port %u %s %u", r->start.port,
+		  is_keyholder(r) ? "keyholder" : "worker", r->start.number);
 	log_begin(r);
 	conf_begin(r, threads_built);
 	board_begin(r);

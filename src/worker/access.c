@@ -64,6 +64,7 @@ void access_done(void *connection, const struct exchange *ex)
 	    .bytes = ex->body_sent,
 	    .duration_us = duration_us,
 	    .request_id = ex->id,
+	    .kind = refused ? http_refusal_kind(ex->refusal) : NULL,
 	    .reason = refused ? http_refusal_facts(ex->refusal)->word : NULL,
 	    .excerpt = http_slice_at(r, r->excerpt),
 	    .excerpt_len = r->excerpt.len,

@@ -156,7 +156,7 @@ def test_a_port_with_one_worker_has_one_keyholder_which_comes_first(server, port
     assert sorted(s.keyholders()) == [(p, 1) for p in ports]
     assert len({*s.keyholders().values(), *s.workers().values()}) == 6
     for port, pid in ((port, pid) for (port, _), pid in s.keyholders().items()):
-        title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0 ").decode()
+        title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
         assert title == f"bulkhead: port {port} keyholder 1"
         log = s.log()
         assert log.index(f"[PORT {port}] keyholder 1 (pid {pid}) is ready") < \

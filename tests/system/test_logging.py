@@ -4,21 +4,24 @@ import contextlib
 import fcntl
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
+import tempfile
 import threading
 import time
 
 import pytest
 
 import daemons
-from harness import (BINARY, HELLO, TOP, Connection, Server, get, refused, wait_for)
+from harness import (BINARY, HELLO, TIMEOUT, TOP, Connection, Server, get, refused, wait_for)
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 ESCAPED = r'(?:[ !#-\[\]-~]|\\[ -~])*'  # no quote, nor half an escape
-ACCESS = (r'Received (?:[A-Z.]+|malformed) request from \(\'[0-9a-f.:]+\', \d+\) '
+ACCESS = (r'Received (?:[A-Z.]+|malformed|incomplete|overlong|unsupported) request from \(\'[0-9a-f.:]+\', \d+\) '
           rf'"(?:-|[!-~]+ {ESCAPED} HTTP/\d\.\d)" \d{{3}} \d+ \d+\.\dms'
           rf'(?: [a-z0-9-]+(?: "{ESCAPED}")?)?')
 
@@ -69,6 +72,83 @@ REASONS = [
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;\r\n",
      r'"POST / HTTP/1.1" 400', "chunk-extension", None),
 ]
+
+
+@contextlib.contextmanager
+def slow_daemon(path, pause):
+    """Reads as journald does: a record, then whose it is, which is not known once the process has
+    ended. Yields the records as (bytes, known)."""
+    records, end = [], threading.Event()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as d:
+        d.bind(str(path))
+        d.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        d.settimeout(0.1)
+
+        def read():
+            while not end.is_set():
+                with contextlib.suppress(TimeoutError):
+                    data, control, *_ = d.recvmsg(65536, 64)
+                    pid = struct.unpack("3i", control[0][2])[0]
+                    end.wait(pause)  # it is slow: another process had the processor
+                    try:
+                        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1]
+                        known = state.split()[0] not in "ZX"
+                    except OSError:
+                        known = False
+                    records.append((data, known))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            yield records
+        finally:
+            end.set()
+            reader.join()
+
+
+@pytest.mark.parametrize("kind", ["journal", "syslog"])
+@pytest.mark.parametrize("background", [False, True], ids=["foreground", "background"])
+def test_the_last_records_are_read_before_the_process_has_ended(server, ports, certificates, tmp_path,
+                                                                kind, background):
+    pair = f'certificate "{certificates("other")[0]}" key "{certificates()[1]}"'
+    with tempfile.TemporaryDirectory() as folder, \
+            slow_daemon(pathlib.Path(folder) / "log", 0.01) as records:
+        s = server(f'log to {kind} path "{folder}/log"\ncontrol off\n' + "".join(
+            f"port {p} {{ echo tls {{ {pair} }} restart {{ park after 1 in 1m }} }}\n"
+            for p in ports), args=["-D"] if background else [], wait=None)
+        assert s.process.wait(TIMEOUT) == 1
+
+        def last():
+            return records and any(b"stopped after" in data for data, _ in records)
+
+        wait_for(last, "the last record")
+        wait_for(lambda: len(records) > 0 and records[-1][0] == b"", "the mark after it")
+    told = [(data, known) for data, known in records if data]
+    assert sum(b"PARKED" in data for data, _ in told) == len(ports)
+    master = [known for data, known in told if b"PARKED" in data or b"stopped after" in data
+              or b"no port can be served" in data]
+    assert all(master), [data for data, known in told if not known]
+
+
+def test_a_daemon_that_does_not_read_holds_up_the_end_for_a_second_at_most(server, ports):
+    with tempfile.TemporaryDirectory() as folder, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as d:
+        d.bind(folder + "/log")
+        s = server(f'log to syslog path "{folder}/log" log to console\n'
+                   f"port {ports[0]} {{ respond 200 }}")
+        assert s.stop() == 0
+
+
+def test_who_starts_it_in_the_background_reads_why_ports_are_parked(server, ports, certificates,
+                                                                    tmp_path):
+    pair = f'certificate "{certificates("other")[0]}" key "{certificates()[1]}"'
+    s = server(f'log to syslog path "{tmp_path}/none"\n' + "".join(
+        f"port {p} {{ echo tls {{ {pair} }} restart {{ park after 1 in 1m }} }}\n" for p in ports),
+        args=["-D"], wait=None)
+    assert s.process.wait(TIMEOUT) == 1
+    s.wait_log("bulkhead: no port is served; the log says why")
+    for p in ports:
+        assert re.search(rf"^bulkhead: port {p} is parked: .*does not match key", s.log(), re.M)
 
 
 def told(line, reason, excerpt):
@@ -188,7 +268,7 @@ def test_the_manual_has_every_reason():
     """With the program's own status and sentence."""
     source = (TOP / "src" / "http" / "refusal.c").read_text()
     page = (TOP / "src" / "bulkhead.8").read_text()
-    table = re.findall(r'\[REFUSE_\w+\] = \{"([^"]+)", (\d+),\s*"([^"]+)"\}', source)
+    table = re.findall(r'\[REFUSE_\w+\] = \{"([^"]+)", (\d+),\s*"([^"]+)"[,}]', source)
     assert len(table) == source.count("[REFUSE_") - 1 > 30
     section = page[page.index(".It Em Reason Ta"):]
     rows = re.findall(r"^\.It (\S+) Ta (\d+) Ta (.*)$", section[:section.index(".El")], re.M)

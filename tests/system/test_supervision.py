@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from harness import HELLO, TIMEOUT, Connection, channel_of, get, refused, traced, wait_for
+from harness import (BINARY, HELLO, TIMEOUT, Connection, Server, channel_of, get, refused, traced,
+                     wait_for)
 
 
 def three(ports, extra=""):
@@ -25,8 +26,30 @@ def test_every_port_has_a_process_of_its_own(server, ports):
     assert len(set(s.workers().values())) == 3
     for p in ports:
         assert get(p).body == HELLO
-    title = pathlib.Path(f"/proc/{s.pid}/cmdline").read_bytes().split(b"\0")[0].decode()
-    assert title == "bulkhead: master"
+
+
+def title_of(pid):
+    """All that ps shows, to the last byte."""
+    return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["bulkhead", "bulkhead-with-a-l", "bulkhead-with-a-name-that-is-longer",
+                                  "b"])
+@pytest.mark.parametrize("environment", [{}, {"A": "b" * 100}], ids=["no environment", "some"])
+def test_titles_are_shown_and_nothing_after_them(tmp_path, certificates, ports, name, environment):
+    s = Server(tmp_path / "run", certificates, f'control off port {ports[0]} {{ respond 200 }}')
+    s.argv[0] = str(tmp_path / "run" / name)
+    os.symlink(BINARY, s.argv[0])
+    s.env = environment
+    try:
+        s.start()
+        assert title_of(s.pid) == b"bulkhead: master\0"
+        for role in ("worker", "keyholder"):
+            (pid,) = s.children(role).values()
+            assert title_of(pid) == f"bulkhead: port {ports[0]} {role} 1\0".encode()
+        assert s.stop() == 0
+    finally:
+        s.cleanup()
 
 
 def test_children_hold_only_what_they_were_handed(server, ports):

@@ -80,6 +80,53 @@ def test_a_parked_port_is_named_with_its_reason(server, manager, ports, certific
     assert "does not match key" in ready["STATUS"]
 
 
+def last_status(manager, s):
+    """What systemctl shows once the server has ended."""
+    s.process.wait(TIMEOUT)
+    manager.socket.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            manager.receive()
+    return [m["STATUS"] for m in manager.messages if "STATUS" in m][-1]
+
+
+def parked(certificates, port):
+    mismatched = f'tls {{ certificate "{certificates("other")[0]}" key "{certificates()[1]}" }}'
+    return f"port {port} {{ echo {mismatched} restart {{ park after 1 in 1m }} }}\n"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_last_status_has_the_reasons_when_no_port_can_be_served(server, manager, ports,
+                                                                    certificates, count):
+    s = server("".join(parked(certificates, p) for p in ports[:count]), env=manager.env)
+    status = last_status(manager, s)
+    assert s.process.returncode == 1
+    assert status.startswith("no port could be served; ")
+    for p in ports[:count]:
+        assert re.search(rf"; {p} parked: [^;]*does not match key", status), status
+    for m in manager.messages:  # and no one before it has lost them
+        if m.get("STOPPING") == "1":
+            assert m["STATUS"].startswith("no port can be served, stopping; 0 of ")
+            assert f"{ports[0]} parked: " in m["STATUS"]
+
+
+def test_the_last_status_of_a_stop_names_the_parked_port(server, manager, ports, certificates):
+    s = server(certificates.tls() + PORT % ports[0] + parked(certificates, ports[1]),
+               env=manager.env)
+    manager.until(lambda f: f.get("READY") == "1")
+    assert s.stop() == 0
+    assert re.match(rf"stopped after \d+s: 1 worker drained, 0 killed, 0 connections cut; "
+                    rf"{ports[1]} parked: .*does not match key",
+                    last_status(manager, s))
+
+
+def test_a_configuration_with_errors_is_the_last_status(server, manager, ports):
+    s = server(PORT % ports[0] + "nonsense 1\nmore of it\n", env=manager.env, wait=None)
+    assert re.match(r"the configuration has errors: .*bulkhead.conf:3: .*nonsense",
+                    last_status(manager, s))
+    assert s.process.returncode == 1
+
+
 def test_a_path_is_an_address_too(server, ports, tmp_path_factory):
     path = f"/tmp/bulkhead-test-{os.getpid()}.socket"
     with Manager(path) as manager:

@@ -162,6 +162,26 @@ static void each_has_its_case_its_word_and_its_status(void **state)
 	}
 }
 
+/* What the record calls a request that has no method to show: that is its fault in one word, and
+ * "malformed" is for what is no HTTP. */
+static void what_is_not_malformed_is_not_called_so(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CASES; i++) {
+		const struct http_refusal_facts *facts = http_refusal_facts(cases[i].why);
+		const char *kind = http_refusal_kind(cases[i].why);
+		if (cases[i].line[0] != '\0') /* there is a method */
+			continue;
+		if (facts->status == 400)
+			assert_string_equal(kind, "malformed");
+		else if (facts->status == 408)
+			assert_string_equal(kind, "incomplete");
+		else
+			assert_true(strcmp(kind, "overlong") == 0 ||
+				    strcmp(kind, "unsupported") == 0);
+	}
+}
+
 static void assert_body(const struct peer *p, enum http_refusal why, bool explains)
 {
 	const struct http_refusal_facts *facts = http_refusal_facts(why);
@@ -263,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_has_its_case_its_word_and_its_status),
 	    cmocka_unit_test(each_is_met_recorded_and_told),
+	    cmocka_unit_test(what_is_not_malformed_is_not_called_so),
 	    cmocka_unit_test(others_have_none),
 	    cmocka_unit_test(a_broken_body_has_its_reason),
 	};

@@ -46,6 +46,26 @@ static void the_others_are_named_with_their_reason(void **state)
 			    "key; 8444 starting; socket \"x\" claimed by no port");
 }
 
+static void those_that_serve_are_no_reason(void **state)
+{
+	struct notice n;
+	struct text t;
+	(void)state;
+	notice_begin(&n);
+	notice_add(&n, 8000, true, "serving", NULL);
+	for (unsigned port = 1; port <= NOTICE_NAMED_MAX + 2; port++)
+		notice_add(&n, port, false, "parked", port == 1 ? "no certificate" : "no key");
+	text_init(&t, room, sizeof(room));
+	notice_end_others(&n, &t);
+	assert_string_equal(room, "; 1 parked: no certificate; 2 parked: no key; 3 parked: no key; "
+				  "4 parked: no key; 2 more not serving");
+	notice_begin(&n);
+	notice_add(&n, 8000, true, "serving", NULL);
+	text_init(&t, room, sizeof(room));
+	notice_end_others(&n, &t);
+	assert_string_equal(room, "");
+}
+
 /* A reason holds names of files and children: no line may begin in it. */
 static void a_reason_is_no_assignment(void **state)
 {
@@ -112,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(those_that_serve_are_counted),
 	    cmocka_unit_test(the_others_are_named_with_their_reason),
+	    cmocka_unit_test(those_that_serve_are_no_reason),
 	    cmocka_unit_test(a_reason_is_no_assignment),
 	    cmocka_unit_test(a_reason_is_cut_between_characters),
 	    cmocka_unit_test(a_thousand_ports_fit),

@@ -48,12 +48,17 @@ void notice_add(struct notice *n, unsigned port, bool serving, const char *state
 	notice_add_plain(&n->list, reason, NOTICE_REASON_MAX);
 }
 
-void notice_end(const struct notice *n, const char *after, struct text *t)
+void notice_end_others(const struct notice *n, struct text *t)
 {
-	text_addf(t, "%u of %u port%s serving", n->serving, n->ports, n->ports == 1 ? "" : "s");
 	text_add(t, n->list.data, n->list.len);
 	if (n->others > 0)
 		text_addf(t, "; %u more not serving", n->others);
+}
+
+void notice_end(const struct notice *n, const char *after, struct text *t)
+{
+	text_addf(t, "%u of %u port%s serving", n->serving, n->ports, n->ports == 1 ? "" : "s");
+	notice_end_others(n, t);
 	if (after != NULL && after[0] != '\0') {
 		text_add_str(t, "; ");
 		notice_add_plain(t, after, 2 * NOTICE_REASON_MAX);

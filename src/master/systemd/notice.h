@@ -33,6 +33,9 @@ void notice_add(struct notice *, unsigned port, bool serving, const char *state,
  * else there is to say, behind a semicolon. */
 void notice_end(const struct notice *, const char *after, struct text *);
 
+/* "; 8443 parked: certificate does not match its key": those alone that do not serve. */
+void notice_end_others(const struct notice *, struct text *);
+
 /* What stands in an assignment: UTF-8, which is all that systemd takes, without what
  * text_add_utf8() escapes, and at most max bytes, the last three of which are dots where more was
  * there. */

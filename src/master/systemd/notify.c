@@ -41,17 +41,31 @@ static bool address_set(struct notify *n, const char *name)
 
 /* --- what is told ----------------------------------------------------------------------------- */
 
+/* A port that could not serve when the stop began is shown as it was then: why it could not is
+ * what the reader wants to know, and not that it has stopped, too. */
+static void port_tell(struct notice *notice, const struct port *p, bool ended)
+{
+	const char *reason = port_reason(p);
+	if (p->ended_as != NULL)
+		notice_add(notice, port_number(p), false, p->ended_as, p->reason);
+	else if (!ended || reason != NULL)
+		notice_add(notice, port_number(p), p->state == PORT_SERVING,
+			   port_state_name(p->state), reason);
+}
+
 static void status_make(struct master *m, struct text *t)
 {
 	struct notice notice;
 	char unclaimed[NOTICE_STATUS_MAX], after[NOTICE_STATUS_MAX];
 	struct text u, a;
 	notice_begin(&notice);
-	for (size_t i = 0; i < m->ports_count; i++) {
-		const struct port *p = m->ports[i];
-		if (p->stage == STAGE_CURRENT)
-			notice_add(&notice, port_number(p), p->state == PORT_SERVING,
-				   port_state_name(p->state), port_reason(p));
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (m->ports[i]->stage == STAGE_CURRENT)
+			port_tell(&notice, m->ports[i], m->notify.ended != NULL);
+	if (m->notify.ended != NULL) {
+		notice_add_plain(t, m->notify.ended, 2 * NOTICE_REASON_MAX);
+		notice_end_others(&notice, t);
+		return;
 	}
 	text_init(&u, unclaimed, sizeof(unclaimed));
 	text_init(&a, after, sizeof(after));
@@ -60,7 +74,7 @@ static void status_make(struct master *m, struct text *t)
 	if (m->notify.reload[0] != '\0')
 		text_addf(t, "%s; ", m->notify.reload);
 	if (m->notify.stopping)
-		text_add_str(t, "stopping; ");
+		text_add_str(t, m->failed ? "no port can be served, stopping; " : "stopping; ");
 	notice_end(&notice, after, t);
 }
 
@@ -122,6 +136,23 @@ static void alive_expired(struct loop *loop, struct loop_timer *timer)
 	text_add_str(&t, "WATCHDOG=1");
 	(void)send_text(&m->notify, &t); /* the next one is on its way */
 	loop_timer_set(loop, timer, loop->now_ms + m->notify.alive_ms);
+}
+
+void master_tell_manager(const char *sentence)
+{
+	struct notify n = {.fd = -1};
+	char room[NOTICE_STATUS_MAX];
+	struct text t;
+	const char *name = getenv("NOTIFY_SOCKET");
+	if (name == NULL || !address_set(&n, name))
+		return;
+	n.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	text_init(&t, room, sizeof(room));
+	text_add_str(&t, "STATUS=");
+	notice_add_plain(&t, sentence, 2 * NOTICE_REASON_MAX);
+	if (n.fd >= 0)
+		(void)send_text(&n, &t);
+	fd_close(&n.fd);
 }
 
 /* --- its life --------------------------------------------------------------------------------- */
@@ -230,4 +261,16 @@ void notify_stopping(struct master *m)
 	n->owes_reloading = n->owes_ready = false;
 	n->reload[0] = '\0';
 	tell_now(m);
+}
+
+void notify_ended(struct master *m, const char *sentence)
+{
+	struct notify *n = &m->notify;
+	if (n->fd < 0)
+		return;
+	n->ended = sentence;
+	n->reload[0] = '\0';
+	n->owes_reloading = n->owes_ready = false;
+	tell_now(m);
+	n->ended = NULL;
 }

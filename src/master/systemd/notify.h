@@ -28,6 +28,7 @@ struct notify {
 	uint64_t sent_ms;
 	bool owes_ready, owes_reloading, owes_stopping; /* each is sent once */
 	bool ready, stopping;
+	const char *ended;                      /* nothing more comes: how; NULL: it goes on */
 	char reload[2 * NOTICE_REASON_MAX + 1]; /* how the last one went; "": none yet */
 	char told[NOTICE_STATUS_MAX];           /* the last STATUS= */
 };
@@ -44,5 +45,8 @@ void notify_reloading(struct master *);
 void notify_reloaded(struct master *, const char *error);
 /* STOPPING=1, and how long it may take. */
 void notify_stopping(struct master *);
+/* The last STATUS=, which systemctl(1) shows from then on: the sentence, and which ports could not
+ * serve, and why. */
+void notify_ended(struct master *, const char *sentence);
 
 #endif

@@ -34,7 +34,7 @@ static void descriptors_take(struct port *p)
 }
 
 /* A child whose memory cannot be had again is replaced like any other that is of no use. */
-static void child_take(struct child *c)
+static int child_take(struct child *c, struct err *err)
 {
 	struct loop *loop = &c->port->master->loop;
 	int fds[] = {c->board_fd, c->relay.io.fd, c->channel.fd};
@@ -44,12 +44,15 @@ static void child_take(struct child *c)
 		shut_on_exec(c->key_ends[i]);
 	c->board = ipc_board_view(c->board_fd, c->loops);
 	c->channel.ready = child_channel_ready;
-	if (c->board == NULL)
-		fatal(EXIT_FAILURE, "cannot map the counters of process %d", (int)c->pid);
+	if (c->board == NULL) {
+		err_set(err, "cannot map the counters of process %d", (int)c->pid);
+		return -1;
+	}
 	if (c->channel.fd >= 0 && loop_add(loop, &c->channel, EPOLLIN) < 0)
 		child_kill(c, "could not be watched");
 	if (c->relay.io.fd >= 0 && relay_watch(c) < 0)
 		child_kill(c, "could not be watched");
+	return 0;
 }
 
 int master_adopt(struct master *m, int state_fd, struct err *err)
@@ -73,8 +76,9 @@ int master_adopt(struct master *m, int state_fd, struct err *err)
 			return -1;
 		}
 		for (unsigned k = 0; k < p->children_count; k++)
-			if (p->children[k].state != CHILD_NONE)
-				child_take(&p->children[k]);
+			if (p->children[k].state != CHILD_NONE &&
+			    child_take(&p->children[k], err) < 0)
+				return -1;
 	}
 	return 0;
 }
