@@ -18,8 +18,8 @@ from harness import BINARY, Certificates, Server, free_ports
 def pytest_configure(config):
     if not BINARY.exists():
         raise pytest.UsageError(f"{BINARY} is missing: make it, or set BULKHEAD_BINARY")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the processes that were
-    started
+    # Ends the processes that were started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if is_root():
         take_run_folder()
 
