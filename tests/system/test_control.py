@@ -52,8 +52,8 @@ def ctl(s, *args, **options):
 
 def connect(s):
     c = socket.socket(socket.AF_UNIX)
-    c.connect(str(s.control))  # blocks while the queue is full, which it would not do with a
-    timeout
+    # It blocks while the queue is full, which it would not do with a timeout.
+    c.connect(str(s.control))
     c.settimeout(TIMEOUT)
     return c
 

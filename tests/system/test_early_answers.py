@@ -17,8 +17,8 @@ from harness import TIMEOUT, Connection, client_context, wait_for
 
 TCP_CLOSE = b"\7"  # linux/tcp_states.h
 PIECE, PIECES = b"x" * 65536, 64  # 4 MiB …
-SECONDS = 3.0  # … in this time, which is longer than a server reads on without looking at the
-data
+# … in this time, which is longer than a server reads on without looking at the data.
+SECONDS = 3.0
 CHUNK = b"10000\r\n" + PIECE + b"\r\n"
 
 LOCATIONS = """location "/echo" { echo }

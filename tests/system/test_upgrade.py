@@ -187,8 +187,8 @@ def test_who_asks_on_the_control_socket_is_always_answered(upgradable, ports, tm
 
     def connects():
         with socket.socket(socket.AF_UNIX) as c:
-            c.connect(str(path))  # blocks while the queue is full, which it would not do with a
-            timeout
+            # It blocks while the queue is full, which it would not do with a timeout.
+            c.connect(str(path))
 
     with again_and_again(asks, connects):
         for n in range(1, 4):
