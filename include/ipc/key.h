@@ -1,18 +1,18 @@
 /*
- * What an event loop of a worker asks of its port's keyholder, and what it gets: one packet each on
- * a SOCK_SEQPACKET socketpair that belongs to this one loop.
+ * Requests for signatures from an event loop of a worker to its port's keyholder, and the answers:
+ * one packet each on a SOCK_SEQPACKET socketpair that belongs to this loop.
  *
- * The channel is the identity: the master makes it, so who asks needs no name, and a request has no
- * field that reaches beyond the keys of the port whose keyholder holds the other end. Requests have
- * ids that grow; whatever answer does not carry the id of the request under way is too late and is
- * thrown away.
+ * The channel identifies the worker: the master makes it, so a request needs no name, and a request
+ * can only use keys of the port whose keyholder has the other end. The ids of requests grow. An
+ * answer with another id than that of the present request is too late and is discarded.
  *
- * The master keeps the keyholder's ends, too: a keyholder that has died leaves the requests in the
- * socket for the next one. The one that it had taken is lost with it, so the master answers
+ * The master keeps the keyholder's ends, too. If a keyholder dies, requests stay in the socket for
+ * the next one. The request that the dead one had taken is lost, so the master answers
  * IPC_KEY_AGAIN on every channel.
  *
- * Both sides are built from the same source; integers are the machine's. Neither side trusts the
- * other: a packet is exactly as long as it says, and holds nothing that has no meaning.
+ * Both sides are built from the same source; integers have the machine's layout. Neither side
+ * trusts the other: a packet must have exactly the length that it states, and every value in it
+ * must be valid.
  */
 #ifndef IPC_KEY_H
 #define IPC_KEY_H
@@ -35,9 +35,9 @@ struct ipc_key_request {
 
 enum ipc_key_status {
 	IPC_KEY_SIGNED = 1,
-	IPC_KEY_REFUSED, /* not what this key is for, or too many */
-	IPC_KEY_FAILED,  /* the library could not */
-	IPC_KEY_AGAIN,   /* id 0, from the master: whatever was under way may be lost */
+	IPC_KEY_REFUSED, /* not what this key is for, or more than the limit of requests */
+	IPC_KEY_FAILED,  /* GnuTLS could not sign */
+	IPC_KEY_AGAIN,   /* id 0, from the master: the request in progress may be lost */
 	IPC_KEY_STATUSES
 };
 
@@ -52,7 +52,7 @@ struct ipc_key_answer {
 #define IPC_KEY_REQUEST_HEAD offsetof(struct ipc_key_request, data)
 #define IPC_KEY_ANSWER_HEAD  offsetof(struct ipc_key_answer, signature)
 
-/* Bytes of the packet: the head and len. */
+/* The size of the packet: the head and len bytes. */
 static inline size_t ipc_key_request_size(const struct ipc_key_request *r)
 {
 	return IPC_KEY_REQUEST_HEAD + r->len;
@@ -63,21 +63,21 @@ static inline size_t ipc_key_answer_size(const struct ipc_key_answer *a)
 	return IPC_KEY_ANSWER_HEAD + a->len;
 }
 
-/* Is what was received into *r or *a, size bytes of it, a packet in form? 0 or -EBADMSG. */
+/* Is the received packet of size bytes in *r or *a well formed? Returns 0 or -EBADMSG. */
 int ipc_key_request_check(const struct ipc_key_request *r, size_t size);
 int ipc_key_answer_check(const struct ipc_key_answer *a, size_t size);
 
-/* Makes a channel: [0] for the worker, blocking; [1] for the keyholder, not. 0 or -errno. */
+/* Makes a channel: [0] for the worker, blocking; [1] for the keyholder, non-blocking. Returns 0 or
+ * -errno. */
 int ipc_key_channel(int ret_fds[2]);
 
-/* 0, -EAGAIN when the other side does not read, or -errno. A keyholder's end never waits, a
- * worker's as long as it says (SO_SNDTIMEO). SIGPIPE is ignored where these are used (they are
- * write(2)). */
+/* Sends a packet: 0, -EAGAIN when the other side does not read, or -errno. A keyholder's end never
+ * waits; a worker's waits up to SO_SNDTIMEO. They use write(2), so SIGPIPE must be ignored. */
 int ipc_key_ask(int fd, const struct ipc_key_request *);
 int ipc_key_answer(int fd, const struct ipc_key_answer *);
 
-/* One packet: 1; 0 when the other side is gone; -EBADMSG when it is not in form; -EAGAIN when
- * there is none (within SO_RCVTIMEO where the descriptor blocks); or another -errno. */
+/* Receives one packet: 1; 0 when the other side is gone; -EBADMSG when it is malformed; -EAGAIN
+ * when there is none (within SO_RCVTIMEO if the descriptor blocks); or another -errno. */
 int ipc_key_receive_request(int fd, struct ipc_key_request *ret);
 int ipc_key_receive_answer(int fd, int flags, struct ipc_key_answer *ret);
 

@@ -1,15 +1,15 @@
 /*
- * What the children of the master have in common, whatever their role: how they begin, give up
- * their privileges, say that they are ready or why they cannot be, and are told to end.
+ * What all children of the master have in common: how they begin, give up their privileges, report
+ * that they are ready or why they cannot start, and receive orders.
  *
  *   role_begin()    the first message, the log, the configuration of the one port; from here on a
  *                   crash is recorded
- *   role_confine()  the drop (sandbox.h); what needs the file system comes before it
- *   ...             the role reads what it was handed, and makes what it serves with
- *   role_seal()     the system calls that are left from here on; then READY
+ *   role_confine()  the drop (sandbox.h); anything that needs the file system comes before it
+ *   ...             the role reads its descriptors and prepares what it serves with
  *   role_listen()   the master's channel and SIGTERM, in the role's event loop
+ *   role_seal()     only the needed system calls are left; then READY
  *
- * The order of these calls is the order of a child's life; each role's main function shows it.
+ * A child calls them in this order; each role's main function shows it.
  */
 #ifndef ROLE_ROLE_H
 #define ROLE_ROLE_H
@@ -27,65 +27,69 @@
 
 struct role;
 
-/* Only `bulkhead selftest` has one: what a process that serves is begun with is NULL. */
+/* Used by `bulkhead selftest` only; NULL in a process that serves. */
 struct role_hook {
-	unsigned leave_out;                                      /* sandbox layers, as bits */
+	/* sandbox layers to leave out, as bits */
+	unsigned leave_out;
 	void (*begun)(void *arg, const struct role *);           /* before the drop */
-	void (*sealed)(void *arg, struct role *, struct loop *); /* in place of nothing */
+	void (*sealed)(void *arg, struct role *, struct loop *); /* after the seal */
 	void *arg;
 };
 
 struct role {
 	struct ipc_start start;
 	int channel_fd;
-	int fds[IPC_FDS_MAX]; /* handed and not yet taken; -1 else */
+	int fds[IPC_FDS_MAX]; /* received descriptors that were not taken yet; else -1 */
 	struct log log;
 	struct conf *conf;            /* owned */
-	const struct conf_port *port; /* the only one in it */
+	const struct conf_port *port; /* its only port */
 	struct ipc_board *board;
-	struct ipc_slot *slots; /* on it, one per event loop */
+	struct ipc_slot *slots; /* in board, one per event loop */
 	unsigned slots_count;
 	struct sandbox_plan plan;
 	struct sandbox_level level;
-	const struct role_hook *hook; /* NULL: serves */
+	const struct role_hook *hook; /* NULL: the process serves */
 
-	/* since role_listen() */
+	/* set by role_listen() */
 	struct loop_io channel;
 	struct loop_io signals;
 	const struct ipc_permit *permits;
-	void (*told)(struct role *, struct ipc_message *); /* takes what it wants of it */
-	void (*terminate)(struct role *);                  /* SIGTERM; may be NULL */
-	void *user;                                        /* the role's own */
+	/* takes what it needs from the message */
+	void (*told)(struct role *, struct ipc_message *);
+	/* called for SIGTERM; NULL: SIGTERM is ignored */
+	void (*terminate)(struct role *);
+	void *user; /* for the role's own use */
 };
 
-/* Receives START on the channel and takes it from there to the parsed configuration. Ends the
- * process where that is not possible. */
+/* Receives START on the channel, sets up the log, parses the configuration and starts the crash
+ * recorder. Ends the process if that fails. */
 void role_begin(struct role *, int channel_fd, bool threads_built, const struct role_hook *);
 
-/* How many of a kind were handed, and the i-th of them: the caller's from then on. */
+/* The number of descriptors of a kind, and taking the i-th of them: the caller then owns it. */
 size_t role_count(const struct role *, enum ipc_handed);
 int role_take(struct role *, enum ipc_handed, size_t i);
 
-/* The first number above all descriptors that were handed and have not been taken yet. */
+/* A number above all received descriptors that were not taken yet. */
 unsigned role_handed_end(const struct role *);
 
-/* Of a process that cannot begin for this errno: EX_TEMPFAIL where the machine lacks what all ports
- * share, so that the port is only delayed, else EX_OSERR. */
+/* The exit status for a process that cannot begin because of this errno: EX_TEMPFAIL if the machine
+ * lacks what all ports share, so that the port is only delayed; else EX_OSERR. */
 int role_status(const struct role *, int error);
-/* Ends the process after telling the master why it cannot serve. EX_CONFIG parks the port. */
+/* Sends the master the reason why it cannot serve, and ends the process. EX_CONFIG parks the
+ * port. */
 void role_fail(struct role *, int status, const char *format, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
 
-/* The drop. descriptors: how many the role will hold at the most. */
+/* Drops privileges. descriptors: how many the role will hold at most. */
 void role_confine(struct role *, enum sandbox_role, uint64_t descriptors);
 
-/* The seal; refuses to serve where the privileges are strict and something is missing. Closes what
- * was handed and nobody took, then says READY. */
+/* Closes received descriptors that were not taken, seals, and sends READY. If the privileges are
+ * strict and a layer is missing, it fails instead. */
 void role_seal(struct role *, struct loop *);
 
-/* Puts the channel and SIGTERM (blocked since the fork) into the loop: 0 or -errno. The end of the
- * channel is the master's: the process ends at once. terminate NULL: SIGTERM is ignored.
- * user is kept in r->user for the two. */
+/* Adds the channel and SIGTERM (blocked since the fork) to the loop. Returns 0 or -errno. When the
+ * master closes the channel, the process ends at once. terminate NULL: SIGTERM is ignored. user is
+ * kept in r->user for the two callbacks. */
 int role_listen(struct role *, struct loop *, const struct ipc_permit permits[IPC_TYPES],
 		void (*told)(struct role *, struct ipc_message *), void (*terminate)(struct role *),
 		void *user);

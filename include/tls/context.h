@@ -1,13 +1,14 @@
 /*
- * What the TLS sessions of an event loop share: certificates, the way to their keys, the protocol
+ * What the TLS sessions of an event loop share: certificates, access to their keys, the protocol
  * policy, the ticket keys.
  *
- * Made before the loop serves, read-only from then on. Each loop has one, because each has a signer
- * of its own (tls/key.h) and GnuTLS's callback knows nothing but the key.
+ * A context is made before the loop serves and is read-only afterwards. Each loop has its own,
+ * because each has its own signer (tls/key.h) and GnuTLS passes nothing but the key to the
+ * callback.
  *
- * TLS 1.3 and 1.2 only (RFC 8446, RFC 5246), no static RSA, the server's preference decides, X25519
- * first, AEAD ciphers only with AES-128-GCM first; everything else is the system's GnuTLS default
- * (gnutls_priority_init2).
+ * TLS 1.3 and 1.2 only (RFC 8446, RFC 5246), no static RSA, the server's preference decides. X25519
+ * comes first; the ciphers are AEAD only, AES-128-GCM first. Everything else is the system's GnuTLS
+ * default (gnutls_priority_init2).
  */
 #ifndef TLS_CONTEXT_H
 #define TLS_CONTEXT_H
@@ -25,69 +26,73 @@ struct tls_signer;
 struct ipc_tickets;
 
 struct tls_pair {
-	const char *certificate; /* path of a PEM file: leaf and chain; for messages … */
-	int certificate_fd;      /* … where it is open already; -1: it is opened here */
-	const char *key;         /* path of a PEM file; read only where there is no signer */
+	/* path of a PEM file with leaf and chain; for messages if the file is open already */
+	const char *certificate;
+	int certificate_fd; /* the open file; -1: certificate is opened here */
+	const char *key;    /* path of a PEM file; read only if there is no signer */
 };
 
-/* A finding about the pair with this index that does not prevent serving: what clients that verify
- * the certificate may refuse it for. */
+/* Receives a reason for which clients that verify the certificate may refuse it. pair is the index
+ * of the pair. The finding does not prevent serving. */
 typedef void tls_warning_fn(void *arg, size_t pair, const char *text);
 
-/* The protocol policy. Reads the system's, so it is made before the process is confined: later
- * GnuTLS would silently fall back to its own. 0, or -1 and a sentence in err. */
+/* Makes the protocol policy. It reads the system's policy, so it must run before the process is
+ * confined: later GnuTLS would silently use its built-in one. Returns 0, or -1 and a sentence in
+ * err. */
 int tls_policy_new(struct tls_policy **ret, struct err *);
 void tls_policy_free(struct tls_policy *);
 
 #define TLS_SUBJECT_MAX 256
 
-/* What there is to know of a pair's certificate. */
+/* Facts about the certificate of a pair. */
 struct tls_certificate {
-	int64_t begins; /* time(2); 0: unknown, both */
+	int64_t begins; /* both time(2); 0: unknown */
 	int64_t ends;
 	/* Its subject (RFC 4514), else the first DNS name or address of its subjectAltName, else
-	 * ""; as text_add_utf8() makes it. */
+	 * ""; escaped by text_add_utf8(). */
 	char subject[TLS_SUBJECT_MAX];
 };
 
 struct tls_certificates {
-	uint8_t digest[TLS_DIGEST_BYTES]; /* SHA-256 over the files, in one order */
-	struct tls_certificate *list;     /* the caller's: one for each pair */
+	uint8_t digest[TLS_DIGEST_BYTES]; /* SHA-256 over the files, in the order of the pairs */
+	struct tls_certificate *list;     /* the caller's; one for each pair */
 };
 
-/* The authorities that this system trusts, read when they are first asked for. All zero before. */
+/* The authorities that this system trusts, read when they are first needed. All zero until then. */
 struct tls_trust {
 	bool asked;
-	int count; /* <= 0: nothing is known of them */
+	int count; /* <= 0: no authorities could be read */
 	struct gnutls_x509_trust_list_st *list;
 };
 
 void tls_trust_release(struct tls_trust *);
 
 struct tls_context_options {
-	const struct tls_policy *policy; /* outlives the context; NULL: no session is made of it */
-	const struct ipc_tickets *tickets; /* outlives it, too; NULL: sessions have no tickets */
-	uint64_t tickets_ms;               /* how long one lives; 0 as above */
-	struct tls_signer *signer;         /* where the keys are; NULL: they are loaded here (-t) */
+	/* must outlive the context; NULL: the context makes no sessions */
+	const struct tls_policy *policy;
+	/* must outlive the context; NULL: sessions have no tickets */
+	const struct ipc_tickets *tickets;
+	uint64_t tickets_ms; /* lifetime of a ticket; 0: no tickets */
+	/* signs with the keys; NULL: the keys are loaded here (-t) */
+	struct tls_signer *signer;
 	tls_warning_fn *warn;
 	void *arg;
-	struct tls_trust *trust; /* to judge chains by; NULL where no file can be read */
-	struct tls_certificates *certificates; /* filled; NULL: nobody asks */
+	struct tls_trust *trust;               /* to judge chains; NULL if no file can be read */
+	struct tls_certificates *certificates; /* is filled in; NULL: not wanted */
 };
 
 /*
- * Loads the pairs, puts each chain in order, and checks that each key signs for its certificate and
- * that TLS has a use for both: several kinds of key on one port are fine, ECDSA is offered before
- * EdDSA, and that before RSA.
- * 0; or -1, or -EAGAIN where it is memory that lacks, with a sentence in err and in *ret_pair the
- * pair it is about.
+ * Loads the pairs and puts each chain in order. Checks that each key signs for its certificate and
+ * that TLS can use both. A port may have several kinds of key: ECDSA is preferred to EdDSA, and
+ * EdDSA to RSA. Returns 0; or -1, or -EAGAIN out of memory, with a sentence in err and the index of
+ * the pair in *ret_pair.
  */
 int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls_context_options *,
 		    struct tls_context **ret, size_t *ret_pair, struct err *);
 /*
- * A context whose certificate no client should take: for name alone, made just now with a key of
- * its own that is in this process and signs for nobody else; expired or not. It has no tickets, so
- * that it is always shown. 0, or -1 and a sentence.
+ * Makes a context whose certificate a client should refuse, for testing clients: for name alone,
+ * with a new key that exists only in this process, and expired if asked. It has no tickets, so
+ * every handshake shows the certificate. Returns 0, or -1 and a sentence.
  */
 int tls_context_new_false(const struct tls_policy *, const char *name, bool expired,
 			  struct tls_context **ret, struct err *);

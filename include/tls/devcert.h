@@ -1,10 +1,10 @@
 /*
  * The development certificate: made once per user, so that the first start needs no preparation.
  *
- * Self-signed ECDSA P-256, for localhost, the host's name, 127.0.0.1 and ::1, for ten years. Kept
- * in a folder of the user's: $STATE_DIRECTORY (systemd.exec(5)), else $XDG_STATE_HOME/bulkhead,
- * else ~/.local/state/bulkhead (XDG Base Directory Specification). Where nothing can be written, as
- * in a container, there is one for this run.
+ * Self-signed ECDSA P-256, for localhost, the host's name, 127.0.0.1 and ::1, for ten years. It is
+ * kept in a folder of the user: $STATE_DIRECTORY (systemd.exec(5)), else $XDG_STATE_HOME/bulkhead,
+ * else ~/.local/state/bulkhead (XDG Base Directory Specification). If no folder can be written, as
+ * in a container, one is made in memory for this run.
  */
 #ifndef TLS_DEVCERT_H
 #define TLS_DEVCERT_H
@@ -14,25 +14,25 @@
 
 #include "base/err.h"
 
-#define DEVCERT_FINGERPRINT_MAX (32 * 3) /* "AB:CD:…", its terminator included */
+#define DEVCERT_FINGERPRINT_MAX (32 * 3) /* "AB:CD:…" with its terminator */
 
 struct devcert {
 	char certificate[PATH_MAX];
 	char key[PATH_MAX];
 	char fingerprint[DEVCERT_FINGERPRINT_MAX]; /* SHA-256 of the certificate */
-	bool made;                                 /* just now, not found */
-	bool unkept;                               /* in memory: see devcert_unkept() */
+	bool made;                                 /* made now, not found */
+	bool unkept;                               /* in memory only: see devcert_unkept() */
 };
 
-/* Finds or makes it. Files appear whole or not at all, the key with mode 0600; two processes that
- * do this at once end up with one pair. 0, or a sentence in err and -1, or DEVCERT_NO_PLACE if it
- * failed for want of a folder that can be written. */
+/* Finds or makes the certificate. Files appear whole or not at all, the key with mode 0600; two
+ * processes that run this at the same time end up with one pair. Returns 0; or, with a sentence in
+ * err, DEVCERT_NO_PLACE if no folder can be written, else -1. */
 #define DEVCERT_NO_PLACE (-2)
 int devcert_ensure(struct devcert *ret, struct err *);
 
-/* Makes one in two empty files without a name, memfd_create(2), which stay the caller's. The paths
- * are those of the descriptors, in /proc/self/fd: good in this process, as long as they are open.
- * 0, or -1 and a sentence in err. */
+/* Makes a certificate in two empty files without a name (memfd_create(2)) that the caller owns. The
+ * paths are those of the descriptors in /proc/self/fd: valid in this process while they are open.
+ * Returns 0, or -1 and a sentence in err. */
 int devcert_unkept(int certificate_fd, int key_fd, struct devcert *ret, struct err *);
 
 #endif

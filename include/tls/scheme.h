@@ -1,9 +1,9 @@
 /*
- * The signature schemes that a key is used with: SignatureScheme of RFC 8446, 4.2.3, which TLS 1.2
- * (RFC 5246, 7.4.1.4.1) knows by the same numbers, and what is signed under each.
+ * The signature schemes of each kind of key: SignatureScheme of RFC 8446, 4.2.3, which have the
+ * same numbers in TLS 1.2 (RFC 5246, 7.4.1.4.1), and the form of the data that each one signs.
  *
- * Both sides of the key channel read this one table: the worker to say what it wants, the keyholder
- * to judge it.
+ * Both sides of the key channel read this table: the worker to make a request, the keyholder to
+ * judge it.
  */
 #ifndef TLS_SCHEME_H
 #define TLS_SCHEME_H
@@ -23,25 +23,26 @@ struct tls_scheme {
 	uint16_t code;
 	enum tls_scheme_form form;
 	gnutls_pk_algorithm_t pk;
-	gnutls_digest_algorithm_t digest; /* not with TLS_FORM_VERIFY */
-	gnutls_sign_algorithm_t sign;     /* under any protocol version */
-	gnutls_sign_algorithm_t sign13; /* as TLS 1.3 calls it, where that differs; else the same */
+	gnutls_digest_algorithm_t digest; /* unused with TLS_FORM_VERIFY */
+	gnutls_sign_algorithm_t sign;     /* in any protocol version */
+	gnutls_sign_algorithm_t sign13;   /* TLS 1.3's own name where there is one; else the same */
 };
 
-/* By number, for a key of this kind: NULL if it is none of its schemes. */
+/* Finds the scheme with this number for a key of this kind; NULL: it is not one of its schemes. */
 const struct tls_scheme *tls_scheme_by_code(gnutls_pk_algorithm_t, uint16_t code);
 
-/* By GnuTLS's name; data is what is to be signed, since GNUTLS_SIGN_RSA_RAW tells the digest only
- * by its DigestInfo; it may be NULL with any other. NULL: none of this kind's. */
+/* Finds the scheme by GnuTLS's name; NULL: the kind of key has none of that name. data is what will
+ * be signed; only GNUTLS_SIGN_RSA_RAW needs it, because there only the DigestInfo shows the digest.
+ * It may be NULL with any other name. */
 const struct tls_scheme *tls_scheme_by_sign(gnutls_pk_algorithm_t, gnutls_sign_algorithm_t,
 					    const gnutls_datum_t *data);
 
-/* Is this, to the byte, of the form that the scheme signs? *ret_digest is the digest in it, or the
- * whole with TLS_FORM_VERIFY; borrowed. */
+/* Does data have, to the byte, the form that the scheme signs? *ret_digest is the digest in it, or
+ * all of data with TLS_FORM_VERIFY; borrowed. */
 bool tls_scheme_check(const struct tls_scheme *, const gnutls_datum_t *data,
 		      gnutls_datum_t *ret_digest);
 
-/* Content of a server's CertificateVerify: everything in front of the transcript hash. */
+/* The bytes of a server's CertificateVerify content before the transcript hash. */
 #define TLS_VERIFY_PREFIX 98
 extern const uint8_t tls_verify_prefix[TLS_VERIFY_PREFIX];
 

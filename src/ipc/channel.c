@@ -1,4 +1,5 @@
-/* Runs in the master and in every child. Must never trust a peer, nor leak what it sent. */
+/* Runs in the master and in every child. Must never trust a peer, nor leak descriptors that it
+ * sent. */
 #include "ipc/channel.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
 };
 
-/* In which phases, and the form. */
+/* The phases and forms of messages. */
 #define NOTHING(when)            \
 	{                        \
 		.phases = (when) \
@@ -103,21 +104,23 @@ int ipc_send(int fd, enum ipc_type type, const void *payload, size_t len, const 
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * fds_count);
 	}
 	ssize_t n;
-	do /* a child has no sendmsg(2), and sends no descriptors */
+	do /* a confined child has no sendmsg(2), and sends no descriptors */
 		n = fds_count > 0 ? sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
 				  : writev(fd, iov, 2);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }
 
-/* Collects whatever descriptors came, so that they can be closed whatever the message is. */
+/* Collects the descriptors that came, so that they are closed even if the message is refused. */
 static void descriptors_take(struct msghdr *msg, struct ipc_message *m)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		if (count > IPC_FDS_MAX - m->fds_count) /* cannot be: the control buffer is ours */
+		if (count >
+		    IPC_FDS_MAX -
+			m->fds_count) /* impossible: this is the size of our control buffer */
 			count = IPC_FDS_MAX - m->fds_count;
 		memcpy(m->fds + m->fds_count, CMSG_DATA(c), count * sizeof(int));
 		m->fds_count += count;
@@ -147,14 +150,14 @@ int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_pha
 	ssize_t n;
 	do
 		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	/* A peer that ended with unread messages resets the channel: told once, and before what the
-	 * peer has still sent, which must not be lost. */
+	/* A peer that exits with unread messages resets the channel. recvmsg(2) reports that once,
+	 * before messages that the peer sent and that must not be lost. */
 	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return -errno;
 	ret->fds_count = 0;
 	descriptors_take(&msg, ret);
-	if (n == 0) { /* an empty packet looks the same, and may have brought something */
+	if (n == 0) { /* an empty packet looks the same, and may have descriptors */
 		ipc_message_release(ret);
 		return 0;
 	}

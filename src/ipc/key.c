@@ -1,5 +1,4 @@
-/* Runs in workers, keyholders and, for IPC_KEY_AGAIN, in the master. Must never believe a length.
- */
+/* Runs in workers, keyholders and, for IPC_KEY_AGAIN, in the master. Must never trust a length. */
 #include "ipc/key.h"
 
 #include <errno.h>
@@ -64,7 +63,7 @@ int ipc_key_answer(int fd, const struct ipc_key_answer *a)
 	return packet_send(fd, a, ipc_key_answer_size(a));
 }
 
-/* MSG_TRUNC makes recv() tell the length of the packet, also where it was longer than the room. */
+/* MSG_TRUNC makes recv() return the real length of the packet, even if it exceeds the buffer. */
 static ssize_t packet_receive(int fd, void *data, size_t size, int flags)
 {
 	ssize_t n;

@@ -1,5 +1,5 @@
-/* The master makes and reads, a child maps and writes. Whoever reads must never trust a length or a
- * terminator that it finds. */
+/* The master creates and reads, a child maps and writes. The reader must never trust a length or a
+ * terminator in the memory. */
 #include "ipc/slot.h"
 
 #include <errno.h>
@@ -97,7 +97,7 @@ void ipc_counters_latency(struct ipc_counters *c, uint64_t us)
 /* --- copies ------------------------------------------------------------------------------------
  */
 
-/* What is judged must be the copy: the compiler may not look at the original a second time. */
+/* The bounds must be applied to the copy: the compiler must not read the original a second time. */
 static void copy(void *to, const void *from, size_t size)
 {
 	memcpy(to, from, size);

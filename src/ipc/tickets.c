@@ -1,4 +1,4 @@
-/* The master writes, workers read. Must never be left half written for a reader. */
+/* The master writes, workers read. Must never leave a half-written pair for a reader. */
 #include "ipc/tickets.h"
 
 #include <errno.h>
@@ -21,8 +21,8 @@ static struct ipc_ticket_keys *spare_pair(struct ipc_tickets *t)
 	return &t->pairs[(t->turn + 1) & 1];
 }
 
-/* Who still reads the former pair has seen the turn before, and finds it changed if it sees any of
- * the zeros: each of them is stored after it. */
+/* A reader that still reads the old pair loaded the turn before this. If it reads any of the zeros,
+ * it will also see the turn changed, because each zero is stored after the turn. */
 static void turn_over(struct ipc_tickets *t)
 {
 	__atomic_store_n(&t->turn, t->turn + 1, __ATOMIC_RELEASE);
@@ -112,7 +112,7 @@ void ipc_tickets_unmap(const struct ipc_tickets *t)
 		munmap((void *)(uintptr_t)t, sizeof(*t));
 }
 
-/* Word by word, so that none of it is read after what is read next. */
+/* Copies word by word with acquire, so that no word is read after the second load of the turn. */
 static void copy(struct ipc_ticket_keys *to, const struct ipc_ticket_keys *from)
 {
 	uint64_t words[sizeof(*to) / sizeof(uint64_t)] = {0};
@@ -124,7 +124,8 @@ static void copy(struct ipc_ticket_keys *to, const struct ipc_ticket_keys *from)
 	explicit_bzero(words, sizeof(words));
 }
 
-/* The pair is the writer's again after two changes, and gone after one: then it is copied again. */
+/* Copies again if the turn changed meanwhile: after one change the pair is zeroed, after two the
+ * master writes to it again. */
 bool ipc_tickets_read(const struct ipc_tickets *t, uint64_t now_ms, struct ipc_ticket_keys *ret)
 {
 	uint32_t turn;

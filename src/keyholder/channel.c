@@ -1,6 +1,6 @@
 /*
- * Runs in a keyholder, on what workers send. A request that is refused costs a worker that request,
- * one that is out of form its channel; nothing that comes in may end the process.
+ * Runs in a keyholder, on requests from workers. A refused request costs the worker that request, a
+ * malformed one its channel. No input may end the process.
  */
 #include "channel.h"
 
@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "fault.h"
 
-#define REFUSALS_LOG_MS 10000 /* between two complaints about one channel */
+#define REFUSALS_LOG_MS 10000 /* between two log lines about one channel */
 
 struct channel {
 	struct loop_io io; /* first */
@@ -20,8 +20,8 @@ struct channel {
 	LIST_ENTRY(channel) link;
 	struct ipc_key_channels whose;
 	struct rate rate;
-	uint64_t refused;      /* and not told yet */
-	uint64_t tell_next_ms; /* when the next refusal is told, at the earliest */
+	uint64_t refused;      /* … refusals that were not logged yet */
+	uint64_t tell_next_ms; /* the next refusal is logged at this time at the earliest */
 };
 
 static void channel_close(struct channel *c)
@@ -41,11 +41,11 @@ void channel_close_all(struct keyholder *k)
 	}
 }
 
-/* A worker that does not speak the protocol is not the program it was: its end is the master's. */
+/* A worker that violates the protocol has been taken over. The master is told, and ends it. */
 static void channel_abused(struct channel *c)
 {
 	struct role *r = c->owner->role;
-	log_write(&r->log, LOG_ERR, "worker %u asked in a form that is none; its channel is closed",
+	log_write(&r->log, LOG_ERR, "worker %u violated the key protocol; its channel is closed",
 		  c->whose.worker);
 	ipc_slot_add(&r->slots[0].counters.refused, 1);
 	(void)ipc_send(r->channel_fd, IPC_KEY_ABUSED, &c->whose, sizeof(c->whose), NULL, 0);
@@ -84,7 +84,7 @@ static void serve(struct channel *c, const struct ipc_key_request *request)
 		keyholder_fault_answer(k, c->io.fd, &answer);
 		return;
 	}
-	/* Whoever asks and does not read gets no answer. */
+	/* A worker that sends requests and does not read gets no answer. */
 	(void)ipc_key_answer(c->io.fd, &answer);
 }
 
@@ -93,16 +93,17 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 	struct channel *c = (struct channel *)io;
 	struct ipc_key_request request;
 	(void)loop;
-	/* One at a time: an honest loop has one under way, and the others have their turn. */
+	/* One request per call: an honest loop has only one pending, and the other channels get
+	 * their turn. */
 	int n = ipc_key_receive_request(io->fd, &request);
 	if (n == 1)
 		serve(c, &request);
 	else if (n == -EBADMSG || (n == 0 && (events & EPOLLHUP) == 0))
-		channel_abused(c); /* an empty packet looks like an end, as does half of one */
+		channel_abused(c); /* an empty packet looks like an end, and so does a half close */
 	else if (n == 0 || n == -ECONNRESET) /* the worker is gone */
 		channel_close(c);
-	/* What else there may be, such as a lack of memory, passes: the request waits. A worker
-	 * whose channel is closed has no key for the rest of its life. */
+	/* Other errors, such as a lack of memory, pass: the request waits. The channel stays open,
+	 * because a worker cannot get another one. */
 }
 
 bool channel_add(struct keyholder *k, int fd, const struct ipc_key_channels *whose)

@@ -1,5 +1,5 @@
 /*
- * The channels to the workers' event loops: src/keyholder only.
+ * The channels to the event loops of the workers; src/keyholder only.
  */
 #ifndef KEYHOLDER_CHANNEL_H
 #define KEYHOLDER_CHANNEL_H
@@ -18,12 +18,13 @@ struct keyholder {
 	struct loop loop;
 	struct keyring keys;
 	struct channel_list channels;
-	uint64_t garbage;           /* so many more answers are none: a fault on purpose */
-	struct loop_timer log_tick; /* while there are drops to tell */
+	uint64_t garbage;           /* this many more answers are malformed: a fault on purpose */
+	struct loop_timer log_tick; /* runs while dropped log records must be reported */
 	bool ended;
 };
 
-/* Takes over the descriptor; false when it cannot (memory), and it is closed. */
+/* Takes ownership of the descriptor. False: it could not be added (out of memory), and is
+ * closed. */
 bool channel_add(struct keyholder *, int fd, const struct ipc_key_channels *whose);
 void channel_close_all(struct keyholder *);
 

@@ -1,5 +1,5 @@
-/* Runs in a keyholder, on the master's word, which passes on a worker's. Must never do anything
- * where its own configuration has no faults. */
+/* Runs in a keyholder, when the master passes on a worker's request for a fault. Must never do
+ * anything if its own configuration has no faults. */
 #include "fault.h"
 
 #include <signal.h>
@@ -11,7 +11,7 @@ void keyholder_fault(struct keyholder *k, const struct ipc_fault *fault)
 {
 	struct log *log = &k->role->log;
 	if (!k->role->port->faults || fault->how >= FAULT_KEY_HOWS) {
-		log_write(log, LOG_ERR, "was asked for a fault that it may not have");
+		log_write(log, LOG_ERR, "refused a fault: its port has no faults");
 		return;
 	}
 	switch ((enum fault_keyholder)fault->how) {
@@ -25,8 +25,8 @@ void keyholder_fault(struct keyholder *k, const struct ipc_fault *fault)
 			;
 		break;
 	case FAULT_KEY_GARBAGE:
-		log_write(log, LOG_NOTICE, "spoils %u answer%s, as it was asked to", fault->count,
-			  fault->count == 1 ? "" : "s");
+		log_write(log, LOG_NOTICE, "answers %u request%s malformed, as it was asked to",
+			  fault->count, fault->count == 1 ? "" : "s");
 		k->garbage = fault->count;
 		break;
 	case FAULT_KEY_HOWS:

@@ -1,7 +1,7 @@
 /*
- * The keyholder role, from its first message to its end. What it reads, it was handed open; it
- * reads it when it is nobody already. Must never face the network, decrypt, or leave a key in
- * memory that it gives back.
+ * The keyholder role, from its first message to its end. It receives its files open, and reads them
+ * after it gave up its privileges. Must never face the network, decrypt, or leave a key in freed
+ * memory.
  */
 #include "keyholder/keyholder.h"
 
@@ -17,7 +17,8 @@
 #include "fault.h"
 #include "tls/key.h"
 
-#define DESCRIPTORS_OWN 32 /* beside the channels, twice: the old ones may go later */
+/* besides the channels, which count twice: old and new workers overlap */
+#define DESCRIPTORS_OWN 32
 #define LOG_TICK_MS     1000
 
 static void keys_load(struct keyholder *k)
@@ -71,7 +72,7 @@ static void told(struct role *r, struct ipc_message *m)
 		memcpy(&fault, m->payload, sizeof(fault));
 		keyholder_fault(k, &fault);
 		break;
-	default: /* not permitted to come here */
+	default: /* not permitted in this role */
 		break;
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * A token bucket: so many per second, as many at once as in a second, or a least number at once
- * where that is more. Pure; src/keyholder only.
+ * A token bucket: per_second tokens a second, and a capacity of as many or of at_once, whichever is
+ * more. Pure; src/keyholder only.
  */
 #ifndef KEYHOLDER_RATE_H
 #define KEYHOLDER_RATE_H
@@ -10,9 +10,9 @@
 
 struct rate {
 	uint32_t per_second;
-	uint64_t full;        /* thousandths of a token that the bucket holds at the most */
-	uint64_t thousandths; /* that are in it */
-	uint64_t since_ms;    /* the time that they were counted for */
+	uint64_t full;        /* capacity, in thousandths of a token */
+	uint64_t thousandths; /* the content now */
+	uint64_t since_ms;    /* the time of that content */
 };
 
 static inline void rate_init(struct rate *r, uint32_t per_second, uint64_t at_once, uint64_t now_ms)
@@ -26,7 +26,7 @@ static inline bool rate_take(struct rate *r, uint64_t now_ms)
 {
 	uint64_t room = r->full - r->thousandths, passed_ms = now_ms - r->since_ms;
 	r->since_ms = now_ms;
-	if (passed_ms > room / r->per_second) /* in this form it cannot overflow */
+	if (passed_ms > room / r->per_second) /* written this way it cannot overflow */
 		r->thousandths = r->full;
 	else
 		r->thousandths += passed_ms * r->per_second;

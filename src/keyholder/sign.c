@@ -1,6 +1,6 @@
 /*
- * Runs in a keyholder, on requests of a worker that may have been taken over. Must never sign what
- * is not a step of a TLS handshake in form, nor decrypt, nor end the process.
+ * Runs in a keyholder, on requests of a worker that may have been taken over. Must never sign
+ * anything that does not have the form of a TLS handshake step, nor decrypt, nor end the process.
  */
 #include "sign.h"
 
@@ -12,13 +12,13 @@
 void keyring_release(struct keyring *r)
 {
 	for (size_t i = 0; i < r->count; i++)
-		gnutls_privkey_deinit(r->keys[i]); /* which wipes it */
+		gnutls_privkey_deinit(r->keys[i]); /* it wipes the key */
 	free(r->keys);
 	*r = (struct keyring){0};
 }
 
-/* EdDSA takes the message, everything else the digest in it. The forms differ, the scheme's name
- * for GnuTLS says the rest: PSS or PKCS#1 v1.5, and which digest. */
+/* EdDSA signs the message; all other kinds sign the digest in it. GnuTLS's name of the scheme
+ * selects PSS or PKCS#1 v1.5 and the digest. */
 static int make(gnutls_privkey_t key, const struct tls_scheme *scheme, const gnutls_datum_t *digest,
 		gnutls_datum_t *signature)
 {
@@ -50,11 +50,12 @@ const char *keyring_sign(const struct keyring *r, const struct ipc_key_request *
 	if (scheme == NULL)
 		return refuse(answer, IPC_KEY_REFUSED, "the key is not for that scheme");
 	if (!tls_scheme_check(scheme, &data, &digest))
-		return refuse(answer, IPC_KEY_REFUSED, "what is to be signed is not of TLS's form");
+		return refuse(answer, IPC_KEY_REFUSED,
+			      "the data to sign does not have a form that TLS signs");
 	int error = make(key, scheme, &digest, &signature);
 	if (error == GNUTLS_E_MEMORY_ERROR)
 		return refuse(answer, IPC_KEY_FAILED, "out of memory");
-	/* An RSA-PSS key of another digest, or one that is too short for it. */
+	/* An RSA-PSS key for another digest, or a key that is too short for it. */
 	if (error < 0 || signature.size == 0 || signature.size > sizeof(answer->signature)) {
 		gnutls_free(signature.data);
 		return refuse(answer, IPC_KEY_REFUSED, "the key does not sign that");

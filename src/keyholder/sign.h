@@ -1,6 +1,5 @@
 /*
- * The judgement over one request, and the signature: src/keyholder only. Knows keys and bytes, no
- * descriptors.
+ * Judges one request and signs; src/keyholder only. It knows keys and bytes, no descriptors.
  */
 #ifndef KEYHOLDER_SIGN_H
 #define KEYHOLDER_SIGN_H
@@ -11,16 +10,16 @@
 #include "ipc/key.h"
 
 struct keyring {
-	gnutls_privkey_t *keys; /* owned; by index of the port's pairs */
+	gnutls_privkey_t *keys; /* owned; indexed like the port's pairs */
 	size_t count;
 };
 
 void keyring_release(struct keyring *);
 
 /*
- * Answers a request that is in form (ipc_key_request_check()): signs what one of the keys is for,
- * in exactly the forms that TLS has, and refuses everything else. ret_answer is complete, its id
- * too. NULL, or why it was refused: static text.
+ * Answers a well-formed request (ipc_key_request_check()). Signs only with a scheme of the key, in
+ * exactly the forms that TLS has, and refuses everything else. ret_answer is complete in any case.
+ * Returns NULL, or why the request was refused, as static text.
  */
 const char *keyring_sign(const struct keyring *, const struct ipc_key_request *,
 			 struct ipc_key_answer *ret_answer);

@@ -1,5 +1,5 @@
 /*
- * Runs in every child. Must never open anything: what a child has, it was handed.
+ * Runs in every child. Must never open anything: a child has only the descriptors it received.
  */
 #include "role/role.h"
 
@@ -21,7 +21,8 @@
 #include "base/title.h"
 #include "crash/recorder.h"
 
-/* --- what was handed -------------------------------------------------------------------------- */
+/* --- received descriptors
+ * ----------------------------------------------------------------------- */
 
 static size_t first_of(const struct role *r, enum ipc_handed kind)
 {
@@ -155,8 +156,8 @@ void role_fail(struct role *r, int status, const char *format, ...)
 	_exit(status);
 }
 
-/* A quarter of what it may have, so that what is only a bit too little is told from a machine
- * without memory. Nothing of it is used, so only the limit refuses it (RLIMIT_AS). */
+/* Is the process near its own limit (RLIMIT_AS), rather than on a machine without memory? Tries to
+ * map a quarter of the limit without using it: only the limit can refuse that. */
 static bool is_at_own_limit(const struct role *r)
 {
 	const uint64_t limit =
@@ -225,9 +226,10 @@ void role_seal(struct role *r, struct loop *loop)
 	(void)ipc_send(r->channel_fd, IPC_READY, &r->level, sizeof(r->level), NULL, 0);
 }
 
-/* --- being told ------------------------------------------------------------------------------- */
+/* --- orders from the master
+ * --------------------------------------------------------------------- */
 
-/* Loops on other threads have logs of their own, and look here when they are told to. */
+/* Loops on other threads have their own logs, and read the level here when they are notified. */
 static void settings_take(struct role *r, const struct ipc_message *m)
 {
 	struct ipc_settings s;
@@ -246,7 +248,7 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
-		log_write(&r->log, LOG_CRIT, "a message of the master's cannot be read: %s",
+		log_write(&r->log, LOG_CRIT, "cannot read a message from the master: %s",
 			  strerror(-n));
 		_exit(EX_SOFTWARE);
 	}
@@ -268,7 +270,7 @@ static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		r->terminate(r);
 }
 
-/* What a terminal sends to the whole group is the master's. */
+/* The master handles the signals that a terminal sends to the whole group. */
 static int signals_listen(struct role *r, struct loop *loop)
 {
 	sigset_t set;

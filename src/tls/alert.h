@@ -1,5 +1,5 @@
 /*
- * Which alert a failure is told by (RFC 8446, 6.2; RFC 5246, 7.2.2): src/tls only.
+ * The alert that reports a failure (RFC 8446, 6.2; RFC 5246, 7.2.2); src/tls only.
  */
 #ifndef TLS_ALERT_H
 #define TLS_ALERT_H
@@ -8,7 +8,7 @@
 
 #include "tls/session.h"
 
-/* For the GnuTLS error that the session has ended with; always a fatal one. */
+/* The alert for the GnuTLS error that ended the session; always a fatal one. */
 gnutls_alert_description_t tls_alert_of(const struct tls_session *, int error);
 
 #endif

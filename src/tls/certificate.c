@@ -1,6 +1,6 @@
 /*
- * Runs in a worker before it serves, and in bulkhead -t, on a file that a person has chosen. Must
- * never let a private key pass, nor a certificate that no handshake can succeed with.
+ * Runs in a worker before it serves, and in bulkhead -t, on a file that a person chose. Must never
+ * let a private key pass, nor a certificate with which no handshake can succeed.
  */
 #include "tls/certificate.h"
 
@@ -21,8 +21,8 @@
 
 #define FILE_BYTES_MAX (1 << 20)
 #define NAMES_MAX      1000
-#define RSA_BITS_LEAST 1024 /* no client of today takes less */
-#define RSA_BITS_512   1034 /* for RSA-PSS with SHA-512 and its salt (RFC 8017, 9.1.1) */
+#define RSA_BITS_LEAST 1024 /* present clients accept no shorter key */
+#define RSA_BITS_512   1034 /* needed by RSA-PSS with SHA-512 and its salt (RFC 8017, 9.1.1) */
 #define RSA_BITS_MOST  (8 * IPC_KEY_SIGNATURE_MAX)
 
 /* --- loading ---------------------------------------------------------------------------------- */
@@ -51,8 +51,9 @@ static int key_refuse(const struct tls_file *file, struct err *err)
 	text_init(&path, quoted, sizeof(quoted));
 	tls_content_quote(&path, file->path);
 	err_set(err,
-		"certificate \"%s\" has a private key in it, which workers must not see; to part "
-		"them: openssl crl2pkcs7 -nocrl -certfile %s | openssl pkcs7 -print_certs -out "
+		"certificate \"%s\" has a private key in it, which workers must not see; to "
+		"separate them: openssl crl2pkcs7 -nocrl -certfile %s | openssl pkcs7 -print_certs "
+		"-out "
 		"new.pem; openssl pkey -in %s -out new.key",
 		file->path, quoted, quoted);
 	return -1;
@@ -64,7 +65,7 @@ static int file_import(const struct tls_file *file, struct tls_chain *ret, struc
 	const gnutls_datum_t datum = {(unsigned char *)(uintptr_t)file->data, (unsigned)file->len};
 	bool der;
 	const unsigned found = tls_content_of(file, &der);
-	/* Not to be served, so that it is noticed. */
+	/* The file is refused, so that the mistake is noticed. */
 	if ((found & 1U << TLS_CONTENT_CERTIFICATE) && (found & keys))
 		return key_refuse(file, err);
 	if (der || !(found & 1U << TLS_CONTENT_CERTIFICATE) ||
@@ -105,7 +106,7 @@ bool tls_chain_is_copy(const struct tls_chain *c, unsigned one)
 	return false;
 }
 
-/* Moves one ahead; those between keep their order. */
+/* Moves one certificate forward; those in between keep their order. */
 static void chain_move(struct tls_chain *c, unsigned from, unsigned to)
 {
 	gnutls_x509_crt_t moved = c->certificates[from];
@@ -114,8 +115,9 @@ static void chain_move(struct tls_chain *c, unsigned from, unsigned to)
 	c->certificates[to] = moved;
 }
 
-/* The server's own is the first that has issued none of the others; then each one's issuer. What
- * has no place in that comes last, as it stood: it may be of use to some client (a second path). */
+/* Puts the chain in order. The first certificate is the first that issued none of the others; the
+ * issuer of each one follows it. All others come last in their old order: some client may need them
+ * for a second path. */
 static void chain_order(struct tls_chain *c)
 {
 	unsigned own = 0;
@@ -144,7 +146,7 @@ static void chain_order(struct tls_chain *c)
 #define FRESH_RSA \
 	"a key that is: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out new.key"
 
-/* As people call it. */
+/* The usual name of the curve. */
 static const char *curve_name(gnutls_ecc_curve_t curve)
 {
 	switch (curve) {
@@ -170,7 +172,7 @@ static int curve_judge(gnutls_pubkey_t public, const char *path, struct err *err
 		return 0;
 	default:
 		err_set(err,
-			"certificate \"%s\" has a key on the curve %s, and TLS signs on P-256, "
+			"certificate \"%s\" has a key on the curve %s; TLS signs on P-256, "
 			"P-384 or P-521; " FRESH_EC,
 			path, curve_name(curve));
 		return -1;
@@ -204,9 +206,9 @@ static bool has_default_mask(gnutls_x509_crt_t own)
 	return has;
 }
 
-/* RSASSA-PSS keys may be limited to one digest, mask and least salt (RFC 4055, 3.1); TLS has
- * SHA-256 to SHA-512, each with a mask of its own and a salt as long as itself (RFC 8446, 4.2.3).
- */
+/* Judges an RSASSA-PSS key, which may be limited to one digest, mask and least salt (RFC 4055,
+ * 3.1). TLS has SHA-256 to SHA-512, each with the mask of the same digest and a salt of its length
+ * (RFC 8446, 4.2.3). */
 static int pss_judge(gnutls_x509_crt_t own, gnutls_pubkey_t public, unsigned bits, const char *path,
 		     struct err *err)
 {
@@ -242,7 +244,8 @@ static int key_judge(gnutls_x509_crt_t own, gnutls_pubkey_t public, const char *
 	}
 }
 
-/* RFC 8446, 4.4.2.2: a keyUsage without digitalSignature forbids all that is done with it here. */
+/* RFC 8446, 4.4.2.2: a keyUsage without digitalSignature forbids every use that a server makes of
+ * it. */
 static int usage_judge(gnutls_x509_crt_t own, const struct tls_pair *pair, struct err *err)
 {
 	unsigned usage = 0, critical;
@@ -253,7 +256,7 @@ static int usage_judge(gnutls_x509_crt_t own, const struct tls_pair *pair, struc
 	text_init(&t, err->text, sizeof(err->text));
 	text_addf(&t,
 		  "certificate \"%s\" is not for signatures (keyUsage has no digitalSignature), "
-		  "which every handshake needs; to ask for one that is: openssl req -new -subj / "
+		  "which every handshake needs; to request one that is: openssl req -new -subj / "
 		  "-addext keyUsage=digitalSignature -out new.csr -key ",
 		  pair->certificate);
 	tls_content_quote(&t, pair->key);
@@ -266,11 +269,11 @@ static void curve_form_tell(const struct tls_pair *pair, bool explicit, struct e
 	text_init(&t, err->text, sizeof(err->text));
 	text_addf(&t, "certificate \"%s\" ", pair->certificate);
 	text_add_str(&t, explicit
-			     ? "gives the curve of its key by parameters, and TLS has curves "
-			       "by name only; a key with its name, to be certified: openssl ec "
+			     ? "gives the curve of its key by parameters; TLS knows curves "
+			       "by name only; for a new key with the name: openssl ec "
 			       "-param_enc named_curve -out new.key -in "
 			     : "has a key whose point is in the compressed form, which TLS does "
-			       "not have; a key with the whole one, to be certified: openssl "
+			       "not have; for a new key without compression: openssl "
 			       "ec -conv_form uncompressed -out new.key -in ");
 	tls_content_quote(&t, pair->key);
 }
@@ -282,10 +285,11 @@ static int unreadable_key(const struct tls_pair *pair, const struct tls_file *fi
 	if (explicit || (error != GNUTLS_E_ECC_UNSUPPORTED_CURVE && tls_content_compressed(file)))
 		curve_form_tell(pair, explicit, err);
 	else if (error == GNUTLS_E_ECC_UNSUPPORTED_CURVE)
-		err_set(err,
-			"certificate \"%s\" has a key on a curve that is not known here, and TLS "
-			"signs on P-256, P-384 or P-521; " FRESH_EC,
-			file->path);
+		err_set(
+		    err,
+		    "certificate \"%s\" has a key on a curve that this server does not know; TLS "
+		    "signs on P-256, P-384 or P-521; " FRESH_EC,
+		    file->path);
 	else if (pk == GNUTLS_PK_RSA_PSS)
 		err_set(err, "certificate \"%s\" has an RSA-PSS key " TLS_PSS_LIMITS, file->path);
 	else
@@ -343,14 +347,15 @@ int tls_chain_load(const struct tls_pair *pair, struct tls_chain *ret, struct er
 		chain_order(ret);
 		error = chain_judge(ret, pair, &file, err);
 	}
-	explicit_bzero(data, file.len); /* there may have been a key in it */
+	explicit_bzero(data, file.len); /* the file may have contained a key */
 	free(data);
 	if (error < 0)
 		tls_chain_release(ret);
 	return error;
 }
 
-/* --- what there is to know -------------------------------------------------------------------- */
+/* --- facts
+ * ------------------------------------------------------------------------------------- */
 
 void tls_name_of(gnutls_x509_crt_t certificate, struct text *t)
 {
@@ -361,7 +366,7 @@ void tls_name_of(gnutls_x509_crt_t certificate, struct text *t)
 	gnutls_free(dn.data);
 }
 
-/* The first DNS name or address. */
+/* Appends the first DNS name or address. */
 static void name_add(gnutls_x509_crt_t own, struct text *t)
 {
 	char name[TLS_SUBJECT_MAX], address[INET6_ADDRSTRLEN];

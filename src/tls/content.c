@@ -1,6 +1,6 @@
 /*
- * Runs in workers and keyholders before they serve, and in bulkhead -t, on files that a person has
- * chosen. It only looks at how the bytes begin: whether they are sound is GnuTLS's to say.
+ * Runs in workers and keyholders before they serve, and in bulkhead -t, on files that a person
+ * chose. It only looks at the form of the bytes; GnuTLS decides whether they are valid.
  */
 #include "tls/content.h"
 
@@ -52,7 +52,7 @@ static enum tls_content label_find(const char *name, size_t len)
 	return TLS_CONTENT_UNKNOWN;
 }
 
-/* The next label, from *at on; NULL: there is none. */
+/* Returns the next label from *at on; NULL: there is none. */
 static const char *label_next(const struct tls_file *f, size_t *at, size_t *ret_len)
 {
 	static const char begin[] = "-----BEGIN ", end[] = "-----";
@@ -70,7 +70,7 @@ static const char *label_next(const struct tls_file *f, size_t *at, size_t *ret_
 
 static unsigned pem_content(const struct tls_file *f)
 {
-	/* RFC 1421, 4.6.1.1, which keys of older programs still have. */
+	/* RFC 1421, 4.6.1.1: the form in which older programs write encrypted keys. */
 	static const char encrypted[] = "\nProc-Type: 4,ENCRYPTED";
 	unsigned found = 0;
 	size_t at = 0, len;
@@ -92,8 +92,8 @@ struct der {
 	size_t len;
 };
 
-/* Takes the next element (X.690, 8.1) off *d: its tag, and what is in it; -1: there is none. The
- * content may be said to be longer than it is, in a file that was cut. */
+/* Takes the next element (X.690, 8.1) off *d: returns its tag and sets its content; -1: there is
+ * none. In a file that was cut, the content ends with the file. */
 static int der_take(struct der *d, struct der *content)
 {
 	size_t head = 2, len;
@@ -123,8 +123,8 @@ static bool oid_begins(const struct der *oid, const char *bytes, size_t len)
 	return oid->len >= len && memcmp(oid->at, bytes, len) == 0;
 }
 
-/* SEQUENCE { OID … }: PKCS #7 (RFC 2315), or the algorithm that begins a public or encrypted key.
- */
+/* SEQUENCE { OID … }: PKCS #7 (RFC 2315), or the algorithm at the start of a public or encrypted
+ * key. */
 static enum tls_content der_in_sequence(struct der inner)
 {
 	struct der first;
@@ -134,18 +134,18 @@ static enum tls_content der_in_sequence(struct der inner)
 		    oid_begins(&first, "\x2a\x86\x48\x86\xf7\x0d\x01\x0c", 8))
 			return TLS_CONTENT_ENCRYPTED_KEY;
 		return TLS_CONTENT_PUBLIC_KEY;
-	case DER_INTEGER: /* a request's version is 0, and a name follows it, not an algorithm */
+	case DER_INTEGER: /* version 0 of a request: a name follows, not an algorithm */
 		if (first.len == 1 && first.at[0] == 0)
 			return TLS_CONTENT_REQUEST;
-		return TLS_CONTENT_CERTIFICATE; /* of version 1: its serial number */
-	case 0xa0:                              /* of version 3 */
+		return TLS_CONTENT_CERTIFICATE; /* version 1: the serial number */
+	case 0xa0:                              /* version 3 */
 		return TLS_CONTENT_CERTIFICATE;
 	default:
 		return TLS_CONTENT_UNKNOWN;
 	}
 }
 
-/* SEQUENCE { INTEGER … }: PKCS #12 is of version 3, all of the others are keys. */
+/* SEQUENCE { INTEGER … }: PKCS #12 has version 3; all the others are keys. */
 static enum tls_content der_with_version(const struct der *version, struct der rest)
 {
 	struct der second;
@@ -195,7 +195,7 @@ unsigned tls_content_of(const struct tls_file *f, bool *ret_der)
 	return BIT(content);
 }
 
-/* The next element, which has to have this tag. */
+/* Enters the next element, which must have this tag. */
 static bool der_enter(struct der *d, int tag, struct der *content)
 {
 	return der_take(d, content) == tag;
@@ -211,7 +211,7 @@ bool tls_content_default_mask(const void *der, size_t len)
 	if ((tag = der_take(&tbs, &part)) == 0xa0) /* the version */
 		tag = der_take(&tbs, &part);
 	for (int i = 0; i < 4;
-	     i++) /* behind the serial number: signature, issuer, validity, subject */
+	     i++) /* after the serial number: signature, issuer, validity, subject */
 		if (!der_enter(&tbs, DER_SEQUENCE, &part))
 			return false;
 	if (tag != DER_INTEGER || !der_enter(&tbs, DER_SEQUENCE, &key) ||
@@ -259,7 +259,7 @@ static bool binary_holds(const struct tls_file *f, const char *const *oids, cons
 
 bool tls_content_explicit_curve(const struct tls_file *f)
 {
-	/* prime-field and characteristic-two-field: they stand nowhere else */
+	/* prime-field and characteristic-two-field; they occur only in explicit parameters */
 	static const char *const oids[] = {"\x06\x07\x2a\x86\x48\xce\x3d\x01\x01",
 					   "\x06\x07\x2a\x86\x48\xce\x3d\x01\x02"};
 	static const size_t lens[] = {9, 9};
@@ -268,7 +268,7 @@ bool tls_content_explicit_curve(const struct tls_file *f)
 
 bool tls_content_elliptic(const struct tls_file *f)
 {
-	/* id-ecPublicKey of PKCS #8; SEC1 is told by its label */
+	/* id-ecPublicKey of PKCS #8; SEC1 has its own label */
 	static const char *const oids[] = {"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"};
 	static const char sec1[] = "-----BEGIN EC PRIVATE KEY-----";
 	static const size_t lens[] = {9};
@@ -278,7 +278,7 @@ bool tls_content_elliptic(const struct tls_file *f)
 
 bool tls_content_compressed(const struct tls_file *f)
 {
-	/* A BIT STRING of a point with its one coordinate. */
+	/* A BIT STRING with a compressed point, which has one coordinate. */
 	static const char *const points[] = {"\x03\x22\x00\x02", "\x03\x22\x00\x03",
 					     "\x03\x32\x00\x02", "\x03\x32\x00\x03",
 					     "\x03\x44\x00\x02", "\x03\x44\x00\x03"};
@@ -312,8 +312,8 @@ void tls_content_quote(struct text *t, const char *path)
 	text_add_char(t, '\'');
 }
 
-/* What it is, and what makes of it what it should be; `@` stands for the path, `#` for -inform DER
- * where it is DER. NULL: there is no such command. */
+/* What the file holds, and the command that converts it to the wanted form. `@` is replaced by the
+ * path, `#` by -inform DER if the file is DER. NULL: there is no such command. */
 struct remedy {
 	const char *is;
 	const char *for_certificate;
@@ -328,11 +328,11 @@ static const struct remedy remedies[TLS_CONTENTS] = {
     [TLS_CONTENT_KEY] = {"it holds a private key", NULL, "openssl pkey#-in @ -out new.key"},
     [TLS_CONTENT_ENCRYPTED_KEY] = {"it holds an encrypted key", NULL,
 				   "openssl pkey#-in @ -out new.key"},
-    [TLS_CONTENT_SSH_KEY] = {"it holds a key of OpenSSH's", NULL, FRESH_KEY},
+    [TLS_CONTENT_SSH_KEY] = {"it holds an OpenSSH key", NULL, FRESH_KEY},
     [TLS_CONTENT_PUBLIC_KEY] = {"it holds a public key", NULL, NULL},
     [TLS_CONTENT_PARAMETERS] = {"it holds parameters without a key", NULL,
 				"openssl genpkey -paramfile @ -out new.key"},
-    [TLS_CONTENT_REQUEST] = {"it holds a request for a certificate, which nobody has signed",
+    [TLS_CONTENT_REQUEST] = {"it holds a certificate request, not a signed certificate",
 			     "openssl x509 -req#-in @ -signkey KEY -days 90 -out new.pem", NULL},
     [TLS_CONTENT_REVOCATIONS] = {"it holds a list of revoked certificates", NULL, NULL},
     [TLS_CONTENT_TRUSTED] = {"it is in OpenSSL's own form", "openssl x509 -in @ -out new.pem",
@@ -340,19 +340,19 @@ static const struct remedy remedies[TLS_CONTENTS] = {
     [TLS_CONTENT_PKCS7] = {"it is PKCS#7", "openssl pkcs7#-print_certs -in @ -out new.pem", NULL},
     [TLS_CONTENT_PKCS12] = {"it is PKCS#12", "openssl pkcs12 -nokeys -in @ -out new.pem",
 			    "openssl pkcs12 -nocerts -nodes -in @ -out new.key"},
-    [TLS_CONTENT_JKS] = {"it is a key store of Java's",
+    [TLS_CONTENT_JKS] = {"it is a Java key store",
 			 "keytool -importkeystore -srckeystore @ -destkeystore new.p12 "
 			 "-deststoretype PKCS12, then openssl pkcs12 -nokeys -in new.p12 -out "
 			 "new.pem",
 			 "keytool -importkeystore -srckeystore @ -destkeystore new.p12 "
 			 "-deststoretype PKCS12, then openssl pkcs12 -nocerts -nodes -in new.p12 "
 			 "-out new.key"},
-    [TLS_CONTENT_UNKNOWN] = {"nothing in it is known", NULL, NULL},
+    [TLS_CONTENT_UNKNOWN] = {"it holds nothing that this server recognizes", NULL, NULL},
 };
 
 static void command_add(struct text *t, const char *command, const char *path, bool der)
 {
-	text_add_str(t, "; to mend it: ");
+	text_add_str(t, "; to repair it: ");
 	for (; *command != '\0'; command++)
 		if (*command == '@')
 			tls_content_quote(t, path);
@@ -362,7 +362,7 @@ static void command_add(struct text *t, const char *command, const char *path, b
 			text_add_char(t, *command);
 }
 
-/* The first of what is in it that says most. */
+/* The kind of content to name in the sentence: the first in the order of the enum. */
 static enum tls_content foremost(unsigned found)
 {
 	for (unsigned content = 0; content < TLS_CONTENT_UNKNOWN; content++)
@@ -381,10 +381,10 @@ static void form_explain(const struct tls_file *f, bool key, enum tls_content co
 	if (command != NULL)
 		command_add(t, command, f->path, der);
 	else if (content == TLS_CONTENT_KEY || content == TLS_CONTENT_CERTIFICATE)
-		text_add_str(t, "; are certificate and key exchanged?");
+		text_add_str(t, "; are certificate and key swapped?");
 }
 
-/* GnuTLS's reasons end in a full stop. */
+/* Appends GnuTLS's reason without its full stop. */
 static void unreadable_add(struct text *t, const char *why, const char *command, const char *path)
 {
 	size_t len = strlen(why);
@@ -397,20 +397,21 @@ static void unreadable_add(struct text *t, const char *why, const char *command,
 static void key_explain(const struct tls_file *f, const char *why, struct text *t)
 {
 	if (tls_content_explicit_curve(f)) {
-		text_add_str(t, " gives its curve by parameters, and TLS has curves by name only");
+		text_add_str(t, " gives its curve by parameters; TLS knows curves by name only");
 		command_add(t,
-			    "openssl ec -param_enc named_curve -in @ -out new.key, and have a "
+			    "openssl ec -param_enc named_curve -in @ -out new.key, and get a "
 			    "certificate made for that",
 			    f->path, false);
 	} else if (tls_content_elliptic(f) && tls_content_compressed(f)) {
 		text_add_str(t, " has its point in the compressed form, which TLS does not have");
 		command_add(t,
-			    "openssl ec -conv_form uncompressed -in @ -out new.key, and have a "
+			    "openssl ec -conv_form uncompressed -in @ -out new.key, and get a "
 			    "certificate made for that",
 			    f->path, false);
 	} else if (tls_content_elliptic(f)) {
-		text_add_str(t, " is on a curve that is not known here, and TLS signs on P-256, "
-				"P-384 or P-521; one that is: " FRESH_KEY);
+		text_add_str(t,
+			     " is on a curve that this server does not know; TLS signs on P-256, "
+			     "P-384 or P-521; one that is: " FRESH_KEY);
 	} else if (tls_content_pss(f)) {
 		text_add_str(t, " is an RSA-PSS key " TLS_PSS_LIMITS);
 	} else {

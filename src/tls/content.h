@@ -1,6 +1,6 @@
 /*
- * What is in a file that was to hold certificates or a key in PEM (RFC 7468), and how to make of it
- * what it should be. Pure: bytes in, a sentence out, for the one who has to mend it.
+ * What a file contains that should hold certificates or a key in PEM (RFC 7468), and how to convert
+ * it. Pure: bytes in, a sentence out, for the person who has to repair the file.
  */
 #ifndef TLS_CONTENT_H
 #define TLS_CONTENT_H
@@ -23,7 +23,7 @@ enum tls_content {
 	TLS_CONTENT_TRUSTED, /* OpenSSL's own form of a certificate */
 	TLS_CONTENT_PKCS7,
 	TLS_CONTENT_PKCS12,
-	TLS_CONTENT_JKS, /* Java's */
+	TLS_CONTENT_JKS, /* Java's key store */
 	TLS_CONTENT_UNKNOWN,
 	TLS_CONTENTS
 };
@@ -34,34 +34,35 @@ struct tls_file {
 	size_t len;
 };
 
-/* A bit per enum tls_content that is in it, 1 << kind. *ret_der: it is DER, and no PEM. */
+/* Returns a bit (1 << kind) for each enum tls_content in the file. *ret_der: the file is DER, not
+ * PEM. */
 unsigned tls_content_of(const struct tls_file *, bool *ret_der);
 
 #define TLS_PSS_LIMITS                                                                           \
 	"that is limited to a digest, mask or salt that TLS does not have; one without limits: " \
 	"openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out new.key"
 
-/* Is a curve given by all of its parameters in place of its name (RFC 3279, 2.3.5, prime fields and
- * characteristic two)? RFC 8422, 5.1.1, has no such curves. PEM or DER. */
+/* Is a curve given by its parameters instead of its name (RFC 3279, 2.3.5, prime fields and
+ * characteristic two)? TLS has no such curves (RFC 8422, 5.1.1). Reads PEM and DER. */
 bool tls_content_explicit_curve(const struct tls_file *);
-/* Is a point of P-256, P-384 or P-521 in the compressed form (SEC 1, 2.3.3) in it? RFC 8422, 5.1.2,
- * and RFC 8446, 4.2.8.2, have the uncompressed one alone. */
+/* Does the file hold a point of P-256, P-384 or P-521 in compressed form (SEC 1, 2.3.3)? TLS has
+ * only the uncompressed form (RFC 8422, 5.1.2; RFC 8446, 4.2.8.2). */
 bool tls_content_compressed(const struct tls_file *);
-/* Is there an RSASSA-PSS key in it, or a signature of one (RFC 4055)? */
+/* Does the file hold an RSASSA-PSS key or a signature of one (RFC 4055)? */
 bool tls_content_pss(const struct tls_file *);
-/* Does an elliptic curve's public or private key (RFC 5480, RFC 5915) begin in it? */
+/* Does the file hold a public or private elliptic curve key (RFC 5480, RFC 5915)? */
 bool tls_content_elliptic(const struct tls_file *);
 
-/* Has the certificate, in DER, an RSASSA-PSS key that names a digest and no mask (RFC 4055, 3.1)?
- * Then the mask is made with SHA-1, and TLS has masks of the digest alone (RFC 8446, 4.2.3). GnuTLS
- * does not look. */
+/* Does the certificate, in DER, have an RSASSA-PSS key that names a digest and no mask (RFC 4055,
+ * 3.1)? The mask then uses SHA-1, but in TLS the mask uses the same digest (RFC 8446, 4.2.3).
+ * GnuTLS does not check this. */
 bool tls_content_default_mask(const void *der, size_t len);
 
-/* Why this is no certificate, or no private key, to serve with, and the openssl(1) command that
- * mends it where there is one. why is GnuTLS's reason. */
+/* Explains why the file is not a certificate, or a private key, to serve with, and adds the
+ * openssl(1) command that repairs it if there is one. why is GnuTLS's reason. */
 void tls_content_explain(const struct tls_file *, bool key, const char *why, struct text *);
 
-/* A path as a word of the shell. */
+/* Appends a path, quoted for the shell. */
 void tls_content_quote(struct text *, const char *path);
 
 #endif

@@ -22,21 +22,22 @@
 
 #define DAY_SEC 86400L
 
-/* What a handshake costs is mostly the key exchange and the hash of its transcript: X25519 first
- * saves a third of a full one, and SHA-256, which comes with AES-128, has instructions where
- * SHA-384 has none. No signature is made over SHA-1 (RFC 9155). What the system forbids altogether
- * (gnutls.conf, tls-disabled-*) stays forbidden. */
+/* The cost of a handshake is mostly the key exchange and the hash of its transcript. X25519 first
+ * saves a third of a full handshake; SHA-256, which belongs to AES-128, has CPU instructions that
+ * SHA-384 lacks. SHA-1 signatures are off (RFC 9155). Algorithms that the system disables
+ * (gnutls.conf, tls-disabled-*) stay disabled. */
 #define POLICY                                                                         \
 	"-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE:"                 \
 	"-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:"                                             \
 	"-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:" \
 	"-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305"
 static const char policy[] = POLICY;
-/* GnuTLS takes the first scheme that the client likes, whether or not the key is long enough. */
+/* For short RSA keys: GnuTLS takes the first scheme that the client offers, even if the key is too
+ * short for it. */
 static const char policy_short_rsa[] = POLICY ":-SIGN-RSA-PSS-RSAE-SHA512:-SIGN-RSA-PSS-SHA512";
 
-/* In the order of preference, where a client likes several. EdDSA
- * comes second because a keyholder signs with it under TLS 1.3 only. */
+/* The order of preference if a client accepts several kinds. EdDSA comes second because a keyholder
+ * signs with it under TLS 1.3 only. */
 enum { ROUND_ECDSA, ROUND_EDDSA, ROUND_RSA, ROUNDS };
 
 static int round_of(gnutls_pk_algorithm_t pk)
@@ -53,7 +54,7 @@ static int round_of(gnutls_pk_algorithm_t pk)
 	}
 }
 
-/* 0, -1, or -EAGAIN where it is memory that lacks, and no fault of the files. */
+/* Returns 0, -1, or -EAGAIN if memory ran out, which is not a fault of the files. */
 static int failed(int error)
 {
 	return error >= 0 ? 0 : error == GNUTLS_E_MEMORY_ERROR ? -EAGAIN : -1;
@@ -118,7 +119,7 @@ static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t 
 		return result;
 	int kind = gnutls_x509_crt_get_pk_algorithm(chain.certificates[0], NULL);
 	if (round_of((gnutls_pk_algorithm_t)kind) != round) {
-		result = 0; /* another round's */
+		result = 0; /* it belongs to another round */
 		goto out;
 	}
 	int error = tls_chain_public(&chain, &public);
@@ -140,7 +141,7 @@ static int pair_load(struct tls_context *c, const struct tls_pair *pair, size_t 
 			gnutls_strerror(error));
 		goto out;
 	}
-	key = NULL; /* the host's */
+	key = NULL; /* the host owns it now */
 	if (o->policy != NULL && tls_key_is_short(public))
 		c->policy = o->policy->short_rsa;
 	tls_chain_warn(&chain, pair, index, o);
@@ -233,7 +234,8 @@ static int false_fill(struct tls_context *c, const char *name, bool expired)
 	time_t now = time(NULL);
 	const struct selfsigned wanted = {.subject = name,
 					  .names = {name},
-					  .loopback = expired, /* wrong for one reason alone */
+					  /* so that the expired one is wrong for one reason only */
+					  .loopback = expired,
 					  .since = now - (expired ? 60 : 1) * DAY_SEC,
 					  .until = now + (expired ? -30 : 30) * DAY_SEC};
 	gnutls_x509_crt_t crt = NULL;

@@ -1,4 +1,4 @@
-/* What sessions read of a context; src/tls only. */
+/* The part of a context that sessions read; src/tls only. */
 #ifndef TLS_CONTEXT_PRIVATE_H
 #define TLS_CONTEXT_PRIVATE_H
 
@@ -7,20 +7,20 @@
 #include "tls/host.h"
 
 struct tls_policy {
-	gnutls_priority_t priority; /* shared: a session costs half the memory */
-	struct tls_offer offer;     /* of it */
-	/* Of ports with an RSA key that is too short for RSA-PSS with SHA-512; owned, NULL in it.
-	 */
+	gnutls_priority_t priority; /* shared: it halves the memory of a session */
+	struct tls_offer offer;     /* read from priority */
+	/* The policy for ports with an RSA key that is too short for RSA-PSS with SHA-512; owned.
+	 * NULL in that policy itself. */
 	struct tls_policy *short_rsa;
 };
 
 struct tls_context {
 	gnutls_certificate_credentials_t credentials;
-	struct tls_hosts hosts; /* what the credentials choose from; none in a false context */
+	struct tls_hosts hosts; /* the certificates to choose from; none in a false context */
 	const struct tls_policy *policy;
 	const struct tls_signer *signer;
 	const struct ipc_tickets *tickets; /* the port's keys; NULL: sessions have no tickets */
-	uint64_t tickets_s;                /* how long a ticket lives; 0 as above */
+	uint64_t tickets_s;                /* lifetime of a ticket; 0: no tickets */
 };
 
 #endif

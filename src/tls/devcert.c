@@ -40,7 +40,7 @@ static int state_folder(char path[PATH_MAX], struct err *err)
 		return -1;
 	}
 	int n = snprintf(path, PATH_MAX, "%s%s", base, below);
-	/* STATE_DIRECTORY may list several, separated by colons: the first is ours. */
+	/* STATE_DIRECTORY may list several, separated by colons; the first one is used. */
 	if (n < 0 || n >= PATH_MAX - 16) {
 		err_set(err, "no place for a development certificate: the path is too long");
 		return -1;
@@ -103,7 +103,7 @@ static void pair_release(struct pair *pair)
 	gnutls_free(pair->certificate.data);
 }
 
-/* Whatever comes of it, *ret is to be released. */
+/* The caller releases *ret in any case. */
 static int pair_make(struct pair *ret, struct err *err)
 {
 	char host[256] = "";
@@ -129,7 +129,7 @@ static int pair_make(struct pair *ret, struct err *err)
 	return e < 0 ? -1 : 0;
 }
 
-/* Makes a pair where there is none. */
+/* Makes and writes a pair. */
 static int pair_keep(struct devcert *d, struct err *err)
 {
 	struct pair pair;
@@ -174,8 +174,10 @@ static int fingerprint_read(struct devcert *d, struct err *err)
 	e = fingerprint_set(d, &(const gnutls_datum_t){(unsigned char *)pem, (unsigned)len});
 	free(pem);
 	if (e < 0) {
-		err_set(err, "\"%s\" is damaged (%s); remove it and its key to have them made anew",
-			d->certificate, gnutls_strerror(e));
+		err_set(
+		    err,
+		    "\"%s\" is damaged (%s); remove it and its key, and Bulkhead makes new ones",
+		    d->certificate, gnutls_strerror(e));
 		return -1;
 	}
 	return 0;
@@ -199,11 +201,12 @@ int devcert_ensure(struct devcert *ret, struct err *err)
 	}
 	bool certificate = access(ret->certificate, F_OK) == 0, key = access(ret->key, F_OK) == 0;
 	if (certificate && !key) {
-		err_set(err, "\"%s\" has lost its key \"%s\"; remove it to have both made anew",
+		err_set(err,
+			"\"%s\" has no key \"%s\" any more; remove it, and Bulkhead makes both",
 			ret->certificate, ret->key);
 		goto out;
 	}
-	/* A key alone is what an interrupted first start leaves. */
+	/* An interrupted first start leaves a key without a certificate. */
 	if (!certificate && (result = pair_keep(ret, err)) < 0)
 		goto out;
 	result = fingerprint_read(ret, err);

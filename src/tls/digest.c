@@ -1,4 +1,4 @@
-/* Runs in workers, keyholders and bulkhead -t, before anybody is served. */
+/* Runs in workers, keyholders and bulkhead -t, before any client is served. */
 #include "tls/digest.h"
 
 #include <gnutls/crypto.h>
@@ -7,7 +7,7 @@
 void tls_digest(const void *data, size_t len, uint8_t ret[TLS_DIGEST_BYTES])
 {
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, data, len, ret) < 0)
-		memset(ret, 0, TLS_DIGEST_BYTES); /* and nothing else has this one */
+		memset(ret, 0, TLS_DIGEST_BYTES); /* no file has this digest */
 }
 
 void tls_digest_add(uint8_t all[TLS_DIGEST_BYTES], const uint8_t one[TLS_DIGEST_BYTES])

@@ -1,12 +1,12 @@
-/* Runs in a worker's loop, on the first bytes of a client. Must never need more than TLS_FIRST_MAX.
- */
+/* Runs in a worker's loop, on the first bytes of a client. Must never need more than TLS_FIRST_MAX
+ * bytes. */
 #include "tls/first.h"
 
 #include <string.h>
 
-#define METHOD_MAX 32 /* the longest registered one has 17 */
+#define METHOD_MAX 32 /* the longest registered method has 17 */
 
-/* Something that a client may begin with, to the byte. */
+/* An exact sequence of bytes at the start. */
 struct mark {
 	const char *bytes;
 	size_t len;
@@ -18,7 +18,7 @@ struct mark {
 		text, sizeof(text) - 1, first \
 	}
 
-/* A method that is a word of HTTP alone makes HTTP of whatever target. */
+/* These methods exist in HTTP alone, so any target may follow. */
 static const struct mark marks[] = {
     MARK("GET ", TLS_FIRST_HTTP),
     MARK("HEAD ", TLS_FIRST_HTTP),
@@ -33,7 +33,7 @@ static const struct mark marks[] = {
     MARK("\r\n\r\n\0\r\nQUIT\n", TLS_FIRST_PROXY),
 };
 
-/* RECORD: none of them; MORE: it could become one. */
+/* TLS_FIRST_RECORD: no mark fits; TLS_FIRST_MORE: more bytes could complete one. */
 static enum tls_first mark_find(const uint8_t *data, size_t len)
 {
 	enum tls_first found = TLS_FIRST_RECORD;
@@ -48,7 +48,7 @@ static enum tls_first mark_find(const uint8_t *data, size_t len)
 	return found;
 }
 
-/* Two bytes of length, of which the first bit is set, then client_hello, then a version. */
+/* Two bytes of length with the highest bit set, then client_hello, then a version. */
 static enum tls_first ssl2_find(const uint8_t *data, size_t len)
 {
 	if ((len >= 3 && data[2] != 1) || (len >= 4 && data[3] != 0 && data[3] != 3))
@@ -63,8 +63,8 @@ static bool is_token(uint8_t c)
 	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
-/* A method, a blank, and what a target begins with (RFC 9112, 3.2). Empty lines before it are
- * allowed (RFC 9112, 2.2). */
+/* A method, a blank, and the beginning of a target (RFC 9112, 3.2). Empty lines may come before it
+ * (RFC 9112, 2.2). */
 static enum tls_first http_find(const uint8_t *data, size_t len)
 {
 	static const char scheme[] = "http";

@@ -6,13 +6,13 @@
 
 #include "tls/host.h"
 
-/* What is left to read. */
+/* The bytes that are left to read. */
 struct rest {
 	const uint8_t *data;
 	size_t len;
 };
 
-/* The next vector, whose length has so many bytes; false: it is not all there. */
+/* Takes the next vector, whose length field has width bytes; false: the vector is incomplete. */
 static bool rest_vector(struct rest *r, size_t width, struct rest *ret)
 {
 	size_t size = 0;
@@ -36,8 +36,8 @@ static unsigned suite_kind(const struct tls_offer *o, const uint8_t id[2])
 	return 0;
 }
 
-/* RFC 5077, 3.2: the ticket. RFC 8446, 4.2.11: identities, each with an age; the ticket is the
- * first. */
+/* RFC 5077, 3.2: the extension is the ticket. RFC 8446, 4.2.11: a list of identities, each with an
+ * age; the ticket is the first one. */
 static void ticket_read(struct tls_hello *h, unsigned number, struct rest data)
 {
 	struct rest all, ticket = data;
@@ -49,7 +49,7 @@ static void ticket_read(struct tls_hello *h, unsigned number, struct rest data)
 	h->has_ticket = true;
 }
 
-/* RFC 6066, 3: a list of names, each with its kind, of which 0 is a host's. */
+/* RFC 6066, 3: a list of names, each with a type; type 0 is a host name. */
 static void host_read(struct tls_hello *h, unsigned number, struct rest data)
 {
 	struct rest all, name;

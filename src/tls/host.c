@@ -1,6 +1,6 @@
 /*
  * Runs in a worker's loop, on client bytes, in the middle of a handshake. Must never refuse a
- * client for the name that it asks for.
+ * client because of the name that it requests.
  */
 #include "tls/host.h"
 
@@ -136,7 +136,8 @@ static gnutls_ecc_curve_t scheme_curve(const struct tls_scheme *s)
 	}
 }
 
-/* RFC 8446, 4.2.3: under TLS 1.3 a scheme of ECDSA has one curve, and PKCS#1 is none. */
+/* RFC 8446, 4.2.3: under TLS 1.3 each ECDSA scheme has one curve, and PKCS#1 schemes are not
+ * allowed. */
 static bool scheme_fits(const struct tls_host *h, const struct tls_scheme *s, bool tls13)
 {
 	if (h->digest != GNUTLS_DIG_UNKNOWN && h->digest != s->digest)
@@ -147,7 +148,8 @@ static bool scheme_fits(const struct tls_host *h, const struct tls_scheme *s, bo
 	       (h->pk != GNUTLS_PK_ECDSA || h->curve == scheme_curve(s));
 }
 
-/* A TLS 1.2 signature of an EdDSA key is none that a keyholder makes (tls/scheme.h). */
+/* The cipher suites of TLS 1.2. EdDSA fits none, because a keyholder makes no TLS 1.2 signature
+ * with it (tls/scheme.h). */
 static bool suites_fit(const struct tls_host *h, unsigned suites)
 {
 	switch (h->pk) {
@@ -161,8 +163,8 @@ static bool suites_fit(const struct tls_host *h, unsigned suites)
 	}
 }
 
-/* A client without signature_algorithms means SHA-1 (RFC 5246, 7.4.1.4.1), which nobody may take
- * any more (RFC 9155, 4): it fits none. */
+/* Can the client verify this certificate's key? A client without signature_algorithms means SHA-1
+ * (RFC 5246, 7.4.1.4.1), which is no longer allowed (RFC 9155, 4): no certificate fits. */
 static bool host_fits(const struct tls_host *h, const struct tls_session *s)
 {
 	const struct tls_offer *offer = &s->context->policy->offer;
@@ -180,8 +182,8 @@ static bool host_fits(const struct tls_host *h, const struct tls_session *s)
 
 /* --- the name --------------------------------------------------------------------------------- */
 
-/* A name as certificates have them: of visible ASCII (RFC 6066, 3), without the last dot. Whatever
- * else a client sends is no more than a name that no certificate has. */
+/* Copies a name in the form that certificates use: visible ASCII (RFC 6066, 3) without the final
+ * dot. Any other name is treated like one that no certificate has. */
 static bool name_comparable(const char *name, char ret[HOST_NAME_MAX_BYTES + 1])
 {
 	size_t len = name != NULL ? strlen(name) : 0;
@@ -197,8 +199,8 @@ static bool name_comparable(const char *name, char ret[HOST_NAME_MAX_BYTES + 1])
 	return true;
 }
 
-/* ServerNameList (RFC 6066, 3): the first host_name. Only what is not of this form is refused, as
- * RFC 8446, 6.2, has it. */
+/* Reads a ServerNameList (RFC 6066, 3) and returns its first host_name. Only a malformed list is
+ * refused (RFC 8446, 6.2). */
 static int name_parse(const uint8_t *data, size_t len, const uint8_t **ret, size_t *ret_len)
 {
 	*ret = NULL;
@@ -221,10 +223,10 @@ static int name_parse(const uint8_t *data, size_t len, const uint8_t **ret, size
 
 static void name_keep(struct tls_session *s, const void *name, size_t len)
 {
-	free(s->server_name); /* of a hello before the retry */
+	free(s->server_name); /* from a hello before the retry */
 	s->server_name = NULL;
 	if (len > 0 && len <= HOST_NAME_MAX_BYTES && memchr(name, '\0', len) == NULL)
-		s->server_name = strndup(name, len); /* without memory there is no name */
+		s->server_name = strndup(name, len); /* out of memory: no name */
 }
 
 static int name_receive(gnutls_session_t handle, const unsigned char *data, size_t len)
@@ -274,8 +276,8 @@ static const struct tls_host *host_choose(const struct tls_session *s)
 	return h != NULL ? h : host_find(s, NULL, 0);
 }
 
-/* GnuTLS asks once per handshake that needs a certificate, or, after a no, once per cipher suite.
- */
+/* GnuTLS calls this once per handshake that needs a certificate, or once per cipher suite after a
+ * refusal. */
 static int host_retrieve(gnutls_session_t handle, const struct gnutls_cert_retr_st *info,
 			 gnutls_pcert_st **chain, unsigned *chain_count, gnutls_ocsp_data_st **ocsp,
 			 unsigned *ocsp_count, gnutls_privkey_t *key, unsigned *flags)
@@ -292,7 +294,7 @@ static int host_retrieve(gnutls_session_t handle, const struct gnutls_cert_retr_
 	*key = h->key;
 	*ocsp = NULL;
 	*ocsp_count = 0;
-	*flags = 0; /* all of it stays the context's */
+	*flags = 0; /* GnuTLS must free nothing of it: the context owns it */
 	return 0;
 }
 
@@ -310,7 +312,7 @@ static int hello_hook(gnutls_session_t handle, unsigned type, unsigned when, uns
 	(void)incoming;
 	tls_hello_read(&s->hello, &s->context->policy->offer, message->data, message->size);
 	const int error = s->hello.count == 1 ? tls_tickets_enable(s) : 0;
-	s->hello.host = NULL; /* it was in the message */
+	s->hello.host = NULL; /* it pointed into the message */
 	return error;
 }
 
@@ -330,11 +332,11 @@ static int extension_silent(gnutls_session_t handle, gnutls_buffer_t data)
 }
 
 /*
- * Extensions that GnuTLS parses on its own, and more strictly than a server may that has no use for
- * them: it ends the handshake for a name with an underscore. It does not let them be replaced, by
- * their numbers; but it compares the number as an int and keeps the lower 16 bits of it. Where
- * another version does not, or compares in another way, its own parser is asked as before, and
- * nothing but the leniency is lost.
+ * Extensions that GnuTLS parses itself, more strictly than this server needs: it would end the
+ * handshake for a name with an underscore, for example. GnuTLS does not allow them to be replaced
+ * by their numbers, but it compares the number as an int and then keeps its lower 16 bits. In a
+ * version of GnuTLS that behaves otherwise, its own parser runs as before and only the leniency is
+ * lost.
  */
 #define EXTENSION_REPLACED(number) (0x10000 | (number))
 
@@ -345,9 +347,9 @@ static const struct {
 	gnutls_ext_parse_type_t when;
 } extensions[] = {
     {0, "server_name", name_receive, GNUTLS_EXT_MANDATORY},
-    {5, "status_request", extension_ignore, GNUTLS_EXT_TLS}, /* no OCSP response is ever there */
+    {5, "status_request", extension_ignore, GNUTLS_EXT_TLS}, /* there is never an OCSP response */
     {12, "srp", extension_ignore, GNUTLS_EXT_TLS},
-    {22, "encrypt_then_mac", extension_ignore, GNUTLS_EXT_TLS}, /* of CBC, RFC 7366 */
+    {22, "encrypt_then_mac", extension_ignore, GNUTLS_EXT_TLS}, /* for CBC only, RFC 7366 */
 };
 
 int tls_host_listen(struct tls_session *s)

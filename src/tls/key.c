@@ -16,8 +16,9 @@
 
 #define KEY_FILE_MAX 65536
 
-/* TLS's salts are as long as the digest (RFC 8446, 4.2.3). A key that is limited to a digest says
- * the least, which is shorter by default (RFC 4055, 3.1), and GnuTLS takes the least. */
+/* TLS uses salts as long as the digest (RFC 8446, 4.2.3). A key that is limited to a digest gives a
+ * least salt, shorter by default (RFC 4055, 3.1), and GnuTLS signs with that. Raises it to the
+ * length of the digest. */
 static bool pss_salt_raise(gnutls_x509_spki_t spki)
 {
 	gnutls_digest_algorithm_t digest = GNUTLS_DIG_UNKNOWN;
@@ -161,8 +162,8 @@ static gnutls_sign_algorithm_t check_algorithm(gnutls_pubkey_t public, gnutls_pk
 	}
 }
 
-/* The content of a CertificateVerify whose transcript hash is zero: in the form that a keyholder
- * signs, and of no handshake, since SHA-256 has no known preimage of that. */
+/* Signs the content of a CertificateVerify whose transcript hash is zero. A keyholder signs this
+ * form, and no handshake can use it, since no preimage of zero is known for SHA-256. */
 int tls_key_check(gnutls_privkey_t key, gnutls_pubkey_t public)
 {
 	uint8_t content[TLS_VERIFY_PREFIX + 32] = {0};

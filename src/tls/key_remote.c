@@ -1,6 +1,6 @@
 /*
  * Runs in a worker's loop, in the middle of a handshake. Must never wait past its deadline, nor
- * take an answer that belongs to another request.
+ * accept an answer that belongs to another request.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,15 +13,15 @@
 #include "tls/key.h"
 #include "tls/scheme.h"
 
-#define LATE_MAX 1024 /* answers that are thrown away at once */
+#define LATE_MAX 1024 /* late answers that are discarded at once */
 
 struct remote_key {
 	struct tls_signer *signer;
 	unsigned index;
 	gnutls_pk_algorithm_t pk;
 	unsigned bits;
-	gnutls_digest_algorithm_t pss_digest; /* the only one that an RSA-PSS key may be used with;
-						 GNUTLS_DIG_UNKNOWN: any */
+	/* the only digest of an RSA-PSS key; GNUTLS_DIG_UNKNOWN: any */
+	gnutls_digest_algorithm_t pss_digest;
 };
 
 int tls_signer_init(struct tls_signer *s, int fd)
@@ -41,7 +41,8 @@ static int fail(struct tls_signer *s, const char *why)
 	return GNUTLS_E_PK_SIGN_FAILED;
 }
 
-/* Has anything come since? Whatever it is, it is too late for its request. */
+/* May the keyholder be asked again? Yes once any packet came, which is too late for its own
+ * request, or after the pause. */
 static bool is_back(struct tls_signer *s, uint64_t now_ms)
 {
 	struct ipc_key_answer late;
@@ -63,9 +64,8 @@ static int time_out(struct tls_signer *s)
 	return fail(s, "the keyholder has not answered in time");
 }
 
-/* The next packet, whatever it is; -EAGAIN at the deadline. The first wait is the channel's own
- * limit of time, which saves asking the clock and the kernel; what comes before the answer is rare.
- */
+/* Receives the next packet; -EAGAIN at the deadline. The first wait uses the channel's own timeout,
+ * which saves asking for the time and polling; packets before the answer are rare. */
 static int receive(struct tls_signer *s, bool first, uint64_t deadline_ms,
 		   struct ipc_key_answer *answer)
 {
@@ -78,8 +78,9 @@ static int receive(struct tls_signer *s, bool first, uint64_t deadline_ms,
 	return ipc_key_receive_answer(s->fd, MSG_DONTWAIT, answer);
 }
 
-/* The answer to this request, or the word that the keyholder was replaced. One that dies a second
- * time over a request is not silent: the next one may do better with the next request. */
+/* Waits for the answer to this request, or for the message that the keyholder was replaced. If the
+ * keyholder dies a second time over the request, the loop is not marked silent: the next keyholder
+ * may answer the next request. */
 static int await(struct tls_signer *s, uint64_t id, unsigned asked, uint64_t deadline_ms,
 		 struct ipc_key_answer *answer)
 {
@@ -94,18 +95,19 @@ static int await(struct tls_signer *s, uint64_t id, unsigned asked, uint64_t dea
 			replaced = true;
 		}
 		if (n == -EBADMSG)
-			return fail(s, "the keyholder answers nonsense");
+			return fail(s, "the keyholder's answer is malformed");
 		if (n != 1 && n != -EAGAIN)
 			return fail(s, "the keyholder is gone");
 		if (clock_ms() >= deadline_ms)
-			return replaced ? fail(s, "the keyholder has died over it, twice")
+			return replaced ? fail(s, "the keyholder died twice over this request")
 					: time_out(s);
 	}
 }
 
-/* One request and its answer. When the keyholder is replaced under it, it is asked once more: once,
- * so that what has killed a keyholder does not go on doing so. The word of a replacement may also
- * be an old one; then the request is signed twice, and the first signature comes too late. */
+/* Sends one request and waits for its answer. If the keyholder is replaced meanwhile, the request
+ * is sent once more; only once, so that a request that kills keyholders does not do so for ever.
+ * The message of a replacement may also be an old one. Then the request is signed twice, and the
+ * first signature comes too late. */
 static int ask(struct tls_signer *s, struct ipc_key_request *request, struct ipc_key_answer *answer)
 {
 	uint64_t now_ms = clock_ms(), deadline_ms = now_ms + TLS_SIGN_DEADLINE_MS;
@@ -130,7 +132,7 @@ static int ask(struct tls_signer *s, struct ipc_key_request *request, struct ipc
 	return answer->status == IPC_KEY_SIGNED ? 0 : fail(s, "the keyholder could not sign");
 }
 
-/* Before the keyholder is asked: it would say the same. */
+/* Refuses without asking the keyholder, which would refuse as well. */
 static int refuse(struct tls_signer *s, const char *why)
 {
 	s->refused = true;
@@ -152,7 +154,7 @@ static int sign(void *userdata, gnutls_sign_algorithm_t algorithm, const gnutls_
 	struct ipc_key_answer answer;
 	gnutls_datum_t digest;
 	if (!is_allowed(key, scheme) || data->size > sizeof(request.data))
-		return refuse(key->signer, "no such signature is made here");
+		return refuse(key->signer, "this server makes no such signature");
 	if (!tls_scheme_check(scheme, data, &digest))
 		return refuse(key->signer, "an EdDSA key signs under TLS 1.3 only");
 	request.scheme = scheme->code;
@@ -185,7 +187,8 @@ static int sign_hash(gnutls_privkey_t handle, gnutls_sign_algorithm_t algorithm,
 	return sign(userdata, algorithm, hash, signature);
 }
 
-/* All three must be answered: without HAVE_SIGN_ALGO, RSA is silently kept from TLS 1.3. */
+/* All three flags must be answered: without HAVE_SIGN_ALGO, GnuTLS silently drops RSA from TLS
+ * 1.3. */
 static int info(gnutls_privkey_t handle, unsigned flags, void *userdata)
 {
 	const struct remote_key *key = userdata;

@@ -1,5 +1,5 @@
-/* Runs in workers and keyholders, and there on what a worker sends. Must never accept more than the
- * forms that TLS has. */
+/* Runs in workers, and in keyholders on requests from a worker. Must never accept a form that TLS
+ * does not have. */
 #include "tls/scheme.h"
 
 #include <gnutls/crypto.h>
@@ -41,9 +41,10 @@ static const struct tls_scheme schemes[] = {
 
 const uint8_t tls_verify_prefix[TLS_VERIFY_PREFIX] =
     "                                                                " /* 64 blanks */
-    "TLS 1.3, server CertificateVerify";                               /* and its terminator */
+    "TLS 1.3, server CertificateVerify";                               /* with its terminator */
 
-/* DigestInfo up to the digest (RFC 8017, 9.2, note 1). The digests differ in three bytes. */
+/* Writes the DigestInfo before the digest (RFC 8017, 9.2, note 1). Those of the three digests
+ * differ in three bytes. */
 static void digest_info_prefix(gnutls_digest_algorithm_t digest, uint8_t out[DIGEST_INFO_PREFIX])
 {
 	static const uint8_t sha256[DIGEST_INFO_PREFIX] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60,
@@ -80,7 +81,7 @@ const struct tls_scheme *tls_scheme_by_sign(gnutls_pk_algorithm_t pk, gnutls_sig
 	return NULL;
 }
 
-/* 32 or 48: the hashes of TLS 1.3's cipher suites (RFC 8446, B.4). */
+/* 32 or 48 bytes: the hashes of TLS 1.3's cipher suites (RFC 8446, B.4). */
 static bool is_verify(const gnutls_datum_t *data)
 {
 	return (data->size == TLS_VERIFY_PREFIX + 32 || data->size == TLS_VERIFY_PREFIX + 48) &&

@@ -1,4 +1,4 @@
-/* Runs where a development certificate is made, and in workers of ports that have faults before
+/* Runs where a development certificate is made, and in workers of ports that have faults, before
  * they are sealed. Must never leave a key behind when it fails. */
 #include "selfsigned.h"
 
@@ -37,7 +37,7 @@ static int certificate_fill(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key,
 
 	if ((e = gnutls_rnd(GNUTLS_RND_NONCE, serial, sizeof(serial))) < 0)
 		return e;
-	serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and never with a leading zero */
+	serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and without a leading zero */
 	if ((e = gnutls_x509_crt_set_version(crt, 3)) < 0 ||
 	    (e = gnutls_x509_crt_set_serial(crt, serial, sizeof(serial))) < 0 ||
 	    (e = gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, s->subject,
@@ -48,7 +48,7 @@ static int certificate_fill(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key,
 	    (e = gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE |
 							GNUTLS_KEY_KEY_CERT_SIGN)) < 0 ||
 	    (e = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0)) < 0 ||
-	    /* Its own issuer, so that "curl --cacert" can trust just this one file. */
+	    /* It is its own issuer, so that "curl --cacert" can trust this file alone. */
 	    (e = gnutls_x509_crt_set_basic_constraints(crt, 1, 0)) < 0 ||
 	    (e = gnutls_x509_crt_get_key_id(crt, 0, id, &id_len)) < 0 ||
 	    (e = gnutls_x509_crt_set_subject_key_id(crt, id, id_len)) < 0)

@@ -1,6 +1,6 @@
 /*
- * Runs in a worker's loop, on client bytes. Must never block, and never touch a descriptor: GnuTLS
- * is fed from and writes to memory, because with its own transport one request costs five sends
+ * Runs in a worker's loop, on client bytes. Must never block, and never use a descriptor: GnuTLS
+ * reads from and writes to memory. With GnuTLS's own transport, one request would cost five sends
  * and eight receives.
  */
 #include "tls/session.h"
@@ -14,7 +14,7 @@
 #include "tls/context_private.h"
 #include "tls/key.h"
 
-/* A client that is told to speak HTTP/1.0 offers that alone (curl does). */
+/* A client that was told to use HTTP/1.0 offers only that (curl does). */
 static const gnutls_datum_t alpn_protocols[] = {
     {(unsigned char *)"http/1.1", 8},
     {(unsigned char *)"http/1.0", 8},
@@ -22,15 +22,16 @@ static const gnutls_datum_t alpn_protocols[] = {
 #define ALPN_COUNT (sizeof(alpn_protocols) / sizeof(alpn_protocols[0]))
 #define ALPN_FLAGS (GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE)
 
-/* Calls in a row that take nothing from the wire: several messages came in one record. GnuTLS bears
- * fewer of them itself; this only ends what would be an endless loop. */
+/* The limit of consecutive calls that take nothing from the wire, which happens when one record
+ * holds several messages. GnuTLS allows fewer itself; this only ends what would be an endless
+ * loop. */
 #define IDLE_CALLS_MAX 64
 
 #define RECORD_HEADER             5 /* RFC 8446, 5.1 */
 #define RECORD_CHANGE_CIPHER_SPEC 20
 #define RECORD_ALERT              21
 
-#define REFUSALS_MAX 4 /* of a renegotiation */
+#define REFUSALS_MAX 4 /* refused renegotiations per session */
 
 struct progress {
 	size_t in_len;
@@ -124,7 +125,7 @@ int tls_session_init(struct tls_session *s, const struct tls_context *c, struct 
 		return -ENOMEM;
 	if (gnutls_priority_set(s->handle, c->policy->priority) < 0 ||
 	    gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->credentials) < 0 ||
-	    /* RFC 7301 3.2: a client that offers protocols, but none of ours, is told so. */
+	    /* RFC 7301 3.2: a client that offers protocols, but none of ours, gets an alert. */
 	    gnutls_alpn_set_protocols(s->handle, alpn_protocols, ALPN_COUNT, ALPN_FLAGS) < 0 ||
 	    tls_host_listen(s) < 0) {
 		tls_session_release(s);
@@ -146,14 +147,14 @@ void tls_session_release(struct tls_session *s)
 	s->server_name = NULL;
 }
 
-/* Warnings come between records and are answered by going on; each one costs the peer a record. */
+/* A warning comes between records and the session continues; each one costs the peer a record. */
 static int is_transient(int result)
 {
 	return result == GNUTLS_E_INTERRUPTED || result == GNUTLS_E_WARNING_ALERT_RECEIVED;
 }
 
-/* RFC 5246, 7.2.2: no_renegotiation is always a warning, after which the client may go on as
- * before. One that asks again and again has the session ended. */
+/* RFC 5246, 7.2.2: no_renegotiation is always a warning, and the client may continue as before. The
+ * session ends if the client asks too often. */
 static bool renegotiation_refuse(struct tls_session *s)
 {
 	(void)gnutls_alert_send(s->handle, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
@@ -161,8 +162,8 @@ static bool renegotiation_refuse(struct tls_session *s)
 	return ++s->refusals < REFUSALS_MAX;
 }
 
-/* GnuTLS keeps a ClientHello that it was not told to take, finds it in the way of the next call,
- * and drops it then. */
+/* GnuTLS keeps a ClientHello that it was not asked to handle, reports it in the next call, and
+ * drops it then. */
 static bool renegotiation_dropped(struct tls_session *s)
 {
 	bool refused = s->refused;
@@ -170,10 +171,10 @@ static bool renegotiation_dropped(struct tls_session *s)
 	return refused;
 }
 
-/* Calls GnuTLS again where it has not ended what it began. It says AGAIN not only for want of
- * bytes, but after each record that did not complete what it waits for: a part of a handshake
- * message (RFC 8446, 5.1), a KeyUpdate. Only when it has asked for bytes in vain is it time to
- * wait: those that are here come with no other event. */
+/* Should GnuTLS be called again before waiting? It returns AGAIN not only when it lacks bytes, but
+ * after each record that does not complete what it waits for: a part of a handshake message (RFC
+ * 8446, 5.1), a KeyUpdate. The session waits only after GnuTLS asked for bytes that were not there:
+ * no later event announces bytes that are here already. */
 static bool goes_on(struct tls_session *s, ssize_t result, struct progress *p)
 {
 	bool starved = s->starved;
@@ -195,8 +196,8 @@ static bool is_barren(struct tls_session *s, size_t in_len)
 	return s->barren_bytes > TLS_BARREN_MAX;
 }
 
-/* An alert of the client's, which under TLS 1.3 some send in the clear where it is to be encrypted.
- */
+/* Did the client send an alert? Under TLS 1.3 some clients send it in the clear where it must be
+ * encrypted. */
 static bool has_told(const struct tls_session *s, int result)
 {
 	return result == GNUTLS_E_FATAL_ALERT_RECEIVED ||
@@ -204,7 +205,7 @@ static bool has_told(const struct tls_session *s, int result)
 		gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3);
 }
 
-/* Tells the peer what is wrong (RFC 8446, 6.2), unless it is gone or has told us. */
+/* Sends the peer an alert (RFC 8446, 6.2), unless it is gone or sent one itself. */
 static enum tls_result fail(struct tls_session *s, int result)
 {
 	if (!has_told(s, result) && result != GNUTLS_E_PREMATURE_TERMINATION &&
@@ -214,10 +215,9 @@ static enum tls_result fail(struct tls_session *s, int result)
 }
 
 /*
- * A client that refuses the certificate may say so in the clear (OpenSSL does), where GnuTLS
- * expects encryption and finds nothing but a record that cannot be decrypted. For people the alert
- * is what counts: the text of it, or NULL. The record may follow a change_cipher_spec (RFC 8446,
- * D.4).
+ * A client that refuses the certificate may say so in the clear (OpenSSL does). GnuTLS expects an
+ * encrypted record there and only reports that it cannot decrypt it, but people need the alert.
+ * Returns its text, or NULL. The record may follow a change_cipher_spec (RFC 8446, D.4).
  */
 static const char *plain_alert(const uint8_t *in, size_t len)
 {
@@ -266,26 +266,26 @@ static enum ipc_failure failure_kind(const struct tls_session *s, int result)
 	}
 }
 
-/* Where GnuTLS's own words would be wrong, or say nothing. */
+/* Replaces GnuTLS's words where they would be wrong or say nothing. */
 static const char *failure_text(const struct tls_session *s, int result)
 {
 	const gnutls_alert_description_t alert = tls_alert_of(s, result);
 	if (alert == GNUTLS_A_MISSING_EXTENSION)
-		return "The client leaves out an extension that TLS 1.3 needs.";
+		return "The client's hello lacks an extension that TLS 1.3 needs.";
 	if (alert == GNUTLS_A_ILLEGAL_PARAMETER && s->hello.count > 1)
-		return "The client's second hello is not what it was asked for.";
+		return "The client's second hello does not match the request for it.";
 	switch (result) {
 	case GNUTLS_E_PREMATURE_TERMINATION:
 	case GNUTLS_E_PULL_ERROR:
-		return "The client has left.";
-	case GNUTLS_E_FATAL_ALERT_RECEIVED: /* one without a name */
-		return "The client sent an alert that is not known here.";
+		return "The client closed the connection.";
+	case GNUTLS_E_FATAL_ALERT_RECEIVED: /* an alert without a name */
+		return "The client sent an unknown alert.";
 	case GNUTLS_E_NO_CIPHER_SUITES:
 		return s->unsuited ? "The client cannot verify the key of any certificate here."
 				   : "The client and this port have no cipher suite in common.";
 	case GNUTLS_E_PARSING_ERROR:
 	case GNUTLS_E_INVALID_REQUEST:
-		return "The client's public value for the key exchange is none.";
+		return "The client's public value for the key exchange is invalid.";
 	}
 	return gnutls_strerror(result);
 }
@@ -299,7 +299,8 @@ static void failure_describe(const struct tls_session *s, int result, const uint
 	    tls_first_text(s->first) != NULL) {
 		ret->kind = IPC_FAILURE_MALFORMED;
 		text = tls_first_text(s->first);
-	} else if (result == GNUTLS_E_FATAL_ALERT_RECEIVED) { /* GnuTLS's word for warnings, too */
+	} else if (result ==
+		   GNUTLS_E_FATAL_ALERT_RECEIVED) { /* GnuTLS says this of warnings, too */
 		text = gnutls_alert_get_name(gnutls_alert_get(s->handle));
 	} else if (result == GNUTLS_E_DECRYPTION_FAILED) {
 		text = plain_alert(in, in_len);
@@ -316,7 +317,7 @@ bool tls_session_resumed(const struct tls_session *s)
 	return gnutls_session_is_resumed(s->handle) != 0;
 }
 
-/* RFC 8446, 5: change_cipher_spec is dropped, but not where a ClientHello belongs. */
+/* RFC 8446, 5: change_cipher_spec is dropped, but not before the ClientHello. */
 static int handshake_step(struct tls_session *s)
 {
 	const struct tls_wire *w = s->wire;
@@ -340,7 +341,7 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 		result = GNUTLS_E_HANDSHAKE_TOO_LARGE;
 	if (result == GNUTLS_E_AGAIN)
 		return TLS_AGAIN;
-	/* Whatever GnuTLS calls a message that is cut off, be it by close_notify. */
+	/* GnuTLS has several errors for a message that is cut off, one of them for close_notify. */
 	if (result < 0 && (s->ended || result == GNUTLS_E_SESSION_EOF))
 		result = GNUTLS_E_PREMATURE_TERMINATION;
 	if (result < 0) {
@@ -372,11 +373,11 @@ ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
 		n = GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
 	if (n == GNUTLS_E_AGAIN)
 		return TLS_AGAIN;
-	/* The transport has ended without close_notify. HTTP tells by its own framing whether
-	 * something is missing (RFC 9112, 9.8). */
+	/* The transport ended without close_notify. HTTP's own framing shows whether something is
+	 * missing (RFC 9112, 9.8). */
 	if (n == GNUTLS_E_PREMATURE_TERMINATION)
 		return TLS_CLOSED;
-	if (n == GNUTLS_E_REHANDSHAKE) /* TLS 1.2 only, and no client needs it */
+	if (n == GNUTLS_E_REHANDSHAKE) /* only TLS 1.2 has it, and no client needs it */
 		return TLS_FAILED;
 	return fail(s, (int)n);
 }

@@ -11,15 +11,15 @@
 #include "tls/hello.h"
 
 #define SECRET_BYTES 64 /* of SHA3-512 */
-/* A key of GnuTLS's serves for three lifetimes of a ticket, and the one before it is still taken.
- */
+/* A derived key of GnuTLS is used for three lifetimes of a ticket, and the one before it is still
+ * accepted. */
 #define LIFETIMES 3
 
 /*
- * A ticket begins with the name of its key, and the name is the first part of what GnuTLS makes of
- * the master key and the number of the period (its lib/stek.c): SHA3-512(number, key). A version
- * that did this otherwise would resume no session with a former key, which a test would show
- * (tests/unit/test_tls_tickets.c), and nothing worse.
+ * A ticket begins with the name of its key. GnuTLS derives both from the master key and the number
+ * of the period (lib/stek.c): the name is the first part of SHA3-512(number, key). If a version of
+ * GnuTLS did this otherwise, sessions with a former key would not be resumed, and
+ * tests/unit/test_tls_tickets.c would fail; nothing worse.
  */
 static bool is_of_period(const uint8_t name[TLS_TICKET_NAME_BYTES], uint64_t period,
 			 const uint8_t key[IPC_TICKET_KEY_BYTES])
@@ -43,14 +43,14 @@ static bool is_of_key(const struct tls_hello *h, uint64_t lifetime_s,
 	       is_of_period(h->ticket_name, period - 1, key);
 }
 
-/* Names are compared in letters of either case, and with or without the last dot (RFC 4343). */
+/* Names are compared without regard to case, and with or without the final dot (RFC 4343). */
 static int key_bind(uint8_t key[IPC_TICKET_KEY_BYTES], const struct tls_hello *h)
 {
 	uint8_t bound[IPC_TICKET_KEY_BYTES], name[256];
 	size_t len = h->host == NULL ? 0 : h->host_len;
 	if (len > 0 && h->host[len - 1] == '.')
 		len--;
-	if (len > sizeof(name)) /* which no host has */
+	if (len > sizeof(name)) /* longer than any host name */
 		len = sizeof(name);
 	for (size_t i = 0; i < len; i++) {
 		const uint8_t c = h->host[i];

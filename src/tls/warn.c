@@ -1,6 +1,6 @@
 /*
- * Runs in a worker while it starts, in the master's check and in bulkhead -t: what some clients may
- * find wrong with certificates that can be served. Must never refuse any.
+ * Runs in a worker while it starts, in the master's check and in bulkhead -t: warns about
+ * certificates that can be served and that some clients refuse. Must never refuse any.
  */
 #include "tls/certificate.h"
 
@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "base/validity.h"
 
-/* What OpenSSL's clients take: SSL_CTX_set_max_cert_list(3). */
+/* The size that OpenSSL's clients accept: SSL_CTX_set_max_cert_list(3). */
 #define SENT_BYTES_MAX ((size_t)100 * 1024)
 #define NAMES_MAX      1000
 #define RSA_BITS_GOOD  2048 /* RFC 9325, 4.5 */
@@ -44,7 +44,7 @@ warn(const struct warnings *w, const char *format, ...)
 	w->fn(w->arg, w->index, text.text);
 }
 
-/* soon: to tell of one that ends soon, too, which in a server is the master's, day by day. */
+/* soon: also warn about a certificate that ends soon. In a server the master does that, daily. */
 static void validity_warn(gnutls_x509_crt_t own, bool soon, const struct warnings *w)
 {
 	char words[64];
@@ -55,7 +55,7 @@ static void validity_warn(gnutls_x509_crt_t own, bool soon, const struct warning
 	const time_t since = gnutls_x509_crt_get_activation_time(own);
 	if (until != (time_t)-1 && until < now) {
 		day_format(day, until);
-		warn(w, "has expired on %s", day);
+		warn(w, "expired on %s", day);
 	} else if (since != (time_t)-1 && since > now) {
 		day_format(day, since);
 		warn(w, "is not valid before %s", day);
@@ -82,7 +82,7 @@ static bool is_weak(gnutls_x509_crt_t certificate)
 				       GNUTLS_SIGN_FLAG_SECURE_FOR_CERTS);
 }
 
-/* What TLS signs with is longer, and only GnuTLS takes the least for the only one. */
+/* TLS signs with a longer salt. GnuTLS alone takes the least salt for the only one allowed. */
 static void salt_warn(gnutls_x509_crt_t own, const struct warnings *w)
 {
 	gnutls_digest_algorithm_t digest = GNUTLS_DIG_UNKNOWN;
@@ -95,7 +95,8 @@ static void salt_warn(gnutls_x509_crt_t own, const struct warnings *w)
 	    gnutls_x509_spki_get_rsa_pss_params(spki, &digest, &salt) >= 0 &&
 	    digest != GNUTLS_DIG_UNKNOWN && salt < gnutls_hash_get_len(digest))
 		warn(w,
-		     "has an RSA-PSS key with a least salt of %u bytes, where TLS has %u; clients "
+		     "has an RSA-PSS key that demands a salt of %u bytes or more, and TLS uses %u; "
+		     "clients "
 		     "that use GnuTLS refuse it",
 		     salt, gnutls_hash_get_len(digest));
 	gnutls_x509_spki_deinit(spki);
@@ -118,8 +119,8 @@ static void strength_warn(const struct tls_chain *chain, const struct warnings *
 		}
 }
 
-/* Those of the issuers, where clients look as closely; and what was put into the file in vain,
- * unless it is for an issuer that is missing. */
+/* Warns about the other certificates in the file: an issuer that clients check has expired, or a
+ * certificate is not needed, unless it may belong to an issuer that is missing. */
 static void others_warn(const struct tls_chain *chain, const struct warnings *w)
 {
 	char day[16], name[160];
@@ -138,10 +139,12 @@ static void others_warn(const struct tls_chain *chain, const struct warnings *w)
 		tls_name_of(other, &t);
 		day_format(day, until);
 		if (stray)
-			warn(w, "comes with that of %s, which no other in the file needs", name);
+			warn(w,
+			     "comes with the certificate of %s, which no other in the file needs",
+			     name);
 		else
-			warn(w, "comes with that of its issuer %s, which has expired on %s", name,
-			     day);
+			warn(w, "comes with the certificate of its issuer %s, which expired on %s",
+			     name, day);
 	}
 }
 
@@ -152,16 +155,16 @@ static void size_warn(const struct tls_chain *chain, const struct warnings *w)
 		gnutls_datum_t der = {0};
 		if (gnutls_x509_crt_export2(chain->certificates[i], GNUTLS_X509_FMT_DER, &der) < 0)
 			continue;
-		sum += der.size + 5; /* RFC 8446, 4.4.2 */
+		sum += der.size + 5; /* each adds 5 bytes on the wire, RFC 8446, 4.4.2 */
 		gnutls_free(der.data);
 	}
 	if (sum > SENT_BYTES_MAX)
 		warn(w,
-		     "comes with %u others, %zu bytes in all; many clients take no more than %zu",
+		     "comes with %u others, %zu bytes in all; many clients accept no more than %zu",
 		     chain->count - 1, sum, SENT_BYTES_MAX);
 }
 
-/* Has an authority issued it that this system trusts? 1, 0, or -1: that is not known. */
+/* Did an authority that this system trusts issue it? 1, 0, or -1: unknown. */
 static int trust_ask(struct tls_trust *trust, gnutls_x509_crt_t certificate)
 {
 	gnutls_x509_crt_t issuer = NULL;
@@ -184,8 +187,8 @@ void tls_trust_release(struct tls_trust *trust)
 	*trust = (struct tls_trust){.asked = false};
 }
 
-/* Does it say where its issuer's certificate is (RFC 5280, 4.2.2.1), which that of an authority for
- * everybody does? */
+/* Does it say where its issuer's certificate is (RFC 5280, 4.2.2.1)? Certificates of public
+ * authorities do. */
 static bool has_issuer_place(gnutls_x509_crt_t certificate)
 {
 	gnutls_datum_t uri = {0};
@@ -202,9 +205,10 @@ static bool has_issuer_place(gnutls_x509_crt_t certificate)
 	return false;
 }
 
-/* Without its issuer in the file it is for those alone who have that one: one's own root, perhaps,
- * but no public authority issues from its root. An issuer of the file may well come from a root of
- * one's own, which no file holds: there it is told of public ones alone. */
+/* Warns that the issuer is missing in the file. A single certificate without its issuer works only
+ * for clients that have the issuer: perhaps a private root, but public authorities do not issue
+ * from their roots. If the file has issuers, the last one may come from a private root, which no
+ * file needs to hold; so there the warning is for public authorities only. */
 static void issuer_warn(const struct tls_chain *chain, struct tls_trust *trust,
 			const struct warnings *w)
 {
@@ -223,11 +227,12 @@ static void issuer_warn(const struct tls_chain *chain, struct tls_trust *trust,
 		gnutls_free(dn.data);
 	}
 	warn(w,
-	     "comes without that of %s, who issued %s%s; clients that do not have it refuse the "
+	     "comes without the certificate of %s, which issued %s%s; clients that do not have it "
+	     "refuse the "
 	     "connection: append it to the file (openssl x509 -noout -ext authorityInfoAccess "
 	     "-in FILE may show where it is)",
-	     name, chain->linked > 1 ? "the last of it" : "it",
-	     trusted < 0 ? "" : " and is no authority that this system trusts");
+	     name, chain->linked > 1 ? "the last one in the file" : "it",
+	     trusted < 0 ? "" : " and is not an authority that this system trusts");
 }
 
 void tls_chain_warn(const struct tls_chain *chain, const struct tls_pair *pair, size_t index,

@@ -283,7 +283,7 @@ void conn_handshake_failed(struct conn *c, enum ipc_failure kind, const char *te
 static void handshake_left(struct conn *c)
 {
 	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
-		conn_handshake_failed(c, IPC_FAILURE_CLOSED, "The client has left.");
+		conn_handshake_failed(c, IPC_FAILURE_CLOSED, "The client closed the connection.");
 	c->over = true;
 }
 

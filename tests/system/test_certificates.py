@@ -234,7 +234,7 @@ def test_a_missing_issuer_is_warned_of(run, conf_file, shop, text, files, issuer
     chain = shop.write("short.pem", *(name + ".pem" for name in files.split()))
     r = checked(run, conf_file, text(chain, shop["leaf.key"]))
     assert r.returncode == 0
-    warning = (rf'warning: certificate "{re.escape(str(chain))}" comes without that of CN={issuer}, '
+    warning = (rf'warning: certificate "{re.escape(str(chain))}" comes without the certificate of CN={issuer}, '
                r'.*; clients that do not have it refuse the connection: append it .*openssl x509')
     assert re.search(warning, r.stderr), r.stderr
     assert r.stderr.count("warning") == 1, r.stderr
@@ -243,7 +243,7 @@ def test_a_missing_issuer_is_warned_of(run, conf_file, shop, text, files, issuer
 def test_a_missing_issuer_is_logged_once(server, ports, shop, text):
     shop.authorities()
     s = server(text(shop["leaf.pem"], shop["leaf.key"]).replace("{ respond", "{ workers 2 respond"))
-    s.wait_log(r'certificate ".*leaf\.pem" comes without that of CN=second')
+    s.wait_log(r'certificate ".*leaf\.pem" comes without the certificate of CN=second')
     assert s.log().count("comes without") == 1
     assert s_client(ports[0])[0]
 
@@ -273,9 +273,9 @@ def test_the_others_of_a_file_are_looked_at(run, conf_file, shop, text):
     shop.openssl("ca -batch -notext -config ca.cnf -in second.csr -cert first.pem -keyfile first.key "
                  "-extfile ca.ext -startdate 20200101000000Z -enddate 20200201000000Z -out old.pem")
     for files, says in (
-            ("leaf old first", r"comes with that of its issuer CN=second, which has expired on "
+            ("leaf old first", r"comes with the certificate of its issuer CN=second, which expired on "
              "2020-02-01"),
-            ("leaf second first p384", r"comes with that of CN=p384, which no other in the file "
+            ("leaf second first p384", r"comes with the certificate of CN=p384, which no other in the file "
              "needs"),
             ("leaf second first second root leaf", None)):
         chain = shop.write("others.pem", *(name + ".pem" for name in files.split()))
@@ -311,10 +311,10 @@ def test_a_short_rsa_key_signs_with_what_it_is_long_enough_for(server, ports, sh
 @pytest.mark.parametrize("kind, says, at_start", [
     ("p224", 'certificate ".*" has a key on the curve P-224, and TLS .*openssl genpkey .*', None),
     ("p192", 'certificate ".*" has a key on the curve P-192, and TLS .*openssl genpkey .*', None),
-    ("secp256k1", 'certificate ".*" has a key on a curve that is not known here.*openssl genpkey .*',
-     'key ".*" is on a curve that is not known here.*openssl genpkey .*'),
-    ("brainpool", 'certificate ".*" has a key on a curve that is not known here.*openssl genpkey .*',
-     'key ".*" is on a curve that is not known here.*openssl genpkey .*'),
+    ("secp256k1", 'certificate ".*" has a key on a curve that this server does not know.*openssl genpkey .*',
+     'key ".*" is on a curve that this server does not know.*openssl genpkey .*'),
+    ("brainpool", 'certificate ".*" has a key on a curve that this server does not know.*openssl genpkey .*',
+     'key ".*" is on a curve that this server does not know.*openssl genpkey .*'),
     ("compressed", 'certificate ".*" has a key whose point is in the compressed form.*openssl ec '
      '-conv_form uncompressed .*compressed.key',
      'key ".*" has its point in the compressed form.*openssl ec -conv_form uncompressed -in .*'),
@@ -441,13 +441,13 @@ def mend(shop, command):
 
 @pytest.mark.parametrize("content, says", [
     (b"", "it is empty"),
-    (b"hello\n", "nothing in it is known"),
-    (b"\xfe\xed\xfe\xed\0\0\0\2", "it is a key store of Java's.*keytool.*openssl pkcs12.*"),
+    (b"hello\n", "it holds nothing that this server recognizes"),
+    (b"\xfe\xed\xfe\xed\0\0\0\2", "it is a Java key store.*keytool.*openssl pkcs12.*"),
     (b"-----BEGIN X509 CRL-----\n", "it holds a list of revoked certificates"),
     (b"-----BEGIN CERTIFICATE REQUEST-----\n", "it holds a request .*"),
     (b"-----BEGIN PUBLIC KEY-----\n", "it holds a public key"),
     (b"-----BEGIN EC PARAMETERS-----\n", "it holds parameters without a key.*"),
-    (b"-----BEGIN OPENSSH PRIVATE KEY-----\n", "it holds a key of OpenSSH's.*"),
+    (b"-----BEGIN OPENSSH PRIVATE KEY-----\n", "it holds an OpenSSH key.*"),
 ])
 def test_what_is_nothing_of_the_sort(run, conf_file, shop, text, content, says):
     certificate, key = shop.pair("p256")

@@ -176,7 +176,7 @@ def test_certificates_are_checked_with_their_places(run, conf_file, certificates
     path = conf_file("c.conf", text)
     result = run("-t", "-f", path)
     assert result.returncode == 1
-    for line, says in ((2, "error: .* does not match key"), (3, "warning: .* has expired on"),
+    for line, says in ((2, "error: .* does not match key"), (3, "warning: .* expired on"),
                        (4, "error: .*none.pem.* cannot be read: No such file"),
                        (5, "error: .* is not a certificate in PEM"),
                        (6, "error: key .* is not a private key in PEM")):

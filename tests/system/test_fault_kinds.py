@@ -485,11 +485,11 @@ def test_a_keyholder_answers_nonsense(stage):
     with stage() as s:
         keyholders = s.server.keyholders(s.port)
         answered(s, "keyholder?how=garbage&count=3")
-        s.server.wait_log("spoils 3 answers")
+        s.server.wait_log("answers 3 requests malformed")
         for _ in range(3):
             with pytest.raises(ssl.SSLError):
                 get(s.port)
-        s.server.wait_log("TLS handshake .* failed: the keyholder answers nonsense", count=3)
+        s.server.wait_log("TLS handshake .* failed: the keyholder's answer is malformed", count=3)
         assert get(s.port).body == HELLO
         assert s.server.keyholders(s.port) == keyholders
         assert s.server.workers(s.port) == s.before

@@ -433,7 +433,7 @@ def test_a_malformed_request_costs_exactly_its_worker(server, ports):
     # Those that were in flight inside the killed worker are cut, nobody is refused.
     assert not [e for e in load.failed[ports[0]] if isinstance(e, ConnectionRefusedError)]
     assert len(load.failed[ports[0]]) <= len(MALFORMED), load.failed
-    assert len(re.findall("worker 1 asked in a form that is none; its channel is closed",
+    assert len(re.findall("worker 1 violated the key protocol; its channel is closed",
                           s.log())) == len(MALFORMED)
     assert s.keyholders(ports[0]) == keyholder
     assert s.workers(ports[0])[ports[0], 2] == second

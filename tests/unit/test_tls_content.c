@@ -148,13 +148,13 @@ static void sentences(void **state)
 	     "mend it: openssl pkcs7 -print_certs -in '/etc/my files/it'\\''s.pem' -out new.pem");
 	said("-----BEGIN PRIVATE KEY-----\n", false,
 	     "certificate \"/etc/my files/it's.pem\" is not a certificate in PEM: it holds a "
-	     "private key; are certificate and key exchanged?");
+	     "private key; are certificate and key swapped?");
 	said("-----BEGIN CERTIFICATE-----\n", false,
 	     "certificate \"/etc/my files/it's.pem\" cannot be read: Something is wrong; to see "
 	     "what is wrong: openssl x509 -noout -in '/etc/my files/it'\\''s.pem'");
 	said("-----BEGIN ENCRYPTED PRIVATE KEY-----\n", true,
 	     "key \"/etc/my files/it's.pem\" is encrypted; a server needs it without a passphrase; "
-	     "to mend it: openssl pkey -in '/etc/my files/it'\\''s.pem' -out new.key");
+	     "to repair it: openssl pkey -in '/etc/my files/it'\\''s.pem' -out new.key");
 	said("-----BEGIN RSA PRIVATE KEY-----\n", true,
 	     "key \"/etc/my files/it's.pem\" cannot be read: Something is wrong; to see what is "
 	     "wrong: openssl pkey -noout -check -in '/etc/my files/it'\\''s.pem'");
