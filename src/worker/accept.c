@@ -1,5 +1,6 @@
 /*
- * Runs in a loop. Must never spin when it cannot accept, nor take more than the port may have.
+ * Runs in a loop. Must never spin when it cannot accept, nor accept more connections than the
+ * port's limit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +13,11 @@
 #include "worker/conn.h"
 #include "worker/loop.h"
 
-#define ACCEPT_RETRY_MS  100
-#define LEAK_CERTAIN_MS  3000  /* starved for so long, and nothing accounts for it */
-#define STARVED_LOG_MS   10000 /* between two complaints about that */
-#define ACCEPTS_PER_TURN 16    /* of the queue of waiting loops, see listeners_requeue() */
+#define ACCEPT_RETRY_MS 100
+#define LEAK_CERTAIN_MS 3000  /* starved for this long without enough connections to explain it */
+#define STARVED_LOG_MS  10000 /* between two log lines about that */
+/* then the loop goes to the end of the queue, see listeners_requeue() */
+#define ACCEPTS_PER_TURN 16
 
 static int listener_add(struct worker_loop *l, struct listener *listener)
 {
@@ -41,7 +43,8 @@ static void listeners_remove(struct worker_loop *l)
 	l->listening = false;
 }
 
-/* Descriptors are used up, and not by the connections that are there: they will not come back. */
+/* Are descriptors used up although the open connections do not account for them? Then they will not
+ * come back. */
 static bool descriptors_leaked(const struct worker *w)
 {
 	uint64_t used = w->descriptors_own;
@@ -51,9 +54,10 @@ static bool descriptors_leaked(const struct worker *w)
 }
 
 /*
- * The same of memory: what connections may hold of it can only be bounded, and few of them may hold
- * all of it. As a leak grows, there is room for ever fewer, so in the end it is seen. What the C
- * library has reserved for one thread the others lack, even while there is no connection.
+ * The same for memory. The memory of connections is only known by its upper bound, and few
+ * connections reach it; but as a leak grows, fewer and fewer connections fit, so the leak is found
+ * in the end. The C library's reserve of one thread is not available to the others, even without a
+ * connection.
  */
 static bool memory_leaked(const struct worker *w)
 {
@@ -66,8 +70,8 @@ static bool memory_leaked(const struct worker *w)
 	return limit > 0 && (used < limit || (connections == 0 && w->loops_count == 1));
 }
 
-/* What is lacking comes back as connections end, or never: then somebody else must take over. The
- * kernel's memory, which accept(2) may lack, is not the worker's. */
+/* Missing descriptors come back as connections end. If they do not, another worker must take over.
+ * accept(2) may also lack kernel memory, which is not the worker's fault. */
 static void descriptors_judge(struct worker_loop *l, int error)
 {
 	if (error == EMFILE && l->loop.now_ms - l->starved_since_ms >= LEAK_CERTAIN_MS &&
@@ -75,7 +79,7 @@ static void descriptors_judge(struct worker_loop *l, int error)
 		worker_give_up(l, IPC_LACK_DESCRIPTORS);
 }
 
-/* Another attempt has failed. */
+/* Accepting failed: logs it now and then, and tries again later. */
 static void starve(struct worker_loop *l, int error)
 {
 	const uint64_t now = l->loop.now_ms;
@@ -91,7 +95,7 @@ static void starve(struct worker_loop *l, int error)
 		loop_timer_set(&l->loop, &l->resume, now + ACCEPT_RETRY_MS);
 }
 
-/* Accepting stops until a connection ends or, for lack of something, until the timer. */
+/* Stops accepting until a connection ends or, after an error, until the timer. */
 static void pause_accepting(struct worker_loop *l, int error)
 {
 	if (error != 0)
@@ -111,8 +115,8 @@ void accept_starved(struct worker_loop *l)
 }
 
 /*
- * With EPOLLEXCLUSIVE the kernel wakes the first waiting loop in the order of registration, so on
- * a quiet port one loop would get everything. Registering anew puts this loop at the end.
+ * With EPOLLEXCLUSIVE the kernel wakes the first waiting loop in the order of registration, so on a
+ * quiet port one loop would get every connection. A new registration puts this loop at the end.
  */
 static void listeners_requeue(struct worker_loop *l)
 {
@@ -124,9 +128,9 @@ static void listeners_requeue(struct worker_loop *l)
 		pause_accepting(l, ENOMEM);
 }
 
-/* By the master, which tells the loop that hears from it why, or by somebody from outside, and then
- * the master has it listen again. Until then it would be ready all the time; the port's others go
- * on. */
+/* The listener was shut down. If the master did that, it also sends the reason on its channel. If
+ * somebody outside did, the master makes it listen again. Until then it would be ready all the
+ * time, so it leaves the set; the port's other listeners go on. */
 static void listener_shut(struct worker_loop *l, struct listener *listener)
 {
 	loop_remove(&l->loop, &listener->io);
@@ -157,7 +161,7 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	if (fd >= 0) {
 		l->starved_since_ms = 0;
 		conn_new(l, fd, &client);
-		if (!l->listening) /* it could not be served: starved */
+		if (!l->listening) /* there was no memory to serve it */
 			return;
 		if (l->conns_count >= l->conns_max)
 			pause_accepting(l, 0);
@@ -175,7 +179,7 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	case EINVAL:
 		listener_shut(l, (struct listener *)io);
 		break;
-	default: /* another worker was faster, or the client has gone (accept(2)) */
+	default: /* another worker was faster, or the client left (accept(2)) */
 		break;
 	}
 }

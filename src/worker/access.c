@@ -1,4 +1,5 @@
-/* Runs in a loop, per request: must not allocate. What it logs is escaped by the log. */
+/* Runs in a loop, for each request: must not allocate. The log escapes the bytes that are passed
+ * here. */
 #include <string.h>
 #include <time.h>
 
@@ -7,7 +8,7 @@
 #include "worker/conn.h"
 #include "worker/loop.h"
 
-/* prefix-counter, in hexadecimal; unique among all workers' lives for practical purposes. */
+/* prefix-counter, in hexadecimal; in practice unique among all workers over time. */
 static void id_make(struct worker_loop *l, char out[HTTP_REQUEST_ID_MAX])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -27,7 +28,7 @@ static void id_make(struct worker_loop *l, char out[HTTP_REQUEST_ID_MAX])
 void access_begun(void *connection, struct exchange *ex)
 {
 	struct worker_loop *l = ((struct conn *)connection)->owner;
-	ex->begun_ns = l->loop.now_ns; /* when its last byte was here to be received */
+	ex->begun_ns = l->loop.now_ns; /* when the loop woke for the last byte of the head */
 	id_make(l, ex->id);
 	show_exchange(l, ex);
 	time_t now = time(NULL);

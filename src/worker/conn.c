@@ -1,7 +1,7 @@
 /*
- * Runs in a loop, on one client's bytes. A turn goes: receive, decrypt, offer to the protocol, pull
- * from it, encrypt, send; then conn_settle() decides what to wait for, or frees the connection.
- * Nothing between may free it, and nothing may block.
+ * Runs in a loop, on one client's bytes. A turn: receive, decrypt, offer to the protocol, pull from
+ * it, encrypt, send; then conn_settle() decides what to wait for, or frees the connection. No
+ * function in between may free it, and none may block.
  */
 #include "worker/conn.h"
 
@@ -17,8 +17,9 @@
 #include "tls/first.h"
 #include "worker/fault.h"
 
-#define WIRE_HIGH  ((size_t)64 * 1024) /* ciphertext that is gathered before it is sent */
-#define TURN_BYTES (4 * WIRE_HIGH)     /* output of one connection before others have their turn */
+#define WIRE_HIGH ((size_t)64 * 1024) /* ciphertext that is collected before it is sent */
+/* output of one connection per turn; then the others have theirs */
+#define TURN_BYTES (4 * WIRE_HIGH)
 
 _Static_assert(CONN_CIPHER_OUT_MAX >= 2 * (WIRE_HIGH + TLS_CIPHER_MAX),
 	       "flow control is far below");
@@ -84,8 +85,8 @@ void conn_free(struct conn *c)
 
 /* --- out ------------------------------------------------------------------------------------ */
 
-/* Sends what is waiting: first what the kernel did not take before, then what is in the wire. What
- * it does not take now becomes the connection's own. */
+/* Sends waiting bytes: first those that the kernel did not take earlier, then those in the wire.
+ * Bytes that it does not take now go to the connection's own buffer. */
 void conn_flush(struct conn *c)
 {
 	struct buf *fresh = &c->owner->wire.out, *from = fresh;
@@ -126,7 +127,7 @@ static void conn_encrypt(struct conn *c)
 	l->out_len = 0;
 }
 
-/* Pulls what the protocol has to say, one full record after the other. True if there was any. */
+/* Pulls output from the protocol in full records. True if there was any. */
 static bool conn_pull(struct conn *c, size_t *spent)
 {
 	struct worker_loop *l = c->owner;
@@ -157,7 +158,7 @@ static bool conn_pull(struct conn *c, size_t *spent)
 
 /* --- in ------------------------------------------------------------------------------------- */
 
-/* Offers what is decrypted. True if the protocol took some of it. */
+/* Offers decrypted bytes to the protocol. True if it took some. */
 static bool conn_offer(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
@@ -176,7 +177,7 @@ static bool conn_offer(struct conn *c)
 	return taken > 0;
 }
 
-/* What is in the loop's buffer must not be lost when the buffer is needed again. */
+/* Saves the bytes in the loop's buffer before the buffer is needed for others. */
 static void conn_keep_plain(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
@@ -185,7 +186,7 @@ static void conn_keep_plain(struct conn *c)
 	l->plain_len = 0;
 }
 
-/* The last word of this connection is in the output: nothing is read or pulled any more. */
+/* The last output of this connection is complete: nothing more is read or pulled. */
 static void conn_close(struct conn *c, bool lingers)
 {
 	c->closing = true;
@@ -208,7 +209,7 @@ static bool conn_decrypt(struct conn *c)
 			conn_keep_plain(c);
 		return true;
 	}
-	if (n == TLS_FAILED) { /* its alert is in the output */
+	if (n == TLS_FAILED) { /* the alert is in the output */
 		conn_close(c, true);
 		return false;
 	}
@@ -220,7 +221,7 @@ static bool conn_decrypt(struct conn *c)
 	return false;
 }
 
-/* Lets bytes flow in both directions until nothing moves any more. */
+/* Moves bytes in both directions until no more can move. */
 static void conn_pump(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
@@ -246,7 +247,8 @@ static void conn_pump(struct conn *c)
 		tls_session_close(&c->tls);
 		conn_close(c, p->ops->lingers(p));
 	} else if (phase == PROTO_ABORTED) {
-		conn_close(c, false); /* without close_notify: the client must see the break */
+		/* without close_notify, so that the client sees the response was cut */
+		conn_close(c, false);
 	}
 }
 
@@ -279,7 +281,7 @@ void conn_handshake_failed(struct conn *c, enum ipc_failure kind, const char *te
 			  c->client.address, c->client.port, text);
 }
 
-/* The client has gone away in the middle of it. */
+/* The client left; a handshake in progress has failed. */
 static void handshake_left(struct conn *c)
 {
 	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
@@ -287,8 +289,8 @@ static void handshake_left(struct conn *c)
 	c->over = true;
 }
 
-/* Plain HTTP is answered in kind; what else is no TLS gets TLS's alert. True: there is a session.
- */
+/* Answers plain HTTP with plain HTTP; the TLS session answers other bytes that are not TLS with an
+ * alert. True: there is a session. */
 static bool handshake_begin(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
@@ -314,7 +316,7 @@ static void conn_handshake(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
 	struct tls_failure failure;
-	if (c->tls.handle == NULL && l->wire.in_len == 0) { /* it has said nothing yet */
+	if (c->tls.handle == NULL && l->wire.in_len == 0) { /* no byte has come yet */
 		c->over = l->wire.in_ended;
 		return;
 	}
@@ -340,8 +342,7 @@ static void conn_handshake(struct conn *c)
 
 /* --- a turn --------------------------------------------------------------------------------- */
 
-/* Points the loop's wire at this connection's ciphertext; what was kept comes before what is new.
- */
+/* Points the loop's wire at this connection's ciphertext: saved bytes first, then new ones. */
 static void wire_load(struct conn *c, const uint8_t *received, size_t len)
 {
 	struct tls_wire *w = &c->owner->wire;
@@ -370,8 +371,8 @@ static void wire_store(struct conn *c)
 	w->in_ended = false;
 }
 
-/* The last word has reached the kernel: ends the connection, or waits for the client's end so that
- * a reset does not destroy what it has not read yet (RFC 9112, 9.6). */
+/* The last output has reached the kernel. Ends the connection, or waits for the client to close: a
+ * reset would destroy data that it has not read yet (RFC 9112, 9.6). */
 static void conn_finish(struct conn *c)
 {
 	if (!c->lingers || c->input_ended || shutdown(c->io.fd, SHUT_WR) < 0) {
@@ -380,7 +381,7 @@ static void conn_finish(struct conn *c)
 	}
 	c->state = CONN_LINGER;
 	conn_wait_linger(c);
-	/* What only an open connection needs may go. */
+	/* Only an open connection needs these. */
 	if (c->http.proto.ops != NULL) {
 		c->http.proto.ops->release(&c->http.proto);
 		c->http.proto.ops = NULL;
@@ -389,7 +390,8 @@ static void conn_finish(struct conn *c)
 	buf_release(&c->plain_in);
 }
 
-/* Is what comes of no use any more? It is read all the same while the client takes nothing. */
+/* Is all further input ignored? It is still read, because some clients only read after they have
+ * sent everything. */
 static bool conn_ignores(const struct conn *c)
 {
 	const struct proto *p = &c->http.proto;
@@ -429,7 +431,8 @@ void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 	wire_store(c);
 	bool stopped = conn_blocked(c) && c->state == CONN_OPEN && !c->closing;
 	conn_flush(c);
-	/* What stopped the pump is gone by now, and no event would tell: it gets another turn. */
+	/* The pump stopped because the kernel took no more, and now it did. No event will come for
+	 * that, so the connection gets another turn. */
 	if (stopped && !conn_blocked(c))
 		c->more_output = true;
 	conn_settle(c);
@@ -439,8 +442,8 @@ static void conn_turn(struct conn *c, uint32_t events)
 {
 	struct worker_loop *l = c->owner;
 	ssize_t n = 0;
-	/* Reset, or both directions have ended. Of the second, while it lingers, what has come is
-	 * read first: closed with that unread, the connection would be reset (RFC 9112, 9.6). */
+	/* The connection was reset, or both directions have ended. In the second case a lingering
+	 * connection is read first: closing it with unread input would reset it (RFC 9112, 9.6). */
 	if ((events & EPOLLERR) || ((events & EPOLLHUP) && c->state != CONN_LINGER)) {
 		handshake_left(c);
 		conn_free(c);
@@ -484,7 +487,7 @@ static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	struct worker_loop *l = c->owner;
 	(void)loop;
 	show_connection(c);
-	conn_turn(c, events); /* c may be gone afterwards */
+	conn_turn(c, events); /* may free c */
 	show_nobody(l);
 }
 
@@ -492,10 +495,10 @@ void conn_drain(struct conn *c)
 {
 	uint8_t byte;
 	show_connection(c);
-	c->wait = WAIT_NONE; /* other limits from now on */
+	c->wait = WAIT_NONE; /* the limits change now */
 	if (c->state == CONN_LINGER)
 		conn_wait_linger_drain(c);
-	if (c->state != CONN_OPEN || c->closing) { /* its first request is still served */
+	if (c->state != CONN_OPEN || c->closing) { /* the first request is still served */
 		conn_wait_update(c);
 		return;
 	}
@@ -504,7 +507,7 @@ void conn_drain(struct conn *c)
 		conn_wait_update(c);
 		return;
 	}
-	/* A request that has just arrived is not idleness. */
+	/* If a request has just arrived, the connection is not idle. */
 	if (p->ops->phase(p) != PROTO_IDLE ||
 	    recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		p->ops->drain(p);

@@ -1,15 +1,15 @@
 /*
  * The deadlines of a connection. Runs in a loop.
  *
- * Two kinds: from a moment on (handshake, idle, head), and windows in which what is waited for must
- * move (bytes of the body, bytes that the client takes): when such a window ends without
- * WINDOW_BYTES of it, the client is too slow, be it by intent or not. Nothing else is progress: no
- * bytes in the other direction, no record without data, no message of TLS's own.
+ * There are two kinds. Some run from a moment on (handshake, idle, head). Others are windows in
+ * which bytes must move: bytes of a body, or output that the client takes. If fewer than
+ * WINDOW_BYTES move within a window, the client is too slow, on purpose or not. Nothing else counts
+ * as progress: no bytes in the other direction, no records without data, no TLS messages.
  *
- * A wait that another one interrupts (for the client to take what was said) goes on where it
- * stopped, so that nobody can begin it again and again.
+ * If another wait interrupts one (output that the client must take first), the interrupted one
+ * continues where it stopped, so that a client cannot restart it again and again.
  *
- * What lingers has windows in which anything may move, within bounds of its own.
+ * A connection that lingers has windows in which any input counts, within overall bounds.
  */
 #include <sys/socket.h>
 #include <sys/syslog.h>
@@ -17,11 +17,11 @@
 #include "worker/conn.h"
 
 #define WINDOW_BYTES  1024
-#define DRAIN_IDLE_MS 1000 /* while draining, for a client that has not asked anything yet */
+#define DRAIN_IDLE_MS 1000 /* while draining, for a client without a request */
 
-/* A client may go on with a request that was answered (RFC 9112, 9.6), as long as something comes,
- * and may have to be read for long until it reads. */
-#define LINGER_SHORT_MS  2000 /* of silence while draining, and after a failed handshake */
+/* A client may continue to send a request that was already answered (RFC 9112, 9.6). It is read as
+ * long as bytes come, since some clients only read after they have sent everything. */
+#define LINGER_SHORT_MS  2000 /* silence allowed while draining, and after a failed handshake */
 #define LINGER_MAX_MS    UINT64_C(300000)
 #define LINGER_MAX_BYTES ((uint64_t)256 << 20)
 
@@ -29,7 +29,7 @@ static enum conn_wait wait_for(const struct conn *c)
 {
 	const struct proto *p = &c->http.proto;
 	switch (c->state) {
-	case CONN_HANDSHAKE: /* whatever of it the client does not take */
+	case CONN_HANDSHAKE: /* a failed handshake waits for the client to take the alert */
 		if (!c->closing)
 			return WAIT_HANDSHAKE;
 		break;
@@ -67,7 +67,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Of silence, in which a client that was answered may not have noticed yet. */
+/* How long a lingering client may be silent: it may not have noticed the response yet. */
 static uint64_t linger_ms(const struct conn *c)
 {
 	const struct worker_loop *l = c->owner;
@@ -78,8 +78,9 @@ static uint64_t linger_ms(const struct conn *c)
 	return least(left, brief ? least(silence, LINGER_SHORT_MS) : silence);
 }
 
-/* In all, however much comes: who trickles must not keep a draining worker until it is killed. One
- * that is answered while it drains may still be in the middle of an upload. */
+/* How long a connection may linger in all, even if bytes come: a client that trickles must not hold
+ * a draining worker until it is killed. A client that was answered while the worker drains may
+ * still be in the middle of an upload. */
 static uint64_t linger_longest_ms(const struct conn *c)
 {
 	const struct worker *w = c->owner->worker;
@@ -125,7 +126,7 @@ static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 	return 0;
 }
 
-/* How far what is waited for has come, where that counts. */
+/* How many bytes count as progress of this wait; 0 for waits without windows. */
 static uint64_t progress(const struct conn *c, enum conn_wait wait)
 {
 	const struct proto *p = &c->http.proto;
@@ -150,7 +151,7 @@ static bool pauses(enum conn_wait wait)
 	return wait == WAIT_IDLE || wait == WAIT_HEAD || wait == WAIT_BODY;
 }
 
-/* wait, on which the client has no influence, comes in between. */
+/* Saves the present wait, because wait interrupts it. */
 static void wait_pause(struct conn *c, enum conn_wait wait)
 {
 	const uint64_t now = c->owner->loop.now_ms;
@@ -214,7 +215,7 @@ static const char *handshake_expiry(const struct conn *c)
 		   : "It was not done within handshake-timeout.";
 }
 
-/* Has enough moved in a window for another one? */
+/* Have enough bytes moved in the window to begin another one? */
 static bool window_moved(const struct conn *c)
 {
 	const uint64_t moved = progress(c, c->wait) - c->wait_base;
@@ -223,8 +224,7 @@ static bool window_moved(const struct conn *c)
 	return moved >= WINDOW_BYTES;
 }
 
-/* The kernel is asked once more: how much the client has taken is seen by what there is room for.
- */
+/* Asks the kernel once more: how much it takes shows how much the client has read. */
 static void write_expired(struct conn *c)
 {
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
@@ -238,7 +238,7 @@ static void write_expired(struct conn *c)
 		wait_begin(c, c->wait);
 		return;
 	}
-	expiry_log(c); /* what the kernel still holds is dropped, too */
+	expiry_log(c); /* the reset also drops what the kernel still holds */
 	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	conn_free(c);
 }
@@ -289,6 +289,6 @@ void conn_wait_expired(struct loop *loop, struct loop_timer *timer)
 	struct worker_loop *l = c->owner;
 	(void)loop;
 	show_connection(c);
-	expired(c); /* c may be gone afterwards */
+	expired(c); /* may free c */
 	show_nobody(l);
 }

@@ -1,6 +1,6 @@
 /*
- * Runs in the loops of ports that have faults: what they do to connections, and to the worker for
- * longer than a request. Must never touch the loop of another thread.
+ * Runs in the loops of ports that have faults: faults of connections, and of the worker for longer
+ * than a request. Must never touch the loop of another thread.
  */
 #include "worker/fault.h"
 
@@ -17,11 +17,12 @@
 #define LEAK_TICK_MS 100
 
 struct leak {
-	struct leak *next; /* found by whoever looks for what was lost */
+	struct leak *next; /* so that tools find the lost memory */
 	char bytes[];
 };
 
-/* --- what handlers ask for -------------------------------------------------------------------- */
+/* --- what handlers call
+ * ------------------------------------------------------------------------- */
 
 static void fault_log(void *owner, const char *line)
 {
@@ -37,7 +38,7 @@ static enum fault_flushed flushed(void *owner, const void *connection)
 		c = LIST_NEXT(c, link);
 	if (c == NULL)
 		return FAULT_GONE;
-	show_connection(c); /* whoever asks why this was the last is to find it, not another */
+	show_connection(c); /* if the worker ends now, its slot must show this connection */
 	return conn_blocked(c) ? FAULT_WAITING : FAULT_FLUSHED;
 }
 
@@ -53,7 +54,7 @@ static void say(void *connection, const void *data, size_t len)
 
 /* --- a leak of memory ------------------------------------------------------------------------- */
 
-/* Sanitizers know no limit of memory: there the fault itself keeps to it. */
+/* Sanitizers do not work with a limit of memory, so the fault itself keeps to it. */
 static bool leak_some(struct worker_loop *l)
 {
 	struct worker_faults *f = l->faults;
@@ -81,9 +82,10 @@ static void leak_ticked(struct loop *loop, struct loop_timer *timer)
 		worker_give_up(l, IPC_LACK_MEMORY);
 }
 
-/* --- what lasts ------------------------------------------------------------------------------- */
+/* --- lasting faults
+ * ----------------------------------------------------------------------------- */
 
-/* The keyholders are the master's to tell. */
+/* Only the master can pass a fault to the keyholders. */
 static void keyholder_ask(const struct worker_loop *l, const struct fault *fault)
 {
 	const struct ipc_fault message = {.how = (uint32_t)fault->how,
@@ -114,7 +116,7 @@ static void arm(void *owner, const struct fault *fault)
 	case FAULT_KEYHOLDER:
 		keyholder_ask(l, fault);
 		break;
-	case FAULT_CRASH: /* done by handlers */
+	case FAULT_CRASH: /* handlers do these */
 	case FAULT_ABORT:
 	case FAULT_EXIT:
 	case FAULT_STOP:
@@ -150,8 +152,8 @@ const struct tls_context *faults_context(struct worker_loop *l)
 	return l->worker->false_tls[f->certificates_which];
 }
 
-/* Takes the place of conn_ready(): what comes is thrown away until the client, or the time for a
- * handshake, is gone. */
+/* Replaces conn_ready(): discards input until the client leaves or the time for the handshake is
+ * over. */
 static void stalled_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct conn *c = (struct conn *)io;

@@ -1,6 +1,6 @@
 /*
- * One event loop of a worker, on a thread of its own or the only one. It touches nothing that
- * another loop writes.
+ * One event loop of a worker, on its own thread or the only one. It touches nothing that another
+ * loop writes.
  */
 #include "worker/loop.h"
 
@@ -32,7 +32,7 @@ static void facts_get(void *connection, struct http_tls_facts *ret)
 				       .resumed = f->resumed};
 }
 
-/* A port that serves what it is told tells more of what it is not told rightly. */
+/* Does the port echo requests? Then its refusals give their reason, too. */
 static bool is_echo(const struct conf_port *port)
 {
 	for (size_t i = 0; i < port->locations_count; i++)
@@ -125,9 +125,9 @@ void worker_loop_release(struct worker_loop *l)
 	free(l->listeners);
 }
 
-/* The last loop closes all of the listeners: as long as another accepts, no connection may get one
- * of their numbers. Then the master is told, which waits for others to be the only ones that
- * accept. */
+/* This loop accepts no longer. The last one closes all listeners: while another loop still accepts,
+ * no connection may get one of their numbers. Then it tells the master, which waits until only the
+ * new workers accept. */
 static void leave(struct worker_loop *l)
 {
 	struct worker *w = l->worker;
@@ -148,7 +148,7 @@ void worker_loop_drain(struct worker_loop *l, bool lenient)
 	l->lenient = lenient;
 	struct conn *next;
 	for (struct conn *c = LIST_FIRST(&l->conns); c != NULL; c = next) {
-		next = LIST_NEXT(c, link); /* c may end itself, and only itself */
+		next = LIST_NEXT(c, link); /* c may free itself, and only itself */
 		conn_drain(c);
 	}
 }
@@ -179,7 +179,8 @@ static void silence_tell(struct worker_loop *l)
 	(void)ipc_send(l->worker->role->channel_fd, IPC_KEY_SILENT, NULL, 0, NULL, 0);
 }
 
-/* In the slot, and to the log itself once it takes records again. */
+/* Puts the count of dropped records into the slot, and has the log report them once it takes
+ * records again. */
 static void drops_tell(struct worker_loop *l)
 {
 	ipc_slot_put(&l->slot->counters.log_dropped, log_dropped(&l->log));

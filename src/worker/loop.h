@@ -1,9 +1,9 @@
 /*
- * What a worker is made of; src/worker only.
+ * The parts of a worker; src/worker only.
  *
- * struct worker is the process: what is made before serving and read-only from then on. struct
- * worker_loop is one event loop with everything that is ever written while serving, so that a
- * second loop in a second thread needs no lock. struct conn is one client.
+ * struct worker is the process: made before it serves, read-only afterwards. struct worker_loop is
+ * one event loop and contains everything that is written while it serves, so that a second loop on
+ * a second thread needs no lock. struct conn is one client.
  */
 #ifndef WORKER_LOOP_H
 #define WORKER_LOOP_H
@@ -28,7 +28,7 @@
 #include "worker/route.h"
 
 #define WORKER_LOOPS_MAX CONF_THREADS_MAX
-#define RECEIVE_BYTES    ((size_t)64 * 1024) /* one recv: four full records */
+#define RECEIVE_BYTES    ((size_t)64 * 1024) /* one recv(2): four full records */
 
 struct worker;
 struct worker_faults;
@@ -36,131 +36,133 @@ struct conn;
 LIST_HEAD(conn_list, conn);
 
 struct listener {
-	struct loop_io io; /* the socket is shared with every loop of the port's pool */
+	struct loop_io io; /* all loops of the port's pool share the socket */
 	struct worker_loop *owner;
-	bool shut; /* it listens no more, and is not in the set until it is tried again */
+	bool shut; /* it no longer listens, and is out of the set until the next try */
 };
 
 struct worker_loop {
 	struct worker *worker;
-	unsigned index; /* 0 runs on the main thread and owns the channel */
+	unsigned index; /* loop 0 runs on the main thread and owns the channel */
 	struct loop loop;
 	struct log log;
 	struct http_loop http;
-	time_t date_second; /* what http.date says */
+	time_t date_second; /* the second that http.date shows */
 	struct tls_wire wire;
 	struct tls_context *tls;  /* owned */
-	struct tls_signer signer; /* its descriptor is owned here */
-	uint64_t timeouts_told;   /* of the keyholder, to the master */
-	struct tls_facts facts;   /* of the exchange that asked last */
+	struct tls_signer signer; /* its descriptor belongs to this loop */
+	uint64_t timeouts_told;   /* timeouts of the keyholder that the master knows of */
+	struct tls_facts facts;   /* for the exchange that asked last */
 	struct ipc_slot *slot;
-	const struct conn *shown; /* whose turn the slot says it is; NULL: nobody's */
+	const struct conn *shown; /* the connection that the slot shows; NULL: none */
 
 	struct listener *listeners;
-	bool listening;            /* they are in the epoll set, but for those that are shut */
-	struct loop_timer resume;  /* accepting again after a lack of descriptors or memory */
-	uint64_t starved_since_ms; /* 0: it is not */
-	uint64_t starved_again_ms; /* the next complaint about that, at the earliest */
-	unsigned accepts;          /* since the listeners were last moved to the queue's end */
+	/* the listeners are in the epoll set, except those that were shut down */
+	bool listening;
+	struct loop_timer resume;  /* accepts again after a lack of descriptors or memory */
+	uint64_t starved_since_ms; /* 0: not starved */
+	/* the next log line about it comes at this time at the earliest */
+	uint64_t starved_again_ms;
+	unsigned accepts; /* since the listeners moved to the end of the queue */
 
 	struct worker_faults *faults; /* owned; NULL: the port has none */
 
 	struct conn_list conns;
 	unsigned conns_count;
 	unsigned conns_max; /* this loop's share of limits connections */
-	bool held;          /* it accepts nobody yet */
+	bool held;          /* it does not accept yet */
 	bool draining;
-	bool lenient; /* draining: who is idle may ask once more */
+	bool lenient; /* draining, but idle clients may send one more request */
 
-	struct loop_io wakeup;      /* eventfd: loop 0 was told something; -1 in loop 0 */
-	struct loop_timer log_tick; /* while there are drops to tell */
+	struct loop_io wakeup;      /* eventfd: there are news from loop 0; -1 in loop 0 */
+	struct loop_timer log_tick; /* runs while dropped records must be reported */
 
 	uint32_t id_prefix; /* request ids: prefix-counter */
 	uint64_t id_next;
 
-	const uint8_t *plain; /* decrypted and not yet taken, in plain_bytes */
+	const uint8_t *plain; /* decrypted bytes in plain_bytes that were not taken yet */
 	size_t plain_len;
-	size_t out_len; /* of out_bytes: pulled and not yet encrypted */
+	size_t out_len; /* bytes in out_bytes that were pulled and not encrypted yet */
 	uint8_t plain_bytes[TLS_RECORD_MAX];
 	uint8_t out_bytes[TLS_RECORD_MAX];
 	uint8_t received[RECEIVE_BYTES];
 };
 
-/* Of the process as a whole; each loop follows when it is woken. */
+/* The phase of the process; each loop follows when it is woken. */
 enum worker_phase { WORKER_HELD, WORKER_SERVING, WORKER_RETIRING, WORKER_DRAINING };
 
 struct worker {
 	struct role *role;
-	enum worker_phase phase;          /* written by loop 0 alone, with __atomic */
-	unsigned accepting;               /* loops that have not stopped to; with __atomic */
-	struct loop_timer drain_deadline; /* in loop 0; after a SIGTERM of its own */
+	enum worker_phase phase;          /* only loop 0 writes it, with __atomic */
+	unsigned accepting;               /* loops that still accept; with __atomic */
+	struct loop_timer drain_deadline; /* in loop 0; runs after a SIGTERM to this worker */
 	const struct conf_port *port;
 	struct routes routes;
 	struct tls_policy *policy;
 	const struct ipc_tickets *tickets; /* the master's memory, mapped for reading */
-	struct tls_context
-	    *false_tls[FAULT_CERTIFICATES]; /* of a port that has faults, else NULL */
-	unsigned listeners_count;           /* of each loop */
-	/* All loops' listeners, one loop's after the other's, and duplicates of them that fill the
-	 * block which the role's plan guards. */
+	struct tls_context *false_tls[FAULT_CERTIFICATES]; /* for a port with faults, else NULL */
+	unsigned listeners_count;                          /* per loop */
+	/* The listeners of all loops, one loop's after another's: duplicates that fill the block of
+	 * descriptors which the role's plan guards. */
 	int *listener_fds;
 	unsigned listener_fds_count;
-	uint64_t descriptors_own; /* what the process holds beside connections, at the most */
-	uint64_t descriptors_max; /* what it may hold */
-	uint64_t memory_own;      /* address space of the process before it serves */
-	unsigned pool;            /* loops that share the listeners, all workers together */
+	uint64_t descriptors_own; /* the most that the process holds besides connections */
+	uint64_t descriptors_max; /* the limit of descriptors */
+	uint64_t memory_own;      /* address space of the process before it serves, doubled */
+	unsigned pool;            /* all loops that share the listeners, in all workers together */
 	struct worker_loop *loops;
 	unsigned loops_count;
-	void *threads; /* thread_posix.c's own */
+	void *threads; /* for thread_posix.c */
 };
 
-/* What of `limits connections` one loop may have. */
+/* One loop's share of `limits connections`. */
 static inline unsigned worker_conns_max(const struct worker *w)
 {
 	return (w->port->limits.connections + w->pool - 1) / w->pool;
 }
 
-/* loop.c: one loop from its making to its end. 0 or -errno. */
+/* In loop.c: the life of one loop. worker_loop_init() returns 0 or -errno. */
 int worker_loop_init(struct worker_loop *, struct worker *, unsigned index);
-void worker_loop_run(struct worker_loop *); /* until drained */
-/* lenient: who is idle may ask once more, within a second. It may be called without it later. */
+void worker_loop_run(struct worker_loop *); /* until it is drained */
+/* Drains the loop. lenient: an idle client may send one more request within a second. It may be
+ * called without lenient later. */
 void worker_loop_drain(struct worker_loop *, bool lenient);
-/* What the process was told, this loop does: serve, drain, log in another way. */
+/* Makes the loop follow the process: serve, drain, change the log level. */
 void worker_loop_follow(struct worker_loop *);
 void worker_loop_release(struct worker_loop *);
 
-/* thread_none.c, thread_posix.c: the threads are made, and wait, before the process is sealed; run
- * lets them go and runs all loops of the worker until they are drained. */
+/* In thread_none.c, thread_posix.c. The threads are made before the process is sealed, and wait.
+ * run releases them and runs all loops of the worker until they are drained. */
 void worker_threads_start(struct worker *);
 void worker_threads_run(struct worker *);
 
-/* Has every loop follow; on the main thread. */
+/* Makes every loop follow; call it on the main thread. */
 void worker_tell_all(struct worker *);
-/* Drains every loop; on the main thread. */
+/* Drains every loop; call it on the main thread. */
 void worker_drain(struct worker *, bool lenient);
 
-/* Once no loop accepts any more. */
+/* Call it once no loop accepts any longer. */
 void worker_listeners_close(const struct worker *);
 
-/* From any loop: this worker has run out of something that it will not get back. It finishes what
- * it can within a second, and the port gets another. */
+/* From any loop: this worker ran out of something that it will not get back. It finishes what it
+ * can within a second, and the port gets another worker. */
 void worker_give_up(struct worker_loop *, enum ipc_lack);
 
-/* show.c: what the slot says that this loop is at, for whoever asks why it has ended. */
+/* In show.c: writes into the slot what this loop is doing, for reports of how the worker ended. */
 void show_connection(const struct conn *); /* its turn begins */
-void show_nobody(struct worker_loop *);    /* and is over */
+void show_nobody(struct worker_loop *);    /* the turn is over */
 void show_exchange(struct worker_loop *, const struct exchange *);
-void show_forget(const struct conn *); /* it is freed */
+void show_forget(const struct conn *); /* the connection is freed */
 
 /* accept.c */
-int accept_start(struct worker_loop *);    /* its own listeners; into the set unless
-					      it is held: 0 or -errno */
-void accept_stop(struct worker_loop *);    /* for good: draining */
-void accept_starved(struct worker_loop *); /* a connection got no memory of the worker's */
-void accept_freed(struct worker_loop *);   /* a connection has ended: there may be room again */
-void accept_resume(struct loop *, struct loop_timer *); /* the timer's callback */
+/* adds its own listeners to the set unless it is held: 0 or -errno */
+int accept_start(struct worker_loop *);
+void accept_stop(struct worker_loop *);    /* for good: the worker drains */
+void accept_starved(struct worker_loop *); /* the worker had no memory for a connection */
+void accept_freed(struct worker_loop *);   /* a connection ended: there may be room again */
+void accept_resume(struct loop *, struct loop_timer *); /* the callback of the timer */
 
-/* access.c: the http_loop callbacks that stamp and record exchanges. */
+/* In access.c: the http_loop callbacks that stamp and record exchanges. */
 void access_begun(void *connection, struct exchange *);
 void access_done(void *connection, const struct exchange *);
 

@@ -1,6 +1,6 @@
 /*
- * What is said to a client that asks a TLS port in plain HTTP. Runs in a loop. Must never repeat a
- * byte that the client has sent.
+ * The answer to a client that sends plain HTTP to a TLS port. Runs in a loop. Must never repeat a
+ * byte of the client.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 static const char sentence[] =
     "This port speaks HTTPS: ask it with https:// in place of http://.\n";
 
-/* RFC 9112, 6.3: there is no body after HEAD. */
+/* A response to HEAD has no body (RFC 9112, 6.3). */
 static bool is_head(const uint8_t *in, size_t len)
 {
 	static const char head[] = "HEAD ";

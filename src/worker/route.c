@@ -1,4 +1,4 @@
-/* Made before serving, read while serving, by all loops. */
+/* Made before the worker serves; all loops read it while they serve. */
 #include "worker/route.h"
 
 #include <errno.h>
@@ -60,7 +60,7 @@ static int route_init(struct route *r, const struct conf_location *l)
 	return -EINVAL;
 }
 
-/* Faults stand in front of what the location serves. */
+/* Puts the location's faults in front of its handler. */
 static void route_add_faults(struct route *r, const struct conf_location *l, size_t *rules)
 {
 	if (l->faults_count == 0)
@@ -96,7 +96,7 @@ void routes_release(struct routes *routes)
 	*routes = (struct routes){0};
 }
 
-/* "/a" covers /a and /a/b but not /ab; "/a/" covers what begins so. */
+/* "/a" covers /a and /a/b but not /ab; "/a/" covers every path that begins with it. */
 static bool covers(const struct route *r, const char *path, size_t len)
 {
 	if (len < r->path_len || memcmp(path, r->path, r->path_len) != 0)

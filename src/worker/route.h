@@ -1,5 +1,6 @@
 /*
- * From a normalized path to what serves it: the port's locations as a table made once at start.
+ * From a normalized path to its handler: the port's locations, as a table that is made at the
+ * start.
  */
 #ifndef WORKER_ROUTE_H
 #define WORKER_ROUTE_H
@@ -12,26 +13,26 @@
 #include "http/exchange.h"
 
 struct route {
-	const char *path; /* the configuration's */
+	const char *path; /* borrowed from the configuration */
 	size_t path_len;
 	struct http_location location;
-	struct respond respond;       /* where the handler is one */
-	struct fault_rules rules;     /* where it has some */
-	struct fault_control control; /* where the handler is one */
+	struct respond respond;       /* if the handler is respond */
+	struct fault_rules rules;     /* if the location has faults */
+	struct fault_control control; /* if the handler is the control of faults */
 	char *fields;                 /* owned */
 };
 
 struct routes {
 	struct route *list; /* longest path first */
 	size_t count;
-	size_t rules; /* faults of all locations */
+	size_t rules; /* number of faults of all locations */
 };
 
-/* conf outlives the routes. 0 or -ENOMEM. */
+/* conf must outlive the routes. Returns 0 or -ENOMEM. */
 int routes_init(struct routes *, const struct conf_port *);
 void routes_release(struct routes *);
 
-/* The longest location that is a prefix by whole segments; arg is a struct routes. */
+/* Finds the longest location that is a prefix by whole segments; arg is a struct routes. */
 struct http_location routes_find(void *arg, const char *path, size_t len);
 
 #endif

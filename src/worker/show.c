@@ -1,5 +1,5 @@
-/* Runs in a loop, in each turn of a connection and for each request: must not allocate, nor spend
- * time on bytes; what is shown is raw, and whoever reads it escapes it. */
+/* Runs in a loop, in each turn of a connection and for each request: must not allocate, nor process
+ * bytes. The slot has raw bytes; the reader escapes them. */
 #include <string.h>
 
 #include "worker/conn.h"
@@ -12,7 +12,7 @@ static uint16_t cut(const struct http_request *r, struct http_slice from, char *
 	return (uint16_t)len;
 }
 
-/* What is read between two stores is nobody's, rather than two clients' halves. */
+/* A compiler barrier. Between two stores a reader sees no client, rather than a mix of two. */
 static void in_order(void)
 {
 	__asm__ volatile("" ::: "memory");

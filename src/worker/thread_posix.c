@@ -1,6 +1,6 @@
 /*
- * Built with THREADS=1: a worker runs several loops, each on a thread of its own. The loops share
- * only what nobody writes while serving (configuration, routes) and descriptors.
+ * Built with THREADS=1: a worker runs several loops, each on its own thread. The loops share only
+ * descriptors and data that is not written while they serve (configuration, routes).
  */
 #include <errno.h>
 #include <pthread.h>
@@ -15,9 +15,9 @@
 const bool worker_threads_built = true;
 
 /*
- * The threads are made before the process is sealed, which forbids making any, and wait for it.
- * Each has to run first: what the C library calls at the start of a thread is forbidden behind the
- * seal.
+ * The threads are made before the process is sealed, because the seal forbids making them, and they
+ * wait for it. Each must have begun to run, because the C library makes calls at the start of a
+ * thread that the seal forbids.
  */
 struct threads {
 	pthread_barrier_t running, sealed;

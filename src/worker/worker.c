@@ -1,6 +1,6 @@
 /*
- * The worker role, from its first message to its end. It opens nothing: what it needs, it was
- * handed open. It must never see a private key.
+ * The worker role, from its first message to its end. It opens nothing after it is confined: it
+ * receives its descriptors. It must never see a private key.
  */
 #include "worker/worker.h"
 
@@ -20,8 +20,8 @@
 #include "worker/fault.h"
 #include "worker/loop.h"
 
-/* Beside connections and what is handed: streams, sinks, signals, the master's channel, and what
- * libraries open for a moment. */
+/* Descriptors besides connections and received ones: standard streams, log, signals, the master's
+ * channel, and those that libraries open for a moment. */
 #define DESCRIPTORS_OWN 32
 #define GIVE_UP_MS      1000
 
@@ -30,7 +30,7 @@ _Static_assert(IPC_SUBJECT_MAX == TLS_SUBJECT_MAX, "a subject is not cut on its 
 
 /* --- beginning ------------------------------------------------------------------------------ */
 
-/* What stays beside connections: what is mapped now, and as much again for what libraries keep. */
+/* The memory that is not connections': the present size, and as much again for libraries. */
 static uint64_t memory_own(void)
 {
 	char text[64] = "";
@@ -43,7 +43,7 @@ static uint64_t memory_own(void)
 	return 2 * pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Fails as a lack of descriptors does, which passes: the port waits and is not parked. */
+/* Fails like a lack of descriptors, which is temporary: the port waits and is not parked. */
 static void block_check(struct role *r, const struct sandbox_plan *block)
 {
 	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
@@ -56,9 +56,9 @@ static void block_check(struct role *r, const struct sandbox_plan *block)
 }
 
 /*
- * The listeners are what was handed last. They fill a block of descriptors that the seal guards, so
- * that no connection ever gets a number in it. Each loop has duplicates of its own, since
- * epoll_ctl(2) knows a registration by its descriptor.
+ * Moves the listeners, the last of the received descriptors, into a block of numbers that the seal
+ * guards, so that no connection ever gets a number in it. Each loop has its own duplicates, since
+ * epoll_ctl(2) identifies a registration by its descriptor.
  */
 static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
 {
@@ -98,7 +98,7 @@ void worker_listeners_close(const struct worker *w)
 		fd_close(&w->listener_fds[i]);
 }
 
-/* Each loop has an epoll set, a wakeup and a key channel for itself, beside its listeners. */
+/* Besides its listeners, each loop needs an epoll set, a wakeup and a key channel. */
 static void worker_confine(struct worker *w)
 {
 	struct role *r = w->role;
@@ -129,7 +129,7 @@ static void certificate_warning(void *arg, size_t pair, const char *text)
 		log_write(warning->log, LOG_WARNING, "%s", text);
 }
 
-/* In order of the pairs, open. */
+/* Takes the open certificates, in the order of the pairs. */
 static struct tls_pair *pairs_take(struct worker *w)
 {
 	size_t count = w->port->certificates_count;
@@ -147,8 +147,8 @@ static struct tls_pair *pairs_take(struct worker *w)
 	return pairs;
 }
 
-/* A keyholder that hangs or is being replaced is no fault of the configuration's. One that hangs
- * the master is to find out: it is asked for nothing else while no worker serves. */
+/* A keyholder that hangs or is being replaced is not a fault of the configuration. The master must
+ * be told of one that hangs: while no worker serves, no other request would show it. */
 static void __attribute__((noreturn))
 tls_failed(struct worker *w, const struct worker_loop *l, int error, const struct err *err)
 {
@@ -176,7 +176,7 @@ static void files_tell(const struct worker *w, const struct tls_certificates *c)
 	}
 }
 
-/* A context for each loop, because each has a channel of its own to the keyholder. */
+/* Makes a context for each loop, because each has its own channel to the keyholder. */
 static void tls_prepare(struct worker *w)
 {
 	size_t pair = 0, count = w->port->certificates_count;
@@ -262,7 +262,7 @@ static enum ipc_lack lack_of(const struct worker *w)
 	return IPC_LACK_NONE;
 }
 
-/* The drain is the first loop's to begin, so it is asked for in the way that everybody has. */
+/* The main loop must begin the drain, so this sends the process the SIGTERM that asks for one. */
 void worker_give_up(struct worker_loop *l, enum ipc_lack lack)
 {
 	if (lack_of(l->worker) != IPC_LACK_NONE)
@@ -274,7 +274,7 @@ void worker_give_up(struct worker_loop *l, enum ipc_lack lack)
 	(void)tgkill(getpid(), getpid(), SIGTERM);
 }
 
-/* SIGTERM drains this worker alone. */
+/* SIGTERM drains this worker only. */
 static void terminate(struct role *r)
 {
 	struct worker *w = r->user;
@@ -286,7 +286,7 @@ static void terminate(struct role *r)
 	worker_drain(w, false);
 }
 
-/* The port waits for this process to end before it gets another one. */
+/* The port gets a new worker only after this process has ended. */
 static void drain_expired(struct loop *loop, struct loop_timer *timer)
 {
 	const struct worker *w =
@@ -340,7 +340,8 @@ int worker_main(struct role *r)
 	struct err err;
 	w.pool = w.port->workers * w.loops_count;
 
-	if (tls_policy_new(&w.policy, &err) < 0) /* reads the system's, so it comes first */
+	if (tls_policy_new(&w.policy, &err) <
+	    0) /* it reads the system's policy, so it comes first */
 		role_fail(r, EX_CONFIG, "%s", err.text);
 	worker_confine(&w);
 	if (routes_init(&w.routes, w.port) < 0)

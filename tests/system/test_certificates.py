@@ -309,8 +309,8 @@ def test_a_short_rsa_key_signs_with_what_it_is_long_enough_for(server, ports, sh
 
 
 @pytest.mark.parametrize("kind, says, at_start", [
-    ("p224", 'certificate ".*" has a key on the curve P-224, and TLS .*openssl genpkey .*', None),
-    ("p192", 'certificate ".*" has a key on the curve P-192, and TLS .*openssl genpkey .*', None),
+    ("p224", 'certificate ".*" has a key on the curve P-224; TLS .*openssl genpkey .*', None),
+    ("p192", 'certificate ".*" has a key on the curve P-192; TLS .*openssl genpkey .*', None),
     ("secp256k1", 'certificate ".*" has a key on a curve that this server does not know.*openssl genpkey .*',
      'key ".*" is on a curve that this server does not know.*openssl genpkey .*'),
     ("brainpool", 'certificate ".*" has a key on a curve that this server does not know.*openssl genpkey .*',
@@ -444,7 +444,7 @@ def mend(shop, command):
     (b"hello\n", "it holds nothing that this server recognizes"),
     (b"\xfe\xed\xfe\xed\0\0\0\2", "it is a Java key store.*keytool.*openssl pkcs12.*"),
     (b"-----BEGIN X509 CRL-----\n", "it holds a list of revoked certificates"),
-    (b"-----BEGIN CERTIFICATE REQUEST-----\n", "it holds a request .*"),
+    (b"-----BEGIN CERTIFICATE REQUEST-----\n", "it holds a certificate request.*"),
     (b"-----BEGIN PUBLIC KEY-----\n", "it holds a public key"),
     (b"-----BEGIN EC PARAMETERS-----\n", "it holds parameters without a key.*"),
     (b"-----BEGIN OPENSSH PRIVATE KEY-----\n", "it holds an OpenSSH key.*"),
