@@ -145,7 +145,7 @@ static void sentences(void **state)
 	     "certificate \"/etc/my files/it's.pem\" is not a certificate in PEM: it is empty");
 	said("-----BEGIN PKCS7-----\n", false,
 	     "certificate \"/etc/my files/it's.pem\" is not a certificate in PEM: it is PKCS#7; to "
-	     "mend it: openssl pkcs7 -print_certs -in '/etc/my files/it'\\''s.pem' -out new.pem");
+	     "repair it: openssl pkcs7 -print_certs -in '/etc/my files/it'\\''s.pem' -out new.pem");
 	said("-----BEGIN PRIVATE KEY-----\n", false,
 	     "certificate \"/etc/my files/it's.pem\" is not a certificate in PEM: it holds a "
 	     "private key; are certificate and key swapped?");
