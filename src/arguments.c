@@ -70,7 +70,7 @@ void arguments_usage(void)
 	     "      --key FILE          ... and its private key\n"
 	     "  -D, --daemonize         go to the background once the ports are served\n"
 	     "  -P, --pid-file FILE     write the master's process id there\n"
-	     "  -v, --verbose           log why connections end, too\n"
+	     "  -v, --verbose           log details, too: each process's confinement, timeouts\n"
 	     "  -V, --version           print the version\n"
 	     "  -h, --help              print this\n"
 	     "\n"

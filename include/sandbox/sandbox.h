@@ -112,6 +112,10 @@ void sandbox_level_describe(const struct sandbox_level *, struct text *);
  * could not be emptied counts; a Landlock older than the newest does not. */
 bool sandbox_level_missing(const struct sandbox_level *, struct text *);
 
+/* A layer in words, and why a process does not have it: an errno; 0: "not asked for". */
+const char *sandbox_layer_name(enum sandbox_layer);
+const char *sandbox_reason(int error);
+
 /* The name of a system call of this machine, "?" for a number that is none. Good until this
  * thread asks again. */
 const char *sandbox_call_name(uint64_t number);

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "master/confinement.h"
 #include "master/state.h"
 
 #define CLOSED_TIMEOUT_MS 1000
@@ -25,11 +26,49 @@ static enum ipc_phase child_phase(const struct child *c)
 
 static void level_take(struct child *c, const struct ipc_message *message)
 {
-	struct sandbox_level level;
 	struct text t;
-	memcpy(&level, message->payload, sizeof(level));
+	memcpy(&c->confinement, message->payload, sizeof(c->confinement));
 	text_init(&t, c->level, sizeof(c->level));
-	sandbox_level_describe(&level, &t);
+	sandbox_level_describe(&c->confinement, &t);
+}
+
+/* Once for each port, role and layer: a port whose processes cannot have it would fill the log. */
+static void confinement_compare(struct child *c)
+{
+	struct port *p = c->port;
+	const unsigned role = is_worker(c), had = p->master->confined[role];
+	const unsigned less = confinement_less(had, &c->confinement) & ~p->confinement_told[role];
+	char reasons[512];
+	struct text t;
+	if (less == 0)
+		return;
+	p->confinement_told[role] |= less;
+	text_init(&t, reasons, sizeof(reasons));
+	(void)sandbox_level_missing(&c->confinement, &t);
+	child_log(c, LOG_WARNING, "is confined less than another %s: it is without %s",
+		  role_name(c), reasons);
+}
+
+void confinement_tell(struct master *m)
+{
+	struct confinement all = {.count = 0};
+	char line[512];
+	struct text t;
+	for (size_t i = 0; i < m->ports_count; i++)
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
+			struct child *c = &m->ports[i]->children[k];
+			/* The former version of this program has not left the level of its
+			 * children. */
+			if (c->state != CHILD_SERVING || c->confinement.role == SANDBOX_MASTER)
+				continue;
+			confinement_compare(c);
+			confinement_add(&all, &c->confinement);
+		}
+	if (all.count == 0)
+		return;
+	text_init(&t, line, sizeof(line));
+	confinement_describe(&all, !sandbox_may_change_user(), &t);
+	log_write(&m->log, LOG_NOTICE, "workers and keyholders are confined by %s", line);
 }
 
 static void child_ready(struct child *c)
@@ -40,7 +79,11 @@ static void child_ready(struct child *c)
 		return;
 	c->state = CHILD_SERVING;
 	loop_timer_cancel(&m->loop, &c->deadline);
-	child_log(c, LOG_NOTICE, "is ready: %s", c->level);
+	child_log(c, LOG_NOTICE, "is ready");
+	child_log(c, LOG_DEBUG, "is confined: %s", c->level);
+	m->confined[is_worker(c)] |= c->confinement.reached;
+	if (m->settled)
+		confinement_compare(c);
 	if (p->state != PORT_STARTING)
 		return;
 	if (!is_worker(c))

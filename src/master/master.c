@@ -59,7 +59,7 @@ static void confine(struct master *m)
 	    level.reached & 1u << SANDBOX_SECCOMP ? sandbox_master_mark() : m->filter_in_force;
 	text_init(&t, line, sizeof(line));
 	sandbox_level_describe(&level, &t);
-	log_write(&m->log, LOG_INFO, "confined: %s", line);
+	log_write(&m->log, LOG_DEBUG, "confined: %s", line);
 }
 
 /* Ports cost descriptors; what the hard limit allows is taken. */

@@ -101,6 +101,7 @@ void master_settle(struct master *m)
 	if (serving + parked + waiting < count)
 		return;
 	m->settled = true;
+	confinement_tell(m);
 	if (serving == 0)
 		log_write(&m->log, LOG_CRIT, "no port can be served");
 	else if (parked > 0 && waiting > 0)

@@ -66,6 +66,7 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 	c->pinged = c->left = c->leaving = false;
 	watch_begin(&c->watch);
 	c->failure[0] = c->level[0] = '\0';
+	c->confinement = (struct sandbox_level){.role = 0};
 	c->said = 0;
 	c->unread_since_ms = 0;
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + START_TIMEOUT_MS);

@@ -122,8 +122,9 @@ struct child {
 	struct relay relay;
 	int *key_ends; /* worker: the keyholder's ends of its loops' channels; they outlive
 			  keyholders */
-	char failure[IPC_PAYLOAD_MAX]; /* what it said (escaped), "" if nothing */
-	char level[512];               /* how far it is confined; "" until it has said READY */
+	char failure[IPC_PAYLOAD_MAX];    /* what it said (escaped), "" if nothing */
+	struct sandbox_level confinement; /* what it has said with READY, all zero before ... */
+	char level[512]; /* ... in words: how far it is confined; "" until it has said READY */
 };
 
 enum port_state {
@@ -237,9 +238,10 @@ struct port {
 	struct report *reports[PORT_REPORTS]; /* a ring */
 	unsigned reports_next;
 	struct loop_timer backoff;
-	struct rate rate; /* of its requests, over all generations */
-	bool served;      /* it has been SERVING once */
-	bool discarded;   /* RETIRED: it was never CURRENT */
+	struct rate rate;             /* of its requests, over all generations */
+	unsigned confinement_told[2]; /* layers that a keyholder [0] or worker [1] was warned of */
+	bool served;                  /* it has been SERVING once */
+	bool discarded;               /* RETIRED: it was never CURRENT */
 };
 
 /* What is done whole or not at all; one at a time (roll.c). */
@@ -311,6 +313,7 @@ struct master {
 	bool nobody_warned, key_user_warned, user_warned, chroot_warned;
 	uint64_t started_ms;
 	char former[32];          /* version that this one has taken over from; "": none */
+	unsigned confined[2];     /* layers that any keyholder [0], any worker [1] has or had */
 	uint64_t filter_in_force; /* sandbox_master_mark() of that one; 0: none */
 	struct loop_timer drain_deadline;
 	struct loop_timer sinks_retry;  /* between two attempts to connect sinks again */
@@ -495,6 +498,8 @@ void child_channel_close(struct child *);
 /* What a child that has ended said before: why it failed, for one, may still be in the channel. */
 void child_last_words(struct child *);
 const struct ipc_permit *child_permits(const struct child *);
+/* One record for all processes that serve: how far they are confined. */
+void confinement_tell(struct master *);
 
 /* say.c: a record about a child: "worker 3 (pid 4242) ", and what follows. */
 void child_log(const struct child *, int priority, const char *format, ...)

@@ -41,6 +41,17 @@ static bool is_reached(const struct sandbox_level *l, enum sandbox_layer layer)
 	return (l->reached & 1u << layer) != 0;
 }
 
+const char *sandbox_layer_name(enum sandbox_layer layer)
+{
+	return layer_names[layer];
+}
+
+const char *sandbox_reason(int error)
+{
+	const char *reason = error == 0 ? "not asked for" : strerrordesc_np(error);
+	return reason != NULL ? reason : "unknown error";
+}
+
 bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
 {
 	const unsigned full = l->role == SANDBOX_MASTER ? MASTER_LAYERS : ALL_LAYERS;
@@ -48,11 +59,9 @@ bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
 	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++) {
 		if ((full & ~l->reached & 1u << layer) == 0)
 			continue;
-		const char *reason =
-		    l->errors[layer] == 0 ? "not asked for" : strerrordesc_np(l->errors[layer]);
 		text_add_str(t, any ? ", " : "");
 		text_add_str(t, layer_names[layer]);
-		text_addf(t, " (%s)", reason != NULL ? reason : "unknown error");
+		text_addf(t, " (%s)", sandbox_reason(l->errors[layer]));
 		any = true;
 	}
 	return any;

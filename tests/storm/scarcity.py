@@ -17,7 +17,7 @@ def begun(arena, **options):
     kills the process, or loops until an alarm ends it. After that the only permitted failure is
     a port that cannot be served."""
     for attempt in range(STARTS):
-        s = arena.four(wait=None, **options)
+        s = arena.four(wait=None, args=("-v",), **options)
         wait_for(lambda: s.process.poll() is not None or re.search(
             r"ports? (is|are) served|no port can be served", s.log()), "a start, or its end",
                  timeout=120)  # a child that loops in libseccomp has half a minute

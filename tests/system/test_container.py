@@ -148,9 +148,9 @@ def test_a_plain_user_serves_with_nothing_to_write_to(container, ports):
 def test_a_plain_user_is_told_what_of_the_sandbox_is_left(container, ports):
     if sanitized():
         pytest.skip("a sanitizer's build is confined less")
-    s = container(None, user=AS_NOBODY, args=["-p", ports[0]])
+    s = container(None, user=AS_NOBODY, args=["-v", "-p", ports[0]])
     for role in ("worker", "keyholder"):
-        line = s.wait_log(rf"{role} 1 \(pid \d+\) is ready: (.*)")[0][1]
+        line = s.wait_log(rf"{role} 1 \(pid \d+\) is confined: (.*)")[0][1]
         has, missing = line.split("; without ")
         assert has.startswith(f"user {NOBODY}:{NOBODY}, ") and "no new privileges" in has
         assert re.search(r"\d+ system calls", has)

@@ -173,7 +173,7 @@ def test_children_of_root_have_nothing_left(server, ports):
 def test_the_master_of_root_keeps_what_it_starts_children_with(server, ports):
     need_root()
     own = capabilities(os.getpid())
-    s = server(hello(ports[0]))
+    s = server(hello(ports[0]), args=("-v",))
     status, kept = status_of(s.pid), capabilities(s.pid)
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert kept == {"CapInh": 0, "CapAmb": 0, **{name: own["CapPrm"] & mask(*CAPABILITIES)
@@ -270,7 +270,7 @@ def test_users_groups_and_roots_are_those_of_the_configuration(server, ports, em
     daemon = pwd.getpwnam("daemon")
     s = server(hello(ports[0], 'user "61001" group "61002"') +
                hello(ports[1], 'user "61003" group "61004" key user "61005" chroot off') +
-               hello(ports[2], f'user "nobody" key user "daemon" chroot "{empty}"'))
+               hello(ports[2], f'user "nobody" key user "daemon" chroot "{empty}"'), args=("-v",))
     roots = {ports[0]: "/run/bulkhead/empty", ports[1]: os.readlink("/proc/self/root"),
              ports[2]: str(empty)}
     expected = {ports[0]: {"worker": (61001, 61002), "keyholder": (61001, 61002)},
@@ -286,7 +286,7 @@ def test_users_groups_and_roots_are_those_of_the_configuration(server, ports, em
     for port in ports:
         assert get(port).body == HELLO
     assert 'there is no user "bulkhead":' not in s.log()
-    s.wait_log(rf"\[PORT {ports[1]}\] worker 1 .* is ready: .*; without an empty root "
+    s.wait_log(rf"\[PORT {ports[1]}\] worker 1 .* is confined: .*; without an empty root "
                r"\(not asked for\)")
 
 
@@ -384,8 +384,8 @@ def test_system_users_of_that_name_are_taken(server, ports, tmp_path, names):
 
 
 def missing_of(s, port, role="worker"):
-    """{layer: reason} of what the line of its readiness says is missing."""
-    line = s.wait_log(rf"\[PORT {port}\] {role} 1 .* is ready: (.*)")[0][1]
+    """{layer: reason} of what it is without, by the record that it has with -v."""
+    line = s.wait_log(rf"\[PORT {port}\] {role} 1 .* is confined: (.*)")[0][1]
     return dict(re.findall(r"(?:^|, )([^(]+) \(([^)]*)\)", line.partition("; without ")[2]))
 
 
@@ -411,9 +411,29 @@ def test_what_a_plain_user_may_not_see_is_null(server, ports, public, owned):
         assert process["pss_bytes"] is None, port
 
 
+def test_the_first_screen_of_a_plain_user_reads_like_no_failure(server, ports, public, owned):
+    need_plain()
+    text = owned(65534) + "".join(map(hello, ports[:3]))
+    s = server(text, within=public, wrapper=PLAIN)
+    lines = re.sub(r"(?m)^\S+ \S+ - ", "", s.log()).splitlines()
+    assert len(lines) <= 12, s.log()
+    confined = [line for line in lines if "confined" in line]
+    if sanitized():
+        assert len(confined) == 1
+    else:
+        assert confined == [
+            "[MASTER] workers and keyholders are confined by no new privileges, Landlock and a list "
+            "of system calls; a start as root adds an empty root, a user of its own and an empty "
+            "capability bounding set"]
+    for line in lines:
+        assert line in confined or len(line) < 100
+        assert not re.search(r"not permitted|denied|cannot|fail|error|without", line), line
+
+
 def test_a_plain_user_serves_with_what_it_can_have(server, ports, public, owned):
     need_plain()
-    s = server(owned(65534) + hello(ports[0]) + hello(ports[1]), within=public, wrapper=PLAIN)
+    s = server(owned(65534) + hello(ports[0]) + hello(ports[1]), within=public, wrapper=PLAIN,
+               args=("-v",))
     for role, _, pid in children(s):
         status, sets = status_of(pid), capabilities(pid)
         assert ids(pid) == (65534, 65534)
@@ -446,7 +466,7 @@ def test_a_plain_user_serves_with_what_it_can_have(server, ports, public, owned)
 def test_a_plain_user_is_told_that_it_cannot_be_others(server, ports, public, owned, empty):
     need_plain()
     s = server(owned(65534) + f'user "daemon"\nchroot "{empty}"\n' + hello(ports[0]) +
-               hello(ports[1], 'key user "daemon"'), within=public, wrapper=PLAIN)
+               hello(ports[1], 'key user "daemon"'), within=public, wrapper=PLAIN, args=("-v",))
     assert s.log().count("only root can run the ports as other users: all run as user 65534") == 1
     assert {ids(pid) for _, _, pid in children(s)} == {(65534, 65534)}
     if not sanitized():
@@ -517,7 +537,7 @@ def test_a_few_capabilities_do_in_place_of_root(server, ports, public, owned, em
                ("privileges strict\n" if strict else "") +
                f'port {port} {{ listen on {host} user "61001" group "61001" key user "61002" '
                'echo }\n' + hello(ports[0], 'user "61003" group "61003"'),
-               within=public, wrapper=wrapper)
+               within=public, wrapper=wrapper, args=("-v",))
     assert ids(s.pid) == (1234, 1234)
     assert capabilities(s.pid) == dict.fromkeys(SETS, mask(*names))
     expected = {("worker", port): 61001, ("keyholder", port): 61002, ("worker", ports[0]): 61003,
@@ -554,7 +574,8 @@ def test_a_few_capabilities_do_in_place_of_root(server, ports, public, owned, em
                                         ("setgid", "a user of its own"), ("kill", None)])
 def test_root_without_a_capability_serves_and_says_what_is_missing(server, ports, name, layer):
     need_root("setpriv")
-    s = server(hello(ports[0]), wrapper=("setpriv", f"--bounding-set=-{name}"))
+    s = server(hello(ports[0]), wrapper=("setpriv", f"--bounding-set=-{name}"),
+               args=("-v",))
     assert not capabilities(s.pid)["CapPrm"] & mask(name)
     for role, _, pid in children(s):
         assert not any(capabilities(pid)[n] for n in ("CapPrm", "CapEff", "CapInh", "CapAmb"))
@@ -567,6 +588,27 @@ def test_root_without_a_capability_serves_and_says_what_is_missing(server, ports
         assert missing_of(s, ports[0])[layer] == "Operation not permitted"
     assert get(ports[0]).body == HELLO
     assert s.stop() == 0
+
+
+def test_a_process_that_gets_less_than_others_is_named_once(server, ports):
+    """The machine changes while the server runs: its next processes cannot empty their bounding
+    set."""
+    need_root()
+    s = server(hello(ports[0]) + hello(ports[1]))
+    assert s.log().count("confined") == 1 and "less" not in s.log()
+    inject(s.pid, 157, 24, 8)  # prctl(PR_CAPBSET_DROP, CAP_SETPCAP)
+    for n in (2, 3):
+        for port in ports[:2]:
+            os.kill(s.workers()[port, 1], signal.SIGKILL)
+            s.wait_ready(port, "worker", n)
+    os.kill(s.keyholders()[ports[0], 1], signal.SIGKILL)
+    s.wait_ready(ports[0], "keyholder", 2)
+    for port, role in ((ports[0], "worker"), (ports[1], "worker"), (ports[0], "keyholder")):
+        warned = s.wait_log(rf"\[PORT {port}\] {role} 1 \(pid \d+\) is confined less than another "
+                            rf"{role}: it is without .*an empty capability bounding set "
+                            r"\(Operation not permitted\)")
+        assert len(warned) == 1, warned
+    assert get(ports[0]).body == HELLO
 
 
 # --- system calls that are not in the table ----------------------------------------------------

@@ -1,0 +1,61 @@
+/* Runs in the master, on what its children said of themselves before they served. Must never
+ * believe more of a level than its bits. */
+#include "master/confinement.h"
+
+#include <string.h>
+
+#define ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1)
+/* What a plain user cannot have, and root can. */
+#define ROOT_LAYERS (1u << SANDBOX_CHROOT | 1u << SANDBOX_USER | 1u << SANDBOX_CAPABILITIES)
+
+void confinement_add(struct confinement *c, const struct sandbox_level *level)
+{
+	if (c->count++ == 0)
+		c->all = ALL_LAYERS;
+	c->all &= level->reached;
+	c->some |= level->reached & ALL_LAYERS;
+	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++)
+		if ((level->reached & 1u << layer) == 0 && c->errors[layer] == 0)
+			c->errors[layer] = level->errors[layer];
+}
+
+/* "a, b and c", each with its reason where there are some. */
+static void layers_add(struct text *t, unsigned set, const int *errors)
+{
+	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++) {
+		if ((set & 1u << layer) == 0)
+			continue;
+		set &= ~(1u << layer);
+		text_add_str(t, sandbox_layer_name((enum sandbox_layer)layer));
+		if (errors != NULL)
+			text_addf(t, " (%s)", sandbox_reason(errors[layer]));
+		text_add_str(t, set == 0 ? "" : (set & (set - 1)) == 0 ? " and " : ", ");
+	}
+}
+
+void confinement_describe(const struct confinement *c, bool plain, struct text *t)
+{
+	const unsigned of_root = plain ? ROOT_LAYERS & ~c->some : 0;
+	const unsigned lacking = ALL_LAYERS & ~c->all & ~of_root;
+	if (c->all == 0)
+		text_add_str(t, "nothing");
+	layers_add(t, c->all, NULL);
+	if ((lacking & c->some) != 0)
+		text_add_str(t, "; some without ");
+	layers_add(t, lacking & c->some, c->errors);
+	if ((lacking & ~c->some) != 0)
+		text_add_str(t, "; without ");
+	layers_add(t, lacking & ~c->some, c->errors);
+	if (of_root != 0)
+		text_add_str(t, "; a start as root adds ");
+	layers_add(t, of_root, NULL);
+}
+
+unsigned confinement_less(unsigned had, const struct sandbox_level *level)
+{
+	unsigned failed = 0;
+	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++)
+		if (level->errors[layer] != 0)
+			failed |= 1u << layer;
+	return had & failed & ~level->reached & ALL_LAYERS;
+}
