@@ -213,6 +213,6 @@ class Busy:
 
     @staticmethod
     def _read() -> tuple[int, int]:
-        with open("/proc/stat") as stat:
+        with open("/proc/stat", errors="replace") as stat:
             numbers = [int(word) for word in stat.readline().split()[1:9]]
         return numbers[3] + numbers[4], sum(numbers)

@@ -178,7 +178,7 @@ class StartedServer:
             if not entry.name.isdigit():
                 continue
             with contextlib.suppress(OSError, IndexError):
-                parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                parent = (entry / "stat").read_text(errors="replace").rsplit(")", 1)[1].split()[1]
                 match = title.match((entry / "cmdline").read_bytes().decode(errors="replace"))
                 if match and self.process and int(parent) == self.process.pid:
                     found[int(match[1])] = int(entry.name)

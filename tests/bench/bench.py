@@ -112,7 +112,7 @@ class Server:
     def pss_kb(self):
         total = 0
         for pid in self.pids():
-            with open(f"/proc/{pid}/smaps_rollup") as f:
+            with open(f"/proc/{pid}/smaps_rollup", errors="replace") as f:
                 total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
         return total
 
@@ -335,9 +335,9 @@ http {{
         try:
             roles = {"master": [], "keyholder": [], "worker": []}
             for pid in server.pids():
-                title = open(f"/proc/{pid}/cmdline").read()
+                title = open(f"/proc/{pid}/cmdline", errors="replace").read()
                 role = next(r for r in roles if r in title)
-                with open(f"/proc/{pid}/smaps_rollup") as f:
+                with open(f"/proc/{pid}/smaps_rollup", errors="replace") as f:
                     roles[role] += [int(line.split()[1]) for line in f
                                     if line.startswith("Pss:")]
         finally:
@@ -373,7 +373,7 @@ http {{
                 # The death of a worker that has lived for a second is not a quick one.
                 time.sleep(1.2)
                 victim = next(pid for pid in server.children()
-                              if f"port {port} worker" in open(f"/proc/{pid}/cmdline").read())
+                              if f"port {port} worker" in open(f"/proc/{pid}/cmdline", errors="replace").read())
                 start = time.monotonic()
                 os.kill(victim, signal.SIGKILL)
                 while True:

@@ -94,7 +94,7 @@ def clients_in(pid):
 
 def state_of(pid):
     with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()[0]
     return "Z"
 
 
@@ -103,7 +103,7 @@ def gone(pid):
 
 
 def cpu_ms(pid):
-    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text(errors="replace").split()[0]) / 1e6
 
 
 class Arena:

@@ -148,7 +148,7 @@ def holdings(s):
         what = re.sub(r"\d+|\(deleted\)", "", what)
         kinds[what] = kinds.get(what, 0) + 1
     status = status_of(s.pid)
-    maps = pathlib.Path(f"/proc/{s.pid}/maps").read_text().splitlines()
+    maps = pathlib.Path(f"/proc/{s.pid}/maps").read_text(errors="replace").splitlines()
     memory = {} if sanitized() else {
         "mappings": len(maps), "VmData": status["VmData"], "RssAnon": status["RssAnon"]}
     return {"descriptors": kinds, **memory, "zombies": len(s.zombies()),

@@ -16,6 +16,8 @@ from harness import BINARY, Certificates, Server, free_ports
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "any_build: shows the same whatever the build, so that "
+                            "scripts/check runs it with one of them")
     if not BINARY.exists():
         raise pytest.UsageError(f"{BINARY} is missing: make it, or set BULKHEAD_BINARY")
     # Ends the processes that were started.

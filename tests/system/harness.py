@@ -165,11 +165,11 @@ class Server:
             if not entry.isdigit():
                 continue
             with contextlib.suppress(OSError, ValueError, IndexError):
-                stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+                stat = pathlib.Path(f"/proc/{entry}/stat").read_text(errors="replace")
                 state, parent = stat.rsplit(")", 1)[1].split()[:2]
                 if int(parent) != self.pid or state == "Z":
                     continue
-                title = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().decode()
+                title = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace")
                 m = re.match(rf"bulkhead: port (\d+) {role} (\d+)", title)
                 if m and port in (None, int(m[1])):
                     found[int(m[1]), int(m[2])] = int(entry)
@@ -199,7 +199,7 @@ class Server:
         for entry in os.listdir("/proc"):
             if entry.isdigit():
                 with contextlib.suppress(OSError):
-                    stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+                    stat = pathlib.Path(f"/proc/{entry}/stat").read_text(errors="replace")
                     state, parent = stat.rsplit(")", 1)[1].split()[:2]
                     if int(parent) == self.pid and state == "Z":
                         found.append(int(entry))
@@ -414,7 +414,7 @@ def traced(pid, *options, follow=True):
                                    "-p", str(pid)])
         try:
             wait_for(lambda: re.search(rf"TracerPid:\s+{tracer.pid}\b",
-                                       pathlib.Path(f"/proc/{pid}/status").read_text()), "tracing")
+                                       pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace")), "tracing")
             yield output
         finally:
             tracer.terminate()
@@ -440,6 +440,14 @@ def channel_of(pid):
     return socket.socket(fileno=descriptor_of(pid, 3))
 
 
+def unix_sockets(pid):
+    """(type in hex, inode, path) of all in a process's network. Anybody's path may have any bytes,
+    those that end a line among them."""
+    text = pathlib.Path(f"/proc/{pid}/net/unix").read_bytes().decode(errors="replace")
+    return re.findall(r"^[0-9a-fA-F]+: [0-9A-F]+ [0-9A-F]+ [0-9A-F]+ ([0-9A-F]+) [0-9A-F]+ +(\d+) ?(.*)$",
+                      text, re.M)
+
+
 def socket_kinds(pid):
     """{inode: what} of all sockets in a process's network: "seqpacket", "datagram", "listener" …
 
@@ -447,11 +455,10 @@ def socket_kinds(pid):
     """
     kinds = {}
     net = pathlib.Path(f"/proc/{pid}/net")
-    for line in (net / "unix").read_text().splitlines()[1:]:
-        words = line.split()
-        kinds[words[6]] = {"0001": "stream", "0002": "datagram", "0005": "seqpacket"}[words[4]]
+    for kind, inode, _ in unix_sockets(pid):
+        kinds[inode] = {"0001": "stream", "0002": "datagram", "0005": "seqpacket"}[kind]
     for family in ("tcp", "tcp6"):
-        for line in (net / family).read_text().splitlines()[1:]:
+        for line in (net / family).read_text(errors="replace").splitlines()[1:]:
             words = line.split()
             kinds[words[9]] = "listener" if words[3] == "0A" else "connection"
     return kinds
@@ -481,7 +488,7 @@ def key_channels_of(pid):
 
 def status_of(pid):
     """/proc/PID/status, as {name: text}."""
-    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
     return {name: value.strip() for name, value in (line.split(":", 1) for line in lines)}
 
 
@@ -489,7 +496,7 @@ def memory_holds(pid, *needles):
     """Is any of these bytes anywhere in the memory of a process?"""
     need_root()
     longest = max(map(len, needles))
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+    with open(f"/proc/{pid}/maps", errors="replace") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for line in maps:
             start, end = (int(n, 16) for n in line.split()[0].split("-"))
             if "r" not in line.split()[1] or line.rstrip().endswith(("[vvar]", "[vsyscall]")):
@@ -512,7 +519,7 @@ def memory_holds(pid, *needles):
 def memory_cgroup(name, limit):
     """A version 1 memory group of that limit; its folder."""
     root = "/sys/fs/cgroup/memory"
-    with open("/proc/self/cgroup", encoding="ascii") as f:
+    with open("/proc/self/cgroup", errors="replace") as f:
         own = re.search(r"^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$", f.read(), re.M)
     for base in ([root + own[1]] if own else []) + [root]:
         folder = f"{base}/{name}"

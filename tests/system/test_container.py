@@ -45,14 +45,14 @@ def contained(*argv, user=()):
 
 
 def child_of(pid):
-    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(errors="replace").split()
     return int(children[0]) if children else None
 
 
 def first_process(s):
     """The pid, here, of the server that is 1 in there."""
     pid = wait_for(lambda: child_of(s.pid), "the first process")
-    wait_for(lambda: "bulkhead" in pathlib.Path(f"/proc/{pid}/comm").read_text(), "the server")
+    wait_for(lambda: "bulkhead" in pathlib.Path(f"/proc/{pid}/comm").read_text(errors="replace"), "the server")
     assert status_of(pid)["NSpid"].split()[-1] == "1"
     return pid
 
@@ -77,7 +77,7 @@ def container(server):
 
 def parent_and_state(pid):
     with contextlib.suppress(OSError):
-        state, parent = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[:2]
+        state, parent = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()[:2]
         return int(parent), state
     return None, None
 
@@ -85,9 +85,9 @@ def parent_and_state(pid):
 def orphans_of(master):
     """The sleeping programs that it inherited when their parents ended."""
     found = []
-    for pid in pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split():
+    for pid in pathlib.Path(f"/proc/{master}/task/{master}/children").read_text(errors="replace").split():
         with contextlib.suppress(OSError):
-            if pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n":
+            if pathlib.Path(f"/proc/{pid}/comm").read_text(errors="replace") == "sleep\n":
                 found.append(int(pid))
     return found
 

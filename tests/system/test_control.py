@@ -302,10 +302,10 @@ def test_without_descriptors_clients_wait(controlled, ports):
         # Those below the highest may be free; then there is no more.
         crowd = [stack.enter_context(connect(s)) for _ in range(40)]
         assert get(ports[0]).status == 200
-        with open(f"/proc/{s.pid}/stat") as stat_file:
+        with open(f"/proc/{s.pid}/stat", errors="replace") as stat_file:
             ticks = sum(map(int, stat_file.read().rsplit(")", 1)[1].split()[11:13]))
         time.sleep(0.5)  # it does not turn in vain meanwhile
-        with open(f"/proc/{s.pid}/stat") as stat_file:
+        with open(f"/proc/{s.pid}/stat", errors="replace") as stat_file:
             assert sum(map(int, stat_file.read().rsplit(")", 1)[1].split()[11:13])) - ticks < 20
         resource.prlimit(s.pid, resource.RLIMIT_NOFILE, limits)
         crowd[-1].sendall(b"bulkhead/1 status\n")
@@ -989,7 +989,7 @@ def test_top_is_stopped_and_goes_on(controlled, ports, screen):
     t.press(b"\x1a")
 
     def state():
-        return pathlib.Path(f"/proc/{t.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return pathlib.Path(f"/proc/{t.process.pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()[0]
 
     wait_for(lambda: state() == "T", "the stop")
     t.read()

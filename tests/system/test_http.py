@@ -340,13 +340,13 @@ def test_expect_100_continue(port):
 
 
 def peak_memory(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    text = pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace")
     return int(re.search(r"VmHWM:\s+(\d+) kB", text)[1])
 
 
 def instrumented(pid):
     """Sanitizers keep freed memory."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace")
     return int(re.search(r"VmSize:\s+(\d+)", status)[1]) > 1 << 30
 
 

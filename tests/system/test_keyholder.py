@@ -142,7 +142,7 @@ def test_a_key_that_root_alone_can_read_serves(server, ports, certificates, tmp_
     for pid in (*s.workers().values(), *s.keyholders().values()):
         assert os.stat(f"/proc/{pid}/environ").st_uid == 0  # not dumpable
         assert f"Uid:\t{os.stat(folder).st_uid}\t" not in \
-            pathlib.Path(f"/proc/{pid}/status").read_text()
+            pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace")
     assert get(ports[0]).body == HELLO
     assert kill(s, ports[0], "keyholder", 2)
     assert get(ports[0]).body == HELLO
@@ -156,7 +156,7 @@ def test_a_port_with_one_worker_has_one_keyholder_which_comes_first(server, port
     assert sorted(s.keyholders()) == [(p, 1) for p in ports]
     assert len({*s.keyholders().values(), *s.workers().values()}) == 6
     for port, pid in ((port, pid) for (port, _), pid in s.keyholders().items()):
-        title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+        title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(errors="replace")
         assert title == f"bulkhead: port {port} keyholder 1"
         log = s.log()
         assert log.index(f"[PORT {port}] keyholder 1 (pid {pid}) is ready") < \
@@ -213,7 +213,7 @@ def test_a_request_that_dies_with_its_keyholder_is_asked_again(server, ports):
             began = time.monotonic()
             client.start()
             wait_for(lambda p=victim: f"{write} " in
-                     pathlib.Path(f"/proc/{p}/syscall").read_text()[:4], "a signature")
+                     pathlib.Path(f"/proc/{p}/syscall").read_text(errors="replace")[:4], "a signature")
             os.kill(victim, signal.SIGKILL)  # ends when it continues
         soon = time.monotonic() - began < 1
         client.join()

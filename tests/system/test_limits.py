@@ -58,7 +58,7 @@ def until_end(raw):
 
 
 def cpu_ns(pid):
-    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text(errors="replace").split()[0])
 
 
 @contextlib.contextmanager
@@ -404,7 +404,7 @@ def test_without_descriptors_clients_wait(server, ports):
 
 
 def open_files(pid):
-    text = pathlib.Path(f"/proc/{pid}/limits").read_text()
+    text = pathlib.Path(f"/proc/{pid}/limits").read_text(errors="replace")
     return re.search(r"Max open files\s+(\d+)\s+(\d+)\s", text).groups()
 
 

@@ -76,7 +76,7 @@ def mask(*names):
 def limits(pid):
     """{name: (soft, hard)}; None is unlimited."""
     found = {}
-    for line in pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines()[1:]:
+    for line in pathlib.Path(f"/proc/{pid}/limits").read_text(errors="replace").splitlines()[1:]:
         m = re.match(r"Max (.*?)\s{2,}(\S+)\s+(\S+)", line)
         found[m[1]] = tuple(None if v == "unlimited" else int(v) for v in m.groups()[1:])
     return found
@@ -88,7 +88,7 @@ def is_dumpable(pid):
 
 
 def oom_score(pid):
-    return int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text())
+    return int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text(errors="replace"))
 
 
 @pytest.fixture
@@ -689,8 +689,8 @@ def test_calls_of_another_kind_of_machine_end_it(server, ports, role):
 
 def age(pid):
     """Seconds since its start."""
-    ticks = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
-    now = float(pathlib.Path("/proc/uptime").read_text().split()[0])
+    ticks = int(pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1].split()[19])
+    now = float(pathlib.Path("/proc/uptime").read_text(errors="replace").split()[0])
     return now - ticks / os.sysconf("SC_CLK_TCK")
 
 

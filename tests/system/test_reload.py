@@ -527,7 +527,7 @@ def test_a_parked_port_whose_last_worker_still_drains_is_started_after_it(begin,
 def connected(pid, fd):
     """Is that descriptor of the process a connection over TCP?"""
     inode = os.readlink(f"/proc/{pid}/fd/{fd}")[8:-1]
-    with open("/proc/net/tcp", encoding="ascii") as f:
+    with open("/proc/net/tcp", errors="replace") as f:
         return any(line.split()[9] == inode and line.split()[3] == "01" for line in f.readlines()[1:])
 
 

@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from harness import BINARY, TIMEOUT, wait_for
+from harness import BINARY, TIMEOUT, unix_sockets, wait_for
 
 PLAIN = 65534  # whatever user that is
 ASIDE = "without its own list of system calls"
@@ -238,8 +238,7 @@ def test_a_process_that_serves_has_no_agent(server, ports):
         # The list is that of the whole machine, so those of its own descriptors are looked for.
         links = (os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd"))
         own = {link[8:-1] for link in links if link.startswith("socket:[")}
-        with open(f"/proc/{pid}/net/unix", encoding="ascii") as f:
-            names = [line for line in f if set(line.split()[6:7]) & own]
-        assert names and not [line for line in names if "bulkhead-selftest" in line]
+        names = [path for _, inode, path in unix_sockets(pid) if inode in own]
+        assert names and not [path for path in names if "bulkhead-selftest" in path]
     with open(f"/proc/{s.pid}/cmdline", "rb") as f:
         assert b"attempts" not in f.read()

@@ -137,7 +137,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def ignored_by(pid):
-    mask = int(re.search(r"SigIgn:\s+(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1], 16)
+    mask = int(re.search(r"SigIgn:\s+(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace"))[1], 16)
     return {signal.Signals(n).name for n in range(1, 32) if mask >> (n - 1) & 1}
 
 
@@ -344,7 +344,7 @@ def test_children_end_with_a_killed_master_and_the_ports_are_free(server, ports)
     s.process.wait()
     # Generous under sanitizers; the kernel does it at once.
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") and
-                             " Z " not in open(f"/proc/{pid}/stat").read() for pid in children),
+                             " Z " not in open(f"/proc/{pid}/stat", errors="replace").read() for pid in children),
              "the end of the children", timeout=5)
     for p in ports:
         assert refused(p)
@@ -371,7 +371,7 @@ def test_daemonize_returns_when_ports_are_served(run, ports, tmp_path, certifica
     finally:
         os.kill(pid, signal.SIGTERM)
         wait_for(lambda: not os.path.exists(f"/proc/{pid}") or
-                 " Z " in open(f"/proc/{pid}/stat").read(), "the end of the daemon")
+                 " Z " in open(f"/proc/{pid}/stat", errors="replace").read(), "the end of the daemon")
     assert not (tmp_path / "daemon.pid").exists()
 
 

@@ -115,7 +115,7 @@ def test_a_reload_from_elsewhere_is_one_though_the_terminal_is_gone(terminal, po
 
 
 def hung_up(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+    with open(f"/proc/{pid}/stat", errors="replace") as f:
         return f.read().rsplit(")", 1)[1].split()[4] == "0"  # tty_nr
 
 

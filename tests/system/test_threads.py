@@ -87,7 +87,7 @@ def ticks_of(pid):
     """{thread: processor time that it has used}"""
     found = {}
     for thread in map(int, os.listdir(f"/proc/{pid}/task")):
-        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as f:
+        with open(f"/proc/{pid}/task/{thread}/stat", errors="replace") as f:
             found[thread] = sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
     return found
 
@@ -95,7 +95,7 @@ def ticks_of(pid):
 def is_always(wanted, pid, thread):
     """Is the thread in this state at each of many looks?"""
     def state():
-        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as f:
+        with open(f"/proc/{pid}/task/{thread}/stat", errors="replace") as f:
             return f.read().rsplit(")", 1)[1].split()[0]
     return all(state() == wanted for _ in range(500))
 

@@ -32,6 +32,7 @@
 #include "crash/recorder.h"
 #include "sandbox/internal.h"
 #include "sandbox/sandbox.h"
+#include "skip.h"
 
 #define NOBODY   65534
 #define STRANGER 65533
@@ -524,7 +525,7 @@ static void no_form_of_openat_opens_anything(void **state)
 	const struct sandbox_plan p = plan_for(SANDBOX_WORKER, SECCOMP_ALONE);
 	(void)state;
 	if (calls_sanitized)
-		skip();
+		skip_because("the sanitizer makes system calls of its own");
 	assert_fine(child(&p, NULL, open_as_malloc_does));
 	assert_violation(child(&p, NULL, open_otherwise), SYS_openat);
 	assert_violation(child(&p, NULL, open_elsewhere), SYS_openat);
@@ -728,8 +729,10 @@ static void landlock_denies_files_ports_and_signals(void **state)
 	struct sandbox_plan p = plan_for(SANDBOX_WORKER, NO_SECCOMP);
 	const struct sockaddr_un unnamed = {.sun_family = AF_UNIX};
 	(void)state;
-	if (calls_sanitized || syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 0)
-		skip();
+	if (calls_sanitized)
+		skip_because("the sanitizer makes system calls of its own");
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 0)
+		skip_because("the kernel has no Landlock");
 	listener_fd = socket(AF_INET, SOCK_STREAM, 0);
 	abstract_fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(listen(listener_fd, 1), 0);
@@ -861,7 +864,7 @@ static void a_worker_goes_before_a_keyholder_when_memory_is_short(void **state)
 	int here = oom_score();
 	(void)state;
 	if (here < 0 || here > 300)
-		skip();
+		skip_because("its own oom_score_adj leaves no room");
 	assert_fine(child(&p, NULL, leave_score));
 	assert_int_equal(shared->argument, here + 200);
 	shared->argument = 950; /* 1000 is the end */
@@ -931,7 +934,7 @@ static void root_becomes_nobody_in_an_empty_root(void **state)
 	char folder[] = "/tmp/bulkhead-test-XXXXXX";
 	(void)state;
 	if (!is_root())
-		skip();
+		skip_because("needs root");
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(chmod(folder, 0755), 0);
 	p.chroot_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -962,7 +965,7 @@ static void root_that_stays_root_has_no_capabilities(void **state)
 	struct sandbox_plan p = plan_for(SANDBOX_WORKER, NO_SECCOMP);
 	(void)state;
 	if (!is_root())
-		skip();
+		skip_because("needs root");
 	assert_fine(child(&p, open_status, read_status));
 	assert_int_equal(capabilities("CapPrm"), 0);
 	assert_int_equal(capabilities("CapEff"), 0);
@@ -1106,7 +1109,7 @@ static void a_master_keeps_few_capabilities(void **state)
 {
 	(void)state;
 	if (!is_root())
-		skip();
+		skip_because("needs root");
 	assert_fine(child(NULL, NULL, confine_and_read_status));
 	uint64_t kept = capabilities("CapPrm");
 	assert_int_equal(kept & ~MASTER_KEEPS, 0);
@@ -1136,7 +1139,7 @@ static void a_master_that_is_not_root_hands_its_capabilities_on(void **state)
 {
 	(void)state;
 	if (!is_root())
-		skip();
+		skip_because("needs root");
 	assert_fine(child(NULL, NULL, confine_with_capabilities));
 	uint64_t kept = capabilities("CapPrm");
 	assert_int_equal(kept & (1 << 6 | 1 << 7), 1 << 6 | 1 << 7);

@@ -1,0 +1,238 @@
+"""scripts/check: what it says of its steps, what it hands to them, and what it fails for.
+
+A source tree of stubs is checked: what they print is what tools print."""
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+pytestmark = pytest.mark.any_build
+
+
+def count(tmp_path, step, log, status=0):
+    """((passed, failed, skipped), {reason: number}) of a step with this output."""
+    path = tmp_path / "log"
+    path.write_bytes(log if isinstance(log, bytes) else log.encode())
+    done = subprocess.run([SCRIPTS / "count", step, path, str(status)], capture_output=True, check=True)
+    lines = done.stdout.decode(errors="replace").splitlines()
+    reasons = dict(reversed(line.split(" ", 1)) for line in lines[1:])
+    return tuple(map(int, lines[0].split())), {r: int(n) for r, n in reasons.items()}
+
+
+# --- counting -------------------------------------------------------------------------------------
+
+PYTEST = """\
+....s..s.s
+=========================== short test summary info ============================
+SKIPPED [2] tests/system/test_tls.py:691: needs gnutls-cli
+SKIPPED [1] tests/system/browser.py:25: needs Chromium
+SKIPPED [3] tests/system/test_selftest.py: needs Chromium
+SKIPPED [1] tests/system/test_container.py:39: no read-only container: a: b
+12 passed, 7 skipped, 4 deselected in 100.10s (0:01:40)
+"""
+
+
+def test_pytest_s_skips_are_counted_by_reason(tmp_path):
+    assert count(tmp_path, "gcc-system", PYTEST) == ((12, 0, 7), {
+        "needs gnutls-cli": 2, "needs Chromium": 4, "no read-only container: a: b": 1})
+
+
+@pytest.mark.parametrize("last, expected", [
+    ("1 passed in 1.00s", (1, 0, 0)),
+    ("2 failed, 10 passed, 3 skipped, 1 error in 9.99s", (10, 3, 3)),
+    ("2 failed, 1 warning, 4 errors in 9.99s", (0, 6, 0)),
+    ("=== 5 passed, 1 skipped in 1.00s ===", (5, 0, 1)),
+    ("no tests ran in 0.01s", (0, 1, 0)),
+    ("3 deselected in 0.01s", (0, 1, 0)),
+    ("", (0, 1, 0)),
+])
+def test_pytest_s_last_line_is_read(tmp_path, last, expected):
+    status = 0 if expected[1] == 0 else 1
+    assert count(tmp_path, "san-system", last + "\n", status)[0] == expected
+
+
+@pytest.mark.parametrize("name", ["", "tests: ", "tls key: "])
+def test_unit_tests_are_counted_in_the_words_of_both_releases(tmp_path, name):
+    log = f"""\
+[==========] tests: Running 3 test(s).
+[ RUN      ] a_thing
+skip: needs root
+[  SKIPPED ] a_thing
+[  PASSED  ] 2 test(s).
+[  SKIPPED ] {name}1 test(s), listed below:
+[  SKIPPED ] a_thing
+
+ 1 SKIPPED TEST(S)
+[  PASSED  ] 38 test(s).
+[  FAILED  ] {name}2 test(s), listed below:
+[  FAILED  ] another_thing
+"""
+    assert count(tmp_path, "clang-unit", log, 1) == ((40, 2, 1), {"needs root": 1})
+
+
+def test_a_skip_without_a_reason_is_said_to_have_none(tmp_path):
+    log = "[  PASSED  ] 2 test(s).\n[  SKIPPED ] 1 test(s), listed below:\n[  SKIPPED ] a_thing\n"
+    assert count(tmp_path, "gcc-unit", log) == ((2, 0, 1), {"no reason was given": 1})
+
+
+def test_a_step_that_counts_for_itself_is_believed(tmp_path):
+    log = """\
+ok    it installs and starts (3.1 s)
+skip  it is upgraded: needs that it runs
+      a note
+skip  it is removed: needs that it runs
+skip  the sandbox: no Landlock here: ABI 0
+1 passed, 0 failed, 3 skipped
+"""
+    assert count(tmp_path, "check-deb", log) == (
+        (1, 0, 3), {"needs that it runs": 2, "no Landlock here: ABI 0": 1})
+    assert count(tmp_path, "systemd", "skipped: needs root\n0 passed, 0 failed, 1 skipped\n") == (
+        (0, 0, 1), {"needs root": 1})
+    assert count(tmp_path, "format", "skipped: another version\n0 passed, 0 failed, 1 skipped\n") == (
+        (0, 0, 1), {"another version": 1})
+
+
+def test_a_check_within_a_check_is_read(tmp_path):
+    log = """\
+ok    gcc-build          1 passed, 30s
+ok    gcc-unit           400 passed, 3 skipped, 6s
+      skipped 2 (needs root (all of it))
+      skipped 1 (no Landlock)
+skip  format             0 passed, 1 skipped, 0s
+      skipped 1 (needs clang-format 14)
+401 passed, 0 failed, 4 skipped
+"""
+    assert count(tmp_path, "trixie", log) == ((401, 0, 4), {
+        "needs root (all of it)": 2, "no Landlock": 1, "needs clang-format 14": 1})
+
+
+@pytest.mark.parametrize("step", ["gcc-build", "format", "fuzz-conf", "check-deb", "gcc-unit", "gcc-system"])
+def test_a_step_that_crashed_has_failed_whatever_it_has_said(tmp_path, step):
+    for log in ("", "[  PASSED  ] 5 test(s).\n5 passed, 0 failed, 1 skipped\n"):
+        assert count(tmp_path, step, log, 139)[0][1] == 1
+
+
+@pytest.mark.parametrize("step", ["gcc-unit", "gcc-system"])
+def test_a_step_that_should_have_had_tests_has_failed_without(tmp_path, step):
+    assert count(tmp_path, step, "nothing\n") == ((0, 1, 0), {})
+
+
+def test_any_bytes_may_stand_in_a_log(tmp_path):
+    log = b"\xff\xfe\x00 \xc3\n" + PYTEST.replace("Chromium", "caf\u00e9").encode() + b"\x80\n"
+    log = log.rstrip(b"\x80\n") + b"\n"
+    assert count(tmp_path, "gcc-system", log)[0] == (12, 0, 7)
+
+
+# --- a whole run ----------------------------------------------------------------------------------
+
+
+class Tree:
+    """What scripts/check looks for, of stubs: put("scripts/layers", text) replaces one."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in ("check", "count"):
+            self.put(f"scripts/{name}", (SCRIPTS / name).read_text())
+        self.put("scripts/setup", "#!/bin/sh\n")
+        self.put("scripts/layers", "#!/bin/sh\n")
+        self.put("scripts/skips", "# step | reason | why\n")
+
+    def put(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def says(self, name, text, status=0):
+        self.put(name, f"#!/bin/sh\ncat <<'END'\n{text}\nEND\nexit {status}\n")
+
+    def check(self, *options, **more):
+        return subprocess.run([self.folder / "scripts" / "check", *options], text=True, timeout=60,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, **more)
+
+
+@pytest.fixture(params=["tree", "a tree of \u00fc"])
+def tree(request, tmp_path):
+    return Tree(tmp_path / request.param)
+
+
+STEPS = ("--only", "layers", "--only", "check-*")
+
+
+def line_of(done, step):
+    found = re.findall(rf"^(\w+) +{step} +(.*), \d+s$", done.stdout, re.M)
+    assert len(found) == 1, done.stdout
+    return found[0]
+
+
+def test_a_skip_is_no_success_and_is_counted(tree):
+    tree.says("scripts/check-deb", "skipped: needs root\n0 passed, 0 failed, 1 skipped")
+    tree.says("scripts/check-container", "ok    one\nskip  two: needs crun\n1 passed, 0 failed, 1 skipped")
+    done = tree.check(*STEPS)
+    assert done.returncode == 0
+    assert line_of(done, "check-deb") == ("skip", "0 passed, 1 skipped")
+    assert line_of(done, "check-container") == ("ok", "1 passed, 1 skipped")
+    assert line_of(done, "layers") == ("ok", "1 passed")
+    assert "      skipped 1 (needs root)\n" in done.stdout
+    assert "      skipped 1 (needs crun)\n" in done.stdout
+    assert done.stdout.splitlines()[-1] == "2 passed, 0 failed, 2 skipped"
+
+
+def test_strict_fails_for_what_is_not_accepted(tree):
+    tree.says("scripts/check-deb", "skipped: needs root\n0 passed, 0 failed, 1 skipped")
+    tree.says("scripts/check-container", "skipped: needs crun 1.8, 1.7 is here\n0 passed, 0 failed, 1 skipped")
+    done = tree.check("--strict", *STEPS)
+    assert done.returncode == 1
+    assert "2 of the skips are not accepted" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 passed, 0 failed, 2 skipped"
+
+    tree.put("scripts/skips", "# c | c | c\ncheck-* | needs root | why\n"
+             "check-c* | needs crun *, * is here | why\ngcc-* | never occurs | why\n")
+    done = tree.check("--strict", *STEPS)
+    assert done.returncode == 0, done.stdout
+    assert "not accepted" not in done.stdout
+    # It is of another step.
+    tree.put("scripts/skips", "check-deb | needs root | why\ncheck-deb | needs crun* | why\n")
+    done = tree.check("--strict", *STEPS)
+    assert done.returncode == 1
+    assert "1 of the skips are not accepted" in done.stdout
+
+
+def test_a_step_that_fails_fails_all_and_shows_its_output(tree):
+    tree.says("scripts/check-deb", "FAIL  it starts: it did not\n0 passed, 1 failed, 0 skipped", 1)
+    tree.says("scripts/check-container", "no count at all")
+    done = tree.check(*STEPS)
+    assert done.returncode == 1
+    assert line_of(done, "check-deb") == ("FAIL", "0 passed, 1 failed")
+    assert "FAIL  it starts: it did not\n" in done.stdout
+    assert done.stdout.splitlines()[-1] == "2 passed, 1 failed, 0 skipped"
+
+
+def test_a_step_is_handed_three_descriptors(tree):
+    """Its lock, or one of the caller's, in what a step leaves running would be held by that; and
+    programs have died of a descriptor in their way."""
+    tree.put("scripts/layers", f"""#!{sys.executable}
+import os
+def is_open(fd):
+    try:
+        return os.fstat(fd)
+    except OSError:
+        return None
+found = [fd for fd in range(1024) if is_open(fd)]
+open("fds", "w").write(repr(found))
+""")
+    done = subprocess.run(["bash", "-c", 'exec 8</ 9</ 20</ 200</; exec "$0" --only layers',
+                           tree.folder / "scripts" / "check"], text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout
+    assert (tree.folder / "fds").read_text() == "[0, 1, 2]"
+
+
+def test_no_step_at_all_is_a_failure(tree):
+    done = tree.check("--only", "nothing-of-the-kind")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
