@@ -1,0 +1,124 @@
+"""README and manual pages: their examples work, and what they quote is what the programs say."""
+import os
+import re
+
+import pytest
+
+from harness import TOP
+
+MANUALS = sorted((TOP / "src").glob("**/*.[1-8]"))
+CONFIGURATION = re.compile(r"^(?:tls|port|privileges|user|location|faults|control) ", re.M)
+USERS = re.compile(r'\b((?:key )?user|group) "[^"]*"')
+
+
+def page(path):
+    """Its text as the reader sees it, macro by macro."""
+    return path.read_text().replace("\\e", "\\").replace("\\&", "").replace("\\(dq", '"')
+
+
+def code_of(path):
+    """The literal blocks of a manual page, or the fenced ones of a Markdown file."""
+    if path.suffix == ".md":
+        return re.findall(r"^```\n(.*?)^```$", path.read_text(), re.M | re.S)
+    return re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed$", page(path), re.M | re.S)
+
+
+def configurations():
+    for path in [TOP / "README.md", TOP / "src" / "conf" / "bulkhead.conf.5"]:
+        for number, text in enumerate(code_of(path)):
+            if CONFIGURATION.search(text):
+                yield pytest.param(text, id=f"{path.name}-{number}")
+
+
+def completed(text):
+    """A whole configuration, for what the page shows in part."""
+    if not re.search(r"^port ", text, re.M):
+        text = f"port 8000 {{ {text} }}"
+    return text if "tls {" in text else f'tls {{ certificate "cert.pem" key "key.pem" }}\n{text}'
+
+
+@pytest.mark.parametrize("text", configurations())
+def test_every_configuration_is_one(run, conf_file, certificates, text):
+    """With its files there, and with users that exist."""
+    text = USERS.sub(r'\1 "0"', completed(text))
+    for names in re.findall(r'certificate "([^"]+)"\s+key "([^"]+)"', text):
+        for name, pem in zip(names, certificates("rsa" if "rsa" in names[0] else "ecdsa")):
+            conf_file(name, pem.read_text())
+    for name in re.findall(r'include "([^"*]+)"', text):
+        conf_file(name, "connections 100")
+    result = run("-t", "-f", conf_file("example.conf", text))
+    assert result.returncode == 0 and "error" not in result.stderr, result.stderr
+
+
+def test_there_are_examples_to_try():
+    names = [p.id for p in configurations()]
+    assert sum(n.startswith("README") for n in names) >= 1
+    assert sum(n.startswith("bulkhead.conf") for n in names) >= 4
+
+
+def test_the_readme_is_short():
+    assert len((TOP / "README.md").read_text().splitlines()) <= 200
+
+
+def headings(path):
+    return {re.sub(r'"', "", line).strip()
+            for line in re.findall(r"^\.S[hs] (.*)$", page(path), re.M)}
+
+
+@pytest.mark.parametrize("path", MANUALS, ids=lambda p: p.name)
+def test_every_reference_leads_somewhere(path):
+    """.Sx to a section of this page, or of the page that is named before or after it."""
+    places = {p.name.rsplit(".", 1)[0]: headings(p) for p in MANUALS}
+    lines = page(path).splitlines()
+    for at, line in enumerate(lines):
+        if not line.startswith(".Sx "):
+            continue
+        name = re.sub(r"( [.,:;)])+$", "", line[4:])
+        near = " ".join(lines[max(0, at - 2):at + 3])
+        others = [places[x] for x in re.findall(r"\.Xr (\S+)", near) if x in places]
+        assert any(name in there for there in [headings(path), *others]), line
+
+
+# --- quoted log lines ---
+
+
+GNUTLS = {"CA is unknown", "A packet with illegal or unsupported version was received."}
+VALUE = re.compile(r'"[^"]*"|\S*\d\S*|\.\.\.|\b[A-Z_]+\b')
+
+
+def words(text):
+    return re.findall(r"[A-Za-z=-]+", text)
+
+
+def texts():
+    """All texts of the sources, those that are written side by side as one, and of errno(3)."""
+    yield from map(os.strerror, range(1, 134))
+    for path in (TOP / "src").glob("**/*.c"):
+        for run in re.findall(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*', path.read_text()):
+            text = "".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', run))
+            text = re.sub(r"(?<=[a-z])%s", "s", text)  # one worker%s
+            yield re.sub(r"\\[nt]|%[-0-9.*zlu]*[a-z]", " % ", text).replace("\\", "")
+
+
+def quoted():
+    text = page(TOP / "src" / "bulkhead.8").replace("\\(ga", "`")
+    for start, end in [(".Sh DIAGNOSTICS", ".Sh SEE ALSO"), (".Sh TROUBLESHOOTING", ".Sh ENV")]:
+        section = text[text.index(start):text.index(end)]
+        yield from re.findall(r"^\.It ([^.\n]\S* .*)$", section, re.M)
+
+
+def test_every_quoted_log_line_is_in_the_sources():
+    """Piece by piece, between its values; a piece may be joined from two texts."""
+    sources = [f" {' '.join(words(text))} " for text in texts()]
+
+    def is_said(piece):
+        return not piece or any(f" {' '.join(piece)} " in source for source in sources)
+
+    missing = []
+    for line in set(quoted()) - GNUTLS:
+        for text in re.split(r"[,:;()]|(?=\bafter\b)|\bat\b", VALUE.sub(":", line)):
+            piece = words(text)
+            if not any(is_said(piece[:i]) and is_said(piece[i:]) for i in range(len(piece) + 1)):
+                missing.append(f"{line!r} has {text!r}")
+    assert not missing, "\n".join(sorted(missing))
+    assert len(list(quoted())) > 60
