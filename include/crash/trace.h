@@ -1,11 +1,11 @@
 /*
- * What a crash recorder has left (ipc/slot.h), in words. The master's side: it takes the numbers
- * for hearsay, and whatever they are, the words stay within their bounds.
+ * Describes the record of a crash (ipc/slot.h) in words. For the master: it trusts none of the
+ * numbers, and the text stays within its bounds whatever they are.
  *
- * Addresses become names although each process has a layout of its own and may be stripped: the
- * child has written down where its modules lie, functions of this program are in a table that is
- * part of it (symbol.h), and those of a library are looked up in the master's own copy, if it is
- * the same one by its build id.
+ * Addresses become names, although each process has its own layout and the program may be stripped.
+ * The child has recorded where its modules are. Functions of this program are in a table that is
+ * part of it (symbol.h). Functions of a library are looked up in the master's own copy, if the
+ * build ids are equal.
  */
 #ifndef CRASH_TRACE_H
 #define CRASH_TRACE_H
@@ -16,7 +16,7 @@
 /* "SIGSEGV (address not mapped: 0x10)", "SIGABRT (sent by process 4242 of user 0)". */
 void trace_signal(const struct ipc_crash *, struct text *);
 
-/* "conn_flush+0x1c < conn_advance+0x80 < ...", the innermost function first; of a library
+/* "conn_flush+0x1c < conn_advance+0x80 < ...", the innermost function first; in a library
  * "gnutls_record_send+0x40 (libgnutls.so.30)". */
 void trace_backtrace(const struct ipc_board *, const struct ipc_crash *, struct text *);
 

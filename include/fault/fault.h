@@ -1,9 +1,9 @@
 /*
- * The faults that a port can be made to have on purpose: which there are, with what parameters, and
- * the dice by which they strike. Pure: nothing here does any of it (src/handler, src/worker do).
+ * The faults that a port can have on purpose: their kinds, their parameters, and the dice that
+ * decide when one strikes. Pure: nothing here carries out a fault (src/handler and src/worker do).
  *
  * The catalogue is one table (catalogue.c). The configuration, the queries of a control location,
- * the list that it shows and what is logged are all made of it, so that they cannot disagree.
+ * the list that it shows and the log lines all come from it, so that they cannot disagree.
  */
 #ifndef FAULT_FAULT_H
 #define FAULT_FAULT_H
@@ -37,7 +37,7 @@ enum fault_kind {
 	FAULT_KINDS
 };
 
-/* What the choices of a parameter mean, in their order in the table. */
+/* The choices of the parameters, in the order of the table. */
 enum fault_when { FAULT_BEFORE, FAULT_AFTER_HEAD, FAULT_DURING, FAULT_AFTER };
 enum fault_crash { FAULT_BY_SIGNAL, FAULT_BY_NULL, FAULT_BY_HEAP, FAULT_BY_STACK };
 enum fault_hang { FAULT_BY_LOOP, FAULT_BY_SLEEP, FAULT_BY_SYSCALL, FAULT_BY_DEADLOCK };
@@ -54,10 +54,10 @@ enum fault_violation {
 };
 enum fault_keyholder { FAULT_KEY_CRASH, FAULT_KEY_HANG, FAULT_KEY_GARBAGE, FAULT_KEY_HOWS };
 
-/* One fault, complete: what its kind does not take is 0. */
+/* One complete fault; members that its kind does not use are 0. */
 struct fault {
 	enum fault_kind kind;
-	uint32_t given; /* a bit per parameter that was set, not left at its default */
+	uint32_t given; /* a bit per parameter that was set explicitly */
 	uint64_t when, how, signal, status, for_ms, rate, count, bytes, after, code, call;
 	uint64_t mean_ms, deviation_ms, min_ms, max_ms;
 	uint64_t probability; /* millionths */
@@ -71,14 +71,14 @@ enum fault_type { FAULT_NUMBER, FAULT_SIZE, FAULT_DURATION, FAULT_FRACTION, FAUL
 struct fault_parameter {
 	const char *name;
 	enum fault_type type;
-	const char *preset;         /* as it would be written */
-	uint64_t min, max;          /* of all types but a choice */
-	const char *zero;           /* a word that is written for 0 (below min), or NULL */
-	const char *const *choices; /* ended by NULL; the value is the index */
+	const char *preset;         /* the default, as it would be written */
+	uint64_t min, max;          /* for all types except choices */
+	const char *zero;           /* the word for 0 (below min), or NULL */
+	const char *const *choices; /* ended by NULL; the index is the value */
 	size_t offset;              /* in struct fault */
 };
 
-#define FAULT_OWN_MAX 5 /* parameters of one kind, beside those that all have */
+#define FAULT_OWN_MAX 5 /* parameters of one kind, besides the common ones */
 
 struct fault_info {
 	const char *name;
@@ -88,40 +88,41 @@ struct fault_info {
 };
 
 const struct fault_info *fault_info(enum fault_kind);
-/* The i-th parameter of a kind, those that all have behind its own; NULL: no more. */
+/* The i-th parameter of a kind, its own ones before the common ones; NULL: no more. */
 const struct fault_parameter *fault_parameter(enum fault_kind, size_t i);
 
 /*
  * From words to a fault. Each returns 0, or -EINVAL and a sentence that says what is allowed
- * (printable, whatever the words hold); fault_begin() -ENOENT where there is no such kind.
- * begin, any number of set, then check, which looks at what contradicts.
+ * (printable, whatever the words contain); fault_begin() returns -ENOENT if there is no such kind.
+ * Call begin, then set any number of times, then check, which finds contradictions.
  */
 int fault_begin(struct fault *, const char *kind, size_t len, struct err *);
 int fault_set(struct fault *, const char *name, size_t name_len, const char *value,
 	      size_t value_len, struct err *);
 int fault_check(const struct fault *, struct err *);
 
-/* All of it from a query (name=value&…, percent-encoded, RFC 3986): errors as above. */
+/* Reads a whole query (name=value&…, percent-encoded, RFC 3986); errors as above. */
 int fault_parse_query(struct fault *, const char *kind, size_t kind_len, const char *query,
 		      size_t query_len, struct err *);
 
-/* The one way to write it: "crash when before how signal signal SEGV", every parameter of its kind;
- * probability and seed where they are not the default. Parses back to the same. */
+/* Writes a fault in its one canonical form: "crash when before how signal signal SEGV", with every
+ * parameter of its kind; probability and seed if they are not the default. Parses back to the same
+ * fault. */
 void fault_describe(const struct fault *, struct text *);
-/* What a parameter takes: "before, during or after", "1 to 100 or all". */
+/* Writes the allowed values of a parameter: "before, during or after", "1 to 100 or all". */
 void fault_allowed_describe(const struct fault_parameter *, struct text *);
 
-/* The number in signal(7) of a crash's signal. */
+/* The number, in signal(7), of a crash's signal. */
 int fault_signal(const struct fault *);
 
 /*
- * The dice: a number that depends on the three and nothing else, so that the same requests to the
- * same configuration meet the same faults. loop: which event loop of the port; count: how many
- * draws it has made for that rule.
+ * The dice: a number that depends on the three arguments and nothing else, so that the same
+ * requests to the same configuration meet the same faults. loop: the event loop within the port;
+ * count: how many draws it has made for that rule.
  */
 uint64_t fault_draw(uint64_t seed, uint32_t loop, uint64_t count);
 bool fault_strikes(const struct fault *, uint64_t draw);
-/* How long a delay takes, by the fault's distribution and within its bounds. */
+/* The length of a delay, by the fault's distribution and within its bounds. */
 uint64_t fault_delay_ms(const struct fault *, uint64_t draw);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * What the crash recorder knows of the processor: its registers in a signal's context, what a call
- * looks like, and how the kernel is called without the C library: a process that was taken over can
- * redirect calls of a library's functions. All of it runs in the handler. On a machine that is none
- * of these there is no backtrace.
+ * What the crash recorder knows about the processor: the registers in a signal's context, the form
+ * of a call instruction, and how to make a system call without the C library, since a process that
+ * was taken over can redirect library functions. All of it runs in the handler. On other machines
+ * than these there is no backtrace.
  */
 #ifndef CRASH_MACHINE_H
 #define CRASH_MACHINE_H
@@ -16,7 +16,7 @@ struct machine_registers {
 	uintptr_t pc, sp, fp;
 };
 
-#define MACHINE_CALL_MAX 8 /* bytes before a return address that are looked at */
+#define MACHINE_CALL_MAX 8 /* bytes before a return address that are examined */
 
 #if defined(__x86_64__)
 
@@ -40,7 +40,7 @@ static inline bool machine_is_behind_call(const volatile uint8_t *behind)
 	return found;
 }
 
-/* Where the call before it leads; 0: not told. */
+/* The target of the call before this address; 0: unknown. */
 static inline uintptr_t machine_called(const volatile uint8_t *behind)
 {
 	uint32_t distance = 0;

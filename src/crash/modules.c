@@ -1,10 +1,10 @@
-/* Runs in a child while it starts, and in the master when it reads what a child has left. */
+/* Runs in a child while it starts, and in the master when it reads the record of a crash. */
 #include "modules.h"
 
 #include <elf.h>
 #include <string.h>
 
-/* Names and values of notes fill whole words of 4 bytes (elf(5)). */
+/* The names and values of notes are padded to words of 4 bytes (elf(5)). */
 static size_t padded(size_t size)
 {
 	return (size + 3) / 4 * 4;

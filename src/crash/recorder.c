@@ -1,8 +1,8 @@
 /*
- * Runs in a worker and a keyholder: recorder_install() and so on while it starts, the handler when
- * it dies. The handler must never trust the heap, the stack that it interrupted or any variable
- * that a crash could have overwritten, call what is not async-signal-safe, or return to what has
- * crashed with anything but the default action ahead.
+ * Runs in a worker and a keyholder: recorder_install() and the other functions while it starts, the
+ * handler when it crashes. The handler must never trust the heap, the interrupted stack or any
+ * variable that a crash could have overwritten, nor call what is not async-signal-safe. It must
+ * never return to the crashed code without the default action pending.
  */
 #include "crash/recorder.h"
 
@@ -19,18 +19,19 @@
 #include "machine.h"
 #include "modules.h"
 
-#define STACK_BYTES  65536
-#define GUARD_BYTES  65536 /* a page, whatever its size */
-#define THREAD_BYTES 512   /* from recorder_thread()'s frame to behind that of the thread's own */
-#define SCAN_WORDS   1024  /* of a stack, for where the chain of frames goes on */
-#define DEPTH_BYTES  (UINT64_C(16) << 20) /* more than a stack has (RLIMIT_STACK is 8M) */
+#define STACK_BYTES 65536
+#define GUARD_BYTES 65536 /* at least a page on every machine */
+/* from recorder_thread()'s frame to beyond that of the thread's start function */
+#define THREAD_BYTES 512
+#define SCAN_WORDS   1024                 /* of a stack, searched for the next frame */
+#define DEPTH_BYTES  (UINT64_C(16) << 20) /* more than any stack has (RLIMIT_STACK is 8M) */
 #define NEAR_BYTES   UINT64_C(65536)
-#define LEAF_BYTES   4096 /* of a function that calls no other */
+#define LEAF_BYTES   4096 /* the longest function without a frame */
 
 const int recorder_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, 0};
 
-/* All that the handler goes by. It has whole pages for itself, which recorder_close() makes
- * read-only: what overwrites a process's memory does not get at it. */
+/* All data that the handler uses. It has whole pages, which recorder_close() makes read-only, so
+ * that a bug that overwrites memory cannot reach it. */
 static union {
 	struct {
 		struct ipc_board *board;
@@ -38,7 +39,7 @@ static union {
 		uintptr_t text_start, text_end; /* of the program's own code */
 		struct {
 			pid_t thread;
-			uintptr_t top; /* of its stack, as far as frames go */
+			uintptr_t top; /* of its stack; frames end here */
 		} loop[RECORDER_LOOPS_MAX];
 	};
 	char pages[65536];
@@ -47,7 +48,8 @@ static union {
 /* --- the handler -------------------------------------------------------------------------------
  */
 
-/* The thread's; where it is none of ours the first, without a stack that we know. */
+/* The slot of this thread. A thread that is not a loop's uses the first slot, without a known
+ * stack. */
 static unsigned loop_of(pid_t thread, uintptr_t *ret_top)
 {
 	for (unsigned i = 0; i < state.loops; i++)
@@ -59,7 +61,7 @@ static unsigned loop_of(pid_t thread, uintptr_t *ret_top)
 	return 0;
 }
 
-/* Sanitizers would take the reading of somebody else's frame for a mistake. */
+/* Sanitizers would report reads of another function's frame. */
 #define ANY_MEMORY __attribute__((noinline, no_sanitize("address", "thread", "undefined")))
 
 static ANY_MEMORY uintptr_t word_at(uintptr_t address)
@@ -79,15 +81,15 @@ static bool is_own_code(uintptr_t address)
 	return address >= state.text_start && address < state.text_end;
 }
 
-/* Anything on a stack may look like an address of ours. */
+/* Is it a return address in our code? Any word on a stack may look like an address. */
 static ANY_MEMORY bool is_return(uintptr_t address)
 {
 	return is_own_code(address) && is_own_code(address - MACHINE_CALL_MAX) &&
 	       machine_is_behind_call((const volatile uint8_t *)address);
 }
 
-/* Does this return address lie behind a call of the function that pc is in? Told of direct calls
- * only, by where they lead. */
+/* Does this return address follow a call of the function that contains pc? Only known for direct
+ * calls, by their target. */
 static ANY_MEMORY bool is_caller(uintptr_t address, uintptr_t pc)
 {
 	if (!is_return(address))
@@ -96,8 +98,8 @@ static ANY_MEMORY bool is_caller(uintptr_t address, uintptr_t pc)
 	return target != 0 && target <= pc && pc - target < LEAF_BYTES;
 }
 
-/* --- frames: at fp the caller's fp, behind it the return address -------------------------------
- */
+/* --- frames: the caller's fp is at fp, the return address after it
+ * ------------------------------ */
 
 static bool is_inside(uintptr_t fp, uintptr_t bottom, uintptr_t top)
 {
@@ -110,7 +112,7 @@ static bool is_frame(uintptr_t fp, uintptr_t bottom, uintptr_t top)
 	       is_return(word_at(fp + sizeof(void *)));
 }
 
-/* The first one from there on; 0: none near. */
+/* The first frame from at on; 0: none is near. */
 static uintptr_t frame_search(uintptr_t at, uintptr_t top)
 {
 	for (unsigned i = 0; i < SCAN_WORDS && at < top; i++, at += sizeof(void *))
@@ -119,8 +121,9 @@ static uintptr_t frame_search(uintptr_t at, uintptr_t top)
 	return 0;
 }
 
-/* Libraries are built without frame pointers and may leave anything in the register: behind one,
- * the chain is taken up again where it goes on. What called main() is the last. */
+/* The next frame. Libraries are built without frame pointers and may leave anything in the
+ * register, so after such a frame the chain is searched for its continuation. The frame that called
+ * main() is the last. */
 static uintptr_t frame_next(uintptr_t fp, uintptr_t top)
 {
 	const uintptr_t next = word_at(fp), behind = fp + 2 * sizeof(void *);
@@ -133,14 +136,14 @@ static uintptr_t frame_next(uintptr_t fp, uintptr_t top)
 }
 
 /*
- * A function that calls no other has no frame, and is not in the chain: its return address is on
- * top of the stack. Out of a library, the first return address of ours below the frame fp is taken
- * for that of the call into it.
+ * Adds the innermost call. A function that calls no other has no frame, so it is not in the chain:
+ * its return address is on top of the stack. If the crash is in a library, the first return address
+ * of our code below the frame fp is taken for the call into it.
  */
 static void innermost(struct ipc_crash *c, const struct machine_registers *r, uintptr_t sp,
 		      uintptr_t fp)
 {
-	if (c->address + NEAR_BYTES - sp < 2 * NEAR_BYTES) /* it is the stack that has run out */
+	if (c->address + NEAR_BYTES - sp < 2 * NEAR_BYTES) /* the stack ran out */
 		return;
 	if (is_own_code(r->pc)) {
 		if (is_caller(word_at(sp), r->pc))
@@ -157,18 +160,18 @@ static void innermost(struct ipc_crash *c, const struct machine_registers *r, ui
 static void backtrace(struct ipc_crash *c, const struct machine_registers *r, uintptr_t top)
 {
 	const uintptr_t sp = (r->sp + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
-	if (sp >= top || top - sp > DEPTH_BYTES) /* it points anywhere, and so it is not followed */
+	if (sp >= top || top - sp > DEPTH_BYTES) /* sp may point anywhere: do not follow it */
 		return;
 	uintptr_t fp = is_frame(r->fp, sp, top) ? r->fp : frame_search(sp, top);
 	innermost(c, r, sp, fp);
 	for (; fp != 0 && c->frames_count < IPC_FRAMES_MAX; fp = frame_next(fp, top)) {
 		const uintptr_t address = word_at(fp + sizeof(void *));
-		if (c->frames_count != 1 || address != c->frames[0]) /* found already */
+		if (c->frames_count != 1 || address != c->frames[0]) /* added already */
 			frame_add(c, address);
 	}
 }
 
-/* Who has sent it, if it was sent; where it struck, if it was a fault (sigaction(2)). */
+/* Records the sender of a signal that was sent, or the address of a fault (sigaction(2)). */
 static void cause(struct ipc_crash *c, const siginfo_t *info)
 {
 	c->code = info->si_code;
@@ -194,7 +197,8 @@ static void record(int number, siginfo_t *info, void *context)
 	uintptr_t top;
 	const unsigned loop = loop_of(thread, &top);
 	struct ipc_crash *c = &state.board->slots[loop].crash;
-	/* A second fault: SIGABRT should have ended it after the first, and is blocked. */
+	/* A second fault: after the first, SIGABRT should have ended the process, but it is
+	 * blocked. */
 	if (is_fault(number) && info->si_code > 0 && c->signal != 0)
 		__builtin_trap();
 	if (c->signal == 0) {
@@ -204,12 +208,12 @@ static void record(int number, siginfo_t *info, void *context)
 		__atomic_store_n(&c->signal, number, __ATOMIC_RELEASE);
 		backtrace(c, &r, top);
 	}
-	/* It strikes when the handler returns and unblocks it. After a fault SIGABRT comes here
-	 * once more, finds a record, and strikes again with the default action (resetting was
-	 * sigaction's; that is for all threads, so a fault keeps its handler, for another thread
-	 * that meets one meanwhile). Not so SIGSYS, which whoever made the call may have blocked:
-	 * while it is blocked, a second forbidden call makes the kernel end the process by it.
-	 * getsid() is harmless and in no table. */
+	/* The signal sent here strikes when the handler returns and unblocks it. After a fault,
+	 * SIGABRT runs this handler once more, finds a record, and strikes again with the default
+	 * action: SA_RESETHAND has removed the handler. That applies to all threads, so faults keep
+	 * their handler, for another thread that has one meanwhile. SIGSYS may be blocked by the
+	 * code that made the forbidden call; while it is blocked, a second forbidden call makes the
+	 * kernel end the process by it. getsid() is harmless and in no table. */
 	if (number == SIGSYS && info->si_code > 0)
 		(void)machine_syscall(SYS_getsid, 0, 0, 0);
 	(void)machine_syscall(SYS_tgkill, machine_syscall(SYS_getpid, 0, 0, 0), thread,
@@ -230,7 +234,7 @@ static int stack_take(void)
 	return 0;
 }
 
-/* top: what is below it is mapped, down to wherever the stack is at. */
+/* top: the stack below it is mapped, down to the present stack pointer. */
 static int thread_take(unsigned loop, uintptr_t top)
 {
 	state.loop[loop].thread = (pid_t)syscall(SYS_gettid);
@@ -261,7 +265,7 @@ int recorder_install(struct ipc_board *board, unsigned loops)
 		if (sigaction(*s, &action, NULL) < 0)
 			return -errno;
 	}
-	/* The kernel has put it where the first thread's stack begins (getauxval(3)). */
+	/* The kernel puts these bytes where the first thread's stack begins (getauxval(3)). */
 	return thread_take(0, (uintptr_t)getauxval(AT_RANDOM));
 }
 

@@ -1,4 +1,4 @@
-/* Runs in the master, when a child has crashed. */
+/* Runs in the master, after a child has crashed. */
 #include "symbol.h"
 
 const char *symbol_find(uint64_t address, uint64_t *ret_offset)

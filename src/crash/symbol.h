@@ -1,6 +1,6 @@
 /*
- * The program's functions by address: a table that the link puts into it (symbols.awk), so that it
- * is there in a stripped program, too, and knows static functions.
+ * The program's functions by address. The link step puts the table into the program (symbols.awk),
+ * so it exists in a stripped program, too, and includes static functions.
  */
 #ifndef CRASH_SYMBOL_H
 #define CRASH_SYMBOL_H
@@ -8,16 +8,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* In ascending order; addresses as linked. Made at the link; symbol_none.c where there is none. */
+/* In ascending order of addresses as linked. Generated at link time; symbol_none.c is used without
+ * it. */
 struct symbol {
 	uint32_t address;
-	uint32_t name; /* where it begins in symbol_names */
+	uint32_t name; /* offset into symbol_names */
 };
 extern const struct symbol symbol_table[];
 extern const uint32_t symbol_count;
 extern const char symbol_names[];
 
-/* The function that the address as linked is in or behind; NULL: none. */
+/* The last function that begins at or before this address (as linked); NULL: none. */
 const char *symbol_find(uint64_t address, uint64_t *ret_offset);
 
 #endif

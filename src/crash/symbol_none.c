@@ -1,4 +1,4 @@
-/* Programs of the tests, and the first of the two links: no table. */
+/* For programs of the tests, and the first of the two links: an empty table. */
 #include "symbol.h"
 
 const struct symbol symbol_table[1];

@@ -1,5 +1,5 @@
-/* Runs in the master, when a child has crashed, on what that left. Must never follow an address of
- * the child's, nor believe in a module that is not one of its own. */
+/* Runs in the master, after a child has crashed, on the record that it left. Must never follow an
+ * address of the child, nor trust a module that is not one of the master's own. */
 #include "crash/trace.h"
 
 #include <dlfcn.h>
@@ -44,8 +44,9 @@ void trace_signal(const struct ipc_crash *c, struct text *t)
 		text_addf(t, "SIG%s", name);
 	else
 		text_addf(t, "signal %d", c->signal);
-	/* A full queue of signals, the user's, keeps a signal and loses who has sent it; what is
-	 * left looks like process 0 (signal(7)). So does a sender outside of this PID namespace. */
+	/* If the user's queue of signals is full, the kernel keeps a signal and loses its sender,
+	 * which then looks like process 0 (signal(7)). A sender outside this PID namespace looks
+	 * like that, too. */
 	if (c->code <= 0 && c->code != SI_TKILL && c->sender_pid <= 0)
 		text_add_str(t, " (sender unknown)");
 	else if (c->code <= 0 && c->code != SI_TKILL)
@@ -85,7 +86,7 @@ static int is_same(struct dl_phdr_info *info, size_t size, void *arg)
 	       own->found.end - own->found.start == own->wanted->end - own->wanted->start;
 }
 
-/* Only names that a library exports are known, so far behind one it is a static function. */
+/* A library exports only some names, so an address far after one belongs to a static function. */
 static const char *library_function(const struct ipc_module *m, uint64_t linked,
 				    uint64_t *ret_offset)
 {
@@ -101,8 +102,8 @@ static const char *library_function(const struct ipc_module *m, uint64_t linked,
 	return info.dli_sname;
 }
 
-/* A return address may lie behind the end of its function, if that is one which does not return:
- * the byte before it belongs to the call. */
+/* A return address may be after the end of its function, if that function does not return after the
+ * call. The byte before it belongs to the call. */
 static void frame_describe(const struct ipc_board *board, uint64_t address, bool returned,
 			   struct text *t)
 {

@@ -1,4 +1,4 @@
-/* Runs in every role. Must never do anything but tell which faults there are. */
+/* Runs in every role. Must never do anything except describe the faults. */
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -27,8 +27,8 @@
 
 #define WHEN CHOICE("when", when, "before", "before", "after-head", "during", "after")
 
-/* Signals whose default action ends a process and that no role ignores, blocks for good or handles
- * as something else; in the order of names. */
+/* Signals whose default action ends a process and that no role ignores, blocks permanently or
+ * handles for another purpose; in the order of their names. */
 #define SIGNAL                                                                  \
 	{                                                                       \
 		"signal", FAULT_CHOICE, "SEGV", 0, 0, NULL, signals, AT(signal) \
@@ -49,18 +49,19 @@ static const struct fault_info catalogue[FAULT_KINDS] = {
 		    {NUMBER("status", status, "1", 0, 255), WHEN}},
     [FAULT_STOP] = {"stop", "the worker stops itself with SIGSTOP", "when=after", {WHEN}},
     [FAULT_HANG] = {"hang",
-		    "the worker does not come back: it computes, sleeps, waits in a system call or "
+		    "the worker hangs: it computes, sleeps, waits in a system call or "
 		    "for a lock",
 		    "how=sleep&for=10s",
 		    {CHOICE("how", how, "loop", "loop", "sleep", "syscall", "deadlock"),
 		     RANGE(FAULT_DURATION, "for", for_ms, "ever", 1, DAY_MS, "ever"), WHEN}},
-    [FAULT_LEAK_MEMORY] = {"leak-memory",
-			   "from now on the worker takes so many bytes a second and never gives "
-			   "them back, up to the port's limit",
-			   "rate=64M",
-			   {RANGE(FAULT_SIZE, "rate", rate, "16M", 1024, 1024 * MEGABYTE, NULL)}},
+    [FAULT_LEAK_MEMORY] =
+	{"leak-memory",
+	 "from now on the worker allocates this many bytes a second and never frees "
+	 "them, up to the port's limit",
+	 "rate=64M",
+	 {RANGE(FAULT_SIZE, "rate", rate, "16M", 1024, 1024 * MEGABYTE, NULL)}},
     [FAULT_LEAK_DESCRIPTORS] = {"leak-descriptors",
-				"of the connections that end from now on so many are not closed",
+				"the next connections that end, this many of them, are not closed",
 				"count=10",
 				{RANGE(FAULT_NUMBER, "count", count, "all", 1, COUNT, "all")}},
     [FAULT_RESET] = {"reset",
@@ -68,17 +69,17 @@ static const struct fault_info catalogue[FAULT_KINDS] = {
 		     "when=during",
 		     {CHOICE("when", when, "before", "before", "after-head", "during")}},
     [FAULT_TRUNCATE] = {"truncate",
-			"a response promises so many bytes and breaks off after fewer",
+			"a response announces this many bytes and is cut off after fewer",
 			"bytes=1024&after=512",
 			{RANGE(FAULT_SIZE, "bytes", bytes, "1K", 1, 16 * MEGABYTE, NULL),
 			 RANGE(FAULT_SIZE, "after", after, "512", 0, 16 * MEGABYTE, NULL)}},
     [FAULT_DRIP] = {"drip",
-		    "a response of so many bytes comes at so many a second",
+		    "a response of this many bytes is sent at this many a second",
 		    "bytes=100&rate=10",
 		    {RANGE(FAULT_SIZE, "bytes", bytes, "100", 1, 16 * MEGABYTE, NULL),
 		     RANGE(FAULT_SIZE, "rate", rate, "10", 1, 16 * MEGABYTE, NULL)}},
     [FAULT_DELAY] = {"delay",
-		     "the response comes later, by a time of this distribution",
+		     "the response is delayed by a time of this distribution",
 		     "distribution=normal&mean=200ms&deviation=50ms",
 		     {CHOICE("distribution", how, "fixed", "fixed", "uniform", "normal",
 			     "exponential"),
@@ -96,13 +97,13 @@ static const struct fault_info catalogue[FAULT_KINDS] = {
 			 {CHOICE("what", how, "status-line", "status-line", "header", "length",
 				 "chunk", "garbage")}},
     [FAULT_HANDSHAKE] = {"handshake",
-			 "the next so many TLS handshakes of this worker get no answer, half of "
+			 "this many more TLS handshakes of this worker get no answer, half of "
 			 "one, or a wrong one",
 			 "how=break&count=3",
 			 {CHOICE("how", how, "stall", "stall", "break", "corrupt"),
 			  NUMBER("count", count, "1", 1, COUNT)}},
     [FAULT_CERTIFICATE] = {"certificate",
-			   "the next so many TLS handshakes of this worker show a certificate for "
+			   "this many more TLS handshakes of this worker show a certificate for "
 			   "another name, or one that has expired",
 			   "which=expired",
 			   {CHOICE("which", how, "wrong", "wrong", "expired"),
@@ -113,7 +114,7 @@ static const struct fault_info catalogue[FAULT_KINDS] = {
 			 {CHOICE("call", call, "socket", "socket", "open", "execve", "ptrace",
 				 "kill")}},
     [FAULT_KEYHOLDER] = {"keyholder",
-			 "the port's keyholders crash, hang, or answer so many times with nonsense",
+			 "the port's keyholders crash, hang, or send this many malformed answers",
 			 "how=garbage&count=5",
 			 {CHOICE("how", how, "crash", "crash", "hang", "garbage"),
 			  NUMBER("count", count, "1", 1, COUNT)}},

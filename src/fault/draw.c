@@ -1,7 +1,6 @@
 /*
- * The dice. Runs in the workers of ports that have faults. Must never depend on anything but its
- * arguments: no state, no clock, and no library whose rounding differs from one machine to the
- * next.
+ * The dice. Runs in the workers of ports that have faults. Must never depend on anything except its
+ * arguments: no state, no clock, and no library whose rounding differs between machines.
  */
 #include "fault/fault.h"
 
@@ -25,14 +24,14 @@ bool fault_strikes(const struct fault *f, uint64_t draw)
 	return (draw >> 32) * FAULT_PROBABILITY_ONE >> 32 < f->probability;
 }
 
-/* In (0, 1]. */
+/* A number in (0, 1]. */
 static double unit(uint64_t draw)
 {
 	return ((double)(draw >> 11) + 1) / (double)(UINT64_C(1) << 53);
 }
 
-/* -ln(u) for u in (0, 1]: the halvings until u is at least one half, and the series of the inverse
- * hyperbolic tangent for what is left. */
+/* -ln(u) for u in (0, 1]: doubles u until it is at least one half, then uses the series of the
+ * inverse hyperbolic tangent for the rest. */
 static double negative_log(double u)
 {
 	double result = 0;
@@ -48,7 +47,8 @@ static double negative_log(double u)
 	return result;
 }
 
-/* The sum of twelve even ones is normal enough, and never further than six deviations away. */
+/* The sum of twelve uniform numbers is close enough to normal, and never more than six deviations
+ * away. */
 static double normal(uint64_t draw)
 {
 	double sum = -6;
@@ -60,7 +60,8 @@ static double normal(uint64_t draw)
 uint64_t fault_delay_ms(const struct fault *f, uint64_t draw)
 {
 	double mean = (double)f->mean_ms, deviation = (double)f->deviation_ms, ms = mean;
-	draw = mix(draw); /* what has decided whether it strikes is not even any more */
+	/* the number that decided whether the fault strikes is no longer uniform */
+	draw = mix(draw);
 	switch ((enum fault_distribution)f->how) {
 	case FAULT_FIXED:
 		break;

@@ -1,6 +1,6 @@
 /*
- * Words to a fault and back. Runs in the master and in the children of ports that have faults, on
- * configuration and client bytes. Must never repeat a byte of them unescaped.
+ * From words to a fault and back. Runs in the master and in the children of ports that have faults,
+ * on configuration and client bytes. Must never repeat one of these bytes unescaped.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "fault/fault.h"
 
-#define SHOWN_MAX       40 /* bytes of a foreign word in a sentence */
-#define WORD_MAX        64 /* no name or value is longer */
+#define SHOWN_MAX       40 /* bytes of an outside word in a sentence */
+#define WORD_MAX        64 /* no valid name or value is longer */
 #define FRACTION_DIGITS 6
 
 static bool is_word(const char *word, const char *s, size_t len)
@@ -27,7 +27,7 @@ static void text_add_foreign(struct text *t, const char *s, size_t len)
 	text_add_str(t, len > SHOWN_MAX ? "...`" : "`");
 }
 
-/* The separator in front of the i-th of a list. */
+/* The separator before the i-th element of a list. */
 static const char *comma(size_t i, bool last)
 {
 	return i == 0 ? "" : last ? " or " : ", ";
@@ -42,7 +42,7 @@ static uint64_t value_get(const struct fault *f, const struct fault_parameter *p
 
 /* --- single values --------------------------------------------------------------------------- */
 
-/* "0.01", in millionths; num_parse() sees the digits of both sides as one number. */
+/* "0.01", in millionths. num_parse() reads the digits on both sides of the point as one number. */
 static int fraction_parse(const char *s, size_t len, uint64_t max, uint64_t *ret)
 {
 	char digits[FRACTION_DIGITS + 2];
@@ -68,7 +68,7 @@ static void fraction_describe(struct text *t, uint64_t value)
 	text_add(t, digits, (size_t)(digits[len - 1] == '.' ? len - 1 : len));
 }
 
-/* 16m is what people write; base knows 16M. */
+/* People write 16m; src/base knows 16M. */
 static int size_parse(const struct fault_parameter *p, const char *s, size_t len, uint64_t *ret)
 {
 	char upper[WORD_MAX];
@@ -234,10 +234,10 @@ int fault_set(struct fault *f, const char *name, size_t name_len, const char *va
 int fault_check(const struct fault *f, struct err *err)
 {
 	if (f->kind == FAULT_TRUNCATE && f->after >= f->bytes)
-		err_set(err, "a response is truncated after fewer bytes than it has: `after` is to "
+		err_set(err, "a response is truncated after fewer bytes than it has: `after` must "
 			     "be less than `bytes`");
 	else if (f->kind == FAULT_DELAY && f->min_ms > f->max_ms)
-		err_set(err, "the `min` of a delay is to be at most its `max`");
+		err_set(err, "the `min` of a delay must be at most its `max`");
 	else
 		return 0;
 	return -EINVAL;
@@ -269,7 +269,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes a name or a value into out: its length, or -EINVAL. */
+/* Decodes a name or a value into out. Returns its length, or -EINVAL. */
 static int word_decode(const char *s, size_t len, char out[WORD_MAX])
 {
 	int used = 0;

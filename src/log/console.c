@@ -1,5 +1,5 @@
 /* Runs in every process; console_open() in the master only. Must never change the mode of a
- * terminal or pipe that others share, and never print a byte that a terminal obeys. */
+ * terminal or pipe that others share, nor print a byte that controls a terminal. */
 #include "record.h"
 
 #include "base/text.h"
@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 /*
- * Reopening gives a file description of its own on the same terminal, pipe or file, so O_NONBLOCK
- * is ours alone. It cannot be had for a socket (ENXIO), without /proc, or on the terminal of
- * another user; then a duplicate serves, and sink.c takes care not to wait on it.
+ * Reopening gives a separate file description for the same terminal, pipe or file, so that
+ * O_NONBLOCK affects this process alone. That fails for a socket (ENXIO), without /proc, or for
+ * another user's terminal; then a duplicate is used, and sink.c makes sure not to wait on it.
  */
 int console_open(void)
 {
@@ -20,7 +20,7 @@ int console_open(void)
 	int flags = fcntl(STDERR_FILENO, F_GETFL);
 	if (flags < 0 || fstat(STDERR_FILENO, &st) < 0)
 		return -errno;
-	/* Two descriptions of one file have two offsets and would write over each other. */
+	/* Two descriptions of one file have two offsets and would overwrite each other's data. */
 	if (S_ISREG(st.st_mode) && (flags & O_APPEND) == 0)
 		(void)fcntl(STDERR_FILENO, F_SETFL, flags | O_APPEND);
 

@@ -1,5 +1,5 @@
-/* The layout runs in every child, on the path of each request; the reading in the master, where
- * nothing may be believed: a child that was taken over writes what it likes. */
+/* The layout runs in every child, for each request. The reading runs in the master and must trust
+ * nothing: a child that was taken over can write any bytes. */
 #include "frame.h"
 
 #include "base/text.h"
@@ -11,7 +11,7 @@ static uint16_t slice_place(const struct log_record *r, struct log_slice slice)
 	return slice.len > 0 ? (uint16_t)(slice.data - r->text.data) : 0;
 }
 
-/* With its NUL, cut to the room. */
+/* The size with its NUL, limited to max. */
 static uint16_t string_size(const char *s, size_t max)
 {
 	return s != NULL ? (uint16_t)(strnlen(s, max - 1) + 1) : 0;
@@ -77,7 +77,7 @@ static bool is_printable(const char *s, size_t len)
 	return true;
 }
 
-/* What our own sentences may have: names in UTF-8, too. */
+/* May be shown as it is: our own sentences may have names in UTF-8. */
 static bool is_shown(const char *s, size_t len)
 {
 	for (size_t n; len > 0; s += n, len -= n) {
@@ -88,7 +88,7 @@ static bool is_shown(const char *s, size_t len)
 	return true;
 }
 
-/* size 0 is no string, and fine. */
+/* size 0 means that there is no string, which is valid. */
 static bool is_string(const char *s, size_t size, size_t max)
 {
 	return size == 0 || (size <= max && s[size - 1] == '\0' && is_printable(s, size - 1));
@@ -137,5 +137,5 @@ bool frame_read(const unsigned char *data, size_t size, struct frame *ret)
 					  .reason = h.reason_size > 0 ? reason : NULL};
 	ret->record.method = slice_of_text(text, h.method_at, h.method_len);
 	ret->record.path = slice_of_text(text, h.path_at, h.path_len);
-	return true; /* the caller points the record to it */
+	return true; /* the caller sets record.access */
 }

@@ -1,6 +1,6 @@
 /*
- * Inside src/log only: a child's record on its way through the pipe. Both ends are the same
- * program, so the layout is the machine's.
+ * Used inside src/log only: a child's record as it is in the pipe. Both ends are the same program,
+ * so the machine's layout is used.
  *
  *   head, text, client NUL, request id NUL, reason NUL
  */
@@ -10,7 +10,7 @@
 #include "log/stream.h"
 #include "record.h"
 
-#define FRAME_MARK       0x1e /* RS: no line of a text begins with it */
+#define FRAME_MARK       0x1e /* RS: a line of text never begins with it */
 #define FRAME_CLIENT_MAX 64   /* with its NUL */
 #define FRAME_ID_MAX     40
 #define FRAME_REASON_MAX 32
@@ -18,11 +18,11 @@
 struct frame_head {
 	uint8_t mark;
 	uint8_t priority;
-	uint16_t size; /* of all */
+	uint16_t size; /* of the whole frame */
 	uint16_t text_len;
-	uint16_t client_size; /* 0: no access record */
+	uint16_t client_size; /* 0: not an access record */
 	uint16_t id_size;     /* 0: none */
-	uint16_t reason_size; /* the same */
+	uint16_t reason_size; /* 0: none */
 	uint16_t method_at, method_len;
 	uint16_t path_at, path_len; /* slices of the text; length 0: none */
 	uint16_t ms;
@@ -37,17 +37,17 @@ _Static_assert(sizeof(struct frame_head) + LOG_TEXT_MAX + FRAME_CLIENT_MAX + FRA
 		   LOG_STREAM_MAX,
 	       "a record leaves in one piece");
 
-/* What one is made into; the slices and strings point into its bytes. */
+/* A frame that was read; the slices and strings point into its bytes. */
 struct frame {
 	struct log_record record;
 	struct log_access access;
 	int64_t second;
 };
 
-/* Of what begins at data: 0 while that is not to be told, -1 where it cannot be a record, else its
- * size, which may be more than len. */
+/* The size of the record at data, which may be more than len; 0: not known yet; -1: it is not a
+ * record. */
 int frame_size(const unsigned char *data, size_t len);
-/* size bytes, all there; false: it is none. */
+/* Reads a complete frame of size bytes; false: it is not one. */
 bool frame_read(const unsigned char *data, size_t size, struct frame *ret);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Runs in every process. The journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): one
- * datagram of fields. Must never put bytes that came from outside into the form `NAME=value\n`,
- * where a newline begins a field of the sender's choice; they go as `NAME\n`, length, bytes.
+ * datagram of fields. Must never write bytes from outside in the form `NAME=value\n`, because a
+ * newline in them would begin a field of the sender's choice. It uses `NAME\n`, length, bytes.
  */
 #include "record.h"
 
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MESSAGE_ROOM (sizeof("MESSAGE\n") + sizeof(uint64_t) + LOG_PREFIX_MAX) /* comes last */
+#define MESSAGE_ROOM (sizeof("MESSAGE\n") + sizeof(uint64_t) + LOG_PREFIX_MAX) /* it comes last */
 
 static void field_number(struct text *t, const char *name, uint64_t value)
 {
@@ -24,7 +24,7 @@ static void field_number(struct text *t, const char *name, uint64_t value)
 	text_add_char(t, '\n');
 }
 
-/* `NAME\n` and the length; the value and a newline belong behind it. */
+/* Writes `NAME\n` and the length; the caller adds the value and a newline. */
 static void field_begin(struct text *t, const char *name, size_t len)
 {
 	const uint64_t little = htole64(len);
@@ -33,7 +33,7 @@ static void field_begin(struct text *t, const char *name, size_t len)
 	text_add(t, &little, sizeof(little));
 }
 
-/* The whole field or nothing: a cut one would make journald refuse the record. */
+/* Writes the whole field or nothing: journald would refuse a record with a field that was cut. */
 static void field_bytes(struct text *t, const char *name, struct log_slice value)
 {
 	if (t->size - 1 - t->len <

@@ -1,5 +1,5 @@
-/* Runs in every process, on the path of each request. Must never block, allocate, fail its caller
- * or change errno; a sink that does not take a record loses it, and the loss is counted. */
+/* Runs in every process, for each request. Must never block, allocate, fail its caller or change
+ * errno. A record that a sink does not take is lost and counted. */
 #include "log/log.h"
 
 #include "base/text.h"
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FINISH_MS      1000 /* that the master waits at its end for those who read its records */
+#define FINISH_MS      1000 /* how long the master waits at its end for the readers of its records */
 #define FINISH_STEP_MS 5
 
 void log_init(struct log *l, enum log_role role, unsigned port, unsigned worker, int facility)
@@ -149,7 +149,8 @@ static void orphans_tell(struct log *l, enum log_sink_kind kind, unsigned ms)
 	(void)sink_tell(l, kind, &whose, &s->orphans, &s->orphans_second);
 }
 
-/* Behind those that wait already. Once one was lost so are all, until that could be said. */
+/* Appends the record to those that already wait. After one was lost, all are dropped until that
+ * could be reported. */
 static bool own_keep(struct log *l, enum log_sink_kind kind, const struct log_record *r)
 {
 	struct log_sink *s = &l->sinks[kind];
@@ -215,7 +216,7 @@ static void daemons_await(struct log *l, unsigned ms)
 	}
 }
 
-/* Nobody is served any more, so what is kept may take a moment. */
+/* No client is served any longer, so this may wait a moment for the queues. */
 void log_finish(struct log *l)
 {
 	unsigned ms = 0;
@@ -252,17 +253,17 @@ void log_keep(struct log *l)
 	l->keeps = true;
 }
 
-/* false: it takes no more for now */
+/* False: the sink takes no more now. */
 static bool first_write(struct log_sink *s)
 {
 	size_t at = 0, len = 0;
 	const void *data = queue_at(s->queue, &at, &len);
 	struct iovec iov[] = {{(void *)(uintptr_t) "\n", s->torn}, {(void *)(uintptr_t)data, len}};
-	errno = 0; /* which a write in part leaves */
+	errno = 0; /* a partial write does not set it */
 	if (!sink_write(s, iov, 2)) {
 		if (errno != EMSGSIZE)
 			return false;
-		s->dropped++; /* the next one may fit */
+		s->dropped++; /* too long for the sink, but the next one may fit */
 		s->dropped_total++;
 	}
 	queue_drop_first(s->queue);
@@ -306,8 +307,8 @@ void log_keep_again(struct log *l, enum log_sink_kind kind, const void *data, si
 /* --- our own sentences -------------------------------------------------------------------------
  */
 
-/* The text is ours or escaped already, so its backslashes and quotes stay, and so do names in
- * UTF-8; but no format mistake shall ever let a control character through. */
+/* Appends text that is ours or escaped already, so backslashes, quotes and names in UTF-8 stay. A
+ * control character never gets through, even by mistake. */
 static void add_safely(struct text *t, const char *s, size_t len)
 {
 	for (size_t i = 0, n; i < len && !t->truncated; i += n) {
@@ -325,7 +326,7 @@ static void __attribute__((format(printf, 5, 0)))
 write_text(struct log *l, unsigned port, unsigned worker, int priority, const char *format,
 	   va_list args)
 {
-	int saved = errno; /* before anything else, for %m and for the caller */
+	int saved = errno; /* first, for %m and for the caller */
 	char raw[LOG_TEXT_MAX], line[LOG_TEXT_MAX];
 	struct text from, t;
 	if (priority > l->level)
@@ -364,7 +365,7 @@ void log_write_for(struct log *l, unsigned port, unsigned worker, int priority, 
 	va_end(args);
 }
 
-/* Values made safe, in room that lasts as long as the event is written. */
+/* Copies the values in a safe form into room, which lasts until the event is written. */
 static size_t fields_copy(const struct log_event *e, struct log_field *to, size_t max,
 			  struct text *room)
 {
@@ -381,7 +382,7 @@ static size_t fields_copy(const struct log_event *e, struct log_field *to, size_
 	return count;
 }
 
-/* The console's further lines. */
+/* Writes the further lines of an event to the console. */
 static void labels_write(struct log *l, const struct log_record *first)
 {
 	const struct log_event *e = first->event;
@@ -425,8 +426,8 @@ void log_event(struct log *l, const struct log_event *e)
 /* --- access records ----------------------------------------------------------------------------
  */
 
-/* Appends a client's bytes, escaped and within max; returns where they are now. cut: there were
- * more of them. */
+/* Appends bytes from a client, escaped and within max; returns where they are now. cut: data is
+ * only the beginning of them. */
 static struct log_slice add_foreign(struct text *t, const char *data, size_t len, size_t max,
 				    bool cut)
 {
@@ -440,8 +441,8 @@ static struct log_slice add_foreign(struct text *t, const char *data, size_t len
 	return (struct log_slice){part.data, (size_t)(t->data + t->len - part.data)};
 }
 
-/* The path of a request target in any form of RFC 9112, 3.2. Escaping has not touched the
- * characters looked for, so an escaped target gives the escaped path. */
+/* The path of a request target in any form of RFC 9112, 3.2. Escaping leaves the characters that
+ * are searched for, so an escaped target gives the escaped path. */
 static struct log_slice path_of(struct log_slice target)
 {
 	static const char authority[] = "://";

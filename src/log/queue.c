@@ -1,5 +1,5 @@
-/* Runs in the master: its own records that a sink has not taken, in the sink's form and in order.
- * Must never lose one that it has, but to log_shut(). */
+/* Runs in the master: its own records that a sink did not take yet, in the sink's form and in
+ * order. Must never lose one, except in log_shut(). */
 #include "record.h"
 
 #include <stdlib.h>
@@ -7,10 +7,10 @@
 
 struct log_queue {
 	size_t start, end;
-	unsigned char data[LOG_KEEP_BYTES]; /* each with its length in front */
+	unsigned char data[LOG_KEEP_BYTES]; /* each record after its length */
 };
 
-typedef uint16_t queue_length; /* a journal's record has up to 8 KiB */
+typedef uint16_t queue_length; /* a record for the journal has up to 8 KiB */
 
 struct log_queue *queue_new(void)
 {

@@ -1,8 +1,8 @@
 /*
- * Inside src/log only: one record on its way to the sinks.
+ * Used inside src/log only: one record on its way to the sinks.
  *
- * log.c makes the record once; each sink kind lays it out in its own form as a handful of pieces
- * (struct log_wire), which leave in one system call. The text is not copied per sink.
+ * log.c makes the record once. Each kind of sink lays it out in its own form as a few pieces
+ * (struct log_wire), which are written by one system call. The text is not copied per sink.
  */
 #ifndef LOG_RECORD_H
 #define LOG_RECORD_H
@@ -17,9 +17,9 @@
 #define LOG_TARGET_MAX  3000 /* of LOG_TEXT_MAX, after escaping */
 #define LOG_METHOD_MAX  64
 #define LOG_EXCERPT_MAX 200
-#define LOG_FIELDS_MAX  (LOG_TARGET_MAX + 1024) /* the journal's fields but MESSAGE */
+#define LOG_FIELDS_MAX  (LOG_TARGET_MAX + 1024) /* all fields for the journal except MESSAGE */
 
-/* Bytes that somebody else owns. */
+/* Bytes that another object owns. */
 struct log_slice {
 	const char *data;
 	size_t len;
@@ -27,17 +27,17 @@ struct log_slice {
 
 struct log_record {
 	int priority;
-	enum log_role role; /* whose it is … */
-	pid_t pid;          /* … and of which process */
-	unsigned port;      /* 0: the master's own */
+	enum log_role role; /* the role … */
+	pid_t pid;          /* … and process of its writer */
+	unsigned port;      /* 0: the master itself */
 	unsigned worker;    /* 0: none */
-	unsigned ms;        /* of the second that struct log has stamps for */
+	unsigned ms;        /* milliseconds after the second of struct log's stamps */
 	struct log_slice text;
 
-	/* Of an event; NULL otherwise. Its values have been made safe. */
+	/* For an event, else NULL. Its values are safe already. */
 	const struct log_event *event;
 
-	/* Of an access record; NULL and empty otherwise. The slices are escaped and lie in text. */
+	/* For an access record, else NULL and empty. The slices are escaped and point into text. */
 	const struct log_access *access;
 	struct log_slice method;
 	struct log_slice path;
@@ -46,29 +46,29 @@ struct log_record {
 struct log_wire {
 	struct iovec iov[4];
 	int count;
-	char room[LOG_PREFIX_MAX + LOG_FIELDS_MAX]; /* what the form itself adds */
+	char room[LOG_PREFIX_MAX + LOG_FIELDS_MAX]; /* prefix and fields that the form adds */
 };
 
-/* The forms. torn: the line before this one has no end. */
+/* Lay the record out in each form. torn: the previous line has no end. */
 void console_layout(const struct log *, const struct log_record *, bool torn, struct log_wire *);
 void syslog_layout(const struct log *, const struct log_record *, struct log_wire *);
 void journal_layout(const struct log *, const struct log_record *, struct log_wire *);
 
-/* A child's, for the master: at most LOG_STREAM_MAX bytes in all. */
+/* Lays out a child's record for the master: at most LOG_STREAM_MAX bytes in all. */
 void frame_layout(const struct log *, const struct log_record *, struct log_wire *);
 
-/* "[MASTER] " or "[PORT 8000] ". */
+/* Appends "[MASTER] " or "[PORT 8000] ". */
 struct text;
 void record_tag(const struct log_record *, struct text *);
 
-/* A descriptor that writes to standard error without blocking where that can be had, or -errno. */
+/* Returns a descriptor for standard error, non-blocking if possible, or -errno. */
 int console_open(void);
 
-/* Connects a datagram socket, which may be connected already, to that path. 0 or -errno. */
+/* Connects a datagram socket, which may be connected already, to that path. Returns 0 or -errno. */
 int sink_connect(int fd, const char *path);
 
-/* Writes all pieces in one call: true when every byte was taken. Keeps broken and torn; counting
- * is the caller's. */
+/* Writes all pieces in one call. True if every byte was taken. Updates broken and torn; the caller
+ * counts lost records. */
 bool sink_write(struct log_sink *, struct iovec *, int count);
 
 /* For a datagram socket. Sends an empty datagram: true: it is on its way, or nobody is there. */
@@ -76,14 +76,14 @@ bool sink_mark(const struct log_sink *);
 /* Is there a datagram that its reader has not taken yet? */
 bool sink_is_unread(const struct log_sink *);
 
-/* Lays the record out in the sink's form and writes it. true: it was taken whole. */
+/* Lays the record out in the sink's form and writes it. True if it was taken whole. */
 bool sink_put(struct log *, enum log_sink_kind, const struct log_record *);
-/* Says how many records were lost, in the name of whose they were, at most once a second. false:
+/* Reports how many records were lost, in the name of their writer, at most once a second. False:
  * the sink takes nothing. */
 bool sink_tell(struct log *, enum log_sink_kind, const struct log_record *whose, uint64_t *dropped,
 	       int64_t *told_second);
 
-/* What waits for a sink; all of it is in the form of that sink. queue NULL: never anything. */
+/* The records that wait for a sink, in the form of that sink. A NULL queue is always empty. */
 struct log_queue *queue_new(void); /* NULL: no memory */
 bool queue_is_empty(const struct log_queue *);
 bool queue_add(struct log_queue *, const struct iovec *, int count); /* false: no room */
@@ -92,7 +92,7 @@ void queue_drop_first(struct log_queue *);
 
 /* Makes the stamps for this second of the wall clock. */
 void log_stamp(struct log *, int64_t second);
-/* The milliseconds; the stamps are made anew when the second is another one. */
+/* Returns the milliseconds; makes new stamps if the second has changed. */
 unsigned log_clock(struct log *);
 
 #endif

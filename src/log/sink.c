@@ -1,5 +1,5 @@
-/* Runs in every process. Must never wait for whoever reads a sink, and never raise SIGPIPE where a
- * flag can prevent it. */
+/* Runs in every process. Must never wait for the reader of a sink, nor raise SIGPIPE where a flag
+ * can prevent it. */
 #include "record.h"
 
 #include "base/fd.h"
@@ -32,7 +32,7 @@ static int sink_socket(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Who is confined has no send(2), which can be told another address. */
+/* A confined process has no send(2), because send(2) can take another address. */
 static enum log_way way_of(int fd, bool may_send)
 {
 	struct stat st;
@@ -68,7 +68,7 @@ int log_open(struct log *l, enum log_sink_kind kind, const char *path)
 		return fd;
 	if (kind != LOG_SINK_CONSOLE)
 		error = sink_connect(fd, path);
-	if (error == -ENAMETOOLONG) { /* nobody can ever be there */
+	if (error == -ENAMETOOLONG) { /* no daemon can have such a path */
 		fd_close(&fd);
 		return error;
 	}
@@ -133,10 +133,10 @@ static ssize_t write_once(const struct log_sink *s, struct iovec *iov, int count
 		return sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 	if (s->way == LOG_WAY_POLL) {
-		/* A terminal or pipe of somebody else's, in blocking mode, and setting O_NONBLOCK
-		 * would set it for them too. So ask first: a record is below PIPE_BUF, and a pipe
-		 * that polls writable has room for that. What remains is the moment between the
-		 * two calls, in which another writer may take the room. */
+		/* The terminal or pipe is shared and in blocking mode, and setting O_NONBLOCK would
+		 * affect the others. So poll first: a record is shorter than PIPE_BUF, and a pipe
+		 * that polls writable has room for that. Another writer may still take the room
+		 * between the two calls. */
 		struct pollfd ready = {.fd = s->fd, .events = POLLOUT};
 		int n = poll(&ready, 1, 0);
 		if (n == 0)
@@ -147,7 +147,7 @@ static ssize_t write_once(const struct log_sink *s, struct iovec *iov, int count
 	return writev(s->fd, iov, count);
 }
 
-/* Is nobody at the other end (unix(7), pipe(7), a terminal that hung up)? */
+/* Is there no reader any more (unix(7), pipe(7), a terminal that hung up)? */
 static bool is_gone(int error)
 {
 	switch (error) {
@@ -160,12 +160,12 @@ static bool is_gone(int error)
 	case EIO:
 	case EBADF:
 		return true;
-	default: /* full, too long, out of memory, out of space: the next one may fit */
+	default: /* full, too long, out of memory or space: the next record may fit */
 		return false;
 	}
 }
 
-/* It takes some more as soon as somebody has read. */
+/* Will the sink take more as soon as its reader has read? */
 static bool is_full(int error)
 {
 	return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
@@ -184,7 +184,8 @@ bool sink_write(struct log_sink *s, struct iovec *iov, int count)
 
 	if (n < 0) {
 		const bool full = is_full(errno);
-		if (errno != ENOTCONN || !s->broken) /* why it is not is more telling */
+		if (errno != ENOTCONN ||
+		    !s->broken) /* keep the error of connect(), which says more */
 			sink_state(s, is_gone(errno) ? -errno : 0);
 		s->full = full;
 		return false;

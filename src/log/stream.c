@@ -1,5 +1,5 @@
-/* Runs in the master. What comes out of a child's pipe is that child's word: it is shown under the
- * child's name, printable and bounded, and nothing is decided by it. Must never block. */
+/* Runs in the master. A child's pipe is not trusted: its text is shown under the child's name,
+ * printable and bounded, and decides nothing. Must never block. */
 #include "log/stream.h"
 
 #include "base/text.h"
@@ -10,8 +10,7 @@
 #include <syslog.h>
 #include <time.h>
 
-#define STREAM_AGE_MAX \
-	600 /* seconds; a record that waited for longer has the time of its arrival */
+#define STREAM_AGE_MAX 600 /* seconds; an older record gets the time of its arrival */
 
 void log_stream_init(struct log_stream *s, const struct log_source *source)
 {
@@ -34,7 +33,7 @@ unsigned char *log_stream_room(struct log_stream *s, size_t *ret_size)
 	return s->data + s->len;
 }
 
-/* A text ends with its line, before a record, or where there is no more room for it. */
+/* A text ends after its line end, before a record, or when the room is used up. */
 static size_t text_size(const unsigned char *p, size_t len, bool whole)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -76,7 +75,8 @@ static void source_put(const struct log_source *source, struct log_record *r)
 	r->worker = source->worker;
 }
 
-/* When it was written, if that can be: then the stamps are of that second. */
+/* Uses the time at which the record was written, if it is plausible: sets the stamps to that
+ * second. */
 static unsigned when(struct log *l, int64_t second, unsigned ms)
 {
 	const int64_t now = time(NULL);
@@ -87,7 +87,7 @@ static unsigned when(struct log *l, int64_t second, unsigned ms)
 	return ms;
 }
 
-/* An empty line is nothing. */
+/* Reads a text; an empty line is ignored. */
 static bool text_read(struct log *l, const struct log_source *source, const unsigned char *p,
 		      size_t size, struct text *t, struct log_record *ret)
 {
@@ -125,7 +125,7 @@ static bool has_no_room(const struct log *l, enum log_sink_kind kind)
 	return l->sinks[kind].full || log_is_kept(l, kind);
 }
 
-/* The master's own come first. */
+/* The master's own records come first. */
 static bool sink_take_foreign(struct log *l, struct log_stream *s, enum log_sink_kind kind,
 			      const struct log_record *r)
 {
@@ -134,7 +134,7 @@ static bool sink_take_foreign(struct log *l, struct log_stream *s, enum log_sink
 	       sink_put(l, kind, r);
 }
 
-/* Is a full sink worth being waited for any longer? */
+/* Should records still wait for this full sink? */
 static bool is_waited_for(struct log_sink *sink, uint64_t now_ms)
 {
 	if (sink->full_since_ms == 0)
@@ -143,7 +143,7 @@ static bool is_waited_for(struct log_sink *sink, uint64_t now_ms)
 	return !sink->stuck;
 }
 
-/* false: it is to be tried again. */
+/* False: it must be tried again. */
 static bool pass_to(struct log *l, struct log_stream *s, enum log_sink_kind kind,
 		    const struct log_record *r, uint64_t now_ms, enum log_patience patience)
 {

@@ -1,5 +1,5 @@
-/* Runs in every process. The form that syslogd reads from /dev/log: RFC 3164, 4.1, without the
- * host name, one datagram per record, no line end. Must never name a month in another language. */
+/* Runs in every process. The form that syslogd reads from /dev/log: RFC 3164, 4.1, without the host
+ * name, one datagram per record, no line end. Must never use a month name of the locale. */
 #include "record.h"
 
 #include "base/text.h"
@@ -13,7 +13,7 @@ static void add_quoted(struct text *t, const char *value)
 	}
 }
 
-/* Behind the text; a field that does not fit is left out, and all behind it. */
+/* Appends the fields after the text; the first one that does not fit ends the list. */
 static void add_fields(const struct log_event *e, struct text *t)
 {
 	size_t whole = 0;
@@ -52,7 +52,7 @@ void syslog_layout(const struct log *l, const struct log_record *r, struct log_w
 	w->count = 2;
 	if (r->event == NULL)
 		return;
-	/* The room behind the prefix, as much of it as a record may have. */
+	/* The room after the text, as much of it as a record may have. */
 	struct text fields;
 	const size_t used = t.len + 1, most = LOG_RECORD_MAX - t.len - r->text.len;
 	text_init(&fields, w->room + used,

@@ -1,9 +1,10 @@
 /*
- * Runs in every role while it starts, and for documents: the tables of system calls. A call that is
- * made for every request, or many times, must never get a check: for one without, the kernel
- * answers out of a bitmap and does not run the filter at all.
+ * Runs in every role while it starts, and for documents: the tables of system calls. Calls that are
+ * made for every request must never have a check: the kernel answers calls without one from a
+ * bitmap and does not run the filter.
  *
- * Names of other machines and older kernels are here as well; what a machine has not is left out.
+ * The tables also name calls of other machines and older kernels; those that this machine lacks are
+ * left out.
  */
 #include <errno.h>
 #include <sched.h>
@@ -22,14 +23,14 @@
 
 /* --- allowed to a worker and a keyholder ------------------------------------------------------ */
 
-/* A mapping is never executable, so what somebody brings along stays data. */
+/* Mappings are never executable, so injected bytes stay data. */
 #define NOT_EXECUTABLE "without PROT_EXEC"
 
 /*
- * And a new one is its own private memory, which counts as this process's when memory is short.
- * Shared memory stays allocated and counts as nobody's once it is unmapped or dropped
- * (madvise(2)), huge pages are not part of the resident set at all, and locked ones cannot go:
- * with each of them other processes would be ended for it.
+ * A new mapping is the process's own private memory, which the kernel counts for this process when
+ * memory is short. Other kinds would make the kernel end other processes: shared memory stays
+ * allocated after it is unmapped or dropped (madvise(2)) and then counts for no process, huge pages
+ * are not part of the resident set, and locked memory cannot be freed.
  */
 #define PRIVATE   "private and anonymous, without PROT_EXEC"
 #define MAP_OWN   (MAP_PRIVATE | MAP_ANONYMOUS)
@@ -39,8 +40,8 @@
 		CHECK_FLAGS, 3, MAP_OWN | (uint64_t)MAP_PLAIN << 32 \
 	}
 
-/* A real-time signal is queued as often as it is sent, up to a limit of the user's that processes
- * of other ports share; one of these is pending once (signal(7)). */
+/* A real-time signal is queued each time it is sent, up to a limit of the user that processes of
+ * other ports share. The signals up to this number are pending at most once (signal(7)). */
 #define SIGNALS_THAT_DO_NOT_QUEUE 31
 
 static const struct rule common[] = {
@@ -52,7 +53,7 @@ static const struct rule common[] = {
     ALWAYS("write"),
     ALWAYS("recvfrom"),
     ALWAYS("recvmsg"),
-    ALWAYS("close"), /* what is sent is written: send(2) can be told another address */
+    ALWAYS("close"), /* output uses write(2): send(2) can take another address */
 
     /* the log; waiting for a signature */
     ALWAYS("writev"),
@@ -60,7 +61,7 @@ static const struct rule common[] = {
     ALWAYS("ppoll"),
     ALWAYS("ppoll_time64"),
 
-    /* the time, where the vDSO cannot tell it */
+    /* the time, where the vDSO cannot give it */
     ALWAYS("clock_gettime"),
     ALWAYS("clock_gettime64"),
     ALWAYS("gettimeofday"),
@@ -72,7 +73,7 @@ static const struct rule common[] = {
     /* memory */
     ALWAYS("brk"),
     ALWAYS("munmap"),
-    {{"mremap", "to where the kernel likes"},
+    {{"mremap", "to an address of the kernel's choice"},
      {{CHECK_CLEAR, 3, MREMAP_FIXED | MREMAP_DONTUNMAP}},
      0},
     ALWAYS("madvise"),
@@ -86,7 +87,7 @@ static const struct rule common[] = {
     ALWAYS("sched_getaffinity"),
     ALWAYS("sysinfo"),
 
-    /* signals: returning from a handler, going on after SIGSTOP, abort(3) */
+    /* signals: return from a handler, continue after SIGSTOP, abort(3) */
     ALWAYS("restart_syscall"),
     ALWAYS("rt_sigprocmask"),
     ALWAYS("rt_sigreturn"),
@@ -105,18 +106,18 @@ static const struct rule common[] = {
 
 static const struct rule worker[] = {
     ALWAYS("accept4"),
-    /* not SHUT_RD, which makes an unconnected socket of a listener, for all who share it */
+    /* not SHUT_RD: it would disconnect a listener for all processes that share it */
     {{"shutdown", "SHUT_WR"}, {{CHECK_EQUAL, 1, SHUT_WR}}, 0},
-    /* cutting off a client that does not read; on a listener, every connection to come would have
-     * it, whoever accepts it */
-    {{"setsockopt", "SO_LINGER, on no listener"},
+    /* to cut off a client that does not read; on a listener, every later connection would inherit
+     * it in all workers */
+    {{"setsockopt", "SO_LINGER, not on a listener"},
      {{CHECK_OTHER, 0, 0}, {CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_LINGER}},
      0},
 };
 
 /* --- denied to the master, and so to all that it ever starts ---------------------------------- */
 
-/* Namespaces; CLONE_NEWTIME is not among clone(2)'s. */
+/* Namespaces; CLONE_NEWTIME is not a flag of clone(2). */
 #define CLONE_NAMESPACES                                                               \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
 	 CLONE_NEWPID | CLONE_NEWNET)
@@ -155,9 +156,9 @@ static const struct rule master[] = {
     ALWAYS("unshare"),
     ALWAYS("setns"),
     {{"clone", "with CLONE_NEW..."}, {{CHECK_ANY, 0, CLONE_NAMESPACES}}, 0},
-    {{"clone3", "as if unknown"}, {{CHECK_NONE, 0, 0}}, ENOSYS},
+    {{"clone3", "as an unknown call"}, {{CHECK_NONE, 0, 0}}, ENOSYS},
 
-    /* programs for the kernel, and calls that no filter sees */
+    /* programs for the kernel, and calls that a filter cannot see */
     ALWAYS("bpf"),
     ALWAYS("perf_event_open"),
     ALWAYS("userfaultfd"),
@@ -206,9 +207,9 @@ static const struct rule master[] = {
     ALWAYS("vm86"),
     ALWAYS("vm86old"),
     ALWAYS("uselib"),
-    {{"personality", "but for asking"}, {{CHECK_UNEQUAL, 0, 0xffffffff}}, 0},
+    {{"personality", "except to query it"}, {{CHECK_UNEQUAL, 0, 0xffffffff}}, 0},
 
-    /* typing on the terminal of whoever started it */
+    /* writing input to the terminal that it was started from */
     {{"ioctl", "TIOCSTI"}, {{CHECK_EQUAL, 1, TIOCSTI}}, 0},
 };
 

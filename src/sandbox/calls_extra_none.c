@@ -1,6 +1,6 @@
 /*
- * Every build but the sanitizers', whose file is calls_extra_sanitizer.c. Runs in every role; must
- * never hold a call that could open anything.
+ * For every build except those with sanitizers, which use calls_extra_sanitizer.c. Runs in every
+ * role; must never hold a call that can open anything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 const bool calls_sanitized = false;
 
 /*
- * glibc's malloc() looks into /proc/sys/vm/overcommit_memory when it gives back memory of an arena
- * that is not the main one, for the first time: long after the seal, on any thread. It does without
- * an answer, so this one form of the call fails instead of ending the process.
+ * glibc's malloc() reads /proc/sys/vm/overcommit_memory when it first frees memory of an arena that
+ * is not the main one: long after the seal, on any thread. It works without the file, so this form
+ * of the call fails instead of ending the process.
  */
 const struct rule calls_extra[] = {
     {{"openat", "fails, as malloc(3) calls it"},

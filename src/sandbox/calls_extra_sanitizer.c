@@ -1,7 +1,8 @@
 /*
- * Built with SAN=... in place of calls_extra_none.c. Runs in every role; must never be in a binary
- * that serves others: it opens what the sanitizers' run-time needs to report and, at the end of the
- * process, to look for leaks (a clone that traces its parent and reads /proc).
+ * For builds with SAN=..., in place of calls_extra_none.c. Runs in every role; must never be in a
+ * program that serves real clients. It allows what the sanitizers' run-time needs for its reports
+ * and, at the end of the process, to look for leaks (a clone that traces its parent and reads
+ * /proc).
  */
 #include "internal.h"
 
@@ -25,7 +26,7 @@ const struct rule calls_extra[] = {
     ALWAYS("process_vm_readv"),
     ALWAYS("sigaltstack"),
     ALWAYS("rt_sigaction"),
-    /* what is mapped, which threads there are */
+    /* the mapped memory and the threads */
     ALWAYS("open"),
     ALWAYS("openat"),
     ALWAYS("readlink"),
@@ -52,7 +53,7 @@ const struct rule calls_extra[] = {
     ALWAYS("prlimit64"),
     ALWAYS("kill"),
     ALWAYS("tkill"),
-    /* threads of the run-time's own */
+    /* threads of the run-time */
     ALWAYS("sched_yield"),
     ALWAYS("nanosleep"),
     ALWAYS("clock_nanosleep"),

@@ -1,7 +1,7 @@
 /*
- * Runs in every role while it starts. Must never add a capability that was not there, and never
- * touch another process's: the sets of this thread are asked and set with the kernel's own calls
- * (capget(2)), while there is only one thread.
+ * Runs in every role while it starts. Must never add a capability, nor touch another process's: it
+ * reads and sets this thread's sets with the kernel's own calls (capget(2)), while there is only
+ * one thread.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -19,12 +19,12 @@ struct sets {
 };
 
 static const uint64_t master_needs =
-    1ULL << CAP_KILL |             /* its children, who are other users */
+    1ULL << CAP_KILL |             /* to signal its children, which are other users */
     1ULL << CAP_NET_BIND_SERVICE | /* ports below 1024 */
     1ULL << CAP_SETUID | 1ULL << CAP_SETGID |
-    1ULL << CAP_SETPCAP |        /* children empty their bounding set */
-    1ULL << CAP_SYS_CHROOT |     /* children go to an empty root */
-    1ULL << CAP_DAC_READ_SEARCH; /* keys and configurations of others */
+    1ULL << CAP_SETPCAP |        /* so that children can empty their bounding set */
+    1ULL << CAP_SYS_CHROOT |     /* so that children can change to an empty root */
+    1ULL << CAP_DAC_READ_SEARCH; /* to open keys and configurations of other users */
 
 static int sets_get(struct sets *ret)
 {
@@ -48,12 +48,13 @@ static int sets_put(const struct sets *s)
 	return syscall(SYS_capset, &head, half) < 0 ? -errno : 0;
 }
 
-/* Takes everything but keep out of the bounding set. 0 or -errno; -EPERM without CAP_SETPCAP. */
+/* Removes everything except keep from the bounding set. Returns 0 or -errno; -EPERM without
+ * CAP_SETPCAP. */
 static int bounding_reduce(uint64_t keep)
 {
 	for (unsigned long i = 0; i < CAPABILITIES_MAX; i++) {
 		int has = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
-		if (has < 0) /* EINVAL: behind the kernel's last */
+		if (has < 0) /* EINVAL: no such capability in this kernel */
 			break;
 		if (has > 0 && (keep & 1ULL << i) == 0 && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
 			return -errno;
@@ -61,7 +62,8 @@ static int bounding_reduce(uint64_t keep)
 	return 0;
 }
 
-/* What an exec'd child of a user that is not root keeps; a subset of permitted and inheritable. */
+/* Sets the capabilities that an exec'd child keeps if it is not root; a subset of permitted and
+ * inheritable. */
 static int ambient_put(uint64_t set)
 {
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
@@ -73,7 +75,7 @@ static int ambient_put(uint64_t set)
 	return 0;
 }
 
-/* The bounding set, which may stay as it is where it cannot be changed. */
+/* Reduces the bounding set. Without CAP_SETPCAP it stays, and the layer counts as missing. */
 static int unbound(uint64_t keep, struct sandbox_level *l, struct err *err)
 {
 	int error = bounding_reduce(keep);
@@ -86,7 +88,7 @@ static int unbound(uint64_t keep, struct sandbox_level *l, struct err *err)
 	return 0;
 }
 
-/* All other sets; then the layer is reached unless unbound() has lacked it. */
+/* Sets all other sets. The layer is reached unless unbound() failed. */
 static int reduce(const struct sets *s, uint64_t ambient, struct sandbox_level *l, struct err *err)
 {
 	int error = sets_put(s);
@@ -122,8 +124,8 @@ int capabilities_keep_for_master(struct sandbox_level *l, struct err *err)
 	}
 	if (unbound(master_needs, l, err) < 0)
 		return -1;
-	/* A child of root gets what the bounding set has by being root; of anybody else, by these.
-	 */
+	/* A child of root gets the capabilities of the bounding set, since it is root; another
+	 * user's child gets these. */
 	const uint64_t kept = s.permitted & master_needs;
 	const uint64_t handed_on = geteuid() == 0 ? 0 : kept;
 	s = (struct sets){.effective = kept, .permitted = kept, .inheritable = handed_on};

@@ -1,7 +1,7 @@
 /*
  * Runs in a worker and in a keyholder while they start, and in the master before its first child.
- * Must never go on after a step that should have worked and did not, nor do a step out of order:
- * each needs what a later one takes away.
+ * Must never continue after a step failed that should have worked, nor change the order of the
+ * steps: each needs something that a later one takes away.
  */
 #include <errno.h>
 #include <grp.h>
@@ -41,7 +41,7 @@ static int root_change(const struct sandbox_plan *p, struct sandbox_level *l, st
 	return 0;
 }
 
-/* Not allowed to, or an id that this user namespace does not have. */
+/* EPERM, or an id that this user namespace does not have. */
 static bool cannot_become(int error)
 {
 	return error == EPERM || error == EINVAL;
@@ -87,7 +87,7 @@ static int user_become(const struct sandbox_plan *p, struct sandbox_level *l, st
 	return 0;
 }
 
-/* Tries the way back, once the capabilities for it are gone. */
+/* Tries to become root again, after the capabilities for it are gone. */
 static int user_verify(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
 	l->uid = geteuid();
@@ -113,8 +113,9 @@ static int no_new_privileges(const struct sandbox_plan *p, struct sandbox_level 
 	return layer_left_out(p, SANDBOX_NO_NEW_PRIVS) ? 0 : privileges_freeze(l, err);
 }
 
-/* Its memory is not to be read by others of its user, nor written to a core that was not asked for.
- * The change of ids has cleared the flag already, so who wants a core has to set it. */
+/* Other processes of the user must not read its memory, and no core is written unless the
+ * configuration asks for it. The change of ids cleared the flag already, so it is set for a
+ * core. */
 static int memory_hide(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
 	const unsigned long dumpable = p->role == SANDBOX_WORKER && p->core_bytes > 0;
@@ -125,8 +126,8 @@ static int memory_hide(const struct sandbox_plan *p, struct sandbox_level *l, st
 	return -1;
 }
 
-/* After the ids, since their change clears it. A parent that ended before this is seen by its
- * absence. */
+/* Comes after the ids, since their change clears the signal. If the parent ended before this call,
+ * the parent is another process now. */
 static int parent_bind(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
 	(void)l;

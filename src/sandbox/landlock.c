@@ -1,7 +1,7 @@
 /*
- * Runs in a worker and in a keyholder while they start: what is open stays usable, but from here on
- * nothing is opened by name, bound or connected, and nobody outside is signalled. Must never fail
- * because the kernel is older than a right: it is asked how many it knows.
+ * Runs in a worker and in a keyholder while they start. Open descriptors stay usable, but from here
+ * on nothing can be opened by name, bound or connected, and no process outside can be signalled.
+ * Must never fail because the kernel does not know a right: it is asked for its version.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 
 #include "internal.h"
 
-/* As in linux/landlock.h, of which distributions carry older versions than their kernels. */
+/* Like in linux/landlock.h, which distributions ship in older versions than their kernels. */
 struct ruleset {
 	uint64_t fs;
 	uint64_t net;    /* ABI 4 */
@@ -20,7 +20,7 @@ struct ruleset {
 
 #define ASK_VERSION 1u
 
-/* How many rights on files each version of the interface knows, from the lowest bit on. */
+/* The number of file rights in each version of the interface, counted from the lowest bit. */
 static const unsigned fs_rights[] = {
     0,  13, /* ABI 1: execute .. make a symbolic link */
     14,     /* 2: refer */
@@ -33,7 +33,7 @@ static const unsigned fs_rights[] = {
 #define NET_TCP      3u /* bind, connect */
 #define SCOPE_OTHERS 3u /* abstract unix sockets, signals */
 
-/* Ruleset for a kernel of this version; no rule will allow anything of it. */
+/* Fills the ruleset with all rights of this version; no rule allows any of them. */
 static size_t ruleset_for(unsigned abi, struct ruleset *ret)
 {
 	unsigned rights = fs_rights[abi < FS_RIGHTS_KNOWN ? abi : FS_RIGHTS_KNOWN - 1];
@@ -51,7 +51,7 @@ int landlock_confine(const struct sandbox_plan *p, struct sandbox_level *l, stru
 	if (layer_left_out(p, SANDBOX_LANDLOCK) || calls_sanitized)
 		return 0;
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION);
-	if (abi < 1) { /* ENOSYS: not built in; EOPNOTSUPP: not started with it */
+	if (abi < 1) { /* ENOSYS: not built in; EOPNOTSUPP: disabled at boot */
 		level_lack(l, SANDBOX_LANDLOCK, abi < 0 ? errno : ENOSYS);
 		return 0;
 	}

@@ -1,5 +1,5 @@
 /*
- * Runs in every role; the master runs it on what a child sent. Must never trust a number in a
+ * Runs in every role; in the master on a level that a child sent. Must never trust a number in a
  * level, nor allocate.
  */
 #include <string.h>
@@ -15,7 +15,7 @@ static const char *const layer_names[SANDBOX_LAYERS] = {
     [SANDBOX_SECCOMP] = "a list of system calls",
 };
 
-/* What a master is meant to have: it changes neither root nor user, and opens files. */
+/* The layers of a master: it changes neither root nor user, and it opens files. */
 #define MASTER_LAYERS \
 	(1u << SANDBOX_CAPABILITIES | 1u << SANDBOX_NO_NEW_PRIVS | 1u << SANDBOX_SECCOMP)
 #define ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1)

@@ -1,7 +1,7 @@
 /*
- * Runs in a worker and in a keyholder while they start. Must never raise a limit above the hard one
- * that was inherited, nor fail because that is low: what is too little shows in use, and is told
- * there.
+ * Runs in a worker and in a keyholder while they start. Must never raise a limit above the
+ * inherited hard one, nor fail because that one is low: if it is too low, the call that needs more
+ * reports it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,13 +17,13 @@
 #define OOM_WORKER_ADD    200
 #define OOM_KEYHOLDER_ADD 100
 
-/* What queues is counted for the whole user, and so is this limit's use, though each process has a
- * limit of its own: this one keeps what others of the user have, who may be no part of the server.
- * Not 0, which would lose who has sent SIGABRT. */
+/* Queued signals are counted for the whole user, although each process has its own limit. This one
+ * leaves room for the user's other processes, which may not belong to the server. It is not 0,
+ * because then the sender of SIGABRT would be lost. */
 #define SIGNALS_QUEUED 64
 
-/* The kernel shall end a worker rather than its keyholder, and any of them rather than the master.
- * Best effort: without /proc the scores stay alike. */
+/* When memory is short, the kernel should end a worker rather than its keyholder, and either rather
+ * than the master. Best effort: without /proc the scores stay equal. */
 int limits_offer_to_oom_killer(const struct sandbox_plan *p, struct sandbox_level *l,
 			       struct err *err)
 {
@@ -73,12 +73,13 @@ int limits_set(const struct sandbox_plan *p, struct sandbox_level *l, struct err
 	    limit_set(RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE", 0, err) < 0 ||
 	    limit_set(RLIMIT_CORE, "RLIMIT_CORE", core_bytes, err) < 0)
 		return -1;
-	if (p->memory_bytes == 0 || calls_sanitized) /* whose shadow is terabytes */
+	if (p->memory_bytes == 0 ||
+	    calls_sanitized) /* a sanitizer's shadow memory needs terabytes */
 		return 0;
 	return limit_set(RLIMIT_AS, "RLIMIT_AS", p->memory_bytes, err);
 }
 
-/* When every thread is there: the limit counts threads, too. */
+/* Must come after all threads are made: the limit counts threads, too. */
 int limits_no_processes(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
 	(void)p;

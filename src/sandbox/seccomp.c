@@ -1,7 +1,7 @@
 /*
  * Runs in every role while it starts: makes the kernel's filter from a table (calls.c). Must never
- * leave out a rule of a table that this machine has a system call for, and never leave open the
- * other ways into the kernel that a machine has (32 bit, x32): their numbers mean other calls.
+ * leave out a rule whose system call this machine has, nor leave open other ABIs of the machine (32
+ * bit, x32), in which the numbers mean other calls.
  */
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -13,7 +13,7 @@
 
 #include "internal.h"
 
-#define NUMBERS_MAX 0xffff /* more than any machine's table has; x32 and ARM's private ones not */
+#define NUMBERS_MAX 0xffff /* above any machine's numbers, except x32's and ARM's private ones */
 
 /* --- rules ----------------------------------------------------------------------------------- */
 
@@ -44,14 +44,15 @@ static struct scmp_arg_cmp compare(const struct check *c)
 		is.datum_b = c->value & UINT32_MAX;
 		break;
 	case CHECK_NONE:
-	case CHECK_ANY: /* not for here */
+	case CHECK_ANY: /* handled by other functions */
 	case CHECK_OTHER:
 		abort();
 	}
 	return is;
 }
 
-/* A filter knows "all of these" only, so "any of these bits" is one rule per bit. */
+/* A rule can only require all of its conditions, so "any of these bits" becomes one rule per
+ * bit. */
 static int rule_add_any(scmp_filter_ctx filter, uint32_t action, int number, const struct check *c)
 {
 	for (unsigned bit = 0; bit < 64; bit++) {
@@ -66,10 +67,9 @@ static int rule_add_any(scmp_filter_ctx filter, uint32_t action, int number, con
 	return 0;
 }
 
-/* The block's first number has only zeros below its size, so a descriptor outside of it differs
- * from that in at least one bit from there on, up to the highest that any descriptor has: one rule
- * per bit. What the kernel does not look at, the upper half of the argument, is not looked at here
- * either. */
+/* The first number of the block has only zeros in the bits below its size. A descriptor outside the
+ * block therefore differs from it in at least one higher bit: one rule per bit, up to the highest
+ * bit of any descriptor. Like the kernel, the rules ignore the upper half of the argument. */
 static int rule_add_other(scmp_filter_ctx filter, uint32_t action, int number,
 			  const struct sandbox_plan *p, struct scmp_arg_cmp *compares,
 			  unsigned count)
@@ -122,14 +122,14 @@ static uint32_t action_of(enum sandbox_role role, const struct rule *r)
 	return SCMP_ACT_ERRNO((uint16_t)(r->error != 0 ? r->error : EPERM));
 }
 
-/* The whole table; counts the calls in it that this machine has. */
+/* Adds the whole table; counts the calls in it that this machine has. */
 static int rules_add(scmp_filter_ctx filter, const struct sandbox_plan *p, uint32_t *ret_count)
 {
 	uint32_t count = 0;
 	const struct rule *r;
 	for (size_t i = 0; (r = calls_rule(p->role, i)) != NULL; i++) {
 		int number = seccomp_syscall_resolve_name(r->call.name);
-		if (number < 0) /* not on this machine, or newer than the library */
+		if (number < 0) /* not on this machine, or unknown to the library */
 			continue;
 		const uint32_t action = action_of(p->role, r);
 		int error = rule_add(filter, action, number, p, r);
@@ -141,11 +141,11 @@ static int rules_add(scmp_filter_ctx filter, const struct sandbox_plan *p, uint3
 	return 0;
 }
 
-/* A tracer skips a call by making its number -1, and the kernel asks the filter about that, too. By
- * itself the number only ever fails, with ENOSYS. */
+/* A tracer skips a call by setting its number to -1, and the kernel runs the filter on that, too.
+ * As a real call, -1 always fails with ENOSYS. */
 static int tracer_admit(scmp_filter_ctx filter, enum sandbox_role role)
 {
-	if (role == SANDBOX_MASTER) /* whose filter lets it pass already */
+	if (role == SANDBOX_MASTER) /* its filter allows it by default */
 		return 0;
 	int error = seccomp_attr_set(filter, SCMP_FLTATR_API_TSKIP, 1);
 	return error < 0 ? error : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, -1, 0, NULL);
@@ -160,11 +160,11 @@ static int filter_make(const struct sandbox_plan *p, scmp_filter_ctx *ret, uint3
 	if (filter == NULL)
 		return -ENOMEM;
 	int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (error == 0) /* what the step before did, or was told to leave out */
+	if (error == 0) /* an earlier step did that, or was told to leave it out */
 		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
-	if (error == 0) /* all threads, or none */
+	if (error == 0) /* for all threads, or none */
 		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (error == 0) /* errors of the kernel as they are */
+	if (error == 0) /* the kernel's own error codes */
 		error = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	if (error == 0)
 		error = tracer_admit(filter, p->role);
@@ -174,14 +174,15 @@ static int filter_make(const struct sandbox_plan *p, scmp_filter_ctx *ret, uint3
 		seccomp_release(filter);
 		return error;
 	}
-	/* A search tree in place of a list, for the calls that the kernel's bitmap cannot serve. */
+	/* A search tree instead of a list, for the calls that the kernel's bitmap does not
+	 * cover. */
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	*ret = filter;
 	return 0;
 }
 
-/* 0, or why this kernel or container has no filters: asked before, so that no other error is taken
- * for it. */
+/* Returns 0, or the errno that says why this kernel or container has no filters. Asked first, so
+ * that another error is not taken for it. */
 static int availability(void)
 {
 	const uint32_t action = SECCOMP_RET_TRAP;
@@ -203,7 +204,7 @@ static int confine(const struct sandbox_plan *p, struct sandbox_level *l, struct
 	if (error == 0) {
 		l->system_calls = count;
 		level_reach(l, SANDBOX_SECCOMP);
-	} else if (error == -EACCES) { /* no new privileges were left out */
+	} else if (error == -EACCES) { /* no_new_privs was left out */
 		level_lack(l, SANDBOX_SECCOMP, -error);
 		error = 0;
 	} else {
@@ -220,7 +221,7 @@ int seccomp_confine(const struct sandbox_plan *p, struct sandbox_level *l, struc
 	return confine(p, l, err);
 }
 
-/* FNV-1a over what the rules say (draft-eastlake-fnv). */
+/* FNV-1a over the contents of the rules (draft-eastlake-fnv). */
 static uint64_t mix(uint64_t mark, const void *data, size_t len)
 {
 	const unsigned char *bytes = data;

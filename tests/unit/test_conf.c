@@ -1006,7 +1006,7 @@ static void faults_are_checked(void **state)
 	    "4:35 `aft\\ner` is not allowed for `when`; it can be before, after-head, during or "
 	    "after\n"
 	    "6:24 `when` is given twice\n"
-	    "7:1 a response is truncated after fewer bytes than it has: `after` is to be less "
+	    "7:1 a response is truncated after fewer bytes than it has: `after` must be less "
 	    "than `bytes`\n");
 	told_tls("faults enabled port 1 { location \"/\" {\nfault control fault stop }\n"
 		 "location \"/a\" { fault control\necho }\n"

@@ -148,10 +148,10 @@ static void what_is_allowed_is_said(void **state)
 	refused("abort", "when", -EINVAL, "`when` is not NAME=VALUE");
 	refused("abort", "when=%4", -EINVAL, "`when=%4` is not NAME=VALUE");
 	refused("truncate", "bytes=5&after=5", -EINVAL,
-		"a response is truncated after fewer bytes than it has: `after` is to be less than "
+		"a response is truncated after fewer bytes than it has: `after` must be less than "
 		"`bytes`");
 	refused("delay", "min=2s&max=1s", -EINVAL,
-		"the `min` of a delay is to be at most its `max`");
+		"the `min` of a delay must be at most its `max`");
 }
 
 static void foreign_bytes_are_escaped_and_cut(void **state)
