@@ -1,7 +1,7 @@
 /*
- * The kinds of thing a location can serve: one file each in src/handler.
+ * The handlers of locations, one file each in src/handler.
  *
- * A handler knows its exchange (http/exchange.h) and its config, nothing of connections or TLS.
+ * A handler knows its exchange (http/exchange.h) and its config; it knows no connection and no TLS.
  */
 #ifndef HANDLER_HANDLERS_H
 #define HANDLER_HANDLERS_H
@@ -22,14 +22,14 @@ struct respond {
 	size_t body_len;
 };
 
-/* Sends a request body back as it comes, never holding more than a small buffer of it; answers a
- * request without one with method, target, fields, client and TLS facts as JSON. No config. */
+/* Echoes a request body while it arrives, with only a small buffer. Answers a request without a
+ * body with its method, target, fields, client and TLS facts as JSON. No config. */
 extern const struct handler handler_echo;
 
 /*
- * What handlers hold of memory for one exchange at the most, whose head has so many bytes: a body
- * on its way, an answer that is made, and what echo shows of the head. That is a byte at most three
- * times (target, path or query, a field), and an escape is six.
+ * The most memory that handlers hold for one exchange whose head has so many bytes: part of a body,
+ * a generated response, and what echo shows of the head. echo shows a byte of the head at most
+ * three times (target, path or query, a field), and its escape has six bytes.
  */
 #define HANDLER_BUFFER     ((size_t)16 * 1024)
 #define HANDLER_ANSWER_MAX ((size_t)64 * 1024)

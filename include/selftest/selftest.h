@@ -1,14 +1,15 @@
 /*
- * `bulkhead selftest`: what a worker or keyholder that was taken over gets, tried out.
+ * `bulkhead selftest`: tries what a worker or keyholder could do after it was taken over.
  *
- * A real master serves the configuration on other ports with throwaway keys; in its children, once
- * they are sealed, an agent makes the attempts of the table src/selftest/attempts.c and reports
- * what the kernel said. Every attempt has an expectation; what does not meet it is a FAIL, and what
- * this kernel or this user cannot show is "not tested" and no pass.
+ * A real master serves the configuration on other ports with throwaway keys. In its children, once
+ * they are sealed, an agent makes the attempts of the table in src/selftest/attempts.c and reports
+ * the kernel's answers. Every attempt has an expectation. An attempt that does not meet it is a
+ * FAIL; attempts that this kernel or this user cannot make are reported as "not tested", not as
+ * passed.
  *
- * Three processes, three entries: the one that the user starts (selftest_main), its master (which
- * is a master as any other, but hands an argument on to its children), and the children (to whose
- * role selftest_hook() is given). A process that serves others has no hook.
+ * Three processes have an entry here: the one that the user starts (selftest_main), its master (an
+ * ordinary master that passes an argument on to its children), and the children (whose role gets
+ * selftest_hook()). A process that serves real clients has no hook.
  */
 #ifndef SELFTEST_SELFTEST_H
 #define SELFTEST_SELFTEST_H
@@ -18,7 +19,7 @@
 #include "conf/conf.h"
 #include "role/role.h"
 
-/* What can be left out, to see that the proof can fail. */
+/* A layer that is left out to show that the test can fail. */
 enum selftest_without {
 	SELFTEST_WITHOUT_NOTHING,
 	SELFTEST_WITHOUT_SECCOMP,
@@ -33,19 +34,20 @@ struct selftest_options {
 	enum selftest_without without;
 };
 
-/* By the layer's name on the command line; false: there is none of that name. */
+/* Finds a layer by its name on the command line; false: there is no such name. */
 bool selftest_without_parse(const char *name, enum selftest_without *ret);
 
-/* Runs all attempts and prints what became of them. conf is the caller's and not changed. 0: none
- * has failed; 1: some have; 2: this layer cannot be left out here; else as in sysexits(3). */
+/* Runs all attempts and prints the results. The caller owns conf; it is not changed. Returns 0:
+ * none failed; 1: some failed; 2: this layer cannot be left out here; else a status of
+ * sysexits(3). */
 int selftest_main(const struct conf *, const struct selftest_options *);
 
-/* Was this process started by a bulkhead, of this very program? A master is given agents by a
- * selftest alone. */
+/* Was this process started by a bulkhead, of this same program? Only a selftest gives agents to a
+ * master. */
 bool selftest_is_parent(void);
 
-/* In a child that was begun with an argument behind --child: what its role is given. Ends the
- * process when the argument is not one of selftest_main's. */
+/* In a child that was started with an argument after --child: the hook for its role. Ends the
+ * process if the argument is not from selftest_main(). */
 const struct role_hook *selftest_hook(const char *argument);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Runs in the workers: sends a request body back as it comes, or tells a request without one what
- * it looked like from here. Must never hold more of a body than its one small buffer.
+ * Runs in the workers: echoes a request body while it arrives, or describes a request without one.
+ * Must never hold more of a body than its one small buffer.
  */
 #include <string.h>
 
@@ -8,7 +8,8 @@
 #include "base/json.h"
 #include "handler/handlers.h"
 
-#define ECHO_BUFFER HANDLER_BUFFER /* of bytes on their way back; when full, the client waits */
+/* bytes of the body on their way back; when it is full, the client waits */
+#define ECHO_BUFFER HANDLER_BUFFER
 
 struct echo_state {
 	struct buf buf;
@@ -97,8 +98,9 @@ static void echo_begin(struct exchange *ex)
 	struct jsonout j = {.out = &s->buf};
 
 	if (r->framing != HTTP_BODY_NONE)
-		return; /* answered when the body is here: so that a client that asks is invited */
-	s->buf.max = HANDLER_MEMORY_MAX(r->head_len); /* never met */
+		/* respond with the first bytes of the body: an early response would refuse it */
+		return;
+	s->buf.max = HANDLER_MEMORY_MAX(r->head_len); /* never reached */
 	json_add_request(&j, ex);
 	json_add_connection(&j, ex);
 	if (j.failed)
@@ -136,7 +138,7 @@ static void echo_take_end(struct exchange *ex)
 {
 	struct echo_state *s = (void *)ex->state;
 	s->ended = true;
-	if (!ex->responding) /* a body of no bytes */
+	if (!ex->responding) /* the body had no bytes */
 		body_respond(ex);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Runs in the workers of ports that have faults: rules, and the runs of those that strike. Must
- * never strike a request that no rule of its own location is for, nor leave a run behind its loop.
+ * Runs in the workers of ports that have faults: the rules, and the runs of those that strike. Must
+ * never strike a request that its location has no rule for, nor let a run outlive its loop.
  */
 #include "handler/fault.h"
 
@@ -11,14 +11,14 @@
 #include "base/text.h"
 #include "fault_run.h"
 
-#define SOON_MS       1  /* the next turn of the loop: this one sends what was said */
-#define AGAIN_MS      10 /* between two looks whether the kernel has it */
+#define SOON_MS       1  /* the next turn of the loop: this turn sends the output first */
+#define AGAIN_MS      10 /* between two checks whether the kernel has taken the output */
 #define TARGET_SHOWN  256
 #define NEVER         UINT64_MAX
 #define FAULT_ID_NAME "Fault-Id: "
 
 static const struct handler handler_struck;
-/* Serves what gets no response at all. */
+/* For requests that get no response at all. */
 static const struct handler handler_nothing = {.name = "nothing", .methods = UINT32_MAX};
 
 int fault_loop_init(struct fault_loop *f, size_t rules)
@@ -46,7 +46,8 @@ void fault_loop_release(struct fault_loop *f)
 	free(f->counts);
 }
 
-/* --- the own handler, called in this one's place ---------------------------------------------- */
+/* --- calling the own handler
+ * -------------------------------------------------------------------- */
 
 static struct fault_run *run_of(struct exchange *ex)
 {
@@ -61,7 +62,7 @@ static struct fault_run *own_enter(struct exchange *ex)
 	return run;
 }
 
-/* What a fault of this kind and moment strikes after, in bytes of the response body. */
+/* After how many bytes of the response body the fault strikes. */
 static uint64_t moment_of(const struct fault_run *run)
 {
 	const struct fault *f = &run->fault;
@@ -74,7 +75,7 @@ static uint64_t moment_of(const struct fault_run *run)
 	return run->ex->length == HTTP_LENGTH_UNKNOWN ? 1 : run->ex->length / 2;
 }
 
-/* The response has begun: its head says which fault it meets. */
+/* The response begins: adds Fault-Id to its head. */
 static void head_mark(struct fault_run *run)
 {
 	struct exchange *ex = run->ex;
@@ -102,7 +103,7 @@ static void own_leave(struct fault_run *run)
 		head_mark(run);
 }
 
-/* Lets the own handler begin, and end the request if it has ended already. */
+/* Lets the own handler begin, and ends the request for it if that has ended already. */
 static void own_begin(struct fault_run *run)
 {
 	struct exchange *ex = run->ex;
@@ -160,7 +161,8 @@ static void run_due(struct loop *loop, struct loop_timer *timer)
 	exchange_wake(run->ex);
 }
 
-/* --- the handler of an exchange that is struck ------------------------------------------------ */
+/* --- the handler of a struck exchange
+ * ----------------------------------------------------------- */
 
 static size_t struck_take(struct exchange *ex, const uint8_t *data, size_t len)
 {
@@ -206,7 +208,8 @@ static long struck_give(struct exchange *ex, uint8_t *out, size_t size)
 	return n;
 }
 
-/* What was to strike at or behind the end of the response does so when the kernel has it. */
+/* The exchange ends. A fault that strikes at the end of the response or after it waits until the
+ * kernel has taken the output. */
 static void struck_end(struct exchange *ex)
 {
 	struct fault_run *run = own_enter(ex);
@@ -262,7 +265,7 @@ static struct fault_run *run_new(struct exchange *ex, const struct fault *fault,
 	return run;
 }
 
-/* Serves a response of its own in place of the location's. */
+/* Serves a response made by the fault instead of the location's. */
 static void own_replace(struct fault_run *run, const struct handler *handler, const void *config)
 {
 	run->own = (struct http_location){handler, config, 0};
@@ -287,7 +290,8 @@ static void malformed_say(struct fault_run *run, uint64_t draw)
 	own_replace(run, &handler_nothing, NULL);
 }
 
-/* What is done before the own handler begins, and whether anything is left to strike later. */
+/* Carries out what comes before the own handler begins, and decides whether the fault strikes
+ * later. */
 static void run_prepare(struct fault_run *run, uint64_t draw)
 {
 	const struct fault *f = &run->fault;

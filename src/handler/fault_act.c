@@ -1,7 +1,7 @@
 /*
- * Runs in the workers of ports that have faults: what is done to the process itself. It makes no
- * system call that a sealed worker may not make, but for the one fault that is to. Must never be
- * reached in any other port.
+ * Runs in the workers of ports that have faults: faults of the process itself. It makes only system
+ * calls that a sealed worker may make, except for the fault that violates this on purpose. Must
+ * never be reached in any other port.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 #define NAP_MS 100
 
-/* A signal that is blocked, as SIGTERM is, would wait for ever. */
+/* Unblocks the signal first: a blocked one, such as SIGTERM, would stay pending for ever. */
 static void signal_self(int number)
 {
 	sigset_t set;
@@ -31,7 +31,7 @@ static void signal_self(int number)
 	(void)raise(number);
 }
 
-/* What follows is meant, so the compiler is kept from knowing what it is. */
+/* The following bugs are on purpose. volatile keeps the compiler from optimizing them away. */
 
 static void null_write(void)
 {
@@ -47,7 +47,7 @@ static void heap_corrupt(void)
 		memset(first, 0x41, size);
 	free(first);
 	free(second);
-	abort(); /* an allocator that has not noticed */
+	abort(); /* in case the allocator has not noticed */
 }
 
 static __attribute__((noinline)) char stack_corrupt(void)
@@ -77,7 +77,7 @@ static void crash(const struct fault *f)
 	}
 }
 
-/* NULL: for ever. */
+/* NULL: no limit. */
 static const struct timespec *time_left(uint64_t until_ms, struct timespec *left)
 {
 	uint64_t now_ms = clock_ms(), ms = until_ms > now_ms ? until_ms - now_ms : 0;
@@ -103,7 +103,7 @@ static void hang(const struct fault *f)
 		case FAULT_BY_SYSCALL:
 			(void)ppoll(NULL, 0, time_left(until_ms, &left), NULL);
 			break;
-		case FAULT_BY_DEADLOCK: /* what a mutex waits with that nobody releases */
+		case FAULT_BY_DEADLOCK: /* what a mutex waits with; nobody releases this one */
 			(void)syscall(SYS_futex, &lock, FUTEX_WAIT_PRIVATE, lock,
 				      time_left(until_ms, &left), NULL, 0);
 			break;
@@ -152,7 +152,7 @@ void fault_act(const struct fault *f)
 	case FAULT_VIOLATION:
 		violate(f);
 		break;
-	case FAULT_LEAK_MEMORY: /* not done to the process */
+	case FAULT_LEAK_MEMORY: /* these are not faults of the process */
 	case FAULT_LEAK_DESCRIPTORS:
 	case FAULT_RESET:
 	case FAULT_TRUNCATE:

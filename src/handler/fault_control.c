@@ -1,6 +1,6 @@
 /*
- * Runs in the workers of ports that have faults, on client bytes: faults that are asked for, and
- * the list of them. Must never do what the catalogue does not allow.
+ * Runs in the workers of ports that have faults, on client bytes: requests for faults, and the list
+ * of faults. Must never do what the catalogue does not allow.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,7 +20,7 @@ _Static_assert(sizeof(struct control_state) <= HANDLER_STATE_MAX, "the state has
 static const char text_fields[] = "Content-Type: text/plain; charset=utf-8\r\n" NOSNIFF;
 static const char json_fields[] = "Content-Type: application/json\r\n" NOSNIFF;
 
-/* What is served where the fault leaves a response. */
+/* The response if the fault leaves one. */
 static const char done_body[] = "This was the fault.\n";
 static const struct respond done = {
     .status = 200,
@@ -130,7 +130,8 @@ static bool wants_json(const struct http_request *r)
 	       contains(http_slice_at(r, accept->value), accept->value.len, "application/json");
 }
 
-/* --- what is asked for ------------------------------------------------------------------------ */
+/* --- requests for faults
+ * ------------------------------------------------------------------------ */
 
 static void answer(struct exchange *ex, unsigned status, bool is_json, bool failed)
 {
@@ -198,7 +199,7 @@ static void control_begin(struct exchange *ex)
 				       ex->loop->head_max);
 	size_t from = c->path_len;
 	s->answer.max = HANDLER_ANSWER_MAX;
-	if (len < 0) /* it has found its way here: it is normal */
+	if (len < 0) /* impossible: routing has normalized it already */
 		return;
 	while (from < (size_t)len && path[from] == '/')
 		from++;

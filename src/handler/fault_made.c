@@ -1,6 +1,7 @@
 /*
- * Runs in the workers of ports that have faults: the responses that faults make up. Must never
- * answer before the request is complete: a client that writes before it reads would not see it.
+ * Runs in the workers of ports that have faults: the responses that faults generate. Must never
+ * respond before the request is complete: a client that writes before it reads would not see the
+ * response.
  */
 #include <string.h>
 
@@ -15,7 +16,7 @@ static void made_take_end(struct exchange *ex)
 	exchange_respond(ex, 200, run->fault.bytes, fields, sizeof(fields) - 1);
 }
 
-/* How many bytes of a drip are due by now. */
+/* How many bytes of a drip should have been sent by now. */
 static uint64_t drip_due(struct fault_run *run)
 {
 	struct loop *loop = run->faults->loop;

@@ -1,5 +1,5 @@
 /*
- * A fault that has struck, from then on until it is done: what the files of faults share.
+ * A run: a fault that strikes one exchange, until it is done. Shared by the files of faults.
  *
  *   begin ──before: done at once──────────────┐
  *     ├── delay: timer ──> own handler begins ─┴─> own handler serves ──> end ──> freed
@@ -15,35 +15,35 @@
 struct fault_run {
 	LIST_ENTRY(fault_run) link;
 	struct fault_loop *faults;
-	struct exchange *ex; /* NULL: it has ended */
+	struct exchange *ex; /* NULL: the exchange has ended */
 	void *connection;
 	struct loop_timer timer;
 	struct fault fault;
-	struct http_location own; /* what serves the rest of it */
-	struct respond respond;   /* where that is made up here */
-	char *fields;             /* owned: those of the response, with Fault-Id */
+	struct http_location own; /* the handler that serves the rest of the exchange */
+	struct respond respond;   /* a response made here */
+	char *fields;             /* owned; the response's fields with Fault-Id */
 
-	uint64_t given;    /* bytes of the response body */
-	uint64_t moment;   /* after how many of them it strikes */
+	uint64_t given;    /* bytes of the response body so far */
+	uint64_t moment;   /* the fault strikes after this many of them */
 	uint64_t begun_ms; /* when the response began */
-	bool begun;        /* the own handler */
-	bool request_over; /* before that */
-	bool waiting;      /* for the timer */
-	bool struck;       /* the moment is past, or there is none */
-	bool broken;       /* the response cannot be completed */
+	bool begun;        /* the own handler has begun */
+	bool request_over; /* the request ended before that */
+	bool waiting;      /* the timer runs */
+	bool struck;       /* the fault has struck, or has no later moment */
+	bool broken;       /* the response will be cut off */
 };
 
-/* The fault is done to this exchange, which has just begun; own serves what it leaves. draw decides
- * what the fault leaves to chance. */
+/* Begins a run for an exchange that has just begun; own serves the rest of it. draw decides the
+ * random parts of the fault. */
 void fault_run_begin(struct exchange *, const struct fault *, uint64_t draw,
 		     const struct http_location *own);
 
-/* fault_act.c: does to the process what the fault says; may come back. */
+/* In fault_act.c: carries out the fault on the process. It may return. */
 void fault_act(const struct fault *);
 
-/* fault_made.c: responses that faults make up. config: struct fault_run. */
+/* In fault_made.c: responses that faults generate. config: struct fault_run. */
 extern const struct handler handler_made;
-/* Bytes for a response that is none; returns how many. */
+/* Writes bytes that are not a valid response; returns how many. */
 #define FAULT_MALFORMED_MAX 256
 size_t fault_malformed(const struct fault *, uint64_t draw, const char *id,
 		       char out[FAULT_MALFORMED_MAX]);

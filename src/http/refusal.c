@@ -55,9 +55,8 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
 
     [REFUSE_BODY_TOO_LARGE] = {"body-too-large", 413, "the body is larger than the limit"},
     [REFUSE_CHUNK_SIZE] = {"chunk-size", 400, "the size of a chunk is not a hexadecimal number"},
-    [REFUSE_CHUNK_EXTENSION] =
-	{"chunk-extension", 400,
-	 "the size of a chunk is followed by something that is not an extension"},
+    [REFUSE_CHUNK_EXTENSION] = {"chunk-extension", 400,
+				"the text after the size of a chunk is not an extension"},
     [REFUSE_CHUNK_LINE_TOO_LONG] = {"chunk-line-too-long", 400,
 				    "the line with the size of a chunk is longer than the limit"},
     [REFUSE_CHUNK_EXTENSIONS_TOO_LONG] = {"chunk-extensions-too-long", 400,

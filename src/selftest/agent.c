@@ -1,7 +1,7 @@
 /*
- * Runs in the children of the selftest's master, and only there: what it opens before the drop is
- * what a leak would hand an attacker, and afterwards it does what it is ordered to, with what the
- * sandbox has left of the process. Must never be in a process that serves others.
+ * Runs in the children of the selftest's master, and only there. Before the drop it opens what a
+ * leak would give an attacker. Afterwards it carries out orders with what the sandbox has left to
+ * the process. Must never be in a process that serves real clients.
  */
 #include "agent.h"
 
@@ -40,7 +40,7 @@ static int connect_back(const char *path)
 	return fd;
 }
 
-/* The first that was handed of a kind; it stays the role's. */
+/* The first descriptor of a kind that the role received; the role keeps it. */
 static int handed(const struct role *r, enum ipc_handed kind)
 {
 	size_t at = 0;
@@ -93,7 +93,7 @@ static void order_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	(void)events;
 	ssize_t n = recv(io->fd, &o, sizeof(o), 0);
 	if (n != (ssize_t)sizeof(o) || o.attempt >= attempts_count)
-		_exit(EX_UNAVAILABLE); /* the selftest is gone */
+		_exit(EX_UNAVAILABLE); /* the selftest has ended */
 	o.path[PATH_ROOM - 1] = '\0';
 	const struct answer answer = {.result = attempts[o.attempt].try(a, &o)};
 	(void)!write(io->fd, &answer, sizeof(answer));
@@ -117,7 +117,7 @@ static void sealed(void *arg, struct role *r, struct loop *loop)
 
 /* --- the argument ----------------------------------------------------------------------------- */
 
-/* "LAYERS,KEEP,PATH", the first two as numbers; NULL when it is not so. */
+/* Parses "LAYERS,KEEP,PATH", the first two as numbers; returns NULL if it has another form. */
 static const char *argument_parse(const char *s, struct agent *a)
 {
 	char *end;

@@ -1,8 +1,9 @@
 /*
- * What the selftest and its agents in the children share: src/selftest only.
+ * Declarations for the selftest and its agents in the children; src/selftest only.
  *
- * They talk over one SOCK_SEQPACKET connection per child: the agent says who it is (struct hello),
- * then answers orders one by one. Both are the same binary, so the layout is the machine's.
+ * There is one SOCK_SEQPACKET connection per child. The agent introduces itself (struct hello),
+ * then carries out orders one by one. Both sides are the same program, so the machine's layout is
+ * used.
  */
 #ifndef SELFTEST_AGENT_H
 #define SELFTEST_AGENT_H
@@ -16,7 +17,7 @@
 
 #define NEEDLE_BYTES 32
 #define NEEDLES_MAX  12
-#define NEEDLE_MASK  0x5a /* so that what tells of a key is not found as one */
+#define NEEDLE_MASK  0x5a /* so that a search does not find the needle itself */
 #define PATH_ROOM    512
 
 struct needle {
@@ -28,26 +29,26 @@ struct hello {
 	uint32_t port;
 	uint32_t number;
 	int32_t pid;
-	uint64_t counters; /* where its slot is in its memory */
+	uint64_t counters; /* the address of its slot */
 	struct sandbox_level level;
 };
 
 struct order {
 	uint32_t attempt; /* index in attempts[] */
-	int32_t pid;      /* of the process that it is about */
+	int32_t pid;      /* the target process */
 	uint32_t port;    /* of the other port */
 	uint32_t needles_count;
-	uint64_t address; /* in that process's memory */
+	uint64_t address; /* an address in that process */
 	char path[PATH_ROOM];
 	struct needle needles[NEEDLES_MAX];
 };
 
 struct answer {
-	int32_t result; /* negative: -errno; else it went through */
+	int32_t result; /* negative: -errno; else the attempt succeeded */
 };
 
-/* In a child. What it holds beside its role's own is what a leak would give an attacker: made
- * before the drop. */
+/* In a child. Besides what it borrows from the role, it holds what a leak would give an attacker,
+ * made before the drop. */
 struct agent {
 	struct loop_io io; /* first */
 	struct role_hook hook;
@@ -55,27 +56,28 @@ struct agent {
 	const char *path;        /* where the selftest listens */
 	int root_fd;             /* of "/" */
 	int exe_fd;              /* O_PATH of this program */
-	int maps_fd;             /* /proc/self/maps, to be read once */
+	int maps_fd;             /* /proc/self/maps, read once */
 	int tcp4_fd;             /* not connected */
-	int tcp6_fd;             /* the same; -1: no IPv6 here */
-	int unix_fd;             /* the same */
-	int key_fd;              /* the role's: its first key channel; -1 in a keyholder */
-	int listener_fd;         /* the role's: its first; -1 in a keyholder */
-	int datagram_fd;         /* the role's: its log's */
-	int tickets_fd;          /* a leak of its ticket keys' memory; -1 in a keyholder */
-	void *tickets;           /* that memory, mapped as a worker has it; NULL as above */
-	struct ipc_board *board; /* the role's */
+	int tcp6_fd;             /* not connected; -1: no IPv6 here */
+	int unix_fd;             /* not connected */
+	int key_fd;              /* the role's first key channel; -1 in a keyholder */
+	int listener_fd;         /* the role's first listener; -1 in a keyholder */
+	int datagram_fd;         /* the role's log */
+	int tickets_fd;          /* leaked memory of the ticket keys; -1 in a keyholder */
+	void *tickets;           /* the same memory, mapped as in a worker; NULL in a keyholder */
+	struct ipc_board *board; /* borrowed from the role */
 	uint64_t last_id;        /* on the key channel */
-	char *maps;              /* room for what is read of maps_fd */
-	char *kept;              /* the key's file, if it was told to read that; never used */
+	char *maps;              /* room for the text of maps_fd */
+	/* the text of the key's file, if it was told to read it; never used */
+	char *kept;
 };
 #define MAPS_ROOM (512 << 10)
 
-/* An attempt's work: -errno when it was refused, else what it got is 0 or more. */
+/* Makes an attempt. Returns -errno if it was refused, else a result that is 0 or more. */
 typedef int attempt_fn(struct agent *, const struct order *);
 
-/* try_file.c: openat(2) by the leaked root; by the path itself; for writing; after fchdir(2) to
- * that root; making one */
+/* try_file.c: openat(2) from the leaked root; by the path itself; for writing; after fchdir(2) to
+ * that root; creating a file */
 attempt_fn try_open_leaked, try_open_path, try_open_write, try_open_moved, try_create;
 /* try_process.c */
 attempt_fn try_vm_read, try_vm_write, try_ptrace, try_kill, try_tgkill, try_pidfd_steal,
@@ -89,18 +91,18 @@ attempt_fn try_fork, try_exec, try_memfd, try_map_exec, try_map_shared, try_map_
     try_map_locked, try_map_tickets, try_protect_tickets, try_protect_exec, try_namespace,
     try_io_uring, try_bpf, try_perf, try_userfaultfd, try_keyctl, try_mount, try_setuid,
     try_raise_files, try_raise_processes, try_dumpable, try_terminal, try_32bit, try_x32;
-/* try_key.c: 0 when a signature came, -EKEYREJECTED when the keyholder refused */
+/* try_key.c: 0 when it got a signature, -EKEYREJECTED when the keyholder refused */
 attempt_fn try_key_proper, try_key_proper_rsa, try_key_proper_ed25519, try_key_short,
     try_key_length, try_key_id, try_key_oversized, try_key_index, try_key_foreign, try_key_digest,
     try_key_certificate, try_key_raw;
 /* try_memory.c: how many of the needles are in this process's memory */
 attempt_fn try_scan;
 
-/* memory.c: a line of proc_pid_maps(5): its range, if that can be read (reading [vvar] may fault,
- * and [vsyscall] does). */
+/* memory.c: parses a line of proc_pid_maps(5); its range if it can be read (reading [vvar] may
+ * fault, and [vsyscall] does). */
 bool map_parse(const char *line, uint64_t *ret_from, uint64_t *ret_to);
 
-/* memory.c: how often a needle stands in these bytes. */
+/* memory.c: how often a needle occurs in these bytes. */
 size_t needle_count(const struct needle *, const uint8_t *data, size_t len);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The table of attempts. Data for the selftest and for its agents; must never say of what nothing
- * refuses that it is refused.
+ * The table of attempts, for the selftest and its agents. Must never expect a refusal where nothing
+ * refuses.
  */
 #include "attempts.h"
 
@@ -9,7 +9,7 @@
 
 #define BOTH (ROLE_WORKER | ROLE_KEYHOLDER)
 
-/* In the first round: the same whoever has started it. */
+/* In the first round; the same for every user. */
 #define WHOLE(...)                  \
 	{                           \
 		{__VA_ARGS__},      \
@@ -21,7 +21,7 @@
 #define ENDED_UNNAMED WHOLE(.kind = EXPECT_END, .call = -1)
 #define ANSWERED(k)   WHOLE(.kind = (k))
 
-/* In the second: what is below the list of system calls. */
+/* In the second round, which shows the layers under the list of system calls. */
 #define REFUSED(error, abi)                                                  \
 	{                                                                    \
 		.kind = EXPECT_ERROR, .errors = {(error)}, .landlock = (abi) \
@@ -35,7 +35,7 @@
 		REFUSED(error, abi), REFUSED(error, abi) \
 	}
 
-/* A row that is only tried with everything on ends behind its first round. */
+/* A row without entries for the second round is tried in the first one only. */
 #define ROW(text, roles, function, target, path, ...)                \
 	{                                                            \
 		text, roles, function, TARGET_##target, PATH_##path, \
@@ -47,7 +47,7 @@
 #define ROOT_ONLY "only an empty root would refuse it"
 
 const struct attempt attempts[] = {
-    /* the control of what follows, and what must be known before processes end */
+    /* the control for the following rows, and searches that must come before processes end */
     ROW("find the port's private key in its memory", ROLE_WORKER, try_scan, NONE, NONE,
 	ANSWERED(EXPECT_ABSENCE)),
     ROW("find the port's private key in its memory (control)", ROLE_KEYHOLDER, try_scan, NONE, NONE,
@@ -78,7 +78,8 @@ const struct attempt attempts[] = {
     ROW("send it 64 KiB", ROLE_WORKER, try_key_oversized, NONE, NONE, ANSWERED(EXPECT_KILL)),
 
     /* files */
-    /* in the form that malloc(3) of glibc needs refused, not ended; and in any other */
+    /* in the form that glibc's malloc(3) uses, which is refused and does not end the process; and
+     * in others */
     ROW("read /etc/passwd", BOTH, try_open_path, NONE, PASSWD,
 	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES}), {REFUSED(ENOENT, 0), REFUSED(EACCES, 1)}),
     ROW("write /etc/passwd", BOTH, try_open_write, NONE, PASSWD, ENDED(openat),
@@ -193,7 +194,7 @@ const struct attempt attempts[] = {
     ROW("raise its limit of processes", BOTH, try_raise_processes, NONE, NONE, ENDED(prlimit64),
 	BELOW(EPERM, 0)),
 
-    /* the kernel's rarer doors */
+    /* rare ways into the kernel */
     ROW("io_uring_setup", BOTH, try_io_uring, NONE, NONE, ENDED(io_uring_setup), BELOW(EPERM, 0)),
     ROW("bpf", BOTH, try_bpf, NONE, NONE, ENDED(bpf), BELOW(EPERM, 0)),
     ROW("perf_event_open", BOTH, try_perf, NONE, NONE, ENDED(perf_event_open), BELOW(EPERM, 0)),

@@ -1,6 +1,6 @@
 /*
- * The attempts, as a table: src/selftest only. Both sides read it: an agent for what to do, the
- * selftest for what to expect.
+ * The attempts, as a table; src/selftest only. Agents read what to do from it, the selftest what to
+ * expect.
  */
 #ifndef SELFTEST_ATTEMPTS_H
 #define SELFTEST_ATTEMPTS_H
@@ -11,58 +11,59 @@
 #define ROLE_WORKER    1u
 #define ROLE_KEYHOLDER 2u
 
-/* What is made true before the attempts: everything on, or the roles' lists of system calls aside,
- * so that what is below has to stand by itself. */
+/* The conditions of a round: all layers, or all but the roles' lists of system calls, so that the
+ * layers under them are tested alone. */
 enum attempt_round { ROUND_WHOLE, ROUND_ASIDE, ROUNDS };
 
-/* Whom it is about; which pid the order has. */
+/* The target process; its pid is in the order. */
 enum attempt_target {
 	TARGET_NONE,
 	TARGET_MASTER,
 	TARGET_OTHER_WORKER,    /* of port B */
 	TARGET_OTHER_KEYHOLDER, /* of port B */
-	TARGET_PARTNER          /* a worker's keyholder, a keyholder's worker */
+	TARGET_PARTNER          /* a worker's keyholder, or a keyholder's worker */
 };
 
-/* Which path the order has. */
+/* The path in the order. */
 enum attempt_path {
 	PATH_NONE,
 	PATH_PASSWD,
 	PATH_OWN_KEY,
 	PATH_OTHER_KEY,
 	PATH_TARGET_MEMORY, /* /proc/PID/mem */
-	PATH_NEW,           /* of a file that does not exist */
-	PATH_SOCKET,        /* of a listening unix socket */
-	PATH_ABSTRACT,      /* name of one without a path */
-	PATH_DATAGRAM       /* of a unix datagram socket */
+	PATH_NEW,           /* a file that does not exist */
+	PATH_SOCKET,        /* a listening unix socket */
+	PATH_ABSTRACT,      /* an abstract name of one */
+	PATH_DATAGRAM       /* a unix datagram socket */
 };
 
 enum expect_kind {
-	EXPECT_NO_ROW,     /* not tried here */
-	EXPECT_END,        /* ended by its sandbox for that system call */
+	EXPECT_NO_ROW,     /* not tried in this case */
+	EXPECT_END,        /* the sandbox ends the process for that system call */
 	EXPECT_ERROR,      /* one of the errors */
-	EXPECT_REFUSAL,    /* the keyholder refuses */
+	EXPECT_REFUSAL,    /* the keyholder refuses to sign */
 	EXPECT_KILL,       /* the master kills it for abusing its keyholder */
-	EXPECT_UNRECORDED, /* ended by the kernel: the crash recorder could not run */
-	EXPECT_SUCCESS,    /* it works: the control of the others */
-	EXPECT_ABSENCE,    /* of the key in the memory */
-	EXPECT_PRESENCE,   /* the control */
-	EXPECT_UNTESTED    /* nothing that was put on here refuses it, for this reason */
+	EXPECT_UNRECORDED, /* the kernel ends the process: the crash recorder could not run */
+	EXPECT_SUCCESS,    /* it succeeds: the control for the others */
+	EXPECT_ABSENCE,    /* the key is not in the memory */
+	EXPECT_PRESENCE,   /* the key is in the memory: the control */
+	EXPECT_UNTESTED    /* no layer refuses it here, for this reason */
 };
 
 struct expectation {
 	enum expect_kind kind;
-	long call;         /* EXPECT_END; -1: one that the machine's table does not have */
-	int errors[2];     /* EXPECT_ERROR; 0: none */
-	unsigned landlock; /* EXPECT_ERROR: from this version on; 0: another layer refuses it */
+	long call;     /* for EXPECT_END; -1: a call that the machine's table does not have */
+	int errors[2]; /* for EXPECT_ERROR; 0: none */
+	/* for EXPECT_ERROR: refused from this Landlock version on; 0: refused by another layer */
+	unsigned landlock;
 	const char *reason;
 };
 
-/* Who has started it: nobody else than root can change users and roots. */
+/* Who started the selftest: only root can change users and roots. */
 enum expect_starter { BY_ROOT, BY_USER, STARTERS };
 
 struct attempt {
-	const char *name; /* what a person reads */
+	const char *name; /* the text for people */
 	unsigned roles;
 	attempt_fn *try;
 	enum attempt_target target;

@@ -1,6 +1,6 @@
 /*
- * Runs in the selftest: starts the master as a user would, and knows of its children what they say
- * of themselves and what the master says of their ends. Must never leave a process behind.
+ * Runs in the selftest: starts the master as a user would. It knows of the children what they
+ * report, and what the master logs about their ends. Must never leave a process behind.
  */
 #include "bench.h"
 
@@ -26,7 +26,8 @@
 #define LOG_LINES_SHOWN 40
 #define TURN_MS         50
 
-/* --- what comes in ---------------------------------------------------------------------------- */
+/* --- input
+ * -------------------------------------------------------------------------------------- */
 
 static void peer_gone(struct loop *loop, struct peer *p)
 {
@@ -75,7 +76,7 @@ static void output_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		loop_close(loop, io);
 }
 
-/* What comes here is of no interest. */
+/* Reads and ignores the input. */
 static void discard_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	char data[4096];
@@ -104,7 +105,7 @@ static void signals_ready(struct loop *loop, struct loop_io *io, uint32_t events
 
 /* --- beginning and end ------------------------------------------------------------------------ */
 
-/* name: a path, or an abstract name with '@' for its 0. */
+/* name: a path, or an abstract name with '@' for its leading 0. */
 static int unix_bind(struct bench *b, struct loop_io *io, const char *name, int type,
 		     void (*ready)(struct loop *, struct loop_io *, uint32_t))
 {
@@ -174,7 +175,7 @@ void bench_release(struct bench *b)
 
 /* --- the master ------------------------------------------------------------------------------- */
 
-/* In the child. The master is another program's start, as far as it can tell. */
+/* In the child. The master cannot tell it from a start by any other program. */
 static void __attribute__((noreturn))
 master_exec(const struct bench *b, pid_t selftest, int output_fd, char *option)
 {
@@ -192,7 +193,7 @@ master_exec(const struct bench *b, pid_t selftest, int output_fd, char *option)
 	_exit(127);
 }
 
-/* Standard error of the master: open for reading, too, as a terminal is. */
+/* The master's standard error: also open for reading, like a terminal. */
 static int output_open(struct bench *b)
 {
 	const char *path = b->stage->output_path;
@@ -224,7 +225,7 @@ static int master_start(struct bench *b, char *option)
 	return error;
 }
 
-/* False when there is no use in waiting on. */
+/* False: waiting longer is useless. */
 static bool turn(struct bench *b, uint64_t deadline_ms)
 {
 	return loop_turn(&b->loop, TURN_MS) == 0 && b->interrupted == 0 && clock_ms() < deadline_ms;
@@ -239,7 +240,7 @@ static struct peer *peer_find(const struct bench *b, enum ipc_role role, unsigne
 	return NULL;
 }
 
-/* A port that is given up does not come back. */
+/* A parked port does not come back. */
 static bool is_parked(const struct bench *b)
 {
 	static const char mark[] = "] PARKED (";
@@ -260,7 +261,7 @@ struct peer *bench_peer(struct bench *b, enum ipc_role role, unsigned port)
 bool bench_lives(struct bench *b, pid_t pid)
 {
 	const struct peer *p;
-	(void)loop_turn(&b->loop, 0); /* what is known of it by now */
+	(void)loop_turn(&b->loop, 0); /* for the latest news */
 	LIST_FOREACH(p, &b->peers, link)
 		if (p->io.fd >= 0 && p->known && p->hello.pid == pid)
 			return true;
@@ -287,7 +288,7 @@ int bench_start(struct bench *b, unsigned leave_out, bool keep_key, struct err *
 	return 0;
 }
 
-/* The kernel ends the children with it, however it ends. */
+/* The kernel ends the children together with it, however it ends. */
 static void master_end(struct bench *b)
 {
 	const uint64_t deadline_ms = clock_ms() + BENCH_PATIENCE_MS / 2;
@@ -316,10 +317,10 @@ void bench_stop(struct bench *b)
 	}
 }
 
-/* A master that goes round and round says the same again and again: its first lines have it all. */
+/* Prints the first lines only: a master that fails repeatedly logs the same again and again. */
 void bench_show_log(struct bench *b, FILE *out)
 {
-	(void)loop_turn(&b->loop, 0); /* what is still in the pipe */
+	(void)loop_turn(&b->loop, 0); /* read what is still in the pipe */
 	const char *line = (const char *)buf_head(&b->log), *end = line + buf_len(&b->log);
 	for (unsigned i = 0; i < LOG_LINES_SHOWN && line < end; i++) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
@@ -331,7 +332,7 @@ void bench_show_log(struct bench *b, FILE *out)
 
 /* --- one attempt ------------------------------------------------------------------------------ */
 
-/* What the master says of this process, behind its "(pid N) " and the given word. */
+/* Finds the master's line about this process: after "(pid N) " comes the given word. */
 static const char *log_find(const struct bench *b, pid_t pid, const char *word)
 {
 	char mark[64];
@@ -341,11 +342,11 @@ static const char *log_find(const struct bench *b, pid_t pid, const char *word)
 	return memmem(buf_head(&b->log), buf_len(&b->log), mark, (size_t)n);
 }
 
-/* Up to " after 0.012s and 0 requests". */
+/* Copies the text up to " after 0.012s and 0 requests". */
 static void end_take(const struct bench *b, const char *at, struct trial *t)
 {
 	const char *log_end = (const char *)buf_head(&b->log) + buf_len(&b->log);
-	const char *from = strchr(at, ')') + 2; /* it is there: it was found by it */
+	const char *from = strchr(at, ')') + 2; /* log_find() has found the ')' */
 	const char *to = memmem(from, (size_t)(log_end - from), " after ", 7);
 	size_t len = to == NULL ? 0 : (size_t)(to - from);
 	if (len >= sizeof(t->said))
@@ -354,7 +355,7 @@ static void end_take(const struct bench *b, const char *at, struct trial *t)
 	t->said[len] = '\0';
 }
 
-/* "drained" is also what a program seems to have done that it has executed. */
+/* A process that executed another program seems to have "drained", too. */
 static void end_await(struct bench *b, pid_t pid, struct trial *t)
 {
 	static const char *const ends[] = {"was ", "ended ", "drained ", "crashed "};

@@ -1,5 +1,5 @@
 /*
- * A real master with agents in its children, seen from the selftest: src/selftest only.
+ * A real master with agents in its children, as the selftest sees it; src/selftest only.
  */
 #ifndef SELFTEST_BENCH_H
 #define SELFTEST_BENCH_H
@@ -14,14 +14,14 @@
 #include "base/err.h"
 #include "stage.h"
 
-#define BENCH_PATIENCE_MS 10000 /* for one thing that has to happen */
+#define BENCH_PATIENCE_MS 10000 /* for one event that must happen */
 #define BENCH_LOG_MAX     (8 << 20)
 
 struct peer {
-	struct loop_io io; /* first; fd -1: the process is gone */
+	struct loop_io io; /* first; fd -1: the process has ended */
 	struct bench *bench;
-	LIST_ENTRY(peer) link; /* the newest first */
-	bool known;            /* it has said who it is */
+	LIST_ENTRY(peer) link; /* in the list, the newest first */
+	bool known;            /* it has introduced itself */
 	bool answered;
 	struct hello hello;
 	struct answer answer;
@@ -32,15 +32,15 @@ LIST_HEAD(peer_list, peer);
 struct bench {
 	const struct stage *stage;
 	struct loop loop;
-	struct loop_io signals;  /* that end the selftest */
-	struct loop_io listener; /* agents report here */
-	struct loop_io sink;     /* the log's datagrams; thrown away */
-	struct loop_io target;   /* where nobody should get: a path ... */
+	struct loop_io signals;  /* signals that end the selftest */
+	struct loop_io listener; /* agents connect here */
+	struct loop_io sink;     /* the log's datagrams; discarded */
+	struct loop_io target;   /* targets that no attempt must reach: a path ... */
 	struct loop_io abstract; /* ... and a name */
-	struct loop_io output;   /* what the master and its children say */
-	char abstract_name[64];  /* "@" in place of the 0 */
+	struct loop_io output;   /* the output of the master and its children */
+	char abstract_name[64];  /* "@" in place of the leading 0 */
 	struct peer_list peers;
-	struct buf log;  /* all of it, of this master */
+	struct buf log;  /* all output of this master */
 	pid_t master;    /* -1: none */
 	int interrupted; /* the signal; 0: none */
 };
@@ -48,31 +48,31 @@ struct bench {
 int bench_init(struct bench *, const struct stage *, struct err *);
 void bench_release(struct bench *);
 
-/* Starts a master on the stage's configuration, whose children leave out these layers, and waits
- * until both processes of both ports have reported. 0, or -1 and a sentence. */
+/* Starts a master on the stage's configuration whose children leave out these layers, and waits
+ * until both processes of both ports have connected. Returns 0, or -1 and a sentence. */
 int bench_start(struct bench *, unsigned leave_out, bool keep_key, struct err *);
 void bench_stop(struct bench *);
 
-/* All that the master and its children have said. */
+/* Prints the output of the master and its children. */
 void bench_show_log(struct bench *, FILE *);
 
-/* The process of that port; waits for it, NULL when it does not come. */
+/* The process of that port; waits for it. NULL: it does not come. */
 struct peer *bench_peer(struct bench *, enum ipc_role, unsigned port);
 
-/* Is that process, which has reported, still there? */
+/* Is that process, which has connected, still there? */
 bool bench_lives(struct bench *, pid_t);
 
 enum trial_end {
 	TRIAL_ANSWERED,
-	TRIAL_ENDED,  /* the process; how, is in what the master says */
+	TRIAL_ENDED,  /* the process ended; the master's log says how */
 	TRIAL_SILENT, /* neither within the time */
 };
 
 struct trial {
 	enum trial_end end;
 	int result;
-	bool abused;    /* the master says that it has abused its keyholder */
-	char said[128]; /* "was killed by signal 9 (SIGKILL)"; "" if nothing */
+	bool abused;    /* the master says that it abused its keyholder */
+	char said[128]; /* "was killed by signal 9 (SIGKILL)"; "" if nothing was said */
 };
 
 /* Has the order carried out in that process. */

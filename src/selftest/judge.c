@@ -1,5 +1,5 @@
-/* Runs in the selftest. Must never let pass what was refused otherwise than expected: then another
- * layer was there than the one that is to be shown. */
+/* Runs in the selftest. Must never pass an attempt that was refused in another way than expected:
+ * then another layer refused it than the one under test. */
 #include "judge.h"
 
 #include <errno.h>
@@ -82,7 +82,7 @@ static void answer_describe(const struct expectation *e, const struct trial *t, 
 		put(row->result, "it went through");
 }
 
-/* As the master has it of an end that counts like a forbidden call (master/cause.h). */
+/* As the master words an end that counts like a forbidden call (master/cause.h). */
 static bool is_unrecorded(const struct trial *t)
 {
 	return t->end == TRIAL_ENDED && strncmp(t->said, CRASHED, strlen(CRASHED)) == 0 &&
@@ -90,7 +90,7 @@ static bool is_unrecorded(const struct trial *t)
 		strstr(t->said, " while that was being recorded") != NULL);
 }
 
-/* "ended: socket" in place of the master's longer words. */
+/* Writes "ended: socket" instead of the master's longer text. */
 static void end_describe(const struct trial *t, struct row *row)
 {
 	static const char system_call[] = ENDED_BY_SANDBOX "the system call ";
@@ -145,7 +145,7 @@ static bool is_met(const struct expectation *e, const struct trial *t)
 	return false;
 }
 
-/* What an attempt found out to be missing here. */
+/* What the attempt found missing on this machine. */
 static const char *lack_of(const struct trial *t)
 {
 	if (t->end == TRIAL_ANSWERED && t->result == -EAFNOSUPPORT)

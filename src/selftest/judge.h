@@ -1,5 +1,5 @@
 /*
- * From what was expected and what happened to a row of the report: src/selftest only. Pure.
+ * From an expectation and a result to a row of the report; src/selftest only. Pure.
  */
 #ifndef SELFTEST_JUDGE_H
 #define SELFTEST_JUDGE_H
@@ -8,11 +8,11 @@
 #include "bench.h"
 #include "report.h"
 
-/* Nothing has to be tried to know that this is not tested here: fills in the reason and returns
- * true. landlock: the kernel's version, 0 without. */
+/* If it is known beforehand that this cannot be tested here, fills in the reason and returns true.
+ * landlock: the kernel's version; 0: none. */
 bool judge_beforehand(const struct expectation *, unsigned landlock, struct row *);
 
-/* Fills in what was expected, what happened, and the verdict. */
+/* Fills in the expectation, the result, and the verdict. */
 void judge(const struct expectation *, const struct trial *, struct row *);
 
 #endif

@@ -1,4 +1,5 @@
-/* Runs in the selftest and in its agents. Must never hold a needle unmasked: it would be found. */
+/* Runs in the selftest and in its agents. Must never hold a needle unmasked: a search would find
+ * it. */
 #include <stdlib.h>
 #include <string.h>
 

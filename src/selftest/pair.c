@@ -1,4 +1,4 @@
-/* Runs in the selftest, before its master. Must never make a key that serves anybody. */
+/* Runs in the selftest, before its master. Must never make a key that serves real clients. */
 #include "pair.h"
 
 #include <errno.h>
@@ -14,9 +14,11 @@
 #define LIFETIME_SEC 86400
 #define RSA_BITS     2048
 
-/* --- what to look for ------------------------------------------------------------------------- */
+/* --- the needles
+ * -------------------------------------------------------------------------------- */
 
-/* In both orders: as the formats have it, and as limbs of GMP on most machines. */
+/* Adds the number in both byte orders: as in the file formats, and as GMP's limbs on most
+ * machines. */
 static void number_add(struct needles *n, const gnutls_datum_t *number)
 {
 	const uint8_t *last = number->data + number->size - 1;
@@ -29,7 +31,8 @@ static void number_add(struct needles *n, const gnutls_datum_t *number)
 	}
 }
 
-/* A part of the file's text that the secret number is in: of RSA's the first lines are public. */
+/* Adds a part of the file's text that contains the secret number: the first lines of an RSA key are
+ * public. */
 static void text_add_needle(struct needles *n, enum pair_kind kind, const gnutls_datum_t *pem)
 {
 	const unsigned lines = kind == PAIR_RSA ? 9 : 1;
@@ -72,7 +75,8 @@ static int needles_add(struct needles *n, enum pair_kind kind, gnutls_x509_privk
 	return e;
 }
 
-/* --- making it -------------------------------------------------------------------------------- */
+/* --- making a pair
+ * ------------------------------------------------------------------------------ */
 
 static int key_generate(enum pair_kind kind, gnutls_x509_privkey_t key)
 {
@@ -114,7 +118,7 @@ static int certificate_sign(enum pair_kind kind, gnutls_x509_crt_t crt, gnutls_x
 	return e;
 }
 
-/* GnuTLS does not read the traditional form that it writes of an Ed25519 key. */
+/* GnuTLS writes an Ed25519 key in a traditional form that it cannot read. */
 static int key_export(enum pair_kind kind, gnutls_x509_privkey_t key, gnutls_datum_t *ret)
 {
 	if (kind == PAIR_ED25519)

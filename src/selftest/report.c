@@ -1,4 +1,4 @@
-/* Runs in the selftest. Must never count as a pass what was not tested. */
+/* Runs in the selftest. Must never count an attempt as passed that was not tested. */
 #include "report.h"
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /*
- * What became of the attempts, for people and for machines: src/selftest only.
+ * The results of the attempts, for people and for programs; src/selftest only.
  */
 #ifndef SELFTEST_REPORT_H
 #define SELFTEST_REPORT_H
@@ -10,13 +10,13 @@
 enum verdict {
 	VERDICT_PASS,
 	VERDICT_FAIL,
-	VERDICT_UNTESTED, /* never a pass; the result says why */
+	VERDICT_UNTESTED, /* never counts as a pass; the result says why */
 	VERDICTS
 };
 
 struct row {
 	const char *process; /* "worker"; static text, like the next two */
-	const char *round;   /* "" or what was left out for it */
+	const char *round;   /* "" or what was left out in this round */
 	const char *attempt;
 	char expected[48];
 	char result[160];
@@ -28,7 +28,7 @@ struct report {
 	size_t count;
 };
 
-/* Out of memory ends the process: what is not told must not look like a pass. */
+/* Ends the process if memory runs out: a missing row must not look like a pass. */
 void report_add(struct report *, const struct row *);
 size_t report_count(const struct report *, enum verdict);
 void report_print(const struct report *, FILE *); /* at most 110 columns */

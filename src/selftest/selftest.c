@@ -1,7 +1,7 @@
 /*
- * Runs in the process that a user starts with `bulkhead selftest`: two rounds of attempts, each on
- * a master of its own, and what became of them. Must never leave a process or a file behind, nor
- * touch the keys and ports of the configuration.
+ * Runs in the process that a user starts with `bulkhead selftest`: makes two rounds of attempts,
+ * each with its own master, and reports the results. Must never leave a process or a file behind,
+ * nor touch the keys and ports of the configuration.
  */
 #include "selftest/selftest.h"
 
@@ -79,7 +79,7 @@ static struct peer *peer_get(struct selftest *s, enum ipc_role role, unsigned wh
 	return bench_peer(&s->bench, role, s->stage.numbers[which]);
 }
 
-/* False: the process that it is about is not there. */
+/* False: the target process is not there. */
 static bool target_fill(struct selftest *s, enum ipc_role role, enum attempt_target target,
 			struct order *o)
 {
@@ -143,7 +143,7 @@ static void path_fill(const struct selftest *s, enum attempt_path path, struct o
 		(void)snprintf(o->path, sizeof(o->path), "%s", text);
 }
 
-/* What an empty root refuses is refused by nobody where there is none. */
+/* Without an empty root, nothing refuses what only the root would refuse. */
 static const struct expectation *expectation_of(const struct selftest *s, const struct attempt *a)
 {
 	const struct expectation *by_root = &a->expect[s->round][BY_ROOT];
@@ -212,7 +212,7 @@ static void child_try(struct selftest *s, enum ipc_role role)
 	attempts_make(s, role);
 }
 
-/* Whatever the workers have sent: it is still the same process. */
+/* The keyholder must still be the same process, whatever the workers sent. */
 static void keyholder_check(struct selftest *s, pid_t pid)
 {
 	struct row row = {.process = process_name(IPC_WORKER),
@@ -225,7 +225,7 @@ static void keyholder_check(struct selftest *s, pid_t pid)
 	report_add(&s->report, &row);
 }
 
-/* The keyholder's first: afterwards it must be the same process, whatever the worker has tried. */
+/* Tries the keyholder's attempts first, because the worker's must not end it. */
 static int round_run(struct selftest *s, enum attempt_round round, struct err *err)
 {
 	s->round = round;

@@ -1,5 +1,5 @@
-/* Runs in the selftest. Must never write outside of its folder, nor change the configuration that
- * it was given. */
+/* Runs in the selftest. Must never write outside its folder, nor change the configuration that it
+ * received. */
 #include "stage.h"
 
 #include <arpa/inet.h>
@@ -15,9 +15,9 @@
 
 #include "base/fd.h"
 
-#define SOCKET_PATH_MAX 100 /* less than sun_path has */
+#define SOCKET_PATH_MAX 100 /* shorter than sun_path */
 #define DRAIN_MS        1000
-#define LOG_RATE        100 /* nobody here has much to say */
+#define LOG_RATE        100 /* there is little to log here */
 
 /* --- the folder ------------------------------------------------------------------------------- */
 
@@ -47,7 +47,7 @@ void stage_release(struct stage *s)
 	const struct dirent *entry;
 	DIR *d = s->folder[0] == '\0' ? NULL : opendir(s->folder);
 	while (d != NULL && (entry = readdir(d)) != NULL)
-		(void)unlinkat(dirfd(d), entry->d_name, 0); /* what is no file stays */
+		(void)unlinkat(dirfd(d), entry->d_name, 0); /* a subfolder stays */
 	if (d != NULL)
 		closedir(d);
 	if (s->folder[0] != '\0' && rmdir(s->folder) < 0)
@@ -57,7 +57,7 @@ void stage_release(struct stage *s)
 
 /* --- ports ------------------------------------------------------------------------------------ */
 
-/* Held until all are chosen, so that they differ. */
+/* The caller closes the sockets once all ports are chosen, so that the ports differ. */
 static int port_reserve(uint16_t *ret)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -181,7 +181,7 @@ int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, st
 		err_set(err, "out of memory");
 	for (size_t i = 0; i < c.ports_count && result == 0; i++) {
 		struct conf_port *p = &c.ports[i];
-		*p = conf->ports[i < conf->ports_count ? i : 0]; /* a twin */
+		*p = conf->ports[i < conf->ports_count ? i : 0]; /* a copy */
 		if (i < PORTS_TRIED)
 			s->configured[i] = p->number;
 		port_rewrite(p);

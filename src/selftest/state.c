@@ -1,5 +1,5 @@
-/* Runs in the selftest: reads of a child what the kernel says, not what the child does. Must never
- * take what it could not read for what it wanted to see. */
+/* Runs in the selftest: reads what the kernel says about a child, without asking the child. Must
+ * never count what it could not read as the expected value. */
 #include "state.h"
 
 #include <dirent.h>
@@ -44,7 +44,7 @@ static void untested(const struct state_view *v, const char *attempt, const char
 
 /* --- proc(5) ---------------------------------------------------------------------------------- */
 
-/* Owned; "" when it cannot be read. */
+/* The text of the file; the caller frees it. "" when it cannot be read. */
 static char *proc_text(pid_t pid, const char *name)
 {
 	char path[64], *text = NULL;
@@ -56,8 +56,8 @@ static char *proc_text(pid_t pid, const char *name)
 	return error < 0 ? strdup("") : text;
 }
 
-/* The rest of the line that begins so, its blanks made one: "65534 65534 65534 65534". "" if there
- * is none. */
+/* The rest of the line that begins with name, with single blanks: "65534 65534 65534 65534". "" if
+ * there is no such line. */
 static void field(const char *text, const char *name, char ret[160])
 {
 	size_t len = 0;
@@ -79,7 +79,8 @@ static void field(const char *text, const char *name, char ret[160])
 	ret[len] = '\0';
 }
 
-/* --- what a child is -------------------------------------------------------------------------- */
+/* --- the state of a child
+ * ------------------------------------------------------------------------ */
 
 static void ids_examine(const struct state_view *v, const char *status, struct report *r)
 {
@@ -140,7 +141,7 @@ static void capabilities_examine(const struct state_view *v, const char *status,
 		untested(v, "the capabilities that it could ever get", "not started as root", r);
 }
 
-/* Beside those that whoever has started us has put on: a container's, for one. */
+/* Not counting the filters under which the selftest itself runs, for example a container's. */
 static void filters_count(const struct state_view *v, const char *status, struct report *r)
 {
 	static const char attempt[] = "by the master's filter and its own";
@@ -179,7 +180,7 @@ static void limits_examine(const struct state_view *v, struct report *r)
 	free(limits);
 }
 
-/* The files in /proc of a process that may not be dumped are root's. */
+/* The /proc files of a process that is not dumpable belong to root. */
 static void hiding_examine(const struct state_view *v, struct report *r)
 {
 	static const char attempt[] = "others of its user may not look into it";
@@ -199,7 +200,7 @@ static void hiding_examine(const struct state_view *v, struct report *r)
 
 enum excused { EXCUSED_ROOT, EXCUSED_PROGRAM, EXCUSED_MAPS, EXCUSED_TICKETS, EXCUSED };
 
-/* What is only there because of the selftest: one of each that an agent has opened. */
+/* Does this descriptor exist only because of the selftest? One of each kind, opened by an agent. */
 static bool is_selftests(const char *target, unsigned seen[EXCUSED])
 {
 	char self[PATH_ROOM];
@@ -215,8 +216,8 @@ static bool is_selftests(const char *target, unsigned seen[EXCUSED])
 	       seen[EXCUSED_MAPS]++ < 1;
 }
 
-/* Sockets and the like are all that a role needs; a path is a file that somebody left open, or the
- * console. */
+/* A role needs only sockets and the like. A descriptor with a path is a file that was left open, or
+ * the console. */
 static void descriptors_examine(const struct state_view *v, struct report *r)
 {
 	static const char attempt[] = "files that were left open";
@@ -264,7 +265,7 @@ struct search {
 };
 #define ROOM_BYTES (1 << 20)
 
-/* Neighbouring pieces overlap, so that nothing falls between two. */
+/* Neighbouring pieces overlap, so that no needle is missed between two. */
 static void range_search(struct search *s, uint64_t from, uint64_t to)
 {
 	while (from + NEEDLE_BYTES <= to) {

@@ -1,5 +1,5 @@
 /*
- * What proc(5) says of a process: src/selftest only.
+ * What proc(5) says about a process; src/selftest only.
  */
 #ifndef SELFTEST_STATE_H
 #define SELFTEST_STATE_H
@@ -12,16 +12,16 @@
 
 struct state_view {
 	const struct stage *stage;
-	const char *process; /* for the rows */
+	const char *process; /* its name in the rows */
 	pid_t pid;
 	bool worker;
 	bool by_root; /* the selftest can change users and roots */
 };
 
-/* Rows on ids, capabilities, root, limits and so on of a sealed child. */
+/* Adds rows on ids, capabilities, root, limits and so on of a sealed child. */
 void state_examine(const struct state_view *, struct report *);
 
-/* One row: is a key in that process's memory, as /proc/PID/mem shows it? */
+/* Adds one row: is a key in that process's memory, according to /proc/PID/mem? */
 void state_search(const struct state_view *, const struct needles *, bool expected,
 		  struct report *);
 

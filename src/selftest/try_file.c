@@ -1,5 +1,5 @@
-/* Runs in a child of the selftest's master, when it is told to. Must never write into a file, nor
- * make one but that which it was given the name of. */
+/* Runs in a child of the selftest's master, on order. Must never write into a file, nor create one
+ * except under the path in the order. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>

@@ -1,5 +1,5 @@
-/* Runs in a child of the selftest's master, when it is told to. Must never do harm where it goes
- * through: it runs "bulkhead --version", changes itself alone, or asks only. */
+/* Runs in a child of the selftest's master, on order. Must never do harm if an attempt succeeds: it
+ * runs "bulkhead --version", changes only itself, or only asks. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -21,10 +21,11 @@ static int outcome(long result)
 	return result < 0 ? -errno : 0;
 }
 
-/* --- more of itself --------------------------------------------------------------------------- */
+/* --- more processes and memory
+ * ------------------------------------------------------------------ */
 
-/* The kernel's own call, for it is that which is to be refused; nothing of a library runs in the
- * child. */
+/* Uses the system call itself, since that is what must be refused; the child runs no library
+ * code. */
 int try_fork(struct agent *a, const struct order *o)
 {
 	long pid = syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
@@ -58,7 +59,8 @@ int try_map_exec(struct agent *a, const struct order *o)
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1L, 0L));
 }
 
-/* Memory for which the kernel would end others: it counts as nobody's, or cannot be taken back. */
+/* Maps memory for which the kernel would end other processes: it counts for no process, or cannot
+ * be reclaimed. */
 static int map_with(int flags)
 {
 	return outcome(
@@ -86,7 +88,7 @@ int try_map_locked(struct agent *a, const struct order *o)
 	return map_with(MAP_PRIVATE | MAP_LOCKED);
 }
 
-/* With another key of its choice in it, all workers of the port would use that. */
+/* A worker that writes its own key into it would make all workers of the port use that key. */
 int try_map_tickets(struct agent *a, const struct order *o)
 {
 	(void)o;
@@ -116,7 +118,8 @@ int try_dumpable(struct agent *a, const struct order *o)
 	return outcome(syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
-/* --- more rights ------------------------------------------------------------------------------ */
+/* --- more rights
+ * -------------------------------------------------------------------------------- */
 
 int try_setuid(struct agent *a, const struct order *o)
 {
@@ -132,7 +135,7 @@ int try_namespace(struct agent *a, const struct order *o)
 	return outcome(syscall(SYS_unshare, CLONE_NEWUSER));
 }
 
-/* On its own root: an empty directory, or one that a user may not mount on. */
+/* Mounts on its own root: an empty directory, or one that a user may not mount on. */
 int try_mount(struct agent *a, const struct order *o)
 {
 	(void)a;
@@ -163,7 +166,8 @@ int try_raise_processes(struct agent *a, const struct order *o)
 	return raise_limit(RLIMIT_NPROC);
 }
 
-/* --- rarer doors ------------------------------------------------------------------------------ */
+/* --- rare ways into the kernel
+ * ------------------------------------------------------------------ */
 
 int try_io_uring(struct agent *a, const struct order *o)
 {
@@ -212,7 +216,8 @@ int try_terminal(struct agent *a, const struct order *o)
 	return outcome(syscall(SYS_ioctl, STDIN_FILENO, TIOCSTI, &typed));
 }
 
-/* --- other machines' numbers ------------------------------------------------------------------ */
+/* --- numbers of other ABIs
+ * ---------------------------------------------------------------------- */
 
 #ifdef __x86_64__
 
@@ -232,7 +237,7 @@ int try_x32(struct agent *a, const struct order *o)
 	return outcome(syscall(0x40000000L | SYS_getpid));
 }
 
-#else /* a machine that has them otherwise, or not at all */
+#else /* a machine with other ABIs, or none */
 
 int try_32bit(struct agent *a, const struct order *o)
 {

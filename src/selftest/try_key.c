@@ -1,5 +1,5 @@
-/* Runs in a worker of the selftest's master, when it is told to: asks the port's keyholder over the
- * worker's own channel. Must never take the answer to another request for its own. */
+/* Runs in a worker of the selftest's master, on order: asks the port's keyholder over the worker's
+ * own channel. Must never take the answer to another request for its own. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,7 +10,7 @@
 #include "tls/scheme.h"
 
 #define OVERSIZED   65536
-#define OTHERS_MAX  4096 /* answers to what was asked before, and of keyholders that ended */
+#define OTHERS_MAX  4096         /* answers to earlier requests, and from keyholders that ended */
 #define ID_FIRST    (1ULL << 40) /* the worker itself counts from 1 */
 #define KEY_ECDSA   0
 #define KEY_RSA     1
@@ -48,7 +48,7 @@ static int answer_await(const struct agent *a, uint64_t id)
 	return -EPROTO;
 }
 
-/* As many bytes of it as it says, or as somebody else says. */
+/* Sends size bytes of the request, which may differ from the size in it. */
 static int send_and_await(const struct agent *a, const struct ipc_key_request *r, size_t size)
 {
 	if (write(a->key_fd, r, size) < 0)
@@ -61,7 +61,8 @@ static int ask(const struct agent *a, const struct ipc_key_request *r)
 	return send_and_await(a, r, ipc_key_request_size(r));
 }
 
-/* --- in form ---------------------------------------------------------------------------------- */
+/* --- well-formed requests
+ * ----------------------------------------------------------------------- */
 
 int try_key_proper(struct agent *a, const struct order *o)
 {
@@ -70,7 +71,7 @@ int try_key_proper(struct agent *a, const struct order *o)
 	return ask(a, &r);
 }
 
-/* With PKCS#1 v1.5, so with the key and the form that try_key_raw() misuses. */
+/* With PKCS#1 v1.5: the key and the form that try_key_raw() misuses. */
 int try_key_proper_rsa(struct agent *a, const struct order *o)
 {
 	static const uint8_t sha256[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
@@ -110,7 +111,7 @@ int try_key_digest(struct agent *a, const struct order *o)
 	return ask(a, &r);
 }
 
-/* As long as a CertificateVerify is, but it begins as a TBSCertificate of RFC 5280. */
+/* As long as a CertificateVerify, but it begins like a TBSCertificate of RFC 5280. */
 int try_key_certificate(struct agent *a, const struct order *o)
 {
 	static const uint8_t tbs[] = {0x30, 0x81, 0x7f, 0xa0, 0x03, 0x02, 0x01, 0x02, 0x02, 0x01};
@@ -120,7 +121,7 @@ int try_key_certificate(struct agent *a, const struct order *o)
 	return ask(a, &r);
 }
 
-/* What is not wrapped into a DigestInfo could be the text of somebody's ciphertext. */
+/* Bytes without a DigestInfo could be a ciphertext to decrypt. */
 int try_key_raw(struct agent *a, const struct order *o)
 {
 	const struct ipc_key_request r = request(a, KEY_RSA, RSA_SHA256, 51);
@@ -128,7 +129,8 @@ int try_key_raw(struct agent *a, const struct order *o)
 	return ask(a, &r);
 }
 
-/* --- out of form ------------------------------------------------------------------------------ */
+/* --- malformed requests
+ * ------------------------------------------------------------------------- */
 
 int try_key_short(struct agent *a, const struct order *o)
 {

@@ -1,12 +1,12 @@
-/* Runs in a child of the selftest's master, when it is told to: reads all that is mapped. Must
- * never allocate, since that would change what it reads. */
+/* Runs in a child of the selftest's master, on order: reads all mapped memory. Must never allocate,
+ * since that would change what it reads. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent.h"
 
-/* By read(2) alone, which a role is left with. */
+/* Uses read(2), the only such call that a role has left. */
 static int maps_read(const struct agent *a)
 {
 	size_t len = 0;

@@ -1,5 +1,5 @@
-/* Runs in a child of the selftest's master, when it is told to. Must never reach beyond this
- * machine: every address is a loopback one or the selftest's own. */
+/* Runs in a child of the selftest's master, on order. Must never reach beyond this machine: every
+ * address is a loopback one or the selftest's own. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,7 +14,7 @@
 #include "agent.h"
 #include "base/clock.h"
 
-#define LOG_FLOOD_BYTES ((size_t)1 << 20) /* many times what the stage's rate allows */
+#define LOG_FLOOD_BYTES ((size_t)1 << 20) /* many times more than the stage's rate allows */
 
 static int outcome(long result)
 {
@@ -123,9 +123,10 @@ int try_listen(struct agent *a, const struct order *o)
 	return outcome(syscall(SYS_listen, a->tcp4_fd, 1));
 }
 
-/* --- sockets that the role has itself --------------------------------------------------------- */
+/* --- the role's own sockets
+ * ---------------------------------------------------------------------- */
 
-/* A unix datagram socket that is connected can still be given another address by sendto(2). */
+/* sendto(2) can take another address even on a connected unix datagram socket. */
 int try_datagram(struct agent *a, const struct order *o)
 {
 	struct sockaddr_un to;
@@ -134,7 +135,7 @@ int try_datagram(struct agent *a, const struct order *o)
 	    syscall(SYS_sendto, a->datagram_fd, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &to, len));
 }
 
-/* Nothing is read; whether something could be is judged before. */
+/* Reads nothing: permission is checked before the length. */
 int try_read_error(struct agent *a, const struct order *o)
 {
 	char none;
@@ -143,7 +144,7 @@ int try_read_error(struct agent *a, const struct order *o)
 	return outcome(syscall(SYS_read, STDERR_FILENO, &none, 0));
 }
 
-/* As fast as it can, for a second: 0 when more than that could be written. */
+/* Writes for a second as fast as it can: 0 when it could write more than the limit. */
 int try_log_flood(struct agent *a, const struct order *o)
 {
 	static const char block[4096] = "forged ";
@@ -162,7 +163,7 @@ int try_log_flood(struct agent *a, const struct order *o)
 	return taken > LOG_FLOOD_BYTES ? 0 : error;
 }
 
-/* With Fast Open sendto(2) connects: no connect(2), and nothing of Landlock's. */
+/* With Fast Open, sendto(2) connects: no connect(2), and Landlock does not see it. */
 int try_fastopen(struct agent *a, const struct order *o)
 {
 	const struct sockaddr_in to = loopback4(o->port);
@@ -171,17 +172,17 @@ int try_fastopen(struct agent *a, const struct order *o)
 	return result == -EINPROGRESS ? 0 : result;
 }
 
-/* A listener whose input is shut down is a socket that was never connected, for all who share it.
- */
+/* After shutdown of its input, a listener is an unconnected socket, for all processes that share
+ * it. */
 int try_unlisten(struct agent *a, const struct order *o)
 {
 	(void)o;
 	return outcome(syscall(SYS_shutdown, a->listener_fd, SHUT_RD));
 }
 
-/* Each connection inherits it from the listener: with a time of 0 it is reset at its end, and what
- * its client has not read is lost, whoever has accepted it. What goes through here is a value
- * without effect. */
+/* Each connection inherits the option from the listener: with a time of 0 every worker's
+ * connections would be reset at their end, and data that clients have not read is lost. The value
+ * used here has no effect if it succeeds. */
 int try_linger(struct agent *a, const struct order *o)
 {
 	const struct linger off = {0};

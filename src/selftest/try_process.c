@@ -1,5 +1,5 @@
-/* Runs in a child of the selftest's master, when it is told to. Must never harm the process that it
- * is about: what goes through reads, or sends the signal 0. */
+/* Runs in a child of the selftest's master, on order. Must never harm the target process: an
+ * attempt that succeeds reads, or sends signal 0. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,8 +16,8 @@ static int outcome(long result)
 	return result < 0 ? -errno : 0;
 }
 
-/* The address is any that the process has mapped; in the master it is not known, and the right to
- * look is judged before the address is. */
+/* Any mapped address will do. The master's are unknown, but permission is checked before the
+ * address. */
 static int transfer(long call, const struct order *o)
 {
 	uint64_t room = 0;
@@ -86,11 +86,11 @@ int try_setns(struct agent *a, const struct order *o)
 
 #define QUEUED_TRIES 1000
 
-/* The first that is queued, again and again; while it is blocked, so that it harms nobody where it
- * goes through. */
+/* Queues the first real-time signal again and again; blocked, so that it is harmless if it
+ * succeeds. */
 int try_signal_queue(struct agent *a, const struct order *o)
 {
-	const int number = 34; /* the first that is not the C library's own */
+	const int number = 34; /* the first that the C library does not use */
 	sigset_t set;
 	(void)a;
 	(void)o;
@@ -103,7 +103,8 @@ int try_signal_queue(struct agent *a, const struct order *o)
 	return 0;
 }
 
-/* A forbidden call, once the record looks like that of a crash and nothing more can be recorded. */
+/* Makes a forbidden call after the record was changed to look like that of a crash, so that no more
+ * can be recorded. */
 int try_recorder_lost(struct agent *a, const struct order *o)
 {
 	struct ipc_crash *c = &a->board->slots[0].crash;
