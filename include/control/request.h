@@ -15,9 +15,8 @@
 
 #include "base/err.h"
 
-#define CONTROL_REQUEST_MAX  512 /* bytes of a line, its newline included */
-#define CONTROL_PROTOCOL     "bulkhead/1"
-#define CONTROL_PATH_DEFAULT "/run/bulkhead/control.sock" /* of a master that is root */
+#define CONTROL_REQUEST_MAX 512 /* bytes of a line, its newline included */
+#define CONTROL_PROTOCOL    "bulkhead/1"
 
 enum control_verb {
 	CONTROL_STATUS,  /* [PORT] */

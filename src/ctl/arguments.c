@@ -36,10 +36,11 @@ void arguments_usage(void)
 	     "  log level LEVEL           err, warning, notice, info or debug\n"
 	     "options:\n"
 	     "  -s, --socket PATH         the control socket; else BULKHEAD_CONTROL,\n"
-	     "                            else " CONTROL_PATH_DEFAULT "\n"
+	     "                            else that of the one server that runs\n"
 	     "  -V, --version             print the version\n"
 	     "  -h, --help                print this\n"
-	     "exit status: 0 done, 1 the server says no, 2 usage, 3 no server, 4 not permitted");
+	     "exit status: 0 done, 1 the server says no, 2 usage, 3 no server, 4 not permitted,\n"
+	     "             5 a server runs, but its control socket was not found");
 }
 
 static enum ctl_status wrong(const char *what, const char *word)
@@ -116,10 +117,10 @@ static enum ctl_status words_take(struct ctl_arguments *a, enum takes takes, int
 	return CTL_DONE;
 }
 
-static const char *socket_find(void)
+static const char *socket_named(void)
 {
 	const char *path = getenv("BULKHEAD_CONTROL");
-	return path != NULL && path[0] != '\0' ? path : CONTROL_PATH_DEFAULT;
+	return path != NULL && path[0] != '\0' ? path : NULL;
 }
 
 enum ctl_status arguments_read(struct ctl_arguments *a, int argc, char **argv)
@@ -129,7 +130,7 @@ enum ctl_status arguments_read(struct ctl_arguments *a, int argc, char **argv)
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
 	int option;
-	*a = (struct ctl_arguments){.socket = socket_find()};
+	*a = (struct ctl_arguments){.socket = socket_named()};
 	while ((option = getopt_long(argc, argv, "+s:Vh", options, NULL)) != -1) {
 		switch (option) {
 		case 's':

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/connection.h"
+#include "ctl/find.h"
 
 #define PATIENCE_MS 300 /* somebody has pressed Tab, and waits */
 
@@ -15,11 +16,18 @@ static void print(const char *const *words)
 		puts(*words);
 }
 
-static void ports_print(const struct ctl_arguments *a)
+static void ports_print(const struct ctl_arguments *arguments)
 {
-	json_t *status;
+	struct ctl_arguments a = *arguments;
+	char lines[FIND_SAID_MAX];
+	enum ctl_status found;
+	json_t *status = NULL;
 	struct err err;
-	if (ctl_ask(a, "status", PATIENCE_MS, &status, &err) == CTL_DONE) {
+	struct text t;
+	text_init(&t, lines, sizeof(lines));
+	if (a.socket == NULL)
+		a.socket = server_find(&found, &t);
+	if (a.socket != NULL && ctl_ask(&a, "status", PATIENCE_MS, &status, &err) == CTL_DONE) {
 		const json_t *ports = json_object_get(status, "ports");
 		for (size_t i = 0; i < json_array_size(ports); i++)
 			printf("%lld\n", (long long)answer_int(json_array_get(ports, i), "port"));

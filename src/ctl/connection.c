@@ -23,10 +23,10 @@ static enum ctl_status connect_failed(const char *path, int error, struct err *e
 	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
-		err_set(err, "no server runs: there is no %s", path);
+		err_set(err, "no server answers: there is no %s", path);
 		return CTL_NO_SERVER;
 	case ECONNREFUSED:
-		err_set(err, "no server runs: nobody answers on %s", path);
+		err_set(err, "no server answers on %s: it was left by one that has ended", path);
 		return CTL_NO_SERVER;
 	case EAGAIN:
 		err_set(err, "the server does not answer on %s", path);

@@ -14,7 +14,8 @@ enum ctl_status {
 	CTL_FAILED = 1, /* the server says so */
 	CTL_USAGE = 2,
 	CTL_NO_SERVER = 3,
-	CTL_NOT_PERMITTED = 4
+	CTL_NOT_PERMITTED = 4,
+	CTL_NO_SOCKET = 5 /* a server runs, and no control socket of it was found */
 };
 
 enum ctl_command {
@@ -35,7 +36,7 @@ enum ctl_command {
 
 struct ctl_arguments {
 	enum ctl_command command;
-	const char *socket; /* never NULL */
+	const char *socket; /* NULL: not named, until main() has found one */
 	uint16_t port;      /* 0: not given */
 	bool json;
 	bool dry_run;
@@ -55,7 +56,10 @@ enum ctl_status ctl_crashes(const struct ctl_arguments *);
 enum ctl_status ctl_order(const struct ctl_arguments *);
 enum ctl_status ctl_complete(const struct ctl_arguments *);
 
-/* say.c: "bulkheadctl: " and the sentence, printable whatever is in it. Returns status. */
+/* say.c: "bulkheadctl: " and the sentence, printable whatever is in it. Returns status. If no
+ * server answers, those that run are listed below. */
 enum ctl_status ctl_say(enum ctl_status, const char *sentence);
+/* The same of lines that are printable already. */
+enum ctl_status ctl_say_lines(enum ctl_status, const char *lines);
 
 #endif

@@ -4,6 +4,22 @@
 #include <stdio.h>
 
 #include "ctl/ctl.h"
+#include "ctl/find.h"
+
+static bool asks_a_server(enum ctl_command command)
+{
+	return command != CTL_COMPLETE && command != CTL_HELP && command != CTL_VERSION;
+}
+
+static enum ctl_status server_choose(struct ctl_arguments *a)
+{
+	char lines[FIND_SAID_MAX];
+	enum ctl_status status;
+	struct text t;
+	text_init(&t, lines, sizeof(lines));
+	a->socket = server_find(&status, &t);
+	return a->socket != NULL ? CTL_DONE : ctl_say_lines(status, lines);
+}
 
 static enum ctl_status run(const struct ctl_arguments *a)
 {
@@ -39,6 +55,8 @@ int main(int argc, char **argv)
 	struct ctl_arguments arguments;
 	(void)signal(SIGPIPE, SIG_IGN);
 	enum ctl_status status = arguments_read(&arguments, argc, argv);
+	if (status == CTL_DONE && arguments.socket == NULL && asks_a_server(arguments.command))
+		status = server_choose(&arguments);
 	if (status == CTL_DONE)
 		status = run(&arguments);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_DONE)

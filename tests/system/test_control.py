@@ -694,12 +694,12 @@ def test_no_server(tmp_path):
     for command in "status", "top", "drain", "reload", "upgrade", "crashes":
         r = ctl(path, command)
         assert r.returncode == NO_SERVER
-        assert r.stderr == f"bulkheadctl: no server runs: there is no {path}\n"
+        assert r.stderr.startswith(f"bulkheadctl: no server answers: there is no {path}\n")
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
     r = ctl(path, "status")
     assert r.returncode == NO_SERVER
-    assert r.stderr == f"bulkheadctl: no server runs: nobody answers on {path}\n"
+    assert r.stderr.startswith(f"bulkheadctl: no server answers on {path}: it was left by ")
     left.listen(1)
     silent = subprocess.Popen([CTL, "-s", path, "status"], stderr=subprocess.PIPE, text=True)
     c, _ = left.accept()
@@ -1006,7 +1006,7 @@ def test_top_sees_the_server_go_and_come_back(controlled, ports, screen):
     t = screen(s)
     t.wait(lambda rows: shown_ports(rows) == ports, "the ports")
     assert s.stop() == 0
-    t.wait(lambda rows: "no server runs" in rows[2], "the loss")
+    t.wait(lambda rows: "no server answers" in rows[2], "the loss")
     s.start()
     t.wait(lambda rows: rows[2] == "3 of 3 ports serving", "the ports again")
     t.press(b"q")

@@ -268,7 +268,7 @@ def test_the_manual_has_every_reason():
     """With the program's own status and sentence."""
     source = (TOP / "src" / "http" / "refusal.c").read_text()
     page = (TOP / "src" / "bulkhead.8").read_text()
-    table = re.findall(r'\[REFUSE_\w+\] = \{"([^"]+)", (\d+),\s*"([^"]+)"[,}]', source)
+    table = re.findall(r'\[REFUSE_\w+\] =\s*\{"([^"]+)", (\d+),\s*"([^"]+)"[,}]', source)
     assert len(table) == source.count("[REFUSE_") - 1 > 30
     section = page[page.index(".It Em Reason Ta"):]
     rows = re.findall(r"^\.It (\S+) Ta (\d+) Ta (.*)$", section[:section.index(".El")], re.M)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/find.h"
 #include "ctl/process.h"
 #include "ctl/rows.h"
 #include "ctl/terminal.h"
@@ -326,6 +327,55 @@ static void rows_are_sorted_by_key(void **state)
 	assert_order(rows, ROW_CERTIFICATE, false, 2, 1, 3);
 }
 
+static void masters_are_known_by_their_titles(void **state)
+{
+	(void)state;
+	assert_true(title_is_masters("bulkhead: master", 17));
+	assert_true(title_is_masters("bulkhead: master\0\0.", 19)); /* of former versions */
+	assert_true(title_is_masters("bulkhead: master", 16));
+	assert_false(title_is_masters("bulkhead: master2", 18));
+	assert_false(title_is_masters("bulkhead: port 1 worker 1", 26));
+	assert_false(title_is_masters("grep\0bulkhead: master", 22));
+	assert_false(title_is_masters("bulkhead: maste", 15));
+	assert_false(title_is_masters("", 0));
+}
+
+static const char *path_in(const char *line, uint64_t inode)
+{
+	static char copy[256];
+	(void)strlcpy(copy, line, sizeof(copy));
+	return unix_line_path(copy, inode);
+}
+
+static void the_path_of_a_listening_socket_is_read(void **state)
+{
+	static const char listens[] = "0000000000000000: 00000002 00000000 00010000 0001 01 4711 ";
+	char line[256];
+	(void)state;
+	(void)snprintf(line, sizeof(line), "%s/run/a b.sock\n", listens);
+	assert_string_equal(path_in(line, 4711), "/run/a b.sock");
+	assert_null(path_in(line, 471));
+	assert_null(path_in(listens, 4711));
+	(void)snprintf(line, sizeof(line), "%s@abstract\n", listens);
+	assert_null(path_in(line, 4711));
+	assert_null(
+	    path_in("0000000000000000: 00000003 00000000 00000000 0001 03 4711 /run/a\n", 4711));
+	assert_null(path_in("Num       RefCount Protocol Flags    Type St Inode Path\n", 0));
+	assert_null(path_in("", 0));
+}
+
+static void the_name_that_a_socket_was_made_under_is_stripped(void **state)
+{
+	char path[32] = "/a/control.sock.4242";
+	(void)state;
+	made_name_strip(path, 424);
+	assert_string_equal(path, "/a/control.sock.4242");
+	made_name_strip(path, 4242);
+	assert_string_equal(path, "/a/control.sock");
+	made_name_strip(path, 4242);
+	assert_string_equal(path, "/a/control.sock");
+}
+
 static void what_is_no_status_has_no_rows(void **state)
 {
 	static const char *const texts[] = {"{}", "{\"ports\":7}", "{\"ports\":[]}", "[1]"};
@@ -353,6 +403,9 @@ int main(void)
 	    cmocka_unit_test(former_generations_count),
 	    cmocka_unit_test(keys_that_come_together_are_all_seen),
 	    cmocka_unit_test(rows_are_sorted_by_key),
+	    cmocka_unit_test(masters_are_known_by_their_titles),
+	    cmocka_unit_test(the_path_of_a_listening_socket_is_read),
+	    cmocka_unit_test(the_name_that_a_socket_was_made_under_is_stripped),
 	    cmocka_unit_test(what_is_no_status_has_no_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ struct control {
 	struct master *master;
 	struct loop_io listener;      /* fd -1: there is no socket */
 	struct loop_timer pause;      /* between two attempts to accept when descriptors lack */
-	struct loop_timer retry;      /* between two attempts to make the socket */
+	struct loop_timer retry;      /* between two attempts to make the socket, or looks at it */
 	int failed;                   /* the error of the last attempt, which was told; 0: none */
 	struct control_socket socket; /* its fd is the listener's */
 	uint64_t id;                  /* of this execution of the program, by chance */
@@ -77,6 +77,19 @@ void client_answer(struct client *, struct jsonout *, const char *error);
 void client_answered(struct client *, struct jsonout *);
 /* An answer without fields. */
 void client_tell(struct client *, const char *error);
+
+/* socket.c: a socket of this name that listens: 0 or -errno; -EADDRINUSE: somebody answers on it,
+ * -EINVAL: it is there, and no socket. */
+int control_socket_make(const char *path, struct control_socket *ret);
+/* Does somebody answer on it? 1, 0, or -errno as above. */
+int control_is_answered(const char *path);
+
+/* place.c: one in the first folder of control/place.h that this user has. Sockets that servers
+ * have left there are removed. 0 or -errno, -ENOENT: there is no such folder; tried, of
+ * CONTROL_TRIED_MAX bytes, is the name that it was to get, "" without a folder. */
+#define CONTROL_TRIED_MAX sizeof(((struct control_socket *)0)->path)
+int control_place_make(struct control_socket *ret, char *tried);
+bool control_is_placed(const char *path); /* Is that the name of one? */
 
 /* command.c: carries one request out; it answers, or makes the client wait. */
 void command_run(struct client *, const struct control_request *);

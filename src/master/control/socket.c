@@ -20,24 +20,16 @@
 #define BACKLOG      64
 #define PAUSE_MS     1000
 #define RETRY_MS     1000
+#define LOOK_MS      10000 /* between two looks whether the socket still has its name */
 #define REFUSAL_MS   60000 /* at most one line in this time */
 #define PATH_MADE_AT ".%d" /* bound under this name beside its own, until it listens */
 
 /* --- its name --------------------------------------------------------------------------------- */
 
-static const char *path_wanted(const struct master *m)
+static bool is_wanted(const struct master *m)
 {
-	if (m->options->child_option != NULL) /* the selftest's: nobody's to control */
-		return NULL;
-	switch (m->conf->control) {
-	case CONF_CONTROL_OFF:
-		break;
-	case CONF_CONTROL_PATH:
-		return m->conf->control_path;
-	case CONF_CONTROL_DEFAULT:
-		return geteuid() == 0 ? CONTROL_PATH_DEFAULT : NULL;
-	}
-	return NULL;
+	/* The selftest's is nobody's to control. */
+	return m->options->child_option == NULL && m->conf->control != CONF_CONTROL_OFF;
 }
 
 static int address_make(struct sockaddr_un *a, const char *path)
@@ -50,7 +42,7 @@ static int address_make(struct sockaddr_un *a, const char *path)
 
 /* Does somebody answer on it? 1, 0, or -errno; -EINVAL: it is there, and no socket. A full backlog
  * is somebody, too. */
-static int is_answered(const char *path)
+int control_is_answered(const char *path)
 {
 	struct sockaddr_un a;
 	struct stat st;
@@ -93,11 +85,11 @@ static int bound(const char *path)
 }
 
 /* It listens before it has its name, so that no other server takes it for one that is left over. */
-static int listener_make(const char *path, struct control_socket *ret)
+int control_socket_make(const char *path, struct control_socket *ret)
 {
 	char made_at[sizeof(ret->path)];
 	struct stat st = {.st_ino = 0};
-	int answered = is_answered(path);
+	int answered = control_is_answered(path);
 	if (answered != 0)
 		return answered < 0 ? answered : -EADDRINUSE;
 	int n = snprintf(made_at, sizeof(made_at), "%s" PATH_MADE_AT, path, (int)getpid());
@@ -117,17 +109,6 @@ static int listener_make(const char *path, struct control_socket *ret)
 	*ret = (struct control_socket){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
 	(void)strlcpy(ret->path, path, sizeof(ret->path));
 	return 0;
-}
-
-/* The default's folder is made if need be; another one is whoever's who has named it. */
-static void folder_make(const char *path)
-{
-	char folder[sizeof(CONTROL_PATH_DEFAULT)];
-	if (strcmp(path, CONTROL_PATH_DEFAULT) != 0)
-		return;
-	(void)strlcpy(folder, path, sizeof(folder));
-	*strrchr(folder, '/') = '\0';
-	(void)mkdir(folder, 0755);
 }
 
 /* --- who comes -------------------------------------------------------------------------------- */
@@ -214,14 +195,6 @@ static int listener_begin(struct control *c, const struct control_socket *s)
 	return error;
 }
 
-static int listener_open(struct control *c, const char *path)
-{
-	struct control_socket made;
-	folder_make(path);
-	int error = listener_make(path, &made);
-	return error < 0 ? error : listener_begin(c, &made);
-}
-
 /* Whether there was one; who has connected meanwhile is in its queue. c NULL: nobody to take it. */
 static bool listener_take_over(struct control *c, struct control_socket *handed)
 {
@@ -263,67 +236,104 @@ static struct control *control_new(struct master *m)
 	return c;
 }
 
+static const char *failure_name(int error)
+{
+	return error == -EADDRINUSE ? "another server answers on it"
+	       : error == -EINVAL   ? "it is there, and no socket"
+				    : strerror(-error);
+}
+
+/* wanted "": there is no folder for one. */
 static void failed_tell(struct master *m, const char *wanted, int error)
 {
 	const struct control_socket *s = &m->control->socket;
-	const bool asked_for = m->conf->control == CONF_CONTROL_PATH;
-	log_write(&m->log,
-		  asked_for              ? LOG_ERR
-		  : error == -EADDRINUSE ? LOG_INFO
-					 : LOG_WARNING,
-		  "control: cannot make %s: %s; %s%s; trying again", wanted,
-		  error == -EADDRINUSE ? "another server answers on it"
-		  : error == -EINVAL   ? "it is there, and no socket"
-				       : strerror(-error),
-		  is_its_own(s) ? "still listening on " : "this server cannot be controlled",
-		  is_its_own(s) ? s->path : "");
+	if (wanted[0] == '\0')
+		log_write(&m->log, LOG_NOTICE,
+			  "control: this server cannot be controlled: its user has no folder for a "
+			  "control socket; set XDG_RUNTIME_DIR or HOME, or `control \"FILE\"`");
+	else
+		log_write(
+		    &m->log, m->conf->control == CONF_CONTROL_PATH ? LOG_ERR : LOG_WARNING,
+		    "control: cannot make %s: %s; %s%s; trying again", wanted, failure_name(error),
+		    is_its_own(s) ? "still listening on " : "this server cannot be controlled",
+		    is_its_own(s) ? s->path : "");
 }
 
 /* Each reason is told once. Another server may be about to end, a folder about to be made. */
-static void listener_try(struct control *c, const char *wanted)
+static void listener_try(struct control *c)
 {
 	struct master *m = c->master;
-	const int error = listener_open(c, wanted);
+	struct control_socket made;
+	char wanted[CONTROL_TRIED_MAX] = "";
+	int error;
+	if (m->conf->control == CONF_CONTROL_PATH) {
+		(void)strlcpy(wanted, m->conf->control_path, sizeof(wanted));
+		error = control_socket_make(wanted, &made);
+	} else {
+		error = control_place_make(&made, wanted);
+	}
+	if (error == 0)
+		error = listener_begin(c, &made);
 	if (error == 0)
 		log_write(&m->log, LOG_INFO, "control: listening on %s", wanted);
 	else if (error != c->failed)
 		failed_tell(m, wanted, error);
 	c->failed = error;
-	if (error < 0)
-		loop_timer_set(&m->loop, &c->retry, m->loop.now_ms + RETRY_MS);
+	/* The first look is early: a server that has started at the same time took its name, too.
+	 */
+	loop_timer_set(&m->loop, &c->retry, m->loop.now_ms + RETRY_MS);
+}
+
+/* The end of a session takes its folder away, and somebody may tidy up. */
+static bool is_lost(struct control *c)
+{
+	if (c->failed < 0 || is_its_own(&c->socket))
+		return false;
+	log_write(&c->master->log, LOG_WARNING, "control: %s is gone", c->socket.path);
+	return true;
 }
 
 static void retry_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct control *c = (struct control *)((char *)timer - offsetof(struct control, retry));
-	const char *wanted = path_wanted(c->master);
-	(void)loop;
-	if (wanted != NULL && !c->master->draining)
-		listener_try(c, wanted);
+	if (c->master->draining || !is_wanted(c->master))
+		return;
+	if (c->failed < 0 || is_lost(c))
+		listener_try(c);
+	else
+		loop_timer_set(loop, timer, loop->now_ms + LOOK_MS);
+}
+
+static bool is_where_wanted(const struct control *c)
+{
+	const struct conf *conf = c->master->conf;
+	return conf->control == CONF_CONTROL_PATH ? strcmp(c->socket.path, conf->control_path) == 0
+						  : control_is_placed(c->socket.path);
 }
 
 void control_open(struct master *m)
 {
-	const char *wanted = path_wanted(m);
-	if (wanted != NULL && m->control == NULL)
+	const bool wanted = is_wanted(m);
+	if (wanted && m->control == NULL)
 		m->control = control_new(m);
 	struct control *c = m->control;
 	const bool handed = listener_take_over(c, &m->control_handed);
 	if (c == NULL) {
-		if (wanted != NULL)
+		if (wanted)
 			log_write(&m->log, LOG_ERR, "control: out of memory");
 		return;
 	}
 	c->failed = 0;
 	loop_timer_cancel(&m->loop, &c->retry);
-	if (wanted == NULL) {
+	if (!wanted) {
 		listener_close(c);
 		return;
 	}
 	/* To move is for a reload: who waits for an upgrade asks where he has asked for it. */
-	if ((handed || strcmp(c->socket.path, wanted) == 0) && is_its_own(&c->socket))
-		return;
-	listener_try(c, wanted);
+	if ((handed || is_where_wanted(c)) && is_its_own(&c->socket))
+		loop_timer_set(&m->loop, &c->retry, m->loop.now_ms + LOOK_MS);
+	else
+		listener_try(c);
 }
 
 struct control_socket control_socket(const struct master *m)
