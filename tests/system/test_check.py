@@ -1,6 +1,7 @@
 """scripts/check: what it says of its steps, what it hands to them, and what it fails for.
 
 A source tree of stubs is checked: what they print is what tools print."""
+import os
 import pathlib
 import re
 import subprocess
@@ -236,3 +237,117 @@ def test_no_step_at_all_is_a_failure(tree):
     done = tree.check("--only", "nothing-of-the-kind")
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
+
+
+# --- tools of one version -------------------------------------------------------------------------
+
+VERSIONS = {
+    "clang-format": ("Debian clang-format version {}", "14.0.6", "19.1.7 (3+b1)", "14"),
+    "clang-tidy": ("Debian LLVM version {}\n  Optimized build.", "14.0.6", "19.1.7", "14"),
+    "cppcheck": ("Cppcheck {}", "2.10", "2.17.1", "2.10"),
+}
+
+
+@pytest.mark.parametrize("tool", VERSIONS)
+def test_tools_of_another_version_do_not_judge(tree, tool):
+    said, right, wrong, wanted = VERSIONS[tool]
+    step = {"clang-format": "format", "clang-tidy": "tidy"}.get(tool, tool)
+    tree.put("src/a.c", "int a;\n")
+    tree.put("include/a.h", "int a;\n")
+    tree.put("tests/a.c", "int a;\n")
+    tree.says("bin/make", "")
+    path = {**os.environ, "PATH": f"{tree.folder}/bin:{os.environ['PATH']}"}
+
+    tree.says(f"bin/{tool}", said.format(right))
+    done = tree.check("--only", step, env=path)
+    assert line_of(done, step) == ("ok", "1 passed")
+
+    tree.says(f"bin/{tool}", said.format(wrong), 1)
+    done = tree.check("--only", step, env=path)
+    assert done.returncode == 0
+    assert line_of(done, step) == ("skip", "0 passed, 1 skipped")
+    found = re.match(r"\d+\.\d+", wrong)[0]
+    assert f"skipped 1 (needs {tool} {wanted}, not {found}: " in done.stdout
+
+    tree.put(f"bin/{tool}", f"#!/bin/sh\ncase $1 in --version) echo '{said.format(right)}' ;; *) exit 1 ;; esac\n")
+    done = tree.check("--only", step, env=path)
+    assert line_of(done, step) == ("FAIL", "0 passed, 1 failed")
+
+
+# --- the short form -------------------------------------------------------------------------------
+
+
+def touched(*files, **more):
+    found = subprocess.run([SCRIPTS / "touched", *files], text=True, check=True, capture_output=True,
+                           **more).stdout
+    return [re.fullmatch(r"tests/system/test_(\w+)\.py", line)[1] for line in found.splitlines()]
+
+
+@pytest.mark.parametrize("file, tests", [
+    ("src/tls/session.c", {"tls", "alerts", "clients"}),
+    ("include/log/log.h", {"logging", "log_flood"}),
+    ("src/master/upgrade/check.c", {"upgrade"}),
+    ("src/master/reload.c", {"reload"}),
+    ("src/master/spawn.c", {"supervision"}),
+    ("tests/system/hello.py", {"alerts"}),
+    ("tests/system/harness.py", {"supervision", "http"}),
+    ("GNUmakefile", {"supervision", "http"}),
+    ("src/something/new.c", {"supervision", "http"}),
+])
+def test_what_has_changed_decides_what_is_tested(file, tests):
+    assert tests <= set(touched(file))
+
+
+def test_changed_tests_come_first_and_nothing_twice():
+    found = touched("src/http/parse.c", "src/http/conn.c", "README.md", "tests/system/test_zones.py")
+    assert found[0] == "zones" and len(found) == len(set(found)) and "http" in found
+    assert touched("README.md", "tests/unit/test_conf.c", "scripts/layers") == []
+
+
+def test_every_test_is_somebody_s():
+    """A file of tests that no change stands for is run when it is changed itself, and never else."""
+    words = set(re.findall(r"\w+", (SCRIPTS / "touched").read_text()))
+    here = pathlib.Path(__file__).parent
+    assert {p.stem.removeprefix("test_") for p in here.glob("test_*.py")} <= words
+
+
+@pytest.mark.parametrize("upstream", [False, True])
+def test_the_difference_to_the_main_branch_is_what_has_changed(tree, upstream):
+    def git(*argv):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false",
+                        *argv], cwd=tree.folder, check=True, capture_output=True)
+    try:
+        git("init", "-q", "-b", "main" if upstream else "trunk")
+    except FileNotFoundError:
+        pytest.skip("needs git")
+    tree.put("scripts/touched", (SCRIPTS / "touched").read_text())
+    for name in ("reload", "tls", "logging", "control", "zones"):
+        tree.put(f"tests/system/test_{name}.py", "")
+    tree.put(".gitignore", "ignored\n")
+
+    def found():
+        return sorted(subprocess.run([tree.folder / "scripts/touched"], text=True, check=True,
+                                     capture_output=True).stdout.split())
+
+    def commit(name):
+        tree.put(name, "x")
+        git("add", "-A")
+        git("commit", "-qm", name)
+    commit("README.md")
+    commit("src/conf/a.c")
+    if upstream:
+        git("checkout", "-qb", "work")
+    commit("src/log/a.c")
+    commit("src/tls/a.c")
+    tree.put("src/control/new \u00fc.c", "x")  # not known to git yet
+    tree.put("ignored/tests/system/test_zones.py", "")
+    names = ["control", "logging", "tls"] if upstream else ["control", "tls"]
+    assert found() == [f"tests/system/test_{name}.py" for name in names]
+
+
+def test_tests_that_would_begin_too_late_are_left_out():
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", __file__,
+                           "-k", "is_somebody"], env={**os.environ, "BULKHEAD_TESTS_END": "1"},
+                          capture_output=True, text=True)
+    assert "left out, as the time of scripts/check --quick was over" in done.stdout, done.stdout
+    assert done.stdout.splitlines()[-1].startswith("1 skipped")

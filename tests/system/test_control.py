@@ -9,6 +9,7 @@ import pty
 import re
 import resource
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -840,16 +841,16 @@ def test_words_are_completed(controlled, ports, tmp_path):
     script = CTL.parents[1] / "scripts" / "completion" / "bulkheadctl.bash"
     script = next(p for p in (script, pathlib.Path(__file__).parents[2] / "scripts" /
                               "completion" / "bulkheadctl.bash") if p.exists())
-    r = subprocess.run(["bash", "-c", f'source "{script}"; COMP_WORDS=({CTL} -s {s.control} sto); '
+    r = subprocess.run(["bash", "-c", f'source "{script}"; COMP_WORDS=({shlex.quote(str(CTL))} -s {s.control} sto); '
                         'COMP_CWORD=3; _bulkheadctl; echo "${COMPREPLY[@]}"; '
-                        f'COMP_WORDS=({CTL} -s {s.control} stop ""); COMP_CWORD=4; _bulkheadctl; '
+                        f'COMP_WORDS=({shlex.quote(str(CTL))} -s {s.control} stop ""); COMP_CWORD=4; _bulkheadctl; '
                         'echo "${COMPREPLY[@]}"'], capture_output=True, text=True, timeout=TIMEOUT)
     first, second = r.stdout.splitlines()
     assert first == "stop" and sorted(second.split()) == [str(p) for p in ports], r
 
     def complete(*words):  # as bash splits them, the last one being typed
         quoted = " ".join(f"'{word}'" for word in words)
-        r = subprocess.run(["bash", "-c", f'source "{script}"; COMP_WORDS=({CTL} {quoted}); '
+        r = subprocess.run(["bash", "-c", f'source "{script}"; COMP_WORDS=({shlex.quote(str(CTL))} {quoted}); '
                             f'COMP_CWORD={len(words)}; _bulkheadctl; echo "${{COMPREPLY[@]}}"'],
                            capture_output=True, text=True, timeout=TIMEOUT)
         assert r.stderr == ""

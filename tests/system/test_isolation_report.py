@@ -15,7 +15,7 @@ import time
 import pytest
 
 from browser import browser
-from harness import BINARY, TIMEOUT, TOP, free_ports, sanitized
+from harness import BINARY, TIMEOUT, TOP, free_ports
 
 sys.path.insert(0, str(TOP / "scripts"))
 
@@ -28,7 +28,7 @@ from isolation.scenario import scenario_read  # noqa: E402
 
 PROGRAM = TOP / "scripts" / "bulkhead-isolation"
 # These tests are about the Python program; the server has its own tests.
-pytestmark = pytest.mark.skipif(bool(sanitized()), reason="plain builds are enough")
+pytestmark = pytest.mark.any_build
 SCENARIOS = sorted((TOP / "scripts" / "scenarios").glob("*.toml"))
 
 # A port is killed while the other one does not notice.

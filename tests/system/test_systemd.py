@@ -416,7 +416,8 @@ def test_sockets_for_another_process_are_left_alone(server, ports):
 
 def test_nonsense_in_the_variables_is_refused(run, ports):
     # The shell inserts its own process id, and then becomes the server.
-    done = subprocess.run(["sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=many exec {BINARY} -p {ports[0]}'],
+    done = subprocess.run(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=many exec "$@"', "sh", BINARY,
+                           "-p", str(ports[0])],
                           capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 64
     assert done.stderr == "bulkhead: LISTEN_FDS is not a number that makes sense\n"

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -324,7 +325,7 @@ def test_a_port_that_cannot_follow_stays_as_it_is(upgradable, ports, certificate
     before = s.workers(ports[0])
     # The check succeeds; when the port rolls, its key is gone.
     put_script(s, '#!/bin/sh\ncase " $* " in *" -t "*) echo goes on from this state; exit ;; esac\n'
-               f'exec {NEXT} "$@"\n')
+               f'exec {shlex.quote(str(NEXT))} "$@"\n')
     names[1].rename(tmp_path / "gone.key")
     s.kill(signal.SIGUSR2)
     s.wait_log("upgraded from .* to .*, but 1 port could not follow, and is served by the former")
@@ -483,7 +484,7 @@ def test_the_check_is_not_ended_by_what_is_meant_for_the_master(upgradable, port
 def test_one_that_is_asked_for_during_the_check_is_made_after_it(upgradable, ports):
     s = upgradable(hello(ports[0]))
     put_script(s, f'#!/bin/sh\nwhile [ ! -e {s.folder}/go ]; do sleep 0.01; done\n'
-               f'exec {BINARY} "$@"\n')
+               f'exec {shlex.quote(str(BINARY))} "$@"\n')
     s.kill(signal.SIGUSR2)
     s.wait_log("upgrade: asking")
     put(s, NEXT)
