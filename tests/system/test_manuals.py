@@ -6,6 +6,8 @@ import pytest
 
 from harness import TOP
 
+pytestmark = pytest.mark.any_build
+
 MANUALS = sorted((TOP / "src").glob("**/*.[1-8]"))
 CONFIGURATION = re.compile(r"^(?:tls|port|privileges|user|location|faults|control) ", re.M)
 USERS = re.compile(r'\b((?:key )?user|group) "[^"]*"')
