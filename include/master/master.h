@@ -1,7 +1,7 @@
 /*
  * The master role: binds the listeners, starts a pool of workers per port, reaps and restarts
- * them, forwards what it is told by signals. Never speaks TLS or HTTP, never blocks, never trusts
- * what a child says. src/master/README.md has the states.
+ * children, and carries out signals and orders. It never uses TLS or HTTP, never blocks, and never
+ * trusts a child. The states are in src/master/README.md.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
@@ -16,51 +16,56 @@
 struct pidfh;
 
 struct master_options {
-	bool daemonized; /* standard error ends once every port is decided upon */
+	bool daemonized; /* standard error is closed once every port is decided */
 	struct pidfh
-	    *pid_file;     /* open (libbsd's pidfile_open), NULL: none; written and removed here */
-	int ready_fd;      /* told once, one byte (the exit status so far), when every port is
-			      decided upon; -1: nobody wants to know */
-	bool verbose;      /* LOG_DEBUG, too */
-	pid_t started_pid; /* of who was started: another one's than this when daemonized */
-	struct sockets sockets; /* that were passed; taken over */
-	/* Reads the configuration anew: as conf_parse_file(). NULL: there is no file. */
+	    *pid_file; /* open (libbsd's pidfile_open); written and removed here; NULL: none */
+	/* gets one byte, the exit status so far, once every port is decided; -1: nobody waits for
+	 * it */
+	int ready_fd;
+	bool verbose;           /* also write LOG_DEBUG */
+	pid_t started_pid;      /* the process that was started; another one when daemonized */
+	struct sockets sockets; /* sockets that were passed; ownership moves here */
+	/* Reads the configuration again, like conf_parse_file(). NULL: there is no file. */
 	int (*read_conf)(void *arg, conf_report_fn *, void *report_arg, struct conf **ret);
 	void *read_arg;
 	const char *conf_path; /* absolute; NULL with read_conf */
-	/* Where this program lies (NULL: no upgrade in place), and its arguments for the next
-	 * version, with room for three more and a NULL behind. */
+	/* The path of this program (NULL: no upgrade in place), and its arguments for the next
+	 * version, with room for three more and a final NULL. */
 	const char *program;
 	char **arguments;
 	size_t arguments_count;
 	bool threads_built;
-	bool checks;        /* -t: descriptors are the numbers of another process */
-	int adopt_fd;       /* what a former version has left (handed.h); -1: nothing */
-	char *child_option; /* a further argument for children; NULL: none (selftest only) */
+	bool checks;        /* -t: descriptors are those of another process */
+	int adopt_fd;       /* the state of an earlier version (handed.h); -1: none */
+	char *child_option; /* one more argument for children; NULL: none (selftest only) */
 };
 
-/* For bulkhead -t --adopt: is what a former version of the master would leave understood, all of
- * it? 0 and its configuration, the caller's, with those ports that serve; or -1 and a sentence. */
-/* And can this version confine itself as the former one has left it? Does so, for good: the last
- * thing that a check does. 0, or -1 and a sentence. */
-int master_check_confinement(struct err *);
-extern const char master_consent[]; /* what the check is to say then */
+/* For bulkhead -t --adopt: does this version understand the whole state that an earlier version
+ * would hand over? Returns 0 and its configuration with the ports that serve, which the caller
+ * frees; or -1 and a sentence. */
 int master_check_state(int state_fd, bool threads_built, struct conf **ret, struct err *);
 
-/* Runs until it is told to stop. Takes conf (NULL with adopt_fd). Returns the exit status: 0 after
- * a clean drain, 1 when no port could be served or something had to be killed, else as in
- * sysexits(3). */
+/* For bulkhead -t --adopt, after the state: can this version confine itself under the confinement
+ * of the earlier one? It does so, so call it last. Returns 0, or -1 and a sentence. */
+int master_check_confinement(struct err *);
+extern const char master_consent[]; /* the check prints this if it succeeds */
+
+/* Runs until it is told to stop. Takes ownership of conf (NULL with adopt_fd). Returns the exit
+ * status: 0 after a clean drain, 1 if no port could be served or a process had to be killed, else a
+ * status of sysexits(3). */
 int master_main(struct conf *, const struct master_options *);
 
-/* For whoever ends before there is a master: the service manager's STATUS=, if it wants to know. */
+/* For a process that ends before there is a master: sends STATUS= to the service manager, if there
+ * is one. */
 void master_tell_manager(const char *sentence);
 
-/* For bulkhead -t: do the users and groups that the port names exist, and is its chroot an empty
- * directory of root's? 0, or -1 and a sentence. */
+/* For bulkhead -t: do the port's users and groups exist, and is its chroot an empty directory owned
+ * by root? Returns 0, or -1 and a sentence. */
 int master_check_port(const struct conf_port *, struct err *);
 
-/* For bulkhead -t: can the log daemons be reached that a server would log to, in the background or
- * not? One sentence for each that cannot; no error, since it may come later. */
+/* For bulkhead -t: can the server reach its log daemons, in the background or not? Reports one
+ * sentence for each that it cannot reach. This is not an error, since the daemon may start
+ * later. */
 void master_check_log(const struct conf *, bool daemonized,
 		      void (*warn)(void *arg, const char *text), void *arg);
 

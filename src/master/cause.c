@@ -11,7 +11,7 @@
 #include "crash/trace.h"
 #include "sandbox/sandbox.h"
 
-/* A signal that the recorder takes down at all. */
+/* Is the recorded signal one that the recorder records? */
 static bool is_recorded(const struct end *e)
 {
 	for (const int *s = recorder_signals; *s != 0; s++)
@@ -20,7 +20,7 @@ static bool is_recorded(const struct end *e)
 	return false;
 }
 
-/* The kernel raises it where a program does what it cannot. */
+/* Does the kernel raise this signal for an error of the program? */
 static bool is_fault(int number)
 {
 	switch (number) {
@@ -34,30 +34,30 @@ static bool is_fault(int number)
 	return false;
 }
 
-/* The process has ended as the recorder ends one whose signal it has taken down. */
+/* Did the process end in the way that fits its record? */
 static bool is_confirmed(const struct end *e)
 {
 	const int number = WTERMSIG(e->status);
 	return is_recorded(e) && (number == recorder_ends_by(e->crash.signal));
 }
 
-/* A signal that somebody else has sent; abort(3) and raise(3) are the process's own. Where the
- * kernel could not keep who it was, which only happens to tgkill(2) and sigqueue(3), the sender is
- * process 0: most likely it was the process itself. */
+/* Did another process send the signal? abort(3) and raise(3) are the process's own. If the kernel
+ * could not keep the sender, which happens only for tgkill(2) and sigqueue(3), the sender is 0:
+ * most likely the process itself. */
 static bool is_foreign(const struct end *e)
 {
 	return is_confirmed(e) && e->crash.code <= 0 && e->crash.sender_pid != e->pid &&
 	       e->crash.sender_pid > 0;
 }
 
-/* A forbidden call, by the kernel's word. Or by the child's, if it crashed over the recording: it
- * says so to its own disadvantage. */
+/* A forbidden call, according to the kernel; or according to the child, if it crashed while
+ * recording. A false record of that kind only harms the child. */
 static bool is_violation(const struct end *e)
 {
 	return WTERMSIG(e->status) == SIGSYS || (e->crash.signal == SIGSYS && e->crash.code > 0);
 }
 
-/* The recorder did not run to its end, though it was there: a starting process may not have one. */
+/* Did the recorder fail to finish? A process that is still starting may have none. */
 static bool is_unaccounted(const struct end *e)
 {
 	const int number = WTERMSIG(e->status);
@@ -92,7 +92,7 @@ enum cause cause_of(const struct end *e)
 		return cause_of_signal(e);
 	switch (WEXITSTATUS(e->status)) {
 	case EX_OK:
-	case EX_TEMPFAIL: /* its time was up */
+	case EX_TEMPFAIL: /* the time to drain was over */
 		return e->starting ? CAUSE_EXIT : CAUSE_DRAINED;
 	case EX_CONFIG:
 		return CAUSE_CONFIGURATION;
@@ -138,14 +138,14 @@ int cause_signal(const struct end *e)
 	return is_confirmed(e) ? e->crash.signal : WTERMSIG(e->status);
 }
 
-/* Nobody who was asked has killed it, and whether the kernel has cannot be told. */
+/* Neither the master nor a recorded sender killed it, and the kernel's count cannot be read. */
 static bool is_perhaps_memory(const struct end *e)
 {
 	return e->oom_uncounted && e->killed_for == NULL && WIFSIGNALED(e->status) &&
 	       WTERMSIG(e->status) == SIGKILL;
 }
 
-/* A process says so only before it is ready, and so before it has met anybody. */
+/* Trustworthy, because a process that is not ready yet has seen no client. */
 static bool is_short_at_start(const struct end *e)
 {
 	return e->starting && WIFEXITED(e->status) && WEXITSTATUS(e->status) == EX_TEMPFAIL;
@@ -154,15 +154,15 @@ static bool is_short_at_start(const struct end *e)
 enum restart_cause cause_for_restart(const struct end *e)
 {
 	switch (cause_of(e)) {
-	case CAUSE_DRAINED: /* by somebody's SIGTERM, perhaps; perhaps by itself */
+	case CAUSE_DRAINED: /* SIGTERM from outside, or its own choice */
 		return e->told ? RESTART_DRAINED : RESTART_DIED;
-	case CAUSE_CONFIGURATION: /* who is being replaced may find that new files do not fit */
+	case CAUSE_CONFIGURATION: /* a process that is being replaced may fail on new files */
 		return e->told ? RESTART_DRAINED : RESTART_CONFIG;
 	case CAUSE_SANDBOX:
 		return RESTART_VIOLATION;
 	case CAUSE_CRASH:
 		return is_unaccounted(e) ? RESTART_VIOLATION : RESTART_DIED;
-	case CAUSE_MEMORY: /* limits memory is its own */
+	case CAUSE_MEMORY: /* limits memory applies to this process alone */
 		return e->oom && WIFSIGNALED(e->status) ? RESTART_SHORTAGE : RESTART_DIED;
 	case CAUSE_KILLED:
 		return is_perhaps_memory(e) ? RESTART_SHORTAGE : RESTART_DIED;
@@ -218,7 +218,7 @@ static void watchdog_describe(const struct end *e, struct text *t)
 		  e->watched == WATCH_KILLED ? "killed" : "aborted");
 }
 
-/* Which system call it was is the child's own last word, and worth no more than that. */
+/* The number of the system call comes from the child itself and may be wrong. */
 static void sandbox_describe(const struct end *e, struct text *t)
 {
 	text_add_str(t, "was ended by its sandbox for ");

@@ -1,5 +1,5 @@
-/* Runs in the master. What comes in is a child's word: checked by the permit table, escaped,
- * believed only about that child itself. */
+/* Runs in the master. Messages from a child are not trusted: they are checked against the permit
+ * table, escaped, and can only affect that child itself. */
 #include <errno.h>
 #include <string.h>
 #include <sys/syslog.h>
@@ -11,14 +11,14 @@
 
 #define CLOSED_TIMEOUT_MS 1000
 #define YEAR_10000        INT64_C(253402300800) /* time(2) */
-#define MESSAGES_MAX      256 /* of a child within a second; an honest one sends a few */
+#define MESSAGES_MAX      256 /* from one child within a second; an honest one sends a few */
 
 const struct ipc_permit *child_permits(const struct child *c)
 {
 	return is_worker(c) ? ipc_from_worker : ipc_from_keyholder;
 }
 
-/* As it has said itself; not its state, which is what the master wants of it. */
+/* The phase that the child has announced. This is not c->state, which is what the master wants. */
 static enum ipc_phase child_phase(const struct child *c)
 {
 	return c->level[0] == '\0' ? IPC_BEGINNING : c->left ? IPC_LEFT : IPC_SERVING;
@@ -32,7 +32,8 @@ static void level_take(struct child *c, const struct ipc_message *message)
 	sandbox_level_describe(&c->confinement, &t);
 }
 
-/* Once for each port, role and layer: a port whose processes cannot have it would fill the log. */
+/* Warns once per port, role and layer, because a port whose processes cannot get the layer would
+ * fill the log. */
 static void confinement_compare(struct child *c)
 {
 	struct port *p = c->port;
@@ -57,8 +58,8 @@ void confinement_tell(struct master *m)
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
 			struct child *c = &m->ports[i]->children[k];
-			/* The former version of this program has not left the level of its
-			 * children. */
+			/* An earlier version of this program did not hand over the confinement of
+			 * its children. */
 			if (c->state != CHILD_SERVING || c->confinement.role == SANDBOX_MASTER)
 				continue;
 			confinement_compare(c);
@@ -133,7 +134,7 @@ static void certificate_told(const struct child *c, const struct ipc_certificate
 	text_add_utf8(&t, told->subject, strnlen(told->subject, sizeof(told->subject)));
 }
 
-/* The keyholder has closed a channel of this worker, which therefore is of no use any more. */
+/* The keyholder has closed a channel of this worker, so the worker is useless now. */
 static void worker_abused(struct port *p, const struct ipc_key_channels *who)
 {
 	if (who->worker == 0 || who->worker > p->conf->workers)
@@ -156,11 +157,11 @@ static void channel_give_up(struct child *c, const char *why)
 	c->unusable = why;
 	c->pinged = false;
 	child_channel_close(c);
-	/* It should be dying; if not, it is of no use any more. */
+	/* It should be ending; if not, the deadline kills it. */
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + CLOSED_TIMEOUT_MS);
 }
 
-/* A worker of a port that has no faults and still asks for one is not the program it was. */
+/* Only a worker that was taken over asks for a fault if its port has none. */
 static void fault_asked(struct child *c, const struct ipc_fault *fault)
 {
 	if (c->port->conf->faults) {
@@ -171,7 +172,7 @@ static void fault_asked(struct child *c, const struct ipc_fault *fault)
 	channel_give_up(c, "asked for a fault");
 }
 
-/* Unasked it says nothing. */
+/* A pong that was not asked for is ignored. */
 static void pong(struct child *c)
 {
 	if (c->pinged && c->state == CHILD_SERVING)
@@ -221,7 +222,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 		memcpy(&who, message->payload, sizeof(who));
 		worker_abused(c->port, &who);
 		break;
-	case IPC_START: /* not permitted to come here */
+	case IPC_START: /* not permitted from a child */
 	case IPC_DRAIN:
 	case IPC_KEY_CHANNELS:
 	case IPC_PING:
@@ -234,7 +235,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 	ipc_message_release(message);
 }
 
-/* So that no child can keep the master busy with nothing but itself. */
+/* Limits the messages of one child, so that it cannot keep the master busy. */
 static bool says_too_much(struct child *c)
 {
 	uint64_t now = c->port->master->loop.now_ms;
@@ -270,12 +271,13 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 void child_last_words(struct child *c)
 {
 	struct ipc_message message;
-	/* It has ended, but somebody else may hold its end and go on sending. */
+	/* The child has ended, but another process may hold its end of the channel and go on
+	 * sending. */
 	for (unsigned i = 0;
 	     i < MESSAGES_MAX && c->channel.fd >= 0 &&
 	     ipc_receive(c->channel.fd, child_permits(c), child_phase(c), &message) == 1;
 	     i++) {
-		if (message.type == IPC_READY) /* so it has served, whoever has read that */
+		if (message.type == IPC_READY) /* it has served, but the message was late */
 			level_take(c, &message);
 		if (message.type == IPC_FAILED || message.type == IPC_KEY_SILENT)
 			message_take(c, &message);

@@ -1,11 +1,11 @@
-/* Runs in the master, on what its children said of themselves before they served. Must never
- * believe more of a level than its bits. */
+/* Runs in the master, on levels that children sent before they served. Must never trust more of a
+ * level than its bits. */
 #include "master/confinement.h"
 
 #include <string.h>
 
 #define ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1)
-/* What a plain user cannot have, and root can. */
+/* The layers that a plain user cannot have and root can. */
 #define ROOT_LAYERS (1u << SANDBOX_CHROOT | 1u << SANDBOX_USER | 1u << SANDBOX_CAPABILITIES)
 
 void confinement_add(struct confinement *c, const struct sandbox_level *level)
@@ -19,7 +19,7 @@ void confinement_add(struct confinement *c, const struct sandbox_level *level)
 			c->errors[layer] = level->errors[layer];
 }
 
-/* "a, b and c", each with its reason where there are some. */
+/* Writes "a, b and c", with reasons where there are some. */
 static void layers_add(struct text *t, unsigned set, const int *errors)
 {
 	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++) {

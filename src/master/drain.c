@@ -1,4 +1,5 @@
-/* Runs in the master: the orderly end, its deadline, and the hurried one. */
+/* Runs in the master: the orderly end of ports and of the server, its deadline, and the hurried
+ * end. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/syslog.h>
@@ -9,7 +10,7 @@
 
 static const char too_late[] = "had not finished in time";
 
-/* A worker finishes what it has; a keyholder goes on until no worker is left. */
+/* Tells a worker to finish its requests; a keyholder goes on until no worker is left. */
 static void drain(struct child *c, enum ipc_type how)
 {
 	c->leaving = how == IPC_RETIRE && is_worker(c) && !c->left;
@@ -24,7 +25,7 @@ void child_drain(struct child *c)
 	drain(c, IPC_DRAIN);
 }
 
-/* why: static text, behind "because it ". */
+/* Kills the workers. why: static text that follows "because it ". */
 static void workers_kill(struct port *p, const char *why)
 {
 	for (unsigned k = 0; k < p->children_count; k++)
@@ -41,7 +42,7 @@ void port_limit_expired(struct loop *loop, struct loop_timer *timer)
 	workers_kill(p, too_late);
 }
 
-/* A stop by order is complete when no former generation is left either. */
+/* Has every generation of the port stopped? Only then is a stop by order complete. */
 static bool is_gone(const struct master *m, unsigned number)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
@@ -116,7 +117,7 @@ void master_drain(struct master *m, const char *why)
 		struct port *p = m->ports[i];
 		port_hang_up(p, NULL);
 		port_drain(p);
-		loop_timer_cancel(&m->loop, &p->limit); /* there is one for all */
+		loop_timer_cancel(&m->loop, &p->limit); /* the server's limit applies to all */
 	}
 	notify_stopping(m);
 	loop_timer_set(&m->loop, &m->drain_deadline, m->loop.now_ms + m->conf->drain_ms);
@@ -127,8 +128,8 @@ static int signal_send(pid_t pid, int thread, int number)
 	return thread > 0 ? tgkill(pid, thread, number) : kill(pid, number);
 }
 
-/* Where the master is not root but may change users (capabilities(7)), a child that has become
- * another user can be signalled by that user alone. */
+/* If the master is not root but may change users (capabilities(7)), only the child's own user can
+ * signal a child that changed its user. */
 static void signal_as(uid_t uid, pid_t pid, int thread, int number)
 {
 	uid_t own = geteuid();
@@ -140,7 +141,7 @@ static void signal_as(uid_t uid, pid_t pid, int thread, int number)
 
 void child_signal(const struct child *c, int thread, int number)
 {
-	if (c->state == CHILD_NONE || c->pid <= 0) /* kill(-1) would be everything there is */
+	if (c->state == CHILD_NONE || c->pid <= 0) /* kill(-1) would reach every process */
 		return;
 	if (signal_send(c->pid, thread, number) < 0 && errno == EPERM)
 		signal_as(child_identity(c)->uid, c->pid, thread, number);
@@ -149,11 +150,11 @@ void child_signal(const struct child *c, int thread, int number)
 void child_kill(struct child *c, const char *why)
 {
 	c->killed_for = why;
-	c->watch.verdict = WATCH_FINE; /* this comes first now */
+	c->watch.verdict = WATCH_FINE; /* the hurried end comes first */
 	child_signal(c, 0, SIGKILL);
 }
 
-/* The keyholders end in order once no worker is left, and have a deadline of their own for that. */
+/* The keyholders end when no worker is left, and have their own deadline. */
 void master_kill_all(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)

@@ -1,6 +1,6 @@
 /*
- * Runs in the master, once. A child that is taken over tells what its environment holds, and what
- * is in there (credentials of other services, paths, names) is none of its business.
+ * Runs in the master, once. A child that was taken over can read its environment, so it gets none
+ * of the variables that it does not need (credentials of other services, paths, names).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #include "master/state.h"
 
-/* What the C library, the loader, GnuTLS and the sanitizers go by. */
+/* The variables that the C library, the loader, GnuTLS and the sanitizers use. */
 static const char *const kept[] = {
     "TZ",
     "TZDIR",

@@ -1,5 +1,5 @@
-/* Runs in the master, once a second: certificates that end soon are told in the log, once a day.
- * The worker says when they end; who lies about that spares or gets a line. */
+/* Runs in the master, once a second: logs certificates that end soon, once a day. The worker
+ * reports the dates; a false date only adds or suppresses a line about its own port. */
 #include "master/expiry.h"
 
 #include <limits.h>

@@ -1,6 +1,5 @@
 /*
- * When somebody is to be told that a certificate ends (base/validity.h). Pure: the clock is the
- * caller's.
+ * When to warn that a certificate ends (base/validity.h). Pure: the caller passes the time.
  */
 #ifndef MASTER_EXPIRY_H
 #define MASTER_EXPIRY_H
@@ -11,19 +10,19 @@
 
 #include "ipc/channel.h"
 
-/* What a worker says of one of its certificates. */
+/* What a worker reported about one of its certificates. */
 struct expiry {
-	int64_t begins; /* time(2); 0: unknown, both */
+	int64_t begins; /* both time(2); 0: unknown */
 	int64_t ends;
-	int64_t told;                  /* when the log was last warned of it; 0: never */
-	char subject[IPC_SUBJECT_MAX]; /* as text_add_utf8() makes it; "": it has no name */
+	int64_t told;                  /* when the log was warned last; 0: never */
+	char subject[IPC_SUBJECT_MAX]; /* escaped by text_add_utf8(); "": no name */
 };
 
-/* Is the log to be told now? Once a day. A clock that was set back does not silence it. */
+/* Is a warning due? Once a day, even after the clock was set back. */
 bool expiry_is_due(const struct expiry *, int64_t now);
 
-/* Of those of a port, the one that is worth a look first: one whose end is near before one whose
- * end is not, then the one that ends first. count: none is known of. */
+/* The certificate of a port that needs attention first: one whose end is near before the others,
+ * then the one that ends first. Returns count if none is known. */
 size_t expiry_first(const struct expiry *, size_t count, int64_t now);
 
 #endif

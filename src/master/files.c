@@ -1,9 +1,9 @@
 /*
- * Runs in the master: opens the files of a port's certificates and keys, because only here somebody
- * may, and never reads them. They stay open: a process that is replaced after a crash gets what its
- * neighbours have, whatever lies under the files' names by then. Who drains a worker asks for new
- * ones; then, and where the open ones were overwritten, the port gets a new generation, since old
- * certificates do not fit a new key.
+ * Runs in the master, the only process that may: opens the files of a port's certificates and keys,
+ * and never reads them. They stay open: a process that replaces a crashed one gets the same files
+ * as its neighbours, even if the paths have new files by then. Draining a worker is how an
+ * administrator asks for new files. After that, and if the open files were overwritten, the port
+ * gets a new generation, because old certificates do not fit a new key.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #define SEPARATE "workers read certificates and must not see a key, so they are separate files"
 
-/* The descriptor, or -1 or -EAGAIN, and a sentence. */
+/* Returns the descriptor; or -1 or -EAGAIN, and a sentence. */
 static int file_open(const char *what, const char *path, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -26,7 +26,7 @@ static int file_open(const char *what, const char *path, struct err *err)
 	return err_is_shortage(error) ? -EAGAIN : -1;
 }
 
-/* Whoever reads the certificate would have the key: it goes to workers. */
+/* Is the certificate's file the key's file? Workers would read the key in it. */
 static bool is_same(int certificate_fd, int key_fd)
 {
 	struct stat a, b;
@@ -34,7 +34,7 @@ static bool is_same(int certificate_fd, int key_fd)
 	       a.st_ino == b.st_ino;
 }
 
-/* Any key of the port: its keyholder loads them all. */
+/* Compares with every key of the port, since its keyholders load them all. */
 static int files_compare(const struct conf_port *conf, const struct port_files *f, struct err *err)
 {
 	for (size_t i = 0; i < f->count; i++)
@@ -118,11 +118,11 @@ bool port_files_changed(const struct port *p, bool asked)
 {
 	struct stat st;
 	for (size_t i = 0; i < 2 * p->files.count; i++) {
-		/* One that is not there any more is no news: the one that is open is still good. */
+		/* A file that no longer exists is not a change: the open one is still valid. */
 		if ((asked ? stat(path_of(p->conf, i), &st) : fstat(p->files.fds[i], &st)) < 0)
 			continue;
 		struct file_mark now = mark_of(&st), then = p->files.marks[i];
-		/* A file that is renamed over, or linked, changes its status, not its content. */
+		/* Renaming or linking a file changes its ctime, not its content. */
 		now.changed = then.changed = (struct timespec){0};
 		if (!file_mark_equal(&now, &then))
 			return true;

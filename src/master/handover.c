@@ -1,4 +1,5 @@
-/* Runs in the master: what a new child is handed, all in one message. Must never read any of it. */
+/* Runs in the master: sends a new child all its descriptors in one message. Must never read any of
+ * their contents. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,8 @@
 #include "base/fd.h"
 #include "master/state.h"
 
-/* What conf takes can be handed over: the kinds of enum ipc_handed, in their order. */
+/* The descriptors for the largest configuration fit into one message: the kinds of enum ipc_handed,
+ * in their order. */
 _Static_assert(3 + LOG_SINKS + 1 + CONF_CERTIFICATES_MAX + CONF_THREADS_MAX + PORT_LISTENERS_MAX <=
 		   IPC_FDS_MAX,
 	       "one message brings a worker all of its descriptors");
@@ -17,11 +19,11 @@ _Static_assert(3 + LOG_SINKS + CONF_CERTIFICATES_MAX <= IPC_FDS_MAX, "... and a 
 struct handover {
 	struct ipc_start start;
 	int fds[IPC_FDS_MAX];
-	bool ours[IPC_FDS_MAX]; /* to be closed once it is sent */
+	bool ours[IPC_FDS_MAX]; /* close it after sending */
 	size_t count;
 };
 
-/* In the order of the kinds. */
+/* Call it in the order of the kinds. */
 static int add(struct handover *h, enum ipc_handed kind, int fd, bool ours)
 {
 	if (h->count == IPC_FDS_MAX) {
@@ -35,7 +37,7 @@ static int add(struct handover *h, enum ipc_handed kind, int fd, bool ours)
 	return 0;
 }
 
-/* The canonical text of this one port, sealed. */
+/* Makes a sealed memory with the canonical text of this port. */
 static int conf_memory(const struct port *p)
 {
 	char *text = NULL;

@@ -1,6 +1,7 @@
 /*
- * Runs in the master, before it is confined: from the configuration's names to numbers and an open
- * directory, which is all that children get. Nothing here is looked up again later.
+ * Runs in the master: turns the configuration's names into user and group numbers and an open
+ * directory, which is all that children get. Runs before the master is confined, and again for a
+ * port that is started or reloaded.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,7 +20,7 @@
 
 #define EMPTY_ROOT        "/run/bulkhead/empty"
 #define EMPTY_ROOT_PARENT "/run/bulkhead"
-#define ID_MAX            (UINT32_MAX - 1) /* the last one means "unchanged" */
+#define ID_MAX            (UINT32_MAX - 1) /* the highest number means "unchanged" */
 
 /* --- users ------------------------------------------------------------------------------------ */
 
@@ -32,7 +33,7 @@ static bool is_number(const char *name, uint32_t *ret)
 	return true;
 }
 
-/* NULL is "there is none" unless errno tells of something else (getpwnam(3)). */
+/* NULL means that the user does not exist, unless errno says something else (getpwnam(3)). */
 static const struct passwd *user_find(const char *name)
 {
 	errno = 0;
@@ -60,7 +61,7 @@ static int group_lookup(const char *group, gid_t *ret, struct err *err)
 	return 0;
 }
 
-/* group NULL: the user's own. */
+/* group NULL: the user's own group. */
 static int lookup(const char *user, const char *group, struct identity *ret, struct err *err)
 {
 	uint32_t number;
@@ -84,7 +85,7 @@ static int lookup(const char *user, const char *group, struct identity *ret, str
 	return 0;
 }
 
-/* What cannot be looked up now is not taken for missing: then nobody else is. */
+/* A user that cannot be looked up now does not count as missing, so no other one is taken. */
 static const char *default_user(struct master *m)
 {
 	if (user_find("bulkhead") != NULL || err_is_shortage(errno))
@@ -102,7 +103,7 @@ static int key_user_lookup(const struct conf_port *conf, struct identity *ret, s
 	const int error = lookup(conf->key_user, NULL, ret, err);
 	if (error == 0 || error == -EAGAIN)
 		return error;
-	/* `group` is the workers', unless this user has none of its own. */
+	/* `group` is for workers, so it is used only if this user has no group of its own. */
 	return conf->group != NULL ? lookup(conf->key_user, conf->group, ret, err) : -1;
 }
 
@@ -144,7 +145,7 @@ const struct identity *child_identity(const struct child *c)
 
 /* --- the empty root --------------------------------------------------------------------------- */
 
-/* 1, 0, or -errno where it cannot be known. */
+/* Returns 1, 0, or -errno if it cannot be determined. */
 static int is_empty(int fd)
 {
 	bool empty = true;
@@ -164,7 +165,7 @@ static int is_empty(int fd)
 	return error < 0 ? error : empty;
 }
 
-/* The descriptor, or -1 or -EAGAIN, and a sentence. */
+/* Returns the descriptor; or -1 or -EAGAIN, and a sentence. */
 static int root_open(const char *path, struct err *err)
 {
 	struct stat st;
@@ -188,7 +189,7 @@ static int root_open(const char *path, struct err *err)
 	return err_is_shortage(-empty) ? -EAGAIN : -1;
 }
 
-/* Each path is opened once, whatever the number of ports. */
+/* Opens each path only once, however many ports use it. */
 static int root_get(struct master *m, const char *path, struct err *err)
 {
 	for (size_t i = 0; i < m->empty_roots_count; i++)
@@ -220,8 +221,7 @@ static int root_identify(struct port *p, struct err *err)
 	case CONF_CHROOT_OFF:
 		break;
 	case CONF_CHROOT_PATH:
-		/* Who is not root is not kept from serving by it: the level says what is missing.
-		 */
+		/* Without root this does not prevent serving; the level says what is missing. */
 		fd = root_get(m, p->conf->chroot_path, err);
 		p->chroot_fd = fd < 0 ? -1 : fd;
 		return fd < 0 && p->change_user ? fd : 0;

@@ -1,9 +1,10 @@
 /*
- * Runs in the master: who of a port's keyholders signs for which event loop. It makes the channels
- * and keeps the keyholders' ends, so that a keyholder that dies takes no channel with it, and no
- * worker has to be given a new one. It never reads from them.
+ * Runs in the master: decides which keyholder of a port signs for which event loop. It makes the
+ * channels and keeps the keyholders' ends, so that a channel survives its keyholder and workers
+ * need no new one. It never reads from them.
  *
- * Loop l of worker w is loop (w - 1) * threads + l of the port, and the keyholders take turns.
+ * Loop l of worker w is loop (w - 1) * threads + l of the port. The loops are assigned to the
+ * keyholders in turn.
  */
 #include <errno.h>
 #include <linux/sockios.h>
@@ -16,7 +17,7 @@
 #include "master/state.h"
 
 #define PING_TIMEOUT_MS 2000
-#define UNREAD_MS       10000 /* in which a keyholder has read what it was told */
+#define UNREAD_MS       10000 /* the time in which a keyholder must read the master's messages */
 
 int child_key_channels(struct child *c, int *ret_worker_ends)
 {
@@ -53,15 +54,15 @@ static bool signs_for(const struct child *keyholder, const struct child *worker,
 	return index % p->keyholders == keyholder->number - 1;
 }
 
-/* What was sent on it and not read yet (unix(7), SIOCOUTQ). */
+/* Does the receiver have unread bytes (unix(7), SIOCOUTQ)? */
 static bool has_unread(int fd)
 {
 	int bytes = 0;
 	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
-/* The kernel counts descriptors that are under way for each user, and refuses all that the master
- * sends, to whatever port, once they are too many: so no keyholder lets them pile up. */
+/* Has the keyholder left messages unread for too long? The kernel counts descriptors in flight per
+ * user, and if there are too many, it refuses all of the master's messages, to any port. */
 static bool does_not_read(struct child *keyholder)
 {
 	const uint64_t now_ms = keyholder->port->master->loop.now_ms;
@@ -72,7 +73,7 @@ static bool does_not_read(struct child *keyholder)
 	return keyholder->unread_since_ms != 0 && now_ms - keyholder->unread_since_ms >= UNREAD_MS;
 }
 
-/* A keyholder whose channel is full does not read: the deadlines take care of it. */
+/* Sends the keyholder the worker's channels. Kills a keyholder that does not read them. */
 static void tell(struct child *keyholder, const struct child *worker)
 {
 	const struct ipc_key_channels who = {.worker = worker->number,
@@ -87,7 +88,7 @@ static void tell(struct child *keyholder, const struct child *worker)
 	int error = does_not_read(keyholder) ? -EAGAIN
 					     : ipc_send(keyholder->channel.fd, IPC_KEY_CHANNELS,
 							&who, sizeof(who), fds, count);
-	/* One that has just ended, by whatever, is about to be reaped. */
+	/* These errors mean that it has just ended and will be reaped soon. */
 	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
 		return;
 	child_log(keyholder, LOG_ERR, "cannot be told of worker %u; killing it", worker->number);
@@ -113,8 +114,8 @@ void keyholder_lost(const struct child *keyholder)
 {
 	const struct port *p = keyholder->port;
 	const struct ipc_key_answer again = {.status = IPC_KEY_AGAIN};
-	/* What a loop has not read is an answer, which is no loss, or this word already. So it
-	 * never fills the channel of a loop that asks for nothing. */
+	/* Unread bytes on a channel are an answer, which is not lost, or an earlier IPC_KEY_AGAIN.
+	 * So the channel of a loop that makes no requests never fills up. */
 	for (unsigned i = p->keyholders; i < p->children_count; i++)
 		for (unsigned k = 0; k < p->conf->threads && p->children[i].key_ends != NULL; k++)
 			if (signs_for(keyholder, &p->children[i], k) &&

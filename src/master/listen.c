@@ -1,4 +1,5 @@
-/* Runs in the master. The sockets are the port's for as long as it lives, whoever serves it. */
+/* Runs in the master. The sockets belong to the port as long as it exists, whichever process serves
+ * it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static int fd_copy(int fd)
 	return copy < 0 ? -errno : copy;
 }
 
-/* p may be NULL; NULL: it has none. */
+/* Returns the port's listener on this address; NULL: none. p may be NULL. */
 static const struct port_listener *listener_on(const struct port *p, const char *address)
 {
 	for (unsigned i = 0; p != NULL && i < p->listeners_count; i++)
@@ -25,7 +26,7 @@ static const struct port_listener *listener_on(const struct port *p, const char 
 	return NULL;
 }
 
-/* Those of the port's sockets that are the master's own. */
+/* Lists the port's sockets that the master itself made. */
 static size_t own_sockets(const struct port *p, int fds[PORT_LISTENERS_MAX])
 {
 	size_t count = 0;
@@ -50,7 +51,8 @@ static int fail(const struct port *p, const char *address, int error, struct err
 	return err_is_shortage(-error) ? -EAGAIN : -1;
 }
 
-/* missing_ok: a machine without that address family has all of its addresses covered. */
+/* missing_ok: the address is one of the two for "all"; if the machine lacks that address family,
+ * there is nothing to bind. */
 static int address_bind(struct port *p, const struct port *old, const char *address,
 			bool missing_ok, struct err *err)
 {
@@ -82,8 +84,8 @@ static bool covers(const char *a, const char *b)
 	return strchr(b, ':') != NULL ? strcmp(a, "::") == 0 : strcmp(a, "0.0.0.0") == 0;
 }
 
-/* Clients wait in the old socket of an address that another one covers from now on, and still come
- * to it as long as it is there: so it is kept for them. */
+/* If a new address covers an old one, clients wait in the old one's socket and still come to it
+ * while it exists. So the new generation keeps that socket. */
 static void keep_covered(struct port *p, const struct port *old)
 {
 	const unsigned bound = p->listeners_count;
@@ -101,7 +103,7 @@ static void keep_covered(struct port *p, const struct port *old)
 	}
 }
 
-/* Duplicates: the table keeps its own, for the next generation and the next start of this one. */
+/* Takes duplicates: the table keeps its own descriptors for the next generation or start. */
 static int socket_share(struct port *p, const char *name, struct err *err)
 {
 	const struct sockets *table = &p->master->sockets;
@@ -184,8 +186,8 @@ int port_listen(const struct port *p, struct err *err)
 	return 0;
 }
 
-/* A listening socket that is shut for reading listens no more (tcp(7) is silent; inet_shutdown() of
- * the kernel disconnects it), and leaves its address to others. */
+/* After shutdown(2) for reading, a listening socket no longer listens and frees its address: tcp(7)
+ * does not say so, but the kernel's inet_shutdown() disconnects it. */
 unsigned port_hang_up(const struct port *p, const struct port *heir)
 {
 	unsigned count = 0;

@@ -1,6 +1,6 @@
 /*
- * The master role. It owns every port, listener and child; it must never block, touch TLS or HTTP,
- * or believe a child about anything but itself.
+ * The master role. It owns every port, listener and child. It must never block, use TLS or HTTP, or
+ * trust a child about anything except itself.
  */
 #include "master/master.h"
 
@@ -28,7 +28,8 @@
 #define TURN_RETRY_MS   10
 #define CONFINE_SECONDS 10
 
-/* What it takes to look users up and to make directories is given up before a port is served. */
+/* Comes before the master is confined, because the privileges to look up users and make directories
+ * are dropped then. */
 static void ports_identify(struct master *m)
 {
 	struct err err;
@@ -39,7 +40,7 @@ static void ports_identify(struct master *m)
 		p->stage = STAGE_CURRENT;
 	}
 	for (size_t i = 0; i < m->ports_count; i++)
-		/* For want of what passes it is tried again, when the port begins. */
+		/* Other errors are temporary; the port tries again when it begins. */
 		if (port_identify(m->ports[i], &err) == -1)
 			port_park(m->ports[i], err.text);
 }
@@ -50,7 +51,7 @@ static void confine(struct master *m)
 	struct err err;
 	char line[512];
 	struct text t;
-	/* libseccomp goes round for ever when some of its allocations fail. */
+	/* libseccomp loops for ever if some of its allocations fail. */
 	(void)alarm(CONFINE_SECONDS);
 	if (sandbox_master(&level, m->filter_in_force, &err) < 0)
 		master_fail(m, EX_OSERR, "the master cannot be confined: %s", err.text);
@@ -62,7 +63,7 @@ static void confine(struct master *m)
 	log_write(&m->log, LOG_DEBUG, "confined: %s", line);
 }
 
-/* Ports cost descriptors; what the hard limit allows is taken. */
+/* Ports need descriptors, so the soft limit is raised to the hard one. */
 static void descriptors_raise(void)
 {
 	struct rlimit limit;
@@ -72,10 +73,10 @@ static void descriptors_raise(void)
 	}
 }
 
-/* A terminal is open for reading, too, and children inherit it: one that is taken over would read
- * what is typed there. A socket, or somebody else's terminal, cannot be narrowed and stays. In a
- * file records go to its end, wherever that is, so that it can be truncated, and others can write
- * to it, too. */
+/* Makes standard error write-only for children: a terminal is also open for reading, and a child
+ * that was taken over could read what is typed there. A socket or another user's terminal cannot be
+ * reopened and stays. A file is opened for appending, so that it can be truncated and shared with
+ * other writers. */
 static void error_stream_narrow(void)
 {
 	struct stat st;
@@ -167,7 +168,7 @@ static void say_goodbye(struct master *m)
 	notify_ended(m, m->failed ? "no port could be served" : line);
 }
 
-/* The log is open, so this stands there, too: standard error may lead nowhere by now. */
+/* Also prints the error, unless standard error is already the log or leads nowhere. */
 void master_fail(struct master *m, int status, const char *format, ...)
 {
 	struct err err;
@@ -184,7 +185,7 @@ void master_fail(struct master *m, int status, const char *format, ...)
 	fatal(status, "%s", err.text);
 }
 
-/* Before the configuration of the former version is known there is no log of its own. */
+/* The log is not configured until the configuration of the earlier version is known. */
 static void adoption_fail(const struct master *m, const char *why)
 {
 	if (m->options->daemonized)
@@ -193,9 +194,9 @@ static void adoption_fail(const struct master *m, const char *why)
 }
 
 /*
- * epoll_wait(2) names no error but EINTR and those of a wrong call. Should a kernel have another
- * one to tell, or somebody in between, everything else is still there: nobody's connection is lost,
- * and it is tried again, without spinning.
+ * epoll_wait(2) documents no error except EINTR and those of a wrong call. If another one comes
+ * nevertheless, everything else is intact: no connection is dropped, and the master tries again
+ * after a pause.
  */
 static void turn(struct master *m)
 {
@@ -221,7 +222,7 @@ static void begin(struct master *m)
 	sockets_tell_unclaimed(m);
 }
 
-/* In the place of a former version, whose children serve. */
+/* Takes the place of an earlier version whose children serve. */
 static void take_over(struct master *m)
 {
 	struct err err;

@@ -1,11 +1,11 @@
 /*
- * Runs in the master: what others did to a port's listening sockets is undone. Workers share them
- * with each other and with those that come after, so an option that one of them set would outlive
- * it; and somebody who administers the machine can shut one (ss -K).
+ * Runs in the master: undoes changes that others made to a port's listening sockets. All workers
+ * share them, so an option that one worker sets would affect the others and later ones. The
+ * administrator can also shut a socket down (ss -K).
  *
- * Of all that a socket has, a sealed worker could reach one thing, SO_LINGER: the other options,
- * flags, owners and locks take system calls that it has not, and the queue of connections is what
- * it is for. Its filter refuses that one, too; this is for workers whose kernel has no filters.
+ * A sealed worker could change only one thing on a socket, SO_LINGER: other options, flags, owners
+ * and locks need system calls that it does not have. Its filter refuses SO_LINGER as well; this is
+ * for workers on kernels without filters.
  */
 #include <string.h>
 #include <sys/syslog.h>
@@ -19,7 +19,7 @@ void port_sockets_reset(const struct port *p)
 		net_unlinger(p->listeners[i].fd);
 }
 
-/* Told when it begins and when it ends: an address that somebody else has taken meanwhile is tried
+/* Logged when it begins and when it ends: if another process took the address meanwhile, this fails
  * again and again. */
 static void listen_again(const struct port *p, struct port_listener *l)
 {
@@ -36,7 +36,7 @@ static void listen_again(const struct port *p, struct port_listener *l)
 	l->lost = error < 0;
 }
 
-/* What a port that is served still holds is meant to listen: park, drain and stop close theirs. */
+/* Every socket that a served port still holds should listen: park, drain and stop close theirs. */
 void sockets_look(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++) {

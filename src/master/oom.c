@@ -1,8 +1,8 @@
 /*
- * Runs in the master: has the kernel ended a process for lack of memory? A SIGKILL does not say who
- * sent it, so the kernel's own count is looked at: of this process's memory cgroup where it can be
- * read (cgroup v2: memory.events, v1: memory.oom_control), else of the machine (/proc/vmstat).
- * Where none of them can be read, any SIGKILL of unknown origin may have been the kernel's.
+ * Runs in the master: has the kernel ended a process for lack of memory? A SIGKILL does not show
+ * its sender, so the kernel's counter is read: that of this process's memory cgroup if possible
+ * (cgroup v2: memory.events, v1: memory.oom_control), else that of the machine (/proc/vmstat). If
+ * none can be read, any SIGKILL of unknown origin may be the kernel's.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -14,11 +14,11 @@
 #include "master/state.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
-#define CLAIM_MS                                                                    \
-	10000 /* after which a kill by the kernel explains nobody's end any more: a \
-	       * machine that is short of memory takes its time to tell of an end */
+/* How long a kill by the kernel can explain the end of a child: a machine that is short of memory
+ * may report an end late. */
+#define CLAIM_MS 10000
 
-/* The path of this process in the hierarchy that the line is for: `0::/path` is version 2,
+/* The directory of this process in the hierarchy of a line: `0::/path` is version 2,
  * `N:…,memory,…:/path` version 1 (cgroups(7)). */
 static int open_of_line(const char *line)
 {
@@ -53,7 +53,7 @@ static int open_of_cgroup(void)
 	return fd;
 }
 
-/* The number behind "oom_kill " at the beginning of a line. */
+/* Reads the number after "oom_kill " at the beginning of a line. */
 static bool count_read(int fd, uint64_t *ret)
 {
 	char text[16384];
@@ -89,7 +89,7 @@ void oom_look(struct master *m)
 		m->oom_count = count;
 		m->oom_seen_ms = m->loop.now_ms;
 	} else if (m->loop.now_ms - m->oom_seen_ms > CLAIM_MS) {
-		m->oom_unclaimed = 0; /* it was none of ours */
+		m->oom_unclaimed = 0; /* it ended a process of another service */
 	}
 }
 

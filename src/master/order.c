@@ -1,7 +1,7 @@
 /*
- * Runs in the master: a port is stopped, started or made anew because somebody wants it, or because
- * its files have changed. An order waits for the roll that is under way, so it never meets a
- * generation that is about to be replaced; a later order takes the place of an earlier one.
+ * Runs in the master: stops, starts or restarts a port by order, or renews it because its files
+ * have changed. An order waits for the end of a roll, so it never meets a generation that is being
+ * replaced. A later order replaces an earlier one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -84,7 +84,7 @@ void port_restart(struct port *p, struct asker *a)
 	order(p, ORDER_RESTART, a);
 }
 
-/* What somebody has ordered does this, too, or makes it needless. */
+/* An order that is already waiting includes the renewal or makes it unnecessary. */
 void port_renew(struct port *p)
 {
 	if (p->order == ORDER_NONE)
@@ -127,7 +127,7 @@ static void stop(struct port *p, struct asker *askers)
 	port_drain(p);
 }
 
-/* A port that is parked or was stopped, as if the server had just been started. */
+/* Starts a port that is parked or stopped, as at the start of the server. */
 static void start(struct port *p, struct asker *askers)
 {
 	if (p->state == PORT_SERVING) {
@@ -137,7 +137,7 @@ static void start(struct port *p, struct asker *askers)
 	move(&p->waiting, &askers);
 	if (p->state == PORT_STARTING)
 		return;
-	if (p->state == PORT_BACKOFF) { /* at once, then */
+	if (p->state == PORT_BACKOFF) { /* do not wait any longer */
 		p->restart = (struct restart_state){.count = 0};
 		port_resume(p);
 		return;
@@ -167,9 +167,9 @@ void port_order_carry_out(struct port *p)
 	enum port_order given = p->order;
 	struct asker *askers = p->ordered;
 	if (p->state == PORT_DRAINING && given != ORDER_STOP)
-		return; /* once it has stopped */
+		return; /* later, when it has stopped */
 	if (p->state == PORT_PARKED && given != ORDER_STOP && !port_is_empty(p))
-		return; /* once the rest of its pool has ended */
+		return; /* later, when the rest of its pool has ended */
 	p->order = ORDER_NONE;
 	p->ordered = NULL;
 	switch (given) {
@@ -180,7 +180,8 @@ void port_order_carry_out(struct port *p)
 		break;
 	case ORDER_START:
 		start(p, askers);
-		if (p->former && p->master->upgrade.rolling) /* that was to come */
+		if (p->former &&
+		    p->master->upgrade.rolling) /* it missed the roll while it was stopped */
 			renew(p, NULL, "roll to the new version");
 		break;
 	case ORDER_UPGRADE:

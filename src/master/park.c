@@ -1,4 +1,4 @@
-/* Runs in the master: giving a port up, and telling once how the start went. */
+/* Runs in the master: parks ports, and reports once how the start went. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/syslog.h>
@@ -9,8 +9,9 @@
 #define REASONS_SHOWN 8
 #define WAIT          "its clients wait in the queue"
 
-/* Its workers may take their time to see that. The service manager holds sockets of its own
- * whatever becomes of the port, and so does a generation that is being prepared. */
+/* Sends away the clients of a parked port, since its workers may take a while to end. Returns what
+ * happens to them, for the log. The service manager keeps its own sockets, and a generation that is
+ * being prepared keeps its own, too. */
 static const char *clients_send_away(struct port *p)
 {
 	const struct port *prepared = port_prepared(p->master, port_number(p));
@@ -42,7 +43,7 @@ void port_park(struct port *p, const char *reason)
 	const char *clients = queue ? WAIT : clients_send_away(p);
 	log_write_for(&m->log, port_number(p), 0, LOG_ERR, "PARKED (%s:%u): %s; %s",
 		      p->conf->where.file, p->conf->where.line, reason, clients);
-	/* The rest of its pool ends, too: a port is served whole or not at all. */
+	/* The other processes of the pool end, too: a port is served whole or not at all. */
 	for (unsigned i = 0; i < p->children_count; i++) {
 		struct child *c = &p->children[i];
 		if (c->state == CHILD_NONE || c->channel.fd < 0)
@@ -57,8 +58,9 @@ void port_park(struct port *p, const char *reason)
 	master_changed(m);
 }
 
-/* What others may give back is waited for until the start has taken long enough: somebody may be
- * waiting for its end. */
+/* Is it known whether the port serves at the start? A port that lacks a shared resource may still
+ * get it, but not for longer than START_ENOUGH_MS, because the caller may wait for the end of the
+ * start. */
 static bool is_decided(const struct port *p)
 {
 	const struct master *m = p->master;
@@ -66,7 +68,7 @@ static bool is_decided(const struct port *p)
 	       (p->lacks == LACKS_FOR_NOW && m->loop.now_ms - m->started_ms >= START_ENOUGH_MS);
 }
 
-/* On the terminal, for whoever has started it. */
+/* Shows the reasons on the terminal to the user who started the server. */
 static void reasons_show(const struct master *m)
 {
 	unsigned shown = 0, more = 0;
@@ -117,7 +119,7 @@ void master_settle(struct master *m)
 		log_write(&m->log, LOG_NOTICE,
 			  serving == 1 ? "%zu port is served" : "all %zu ports are served",
 			  serving);
-	if (m->options->daemonized) { /* until now, somebody was there to read */
+	if (m->options->daemonized) { /* the terminal has been in use until now */
 		reasons_show(m);
 		if (serving > 0 && serving < count)
 			dprintf(STDERR_FILENO,

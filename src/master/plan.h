@@ -1,9 +1,9 @@
 /*
- * What a reload does with each port: pure, no process, no file, no clock.
+ * What a reload does with each port. Pure: no process, no file, no clock.
  *
- * A port is kept if a process of it would be given the same (conf_dump_process()) and none of its
- * files has another mark. A file that was touched makes a change only if its content is another
- * one, which is seen once a new process has read it: such a row is `files_only` until then.
+ * A port is kept if its processes would get the same text (conf_dump_process()) and the marks of
+ * its files are the same. If only marks differ, the content decides, which is known once a new
+ * process has read the files; until then the row is `files_only`.
  */
 #ifndef MASTER_PLAN_H
 #define MASTER_PLAN_H
@@ -14,7 +14,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* By which a change of a file is seen without reading it. All zero: it is not there. */
+/* Shows a change of a file without reading it. All zero: the file does not exist. */
 struct file_mark {
 	dev_t device;
 	ino_t inode;
@@ -23,7 +23,7 @@ struct file_mark {
 	struct timespec changed;
 };
 
-/* A port as it is, or as it is to be; all of it the caller's. */
+/* A port as it is now or as it should be; the caller owns all of it. */
 struct plan_port {
 	uint16_t number;
 	const char *text; /* conf_dump_process() */
@@ -36,28 +36,28 @@ enum plan_action { PLAN_KEEP, PLAN_CHANGE, PLAN_NEW, PLAN_DROP };
 struct plan_row {
 	uint16_t port;
 	enum plan_action action;
-	bool files_only; /* CHANGE: the text is the same, only files have other marks */
-	const char *why; /* static text, "" where nothing is to be said */
+	bool files_only; /* CHANGE: the text is the same, only the marks of files differ */
+	const char *why; /* static text; "" for none */
 };
 
 struct plan {
-	struct plan_row *rows; /* by port number, ascending */
+	struct plan_row *rows; /* ordered by port number */
 	size_t count;
 	size_t counts[PLAN_DROP + 1]; /* by action */
 };
 
 bool file_mark_equal(const struct file_mark *, const struct file_mark *);
 
-/* Each number occurs once on a side. 0, or -ENOMEM; plan_release() ends it. */
+/* Each number occurs once per side. Returns 0 or -ENOMEM; free it with plan_release(). */
 int plan_make(struct plan *ret, const struct plan_port *now, size_t now_count,
 	      const struct plan_port *wanted, size_t wanted_count);
-/* The action of a row turns out to be another one. */
+/* Corrects the action of a row. */
 void plan_row_becomes(struct plan *, struct plan_row *, enum plan_action, const char *why);
 void plan_release(struct plan *);
 
 const char *plan_action_name(enum plan_action); /* "keep" */
 
-/* The row of this port; NULL: there is none. */
+/* The row of this port; NULL: none. */
 struct plan_row *plan_find(const struct plan *, unsigned port);
 
 #endif

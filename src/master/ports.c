@@ -1,5 +1,4 @@
-/* Runs in the master: which generations of which ports there are, from their making to their end.
- */
+/* Runs in the master: the generations of ports, from their creation to their end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,7 +29,7 @@ void configuration_release(struct configuration *c)
 	free(c);
 }
 
-/* auto: a keyholder per event loop, as long as there are processors for them. */
+/* auto: one keyholder per event loop, at most one per processor. */
 static unsigned keyholders_of(const struct conf_port *conf)
 {
 	unsigned loops = conf->workers * conf->threads;
@@ -117,7 +116,8 @@ static int timers_init(struct port *p)
 	return error;
 }
 
-/* One that was dropped and is back counts on while what it was still drains. */
+/* A port that was dropped and is back continues the numbering while the old generation still
+ * drains. */
 static unsigned generation_next(const struct master *m, unsigned number, const struct port *old)
 {
 	unsigned last = old != NULL ? old->generation : 0;
@@ -147,7 +147,6 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	}
 	p->configuration = configuration;
 	configuration->users++;
-	/* Clients resume whichever generation they meet. */
 	p->text = port_text(configuration->conf, conf);
 	p->children = calloc(p->keyholders + conf->workers, sizeof(*p->children));
 	p->content.pairs = calloc(conf->certificates_count, sizeof(*p->content.pairs));

@@ -1,4 +1,4 @@
-/* Runs in the master. Must never believe a counter: a child's may jump to any number. */
+/* Runs in the master. Must never trust a counter: a child can set it to any number. */
 #include "master/rate.h"
 
 void rate_look(struct rate *r, uint64_t count, uint64_t now_ms)

@@ -1,4 +1,4 @@
-/* Runs in the master, once a second: the hand of rate.c. */
+/* Runs in the master, once a second: feeds rate.c. */
 #include "master/state.h"
 
 void rates_sample(struct master *m)

@@ -1,4 +1,4 @@
-/* Runs in the master, on SIGCHLD: collects every child that has ended, tells why, and lets the
+/* Runs in the master, on SIGCHLD: collects every child that has ended, logs why, and lets the
  * policy decide what follows. */
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +24,7 @@ static struct child *child_find(struct master *m, pid_t pid)
 	return NULL;
 }
 
-/* As many as it says that it has open, and at the most as many as its port may have. */
+/* The open connections that the child reports, at most its port's limit. */
 uint64_t child_connections(const struct child *c)
 {
 	const uint64_t most = c->port->conf->limits.connections;
@@ -34,7 +34,7 @@ uint64_t child_connections(const struct child *c)
 	return n < most ? n : most;
 }
 
-/* The place in the pool is empty again; what its process has counted stays with the port. */
+/* Empties the place in the pool. The port keeps the process's counters. */
 static void child_release(struct child *c)
 {
 	struct master *m = c->port->master;
@@ -56,7 +56,7 @@ static void child_release(struct child *c)
 	}
 }
 
-/* By SIGTERM, in time or not. */
+/* Did it end after SIGTERM, in time or not? */
 static bool was_drained(int status)
 {
 	return WIFEXITED(status) &&
@@ -69,7 +69,7 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 	struct master *m = p->master;
 	bool clean = WIFEXITED(e->status) && WEXITSTATUS(e->status) == EX_OK;
 	if (!m->draining) {
-		/* only this port drains, and the server's end is another matter */
+		/* only this port drains; m->drained counts the end of the server */
 	} else if (clean) {
 		m->drained += is_worker(c);
 	} else if (WIFSIGNALED(e->status) || was_drained(e->status)) {
@@ -85,7 +85,7 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 	port_stopped(p);
 }
 
-/* The sentence of a process that was to be part of a new generation, and is none of it. */
+/* A process of a new generation has ended before the generation was ready. */
 static void ended_in_preparation(struct child *c, const struct report *r)
 {
 	struct port *p = c->port;
@@ -110,7 +110,7 @@ static const char *park_reason(enum restart_cause cause, enum cause last)
 	return "too many quick deaths";
 }
 
-/* Somebody has drained it, which is how new files are asked for. */
+/* An administrator has drained the process, which is how new files are asked for. */
 static void renew_if_asked(struct port *p, const struct end *e)
 {
 	if (was_drained(e->status) && port_files_changed(p, true))
@@ -133,8 +133,8 @@ static void replace_later(struct port *p, const struct end *e, uint64_t delay_ms
 	loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + delay_ms);
 }
 
-/* Files with which the port has served are right: then it is the machine that lacks something,
- * memory most likely, and that passes. */
+/* The port has served with these files, so they are right. Then the machine lacks something
+ * temporarily, most likely memory. */
 static enum restart_cause cause_in_service(const struct port *p, const struct end *e)
 {
 	enum restart_cause cause = cause_for_restart(e);
@@ -225,7 +225,7 @@ void master_reap(struct master *m)
 		    upgrade_reap(m, pid, status))
 			continue;
 		if (c == NULL)
-			continue; /* an orphan that was given to us, as to any first process */
+			continue; /* an orphan that became our child, as PID 1 gets them */
 		if (WIFSTOPPED(status) || WIFCONTINUED(status))
 			c->watch.stopped = WIFSTOPPED(status);
 		else

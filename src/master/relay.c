@@ -1,8 +1,8 @@
 /*
- * Runs in the master: takes what children write to their logs out of their pipes and passes it on.
- * No child holds a descriptor of the log itself, so this is where what a child that was taken over
- * may write is bounded: `log rate` says how much of one process passes, and what is more stays in
- * its pipe, which is full then. Must never block, nor let one child keep it from the others.
+ * Runs in the master: reads the children's log records from their pipes and passes them on. No
+ * child has a descriptor of the log itself, so this is where the output of a child that was taken
+ * over is limited: `log rate` says how many records of one process pass; more stay in its pipe,
+ * which fills up. Must never block, nor let one child hold up the others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,29 +17,31 @@
 #include "base/text.h"
 #include "master/state.h"
 
-#define RELAY_PAUSE_MS     5     /* between two looks at a busy pipe */
-#define RELAY_PIPE_LEAST   65536 /* pipe(7) */
-#define RELAY_PIPE_MOST    (256 << 10)
-#define RELAY_PIPES_BYTES  (32 << 20) /* of all workers, half of what a plain user may have */
-#define RELAY_LOOK_RECORDS 1000  /* of one child at once, where nobody waits; turns of a look */
-#define RELAY_LAST_RECORDS 2000  /* of one that has ended: more than an honest one's pipe holds */
-#define RELAY_LAST_TOKENS  100   /* of them, of one that has used up its rate */
-#define RELAY_TURN_RECORDS 8     /* of one child before the next has its turn */
-#define RELAY_TELL_MS      60000 /* between two words about the same child's rate */
-#define RELAY_TOKEN_BYTES  256   /* a long record counts several times */
-#define RELAY_BURST        UINT64_C(5) /* seconds' worth that may come at once */
+#define RELAY_PAUSE_MS    5     /* between two reads of a busy pipe */
+#define RELAY_PIPE_LEAST  65536 /* pipe(7) */
+#define RELAY_PIPE_MOST   (256 << 10)
+#define RELAY_PIPES_BYTES (32 << 20) /* of all workers, half of a plain user's limit */
+/* records of one child at once, if no other waits; a read takes several turns */
+#define RELAY_LOOK_RECORDS 1000
+/* of a child that has ended: more than an honest one's pipe holds */
+#define RELAY_LAST_RECORDS 2000
+#define RELAY_LAST_TOKENS  100         /* of these, if it has used up its rate */
+#define RELAY_TURN_RECORDS 8           /* of one child before the next one's turn */
+#define RELAY_TELL_MS      60000       /* between two log lines about the same child's rate */
+#define RELAY_TOKEN_BYTES  256         /* a long record counts several times */
+#define RELAY_BURST        UINT64_C(5) /* how many seconds' worth may come at once */
 
-/* How it stands with a pipe. */
+/* The state of a pipe after a turn. */
 enum relay_state {
-	RELAY_EMPTY, /* for now */
-	RELAY_MORE,  /* it has had its turn */
+	RELAY_EMPTY, /* no bytes now */
+	RELAY_MORE,  /* its turn is over */
 	RELAY_POOR,  /* its rate is used up */
 	RELAY_FULL,  /* a sink has no room */
-	RELAY_ENDED  /* nothing can come any more */
+	RELAY_ENDED  /* no more bytes can come */
 };
 
-/* A master that is not at work for a moment shall not cost a record. The kernel counts all pipes of
- * a user, so many workers have less each. */
+/* The size of a pipe: a short pause of the master must not lose a record. The kernel counts all
+ * pipes of a user, so with many workers each gets less. */
 static int pipe_bytes(const struct master *m)
 {
 	uint64_t workers = 0;
@@ -56,7 +58,7 @@ int relay_make(struct child *c, int *ret_child_end)
 	int fds[2];
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
-	if (is_worker(c)) /* where it may not be more, it is as it is */
+	if (is_worker(c)) /* if the kernel refuses, the size stays */
 		(void)fcntl(fds[0], F_SETPIPE_SZ, pipe_bytes(c->port->master));
 	c->relay.io = (struct loop_io){.fd = fds[0], .ready = relay_ready};
 	*ret_child_end = fds[1];
@@ -74,9 +76,9 @@ void relay_begin(struct child *c)
 	text_init(&name, source.name, sizeof(source.name));
 	text_addf(&name, "%s %u (pid %d)", role_name(c), c->number, (int)c->pid);
 	log_stream_init(&r->stream, &source);
-	/* Who takes the place of another goes on with what that has left. */
+	/* A process that replaces another one continues with its tokens. */
 	if (r->refilled_ms == 0) {
-		r->tokens = UINT64_MAX; /* as many as the rate says */
+		r->tokens = UINT64_MAX; /* limited to the rate's burst below */
 		r->refilled_ms = c->port->master->loop.now_ms;
 	}
 	r->last_tokens = r->last_records = 0;
@@ -113,7 +115,7 @@ static void rate_tell(struct child *c, uint32_t rate)
 		  "writes more to the log than `log rate %u` allows; what is more is lost", rate);
 }
 
-/* A record counts for each piece of it that it has begun. */
+/* A record costs a token for each piece of RELAY_TOKEN_BYTES that it begins. */
 static uint64_t tokens_of(size_t bytes)
 {
 	return (bytes + RELAY_TOKEN_BYTES - 1) / RELAY_TOKEN_BYTES;
@@ -127,7 +129,7 @@ static bool rate_pays(struct child *c, uint64_t tokens)
 	if (rate == 0)
 		return true;
 	tokens_refill(r, rate, m->loop.now_ms);
-	if (tokens > RELAY_BURST * rate) /* a long one at a small rate passes, too, if seldom */
+	if (tokens > RELAY_BURST * rate) /* a long record passes at a low rate, too, if seldom */
 		tokens = RELAY_BURST * rate;
 	if (r->tokens < tokens * 1000) {
 		rate_tell(c, rate);
@@ -139,7 +141,7 @@ static bool rate_pays(struct child *c, uint64_t tokens)
 
 /* --- passing on ------------------------------------------------------------------------------- */
 
-/* Bytes that were read, 0 at the end, or -errno. */
+/* Returns the number of bytes read, 0 at the end, or -errno. */
 static ssize_t relay_read(struct relay *r)
 {
 	size_t room;
@@ -153,15 +155,15 @@ static ssize_t relay_read(struct relay *r)
 	return n < 0 ? -errno : n;
 }
 
-/* As long as its pipe is not full by half, a record can wait for a sink that is full; then no other
- * sink shall lose anything over that one. */
+/* While less than half of its pipe is full, a record can wait for a full sink; after that the other
+ * sinks must not lose records because of it. */
 static bool relay_can_wait(const struct relay *r)
 {
 	int unread;
 	return ioctl(r->io.fd, FIONREAD, &unread) == 0 && (size_t)unread < r->pipe_bytes / 2;
 }
 
-/* The first record; RELAY_MORE: it is gone. */
+/* Passes the first record. RELAY_MORE: it is done. */
 static enum relay_state relay_pass(struct child *c, size_t size, enum log_patience patience)
 {
 	struct master *m = c->port->master;
@@ -188,8 +190,8 @@ static enum relay_state relay_pass(struct child *c, size_t size, enum log_patien
 	return RELAY_MORE;
 }
 
-/* LOG_TRY: it has ended, and what its pipe holds is all there will be. Last words matter, so some
- * of them pass at any rate. */
+/* LOG_TRY: the child has ended, and its pipe holds all that will come. Its last records are
+ * important, so some of them pass at any rate. */
 static enum relay_state relay_run(struct child *c, unsigned most, enum log_patience patience)
 {
 	struct relay *r = &c->relay;
@@ -207,8 +209,8 @@ static enum relay_state relay_run(struct child *c, unsigned most, enum log_patie
 		}
 		if (ended)
 			return RELAY_ENDED;
-		/* Enough for one look; and of one that has ended all there is, unless somebody else
-		 * has the other end, and cannot keep the master here. */
+		/* Enough for one call. Of a child that has ended everything is read, unless another
+		 * process has the write end and could keep the master here. */
 		if (taken >= 2 * r->pipe_bytes && patience != LOG_TRY)
 			return RELAY_MORE;
 		const ssize_t n = taken < 2 * r->pipe_bytes ? relay_read(r) : 0;
@@ -219,7 +221,8 @@ static enum relay_state relay_run(struct child *c, unsigned most, enum log_patie
 	}
 }
 
-/* --- looking ---------------------------------------------------------------------------------- */
+/* --- reading
+ * ----------------------------------------------------------------------------------- */
 
 static void relay_rest(struct child *c)
 {
@@ -238,9 +241,9 @@ static void relay_rest_no_more(struct child *c)
 	c->relay.resting = false;
 }
 
-/* A pipe that is written to all the time is looked at every few milliseconds, for all that it holds
- * by then: a system call or two for many records, and none that wakes the master for each. And
- * where others wait for room in a sink, everybody waits for his turn. */
+/* A pipe that is written to all the time is read every few milliseconds: one or two system calls
+ * for many records, instead of waking the master for each. While others wait for room in a sink,
+ * every child waits for its turn. */
 void relay_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct child *c = (struct child *)((char *)io - offsetof(struct child, relay.io));
@@ -267,7 +270,7 @@ void relay_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	}
 }
 
-/* Nothing has come since the last look. */
+/* No bytes have come since the last read. */
 static void relay_wake(struct child *c)
 {
 	relay_rest_no_more(c);
@@ -275,8 +278,8 @@ static void relay_wake(struct child *c)
 		relay_rest(c);
 }
 
-/* The first one's turn; false: a sink has no room for it. Those that have had theirs for now are in
- * done, and the others behind it. */
+/* The turn of the first child. False: a sink has no room for its record. done gets the children
+ * that had their turn, and the rest of the list after them. */
 static bool relay_turn(struct relay *r, struct relay_list *done)
 {
 	struct child *c = (struct child *)((char *)r - offsetof(struct child, relay));
@@ -299,7 +302,7 @@ static bool relay_turn(struct relay *r, struct relay_list *done)
 	return state != RELAY_FULL;
 }
 
-/* What the others still have room for is not lost over a sink that has none. */
+/* Records must not be lost for sinks with room because another sink is full. */
 static void relays_relieve(const struct relay_list *list)
 {
 	struct relay *r;
@@ -309,8 +312,8 @@ static void relays_relieve(const struct relay_list *list)
 					RELAY_LOOK_RECORDS, LOG_SKIP);
 }
 
-/* One after the other, some records each; where a sink is full, the one that could not go on is the
- * first the next time. */
+/* The children take turns with some records each. If a sink is full, the child that could not go on
+ * is the first next time. */
 void relay_timer_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct master *m = (struct master *)((char *)timer - offsetof(struct master, relay_timer));
@@ -329,7 +332,8 @@ void relay_timer_expired(struct loop *loop, struct loop_timer *timer)
 		loop_timer_set(loop, timer, loop->now_ms + kept_ms);
 }
 
-/* --- its end ---------------------------------------------------------------------------------- */
+/* --- the end of a child
+ * ------------------------------------------------------------------------ */
 
 void relay_finish(struct child *c)
 {

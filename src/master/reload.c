@@ -1,7 +1,7 @@
 /*
- * Runs in the master, on SIGHUP or when it is asked to: the configuration and the files it names
- * are read anew, and what has changed there changes here, port by port. One at a time: who asks
- * during a reload, a restart or an upgrade is served after it, by one reload for all.
+ * Runs in the master, on SIGHUP or by order: reads the configuration and its files again, and
+ * applies the changes port by port. There is one at a time: requests during a reload, a restart or
+ * an upgrade are served afterwards, by one reload for all.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -52,10 +52,11 @@ static void find(void *arg, enum conf_severity severity, const struct conf_where
 		err_set(&f->first, "%s", line);
 }
 
-/* Without a file, what is served is what is wanted: only certificates can have changed. */
+/* Without a file the configuration stays the same: only certificates can have changed. */
 static int same_again(const struct master *m, struct conf **ret)
 {
-	const struct conf_options options = {.threads_built = true}; /* it was taken once */
+	/* it passed this check before */
+	const struct conf_options options = {.threads_built = true};
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
@@ -69,7 +70,7 @@ static int same_again(const struct master *m, struct conf **ret)
 	return error;
 }
 
-/* NULL after giving the roll up. */
+/* Returns NULL after it has given the roll up. */
 static struct configuration *read_anew(struct master *m)
 {
 	struct findings findings = {.m = m};
@@ -98,7 +99,7 @@ struct side {
 	struct plan_port *list;
 	size_t count;
 	struct file_mark (*marks)[2 * PORT_FILES_MAX];
-	char **texts; /* owned, of what is wanted */
+	char **texts; /* owned; of the new configuration */
 };
 
 static void side_release(struct side *s)
@@ -144,7 +145,7 @@ static int side_wanted(const struct master *m, const struct conf *conf, struct s
 						       .text = s->texts[s->count],
 						       .marks = s->marks[i],
 						       .marks_count = 2 * port->certificates_count};
-		/* One that never had files open has nothing to compare. */
+		/* A port that never had files open has nothing to compare. */
 		if (old != NULL && old->files.count == 0)
 			s->list[s->count].marks_count = 0;
 		s->count++;
@@ -165,7 +166,8 @@ static int plan(struct master *m, const struct conf *conf)
 	return error;
 }
 
-/* --- carrying out ----------------------------------------------------------------------------- */
+/* --- applying
+ * ---------------------------------------------------------------------------------- */
 
 static void carry_out(struct master *m, struct configuration *c)
 {
@@ -206,8 +208,8 @@ bool reload_next(struct master *m)
 	return true;
 }
 
-/* Only files had other marks, and what they hold turns out to be the same: nobody is replaced, and
- * the port has the new ones open from now on. */
+/* Only the marks of files differed, and their content is the same: no process is replaced, and the
+ * port uses the new descriptors from now on. */
 static void keep_after_all(struct port *old, struct port *p)
 {
 	const struct port_files files = old->files;
@@ -245,7 +247,7 @@ static void keep(struct port *p, struct configuration *c)
 	p->configuration = c;
 	c->users++;
 	configuration_release(before);
-	if (p->state == PORT_PARKED) /* what it lacked may be there by now */
+	if (p->state == PORT_PARKED) /* the missing file or resource may be there now */
 		port_start(p, NULL);
 }
 

@@ -1,7 +1,7 @@
 /*
- * Runs in the master, once for each child that has ended: puts together why, logs it as one record
- * with fields, and keeps the last of a port's. What a child has left is copied, bounded and escaped
- * here; it is never believed.
+ * Runs in the master, once for each child that has ended: finds out why, logs it as one record with
+ * fields, and keeps the last records of a port. The child's data are copied, bounded and escaped
+ * here; they are not trusted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,17 +14,17 @@
 #include "crash/trace.h"
 #include "master/state.h"
 
-/* journald looks messages up by these (systemd.journal-fields(7)); bulkhead(8) lists them. */
-#define MESSAGE_ID_ENDED   "54dffbe7841147f1b2104f5c0cf4d7d5" /* in good order */
-#define MESSAGE_ID_CRASHED "a2d408b25c314c2d936f304018e4cc81" /* in any other way */
+/* journald finds messages by these ids (systemd.journal-fields(7)); bulkhead(8) lists them. */
+#define MESSAGE_ID_ENDED   "54dffbe7841147f1b2104f5c0cf4d7d5" /* an orderly end */
+#define MESSAGE_ID_CRASHED "a2d408b25c314c2d936f304018e4cc81" /* any other end */
 
 static uint64_t done_by(const struct child *c, const struct ipc_counters *sum)
 {
 	return is_worker(c) ? sum->requests : sum->signatures;
 }
 
-/* The slot of the loop that the end is about: the one that crashed, that hung, that was at
- * something; NULL if none was. */
+/* The slot of the loop that the report is about: the one that crashed, hung or was busy; NULL if
+ * none was. */
 static const struct ipc_slot *slot_in_question(const struct child *c, int status)
 {
 	const struct ipc_slot *slots = c->board->slots;
@@ -112,7 +112,7 @@ static void request_describe(struct report *r, const struct ipc_slot *slot)
 	text_add_escaped(&t, q.id, strlen(q.id));
 }
 
-/* As the log tells it: time(2) may lag behind by a tick. */
+/* The wall clock as the log shows it: time(2) may lag by a tick. */
 static time_t now_s(void)
 {
 	struct timespec now;

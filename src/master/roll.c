@@ -1,10 +1,10 @@
 /*
- * Runs in the master: new generations of ports, all of them or none. They are made beside the old
- * ones, on the same sockets, and get ready; their workers accept nobody yet. When the last of them
- * is ready they are told to serve, and only then the old ones drain. If one of them cannot, or one
- * of its processes ends before, all of them end, and the old ones have not noticed. It has ended
- * when the old ones have said that they accept nobody any more, so that who connects from then on
- * meets the new ones.
+ * Runs in the master: new generations of ports, all of them or none. They are prepared beside the
+ * old ones, on the same sockets; their workers accept no connection yet. When the last of them is
+ * ready, they are told to serve, and only then do the old ones drain. If one of them cannot start,
+ * or one of its processes ends before that, all of the new ones end, and the old ones are not
+ * affected. The roll ends when the old workers have said that they accept no more, so that every
+ * later connection reaches the new ones.
  *
  *   (none) ──begin──> ADDING ──go──> PREPARED ──all ready──> COMMITTED ──old ones left──> (none)
  *                        └──── give up ──┴──> (none)
@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "master/state.h"
 
-#define LEAVE_MS 1000 /* that a roll waits for old workers to accept no more */
+#define LEAVE_MS 1000 /* how long a roll waits for old workers to stop accepting */
 
 void roll_begin(struct master *m, const char *what)
 {
@@ -24,7 +24,7 @@ void roll_begin(struct master *m, const char *what)
 	m->roll.what = what;
 }
 
-/* The marks were taken when the files were opened, so nothing is missed in between. */
+/* The marks of files are taken when they are opened, so no later change is missed. */
 static bool prepare(struct port *p, const struct port *old, struct err *err)
 {
 	return port_identify(p, err) == 0 && port_open_files(p, err) == 0 &&
@@ -40,7 +40,7 @@ bool roll_add(struct master *m, struct configuration *configuration, const struc
 		roll_give_up(m, conf->number, err.text);
 		return false;
 	}
-	/* Who has stopped it wants it stopped, whatever it would serve. */
+	/* A port that was stopped by order stays stopped in its new configuration. */
 	if (old != NULL && old->by_order) {
 		p->state = PORT_STOPPED;
 		p->by_order = true;
@@ -51,7 +51,7 @@ bool roll_add(struct master *m, struct configuration *configuration, const struc
 		return false;
 	}
 	port_spawn(p);
-	return m->roll.under_way; /* a process that cannot be started is the end of it */
+	return m->roll.under_way; /* false if a process could not be started */
 }
 
 static bool is_ready(const struct port *p)
@@ -67,7 +67,7 @@ static bool all_ready(const struct master *m)
 	return true;
 }
 
-/* A certificate of which the log was warned today already. */
+/* Copies when the log was last warned of a certificate that is the same. */
 static void expiries_inherit(struct port *p, const struct port *old)
 {
 	for (size_t i = 0; i < p->conf->certificates_count; i++)
@@ -78,7 +78,7 @@ static void expiries_inherit(struct port *p, const struct port *old)
 				p->content.pairs[i].told = old->content.pairs[k].told;
 }
 
-/* What the old one has counted, and who waits for it, is the new one's from now on. */
+/* Moves the old generation's counters and waiting clients of the control socket to the new one. */
 static void inherit(struct port *p, struct port *old)
 {
 	ipc_counters_add(&p->totals, &old->totals);
@@ -101,7 +101,7 @@ static void promote(struct port *p)
 			(void)ipc_send(p->children[i].channel.fd, IPC_SERVE, NULL, 0, NULL, 0);
 	if (old == NULL)
 		return;
-	if (p->tickets == old->tickets && !old->former) /* which has got one when it was adopted */
+	if (p->tickets == old->tickets && !old->former) /* an adopted one has its own key already */
 		port_renew_tickets(p);
 	inherit(p, old);
 	port_retire(old, p);
@@ -114,7 +114,8 @@ static void promote_all(struct master *m)
 			promote(m->ports[i]);
 }
 
-/* Nobody has come to a socket that does not listen yet, so up to here all can be taken back. */
+/* No client has connected to a socket that does not listen yet, so everything can be undone so
+ * far. */
 static bool all_listen(struct master *m)
 {
 	struct err err;
@@ -150,7 +151,7 @@ static void end(struct master *m, const char *error)
 	askers_tell(&ended.askers, error);
 	plan_release(&r->plan);
 	configuration_release(ended.configuration);
-	master_settle(m); /* it may have replaced the last one that had not come up */
+	master_settle(m); /* the roll may have replaced the last port that was not decided */
 	master_changed(m);
 }
 
@@ -159,7 +160,7 @@ static bool is_awaited(const struct child *c)
 	return c->leaving && c->state != CHILD_NONE && c->channel.fd >= 0;
 }
 
-/* So that who connects once the roll has ended meets the new ones. */
+/* Every later connection then reaches the new generation. */
 static void end_when_all_have_left(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
@@ -241,11 +242,11 @@ void rolls_next(struct master *m)
 	if (!begun || m->draining || upgrade_under_way(m))
 		return;
 	upgrade_continue(m);
-	/* The one that a former version has begun is ended first. */
+	/* A roll to this version, begun after an upgrade, comes before another upgrade. */
 	if (!m->roll.under_way && !m->upgrade.rolling && upgrade_next(m))
 		return;
-	/* A crowd of orders does not keep a reload waiting for ever, nor the other way round. That
-	 * ports follow comes first, else those that it changes would be made anew twice. */
+	/* Reloads and orders take turns, so that neither waits for ever. Ports that must still
+	 * follow an upgrade come first; otherwise a reload would renew them twice. */
 	if (!m->roll.under_way && m->reloads_turn && !m->upgrade.rolling) {
 		m->reloads_turn = false;
 		if (reload_next(m))

@@ -1,4 +1,5 @@
-/* Runs in the master: records about a child, which name it and go to the journal under its port. */
+/* Runs in the master: log records about a child, which begin with its name; the journal gets them
+ * under its port. */
 #include <stdarg.h>
 
 #include "base/text.h"

@@ -1,4 +1,4 @@
-/* Runs in the master: signals are read in the loop, never handled where they strike. */
+/* Runs in the master: the event loop reads signals; none is handled asynchronously. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -54,8 +54,8 @@ static void signal_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	}
 }
 
-/* Whoever starts programs in the background, nohup(1) or a script, has some signals ignored by
- * them: they would never be read here, and children that inherit it could not be ended by them. */
+/* nohup(1) and scripts that start programs in the background ignore some signals. An ignored signal
+ * would never be read here, and children that inherit it could not be ended by it. */
 static void dispositions_reset(struct master *m)
 {
 	struct sigaction inherited;

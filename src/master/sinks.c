@@ -1,5 +1,5 @@
-/* Runs in the master, who alone holds them: which sinks there are, and what becomes of those whose
- * daemon is gone or does not read. */
+/* Runs in the master, the only process with sinks: opens them, and takes care of those whose daemon
+ * is gone or does not read. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 #include "master/state.h"
 
 #define SINKS_RETRY_MS     250
-#define SINKS_ROOM_MS      5 /* until a full one is tried again, and twice as long each time, up to */
-#define SINKS_ROOM_MOST_MS 250
+#define SINKS_ROOM_MS      5   /* the first pause before a full sink is tried again; */
+#define SINKS_ROOM_MOST_MS 250 /* each pause doubles, up to this one */
 #define LOG_TICK_MS        1000
 
 static const char *sink_path(const struct conf_log *conf, enum log_sink_kind kind)
@@ -35,7 +35,7 @@ const char *sink_name(enum log_sink_kind kind)
 	return names[kind];
 }
 
-/* Where nothing is configured, the surroundings decide. */
+/* If the configuration names no sink, the environment decides. */
 static bool is_chosen(const struct conf_log *conf, bool daemonized, enum log_sink_kind kind)
 {
 	const bool wanted[LOG_SINKS_OUT] = {conf->console, conf->syslog, conf->journal};
@@ -82,8 +82,8 @@ void master_check_log(const struct conf *conf, bool daemonized,
 	}
 }
 
-/* Once for each time that it goes: to those sinks that take records. Where there is no console,
- * whoever starts the server still reads its standard error. */
+/* Logs it once each time a daemon disappears, to the other sinks. Without a console it also goes to
+ * standard error, which the user who starts the server reads. */
 static void absence_tell(struct master *m, enum log_sink_kind kind)
 {
 	const struct log_sink *s = &m->log.sinks[kind];
@@ -111,8 +111,8 @@ static void absences_tell(struct master *m)
 		absence_tell(m, (enum log_sink_kind)kind);
 }
 
-/* --- which there are --------------------------------------------------------------------------
- */
+/* --- opening
+ * ----------------------------------------------------------------------------------- */
 
 static void sink_open(struct master *m, enum log_sink_kind kind)
 {
@@ -158,7 +158,7 @@ static bool same_path(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* What stays as it was is left alone, with what is kept for it. */
+/* A sink whose settings are the same stays, with its queue. */
 void sinks_change(struct master *m, const struct conf_log *before)
 {
 	const struct conf_log *now = &m->conf->log;
@@ -177,9 +177,10 @@ void sinks_change(struct master *m, const struct conf_log *before)
 	absences_tell(m);
 }
 
-/* --- what breaks ------------------------------------------------------------------------------ */
+/* --- repair
+ * ------------------------------------------------------------------------------------ */
 
-/* A sink that stays full, or a disk that does, is tried less and less often. */
+/* A sink that stays full is tried less and less often. */
 static uint64_t room_pause(struct master *m, bool moved)
 {
 	const uint64_t longer = 2 * m->room_ms;
@@ -203,7 +204,7 @@ uint64_t sinks_flush(struct master *m)
 	return soon ? room_pause(m, m->log.flushed != flushed) : 0;
 }
 
-/* At most one attempt per interval, however many records fail. */
+/* Makes at most one attempt per interval, however many records fail. */
 static void sinks_reconnect(struct master *m)
 {
 	bool missing = false;
@@ -228,7 +229,7 @@ void sinks_retry_expired(struct loop *loop, struct loop_timer *timer)
 		sinks_reconnect(m);
 }
 
-/* Once a second while there is something to tell or kept. */
+/* Runs once a second while drops must be reported or records are kept. */
 void sinks_tick_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct master *m = (struct master *)((char *)timer - offsetof(struct master, log_tick));

@@ -1,6 +1,6 @@
 /*
  * Runs in the master, and between fork and exec in the child. A child gets one descriptor, its
- * channel; everything else comes in the first message on it. Nothing here waits for a child.
+ * channel; the first message on it brings everything else. Nothing here waits for a child.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,21 +20,22 @@
 #define START_TIMEOUT_MS 30000
 #define RENEW_RETRY_MS   5000
 
-/* In the child. Only what is safe after fork. */
+/* In the child. Calls only functions that are safe after fork. */
 static void __attribute__((noreturn)) child_exec(const struct child *c, int channel_fd, int log_fd)
 {
 	const struct master *m = c->port->master;
 	char title[128], argument[] = "--child";
 	char *argv[] = {title, argument, m->options->child_option, NULL};
 	sigset_t mask;
-	/* What ps shows until the role sets its own; also the room for that. */
+	/* ps shows this until the role sets its own title; it also reserves the room for that. */
 	(void)snprintf(title, sizeof(title), "bulkhead: port %u %s %u", port_number(c->port),
 		       role_name(c), c->number);
-	/* The terminal's signals are the master's business from the first moment on; SIGTERM waits
+	/* The master handles the terminal's signals from the first moment on. SIGTERM is blocked
 	 * until the role can read it. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
-	(void)signal(SIGUSR1, SIG_IGN); /* for all of that name, but meant for the master */
+	/* sent to all processes of that name, but meant for the master */
+	(void)signal(SIGUSR1, SIG_IGN);
 	(void)signal(SIGUSR2, SIG_IGN);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
@@ -72,7 +73,8 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 	loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + START_TIMEOUT_MS);
 	relay_begin(c);
 	if (loop_add(&m->loop, &c->channel, EPOLLIN) < 0 || relay_watch(c) < 0)
-		child_kill(c, "could not be watched"); /* reaped, and replaced, like any other */
+		/* it is reaped and replaced like any other */
+		child_kill(c, "could not be watched");
 	if (is_worker(c))
 		keyholders_tell(c);
 	else
@@ -119,7 +121,7 @@ static int child_start(struct child *c)
 	return error;
 }
 
-/* Fills a place if it is empty; false when the port gets no further now. */
+/* Fills an empty place; false if the port cannot go on now. */
 static bool place_fill(struct child *c)
 {
 	struct port *p = c->port;
@@ -130,7 +132,7 @@ static bool place_fill(struct child *c)
 	int error = child_start(c);
 	if (error == 0)
 		return true;
-	/* The machine lacks something: no fault of the port's, so it is only delayed. */
+	/* The machine lacks something. That is not the port's fault, so it is only delayed. */
 	const uint64_t delay_ms = port_shortage_delay(p);
 	(void)snprintf(p->reason, sizeof(p->reason), "%s %u cannot be started: %s", role_name(c),
 		       c->number, strerror(-error));
@@ -150,15 +152,16 @@ void port_spawn(struct port *p)
 		return;
 	p->state = PORT_STARTING;
 	loop_timer_cancel(&m->loop, &p->backoff);
-	/* Old certificates do not fit a new key, so it is a new generation that is started then. */
+	/* Old certificates do not fit a new key, so a new generation is started instead. */
 	if (p->stage == STAGE_CURRENT && m->settled && port_files_changed(p, false)) {
 		port_renew(p);
-		p->state = PORT_BACKOFF; /* what is there serves; if it cannot be renewed: again */
+		/* the present processes serve on; if the renewal fails, it is tried again */
+		p->state = PORT_BACKOFF;
 		loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + RENEW_RETRY_MS);
 		return;
 	}
 	for (unsigned i = 0; i < p->children_count; i++) {
-		/* A worker makes sure of its key before it serves. */
+		/* A worker checks its key before it serves, so the keyholders come first. */
 		if (i == p->keyholders && !keyholders_ready(p))
 			return;
 		if (!place_fill(&p->children[i]))
@@ -166,8 +169,8 @@ void port_spawn(struct port *p)
 	}
 }
 
-/* It did not get ready in time, has closed its channel and lives on, or does not answer a ping:
- * none of these can be used. */
+/* The child did not get ready in time, has closed its channel and still lives, or does not answer a
+ * ping. In each case it is useless. */
 void child_deadline_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct child *c = (struct child *)((char *)timer - offsetof(struct child, deadline));

@@ -1,9 +1,9 @@
 /*
- * Runs in the master: the beginning of a port, from its files and sockets to its first process, and
- * what becomes of one for which the machine lacks something. A port is begun whole or not at all:
- * so that as many ports serve as there are descriptors for, each has to have room for all that it
- * will hold before it takes the first. One that has none holds nothing, waits in BACKOFF without
- * sockets, and is begun again; it is never parked for that.
+ * Runs in the master: the start of a port, from its files and sockets to its first process, and
+ * what happens to a port if the machine lacks something. A port is started whole or not at all.
+ * Before it takes the first descriptor there must be room for all that it will hold, so that as
+ * many ports as possible serve. A port without room holds nothing, waits in BACKOFF without
+ * sockets, and is tried again; it is never parked for that.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,10 +16,10 @@
 #include "base/num.h"
 #include "master/state.h"
 
-/* Beside ports: the control socket with a few clients, a program that is asked before an upgrade,
- * what is opened for a moment to start a child, what libraries open. */
+/* Descriptors besides ports: the control socket with a few clients, the check before an upgrade,
+ * and descriptors that are open for a moment while a child starts or a library works. */
 #define SPARE 8
-/* What it has at the start, where that cannot be counted. */
+/* The master's usual number at the start, if it cannot be counted. */
 #define OWN_USUAL 24
 
 /* --- how many descriptors --------------------------------------------------------------------- */
@@ -38,9 +38,8 @@ static uint64_t listeners_needed(const struct port *p)
 	return count;
 }
 
-/* Of the master's, while this port serves: the ticket key, sockets, certificates and keys, for each
- * process its channel, its board and its log, for each loop the channel to a
- * keyholder. */
+/* The master's descriptors while this port serves: the ticket key, sockets, certificates and keys;
+ * for each process its channel, board and log; for each loop the channel to a keyholder. */
 static uint64_t descriptors_needed(const struct port *p)
 {
 	const uint64_t each = 3;
@@ -80,10 +79,10 @@ static uint64_t descriptors_open(void)
 	while (readdir(d) != NULL)
 		count++;
 	(void)closedir(d);
-	return count - 3; /* ".", ".." and its own */
+	return count - 3; /* ".", ".." and the directory itself */
 }
 
-/* What may be open, less what the master and those things need that no port has. */
+/* The limit of descriptors, minus those that belong to no port. */
 static void room_measure(struct master *m)
 {
 	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
@@ -101,7 +100,7 @@ static void room_measure(struct master *m)
 			m->room_to_renew = descriptors_needed(m->ports[i]);
 }
 
-/* Told before, since a server of which no port fits ends. */
+/* Logged first, because a server without any served port ends. */
 static void room_tell(struct master *m)
 {
 	uint64_t needed = m->own + (m->ports_count > 1 ? m->room_to_renew : 0);
@@ -118,7 +117,7 @@ static void room_tell(struct master *m)
 
 /* --- beginning -------------------------------------------------------------------------------- */
 
-/* Whose clients wait in the queue is still listening. */
+/* A parked port whose clients wait in the queue still has its listeners. */
 static int all_get(struct port *p, struct err *err)
 {
 	int error = p->identified ? 0 : port_identify(p, err);
@@ -144,7 +143,7 @@ void port_lacks(struct port *p, enum port_lack lack, uint64_t delay_ms)
 	master_changed(m);
 }
 
-/* Said once, until it serves. */
+/* Logged once, until the port serves. */
 static void wait_for(struct port *p, enum port_lack lack, const char *what)
 {
 	struct master *m = p->master;
@@ -185,7 +184,7 @@ void ports_start(struct master *m)
 {
 	room_measure(m);
 	room_tell(m);
-	/* Parking the last of them is the end of the server. */
+	/* Parking the last port ends the server. */
 	for (size_t i = 0; i < m->ports_count && !m->draining; i++)
 		if (m->ports[i]->state != PORT_PARKED)
 			port_bring_up(m->ports[i]);
@@ -198,7 +197,7 @@ void ports_adopted(struct master *m)
 	for (size_t i = 0; i < m->ports_count; i++)
 		if (holds_anything(m->ports[i]))
 			held += descriptors_needed(m->ports[i]);
-	m->room += held; /* what was counted as the master's own is theirs */
+	m->room += held; /* the count included the descriptors that ports hold already */
 }
 
 /* The backoff is over. */

@@ -1,4 +1,4 @@
-/* Runs in the master, on SIGUSR1: says in the log how each port is. */
+/* Runs in the master, on SIGUSR1: logs the state of each port. */
 #include <stdio.h>
 #include <sys/syslog.h>
 
@@ -23,7 +23,8 @@ void port_totals(const struct port *p, struct ipc_counters *sum, uint64_t *ret_c
 	*sum = p->totals;
 	*ret_connections = 0;
 	living_add(p, sum, ret_connections);
-	/* The first of its number has none before it, and with many ports the look is not free. */
+	/* The first generation of a number has no earlier one, and with many ports the search takes
+	 * time. */
 	for (size_t i = 0; p->generation > 1 && i < m->ports_count; i++)
 		if (m->ports[i]->stage == STAGE_RETIRED &&
 		    port_number(m->ports[i]) == port_number(p))
@@ -40,7 +41,7 @@ static void add(struct text *t, const char *name, uint64_t value)
 	text_addf(t, " %s=%llu", name, (unsigned long long)value);
 }
 
-/* As `upper bound in microseconds:count`, those that are not 0. */
+/* Writes the buckets that are not 0 as `upper bound in microseconds:count`. */
 static void latency_describe(struct text *t, const struct ipc_counters *sum)
 {
 	static const uint32_t bounds[] = IPC_LATENCY_BOUNDS;
@@ -108,7 +109,7 @@ static void port_tell(struct port *p)
 	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "%s", line);
 }
 
-/* The oldest first. */
+/* Logs the reports, oldest first. */
 static void reports_tell(const struct port *p)
 {
 	const unsigned kept = p->reports_next < PORT_REPORTS ? p->reports_next : PORT_REPORTS;

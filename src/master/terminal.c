@@ -1,9 +1,9 @@
 /*
- * Runs in the master: the terminal that the server was started on, if it was. SIGHUP means two
- * things: somebody wants a reload, or that terminal is gone, which ends a server in the foreground.
- * The second is true where the terminal was hung up, and the signal was sent by the kernel or
- * within the terminal's session, by a shell that hands it on (tty_ioctl(4), credentials(7)). Must
- * never read from the terminal, nor hand it on.
+ * Runs in the master: the terminal on which the server was started, if any. SIGHUP can mean that a
+ * reload is wanted, or that this terminal is gone, which ends a server in the foreground. It is the
+ * second if the terminal was hung up and the signal came from the kernel or from a process of the
+ * terminal's session, such as a shell that passes it on (tty_ioctl(4), credentials(7)). Must never
+ * read from the terminal, nor pass it to a child.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -13,8 +13,8 @@
 #include "base/fd.h"
 #include "master/state.h"
 
-/* The kernel sees to it that nobody reads what is typed by it: it is never read here, and children
- * do not get it. */
+/* Reopens the terminal to watch it. Typed text stays private: this descriptor is never read, and
+ * children do not get it. */
 void terminal_open(struct master *m)
 {
 	m->terminal_fd = -1;
@@ -33,8 +33,8 @@ static bool is_hung_up(int fd)
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0;
 }
 
-/* A shell that ends hands it on and is gone before this is read; a sender outside of this PID
- * namespace is 0, and nobody's shell. */
+/* A shell passes the signal on when it ends, so it may be gone already. A sender outside this PID
+ * namespace is 0, which is not a shell. */
 static bool is_of_this_session(pid_t sender)
 {
 	const pid_t session = sender > 0 ? getsid(sender) : 0;

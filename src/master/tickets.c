@@ -1,14 +1,14 @@
 /*
- * Runs in the master: when a port gets a new key for session tickets. Its workers hold the key, so
- * one that was taken over takes it along, and could be the port to all who hold a ticket of it: a
- * key is given up with the first of its holders that has not ended as it was told to.
+ * Runs in the master: when a port gets a new key for session tickets. A worker that was taken over
+ * has the key, and could pose as the port to every client with a ticket. So a key is replaced as
+ * soon as one of its holders has ended in another way than by order.
  *
- *   what happens                                       tickets of the former key
- *   a worker that has served ends other than drained   not taken: it may have been taken over
- *   certificates or keys have changed                  not taken: they stand for the former ones
- *   the port is stopped and started                    not taken
- *   a new generation, a new version of the server      taken for one lifetime more
- *   the lifetime is over                               taken for one lifetime more
+ *   what happens                                       tickets of the old key
+ *   a worker that has served ends other than drained   refused: it may have been taken over
+ *   certificates or keys have changed                  refused: they are for the old ones
+ *   the port is stopped and started                    refused
+ *   a new generation, a new version of the server      accepted for one more lifetime
+ *   the lifetime is over                               accepted for one more lifetime
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +22,12 @@
 #include "base/fd.h"
 #include "master/state.h"
 
-/* One key at a time, of all generations of a port that have the same certificates and keys. */
+/* One key at a time, for all generations of a port with the same certificates and keys. */
 struct tickets {
 	struct ipc_tickets *memory;
 	unsigned users;
 	uint64_t renewed_ms;
-	bool overdue; /* it is to be forgotten, and there was no new one: tried once a second */
+	bool overdue; /* it must be replaced and no new key could be made: retried once a second */
 };
 
 static void renew(struct port *p, bool keeps_former)
@@ -113,8 +113,8 @@ void port_drop_tickets(struct port *p)
 	free(t);
 }
 
-/* Its processes go on with the memory that the former version has made, which cannot be written any
- * more; those of this version get one of their own. */
+/* The processes of the earlier version continue with its memory, which can no longer be written.
+ * The processes of this version get new memory. */
 int port_adopt_tickets(struct port *p)
 {
 	uint8_t former[IPC_TICKET_KEY_BYTES];
@@ -143,7 +143,7 @@ void port_forget_tickets(struct port *p)
 	renew(p, false);
 }
 
-/* Before it is ready a worker has met nobody who could have taken it over. */
+/* A worker that was never ready has met no client that could have taken it over. */
 void tickets_holder_ended(struct child *c, int status)
 {
 	struct port *p = c->port, *heir = port_heir(p);

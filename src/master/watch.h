@@ -1,10 +1,10 @@
 /*
- * Has a process hung? Pure policy, no process, no clock: what was seen in one look after the other.
+ * Has a process hung? Pure policy, no process, no clock: it compares one look with the next.
  *
- * A loop hangs that is in one and the same turn for longer than the limit; a process, that is
- * stopped (SIGSTOP) for so long. What counts is the time in which the master was awake to see it:
- * the time between two looks, but at most WATCH_LOOK_MAX_MS of it. So a machine that was suspended,
- * a clock that jumped or a master that was stopped itself make no hang.
+ * A loop hangs if it is in the same turn for longer than the limit; a process, if it is stopped
+ * (SIGSTOP) for that long. Only the time in which the master could observe it counts: the time
+ * between two looks, but at most WATCH_LOOK_MAX_MS of it. So a suspended machine, a clock that
+ * jumped or a stopped master is not taken for a hang.
  *
  *   FINE ──limit──> ABORTED (SIGABRT: the crash is recorded) ──WATCH_GRACE_MS──> KILLED (SIGKILL)
  */
@@ -21,27 +21,27 @@
 enum watch_verdict { WATCH_FINE, WATCH_ABORTED, WATCH_KILLED };
 
 struct watch_loop {
-	uint64_t turn; /* when the turn began that it was in at the last look; 0: in none */
+	uint64_t turn; /* when its turn at the last look began; 0: it was waiting */
 	uint64_t seen_ms;
 };
 
 struct watch {
 	enum watch_verdict verdict;
-	bool stopped;      /* the owner says so */
-	bool was_stopped;  /* that was what it hung in */
-	unsigned loop;     /* else: the loop that did */
+	bool stopped;      /* the owner sets it */
+	bool was_stopped;  /* it hung because it was stopped */
+	unsigned loop;     /* otherwise the loop that hung */
 	bool seen_stopped; /* at the last look */
 	uint64_t stopped_ms;
 	uint64_t grace_ms;
-	struct watch_loop *loops; /* the owner's: one per event loop */
+	struct watch_loop *loops; /* one per event loop; the owner's */
 	unsigned loops_count;
 };
 
-/* A new process. */
+/* Starts to watch a new process. */
 void watch_begin(struct watch *);
 
-/* One look: what each loop says its turn began at, the time since the look before, the limit (0:
- * none). Returns the verdict if it is a new one that is to be carried out now, else WATCH_FINE. */
+/* One look. turns: when each loop's present turn began; elapsed_ms: since the last look; limit_ms:
+ * 0 for none. Returns a new verdict to carry out now, else WATCH_FINE. */
 enum watch_verdict watch_look(struct watch *, const uint64_t *turns, uint64_t elapsed_ms,
 			      uint64_t limit_ms);
 

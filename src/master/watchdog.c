@@ -1,6 +1,6 @@
 /*
- * Runs in the master, once a second: the hand of watch.c. It reads what loops say about their
- * turns; who lies about that is left alone, which is his loss.
+ * Runs in the master, once a second: applies watch.c. It reads what the loops report about their
+ * turns; a child with false reports only harms itself.
  */
 #include <errno.h>
 #include <signal.h>
@@ -10,8 +10,8 @@
 #include "base/num.h"
 #include "master/state.h"
 
-/* The thread that hangs is the one whose stack is of interest. The number is the child's word, but
- * the kernel takes it only for a thread of that very process. */
+/* Aborts the thread that hangs, whose stack is of interest. The number comes from the child, but
+ * the kernel accepts it only for a thread of that process. */
 static void abort_child(const struct child *c)
 {
 	int thread = __atomic_load_n(&c->board->slots[c->watch.loop].thread, __ATOMIC_RELAXED);
@@ -24,7 +24,7 @@ static void look(struct child *c, uint64_t elapsed_ms)
 {
 	uint64_t turns[CONF_THREADS_MAX];
 	for (unsigned i = 0; i < c->loops; i++) {
-		/* It is ending; to write a core can take long. */
+		/* It is crashing already; writing a core can take long. */
 		if (__atomic_load_n(&c->board->slots[i].crash.signal, __ATOMIC_RELAXED) != 0 &&
 		    c->watch.verdict == WATCH_FINE)
 			return;
@@ -58,7 +58,7 @@ void watchdog_expired(struct loop *loop, struct loop_timer *timer)
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
 			struct child *c = &m->ports[i]->children[k];
-			/* Who still starts has no turns, but may be stopped. */
+			/* A starting process has no turns yet, but it may be stopped. */
 			if (c->state != CHILD_NONE)
 				look(c, elapsed_ms);
 		}

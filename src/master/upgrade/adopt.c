@@ -1,7 +1,7 @@
 /*
- * Runs in the master that has taken the place of a former version in the same process: what
- * restore.c has read is made to work again. The children have not noticed. Also asks, for
- * bulkhead -t --adopt, whether this could be done, without doing it.
+ * Runs in the master that has replaced an earlier version in the same process: makes the state that
+ * restore.c has read work again. The children are not affected. For bulkhead -t --adopt it also
+ * checks whether this could be done, without doing it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,13 +27,13 @@ static void descriptors_take(struct port *p)
 {
 	for (unsigned i = 0; i < p->listeners_count; i++) {
 		shut_on_exec(p->listeners[i].fd);
-		net_bound(p->listeners[i].fd); /* the former program may not have done so */
+		net_bound(p->listeners[i].fd); /* the earlier program may not have done this */
 	}
 	for (size_t i = 0; i < 2 * p->files.count; i++)
 		shut_on_exec(p->files.fds[i]);
 }
 
-/* A child whose memory cannot be had again is replaced like any other that is of no use. */
+/* A child whose memory cannot be mapped again is useless, and is replaced. */
 static int child_take(struct child *c, struct err *err)
 {
 	struct loop *loop = &c->port->master->loop;
@@ -83,8 +83,8 @@ int master_adopt(struct master *m, int state_fd, struct err *err)
 	return 0;
 }
 
-/* Each port gets processes of this version, one port after the other. What serves nobody now will
- * have them when it does. */
+/* Each port gets processes of this version, one port after the other. A port that is not served
+ * gets them when it starts. */
 void master_adopted(struct master *m)
 {
 	m->upgrade.rolling = true;
@@ -98,13 +98,14 @@ void master_adopted(struct master *m)
 		if (p->order == ORDER_NONE)
 			p->order = ORDER_UPGRADE;
 	}
-	master_reap(m); /* who has ended meanwhile: that signal may be gone */
+	master_reap(m); /* the signal for children that ended meanwhile may be lost */
 	for (size_t i = 0; i < m->ports_count; i++)
 		if (m->ports[i]->stage == STAGE_CURRENT && m->ports[i]->state == PORT_STARTING)
 			port_spawn(m->ports[i]);
 }
 
-/* --- only asked ------------------------------------------------------------------------------- */
+/* --- for the check only
+ * ------------------------------------------------------------------------ */
 
 static void descriptors_forget(struct master *m)
 {
@@ -125,8 +126,8 @@ static void descriptors_forget(struct master *m)
 	}
 }
 
-/* What is parked or stopped would be so afterwards, too: it does not stand in the way. A
- * configuration is freed as a whole, so what is not in its list is no loss. */
+/* Keeps only ports that serve: a parked or stopped port would remain so, so it cannot prevent the
+ * upgrade. The configuration is freed as a whole, so nothing is lost. */
 static void only_those_that_serve(const struct master *m, struct conf *conf)
 {
 	size_t count = 0;

@@ -1,15 +1,15 @@
 /*
- * What the master hands to its next version: everything it knows, as records (record.h) in a sealed
+ * What the master hands to its next version: its whole state, as records (record.h) in a sealed
  * memory, with the numbers of the descriptors that stay open over the execve(2).
  *
- *   state      the version of all this; ends what it does not fit
+ *   state      the version of the format; another version is refused
  *   configuration, master, kept, control, socket, root
  *   port       and of it: listener, file, certificate, death, child, key_channel, report
  *   end
  *
- * MASTER_STATE_VERSION is another one whenever an older or newer program could misunderstand these
- * records, the messages of ipc/channel.h or the memory of ipc/slot.h and ipc/tickets.h: children of
- * the old program go on under the new master. The sizes of those are compared, too.
+ * MASTER_STATE_VERSION must change whenever an older or newer program could misunderstand these
+ * records, the messages of ipc/channel.h or the memory of ipc/slot.h and ipc/tickets.h, because
+ * children of the old program continue under the new master. The sizes of those are compared, too.
  */
 #ifndef MASTER_HANDED_H
 #define MASTER_HANDED_H
@@ -20,28 +20,30 @@
 #include "base/err.h"
 
 #define MASTER_STATE_VERSION 2
-#define MASTER_CONSENT       "goes on from this state" /* what the check says, and only it */
-#define STATE_BYTES_MAX      ((size_t)256 << 20)
+/* the check prints this, and nothing else does */
+#define MASTER_CONSENT  "goes on from this state"
+#define STATE_BYTES_MAX ((size_t)256 << 20)
 
 struct master;
 
-/* The descriptors that are to stay open. */
+/* The descriptors that must stay open. */
 struct kept {
 	int *fds;
-	size_t made; /* of these, the first ones: made for the state, and of no use without it */
+	size_t made; /* the first so many were made for the state, and are of no other use */
 	size_t count;
 	size_t room;
 	bool failed;
 };
 
-/* Writes the state into a sealed memory and tells which descriptors go with it, the memory's own
- * excepted. The memory, or -errno; kept_release() is to be called either way. */
+/* Writes the state into a sealed memory and lists the descriptors that belong to it, without the
+ * memory's own. Returns the memory's descriptor, or -errno. Call kept_release() in any case. */
 int state_save(const struct master *, struct kept *);
-/* Closes what was made for this alone, the memory (-errno: there is none) included. */
+/* Closes the descriptors that were made for this alone, and the memory (-errno: none). */
 void kept_release(struct kept *, int state_fd);
 
-/* Makes configurations and ports of it; touches no descriptor but those of configurations, and
- * starts nothing. 0, or -1 and a sentence: then the master is of no use. */
+/* Creates configurations and ports from the state. Touches no descriptors except those of
+ * configurations, and starts nothing. Returns 0, or -1 and a sentence: the master cannot be used
+ * then. */
 int state_restore(struct master *, int state_fd, struct err *);
 
 #endif

@@ -62,7 +62,7 @@ static size_t word_len(const char *s, size_t len)
 	return n;
 }
 
-/* A text has no blank in it, so a value ends at the next one. */
+/* A value ends at the next blank, since texts contain none. */
 static bool value_take(struct record *r, const char *s, size_t len)
 {
 	const size_t name_len = word_len(s, len);
@@ -152,7 +152,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Returns how many bytes there are, or SIZE_MAX when it is no text, or a longer one. */
+/* Returns the number of bytes, or SIZE_MAX if it is not a text or longer than size. */
 static size_t unescape(const struct record_value *v, char *ret, size_t size)
 {
 	const char *s = v->text + 1, *end = v->text + v->text_len - 1;

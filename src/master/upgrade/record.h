@@ -1,11 +1,11 @@
 /*
- * Lines of named values: the form in which the master hands its state to its next version.
+ * Lines of named values: the form of the state that the master hands to its next version.
  *
  *   child role=1 number=2 pid=4242 level="user 999:999, ..."
  *
- * A kind, then values by name: numbers in decimal, texts in quotes with everything escaped that is
- * not printable ASCII. Pure. Reading is strict: what is not asked for is an error, so a reader
- * never passes over what it does not understand.
+ * A kind, then values by name: decimal numbers, and quoted texts in which everything is escaped
+ * that is not printable ASCII. Pure. Reading is strict: a value that is not asked for is an error,
+ * so a reader never skips a value that it does not know.
  */
 #ifndef MASTER_RECORD_H
 #define MASTER_RECORD_H
@@ -23,7 +23,7 @@
 struct record_value {
 	const char *name;
 	size_t name_len;
-	const char *text; /* behind the `=`; a text, with its quotes */
+	const char *text; /* after the `=`; a text with its quotes */
 	size_t text_len;
 	bool read;
 };
@@ -34,29 +34,29 @@ struct record {
 	struct record_value values[RECORD_VALUES_MAX];
 	size_t count;
 	unsigned line;
-	struct err *err; /* the first failure is told here … */
+	struct err *err; /* gets the first failure … */
 	bool failed;     /* … and then this is set; outputs are zero from then on */
 };
 
-/* Writing; the stream keeps the error. */
+/* Writing; the stream remembers errors. */
 void record_begin(FILE *, const char *kind);
 void record_put(FILE *, const char *name, int64_t value);
 void record_put_text(FILE *, const char *name, const char *text);
 void record_put_bytes(FILE *, const char *name, const void *data, size_t len);
 void record_end(FILE *);
 
-/* Reading: the next line of *text, which is len bytes and moves on. true; false at the end, or when
- * the line has not this form: err says so then, and failed is set. The record points into the text.
- */
+/* Reading: takes the next line of *text, which has len bytes, and moves on. False at the end, or if
+ * the line does not have this form; then err has a sentence and failed is set. The record points
+ * into the text. */
 bool record_next(struct record *, const char **text, size_t *len, struct err *);
 bool record_is(const struct record *, const char *kind);
-/* Within min..max, or failed. */
+/* Within min..max, else failed. */
 int64_t record_number(struct record *, const char *name, int64_t min, int64_t max);
-/* Into size bytes, terminated; longer is failed, and so is a NUL in it. */
+/* Into size bytes, NUL-terminated; a longer text or a NUL in it is a failure. */
 void record_text(struct record *, const char *name, char *ret, size_t size);
-/* Exactly so many. */
+/* Exactly len bytes. */
 void record_bytes(struct record *, const char *name, void *ret, size_t len);
-/* Has every value been asked for? Otherwise failed. */
+/* Was every value asked for? If not, it is a failure. */
 bool record_done(struct record *);
 void record_fail(struct record *, const char *why);
 

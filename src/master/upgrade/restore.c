@@ -1,7 +1,7 @@
 /*
- * Runs in the master that has just taken the place of a former version, and in bulkhead -t --adopt,
- * which asks whether it could: reads what save.c has written, in the same order. Must never take a
- * state that it does not understand to the last value, and touches no descriptor but those of
+ * Runs in the master that has just replaced an earlier version, and in bulkhead -t --adopt, which
+ * checks whether that is possible: reads the records of save.c, in the same order. Must never
+ * accept a state that it does not understand completely. Touches no descriptor except those of
  * configurations.
  */
 #include <errno.h>
@@ -19,17 +19,17 @@
 
 struct restoring {
 	struct master *m;
-	struct record record; /* the line that is looked at */
+	struct record record; /* the present line */
 	const char *text;
 	size_t len;
 	struct err *err;
 	struct configuration **configurations;
 	size_t configurations_count;
 	struct port *port;
-	size_t files; /* of that port, certificates and keys */
+	size_t files; /* of the present port, certificates and keys */
 	size_t expiries;
 	struct child *child;
-	unsigned keys; /* of that child */
+	unsigned keys; /* of the present child */
 	bool ended;
 };
 
@@ -210,7 +210,7 @@ static struct port *port_begin(struct restoring *r)
 		return NULL;
 	struct configuration *c = r->configurations[n];
 	const struct conf_port *conf = conf_port_find(c->conf, (unsigned)wanted);
-	/* auto depends on how many processors there are, and those may come and go. */
+	/* auto depends on the number of processors, which may have changed since. */
 	const unsigned keyholders = (unsigned)number(r, "keyholders", 1, UINT16_MAX);
 	struct port *p =
 	    conf != NULL && !r->record.failed ? port_new(r->m, c, conf, keyholders) : NULL;
@@ -283,7 +283,7 @@ static void take_listener(struct restoring *r)
 		p->listeners[p->listeners_count++] = l;
 }
 
-/* Certificates and keys: two records make a pair more. */
+/* Certificates and keys: each two records are one more pair. */
 static void take_file(struct restoring *r)
 {
 	struct port_files *f = &r->port->files;
@@ -403,7 +403,7 @@ static const struct kind {
 		EARLY,
 		LATER,
 		OF_PORT
-	} place; /* LATER: behind the master, OF_PORT: its port */
+	} place; /* LATER: after the master, OF_PORT: after its port */
 } kinds[] = {
     {"state", take_state, FIRST},         {"configuration", take_configuration, EARLY},
     {"master", take_master, EARLY},       {"control", take_control, LATER},
@@ -457,7 +457,7 @@ int state_restore(struct master *m, int state_fd, struct err *err)
 	r.record.err = err;
 	take_all(&r);
 	for (size_t i = 0; i < r.configurations_count; i++)
-		configuration_release(r.configurations[i]); /* those that nobody uses */
+		configuration_release(r.configurations[i]); /* those without users */
 	free(r.configurations);
 	free(text);
 	return r.record.failed ? -1 : 0;

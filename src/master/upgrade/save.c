@@ -1,6 +1,6 @@
 /*
- * Runs in the master when it is about to become its next version: writes down what that must know.
- * restore.c reads it, in the same order.
+ * Runs in the master when it is about to become its next version: writes the state. restore.c reads
+ * it in the same order.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -79,7 +79,7 @@ static void put_deaths(FILE *f, const struct restart_state *s)
 	}
 }
 
-/* What of its log was read and not passed on. */
+/* Bytes of its log that were read and not passed on. */
 static void put_unread(FILE *f, const struct log_stream *s)
 {
 	record_put(f, "unread", (int64_t)(s->len - s->start));
@@ -143,7 +143,7 @@ static void put_reports(FILE *f, const struct port *p)
 		put_report(f, p->reports[(p->reports_next - kept + i) % PORT_REPORTS]);
 }
 
-/* One for each pair. */
+/* One per pair. */
 static void put_expiries(FILE *f, const struct port *p)
 {
 	for (size_t i = 0; i < p->conf->certificates_count; i++) {
@@ -212,7 +212,7 @@ static int conf_memory(const struct conf *conf)
 	return fd;
 }
 
-/* The current one is number 0; of the others, those that still have users. */
+/* The current configuration is number 0; the others are those that still have users. */
 struct numbered {
 	const struct configuration **list;
 	size_t count;

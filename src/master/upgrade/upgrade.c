@@ -1,13 +1,13 @@
 /*
- * Runs in the master: the next version of this program takes over in this very process.
+ * Runs in the master: the next version of this program takes over in this process.
  *
  *   (none) ──asked for──> CHECKING ──it says yes──> execve(2) ──> the new version: adopt.c, then
- * each ↑                      │                         │          port rolls to it, one by one
- *     └──── says no, dies, takes too long ─────────────┘ fails
+ *      ↑                      │                         │         each port rolls to it, one by one
+ *      └──── says no, dies, takes too long ─────────────┘ fails
  *
- * The check is the new program itself, run beside this one: on the running configuration, and on
- * the very state that it would be handed (bulkhead -t --adopt). Until it has said yes nothing has
- * changed, and the program that is executed then is the one that was asked.
+ * The check is the new program itself, run beside this one on the running configuration and on the
+ * real state (bulkhead -t --adopt). Nothing changes until it says yes, and the program that is
+ * executed is the one that was checked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +41,8 @@ static void failed(struct master *m, const char *why)
 	master_changed(m);
 }
 
-/* --- descriptors that outlive this program ---------------------------------------------------- */
+/* --- descriptors that stay open
+ * ---------------------------------------------------------------- */
 
 static void kept_mark(const struct kept *k, int flags)
 {
@@ -51,9 +52,9 @@ static void kept_mark(const struct kept *k, int flags)
 
 /* --- the check -------------------------------------------------------------------------------- */
 
-/* In the child. It is given the arguments that it would have, so that it can refuse them; of what
- * is kept, the configurations. What the terminal or pkill(1) says to all of this name is the
- * master's. */
+/* In the child. It gets the arguments that the new version will get, so that it can refuse them,
+ * and of the kept descriptors only the configurations. It ignores signals from the terminal or from
+ * pkill(1), which are meant for the master. */
 static void __attribute__((noreturn))
 check_exec(const struct master *m, int output_fd, int state_fd, const struct kept *k)
 {
@@ -181,10 +182,11 @@ void upgrade_give_up(struct master *m)
 	(void)kill(m->upgrade.checking, SIGKILL);
 }
 
-/* --- becoming it ------------------------------------------------------------------------------ */
+/* --- replacing the program
+ * --------------------------------------------------------------------- */
 
-/* A stream in memory does not tell every byte that it had no room for; behind the execve(2) it
- * would be too late to find out. */
+/* A stream in memory does not report every byte that did not fit; after the execve(2) it would be
+ * too late to find out. */
 static bool is_whole(struct master *m, int state_fd)
 {
 	struct conf *conf = NULL;
@@ -197,7 +199,7 @@ static bool is_whole(struct master *m, int state_fd)
 	return true;
 }
 
-/* Returns only if it fails: then this is still the same program, with everything it had. */
+/* Returns only if it fails: then this is still the same program, with its whole state. */
 static int become(struct master *m)
 {
 	const struct master_options *o = m->options;
@@ -228,7 +230,7 @@ static int become(struct master *m)
 	return error;
 }
 
-/* The first line of what it says, escaped. */
+/* The first line of the check's output, escaped. */
 static void describe(const struct upgrade *u, int status, struct text *t)
 {
 	char said[sizeof(u->said)];
@@ -281,7 +283,8 @@ bool upgrade_reap(struct master *m, pid_t pid, int status)
 	return true;
 }
 
-/* Of the new version: have all ports followed? Who has asked for it was asking the former one. */
+/* In the new version: have all ports followed? The sender of the order has asked the earlier
+ * version. */
 void upgrade_continue(struct master *m)
 {
 	struct upgrade *u = &m->upgrade;
