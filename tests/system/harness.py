@@ -267,6 +267,17 @@ def client_context(**options):
     return context
 
 
+def forget_ssl_errors():
+    """Python 3.13 leaves the error of a system call in OpenSSL's queue for this thread, and reports
+    it again for the next call that has to wait, on any connection. A wrong cipher empties the queue."""
+    with contextlib.suppress(ssl.SSLError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("no such cipher")
+
+
+# The reasons of an ssl.SSLError for a record that cannot be decrypted: OpenSSL 3.0 and 3.2
+UNDECIPHERABLE = ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "RECORD_LAYER_FAILURE")
+
+
 @contextlib.contextmanager
 def strict(port, **options):
     """A TLS socket on which an end without close_notify is an ssl.SSLError."""
@@ -314,8 +325,9 @@ class Connection:
     def read_some(self):
         try:
             data = self.socket.recv(65536)
-        except (ssl.SSLEOFError, ConnectionResetError):
-            data = b""
+        except (ssl.SSLEOFError, ConnectionError):  # since Python 3.13 a BrokenPipeError, too:
+            data = b""  # OpenSSL writes an alert on a connection that has ended
+            forget_ssl_errors()
         self.buffer += data
         return len(data)
 

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from harness import TIMEOUT, refused
+from s_client import s_client
 
 PSS = "-newkey rsa-pss -pkeyopt rsa_keygen_bits:2048 "
 EC = "-newkey ec -pkeyopt ec_paramgen_curve:"
@@ -117,17 +118,11 @@ def text(ports):
     return conf
 
 
-def s_client(port, *options):
-    r = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-brief", *options],
-                       input="", capture_output=True, text=True, timeout=TIMEOUT)
-    return "CONNECTION ESTABLISHED" in r.stderr, r.stderr
-
-
 def reaches(client, port, authority):
     """(whether it verifies and gets the response, its output)"""
     if client.startswith("tls1_"):
-        done, said = s_client(port, "-" + client, "-CAfile", str(authority), "-verify_return_error")
-        return done and "Verification: OK" in said, said
+        seen = s_client(port, "-" + client, "-CAfile", authority, "-verify_return_error")
+        return seen.established and seen.verified, seen.text
     if client == "curl":
         argv = ["curl", "-sS", "--cacert", authority, f"https://localhost:{port}/"]
     else:
@@ -217,9 +212,7 @@ def test_chains_in_any_order_are_sent_in_theirs(server, run, conf_file, ports, s
     shop.authorities()
     chain = shop.write("chain.pem", *(name + ".pem" for name in order.split()))
     is_served(server, run, conf_file, ports, text(chain, shop["leaf.key"]), shop["root.pem"])
-    r = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{ports[0]}", "-showcerts"],
-                       input="", capture_output=True, text=True, timeout=TIMEOUT)
-    sent = re.findall(r"^ *\d s:CN = (\w+)", r.stdout, re.M)
+    sent = s_client(ports[0], "-showcerts").names
     assert sent[:2] == ["leaf", "second"] and sent.index("second") < sent.index("first"), sent
 
 
@@ -245,7 +238,7 @@ def test_a_missing_issuer_is_logged_once(server, ports, shop, text):
     s = server(text(shop["leaf.pem"], shop["leaf.key"]).replace("{ respond", "{ workers 2 respond"))
     s.wait_log(r'certificate ".*leaf\.pem" comes without the certificate of CN=second')
     assert s.log().count("comes without") == 1
-    assert s_client(ports[0])[0]
+    assert s_client(ports[0]).established
 
 
 @pytest.mark.parametrize("name, extensions, more, says", [
@@ -300,9 +293,8 @@ def test_a_short_rsa_key_signs_with_what_it_is_long_enough_for(server, ports, sh
     """SHA-512 with a salt as long needs 1034 bits (RFC 8017, 9.1.1). The client likes it best."""
     server(text(*shop.pair(kind)))
     schemes = ":".join(f"rsa_pss_{family}_{liked}" for liked in ("sha512", "sha384"))
-    done, said = s_client(ports[0], "-" + version, "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", schemes)
-    assert done, said
-    assert re.search(r"Hash used: (\w+)", said)[1].lower() == digest
+    seen = s_client(ports[0], "-" + version, "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", schemes)
+    assert seen.established and seen.digest == digest, seen
 
 
 # --- what is refused ---

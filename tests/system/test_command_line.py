@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from harness import BINARY, HELLO, TIMEOUT, TOP, Connection, get, wait_for
+from s_client import s_client
 
 EXAMPLE = """
 user "www-data"
@@ -246,9 +247,7 @@ def test_certificate_in_the_current_directory_is_taken(server, ports, tmp_path, 
     (tmp_path / "key.pem").write_bytes(key.read_bytes())
     s = server(None, args=["-p", str(ports[0])], cwd=tmp_path)
     assert "development" not in s.log()
-    shown = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{ports[0]}"],
-                           stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
-    assert "CN = rsa" in shown
+    assert s_client(ports[0]).name == "rsa"
 
 
 @pytest.mark.parametrize("name", ["cert.pem", "key.pem"])
@@ -277,9 +276,7 @@ def test_two_first_starts_at_once_agree_on_one_certificate(home, tmp_path):
 def test_the_certificate_options(server, ports, certificates):
     certificate, key = certificates("ed25519")
     server(None, args=["-p", str(ports[0]), "--certificate", certificate, "--key", key])
-    shown = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{ports[0]}"],
-                           stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
-    assert "CN = ed25519" in shown
+    assert s_client(ports[0]).name == "ed25519"
 
 
 def test_verbose_tells_why_connections_end(server, ports):
