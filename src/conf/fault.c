@@ -14,6 +14,7 @@ void conf_fault(struct conf_parser *p, const struct conf_value *kind,
 	struct fault fault;
 	struct err err;
 	conf_fault_end(p);
+	p->fault_shifted = false;
 	if (draft == NULL)
 		return;
 	if (draft->fault_where.line == 0)
@@ -42,9 +43,14 @@ void conf_fault_parameter(struct conf_parser *p, const struct conf_value *name,
 			  const struct conf_value *value, const struct conf_where *at)
 {
 	struct err err;
-	if (p->fault == NULL || name->broken || value->broken)
+	if (p->fault == NULL || name->broken || value->broken || p->fault_shifted)
 		return;
-	if (fault_set(p->fault, name->data, name->len, value->data, value->len, &err) < 0)
+	if (fault_set(p->fault, name->data, name->len, value->data, value->len, &err) >= 0)
+		return;
+	p->fault_shifted = conf_is_blank_unit(name);
+	if (p->fault_shifted)
+		conf_error(p, at, "no blank stands between a number and its unit `%s`", name->data);
+	else
 		conf_error(p, at, "%s", err.text);
 }
 

@@ -27,6 +27,7 @@ struct conf_value {
 	const char *data; /* terminated behind len; a string may hold NUL bytes before that */
 	size_t len;
 	int token;
+	bool foreign; /* a string in other quotes than double ones: broken, too */
 	bool broken; /* with a mistake in it that is told elsewhere: its content is not judged */
 };
 }
@@ -263,8 +264,12 @@ handler:
 
 methods:
 	"methods" "any"			{ conf_methods_any(p, &@1); }
-|	"methods" STRING		{ conf_methods_first(p, &$2, &@1, &@2); }
-|	methods STRING			{ conf_methods_add(p, &$2, &@2); }
+|	methods_list
+;
+
+methods_list:
+	"methods" STRING		{ conf_methods_first(p, &$2, &@1, &@2); }
+|	methods_list STRING		{ conf_methods_add(p, &$2, &@2); }
 ;
 
 respond:

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,16 +240,44 @@ static void load(struct conf_parser *p, struct conf_source *source, int fd,
 	}
 }
 
+static void source_load(struct conf_parser *p, struct conf_source *source,
+			const struct conf_where *where)
+{
+	source->is_file = true;
+	int fd = open(source->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	load(p, source, fd, where);
+	fd_close(&fd);
+}
+
 void conf_source_open(struct conf_parser *p, const char *name, const struct conf_where *where)
 {
 	struct conf_source *source = push(p, name);
 	struct conf_where whole = {.file = source != NULL ? source->name : name};
-	if (source == NULL)
-		return;
-	source->is_file = true;
-	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	load(p, source, fd, where != NULL ? where : &whole);
-	fd_close(&fd);
+	if (source != NULL)
+		source_load(p, source, where != NULL ? where : &whole);
+}
+
+/* As if its include statement had been a list of them: a failure is told there, and marks the block
+ * that this source is in. */
+void conf_source_next(struct conf_parser *p)
+{
+	struct conf_source *source = p->source;
+	const size_t errors = p->errors_count;
+	struct conf_block *block = conf_block_top(p);
+	free(source->text);
+	const char *name = file_name(p, source->rest[0]);
+	*source = (struct conf_source){.parent = source->parent,
+				       .name = name != NULL ? name : source->name,
+				       .blocks_base = source->blocks_base,
+				       .rest = source->rest + 1,
+				       .rest_count = source->rest_count - 1,
+				       .rest_where = source->rest_where,
+				       .cursor = {.at = "", .end = "", .line = 1}};
+	source->cursor.end = source->cursor.line_begin = source->cursor.at;
+	if (name != NULL)
+		source_load(p, source, &source->rest_where);
+	if (p->errors_count > errors && block->damaged != NULL)
+		*block->damaged = true;
 }
 
 void conf_sources_free(struct conf_parser *p)
@@ -257,6 +286,98 @@ void conf_sources_free(struct conf_parser *p)
 		free(p->source->text);
 		p->source = p->source->parent;
 	}
+}
+
+/* --- patterns --------------------------------------------------------------------------------- */
+
+/* The folder of the file that includes is no pattern, whatever its name. */
+static char *pattern_join(struct conf_parser *p, const char *folder, size_t len,
+			  const char *pattern)
+{
+	char *escaped = conf_alloc(p, 2 * len + 1), *to = escaped;
+	if (escaped == NULL)
+		return NULL;
+	for (size_t i = 0; i < len; i++) {
+		if (strchr("*?[\\", folder[i]) != NULL)
+			*to++ = '\\';
+		*to++ = folder[i];
+	}
+	return join(p, escaped, (size_t)(to - escaped), pattern);
+}
+
+static int names_compare(const void *a, const void *b)
+{
+	const char *const *s = a, *const *t = b;
+	return strcmp(*s, *t);
+}
+
+/* A folder that is not there has no file that matches. One that cannot be read may have some. */
+static int folder_unreadable(const char *path, int error)
+{
+	(void)path;
+	errno = error;
+	return error != ENOENT && error != ENOTDIR;
+}
+
+/* The files that match, in the order of strcmp(3); the arena's. false: it was told. */
+static bool files_match(struct conf_parser *p, const char *pattern, const struct conf_where *at,
+			char ***ret_names, size_t *ret_count)
+{
+	glob_t found = {0};
+	char shown[CONF_SHOWN_MAX];
+	const struct conf_value value = {.data = pattern, .len = strlen(pattern)};
+	int error = glob(pattern, GLOB_NOSORT, folder_unreadable, &found);
+	if (error == GLOB_ABORTED)
+		conf_error(p, at, "cannot read a folder of %s: %s", conf_show(&value, shown),
+			   strerror(errno));
+	else if (error == GLOB_NOSPACE)
+		conf_out_of_memory(p);
+	char **names = error == 0 ? conf_alloc(p, found.gl_pathc * sizeof(*names)) : NULL;
+	for (size_t i = 0; names != NULL && i < found.gl_pathc; i++) {
+		names[i] = conf_copy(p, found.gl_pathv[i], strlen(found.gl_pathv[i]));
+		if (names[i] == NULL)
+			names = NULL;
+	}
+	*ret_count = names != NULL ? found.gl_pathc : 0;
+	if (names != NULL)
+		qsort(names, *ret_count, sizeof(*names), names_compare);
+	*ret_names = names;
+	globfree(&found);
+	return error == 0 || error == GLOB_NOMATCH;
+}
+
+static bool is_pattern(const char *name)
+{
+	return strpbrk(name, "*?[") != NULL;
+}
+
+/* Files that nobody has put there are no mistake: `conf.d` may be empty. */
+static void pattern_include(struct conf_parser *p, const struct conf_value *value,
+			    const struct conf_where *at)
+{
+	const char *folder = p->source->name;
+	char **names = NULL;
+	size_t count = 0;
+	char *pattern = value->data[0] == '/'
+			    ? conf_copy(p, value->data, value->len)
+			    : pattern_join(p, folder, folder_len(folder), without_dot(value->data));
+	if (pattern != NULL && !files_match(p, pattern, at, &names, &count))
+		count = 0;
+	if (count > 0 && count - 1 > CONF_INCLUDES_MAX - p->includes) {
+		conf_error(p, at, "more than %d files are included", CONF_INCLUDES_MAX);
+		count = 0;
+	}
+	if (count == 0) {
+		(void)push(p, folder);
+		return;
+	}
+	p->includes += (unsigned)count - 1;
+	conf_source_open(p, names[0], at);
+	if (p->no_memory)
+		return;
+	p->source->rest = names + 1;
+	p->source->rest_count = count - 1;
+	p->source->rest_where = *at;
 }
 
 /* --- the statement ---------------------------------------------------------------------------- */
@@ -286,6 +407,8 @@ void conf_include(struct conf_parser *p, const struct conf_value *value,
 	struct conf_block *block = conf_block_top(p);
 	if (!conf_plain(p, "a file name", PATH_MAX - 1, value, at) || !may_include(p, where)) {
 		(void)push(p, p->source->name);
+	} else if (is_pattern(value->data)) {
+		pattern_include(p, value, at);
 	} else {
 		const char *folder = p->source->name;
 		char *name = value->data[0] == '/'

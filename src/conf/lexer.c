@@ -17,6 +17,7 @@ struct scanned {
 	unsigned column;
 	bool begins_line;
 	bool unterminated;
+	bool foreign; /* a string in quotes that are none here */
 };
 
 static bool is_blank(char c)
@@ -51,6 +52,25 @@ static bool skip_blanks(struct conf_cursor *c)
 	return new_line;
 }
 
+/* A string that ends in a curly quote, or in a single one before the end of its line. */
+static bool scan_foreign_close(struct conf_cursor *c, struct scanned *s)
+{
+	size_t len = 0;
+	const char *tail = s->end, *close = conf_foreign_close(s->begin, s->end, &len);
+	while (tail > s->begin && strchr(" \t\r;}", tail[-1]) != NULL && tail[-1] != '\0')
+		tail--;
+	if (close == NULL && tail - s->begin > 0 && tail[-1] == '\'') {
+		close = tail - 1;
+		len = 1;
+	}
+	if (close == NULL)
+		return false;
+	s->end = close;
+	s->foreign = true;
+	c->at = close + len;
+	return true;
+}
+
 /* A string without an end ends with its line, less what looks like the end of the block around
  * it: `{ respond 200 "Hello }` is then one mistake and not a missing brace too. */
 static void scan_string(struct conf_cursor *c, struct scanned *s)
@@ -65,12 +85,31 @@ static void scan_string(struct conf_cursor *c, struct scanned *s)
 		c->at++;
 		return;
 	}
+	if (scan_foreign_close(c, s))
+		return;
 	s->unterminated = true;
 	const char *tail = s->end;
 	while (tail > s->begin && strchr(" \t\r;}", tail[-1]) != NULL && tail[-1] != '\0')
 		tail--;
 	if (memchr(tail, '}', (size_t)(s->end - tail)) != NULL)
 		c->at = s->end = tail;
+}
+
+static void scan_word(struct conf_cursor *c, struct scanned *s)
+{
+	struct conf_quoted quoted;
+	s->foreign = conf_foreign_quote(c->at, c->end, &quoted);
+	if (s->foreign) {
+		s->kind = T_STRING;
+		s->begin = c->at + quoted.open;
+		s->end = s->begin + quoted.len;
+		c->at = s->end + quoted.close;
+		return;
+	}
+	s->kind = T_WORD;
+	while (c->at < c->end && !ends_word(*c->at))
+		c->at++;
+	s->end = c->at;
 }
 
 static void scan(struct conf_cursor *c, struct scanned *s)
@@ -97,10 +136,7 @@ static void scan(struct conf_cursor *c, struct scanned *s)
 		scan_string(c, s);
 		return;
 	default:
-		s->kind = T_WORD;
-		while (c->at < c->end && !ends_word(*c->at))
-			c->at++;
-		s->end = c->at;
+		scan_word(c, s);
 		return;
 	}
 	s->end = ++c->at;
@@ -185,7 +221,7 @@ static void decode_string(struct conf_parser *p, const struct scanned *s, struct
 		int byte = in + 1 < s->end ? unescape(in + 1, s->end, &used) : -1;
 		if (byte >= 0) {
 			out[len++] = (char)byte;
-		} else if (!s->unterminated) {
+		} else if (!s->unterminated && !s->foreign) {
 			struct conf_where at = token->where;
 			at.column += (unsigned)(in - s->begin) + 1;
 			bad_escape(p, &at, in + 1, 1);
@@ -215,20 +251,69 @@ static void miss_quote(struct conf_parser *p, const struct scanned *s, struct co
 		conf_error(p, &token->where, "the string has no closing quote on its line");
 }
 
+static void foreign_quotes_tell(struct conf_parser *p, struct conf_token *token)
+{
+	char shown[CONF_SHOWN_MAX];
+	token->value.broken = token->value.foreign = true;
+	conf_error(p, &token->where, "strings stand in double quotes: \"%s\"",
+		   conf_show(&token->value, shown));
+}
+
+/* The files of a pattern follow each other in one source. Between two of them stands a semicolon,
+ * so that no statement begins in one file and ends in the next; a block that is still open is told
+ * first, as at the end of any file. */
+static bool between_files(const struct conf_parser *p, const struct scanned *s)
+{
+	return s->kind == T_INCLUDE_END && p->source->rest_count > 0 &&
+	       p->blocks_count == p->source->blocks_base;
+}
+
+/* `workers = 4`, `log: console`: signs of other languages, which are told and passed over. At the
+ * end of a file it may be half of something. */
+static bool is_sign(const struct conf_source *source, const struct scanned *s)
+{
+	static const char *const signs[] = {"=", ":", ",", "==", ":=", "=>", "->"};
+	const size_t len = (size_t)(s->end - s->begin);
+	for (size_t i = 0; i < CONF_COUNT(signs) && s->kind == T_WORD; i++)
+		if (strlen(signs[i]) == len && memcmp(signs[i], s->begin, len) == 0)
+			return s->end < source->cursor.end;
+	return false;
+}
+
+static void sign_tell(struct conf_parser *p, const struct scanned *s)
+{
+	const struct conf_where at = {
+	    .file = p->source->name, .line = s->line, .column = s->column};
+	const struct conf_value sign = {.data = s->begin, .len = (size_t)(s->end - s->begin)};
+	char shown[CONF_SHOWN_MAX];
+	conf_error(p, &at, "no `%s` stands here: blanks part a statement from its values",
+		   conf_show(&sign, shown));
+}
+
 static void read_token(struct conf_parser *p, struct conf_token *token)
 {
 	struct scanned s;
-	scan(&p->source->cursor, &s);
+	if (p->source->file_ended)
+		conf_source_next(p);
+	for (scan(&p->source->cursor, &s); is_sign(p->source, &s) && !p->stop;
+	     scan(&p->source->cursor, &s))
+		sign_tell(p, &s);
+	p->source->file_ended = between_files(p, &s);
+	if (p->source->file_ended)
+		s.kind = T_SEMICOLON;
 	*token = (struct conf_token){
 	    .kind = s.kind,
 	    .where = {.file = p->source->name, .line = s.line, .column = s.column},
 	    .begins_line = s.begins_line,
+	    .ends_file = p->source->file_ended,
 	    .value = {.data = ""},
 	};
 	if (s.kind == T_STRING) {
 		decode_string(p, &s, token);
 		if (s.unterminated)
 			miss_quote(p, &s, token);
+		if (s.foreign)
+			foreign_quotes_tell(p, token);
 	} else if (s.kind == T_WORD) {
 		size_t len = (size_t)(s.end - s.begin);
 		const struct conf_keyword *keyword = conf_keyword_find(s.begin, len);
@@ -255,6 +340,19 @@ int conf_yylex(struct conf_value *value, struct conf_where *where, struct conf_p
 	*value = p->last.value;
 	*where = p->last.where;
 	return p->last.kind;
+}
+
+bool conf_lexer_unit_follows(const struct conf_parser *p, const struct conf_where *value)
+{
+	const struct conf_token *next = &p->last;
+	struct conf_cursor cursor = p->source->cursor;
+	struct scanned s;
+	if (next->where.line != value->line || next->where.column != value->column)
+		return next->kind == T_WORD && !next->begins_line &&
+		       conf_foreign_unit(next->value.data, next->value.len) != NULL;
+	scan(&cursor, &s);
+	return s.kind == T_WORD && !s.begins_line &&
+	       conf_foreign_unit(s.begin, (size_t)(s.end - s.begin)) != NULL;
 }
 
 long conf_lexer_balance(const struct conf_source *source)

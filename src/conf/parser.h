@@ -93,6 +93,28 @@ const char *conf_block_place(enum conf_block_kind); /* "in a port block" */
  * or NULL. A slip is a letter too many, too few, wrong, or two neighbours swapped. */
 const char *conf_suggest(const char *word, size_t len, const char *const *names, size_t count);
 
+/* --- foreign.c -------------------------------------------------------------------------------- */
+
+/* A text in quotes that are none of this language: how many bytes open it, are in it, close it. */
+struct conf_quoted {
+	size_t open, len, close; /* close 0: its end is missing on this line */
+};
+
+/* Does such a text begin at this byte, which is before the end? */
+bool conf_foreign_quote(const char *at, const char *end, struct conf_quoted *ret);
+/* The first curly or angled quote in these bytes, NULL: there is none. */
+const char *conf_foreign_close(const char *begin, const char *end, size_t *ret_len);
+
+/* What a unit such as "sec" or "s" is called here, NULL: it is none. */
+const char *conf_foreign_unit(const char *word, size_t len);
+/* Is the name of a fault's parameter in truth the unit of the value before it? `min` is a name. */
+bool conf_is_blank_unit(const struct conf_value *name);
+
+/* What to write here for a statement of another server, as a sentence, or that there is nothing of
+ * the kind; NULL: the word is no other server's. */
+const char *conf_foreign_word(const char *word, size_t len);
+const char *conf_foreign_word_at(size_t index); /* all of them, for tests; NULL after the last */
+
 /* --- text to tokens: lexer.c ------------------------------------------------------------------ */
 
 /* Where reading has got to in one text. Copied to look ahead. */
@@ -111,6 +133,10 @@ struct conf_source {
 	const char *directory; /* absolute; what paths in it are relative to; NULL: not known yet */
 	char *text;            /* allocated; NULL when the text is the caller's */
 	unsigned blocks_base;  /* blocks that were open when it began */
+	char **rest;           /* names of files that follow in its place: of a pattern */
+	size_t rest_count;
+	struct conf_where rest_where; /* of the pattern */
+	bool file_ended;              /* and the next one of them has not begun */
 	uint64_t device, inode;
 	bool is_file;
 };
@@ -120,11 +146,15 @@ struct conf_token {
 	struct conf_value value;
 	struct conf_where where;
 	bool begins_line;
-	bool again; /* handed out a second time after a mistake */
+	bool ends_file; /* a semicolon that is not written: the next file of a pattern follows */
+	bool again;     /* handed out a second time after a mistake */
 };
 
 /* The next token for the parser: what is pending, else what comes next in the innermost source. */
 int conf_yylex(struct conf_value *, struct conf_where *, struct conf_parser *p);
+
+/* Does a unit follow the value that stands there, which is the last token but perhaps for one? */
+bool conf_lexer_unit_follows(const struct conf_parser *p, const struct conf_where *value);
 
 /* How many more blocks are opened than closed in the rest of this source; negative: fewer. */
 long conf_lexer_balance(const struct conf_source *);
@@ -253,6 +283,7 @@ struct conf_parser {
 	bool location_served; /* it has its handler */
 	struct fault *fault;  /* what parameters go to; NULL: nothing that counts */
 	struct conf_where fault_where;
+	bool fault_shifted; /* a unit was taken for a name: what follows in it is no mistake */
 	bool type_given;
 	bool log_facility_given, log_path_given;
 
@@ -292,6 +323,8 @@ bool conf_recover(struct conf_parser *p);
  * source even then, so that the parser sees an included file end. */
 void conf_source_open(struct conf_parser *p, const char *name, const struct conf_where *where);
 void conf_source_text(struct conf_parser *p, const char *text, size_t len, const char *name);
+/* The innermost source becomes the next file of its pattern; there is one. */
+void conf_source_next(struct conf_parser *p);
 void conf_sources_free(struct conf_parser *p);
 /* The absolute form of a path that stands in the innermost source (or, with no source, on the
  * command line). Does not look at the file system except for getcwd(3). */
@@ -360,6 +393,8 @@ void conf_add_key(struct conf_parser *p, const struct conf_value *, const struct
 void conf_tls_close(struct conf_parser *p);
 
 /* port.c */
+/* The port's number where an address has one: "443", "*:443", "[::1]:443", "a.b:443"; else NULL. */
+const char *conf_port_in(const char *address);
 void conf_port_open(struct conf_parser *p, const struct conf_value *,
 		    const struct conf_where *where, const struct conf_where *at);
 void conf_port_close(struct conf_parser *p);

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "parser.h"
 
 /* A port whose number is wrong is number 0: its block is still checked. */
@@ -68,6 +69,17 @@ void conf_set_threads(struct conf_parser *p, const struct conf_value *value,
 		p->port->port.threads = (uint32_t)number;
 	else
 		p->scope->loops_damaged = true;
+}
+
+const char *conf_port_in(const char *address)
+{
+	const char *colon = strrchr(address, ':'), *number = colon != NULL ? colon + 1 : address;
+	uint64_t port;
+	/* Of more than one colon the last one is the port's only after a bracket. */
+	if (colon != NULL && strchr(address, ':') != colon &&
+	    (colon == address || colon[-1] != ']'))
+		return NULL;
+	return num_parse(number, strlen(number), 1, 65535, &port) == 0 ? number : NULL;
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */
@@ -143,6 +155,14 @@ static bool normalize(struct conf_parser *p, const struct conf_value *value,
 	}
 	if (value->broken)
 		return false;
+	const char *number = conf_port_in(value->data);
+	if (number != NULL) {
+		conf_error(p, at,
+			   "the port's number stands after `port`: `port %s { ... }`; `listen on` "
+			   "has an address without it",
+			   number);
+		return false;
+	}
 	conf_error(p, at,
 		   "`%s` is not an address; write a numeric IPv4 or IPv6 address such as 127.0.0.1 "
 		   "or ::1, or `*` for all",

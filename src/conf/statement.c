@@ -129,21 +129,41 @@ static int unit_parse(enum conf_unit unit, const struct conf_value *value, uint6
 	return num_parse(value->data, value->len, min, max, ret);
 }
 
+/* 60sec, 10MB: the number, and the unit as it is written here. NULL: it is none of these. */
+static const char *unit_elsewhere(const struct conf_value *value, size_t *ret_digits)
+{
+	*ret_digits = strspn(value->data, "0123456789");
+	if (*ret_digits == 0 || strlen(value->data) != value->len)
+		return NULL;
+	return conf_foreign_unit(value->data + *ret_digits, value->len - *ret_digits);
+}
+
 bool conf_quantity(struct conf_parser *p, const char *what, enum conf_unit unit, uint64_t min,
 		   uint64_t max, const struct conf_value *value, const struct conf_where *at,
 		   uint64_t *ret)
 {
+	size_t digits = 0;
+	const char *here = NULL;
 	char shown[CONF_SHOWN_MAX], low[NUM_TEXT_MAX], high[NUM_TEXT_MAX];
 	int error = unit_parse(unit, value, min, max, ret);
 	if (error == 0)
 		return true;
 	if (value->broken)
 		return false;
+	if (unit != CONF_NUMBER && strspn(value->data, "0123456789") == value->len &&
+	    conf_lexer_unit_follows(p, at))
+		return false; /* `16 K` is told as that */
+	if (unit != CONF_NUMBER)
+		here = unit_elsewhere(value, &digits);
 	(void)unit_format(unit, min, low);
 	(void)unit_format(unit, max, high);
 	if (error == -ERANGE)
 		conf_error(p, at, "%s %s is out of range; it can be %s to %s", what,
 			   conf_show(value, shown), low, high);
+	else if (here != NULL)
+		conf_error(p, at, "`%s` is not %s; is %.*s%s meant? %s can be %s to %s",
+			   conf_show(value, shown), unit_name(unit), (int)digits, value->data, here,
+			   what, low, high);
 	else
 		conf_error(p, at, "`%s` is not %s; %s can be %s to %s", conf_show(value, shown),
 			   unit_name(unit), what, low, high);

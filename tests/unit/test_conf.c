@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -934,7 +935,7 @@ static void sockets_are_named(void **state)
 		 "5:18 a socket's name has no `:` and is in ASCII\n"
 		 "6:18 a socket's name cannot contain a control character or NUL byte\n"
 		 "7:39 the port listens on the socket \"a\" already\n"
-		 "8:18 expected a socket's name in quotes, found `a`\n"
+		 "8:18 a socket's name stands in double quotes: \"a\"\n"
 		 "9:1 `listen` cannot stand at the top level; it belongs in a port block\n");
 }
 
@@ -1124,12 +1125,10 @@ static void misspelt_words_are_recognised(void **state)
 	told_tls(
 	    "lisen on *\nport 1 { echo }",
 	    "2:1 unknown word `lisen`; did you mean `listen`, which belongs in a port block?\n");
-	told_tls(
-	    "port 1 { echo nonsense { a { b } c } workers 0 }",
-	    "2:15 unknown word `nonsense`; expected one of `access`, `chroot`, `echo`, "
-	    "`group`, `include`, `key`, `keyholders`, `limits`, `listen`, `location`, `methods`, "
-	    "`respond`, `restart`, `threads`, `tickets`, `tls`, `user`, `watchdog` or `workers`\n"
-	    "2:46 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 { echo nonsense { a { b } c } workers 0 }",
+		 "2:15 unknown word `nonsense`; expected a statement that belongs in a port block, "
+		 "such as `respond` or `location`\n"
+		 "2:46 workers 0 is out of range; it can be 1 to 64\n");
 }
 
 static void what_was_expected_is_told(void **state)
@@ -1142,17 +1141,14 @@ static void what_was_expected_is_told(void **state)
 	    "3:1 expected a duration such as 10s, found `user`\n"
 	    "4:22 expected a number, found `;`\n"
 	    "4:35 expected `errors`, `off` or `on`, found `maybe`\n"
-	    "5:6 expected a user's name in quotes, found `www-data`\n"
-	    "6:6 expected a port number, found the string \"80\"\n"
+	    "5:6 a user's name stands in double quotes: \"www-data\"\n"
+	    "6:6 `80` stands without quotes here\n"
 	    "7:6 expected a port number, found `{`\n"
 	    "8:5 expected `rate` or `to`, found `syslog`\n"
-	    "9:1 expected one of `access`, `chroot`, `control`, `drain`, `faults`, `group`, "
-	    "`include`, `key`, `keyholders`, `limits`, `log`, `port`, `privileges`, `restart`, "
-	    "`tickets`, `tls`, `user`, "
-	    "`watchdog` or "
-	    "`workers`, found `1`\n"
+	    "9:1 expected a statement that belongs at the top level, such as `port` or `tls`, "
+	    "found `1`\n"
 	    "10:18 expected a status such as 200, found the string \"x\"\n"
-	    "11:19 expected a path in quotes, found `/x`\n"
+	    "11:19 a path stands in double quotes: \"/x\"\n"
 	    "12:9 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls(
 	    "port 1 { echo }\nlisten on *\nlocation \"/\" { echo; foo { } }\nhead 1K\nworkers 0",
@@ -1168,8 +1164,8 @@ static void new_values_are_expected(void **state)
 	told_tls("port 1 { echo\ngroup 7; chroot yes; keyholders \"x\"\nkey usr \"x\"\nkey server\n"
 		 "limits { memory \"x\"; signatures; core } }\n"
 		 "privilege strict\nprivileges lenint\nport 2 { privileges strict echo }",
-		 "3:7 expected a group's name in quotes, found `7`\n"
-		 "3:17 expected a directory in quotes or `off`, found `yes`\n"
+		 "3:7 a group's name stands in double quotes: \"7\"\n"
+		 "3:17 a directory stands in double quotes: \"yes\"; or write `off`\n"
 		 "3:33 expected a number or `auto`, found the string \"x\"\n"
 		 "4:5 unknown word `usr`; did you mean `user`?\n"
 		 "5:5 expected `user`, found `server`\n"
@@ -1318,6 +1314,191 @@ static void every_word_is_suggested(void **state)
 	assert_string_equal(conf_suggest("prot", 4, words, 2), "port");
 }
 
+/* As a word processor makes them, or another language has them: each is one mistake, and what
+ * follows is read. */
+static void other_quotes_are_told(void **state)
+{
+	(void)state;
+	static const char *const pairs[][2] = {
+	    {"'", "'"},           {"`", "`"},           {"`", "'"},           {"\u201c", "\u201d"},
+	    {"\u201d", "\u201d"}, {"\u201e", "\u201c"}, {"\u201e", "\u201d"}, {"\u2018", "\u2019"},
+	    {"\u2019", "\u2019"}, {"\u201a", "\u2018"}, {"\u00ab", "\u00bb"}, {"\u00bb", "\u00ab"},
+	    {"\u2039", "\u203a"}, {"\u203a", "\u2039"}, {"\uff02", "\uff02"}, {"\u201c", "\""},
+	    {"\"", "\u201d"},     {"\"", "\u201c"},     {"\"", "\u00bb"},     {"\"", "'"},
+	};
+	static const char *const texts[] = {"Hello, world!", "a { b } c; d # e"};
+	for (size_t i = 0; i < CONF_COUNT(pairs); i++)
+		for (size_t k = 0; k < CONF_COUNT(texts); k++) {
+			char text[256], want[256];
+			(void)snprintf(text, sizeof(text),
+				       TLS
+				       "port 1 { respond 200 %s%s%s\n}\nport 2 { workers 0 echo }",
+				       pairs[i][0], texts[k], pairs[i][1]);
+			(void)snprintf(want, sizeof(want),
+				       "2:22 strings stand in double quotes: \"%s\"\n"
+				       "4:18 workers 0 is out of range; it can be 1 to 64\n",
+				       texts[k]);
+			told(text, want);
+		}
+	/* Where no string may stand there is one message, too; without its end it is a word. */
+	told_tls("port 1 { workers '4' echo }", "2:18 strings stand in double quotes: \"4\"\n");
+	told_tls("port '1' { echo }", "2:6 strings stand in double quotes: \"1\"\n");
+	told_tls("port 1 { respond 200 'Hello }\nworkers 0",
+		 "2:22 strings stand in double quotes: \"Hello\"\n"
+		 "3:9 workers 0 is out of range; it can be 1 to 64\n");
+	conf_free(parse(TLS "port 1 { respond 200 \"it's\" } # it's"));
+}
+
+/* What is wrong is said alone, with what to write; and the rest of the block is read. */
+static void one_cause_and_what_to_write(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *told;
+	} cases[] = {
+	    {"port 1 { listen 8080; echo }",
+	     "2:17 the port's number stands after `port`: `port 8080 { ... }`"},
+	    {"port 1 { listen 443 ssl; echo }",
+	     "2:17 the port's number stands after `port`: `port 443 { ... }`"},
+	    {"port 1 { listen [::]:443 ssl http2; echo }",
+	     "2:17 the port's number stands after `port`: `port 443 { ... }`, and in it `listen "
+	     "on` "
+	     "has the address alone"},
+	    {"port 1 { listen on *:443 echo }",
+	     "2:20 the port's number stands after `port`: `port 443 { ... }`; `listen on` has an "
+	     "address without it"},
+	    {"port 1 { listen on 443 echo }",
+	     "2:20 the port's number stands after `port`: `port 443 { ... }`; `listen on` has an "
+	     "address without it"},
+	    {"port 1 { listen ::1; echo }", "2:17 `on` is missing: `listen on ::1`"},
+	    {"port 1 { listen on \"::1\" echo }", "2:20 `::1` stands without quotes here"},
+	    {"port 1 { limits { idle 60 s head 2K } echo }",
+	     "2:27 no blank stands between a number and its unit: 60s"},
+	    {"port 1 { limits { head 16 K } echo }",
+	     "2:27 no blank stands between a number and its unit: 16K"},
+	    {"port 1 { limits { head\n16 K } echo }",
+	     "3:4 no blank stands between a number and its unit: 16K"},
+	    {"port 1 { restart { park after 5 in 60 seconds } echo }",
+	     "2:39 no blank stands between a number and its unit: 60s"},
+	    {"port 1 { restart { backoff 100 ms to 30s } echo }",
+	     "2:32 no blank stands between a number and its unit: 100ms"},
+	    {"drain 1 min port 1 { echo }",
+	     "2:9 no blank stands between a number and its unit: 1m"},
+	    {"drain 10sec port 1 { echo }",
+	     "2:7 `10sec` is not a duration such as 250ms, 10s or 5m; is 10s meant? drain can be "
+	     "0ms to 1d"},
+	    {"limits { body 1MB } port 1 { echo }",
+	     "2:15 `1MB` is not a size such as 16K or 1M; is 1M meant? body can be 0 to 1024G"},
+	    {"faults enabled port 1 { location \"/\" { fault delay mean 50 ms max 1s when after } "
+	     "}",
+	     "2:60 no blank stands between a number and its unit `ms`"},
+	    {"faults enabled port 1 { location \"/\" { fault delay mean 50 ms\n} }",
+	     "2:60 no blank stands between a number and its unit `ms`"},
+	    {"workers = 4 port 1 { echo }",
+	     "2:9 no `=` stands here: blanks part a statement from its values"},
+	    {"workers: 4 port 1 { echo }", "2:1 unknown word `workers:`; did you mean `workers`?"},
+	    {"drain : 4s port 1 { respond 200 \"x\" , type \"a/b\" }",
+	     "2:7 no `:` stands here: blanks part a statement from its values\n"
+	     "2:37 no `,` stands here: blanks part a statement from its values"},
+	    {"// a port\nport 1 { echo }", "2:1 comments begin with `#`, up to the line's end"},
+	    {"/* a port */\nport 1 { echo }", "2:1 comments begin with `#`, up to the line's end"},
+	    {"port 1 { location /a { echo } }", "2:19 a path stands in double quotes: \"/a\""},
+	    {"port 1 { echo user nobody; }",
+	     "2:20 a user's name stands in double quotes: \"nobody\""},
+	    {"port 1 { respond 200 hello }", "2:22 a body stands in double quotes: \"hello\""},
+	    {"port 1 { echo methods GET\n}",
+	     "2:23 a method stands in double quotes: \"GET\"; or write `any`"},
+	    {"control /run/b\nport 1 { echo }",
+	     "2:9 a path stands in double quotes: \"/run/b\"; or write `off`"},
+	    {"port 1 { access log \"off\" echo }", "2:21 `off` stands without quotes here"},
+	    {"port \"1\" { echo }", "2:6 `1` stands without quotes here"},
+	    {"port 1 { tls off; echo }",
+	     "2:14 expected `{`, found `off`; every port is served with TLS: `tls { certificate "
+	     "\"cert.pem\" key \"key.pem\" }`"},
+	    {"port 1 { respond 200; header \"a\" \"b\" }",
+	     "2:23 `header` begins no statement; it goes on with `respond`"},
+	    {"PORT 1 { Echo }", "2:1 unknown word `PORT`; did you mean `port`?\n"
+				"2:10 unknown word `Echo`; did you mean `echo`?"},
+	    {"port 1 { loc \"/\" { echo } }", "2:10 unknown word `loc`; did you mean `location`?"},
+	    {"port 1 { lim { idle 1s } echo }", "2:10 unknown word `lim`; did you mean `limits`?"},
+	    {"www.example.org { respond 200 }\nport 1 { echo }",
+	     "2:1 unknown word `www.example.org`; what is served begins with a port: `port 443 { "
+	     "... }`"},
+	    {":8443 { respond 200 }\nport 1 { echo }",
+	     "2:1 unknown word `:8443`; what is served begins with a port: `port 8443 { ... }`"},
+	    {"port 1 { echo 200 }",
+	     "2:15 expected a statement that belongs in a port block, such as "
+	     "`respond` or `location`, found `200`"},
+	    {"port 1 { echo limits { \"a\" } }",
+	     "2:24 expected a statement that belongs in a limits block, such as `connections` or "
+	     "`idle`, found the string \"a\""},
+	    {"{ port 1 { echo } }",
+	     "2:1 expected a statement that belongs at the top level, such as "
+	     "`port` or `tls`, found `{`"},
+	};
+	for (size_t i = 0; i < CONF_COUNT(cases); i++) {
+		char want[512];
+		(void)snprintf(want, sizeof(want), "%s\n", cases[i].told);
+		told_tls(cases[i].text, want);
+	}
+	conf_free(parse(TLS "port 1 { listen on :: echo }")); /* no sign */
+}
+
+/* One message, however much of the other server's language the statement has. */
+static void words_of_other_servers_are_answered(void **state)
+{
+	(void)state;
+	static const char *const must[] = {
+	    "server_name",
+	    "proxy_pass",
+	    "root",
+	    "reverse_proxy",
+	    "bind",
+	    "server",
+	    "frontend",
+	    "backend",
+	    "worker_processes",
+	    "ssl_certificate",
+	    "ssl_certificate_key",
+	    "return",
+	    "error_log",
+	    "access_log",
+	    "keepalive_timeout",
+	    "client_max_body_size",
+	    "file_server",
+	    "encode",
+	    "DocumentRoot",
+	    "documentroot",
+	    "<VirtualHost",
+	    "server.port",
+	    "maxconn",
+	};
+	const char *word, *before = "";
+	size_t count = 0;
+	for (size_t i = 0; i < CONF_COUNT(must); i++)
+		assert_non_null(conf_foreign_word(must[i], strlen(must[i])));
+	for (; (word = conf_foreign_word_at(count)) != NULL; count++) {
+		char text[512], want[512];
+		assert_true(strcasecmp(before, word) < 0); /* it is searched by halves */
+		assert_null(conf_keyword_find(word, strlen(word)));
+		const char *answer = conf_foreign_word(word, strlen(word));
+		assert_true(answer != NULL && strlen(answer) < 160 &&
+			    answer[strlen(answer) - 1] != '.');
+		(void)snprintf(text, sizeof(text),
+			       TLS "%s x { listen 443 ssl; y \"z\"; }\n"
+				   "port 1 { %s /a b;\necho }\nport 2 { workers 0 echo }",
+			       word, word);
+		(void)snprintf(want, sizeof(want),
+			       "2:1 Bulkhead has no `%s`: %s\n3:10 Bulkhead has no `%s`: %s\n"
+			       "5:18 workers 0 is out of range; it can be 1 to 64\n",
+			       word, answer, word, answer);
+		told(text, want);
+		before = word;
+	}
+	assert_true(count > 300);
+	assert_null(conf_foreign_word("server\0x", 8));
+}
+
 /* A text may hold any bytes; comparisons stop at the end of the known word. */
 static void a_text_that_goes_on_behind_a_nul_is_no_word(void **state)
 {
@@ -1360,12 +1541,8 @@ static void messages_are_bounded(void **state)
 	    "port 1 { echo }\n\x01\x1b[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa "
 	    "x",
 	    "3:1 unknown word "
-	    "`\\001\\033[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...`; expected one of "
-	    "`access`, `chroot`, `control`, `drain`, `faults`, `group`, `include`, `key`, "
-	    "`keyholders`, "
-	    "`limits`, `log`, `port`, `privileges`, `restart`, `tickets`, `tls`, `user`, "
-	    "`watchdog` or "
-	    "`workers`\n");
+	    "`\\001\\033[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...`; expected a "
+	    "statement that belongs at the top level, such as `port` or `tls`\n");
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -1511,6 +1688,93 @@ static void odd_bytes_are_told(void **state)
 		   "empty.conf:0:0 there is no port; give at least one `port N { ... }`\n");
 }
 
+/* All files that match, in the order of their bytes; each one's mistakes are its own. */
+static void patterns_include_what_matches(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_folder("conf.d"), 0700), 0);
+	assert_int_equal(mkdir(in_folder("[odd]"), 0700), 0);
+	file("pattern.conf", TLS "include \"conf.d/*.conf\" port 9 { echo }");
+	struct conf *conf = parse_file("pattern.conf", ""); /* none is no mistake */
+	assert_int_equal(conf->ports_count, 1);
+	conf_free(conf);
+
+	file("conf.d/b.conf", "port 2 { echo }");
+	file("conf.d/B.conf", "port 3 { echo }");
+	file("conf.d/a10.conf", "port 4 { tls { certificate \"x\" key \"y\" } echo }\n");
+	file("conf.d/.hidden.conf", "nonsense");
+	file("conf.d/b.conf~", "nonsense");
+	conf = parse_file("pattern.conf", "");
+	assert_int_equal(conf->ports_count, 4);
+	assert_string_equal(conf->ports[1].certificates[0].certificate, in_folder("conf.d/x"));
+	assert_int_equal(conf->files_count, 4); /* in the order in which they were read */
+	static const char *const order[] = {"/B.conf", "/a10.conf", "/b.conf"};
+	for (size_t i = 0; i < 3; i++)
+		assert_non_null(strstr(conf->files[i + 1], order[i]));
+	conf_free(conf);
+
+	/* A statement or a block that one leaves open does not go on in the next. */
+	file("conf.d/B.conf", "port 3 { echo");
+	file("conf.d/a10.conf", "workers");
+	file("conf.d/b.conf", "workers 0\nport 2 { echo }");
+	parse_file("pattern.conf",
+		   "B.conf:1:14 the file ends inside the block opened at line 1\n"
+		   "a10.conf:1:8 the file ends in the middle of a statement; expected a number\n"
+		   "b.conf:1:9 workers 0 is out of range; it can be 1 to 64\n");
+	file("conf.d/B.conf", "respond");
+	file("conf.d/a10.conf", "200");
+	file("conf.d/b.conf", "\"x\"");
+	parse_file(
+	    "pattern.conf",
+	    "B.conf:1:1 `respond` cannot stand at the top level; it belongs in a port block or "
+	    "in a location block\n"
+	    "a10.conf:1:1 expected a statement that belongs at the top level, such as `port` "
+	    "or `tls`, found `200`\n"
+	    "b.conf:1:1 expected a statement that belongs at the top level, such as `port` or "
+	    "`tls`, found the string \"x\"\n");
+
+	/* In every block; nested; and the including file's own folder is no pattern. */
+	file("conf.d/B.conf", "idle 1s");
+	file("conf.d/a10.conf", "head 2K;");
+	file("conf.d/b.conf", "include \"[c]?.lim\" body 1K");
+	file("conf.d/c1.lim", "core 1K");
+	file("[odd]/in.conf", "include \"../conf.d/*.conf\" include \"none-*\"");
+	file("[odd]/o.conf", TLS "port 1 { limits { include \"i[n].conf\" requests 7 } echo }");
+	conf = parse_file("[odd]/o.conf", "");
+	assert_int_equal(conf->ports[0].limits.idle_ms, 1000);
+	assert_int_equal(conf->ports[0].limits.head_bytes, 2048);
+	assert_int_equal(conf->ports[0].limits.core_bytes, 1024);
+	assert_int_equal(conf->ports[0].limits.body_bytes, 1024);
+	assert_int_equal(conf->ports[0].limits.requests, 7);
+	conf_free(conf);
+
+	/* What cannot be read is told, and its block does not miss what it may have had. */
+	assert_int_equal(mkdir(in_folder("conf.d/d.conf"), 0700), 0);
+	file("pattern.conf", "include \"conf.d/d*.conf\" port 9 { echo }");
+	parse_file("pattern.conf",
+		   "pattern.conf:1:9 cannot read conf.d/d.conf: it is a directory\n");
+	file("loop.conf", TLS "include \"lo*.conf\" port 1 { echo }");
+	parse_file("loop.conf",
+		   "loop.conf:2:9 loop.conf includes itself, here or through the files "
+		   "that include this one\n");
+}
+
+/* A pattern counts as many files as it finds. */
+static void patterns_are_bounded(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in_folder("many"), 0700), 0);
+	for (int i = 0; i < 600; i++) {
+		char name[32];
+		(void)snprintf(name, sizeof(name), "many/%03d.conf", i);
+		file(name, ";");
+	}
+	file("many.conf", TLS "include \"many/*\" port 1 { echo }");
+	conf_free(parse_file("many.conf", ""));
+	file("many.conf", TLS "include \"many/*\"\ninclude \"many/*\" port 1 { echo }");
+	parse_file("many.conf", "many.conf:3:9 more than 1000 files are included\n");
+}
+
 static void include_loops_are_told(void **state)
 {
 	(void)state;
@@ -1649,6 +1913,9 @@ int main(void)
 	    cmocka_unit_test(truncation_is_told_once),
 	    cmocka_unit_test(every_truncation_is_one_mistake),
 	    cmocka_unit_test(every_word_is_suggested),
+	    cmocka_unit_test(other_quotes_are_told),
+	    cmocka_unit_test(one_cause_and_what_to_write),
+	    cmocka_unit_test(words_of_other_servers_are_answered),
 	    cmocka_unit_test(a_text_that_goes_on_behind_a_nul_is_no_word),
 	    cmocka_unit_test(blocks_remember_all_statements),
 	    cmocka_unit_test(messages_are_bounded),
@@ -1656,6 +1923,8 @@ int main(void)
 	    cmocka_unit_test(relative_names_are_from_here),
 	    cmocka_unit_test(unreadable_files_are_told),
 	    cmocka_unit_test(odd_bytes_are_told),
+	    cmocka_unit_test(patterns_include_what_matches),
+	    cmocka_unit_test(patterns_are_bounded),
 	    cmocka_unit_test(include_loops_are_told),
 	    cmocka_unit_test(include_bombs_are_bounded),
 	    cmocka_unit_test(included_files_end_what_they_begin),

@@ -1,0 +1,590 @@
+/*
+ * What comes from elsewhere: the words of other servers, the quotes of word processors, the units
+ * that people write. Runs in the master and in every child. Must never accept any of it: it only
+ * finds the right words for a mistake.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "parser.h"
+
+/* --- quotes ----------------------------------------------------------------------------------- */
+
+/* What a text is quoted with elsewhere, and what ends it then; NULL: the same. In UTF-8. */
+static const struct quote {
+	const char *open;
+	const char *close[2];
+} quotes[] = {
+    {"'", {"'", NULL}},
+    {"`", {"`", "'"}},
+    {"\xe2\x80\x9c", {"\xe2\x80\x9d", "\xe2\x80\x9c"}}, /* 66 ... 99 */
+    {"\xe2\x80\x9d", {"\xe2\x80\x9d", NULL}},           /* 99 ... 99 */
+    {"\xe2\x80\x9e", {"\xe2\x80\x9c", "\xe2\x80\x9d"}}, /* low 99 ... 66 */
+    {"\xe2\x80\x98", {"\xe2\x80\x99", NULL}},           /* the same as single ones */
+    {"\xe2\x80\x99", {"\xe2\x80\x99", NULL}},
+    {"\xe2\x80\x9a", {"\xe2\x80\x98", "\xe2\x80\x99"}},
+    {"\xc2\xab", {"\xc2\xbb", NULL}}, /* double and single angles, both ways round */
+    {"\xc2\xbb", {"\xc2\xab", "\xc2\xbb"}},
+    {"\xe2\x80\xb9", {"\xe2\x80\xba", NULL}},
+    {"\xe2\x80\xba", {"\xe2\x80\xb9", "\xe2\x80\xba"}},
+    {"\xe2\x80\xb3", {"\xe2\x80\xb3", NULL}}, /* double prime */
+    {"\xef\xbc\x82", {"\xef\xbc\x82", NULL}}, /* fullwidth */
+};
+
+static bool begins_with(const char *at, const char *end, const char *what)
+{
+	const size_t len = what != NULL ? strlen(what) : 0;
+	return len > 0 && (size_t)(end - at) >= len && memcmp(at, what, len) == 0;
+}
+
+static bool closes(const struct quote *q, const char *at, const char *end, size_t *ret_len)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (begins_with(at, end, q->close[i])) {
+			*ret_len = strlen(q->close[i]);
+			return true;
+		}
+	*ret_len = 1;
+	return q->open[1] != '\0' && *at == '"'; /* a curly one, and then a plain one */
+}
+
+/* Without its end on this line it is taken to the next blank or the like: the length of that. */
+bool conf_foreign_quote(const char *at, const char *end, struct conf_quoted *ret)
+{
+	for (size_t i = 0; i < CONF_COUNT(quotes); i++) {
+		const struct quote *q = &quotes[i];
+		if (!begins_with(at, end, q->open))
+			continue;
+		ret->open = strlen(q->open);
+		for (const char *c = at + ret->open; c < end && *c != '\n'; c++) {
+			if (closes(q, c, end, &ret->close)) {
+				ret->len = (size_t)(c - at) - ret->open;
+				return true;
+			}
+			if (*c == '\\' && end - c > 1 && c[1] != '\n')
+				c++;
+		}
+		ret->close = 0;
+		ret->len = 0;
+		for (const char *c = at + ret->open;
+		     c < end && strchr(" \t\r\n;{}\"#", *c) == NULL && *c != '\0'; c++)
+			ret->len++;
+		return true;
+	}
+	return false;
+}
+
+const char *conf_foreign_close(const char *begin, const char *end, size_t *ret_len)
+{
+	for (const char *c = begin; c < end; c++)
+		for (size_t i = 2; i < CONF_COUNT(quotes); i++)
+			if (begins_with(c, end, quotes[i].open)) {
+				*ret_len = strlen(quotes[i].open);
+				return c;
+			}
+	return NULL;
+}
+
+/* --- units ------------------------------------------------------------------------------------ */
+
+static const struct {
+	const char *elsewhere, *here;
+} units[] = {
+    {"ms", "ms"},  {"s", "s"},      {"m", "m"},       {"h", "h"},       {"d", "d"},
+    {"K", "K"},    {"M", "M"},      {"G", "G"},       {"msec", "ms"},   {"millis", "ms"},
+    {"sec", "s"},  {"secs", "s"},   {"second", "s"},  {"seconds", "s"}, {"min", "m"},
+    {"mins", "m"}, {"minute", "m"}, {"minutes", "m"}, {"hr", "h"},      {"hrs", "h"},
+    {"hour", "h"}, {"hours", "h"},  {"day", "d"},     {"days", "d"},    {"k", "K"},
+    {"kb", "K"},   {"KB", "K"},     {"kB", "K"},      {"KiB", "K"},     {"Ki", "K"},
+    {"mb", "M"},   {"MB", "M"},     {"MiB", "M"},     {"Mi", "M"},      {"g", "G"},
+    {"gb", "G"},   {"GB", "G"},     {"GiB", "G"},     {"Gi", "G"},
+};
+
+const char *conf_foreign_unit(const char *word, size_t len)
+{
+	for (size_t i = 0; i < CONF_COUNT(units); i++)
+		if (strlen(units[i].elsewhere) == len && memcmp(units[i].elsewhere, word, len) == 0)
+			return units[i].here;
+	return NULL;
+}
+
+bool conf_is_blank_unit(const struct conf_value *name)
+{
+	return strcmp(name->data, "min") != 0 && conf_foreign_unit(name->data, name->len) != NULL;
+}
+
+/* --- words ------------------------------------------------------------------------------------ */
+
+#define NO_FILES "it does not serve files; a location has `respond` or `echo`"
+#define NO_PROXY "it is no proxy; a location has `respond` or `echo`"
+#define NO_LANG  "it runs no programs and has no scripts or conditions"
+#define NO_REWRITE                                                                        \
+	"it rewrites nothing; to redirect write `location \"/old\" { respond 301 header " \
+	"\"Location\" \"/new\" }`"
+#define NO_NAMES                                                                      \
+	"it serves every name alike on a port; of several certificates in `tls` the " \
+	"one with the client's name is shown"
+#define NO_ACCESS "it has no access control and no authentication"
+#define NO_HTTP   "it speaks HTTP/1.1 and nothing else"
+#define PORT      "a port is written `port 443 { ... }`"
+#define CERT      "write `tls { certificate \"cert.pem\" key \"key.pem\" }`"
+#define CIPHERS   "it takes TLS 1.2 and 1.3 with the ciphers that the system allows"
+#define RESPOND   "write `respond 200 \"text\"`, in a port or in a location"
+#define REDIRECT  "write `respond 301 header \"Location\" \"https://www.example.org/\"`"
+#define HEADER    "headers follow a response: `respond 200 \"text\" header \"Name\" \"value\"`"
+#define TYPE      "the type follows a response: `respond 200 \"text\" type \"text/html\"`"
+#define ACCESS    "write `access log on`, `off` or `errors`; `log to` says where records go"
+#define LOG       "write `log to console`, `log to syslog` or `log to journal`"
+#define USER      "write `user \"name\"`, and `group \"name\"` where it is not the user's own"
+#define WORKERS   "write `workers 4`, at the top level or in a port"
+#define THREADS   "write `workers 4`, or `threads 4` in a port of a build with threads"
+#define CONNS     "write `limits { connections 10000 }`, for each port"
+#define IDLE      "write `limits { idle 60s }`"
+#define TIMEOUTS                                                                                   \
+	"timeouts stand in `limits { ... }`: idle, head-timeout, handshake-timeout, body-timeout " \
+	"and write-timeout"
+#define BODY_MAX "write `limits { body 1M }`"
+#define HEAD_MAX "write `limits { head 16K }`"
+#define REQUESTS "write `limits { requests 10000 }`"
+#define METHODS  "write `methods \"GET\" \"POST\"` in a location"
+#define TICKETS  "write `tickets lifetime 6h` or `tickets off`"
+#define CONTROL  "write `control \"file\"`; bulkheadctl shows the state of every port"
+#define INCLUDE  "write `include \"conf.d/*.conf\"`"
+#define NO_PACK  "it compresses nothing"
+#define NO_CACHE "it caches nothing"
+#define NO_RATE  "it limits no rate of requests; `limits { ... }` has what it does limit"
+#define NOTHING  "it does not need that; leave the statement out"
+#define LOCATION "write `location \"/path\" { ... }` in a port"
+#define DAEMON   "use the option `bulkhead -D`"
+#define PID      "use the option `bulkhead -P FILE`"
+#define DRAIN    "write `drain 10s`"
+#define CHROOT   "write `chroot \"/empty/directory\"`"
+#define CORE     "write `limits { core 1G }`"
+#define OPEN     "ports, addresses and limits make this number; ulimit(1) raises it"
+
+/* Of nginx, Caddy, HAProxy, lighttpd and Apache; compared without regard to case, in the order of
+ * strcasecmp(3). Words that this language has too are no part of it. */
+static const struct {
+	const char *word, *answer;
+} words[] = {
+    {"$HTTP[", NO_NAMES},
+    {"$SERVER[", PORT},
+    {"<Directory", NO_FILES},
+    {"<Files", NO_FILES},
+    {"<If", NO_LANG},
+    {"<IfDefine", NO_LANG},
+    {"<IfModule", NO_LANG},
+    {"<Limit", METHODS},
+    {"<LimitExcept", METHODS},
+    {"<Location", LOCATION},
+    {"<LocationMatch", LOCATION},
+    {"<Proxy", NO_PROXY},
+    {"<VirtualHost", PORT},
+    {"abort", RESPOND},
+    {"absolute_redirect", NOTHING},
+    {"accept_mutex", NOTHING},
+    {"access_log", ACCESS},
+    {"accesslog.filename", ACCESS},
+    {"acl", NO_LANG},
+    {"acme_ca", CERT},
+    {"add_header", HEADER},
+    {"AddDefaultCharset", TYPE},
+    {"AddEncoding", NO_PACK},
+    {"AddHandler", NO_LANG},
+    {"AddOutputFilterByType", NO_PACK},
+    {"AddType", TYPE},
+    {"admin", CONTROL},
+    {"aio", THREADS},
+    {"alias", NO_FILES},
+    {"alias.url", NO_FILES},
+    {"AliasMatch", NO_FILES},
+    {"allow", NO_ACCESS},
+    {"AllowOverride", NO_FILES},
+    {"alpn", NO_HTTP},
+    {"auth.backend", NO_ACCESS},
+    {"auth.require", NO_ACCESS},
+    {"auth_basic", NO_ACCESS},
+    {"auth_basic_user_file", NO_ACCESS},
+    {"AuthName", NO_ACCESS},
+    {"AuthType", NO_ACCESS},
+    {"AuthUserFile", NO_ACCESS},
+    {"auto_https", CERT},
+    {"autoindex", NO_FILES},
+    {"backend", NO_PROXY},
+    {"balance", NO_PROXY},
+    {"BalancerMember", NO_PROXY},
+    {"basic_auth", NO_ACCESS},
+    {"basicauth", NO_ACCESS},
+    {"bind", PORT},
+    {"brotli", NO_PACK},
+    {"browse", NO_FILES},
+    {"ca-base", CERT},
+    {"cache", NO_CACHE},
+    {"CacheEnable", NO_CACHE},
+    {"cgi.assign", NO_LANG},
+    {"charset", TYPE},
+    {"chrootdir", USER},
+    {"ciphers", CIPHERS},
+    {"client_body_buffer_size", NOTHING},
+    {"client_body_timeout", TIMEOUTS},
+    {"client_header_buffer_size", HEAD_MAX},
+    {"client_header_timeout", TIMEOUTS},
+    {"client_max_body_size", BODY_MAX},
+    {"compress.filetype", NO_PACK},
+    {"compression", NO_PACK},
+    {"cookie", NO_PROXY},
+    {"CoreDumpDirectory", CORE},
+    {"crt", CERT},
+    {"crt-base", CERT},
+    {"curves", CIPHERS},
+    {"CustomLog", ACCESS},
+    {"daemon", DAEMON},
+    {"default-server", NO_PROXY},
+    {"default_backend", NO_PROXY},
+    {"default_server", NO_NAMES},
+    {"default_type", TYPE},
+    {"defaults", NOTHING},
+    {"DefaultType", TYPE},
+    {"deflate.mimetypes", NO_PACK},
+    {"DeflateCompressionLevel", NO_PACK},
+    {"deny", NO_ACCESS},
+    {"description", NOTHING},
+    {"dir-listing.activate", NO_FILES},
+    {"directory", NO_FILES},
+    {"DirectoryIndex", NO_FILES},
+    {"DocumentRoot", NO_FILES},
+    {"email", CERT},
+    {"EnableSendfile", NO_FILES},
+    {"encode", NO_PACK},
+    {"error", RESPOND},
+    {"error_log", LOG},
+    {"error_page", RESPOND},
+    {"ErrorDocument", RESPOND},
+    {"errorfile", RESPOND},
+    {"ErrorLog", LOG},
+    {"etag", NOTHING},
+    {"events", NOTHING},
+    {"expires", HEADER},
+    {"ExpiresActive", HEADER},
+    {"ExpiresByType", HEADER},
+    {"fastcgi.server", NO_LANG},
+    {"fastcgi_cache", NO_CACHE},
+    {"fastcgi_pass", NO_LANG},
+    {"file_server", NO_FILES},
+    {"FileETag", NOTHING},
+    {"forward_auth", NO_PROXY},
+    {"forwardfor", NO_PROXY},
+    {"frontend", PORT},
+    {"fs", NO_FILES},
+    {"geo", NO_LANG},
+    {"gid", USER},
+    {"global", NOTHING},
+    {"grace_period", DRAIN},
+    {"GracefulShutdownTimeout", DRAIN},
+    {"groupname", USER},
+    {"grpc_pass", NO_PROXY},
+    {"gzip", NO_PACK},
+    {"gzip_static", NO_PACK},
+    {"gzip_types", NO_PACK},
+    {"gzip_vary", NO_PACK},
+    {"handle", LOCATION},
+    {"handle_errors", RESPOND},
+    {"handle_path", NO_REWRITE},
+    {"hard-stop-after", DRAIN},
+    {"health_uri", NO_PROXY},
+    {"host", NO_NAMES},
+    {"HostnameLookups", NOTHING},
+    {"http", PORT},
+    {"http-request", RESPOND},
+    {"http-response", HEADER},
+    {"http2", NO_HTTP},
+    {"http2_max_concurrent_streams", NO_HTTP},
+    {"http3", NO_HTTP},
+    {"http_port", PORT},
+    {"https_port", PORT},
+    {"idle_timeout", IDLE},
+    {"if", NO_LANG},
+    {"IfDefine", NO_LANG},
+    {"IfModule", NO_LANG},
+    {"import", INCLUDE},
+    {"include_shell", INCLUDE},
+    {"IncludeOptional", INCLUDE},
+    {"index", NO_FILES},
+    {"index-file.names", NO_FILES},
+    {"internal", NO_ACCESS},
+    {"invoke", NO_LANG},
+    {"KeepAlive", IDLE},
+    {"keepalive_requests", REQUESTS},
+    {"keepalive_timeout", IDLE},
+    {"KeepAliveTimeout", IDLE},
+    {"large_client_header_buffers", HEAD_MAX},
+    {"lb_policy", NO_PROXY},
+    {"limit_conn", CONNS},
+    {"limit_conn_zone", CONNS},
+    {"limit_except", METHODS},
+    {"limit_rate", NO_RATE},
+    {"limit_req", NO_RATE},
+    {"limit_req_zone", NO_RATE},
+    {"LimitRequestBody", BODY_MAX},
+    {"LimitRequestFields", HEAD_MAX},
+    {"LimitRequestFieldSize", HEAD_MAX},
+    {"LimitRequestLine", HEAD_MAX},
+    {"lingering_close", NOTHING},
+    {"lingering_time", NOTHING},
+    {"lingering_timeout", NOTHING},
+    {"ListenBacklog", CONNS},
+    {"load_module", NOTHING},
+    {"LoadModule", NOTHING},
+    {"local_certs", CERT},
+    {"log_format", ACCESS},
+    {"LogFormat", ACCESS},
+    {"LogLevel", LOG},
+    {"lua", NO_LANG},
+    {"map", NO_LANG},
+    {"master_process", NOTHING},
+    {"max_header_size", HEAD_MAX},
+    {"max_size", BODY_MAX},
+    {"MaxClients", CONNS},
+    {"maxconn", CONNS},
+    {"MaxConnectionsPerChild", REQUESTS},
+    {"MaxKeepAliveRequests", REQUESTS},
+    {"MaxRequestsPerChild", REQUESTS},
+    {"MaxRequestWorkers", CONNS},
+    {"MaxSpareServers", WORKERS},
+    {"merge_slashes", NOTHING},
+    {"method", METHODS},
+    {"metrics", CONTROL},
+    {"mime", TYPE},
+    {"mimetype.assign", TYPE},
+    {"MinSpareServers", WORKERS},
+    {"mode", NO_HTTP},
+    {"more_set_headers", HEADER},
+    {"msie_padding", NOTHING},
+    {"multi_accept", NOTHING},
+    {"Mutex", NOTHING},
+    {"NameVirtualHost", PORT},
+    {"nbproc", WORKERS},
+    {"nbthread", THREADS},
+    {"on_demand_tls", CERT},
+    {"open_file_cache", NO_FILES},
+    {"option", NO_PROXY},
+    {"Options", NO_FILES},
+    {"Order", NO_ACCESS},
+    {"path_beg", LOCATION},
+    {"perl", NO_LANG},
+    {"php_fastcgi", NO_LANG},
+    {"pid", PID},
+    {"pidfile", PID},
+    {"port_in_redirect", NOTHING},
+    {"protocols", CIPHERS},
+    {"ProtocolsHonorOrder", NO_HTTP},
+    {"proxy.header", NO_PROXY},
+    {"proxy.server", NO_PROXY},
+    {"proxy_buffering", NO_PROXY},
+    {"proxy_cache", NO_CACHE},
+    {"proxy_cache_path", NO_CACHE},
+    {"proxy_connect_timeout", NO_PROXY},
+    {"proxy_http_version", NO_PROXY},
+    {"proxy_pass", NO_PROXY},
+    {"proxy_read_timeout", NO_PROXY},
+    {"proxy_redirect", NO_PROXY},
+    {"proxy_send_timeout", NO_PROXY},
+    {"proxy_set_header", NO_PROXY},
+    {"ProxyPass", NO_PROXY},
+    {"ProxyPassReverse", NO_PROXY},
+    {"ProxyPreserveHost", NO_PROXY},
+    {"ProxyRequests", NO_PROXY},
+    {"quic", NO_HTTP},
+    {"rate_limit", NO_RATE},
+    {"read_body", TIMEOUTS},
+    {"read_header", TIMEOUTS},
+    {"read_timeout", TIMEOUTS},
+    {"redir", REDIRECT},
+    {"redirect", REDIRECT},
+    {"RedirectMatch", REDIRECT},
+    {"RedirectPermanent", REDIRECT},
+    {"request_body", BODY_MAX},
+    {"RequestHeader", HEADER},
+    {"RequestReadTimeout", TIMEOUTS},
+    {"Require", NO_ACCESS},
+    {"reset_timedout_connection", NOTHING},
+    {"resolver", NO_PROXY},
+    {"retries", NO_PROXY},
+    {"return", RESPOND},
+    {"reverse_proxy", NO_PROXY},
+    {"rewrite", NO_REWRITE},
+    {"RewriteBase", NO_REWRITE},
+    {"RewriteCond", NO_REWRITE},
+    {"RewriteEngine", NO_REWRITE},
+    {"RewriteRule", NO_REWRITE},
+    {"rlimit_core", CORE},
+    {"root", NO_FILES},
+    {"route", LOCATION},
+    {"satisfy", NO_ACCESS},
+    {"scgi_pass", NO_LANG},
+    {"ScriptAlias", NO_LANG},
+    {"send_timeout", TIMEOUTS},
+    {"sendfile", NO_FILES},
+    {"server", PORT},
+    {"server-status", CONTROL},
+    {"server-template", NO_PROXY},
+    {"server.bind", PORT},
+    {"server.chroot", CHROOT},
+    {"server.dir-listing", NO_FILES},
+    {"server.document-root", NO_FILES},
+    {"server.errorfile-prefix", RESPOND},
+    {"server.errorlog", LOG},
+    {"server.errorlog-use-syslog", LOG},
+    {"server.event-handler", NOTHING},
+    {"server.feature-flags", NO_HTTP},
+    {"server.graceful-shutdown-timeout", DRAIN},
+    {"server.groupname", USER},
+    {"server.indexfiles", NO_FILES},
+    {"server.kbytes-per-second", NO_RATE},
+    {"server.max-connections", CONNS},
+    {"server.max-fds", OPEN},
+    {"server.max-keep-alive-idle", IDLE},
+    {"server.max-keep-alive-requests", REQUESTS},
+    {"server.max-read-idle", TIMEOUTS},
+    {"server.max-request-field-size", HEAD_MAX},
+    {"server.max-request-size", BODY_MAX},
+    {"server.max-worker", WORKERS},
+    {"server.max-write-idle", TIMEOUTS},
+    {"server.modules", NOTHING},
+    {"server.network-backend", NOTHING},
+    {"server.pid-file", PID},
+    {"server.port", PORT},
+    {"server.protocol-http11", NO_HTTP},
+    {"server.tag", NOTHING},
+    {"server.username", USER},
+    {"server_name", NO_NAMES},
+    {"server_name_in_redirect", NO_NAMES},
+    {"server_names_hash_bucket_size", NO_NAMES},
+    {"server_tokens", NOTHING},
+    {"ServerAdmin", NOTHING},
+    {"ServerAlias", NO_NAMES},
+    {"ServerLimit", WORKERS},
+    {"ServerName", NO_NAMES},
+    {"ServerRoot", NOTHING},
+    {"ServerSignature", NOTHING},
+    {"ServerStatus", CONTROL},
+    {"ServerTokens", NOTHING},
+    {"session_tickets", TICKETS},
+    {"set", NO_LANG},
+    {"SetEnv", NO_LANG},
+    {"setenv.add-response-header", HEADER},
+    {"setenv.set-response-header", HEADER},
+    {"SetEnvIf", NO_LANG},
+    {"SetHandler", NO_LANG},
+    {"SetOutputFilter", NO_PACK},
+    {"shutdown_timeout", DRAIN},
+    {"site", PORT},
+    {"snippet", INCLUDE},
+    {"split_clients", NO_LANG},
+    {"ssl", CERT},
+    {"ssl-default-bind-ciphers", CIPHERS},
+    {"ssl-default-bind-options", CIPHERS},
+    {"ssl.ca-file", CERT},
+    {"ssl.cipher-list", CIPHERS},
+    {"ssl.engine", CERT},
+    {"ssl.openssl.ssl-conf-cmd", CIPHERS},
+    {"ssl.pemfile", CERT},
+    {"ssl.privkey", CERT},
+    {"ssl_certificate", CERT},
+    {"ssl_certificate_key", CERT},
+    {"ssl_ciphers", CIPHERS},
+    {"ssl_conf_command", CIPHERS},
+    {"ssl_dhparam", CIPHERS},
+    {"ssl_ecdh_curve", CIPHERS},
+    {"ssl_handshake_timeout", TIMEOUTS},
+    {"ssl_prefer_server_ciphers", CIPHERS},
+    {"ssl_protocols", CIPHERS},
+    {"ssl_session_cache", TICKETS},
+    {"ssl_session_ticket_key", TICKETS},
+    {"ssl_session_tickets", TICKETS},
+    {"ssl_session_timeout", TICKETS},
+    {"ssl_trusted_certificate", CERT},
+    {"SSLCACertificateFile", CERT},
+    {"SSLCertificateChainFile", CERT},
+    {"SSLCertificateFile", CERT},
+    {"SSLCertificateKeyFile", CERT},
+    {"SSLCipherSuite", CIPHERS},
+    {"SSLEngine", CERT},
+    {"SSLHonorCipherOrder", CIPHERS},
+    {"SSLProtocol", CIPHERS},
+    {"SSLSessionCache", TICKETS},
+    {"SSLSessionCacheTimeout", TICKETS},
+    {"SSLSessionTickets", TICKETS},
+    {"StartServers", WORKERS},
+    {"static-file.exclude-extensions", NO_FILES},
+    {"stats", CONTROL},
+    {"stick-table", NO_RATE},
+    {"stream", NO_PROXY},
+    {"strict_sni_host", NO_NAMES},
+    {"stub_status", CONTROL},
+    {"SuexecUserGroup", USER},
+    {"tcp_nodelay", NOTHING},
+    {"tcp_nopush", NOTHING},
+    {"templates", NO_LANG},
+    {"thread_pool", THREADS},
+    {"ThreadLimit", THREADS},
+    {"ThreadsPerChild", THREADS},
+    {"timeout", TIMEOUTS},
+    {"timeouts", TIMEOUTS},
+    {"TransferLog", ACCESS},
+    {"try_files", NO_FILES},
+    {"tune.bufsize", HEAD_MAX},
+    {"tune.ssl.default-dh-param", CIPHERS},
+    {"types", TYPE},
+    {"types_hash_max_size", NOTHING},
+    {"TypesConfig", TYPE},
+    {"uid", USER},
+    {"ulimit-n", OPEN},
+    {"underscores_in_headers", NOTHING},
+    {"upstream", NO_PROXY},
+    {"uri", NO_REWRITE},
+    {"uri_strip_prefix", NO_REWRITE},
+    {"url.access-deny", NO_ACCESS},
+    {"url.redirect", REDIRECT},
+    {"url.rewrite", NO_REWRITE},
+    {"url.rewrite-once", NO_REWRITE},
+    {"use_backend", NO_PROXY},
+    {"UseCanonicalName", NO_NAMES},
+    {"username", USER},
+    {"uwsgi_pass", NO_LANG},
+    {"variables_hash_max_size", NOTHING},
+    {"vars", NO_LANG},
+    {"VirtualHost", PORT},
+    {"worker_connections", CONNS},
+    {"worker_cpu_affinity", NOTHING},
+    {"worker_priority", NOTHING},
+    {"worker_processes", WORKERS},
+    {"worker_rlimit_core", CORE},
+    {"worker_rlimit_nofile", OPEN},
+    {"worker_shutdown_timeout", DRAIN},
+    {"working_directory", NOTHING},
+    {"write_timeout", TIMEOUTS},
+};
+
+const char *conf_foreign_word(const char *word, size_t len)
+{
+	size_t low = 0, high = CONF_COUNT(words);
+	if (strlen(word) != len)
+		return NULL;
+	while (low < high) {
+		const size_t middle = (low + high) / 2;
+		const int order = strcasecmp(word, words[middle].word);
+		if (order == 0)
+			return words[middle].answer;
+		if (order > 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const char *conf_foreign_word_at(size_t index)
+{
+	return index < CONF_COUNT(words) ? words[index].word : NULL;
+}

@@ -1,0 +1,435 @@
+/*
+ * Mistakes in words: one cause, and where that is plain what to write instead. Runs in the master
+ * and in every child. Must never list more words than a reader takes in.
+ */
+#include <string.h>
+
+#include "base/text.h"
+#include "mistake.h"
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* --- what was expected ------------------------------------------------------------------------ */
+
+static const char *value_meaning(int previous)
+{
+	switch (previous) {
+	case T_PORT:
+		return "a port number";
+	case T_WORKERS:
+	case T_THREADS:
+	case T_CONNECTIONS:
+	case T_REQUESTS:
+	case T_AFTER:
+	case T_KEYHOLDERS:
+	case T_SIGNATURES:
+	case T_RATE:
+		return "a number";
+	case T_HEAD:
+	case T_BODY:
+		return "a size such as 16K";
+	case T_MEMORY:
+	case T_CORE:
+		return "a size such as 256M";
+	case T_ON:
+		return "an address or `*`";
+	case T_RESPOND:
+		return "a status such as 200";
+	case T_FACILITY:
+		return "a facility such as daemon";
+	case T_FAULT:
+		return "a fault such as crash";
+	case T_WORD: /* a parameter of a fault */
+		return "its value";
+	default:
+		return "a duration such as 10s";
+	}
+}
+
+#define IN_QUOTES " in quotes"
+
+/* Each ends in IN_QUOTES, but for the one that stands beside a value. */
+static const char *string_meaning(int previous)
+{
+	switch (previous) {
+	case T_USER:
+		return "a user's name" IN_QUOTES;
+	case T_GROUP:
+		return "a group's name" IN_QUOTES;
+	case T_CHROOT:
+		return "a directory" IN_QUOTES;
+	case T_CONTROL:
+	case T_PATH:
+	case T_LOCATION:
+		return "a path" IN_QUOTES;
+	case T_INCLUDE:
+	case T_CERTIFICATE:
+	case T_KEY:
+		return "a file name" IN_QUOTES;
+	case T_SOCKET:
+		return "a socket's name" IN_QUOTES;
+	case T_TYPE:
+		return "a media type" IN_QUOTES;
+	case T_METHODS:
+		return "a method" IN_QUOTES;
+	case T_HEADER:
+		return "a header name" IN_QUOTES;
+	case T_STRING:
+		return "a header value" IN_QUOTES;
+	case T_WORD: /* a fault's parameter takes either */
+	case T_AFTER:
+	case T_RATE:
+		return "a string"; /* never alone */
+	default:
+		return "a body" IN_QUOTES;
+	}
+}
+
+static void list_item(struct text *list, const char *item, const char *quote, size_t at,
+		      size_t count)
+{
+	text_addf(list, "%s%s%s%s",
+		  at == 0           ? ""
+		  : at + 1 == count ? " or "
+				    : ", ",
+		  quote, item, quote);
+}
+
+/* "`on` or `off`", "a number", ...: what fits here, but for the end of the block. */
+static const char *list_expected(const struct mistake *m, char *out, size_t size)
+{
+	struct text list;
+	size_t at = 0;
+	size_t count = m->words_count + m->wants_value + m->wants_string + m->wants_open;
+	text_init(&list, out, size);
+	if (m->wants_value)
+		list_item(&list, value_meaning(m->p->previous.kind), "", at++, count);
+	if (m->wants_string)
+		list_item(&list, string_meaning(m->p->previous.kind), "", at++, count);
+	if (m->wants_open)
+		list_item(&list, "{", "`", at++, count);
+	for (size_t i = 0; i < m->words_count; i++)
+		list_item(&list, m->words[i], "`", at++, count);
+	return out;
+}
+
+/* --- what to say ------------------------------------------------------------------------------ */
+
+static void tell_end(struct mistake *m, const char *expected)
+{
+	const struct conf_parser *p = m->p;
+	if (p->blocks_count > p->source->blocks_base)
+		conf_error(m->p, &p->last.where, "the file ends inside the block opened at line %u",
+			   p->blocks[p->blocks_count - 1].where.line);
+	else
+		conf_error(m->p, &p->last.where,
+			   "the file ends in the middle of a statement; expected %s", expected);
+}
+
+static void tell_close(struct mistake *m, const char *expected)
+{
+	const struct conf_parser *p = m->p;
+	if (!m->at_statement)
+		conf_error(m->p, &m->token->where, "expected %s, found `}`", expected);
+	else if (p->source->parent != NULL)
+		conf_error(m->p, &m->token->where, "`}` closes nothing that this file opened");
+	else
+		conf_error(m->p, &m->token->where, "`}` closes nothing: no block is open");
+}
+
+/* "it belongs in a tls block", "... at the top level or in a port block" */
+static void text_add_places(struct text *text, unsigned blocks)
+{
+	bool first = true;
+	for (unsigned kind = CONF_BLOCK_TOP; kind <= CONF_BLOCK_TLS; kind <<= 1) {
+		if ((blocks & kind) == 0)
+			continue;
+		text_addf(text, "%s%s", first ? "" : " or ",
+			  conf_block_place((enum conf_block_kind)kind));
+		first = false;
+	}
+}
+
+/* A statement that exists but not in this block. */
+static void tell_misplaced(struct mistake *m)
+{
+	char places[160];
+	struct text text;
+	const struct conf_block *block = conf_block_top(m->p);
+	text_init(&text, places, sizeof(places));
+	text_add_places(&text, m->keyword->blocks);
+	if (m->misspelt)
+		conf_error(m->p, &m->token->where,
+			   "unknown word `%s`; did you mean `%s`, which belongs %s?", m->shown,
+			   m->keyword->name, places);
+	else if (m->surplus > 0 && conf_mistake_levels_out(m) > 0)
+		conf_error(
+		    m->p, &m->token->where,
+		    "`%s` cannot stand %s: the `}` of the block opened at line %u is missing",
+		    m->keyword->name, conf_block_place(block->kind), block->where.line);
+	else if (m->surplus < 0)
+		conf_error(m->p, &m->token->where,
+			   "`%s` cannot stand %s: there is a `}` too many before it",
+			   m->keyword->name, conf_block_place(block->kind));
+	else
+		conf_error(m->p, &m->token->where, "`%s` cannot stand %s; it belongs %s",
+			   m->keyword->name, conf_block_place(block->kind), places);
+}
+
+static bool expected_word(const struct mistake *m)
+{
+	for (size_t i = 0; i < m->words_count; i++)
+		if (m->words[i] == m->keyword->name || strcmp(m->words[i], m->keyword->name) == 0)
+			return true;
+	return false;
+}
+
+/* "a statement that belongs in a port block, such as `respond` or `location`" */
+static void text_add_statement(struct text *text, enum conf_block_kind kind)
+{
+	static const struct {
+		enum conf_block_kind kind;
+		const char *some;
+	} examples[] = {
+	    {CONF_BLOCK_TOP, "`port` or `tls`"},
+	    {CONF_BLOCK_PORT, "`respond` or `location`"},
+	    {CONF_BLOCK_LOCATION, "`respond` or `echo`"},
+	    {CONF_BLOCK_RESTART, "`backoff`, `park` or `while parked`"},
+	    {CONF_BLOCK_LIMITS, "`connections` or `idle`"},
+	    {CONF_BLOCK_TLS, "`certificate`"},
+	};
+	text_addf(text, "a statement that belongs %s", conf_block_place(kind));
+	for (size_t i = 0; i < CONF_COUNT(examples); i++)
+		if (examples[i].kind == kind)
+			text_addf(text, ", such as %s", examples[i].some);
+}
+
+static void tell_other(struct mistake *m, const char *expected)
+{
+	const struct conf_where *where = &m->token->where;
+	switch (m->token->kind) {
+	case T_STRING:
+		conf_error(m->p, where, "expected %s, found the string \"%s\"", expected, m->shown);
+		break;
+	case T_OPEN:
+	case T_SEMICOLON:
+		conf_error(m->p, where, "expected %s, found `%s`", expected,
+			   m->token->kind == T_OPEN ? "{" : ";");
+		break;
+	default:
+		if (m->token->kind == T_WORD && m->at_statement && !is_digit(m->shown[0]))
+			conf_error(m->p, where, "unknown word `%s`; expected %s", m->shown,
+				   expected);
+		else
+			conf_error(m->p, where, "expected %s, found `%s`", expected, m->shown);
+	}
+}
+
+/* --- what is wrong, where that is plain ------------------------------------------------------- */
+
+static bool is_word(const struct mistake *m)
+{
+	return m->token->kind == T_WORD && m->token->value.len > 0;
+}
+
+/* idle 60 s; after a fault's parameter it looks like a further one */
+static bool tell_unit(struct mistake *m)
+{
+	const struct conf_token *before = &m->p->previous;
+	if (before->kind == T_WORD && m->wants_value && m->wants_string &&
+	    conf_is_blank_unit(&before->value)) {
+		conf_error(m->p, &before->where,
+			   "no blank stands between a number and its unit `%s`",
+			   before->value.data);
+		return true;
+	}
+	const char *unit = conf_foreign_unit(m->token->value.data, m->token->value.len);
+	char number[CONF_SHOWN_MAX];
+	if (unit == NULL || !is_word(m) || before->kind != T_WORD || m->token->begins_line ||
+	    strspn(before->value.data, "0123456789") != before->value.len)
+		return false;
+	conf_error(m->p, &m->token->where, "no blank stands between a number and its unit: %s%s",
+		   conf_show(&before->value, number), unit);
+	m->dropped = m->at_statement; /* the number was taken; this word alone is too many */
+	return true;
+}
+
+/* listen 8080, listen 127.0.0.1, listen [::1]:443 ssl */
+static bool tell_listen(struct mistake *m)
+{
+	const char *word = m->token->value.data;
+	if (m->p->previous.kind != T_LISTEN || (!is_word(m) && m->token->kind != T_STRING))
+		return false;
+	const char *number = conf_port_in(word);
+	if (number != NULL)
+		conf_error(m->p, &m->token->where,
+			   "the port's number stands after `port`: `port %s { ... }`%s", number,
+			   number == word ? "" : ", and in it `listen on` has the address alone");
+	else
+		conf_error(m->p, &m->token->where, "`on` is missing: `listen on %s`", m->shown);
+	return true;
+}
+
+/* location /a, user www-data, respond 200 hello */
+static bool tell_bare_string(struct mistake *m)
+{
+	if (!is_word(m) || !m->wants_string || m->wants_value)
+		return false;
+	if (m->at_statement && (m->token->begins_line || m->misspelt))
+		return false;
+	if (!m->at_statement && m->misspelt && m->words_count > 0 && expected_word(m))
+		return false; /* chroot of */
+	const int before = m->p->previous.kind;
+	const char *what = string_meaning(before == T_WORD ? T_RESPOND : before), *other = "";
+	char expected[64] = "";
+	if (!m->at_statement && m->words_count > 0 && m->words_count <= 3) {
+		m->wants_string = false;
+		(void)list_expected(m, expected, sizeof(expected));
+		other = "; or write ";
+	}
+	conf_error(m->p, &m->token->where, "%.*s stands in double quotes: \"%s\"%s%s",
+		   (int)(strlen(what) - strlen(IN_QUOTES)), what, m->shown, other, expected);
+	return true;
+}
+
+/* workers "4", access log "off" */
+static bool tell_quoted_word(struct mistake *m)
+{
+	const struct conf_value *value = &m->token->value;
+	if (m->token->kind != T_STRING || value->len == 0)
+		return false;
+	bool fits = m->wants_value && (is_digit(value->data[0]) || strchr("*:", value->data[0]));
+	for (size_t i = 0; i < m->words_count && !m->at_statement; i++)
+		fits = fits || strcmp(m->words[i], value->data) == 0;
+	if (fits)
+		conf_error(m->p, &m->token->where, "`%s` stands without quotes here", m->shown);
+	return fits;
+}
+
+static bool tell_comment(struct mistake *m)
+{
+	const char *word = m->token->value.data;
+	if (!is_word(m) || (strncmp(word, "//", 2) != 0 && strncmp(word, "/*", 2) != 0 &&
+			    strncmp(word, "--", 2) != 0))
+		return false;
+	conf_error(m->p, &m->token->where, "comments begin with `#`, up to the line's end");
+	return true;
+}
+
+/* tls off, tls internal */
+static bool tell_tls(struct mistake *m)
+{
+	if (m->p->previous.kind != T_TLS)
+		return false;
+	conf_error(m->p, &m->token->where,
+		   "expected `{`, found `%s`; every port is served with TLS: `tls { certificate "
+		   "\"cert.pem\" key \"key.pem\" }`",
+		   m->token->kind == T_SEMICOLON ? ";" : m->shown);
+	return true;
+}
+
+/* server_name a; reverse_proxy b */
+static bool tell_foreign(struct mistake *m)
+{
+	const struct conf_value *value = &m->token->value;
+	const char *answer = conf_foreign_word(value->data, value->len);
+	if (!is_word(m) || !m->at_statement || answer == NULL)
+		return false;
+	conf_error(m->p, &m->token->where, "Bulkhead has no `%s`: %s", m->shown, answer);
+	m->keyword = NULL; /* what follows is that server's, too */
+	return true;
+}
+
+/* :443 { ... }, www.example.org { ... } */
+static bool tell_site(struct mistake *m)
+{
+	const char *word = m->token->value.data, *number = conf_port_in(word);
+	if (!is_word(m) || !m->at_statement || m->misspelt ||
+	    conf_block_top(m->p)->kind != CONF_BLOCK_TOP || strpbrk(word, ".:") == NULL)
+		return false;
+	conf_error(m->p, &m->token->where,
+		   "unknown word `%s`; what is served begins with a port: `port %s { ... }`",
+		   m->shown, number != NULL ? number : "443");
+	return true;
+}
+
+/* A word that goes on with a statement: header "a" "b" */
+static bool tell_tail(struct mistake *m)
+{
+	static const struct {
+		int token;
+		const char *of;
+	} tails[] = {
+	    {T_HEADER, "`respond`"},
+	    {T_TYPE, "`respond`"},
+	    {T_ON, "`listen`"},
+	    {T_PARKED, "`while`"},
+	    {T_LIFETIME, "`tickets`"},
+	    {T_RATE, "`log`"},
+	    {T_ENABLED, "`faults`"},
+	    {T_PATH, "`log to`"},
+	    {T_FACILITY, "`log to syslog`"},
+	    {T_SYSLOG, "`log to`"},
+	    {T_JOURNAL, "`log to`"},
+	    {T_CONSOLE, "`log to`"},
+	    {T_STRICT, "`privileges`"},
+	    {T_LENIENT, "`privileges`"},
+	};
+	for (size_t i = 0; i < CONF_COUNT(tails); i++)
+		if (m->at_statement && m->token->kind == tails[i].token) {
+			conf_error(m->p, &m->token->where,
+				   "`%s` begins no statement; it goes on with %s", m->shown,
+				   tails[i].of);
+			return true;
+		}
+	return false;
+}
+
+static bool tell_plain(struct mistake *m)
+{
+	static bool (*const causes[])(struct mistake *) = {
+	    tell_listen, tell_foreign, tell_comment,     tell_tls,
+	    tell_site,   tell_tail,    tell_bare_string, tell_quoted_word,
+	};
+	for (size_t i = 0; i < CONF_COUNT(causes); i++)
+		if (causes[i](m))
+			return true;
+	return false;
+}
+
+void conf_mistake_tell(struct mistake *m)
+{
+	char expected[512];
+	struct text text;
+	const struct conf_token *token = m->token;
+	const unsigned blocks = m->p->blocks_count - m->p->source->blocks_base;
+	bool end = token->kind == T_YYEOF || token->kind == T_INCLUDE_END || token->ends_file;
+	text_init(&text, expected, sizeof(expected));
+	if (m->at_statement)
+		text_add_statement(&text, conf_block_top(m->p)->kind);
+	else
+		(void)list_expected(m, expected, sizeof(expected));
+	if (token->value.foreign)
+		return; /* its quotes were told */
+	if (m->wants_value && m->wants_string && m->p->fault_shifted)
+		return; /* the cause was told */
+	if (end || (m->at_end && blocks > 0))
+		tell_end(m, expected);
+	else if (tell_unit(m))
+		return;
+	else if (token->kind == T_CLOSE)
+		tell_close(m, expected);
+	else if (tell_plain(m))
+		return;
+	else if (m->misspelt && expected_word(m))
+		conf_error(m->p, &token->where, "unknown word `%s`; did you mean `%s`?", m->shown,
+			   m->keyword->name);
+	else if (m->keyword != NULL && m->keyword->blocks != 0 && !conf_mistake_begins_here(m) &&
+		 (m->at_statement || (m->surplus > 0 && conf_mistake_levels_out(m) > 0)))
+		tell_misplaced(m);
+	else
+		tell_other(m, expected);
+}
