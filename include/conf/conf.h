@@ -211,6 +211,7 @@ const struct conf_port *conf_port_find(const struct conf *, unsigned number);
  * again (threads only when it is not 1: a build without threads must read the text, too).
  * conf_dump_port() writes what is global to a child and this one port. */
 void conf_dump(const struct conf *, FILE *);
+void conf_dump_common(const struct conf *, FILE *); /* all that stands in no port */
 void conf_dump_port(const struct conf *, const struct conf_port *, FILE *);
 /* Writes, for comparison alone, what a process of this port is given once and for all: where two
  * such texts are equal, a process that was made of one serves the other as well. What it can be

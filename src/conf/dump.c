@@ -285,11 +285,16 @@ static void dump_control(const struct conf *conf, FILE *out)
 	}
 }
 
-void conf_dump(const struct conf *conf, FILE *out)
+void conf_dump_common(const struct conf *conf, FILE *out)
 {
 	dump_global(conf, out);
 	dump_log(conf, out);
 	dump_control(conf, out);
+}
+
+void conf_dump(const struct conf *conf, FILE *out)
+{
+	conf_dump_common(conf, out);
 	for (size_t i = 0; i < conf->ports_count; i++)
 		dump_port(&conf->ports[i], out);
 }

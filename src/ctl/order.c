@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "ctl/connection.h"
+#include "ctl/differ.h"
 #include "ctl/words.h"
 
 #define UPGRADE_MS 30000 /* for the new program to answer */
@@ -43,21 +44,87 @@ static void request_make(const struct ctl_arguments *a, char *out, size_t size)
 	}
 }
 
-static void plan_print(const json_t *plan)
+/* --- reload ----------------------------------------------------------------------------------- */
+
+#define DIFFERENCES_SHOWN 20 /* of one port */
+
+struct differences {
+	FILE *out;
+	const char *indent;
+	unsigned count;
+};
+
+static void difference_print(void *arg, const char *line)
 {
-	for (size_t i = 0; i < json_array_size(plan); i++) {
-		const json_t *row = json_array_get(plan, i);
-		const char *why = answer_text(row, "why");
-		char line[1024];
+	struct differences *d = arg;
+	if (d->count++ < DIFFERENCES_SHOWN)
+		(void)fprintf(d->out, "%s  %s\n", d->indent, line);
+}
+
+/* texts: an object with "now" and "wanted". */
+static void differences_print(FILE *out, const char *indent, const json_t *texts)
+{
+	struct differences d = {.out = out, .indent = indent};
+	const char *now = answer_text(texts, "now"), *wanted = answer_text(texts, "wanted");
+	if (now[0] == '\0' && wanted[0] == '\0')
+		return;
+	if (statements_differ(now, wanted, difference_print, &d) < 0)
+		(void)fprintf(out, "%s  (out of memory)\n", indent);
+	if (d.count > DIFFERENCES_SHOWN)
+		(void)fprintf(out, "%s  and %u more\n", indent, d.count - DIFFERENCES_SHOWN);
+}
+
+static void files_print(FILE *out, const char *indent, const json_t *files)
+{
+	for (size_t i = 0; i < json_array_size(files); i++) {
+		char line[8192];
 		struct text t;
 		text_init(&t, line, sizeof(line));
-		text_addf(&t, "%lld ", (long long)answer_int(row, "port"));
-		words_safe(&t, answer_text(row, "action"));
-		text_add_str(&t, why[0] != '\0' ? ": " : "");
-		words_safe(&t, why);
-		puts(line);
+		words_safe(&t, json_string_value(json_array_get(files, i)));
+		(void)fprintf(out, "%s  changed file \"%s\"\n", indent, line);
 	}
 }
+
+static void row_print(FILE *out, const char *indent, const json_t *row)
+{
+	const char *why = answer_text(row, "why");
+	char line[1024];
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	text_addf(&t, "%lld ", (long long)answer_int(row, "port"));
+	words_safe(&t, answer_text(row, "action"));
+	text_add_str(&t, why[0] != '\0' ? ": " : "");
+	words_safe(&t, why);
+	(void)fprintf(out, "%s%s\n", indent, line);
+	differences_print(out, indent, row);
+	files_print(out, indent, json_object_get(row, "files"));
+}
+
+static void plan_print(FILE *out, const char *indent, const json_t *answer)
+{
+	const json_t *plan = json_object_get(answer, "plan");
+	const json_t *common = json_object_get(answer, "common");
+	for (size_t i = 0; i < json_array_size(plan); i++)
+		row_print(out, indent, json_array_get(plan, i));
+	if (answer_text(common, "wanted")[0] != '\0') {
+		(void)fprintf(out, "%soutside of ports:\n", indent);
+		differences_print(out, indent, common);
+	}
+}
+
+/* A plan that was not carried out must not look like one that was. */
+static void failure_print(const json_t *answer, const char *sentence)
+{
+	(void)ctl_say(CTL_FAILED, sentence);
+	if (json_array_size(json_object_get(answer, "plan")) == 0) {
+		(void)ctl_say(CTL_FAILED, "nothing has changed");
+		return;
+	}
+	(void)ctl_say(CTL_FAILED, "nothing has changed; this was tried:");
+	plan_print(stderr, "  ", answer);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 
 /* The connection's end is the server's. What comes before it is of no interest. */
 static enum ctl_status end_await(struct connection *c)
@@ -146,8 +213,14 @@ static enum ctl_status ask(const struct ctl_arguments *a, struct connection *c, 
 	json_t *answer = NULL;
 	request_make(a, request, sizeof(request));
 	enum ctl_status result = connection_ask(c, request, CONNECTION_FOREVER, &answer, err);
-	if (a->command == CTL_RELOAD)
-		plan_print(json_object_get(answer, "plan"));
+	const bool refused = result == CTL_FAILED && answer != NULL &&
+			     (a->command == CTL_RELOAD || a->command == CTL_UPGRADE);
+	if (refused) {
+		failure_print(answer, err->text);
+		err->text[0] = '\0'; /* it was said */
+	} else if (a->command == CTL_RELOAD && result == CTL_DONE) {
+		plan_print(stdout, "", answer);
+	}
 	if (a->command == CTL_DRAIN && result == CTL_DONE)
 		result = end_await(c);
 	json_decref(answer);
@@ -212,5 +285,7 @@ enum ctl_status ctl_order(const struct ctl_arguments *a)
 		else if (result == CTL_NO_SERVER && c.was_ended)
 			result = judge_cut(a, &err);
 	}
-	return result == CTL_DONE ? CTL_DONE : ctl_say(result, err.text);
+	if (result == CTL_DONE || (result == CTL_FAILED && err.text[0] == '\0'))
+		return result;
+	return ctl_say(result, err.text);
 }

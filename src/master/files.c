@@ -136,6 +136,12 @@ void port_files_accept(struct port *p)
 	(void)marks_take(&p->files, &err);
 }
 
+void files_name(const struct conf_port *conf, const char *names[2 * PORT_FILES_MAX])
+{
+	for (size_t i = 0; i < 2 * conf->certificates_count && i < 2 * PORT_FILES_MAX; i++)
+		names[i] = path_of(conf, i);
+}
+
 void files_look(const struct conf_port *conf, struct file_mark marks[2 * PORT_FILES_MAX])
 {
 	struct stat st;

@@ -2,6 +2,7 @@
 #include "master/plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,58 @@ static struct plan_row judge(uint16_t number, const struct plan_port *now,
 	return row;
 }
 
+static const struct file_mark *mark_find(const struct plan_port *p, const char *name)
+{
+	for (size_t i = 0; i < p->marks_count; i++)
+		if (strcmp(p->names[i], name) == 0)
+			return &p->marks[i];
+	return NULL;
+}
+
+/* Those that both name. A name that is in one of them alone is in its text. */
+static int files_describe(struct plan_row *row, const struct plan_port *now,
+			  const struct plan_port *wanted)
+{
+	size_t len = 0;
+	FILE *f =
+	    now->names != NULL && wanted->names != NULL ? open_memstream(&row->files, &len) : NULL;
+	if (f == NULL)
+		return now->names != NULL && wanted->names != NULL ? -ENOMEM : 0;
+	for (size_t i = 0; i < wanted->marks_count; i++) {
+		const struct file_mark *before = mark_find(now, wanted->names[i]);
+		bool named = false;
+		for (size_t k = 0; k < i; k++)
+			named = named || strcmp(wanted->names[k], wanted->names[i]) == 0;
+		if (before != NULL && !named && !file_mark_equal(before, &wanted->marks[i]))
+			(void)fprintf(f, "%s\n", wanted->names[i]);
+	}
+	return fclose(f) == 0 ? 0 : -ENOMEM;
+}
+
+/* What is to be shown of a change. */
+static int row_describe(struct plan_row *row, const struct plan_port *now,
+			const struct plan_port *wanted)
+{
+	if (row->action != PLAN_CHANGE)
+		return 0;
+	if (!row->files_only) {
+		row->now = strdup(now->text);
+		row->wanted = strdup(wanted->text);
+		if (row->now == NULL || row->wanted == NULL)
+			return -ENOMEM;
+	}
+	return files_describe(row, now, wanted);
+}
+
+int plan_add_common(struct plan *p, const char *now, const char *wanted)
+{
+	if (strcmp(now, wanted) == 0)
+		return 0;
+	p->now = strdup(now);
+	p->wanted = strdup(wanted);
+	return p->now != NULL && p->wanted != NULL ? 0 : -ENOMEM;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct plan_port *const *left = a, *const *right = b;
@@ -81,6 +134,8 @@ int plan_make(struct plan *ret, const struct plan_port *now, size_t now_count,
 		struct plan_row *row = &plan.rows[plan.count++];
 		*row = judge(takes_left ? left[i]->number : right[k]->number,
 			     takes_left ? left[i] : NULL, takes_right ? right[k] : NULL);
+		error =
+		    row_describe(row, takes_left ? left[i] : NULL, takes_right ? right[k] : NULL);
 		plan.counts[row->action]++;
 		i += takes_left;
 		k += takes_right;
@@ -88,7 +143,7 @@ int plan_make(struct plan *ret, const struct plan_port *now, size_t now_count,
 	free(left);
 	free(right);
 	if (error < 0)
-		free(plan.rows);
+		plan_release(&plan);
 	else
 		*ret = plan;
 	return error;
@@ -105,6 +160,13 @@ void plan_row_becomes(struct plan *p, struct plan_row *row, enum plan_action act
 
 void plan_release(struct plan *p)
 {
+	for (size_t i = 0; i < p->count; i++) {
+		free(p->rows[i].now);
+		free(p->rows[i].wanted);
+		free(p->rows[i].files);
+	}
+	free(p->now);
+	free(p->wanted);
 	free(p->rows);
 	*p = (struct plan){.count = 0};
 }

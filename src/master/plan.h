@@ -29,6 +29,7 @@ struct plan_port {
 	const char *text; /* conf_dump_process() */
 	const struct file_mark *marks;
 	size_t marks_count;
+	const char *const *names; /* of the files, as many; NULL: unknown */
 };
 
 enum plan_action { PLAN_KEEP, PLAN_CHANGE, PLAN_NEW, PLAN_DROP };
@@ -38,12 +39,17 @@ struct plan_row {
 	enum plan_action action;
 	bool files_only; /* CHANGE: the text is the same, only the marks of files differ */
 	const char *why; /* static text; "" for none */
+	/* Of a CHANGE, owned: both texts, if they differ; and the files that have changed, a line
+	 * each. NULL: there is nothing to show. */
+	char *now, *wanted;
+	char *files;
 };
 
 struct plan {
 	struct plan_row *rows; /* ordered by port number */
 	size_t count;
 	size_t counts[PLAN_DROP + 1]; /* by action */
+	char *now, *wanted; /* the statements of no port, owned; NULL: they are the same */
 };
 
 bool file_mark_equal(const struct file_mark *, const struct file_mark *);
@@ -53,6 +59,8 @@ int plan_make(struct plan *ret, const struct plan_port *now, size_t now_count,
 	      const struct plan_port *wanted, size_t wanted_count);
 /* Corrects the action of a row. */
 void plan_row_becomes(struct plan *, struct plan_row *, enum plan_action, const char *why);
+/* The statements of no port, copied if they differ: 0, or -ENOMEM. */
+int plan_add_common(struct plan *, const char *now, const char *wanted);
 void plan_release(struct plan *);
 
 const char *plan_action_name(enum plan_action); /* "keep" */

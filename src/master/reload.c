@@ -99,6 +99,7 @@ struct side {
 	struct plan_port *list;
 	size_t count;
 	struct file_mark (*marks)[2 * PORT_FILES_MAX];
+	const char *(*names)[2 * PORT_FILES_MAX];
 	char **texts; /* owned; of the new configuration */
 };
 
@@ -108,21 +109,27 @@ static void side_release(struct side *s)
 		free(s->texts[i]);
 	free(s->texts);
 	free(s->marks);
+	free(s->names);
 	free(s->list);
 }
 
 static int side_now(const struct master *m, struct side *s)
 {
 	s->list = calloc(m->ports_count + 1, sizeof(*s->list));
-	if (s->list == NULL)
+	s->names = calloc(m->ports_count + 1, sizeof(*s->names));
+	if (s->list == NULL || s->names == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->ports_count; i++) {
 		const struct port *p = m->ports[i];
-		if (p->stage == STAGE_CURRENT)
-			s->list[s->count++] = (struct plan_port){.number = p->conf->number,
-								 .text = p->text,
-								 .marks = p->files.marks,
-								 .marks_count = 2 * p->files.count};
+		if (p->stage != STAGE_CURRENT)
+			continue;
+		files_name(p->conf, s->names[s->count]);
+		s->list[s->count] = (struct plan_port){.number = p->conf->number,
+						       .text = p->text,
+						       .marks = p->files.marks,
+						       .marks_count = 2 * p->files.count,
+						       .names = s->names[s->count]};
+		s->count++;
 	}
 	return 0;
 }
@@ -132,7 +139,8 @@ static int side_wanted(const struct master *m, const struct conf *conf, struct s
 	s->list = calloc(conf->ports_count, sizeof(*s->list));
 	s->marks = calloc(conf->ports_count, sizeof(*s->marks));
 	s->texts = calloc(conf->ports_count, sizeof(*s->texts));
-	if (s->list == NULL || s->marks == NULL || s->texts == NULL)
+	s->names = calloc(conf->ports_count, sizeof(*s->names));
+	if (s->list == NULL || s->marks == NULL || s->texts == NULL || s->names == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < conf->ports_count; i++) {
 		const struct conf_port *port = &conf->ports[i];
@@ -141,16 +149,43 @@ static int side_wanted(const struct master *m, const struct conf *conf, struct s
 		if (s->texts[s->count] == NULL)
 			return -ENOMEM;
 		files_look(port, s->marks[i]);
+		files_name(port, s->names[i]);
 		s->list[s->count] = (struct plan_port){.number = port->number,
 						       .text = s->texts[s->count],
 						       .marks = s->marks[i],
-						       .marks_count = 2 * port->certificates_count};
+						       .marks_count = 2 * port->certificates_count,
+						       .names = s->names[i]};
 		/* A port that never had files open has nothing to compare. */
 		if (old != NULL && old->files.count == 0)
 			s->list[s->count].marks_count = 0;
 		s->count++;
 	}
 	return 0;
+}
+
+/* NULL: no memory. */
+static char *common_text(const struct conf *conf)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	if (f == NULL)
+		return NULL;
+	conf_dump_common(conf, f);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int common_compare(struct master *m, const struct conf *conf)
+{
+	char *now = common_text(m->conf), *wanted = common_text(conf);
+	const int error =
+	    now != NULL && wanted != NULL ? plan_add_common(&m->roll.plan, now, wanted) : -ENOMEM;
+	free(now);
+	free(wanted);
+	return error;
 }
 
 static int plan(struct master *m, const struct conf *conf)
@@ -161,6 +196,8 @@ static int plan(struct master *m, const struct conf *conf)
 		error = side_wanted(m, conf, &wanted);
 	if (error == 0)
 		error = plan_make(&m->roll.plan, now.list, now.count, wanted.list, wanted.count);
+	if (error == 0)
+		error = common_compare(m, conf);
 	side_release(&now);
 	side_release(&wanted);
 	return error;

@@ -474,6 +474,8 @@ void port_close_files(struct port *);
 bool port_files_changed(const struct port *, bool asked);
 /* Takes the marks of the open files as they are now. */
 void port_files_accept(struct port *);
+/* The paths of the files, which the configuration owns. */
+void files_name(const struct conf_port *, const char *names[2 * PORT_FILES_MAX]);
 /* Takes the marks of the files that the paths lead to now. */
 void files_look(const struct conf_port *, struct file_mark marks[2 * PORT_FILES_MAX]);
 

@@ -571,6 +571,67 @@ def test_reload_shows_the_plan_and_does_it(controlled, ports):
     assert get(ports[1]).body == b"other"
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["reload", "dry run"])
+def test_a_reload_says_which_statements_and_files_differ(controlled, ports, tmp_path, certificates, dry):
+    for name, kind in (("a", "ecdsa"), ("b", "ecdsa")):
+        for source, end in zip(certificates(kind), ("pem", "key")):
+            shutil.copy(source, tmp_path / f"{name}.{end}")
+
+    def pair(name):
+        return f'tls {{ certificate "{tmp_path}/{name}.pem" key "{tmp_path}/{name}.key" }}'
+
+    def text(connections, body, drain, extra=""):
+        return (f"drain {drain} log rate 100\n"
+                f"port {ports[0]} {{ echo {pair('a')} }}\n"
+                f"port {ports[1]} {{ limits {{ connections {connections} }} {pair('a')} "
+                f'location "/a" {{ respond 200 "{body}" }} {extra} }}\n'
+                f"port {ports[2]} {{ echo {pair('b')} }}\n")
+
+    s = controlled(text(10, "old", "5s"), tls=False)
+    s.config.write_text(s.config.read_text().replace(
+        text(10, "old", "5s"), text(20, "new", "6s", 'location "/b" { echo }')))
+    for source, end in zip(certificates("other"), ("pem", "key")):
+        shutil.copy(source, tmp_path / f"b.{end}")
+    r = ctl(s, "reload", *dry)
+    assert (r.returncode, r.stderr) == (DONE, "")
+    assert r.stdout.splitlines() == [
+        *[line for p in sorted(ports) for line in {
+            ports[0]: [f"{p} keep"],
+            ports[1]: [f"{p} change: is configured in another way",
+                       "  limits: connections 10 -> connections 20",
+                       '  location "/a": respond 200 "old" type "text/plain; charset=utf-8" -> '
+                       'respond 200 "new" type "text/plain; charset=utf-8"',
+                       '  + location "/b": methods any', '  + location "/b": echo'],
+            ports[2]: [f"{p} change: has another certificate or key",
+                       f'  changed file "{tmp_path}/b.pem"', f'  changed file "{tmp_path}/b.key"'],
+        }[p]], "outside of ports:", "  drain 5s -> drain 6s"]
+
+
+def test_a_reload_that_fails_says_that_nothing_has_changed(controlled, ports):
+    s = controlled("".join(f"port {p} {{ echo }}\n" for p in ports[:2]))
+    good = s.config.read_text()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports[2]))
+        taken.listen()
+        s.config.write_text(good.replace(f"port {ports[0]} {{ echo }}",
+                                         f"port {ports[0]} {{ watchdog 9s echo }}") +
+                            f"port {ports[2]} {{ listen on 127.0.0.1 echo }}\n")
+        for dry in ([], ["--dry-run"]):
+            r = ctl(s, "reload", *dry)
+            assert (r.returncode, r.stdout) == (FAILED, "")
+            lines = r.stderr.splitlines()
+            assert re.match(rf"bulkheadctl: port {ports[2]}: .*Address already in use", lines[0])
+            assert lines[1] == "bulkheadctl: nothing has changed; this was tried:"
+            assert sorted(lines[2:]) == sorted([
+                f"  {ports[0]} change: is configured in another way", "    watchdog 5s -> watchdog 9s",
+                f"  {ports[1]} keep", f"  {ports[2]} new: is not served yet"])
+    assert len(s.workers(ports[0])) == 1
+    s.config.write_text("port {")
+    r = ctl(s, "reload")
+    assert (r.returncode, r.stdout) == (FAILED, "")
+    assert r.stderr.endswith("bulkheadctl: nothing has changed\n")
+
+
 def test_what_drains_of_a_port_that_was_dropped_and_is_back_is_shown(controlled, ports):
     text = "".join(f"port {p} {{ echo }}\n" for p in ports[:2])
     s = controlled(text)

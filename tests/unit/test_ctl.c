@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/differ.h"
 #include "ctl/find.h"
 #include "ctl/process.h"
 #include "ctl/rows.h"
@@ -327,6 +328,91 @@ static void rows_are_sorted_by_key(void **state)
 	assert_order(rows, ROW_CERTIFICATE, false, 2, 1, 3);
 }
 
+static char told[4096];
+
+static void collect(void *arg, const char *line)
+{
+	(void)arg;
+	assert_true(strlen(told) + strlen(line) + 2 < sizeof(told));
+	(void)strcat(told, line);
+	(void)strcat(told, "\n");
+}
+
+static const char *differences(const char *now, const char *wanted)
+{
+	told[0] = '\0';
+	assert_int_equal(statements_differ(now, wanted, collect, NULL), 0);
+	return told;
+}
+
+#define LIMITS(n)  "\tlimits {\n\t\tconnections " n "\n\t\tcore 0\n\t}\n"
+#define PORT(text) "privileges lenient\nport 8000 {\n" text "}\n"
+
+static void statements_that_differ_are_named_with_their_block(void **state)
+{
+	(void)state;
+	assert_string_equal(differences(PORT("\tworkers 1\n"), PORT("\tworkers 2\n")),
+			    "workers 1 -> workers 2\n");
+	assert_string_equal(differences(PORT(LIMITS("10")), PORT(LIMITS("20"))),
+			    "limits: connections 10 -> connections 20\n");
+	assert_string_equal(differences(PORT("\tlocation \"/a\" {\n\t\techo\n\t}\n"),
+					PORT("\tlocation \"/a\" {\n\t\trespond 200 \"}\"\n\t}\n")),
+			    "- location \"/a\": echo\n+ location \"/a\": respond 200 \"}\"\n");
+	assert_string_equal(differences(PORT(LIMITS("1")), PORT(LIMITS("1") "\tworkers 1\n")),
+			    "+ workers 1\n");
+	assert_string_equal(differences(PORT(LIMITS("1") "\tworkers 1\n"), PORT("\tworkers 1\n")),
+			    "- limits: connections 1\n- limits: core 0\n");
+	assert_string_equal(differences("privileges lenient\n", "privileges strict\n"),
+			    "privileges lenient -> privileges strict\n");
+	assert_string_equal(differences("", ""), "the same statements in another order\n");
+}
+
+static void repeated_statements_are_compared_one_by_one(void **state)
+{
+	(void)state;
+	assert_string_equal(differences(PORT("\tlisten on a\n\tlisten on b\n"),
+					PORT("\tlisten on b\n\tlisten on c\n\tlisten on d\n")),
+			    "listen on a -> listen on c\n+ listen on d\n");
+	assert_string_equal(
+	    differences(PORT("\tlisten on a\n\tlisten on a\n"), PORT("\tlisten on a\n")),
+	    "- listen on a\n");
+	assert_string_equal(differences(PORT("\tlisten on a\n\tlisten on b\n"),
+					PORT("\tlisten on b\n\tlisten on a\n")),
+			    "the same statements in another order\n");
+}
+
+static void a_long_statement_is_cut_to_its_difference(void **state)
+{
+	char now[600], wanted[600];
+	(void)state;
+	memset(now, 'x', sizeof(now));
+	memset(wanted, 'x', sizeof(wanted));
+	now[1] = wanted[1] = ' ';
+	now[599] = wanted[599] = '\0';
+	wanted[400] = 'y';
+	const char *line = differences(now, wanted);
+	assert_true(strlen(line) < 2 * DIFFER_SHOWN + 32);
+	assert_true(strchr(line, 'y') != NULL);
+	assert_int_equal(strncmp(line, "...xxx", 6), 0);
+	assert_non_null(strstr(line, "... -> ...xxx"));
+}
+
+static void no_text_breaks_the_comparison(void **state)
+{
+	static const char *const texts[] = {
+	    "}",          "}\n}\n}\n", "a {",  "a {\nb {\nc {\nd\n",
+	    "\n\n\t\t\n", " {\n{ {\n", "a\0b", "port {\n\033[2J\n}"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
+			assert_null(strchr(differences(texts[i], texts[k]), '\033'));
+	char deep[700] = "";
+	for (int i = 0; i < 100; i++)
+		(void)strcat(deep, "abc {\n");
+	(void)differences(deep, "x\n");
+	(void)differences("x\n", deep);
+}
+
 static void masters_are_known_by_their_titles(void **state)
 {
 	(void)state;
@@ -403,6 +489,10 @@ int main(void)
 	    cmocka_unit_test(former_generations_count),
 	    cmocka_unit_test(keys_that_come_together_are_all_seen),
 	    cmocka_unit_test(rows_are_sorted_by_key),
+	    cmocka_unit_test(statements_that_differ_are_named_with_their_block),
+	    cmocka_unit_test(repeated_statements_are_compared_one_by_one),
+	    cmocka_unit_test(a_long_statement_is_cut_to_its_difference),
+	    cmocka_unit_test(no_text_breaks_the_comparison),
 	    cmocka_unit_test(masters_are_known_by_their_titles),
 	    cmocka_unit_test(the_path_of_a_listening_socket_is_read),
 	    cmocka_unit_test(the_name_that_a_socket_was_made_under_is_stripped),

@@ -52,6 +52,37 @@ static void each_action_in_the_order_of_the_numbers(void **state)
 	plan_release(&plan);
 }
 
+static void a_change_has_both_texts_and_the_files_that_were_changed(void **state)
+{
+	static const char *const names[] = {"/cert", "/other", "/key", "/key"};
+	struct file_mark marks[4] = {old_mark, old_mark, old_mark, old_mark},
+			 changed[4] = {old_mark, old_mark, old_mark, old_mark};
+	changed[2].size = changed[3].size = 7;
+	struct plan_port now = {1, "a", marks, 4, names}, wanted = {1, "b", changed, 4, names};
+	struct plan plan = make(&now, 1, &wanted, 1);
+	(void)state;
+	assert_string_equal(plan.rows[0].now, "a");
+	assert_string_equal(plan.rows[0].wanted, "b");
+	assert_string_equal(plan.rows[0].files, "/key\n"); /* once */
+	assert_int_equal(plan_add_common(&plan, "x", "x"), 0);
+	assert_null(plan.now);
+	assert_int_equal(plan_add_common(&plan, "x", "y"), 0);
+	assert_string_equal(plan.now, "x");
+	assert_string_equal(plan.wanted, "y");
+	plan_release(&plan);
+	wanted.text = "a";
+	plan = make(&now, 1, &wanted, 1);
+	assert_true(plan.rows[0].files_only);
+	assert_null(plan.rows[0].now);
+	assert_string_equal(plan.rows[0].files, "/key\n");
+	plan_release(&plan);
+	wanted.marks = marks;
+	plan = make(&now, 1, &wanted, 1);
+	assert_int_equal(plan.rows[0].action, PLAN_KEEP);
+	assert_null(plan.rows[0].files);
+	plan_release(&plan);
+}
+
 static void one_side_may_be_empty(void **state)
 {
 	const struct plan_port some[] = {port(2, "a"), port(1, "b")};
@@ -127,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_action_in_the_order_of_the_numbers),
+	    cmocka_unit_test(a_change_has_both_texts_and_the_files_that_were_changed),
 	    cmocka_unit_test(one_side_may_be_empty),
 	    cmocka_unit_test(files_alone_make_a_change),
 	    cmocka_unit_test(another_number_of_files_is_a_change),

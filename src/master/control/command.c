@@ -2,23 +2,57 @@
  * Runs in the master: what a client of the control socket asks for is done here, or begun. Must
  * never wait for what has begun: whoever asked is told when it has come to an end.
  */
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syslog.h>
 
 #include "master/control/control.h"
 
-/* Each row of the plan, for a reload: also one that came to nothing. */
+/* The answer has to arrive whatever has changed: from some size on, texts are left out. */
+#define TEXTS_MAX ((size_t)4 << 20)
+
+static void texts_add(struct jsonout *j, const char *now, const char *wanted, size_t *left)
+{
+	const size_t len = now != NULL ? strlen(now) + strlen(wanted) : 0;
+	const bool fits = now != NULL && len <= *left;
+	jsonout_text(j, "now", fits ? now : NULL);
+	jsonout_text(j, "wanted", fits ? wanted : NULL);
+	*left -= fits ? len : 0;
+}
+
+static void lines_add(struct jsonout *j, const char *name, const char *lines)
+{
+	char line[PATH_MAX];
+	jsonout_open(j, name, '[');
+	while (lines != NULL && *lines != '\0') {
+		const size_t len = strcspn(lines, "\n");
+		(void)snprintf(line, sizeof(line), "%.*s", (int)len, lines);
+		jsonout_text(j, NULL, line);
+		lines += len + (lines[len] == '\n');
+	}
+	jsonout_close(j, ']');
+}
+
+/* Each row of the plan of a reload, even of one that failed; then what differs in no port. */
 static void plan_add(struct jsonout *j, const struct plan *plan)
 {
+	size_t left = TEXTS_MAX;
 	jsonout_open(j, "plan", '[');
 	for (size_t i = 0; plan != NULL && i < plan->count; i++) {
+		const struct plan_row *row = &plan->rows[i];
 		jsonout_open(j, NULL, '{');
-		jsonout_uint(j, "port", plan->rows[i].port);
-		jsonout_text(j, "action", plan_action_name(plan->rows[i].action));
-		jsonout_text(j, "why", plan->rows[i].why);
+		jsonout_uint(j, "port", row->port);
+		jsonout_text(j, "action", plan_action_name(row->action));
+		jsonout_text(j, "why", row->why);
+		texts_add(j, row->now, row->wanted, &left);
+		lines_add(j, "files", row->action == PLAN_CHANGE ? row->files : NULL);
 		jsonout_close(j, '}');
 	}
 	jsonout_close(j, ']');
+	jsonout_open(j, "common", '{');
+	texts_add(j, plan != NULL ? plan->now : NULL, plan != NULL ? plan->wanted : NULL, &left);
+	jsonout_close(j, '}');
 }
 
 static void told(struct asker *asker, const char *error)

@@ -1,0 +1,195 @@
+/* bulkheadctl: compares two texts of a configuration, statement by statement. Pure. */
+#include "ctl/differ.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "ctl/words.h"
+
+#define BLOCK_MAX 256
+
+/* Slices of the text. */
+struct statement {
+	const char *at;
+	size_t len;
+	char *block; /* owned: "location "/a": "; "": it stands in the port itself */
+	bool matched;
+};
+
+struct statements {
+	struct statement *list;
+	size_t count, room;
+};
+
+static void statements_release(struct statements *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		free(s->list[i].block);
+	free(s->list);
+}
+
+static int statement_add(struct statements *s, const char *at, size_t len, const char *block)
+{
+	if (s->count == s->room) {
+		const size_t room = s->room > 0 ? 2 * s->room : 64;
+		struct statement *more = reallocarray(s->list, room, sizeof(*more));
+		if (more == NULL)
+			return -1;
+		s->list = more;
+		s->room = room;
+	}
+	char *own = strdup(block);
+	if (own == NULL)
+		return -1;
+	s->list[s->count++] = (struct statement){.at = at, .len = len, .block = own};
+	return 0;
+}
+
+/* A block's line ends in " {"; of nested ones the names follow each other. "port N {" is the port,
+ * and no block. */
+static int statements_read(struct statements *s, const char *text)
+{
+	char block[BLOCK_MAX] = "";
+	size_t ends[8], depth = 0;
+	while (*text != '\0') {
+		const size_t whole = strcspn(text, "\n"), blanks = strspn(text, "\t ");
+		const char *at = text + blanks;
+		size_t len = whole > blanks ? whole - blanks : 0;
+		text += whole + (text[whole] == '\n');
+		if (len == 0)
+			continue;
+		if (len == 1 && at[0] == '}') {
+			if (depth > 0 && --depth < sizeof(ends) / sizeof(ends[0]))
+				block[ends[depth]] = '\0';
+			continue;
+		}
+		if (len > 2 && at[len - 1] == '{' && at[len - 2] == ' ') {
+			struct text t;
+			text_init(&t, block, sizeof(block));
+			t.len = strlen(block);
+			if (depth < sizeof(ends) / sizeof(ends[0]))
+				ends[depth] = t.len;
+			depth++;
+			if (len < 5 || strncmp(at, "port ", 5) != 0) {
+				text_add(&t, at, len - 2);
+				text_add_str(&t, ": ");
+			}
+			continue;
+		}
+		if (statement_add(s, at, len, block) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- which belong together -------------------------------------------------------------------- */
+
+static bool statement_equal(const struct statement *a, const struct statement *b)
+{
+	return a->len == b->len && memcmp(a->at, b->at, a->len) == 0 &&
+	       strcmp(a->block, b->block) == 0;
+}
+
+/* What it is a statement of: its first word. */
+static bool same_subject(const struct statement *a, const struct statement *b)
+{
+	const size_t len = strcspn(a->at, " \n");
+	return strcmp(a->block, b->block) == 0 && len == strcspn(b->at, " \n") && len <= a->len &&
+	       memcmp(a->at, b->at, len) == 0;
+}
+
+static struct statement *statement_find(struct statements *s, size_t from,
+					const struct statement *like,
+					bool (*fits)(const struct statement *,
+						     const struct statement *))
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct statement *one = &s->list[(from + i) % s->count];
+		if (!one->matched && fits(one, like))
+			return one;
+	}
+	return NULL;
+}
+
+/* --- what is said ----------------------------------------------------------------------------- */
+
+/* So much of both is the same that their difference would be cut off. */
+static size_t shown_from(const struct statement *a, const struct statement *b)
+{
+	size_t same = 0;
+	while (same < a->len && same < b->len && a->at[same] == b->at[same])
+		same++;
+	return same > DIFFER_SHOWN / 2 ? same - DIFFER_SHOWN / 4 : 0;
+}
+
+static void statement_show(struct text *t, const struct statement *s, size_t from)
+{
+	char cut[DIFFER_SHOWN + 1];
+	const size_t left = s->len - from;
+	const size_t len = left < DIFFER_SHOWN ? left : DIFFER_SHOWN;
+	memcpy(cut, s->at + from, len);
+	cut[len] = '\0';
+	text_add_str(t, from > 0 ? "..." : "");
+	words_safe(t, cut);
+	text_add_str(t, len < left ? "..." : "");
+}
+
+static void change_tell(const struct statement *now, const struct statement *wanted,
+			void (*tell)(void *arg, const char *line), void *arg)
+{
+	const size_t from = now != NULL && wanted != NULL ? shown_from(now, wanted) : 0;
+	char line[DIFFER_LINE_MAX];
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	text_add_str(&t, wanted == NULL ? "- " : now == NULL ? "+ " : "");
+	words_safe(&t, now != NULL ? now->block : wanted->block);
+	if (now != NULL)
+		statement_show(&t, now, from);
+	text_add_str(&t, now != NULL && wanted != NULL ? " -> " : "");
+	if (wanted != NULL)
+		statement_show(&t, wanted, from);
+	tell(arg, line);
+}
+
+static void differences_tell(struct statements *now, struct statements *wanted,
+			     void (*tell)(void *arg, const char *line), void *arg)
+{
+	bool any = false;
+	for (size_t i = 0; i < wanted->count; i++) {
+		struct statement *same = statement_find(now, i, &wanted->list[i], statement_equal);
+		wanted->list[i].matched = same != NULL;
+		if (same != NULL)
+			same->matched = true;
+	}
+	for (size_t i = 0; i < now->count; i++) {
+		struct statement *old = &now->list[i];
+		if (old->matched)
+			continue;
+		struct statement *new = statement_find(wanted, 0, old, same_subject);
+		if (new != NULL)
+			new->matched = true;
+		change_tell(old, new, tell, arg);
+		any = true;
+	}
+	for (size_t i = 0; i < wanted->count; i++) {
+		if (!wanted->list[i].matched)
+			change_tell(NULL, &wanted->list[i], tell, arg);
+		any = any || !wanted->list[i].matched;
+	}
+	if (!any)
+		tell(arg, "the same statements in another order");
+}
+
+int statements_differ(const char *now, const char *wanted,
+		      void (*tell)(void *arg, const char *line), void *arg)
+{
+	struct statements a = {.count = 0}, b = {.count = 0};
+	int error = statements_read(&a, now) < 0 || statements_read(&b, wanted) < 0 ? -1 : 0;
+	if (error == 0)
+		differences_tell(&a, &b, tell, arg);
+	statements_release(&a);
+	statements_release(&b);
+	return error;
+}
