@@ -401,7 +401,7 @@ def test_a_socket_of_another_port_parks_its_port(server, ports):
 def test_what_no_port_claims_is_an_error_in_log_and_status(server, manager, ports):
     with listener() as a, socket.socket(socket.AF_UNIX) as b:
         number = a.getsockname()[1]
-        unclaimed = f'socket "htps" (port {number}), socket "x" (no TCP socket)'
+        unclaimed = f'socket "htps" (port {number}), socket "x" (not a TCP socket)'
         s = passed(server, [a, b], "htps:x", PORT % ports[0], env=manager.env)
         assert f"wait for nobody: {unclaimed}" in s.log()
         ready = manager.until(lambda f: f.get("READY") == "1")
