@@ -85,6 +85,7 @@ def test_every_reference_leads_somewhere(path):
 
 
 GNUTLS = {"CA is unknown", "A packet with illegal or unsupported version was received."}
+COMMAND = re.compile(r"(bulkhead|ss|\w+ctl|runuser|openssl|curl|pgrep|ulimit|listen|control) ")
 VALUE = re.compile(r'"[^"]*"|\S*\d\S*|\.\.\.|\b[A-Z_]+\b')
 
 
@@ -107,6 +108,8 @@ def quoted():
     for start, end in [(".Sh DIAGNOSTICS", ".Sh SEE ALSO"), (".Sh TROUBLESHOOTING", ".Sh ENV")]:
         section = text[text.index(start):text.index(end)]
         yield from re.findall(r"^\.It ([^.\n]\S* .*)$", section, re.M)
+        quotes = re.findall(r"^\.(?:Pq )?Ql (\S+ .*?)(?: [.,:;])*$", section, re.M)
+        yield from (quote for quote in quotes if not COMMAND.match(quote))
 
 
 def test_every_quoted_log_line_is_in_the_sources():
