@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 
 CLONE_NEWNET = 0x40000000  # Python 3.11 has no setns(2)
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -84,6 +85,10 @@ def run(checks, vital=()):
             broken = name if check in vital else None
         except (Failure, AssertionError, OSError, subprocess.TimeoutExpired) as e:
             say("FAIL", name, f"{e}")
+            broken = name if check in vital else None
+        except Exception as e:  # the check itself is wrong; the others are made
+            traceback.print_exc(file=sys.stdout)
+            say("FAIL", name, f"{type(e).__name__}: {e}")
             broken = name if check in vital else None
 
 

@@ -49,7 +49,8 @@ def in_reach(path):
 BINARY = in_reach(pathlib.Path(
     os.environ.get("BULKHEAD_BINARY", TOP / "build" / "bulkhead")).resolve())
 HELLO = b"Hello, world!\n"
-TIMEOUT = 30  # generous: sanitizers, two cores, other tests beside
+# Generous: sanitizers, two cores, other tests beside. An emulated machine needs more.
+TIMEOUT = int(os.environ.get("BULKHEAD_PATIENCE", "30"))
 
 
 @functools.cache
@@ -560,17 +561,18 @@ def memory_holds(pid, *needles):
 
 
 def memory_cgroup(name, limit):
-    """A version 1 memory group of that limit; its folder."""
-    root = "/sys/fs/cgroup/memory"
+    """A memory group of that limit, of version 2 or 1 of control groups; its folder, or None."""
+    root = "/sys/fs/cgroup"
     with open("/proc/self/cgroup", errors="replace") as f:
         own = re.search(r"^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$", f.read(), re.M)
-    for base in ([root + own[1]] if own else []) + [root]:
-        folder = f"{base}/{name}"
-        try:
-            os.mkdir(folder)
-            with open(f"{folder}/memory.limit_in_bytes", "w", encoding="ascii") as f:
-                f.write(str(limit))
-            return folder
-        except OSError:
-            continue
+    # In version 2 a group that has processes can have none below it, except the uppermost.
+    for base in [root] + ([f"{root}/memory{own[1]}"] if own else []) + [f"{root}/memory"]:
+        folder = pathlib.Path(base, name)
+        with contextlib.suppress(OSError):
+            folder.mkdir()
+            for file in ("memory.max", "memory.limit_in_bytes"):
+                if (folder / file).exists():
+                    (folder / file).write_text(str(limit))
+                    return str(folder)
+            folder.rmdir()
     return None

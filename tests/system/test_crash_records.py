@@ -207,7 +207,7 @@ def test_the_out_of_memory_killer_is_told_from_others(server, ports):
     need_root()
     folder = memory_cgroup(f"bulkhead-test-{os.getpid()}", 48 << 20)
     if folder is None:
-        pytest.skip("no memory control group (version 1) can be made")
+        pytest.skip("no memory control group can be made")
     try:
         s = server(conf(ports, "limits { memory 1G } restart { park after 1 in 60s }"),
                    wrapper=("sh", "-c", f'echo $$ > {folder}/cgroup.procs; exec "$@"', "sh"))

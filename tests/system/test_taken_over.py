@@ -298,7 +298,7 @@ def test_a_worker_that_fills_the_machine_is_the_one_that_ends(server):
     need_root()
     folder = memory_cgroup(f"bulkhead-taken-{os.getpid()}", 96 << 20)
     if folder is None:
-        pytest.skip("no memory control group (version 1) can be made")
+        pytest.skip("no memory control group can be made")
     numbers = free_ports(6)
     try:
         s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" +
