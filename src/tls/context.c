@@ -19,22 +19,11 @@
 #include "tls/context_private.h"
 #include "tls/digest.h"
 #include "tls/key.h"
+#include "tls/policy.h"
 
 #define DAY_SEC 86400L
 
-/* The cost of a handshake is mostly the key exchange and the hash of its transcript. X25519 first
- * saves a third of a full handshake; SHA-256, which belongs to AES-128, has CPU instructions that
- * SHA-384 lacks. SHA-1 signatures are off (RFC 9155). Algorithms that the system disables
- * (gnutls.conf, tls-disabled-*) stay disabled. */
-#define POLICY                                                                         \
-	"-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE:"                 \
-	"-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:"                                             \
-	"-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:" \
-	"-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305"
-static const char policy[] = POLICY;
-/* For short RSA keys: GnuTLS takes the first scheme that the client offers, even if the key is too
- * short for it. */
-static const char policy_short_rsa[] = POLICY ":-SIGN-RSA-PSS-RSAE-SHA512:-SIGN-RSA-PSS-SHA512";
+#define GROUPS_MAX 64
 
 /* The order of preference if a client accepts several kinds. EdDSA comes second because a keyholder
  * signs with it under TLS 1.3 only. */
@@ -156,9 +145,24 @@ out:
 	return result;
 }
 
-static int policy_make(const char *wanted, struct tls_policy **ret, struct err *err)
+static size_t groups_name(const char *ret[GROUPS_MAX])
 {
-	const char *where = NULL;
+	const gnutls_group_t *all = gnutls_group_list();
+	size_t count = 0;
+	for (; all != NULL && *all != GNUTLS_GROUP_INVALID && count < GROUPS_MAX; all++) {
+		ret[count] = gnutls_group_get_name(*all);
+		count += ret[count] != NULL;
+	}
+	return count;
+}
+
+static int policy_make(bool short_rsa, struct tls_policy **ret, struct err *err)
+{
+	const char *groups[GROUPS_MAX], *where = NULL;
+	char wanted[TLS_POLICY_MAX];
+	struct text t;
+	text_init(&t, wanted, sizeof(wanted));
+	tls_policy_write(&t, groups, groups_name(groups), short_rsa);
 	struct tls_policy *p = calloc(1, sizeof(*p));
 	if (p == NULL) {
 		err_set(err, "out of memory");
@@ -181,9 +185,9 @@ static int policy_make(const char *wanted, struct tls_policy **ret, struct err *
 int tls_policy_new(struct tls_policy **ret, struct err *err)
 {
 	struct tls_policy *p;
-	if (policy_make(policy, &p, err) < 0)
+	if (policy_make(false, &p, err) < 0)
 		return -1;
-	if (policy_make(policy_short_rsa, &p->short_rsa, err) < 0) {
+	if (policy_make(true, &p->short_rsa, err) < 0) {
 		tls_policy_free(p);
 		return -1;
 	}

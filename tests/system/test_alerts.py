@@ -13,8 +13,8 @@ from hello import (AES_128_CCM, AES_128_GCM, ALPN, CLIENT_CERT_TYPE, COMPRESS_CE
                    PRE_SHARED_KEY, PSK_KEY_EXCHANGE_MODES, RECORD_SIZE_LIMIT, RENEGOTIATION_INFO,
                    RSA_PSS_SHA256, SCT, SERVER_CERT_TYPE, SERVER_NAME, SESSION_TICKET,
                    SIGNATURE_ALGORITHMS, SRP, STATUS_REQUEST, STATUS_REQUEST_V2, SUPPORTED_GROUPS,
-                   SUPPORTED_VERSIONS, USE_SRTP, X448, X25519, answer, basic12, basic13,
-                   conversation, hello, message, name, record, share, vector, words)
+                   SUPPORTED_VERSIONS, USE_SRTP, X448, X25519, X25519MLKEM768, answer, basic12,
+                   basic13, conversation, hello, message, name, record, share, vector, words)
 
 # RFC 8446, 6, and RFC 5246, 7.2; all of them fatal
 UNEXPECTED_MESSAGE, RECORD_OVERFLOW, HANDSHAKE_FAILURE, ILLEGAL_PARAMETER = 10, 22, 40, 47
@@ -244,6 +244,10 @@ SERVED = {
     "ALPN names of 255": tls13(ALPN=vector(vector(b"x" * 255, 1) * 100 + vector(b"http/1.1", 1),
                                            2)),
     "a share of 20000": tls13(KEY_SHARE=vector(share(0x6399, bytes(20000)) + share(), 2)),
+    "a hybrid share first": tls13(
+        SUPPORTED_GROUPS=vector(words(X25519MLKEM768, X25519), 2),
+        # An ML-KEM key of zeros is one (FIPS 203, 7.2)
+        KEY_SHARE=vector(share(X25519MLKEM768, bytes(1184) + b"\x09" + bytes(31)) + share(), 2)),
     "to be asked again": tls13(KEY_SHARE=vector(b"", 2)),
 }
 
