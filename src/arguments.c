@@ -74,15 +74,15 @@ void arguments_usage(void)
 	     "  -V, --version           print the version\n"
 	     "  -h, --help              print this\n"
 	     "\n"
-	     "selftest serves the same on other ports and with throwaway keys, and tries what\n"
-	     "somebody who has taken over one of its processes would; exit 0 or 1.\n"
+	     "selftest serves the configuration on other ports with throwaway keys, and plays\n"
+	     "an attacker that has taken over one of its processes; exit 0 or 1.\n"
 	     "\n"
 	     "  -f, --config FILE       the configuration\n"
-	     "      --json              for machines\n"
-	     "      --without LAYER     leave one out: seccomp, landlock, user, chroot or\n"
+	     "      --json              print JSON\n"
+	     "      --without LAYER     leave a layer out: seccomp, landlock, user, chroot or\n"
 	     "                          keyholder\n"
 	     "\n"
-	     "SIGINT and SIGTERM stop it gracefully; a second one at once.");
+	     "SIGINT and SIGTERM stop the server gracefully; a second one at once.");
 }
 
 static void __attribute__((noreturn, format(printf, 1, 2))) refuse(const char *format, ...)

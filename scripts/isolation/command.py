@@ -39,20 +39,20 @@ class Failed(Exception):
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bulkhead-isolation",
-        description="Runs a scenario against a Bulkhead and reports who noticed what.",
+        description="Runs a scenario against a Bulkhead server and reports what its clients saw.",
         epilog="Exit status: 0 all expectations are met, 1 one is not, 2 the scenario or the "
                "command line is wrong. See bulkhead-isolation(1).")
     parser.add_argument("scenario", nargs="?", metavar="SCENARIO",
-                        help="a file, or the name of one that ships (--list)")
+                        help="a file, or the name of an installed one (--list)")
     parser.add_argument("--text", metavar="FILE", help="write the summary there, not to standard "
                         "output; - is standard output, here and below")
     parser.add_argument("--json", metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--html", metavar="FILE", help="write one self-contained page with plots")
     parser.add_argument("--binary", metavar="FILE", help="the bulkhead to start")
-    parser.add_argument("--seed", metavar="N", type=int, help="draw by this one")
+    parser.add_argument("--seed", metavar="N", type=int, help="use this seed")
     parser.add_argument("--keep", metavar="DIR", help="keep the server's log and configuration")
     parser.add_argument("--check", action="store_true", help="only check the scenario")
-    parser.add_argument("--list", action="store_true", help="list the scenarios that ship")
+    parser.add_argument("--list", action="store_true", help="list the installed scenarios")
     return parser
 
 

@@ -26,20 +26,20 @@ static const struct command {
 void arguments_usage(void)
 {
 	puts("usage: bulkheadctl [-s path] command\n"
-	     "  status [--json] [port]    how the server and its ports are\n"
+	     "  status [--json] [port]    the state of the server and its ports\n"
 	     "  top                       the same, live; q quits\n"
 	     "  crashes [--json] [port]   how processes have ended\n"
-	     "  reload [--dry-run]        read the configuration anew, or say what that would do\n"
-	     "  stop|start|restart port   one port alone\n"
+	     "  reload [--dry-run]        read the configuration again, or only show the changes\n"
+	     "  stop|start|restart port   stop, start or restart one port\n"
 	     "  drain                     stop the server, and wait for its end\n"
-	     "  upgrade                   go on with the program that is installed now\n"
+	     "  upgrade                   let the installed program take over\n"
 	     "  log level LEVEL           err, warning, notice, info or debug\n"
 	     "options:\n"
 	     "  -s, --socket PATH         the control socket; else BULKHEAD_CONTROL,\n"
 	     "                            else that of the one server that runs\n"
 	     "  -V, --version             print the version\n"
 	     "  -h, --help                print this\n"
-	     "exit status: 0 done, 1 the server says no, 2 usage, 3 no server, 4 not permitted,\n"
+	     "exit status: 0 done, 1 it failed, 2 usage, 3 no server, 4 not permitted,\n"
 	     "             5 a server runs, but its control socket was not found");
 }
 
