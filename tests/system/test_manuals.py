@@ -81,6 +81,42 @@ def test_every_reference_leads_somewhere(path):
         assert any(name in there for there in [headings(path), *others]), line
 
 
+# --- numbers ---
+
+
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "ms": 1, "s": 1000, "m": 60000,
+         "h": 3600000, "d": 86400000}
+LIMIT = re.compile(r"^\.It Ic (\S+) Ar (number|size|duration) "
+                   r"Ta (?:0, or )?(\S+) to (\S+) Ta (.+)$", re.M)
+
+
+def value(text):
+    number, unit = re.fullmatch(r"(\d+)(\D*)", text).groups()
+    return int(number) * UNITS[unit]
+
+
+@pytest.mark.parametrize("limit", LIMIT.findall(page(TOP / "src" / "conf" / "bulkhead.conf.5")),
+                         ids=lambda limit: limit[0])
+def test_every_limit_is_as_the_manual_says(run, conf_file, certificates, limit):
+    """Values at its bounds are accepted, beyond them refused; the dump has its default."""
+    name, kind, least, most, default = limit
+    unit = "ms" if kind == "duration" else ""
+    assert len(LIMIT.findall(page(TOP / "src" / "conf" / "bulkhead.conf.5"))) == 12
+
+    def takes(number):
+        text = f"{certificates.tls()}port 8000 {{ limits {{ {name} {number}{unit} }} respond 200 }}"
+        return run("-T", "-f", conf_file("limit.conf", text)).returncode == 0
+
+    low, high = value(least), value(most)
+    assert takes(low) and takes(high) and not takes(high + 1)
+    assert low == 0 or not takes(low - 1)
+    if default != "see below":
+        text = f"{certificates.tls()}port 8000 {{ respond 200 }}"
+        dump = run("-T", "-f", conf_file("default.conf", text)).stdout
+        shown = re.search(rf"\b{name} (\w+)", dump[dump.index("limits"):]).group(1)
+        assert value(shown) == value(default), (shown, default)
+
+
 # --- quoted log lines ---
 
 
