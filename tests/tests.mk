@@ -12,9 +12,10 @@ $(BUILD)/unit/test_sandbox $(BUILD)/unit/test_crash: ALLLDFLAGS += -pthread
 
 # The other program's: its objects are in no archive.
 CTL_PARTS := $(filter-out %/main.o,$(CTL_OBJ))
-$(BUILD)/unit/test_ctl: $(CTL_PARTS)
-$(BUILD)/unit/test_ctl: LIBS = $(CTL_PARTS) $(BUILD)/libbulkhead.a $(CTL_LIBS)
-$(BUILD)/unit/test_ctl: CPPFLAGS += $(shell $(PKG) --cflags jansson)
+CTL_TESTS := $(BUILD)/unit/test_ctl $(BUILD)/unit/test_ctl_screen
+$(CTL_TESTS): $(CTL_PARTS)
+$(CTL_TESTS): LIBS = $(CTL_PARTS) $(BUILD)/libbulkhead.a $(CTL_LIBS)
+$(CTL_TESTS): CPPFLAGS += $(shell $(PKG) --cflags jansson)
 
 unit-build: $(UNIT_BIN)
 

@@ -1,5 +1,7 @@
 /* bulkheadctl crashes: how processes have ended, the last ones of each port. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "ctl/connection.h"
 #include "ctl/show.h"
@@ -25,6 +27,42 @@ static void crash_print(const json_t *crash)
 	field_show("backtrace", answer_text(crash, "backtrace"));
 }
 
+struct crash {
+	const json_t *json;
+	size_t at; /* in the answer, which decides between those of one second */
+};
+
+static int crash_compare(const void *left, const void *right)
+{
+	const struct crash *a = left, *b = right;
+	const int order = strcmp(answer_text(a->json, "when"), answer_text(b->json, "when"));
+	return order != 0 ? order : (a->at > b->at) - (a->at < b->at);
+}
+
+/* As they happened, whatever their ports: the server has them port by port. NULL: no memory. */
+static json_t *by_time(const json_t *crashes)
+{
+	const size_t count = json_array_size(crashes);
+	struct crash *list = calloc(count + 1, sizeof(*list));
+	json_t *sorted = list != NULL ? json_array() : NULL;
+	for (size_t i = 0; sorted != NULL && i < count; i++)
+		list[i] = (struct crash){json_array_get(crashes, i), i};
+	if (sorted != NULL)
+		qsort(list, count, sizeof(*list), crash_compare);
+	for (size_t i = 0; sorted != NULL && i < count; i++)
+		(void)json_array_append(sorted, (json_t *)(uintptr_t)list[i].json);
+	free(list);
+	return sorted;
+}
+
+static void crashes_sort(json_t *answer)
+{
+	json_t *sorted = by_time(json_object_get(answer, "crashes"));
+	if (sorted != NULL && json_is_array(json_object_get(answer, "crashes")))
+		(void)json_object_set(answer, "crashes", sorted);
+	json_decref(sorted);
+}
+
 enum ctl_status ctl_crashes(const struct ctl_arguments *a)
 {
 	char request[32];
@@ -32,6 +70,8 @@ enum ctl_status ctl_crashes(const struct ctl_arguments *a)
 	struct err err;
 	(void)snprintf(request, sizeof(request), a->port != 0 ? "crashes %u" : "crashes", a->port);
 	enum ctl_status result = ctl_ask(a, request, CONNECTION_PATIENCE_MS, &answer, &err);
+	if (result == CTL_DONE)
+		crashes_sort(answer);
 	if (result != CTL_DONE) {
 		(void)ctl_say(result, err.text);
 	} else if (a->json) {

@@ -1,10 +1,15 @@
 /* bulkheadctl: asks a running server and shows the answer. Must never be able to do more than
  * whoever runs it, nor print a byte of the server's that a terminal could take for a command. */
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "ctl/ctl.h"
 #include "ctl/find.h"
+#include "ctl/words.h"
 
 static bool asks_a_server(enum ctl_command command)
 {
@@ -50,9 +55,18 @@ static enum ctl_status run(const struct ctl_arguments *a)
 	return CTL_USAGE;
 }
 
+/* What is no terminal gets UTF-8 whatever the locale is. */
+static void characters_choose(void)
+{
+	if (isatty(STDOUT_FILENO) && setlocale(LC_CTYPE, "") != NULL &&
+	    strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		words_ascii_only();
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl_arguments arguments;
+	characters_choose();
 	(void)signal(SIGPIPE, SIG_IGN);
 	enum ctl_status status = arguments_read(&arguments, argc, argv);
 	if (status == CTL_DONE && arguments.socket == NULL && asks_a_server(arguments.command))

@@ -27,6 +27,16 @@ static void workers_read(struct row *r, const json_t *port)
 	r->wanted = (unsigned)natural(port, "workers_wanted");
 }
 
+/* Who has stopped a port knows it; one that starts or drains is looked after. */
+static unsigned urgency(const struct row *r)
+{
+	if (strcmp(r->state, "parked") == 0)
+		return 3;
+	if (strcmp(r->state, "backoff") == 0)
+		return 2;
+	return strcmp(r->state, "serving") == 0 && r->serving < r->wanted ? 1 : 0;
+}
+
 static void row_read(struct row *r, const json_t *port)
 {
 	const json_t *latency = json_object_get(port, "latency");
@@ -49,6 +59,8 @@ static void row_read(struct row *r, const json_t *port)
 	text_init(&state, r->state, 9); /* the longest there is */
 	words_safe(&state, answer_text(port, "state"));
 	workers_read(r, port);
+	histogram_read(&r->latency, port);
+	r->urgency = urgency(r);
 }
 
 struct row *rows_read(const json_t *status, size_t *ret_count)
@@ -146,7 +158,9 @@ static int compare_rows(const void *left, const void *right, void *arg)
 		order = compare((int64_t)b->rate_tenths, (int64_t)a->rate_tenths);
 		break;
 	case ROW_P99:
-		order = compare((int64_t)b->p99_us, (int64_t)a->p99_us);
+		order = compare((int64_t)b->recent_p99_us, (int64_t)a->recent_p99_us);
+		if (order == 0)
+			order = compare((int64_t)b->p99_us, (int64_t)a->p99_us);
 		break;
 	case ROW_MEMORY:
 		order = compare(b->pss_bytes, a->pss_bytes);
@@ -170,6 +184,46 @@ void rows_sort(struct row *rows, size_t count, enum row_key key, bool reversed)
 		qsort_r(rows, count, sizeof(*rows), compare_rows, &by);
 }
 
+size_t rows_urgent_first(struct row *rows, size_t count)
+{
+	size_t urgent = 0;
+	/* Stable, and few of them: each is put before those that are less urgent. */
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].urgency == 0)
+			continue;
+		const struct row row = rows[i];
+		size_t to = urgent++;
+		while (to > 0 && rows[to - 1].urgency < row.urgency)
+			to--;
+		memmove(&rows[to + 1], &rows[to], (i - to) * sizeof(row));
+		rows[to] = row;
+	}
+	return urgent;
+}
+
+void row_reason(struct text *t, const struct row *r)
+{
+	const json_t *last = json_object_get(r->json, "last_exit");
+	const json_t *retry = json_object_get(r->json, "next_retry_ms");
+	const char *reason = answer_text(r->json, "reason");
+	if (r->urgency == 0)
+		return;
+	if (r->urgency == 1)
+		text_addf(t, "%u of %u workers serve", r->serving, r->wanted);
+	else
+		words_safe(t, r->state);
+	if (json_is_integer(retry)) {
+		text_add_str(t, ", tried again in ");
+		words_short_duration(t, natural(r->json, "next_retry_ms"));
+	}
+	if (reason[0] == '\0')
+		reason = answer_text(last, "text");
+	if (reason[0] == '\0')
+		return;
+	text_add_str(t, ": ");
+	words_safe(t, reason);
+}
+
 /* --- in columns ------------------------------------------------------------------------------- */
 
 enum column {
@@ -180,6 +234,8 @@ enum column {
 	RESTARTS,
 	CONNECTIONS,
 	RATE,
+	RECENT_P50,
+	RECENT_P99,
 	P50,
 	P99,
 	PSS,
@@ -188,16 +244,57 @@ enum column {
 	COLUMNS
 };
 
-static const char *const titles[COLUMNS] = {
-    [PORT] = ">PORT",    [STATE] = "STATE",       [WORKERS] = ">WRK", [UPTIME] = ">UPTIME",
-    [RESTARTS] = ">RST", [CONNECTIONS] = ">CONN", [RATE] = ">REQ/S",  [P50] = ">P50",
-    [P99] = ">P99",      [PSS] = ">PSS",          [CPU] = ">CPU%",    [CERTIFICATE] = ">CERT",
+static const struct {
+	const char *title;
+	size_t width; /* at least */
+} columns[COLUMNS] = {
+    [PORT] = {">PORT", 5},     [STATE] = {"STATE", 8},        [WORKERS] = {">WRK", 5},
+    [UPTIME] = {">UPTIME", 6}, [RESTARTS] = {">RST", 4},      [CONNECTIONS] = {">CONN", 5},
+    [RATE] = {">REQ/S", 6},    [RECENT_P50] = {">P50/10", 6}, [RECENT_P99] = {">P99/10", 6},
+    [P50] = {">P50", 6},       [P99] = {">P99", 6},           [PSS] = {">PSS", 6},
+    [CPU] = {">CPU%", 5},      [CERTIFICATE] = {">CERT", 6},
 };
 
-/* With the blanks between them 79, so that all but absurd figures fit in 80 columns. */
-static const size_t widths[COLUMNS] = {
-    [PORT] = 5, [STATE] = 8, [WORKERS] = 5, [UPTIME] = 6, [RESTARTS] = 4, [CONNECTIONS] = 5,
-    [RATE] = 6, [P50] = 6,   [P99] = 6,     [PSS] = 6,    [CPU] = 5,      [CERTIFICATE] = 6,
+/* With the blanks between them 79 and 80, so that all but absurd figures fit in 80 columns. */
+static const bool layouts[][COLUMNS] = {
+    [ROWS_STATUS] = {[PORT] = true,
+		     [STATE] = true,
+		     [WORKERS] = true,
+		     [UPTIME] = true,
+		     [RESTARTS] = true,
+		     [CONNECTIONS] = true,
+		     [RATE] = true,
+		     [P50] = true,
+		     [P99] = true,
+		     [PSS] = true,
+		     [CPU] = true,
+		     [CERTIFICATE] = true},
+    [ROWS_TOP] = {[PORT] = true,
+		  [STATE] = true,
+		  [RESTARTS] = true,
+		  [CONNECTIONS] = true,
+		  [RATE] = true,
+		  [RECENT_P50] = true,
+		  [RECENT_P99] = true,
+		  [P50] = true,
+		  [P99] = true,
+		  [PSS] = true,
+		  [CPU] = true,
+		  [CERTIFICATE] = true},
+    [ROWS_TOP_WIDE] = {[PORT] = true,
+		       [STATE] = true,
+		       [WORKERS] = true,
+		       [UPTIME] = true,
+		       [RESTARTS] = true,
+		       [CONNECTIONS] = true,
+		       [RATE] = true,
+		       [RECENT_P50] = true,
+		       [RECENT_P99] = true,
+		       [P50] = true,
+		       [P99] = true,
+		       [PSS] = true,
+		       [CPU] = true,
+		       [CERTIFICATE] = true},
 };
 
 /* 0: no request has come yet. */
@@ -248,6 +345,12 @@ static void cell_fill(const struct row *r, enum column column, struct text *t)
 	case RATE:
 		words_short_tenths(t, r->rate_tenths);
 		break;
+	case RECENT_P50:
+		latency_describe(t, r->recent_p50_us);
+		break;
+	case RECENT_P99:
+		latency_describe(t, r->recent_p99_us);
+		break;
 	case P50:
 		latency_describe(t, r->p50_us);
 		break;
@@ -274,27 +377,97 @@ static void cell_fill(const struct row *r, enum column column, struct text *t)
 	}
 }
 
-int rows_table(struct table *table, const struct row *rows, size_t count)
+/* Which are shown, in their order. */
+static size_t layout_read(enum rows_layout layout, enum column shown[COLUMNS],
+			  const char *titles[COLUMNS])
 {
-	table_init(table, titles, COLUMNS);
+	size_t count = 0;
+	for (unsigned c = 0; c < COLUMNS; c++) {
+		if (!layouts[layout][c])
+			continue;
+		titles[count] = columns[c].title;
+		shown[count++] = (enum column)c;
+	}
+	return count;
+}
+
+int rows_table(struct table *table, const struct row *rows, size_t count, enum rows_layout layout)
+{
+	static const char *titles[ROWS_TOP_WIDE + 1][COLUMNS];
+	enum column shown[COLUMNS];
+	const size_t width = layout_read(layout, shown, titles[layout]);
+	table_init(table, titles[layout], width);
 	for (size_t i = 0; i < count; i++) {
 		char(*cells)[TABLE_CELL] = table_row(table);
 		if (cells == NULL) {
 			table_release(table);
 			return -1;
 		}
-		for (unsigned c = 0; c < COLUMNS; c++) {
+		for (size_t c = 0; c < width; c++) {
 			struct text t;
 			text_init(&t, cells[c], TABLE_CELL);
-			cell_fill(&rows[i], (enum column)c, &t);
+			cell_fill(&rows[i], shown[c], &t);
 		}
 	}
 	table_measure(table);
 	/* So that columns do not move about while figures change. */
-	for (unsigned c = 0; c < COLUMNS; c++)
-		if (table->widths[c] < widths[c])
-			table->widths[c] = widths[c];
+	for (size_t c = 0; c < width; c++)
+		if (table->widths[c] < columns[shown[c]].width)
+			table->widths[c] = columns[shown[c]].width;
 	return 0;
+}
+
+/* --- of all of them --------------------------------------------------------------------------- */
+
+static void known_add(int64_t *sum, int64_t value)
+{
+	if (value >= 0)
+		*sum = (*sum > 0 ? *sum : 0) + value;
+}
+
+void rows_total(struct rows_totals *t, const struct row *rows, size_t count)
+{
+	*t = (struct rows_totals){.pss_bytes = -1, .cpu_tenths = -1};
+	for (size_t i = 0; i < count; i++) {
+		t->connections += rows[i].connections;
+		t->rate_tenths += rows[i].rate_tenths;
+		t->restarts += rows[i].restarts;
+		t->ending += rows[i].ends_soon;
+		known_add(&t->pss_bytes, rows[i].pss_bytes);
+		known_add(&t->cpu_tenths, rows[i].cpu_tenths);
+	}
+}
+
+void totals_describe(struct text *t, const struct rows_totals *sum)
+{
+	const uint64_t p50_us = histogram_percentile(&sum->recent, 50);
+	words_short_count(t, sum->connections);
+	text_add_str(t, sum->connections == 1 ? " connection, " : " connections, ");
+	words_short_tenths(t, sum->rate_tenths);
+	text_add_str(t, " req/s");
+	if (p50_us > 0) {
+		text_add_str(t, ", p50/p99 ");
+		words_short_latency(t, p50_us);
+		text_add_char(t, '/');
+		words_short_latency(t, histogram_percentile(&sum->recent, 99));
+	}
+	if (sum->pss_bytes >= 0) {
+		text_add_str(t, ", ");
+		words_short_bytes(t, (uint64_t)sum->pss_bytes);
+	}
+	if (sum->cpu_tenths >= 0) {
+		text_add_str(t, ", cpu ");
+		words_short_tenths(t, (uint64_t)sum->cpu_tenths);
+		text_add_char(t, '%');
+	}
+	if (sum->restarts > 0) {
+		text_add_str(t, ", ");
+		words_short_count(t, sum->restarts);
+		text_add_str(t, sum->restarts == 1 ? " restart" : " restarts");
+	}
+	if (sum->ending > 0)
+		text_addf(t, ", %u certificate%s soon", sum->ending,
+			  sum->ending == 1 ? " ends" : "s end");
 }
 
 /* --- above it --------------------------------------------------------------------------------- */

@@ -93,7 +93,7 @@ static enum ctl_status table_print(const struct row *rows, size_t count)
 	char line[512];
 	struct table table;
 	struct text t;
-	if (rows_table(&table, rows, count) < 0)
+	if (rows_table(&table, rows, count, ROWS_STATUS) < 0)
 		return ctl_say(CTL_FAILED, "out of memory");
 	text_init(&t, line, sizeof(line));
 	table_title_line(&table, &t);

@@ -114,6 +114,38 @@ static enum terminal_event signal_read(struct terminal *t)
 	}
 }
 
+/* console_codes(4), and what xterm(1) and others send. */
+static enum terminal_event sequence_end(const struct keys *k, char byte)
+{
+	switch (byte) {
+	case 'A':
+		return TERMINAL_UP;
+	case 'B':
+		return TERMINAL_DOWN;
+	case 'H':
+		return TERMINAL_HOME;
+	case 'F':
+		return TERMINAL_END;
+	case '~':
+		break;
+	default:
+		return TERMINAL_NOTHING;
+	}
+	switch (k->number) {
+	case 1:
+	case 7:
+		return TERMINAL_HOME;
+	case 4:
+	case 8:
+		return TERMINAL_END;
+	case 5:
+		return TERMINAL_PAGE_UP;
+	case 6:
+		return TERMINAL_PAGE_DOWN;
+	}
+	return TERMINAL_NOTHING;
+}
+
 /* Whatever a sequence is, it ends with a letter or '~'; a control in it is a key of its own. */
 static enum terminal_event byte_take(struct keys *k, char byte, char *ret_key)
 {
@@ -125,12 +157,18 @@ static enum terminal_event byte_take(struct keys *k, char byte, char *ret_key)
 	}
 	if (state == KEYS_ESCAPE && (byte == '[' || byte == 'O')) {
 		k->state = KEYS_SEQUENCE;
+		k->number = 0;
+		k->further = false;
 		return TERMINAL_NOTHING;
 	}
 	if (state == KEYS_SEQUENCE && byte >= ' ') {
-		if (byte < '@')
-			k->state = KEYS_SEQUENCE;
-		return byte == 'A' ? TERMINAL_UP : byte == 'B' ? TERMINAL_DOWN : TERMINAL_NOTHING;
+		if (byte >= '@')
+			return sequence_end(k, byte);
+		k->state = KEYS_SEQUENCE;
+		k->further = k->further || byte < '0' || byte > '9';
+		if (!k->further && k->number < 100)
+			k->number = 10 * k->number + (unsigned)(byte - '0');
+		return TERMINAL_NOTHING;
 	}
 	*ret_key = byte;
 	return TERMINAL_KEY;

@@ -16,6 +16,10 @@ enum terminal_event {
 	TERMINAL_KEY,     /* with the key */
 	TERMINAL_UP,      /* an arrow */
 	TERMINAL_DOWN,
+	TERMINAL_PAGE_UP,
+	TERMINAL_PAGE_DOWN,
+	TERMINAL_HOME,
+	TERMINAL_END,
 	TERMINAL_REDRAW, /* another size, or it is back from a stop */
 	TERMINAL_QUIT    /* an ending signal, or the terminal is gone */
 };
@@ -28,6 +32,8 @@ struct keys {
 	char bytes[64];
 	size_t at, len;
 	enum keys_state state;
+	unsigned number; /* the first one of the sequence: ESC [ 5 ~ */
+	bool further;    /* there is a second one, which is no matter of ours */
 };
 
 struct terminal {

@@ -12,14 +12,13 @@
 #include "base/clock.h"
 #include "ctl/connection.h"
 #include "ctl/rows.h"
+#include "ctl/screen.h"
 #include "ctl/terminal.h"
 #include "ctl/words.h"
 
 #define INTERVAL_MS    1000
 #define BEGIN_MS       1000 /* to connect while the terminal is as it was, and Ctrl-C works */
 #define CONNECT_MS     100  /* to connect while keys are waiting for it */
-#define HEAD_LINES     4    /* above the ports: two of words, an empty one, the titles */
-#define LINE_MAX_LEN   512
 #define WITH_CTRL(key) ((key)&0x1f)
 
 #define REVERSE "\033[7m"
@@ -36,10 +35,14 @@ struct top {
 	json_t *status; /* the last one; NULL: none yet */
 	struct row *rows;
 	size_t rows_count;
+	struct latencies *latencies; /* of each port, in the order of their numbers */
+	size_t latencies_count;
+	struct rows_totals totals;
 	uint64_t looked_ms;
 	enum row_key key;
 	bool reversed;
-	size_t first; /* of the ports that are shown */
+	size_t first; /* line of the list that is shown */
+	bool help;
 	bool quit;
 };
 
@@ -92,6 +95,49 @@ static void cpu_since(struct row *r, const struct row *before, uint64_t ms)
 	r->cpu_tenths = used_ms > 0 ? used_ms * 1000 / (int64_t)ms : 0;
 }
 
+/* Those of the same ports go on. rows are in the order of their numbers. */
+static int latencies_match(struct top *t, const struct row *rows, size_t count)
+{
+	struct latencies *list = count > 0 ? calloc(count, sizeof(*list)) : NULL;
+	size_t old = 0;
+	if (list == NULL && count > 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		while (old < t->latencies_count && t->latencies[old].port < rows[i].port)
+			old++;
+		if (old < t->latencies_count && t->latencies[old].port == rows[i].port)
+			list[i] = t->latencies[old];
+		list[i].port = rows[i].port;
+	}
+	free(t->latencies);
+	t->latencies = list;
+	t->latencies_count = count;
+	return 0;
+}
+
+static bool same_ports(const struct top *t, const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count && i < t->latencies_count; i++)
+		if (t->latencies[i].port != rows[i].port)
+			return false;
+	return count == t->latencies_count;
+}
+
+static void latencies_take(struct top *t, struct row *rows, size_t count, uint64_t now_ms)
+{
+	rows_total(&t->totals, rows, count);
+	if (!same_ports(t, rows, count) && latencies_match(t, rows, count) < 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct histogram recent;
+		latencies_look(&t->latencies[i], &rows[i].latency, now_ms);
+		latencies_recent(&t->latencies[i], &recent, now_ms);
+		rows[i].recent_p50_us = histogram_percentile(&recent, 50);
+		rows[i].recent_p99_us = histogram_percentile(&recent, 99);
+		histogram_add(&t->totals.recent, &recent);
+	}
+}
+
 static void take(struct top *t, json_t *status)
 {
 	const uint64_t now_ms = clock_ms();
@@ -101,6 +147,7 @@ static void take(struct top *t, json_t *status)
 	for (size_t i = 0; i < count; i++)
 		cpu_since(&rows[i], row_find(t->rows, t->rows_count, rows[i].port),
 			  now_ms - t->looked_ms);
+	latencies_take(t, rows, count, now_ms);
 	free(t->rows);
 	json_decref(t->status);
 	t->status = status;
@@ -129,124 +176,51 @@ static void receive(struct top *t)
 
 /* --- the screen ------------------------------------------------------------------------------- */
 
-struct screen {
-	struct buf out;
-	const struct terminal *terminal;
-	unsigned line;
-};
-
-/* One line of it, cut at the terminal's width. */
-static void line_put(struct screen *s, const char *style, const char *text)
+static void line_put(void *arg, unsigned line, bool reverse, const char *text)
 {
-	size_t len = strlen(text);
+	struct buf *out = arg;
 	char start[32];
-	if (s->line >= s->terminal->lines)
-		return;
-	if (len > s->terminal->columns)
-		len = s->terminal->columns;
-	while (len > 0 && (text[len] & 0xc0) == 0x80) /* never half a character */
-		len--;
-	int n = snprintf(start, sizeof(start), "\033[%u;1H%s", ++s->line, style);
-	(void)buf_append(&s->out, start, (size_t)n);
-	(void)buf_append(&s->out, text, len);
-	(void)buf_append(&s->out, "\033[K" PLAIN, strlen("\033[K" PLAIN));
+	const int n = snprintf(start, sizeof(start), "\033[%u;1H%s", line, reverse ? REVERSE : "");
+	(void)buf_append(out, start, (size_t)n);
+	(void)buf_append(out, text, strlen(text));
+	(void)buf_append(out, "\033[K" PLAIN, strlen("\033[K" PLAIN));
 }
 
-static size_t ports_shown(const struct top *t)
+static struct view view_of(const struct top *t)
 {
-	const unsigned lines = t->terminal.lines;
-	return lines > HEAD_LINES + 1 ? lines - HEAD_LINES - 1 : 0;
-}
-
-static void head_put(struct screen *s, const struct top *t)
-{
-	char line[LINE_MAX_LEN];
-	struct text text;
-	text_init(&text, line, sizeof(line));
-	if (t->status != NULL)
-		rows_headline(&text, t->status);
-	else
-		text_add_str(&text, "bulkhead");
-	line_put(s, "", line);
-	text_init(&text, line, sizeof(line));
-	if (t->problem.text[0] != '\0')
-		words_safe(&text, t->problem.text);
-	else if (t->status != NULL)
-		rows_summary(&text, t->status);
-	line_put(s, "", line);
-}
-
-/* A note on what is worth one; only there is room for one. */
-static void warning_put(struct screen *s, const struct top *t)
-{
-	char line[LINE_MAX_LEN] = "";
-	struct text text;
-	unsigned soon = 0;
-	for (size_t i = 0; i < t->rows_count; i++)
-		soon += t->rows[i].ends_soon;
-	text_init(&text, line, sizeof(line));
-	if (soon > 0)
-		text_addf(&text, "warning: %u certificate%s soon", soon,
-			  soon == 1 ? " ends" : "s end");
-	line_put(s, "", line);
-}
-
-static void rows_put(struct screen *s, const struct top *t)
-{
-	char line[LINE_MAX_LEN];
-	struct table table;
-	struct text text;
-	if (rows_table(&table, t->rows, t->rows_count) < 0)
-		return;
-	text_init(&text, line, sizeof(line));
-	table_title_line(&table, &text);
-	line_put(s, REVERSE, line);
-	for (size_t i = 0; i < ports_shown(t); i++) {
-		text_init(&text, line, sizeof(line));
-		if (t->first + i < table.rows)
-			table_line(&table, t->first + i, &text);
-		line_put(s, "", line);
-	}
-	table_release(&table);
-}
-
-static void keys_put(struct screen *s, const struct top *t)
-{
-	static const char *const names[ROW_KEYS] = {"port", "state",  "connections", "requests",
-						    "p99",  "memory", "cpu",         "certificate"};
-	char line[LINE_MAX_LEN];
-	struct text text;
-	text_init(&text, line, sizeof(line));
-	const size_t shown = ports_shown(t), last = t->first + shown;
-	/* What can be done without stands at the end, which a narrow terminal cuts off. */
-	text_addf(&text, "by %s%s", names[t->key], t->reversed ? ", reversed" : "");
-	if (shown > 0 && t->rows_count > shown)
-		text_addf(&text, "  %zu-%zu of %zu", t->first + 1,
-			  last < t->rows_count ? last : t->rows_count, t->rows_count);
-	text_add_str(&text, "  q: quit  p t c r l m u e: sort, again: reverse  arrows");
-	line_put(s, REVERSE, line);
+	return (struct view){.lines = t->terminal.lines,
+			     .columns = t->terminal.columns,
+			     .status = t->status,
+			     .problem = t->problem.text,
+			     .rows = t->rows,
+			     .rows_count = t->rows_count,
+			     .totals = t->totals,
+			     .key = t->key,
+			     .reversed = t->reversed,
+			     .first = t->first,
+			     .help = t->help};
 }
 
 /* So that no line at the end stays empty. */
 static void first_limit(struct top *t)
 {
-	const size_t shown = ports_shown(t);
-	if (t->first + shown > t->rows_count)
-		t->first = t->rows_count > shown ? t->rows_count - shown : 0;
+	const struct view v = view_of(t);
+	const size_t length = screen_length(&v), shown = screen_shown(&v);
+	if (t->first + shown > length)
+		t->first = length > shown ? length - shown : 0;
 }
 
 static void draw(struct top *t)
 {
-	struct screen s = {.out = BUF_INIT((size_t)1 << 20), .terminal = &t->terminal};
-	first_limit(t);
+	struct buf out = BUF_INIT((size_t)1 << 20);
 	rows_sort(t->rows, t->rows_count, t->key, t->reversed);
-	head_put(&s, t);
-	warning_put(&s, t);
-	rows_put(&s, t);
-	keys_put(&s, t);
-	if (terminal_write((const char *)buf_head(&s.out), buf_len(&s.out)) < 0)
+	(void)rows_urgent_first(t->rows, t->rows_count);
+	first_limit(t);
+	const struct view v = view_of(t);
+	(void)screen_render(&v, line_put, &out); /* without memory, what was there stays */
+	if (terminal_write((const char *)buf_head(&out), buf_len(&out)) < 0)
 		t->quit = true;
-	buf_release(&s.out);
+	buf_release(&out);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -262,12 +236,35 @@ static void press(struct top *t, char key)
 {
 	static const char keys[] = "ptcrlmue"; /* in the order of enum row_key */
 	const char *found = strchr(keys, key);
+	const bool was_help = t->help;
+	t->help = false;
 	if (key == 'q' || key == WITH_CTRL('c') || key == WITH_CTRL('d'))
 		t->quit = true;
 	else if (key == WITH_CTRL('z'))
 		terminal_suspend(&t->terminal);
+	else if (was_help)
+		return; /* that was the key to go back */
+	else if (key == '?')
+		t->help = true;
 	else if (found != NULL && key != '\0')
 		sort_by(t, (enum row_key)(found - keys));
+}
+
+/* by: lines, downwards; as far as there are any. */
+static void scroll(struct top *t, bool down, size_t by)
+{
+	if (down)
+		t->first += by;
+	else
+		t->first = t->first > by ? t->first - by : 0;
+	first_limit(t);
+}
+
+static size_t page(const struct top *t)
+{
+	const struct view v = view_of(t);
+	const size_t shown = screen_shown(&v);
+	return shown > 1 ? shown - 1 : 1;
 }
 
 static void event_serve(struct top *t)
@@ -280,12 +277,22 @@ static void event_serve(struct top *t)
 		press(t, key);
 		break;
 	case TERMINAL_UP:
-		if (t->first > 0)
-			t->first--;
+		scroll(t, false, 1);
 		break;
 	case TERMINAL_DOWN:
-		t->first++;
-		first_limit(t);
+		scroll(t, true, 1);
+		break;
+	case TERMINAL_PAGE_UP:
+		scroll(t, false, page(t));
+		break;
+	case TERMINAL_PAGE_DOWN:
+		scroll(t, true, page(t));
+		break;
+	case TERMINAL_HOME:
+		t->first = 0;
+		break;
+	case TERMINAL_END:
+		scroll(t, true, SIZE_MAX / 2);
 		break;
 	case TERMINAL_REDRAW:
 		break;
@@ -346,6 +353,7 @@ enum ctl_status ctl_top(const struct ctl_arguments *arguments)
 	connection_close(&t.connection);
 	json_decref(t.status);
 	free(t.rows);
+	free(t.latencies);
 	/* Left while there was no server to be seen: whoever calls it should know. */
 	return t.problem.text[0] != '\0' ? ctl_say(t.last, t.problem.text) : CTL_DONE;
 }

@@ -3,9 +3,18 @@
 
 #include <string.h>
 
+static bool ascii_only; /* set before there is anything to be shown */
+
+void words_ascii_only(void)
+{
+	ascii_only = true;
+}
+
 void words_safe(struct text *t, const char *s)
 {
-	if (s != NULL)
+	if (s != NULL && ascii_only)
+		text_add_escaped(t, s, strlen(s));
+	else if (s != NULL)
 		text_add_utf8(t, s, strlen(s));
 }
 

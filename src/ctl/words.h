@@ -18,6 +18,9 @@
  * nothing. */
 void words_safe(struct text *, const char *);
 
+/* From now on names are ASCII, too: for a terminal of another character set. */
+void words_ascii_only(void);
+
 /* `of CN=example in "FILE"`; the file alone where the certificate has no name of its own. */
 void words_certificate(struct text *, const char *subject, const char *file);
 

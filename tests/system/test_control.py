@@ -16,6 +16,7 @@ import socket
 import stat
 import struct
 import subprocess
+import tempfile
 import termios
 import threading
 import time
@@ -971,9 +972,10 @@ class Screen:
         os.write(self.master, keys)
 
     def end(self):
-        status = self.process.wait(TIMEOUT)
+        # A large screen does not fit into what the kernel keeps for the terminal.
+        wait_for(lambda: self.read() is not None and self.process.poll() is not None, "its end")
         self.read()
-        return status
+        return self.process.returncode
 
     def restored(self):
         """Is the terminal as it was?"""
@@ -1101,6 +1103,117 @@ def test_top_says_where_it_is_in_a_narrow_terminal_and_nothing_in_a_flat_one(con
     assert " of 3" not in t.rows()[5]
     t.press(b"q")
     assert t.end() == DONE
+
+
+def test_top_has_what_needs_somebody_first_with_its_reason(controlled, ports, screen, certificates):
+    mismatched = f'tls {{ certificate "{certificates("other")[0]}" key "{certificates()[1]}" }}'
+    s = controlled(certificates.tls() + "".join(f"port {p} {{ respond 200 }}\n" for p in ports[:2]) +
+                   f"port {ports[2]} {{ echo {mismatched} restart {{ park after 1 in 1m }} }}\n")
+    t = screen(s)
+    t.wait(lambda rows: re.match(rf" *{ports[2]} parked ", rows.get(5, "")), "the parked one")
+    rows = t.rows()
+    assert rows[2] == "2 of 3 ports serving, 1 parked"
+    assert rows[6].startswith("      parked: it cannot start as it is configured: certificate")
+    assert shown_ports(rows) == ports[:2]
+    assert set(rows) == set(range(1, 25)) and all(len(row) <= 80 for row in rows.values())
+    t.press(b"r")
+    t.wait(lambda rows: rows[24].startswith("by requests"), "another order")
+    assert re.match(rf" *{ports[2]} parked ", t.rows()[5])
+
+
+def test_top_has_latencies_of_the_last_seconds_and_totals(controlled, ports, screen):
+    s = controlled()
+    t = screen(s)
+
+    def columns(rows):
+        return {int(r.split()[0]): r.split()[5:9] for r in rows.values()
+                if re.match(r" *\d+ serving", r)}
+
+    t.wait(lambda rows: columns(rows).get(ports[1]) == ["-"] * 4, "nothing counted")
+    assert rows_total(t.rows()) == 0
+    with Connection(ports[1]) as c:
+        assert c.get().status == 200
+        t.wait(lambda rows: "-" not in columns(rows)[ports[1]], "latencies")
+        assert columns(t.rows())[ports[0]] == ["-"] * 4
+        t.wait(lambda rows: rows_total(rows) == 1 and "p50/p99 " in rows[3], "the totals")
+
+
+def rows_total(rows):
+    return int(re.match(r"(\d+) connections?, [\d.]+ req/s", rows[3])[1])
+
+
+def test_top_helps_and_goes_back(controlled, ports, screen):
+    t = screen(controlled())
+    t.wait(lambda rows: shown_ports(rows) == ports, "the ports")
+    t.press(b"?")
+    t.wait(lambda rows: "keys and columns" in rows[1], "help")
+    assert rows_of(t) == set(range(1, 25)) and any("PageDown" in r for r in t.rows().values())
+    t.press(b"r")
+    t.wait(lambda rows: rows[24].startswith("by port"), "the ports again, in their order")
+    t.press(b"?q")
+    assert t.end() == DONE and t.restored()
+
+
+def rows_of(t):
+    return set(t.rows())
+
+
+class Crowd(threading.Thread):
+    """A server with a thousand ports, every tenth of which is parked."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.control = path
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(5)
+        self.status = json.dumps({"bulkhead": 1, "ok": True, "ports_serving": 900, "ports": [
+            {"port": 1000 + i, "state": "serving" if i % 10 else "parked", "reason":
+             None if i % 10 else "no certificate"} for i in range(1000)]}).encode() + b"\n"
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            c, _ = self.listener.accept()
+            with c, c.makefile("rb") as lines:
+                for _ in lines:
+                    c.sendall(self.status)
+
+
+@pytest.mark.parametrize("size", [(24, 80), (3, 10), (1, 1), (200, 300)])
+def test_top_of_a_thousand_ports_in_every_size(tmp_path, screen, size):
+    with tempfile.TemporaryDirectory() as folder:
+        t = screen(Crowd(pathlib.Path(folder) / "ctl"), lines=size[0], columns=size[1])
+        t.wait(lambda rows: set(rows) == set(range(1, size[0] + 1)), "all lines")
+        assert all(len(r.encode()) <= size[1] for r in t.rows().values())
+        if size == (24, 80):
+            t.wait(lambda rows: "1-19 of 1100" in rows[24], "the list")
+            for keys, first in ((b"\x1b[6~", 19), (b"\x1b[B", 20), (b"\x1b[5~", 2), (b"\x1b[F", 1082),
+                                (b"\x1b[5~", 1064), (b"\x1b[6~\x1b[6~", 1082), (b"\x1b[H", 1)):
+                t.press(keys)
+                t.wait(lambda rows: f" {first}-{first + 18} of 1100" in rows[24], f"{keys}, {first}")
+        t.press(b"q")
+        assert t.end() == DONE and t.restored()
+
+
+def test_top_without_a_terminal_says_so(controlled):
+    r = ctl(controlled(), "top")
+    assert (r.returncode, r.stdout) == (USAGE, "")
+    assert r.stderr == "bulkheadctl: top needs a terminal; status is for everything else\n"
+
+
+def test_crashes_are_listed_as_they_happened(controlled, ports):
+    s = controlled()
+    order = [ports[1], ports[0], ports[2], ports[1]]
+    for n, port in enumerate(order):
+        second = int(time.time())
+        wait_for(lambda: int(time.time()) > second, "the next second")  # the records have no more
+        os.kill(s.workers(port)[port, 1], signal.SIGKILL)
+        s.wait_ready(port, "worker", 2 + order[:n].count(port))
+    shown = re.findall(r"^\S+ port (\d+): ", ctl(s, "crashes").stdout, re.M)
+    assert [int(p) for p in shown] == order
+    answer = json.loads(ctl(s, "crashes", "--json").stdout)["crashes"]
+    assert [c["port"] for c in answer] == order
 
 
 def test_top_scrolls_where_there_are_more_ports_than_lines(controlled, ports, screen):

@@ -192,7 +192,7 @@ static void a_status_fits_80_columns(void **state)
 	rows_look(rows, count);
 	rows[2].pss_bytes = 1023 << 10;
 	rows[2].cpu_tenths = 64000;
-	assert_int_equal(rows_table(&table, rows, count), 0);
+	assert_int_equal(rows_table(&table, rows, count, ROWS_STATUS), 0);
 	text_init(&t, line, sizeof(line));
 	table_title_line(&table, &t);
 	assert_string_equal(line, " PORT STATE      WRK UPTIME  RST  CONN  REQ/S    P50    P99 "
@@ -268,6 +268,14 @@ static void assert_keys(const char *bytes, const char *wanted)
 					key = '^';
 				else if (event == TERMINAL_DOWN)
 					key = 'v';
+				else if (event == TERMINAL_PAGE_UP)
+					key = 'u';
+				else if (event == TERMINAL_PAGE_DOWN)
+					key = 'd';
+				else if (event == TERMINAL_HOME)
+					key = 'h';
+				else if (event == TERMINAL_END)
+					key = 'e';
 				text_add_char(&t, key);
 			}
 			assert_int_equal(k.at, k.len);
@@ -288,6 +296,10 @@ static void keys_that_come_together_are_all_seen(void **state)
 	assert_keys("\033[\003", "\003");
 	assert_keys("\033[1\033[Br", "vr");
 	assert_keys("\303\244q", "\303\244q");
+	assert_keys("\033[5~\033[6~", "ud");
+	assert_keys("\033[H\033[1~\033OH\033[7~", "hhhh");
+	assert_keys("\033[F\033[4~\033OF\033[8~q", "eeeeq");
+	assert_keys("\033[5;2~\033[99999999999~q", "uq"); /* with a shift; none that there is */
 }
 
 static void assert_order(struct row *rows, enum row_key key, bool reversed, unsigned a, unsigned b,
