@@ -121,7 +121,7 @@ def test_every_limit_is_as_the_manual_says(run, conf_file, certificates, limit):
 
 
 GNUTLS = {"CA is unknown", "A packet with illegal or unsupported version was received."}
-COMMAND = re.compile(r"(bulkhead|ss|\w+ctl|runuser|openssl|curl|pgrep|ulimit|listen|control) ")
+COMMAND = re.compile(r"(bulkhead|make|ss|\w+ctl|runuser|openssl|curl|pgrep|ulimit|listen|control) ")
 VALUE = re.compile(r'"[^"]*"|\S*\d\S*|\.\.\.|\b[A-Z_]+\b')
 
 
