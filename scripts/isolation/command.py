@@ -40,8 +40,8 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bulkhead-isolation",
         description="Runs a scenario against a Bulkhead server and reports what its clients saw.",
-        epilog="Exit status: 0 all expectations are met, 1 one is not, 2 the scenario or the "
-               "command line is wrong. See bulkhead-isolation(1).")
+        epilog="Exit status: 0 every required expectation is met, 1 one is not, 2 the scenario "
+               "or the command line is wrong. See bulkhead-isolation(1).")
     parser.add_argument("scenario", nargs="?", metavar="SCENARIO",
                         help="a file, or the name of an installed one (--list)")
     parser.add_argument("--text", metavar="FILE", help="write the summary there, not to standard "
