@@ -92,7 +92,7 @@ struct http_tls_facts {
 struct http_location {
 	const struct handler *handler;
 	const void *config; /* for the handler: ex->config */
-	uint32_t methods;   /* in place of the handler's; 0: those */
+	uint32_t methods;   /* instead of the handler's; 0: the handler's */
 };
 
 /* What all connections of one event loop share. The worker owns it; src/http reads it. Every

@@ -7,7 +7,7 @@ import re
 # the first that fits.
 CAUSES = {
     "watchdog": r".*\bby the watchdog",
-    "drained": r"(had not )?drained\b",
+    "drained": r"drained\b|did not finish draining\b",
     "configuration": r"ended with status 78\b",
     "exit": r"ended with status",
     "crash": r"crashed by",

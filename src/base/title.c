@@ -1,5 +1,4 @@
-/* Runs in every process, at its start. Its room is the process's: there is one of it, and no other
- * thread yet. */
+/* Runs in every process, at its start. There is one title per process, and no other thread yet. */
 #include "base/title.h"
 
 #include <errno.h>
@@ -10,11 +9,11 @@
 #include <unistd.h>
 
 static struct {
-	char *room; /* NULL: it cannot be set */
+	char *room; /* NULL: the title cannot be set */
 	size_t arguments, size;
 } title;
 
-/* The end of the strings that lie one after the other from there on. */
+/* The end of the strings that directly follow each other from there on. */
 static char *title_room_end(char **strings, char *end)
 {
 	for (; *strings != NULL; strings++)
@@ -23,7 +22,7 @@ static char *title_room_end(char **strings, char *end)
 	return end;
 }
 
-/* An array of its own with strings of its own; NULL without memory. */
+/* Copies the array and its strings; NULL without memory. */
 static char **title_copy(char **strings)
 {
 	size_t count = 0;
@@ -77,7 +76,7 @@ void title_write(char *room, size_t arguments, size_t size, const char *text)
 	memset(room, 0, size);
 	memcpy(room, text, len);
 	if (len + 1 < arguments)
-		room[arguments - 1] = '.'; /* not shown: it is after the NUL */
+		room[arguments - 1] = '.'; /* not shown, because it is after the NUL */
 }
 
 void title_set(const char *format, ...)

@@ -71,7 +71,7 @@ int sink_connect(int fd, const char *path);
  * counts lost records. */
 bool sink_write(struct log_sink *, struct iovec *, int count);
 
-/* For a datagram socket. Sends an empty datagram: true: it is on its way, or nobody is there. */
+/* Sends an empty datagram over a datagram socket. True: it was sent, or there is no reader. */
 bool sink_mark(const struct log_sink *);
 /* Is there a datagram that its reader has not taken yet? */
 bool sink_is_unread(const struct log_sink *);

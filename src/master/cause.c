@@ -213,7 +213,7 @@ static void watchdog_describe(const struct end *e, struct text *t)
 		return;
 	}
 	text_addf(t, "%s for more than %s and was %s by the watchdog",
-		  e->was_stopped ? "was stopped" : "did not come back from what it was at",
+		  e->was_stopped ? "was stopped" : "hung",
 		  num_format_duration(e->watchdog_ms, limit),
 		  e->watched == WATCH_KILLED ? "killed" : "aborted");
 }
@@ -265,7 +265,7 @@ void cause_describe(const struct end *e, struct text *t)
 	case CAUSE_DRAINED:
 		text_add_str(t, WEXITSTATUS(e->status) == EX_OK
 				    ? "drained"
-				    : "had not drained when its time was up");
+				    : "did not finish draining in time");
 		break;
 	case CAUSE_CONFIGURATION:
 		text_addf(t, "ended with status %d (configuration)", EX_CONFIG);

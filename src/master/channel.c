@@ -168,7 +168,7 @@ static void fault_asked(struct child *c, const struct ipc_fault *fault)
 		keyholders_fault(c->port, fault);
 		return;
 	}
-	child_log(c, LOG_ERR, "asked for a fault, which its port has none of");
+	child_log(c, LOG_ERR, "asked for a fault, but its port has no faults");
 	channel_give_up(c, "asked for a fault");
 }
 
@@ -262,9 +262,10 @@ void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	if (n == 1)
 		ipc_message_release(&message);
 	if (n == 1 || n == -EBADMSG)
-		child_log(c, LOG_ERR, "sent %s", n == 1 ? "too much" : "what it may not send");
-	channel_give_up(c, n == 1          ? "sent too much"
-			   : n == -EBADMSG ? "sent what it may not send"
+		child_log(c, LOG_ERR, "sent %s",
+			  n == 1 ? "too many messages" : "a message that it must not send");
+	channel_give_up(c, n == 1          ? "sent too many messages"
+			   : n == -EBADMSG ? "sent a message that it must not send"
 					   : "had closed its channel");
 }
 

@@ -158,7 +158,8 @@ void child_kill(struct child *c, const char *why)
 void master_kill_all(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
-		workers_kill(m->ports[i], m->hurried ? "was not to be waited for" : too_late);
+		workers_kill(m->ports[i],
+			     m->hurried ? "was still there at the second signal" : too_late);
 }
 
 void drain_deadline_expired(struct loop *loop, struct loop_timer *timer)

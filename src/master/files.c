@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "master/state.h"
 
-#define SEPARATE "workers read certificates and must not see a key, so they are separate files"
+#define SEPARATE "workers read certificates and must not see a key; use separate files"
 
 /* Returns the descriptor; or -1 or -EAGAIN, and a sentence. */
 static int file_open(const char *what, const char *path, struct err *err)

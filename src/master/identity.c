@@ -75,7 +75,7 @@ static int lookup(const char *user, const char *group, struct identity *ret, str
 	if (pw == NULL && err_is_shortage(errno))
 		return not_found("user", user, err);
 	if (pw == NULL && group == NULL) {
-		err_set(err, "user %s has no entry and so no group: give `group`", user);
+		err_set(err, "user %s has no entry, so its group is unknown: set `group`", user);
 		return -1;
 	}
 	ret->uid = pw != NULL ? pw->pw_uid : number;
@@ -92,8 +92,8 @@ static const char *default_user(struct master *m)
 		return "bulkhead";
 	if (!m->nobody_warned)
 		log_write(&m->log, LOG_WARNING,
-			  "there is no user \"bulkhead\": workers run as \"nobody\", which others "
-			  "may be, too");
+			  "there is no user \"bulkhead\": workers run as \"nobody\", which other "
+			  "programs may use, too");
 	m->nobody_warned = true;
 	return "nobody";
 }
@@ -176,7 +176,7 @@ static int root_open(const char *path, struct err *err)
 	else if (st.st_uid != 0)
 		wrong = "is not owned by root";
 	else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		wrong = "can be written by others than root";
+		wrong = "can be written by users other than root";
 	else if ((empty = is_empty(fd)) == 0)
 		wrong = "is not an empty directory";
 	if (empty == 1)

@@ -91,8 +91,9 @@ static void tell(struct child *keyholder, const struct child *worker)
 	/* These errors mean that it has just ended and will be reaped soon. */
 	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
 		return;
-	child_log(keyholder, LOG_ERR, "cannot be told of worker %u; killing it", worker->number);
-	child_kill(keyholder, "did not read what it was told");
+	child_log(keyholder, LOG_ERR, "does not read its messages about worker %u; killing it",
+		  worker->number);
+	child_kill(keyholder, "did not read its messages");
 }
 
 void keyholders_tell(const struct child *worker)

@@ -145,7 +145,7 @@ void sockets_tell_unclaimed(struct master *m)
 	text_init(&t, room, sizeof(room));
 	if (sockets_unclaimed(&m->sockets, m->conf, &t) > 0)
 		log_write(&m->log, LOG_ERR,
-			  "claimed by no port, so that its clients wait for nobody: %s", room);
+			  "taken by no port, so that its clients get no answer: %s", room);
 }
 
 static int configured_bind(struct port *p, const struct port *old, const char *address,
@@ -171,7 +171,7 @@ int port_bind(struct port *p, const struct port *old, struct err *err)
 	keep_covered(p, old);
 	if (p->listeners_count > 0)
 		return 0;
-	err_set(err, "this machine has no addresses at all");
+	err_set(err, "this machine has neither IPv4 nor IPv6 addresses");
 	return -1;
 }
 

@@ -189,8 +189,8 @@ void master_fail(struct master *m, int status, const char *format, ...)
 static void adoption_fail(const struct master *m, const char *why)
 {
 	if (m->options->daemonized)
-		syslog(LOG_DAEMON | LOG_CRIT, "cannot go on from the former version: %s", why);
-	fatal(EX_SOFTWARE, "cannot go on from the former version: %s", why);
+		syslog(LOG_DAEMON | LOG_CRIT, "cannot continue from the earlier version: %s", why);
+	fatal(EX_SOFTWARE, "cannot continue from the earlier version: %s", why);
 }
 
 /*

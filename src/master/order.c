@@ -64,7 +64,7 @@ void askers_tell_all(struct master *m, const char *error)
 static void order(struct port *p, enum port_order order, struct asker *a)
 {
 	if (p->order != ORDER_NONE && p->order != order)
-		askers_tell(&p->ordered, "another order came after it");
+		askers_tell(&p->ordered, "a later order replaced it");
 	p->order = order;
 	askers_add(&p->ordered, a);
 }
@@ -114,7 +114,7 @@ static void move(struct asker **to, struct asker **askers)
 
 static void stop(struct port *p, struct asker *askers)
 {
-	askers_tell(&p->waiting, "the port is to be stopped");
+	askers_tell(&p->waiting, "the port will be stopped");
 	p->by_order = true;
 	p->former = false;
 	move(&p->stopping, &askers);

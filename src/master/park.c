@@ -20,8 +20,8 @@ static const char *clients_send_away(struct port *p)
 	if (port_has_sockets(p))
 		return p->conf->addresses_count == 0
 			   ? WAIT
-			   : "those of its clients wait in the queue who come to the service "
-			     "manager's sockets, the others are refused";
+			   : "its clients on the service manager's sockets wait in the queue, the "
+			     "others are refused";
 	return all ? "its clients are refused" : WAIT;
 }
 

@@ -36,10 +36,10 @@ static struct plan_row judge(uint16_t number, const struct plan_port *now,
 		row.why = "is not served yet";
 	} else if (wanted == NULL) {
 		row.action = PLAN_DROP;
-		row.why = "is not configured any more";
+		row.why = "is no longer configured";
 	} else if (strcmp(now->text, wanted->text) != 0) {
 		row.action = PLAN_CHANGE;
-		row.why = "is configured in another way";
+		row.why = "is configured differently";
 	} else if (!files_equal(now, wanted)) {
 		row.action = PLAN_CHANGE;
 		row.files_only = true;

@@ -112,7 +112,7 @@ static void rate_tell(struct child *c, uint32_t rate)
 		return;
 	r->told_ms = m->loop.now_ms;
 	child_log(c, LOG_WARNING,
-		  "writes more to the log than `log rate %u` allows; what is more is lost", rate);
+		  "writes more to the log than `log rate %u` allows; the rest is lost", rate);
 }
 
 /* A record costs a token for each piece of RELAY_TOKEN_BYTES that it begins. */

@@ -271,7 +271,7 @@ void reload_judge(struct master *m)
 		if (row->files_only && p->state == PORT_SERVING && old->state == PORT_SERVING &&
 		    same_content(old, p))
 			plan_row_becomes(&m->roll.plan, row, PLAN_KEEP,
-					 "its files hold what they held");
+					 "the content of its files has not changed");
 		if (row->action == PLAN_KEEP && old->state == PORT_PARKED)
 			row->why = "is parked, and tried again";
 	}

@@ -179,7 +179,7 @@ void roll_limit_expired(struct loop *loop, struct loop_timer *timer)
 			struct child *c = &m->ports[i]->children[k];
 			if (is_awaited(c))
 				child_log(c, LOG_WARNING,
-					  "has not said yet that it accepts no more");
+					  "has not reported yet that it stopped accepting");
 			c->leaving = false;
 		}
 }

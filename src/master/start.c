@@ -166,7 +166,7 @@ void port_bring_up(struct port *p)
 	port_close_files(p);
 	p->state = PORT_STARTING;
 	if (!has_room(p)) {
-		err_set(&err, "it needs %llu descriptors, and so many are not left",
+		err_set(&err, "it needs %llu descriptors, and fewer are free",
 			(unsigned long long)descriptors_needed(p));
 		wait_for(p, LACKS_ROOM, err.text);
 		return;

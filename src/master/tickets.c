@@ -97,7 +97,7 @@ int port_get_tickets(struct port *p, const struct port *old, struct err *err)
 		error = tickets_make(p);
 	if (error == 0)
 		return 0;
-	err_set(err, "the session ticket key cannot be made: %s", strerror(-error));
+	err_set(err, "cannot make the session ticket key: %s", strerror(-error));
 	return err_is_shortage(-error) ? -EAGAIN : -1;
 }
 

@@ -55,9 +55,9 @@ static void incoming_header(struct tls_incoming *r, uint8_t byte)
 	}
 }
 
-/* Follows the records through what GnuTLS takes, however that is cut. A change_cipher_spec of any
- * other value than 1 must end the connection (RFC 8446, 5; RFC 5246, 7.1), and GnuTLS 3.8 drops it
- * whatever it is. */
+/* Follows the record boundaries in the bytes that GnuTLS takes. A change_cipher_spec with another
+ * value than 1 must end the connection (RFC 8446, 5; RFC 5246, 7.1), but GnuTLS 3.8 ignores its
+ * value. */
 static void incoming_follow(struct tls_incoming *r, const uint8_t *data, size_t len)
 {
 	while (len > 0) {

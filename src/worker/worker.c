@@ -270,7 +270,7 @@ void worker_give_up(struct worker_loop *l, enum ipc_lack lack)
 	__atomic_store_n(&l->slot->lack, (uint32_t)lack, __ATOMIC_RELAXED);
 	log_write(&l->log, LOG_ERR, "%s; another worker takes over",
 		  lack == IPC_LACK_MEMORY ? "out of memory"
-					  : "descriptors are used up by no connection");
+					  : "descriptors are used up, but not by connections");
 	(void)tgkill(getpid(), getpid(), SIGTERM);
 }
 
@@ -292,8 +292,8 @@ static void drain_expired(struct loop *loop, struct loop_timer *timer)
 	const struct worker *w =
 	    (struct worker *)((char *)timer - offsetof(struct worker, drain_deadline));
 	(void)loop;
-	log_write(&w->loops[0].log, LOG_WARNING, "the drain's time is up: %u connections are cut",
-		  w->loops[0].conns_count);
+	log_write(&w->loops[0].log, LOG_WARNING,
+		  "the time to drain is over: %u connections are cut", w->loops[0].conns_count);
 	_exit(lack_of(w) != IPC_LACK_NONE ? EX_OSERR : EX_TEMPFAIL);
 }
 

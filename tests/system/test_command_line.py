@@ -142,7 +142,7 @@ port 8008 {{ group "no-such-group" respond 200 }}
     said = [line.split(": error: ")[1] for line in result.stderr.splitlines()]
     assert said[:4] == ['there is no user "no-such-user"', 'there is no group "no-such-group"',
                         'there is no user "no-such-user"',
-                        "user 4000000 has no entry and so no group: give `group`"]
+                        "user 4000000 has no entry, so its group is unknown: set `group`"]
     assert re.match(r'chroot ".*/full" is not (an empty directory|owned by root)$', said[4])
     assert re.match(r'chroot ".*/none" cannot be used: No such file or directory$', said[5])
     assert said[6:] == ['there is no group "no-such-group"']

@@ -244,7 +244,7 @@ def changed(s):
 
 
 def test_clients_that_trickle_do_not_hold_up_a_drain(server, ports):
-    """The worker ends by itself, long before the drain's time is up."""
+    """The worker ends by itself, long before the time to drain is over."""
     s = server("drain 1h\n"
                f"port {ports[0]} {{ limits {{ body 1M; handshake-timeout 1h }} {LOCATIONS} }}")
     worker = s.workers()[ports[0], 1]

@@ -476,11 +476,11 @@ def test_failure_to_connect_has_its_kind(certificates):
 
 ENDS = {
     "drained": "drained",
-    "had not drained when its time was up": "drained",
+    "did not finish draining in time": "drained",
     "ended with status 78 (configuration)": "configuration",
     "ended with status 3": "exit",
     "crashed by SIGSEGV (address not mapped, 0x0)": "crash",
-    "did not come back from what it was at for more than 5s and was aborted by the watchdog":
+    "hung for more than 5s and was aborted by the watchdog":
         "watchdog",
     "was stopped for more than 5s and was killed by the watchdog": "watchdog",
     "was ended by its sandbox for the system call socket (41)": "sandbox",

@@ -144,7 +144,7 @@ def test_a_flood_fills_the_disk_at_a_bounded_rate(server, ports, kind):
     begun, size = time.monotonic(), s.log_path.stat().st_size
     with flooding(victim, kind, count=2):
         s.wait_log(rf"worker 1 \(pid {victim}\) writes more to the log than `log rate {rate}` allows; "
-                   "what is more is lost")
+                   "the rest is lost")
         while time.monotonic() < begun + 2:
             assert get(ports[1], "/other").status == 200
             time.sleep(0.01)  # within its own rate

@@ -307,7 +307,7 @@ def test_unknown_users_and_groups_park_their_ports(server):
     wrong = {'user "no-such-user"': 'there is no user "no-such-user"',
              'user "nobody" group "no-such-group"': 'there is no group "no-such-group"',
              'key user "no-such-user"': 'there is no user "no-such-user"',
-             'user "61001"': "user 61001 has no entry and so no group: give `group`",
+             'user "61001"': "user 61001 has no entry, so its group is unknown: set `group`",
              'user "4294967295" group "1"': 'there is no user "4294967295"'}
     numbers = free_ports(len(wrong) + 1)
     s = server("".join(hello(p, w) for p, w in zip(numbers, wrong)) + hello(numbers[-1]))
@@ -336,8 +336,8 @@ def test_a_root_that_is_none_parks_its_port(server, public, empty):
     (public / "link").symlink_to(empty)
     wrong = {folder("full", inside=".hidden"): "is not an empty directory",
              folder("others", uid=65534): "is not owned by root",
-             folder("writable", 0o757): "can be written by others than root",
-             folder("group", 0o775): "can be written by others than root",
+             folder("writable", 0o757): "can be written by users other than root",
+             folder("group", 0o775): "can be written by users other than root",
              public / "missing": "cannot be used: No such file or directory",
              public / "file": "cannot be used: Not a directory",
              public / "link": "cannot be used: Not a directory"}

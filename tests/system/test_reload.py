@@ -366,7 +366,7 @@ def test_a_reload_ends_when_the_old_workers_accept_no_more(begin, ports):
     r.s.wait_ready(ports[0], "worker", 4)
     wait_for(lambda: r.s.log().count("drained") >= 1, "the end of the other")
     assert "reloaded" not in r.s.log() or "has not said yet" in r.s.log()
-    r.s.wait_log(rf"worker \d \(pid {slow}\) has not said yet that it accepts no more")
+    r.s.wait_log(rf"worker \d \(pid {slow}\) has not reported yet that it stopped accepting")
     r.s.wait_log(RELOADED)
     assert get(ports[0]).body == b"new"
     os.kill(slow, signal.SIGCONT)

@@ -475,7 +475,7 @@ def test_a_worker_that_cannot_drain_in_time_makes_room(server, ports):
         c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234")
         c.read_until(b"\r\n\r\n")
         os.kill(old, signal.SIGTERM)
-        s.wait_log(rf"worker 1 \(pid {old}\) had not drained when its time was up .*; starting it again")
+        s.wait_log(rf"worker 1 \(pid {old}\) did not finish draining in time .*; starting it again")
         assert get(ports[0]).status == 200
 
 
@@ -506,7 +506,7 @@ def test_a_child_that_floods_the_master_is_replaced(server, ports):
         channel.settimeout(TIMEOUT)
         while time.monotonic() < end:
             channel.send(struct.pack("=I", 7))  # KEY_SILENT
-    s.wait_log(rf"worker 1 \(pid {victim}\) sent too much")
+    s.wait_log(rf"worker 1 \(pid {victim}\) sent too many messages")
     s.wait_log(rf"worker 1 \(pid {victim}\) (ended|was killed) .*; starting it again")
     assert get(ports[0]).body == HELLO
     assert get(ports[1]).body == HELLO

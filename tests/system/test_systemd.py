@@ -329,7 +329,7 @@ def test_a_port_may_name_the_address_of_a_socket(server):
         port = a.getsockname()[1]
         s = passed(server, [a], "https", f"port {port} {{ echo listen on 127.0.0.1 }}\n")
         assert get(port).status == 200
-        assert "claimed by no port" not in s.log()
+        assert "taken by no port" not in s.log()
         assert s.stop() == 0
         assert not refused(port)
 
@@ -394,7 +394,7 @@ def test_a_socket_of_another_port_parks_its_port(server, ports):
         s = passed(server, [a], "https",
                    PORT % ports[0] + f'port {ports[1]} {{ echo listen on socket "https" }}\n')
         assert (f'the socket "https" listens on port {number}, not on {ports[1]}') in s.log()
-        assert (f'claimed by no port, so that its clients wait for nobody: socket "https" '
+        assert (f'taken by no port, so that its clients get no answer: socket "https" '
                 f"(port {number})") in s.log()
 
 
@@ -405,7 +405,7 @@ def test_what_no_port_claims_is_an_error_in_log_and_status(server, manager, port
         s = passed(server, [a, b], "htps:x", PORT % ports[0], env=manager.env)
         assert f"wait for nobody: {unclaimed}" in s.log()
         ready = manager.until(lambda f: f.get("READY") == "1")
-        assert ready["STATUS"] == f"1 of 1 port serving; {unclaimed} claimed by no port"
+        assert ready["STATUS"] == f"1 of 1 port serving; {unclaimed} taken by no port"
 
 
 def test_sockets_for_another_process_are_left_alone(server, ports):
@@ -420,7 +420,7 @@ def test_nonsense_in_the_variables_is_refused(run, ports):
                            "-p", str(ports[0])],
                           capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 64
-    assert done.stderr == "bulkhead: LISTEN_FDS is not a number that makes sense\n"
+    assert done.stderr == "bulkhead: LISTEN_FDS is not a valid number\n"
 
 
 def test_a_check_accepts_a_name_that_nobody_has_passed(run, conf_file, certificates):

@@ -353,7 +353,7 @@ def test_what_only_a_child_that_starts_may_say_ends_one_that_serves(server, port
     for count, (kind, payload) in enumerate(words.items(), 2):
         pid = s.children(role)[ports[0], 1]
         tell(pid, kind, payload)
-        s.wait_log(rf"{role} 1 \(pid {pid}\) (sent what it may not send|asked for a fault)")
+        s.wait_log(rf"{role} 1 \(pid {pid}\) (sent a message that it must not send|asked for a fault)")
         s.wait_ready(ports[0], role, count)
     assert "it was the configuration" not in s.log()
     assert s.children(role)[ports[1], 1] == others

@@ -465,7 +465,7 @@ def test_a_program_that_only_says_yes_is_not_taken(upgradable, ports):
     s = upgradable(hello(ports[0]))
     put(s, shutil.which("true"))
     s.kill(signal.SIGUSR2)
-    s.wait_log("upgrade failed: the new program does not say that it goes on from this state")
+    s.wait_log("upgrade failed: the new program did not confirm that it goes on from this state")
     assert get(ports[0]).body == HELLO
 
 

@@ -102,6 +102,6 @@ def test_a_passed_socket_is_known_by_its_link(links, server, ports):
             "os.execvp(sys.argv[1], sys.argv[1:])\n")
     s = server(f"port {ports[0]} {{ listen on fe80::1%one respond 200 }}\n",
                wrapper=(*links, sys.executable, "-c", code))
-    assert "claimed by no port" not in s.log()
+    assert "taken by no port" not in s.log()
     assert ask(links, "fe80::1", "two", ports[0]).stdout == "200\n"
     assert s.stop() == 0

@@ -34,9 +34,9 @@ static void exits_are_told_apart(void **state)
 	(void)state;
 	assert_end(&e, CAUSE_DRAINED, RESTART_DIED, "drained"); /* the master did not order it */
 	e.status = EXITED(EX_TEMPFAIL);
-	assert_end(&e, CAUSE_DRAINED, RESTART_DIED, "had not drained when its time was up");
+	assert_end(&e, CAUSE_DRAINED, RESTART_DIED, "did not finish draining in time");
 	e.told = true;
-	assert_end(&e, CAUSE_DRAINED, RESTART_DRAINED, "had not drained when its time was up");
+	assert_end(&e, CAUSE_DRAINED, RESTART_DRAINED, "did not finish draining in time");
 	e.status = EXITED(EX_OK);
 	assert_end(&e, CAUSE_DRAINED, RESTART_DRAINED, "drained");
 	e.told = false;
@@ -156,7 +156,7 @@ static void a_sender_that_the_kernel_could_not_keep_is_not_made_up(void **state)
 	e.watchdog_ms = 5000;
 	e.crash = (struct ipc_crash){.signal = SIGABRT};
 	assert_end(&e, CAUSE_WATCHDOG, RESTART_DIED,
-		   "did not come back from what it was at for more than 5s and was aborted by the "
+		   "hung for more than 5s and was aborted by the "
 		   "watchdog");
 }
 
@@ -251,7 +251,7 @@ static void the_watchdog_comes_before_its_signal(void **state)
 			.crash = {.signal = SIGABRT, .code = SI_TKILL, .sender_pid = 1}};
 	(void)state;
 	assert_end(&e, CAUSE_WATCHDOG, RESTART_DIED,
-		   "did not come back from what it was at for more than 5s and was aborted by the "
+		   "hung for more than 5s and was aborted by the "
 		   "watchdog");
 	e.status = SIGKILL;
 	e.watched = WATCH_KILLED;

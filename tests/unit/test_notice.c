@@ -41,9 +41,9 @@ static void the_others_are_named_with_their_reason(void **state)
 	notice_add(&n, 8000, true, "serving", NULL);
 	notice_add(&n, 8443, false, "parked", "certificate does not match its key");
 	notice_add(&n, 8444, false, "starting", NULL);
-	assert_string_equal(ended(&n, "socket \"x\" claimed by no port"),
+	assert_string_equal(ended(&n, "socket \"x\" taken by no port"),
 			    "1 of 3 ports serving; 8443 parked: certificate does not match its "
-			    "key; 8444 starting; socket \"x\" claimed by no port");
+			    "key; 8444 starting; socket \"x\" taken by no port");
 }
 
 static void those_that_serve_are_no_reason(void **state)

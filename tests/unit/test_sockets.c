@@ -53,9 +53,9 @@ static void nonsense_is_an_error(void **state)
 	struct sockets s;
 	(void)state;
 	assert_int_equal(sockets_parse(&s, 42, "x", "1", NULL, &err), -1);
-	assert_string_equal(err.text, "LISTEN_PID is not a number that makes sense");
+	assert_string_equal(err.text, "LISTEN_PID is not a valid number");
 	assert_int_equal(sockets_parse(&s, 42, "42", "-1", NULL, &err), -1);
-	assert_string_equal(err.text, "LISTEN_FDS is not a number that makes sense");
+	assert_string_equal(err.text, "LISTEN_FDS is not a valid number");
 	assert_int_equal(sockets_parse(&s, 42, "42", "4097", NULL, &err), -1);
 	assert_int_equal(s.count, 0);
 }

@@ -1,5 +1,5 @@
-/* Runs in the master; pure. Must never let a reason become an assignment of its own: a line end in
- * it would. */
+/* Runs in the master; pure. Must never let a reason add another assignment, as a newline in it
+ * would. */
 #include "master/systemd/notice.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ void notice_add_plain(struct text *t, const char *s, size_t max)
 		const size_t shown = text_shown_len(s + i, len - i);
 		n = shown > 0 ? shown : 1;
 		if (i + n > limit ||
-		    n > t->size - 1 - t->len) /* half a character would spoil all */
+		    n > t->size - 1 - t->len) /* half a character would make systemd refuse all */
 			break;
 		text_add(t, shown > 0 ? s + i : "?", n);
 	}

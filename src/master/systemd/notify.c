@@ -1,4 +1,4 @@
-/* Runs in the master. Must never wait for the service manager, nor fail because it is not there. */
+/* Runs in the master. Must never wait for the service manager, nor fail because there is none. */
 #include "master/systemd/notify.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "master/state.h"
 
 #define LATER_MS      250
-#define STOP_EXTRA_MS 10000 /* beside the drain: what it takes to kill and reap the rest */
+#define STOP_EXTRA_MS 10000 /* besides the drain: the time to kill and reap the rest */
 
 static bool send_text(struct notify *n, const struct text *t)
 {
@@ -24,7 +24,7 @@ static bool send_text(struct notify *n, const struct text *t)
 		      (const struct sockaddr *)&n->address, n->address_len) == (ssize_t)t->len;
 }
 
-/* A path, or with an @ the name of an abstract socket (unix(7)). */
+/* A path, or the name of an abstract socket after an @ (unix(7)). */
 static bool address_set(struct notify *n, const char *name)
 {
 	const size_t len = strlen(name);
@@ -39,10 +39,11 @@ static bool address_set(struct notify *n, const char *name)
 	return true;
 }
 
-/* --- what is told ----------------------------------------------------------------------------- */
+/* --- messages
+ * ----------------------------------------------------------------------------------- */
 
-/* A port that could not serve when the stop began is shown as it was then: why it could not is
- * what the reader wants to know, and not that it has stopped, too. */
+/* A port that did not serve when the stop began is shown with its state of then: the reader wants
+ * to know why it did not serve. */
 static void port_tell(struct notice *notice, const struct port *p, bool ended)
 {
 	const char *reason = port_reason(p);
@@ -70,7 +71,7 @@ static void status_make(struct master *m, struct text *t)
 	text_init(&u, unclaimed, sizeof(unclaimed));
 	text_init(&a, after, sizeof(after));
 	if (sockets_unclaimed(&m->sockets, m->conf, &u) > 0)
-		text_addf(&a, "%s claimed by no port", unclaimed);
+		text_addf(&a, "%s taken by no port", unclaimed);
 	if (m->notify.reload[0] != '\0')
 		text_addf(t, "%s; ", m->notify.reload);
 	if (m->notify.stopping)
@@ -88,7 +89,7 @@ static void assignments_add(struct master *m, struct text *t)
 			  (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
 	} else if (n->owes_ready) {
 		text_add_str(t, "READY=1\n");
-		if (m->options->daemonized) /* whoever was started has ended */
+		if (m->options->daemonized) /* the process that was started has ended */
 			text_addf(t, "MAINPID=%d\n", (int)getpid());
 	}
 	if (n->owes_stopping)
@@ -114,7 +115,7 @@ static void tell(struct master *m)
 		return;
 	}
 	memcpy(n->told, status, sizeof(n->told));
-	n->owes_ready = n->owes_ready && n->owes_reloading; /* they are two messages */
+	n->owes_ready = n->owes_ready && n->owes_reloading; /* two messages */
 	n->owes_reloading = n->owes_stopping = false;
 	if (n->owes_ready)
 		loop_timer_set(&m->loop, &n->later, m->loop.now_ms);
@@ -134,7 +135,7 @@ static void alive_expired(struct loop *loop, struct loop_timer *timer)
 	struct text t;
 	text_init(&t, room, sizeof(room));
 	text_add_str(&t, "WATCHDOG=1");
-	(void)send_text(&m->notify, &t); /* the next one is on its way */
+	(void)send_text(&m->notify, &t); /* the next message will come */
 	loop_timer_set(loop, timer, loop->now_ms + m->notify.alive_ms);
 }
 
@@ -155,7 +156,8 @@ void master_tell_manager(const char *sentence)
 	fd_close(&n.fd);
 }
 
-/* --- its life --------------------------------------------------------------------------------- */
+/* --- start and end
+ * ------------------------------------------------------------------------------ */
 
 void notify_start(struct master *m)
 {
@@ -167,7 +169,7 @@ void notify_start(struct master *m)
 		return;
 	if (!address_set(n, name)) {
 		log_write(&m->log, LOG_WARNING,
-			  "the service manager is told nothing: NOTIFY_SOCKET is no path");
+			  "cannot report to the service manager: NOTIFY_SOCKET is not a path");
 		return;
 	}
 	if (loop_timer_init(&m->loop, &n->alive, alive_expired) < 0 ||
@@ -175,17 +177,17 @@ void notify_start(struct master *m)
 		return;
 	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (n->fd < 0) {
-		log_write(&m->log, LOG_WARNING, "the service manager is told nothing: %s",
+		log_write(&m->log, LOG_WARNING, "cannot report to the service manager: %s",
 			  strerror(errno));
 		return;
 	}
 	n->alive_ms = notice_watchdog_ms(getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"),
 					 (uint64_t)m->options->started_pid);
-	/* The next version, in this process, is to find itself there. */
+	/* The next version in this process must recognize its own pid. */
 	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	if (n->alive_ms > 0)
 		(void)setenv("WATCHDOG_PID", pid, 1);
-	if (m->settled) { /* the former version has said so; and once more is none too many */
+	if (m->settled) { /* the earlier version has sent it; sending it twice is harmless */
 		n->ready = n->owes_ready = true;
 		notify_changed(m);
 	}
@@ -207,7 +209,7 @@ void notify_changed(struct master *m)
 	loop_timer_set(&m->loop, &n->later, earliest > m->loop.now_ms ? earliest : m->loop.now_ms);
 }
 
-/* At once: somebody waits for it. */
+/* At once, because a client waits for it. */
 static void tell_now(struct master *m)
 {
 	loop_timer_cancel(&m->loop, &m->notify.later);

@@ -1,10 +1,10 @@
 /*
- * Tells the service manager how the server is (sd_notify(3)): a datagram to $NOTIFY_SOCKET, without
- * its library. Where there is none, all of this does nothing.
+ * Reports the state of the server to the service manager (sd_notify(3)): a datagram to
+ * $NOTIFY_SOCKET, without systemd's library. Without a service manager all of this does nothing.
  *
- * Never waits. What could not be sent is owed and sent a little later, with the state of then.
- * Changes are told at most four times a second. The variables stay in the environment, for an
- * upgrade re-executes this process; children get an environment of their own.
+ * It never waits. A message that cannot be sent is sent a little later, with the state of that
+ * time. Changes are sent at most four times a second. The variables stay in the environment,
+ * because an upgrade re-executes this process; children get another environment.
  */
 #ifndef MASTER_NOTIFY_H
 #define MASTER_NOTIFY_H
@@ -20,33 +20,33 @@
 struct master;
 
 struct notify {
-	int fd; /* -1: nobody is to be told */
+	int fd; /* -1: there is no service manager */
 	struct sockaddr_un address;
 	socklen_t address_len;
-	uint64_t alive_ms; /* between two WATCHDOG=1; 0: none is wanted */
+	uint64_t alive_ms; /* between two WATCHDOG=1; 0: not wanted */
 	struct loop_timer alive, later;
 	uint64_t sent_ms;
-	bool owes_ready, owes_reloading, owes_stopping; /* each is sent once */
+	bool owes_ready, owes_reloading, owes_stopping; /* not sent yet; each is sent once */
 	bool ready, stopping;
-	const char *ended;                      /* nothing more comes: how; NULL: it goes on */
-	char reload[2 * NOTICE_REASON_MAX + 1]; /* how the last one went; "": none yet */
+	const char *ended;                      /* the final sentence; NULL: the server goes on */
+	char reload[2 * NOTICE_REASON_MAX + 1]; /* the result of the last reload; "": none yet */
 	char told[NOTICE_STATUS_MAX];           /* the last STATUS= */
 };
 
-void notify_start(struct master *); /* with the loop, before the first port; cannot fail */
+void notify_start(struct master *); /* call it with the loop, before the first port; cannot fail */
 void notify_end(struct master *);
 
-/* A port's state has changed. */
+/* Call it when a port's state has changed. */
 void notify_changed(struct master *);
-/* READY=1: every port serves or is parked. Once; later calls are no more than a change. */
+/* Sends READY=1: every port serves or is parked. Only once; later calls only report a change. */
 void notify_ready(struct master *);
-/* RELOADING=1 with the time; then READY=1 and how it went. error NULL: well. */
+/* Send RELOADING=1 with the time; then READY=1 and the result. error NULL: success. */
 void notify_reloading(struct master *);
 void notify_reloaded(struct master *, const char *error);
-/* STOPPING=1, and how long it may take. */
+/* Sends STOPPING=1 and how long the stop may take. */
 void notify_stopping(struct master *);
-/* The last STATUS=, which systemctl(1) shows from then on: the sentence, and which ports could not
- * serve, and why. */
+/* Sends the last STATUS=, which systemctl(1) shows from then on: the sentence, and the ports that
+ * could not serve with their reasons. */
 void notify_ended(struct master *, const char *sentence);
 
 #endif

@@ -1,5 +1,5 @@
-/* Runs in the master. The table of what it was started with; must never wait on a socket of it, and
- * never close one before the end: the service manager has them, and clients may queue there. */
+/* Runs in the master. The table of sockets that were passed at the start. Must never wait on one of
+ * them, nor close one before the end: the service manager has them, and clients may wait there. */
 #include "master/sockets.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "net/passed.h"
 
 #define FIRST_FD    3    /* SD_LISTEN_FDS_START */
-#define OWN_FD_MIN  10   /* above what children have at fixed places */
+#define OWN_FD_MIN  10   /* above the fixed places in children */
 #define SOCKETS_MAX 4096 /* more than systemd passes */
 
 static int number(const char *text, uint64_t min, uint64_t max, const char *name, uint64_t *ret,
@@ -21,11 +21,11 @@ static int number(const char *text, uint64_t min, uint64_t max, const char *name
 {
 	if (num_parse(text, strlen(text), min, max, ret) == 0)
 		return 0;
-	err_set(err, "%s is not a number that makes sense", name);
+	err_set(err, "%s is not a valid number", name);
 	return -1;
 }
 
-/* Up to the next colon; what is no name in systemd's sense is none here either. */
+/* The name up to the next colon; an invalid name in systemd's sense is not used here either. */
 static void name_copy(struct socket_passed *s, const char *from, size_t len)
 {
 	struct text t;
@@ -45,7 +45,7 @@ int sockets_parse(struct sockets *s, pid_t self, const char *pid, const char *fd
 		return 0;
 	if (number(pid, 1, INT32_MAX, "LISTEN_PID", &owner, err) < 0)
 		return -1;
-	if (owner != (uint64_t)self) /* then all of it is somebody else's */
+	if (owner != (uint64_t)self) /* all variables are for another process */
 		return 0;
 	if (number(fds, 0, SOCKETS_MAX, "LISTEN_FDS", &count, err) < 0)
 		return -1;
@@ -66,7 +66,7 @@ int sockets_parse(struct sockets *s, pid_t self, const char *pid, const char *fd
 	return 0;
 }
 
-/* above: none of the passed ones is there. */
+/* above: a number above all passed descriptors. */
 static void take(struct socket_passed *s, int above)
 {
 	int passed = s->fd;

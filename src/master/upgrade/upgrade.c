@@ -160,7 +160,7 @@ bool upgrade_next(struct master *m)
 	u->wanting = NULL;
 	u->failed[0] = '\0';
 	if (m->options->program == NULL || m->options->child_option != NULL) {
-		failed(m, "it is not known where this program lies");
+		failed(m, "the path of this program is unknown");
 		return true;
 	}
 	log_write(&m->log, LOG_NOTICE, "upgrade: asking %s", m->options->program);
@@ -192,7 +192,7 @@ static bool is_whole(struct master *m, int state_fd)
 	struct conf *conf = NULL;
 	struct err err;
 	if (master_check_state(state_fd, m->options->threads_built, &conf, &err) < 0) {
-		log_write(&m->log, LOG_ERR, "upgrade: the state is not whole: %s", err.text);
+		log_write(&m->log, LOG_ERR, "upgrade: the state is incomplete: %s", err.text);
 		return false;
 	}
 	conf_free(conf);
@@ -244,9 +244,9 @@ static void describe(const struct upgrade *u, int status, struct text *t)
 		text_addf(t, "the new program was ended by signal %d (%s)", WTERMSIG(status),
 			  strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) == 0)
-		text_add_str(t, "the new program does not say that it goes on from this state");
+		text_add_str(t, "the new program did not confirm that it goes on from this state");
 	else
-		text_addf(t, "the new program says no with status %d", WEXITSTATUS(status));
+		text_addf(t, "the new program refuses with status %d", WEXITSTATUS(status));
 	if (len > 0) {
 		text_add_str(t, ": ");
 		text_add_escaped(t, said, len);
@@ -302,7 +302,7 @@ void upgrade_continue(struct master *m)
 	u->rolling = false;
 	if (former > 0)
 		(void)snprintf(u->failed, sizeof(u->failed),
-			       "%u port%s could not follow, and %s served by the former version",
+			       "%u port%s could not follow, and %s served by the earlier version",
 			       former, former == 1 ? "" : "s", former == 1 ? "is" : "are");
 	if (former > 0)
 		log_write(&m->log, LOG_ERR, "upgraded from %s to %s, but %s", m->former,
