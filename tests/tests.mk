@@ -7,10 +7,10 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libbulkhead.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -o $@ $< $(BUILD)/libbulkhead.a $(ALLLDFLAGS) $(LIBS) -lcmocka
 
-# They make threads, to see them confined, or crash.
+# These tests make threads that are confined or crash.
 $(BUILD)/unit/test_sandbox $(BUILD)/unit/test_crash: ALLLDFLAGS += -pthread
 
-# The other program's: its objects are in no archive.
+# A test of bulkheadctl, whose objects are in no archive.
 CTL_PARTS := $(filter-out %/main.o,$(CTL_OBJ))
 CTL_TESTS := $(BUILD)/unit/test_ctl $(BUILD)/unit/test_ctl_screen
 $(CTL_TESTS): $(CTL_PARTS)
@@ -22,8 +22,8 @@ unit-build: $(UNIT_BIN)
 unit: $(UNIT_BIN)
 	@failed=0; for t in $(UNIT_BIN); do $$t || failed=1; done; exit $$failed
 
-# The same program, which calls itself another version: what an upgrade in place is tested with. Only
-# what knows the version is compiled anew.
+# The same program with another version number, to test an upgrade in place. Only the files that
+# use the version are compiled again.
 NEXT_SRC  := $(shell grep -l BULKHEAD_VERSION $(wildcard src/*.c src/master/*.c src/master/*/*.c))
 NEXT_OBJ  := $(NEXT_SRC:src/%.c=$(BUILD)/next/%.o)
 
@@ -54,13 +54,13 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libbulkhead.a
 
 fuzz: $(FUZZ_BIN)
 
-# The figures, each beside what it is compared with (tests/bench/README.md).
+# The benchmarks (tests/bench/README.md).
 $(BUILD)/bench/client $(BUILD)/bench/steps: $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -o $@ $< $(ALLLDFLAGS) $(LIBS)
 
-# A pair of each kind, and a build whose workers sign by themselves, to measure what the keyholder
-# costs beside it: an object that defines what an archive member does takes its place.
+# A key and certificate of each kind, and a build whose workers sign themselves, to measure the cost of
+# the keyholder: its object defines the same functions as an archive member and replaces that.
 $(BUILD)/bench/%.key:
 	@mkdir -p $(@D)
 	openssl req -x509 -newkey $(BENCH_KEY_$*) -nodes -keyout $@ -out $(@:.key=.pem) -days 3650 \
@@ -76,8 +76,8 @@ $(BUILD)/bench/bulkhead-local: tests/bench/key_local.c $(MAIN_OBJ) $(BUILD)/libb
 bench: $(BUILD)/bulkhead $(BUILD)/bench/client $(BUILD)/bench/steps $(BUILD)/bench/bulkhead-local
 	/usr/bin/env python3 tests/bench/bench.py $(BUILD) $(BENCH)
 
-# What the storms are made with (tests/storm/README.md): tools, so never with a sanitizer, and what
-# is preloaded into a server must not bring another one than the server has.
+# The tools of the storms (tests/storm/README.md), always without a sanitizer: a library that is
+# preloaded into a server must not bring another sanitizer than the server has.
 STORM_BIN := $(BUILD)/storm/load $(BUILD)/storm/slow
 STORM_LIB := $(BUILD)/storm/clock.so $(BUILD)/storm/scarce.so
 STORM_FLAGS = -std=gnu11 -O2 -g $(WARNINGS) -MMD -MP $(shell $(PKG) --cflags gnutls)
