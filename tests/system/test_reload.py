@@ -365,14 +365,14 @@ def test_a_reload_ends_when_the_old_workers_accept_no_more(begin, ports):
     r.s.kill(signal.SIGHUP)
     r.s.wait_ready(ports[0], "worker", 4)
     wait_for(lambda: r.s.log().count("drained") >= 1, "the end of the other")
-    assert "reloaded" not in r.s.log() or "has not said yet" in r.s.log()
+    assert "reloaded" not in r.s.log() or "has not reported yet" in r.s.log()
     r.s.wait_log(rf"worker \d \(pid {slow}\) has not reported yet that it stopped accepting")
     r.s.wait_log(RELOADED)
     assert get(ports[0]).body == b"new"
     os.kill(slow, signal.SIGCONT)
     r.s.wait_log(rf"worker \d \(pid {slow}\) drained")
     assert r.reload() == (1, 0, 0, 0)
-    assert r.s.log().count("has not said yet") == 1
+    assert r.s.log().count("has not reported yet") == 1
 
 
 def test_a_worker_that_drains_already_is_not_waited_for(begin, ports):
@@ -385,7 +385,7 @@ def test_a_worker_that_drains_already_is_not_waited_for(begin, ports):
         assert r.reload(says(ports[0], "new", "workers 2")) == (0, 1, 0, 0)
         c.send(b"cd")
         assert c.response().status == 200
-    assert "has not said yet" not in r.s.log()
+    assert "has not reported yet" not in r.s.log()
 
 
 def test_a_worker_that_dies_is_not_waited_for(begin, ports):
