@@ -598,7 +598,7 @@ def test_a_reload_says_which_statements_and_files_differ(controlled, ports, tmp_
     assert r.stdout.splitlines() == [
         *[line for p in sorted(ports) for line in {
             ports[0]: [f"{p} keep"],
-            ports[1]: [f"{p} change: is configured in another way",
+            ports[1]: [f"{p} change: is configured differently",
                        "  limits: connections 10 -> connections 20",
                        '  location "/a": respond 200 "old" type "text/plain; charset=utf-8" -> '
                        'respond 200 "new" type "text/plain; charset=utf-8"',
@@ -624,7 +624,7 @@ def test_a_reload_that_fails_says_that_nothing_has_changed(controlled, ports):
             assert re.match(rf"bulkheadctl: port {ports[2]}: .*Address already in use", lines[0])
             assert lines[1] == "bulkheadctl: nothing has changed; this was tried:"
             assert sorted(lines[2:]) == sorted([
-                f"  {ports[0]} change: is configured in another way", "    watchdog 5s -> watchdog 9s",
+                f"  {ports[0]} change: is configured differently", "    watchdog 5s -> watchdog 9s",
                 f"  {ports[1]} keep", f"  {ports[2]} new: is not served yet"])
     assert len(s.workers(ports[0])) == 1
     s.config.write_text("port {")

@@ -375,5 +375,5 @@ def test_a_worker_cannot_keep_its_place_when_its_certificate_changes(server, por
     pem.write_bytes(renewed.read_bytes())
     s.kill(signal.SIGHUP)
     s.wait_log("reloaded: |reload failed")
-    assert "hold what they held" not in s.log()
+    assert "the content of its files has not changed" not in s.log()
     wait_for(lambda: pid not in s.children("worker").values(), "the end of that worker")
