@@ -403,7 +403,7 @@ def test_what_no_port_claims_is_an_error_in_log_and_status(server, manager, port
         number = a.getsockname()[1]
         unclaimed = f'socket "htps" (port {number}), socket "x" (not a TCP socket)'
         s = passed(server, [a, b], "htps:x", PORT % ports[0], env=manager.env)
-        assert f"wait for nobody: {unclaimed}" in s.log()
+        assert f"get no answer: {unclaimed}" in s.log()
         ready = manager.until(lambda f: f.get("READY") == "1")
         assert ready["STATUS"] == f"1 of 1 port serving; {unclaimed} taken by no port"
 
