@@ -1,18 +1,18 @@
 /*
- * Where the control socket of a server is that names none: the folder, and the names in it. The
- * server and bulkheadctl agree by this alone.
+ * Where a server makes its control socket if its configuration names none: the folder, and the
+ * names in it. The server and bulkheadctl find each other only by these rules.
  *
- * Every folder is one that nobody else can write in, so that nobody else can put a socket there or
- * take one away: there is none under /tmp. They are, in this order:
+ * In every folder only its owner can write, so that no other user can put a socket there or remove
+ * one. Therefore there is none under /tmp. The folders are, in this order:
  *
  *   the first of $RUNTIME_DIRECTORY     a service's own, systemd.exec(5)
  *   /run/bulkhead                       root's and the packaged service's
  *   $XDG_RUNTIME_DIR/bulkhead           of the user's session; or, without it,
  *   /run/user/UID/bulkhead
- *   $XDG_STATE_HOME/bulkhead            or $HOME/.local/state/bulkhead, for those who have no
+ *   $XDG_STATE_HOME/bulkhead            or $HOME/.local/state/bulkhead, for users without a
  *                                       session
  *
- * The first server in a folder is control.sock there, each further one control-PID.sock.
+ * The first server in a folder uses control.sock there, each further one control-PID.sock.
  */
 #ifndef CONTROL_PLACE_H
 #define CONTROL_PLACE_H
@@ -26,7 +26,7 @@
 #define CONTROL_NAME         "control.sock"
 #define CONTROL_NAME_FURTHER "control-%d.sock" /* with the pid */
 
-/* What decides; NULL for what is not set. */
+/* The inputs of the choice; NULL for variables that are not set. */
 struct control_surroundings {
 	uid_t uid; /* effective */
 	const char *runtime_directory, *xdg_runtime_dir, *xdg_state_home, *home;
@@ -34,7 +34,7 @@ struct control_surroundings {
 
 struct control_folder {
 	char path[CONTROL_FOLDER_MAX];
-	size_t base_len; /* so many bytes of path have to be there; the rest may be made */
+	size_t base_len; /* this many bytes of path must exist; the rest may be made */
 	bool packaged;   /* /run/bulkhead */
 };
 
@@ -43,21 +43,22 @@ struct control_folders {
 	struct control_folder list[CONTROL_FOLDERS_MAX];
 };
 
-/* From the environment of this process. */
+/* Reads them from the environment of this process. */
 void control_surroundings_read(struct control_surroundings *);
 
-/* Pure: all that this user may have, whether they are there or not. Root has the first two. */
+/* Pure: lists the folders that this user may have, whether or not they exist. Root has the first
+ * two. */
 void control_folders_list(struct control_folders *, const struct control_surroundings *);
 
 /* Pure: is this the name of a server's socket in such a folder? */
 bool control_name_is_ours(const char *name);
 
-/* Is it a directory of this user's that nobody else can write in? 0, or -errno; -EPERM: others
- * could put something there. path: at most CONTROL_FOLDER_MAX bytes are looked at. */
+/* Is it a directory of this user in which no other user can write? Returns 0, or -errno; -EPERM:
+ * others could put files there. Examines at most CONTROL_FOLDER_MAX bytes of path. */
 int control_folder_check(const char *path, uid_t);
 
-/* Makes it if need be, of mode 0700 (/run/bulkhead: 0755, for the empty root is in it), and checks
- * it. 0 or -errno. */
+/* Makes it if it is missing, with mode 0700 (/run/bulkhead: 0755, because it contains the empty
+ * root), and checks it. Returns 0 or -errno. */
 int control_folder_make(const struct control_folder *, uid_t);
 
 #endif

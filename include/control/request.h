@@ -1,10 +1,10 @@
 /*
- * What the control socket is asked: one line of printable ASCII, "bulkhead/1 VERB [ARGUMENT]...\n",
- * its words separated by single blanks. The answer to it is one line of JSON (RFC 8259),
+ * A request on the control socket: one line of printable ASCII, "bulkhead/1 VERB [ARGUMENT]...\n",
+ * with single blanks between the words. The answer is one line of JSON (RFC 8259),
  *
  *   {"bulkhead":1,"ok":true,...}    or    {"bulkhead":1,"ok":false,"error":"one sentence",...}
  *
- * bulkheadctl(8), PROTOCOL has both in full. Pure: no descriptor, no allocation.
+ * bulkheadctl(8), PROTOCOL describes both in full. Pure: no descriptor, no allocation.
  */
 #ifndef CONTROL_REQUEST_H
 #define CONTROL_REQUEST_H
@@ -15,7 +15,7 @@
 
 #include "base/err.h"
 
-#define CONTROL_REQUEST_MAX 512 /* bytes of a line, its newline included */
+#define CONTROL_REQUEST_MAX 512 /* bytes of a line with its newline */
 #define CONTROL_PROTOCOL    "bulkhead/1"
 
 enum control_verb {
@@ -33,19 +33,19 @@ enum control_verb {
 
 struct control_request {
 	enum control_verb verb;
-	uint16_t port; /* 0: none was given */
+	uint16_t port; /* 0: not given */
 	bool dry_run;
 	int level; /* of syslog(3): LOG_ERR … LOG_DEBUG */
 };
 
-/* A line without its newline; any bytes. 0, or -EINVAL and a sentence of printable ASCII, *ret
- * untouched. */
+/* Parses a line without its newline; any bytes are safe. Returns 0, or -EINVAL and a sentence of
+ * printable ASCII, and then *ret is untouched. */
 int control_parse(const char *line, size_t len, struct control_request *ret, struct err *);
 
 const char *control_verb_name(enum control_verb);
 
-/* "err", "warning", "notice", "info", "debug": the levels that can be set. The name of a level, or
- * NULL; control_level_parse() is its opposite, -1 for a word that is none. */
+/* The levels that can be set: "err", "warning", "notice", "info", "debug". The name of a level, or
+ * NULL; control_level_parse() does the opposite, -1 for an unknown word. */
 const char *control_level_name(int level);
 int control_level_parse(const char *word, size_t len);
 

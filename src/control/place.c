@@ -1,6 +1,6 @@
 /*
- * Runs in the master and in bulkheadctl. Must never name a folder that somebody else can write in:
- * a plain user's server would answer to whoever has put a socket there first.
+ * Runs in the master and in bulkheadctl. Must never name a folder in which another user can write:
+ * an attacker could have put a socket there first.
  */
 #include "control/place.h"
 
@@ -22,7 +22,8 @@ void control_surroundings_read(struct control_surroundings *s)
 					   .home = getenv("HOME")};
 }
 
-/* base: its first base_len bytes, absolute; else, and where there is no room, it is left out. */
+/* Adds the first base_len bytes of base, and rest. Leaves it out if base is not absolute, or
+ * without room. */
 static void place_add(struct control_folders *f, const char *base, size_t base_len,
 		      const char *rest)
 {
@@ -85,7 +86,8 @@ int control_folder_check(const char *path, uid_t uid)
 	return st.st_uid == uid && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0 ? 0 : -EPERM;
 }
 
-/* The base may be reached by a link, as /run/user/1000 may be; what is made may not. */
+/* The base may be reached by a symbolic link, as /run/user/1000 may be; what is made below it may
+ * not. */
 static int base_check(const struct control_folder *f, uid_t uid)
 {
 	char base[CONTROL_FOLDER_MAX + 2];
@@ -97,7 +99,7 @@ int control_folder_make(const struct control_folder *f, uid_t uid)
 {
 	char path[CONTROL_FOLDER_MAX];
 	int error = 0;
-	if (f->packaged && uid == 0) { /* it may be the service's */
+	if (f->packaged && uid == 0) { /* it may be the service's folder */
 		if (mkdir(f->path, 0755) < 0 && errno != EEXIST)
 			return -errno;
 		return 0;

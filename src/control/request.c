@@ -1,6 +1,7 @@
 /*
- * Runs in the master, on bytes of a client of the control socket, and in bulkheadctl for the words
- * of its command line. Must never read past the line, nor let through what it does not understand.
+ * Runs in the master, on bytes from a client of the control socket, and in bulkheadctl on words of
+ * its command line. Must never read past the line, nor accept a request that it does not
+ * understand.
  */
 #include "control/request.h"
 
@@ -72,7 +73,7 @@ int control_level_parse(const char *word, size_t len)
 	return -1;
 }
 
-/* A foreign word, cut; the line is known to be printable. */
+/* A word from outside, cut; the line is known to be printable. */
 static const char *shown(const struct word *w, char out[SHOWN_MAX])
 {
 	struct text t;
@@ -83,7 +84,7 @@ static const char *shown(const struct word *w, char out[SHOWN_MAX])
 	return out;
 }
 
-/* The words of a line of printable ASCII; more than there is room for count as one more. */
+/* Splits a line of printable ASCII into words; words that do not fit count as one more. */
 static size_t split(const char *line, size_t len, struct word words[WORDS_MAX], struct err *err)
 {
 	size_t count = 0, start = 0;

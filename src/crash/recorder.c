@@ -45,8 +45,7 @@ static union {
 	char pages[65536];
 } state __attribute__((aligned(65536)));
 
-/* --- the handler -------------------------------------------------------------------------------
- */
+/* --- the handler ----------------------------------------------------------------------------- */
 
 /* The slot of this thread. A thread that is not a loop's uses the first slot, without a known
  * stack. */
@@ -220,8 +219,7 @@ static void record(int number, siginfo_t *info, void *context)
 			      recorder_ends_by(number));
 }
 
-/* --- installing --------------------------------------------------------------------------------
- */
+/* --- installing ------------------------------------------------------------------------------ */
 
 static int stack_take(void)
 {

@@ -11,8 +11,7 @@
 #include "modules.h"
 #include "symbol.h"
 
-/* --- the signal --------------------------------------------------------------------------------
- */
+/* --- the signal ------------------------------------------------------------------------------ */
 
 static const char *code_text(int number, int code)
 {
@@ -57,8 +56,7 @@ void trace_signal(const struct ipc_crash *c, struct text *t)
 		text_addf(t, " (%s)", code);
 }
 
-/* --- addresses ---------------------------------------------------------------------------------
- */
+/* --- addresses ------------------------------------------------------------------------------- */
 
 static bool module_of(const struct ipc_board *board, uint64_t address, struct ipc_module *ret)
 {

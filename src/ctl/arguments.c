@@ -1,5 +1,5 @@
-/* bulkheadctl: its command line, getopt_long(3). Must never pass on what the server's parser would
- * refuse. */
+/* bulkheadctl: its command line, getopt_long(3). Must never pass on a request that the server's
+ * parser would refuse. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +142,7 @@ enum ctl_status arguments_read(struct ctl_arguments *a, int argc, char **argv)
 		case 'h':
 			a->command = CTL_HELP;
 			return CTL_DONE;
-		default: /* getopt_long() has told */
+		default: /* getopt_long() has printed the error */
 			return CTL_USAGE;
 		}
 	}

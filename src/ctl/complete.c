@@ -1,6 +1,6 @@
 /*
- * bulkheadctl complete WORD...: what can follow these words, one a line, for the shells' completion
- * (scripts/completion). Must never complain, nor ask a server that is slow.
+ * bulkheadctl complete WORD...: prints the words that can follow, one per line, for the shells'
+ * completion (scripts/completion). Must never print an error, nor wait for a slow server.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "ctl/connection.h"
 #include "ctl/find.h"
 
-#define PATIENCE_MS 300 /* somebody has pressed Tab, and waits */
+#define PATIENCE_MS 300 /* the user has pressed Tab and waits */
 
 static void print(const char *const *words)
 {
@@ -42,7 +42,7 @@ static bool is_one_of(const char *word, const char *const *words)
 	return *words != NULL;
 }
 
-/* The options of the program itself: how many words they are. */
+/* Skips the program's own options: returns how many words they are. */
 static int options_skip(struct ctl_arguments *a, char **words, int count)
 {
 	int i = 0;
@@ -63,7 +63,7 @@ static int options_skip(struct ctl_arguments *a, char **words, int count)
 	return i;
 }
 
-/* Behind a command that takes a port and perhaps --json, in any order, each of them once. */
+/* After a command that takes a port and perhaps --json, in any order, each once. */
 static void ports_and_json(const struct ctl_arguments *a, char **words, int count, bool has_json)
 {
 	bool json = false, port = false;
@@ -77,7 +77,7 @@ static void ports_and_json(const struct ctl_arguments *a, char **words, int coun
 		ports_print(a);
 }
 
-/* The words before the one that is being typed: options of their own first. */
+/* Reads the words before the one that is being typed: the program's options first. */
 enum ctl_status ctl_complete(const struct ctl_arguments *arguments)
 {
 	static const char *const commands[] = {

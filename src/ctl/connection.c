@@ -1,5 +1,5 @@
-/* bulkheadctl: the other end of src/master/control/client.c. Must never hold more than one bounded
- * answer, nor believe that it is one. */
+/* bulkheadctl: the client's side of src/master/control/client.c. Must never hold more than one
+ * bounded answer, nor assume that the bytes are a valid answer. */
 #include "ctl/connection.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ static enum ctl_status connect_failed(const char *path, int error, struct err *e
 	}
 }
 
-/* 0, or what is wrong. The kernel waits where the server's queue is full. */
+/* Returns 0, or an errno. If the server's queue is full, the kernel waits. */
 static int connect_within(int fd, const struct sockaddr_un *a, int patience_ms)
 {
 	const struct timeval patience = {.tv_sec = patience_ms / 1000,
@@ -79,7 +79,7 @@ void connection_close(struct connection *c)
 	buf_release(&c->in);
 }
 
-/* The server ends connections of those whom it does not know. */
+/* The server closes connections of users that it does not serve. */
 static enum ctl_status ended(struct connection *c, struct err *err)
 {
 	struct stat st;

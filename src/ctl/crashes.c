@@ -1,4 +1,4 @@
-/* bulkheadctl crashes: how processes have ended, the last ones of each port. */
+/* bulkheadctl crashes: how processes have ended, the last reports of each port. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static void crash_print(const json_t *crash)
 
 struct crash {
 	const json_t *json;
-	size_t at; /* in the answer, which decides between those of one second */
+	size_t at; /* its index in the answer, which orders reports of one second */
 };
 
 static int crash_compare(const void *left, const void *right)
@@ -39,7 +39,7 @@ static int crash_compare(const void *left, const void *right)
 	return order != 0 ? order : (a->at > b->at) - (a->at < b->at);
 }
 
-/* As they happened, whatever their ports: the server has them port by port. NULL: no memory. */
+/* Orders the reports by time; the server lists them port by port. NULL: no memory. */
 static json_t *by_time(const json_t *crashes)
 {
 	const size_t count = json_array_size(crashes);

@@ -1,5 +1,6 @@
 /*
- * bulkheadctl: what its files share. Its exit statuses are part of its manual, bulkheadctl(8).
+ * bulkheadctl: declarations that its files share. Its exit statuses are part of its manual,
+ * bulkheadctl(8).
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
@@ -11,11 +12,11 @@
 
 enum ctl_status {
 	CTL_DONE = 0,
-	CTL_FAILED = 1, /* the server says so */
+	CTL_FAILED = 1, /* the server has refused */
 	CTL_USAGE = 2,
 	CTL_NO_SERVER = 3,
 	CTL_NOT_PERMITTED = 4,
-	CTL_NO_SOCKET = 5 /* a server runs, and no control socket of it was found */
+	CTL_NO_SOCKET = 5 /* a server runs, but its control socket was not found */
 };
 
 enum ctl_command {
@@ -41,25 +42,25 @@ struct ctl_arguments {
 	bool json;
 	bool dry_run;
 	const char *level; /* log: a level's name */
-	char **words;      /* complete: what stands there already, without the program's name */
+	char **words;      /* complete: the words so far, without the program's name */
 	int words_count;
 };
 
-/* arguments.c: CTL_DONE, or CTL_USAGE after a line on standard error. */
+/* arguments.c: returns CTL_DONE, or CTL_USAGE after a line on standard error. */
 enum ctl_status arguments_read(struct ctl_arguments *, int argc, char **argv);
 void arguments_usage(void);
 
-/* One file for each; all of them say themselves what is wrong, on standard error. */
+/* One file per command; each prints its own errors to standard error. */
 enum ctl_status ctl_status(const struct ctl_arguments *);
 enum ctl_status ctl_top(const struct ctl_arguments *);
 enum ctl_status ctl_crashes(const struct ctl_arguments *);
 enum ctl_status ctl_order(const struct ctl_arguments *);
 enum ctl_status ctl_complete(const struct ctl_arguments *);
 
-/* say.c: "bulkheadctl: " and the sentence, printable whatever is in it. Returns status. If no
- * server answers, those that run are listed below. */
+/* say.c: prints "bulkheadctl: " and the sentence, escaped. Returns status. If no server answers,
+ * lists the servers that run. */
 enum ctl_status ctl_say(enum ctl_status, const char *sentence);
-/* The same of lines that are printable already. */
+/* The same for lines that are printable already. */
 enum ctl_status ctl_say_lines(enum ctl_status, const char *lines);
 
 #endif

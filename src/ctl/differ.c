@@ -10,11 +10,11 @@
 
 #define BLOCK_MAX 256
 
-/* Slices of the text. */
+/* The parts are slices of the text. */
 struct statement {
 	const char *at;
 	size_t len;
-	char *block; /* owned: "location "/a": "; "": it stands in the port itself */
+	char *block; /* owned: "location "/a": "; "": directly in the port */
 	bool matched;
 };
 
@@ -47,8 +47,8 @@ static int statement_add(struct statements *s, const char *at, size_t len, const
 	return 0;
 }
 
-/* A block's line ends in " {"; of nested ones the names follow each other. "port N {" is the port,
- * and no block. */
+/* The line of a block ends in " {"; nested blocks are named one after the other. "port N {" is the
+ * port and does not count as a block. */
 static int statements_read(struct statements *s, const char *text)
 {
 	char block[BLOCK_MAX] = "";
@@ -84,7 +84,8 @@ static int statements_read(struct statements *s, const char *text)
 	return 0;
 }
 
-/* --- which belong together -------------------------------------------------------------------- */
+/* --- pairs of statements
+ * ------------------------------------------------------------------------- */
 
 static bool statement_equal(const struct statement *a, const struct statement *b)
 {
@@ -92,7 +93,7 @@ static bool statement_equal(const struct statement *a, const struct statement *b
 	       strcmp(a->block, b->block) == 0;
 }
 
-/* What it is a statement of: its first word. */
+/* Do both have the same first word, which names their subject? */
 static bool same_subject(const struct statement *a, const struct statement *b)
 {
 	const size_t len = strcspn(a->at, " \n");
@@ -113,9 +114,10 @@ static struct statement *statement_find(struct statements *s, size_t from,
 	return NULL;
 }
 
-/* --- what is said ----------------------------------------------------------------------------- */
+/* --- lines
+ * --------------------------------------------------------------------------------------- */
 
-/* So much of both is the same that their difference would be cut off. */
+/* How much of their common beginning to skip, so that the difference is shown and not cut off. */
 static size_t shown_from(const struct statement *a, const struct statement *b)
 {
 	size_t same = 0;

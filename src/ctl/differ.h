@@ -1,8 +1,7 @@
 /*
  * Which statements differ between two canonical texts, as bulkhead -T prints them. Pure.
  *
- * A statement is named with the block that it stands in, and of one that was changed both sides
- * are shown:
+ * A statement is named with its block. For a statement that was changed, both forms are shown:
  *
  *   workers 1 -> workers 2
  *   limits: connections 10 -> connections 20
@@ -17,7 +16,7 @@
 #define DIFFER_LINE_MAX 512
 #define DIFFER_SHOWN    96 /* bytes of a statement that are shown */
 
-/* tell: once for each, a printable line. 0, or -1 without memory. */
+/* tell: called once per difference, with a printable line. Returns 0, or -1 without memory. */
 int statements_differ(const char *now, const char *wanted,
 		      void (*tell)(void *arg, const char *line), void *arg);
 

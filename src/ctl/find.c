@@ -1,5 +1,5 @@
-/* bulkheadctl: looks for servers. Must never take a socket that another user has made for a
- * server's own: it is looked for in folders that nobody else can write in, and in processes. */
+/* bulkheadctl: looks for servers. Must never use a socket that another user has made: it only looks
+ * in folders in which other users cannot write, and at processes. */
 #include "ctl/find.h"
 
 #include <dirent.h>
@@ -20,22 +20,22 @@
 #include "control/place.h"
 #include "ctl/words.h"
 
-#define FOUND_MAX   16 /* that are told one by one */
+#define FOUND_MAX   16 /* servers that are listed one by one */
 #define DESCRIPTORS 4096
 
 static const char title[] = "bulkhead: master";
 
 struct server {
-	pid_t pid; /* 0: nobody knows */
+	pid_t pid; /* 0: unknown */
 	uid_t uid;
-	char path[FIND_PATH_MAX]; /* "": it has no control socket that is seen here */
+	char path[FIND_PATH_MAX]; /* "": it has no control socket that is visible here */
 };
 
 struct servers {
-	size_t count, more; /* more: for which there is no room */
+	size_t count, more; /* more: those without room in the list */
 	struct server list[FOUND_MAX];
-	bool refused;              /* by the kernel: ... */
-	struct server not_allowed; /* ... the first one */
+	bool refused;              /* the kernel refused access: ... */
+	struct server not_allowed; /* ... the first such server */
 };
 
 static void server_add(struct servers *s, const struct server *server)
@@ -46,9 +46,10 @@ static void server_add(struct servers *s, const struct server *server)
 		s->list[s->count++] = *server;
 }
 
-/* --- where sockets belong --------------------------------------------------------------------- */
+/* --- the folders of sockets
+ * ---------------------------------------------------------------------- */
 
-/* 0: somebody answers on it; else an errno. A queue that is full is somebody, too. */
+/* 0: a server answers on it; else an errno. A full queue counts as an answer. */
 static int path_try(const char *path, struct server *ret)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -91,11 +92,11 @@ static void name_try(struct servers *s, const char *folder, const char *name)
 
 static void folder_look(struct servers *s, const struct control_folder *f)
 {
-	/* Below /run nobody but root makes folders. */
+	/* Only root can make folders below /run. */
 	if (!f->packaged && control_folder_check(f->path, geteuid()) < 0)
 		return;
 	DIR *d = opendir(f->path);
-	if (d == NULL) { /* the usual name can be tried all the same */
+	if (d == NULL) { /* the usual name can still be tried */
 		name_try(s, f->path, CONTROL_NAME);
 		return;
 	}
@@ -105,7 +106,7 @@ static void folder_look(struct servers *s, const struct control_folder *f)
 	(void)closedir(d);
 }
 
-/* One's own come before the machine's. */
+/* The user's own servers come before the machine's. */
 static void folders_look(struct servers *s)
 {
 	struct control_surroundings surroundings;
@@ -120,7 +121,8 @@ static void folders_look(struct servers *s)
 			folder_look(s, &folders.list[i]);
 }
 
-/* --- what runs -------------------------------------------------------------------------------- */
+/* --- processes
+ * ----------------------------------------------------------------------------------- */
 
 bool title_is_masters(const char *cmdline, size_t len)
 {
@@ -195,7 +197,7 @@ static bool inode_path(uint64_t inode, char out[FIND_PATH_MAX])
 	return path != NULL;
 }
 
-/* For those who may look: its own user, and root. */
+/* Only possible for the server's own user and root. */
 static void path_look(struct server *server)
 {
 	char folder[32], link[64], to[64];
@@ -245,7 +247,8 @@ static void processes_look(struct servers *s)
 		(void)closedir(d);
 }
 
-/* --- what is said ----------------------------------------------------------------------------- */
+/* --- sentences
+ * ----------------------------------------------------------------------------------- */
 
 static void user_add(struct text *t, uid_t uid)
 {
@@ -303,7 +306,7 @@ static enum ctl_status several(const struct servers *s, struct text *t)
 	return CTL_USAGE;
 }
 
-/* What runs, where nobody answers in the usual places. */
+/* Lists the servers that run if none answers in the usual places. */
 static enum ctl_status none_answers(const struct servers *s, struct text *t)
 {
 	bool allowed = false;
@@ -326,9 +329,10 @@ static enum ctl_status none_answers(const struct servers *s, struct text *t)
 	return allowed ? CTL_NO_SOCKET : CTL_NOT_PERMITTED;
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
+/* --- the choice
+ * ---------------------------------------------------------------------------------- */
 
-/* A process of one's own is nobody else's trap. */
+/* A process of the same user cannot be another user's trap. */
 static const struct server *own_one(const struct servers *s)
 {
 	const struct server *found = NULL;

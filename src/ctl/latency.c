@@ -1,5 +1,5 @@
 /* bulkheadctl: latencies of the last seconds. Must never trust a count: a process that was taken
- * over sets its own to any number. */
+ * over can set its own to any number. */
 #include "ctl/latency.h"
 
 #include <stdbool.h>
@@ -63,7 +63,7 @@ uint64_t histogram_percentile(const struct histogram *h, unsigned percent)
 	return h->bounds_us[h->count - 2];
 }
 
-/* The i-th before the next one to be written: 1 is the last. */
+/* The i-th sample before the next one to be written: 1 is the last. */
 static size_t sample_before(const struct latencies *l, size_t i)
 {
 	return (l->next + LATENCY_SAMPLES - i) % LATENCY_SAMPLES;

@@ -1,5 +1,5 @@
-/* bulkheadctl: asks a running server and shows the answer. Must never be able to do more than
- * whoever runs it, nor print a byte of the server's that a terminal could take for a command. */
+/* bulkheadctl: asks a running server and shows the answer. It can do no more than the user who runs
+ * it. Must never print a byte of the server that a terminal could take for a command. */
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
@@ -55,7 +55,7 @@ static enum ctl_status run(const struct ctl_arguments *a)
 	return CTL_USAGE;
 }
 
-/* What is no terminal gets UTF-8 whatever the locale is. */
+/* Output that is not for a terminal is UTF-8 in any locale. */
 static void characters_choose(void)
 {
 	if (isatty(STDOUT_FILENO) && setlocale(LC_CTYPE, "") != NULL &&

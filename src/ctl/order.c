@@ -1,6 +1,6 @@
 /*
- * bulkheadctl reload, stop, start, restart, drain, upgrade, log: something is to be done, and the
- * exit status says whether it was. How long that takes is for the server to know.
+ * bulkheadctl reload, stop, start, restart, drain, upgrade, log: carries out an order; the exit
+ * status says whether it succeeded. It waits as long as the server takes.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include "ctl/differ.h"
 #include "ctl/words.h"
 
-#define UPGRADE_MS 30000 /* for the new program to answer */
+#define UPGRADE_MS 30000 /* for the answer of the new program */
 #define RETRY_MS   100
 
 static void request_make(const struct ctl_arguments *a, char *out, size_t size)
@@ -44,7 +44,7 @@ static void request_make(const struct ctl_arguments *a, char *out, size_t size)
 	}
 }
 
-/* --- reload ----------------------------------------------------------------------------------- */
+/* --- reload ---------------------------------------------------------------------------------- */
 
 #define DIFFERENCES_SHOWN 20 /* of one port */
 
@@ -112,7 +112,7 @@ static void plan_print(FILE *out, const char *indent, const json_t *answer)
 	}
 }
 
-/* A plan that was not carried out must not look like one that was. */
+/* The plan of a failed reload must not look as if it was carried out. */
 static void failure_print(const json_t *answer, const char *sentence)
 {
 	(void)ctl_say(CTL_FAILED, sentence);
@@ -126,7 +126,7 @@ static void failure_print(const json_t *answer, const char *sentence)
 
 /* ---------------------------------------------------------------------------------------------- */
 
-/* The connection's end is the server's. What comes before it is of no interest. */
+/* Waits for the server's end, which ends the connection. Bytes before that are ignored. */
 static enum ctl_status end_await(struct connection *c)
 {
 	struct err err;
@@ -136,14 +136,14 @@ static enum ctl_status end_await(struct connection *c)
 	return CTL_DONE;
 }
 
-/* --- upgrade ---------------------------------------------------------------------------------- */
+/* --- upgrade --------------------------------------------------------------------------------- */
 
-/* Which execution of which program it is. */
+/* Identifies an execution of the program. */
 struct execution {
 	int64_t pid;
 	char id[64];
 	char version[64];
-	bool upgrading; /* its ports are following */
+	bool upgrading; /* ports are following */
 	char failed[512];
 };
 
@@ -160,7 +160,7 @@ static void execution_read(struct execution *ret, const json_t *status)
 	words_safe(&t, answer_text(status, "upgrade_failed"));
 }
 
-/* What answers on this connection, or (c NULL) on one of its own. */
+/* Asks the server on this connection, or (c NULL) on a new one. */
 static enum ctl_status execution_ask(const struct ctl_arguments *a, struct connection *c,
 				     struct execution *ret, struct err *err)
 {
@@ -174,8 +174,8 @@ static enum ctl_status execution_ask(const struct ctl_arguments *a, struct conne
 	return result;
 }
 
-/* The server has ended the connection without an answer, which is what executing another program
- * does. The ports follow it one after another, in their time. */
+/* The server has closed the connection without an answer, as it does when it executes another
+ * program. Waits for the new program; its ports follow one after another. */
 static enum ctl_status successor_await(const struct ctl_arguments *a,
 				       const struct execution *before, struct err *err)
 {
@@ -217,7 +217,7 @@ static enum ctl_status ask(const struct ctl_arguments *a, struct connection *c, 
 			     (a->command == CTL_RELOAD || a->command == CTL_UPGRADE);
 	if (refused) {
 		failure_print(answer, err->text);
-		err->text[0] = '\0'; /* it was said */
+		err->text[0] = '\0'; /* it was printed already */
 	} else if (a->command == CTL_RELOAD && result == CTL_DONE) {
 		plan_print(stdout, "", answer);
 	}
@@ -227,8 +227,8 @@ static enum ctl_status ask(const struct ctl_arguments *a, struct connection *c, 
 	return result;
 }
 
-/* A connection, and for an upgrade who is at its other end: that one is the former version.
- * Somebody else's upgrade may end it before that is told. */
+/* Opens a connection and, for an upgrade, asks which version answers: the earlier one. Another
+ * user's upgrade may end the connection before that. */
 static enum ctl_status begin(const struct ctl_arguments *a, struct connection *c,
 			     struct execution *before, struct err *err)
 {
@@ -247,7 +247,7 @@ static enum ctl_status begin(const struct ctl_arguments *a, struct connection *c
 	return result;
 }
 
-/* Other orders are never repeated: nobody knows what became of them. */
+/* Other orders are never repeated, since it is unknown whether they were carried out. */
 static enum ctl_status judge_cut(const struct ctl_arguments *a, struct err *err)
 {
 	struct execution now;
@@ -259,7 +259,7 @@ static enum ctl_status judge_cut(const struct ctl_arguments *a, struct err *err)
 	return CTL_FAILED;
 }
 
-/* What changes nothing, or the same when it is said twice. */
+/* Orders that change nothing, or that have the same effect when repeated. */
 static bool is_repeatable(const struct ctl_arguments *a)
 {
 	return (a->command == CTL_RELOAD && a->dry_run) || a->command == CTL_LOG;

@@ -11,11 +11,11 @@
 
 #include "base/fd.h"
 
-#define STAT_UTIME 11 /* words behind the name, proc(5) */
+#define STAT_UTIME 11 /* words after the name, proc(5) */
 #define STAT_STIME 12
 #define STAT_START 19
 
-/* These files are read in one go, and are much shorter. */
+/* These files can be read by one read(2) and are much shorter than the buffer. */
 static int read_small(pid_t pid, const char *name, char *out, size_t size)
 {
 	char path[64];
@@ -31,7 +31,7 @@ static int read_small(pid_t pid, const char *name, char *out, size_t size)
 	return 0;
 }
 
-/* The number at the beginning of the n-th further word of a line; -1 where there is none. */
+/* The number at the beginning of the n-th following word of a line; -1 if there is none. */
 static int64_t number_at(const char *at, unsigned n)
 {
 	char *end;
@@ -47,7 +47,7 @@ static int64_t number_at(const char *at, unsigned n)
 	return errno == 0 ? number : -1;
 }
 
-/* The name, in parentheses, may hold anything: fields are counted from its end. */
+/* The name in parentheses may contain any characters, so fields are counted from its end. */
 int64_t process_ticks(const char *stat)
 {
 	const char *at = strrchr(stat, ')');

@@ -9,17 +9,17 @@
 
 struct process {
 	int64_t cpu_ms;    /* user and system; -1: unknown */
-	int64_t pss_bytes; /* proportional set size; -1: unknown, for whoever may not look */
+	int64_t pss_bytes; /* proportional set size; -1: unknown, or not permitted */
 	int64_t uptime_ms; /* -1: unknown */
 };
 
 void process_look(struct process *, pid_t);
 
-/* utime and stime out of a line of /proc/PID/stat, in clock ticks; -1 for what is no such line. */
+/* utime and stime from a line of /proc/PID/stat, in clock ticks; -1 for an invalid line. */
 int64_t process_ticks(const char *stat);
-/* Its start, in clock ticks since the system's; -1. */
+/* The start time in clock ticks since the system's; -1: invalid. */
 int64_t process_start(const char *stat);
-/* The bytes of "Pss:" out of /proc/PID/smaps_rollup; -1. */
+/* The bytes of "Pss:" from /proc/PID/smaps_rollup; -1: invalid. */
 int64_t process_pss(const char *rollup);
 
 #endif

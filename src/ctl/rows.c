@@ -1,4 +1,4 @@
-/* bulkheadctl: ports as rows. Must never believe that a member is there, or what it should be. */
+/* bulkheadctl: ports as rows. Must never rely on a member to exist or to have the right type. */
 #include "ctl/rows.h"
 
 #include <stdlib.h>
@@ -27,7 +27,8 @@ static void workers_read(struct row *r, const json_t *port)
 	r->wanted = (unsigned)natural(port, "workers_wanted");
 }
 
-/* Who has stopped a port knows it; one that starts or drains is looked after. */
+/* A stopped port needs no attention, because somebody stopped it; a port that starts or drains
+ * needs none either. */
 static unsigned urgency(const struct row *r)
 {
 	if (strcmp(r->state, "parked") == 0)
@@ -56,7 +57,7 @@ static void row_read(struct row *r, const json_t *port)
 			  .ends_soon = json_is_true(json_object_get(certificate, "ends_soon")),
 			  .days_left = answer_int(certificate, "days_left"),
 			  .json = port};
-	text_init(&state, r->state, 9); /* the longest there is */
+	text_init(&state, r->state, 9); /* the longest state */
 	words_safe(&state, answer_text(port, "state"));
 	workers_read(r, port);
 	histogram_read(&r->latency, port);
@@ -78,7 +79,7 @@ struct row *rows_read(const json_t *status, size_t *ret_count)
 	return rows;
 }
 
-/* --- /proc ------------------------------------------------------------------------------------ */
+/* --- /proc ----------------------------------------------------------------------------------- */
 
 static void process_add(struct row *r, pid_t pid)
 {
@@ -102,7 +103,7 @@ static void processes_add(struct row *r, const json_t *processes)
 	}
 }
 
-/* Former generations: of their processes there is the pid alone. */
+/* Old generations: only the pids of their processes are known. */
 static void draining_add(struct row *r, const json_t *generations)
 {
 	for (size_t i = 0; i < json_array_size(generations); i++) {
@@ -121,7 +122,7 @@ void rows_look(struct row *rows, size_t count)
 	}
 }
 
-/* --- order ------------------------------------------------------------------------------------ */
+/* --- order ----------------------------------------------------------------------------------- */
 
 static int compare(int64_t a, int64_t b)
 {
@@ -187,7 +188,7 @@ void rows_sort(struct row *rows, size_t count, enum row_key key, bool reversed)
 size_t rows_urgent_first(struct row *rows, size_t count)
 {
 	size_t urgent = 0;
-	/* Stable, and few of them: each is put before those that are less urgent. */
+	/* A stable sort of few rows: each is moved before less urgent ones. */
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i].urgency == 0)
 			continue;
@@ -224,7 +225,7 @@ void row_reason(struct text *t, const struct row *r)
 	words_safe(t, reason);
 }
 
-/* --- in columns ------------------------------------------------------------------------------- */
+/* --- in columns ------------------------------------------------------------------------------ */
 
 enum column {
 	PORT,
@@ -246,7 +247,7 @@ enum column {
 
 static const struct {
 	const char *title;
-	size_t width; /* at least */
+	size_t width; /* the least width */
 } columns[COLUMNS] = {
     [PORT] = {">PORT", 5},     [STATE] = {"STATE", 8},        [WORKERS] = {">WRK", 5},
     [UPTIME] = {">UPTIME", 6}, [RESTARTS] = {">RST", 4},      [CONNECTIONS] = {">CONN", 5},
@@ -255,7 +256,7 @@ static const struct {
     [CPU] = {">CPU%", 5},      [CERTIFICATE] = {">CERT", 6},
 };
 
-/* With the blanks between them 79 and 80, so that all but absurd figures fit in 80 columns. */
+/* 79 and 80 with the blanks between them, so that all but extreme figures fit in 80 columns. */
 static const bool layouts[][COLUMNS] = {
     [ROWS_STATUS] = {[PORT] = true,
 		     [STATE] = true,
@@ -297,7 +298,7 @@ static const bool layouts[][COLUMNS] = {
 		       [CERTIFICATE] = true},
 };
 
-/* 0: no request has come yet. */
+/* 0: there was no request yet. */
 static void latency_describe(struct text *t, uint64_t us)
 {
 	if (us > 0)
@@ -306,7 +307,7 @@ static void latency_describe(struct text *t, uint64_t us)
 		text_add_str(t, "-");
 }
 
-/* "89d"; "9d!" where somebody should do something about it. */
+/* "89d"; "9d!" if the certificate needs attention. */
 static void certificate_describe(struct text *t, const struct row *r)
 {
 	if (!r->has_certificate)
@@ -377,7 +378,7 @@ static void cell_fill(const struct row *r, enum column column, struct text *t)
 	}
 }
 
-/* Which are shown, in their order. */
+/* The columns of a layout, in their order. */
 static size_t layout_read(enum rows_layout layout, enum column shown[COLUMNS],
 			  const char *titles[COLUMNS])
 {
@@ -410,14 +411,14 @@ int rows_table(struct table *table, const struct row *rows, size_t count, enum r
 		}
 	}
 	table_measure(table);
-	/* So that columns do not move about while figures change. */
+	/* So that columns keep their places while figures change. */
 	for (size_t c = 0; c < width; c++)
 		if (table->widths[c] < columns[shown[c]].width)
 			table->widths[c] = columns[shown[c]].width;
 	return 0;
 }
 
-/* --- of all of them --------------------------------------------------------------------------- */
+/* --- of all of them -------------------------------------------------------------------------- */
 
 static void known_add(int64_t *sum, int64_t value)
 {
@@ -470,9 +471,9 @@ void totals_describe(struct text *t, const struct rows_totals *sum)
 			  sum->ending == 1 ? " ends" : "s end");
 }
 
-/* --- above it --------------------------------------------------------------------------------- */
+/* --- above it -------------------------------------------------------------------------------- */
 
-/* Those sinks of the log that nobody reads. */
+/* Lists the sinks of the log without a reader. */
 static void sinks_summary(struct text *t, const json_t *sinks)
 {
 	for (size_t i = 0; i < json_array_size(sinks); i++) {

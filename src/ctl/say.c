@@ -1,4 +1,4 @@
-/* bulkheadctl: what is wrong, on standard error. */
+/* bulkheadctl: prints errors to standard error. */
 #include <stdio.h>
 
 #include "base/text.h"

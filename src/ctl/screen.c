@@ -5,10 +5,10 @@
 
 #include "ctl/words.h"
 
-#define INDENT        6 /* of a reason: it stands below the state */
+#define INDENT        6 /* of a reason, so that it is below the state */
 #define REASON_LINES  2 /* of one port */
 #define REASON_MAX    1024
-#define COLUMNS_LEAST 20 /* below that nothing is wrapped */
+#define COLUMNS_LEAST 20 /* narrower terminals get no wrapped lines */
 
 static const char *const help[] = {
     "Ports that do not serve as they should come first, with the reason.",
@@ -37,7 +37,7 @@ struct output {
 	unsigned line;
 };
 
-/* Cut at the terminal's width, never in a character. */
+/* Writes a line, cut at the terminal's width, never within a character. */
 static void line_put(struct output *o, bool reverse, const char *text)
 {
 	char cut[SCREEN_LINE_MAX];
@@ -55,9 +55,9 @@ static void line_put(struct output *o, bool reverse, const char *text)
 	o->put(o->arg, ++o->line, reverse, cut);
 }
 
-/* --- the list --------------------------------------------------------------------------------- */
+/* --- the list -------------------------------------------------------------------------------- */
 
-/* Where the first of the lines that this is wrapped into ends, at a blank if there is one. */
+/* Where the first line ends if the text is wrapped: at a blank if there is one. */
 static size_t wrap(const char *text, size_t room)
 {
 	size_t len = strlen(text);
@@ -72,8 +72,8 @@ static size_t wrap(const char *text, size_t room)
 	return len;
 }
 
-/* The n-th line of a reason; false: it has no more. The last one that there may be says by dots
- * that the reason goes on. */
+/* The n-th line of a reason; false: there is none. If the reason is longer than its lines, the last
+ * one ends in dots. */
 static bool reason_line(const struct view *v, const struct row *r, unsigned n, struct text *t)
 {
 	char reason[REASON_MAX];
@@ -145,7 +145,7 @@ static void list_put(struct output *o, const struct table *table)
 				line_put(o, false, line);
 		}
 	}
-	for (; at < v->first; at++) /* it has become shorter */
+	for (; at < v->first; at++) /* the list has become shorter */
 		;
 	while (at++ < end)
 		line_put(o, false, "");
@@ -168,7 +168,7 @@ static int table_put(struct output *o)
 	return 0;
 }
 
-/* --- around it -------------------------------------------------------------------------------- */
+/* --- around it ------------------------------------------------------------------------------- */
 
 static void head_put(struct output *o)
 {
@@ -202,7 +202,7 @@ static void foot_put(struct output *o)
 	char line[SCREEN_LINE_MAX];
 	struct text t;
 	text_init(&t, line, sizeof(line));
-	/* The rest can be done without, and a narrow terminal cuts it off. */
+	/* The rest is less important, and a narrow terminal cuts it off. */
 	text_addf(&t, "by %s%s", names[v->key], v->reversed ? ", reversed" : "");
 	if (shown > 0 && length > shown)
 		text_addf(&t, "  %zu-%zu of %zu", v->first + 1, last < length ? last : length,

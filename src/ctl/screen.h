@@ -1,5 +1,5 @@
 /*
- * What `bulkheadctl top` shows, line by line. Pure: the terminal is top.c's.
+ * The screen of `bulkheadctl top`, line by line. Pure: top.c uses the terminal.
  *
  *   bulkhead 0.1.0, pid 4242, up 3d04h, log level info, /etc/bulkhead/bulkhead.conf
  *   3 of 4 ports serving, 1 parked
@@ -25,20 +25,21 @@
 struct view {
 	unsigned lines, columns; /* of the terminal; any number */
 	const json_t *status;    /* NULL: none yet */
-	const char *problem;     /* "": all is well */
-	const struct row *rows;  /* in the order that they are shown in */
+	const char *problem;     /* "": there is none */
+	const struct row *rows;  /* in the order of the screen */
 	size_t rows_count;
 	struct rows_totals totals;
 	enum row_key key;
 	bool reversed;
-	size_t first; /* line of the list, see screen_length() */
+	size_t first; /* the first line of the list, see screen_length() */
 	bool help;    /* instead of the ports */
 };
 
 /* A line of the terminal: printable, without a newline, at most columns bytes long. */
 typedef void screen_line_fn(void *arg, unsigned line, bool reverse, const char *text);
 
-/* Each line of the terminal once, from 1 to lines. 0, or -1 without memory. */
+/* Calls put once for each line of the terminal, from 1 to lines. Returns 0, or -1 without
+ * memory. */
 int screen_render(const struct view *, screen_line_fn *put, void *arg);
 
 /* How many lines the list has, reasons included, and how many of them fit. */

@@ -1,4 +1,4 @@
-/* bulkheadctl: prints. Must never print a byte of the server's as it is. */
+/* bulkheadctl: prints answers. Must never print a byte of the server unescaped. */
 #include "ctl/show.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 enum ctl_status json_show(const json_t *answer)
 {
-	/* ASCII: in UTF-8 there are controls, too. */
+	/* ASCII, because UTF-8 has control characters, too. */
 	const size_t flags =
 	    JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15);
 	if (json_dumpf(answer, stdout, flags) < 0)
@@ -37,7 +37,7 @@ static void figure_show(const char *name, const json_t *object, const char *memb
 		printf("  %s: %lld\n", name, (long long)json_integer_value(value));
 }
 
-/* Those of an object that are not 0: "2xx 12, 4xx 3". */
+/* Prints the members of an object that are not 0: "2xx 12, 4xx 3". */
 static void figures_show(const char *name, const json_t *object)
 {
 	char line[1024];

@@ -1,5 +1,5 @@
 /*
- * What more than one command prints. All of it to standard output, and fit for a terminal.
+ * Output that several commands share. All of it goes to standard output and is safe for a terminal.
  */
 #ifndef CTL_SHOW_H
 #define CTL_SHOW_H
@@ -8,13 +8,13 @@
 
 #include "ctl/ctl.h"
 
-/* An answer as JSON, in ASCII. */
+/* Prints an answer as JSON in ASCII. */
 enum ctl_status json_show(const json_t *);
 
-/* "  name: value", nothing for an empty one. */
+/* Prints "  name: value"; nothing for an empty value. */
 void field_show(const char *name, const char *value);
 
-/* All about one port of a status but what its row in the table has. */
+/* Prints everything about one port of a status that its row in the table does not show. */
 void port_show(const json_t *port);
 
 #endif

@@ -1,4 +1,4 @@
-/* bulkheadctl status: once, for a person or as JSON. */
+/* bulkheadctl status: prints it once, for a person or as JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 #include "ctl/show.h"
 #include "ctl/words.h"
 
-/* --- what the table has no room for ------------------------------------------------------------
- */
+/* --- data that do not fit the table
+ * ------------------------------------------------------------ */
 
 static void certificate_warn(const json_t *port)
 {
@@ -85,8 +85,7 @@ static void notes_print(const struct row *rows, size_t count)
 		certificate_warn(rows[i].json);
 }
 
-/* --- of all, or of one -------------------------------------------------------------------------
- */
+/* --- of all, or of one ----------------------------------------------------------------------- */
 
 static enum ctl_status table_print(const struct row *rows, size_t count)
 {
@@ -131,8 +130,7 @@ static enum ctl_status print(const struct ctl_arguments *a, const json_t *status
 	return result;
 }
 
-/* --- as JSON -----------------------------------------------------------------------------------
- */
+/* --- as JSON --------------------------------------------------------------------------------- */
 
 static void known(json_t *object, const char *name, int64_t value)
 {

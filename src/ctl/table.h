@@ -1,8 +1,8 @@
 /*
- * A table of short texts in columns that are as wide as need be, one blank between them. Pure.
+ * A table of short texts in columns as wide as needed, one blank between them. Pure.
  *
- * Titles are the caller's and static; one that begins with '>' (which is not shown) makes its
- * column stand to the right. Cells are copied, and cut at TABLE_CELL - 1 bytes.
+ * Titles are static and belong to the caller; a title that begins with '>' (not shown) aligns its
+ * column to the right. Cells are copied, and cut at TABLE_CELL - 1 bytes.
  */
 #ifndef CTL_TABLE_H
 #define CTL_TABLE_H
@@ -25,11 +25,11 @@ struct table {
 
 void table_init(struct table *, const char *const *titles, size_t columns);
 void table_release(struct table *);
-/* A row of empty cells: its first one, NULL without memory. Each is filled before the next row is
- * added; table_measure() comes after the last. */
+/* Adds a row of empty cells: returns its first one, NULL without memory. Fill a row before adding
+ * the next; call table_measure() after the last. */
 char (*table_row(struct table *))[TABLE_CELL];
 void table_measure(struct table *);
-/* One line without a newline, and without blanks at its end. */
+/* Write one line without a newline, and without blanks at its end. */
 void table_title_line(const struct table *, struct text *);
 void table_line(const struct table *, size_t row, struct text *);
 

@@ -1,4 +1,4 @@
-/* bulkheadctl top: the terminal. Must never leave it other than it was. */
+/* bulkheadctl top: the terminal. Must always restore it. */
 #include "ctl/terminal.h"
 
 #include <errno.h>
@@ -45,7 +45,7 @@ static void screen_enter(const struct terminal *t)
 {
 	struct termios raw = t->before;
 	cfmakeraw(&raw);
-	raw.c_oflag |= OPOST; /* for whatever else writes there */
+	raw.c_oflag |= OPOST; /* for other programs that write there */
 	(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 	(void)terminal_write(SCREEN_ENTER, strlen(SCREEN_ENTER));
 }
@@ -114,7 +114,7 @@ static enum terminal_event signal_read(struct terminal *t)
 	}
 }
 
-/* console_codes(4), and what xterm(1) and others send. */
+/* The sequences of console_codes(4), and those of xterm(1) and others. */
 static enum terminal_event sequence_end(const struct keys *k, char byte)
 {
 	switch (byte) {
@@ -146,7 +146,7 @@ static enum terminal_event sequence_end(const struct keys *k, char byte)
 	return TERMINAL_NOTHING;
 }
 
-/* Whatever a sequence is, it ends with a letter or '~'; a control in it is a key of its own. */
+/* A sequence ends with a letter or '~'; a control character in it is a key of its own. */
 static enum terminal_event byte_take(struct keys *k, char byte, char *ret_key)
 {
 	const enum keys_state state = k->state;

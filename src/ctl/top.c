@@ -1,6 +1,6 @@
 /*
- * bulkheadctl top: status, once a second, on a terminal. Must never let a key wait for the server
- * for longer than CONNECT_MS.
+ * bulkheadctl top: the status, once a second, on a terminal. Must never let a key wait for the
+ * server longer than CONNECT_MS.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,8 +17,8 @@
 #include "ctl/words.h"
 
 #define INTERVAL_MS    1000
-#define BEGIN_MS       1000 /* to connect while the terminal is as it was, and Ctrl-C works */
-#define CONNECT_MS     100  /* to connect while keys are waiting for it */
+#define BEGIN_MS       1000 /* to connect before the terminal is raw, while Ctrl-C works */
+#define CONNECT_MS     100  /* to connect while keys wait */
 #define WITH_CTRL(key) ((key)&0x1f)
 
 #define REVERSE "\033[7m"
@@ -28,25 +28,25 @@ struct top {
 	const struct ctl_arguments *arguments;
 	struct terminal terminal;
 	struct connection connection;
-	struct err problem; /* "" while all is well */
+	struct err problem; /* "" while there is none */
 	enum ctl_status last;
-	bool asked; /* an answer is under way */
+	bool asked; /* an answer is awaited */
 	uint64_t asked_ms;
 	json_t *status; /* the last one; NULL: none yet */
 	struct row *rows;
 	size_t rows_count;
-	struct latencies *latencies; /* of each port, in the order of their numbers */
+	struct latencies *latencies; /* one per port, ordered by number */
 	size_t latencies_count;
 	struct rows_totals totals;
 	uint64_t looked_ms;
 	enum row_key key;
 	bool reversed;
-	size_t first; /* line of the list that is shown */
+	size_t first; /* the first line of the list on the screen */
 	bool help;
 	bool quit;
 };
 
-/* --- the server ------------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------ */
 
 static void lose(struct top *t, enum ctl_status why)
 {
@@ -86,7 +86,7 @@ static const struct row *row_find(const struct row *rows, size_t count, unsigned
 	return NULL;
 }
 
-/* Since the last look, where there was one; a port that has lost a process begins anew. */
+/* The use since the last look, if there was one; a port that has lost a process begins again. */
 static void cpu_since(struct row *r, const struct row *before, uint64_t ms)
 {
 	if (before == NULL || ms == 0 || r->cpu_ms < 0 || before->cpu_ms < 0)
@@ -95,7 +95,7 @@ static void cpu_since(struct row *r, const struct row *before, uint64_t ms)
 	r->cpu_tenths = used_ms > 0 ? used_ms * 1000 / (int64_t)ms : 0;
 }
 
-/* Those of the same ports go on. rows are in the order of their numbers. */
+/* Keeps the samples of ports that are still there. rows are ordered by port. */
 static int latencies_match(struct top *t, const struct row *rows, size_t count)
 {
 	struct latencies *list = count > 0 ? calloc(count, sizeof(*list)) : NULL;
@@ -174,7 +174,7 @@ static void receive(struct top *t)
 	take(t, answer);
 }
 
-/* --- the screen ------------------------------------------------------------------------------- */
+/* --- the screen ------------------------------------------------------------------------------ */
 
 static void line_put(void *arg, unsigned line, bool reverse, const char *text)
 {
@@ -201,7 +201,7 @@ static struct view view_of(const struct top *t)
 			     .help = t->help};
 }
 
-/* So that no line at the end stays empty. */
+/* So that the last page is full. */
 static void first_limit(struct top *t)
 {
 	const struct view v = view_of(t);
@@ -217,13 +217,13 @@ static void draw(struct top *t)
 	(void)rows_urgent_first(t->rows, t->rows_count);
 	first_limit(t);
 	const struct view v = view_of(t);
-	(void)screen_render(&v, line_put, &out); /* without memory, what was there stays */
+	(void)screen_render(&v, line_put, &out); /* without memory the screen stays as it is */
 	if (terminal_write((const char *)buf_head(&out), buf_len(&out)) < 0)
 		t->quit = true;
 	buf_release(&out);
 }
 
-/* --- keys ------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------ */
 
 static void sort_by(struct top *t, enum row_key key)
 {
@@ -243,14 +243,14 @@ static void press(struct top *t, char key)
 	else if (key == WITH_CTRL('z'))
 		terminal_suspend(&t->terminal);
 	else if (was_help)
-		return; /* that was the key to go back */
+		return; /* any key returns from the help */
 	else if (key == '?')
 		t->help = true;
 	else if (found != NULL && key != '\0')
 		sort_by(t, (enum row_key)(found - keys));
 }
 
-/* by: lines, downwards; as far as there are any. */
+/* Scrolls by that many lines, as far as possible. */
 static void scroll(struct top *t, bool down, size_t by)
 {
 	if (down)
@@ -302,7 +302,7 @@ static void event_serve(struct top *t)
 	}
 }
 
-/* Keys that have come together are obeyed together. */
+/* Handles all keys that were read together. */
 static void terminal_serve(struct top *t)
 {
 	do
@@ -340,7 +340,7 @@ enum ctl_status ctl_top(const struct ctl_arguments *arguments)
 {
 	struct top t = {.arguments = arguments, .connection = {.fd = -1}};
 	struct err err;
-	/* Who has no server is told so on the terminal that he has. */
+	/* Before the terminal changes, so that the user sees the error there. */
 	enum ctl_status result = connection_open(&t.connection, arguments->socket, BEGIN_MS, &err);
 	if (result != CTL_DONE)
 		return ctl_say(result, err.text);
@@ -354,6 +354,6 @@ enum ctl_status ctl_top(const struct ctl_arguments *arguments)
 	json_decref(t.status);
 	free(t.rows);
 	free(t.latencies);
-	/* Left while there was no server to be seen: whoever calls it should know. */
+	/* If the server could not be reached at the end, the exit status says so. */
 	return t.problem.text[0] != '\0' ? ctl_say(t.last, t.problem.text) : CTL_DONE;
 }

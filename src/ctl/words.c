@@ -1,9 +1,9 @@
-/* bulkheadctl: figures for a person. Must never be wider than a column, whatever the figure. */
+/* bulkheadctl: figures for people. Must never be wider than a column, whatever the figure. */
 #include "ctl/words.h"
 
 #include <string.h>
 
-static bool ascii_only; /* set before there is anything to be shown */
+static bool ascii_only; /* set before any output */
 
 void words_ascii_only(void)
 {
@@ -35,7 +35,7 @@ static void add(struct text *t, uint64_t value, const char *unit)
 	text_addf(t, "%llu%s", (unsigned long long)value, unit);
 }
 
-/* value / whole with one decimal, below 100; else without. */
+/* value / whole with one decimal below 100, else without. */
 static void add_fraction(struct text *t, uint64_t value, uint64_t whole, const char *unit)
 {
 	const uint64_t tenths = value / whole * 10 + value % whole * 10 / whole;
@@ -89,7 +89,7 @@ void words_short_bytes(struct text *t, uint64_t bytes)
 		whole *= 1024;
 		i++;
 	}
-	/* Divided first, so that no product is too great; what is lost is below a tenth. */
+	/* Divides first, so that no product overflows; the error is below a tenth. */
 	add_fraction(t, bytes / (whole / 1024), 1024, units[i]);
 }
 

@@ -1,8 +1,8 @@
 /*
- * Figures and foreign text as a person reads them on a terminal. Pure.
+ * Figures and text from outside, for people on a terminal. Pure.
  *
- * All append to a struct text. What words_short_*() write is at most WORDS_SHORT characters wide,
- * so that a table keeps its columns.
+ * All functions append to a struct text. words_short_*() write at most WORDS_SHORT characters, so
+ * that a table keeps its columns.
  */
 #ifndef CTL_WORDS_H
 #define CTL_WORDS_H
@@ -13,15 +13,15 @@
 
 #define WORDS_SHORT 6
 
-/* As text_add_utf8() does: names stay, and what a terminal could take for a command becomes \ooo.
- * What the server says is escaped already, so this is for what should never have come. NULL is
+/* Like text_add_utf8(): names stay, and characters that a terminal could take for a command become
+ * \ooo. The server escapes its text already, so this only matters for a false server. NULL writes
  * nothing. */
 void words_safe(struct text *, const char *);
 
-/* From now on names are ASCII, too: for a terminal of another character set. */
+/* From now on names are written in ASCII, for a terminal with another character set. */
 void words_ascii_only(void);
 
-/* `of CN=example in "FILE"`; the file alone where the certificate has no name of its own. */
+/* Writes `of CN=example in "FILE"`; only the file if the certificate has no name. */
 void words_certificate(struct text *, const char *subject, const char *file);
 
 void words_short_duration(struct text *, uint64_t ms);   /* 850ms, 45s, 12m, 3h12m, 3d04h, 120d */

@@ -116,7 +116,7 @@ static void own_begin(struct fault_run *run)
 	own_leave(run);
 }
 
-/* --- the moment ------------------------------------------------------------------------------- */
+/* --- the moment ------------------------------------------------------------------------------ */
 
 static void run_wait(struct fault_run *run, uint64_t ms)
 {
@@ -230,7 +230,7 @@ static const struct handler handler_struck = {
     .end = struck_end,
 };
 
-/* --- the beginning ---------------------------------------------------------------------------- */
+/* --- the beginning --------------------------------------------------------------------------- */
 
 static void run_log(const struct fault_run *run)
 {
@@ -360,7 +360,7 @@ void fault_run_begin(struct exchange *ex, const struct fault *fault, uint64_t dr
 		own_begin(run);
 }
 
-/* --- rules ------------------------------------------------------------------------------------ */
+/* --- rules ----------------------------------------------------------------------------------- */
 
 static void fault_begin_exchange(struct exchange *ex)
 {

@@ -37,7 +37,7 @@ static const struct respond spared = {
     .body_len = 9,
 };
 
-/* --- the list --------------------------------------------------------------------------------- */
+/* --- the list -------------------------------------------------------------------------------- */
 
 static void json_add_parameter(struct jsonout *j, const struct fault_parameter *p)
 {

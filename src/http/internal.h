@@ -12,7 +12,7 @@
 #include "http/http1.h"
 #include "http/request.h"
 
-/* --- chars.c: what a byte may be part of --------------------------------------------------- */
+/* --- chars.c: what a byte may be part of ----------------------------------------------------- */
 
 enum {
 	CHAR_TOKEN = 1,  /* RFC 9110, 5.6.2 */
@@ -39,7 +39,7 @@ int char_hex(char c);
 /* Compares without regard to the case of ASCII letters; name is in lower case. */
 bool http_name_is(const char *s, size_t len, const char *name);
 
-/* --- parse.c -------------------------------------------------------------------------------- */
+/* --- parse.c --------------------------------------------------------------------------------- */
 
 /* The first half of http_request_parse(): finds the end of the head. > 0: the length of the head;
  * 0: it is not complete; < 0: minus REFUSE_BARE_LF (*scan is the position of the LF),
@@ -63,7 +63,7 @@ int head_facts_read(struct head_facts *, struct http_request *, const struct htt
  * http_refusal. */
 int head_facts_conclude(const struct head_facts *, struct http_request *);
 
-/* --- uri.c ---------------------------------------------------------------------------------- */
+/* --- uri.c ----------------------------------------------------------------------------------- */
 
 /* Splits r->target by its form (RFC 9112, 3.2): 0 or -REFUSE_TARGET_FORM. Sets path, query, and
  * host where the target has an authority. */
@@ -72,7 +72,7 @@ int http_target_split(struct http_request *r);
 /* uri-host [":" port] (RFC 9110, 7.2); port_required: the port must be there. */
 bool http_host_valid(const char *host, size_t len, bool port_required);
 
-/* --- chunked.c ------------------------------------------------------------------------------ */
+/* --- chunked.c ------------------------------------------------------------------------------- */
 
 /* Reads framing at the front of data. Returns how many bytes of it were read, or minus an enum
  * http_refusal. Stops before body bytes, of which chunked->left follow, or at the end. trailer_max
@@ -85,7 +85,7 @@ void http1_chunked_take(struct http1_chunked *, size_t len);
 bool http1_chunked_in_data(const struct http1_chunked *);
 bool http1_chunked_ended(const struct http1_chunked *);
 
-/* --- response.c ----------------------------------------------------------------------------- */
+/* --- response.c ------------------------------------------------------------------------------ */
 
 #define RESPONSE_PART_MAX 160 /* each of the two functions below writes at most this many bytes */
 
@@ -97,7 +97,7 @@ size_t http_response_start(uint8_t *out, unsigned status, const char *date);
  * field. */
 size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length, enum response_connection);
 
-/* --- exchange.c ----------------------------------------------------------------------------- */
+/* --- exchange.c ------------------------------------------------------------------------------ */
 
 /* Takes an exchange from the free list or allocates one, with request and response empty; NULL: out
  * of memory. The caller calls begun(). */
@@ -111,7 +111,7 @@ static inline uint32_t location_methods(const struct http_location *l)
 	return l->methods != 0 ? l->methods : l->handler->methods;
 }
 
-/* --- status.c ------------------------------------------------------------------------------- */
+/* --- status.c -------------------------------------------------------------------------------- */
 
 /* Makes the protocol itself answer with that status and a line of text (204: without text).
  * allowed, a set of HTTP_METHOD_BIT, becomes Allow unless it is 0. The response is sent when the
@@ -119,7 +119,7 @@ static inline uint32_t location_methods(const struct http_location *l)
 void status_serve(struct exchange *, unsigned status, uint32_t allowed);
 void status_respond_now(struct exchange *);
 
-/* --- http1.c, http1_output.c ---------------------------------------------------------------- */
+/* --- http1.c, http1_output.c ----------------------------------------------------------------- */
 
 /* The response was written completely. */
 void http1_responded(struct http1 *);

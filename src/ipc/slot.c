@@ -59,8 +59,7 @@ void ipc_board_unmap(const struct ipc_board *board, size_t loops)
 		munmap((void *)(uintptr_t)board, board_size(loops));
 }
 
-/* --- counters ----------------------------------------------------------------------------------
- */
+/* --- counters -------------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(struct ipc_counters) % sizeof(uint64_t) == 0, "it is an array of numbers");
 
@@ -94,8 +93,7 @@ void ipc_counters_latency(struct ipc_counters *c, uint64_t us)
 	ipc_slot_add(&c->latency[bucket], 1);
 }
 
-/* --- copies ------------------------------------------------------------------------------------
- */
+/* --- copies ---------------------------------------------------------------------------------- */
 
 /* The bounds must be applied to the copy: the compiler must not read the original a second time. */
 static void copy(void *to, const void *from, size_t size)

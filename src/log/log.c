@@ -30,8 +30,7 @@ void log_init(struct log *l, enum log_role role, unsigned port, unsigned worker,
 	log_stamp(l, time(NULL));
 }
 
-/* --- the clock ---------------------------------------------------------------------------------
- */
+/* --- the clock ------------------------------------------------------------------------------- */
 
 void log_stamp(struct log *l, int64_t second)
 {
@@ -59,8 +58,7 @@ unsigned log_clock(struct log *l)
 	return (unsigned)(now.tv_nsec / 1000000);
 }
 
-/* --- to the sinks ------------------------------------------------------------------------------
- */
+/* --- to the sinks ---------------------------------------------------------------------------- */
 
 void record_tag(const struct log_record *r, struct text *t)
 {
@@ -245,8 +243,7 @@ bool log_outstanding(const struct log *l)
 	return false;
 }
 
-/* --- the master's own, which wait -------------------------------------------------------------
- */
+/* --- the master's own, which wait ------------------------------------------------------------ */
 
 void log_keep(struct log *l)
 {
@@ -304,8 +301,7 @@ void log_keep_again(struct log *l, enum log_sink_kind kind, const void *data, si
 	s->dropped_total++;
 }
 
-/* --- our own sentences -------------------------------------------------------------------------
- */
+/* --- our own sentences ----------------------------------------------------------------------- */
 
 /* Appends text that is ours or escaped already, so backslashes, quotes and names in UTF-8 stay. A
  * control character never gets through, even by mistake. */
@@ -423,8 +419,7 @@ void log_event(struct log *l, const struct log_event *e)
 	errno = saved;
 }
 
-/* --- access records ----------------------------------------------------------------------------
- */
+/* --- access records -------------------------------------------------------------------------- */
 
 /* Appends bytes from a client, escaped and within max; returns where they are now. cut: data is
  * only the beginning of them. */

@@ -64,8 +64,7 @@ size_t log_stream_weight(const struct log_stream *s, size_t size)
 	return p[0] == FRAME_MARK && frame_read(p, size, &f) ? size : size * 4;
 }
 
-/* --- passing on -------------------------------------------------------------------------------
- */
+/* --- passing on ------------------------------------------------------------------------------ */
 
 static void source_put(const struct log_source *source, struct log_record *r)
 {

@@ -175,8 +175,7 @@ enum restart_cause cause_for_restart(const struct end *e)
 	return RESTART_DIED;
 }
 
-/* --- in words ----------------------------------------------------------------------------------
- */
+/* --- in words -------------------------------------------------------------------------------- */
 
 static void signal_name(struct text *t, int number)
 {

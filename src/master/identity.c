@@ -22,7 +22,7 @@
 #define EMPTY_ROOT_PARENT "/run/bulkhead"
 #define ID_MAX            (UINT32_MAX - 1) /* the highest number means "unchanged" */
 
-/* --- users ------------------------------------------------------------------------------------ */
+/* --- users ----------------------------------------------------------------------------------- */
 
 static bool is_number(const char *name, uint32_t *ret)
 {
@@ -143,7 +143,7 @@ const struct identity *child_identity(const struct child *c)
 	return is_worker(c) ? &c->port->worker_identity : &c->port->keyholder_identity;
 }
 
-/* --- the empty root --------------------------------------------------------------------------- */
+/* --- the empty root -------------------------------------------------------------------------- */
 
 /* Returns 1, 0, or -errno if it cannot be determined. */
 static int is_empty(int fd)

@@ -94,7 +94,7 @@ int relay_watch(struct child *c)
 	return loop_add(&c->port->master->loop, &c->relay.io, EPOLLIN);
 }
 
-/* --- the rate --------------------------------------------------------------------------------- */
+/* --- the rate -------------------------------------------------------------------------------- */
 
 /* In thousandths, so that every millisecond counts. */
 static void tokens_refill(struct relay *r, uint32_t rate, uint64_t now_ms)
@@ -139,7 +139,7 @@ static bool rate_pays(struct child *c, uint64_t tokens)
 	return true;
 }
 
-/* --- passing on ------------------------------------------------------------------------------- */
+/* --- passing on ------------------------------------------------------------------------------ */
 
 /* Returns the number of bytes read, 0 at the end, or -errno. */
 static ssize_t relay_read(struct relay *r)

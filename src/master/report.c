@@ -72,8 +72,7 @@ void end_gather(struct end *e, const struct child *c, int status)
 		ipc_crash_copy(&e->crash, &slot->crash);
 }
 
-/* --- in words ----------------------------------------------------------------------------------
- */
+/* --- in words -------------------------------------------------------------------------------- */
 
 static void life_describe(struct text *t, const struct child *c, const struct ipc_counters *sum)
 {
@@ -149,8 +148,7 @@ void report_make(struct report *r, const struct child *c, const struct end *e)
 	}
 }
 
-/* --- the record --------------------------------------------------------------------------------
- */
+/* --- the record ------------------------------------------------------------------------------ */
 
 #define FIELDS_MAX    16
 #define FIELD_NUMBERS 8

@@ -22,7 +22,7 @@
 /* The master's usual number at the start, if it cannot be counted. */
 #define OWN_USUAL 24
 
-/* --- how many descriptors --------------------------------------------------------------------- */
+/* --- how many descriptors -------------------------------------------------------------------- */
 
 static uint64_t listeners_needed(const struct port *p)
 {
@@ -115,7 +115,7 @@ static void room_tell(struct master *m)
 		    (unsigned long long)m->may_open);
 }
 
-/* --- beginning -------------------------------------------------------------------------------- */
+/* --- beginning ------------------------------------------------------------------------------- */
 
 /* A parked port whose clients wait in the queue still has its listeners. */
 static int all_get(struct port *p, struct err *err)

@@ -150,7 +150,7 @@ static int timers_wait_ms(const struct loop *l, int max_wait_ms)
 	return wait > INT_MAX ? INT_MAX : (int)wait;
 }
 
-/* --- descriptors --- */
+/* --- descriptors ----------------------------------------------------------------------------- */
 
 int loop_add(struct loop *l, struct loop_io *io, uint32_t events)
 {

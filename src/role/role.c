@@ -72,7 +72,7 @@ static void start_receive(struct role *r)
 		fatal(EX_SOFTWARE, "the first message does not fit its descriptors");
 }
 
-/* --- beginning -------------------------------------------------------------------------------- */
+/* --- beginning ------------------------------------------------------------------------------- */
 
 static bool is_keyholder(const struct role *r)
 {
@@ -178,7 +178,7 @@ int role_status(const struct role *r, int error)
 	return err_is_shortage(error) && !own ? EX_TEMPFAIL : EX_OSERR;
 }
 
-/* --- confinement ------------------------------------------------------------------------------ */
+/* --- confinement ----------------------------------------------------------------------------- */
 
 void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
 {

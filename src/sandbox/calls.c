@@ -21,7 +21,7 @@
 	}
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* --- allowed to a worker and a keyholder ------------------------------------------------------ */
+/* --- allowed to a worker and a keyholder ----------------------------------------------------- */
 
 /* Mappings are never executable, so injected bytes stay data. */
 #define NOT_EXECUTABLE "without PROT_EXEC"
@@ -102,7 +102,7 @@ static const struct rule common[] = {
     ALWAYS("exit_group"),
 };
 
-/* --- allowed to a worker, too ----------------------------------------------------------------- */
+/* --- allowed to a worker, too ---------------------------------------------------------------- */
 
 static const struct rule worker[] = {
     ALWAYS("accept4"),
@@ -115,7 +115,7 @@ static const struct rule worker[] = {
      0},
 };
 
-/* --- denied to the master, and so to all that it ever starts ---------------------------------- */
+/* --- denied to the master, and so to all that it ever starts --------------------------------- */
 
 /* Namespaces; CLONE_NEWTIME is not a flag of clone(2). */
 #define CLONE_NAMESPACES                                                               \
@@ -213,7 +213,7 @@ static const struct rule master[] = {
     {{"ioctl", "TIOCSTI"}, {{CHECK_EQUAL, 1, TIOCSTI}}, 0},
 };
 
-/* --- one table per role ----------------------------------------------------------------------- */
+/* --- one table per role ---------------------------------------------------------------------- */
 
 static bool is_denied(const struct rule *r)
 {

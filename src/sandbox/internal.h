@@ -45,7 +45,7 @@ static inline bool layer_left_out(const struct sandbox_plan *p, enum sandbox_lay
 	return (p->leave_out & 1u << layer) != 0;
 }
 
-/* --- calls.c: the tables of system calls ------------------------------------------------------ */
+/* --- calls.c: the tables of system calls ----------------------------------------------------- */
 
 enum check_kind {
 	CHECK_NONE,    /* no further condition */

@@ -25,7 +25,7 @@
 
 #define KEY_FILE_MAX 65536
 
-/* --- before the drop -------------------------------------------------------------------------- */
+/* --- before the drop ------------------------------------------------------------------------- */
 
 static int connect_back(const char *path)
 {
@@ -83,7 +83,7 @@ static void begun(void *arg, const struct role *r)
 		key_keep(a, r);
 }
 
-/* --- after the seal --------------------------------------------------------------------------- */
+/* --- after the seal -------------------------------------------------------------------------- */
 
 static void order_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
@@ -115,7 +115,7 @@ static void sealed(void *arg, struct role *r, struct loop *loop)
 		_exit(EX_UNAVAILABLE);
 }
 
-/* --- the argument ----------------------------------------------------------------------------- */
+/* --- the argument ---------------------------------------------------------------------------- */
 
 /* Parses "LAYERS,KEEP,PATH", the first two as numbers; returns NULL if it has another form. */
 static const char *argument_parse(const char *s, struct agent *a)

@@ -103,7 +103,7 @@ static void signals_ready(struct loop *loop, struct loop_io *io, uint32_t events
 		b->interrupted = (int)info.ssi_signo;
 }
 
-/* --- beginning and end ------------------------------------------------------------------------ */
+/* --- beginning and end ----------------------------------------------------------------------- */
 
 /* name: a path, or an abstract name with '@' for its leading 0. */
 static int unix_bind(struct bench *b, struct loop_io *io, const char *name, int type,
@@ -173,7 +173,7 @@ void bench_release(struct bench *b)
 	buf_release(&b->log);
 }
 
-/* --- the master ------------------------------------------------------------------------------- */
+/* --- the master ------------------------------------------------------------------------------ */
 
 /* In the child. The master cannot tell it from a start by any other program. */
 static void __attribute__((noreturn))
@@ -330,7 +330,7 @@ void bench_show_log(struct bench *b, FILE *out)
 	}
 }
 
-/* --- one attempt ------------------------------------------------------------------------------ */
+/* --- one attempt ----------------------------------------------------------------------------- */
 
 /* Finds the master's line about this process: after "(pid N) " comes the given word. */
 static const char *log_find(const struct bench *b, pid_t pid, const char *word)

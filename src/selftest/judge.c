@@ -23,7 +23,7 @@ bool judge_beforehand(const struct expectation *e, unsigned landlock, struct row
 	return true;
 }
 
-/* --- what was expected ------------------------------------------------------------------------ */
+/* --- what was expected ----------------------------------------------------------------------- */
 
 static void expectation_describe(const struct expectation *e, struct row *row)
 {
@@ -59,7 +59,7 @@ static void expectation_describe(const struct expectation *e, struct row *row)
 	}
 }
 
-/* --- what happened ---------------------------------------------------------------------------- */
+/* --- what happened --------------------------------------------------------------------------- */
 
 static bool is_search(const struct expectation *e)
 {

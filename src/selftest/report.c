@@ -33,7 +33,7 @@ void report_release(struct report *r)
 	*r = (struct report){0};
 }
 
-/* --- for people ------------------------------------------------------------------------------- */
+/* --- for people ------------------------------------------------------------------------------ */
 
 static bool is_same_group(const struct row *a, const struct row *b)
 {
@@ -66,7 +66,7 @@ void report_print(const struct report *r, FILE *out)
 		report_count(r, VERDICT_FAIL), report_count(r, VERDICT_UNTESTED));
 }
 
-/* --- for machines ----------------------------------------------------------------------------- */
+/* --- for machines ---------------------------------------------------------------------------- */
 
 static void string_print(const char *name, const char *value, const char *after, FILE *out)
 {

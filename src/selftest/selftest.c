@@ -67,7 +67,7 @@ static unsigned layers_left_out(const struct selftest *s)
 	return bits;
 }
 
-/* --- one attempt ------------------------------------------------------------------------------ */
+/* --- one attempt ----------------------------------------------------------------------------- */
 
 static const char *process_name(enum ipc_role role)
 {
@@ -184,7 +184,7 @@ static void attempts_make(struct selftest *s, enum ipc_role role)
 			attempt_make(s, role, &attempts[i]);
 }
 
-/* --- a round ---------------------------------------------------------------------------------- */
+/* --- a round --------------------------------------------------------------------------------- */
 
 static void master_examine(struct selftest *s)
 {
@@ -245,7 +245,7 @@ static int round_run(struct selftest *s, enum attempt_round round, struct err *e
 	return 0;
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 static bool can_be_left_out(const struct selftest *s)
 {

@@ -19,7 +19,7 @@
 #define DRAIN_MS        1000
 #define LOG_RATE        100 /* there is little to log here */
 
-/* --- the folder ------------------------------------------------------------------------------- */
+/* --- the folder ------------------------------------------------------------------------------ */
 
 int stage_init(struct stage *s, struct err *err)
 {
@@ -55,7 +55,7 @@ void stage_release(struct stage *s)
 	s->folder[0] = '\0';
 }
 
-/* --- ports ------------------------------------------------------------------------------------ */
+/* --- ports ----------------------------------------------------------------------------------- */
 
 /* The caller closes the sockets once all ports are chosen, so that the ports differ. */
 static int port_reserve(uint16_t *ret)
@@ -93,7 +93,7 @@ static int ports_choose(struct conf *c, struct err *err)
 	return error < 0 ? -1 : 0;
 }
 
-/* --- pairs ------------------------------------------------------------------------------------ */
+/* --- pairs ----------------------------------------------------------------------------------- */
 
 struct pair_paths {
 	char certificate[PATH_ROOM];
@@ -123,7 +123,7 @@ static int pairs_make(struct stage *s, size_t port, struct pair_paths *paths,
 	return 0;
 }
 
-/* --- the configuration ------------------------------------------------------------------------ */
+/* --- the configuration ----------------------------------------------------------------------- */
 
 static void port_rewrite(struct conf_port *p)
 {

@@ -17,7 +17,7 @@
 
 #define put(array, ...) (void)snprintf(array, sizeof(array), __VA_ARGS__)
 
-/* --- rows ------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------ */
 
 static void add(const struct state_view *v, const char *attempt, const char *expected,
 		const char *result, enum verdict verdict, struct report *r)
@@ -42,7 +42,7 @@ static void untested(const struct state_view *v, const char *attempt, const char
 	add(v, attempt, "", why, VERDICT_UNTESTED, r);
 }
 
-/* --- proc(5) ---------------------------------------------------------------------------------- */
+/* --- proc(5) --------------------------------------------------------------------------------- */
 
 /* The text of the file; the caller frees it. "" when it cannot be read. */
 static char *proc_text(pid_t pid, const char *name)
@@ -254,7 +254,7 @@ void state_examine(const struct state_view *v, struct report *r)
 	free(status);
 }
 
-/* --- its memory, from outside ----------------------------------------------------------------- */
+/* --- its memory, from outside ---------------------------------------------------------------- */
 
 struct search {
 	const struct needles *needles;

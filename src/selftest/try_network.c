@@ -21,7 +21,7 @@ static int outcome(long result)
 	return result < 0 ? -errno : 0;
 }
 
-/* --- new sockets ------------------------------------------------------------------------------ */
+/* --- new sockets ----------------------------------------------------------------------------- */
 
 static int make(int family, int type)
 {
@@ -56,7 +56,7 @@ int try_socket_netlink(struct agent *a, const struct order *o)
 	return make(AF_NETLINK, SOCK_RAW);
 }
 
-/* --- sockets that were left open -------------------------------------------------------------- */
+/* --- sockets that were left open ------------------------------------------------------------- */
 
 static struct sockaddr_in loopback4(uint32_t port)
 {

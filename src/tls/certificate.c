@@ -25,7 +25,7 @@
 #define RSA_BITS_512   1034 /* needed by RSA-PSS with SHA-512 and its salt (RFC 8017, 9.1.1) */
 #define RSA_BITS_MOST  (8 * IPC_KEY_SIGNATURE_MAX)
 
-/* --- loading ---------------------------------------------------------------------------------- */
+/* --- loading --------------------------------------------------------------------------------- */
 
 void tls_chain_release(struct tls_chain *c)
 {
@@ -82,7 +82,7 @@ static int file_import(const struct tls_file *file, struct tls_chain *ret, struc
 	return -1;
 }
 
-/* --- order ------------------------------------------------------------------------------------ */
+/* --- order ----------------------------------------------------------------------------------- */
 
 bool tls_is_issued_by(gnutls_x509_crt_t certificate, gnutls_x509_crt_t issuer)
 {
@@ -138,7 +138,7 @@ static void chain_order(struct tls_chain *c)
 	}
 }
 
-/* --- what TLS can use ------------------------------------------------------------------------- */
+/* --- what TLS can use ------------------------------------------------------------------------ */
 
 #define FRESH_EC                                                                              \
 	"a key that is: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out " \

@@ -15,7 +15,7 @@ static bool bytes_hold(const void *data, size_t len, const void *wanted, size_t 
 	return memmem(data, len, wanted, wanted_len) != NULL;
 }
 
-/* --- PEM -------------------------------------------------------------------------------------- */
+/* --- PEM ------------------------------------------------------------------------------------- */
 
 static const struct label {
 	const char *name;
@@ -83,7 +83,7 @@ static unsigned pem_content(const struct tls_file *f)
 	return found;
 }
 
-/* --- DER -------------------------------------------------------------------------------------- */
+/* --- DER ------------------------------------------------------------------------------------- */
 
 enum { DER_INTEGER = 0x02, DER_OCTETS = 0x04, DER_OID = 0x06, DER_SEQUENCE = 0x30 };
 
@@ -226,7 +226,7 @@ bool tls_content_default_mask(const void *der, size_t len)
 	return digest && !mask;
 }
 
-/* --- curves ----------------------------------------------------------------------------------- */
+/* --- curves ---------------------------------------------------------------------------------- */
 
 static bool binary_holds(const struct tls_file *f, const char *const *oids, const size_t *lens,
 			 size_t count)
@@ -293,7 +293,7 @@ bool tls_content_pss(const struct tls_file *f)
 	return binary_holds(f, oids, lens, 1);
 }
 
-/* --- the sentence ----------------------------------------------------------------------------- */
+/* --- the sentence ---------------------------------------------------------------------------- */
 
 void tls_content_quote(struct text *t, const char *path)
 {

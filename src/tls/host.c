@@ -15,7 +15,7 @@
 
 #define HOST_NAME_MAX_BYTES 255
 
-/* --- the certificates ------------------------------------------------------------------------- */
+/* --- the certificates ------------------------------------------------------------------------ */
 
 static gnutls_digest_algorithm_t host_digest(gnutls_x509_crt_t leaf)
 {
@@ -91,7 +91,7 @@ void tls_hosts_release(struct tls_hosts *hosts)
 	*hosts = (struct tls_hosts){0};
 }
 
-/* --- what the client can verify --------------------------------------------------------------- */
+/* --- what the client can verify -------------------------------------------------------------- */
 
 void tls_offer_read(struct tls_offer *o, gnutls_priority_t priority)
 {
@@ -180,7 +180,7 @@ static bool host_fits(const struct tls_host *h, const struct tls_session *s)
 	return false;
 }
 
-/* --- the name --------------------------------------------------------------------------------- */
+/* --- the name -------------------------------------------------------------------------------- */
 
 /* Copies a name in the form that certificates use: visible ASCII (RFC 6066, 3) without the final
  * dot. Any other name is treated like one that no certificate has. */
@@ -249,7 +249,7 @@ void tls_host_name(struct tls_session *s)
 		name_keep(s, name, len);
 }
 
-/* --- the choice ------------------------------------------------------------------------------- */
+/* --- the choice ------------------------------------------------------------------------------ */
 
 static const struct tls_host *host_find(const struct tls_session *s, const char *name,
 					unsigned flags)

@@ -83,7 +83,7 @@ void conn_free(struct conn *c)
 	accept_freed(l);
 }
 
-/* --- out ------------------------------------------------------------------------------------ */
+/* --- out ------------------------------------------------------------------------------------- */
 
 /* Sends waiting bytes: first those that the kernel did not take earlier, then those in the wire.
  * Bytes that it does not take now go to the connection's own buffer. */
@@ -156,7 +156,7 @@ static bool conn_pull(struct conn *c, size_t *spent)
 	return moved;
 }
 
-/* --- in ------------------------------------------------------------------------------------- */
+/* --- in -------------------------------------------------------------------------------------- */
 
 /* Offers decrypted bytes to the protocol. True if it took some. */
 static bool conn_offer(struct conn *c)
@@ -340,7 +340,7 @@ static void conn_handshake(struct conn *c)
 	}
 }
 
-/* --- a turn --------------------------------------------------------------------------------- */
+/* --- a turn ---------------------------------------------------------------------------------- */
 
 /* Points the loop's wire at this connection's ciphertext: saved bytes first, then new ones. */
 static void wire_load(struct conn *c, const uint8_t *received, size_t len)

@@ -52,7 +52,7 @@ static void say(void *connection, const void *data, size_t len)
 	conn_say(connection, data, len);
 }
 
-/* --- a leak of memory ------------------------------------------------------------------------- */
+/* --- a leak of memory ------------------------------------------------------------------------ */
 
 /* Sanitizers do not work with a limit of memory, so the fault itself keeps to it. */
 static bool leak_some(struct worker_loop *l)
@@ -141,7 +141,7 @@ bool faults_keep(struct worker_faults *f)
 	return true;
 }
 
-/* --- handshakes ------------------------------------------------------------------------------- */
+/* --- handshakes ------------------------------------------------------------------------------ */
 
 const struct tls_context *faults_context(struct worker_loop *l)
 {
@@ -187,7 +187,7 @@ void faults_handshake(struct conn *c)
 	}
 }
 
-/* --- beginning and end ------------------------------------------------------------------------ */
+/* --- beginning and end ----------------------------------------------------------------------- */
 
 int faults_init(struct worker_loop *l)
 {

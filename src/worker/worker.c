@@ -28,7 +28,7 @@
 _Static_assert(CONF_HEAD_MAX <= HTTP_HEAD_MAX, "the parser takes every head that is allowed");
 _Static_assert(IPC_SUBJECT_MAX == TLS_SUBJECT_MAX, "a subject is not cut on its way");
 
-/* --- beginning ------------------------------------------------------------------------------ */
+/* --- beginning ------------------------------------------------------------------------------- */
 
 /* The memory that is not connections': the present size, and as much again for libraries. */
 static uint64_t memory_own(void)
@@ -218,7 +218,7 @@ static void tls_prepare(struct worker *w)
 	free(pairs);
 }
 
-/* --- serving -------------------------------------------------------------------------------- */
+/* --- serving --------------------------------------------------------------------------------- */
 
 void worker_tell_all(struct worker *w)
 {

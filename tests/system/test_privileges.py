@@ -355,8 +355,8 @@ def test_without_a_user_of_its_own_it_is_nobody_and_says_so_once(server, ports):
     if has_user("bulkhead"):
         pytest.skip("there is a user bulkhead")
     s = server("".join(map(hello, ports)))
-    assert s.log().count('there is no user "bulkhead": workers run as "nobody", which others may '
-                         'be, too') == 1
+    assert s.log().count('there is no user "bulkhead": workers run as "nobody", which other '
+                         'programs may use, too') == 1
     assert {ids(pid) for _, _, pid in children(s)} == {(NOBODY.pw_uid, NOBODY.pw_gid)}
 
 

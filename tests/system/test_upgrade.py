@@ -219,10 +219,10 @@ BROKEN = {
     "not executable": ("plain", "it cannot be executed: (Permission denied|Exec format error)"),
     "crashes": ("#!/bin/sh\nkill -SEGV $$\n", r"the new program was ended by signal 11"),
     "hangs up": ("#!/bin/sh\necho 'I do not know --adopt' >&2\nexit 2\n",
-                 "the new program says no with status 2: I do not know --adopt"),
-    "cannot read the state": ("state", "the new program says no with status 65: cannot go on from the running "
+                 "the new program refuses with status 2: I do not know --adopt"),
+    "cannot read the state": ("state", "the new program refuses with status 65: cannot go on from the running "
                                        "version: line 1: the state is of a version"),
-    "refuses the configuration": ("configuration", "the new program says no with status 65: .*the running "
+    "refuses the configuration": ("configuration", "the new program refuses with status 65: .*the running "
                                                    "configuration is refused"),
 }
 
@@ -328,7 +328,7 @@ def test_a_port_that_cannot_follow_stays_as_it_is(upgradable, ports, certificate
                f'exec {shlex.quote(str(NEXT))} "$@"\n')
     names[1].rename(tmp_path / "gone.key")
     s.kill(signal.SIGUSR2)
-    s.wait_log("upgraded from .* to .*, but 1 port could not follow, and is served by the former")
+    s.wait_log("upgraded from .* to .*, but 1 port could not follow, and is served by the earlier")
     assert s.workers(ports[0]) == before
     assert get(ports[0]).body == HELLO and get(ports[1]).body == HELLO
 

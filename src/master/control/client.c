@@ -1,6 +1,6 @@
 /*
- * Runs in the master: the bytes of one client of the control socket, in both directions. Must never
- * wait for it, hold more of it than one line, or serve it twice in one turn.
+ * Runs in the master: the input and output of one client of the control socket. Must never wait for
+ * it, hold more of its input than one line, or serve it twice in one turn.
  */
 #include <errno.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static void interest(struct client *c, uint32_t events)
 		client_end(c);
 }
 
-/* --- out -------------------------------------------------------------------------------------- */
+/* --- out ------------------------------------------------------------------------------------- */
 
 static void read_on(struct client *c)
 {
@@ -50,7 +50,7 @@ static void read_on(struct client *c)
 	interest(c, c->holds ? 0 : EPOLLIN);
 }
 
-/* What the socket takes at once. */
+/* Sends as much as the socket takes at once. */
 static void flush(struct client *c)
 {
 	ssize_t n =
@@ -69,7 +69,8 @@ static void flush(struct client *c)
 		interest(c, EPOLLOUT);
 }
 
-/* What all others hold; and who of them has read nothing for the longest time. */
+/* The bytes that all other clients' answers hold, and the client that has read nothing for the
+ * longest time. */
 static size_t held_by_others(const struct client *c, struct client **ret_laziest)
 {
 	size_t held = 0;
@@ -85,7 +86,7 @@ static size_t held_by_others(const struct client *c, struct client **ret_laziest
 	return held;
 }
 
-/* Who does not read his answer keeps nobody else from having one. */
+/* A client that does not read its answer must not prevent answers to others: frees its memory. */
 static void room_make(const struct client *c)
 {
 	struct client *laziest;
@@ -133,7 +134,7 @@ void client_tell(struct client *c, const char *error)
 	client_answered(c, &j);
 }
 
-/* --- in --------------------------------------------------------------------------------------- */
+/* --- in -------------------------------------------------------------------------------------- */
 
 static void refuse(struct client *c, const char *why)
 {
@@ -151,7 +152,8 @@ static void line_judge(struct client *c)
 		command_run(c, &request);
 }
 
-/* So that a crowd of them does not hold the master up: the rest is still there in the next turn. */
+/* Limits the requests per turn, so that many clients cannot hold up the master: the rest waits for
+ * the next turn. */
 static bool turn_is_full(struct control *c)
 {
 	if (c->turn_ns != c->master->loop.now_ns) {
@@ -161,8 +163,8 @@ static bool turn_is_full(struct control *c)
 	return c->turn_requests++ >= CONTROL_REQUESTS_TURN;
 }
 
-/* Up to the end of the line and no further: what is behind it stays in the socket, and makes it
- * ready again, until this request is answered. */
+/* Takes bytes up to the end of the line and no further. Bytes after it stay in the socket and make
+ * it ready again once this request is answered. */
 static void take(struct client *c)
 {
 	char *to = c->line + c->line_len;
@@ -206,14 +208,15 @@ static void client_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 			flush(c);
 		break;
 	case CLIENT_WAITING:
-	case CLIENT_HOLDING: /* nothing is of interest but that it is gone */
+	case CLIENT_HOLDING: /* only the end of the connection matters */
 		if ((events & (EPOLLERR | EPOLLHUP)) != 0)
 			client_end(c);
 		break;
 	}
 }
 
-/* --- who stays -------------------------------------------------------------------------------- */
+/* --- places
+ * -------------------------------------------------------------------------------------- */
 
 static void deadline_expired(struct loop *loop, struct loop_timer *timer)
 {
@@ -225,7 +228,8 @@ static void deadline_expired(struct loop *loop, struct loop_timer *timer)
 		client_end(c);
 }
 
-/* A free one, or that of whoever has been silent the longest; never of one that waits. */
+/* A free place, or that of the client that has been silent the longest; never of one that waits for
+ * the master. */
 static struct client *place_find(struct control *control)
 {
 	struct client *found = NULL;

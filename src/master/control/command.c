@@ -1,6 +1,6 @@
 /*
- * Runs in the master: what a client of the control socket asks for is done here, or begun. Must
- * never wait for what has begun: whoever asked is told when it has come to an end.
+ * Runs in the master: carries out, or begins, what a client of the control socket asks for. Must
+ * never wait for the end of an order: the client gets its answer then.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "master/control/control.h"
 
-/* The answer has to arrive whatever has changed: from some size on, texts are left out. */
+/* The answer must arrive however much has changed: beyond a certain size, texts are left out. */
 #define TEXTS_MAX ((size_t)4 << 20)
 
 static void texts_add(struct jsonout *j, const char *now, const char *wanted, size_t *left)
@@ -34,7 +34,8 @@ static void lines_add(struct jsonout *j, const char *name, const char *lines)
 	jsonout_close(j, ']');
 }
 
-/* Each row of the plan of a reload, even of one that failed; then what differs in no port. */
+/* Adds each row of the plan of a reload, also of a failed one; then the differences outside
+ * ports. */
 static void plan_add(struct jsonout *j, const struct plan *plan)
 {
 	size_t left = TEXTS_MAX;
@@ -71,8 +72,7 @@ void command_abandon(struct client *c)
 	client_tell(c, "the server has ended before that");
 }
 
-/* From here on nothing is read of it, and it is not in anybody's way. */
-/* Some places are left for those who only ask. */
+/* Keeps some places free for clients that only ask for the status. */
 static bool too_many_wait(const struct client *c)
 {
 	unsigned waiting = 0;
@@ -82,6 +82,8 @@ static bool too_many_wait(const struct client *c)
 	return waiting >= CONTROL_CLIENTS_MAX * 3 / 4;
 }
 
+/* Makes the client wait for the end of its order: until then its socket is not read, and it costs
+ * no time. */
 static struct asker *wait(struct client *c, enum control_verb verb)
 {
 	struct loop *loop = &c->control->master->loop;
@@ -135,7 +137,7 @@ static void level_set(struct client *c, int level)
 	client_answered(c, &j);
 }
 
-/* The answer goes first, so that it is out whatever the drain takes with it. */
+/* Sends the answer first, before the drain can close the connection. */
 static void drain(struct client *c)
 {
 	struct master *m = c->control->master;

@@ -1,6 +1,6 @@
 /*
- * The control socket: who is on it, and what the files of it share. Everybody else
- * has what state.h says.
+ * The control socket: its clients, and what its files share. All other files of the master use
+ * state.h.
  *
  * A client:
  *
@@ -11,8 +11,8 @@
  *
  * Bounds: CONTROL_CLIENTS_MAX clients, CONTROL_ANSWER_MAX bytes of an answer and
  * CONTROL_ANSWERS_MAX of all of them, CONTROL_REQUESTS_TURN requests in one turn of the loop, and a
- * time for everything that a client has to do. One that is too slow, or in the way of a new one, is
- * closed; one that waits for the master is not.
+ * time limit for everything that a client has to do. A client that is too slow, or whose place a
+ * new one needs, is closed; one that waits for the master is not.
  */
 #ifndef MASTER_CONTROL_H
 #define MASTER_CONTROL_H
@@ -28,27 +28,28 @@
 #define CONTROL_ANSWER_MAX    ((size_t)16 << 20)
 #define CONTROL_ANSWERS_MAX   ((size_t)32 << 20)
 #define CONTROL_REQUESTS_TURN 4
-#define CONTROL_REQUEST_MS    10000 /* for a request, from its first byte, and for an answer */
-#define CONTROL_IDLE_MS       60000 /* between them */
+/* for a request, from its first byte, and for reading an answer */
+#define CONTROL_REQUEST_MS 10000
+#define CONTROL_IDLE_MS    60000 /* between two requests */
 
 enum client_state {
 	CLIENT_READING,
-	CLIENT_WAITING, /* for the master to tell it */
+	CLIENT_WAITING, /* for the end of its order */
 	CLIENT_WRITING,
-	CLIENT_HOLDING /* it is told of the server's end by the connection's */
+	CLIENT_HOLDING /* the end of its connection will show it the server's end */
 };
 
 struct client {
-	struct loop_io io; /* first; fd -1: a free place */
+	struct loop_io io; /* first; fd -1: the place is free */
 	struct loop_timer deadline;
 	struct asker asker;
 	struct control *control;
 	enum client_state state;
 	uid_t uid;
-	bool is_last;           /* the answer under way; then the connection ends */
-	bool holds;             /* ... then it is held */
-	enum control_verb verb; /* that it waits for */
-	uint64_t heard_ms;      /* the last sign of life */
+	bool is_last;           /* the connection ends after the present answer */
+	bool holds;             /* ... and is held open until the server ends */
+	enum control_verb verb; /* of the order that it waits for */
+	uint64_t heard_ms;      /* when it last sent or read bytes */
 	size_t line_len;
 	char line[CONTROL_REQUEST_MAX];
 	struct buf out;
@@ -57,49 +58,50 @@ struct client {
 struct control {
 	struct master *master;
 	struct loop_io listener;      /* fd -1: there is no socket */
-	struct loop_timer pause;      /* between two attempts to accept when descriptors lack */
-	struct loop_timer retry;      /* between two attempts to make the socket, or looks at it */
-	int failed;                   /* the error of the last attempt, which was told; 0: none */
+	struct loop_timer pause;      /* between two attempts to accept, if descriptors are short */
+	struct loop_timer retry;      /* between two attempts to make the socket, or checks of it */
+	int failed;                   /* the error of the last attempt, which was logged; 0: none */
 	struct control_socket socket; /* its fd is the listener's */
-	uint64_t id;                  /* of this execution of the program, by chance */
-	uint64_t turn_ns;             /* of this turn of the loop ... */
-	unsigned turn_requests;       /* ... so many were served */
-	uint64_t refused_ms;          /* when somebody was last refused aloud; 0: never */
+	uint64_t id;                  /* of this execution of the program; random */
+	uint64_t turn_ns;             /* the time of the present turn of the loop ... */
+	unsigned turn_requests;       /* ... and the requests served in it */
+	uint64_t refused_ms;          /* when a refused client was last logged; 0: never */
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
 
 /* client.c */
-int client_begin(struct control *, int fd, uid_t); /* takes fd: 0 or -errno, and it is closed */
+/* takes ownership of fd: 0, or -errno and it is closed */
+int client_begin(struct control *, int fd, uid_t);
 void client_end(struct client *);
-/* An answer is built between these two; fields of the whole object go in between. Then it is on its
- * way, and the client may be gone. error NULL: ok. */
+/* An answer is built between these two; the fields of its object are added in between. After the
+ * second it is on its way, and the client may be freed. error NULL: ok. */
 void client_answer(struct client *, struct jsonout *, const char *error);
 void client_answered(struct client *, struct jsonout *);
-/* An answer without fields. */
+/* Sends an answer without fields. */
 void client_tell(struct client *, const char *error);
 
-/* socket.c: a socket of this name that listens: 0 or -errno; -EADDRINUSE: somebody answers on it,
- * -EINVAL: it is there, and no socket. */
+/* socket.c: makes a listening socket with this name. Returns 0 or -errno; -EADDRINUSE: a server
+ * answers on it; -EINVAL: the file exists and is not a socket. */
 int control_socket_make(const char *path, struct control_socket *ret);
-/* Does somebody answer on it? 1, 0, or -errno as above. */
+/* Does a server answer on it? 1, 0, or -errno as above. */
 int control_is_answered(const char *path);
 
-/* place.c: one in the first folder of control/place.h that this user has. Sockets that servers
- * have left there are removed. 0 or -errno, -ENOENT: there is no such folder; tried, of
- * CONTROL_TRIED_MAX bytes, is the name that it was to get, "" without a folder. */
+/* place.c: makes one in the first folder of control/place.h that this user has. Removes sockets
+ * that ended servers have left there. Returns 0 or -errno; -ENOENT: there is no such folder. tried,
+ * of CONTROL_TRIED_MAX bytes, gets the name that it tried, "" without a folder. */
 #define CONTROL_TRIED_MAX sizeof(((struct control_socket *)0)->path)
 int control_place_make(struct control_socket *ret, char *tried);
-bool control_is_placed(const char *path); /* Is that the name of one? */
+bool control_is_placed(const char *path); /* is it the name of such a socket? */
 
-/* command.c: carries one request out; it answers, or makes the client wait. */
+/* command.c: carries out one request; it sends the answer or makes the client wait. */
 void command_run(struct client *, const struct control_request *);
-/* The server ends: who waits is told so. */
+/* The server ends: answers a client that waits. */
 void command_abandon(struct client *);
 
-/* status.c, crashes.c: the fields of an answer. port NULL: all of them. */
+/* status.c, crashes.c: add the fields of an answer. port NULL: of all ports. */
 void status_add(struct jsonout *, const struct control *, const struct port *);
 void crashes_add(struct jsonout *, const struct master *, const struct port *);
-/* RFC 3339, in UTC; null for 0. */
+/* Adds a time of RFC 3339 in UTC; null for 0. */
 void jsonout_time(struct jsonout *, const char *name, int64_t when);
 
 #endif

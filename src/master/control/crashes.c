@@ -1,6 +1,6 @@
 /*
- * Runs in the master: the kept reports of how processes have ended, as fields of an answer on the
- * control socket. What was the child's or a client's in them was escaped when they were made.
+ * Runs in the master: the kept reports about ends of processes, as fields of an answer on the
+ * control socket. Text from children or clients was escaped when the reports were made.
  */
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static void report_add(struct jsonout *j, unsigned port, const struct report *r)
 	jsonout_close(j, '}');
 }
 
-/* The oldest of a port first. */
+/* The oldest report of a port comes first. */
 static void port_add(struct jsonout *j, const struct port *p)
 {
 	const unsigned kept = p->reports_next < PORT_REPORTS ? p->reports_next : PORT_REPORTS;

@@ -12,9 +12,9 @@
 #include "control/place.h"
 #include "master/control/control.h"
 
-#define ENTRIES_MAX 4096 /* that are looked at; nobody else can put any there */
+#define ENTRIES_MAX 4096 /* that are examined; only this user can put any there */
 
-/* "control.sock.4242" is what it was called while it was made. */
+/* Is it the temporary name of a socket, such as "control.sock.4242"? */
 static bool place_is_left_over(const char *name)
 {
 	char first[32];
@@ -27,9 +27,9 @@ static bool place_is_left_over(const char *name)
 	       (*end == '\0' || (*end == '.' && strspn(end + 1, "0123456789") == strlen(end + 1)));
 }
 
-/* Of servers that were killed. A socket listens before it gets its name, so what nobody answers on
- * is nobody's; under the name that it is made under it may not listen yet, so those have to be
- * old. */
+/* Removes sockets of servers that were killed. A socket listens before it gets its final name, so
+ * if no server answers on that, it is left over. Under its temporary name it may not listen yet, so
+ * only old ones are removed. */
 static void place_clean(const char *folder)
 {
 	DIR *d = opendir(folder);
@@ -52,8 +52,8 @@ static void place_clean(const char *folder)
 	(void)closedir(d);
 }
 
-/* The first server of a folder is the one that everybody expects there; a further one says which it
- * is, and keeps that name when the first has ended: who has noted a name means that server. */
+/* The first server of a folder gets the usual name. A further server has its pid in the name, and
+ * keeps that name after the first has ended, so that a noted name always means the same server. */
 static int place_try(const struct control_folder *folder, struct control_socket *ret, char *tried)
 {
 	place_clean(folder->path);

@@ -1,6 +1,6 @@
 /*
- * Runs in the master: the control socket, from its making to its removal, and who is let in. Must
- * never fail the server, nor take a socket away from another server that answers on it.
+ * Runs in the master: makes and removes the control socket, and decides which users it serves. Must
+ * never end the server, nor take a socket away from another server that answers on it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,15 +20,16 @@
 #define BACKLOG      64
 #define PAUSE_MS     1000
 #define RETRY_MS     1000
-#define LOOK_MS      10000 /* between two looks whether the socket still has its name */
-#define REFUSAL_MS   60000 /* at most one line in this time */
-#define PATH_MADE_AT ".%d" /* bound under this name beside its own, until it listens */
+#define LOOK_MS      10000 /* between two checks that the socket still has its name */
+#define REFUSAL_MS   60000 /* at most one log line about refused clients in this time */
+#define PATH_MADE_AT ".%d" /* the temporary name until it listens */
 
-/* --- its name --------------------------------------------------------------------------------- */
+/* --- the name
+ * ------------------------------------------------------------------------------------ */
 
 static bool is_wanted(const struct master *m)
 {
-	/* The selftest's is nobody's to control. */
+	/* The server of a selftest has none. */
 	return m->options->child_option == NULL && m->conf->control != CONF_CONTROL_OFF;
 }
 
@@ -40,8 +41,8 @@ static int address_make(struct sockaddr_un *a, const char *path)
 	return 0;
 }
 
-/* Does somebody answer on it? 1, 0, or -errno; -EINVAL: it is there, and no socket. A full backlog
- * is somebody, too. */
+/* Does a server answer on it? 1, 0, or -errno; -EINVAL: the file exists and is not a socket. A full
+ * backlog counts as an answer. */
 int control_is_answered(const char *path)
 {
 	struct sockaddr_un a;
@@ -63,7 +64,7 @@ int control_is_answered(const char *path)
 	return error == -ECONNREFUSED || error == -ENOENT ? 0 : error;
 }
 
-/* A socket of mode 0600 that is bound to this name: nobody else gets to it for a moment, either. */
+/* Binds a socket to this name with mode 0600 from the first moment on. */
 static int bound(const char *path)
 {
 	struct sockaddr_un a;
@@ -84,7 +85,8 @@ static int bound(const char *path)
 	return fd;
 }
 
-/* It listens before it has its name, so that no other server takes it for one that is left over. */
+/* It listens before it gets its name, so that no other server takes it for one that is left
+ * over. */
 int control_socket_make(const char *path, struct control_socket *ret)
 {
 	char made_at[sizeof(ret->path)];
@@ -111,7 +113,8 @@ int control_socket_make(const char *path, struct control_socket *ret)
 	return 0;
 }
 
-/* --- who comes -------------------------------------------------------------------------------- */
+/* --- accepting
+ * ----------------------------------------------------------------------------------- */
 
 static void refuse(struct control *c, uid_t uid)
 {
@@ -128,7 +131,7 @@ static bool is_lack(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* One in a turn: a crowd has to share the turns with everything else. */
+/* Accepts one connection per turn, so that many clients cannot hold up the master. */
 static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct control *c = (struct control *)((char *)io - offsetof(struct control, listener));
@@ -137,7 +140,7 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	(void)events;
 	int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
-		/* Who waits stays in the queue; nobody is woken for nothing until then. */
+		/* Clients wait in the queue; until the timer the loop does not wake up for them. */
 		if (is_lack(errno) && loop_modify(loop, io, 0) == 0)
 			loop_timer_set(loop, &c->pause, loop->now_ms + PAUSE_MS);
 		return;
@@ -159,9 +162,10 @@ static void pause_expired(struct loop *loop, struct loop_timer *timer)
 		loop_timer_set(loop, timer, loop->now_ms + PAUSE_MS);
 }
 
-/* --- from its making to its removal ----------------------------------------------------------- */
+/* --- making and removing
+ * ------------------------------------------------------------------------- */
 
-/* What lies under the name now, if anything does. */
+/* Is the file of this name still the socket? */
 static bool is_its_own(const struct control_socket *s)
 {
 	struct stat st;
@@ -195,13 +199,14 @@ static int listener_begin(struct control *c, const struct control_socket *s)
 	return error;
 }
 
-/* Whether there was one; who has connected meanwhile is in its queue. c NULL: nobody to take it. */
+/* Takes over the socket of the earlier version, with the clients in its queue; false: there was
+ * none. c NULL: only closes it. */
 static bool listener_take_over(struct control *c, struct control_socket *handed)
 {
 	if (handed->path[0] == '\0')
 		return false;
 	if (c != NULL) {
-		(void)listener_begin(c, handed); /* or it is made anew */
+		(void)listener_begin(c, handed); /* if this fails, it is made again */
 	} else {
 		name_remove(handed);
 		fd_close(&handed->fd);
@@ -212,7 +217,7 @@ static bool listener_take_over(struct control *c, struct control_socket *handed)
 
 static void retry_expired(struct loop *, struct loop_timer *);
 
-/* All memory and all places for timers that it will ever need, so that later nothing can lack. */
+/* Allocates all memory and timers that it will ever need, so that it cannot lack them later. */
 static struct control *control_new(struct master *m)
 {
 	struct control *c = calloc(1, sizeof(*c));
@@ -229,7 +234,7 @@ static struct control *control_new(struct master *m)
 		c->clients[timers] = (struct client){.io = {.fd = -1}, .control = c};
 		failed = loop_timer_init(&m->loop, &c->clients[timers].deadline, NULL) < 0;
 	}
-	if (failed) { /* the server is only just starting, and has more to lack */
+	if (failed) { /* a start without memory has worse problems */
 		free(c);
 		return NULL;
 	}
@@ -259,7 +264,8 @@ static void failed_tell(struct master *m, const char *wanted, int error)
 		    is_its_own(s) ? s->path : "");
 }
 
-/* Each reason is told once. Another server may be about to end, a folder about to be made. */
+/* Logs each reason once. It tries again, because another server may end, or a folder may be
+ * made. */
 static void listener_try(struct control *c)
 {
 	struct master *m = c->master;
@@ -279,12 +285,13 @@ static void listener_try(struct control *c)
 	else if (error != c->failed)
 		failed_tell(m, wanted, error);
 	c->failed = error;
-	/* The first look is early: a server that has started at the same time took its name, too.
-	 */
+	/* The first check comes early: a server that started at the same time may have taken the
+	 * name. */
 	loop_timer_set(&m->loop, &c->retry, m->loop.now_ms + RETRY_MS);
 }
 
-/* The end of a session takes its folder away, and somebody may tidy up. */
+/* Has the socket lost its file? The end of a session removes its folder, and somebody may remove
+ * files. */
 static bool is_lost(struct control *c)
 {
 	if (c->failed < 0 || is_its_own(&c->socket))
@@ -329,7 +336,7 @@ void control_open(struct master *m)
 		listener_close(c);
 		return;
 	}
-	/* To move is for a reload: who waits for an upgrade asks where he has asked for it. */
+	/* Only a reload moves the socket: after an upgrade, clients look for it where it was. */
 	if ((handed || is_where_wanted(c)) && is_its_own(&c->socket))
 		loop_timer_set(&m->loop, &c->retry, m->loop.now_ms + LOOK_MS);
 	else

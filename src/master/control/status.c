@@ -1,6 +1,6 @@
 /*
- * Runs in the master: how everything is, as fields of an answer on the control socket. What a child
- * has written is copied, bounded, and shown as what it says; nothing is decided by it.
+ * Runs in the master: the state of the server, as fields of an answer on the control socket. Data
+ * from a child are copied, bounded, and shown as what the child reports; they decide nothing.
  * bulkheadctl(8) lists the fields.
  */
 #include <stdio.h>
@@ -39,7 +39,8 @@ static const char *child_state_name(enum child_state state)
 	return "unknown";
 }
 
-/* --- of a port -------------------------------------------------------------------------------- */
+/* --- of one port
+ * --------------------------------------------------------------------------------- */
 
 static void child_add(struct jsonout *j, const struct child *c)
 {
@@ -135,7 +136,7 @@ static void certificate_add(struct jsonout *j, const char *name, const struct po
 	jsonout_close(j, '}');
 }
 
-/* The one to look at first, and all of them. */
+/* Adds the certificate that needs attention first, and all of them. */
 static void certificates_add(struct jsonout *j, const struct port *p)
 {
 	const int64_t now = time(NULL);
@@ -152,7 +153,7 @@ static void certificates_add(struct jsonout *j, const struct port *p)
 	jsonout_close(j, ']');
 }
 
-/* Former generations that still have processes. */
+/* Adds old generations that still have processes. */
 static void draining_add(struct jsonout *j, const struct port *p)
 {
 	const struct master *m = p->master;
@@ -216,9 +217,11 @@ static void port_add(struct jsonout *j, const struct port *p)
 	jsonout_close(j, '}');
 }
 
-/* --- of all ----------------------------------------------------------------------------------- */
+/* --- of the server
+ * ------------------------------------------------------------------------------- */
 
-/* What has retired is told with its heir; where it has none it stands for itself. */
+/* A retired generation is shown with the current port of its number; if there is none, by
+ * itself. */
 static bool is_shown(const struct port *p, const struct port *only)
 {
 	if (p->stage == STAGE_RETIRED)

@@ -200,7 +200,7 @@ static void take_root(struct restoring *r)
 		list[m->empty_roots_count++] = (struct empty_root){copy, fd};
 }
 
-/* --- ports ------------------------------------------------------------------------------------ */
+/* --- ports ----------------------------------------------------------------------------------- */
 
 static struct port *port_begin(struct restoring *r)
 {
@@ -388,7 +388,7 @@ static void take_report(struct restoring *r)
 	free(it);
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 static void take_end(struct restoring *r)
 {

@@ -197,7 +197,7 @@ static void put_port(FILE *f, struct kept *k, const struct port *p, int64_t conf
 	put_reports(f, p);
 }
 
-/* --- configurations --------------------------------------------------------------------------- */
+/* --- configurations -------------------------------------------------------------------------- */
 
 static int conf_memory(const struct conf *conf)
 {
@@ -246,7 +246,7 @@ static int put_configurations(FILE *f, struct kept *k, const struct numbered *n)
 	return 0;
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 static void put_state(FILE *f)
 {

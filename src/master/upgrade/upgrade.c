@@ -50,7 +50,7 @@ static void kept_mark(const struct kept *k, int flags)
 		(void)fcntl(k->fds[i], F_SETFD, flags);
 }
 
-/* --- the check -------------------------------------------------------------------------------- */
+/* --- the check ------------------------------------------------------------------------------- */
 
 /* In the child. It gets the arguments that the new version will get, so that it can refuse them,
  * and of the kept descriptors only the configurations. It ignores signals from the terminal or from
