@@ -70,7 +70,6 @@ struct http_refusal_facts {
 	const char *word; /* "bare-lf": lower-case letters, digits and hyphens */
 	unsigned status;
 	const char *text; /* "a line ends in LF without CR" */
-	const char *kind; /* http_refusal_kind(); NULL: "malformed" */
 };
 
 /* The word for a request whose line was not readable: "malformed", or "incomplete", "overlong" or

@@ -51,7 +51,7 @@ void control_folders_list(struct control_folders *f, const struct control_surrou
 	f->count = 0;
 	if (s->runtime_directory != NULL)
 		place_add(f, s->runtime_directory, strcspn(s->runtime_directory, ":"), "");
-	place_add(f, PACKAGED, strlen("/run"), PACKAGED + strlen("/run"));
+	place_add(f, "/run", strlen("/run"), "/bulkhead");
 	if (s->uid == 0)
 		return;
 	(void)snprintf(user, sizeof(user), "/run/user/%u", (unsigned)s->uid);

@@ -138,20 +138,31 @@ static void statement_show(struct text *t, const struct statement *s, size_t fro
 	text_add_str(t, len < left ? "..." : "");
 }
 
-static void change_tell(const struct statement *now, const struct statement *wanted,
-			void (*tell)(void *arg, const char *line), void *arg)
+typedef void tell_fn(void *arg, const char *line);
+
+/* It is in one of the texts alone: sign says in which. */
+static void one_tell(const char *sign, const struct statement *s, tell_fn *tell, void *arg)
 {
-	const size_t from = now != NULL && wanted != NULL ? shown_from(now, wanted) : 0;
 	char line[DIFFER_LINE_MAX];
 	struct text t;
 	text_init(&t, line, sizeof(line));
-	text_add_str(&t, wanted == NULL ? "- " : now == NULL ? "+ " : "");
-	words_safe(&t, now != NULL ? now->block : wanted->block);
-	if (now != NULL)
-		statement_show(&t, now, from);
-	text_add_str(&t, now != NULL && wanted != NULL ? " -> " : "");
-	if (wanted != NULL)
-		statement_show(&t, wanted, from);
+	text_add_str(&t, sign);
+	words_safe(&t, s->block);
+	statement_show(&t, s, 0);
+	tell(arg, line);
+}
+
+static void change_tell(const struct statement *now, const struct statement *wanted, tell_fn *tell,
+			void *arg)
+{
+	const size_t from = shown_from(now, wanted);
+	char line[DIFFER_LINE_MAX];
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	words_safe(&t, now->block);
+	statement_show(&t, now, from);
+	text_add_str(&t, " -> ");
+	statement_show(&t, wanted, from);
 	tell(arg, line);
 }
 
@@ -170,14 +181,17 @@ static void differences_tell(struct statements *now, struct statements *wanted,
 		if (old->matched)
 			continue;
 		struct statement *new = statement_find(wanted, 0, old, same_subject);
-		if (new != NULL)
+		if (new != NULL) {
 			new->matched = true;
-		change_tell(old, new, tell, arg);
+			change_tell(old, new, tell, arg);
+		} else {
+			one_tell("- ", old, tell, arg);
+		}
 		any = true;
 	}
 	for (size_t i = 0; i < wanted->count; i++) {
 		if (!wanted->list[i].matched)
-			change_tell(NULL, &wanted->list[i], tell, arg);
+			one_tell("+ ", &wanted->list[i], tell, arg);
 		any = any || !wanted->list[i].matched;
 	}
 	if (!any)

@@ -10,15 +10,14 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
     [REFUSE_REQUEST_LINE] = {"request-line", 400,
 			     "the first line is not a method, a target and a version"},
     [REFUSE_METHOD_BYTE] = {"method-byte", 400, "the method has a byte that is not allowed"},
-    [REFUSE_METHOD_UNKNOWN] = {"method-unknown", 501, "this server does not know the method",
-			       "unsupported"},
+    [REFUSE_METHOD_UNKNOWN] = {"method-unknown", 501, "this server does not know the method"},
     [REFUSE_METHOD_TOO_LONG] = {"method-too-long", 501,
-				"the method is longer than the limit for a head", "overlong"},
+				"the method is longer than the limit for a head"},
     [REFUSE_TARGET_BYTE] = {"target-byte", 400, "the target has a byte that is not allowed"},
     [REFUSE_TARGET_FORM] = {"target-form", 400,
 			    "the target does not have the form that the method needs"},
     [REFUSE_TARGET_TOO_LONG] = {"target-too-long", 414,
-				"the target is longer than the limit for a head", "overlong"},
+				"the target is longer than the limit for a head"},
     [REFUSE_VERSION_FORM] = {"version-form", 400,
 			     "the first line does not end in a version such as HTTP/1.1"},
     [REFUSE_VERSION_UNKNOWN] = {"version-unknown", 505,
@@ -28,8 +27,7 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
     [REFUSE_PATH_NUL] = {"path-nul", 400, "the path contains an encoded NUL"},
     [REFUSE_PATH_ABOVE_ROOT] = {"path-above-root", 400, "the path leads above its root"},
 
-    [REFUSE_HEAD_TOO_LONG] = {"head-too-long", 431, "the head is longer than the limit",
-			      "overlong"},
+    [REFUSE_HEAD_TOO_LONG] = {"head-too-long", 431, "the head is longer than the limit"},
     [REFUSE_FIELDS_TOO_MANY] = {"fields-too-many", 431, "the head has too many fields"},
     [REFUSE_FIELD_FOLDED] = {"field-folded", 400, "a line of the head begins with a blank"},
     [REFUSE_FIELD_NAME] = {"field-name", 400,
@@ -67,15 +65,23 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
 				 "the trailer is longer than the limit for a head"},
 
     [REFUSE_TUNNEL] = {"tunnel", 405, "this server is not a proxy"},
-    [REFUSE_HEAD_TIMEOUT] = {"head-timeout", 408, "the head took longer than the limit",
-			     "incomplete"},
+    [REFUSE_HEAD_TIMEOUT] = {"head-timeout", 408, "the head took longer than the limit"},
     [REFUSE_BODY_TIMEOUT] = {"body-timeout", 408, "the body came more slowly than the limit"},
 };
 
 const char *http_refusal_kind(enum http_refusal why)
 {
-	const char *kind = http_refusal_facts(why)->kind;
-	return kind != NULL ? kind : "malformed";
+	switch ((int)why) {
+	case REFUSE_METHOD_UNKNOWN:
+		return "unsupported";
+	case REFUSE_METHOD_TOO_LONG:
+	case REFUSE_TARGET_TOO_LONG:
+	case REFUSE_HEAD_TOO_LONG:
+		return "overlong";
+	case REFUSE_HEAD_TIMEOUT:
+		return "incomplete";
+	}
+	return "malformed";
 }
 
 const struct http_refusal_facts *http_refusal_facts(enum http_refusal why)
