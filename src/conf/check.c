@@ -1,7 +1,7 @@
 /*
- * Defaults before the parse; inheritance and what can only be known at the end after it. Runs in
- * the master and, on its own port, in every child. Must never tell of something missing that a
- * mistake, told already, may have swallowed.
+ * Defaults before the parse; after it inheritance and the checks that need everything. Runs in the
+ * master and, on its own port, in every child. Must never report something as missing that an
+ * earlier mistake, reported already, may have hidden.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ void conf_defaults(struct conf_parser *p)
 
 /* --- inheritance ------------------------------------------------------------------------------ */
 
-/* The pair of the command line takes the place of the top level's. */
+/* The pair of the command line replaces that of the top level. */
 static void override_certificates(struct conf_parser *p)
 {
 	const struct conf_options *options = p->options;
@@ -84,8 +84,8 @@ static uint32_t loops(const struct conf_port *port)
 	return port->workers * port->threads;
 }
 
-/* With the port's workers and threads known. Those for all ports are as many as a port has use
- * for; what stands in the port itself is taken at its word, and checked. */
+/* Call it when the port's workers and threads are known. A number for all ports is limited to what
+ * the port can use; a number in the port itself is taken literally, and checked. */
 static void inherit_keyholders(struct conf_port *port, const struct conf_scope *own,
 			       const struct conf_scope *top)
 {
@@ -95,12 +95,12 @@ static void inherit_keyholders(struct conf_port *port, const struct conf_scope *
 }
 
 /*
- * What a worker needs: the program with its libraries (10M measured) and room for them to grow, and
- * of each connection what an idle one takes (11K measured) and half as much again. One that does
- * not take its response, or is in the middle of a handshake, has ten times that and more, so not
- * all can do that at once: a worker that has no memory left accepts no more until connections end.
- * For a further thread the C library reserves CONF_THREAD_MEMORY. What it serves is added from a
- * megabyte on.
+ * The memory that a worker needs: for the program with its libraries (10M measured) and room to
+ * grow, and per connection that of an idle one (11K measured) and half as much again. A connection
+ * that does not take its response, or is in a handshake, needs ten times that and more, so not all
+ * can do that at once: a worker without memory accepts no more until connections end. For each
+ * further thread the C library reserves CONF_THREAD_MEMORY. The content that it serves is added
+ * from a megabyte on.
  */
 static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
 {
@@ -134,7 +134,7 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	port->certificates_count = tls->certificates_count;
 }
 
-/* What a worker keeps of its configuration, and as much again, since the arena has gaps. */
+/* The part of its configuration that a worker keeps, doubled, since the arena has gaps. */
 static uint64_t content_bytes(const struct conf_port *port)
 {
 	uint64_t sum = 0;
@@ -162,7 +162,7 @@ static void finish_memory(struct conf_parser *p, struct conf_port *port)
 			   num_format_size(own + content, least));
 }
 
-/* Every port is complete: no address given means all, unless it is given sockets. */
+/* Every port is complete: without an address it listens on all, unless it has sockets. */
 static void default_address(struct conf_parser *p, struct conf_port *port)
 {
 	if (port->addresses_count > 0 || port->sockets_count > 0)
@@ -216,7 +216,8 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 			   port_name(port, name), port->keyholders, loops(port));
 }
 
-/* The longest first, as a lookup by prefix wants them; then by name, then as they stand. */
+/* The longest first, as a lookup by prefix needs them; then by name, then in the order of the
+ * text. */
 static int compare_locations(const void *a, const void *b)
 {
 	const struct conf_location_draft *l = a, *m = b;
@@ -264,7 +265,7 @@ static int compare_ports(const void *a, const void *b)
 	return (*l)->sequence < (*m)->sequence ? -1 : 1;
 }
 
-/* Leaves p->ports in the order of their numbers. */
+/* Sorts p->ports by number. */
 static void check_duplicate_ports(struct conf_parser *p)
 {
 	size_t first = 0;

@@ -1,6 +1,6 @@
 /*
- * The statement fault. Runs in the master and in the child whose port it is. Must never let a port
- * have a fault in a configuration that does not say `faults enabled`.
+ * The statement fault. Runs in the master and in the child of the port. Must never let a port have
+ * a fault if the configuration does not say `faults enabled`.
  */
 #include <string.h>
 

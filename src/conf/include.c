@@ -1,6 +1,6 @@
 /*
  * Files and paths. Runs in the master. A child parses text without a file, and then nothing here
- * must ever touch the file system: include is refused there and every path is absolute already.
+ * may touch the file system: include is refused and every path is absolute already.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 /* --- paths ------------------------------------------------------------------------------------ */
 
-/* a/b, or b alone when a is "" */
+/* a/b, or only b when a is "" */
 static char *join(struct conf_parser *p, const char *a, size_t a_len, const char *b)
 {
 	size_t b_len = strlen(b);
@@ -31,7 +31,7 @@ static char *join(struct conf_parser *p, const char *a, size_t a_len, const char
 	return path;
 }
 
-/* The length of the folder's part of a path, its last slash included; 0: none. */
+/* The length of the folder part of a path with its last slash; 0: none. */
 static size_t folder_len(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -61,7 +61,7 @@ static const char *working_directory(struct conf_parser *p, const struct conf_wh
 	return p->working_directory;
 }
 
-/* What relative paths in the innermost source are relative to. */
+/* The folder in which relative paths of the innermost source start. */
 static const char *directory(struct conf_parser *p, const struct conf_where *where)
 {
 	struct conf_source *source = p->source;
@@ -112,7 +112,7 @@ char *conf_path(struct conf_parser *p, const char *path, const struct conf_where
 
 /* --- sources ---------------------------------------------------------------------------------- */
 
-/* The name as struct conf_where points to it: one copy, however often the file is opened. */
+/* The name for struct conf_where: one copy, however often the file is opened. */
 static const char *file_name(struct conf_parser *p, const char *name)
 {
 	struct conf *conf = &p->tree->conf;
@@ -143,11 +143,12 @@ static struct conf_source *push(struct conf_parser *p, const char *name)
 	return source;
 }
 
-/* NUL bytes are blanks to the lexer; one message tells of the first. */
+/* The lexer treats NUL bytes as blanks; one message reports the first. */
 static void set_text(struct conf_parser *p, struct conf_source *source, const char *text,
 		     size_t len)
 {
-	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* the mark of some editors */
+	if (len >= 3 &&
+	    memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* the byte order mark of some editors */
 		text += 3;
 		len -= 3;
 	}
@@ -180,7 +181,8 @@ void conf_source_text(struct conf_parser *p, const char *text, size_t len, const
 		set_text(p, source, text, len);
 }
 
-/* Only regular files: a reload reads it again, and nothing may block. Why not, or NULL. */
+/* Accepts only regular files: a reload reads them again, and nothing may block. Returns why not, or
+ * NULL. */
 static const char *cannot_read(int fd, struct stat *ret_status)
 {
 	struct stat status;
@@ -194,7 +196,7 @@ static const char *cannot_read(int fd, struct stat *ret_status)
 	return NULL;
 }
 
-/* Is the file open already, further out? */
+/* Is the file open already, as one that includes this one? */
 static const struct conf_source *find_open(const struct conf_source *source,
 					   const struct stat *status)
 {
@@ -257,8 +259,8 @@ void conf_source_open(struct conf_parser *p, const char *name, const struct conf
 		source_load(p, source, where != NULL ? where : &whole);
 }
 
-/* As if its include statement had been a list of them: a failure is told there, and marks the block
- * that this source is in. */
+/* As if its include statement named all of them: a failure is reported there, and marks the block
+ * of this source. */
 void conf_source_next(struct conf_parser *p)
 {
 	struct conf_source *source = p->source;
@@ -290,7 +292,7 @@ void conf_sources_free(struct conf_parser *p)
 
 /* --- patterns --------------------------------------------------------------------------------- */
 
-/* The folder of the file that includes is no pattern, whatever its name. */
+/* The folder of the including file is not part of the pattern, whatever its name. */
 static char *pattern_join(struct conf_parser *p, const char *folder, size_t len,
 			  const char *pattern)
 {
@@ -311,7 +313,8 @@ static int names_compare(const void *a, const void *b)
 	return strcmp(*s, *t);
 }
 
-/* A folder that is not there has no file that matches. One that cannot be read may have some. */
+/* In a folder that does not exist no file matches. One that cannot be read may have matches: an
+ * error. */
 static int folder_unreadable(const char *path, int error)
 {
 	(void)path;
@@ -319,7 +322,8 @@ static int folder_unreadable(const char *path, int error)
 	return error != ENOENT && error != ENOTDIR;
 }
 
-/* The files that match, in the order of strcmp(3); the arena's. false: it was told. */
+/* Lists the matching files in the order of strcmp(3), in the arena. False: it has reported an
+ * error. */
 static bool files_match(struct conf_parser *p, const char *pattern, const struct conf_where *at,
 			char ***ret_names, size_t *ret_count)
 {
@@ -351,7 +355,7 @@ static bool is_pattern(const char *name)
 	return strpbrk(name, "*?[") != NULL;
 }
 
-/* Files that nobody has put there are no mistake: `conf.d` may be empty. */
+/* It is not a mistake if no file matches: `conf.d` may be empty. */
 static void pattern_include(struct conf_parser *p, const struct conf_value *value,
 			    const struct conf_where *at)
 {
@@ -398,8 +402,8 @@ static bool may_include(struct conf_parser *p, const struct conf_where *where)
 	return false;
 }
 
-/* A failure leaves an empty source behind, so that the grammar sees an included file end, and
- * marks the block: what it misses may be in the file. */
+/* A failure leaves an empty source, so that the grammar sees the end of an included file, and marks
+ * the block: the statements that it lacks may be in the file. */
 void conf_include(struct conf_parser *p, const struct conf_value *value,
 		  const struct conf_where *where, const struct conf_where *at)
 {
@@ -424,7 +428,7 @@ void conf_include(struct conf_parser *p, const struct conf_value *value,
 void conf_include_end(struct conf_parser *p)
 {
 	struct conf_source *source = p->source;
-	if (p->stop || source->parent == NULL) /* its opening failed for lack of memory */
+	if (p->stop || source->parent == NULL) /* there was no memory to open it */
 		return;
 	p->source = source->parent;
 	free(source->text);

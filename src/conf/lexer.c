@@ -1,23 +1,22 @@
 /*
  * Text to tokens. Runs in the master and, on the text of its own port, in every child. Must never
- * read past a source's end nor hand out the same mistake twice.
+ * read past the end of a source nor report a mistake twice.
  *
- * scan() finds where tokens begin and end and nothing else, so the same function serves the
- * grammar, the skipping of broken statements and the looking ahead; all of them agree on what is a
- * string or a comment.
+ * scan() only finds where tokens begin and end. The grammar, the skipping of broken statements and
+ * the look-ahead all use it, so they agree on what a string or a comment is.
  */
 #include <string.h>
 
 #include "parser.h"
 
 struct scanned {
-	int kind; /* T_OPEN, T_CLOSE, T_SEMICOLON, T_STRING, T_WORD, T_INCLUDE_END: no more */
-	const char *begin, *end; /* a string's: without its quotes */
+	int kind; /* T_OPEN, T_CLOSE, T_SEMICOLON, T_STRING, T_WORD; T_INCLUDE_END: the end */
+	const char *begin, *end; /* of a string: without its quotes */
 	unsigned line;
 	unsigned column;
 	bool begins_line;
 	bool unterminated;
-	bool foreign; /* a string in quotes that are none here */
+	bool foreign; /* a string in quotes that this language does not have */
 };
 
 static bool is_blank(char c)
@@ -31,7 +30,7 @@ static bool ends_word(char c)
 	return is_blank(c) || c == ';' || c == '{' || c == '}' || c == '"' || c == '#';
 }
 
-/* Past blanks, line ends and comments; was there a line end? */
+/* Skips blanks, line ends and comments; true if there was a line end. */
 static bool skip_blanks(struct conf_cursor *c)
 {
 	bool new_line = c->at == c->line_begin;
@@ -52,7 +51,7 @@ static bool skip_blanks(struct conf_cursor *c)
 	return new_line;
 }
 
-/* A string that ends in a curly quote, or in a single one before the end of its line. */
+/* A string that ends in a curly quote, or in a single quote on the same line. */
 static bool scan_foreign_close(struct conf_cursor *c, struct scanned *s)
 {
 	size_t len = 0;
@@ -71,8 +70,9 @@ static bool scan_foreign_close(struct conf_cursor *c, struct scanned *s)
 	return true;
 }
 
-/* A string without an end ends with its line, less what looks like the end of the block around
- * it: `{ respond 200 "Hello }` is then one mistake and not a missing brace too. */
+/* A string without an end ends with its line, but before text that looks like the end of the
+ * surrounding block: `{ respond 200 "Hello }` is then one mistake, and not a missing brace as
+ * well. */
 static void scan_string(struct conf_cursor *c, struct scanned *s)
 {
 	s->begin = ++c->at;
@@ -153,7 +153,7 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* One escape at s (behind its backslash): the byte, or -1. Sets how many bytes it is long. */
+/* Decodes the escape at s (after its backslash): returns the byte, or -1, and sets its length. */
 static int unescape(const char *s, const char *end, size_t *ret_used)
 {
 	*ret_used = 1;
@@ -190,8 +190,8 @@ static void bad_escape(struct conf_parser *p, const struct conf_where *at, const
 			   conf_show(&shown, text));
 }
 
-/* How many bytes a string becomes, at most: a child keeps what it allocates, and its canonical text
- * is up to four times as long as what it means. */
+/* The most bytes that the string can have: a child keeps what it allocates, and a canonical text is
+ * up to four times as long as its meaning. */
 static size_t decoded_room(const struct scanned *s)
 {
 	size_t room = 0;
@@ -205,7 +205,7 @@ static size_t decoded_room(const struct scanned *s)
 	return room;
 }
 
-/* The bytes of a string; escapes that are none are told, unless the string's end is missing. */
+/* Decodes a string. Reports invalid escapes, unless the end of the string is missing. */
 static void decode_string(struct conf_parser *p, const struct scanned *s, struct conf_token *token)
 {
 	size_t len = 0;
@@ -233,14 +233,14 @@ static void decode_string(struct conf_parser *p, const struct scanned *s, struct
 	token->value.len = len;
 }
 
-/* Does the file end right here, in a block? Then that is the mistake, and the next token tells it:
- * what is here may be half of what was meant. */
+/* Does the file end here, inside a block? That is the mistake, which the next token reports: the
+ * text here may be incomplete. */
 static bool cut_in_block(const struct conf_parser *p, const char *end)
 {
 	return end == p->source->cursor.end && p->blocks_count > p->source->blocks_base;
 }
 
-/* What follows the missing quote on its line is lost, so nothing is missed in the block. */
+/* The text after the missing quote is lost, so nothing else is reported as missing in the block. */
 static void miss_quote(struct conf_parser *p, const struct scanned *s, struct conf_token *token)
 {
 	struct conf_block *block = conf_block_top(p);
@@ -259,17 +259,17 @@ static void foreign_quotes_tell(struct conf_parser *p, struct conf_token *token)
 		   conf_show(&token->value, shown));
 }
 
-/* The files of a pattern follow each other in one source. Between two of them stands a semicolon,
- * so that no statement begins in one file and ends in the next; a block that is still open is told
- * first, as at the end of any file. */
+/* The files of a pattern follow each other in one source. A semicolon separates them, so that no
+ * statement begins in one file and ends in the next; a block that is still open is reported first,
+ * as at the end of any file. */
 static bool between_files(const struct conf_parser *p, const struct scanned *s)
 {
 	return s->kind == T_INCLUDE_END && p->source->rest_count > 0 &&
 	       p->blocks_count == p->source->blocks_base;
 }
 
-/* `workers = 4`, `log: console`: signs of other languages, which are told and passed over. At the
- * end of a file it may be half of something. */
+/* `workers = 4`, `log: console`: signs of other languages, which are reported and skipped. At the
+ * end of a file it may be part of something else. */
 static bool is_sign(const struct conf_source *source, const struct scanned *s)
 {
 	static const char *const signs[] = {"=", ":", ",", "==", ":=", "=>", "->"};
@@ -372,7 +372,8 @@ void conf_lexer_skip(struct conf_source *source, unsigned depth)
 		struct conf_cursor before = *c;
 		struct scanned s;
 		scan(c, &s);
-		bool next_line = s.begins_line && s.kind != T_OPEN; /* a `{` is still ours */
+		/* a `{` still belongs to the statement */
+		bool next_line = s.begins_line && s.kind != T_OPEN;
 		if (s.kind == T_INCLUDE_END || (depth == 0 && (next_line || s.kind == T_CLOSE))) {
 			*c = before;
 			return;

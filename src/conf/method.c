@@ -1,6 +1,6 @@
 /*
- * Which methods a handler answers. Runs in the master and in the child whose port it is. Must never
- * take a method that the HTTP parser does not know: it would never be asked for.
+ * The methods of a handler. Runs in the master and in the child of the port. Must never accept a
+ * method that the HTTP parser does not know, because no request could have it.
  */
 #include <string.h>
 #include <strings.h>

@@ -1,7 +1,6 @@
 /*
  * The statements of a port block: the port, its addresses and sockets, threads and locations. Runs
- * in the master and in the child whose port it is. Must never resolve a name: addresses are
- * numeric.
+ * in the master and in the child of the port. Must never resolve a name: addresses are numeric.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -10,7 +9,7 @@
 #include "base/num.h"
 #include "parser.h"
 
-/* A port whose number is wrong is number 0: its block is still checked. */
+/* A port whose number is wrong becomes number 0: its block is still checked. */
 void conf_port_open(struct conf_parser *p, const struct conf_value *value,
 		    const struct conf_where *where, const struct conf_where *at)
 {
@@ -32,7 +31,7 @@ void conf_port_open(struct conf_parser *p, const struct conf_value *value,
 	p->scope = &port->scope;
 }
 
-/* The port's own handler is a location as any other by now. */
+/* By now the port's own handler is a location like any other. */
 static void port_methods_end(struct conf_parser *p)
 {
 	struct conf_port_draft *port = p->port;
@@ -75,7 +74,7 @@ const char *conf_port_in(const char *address)
 {
 	const char *colon = strrchr(address, ':'), *number = colon != NULL ? colon + 1 : address;
 	uint64_t port;
-	/* Of more than one colon the last one is the port's only after a bracket. */
+	/* If there are several colons, the last one separates a port only after a bracket. */
 	if (colon != NULL && strchr(address, ':') != colon &&
 	    (colon == address || colon[-1] != ']'))
 		return NULL;
@@ -92,8 +91,9 @@ static bool is_link_local(const char *address)
 	return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LINKLOCAL(&v6);
 }
 
-/* Whether there is such an interface is known where the port listens: a check may be run elsewhere.
- * What a name can be is the kernel's to say (netdevice(7)): no blank, slash or colon, 15 bytes. */
+/* Whether the interface exists is only known where the port listens, since a check may run on
+ * another machine. The kernel's rules for names (netdevice(7)): no blank, slash or colon, 15
+ * bytes. */
 static bool is_zone(const char *zone)
 {
 	const size_t len = strlen(zone);
@@ -103,7 +103,7 @@ static bool is_zone(const char *zone)
 	return len > 0 && len < IF_NAMESIZE;
 }
 
-/* In the one way to write it. */
+/* Writes the address in its canonical form. */
 static bool bare_normalize(const char *text, size_t len, char out[ADDRESS_MAX])
 {
 	struct in_addr v4;
@@ -118,7 +118,7 @@ static bool bare_normalize(const char *text, size_t len, char out[ADDRESS_MAX])
 	       inet_ntop(AF_INET6, &v6, out, INET6_ADDRSTRLEN) != NULL;
 }
 
-/* Which of a machine's links a link-local address is on, it does not say itself (RFC 4007, 11). */
+/* A link-local address does not say on which link of the machine it is (RFC 4007, 11). */
 static bool zone_check(struct conf_parser *p, const char *address, const char *zone,
 		       const struct conf_where *at)
 {
@@ -137,7 +137,7 @@ static bool zone_check(struct conf_parser *p, const char *address, const char *z
 	return false;
 }
 
-/* The one way to write the address, or false. */
+/* Writes the canonical form of the address with its zone, or returns false. */
 static bool normalize(struct conf_parser *p, const struct conf_value *value,
 		      const struct conf_where *at, char out[ADDRESS_MAX])
 {
@@ -170,7 +170,7 @@ static bool normalize(struct conf_parser *p, const struct conf_value *value,
 	return false;
 }
 
-/* Would the second of the two fail to bind? */
+/* Would binding the second one fail? */
 static bool overlap(const char *a, const char *b)
 {
 	bool same_family = (strchr(a, ':') != NULL) == (strchr(b, ':') != NULL);
@@ -212,7 +212,7 @@ void conf_add_address(struct conf_parser *p, const struct conf_value *value,
 
 /* --- sockets of the service manager ----------------------------------------------------------- */
 
-/* As systemd.socket(5) has them in FileDescriptorName=: printable ASCII without a colon. */
+/* Names as in systemd.socket(5), FileDescriptorName=: printable ASCII without a colon. */
 static bool check_socket_name(struct conf_parser *p, const struct conf_value *value,
 			      const struct conf_where *at)
 {
@@ -227,7 +227,7 @@ static bool check_socket_name(struct conf_parser *p, const struct conf_value *va
 	return true;
 }
 
-/* Whether there is such a socket is known at the start alone: a check is run by hand. */
+/* Whether the socket exists is only known at the start, since a check is run by hand. */
 void conf_add_socket(struct conf_parser *p, const struct conf_value *value,
 		     const struct conf_where *at)
 {
@@ -305,8 +305,8 @@ struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
 	return draft;
 }
 
-/* "/a" and "/a/" are the same location: a path stands for whole segments. A bad path becomes "":
- * the block is still checked, but is a duplicate of nothing. */
+/* "/a" and "/a/" are the same location, because a path means whole segments. A bad path becomes "":
+ * the block is still checked, but is not a duplicate of another. */
 void conf_location_open(struct conf_parser *p, const struct conf_value *value,
 			const struct conf_where *where, const struct conf_where *at)
 {

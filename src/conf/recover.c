@@ -1,12 +1,12 @@
 /*
- * Mistakes: what to say about a token that does not fit, and how to go on so that the next message
- * is about the next mistake. Runs in the master and in every child. Must never loop: every plan
- * consumes a token or hands out at most CONF_BLOCKS_MAX + 2 that are not in the text.
+ * Mistakes: what to report about a token that does not fit, and how to continue so that the next
+ * message is about the next mistake. Runs in the master and in every child. Must never loop: every
+ * plan consumes a token or inserts at most CONF_BLOCKS_MAX + 2 tokens that are not in the text.
  *
- * The grammar takes `error SEPARATOR` wherever a statement may stand. conf_mistake() tells and
- * chooses a plan; conf_recover(), called once the parser has gone back to the innermost open
- * block, carries it out: it goes past what is broken and hands out the SEPARATOR, and after it
- * what the text ought to have said where that is plain. README.md has the plans in words.
+ * The grammar accepts `error SEPARATOR` wherever a statement may be. conf_mistake() reports and
+ * chooses a plan. The parser then goes back to the innermost open block and calls conf_recover(),
+ * which carries the plan out: it skips the broken text and inserts the SEPARATOR, followed by the
+ * tokens that were meant if they are obvious. README.md describes the plans.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static void sort_out(struct mistake *m, const char *const *expected, size_t coun
 #define WORD_MAX   32
 #define PREFIX_MIN 3
 
-/* "Port" for port; "cert" for certificate, where no other word that fits begins so. */
+/* "Port" means port; "cert" means certificate, if no other fitting word begins that way. */
 static const char *find_plain(const struct mistake *m)
 {
 	const struct conf_value *value = &m->token->value;
@@ -82,8 +82,8 @@ static void find_keyword(struct mistake *m)
 	m->misspelt = m->keyword != NULL;
 }
 
-/* `key` begins one statement in a tls block and another one outside, and which was meant shows the
- * word behind it. If that is the other block's, then `key` is what stands in the wrong place. */
+/* `key` begins one statement in a tls block and another one outside. The next word shows which was
+ * meant. If it is the other block's, then `key` is in the wrong place. */
 static void find_key(struct mistake *m)
 {
 	static const struct conf_keyword of_tls = {"key", T_KEY, CONF_BLOCK_TLS};
@@ -132,7 +132,8 @@ static void close_blocks(struct conf_parser *p, const struct conf_token *like, u
 	}
 }
 
-/* Did a `}` too many come before this statement, or no `{`? Then the block's rest goes with it. */
+/* Was there one `}` too many before this statement, or no `{`? Then the rest of the block is
+ * skipped, too. */
 static bool lost_open(const struct mistake *m)
 {
 	bool misplaced = m->at_statement && m->keyword != NULL && m->keyword->blocks != 0 &&
@@ -144,7 +145,7 @@ static void skip(struct mistake *m)
 {
 	struct conf_parser *p = m->p;
 	bool lost = lost_open(m);
-	/* What the port before was closed too early for is not missing in it. */
+	/* The previous port was closed too early, so nothing is reported as missing in it. */
 	if (lost && p->port == NULL && p->ports_count > 0)
 		p->ports[p->ports_count - 1]->damaged = true;
 	conf_lexer_skip(p->source, lost || m->token->kind == T_OPEN ? 1 : 0);
@@ -161,13 +162,13 @@ static void plan(struct mistake *m)
 	p->pending_at = p->pending_count = 0;
 	hand_out(p, &token, T_SEPARATOR);
 	if (m->at_end) {
-		close_blocks(p, &token, open); /* the lexer will give the end again */
+		close_blocks(p, &token, open); /* the lexer will return the end again */
 	} else if (token.kind == T_CLOSE) {
 		if (open > 0 && !token.again)
 			hand_out(p, &token, T_CLOSE);
 	} else if (token.kind == T_SEMICOLON || m->dropped) {
 		intact = m->dropped;
-		/* is itself the end of what is broken */
+		/* it is itself the end of the broken text */
 	} else if (word && conf_mistake_begins_here(m) &&
 		   (m->misspelt ? m->at_statement : token.begins_line)) {
 		intact = m->at_statement;
@@ -186,7 +187,7 @@ static void plan(struct mistake *m)
 		*conf_block_top(p)->damaged = true;
 }
 
-/* Is the token the end of its file, or the last of it and maybe cut? */
+/* Is the token the end of its file, or its last token, which may be incomplete? */
 static bool is_at_end(const struct conf_parser *p)
 {
 	int kind = p->last.kind;

@@ -1,6 +1,6 @@
 /*
- * What all statements share: blocks, duplicates, strings and quantities. Runs in the master and in
- * every child. Must never stop the parse: a value that is out of range is told and left out.
+ * The parts of all statements: blocks, duplicates, strings and quantities. Runs in the master and
+ * in every child. Must never stop the parse: a value that is out of range is reported and ignored.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -129,7 +129,7 @@ static int unit_parse(enum conf_unit unit, const struct conf_value *value, uint6
 	return num_parse(value->data, value->len, min, max, ret);
 }
 
-/* 60sec, 10MB: the number, and the unit as it is written here. NULL: it is none of these. */
+/* 60sec, 10MB: the number, and the unit in its form here. NULL: not such a value. */
 static const char *unit_elsewhere(const struct conf_value *value, size_t *ret_digits)
 {
 	*ret_digits = strspn(value->data, "0123456789");
@@ -152,7 +152,7 @@ bool conf_quantity(struct conf_parser *p, const char *what, enum conf_unit unit,
 		return false;
 	if (unit != CONF_NUMBER && strspn(value->data, "0123456789") == value->len &&
 	    conf_lexer_unit_follows(p, at))
-		return false; /* `16 K` is told as that */
+		return false; /* `16 K` has its own message */
 	if (unit != CONF_NUMBER)
 		here = unit_elsewhere(value, &digits);
 	(void)unit_format(unit, min, low);

@@ -1,6 +1,7 @@
 /*
- * Which word was meant? Runs in the master and in every child, on words of any length and content.
- * Must never take long: words longer than any of the language's have no suggestion.
+ * Finds the word that was probably meant. Runs in the master and in every child, on words of any
+ * length and content. Must never take long: words longer than all words of the language get no
+ * suggestion.
  */
 #include <string.h>
 
@@ -38,7 +39,8 @@ const char *conf_suggest(const char *word, size_t len, const char *const *names,
 	if (len < 2 || len > WORD_MAX)
 		return NULL;
 	const char *best = NULL;
-	unsigned best_distance = len < 6 ? 1 : (unsigned)len / 3; /* the most that is forgiven */
+	/* the most differences that are accepted */
+	unsigned best_distance = len < 6 ? 1 : (unsigned)len / 3;
 	for (size_t i = 0; i < count; i++) {
 		size_t name_len = names[i] == NULL ? 0 : strlen(names[i]);
 		if (name_len == 0 || name_len > WORD_MAX)

@@ -1,5 +1,5 @@
-/* Runs in the workers: a fixed response, for every request alike. Must never look at the request.
- */
+/* Runs in the workers: a fixed response, the same for every request. Must never look at the
+ * request. */
 #include <string.h>
 
 #include "handler/handlers.h"
@@ -8,8 +8,8 @@ struct respond_state {
 	size_t given;
 };
 
-/* Only now, behind a request body if there was one: a client that writes before it reads is not
- * answered too early. */
+/* Responds only after the whole request body: a client that writes before it reads would otherwise
+ * get its answer too early. */
 static void respond_take_end(struct exchange *ex)
 {
 	const struct respond *r = ex->config;
