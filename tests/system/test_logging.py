@@ -260,7 +260,7 @@ def test_a_refused_request_is_logged_with_its_reason(server, ports):
             c.response()
             s.wait_log(rf"from \('127\.0\.0\.1', {c.local_port}\) {told(line, reason, excerpt)}\n")
     assert "secret" not in s.log()
-    words = set(re.findall(r"ms ([a-z0-9-]+)", s.log()))
+    words = set(re.findall(r"\dms ([a-z0-9-]+)", s.log()))
     assert words == {reason for _, _, reason, _ in REASONS if reason}
 
 

@@ -366,8 +366,8 @@ def test_a_socket_that_was_not_passed_parks_its_port(server, ports):
 
 @pytest.mark.parametrize("also, sentence", [
     ("", "its clients wait in the queue"),
-    ("listen on 127.0.0.2", "those of its clients wait in the queue who come to the service manager's "
-                            "sockets, the others are refused")])
+    ("listen on 127.0.0.2", "its clients on the service manager's sockets wait in the queue, the "
+                            "others are refused")])
 @pytest.mark.parametrize("why", ["at the start", "later"])
 def test_who_comes_to_a_socket_of_a_parked_port_waits(server, ports, certificates, why, also, sentence):
     with listener() as a:
