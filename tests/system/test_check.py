@@ -363,3 +363,77 @@ def test_tests_that_would_begin_too_late_are_left_out():
                           capture_output=True, text=True)
     assert "left out, as the time of scripts/check --quick was over" in done.stdout, done.stdout
     assert done.stdout.splitlines()[-1].startswith("1 skipped")
+
+
+# --- a root of another release --------------------------------------------------------------------
+
+
+def test_another_release_comes_from_this_system_s_mirrors(tree):
+    system = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', pathlib.Path("/etc/os-release").read_text(), re.M))
+    if system["ID"] != "debian":
+        pytest.skip("this is not Debian")
+    own = system["VERSION_CODENAME"]
+    key = tree.folder / "key.gpg"
+    key.write_text("")
+    tree.says("bin/apt-get", "\n".join([
+        f"http://mirror.example/debian/|{own}|main|$(SIGNED_BY)",
+        f"http://mirror.example/debian/|{own}|non-free-firmware|$(SIGNED_BY)",
+        f"http://mirror.example/debian/|{own}-updates|main|$(SIGNED_BY)",
+        f"http://mirror.example/debian/|{own}-backports|main|$(SIGNED_BY)",
+        f"http://other.example/security/|{own}-security|main|{key}",
+        "http://mirror.example/debian/|stable|main|/no/such.gpg",
+        f"https://vendor.example/linux|{own}|stable|$(SIGNED_BY)",
+        f"https://vendor.example/apt|{own}-vendor|main|$(SIGNED_BY)"]))
+    done = subprocess.run([SCRIPTS / "root", "sources", "sid"], text=True, check=True, capture_output=True,
+                          env={**os.environ, "PATH": f"{tree.folder}/bin:{os.environ['PATH']}"})
+    assert set(done.stdout.splitlines()) == {
+        "deb http://mirror.example/debian/ sid main",
+        "deb http://mirror.example/debian/ sid non-free-firmware",
+        "deb http://mirror.example/debian/ sid-updates main",
+        f"deb [signed-by={key}] http://other.example/security/ sid-security main",
+    }
+
+
+# --- packages -------------------------------------------------------------------------------------
+
+
+def test_an_installation_says_before_what_it_takes(tree):
+    """Nothing is there, and apt-get is a stub."""
+    tree.put("scripts/setup", (SCRIPTS / "setup").read_text())
+    tree.put("bin/apt-get", """#!/bin/sh
+echo "$*" >>calls
+case " $* " in
+*" --assume-no "*)
+	echo "Need to get 12.5 MB/1,309 MB of archives."
+	echo "After this operation, 1,250 MB of additional disk space will be used."
+	exit 1
+	;;
+esac
+""")
+    for name in ("id", "sudo"):
+        tree.put(f"bin/{name}", '#!/bin/sh\n[ "$0" = "${0%id}" ] && exec "$@"\necho 0\n')
+    for name in ("tee", "rm", "chmod"):
+        tree.put(f"bin/{name}", "#!/bin/sh\n")
+    tools = "sed awk cut grep sort tr env sh".split()
+    for name in tools:
+        (tree.folder / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    done = subprocess.run(["/bin/sh", tree.folder / "scripts/setup", "--deb"], text=True, timeout=60,
+                          cwd=tree.folder, capture_output=True, env={"PATH": f"{tree.folder}/bin"})
+    assert done.returncode == 0, done
+    assert re.search(r"^These packages are missing: .*\bbuild-essential\b.*\bdebhelper\b", done.stderr, re.M)
+    assert "they are 13 MB to download and 1250 MB on disk: about 5 min." in done.stderr
+    calls = (tree.folder / "calls").read_text().splitlines()
+    assert [call.split()[0] for call in calls] == ["update", "install", "install"]
+    assert "--assume-no" in calls[1] and "--assume-no" not in calls[2]
+    assert re.search(r" build-essential\b.* debhelper\b", calls[2])
+
+
+def test_where_the_c_library_is_another_it_says_so(tree):
+    tree.put("scripts/setup", (SCRIPTS / "setup").read_text())
+    tree.says("bin/apk", "")
+    for name in ("sed", "cut", "grep", "sort", "tr", "sh", "id"):
+        (tree.folder / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    done = subprocess.run(["/bin/sh", tree.folder / "scripts/setup"], text=True, capture_output=True,
+                          timeout=60, env={"PATH": f"{tree.folder}/bin"})
+    assert done.returncode == 1
+    assert "musl" in done.stdout and "apk add" not in done.stdout
