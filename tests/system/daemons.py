@@ -148,7 +148,8 @@ class Journal(Daemon):
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     def messages(self, *matches):
-        return [r["MESSAGE"] for r in self.read(*matches)]
+        """That field alone, as a flood may write faster than journalctl can show all of them."""
+        return [r["MESSAGE"] for r in self.read("--output-fields=MESSAGE", *matches)]
 
 
 class Syslog(Daemon):
