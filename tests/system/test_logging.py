@@ -91,7 +91,7 @@ def slow_daemon(path, pause):
                     pid = struct.unpack("3i", control[0][2])[0]
                     end.wait(pause)  # it is slow: another process had the processor
                     try:
-                        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1]
+                        state = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace").rsplit(")", 1)[1]
                         known = state.split()[0] not in "ZX"
                     except OSError:
                         known = False
