@@ -131,17 +131,28 @@ bool title_is_masters(const char *cmdline, size_t len)
 	       (len == own || cmdline[own] == '\0' || cmdline[own] == ' ');
 }
 
+/* The n-th further word of a line, which may be its end. */
+static char *word_at(char *at, unsigned n)
+{
+	at += strspn(at, " ");
+	while (n-- > 0) {
+		at += strcspn(at, " ");
+		at += strspn(at, " ");
+	}
+	return at;
+}
+
 const char *unix_line_path(char *line, uint64_t inode)
 {
-	unsigned long flags;
-	unsigned long long number;
-	int at = 0;
 	/* Num RefCount Protocol Flags Type St Inode Path */
-	if (sscanf(line, "%*s %*s %*s %lx %*s %*s %llu %n", &flags, &number, &at) != 2 || at == 0 ||
-	    number != inode || (flags & 0x10000) == 0 /* SO_ACCEPTCON */ || line[at] != '/')
+	char *flags = word_at(line, 3), *number = word_at(flags, 3), *path = word_at(number, 1);
+	uint64_t found;
+	if (num_parse(number, strcspn(number, " \n"), 0, UINT64_MAX, &found) < 0 ||
+	    found != inode || (strtoul(flags, NULL, 16) & 0x10000) == 0 /* SO_ACCEPTCON */ ||
+	    path[0] != '/')
 		return NULL;
-	line[at + (int)strcspn(line + at, "\n")] = '\0';
-	return line + at;
+	path[strcspn(path, "\n")] = '\0';
+	return path;
 }
 
 void made_name_strip(char *path, pid_t pid)
@@ -170,10 +181,11 @@ static ssize_t file_read(pid_t pid, const char *name, char *out, size_t size)
 static pid_t parent_of(pid_t pid)
 {
 	char text[1024];
-	const char *end =
-	    file_read(pid, "stat", text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
-	int parent = 0;
-	return end != NULL && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : 0;
+	char *end = file_read(pid, "stat", text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
+	const char *parent = end != NULL ? word_at(end + 1, 1) : "";
+	uint64_t number;
+	return num_parse(parent, strcspn(parent, " "), 1, INT32_MAX, &number) == 0 ? (pid_t)number
+										   : 0;
 }
 
 static bool is_master(pid_t pid)
@@ -197,12 +209,21 @@ static bool inode_path(uint64_t inode, char out[FIND_PATH_MAX])
 	return path != NULL;
 }
 
+/* "socket:[4711]" */
+static bool inode_read(const char *link, uint64_t *ret)
+{
+	static const char before[] = "socket:[";
+	const char *number = link + sizeof(before) - 1;
+	return strncmp(link, before, sizeof(before) - 1) == 0 &&
+	       num_parse(number, strcspn(number, "]"), 0, UINT64_MAX, ret) == 0;
+}
+
 /* Only possible for the server's own user and root. */
 static void path_look(struct server *server)
 {
 	char folder[32], link[64], to[64];
-	unsigned long long inode;
-	struct server answers;
+	struct server answers = {.pid = 0};
+	uint64_t inode;
 	(void)snprintf(folder, sizeof(folder), "/proc/%d/fd", (int)server->pid);
 	DIR *d = opendir(folder);
 	const struct dirent *entry;
@@ -214,7 +235,7 @@ static void path_look(struct server *server)
 		if (n <= 0)
 			continue;
 		to[n] = '\0';
-		if (sscanf(to, "socket:[%llu]", &inode) != 1 || !inode_path(inode, server->path))
+		if (!inode_read(to, &inode) || !inode_path(inode, server->path))
 			continue;
 		made_name_strip(server->path, server->pid);
 		if (path_try(server->path, &answers) != 0 || answers.pid != server->pid)
