@@ -13,7 +13,8 @@
 #include "base/num.h"
 #include "conf/conf.h"
 
-#define USAGE_STATUS 2
+#define USAGE_STATUS     2
+#define CONFIG_INSTALLED "/etc/bulkhead/bulkhead.conf"
 
 enum {
 	OPTION_CERTIFICATE = 256,
@@ -62,8 +63,9 @@ void arguments_usage(void)
 	     "configuration it serves ports 8000, 8001 and 8002.\n"
 	     "\n"
 	     "  -f, --config FILE       the configuration, see bulkhead.conf(5)\n"
-	     "  -t, --test              check it, certificates too; exit 0 or 1\n"
+	     "  -t, --test              check it, and the files that it names; exit 0 or 1\n"
 	     "  -T, --dump              print it in full, with its defaults\n"
+	     "                          (without -f: the installed one, where there is one)\n"
 	     "  -p, --port LIST         serve these ports instead: 9000,9005-9009\n"
 	     "  -w, --workers N         worker processes for each port\n"
 	     "      --certificate FILE  PEM certificate (and chain) ...\n"
@@ -254,6 +256,59 @@ void arguments_parse(struct arguments *a, int argc, char **argv)
 	if (optind < argc)
 		refuse("what is '%s'? there are only options", argv[optind]);
 	combinations_check(a);
+}
+
+/* One that cannot be looked at is there, too: to read it fails with the reason. */
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0 || errno == EACCES;
+}
+
+/* /opt/b/sbin/bulkhead: /opt/b/etc/bulkhead/bulkhead.conf; false: its folder has another name. */
+static bool installed_name(const char *program, char path[PATH_MAX])
+{
+	static const char *const folders[] = {"/sbin/", "/bin/"};
+	const char *slash = program != NULL ? strrchr(program, '/') : NULL;
+	for (size_t i = 0; slash != NULL && i < sizeof(folders) / sizeof(folders[0]); i++) {
+		const size_t len = strlen(folders[i]), end = (size_t)(slash - program) + 1;
+		if (end < len || strncmp(program + end - len, folders[i], len) != 0)
+			continue;
+		size_t prefix = end - len;
+		if (prefix == strlen("/usr") && strncmp(program, "/usr", prefix) == 0)
+			prefix = 0;
+		const int n =
+		    snprintf(path, PATH_MAX, "%.*s" CONFIG_INSTALLED, (int)prefix, program);
+		return n > 0 && n < PATH_MAX;
+	}
+	return false;
+}
+
+static bool may_choose(const struct arguments *a)
+{
+	return a->config == NULL && a->ports == NULL && a->certificate == NULL && a->adopt_fd < 0;
+}
+
+bool arguments_installed_config(const struct arguments *a, const char *program,
+				char ret_path[PATH_MAX])
+{
+	if (!may_choose(a))
+		return false;
+	if (installed_name(program, ret_path) && is_there(ret_path))
+		return true;
+	(void)strlcpy(ret_path, CONFIG_INSTALLED, PATH_MAX);
+	return is_there(ret_path);
+}
+
+void arguments_choose_config(struct arguments *a, const char *program)
+{
+	char path[PATH_MAX];
+	a->chosen = may_choose(a);
+	if (!arguments_installed_config(a, program, path))
+		return;
+	char *copy = strdup(path);
+	if (copy == NULL)
+		refuse("out of memory");
+	a->config = a->kept[a->kept_count++] = copy;
 }
 
 void arguments_release(struct arguments *a)

@@ -4,6 +4,7 @@
 #ifndef ARGUMENTS_H
 #define ARGUMENTS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +24,7 @@ enum arguments_mode {
 struct arguments {
 	enum arguments_mode mode;
 	const char *config; /* -f, NULL: built in */
+	bool chosen;        /* -t and -T without -f: config is the installed one, or NULL */
 	uint16_t *ports;    /* -p, owned; NULL: not given */
 	size_t ports_count;
 	uint32_t workers;        /* -w, 0: not given */
@@ -39,6 +41,14 @@ struct arguments {
 	char **again;   /* arguments_again(), owned */
 	char *attempts; /* behind --child, or for children: the selftest's; NULL: serves */
 };
+
+/* For -t and -T without -f and without options for the built-in configuration: the file that was
+ * installed with this program, at path, where there is one. Its folder is etc/bulkhead beside the
+ * program's (sbin), /etc/bulkhead for a program below /usr. */
+void arguments_choose_config(struct arguments *, const char *program);
+/* Is there such a file that nothing was said of? */
+bool arguments_installed_config(const struct arguments *, const char *program,
+				char ret_path[PATH_MAX]);
 
 /* Paths that are relative become absolute: the current directory is another one later. */
 void arguments_keep_paths(struct arguments *);

@@ -21,11 +21,12 @@
 #include "base/title.h"
 #include "builtin.h"
 #include "conf/conf.h"
+#include "development.h"
 #include "keyholder/keyholder.h"
 #include "master/master.h"
 #include "role/role.h"
 #include "selftest/selftest.h"
-#include "tls/context.h"
+#include "verify.h"
 #include "worker/worker.h"
 
 #define CHANNEL_FD 3 /* where a child finds its channel */
@@ -53,118 +54,84 @@ static void report_and_keep(void *arg, enum conf_severity severity, const struct
 			text);
 }
 
-static int conf_read(const struct arguments *a, conf_report_fn *tell, void *arg, struct conf **ret)
+static int conf_read_as(const struct arguments *a, bool keep_broken, conf_report_fn *tell,
+			void *arg, struct conf **ret)
 {
 	const struct conf_options options = {.threads_built = worker_threads_built,
 					     .workers = a->workers,
 					     .certificate = a->certificate,
-					     .key = a->key};
+					     .key = a->key,
+					     .keep_broken = keep_broken};
 	if (a->config == NULL)
-		return builtin_conf(a, &options, tell, arg, a->mode == MODE_SERVE, ret);
+		return builtin_conf(a, &options, tell, arg, ret);
 	return conf_parse_file(a->config, &options, tell, arg, ret);
 }
 
-static int conf_get(const struct arguments *a, struct conf **ret)
+/* To be served. */
+static int conf_read(const struct arguments *a, bool announce, conf_report_fn *tell, void *arg,
+		     struct conf **ret)
 {
-	return conf_read(a, report, NULL, ret);
+	struct conf *conf = NULL;
+	if (conf_read_as(a, false, tell, arg, &conf) < 0)
+		return -1;
+	if (development_provide(conf, announce, tell, arg) < 0) {
+		conf_free(conf);
+		return -1;
+	}
+	*ret = conf;
+	return 0;
 }
 
 /* --- -t ------------------------------------------------------------------------------------- */
 
-static void certificate_warning(void *arg, size_t pair, const char *text)
+static const char *checked_name(const struct arguments *a)
 {
-	(void)pair;
-	report(NULL, CONF_WARNING, arg, text);
+	return a->config != NULL ? a->config : "the built-in configuration";
 }
 
-/* Ports that inherit a pair show it at the same place. */
-static bool checked_before(const struct conf *conf, size_t ports, const struct conf_where *where)
+/* Of a former version of this program, for its upgrade. */
+static int test_adopt(const struct arguments *a)
 {
-	for (size_t i = 0; i < ports; i++)
-		for (size_t k = 0; k < conf->ports[i].certificates_count; k++) {
-			const struct conf_where *w = &conf->ports[i].certificates[k].where;
-			if (w->file == where->file && w->line == where->line &&
-			    w->column == where->column)
-				return true;
-		}
-	return false;
-}
-
-static int certificate_check(const struct conf_certificate *c, struct tls_trust *trust)
-{
-	const struct tls_pair pair = {
-	    .certificate = c->certificate, .certificate_fd = -1, .key = c->key};
-	struct tls_context *context = NULL;
-	struct conf_where where = c->where;
+	struct verify v = {.count = 0};
+	struct conf *conf;
 	struct err err;
-	size_t at;
-	const struct tls_context_options options = {
-	    .warn = certificate_warning, .arg = &where, .trust = trust};
-	if (tls_context_new(&pair, 1, &options, &context, &at, &err) < 0) {
-		report(NULL, CONF_ERROR, &where, err.text);
-		return 1;
+	if (master_check_state(a->adopt_fd, worker_threads_built, &conf, &err) < 0) {
+		fprintf(stderr, "cannot go on from the running version: %s\n", err.text);
+		return EX_DATAERR;
 	}
-	tls_context_free(context);
-	return 0;
-}
-
-/* Each pair by itself, so that every bad one is named, once. */
-static int certificates_check(const struct conf *conf)
-{
-	struct tls_trust trust = {.asked = false};
-	int bad = 0;
-	for (size_t i = 0; i < conf->ports_count; i++)
-		for (size_t k = 0; k < conf->ports[i].certificates_count; k++) {
-			const struct conf_certificate *c = &conf->ports[i].certificates[k];
-			if (!checked_before(conf, i, &c->where))
-				bad |= certificate_check(c, &trust);
-		}
-	tls_trust_release(&trust);
+	verify_files(&v, conf, a->daemonize);
+	verify_print(&v, conf);
+	bool bad = v.errors > 0 || v.no_memory;
+	if (!bad && master_check_confinement(&err) < 0) {
+		fprintf(stderr, "cannot be confined: %s\n", err.text);
+		bad = true;
+	}
+	if (!bad)
+		puts(master_consent);
+	verify_release(&v);
+	conf_free(conf);
 	return bad;
-}
-
-static int users_check(const struct conf *conf)
-{
-	struct err err;
-	int bad = 0;
-	for (size_t i = 0; i < conf->ports_count; i++)
-		if (master_check_port(&conf->ports[i], &err) < 0) {
-			report(NULL, CONF_ERROR, &conf->ports[i].where, err.text);
-			bad = 1;
-		}
-	return bad;
-}
-
-static void log_warning(void *file, const char *text)
-{
-	const struct conf_where where = {.file = file};
-	report(NULL, CONF_WARNING, &where, text);
 }
 
 static int test(const struct arguments *a)
 {
-	struct conf *conf;
-	struct err err;
-	if (a->adopt_fd >= 0 &&
-	    master_check_state(a->adopt_fd, worker_threads_built, &conf, &err) < 0) {
-		fprintf(stderr, "cannot go on from the running version: %s\n", err.text);
-		return EX_DATAERR;
-	}
-	if (a->adopt_fd < 0 && conf_get(a, &conf) < 0)
-		return 1;
-	int bad = certificates_check(conf) | users_check(conf);
-	if (a->adopt_fd < 0)
-		master_check_log(conf, a->daemonize, log_warning,
-				 (void *)(uintptr_t)(a->config != NULL ? a->config : "bulkhead"));
+	struct verify v = {.count = 0};
+	struct conf *conf = NULL;
+	if (a->adopt_fd >= 0)
+		return test_adopt(a);
+	int error = conf_read_as(a, true, verify_add, &v, &conf);
+	if (conf != NULL)
+		verify_files(&v, conf, a->daemonize);
+	verify_print(&v, conf);
+	const bool bad = error < 0 || conf == NULL || v.errors > 0 || v.no_memory;
 	if (!bad)
-		fprintf(stderr, "configuration ok: %zu port%s\n", conf->ports_count,
-			conf->ports_count == 1 ? "" : "s");
-	if (!bad && a->adopt_fd >= 0 && master_check_confinement(&err) < 0) {
-		fprintf(stderr, "cannot be confined: %s\n", err.text);
-		bad = 1;
-	}
-	if (!bad && a->adopt_fd >= 0)
-		puts(master_consent);
+		fprintf(stderr, "configuration ok: %zu port%s%s%s\n", conf->ports_count,
+			conf->ports_count == 1 ? "" : "s", a->chosen ? " in " : "",
+			a->chosen ? checked_name(a) : "");
+	else if (a->chosen)
+		fprintf(stderr, "bulkhead: this is %s; -f FILE checks another one\n",
+			checked_name(a));
+	verify_release(&v);
 	conf_free(conf);
 	return bad;
 }
@@ -180,9 +147,11 @@ static int output_end(void)
 
 static int dump(const struct arguments *a)
 {
-	struct conf *conf;
-	if (conf_get(a, &conf) < 0)
+	struct conf *conf = NULL;
+	if (conf_read_as(a, false, report, NULL, &conf) < 0)
 		return 1;
+	if (a->chosen)
+		fprintf(stderr, "bulkhead: this is %s\n", checked_name(a));
 	conf_dump(conf, stdout);
 	conf_free(conf);
 	return output_end();
@@ -249,7 +218,7 @@ static const char *program_path(void)
 /* For the master, when it reloads. */
 static int conf_read_again(void *arg, conf_report_fn *tell, void *tell_arg, struct conf **ret)
 {
-	return conf_read(arg, tell, tell_arg, ret);
+	return conf_read(arg, false, tell, tell_arg, ret);
 }
 
 /* Before anything goes to the background, so that whoever starts it is told. */
@@ -298,6 +267,7 @@ static bool first_process_begin(const struct arguments *a)
 static int serve(struct arguments *a)
 {
 	struct conf *conf = NULL;
+	char installed[PATH_MAX];
 	const bool adopting = a->adopt_fd >= 0;
 	struct err err;
 	struct master_options options = {.daemonized = a->daemonize,
@@ -319,7 +289,11 @@ static int serve(struct arguments *a)
 		return 2;
 	}
 	err.text[0] = '\0';
-	if (!adopting && conf_read(a, report_and_keep, &err, &conf) < 0) {
+	if (!adopting && arguments_installed_config(a, options.program, installed))
+		fprintf(stderr,
+			"bulkhead: serving the built-in configuration; for %s: bulkhead -f %s\n",
+			installed, installed);
+	if (!adopting && conf_read(a, true, report_and_keep, &err, &conf) < 0) {
 		master_tell_manager(err.text);
 		return 1;
 	}
@@ -355,7 +329,7 @@ static int selftest(const struct arguments *a)
 	const struct selftest_options options = {.json = a->json, .without = a->without};
 	struct conf *conf;
 	standard_streams_ensure();
-	if (conf_get(a, &conf) < 0)
+	if (conf_read_as(a, false, report, NULL, &conf) < 0)
 		return EX_CONFIG;
 	int status = selftest_main(conf, &options);
 	conf_free(conf);
@@ -381,9 +355,11 @@ int main(int argc, char **argv)
 		status = output_end();
 		break;
 	case MODE_TEST:
+		arguments_choose_config(&a, program_path());
 		status = test(&a);
 		break;
 	case MODE_DUMP:
+		arguments_choose_config(&a, program_path());
 		status = dump(&a);
 		break;
 	case MODE_CHILD:

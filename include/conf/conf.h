@@ -81,11 +81,14 @@ struct conf_log {
 	uint32_t rate;       /* records a second of one process; 0: no limit */
 	char *syslog_path;   /* default /dev/log */
 	char *journal_path;  /* default /run/systemd/journal/socket */
+	struct conf_where syslog_where, journal_where; /* line 0: not given */
 };
 
 struct conf_certificate {
 	char *certificate; /* PEM, the leaf first, then its chain */
 	char *key;         /* PEM */
+	bool development;  /* asked for by `tls development`: both paths are "" until
+			      conf_set_development() */
 	struct conf_where where;
 };
 
@@ -169,7 +172,8 @@ struct conf {
 	bool faults; /* "faults enabled": without it no port has any */
 	bool strict; /* what cannot be confined in full does not serve */
 	enum conf_control control;
-	char *control_path; /* absolute; NULL unless CONF_CONTROL_PATH */
+	struct conf_where control_where; /* line 0: not given */
+	char *control_path;              /* absolute; NULL unless CONF_CONTROL_PATH */
 	struct conf_log log;
 	uint64_t drain_ms;
 	struct conf_port *ports; /* in the order of the text; never empty */
@@ -185,6 +189,8 @@ struct conf_options {
 	const char
 	    *certificate; /* overrides the global pair (--certificate, --key); both or none */
 	const char *key;
+	bool keep_broken; /* a configuration with errors is returned, too: for what can be said of
+			     the files that it names. It must not be served */
 	const char *directory; /* what relative paths are relative to, for text without a file;
 				  NULL: the current directory */
 };
@@ -192,7 +198,8 @@ struct conf_options {
 /*
  * Parses a file, or text of len bytes that is called name in messages. All findings go to report
  * (may be NULL). Returns 0 and a configuration that the caller ends with conf_free(), or -EINVAL
- * when there was at least one CONF_ERROR, or -ENOMEM; ret_conf is untouched then.
+ * when there was at least one CONF_ERROR, or -ENOMEM; ret_conf is untouched then (with keep_broken
+ * and -EINVAL it may be set; the caller sets it to NULL before).
  *
  * Text does not touch the file system: include is refused in it, and only a relative path asks for
  * the current directory.
@@ -201,6 +208,10 @@ int conf_parse_file(const char *path, const struct conf_options *, conf_report_f
 		    void *arg, struct conf **ret_conf);
 int conf_parse_text(const char *text, size_t len, const char *name, const struct conf_options *,
 		    conf_report_fn *report, void *arg, struct conf **ret_conf);
+/* Does a port want the development certificate, and has no path of it yet? */
+bool conf_wants_development(const struct conf *);
+/* Where it is, for all of them; 0 or -ENOMEM. In canonical text they are pairs like others then. */
+int conf_set_development(struct conf *, const char *certificate, const char *key);
 /* Ends all of it at once; nothing in it may be freed or kept on its own. NULL is ignored. */
 void conf_free(struct conf *);
 

@@ -63,10 +63,15 @@ void master_tell_manager(const char *sentence);
  * by root? Returns 0, or -1 and a sentence. */
 int master_check_port(const struct conf_port *, struct err *);
 
+typedef void master_warn_fn(void *arg, const struct conf_where *, const char *text);
+
 /* For bulkhead -t: can the server reach its log daemons, in the background or not? Reports one
  * sentence for each that it cannot reach. This is not an error, since the daemon may start
  * later. */
-void master_check_log(const struct conf *, bool daemonized,
-		      void (*warn)(void *arg, const char *text), void *arg);
+void master_check_log(const struct conf *, bool daemonized, master_warn_fn *, void *arg);
+
+/* For bulkhead -t: can the control socket that the configuration names be made? Reports a sentence
+ * if not. This is not an error, since the folder may be made before the start. Makes nothing. */
+void master_check_control(const struct conf *, master_warn_fn *, void *arg);
 
 #endif

@@ -30,6 +30,10 @@ struct devcert {
 #define DEVCERT_NO_PLACE (-2)
 int devcert_ensure(struct devcert *ret, struct err *);
 
+/* Looks for the one that devcert_ensure() would find, and makes nothing. 1, and its paths; 0: it
+ * would be made; -1 and a sentence: one half of it is missing, or it cannot be kept. */
+int devcert_find(struct devcert *ret, struct err *);
+
 /* Makes a certificate in two empty files without a name (memfd_create(2)) that the caller owns. The
  * paths are those of the descriptors in /proc/self/fd: valid in this process while they are open.
  * Returns 0, or -1 and a sentence in err. */

@@ -109,7 +109,7 @@ class StartedServer:
     def _start(self) -> None:
         env = {**os.environ, "TZ": "UTC", "STATE_DIRECTORY": str(self.folder)}
         env.pop("JOURNAL_STREAM", None)
-        self._certificate_make(env)
+        self._version_read(env)
         config = self.folder / "bulkhead.conf"
         config.write_text(self._configuration())
         with open(self.folder / "log", "wb") as log:
@@ -118,18 +118,14 @@ class StartedServer:
                                             start_new_session=True)
         self._wait_served()
 
-    def _certificate_make(self, env: dict[str, str]) -> None:
-        """Bulkhead's own development certificate; in an empty folder it uses no other."""
-        empty = self.folder / "empty"
-        empty.mkdir()
+    def _version_read(self, env: dict[str, str]) -> None:
         try:
-            subprocess.run([self.binary, "-T"], env=env, cwd=empty, check=True,
-                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
-            version = subprocess.run([self.binary, "-V"], capture_output=True, text=True)
+            version = subprocess.run([self.binary, "-V"], env=env, check=True, text=True,
+                                     stdin=subprocess.DEVNULL, capture_output=True)
         except OSError as error:
             raise ServerError(f"{self.binary}: {error.strerror}") from None
         except subprocess.CalledProcessError as error:
-            raise ServerError(f"{self.binary} -T: {error.stderr.strip()}") from None
+            raise ServerError(f"{self.binary} -V: {error.stderr.strip()}") from None
         self.version = version.stdout.strip()
 
     def _configuration(self) -> str:
@@ -141,7 +137,7 @@ class StartedServer:
         if not re.search(r"^\s*access log\b", conf, re.M):
             text += "access log off\n"
         if not re.search(r"^\s*tls\b", conf, re.M):
-            text += 'tls { certificate "cert.pem" key "key.pem" }\n'
+            text += "tls development\n"
         for port in self.scenario.ports:
             body = "".join(f"\t{line}\n" for line in port.conf.strip().splitlines())
             text += f"port {self.numbers[port.name]} {{\n\tlisten on {port.host}\n{body}}}\n"

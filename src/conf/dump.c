@@ -143,6 +143,11 @@ static void dump_limits(const struct conf_limits *limits, FILE *out)
 
 static void dump_certificates(const struct conf_port *port, FILE *out)
 {
+	const struct conf_certificate *first = port->certificates;
+	if (port->certificates_count == 1 && first->development && first->certificate[0] == '\0') {
+		fputs("\ttls development\n", out);
+		return;
+	}
 	fputs("\ttls {\n", out);
 	for (size_t i = 0; i < port->certificates_count; i++) {
 		put(out, "\t\tcertificate ", port->certificates[i].certificate);

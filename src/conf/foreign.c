@@ -113,6 +113,82 @@ bool conf_is_blank_unit(const struct conf_value *name)
 	return strcmp(name->data, "min") != 0 && conf_foreign_unit(name->data, name->len) != NULL;
 }
 
+/* --- variables -------------------------------------------------------------------------------- */
+
+/* The names that stand alone, and the beginnings of others; of nginx, Caddy, Apache and HAProxy. */
+static const char *const variables[] = {
+    "args",           "body_bytes_sent",
+    "document_root",  "document_uri",
+    "host",           "hostname",
+    "http_host",      "is_args",
+    "path",           "pid",
+    "query",          "query_string",
+    "remote",         "remote_addr",
+    "remote_host",    "remote_ip",
+    "remote_port",    "remote_user",
+    "request",        "request_body",
+    "request_id",     "request_method",
+    "request_time",   "request_uri",
+    "scheme",         "server_addr",
+    "server_name",    "server_port",
+    "status",         "time_iso8601",
+    "time_local",     "uri",
+    "HTTP_HOST",      "REQUEST_URI",
+    "QUERY_STRING",   "SERVER_NAME",
+    "REMOTE_ADDR",    "REQUEST_SCHEME",
+    "REQUEST_METHOD", "HTTPS",
+};
+static const char *const variable_beginnings[] = {"http_", "arg_", "cookie_", "sent_http_", "ssl_",
+						  "http.", "env.", "HTTP_",   "SSL_",       "ENV:"};
+
+static bool in_name(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '.' || c == ':';
+}
+
+static bool is_variable(const char *name, size_t len)
+{
+	for (size_t i = 0; i < CONF_COUNT(variables); i++)
+		if (strlen(variables[i]) == len && memcmp(variables[i], name, len) == 0)
+			return true;
+	for (size_t i = 0; i < CONF_COUNT(variable_beginnings); i++)
+		if (begins_with(name, name + len, variable_beginnings[i]) &&
+		    strlen(variable_beginnings[i]) < len)
+			return true;
+	return false;
+}
+
+/* One that begins at this byte: $name, ${name}, %{name}; {name} in a header alone, since bodies are
+ * full of braces. Its length, or 0. */
+static size_t variable_at(const char *at, const char *end, bool header)
+{
+	const char *name = at + 1;
+	const bool sign = *at == '$' || *at == '%';
+	const bool brace = sign ? name < end && *name == '{' : *at == '{';
+	if ((!sign && (!brace || !header)) || (*at == '%' && !brace))
+		return 0;
+	if (sign && brace)
+		name++;
+	const char *c = name;
+	while (c < end && in_name(*c) && (brace || (*c != '.' && *c != ':')))
+		c++;
+	if (c == name || (brace && (c == end || *c != '}')))
+		return 0;
+	const bool any = header && *at == '$' && !(*name >= '0' && *name <= '9');
+	return any || is_variable(name, (size_t)(c - name)) ? (size_t)(c - at) + brace : 0;
+}
+
+const char *conf_foreign_variable(const char *data, size_t len, bool header, size_t *ret_len)
+{
+	for (const char *at = data; at < data + len; at++) {
+		*ret_len = variable_at(at, data + len, header);
+		if (*ret_len > 0)
+			return at;
+	}
+	return NULL;
+}
+
 /* --- words ------------------------------------------------------------------------------------ */
 
 #define NO_FILES "it does not serve files; a location has `respond` or `echo`"

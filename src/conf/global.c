@@ -54,6 +54,7 @@ void conf_set_control(struct conf_parser *p, const struct conf_value *value,
 {
 	struct conf *conf = &p->tree->conf;
 	(void)conf_once(p, T_CONTROL, where);
+	conf->control_where = *where;
 	if (value->token == T_OFF) {
 		conf->control = CONF_CONTROL_OFF;
 		return;
@@ -80,12 +81,15 @@ void conf_log_to(struct conf_parser *p, int token, const struct conf_where *wher
 	(void)conf_once(p, token, where);
 	p->log_facility_given = false;
 	p->log_path_given = false;
-	if (token == T_CONSOLE)
+	if (token == T_CONSOLE) {
 		log->console = true;
-	else if (token == T_SYSLOG)
+	} else if (token == T_SYSLOG) {
 		log->syslog = true;
-	else
+		log->syslog_where = *where;
+	} else {
 		log->journal = true;
+		log->journal_where = *where;
+	}
 }
 
 void conf_log_rate(struct conf_parser *p, const struct conf_value *value,

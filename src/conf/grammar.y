@@ -55,7 +55,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
 %token ACCESS "access" AFTER "after" ANY "any" AUTO "auto" BACKOFF "backoff" BODY "body"
 %token BODY_TIMEOUT "body-timeout" CERTIFICATE "certificate" CHROOT "chroot"
-%token CONNECTIONS "connections" CONSOLE "console" CONTROL "control" CORE "core" DRAIN "drain" ECHO "echo"
+%token CONNECTIONS "connections" CONSOLE "console" CONTROL "control" CORE "core" DEVELOPMENT "development" DRAIN "drain" ECHO "echo"
 %token ENABLED "enabled" FAULT "fault" FAULTS "faults"
 %token ERRORS "errors" FACILITY "facility" GROUP "group" HANDSHAKE_TIMEOUT "handshake-timeout"
 %token HEAD "head" HEAD_TIMEOUT "head-timeout" HEADER "header" IDLE "idle" IN "in"
@@ -135,6 +135,7 @@ setting:
 |	restart restart_items "}"	{ conf_block_close(p); }
 |	limits limits_items "}"		{ conf_block_close(p); }
 |	tls tls_items "}"		{ conf_tls_close(p); }
+|	"tls" "development"		{ conf_tls_development(p, &@1); }
 ;
 
 chroot: STRING | "off" ;

@@ -73,6 +73,19 @@ void conf_handler_respond(struct conf_parser *p, const struct conf_value *status
 	location->type = conf_copy(p, DEFAULT_TYPE, strlen(DEFAULT_TYPE));
 }
 
+/* Whoever writes $host means what it is elsewhere. A child has its port's text from the master,
+ * which has said so. */
+static void variables_tell(struct conf_parser *p, const struct conf_value *value, bool header,
+			   const struct conf_where *at)
+{
+	struct conf_value shown = {.len = 0};
+	char text[CONF_SHOWN_MAX];
+	shown.data = conf_foreign_variable(value->data, value->len, header, &shown.len);
+	if (shown.data != NULL && !value->broken)
+		conf_warning(p, at, "`%s` is sent as it stands: there are no variables",
+			     conf_show(&shown, text));
+}
+
 void conf_respond_body(struct conf_parser *p, const struct conf_value *body,
 		       const struct conf_where *at)
 {
@@ -88,6 +101,7 @@ void conf_respond_body(struct conf_parser *p, const struct conf_value *body,
 		return;
 	location->body = copy;
 	location->body_len = body->len;
+	variables_tell(p, body, false, at);
 }
 
 /* field-value, RFC 9110 5.5: visible bytes, blanks and tabs between them. */
@@ -204,4 +218,5 @@ void conf_respond_header(struct conf_parser *p, const struct conf_value *name,
 		conf_error(p, at, "the headers of a response have at most 16 KiB together");
 	else
 		add_header(p, name, value);
+	variables_tell(p, value, true, at2);
 }

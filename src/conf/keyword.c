@@ -29,6 +29,7 @@ const struct conf_keyword conf_keywords[] = {
     {"console", T_CONSOLE, 0},
     {"control", T_CONTROL, TOP},
     {"core", T_CORE, LIMITS},
+    {"development", T_DEVELOPMENT, 0},
     {"drain", T_DRAIN, TOP},
     {"echo", T_ECHO, PORT | LOCATION},
     {"enabled", T_ENABLED, 0},

@@ -34,7 +34,7 @@ static int finish(struct conf_parser *p, conf_report_fn *report, void *arg, stru
 {
 	int error = run(p);
 	conf_findings_report(p, report, arg);
-	if (error < 0)
+	if (error < 0 && (error != -EINVAL || !p->options->keep_broken))
 		conf_free(&p->tree->conf);
 	else
 		*ret_conf = &p->tree->conf;

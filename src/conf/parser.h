@@ -110,6 +110,10 @@ const char *conf_foreign_unit(const char *word, size_t len);
 /* Is the name of a fault's parameter in truth the unit of the value before it? `min` is a name. */
 bool conf_is_blank_unit(const struct conf_value *name);
 
+/* The first variable of another server in a text that clients are sent, such as "$host" or
+ * "%{HTTP_HOST}"; in a header also "$" with any name. NULL: there is none. */
+const char *conf_foreign_variable(const char *data, size_t len, bool header, size_t *ret_len);
+
 /* What to write here for a statement of another server, as a sentence, or that there is nothing of
  * the kind; NULL: the word is no other server's. */
 const char *conf_foreign_word(const char *word, size_t len);
@@ -293,11 +297,15 @@ struct conf_parser {
 	struct conf_finding *findings;
 	size_t findings_count;
 	size_t errors_count;
+	size_t warnings_count;
 };
 
 /* --- findings: report.c ----------------------------------------------------------------------- */
 
 void conf_error(struct conf_parser *p, const struct conf_where *, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* As above, for what is allowed and probably not meant. */
+void conf_warning(struct conf_parser *p, const struct conf_where *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Hands all findings out in the order of the text, file by file. */
 void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *arg);
@@ -391,6 +399,7 @@ void conf_add_certificate(struct conf_parser *p, const struct conf_value *,
 void conf_add_key(struct conf_parser *p, const struct conf_value *, const struct conf_where *where,
 		  const struct conf_where *at);
 void conf_tls_close(struct conf_parser *p);
+void conf_tls_development(struct conf_parser *p, const struct conf_where *where);
 
 /* port.c */
 /* The port's number where an address has one: "443", "*:443", "[::1]:443", "a.b:443"; else NULL. */

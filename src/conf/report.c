@@ -40,7 +40,8 @@ static size_t file_index(const struct conf_parser *p, const char *file)
 	return conf->files_count;
 }
 
-static void add(struct conf_parser *p, const struct conf_where *where, const char *text)
+static void finding_add(struct conf_parser *p, enum conf_severity severity,
+			const struct conf_where *where, const char *text)
 {
 	struct conf_finding *findings =
 	    conf_grow(p, p->findings, p->findings_count, sizeof(*findings));
@@ -49,7 +50,7 @@ static void add(struct conf_parser *p, const struct conf_where *where, const cha
 		return;
 	p->findings = findings;
 	findings[p->findings_count] = (struct conf_finding){
-	    .severity = CONF_ERROR,
+	    .severity = severity,
 	    .where = *where,
 	    .file = file_index(p, where->file),
 	    .sequence = p->findings_count,
@@ -70,7 +71,19 @@ void conf_error(struct conf_parser *p, const struct conf_where *where, const cha
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	add(p, where, text);
+	finding_add(p, CONF_ERROR, where, text);
+}
+
+void conf_warning(struct conf_parser *p, const struct conf_where *where, const char *format, ...)
+{
+	char text[1024];
+	if (++p->warnings_count > CONF_FINDINGS_MAX)
+		return;
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	finding_add(p, CONF_WARNING, where, text);
 }
 
 static int compare(const void *a, const void *b)

@@ -286,3 +286,19 @@ void conf_tls_close(struct conf_parser *p)
 		p->scope->tls_damaged = true;
 	conf_block_close(p);
 }
+
+void conf_tls_development(struct conf_parser *p, const struct conf_where *where)
+{
+	struct conf_scope *scope = p->scope;
+	struct conf_certificate *pair = conf_alloc(p, sizeof(*pair));
+	(void)conf_once(p, T_TLS, where);
+	if (pair == NULL)
+		return;
+	*pair = (struct conf_certificate){.certificate = conf_copy(p, "", 0),
+					  .key = conf_copy(p, "", 0),
+					  .development = true,
+					  .where = *where};
+	scope->tls_set = true;
+	scope->certificates = pair;
+	scope->certificates_count = 1;
+}

@@ -322,11 +322,11 @@ static bool tell_comment(struct mistake *m)
 /* tls off, tls internal */
 static bool tell_tls(struct mistake *m)
 {
-	if (m->p->previous.kind != T_TLS)
+	if (m->p->previous.kind != T_TLS || (m->misspelt && expected_word(m)))
 		return false;
 	conf_error(m->p, &m->token->where,
-		   "expected `{`, found `%s`; every port is served with TLS: `tls { certificate "
-		   "\"cert.pem\" key \"key.pem\" }`",
+		   "expected `{` or `development`, found `%s`; every port is served with TLS, see "
+		   "bulkhead.conf(5)",
 		   m->token->kind == T_SEMICOLON ? ";" : m->shown);
 	return true;
 }
@@ -416,14 +416,13 @@ void conf_mistake_tell(struct mistake *m)
 		return; /* its quotes were told */
 	if (m->wants_value && m->wants_string && m->p->fault_shifted)
 		return; /* the cause was told */
-	if (end || (m->at_end && blocks > 0))
-		tell_end(m, expected);
-	else if (tell_unit(m))
+	end = end || (m->at_end && blocks > 0);
+	if (!end && (tell_unit(m) || (token->kind != T_CLOSE && tell_plain(m))))
 		return;
+	if (end)
+		tell_end(m, expected);
 	else if (token->kind == T_CLOSE)
 		tell_close(m, expected);
-	else if (tell_plain(m))
-		return;
 	else if (m->misspelt && expected_word(m))
 		conf_error(m->p, &token->where, "unknown word `%s`; did you mean `%s`?", m->shown,
 			   m->keyword->name);

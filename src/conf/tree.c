@@ -2,6 +2,7 @@
  * The memory of a configuration: one arena, freed as a whole. Runs in the master and in every
  * child. Must never hand out memory that outlives its configuration.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,4 +86,36 @@ const struct conf_port *conf_port_find(const struct conf *conf, unsigned number)
 		if (conf->ports[i].number == number)
 			return &conf->ports[i];
 	return NULL;
+}
+
+static bool is_unset(const struct conf_certificate *c)
+{
+	return c->development && c->certificate[0] == '\0';
+}
+
+bool conf_wants_development(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->ports_count; i++)
+		for (size_t k = 0; k < conf->ports[i].certificates_count; k++)
+			if (is_unset(&conf->ports[i].certificates[k]))
+				return true;
+	return false;
+}
+
+int conf_set_development(struct conf *conf, const char *certificate, const char *key)
+{
+	struct conf_parser p = {.tree = (struct conf_tree *)conf};
+	char *certificate_copy = conf_copy(&p, certificate, strlen(certificate));
+	char *key_copy = conf_copy(&p, key, strlen(key));
+	if (certificate_copy == NULL || key_copy == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->ports_count; i++)
+		for (size_t k = 0; k < conf->ports[i].certificates_count; k++) {
+			struct conf_certificate *c = &conf->ports[i].certificates[k];
+			if (!is_unset(c)) /* ports that inherit it share it */
+				continue;
+			c->certificate = certificate_copy;
+			c->key = key_copy;
+		}
+	return 0;
 }

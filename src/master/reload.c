@@ -311,6 +311,7 @@ void reload_commit(struct master *m)
 	configuration_release(before);
 	sockets_tell_unclaimed(m);
 	control_open(m);
+	development_tell(m);
 }
 
 void reload_tell(struct master *m)

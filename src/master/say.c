@@ -1,6 +1,7 @@
 /* Runs in the master: log records about a child, which begin with its name; the journal gets them
  * under its port. */
 #include <stdarg.h>
+#include <sys/syslog.h>
 
 #include "base/text.h"
 #include "master/state.h"
@@ -16,4 +17,20 @@ void child_log(const struct child *c, int priority, const char *format, ...)
 	va_end(args);
 	log_write_for(&c->port->master->log, port_number(c->port), is_worker(c) ? c->number : 0,
 		      priority, "%s %u (pid %d) %s", role_name(c), c->number, (int)c->pid, line);
+}
+
+void development_tell(struct master *m)
+{
+	const struct conf_certificate *shown = NULL;
+	unsigned count = 0;
+	for (size_t i = 0; i < m->conf->ports_count; i++)
+		if (m->conf->ports[i].certificates[0].development) {
+			shown = m->conf->ports[i].certificates;
+			count++;
+		}
+	if (count > 0)
+		log_write(&m->log, LOG_NOTICE,
+			  "%u port%s the certificate %s, which is for development: clients do not "
+			  "trust it by themselves",
+			  count, count == 1 ? " has" : "s have", shown->certificate);
 }

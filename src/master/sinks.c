@@ -65,8 +65,7 @@ static void absence_describe(struct text *t, enum log_sink_kind kind, const char
 	text_addf(t, "records for %s are lost", kind == LOG_SINK_SYSLOG ? "syslog" : "the journal");
 }
 
-void master_check_log(const struct conf *conf, bool daemonized,
-		      void (*warn)(void *arg, const char *text), void *arg)
+void master_check_log(const struct conf *conf, bool daemonized, master_warn_fn *warn, void *arg)
 {
 	char line[512];
 	struct text t;
@@ -78,7 +77,9 @@ void master_check_log(const struct conf *conf, bool daemonized,
 			continue;
 		text_init(&t, line, sizeof(line));
 		absence_describe(&t, kind, path, -error);
-		warn(arg, line);
+		warn(arg,
+		     kind == LOG_SINK_SYSLOG ? &conf->log.syslog_where : &conf->log.journal_where,
+		     line);
 	}
 }
 

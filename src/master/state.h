@@ -522,6 +522,9 @@ const struct ipc_permit *child_permits(const struct child *);
 /* Logs one record about the confinement of all processes. */
 void confinement_tell(struct master *);
 
+/* say.c: logs which ports have the development certificate, if any. */
+void development_tell(struct master *);
+
 /* say.c: logs a record about a child: "worker 3 (pid 4242) " and the text. */
 void child_log(const struct child *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -183,6 +183,57 @@ static int fingerprint_read(struct devcert *d, struct err *err)
 	return 0;
 }
 
+/* state_folder() left room for the names. */
+static void pair_name(struct devcert *ret, const char *folder)
+{
+	*ret = (struct devcert){0};
+	(void)snprintf(ret->certificate, PATH_MAX, "%.*s/cert.pem", PATH_MAX - 16, folder);
+	(void)snprintf(ret->key, PATH_MAX, "%.*s/key.pem", PATH_MAX - 16, folder);
+}
+
+/* May this user write it, or the first folder above it that exists? */
+static bool may_be_kept(const char *folder)
+{
+	char path[PATH_MAX];
+	(void)strlcpy(path, folder, sizeof(path));
+	while (access(path, F_OK) < 0) {
+		char *slash = strrchr(path, '/');
+		if (errno != ENOENT || slash == NULL)
+			return false;
+		slash[slash == path] = '\0';
+	}
+	return access(path, W_OK | X_OK) == 0;
+}
+
+static void key_miss(const struct devcert *d, struct err *err)
+{
+	err_set(err, "\"%s\" has no key \"%s\" any more; remove it, and Bulkhead makes both",
+		d->certificate, d->key);
+}
+
+int devcert_find(struct devcert *ret, struct err *err)
+{
+	char folder[PATH_MAX];
+	*ret = (struct devcert){0};
+	if (state_folder(folder, err) < 0)
+		return -1;
+	pair_name(ret, folder);
+	bool certificate = access(ret->certificate, F_OK) == 0, key = access(ret->key, F_OK) == 0;
+	if (certificate && key)
+		return 1;
+	if (certificate) {
+		key_miss(ret, err);
+		return -1;
+	}
+	if (may_be_kept(folder))
+		return 0;
+	err_set(err,
+		"the development certificate cannot be kept in \"%s\": each start makes another "
+		"one",
+		folder);
+	return -1;
+}
+
 int devcert_ensure(struct devcert *ret, struct err *err)
 {
 	char folder[PATH_MAX];
@@ -190,10 +241,7 @@ int devcert_ensure(struct devcert *ret, struct err *err)
 	*ret = (struct devcert){0};
 	if (state_folder(folder, err) < 0 || folder_make(folder, err) < 0)
 		return DEVCERT_NO_PLACE;
-	/* state_folder() left room for the names. */
-	(void)snprintf(ret->certificate, PATH_MAX, "%.*s/cert.pem", PATH_MAX - 16, folder);
-	(void)snprintf(ret->key, PATH_MAX, "%.*s/key.pem", PATH_MAX - 16, folder);
-
+	pair_name(ret, folder);
 	int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (lock < 0 || flock(lock, LOCK_EX) < 0) {
 		err_set(err, "cannot use the folder \"%s\": %s", folder, strerror(errno));

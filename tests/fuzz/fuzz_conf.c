@@ -18,8 +18,8 @@ static void check(void *arg, enum conf_severity severity, const struct conf_wher
 		  const char *text)
 {
 	unsigned *count = arg;
-	(void)severity;
-	if (++*count > CONF_FINDINGS_MAX + 1 || where->file == NULL || text[0] == '\0')
+	*count += severity == CONF_ERROR;
+	if (*count > CONF_FINDINGS_MAX + 1 || where->file == NULL || text[0] == '\0')
 		abort();
 	for (; *text != '\0'; text++)
 		if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f)

@@ -661,7 +661,7 @@ def missing_daemon(server, ports, tmp_path, sink, path, why):
     assert f"log lost: {sink} cannot be reached ({why})" in ctl(tmp_path, "status")
     r = subprocess.run([BINARY, "-t", "-f", s.config], capture_output=True, text=True, timeout=60)
     assert r.returncode == 0
-    assert r.stderr.splitlines() == [f"{s.config}: warning: {told}", "configuration ok: 1 port"]
+    assert r.stderr.splitlines() == [f"{s.config}:2:8: warning: {told}", "configuration ok: 1 port"]
 
 
 def ctl(folder, *words, check=True):

@@ -1413,8 +1413,8 @@ static void one_cause_and_what_to_write(void **state)
 	    {"port 1 { access log \"off\" echo }", "2:21 `off` stands without quotes here"},
 	    {"port \"1\" { echo }", "2:6 `1` stands without quotes here"},
 	    {"port 1 { tls off; echo }",
-	     "2:14 expected `{`, found `off`; every port is served with TLS: `tls { certificate "
-	     "\"cert.pem\" key \"key.pem\" }`"},
+	     "2:14 expected `{` or `development`, found `off`; every port is served with TLS, see "
+	     "bulkhead.conf(5)"},
 	    {"port 1 { respond 200; header \"a\" \"b\" }",
 	     "2:23 `header` begins no statement; it goes on with `respond`"},
 	    {"PORT 1 { Echo }", "2:1 unknown word `PORT`; did you mean `port`?\n"

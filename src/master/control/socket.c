@@ -113,8 +113,43 @@ int control_socket_make(const char *path, struct control_socket *ret)
 	return 0;
 }
 
-/* --- accepting
- * ----------------------------------------------------------------------------------- */
+/* --- a look beforehand ------------------------------------------------------------------------ */
+
+static const char *folder_wrong(const char *folder)
+{
+	struct stat st;
+	if (stat(folder, &st) < 0)
+		return errno == ENOENT ? "is missing: make it, or have it made before the start"
+				       : strerror(errno);
+	if (!S_ISDIR(st.st_mode))
+		return "is not a directory";
+	if (access(folder, W_OK | X_OK) < 0)
+		return "cannot be written by this user";
+	return NULL;
+}
+
+void master_check_control(const struct conf *conf, master_warn_fn *warn, void *arg)
+{
+	struct stat st;
+	struct text t;
+	char line[512], folder[sizeof(((struct sockaddr_un *)0)->sun_path)] = "/";
+	if (conf->control != CONF_CONTROL_PATH)
+		return;
+	const char *path = conf->control_path, *slash = strrchr(path, '/');
+	if (slash > path)
+		(void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+	text_init(&t, line, sizeof(line));
+	const char *wrong = folder_wrong(folder);
+	if (wrong != NULL)
+		text_addf(&t, "the folder \"%s\" of the control socket %s", folder, wrong);
+	else if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		text_addf(&t, "\"%s\" is there and is no socket: no control socket can be made",
+			  path);
+	if (t.len > 0)
+		warn(arg, &conf->control_where, line);
+}
+
+/* --- accepting ------------------------------------------------------------------------------- */
 
 static void refuse(struct control *c, uid_t uid)
 {
