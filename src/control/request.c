@@ -119,7 +119,7 @@ static int argument_parse(const struct verb *verb, const struct word *w,
 	case A_PORT:
 	case MAYBE_A_PORT:
 		if (num_parse(w->data, w->len, 1, UINT16_MAX, &number) < 0) {
-			err_set(err, "\"%s\" is no port; it can be 1 to 65535", shown(w, out));
+			err_set(err, "\"%s\" is not a port; it can be 1 to 65535", shown(w, out));
 			return -EINVAL;
 		}
 		request->port = (uint16_t)number;
@@ -133,9 +133,10 @@ static int argument_parse(const struct verb *verb, const struct word *w,
 	case A_LEVEL:
 		request->level = control_level_parse(w->data, w->len);
 		if (request->level < 0)
-			err_set(err,
-				"\"%s\" is no level; it can be err, warning, notice, info or debug",
-				shown(w, out));
+			err_set(
+			    err,
+			    "\"%s\" is not a level; it can be err, warning, notice, info or debug",
+			    shown(w, out));
 		return request->level < 0 ? -EINVAL : 0;
 	}
 	return -EINVAL;

@@ -76,7 +76,7 @@ static enum ctl_status port_take(struct ctl_arguments *a, const char *word)
 	if (a->port != 0)
 		return wrong("one port is enough", word);
 	if (num_parse(word, strlen(word), 1, UINT16_MAX, &number) < 0)
-		return wrong("that is no port", word);
+		return wrong("that is not a port", word);
 	a->port = (uint16_t)number;
 	return CTL_DONE;
 }
@@ -87,7 +87,7 @@ static enum ctl_status level_take(struct ctl_arguments *a, int count, char **wor
 		return wrong("log takes \"level\" and one of err, warning, notice, info, debug",
 			     NULL);
 	if (control_level_parse(words[1], strlen(words[1])) < 0)
-		return wrong("that is no level", words[1]);
+		return wrong("that is not a level", words[1]);
 	a->level = words[1];
 	return CTL_DONE;
 }

@@ -33,7 +33,7 @@ static enum ctl_status connect_failed(const char *path, int error, struct err *e
 		return CTL_NO_SERVER;
 	case EACCES:
 	case EPERM:
-		err_set(err, "not permitted: %s belongs to somebody else", path);
+		err_set(err, "not permitted: %s belongs to another user", path);
 		return CTL_NOT_PERMITTED;
 	default:
 		err_set(err, "cannot connect to %s: %s", path, strerror(error));
@@ -114,7 +114,7 @@ static enum ctl_status answer_read(struct connection *c, size_t len, json_t **re
 		return CTL_DONE;
 	}
 	json_decref(answer);
-	err_set(err, "what answers on %s does not speak %s", c->path, CONTROL_PROTOCOL);
+	err_set(err, "the program that answers on %s does not speak %s", c->path, CONTROL_PROTOCOL);
 	return CTL_NO_SERVER;
 }
 

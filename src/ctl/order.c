@@ -255,7 +255,7 @@ static enum ctl_status judge_cut(const struct ctl_arguments *a, struct err *err)
 	if (execution_ask(a, NULL, &now, &ignored) != CTL_DONE)
 		return CTL_NO_SERVER;
 	err_set(err, "the server has ended the connection without an answer, as an upgrade does; "
-		     "what was asked for may be carried out all the same");
+		     "the order may have been carried out nevertheless");
 	return CTL_FAILED;
 }
 

@@ -55,7 +55,7 @@ static void state_explain(const json_t *port)
 		puts(line);
 	}
 	if (json_array_size(draining) > 0)
-		printf("%lld: %zu former generation%s still drain%s\n", number,
+		printf("%lld: %zu old generation%s still drain%s\n", number,
 		       json_array_size(draining), json_array_size(draining) == 1 ? "" : "s",
 		       json_array_size(draining) == 1 ? "s" : "");
 }

@@ -172,7 +172,7 @@ const struct attempt attempts[] = {
     ROW("make a file in memory, to exec it", BOTH, try_memfd, NONE, NONE, ENDED(memfd_create)),
     ROW("map executable memory", BOTH, try_map_exec, NONE, NONE, ENDED(mmap)),
     ROW("make its memory executable", BOTH, try_protect_exec, NONE, NONE, ENDED(mprotect)),
-    ROW("map memory that counts as nobody's (MAP_SHARED)", BOTH, try_map_shared, NONE, NONE,
+    ROW("map memory that counts for no process (MAP_SHARED)", BOTH, try_map_shared, NONE, NONE,
 	ENDED(mmap)),
     ROW("the same of huge pages", BOTH, try_map_huge, NONE, NONE, ENDED(mmap)),
     ROW("lock memory", BOTH, try_map_locked, NONE, NONE, ENDED(mmap)),

@@ -102,7 +102,8 @@ static void end_describe(const struct trial *t, struct row *row)
 	else if (is_unrecorded(t))
 		put(row->result, "ended: not recorded");
 	else
-		put(row->result, "%s", said[0] != '\0' ? said : "it is gone, and nobody says why");
+		put(row->result, "%s",
+		    said[0] != '\0' ? said : "it has ended, and the master did not say why");
 }
 
 static bool is_ended_for(const struct trial *t, long call)
@@ -149,7 +150,7 @@ static bool is_met(const struct expectation *e, const struct trial *t)
 static const char *lack_of(const struct trial *t)
 {
 	if (t->end == TRIAL_ANSWERED && t->result == -EAFNOSUPPORT)
-		return "no such addresses here";
+		return "this machine has no such addresses";
 	if (t->end == TRIAL_ANSWERED && t->result == -ENOTSUP)
 		return "this machine has no such calls";
 	return NULL;

@@ -58,7 +58,7 @@ void report_print(const struct report *r, FILE *out)
 			(void)snprintf(title, sizeof(title), "%s%s%s", row->process,
 				       row->round[0] == '\0' ? "" : ", ", row->round);
 			fprintf(out, "%s%-59s %-24s %s\n", i == 0 ? "" : "\n", title, "expected",
-				"what the kernel said");
+				"the kernel's answer");
 		}
 		row_print(row, out);
 	}

@@ -198,7 +198,7 @@ def test_control_off(server, ports):
     (b"bulkhead/2 status\n", 'a request begins with "bulkhead/1", not with "bulkhead/2"'),
     (b"\n", "a request is words with one blank between them"),
     (b"bulkhead/1 explode\n", 'there is no verb "explode"'),
-    (b"bulkhead/1 stop 99999\n", '"99999" is no port; it can be 1 to 65535'),
+    (b"bulkhead/1 stop 99999\n", '"99999" is not a port; it can be 1 to 65535'),
     (b"x" * 512, "a request has at most 512 bytes"),
     (b"x" * 100000, "a request has at most 512 bytes"),
     (b"\xff\x00\x1b[2J\n", "a request is one line of printable ASCII"),
@@ -729,7 +729,7 @@ def test_exit_statuses(controlled, ports, tmp_path):
             (["status"], DONE, ""),
             (["stop", 1], FAILED, "bulkheadctl: there is no port 1\n"),
             (["stop"], USAGE, "bulkheadctl: this command needs a port; see bulkheadctl -h\n"),
-            (["stop", "x"], USAGE, "bulkheadctl: that is no port: x; see bulkheadctl -h\n"),
+            (["stop", "x"], USAGE, "bulkheadctl: that is not a port: x; see bulkheadctl -h\n"),
             (["explode"], USAGE,
              "bulkheadctl: there is no such command: explode; see bulkheadctl -h\n"),
             (["status", "--jsn"], USAGE, "bulkheadctl: there is no such option of this command: "

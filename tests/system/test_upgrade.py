@@ -221,7 +221,7 @@ BROKEN = {
     "hangs up": ("#!/bin/sh\necho 'I do not know --adopt' >&2\nexit 2\n",
                  "the new program refuses with status 2: I do not know --adopt"),
     "cannot read the state": ("state", "the new program refuses with status 65: cannot go on from the running "
-                                       "version: line 1: the state is of a version"),
+                                       "version: line 1: this version cannot continue"),
     "refuses the configuration": ("configuration", "the new program refuses with status 65: .*the running "
                                                    "configuration is refused"),
 }
@@ -253,7 +253,7 @@ def test_what_is_broken_changes_nothing(upgradable, ports, kind, tmp_path):
 
 HOSTILE = {
     "no state": ("text[text.index(b'\\n') + 1:]", "line 1: this is no state"),
-    "twice a state": ("text.replace(b'\\nend', b'\\n' + text.split(b'\\n')[0] + b'\\nend')", "this is no state"),
+    "twice a state": ("text.replace(b'\\nend', b'\\n' + text.split(b'\\n')[0] + b'\\nend')", "this is not a state"),
     "an unknown kind": ("text.replace(b'\\nend', b'\\nmystery a=1\\nend')",
                         "is of a kind that this version does not know"),
     "an unknown value": ("text.replace(b'\\nend', b'\\nend a=1')",

@@ -80,14 +80,14 @@ static void arguments_are_judged(void **state)
 	assert_refused("bulkhead/1 drain now", "drain takes no argument");
 	assert_refused("bulkhead/1 status 1 2", "status takes one argument at most");
 	assert_refused("bulkhead/1 status 1 2 3 4", "status takes one argument at most");
-	assert_refused("bulkhead/1 stop 0", "\"0\" is no port; it can be 1 to 65535");
-	assert_refused("bulkhead/1 stop 65536", "\"65536\" is no port; it can be 1 to 65535");
-	assert_refused("bulkhead/1 stop -1", "\"-1\" is no port; it can be 1 to 65535");
-	assert_refused("bulkhead/1 stop 80a", "\"80a\" is no port; it can be 1 to 65535");
+	assert_refused("bulkhead/1 stop 0", "\"0\" is not a port; it can be 1 to 65535");
+	assert_refused("bulkhead/1 stop 65536", "\"65536\" is not a port; it can be 1 to 65535");
+	assert_refused("bulkhead/1 stop -1", "\"-1\" is not a port; it can be 1 to 65535");
+	assert_refused("bulkhead/1 stop 80a", "\"80a\" is not a port; it can be 1 to 65535");
 	assert_refused("bulkhead/1 reload wet-run",
 		       "reload takes \"dry-run\" or nothing, not \"wet-run\"");
 	assert_refused("bulkhead/1 log loud",
-		       "\"loud\" is no level; it can be err, warning, notice, info or debug");
+		       "\"loud\" is not a level; it can be err, warning, notice, info or debug");
 }
 
 static void every_name_is_read_back(void **state)

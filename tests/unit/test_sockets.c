@@ -78,7 +78,8 @@ static void the_table_is_searched_by_name_and_port(void **state)
 	sockets_miss(&s, "https", 80, &err);
 	assert_string_equal(err.text, "the socket \"https\" listens on port 443, not on 80");
 	sockets_miss(&s, "pipe", 80, &err);
-	assert_string_equal(err.text, "what was passed as the socket \"pipe\" is not a socket");
+	assert_string_equal(
+	    err.text, "the descriptor that was passed as the socket \"pipe\" is not a socket");
 	sockets_miss(&s, "x", 80, &err);
 	assert_string_equal(err.text, "there is no socket \"x\": the service manager has passed "
 				      "\"https\", \"https\", \"https\", \"other\", \"pipe\"");

@@ -142,8 +142,8 @@ void sockets_miss(const struct sockets *s, const char *name, uint16_t port, stru
 		if (strcmp(one->name, name) != 0)
 			continue;
 		if (one->wrong[0] != '\0')
-			err_set(err, "what was passed as the socket \"%s\" is %s", name,
-				one->wrong);
+			err_set(err, "the descriptor that was passed as the socket \"%s\" is %s",
+				name, one->wrong);
 		else
 			err_set(err, "the socket \"%s\" listens on port %u, not on %u", name,
 				one->port, port);

@@ -75,7 +75,7 @@ static void take_state(struct restoring *r)
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		if (number(r, expected[i].name, 0, INT64_MAX) != expected[i].value)
 			record_fail(&r->record,
-				    "the state is of a version that this one cannot go on from");
+				    "this version cannot continue from the state of that version");
 }
 
 static void find(void *arg, enum conf_severity severity, const struct conf_where *where,
@@ -336,8 +336,8 @@ static void take_child(struct restoring *r)
 	watch_begin(&c->watch);
 	c->watch.stopped = flag(r, "stopped");
 	c->watch.verdict = (enum watch_verdict)number(r, "aborted", WATCH_FINE, WATCH_KILLED);
-	c->killed_for = flag(r, "killed") ? "was not to go on" : NULL;
-	c->unusable = flag(r, "unusable") ? "was of no use any more" : NULL;
+	c->killed_for = flag(r, "killed") ? "was no longer wanted" : NULL;
+	c->unusable = flag(r, "unusable") ? "was useless" : NULL;
 	c->pinged = flag(r, "pinged");
 	record_text(&r->record, "failure", c->failure, sizeof(c->failure));
 	record_text(&r->record, "level", c->level, sizeof(c->level));
@@ -422,7 +422,7 @@ static void take(struct restoring *r)
 		if (record_is(&r->record, kinds[i].name))
 			kind = &kinds[i];
 	if ((r->record.line == 1) != (kind != NULL && kind->place == FIRST))
-		record_fail(&r->record, "this is no state");
+		record_fail(&r->record, "this is not a state");
 	else if (kind == NULL)
 		record_fail(&r->record, "is of a kind that this version does not know");
 	else if (kind->place >= LATER && r->m->conf == NULL)
