@@ -252,7 +252,7 @@ def test_what_is_broken_changes_nothing(upgradable, ports, kind, tmp_path):
 
 
 HOSTILE = {
-    "no state": ("text[text.index(b'\\n') + 1:]", "line 1: this is no state"),
+    "no state": ("text[text.index(b'\\n') + 1:]", "line 1: this is not a state"),
     "twice a state": ("text.replace(b'\\nend', b'\\n' + text.split(b'\\n')[0] + b'\\nend')", "this is not a state"),
     "an unknown kind": ("text.replace(b'\\nend', b'\\nmystery a=1\\nend')",
                         "is of a kind that this version does not know"),
