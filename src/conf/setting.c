@@ -290,7 +290,8 @@ void conf_tls_close(struct conf_parser *p)
 void conf_tls_development(struct conf_parser *p, const struct conf_where *where)
 {
 	struct conf_scope *scope = p->scope;
-	struct conf_certificate *pair = conf_alloc(p, sizeof(*pair));
+	/* As an array: a block that is a mistake after it may add to it. */
+	struct conf_certificate *pair = conf_grow(p, NULL, 0, sizeof(*pair));
 	(void)conf_once(p, T_TLS, where);
 	if (pair == NULL)
 		return;

@@ -573,6 +573,44 @@ static void methods_that_are_none_are_told(void **state)
 		 "location block\n");
 }
 
+static void the_development_certificate_is_asked_for(void **state)
+{
+	(void)state;
+	struct conf *conf = parse("tls development\nport 1 { echo }\nport 2 { echo tls { "
+				  "certificate \"/c\" key \"/k\" } }\n");
+	assert_true(conf_wants_development(conf));
+	assert_true(conf->ports[0].certificates[0].development);
+	assert_string_equal(conf->ports[0].certificates[0].certificate, "");
+	assert_false(conf->ports[1].certificates[0].development);
+	char *text = dump(conf, NULL);
+	assert_non_null(strstr(text, "\ttls development\n"));
+	free(text);
+	/* With its paths a child has it as any other pair. */
+	assert_int_equal(conf_set_development(conf, "/d/cert.pem", "/d/key.pem"), 0);
+	assert_false(conf_wants_development(conf));
+	text = dump(conf, &conf->ports[0]);
+	assert_non_null(strstr(text, "certificate \"/d/cert.pem\" key \"/d/key.pem\"\n"));
+	struct conf *child = parse(text);
+	assert_string_equal(child->ports[0].certificates[0].key, "/d/key.pem");
+	assert_string_equal(conf->ports[1].certificates[0].certificate, "/c");
+	conf_free(child);
+	free(text);
+	conf_free(conf);
+
+	/* A mistake beside it does no harm, whatever its order. */
+	told("tls development " TLS TLS TLS TLS TLS "port 1 { echo }",
+	     "1:17 duplicate `tls`; the first one is at line 1\n"
+	     "2:1 duplicate `tls`; the first one is at line 1\n"
+	     "3:1 duplicate `tls`; the first one is at line 1\n"
+	     "4:1 duplicate `tls`; the first one is at line 1\n"
+	     "5:1 duplicate `tls`; the first one is at line 1\n");
+	told_tls("tls development port 1 { echo tls development tls development }",
+		 "2:1 duplicate `tls`; the first one is at line 1\n"
+		 "2:47 duplicate `tls`; the first one is at line 2\n");
+	told("tls developement\nport 1 { echo }",
+	     "1:5 unknown word `developement`; did you mean `development`?\n");
+}
+
 static void threads_need_a_build(void **state)
 {
 	(void)state;
@@ -1885,6 +1923,7 @@ int main(void)
 	    cmocka_unit_test(every_fault_can_be_configured),
 	    cmocka_unit_test(methods_belong_to_a_handler),
 	    cmocka_unit_test(methods_that_are_none_are_told),
+	    cmocka_unit_test(the_development_certificate_is_asked_for),
 	    cmocka_unit_test(threads_need_a_build),
 	    cmocka_unit_test(dump_parses_to_itself),
 	    cmocka_unit_test(dump_is_canonical),
