@@ -1,4 +1,4 @@
-/* Runs once at the start of every bulkhead; must not touch anything but its arguments. */
+/* Runs once at the start of every bulkhead; must never use anything but its arguments. */
 #include "arguments.h"
 
 #include <errno.h>
@@ -156,7 +156,7 @@ static void combinations_check(const struct arguments *a)
 		refuse("--certificate and --key go together");
 }
 
-/* getopt_long has said what is wrong. */
+/* getopt_long(3) has printed the error. */
 static void __attribute__((noreturn)) refuse_option(void)
 {
 	fputs("Try 'bulkhead --help'.\n", stderr);
@@ -348,7 +348,7 @@ static char *ports_word(const struct arguments *a)
 	return word;
 }
 
-/* Not resolved: a link may lead elsewhere by the time that it is read again. */
+/* Links are not resolved, since a link may lead elsewhere when the file is read again. */
 static void path_keep(struct arguments *a, const char **path)
 {
 	char here[PATH_MAX], *absolute = NULL;

@@ -23,11 +23,11 @@ enum arguments_mode {
 
 struct arguments {
 	enum arguments_mode mode;
-	const char *config; /* -f, NULL: built in */
+	const char *config; /* -f; NULL: built in */
 	bool chosen;        /* -t and -T without -f: config is the installed one, or NULL */
 	uint16_t *ports;    /* -p, owned; NULL: not given */
 	size_t ports_count;
-	uint32_t workers;        /* -w, 0: not given */
+	uint32_t workers;        /* -w; 0: not given */
 	const char *certificate; /* both or none */
 	const char *key;
 	const char *pid_file;
@@ -35,11 +35,12 @@ struct arguments {
 	bool verbose;
 	bool json;                     /* selftest */
 	enum selftest_without without; /* selftest */
-	int adopt_fd;                  /* --adopt: what a former version has left; -1: nothing */
+	int adopt_fd;                  /* --adopt: the state of an earlier version; -1: none */
 	char *kept[4];                 /* arguments_keep_paths(), owned */
 	size_t kept_count;
-	char **again;   /* arguments_again(), owned */
-	char *attempts; /* behind --child, or for children: the selftest's; NULL: serves */
+	char **again; /* arguments_again(), owned */
+	/* the argument after --child, or for children, from the selftest; NULL: a real server */
+	char *attempts;
 };
 
 /* For -t and -T without -f and without options for the built-in configuration: the file that was
@@ -50,13 +51,13 @@ void arguments_choose_config(struct arguments *, const char *program);
 bool arguments_installed_config(const struct arguments *, const char *program,
 				char ret_path[PATH_MAX]);
 
-/* Paths that are relative become absolute: the current directory is another one later. */
+/* Makes relative paths absolute, because the current directory will change. */
 void arguments_keep_paths(struct arguments *);
-/* The words that mean the same again, for the next version of this program: with room for three
- * more and a NULL behind. NULL: no memory. arguments_release() ends it. */
+/* The arguments for the next version of this program, with room for three more and a final NULL.
+ * NULL: no memory. The caller uses arguments_release(). */
 char **arguments_again(struct arguments *, size_t *ret_count);
 
-/* Ends the process with status 2 and a hint when the words are wrong. */
+/* Ends the process with status 2 and a hint if the arguments are wrong. */
 void arguments_parse(struct arguments *, int argc, char **argv);
 void arguments_release(struct arguments *);
 void arguments_usage(void); /* to standard output */

@@ -1,5 +1,5 @@
-/* Runs in the master, before it serves and when it reloads. The key is made in a child: the master
- * never holds one. */
+/* Runs in the master, before it serves and when it reloads. A child makes the key, so the master
+ * never has it. */
 #include "development.h"
 
 #include <errno.h>
@@ -15,15 +15,15 @@
 #include "base/fd.h"
 #include "tls/devcert.h"
 
-/* What the child says. */
+/* The child's report. */
 struct made {
 	int result;
 	struct devcert pair;
-	struct err err, unkept; /* why there is none; why it is not kept */
+	struct err err, unkept; /* why there is no certificate; why it is only in memory */
 };
 
-/* The pair for which there is no place on disk: as long as this process runs, whatever it executes
- * in an upgrade, and whatever it reloads. */
+/* The pair if no folder can be written. It exists as long as this process, over upgrades and
+ * reloads. */
 struct memory {
 	int certificate_fd, key_fd;
 };
@@ -47,7 +47,7 @@ static void memory_close(struct memory *memory)
 	fd_close(&memory->key_fd);
 }
 
-/* Runs devcert_make() in a process of its own. -errno, or 0 and what it says. */
+/* Runs devcert_make() in a child process. Returns -errno, or 0 and the child's report. */
 static int devcert_by_child(struct memory *memory, struct made *ret)
 {
 	int fds[2], status;
@@ -79,8 +79,8 @@ static int devcert_by_child(struct memory *memory, struct made *ret)
 	return len == sizeof(*ret) ? 0 : -EIO;
 }
 
-/* What was made in memory once, by this process or the version before, is good as long as it runs.
- */
+/* A pair that this process or an earlier version has made in memory is used as long as the process
+ * runs. */
 static bool memory_find(struct devcert *ret)
 {
 	static const char *const names[] = {"/memfd:" MEMORY_CERTIFICATE " (deleted)",
@@ -124,7 +124,7 @@ static void announce_devcert(const struct made *m, uint16_t port)
 		port);
 }
 
-/* The first port that wants it. */
+/* Finds the first port that uses it. */
 static const struct conf_port *development_port(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->ports_count; i++)
@@ -143,8 +143,8 @@ int development_provide(struct conf *conf, bool announce, conf_report_fn *report
 	made = (struct made){.result = 0};
 	int error = 0;
 	if (!memory_find(&made.pair)) {
-		/* They stay open in an upgrade, as their names in the configuration do. What is
-		 * executed as a child closes all that it is not to have. */
+		/* They stay open in an upgrade, because the configuration has their names. A child
+		 * closes them when it is executed. */
 		memory.certificate_fd = memfd_create(MEMORY_CERTIFICATE, 0);
 		memory.key_fd = memfd_create(MEMORY_KEY, 0);
 		error = memory.certificate_fd < 0 || memory.key_fd < 0

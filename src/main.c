@@ -1,7 +1,7 @@
 /*
- * From arguments to a role: a check (-t), a dump (-T), a selftest, the master, or, on the master's
- * order, a worker or keyholder. What happens before the role begins happens here; what a role does
- * is its own folder's.
+ * From arguments to a role: a check (-t), a dump (-T), a selftest, the master, or, started by the
+ * master, a worker or keyholder. This file does what comes before a role begins; the role is in its
+ * own folder.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,21 +29,21 @@
 #include "verify.h"
 #include "worker/worker.h"
 
-#define CHANNEL_FD 3 /* where a child finds its channel */
+#define CHANNEL_FD 3 /* the descriptor of a child's channel */
 
 static void report(void *arg, enum conf_severity severity, const struct conf_where *where,
 		   const char *text)
 {
 	const char *kind = severity == CONF_ERROR ? "error" : "warning";
 	(void)arg;
-	if (where->line == 0) /* the file as a whole */
+	if (where->line == 0) /* the whole file */
 		fprintf(stderr, "%s: %s: %s\n", where->file, kind, text);
 	else
 		fprintf(stderr, "%s:%u:%u: %s: %s\n", where->file, where->line, where->column, kind,
 			text);
 }
 
-/* The same, and the first error is kept for the service manager. */
+/* The same, and keeps the first error for the service manager. */
 static void report_and_keep(void *arg, enum conf_severity severity, const struct conf_where *where,
 			    const char *text)
 {
@@ -89,7 +89,7 @@ static const char *checked_name(const struct arguments *a)
 	return a->config != NULL ? a->config : "the built-in configuration";
 }
 
-/* Of a former version of this program, for its upgrade. */
+/* For an earlier version of this program that wants to upgrade. */
 static int test_adopt(const struct arguments *a)
 {
 	struct verify v = {.count = 0};
@@ -136,7 +136,7 @@ static int test(const struct arguments *a)
 	return bad;
 }
 
-/* The exit status of whoever has only something to print. */
+/* The exit status after printing to standard output. */
 static int output_end(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
@@ -159,7 +159,7 @@ static int dump(const struct arguments *a)
 
 /* --- serving -------------------------------------------------------------------------------- */
 
-/* Descriptors 0 to 2 are always something, or sockets would end up there. */
+/* Descriptors 0 to 2 must be open, or sockets would get these numbers. */
 static void standard_streams_ensure(void)
 {
 	int fd;
@@ -170,8 +170,8 @@ static void standard_streams_ensure(void)
 		close(fd);
 }
 
-/* The parent waits here until the ports are served, or are known not to be, and tells the caller by
- * its exit status. Returns, in the child, the descriptor to tell that on. */
+/* The parent waits here until the ports are served, or cannot be, and its exit status tells the
+ * caller. Returns, in the child, the descriptor that reports it. */
 static int background(void)
 {
 	int fds[2];
@@ -200,7 +200,7 @@ static int background(void)
 	return fds[1];
 }
 
-/* Where the next version of this program will lie: under the same name. NULL: nobody knows. */
+/* The path at which the next version of this program will be. NULL: unknown. */
 static const char *program_path(void)
 {
 	static const char deleted[] = " (deleted)";
@@ -215,13 +215,13 @@ static const char *program_path(void)
 	return path;
 }
 
-/* For the master, when it reloads. */
+/* Used by the master for a reload. */
 static int conf_read_again(void *arg, conf_report_fn *tell, void *tell_arg, struct conf **ret)
 {
 	return conf_read(arg, false, tell, tell_arg, ret);
 }
 
-/* Before anything goes to the background, so that whoever starts it is told. */
+/* Before the process goes to the background, so that the user sees an error. */
 static struct pidfh *pid_file_open(const char *path, bool adopting)
 {
 	pid_t other = 0;
@@ -230,7 +230,7 @@ static struct pidfh *pid_file_open(const char *path, bool adopting)
 	    snprintf(absolute, sizeof(absolute), "%s/%s", here, path) < PATH_MAX)
 		path = absolute; /* it is removed from another directory */
 	struct pidfh *file = pidfile_open(path, 0644, &other);
-	if (file != NULL) /* the next version of this program opens it anew */
+	if (file != NULL) /* the next version of this program opens it again */
 		(void)fcntl(pidfile_fileno(file), F_SETFD, FD_CLOEXEC);
 	if (file == NULL && adopting) {
 		fprintf(stderr, "bulkhead: cannot write the pid file %s: %s\n", path,
@@ -245,8 +245,8 @@ static struct pidfh *pid_file_open(const char *path, bool adopting)
 	return file;
 }
 
-/* The kernel drops a signal to the first process of a container unless that handles or blocks it: a
- * stop that is ordered while the configuration is read waits here for the master's loop. */
+/* In a container, the kernel drops signals to the first process that it neither handles nor blocks.
+ * A stop that comes while the configuration is read then waits for the master's loop. */
 static bool first_process_begin(const struct arguments *a)
 {
 	sigset_t set;
@@ -279,7 +279,7 @@ static int serve(struct arguments *a)
 					 .program = program_path(),
 					 .adopt_fd = a->adopt_fd};
 	standard_streams_ensure();
-	/* Before anything is forked that might take them, too. */
+	/* Before any fork, because a child could take them, too. */
 	if (sockets_take(&options.sockets, &err) < 0) {
 		(void)fprintf(stderr, "bulkhead: %s\n", err.text);
 		return EX_USAGE;
@@ -340,7 +340,7 @@ int main(int argc, char **argv)
 {
 	struct arguments a;
 	title_init(argc, argv);
-	/* GnuTLS would write session secrets there; nobody who serves others wants that. */
+	/* GnuTLS would write the secrets of sessions there, which a real server must not do. */
 	(void)unsetenv("SSLKEYLOGFILE");
 	arguments_parse(&a, argc, argv);
 

@@ -1,4 +1,4 @@
-/* Runs in bulkhead -t alone. Must never write a file, nor keep a key. */
+/* Runs in bulkhead -t only. Must never write a file, nor keep a key. */
 #include "verify.h"
 
 #include <errno.h>
@@ -15,14 +15,14 @@
 #include "tls/context.h"
 #include "tls/devcert.h"
 
-#define SYSTEM_GROUP_MAX 999 /* adduser.conf(5): those of people begin after it */
+#define SYSTEM_GROUP_MAX 999 /* adduser.conf(5): groups of people have higher numbers */
 #define GROUP_USERS      100
 
 struct finding {
 	enum conf_severity severity;
 	char *file, *text; /* owned */
 	unsigned line, column;
-	size_t rank; /* of its file, as the files were read */
+	size_t rank; /* the order in which files were read */
 	size_t sequence;
 };
 
@@ -62,7 +62,7 @@ static size_t file_rank(const struct verify *v, const struct conf *conf, const c
 	for (size_t i = 0; i < files; i++)
 		if (strcmp(conf->files[i], file) == 0)
 			return i;
-	for (size_t i = 0; i < v->count; i++) /* the first one that is about it */
+	for (size_t i = 0; i < v->count; i++) /* the first finding about that file */
 		if (strcmp(v->list[i].file, file) == 0)
 			return files + i;
 	return files;
@@ -93,7 +93,7 @@ void verify_print(struct verify *v, const struct conf *conf)
 	for (size_t i = 0; i < v->count; i++) {
 		const struct finding *f = &v->list[i];
 		const char *kind = f->severity == CONF_ERROR ? "error" : "warning";
-		if (f->line == 0) /* the file as a whole */
+		if (f->line == 0) /* about the whole file */
 			fprintf(stderr, "%s: %s: %s\n", f->file, kind, f->text);
 		else
 			fprintf(stderr, "%s:%u:%u: %s: %s\n", f->file, f->line, f->column, kind,
@@ -113,8 +113,8 @@ void verify_release(struct verify *v)
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
-/* A group of the system's that is there for this, as the service has one, is no other: it is how
- * the server reads the key. */
+/* A system group that exists for this purpose does not count as another reader: the server reads
+ * the key through it. */
 static bool is_group_of_others(const struct stat *st)
 {
 	if ((st->st_mode & S_IWGRP) != 0)
@@ -123,7 +123,7 @@ static bool is_group_of_others(const struct stat *st)
 	       (st->st_gid == 0 || st->st_gid == GROUP_USERS || st->st_gid > SYSTEM_GROUP_MAX);
 }
 
-/* A key that does not exist is an error of the pair's. */
+/* A key that does not exist is reported as an error of the pair. */
 static void key_check(struct verify *v, const char *path, const struct conf_where *where)
 {
 	char line[512];
@@ -158,7 +158,7 @@ static void pair_warning(void *arg, size_t pair, const char *text)
 	verify_add(about->verify, CONF_WARNING, about->where, text);
 }
 
-/* Ports that inherit a pair show it at the same place. */
+/* Ports that inherit a pair refer to the same place. */
 static bool checked_before(const struct conf *conf, size_t ports, const struct conf_where *where)
 {
 	for (size_t i = 0; i < ports; i++)
@@ -176,7 +176,7 @@ static bool is_about_key(const char *told)
 	return strncmp(told, "key ", 4) == 0;
 }
 
-/* Where the certificate was at fault already, the key was not looked at. */
+/* If the certificate was wrong already, the key was not read. */
 static void key_miss(struct verify *v, const char *key, const struct conf_where *where,
 		     const char *told)
 {
@@ -207,7 +207,7 @@ static void pair_check(struct verify *v, const char *certificate, const char *ke
 	key_check(v, key, where);
 }
 
-/* One that is not there yet is made at the start. */
+/* A pair that does not exist yet is made at the start. */
 static void development_check(struct verify *v, const struct conf_where *where,
 			      struct tls_trust *trust)
 {
@@ -224,7 +224,7 @@ static void development_check(struct verify *v, const struct conf_where *where,
 			   where, err.text);
 }
 
-/* Each pair by itself, so that every bad one is named, once. */
+/* Checks each pair separately, so that every bad one is reported, once. */
 static void certificates_check(struct verify *v, const struct conf *conf)
 {
 	struct tls_trust trust = {.asked = false};

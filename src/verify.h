@@ -1,6 +1,6 @@
 /*
- * bulkhead -t: everything that is wrong with a configuration and with the files that it names, in
- * one run. Writes nothing but its report. Used by main.c alone.
+ * bulkhead -t: reports everything that is wrong with a configuration and its files in one run.
+ * Writes nothing except its report. Used by main.c only.
  */
 #ifndef VERIFY_H
 #define VERIFY_H
@@ -12,22 +12,22 @@
 
 struct finding;
 
-/* What was found, in the order in which it was. All zero: nothing yet. */
+/* The findings, in the order in which they came. All zero: none yet. */
 struct verify {
 	struct finding *list;
 	size_t count;
 	size_t errors;
 	bool no_memory;
-	const char *whole; /* the file of what has no place; NULL: "bulkhead" */
+	const char *whole; /* the file of findings without a place; NULL: "bulkhead" */
 };
 
 /* A conf_report_fn; arg is a struct verify. */
 void verify_add(void *arg, enum conf_severity, const struct conf_where *, const char *text);
-/* Looks at what the configuration names: certificates, keys, users, empty roots, sockets. It may
- * have errors (conf_options, keep_broken). */
+/* Checks what the configuration names: certificates, keys, users, empty roots, sockets. The
+ * configuration may have errors (conf_options, keep_broken). */
 void verify_files(struct verify *, const struct conf *, bool daemonized);
-/* Prints what was found on standard error, file by file and line by line. conf: for the order of
- * the files; may be NULL. */
+/* Prints the findings to standard error, by file and line. conf: gives the order of the files; may
+ * be NULL. */
 void verify_print(struct verify *, const struct conf *);
 void verify_release(struct verify *);
 

@@ -1,7 +1,7 @@
 /*
- * A configuration to its canonical text. Runs in the master: what a reload compares, what -T
- * prints, and what crosses the exec into a child. Must never write what conf_parse_text() would
- * read differently: everything that parse.c fills in is spelled out, in one order.
+ * A configuration to its canonical text. Runs in the master: a reload compares it, -T prints it,
+ * and a child gets it. Must never write text that conf_parse_text() would read differently: every
+ * default that parse.c fills in is explicit, in one order.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "parser.h"
 
-/* All but printable ASCII becomes an escape, so a terminal shows what is there. */
+/* Escapes all bytes except printable ASCII, so that a terminal shows the real content. */
 static void put_string(FILE *out, const char *data, size_t len)
 {
 	fputc('"', out);
@@ -32,14 +32,14 @@ static void put_string(FILE *out, const char *data, size_t len)
 	fputc('"', out);
 }
 
-/* before, the string in quotes */
+/* Writes before, then the string in quotes. */
 static void put(FILE *out, const char *before, const char *string)
 {
 	fputs(before, out);
 	put_string(out, string, strlen(string));
 }
 
-/* A line of its own, or none. */
+/* Writes a line, or nothing for NULL. */
 static void put_line(FILE *out, const char *before, const char *string)
 {
 	if (string == NULL)
@@ -63,7 +63,7 @@ static void dump_global(const struct conf *conf, FILE *out)
 		fputs("faults enabled\n", out);
 }
 
-/* Not a child's business, and neither is the next. */
+/* Children do not need this, nor the next function's output. */
 static void dump_log(const struct conf *conf, FILE *out)
 {
 	const struct conf_log *log = &conf->log;
@@ -174,7 +174,7 @@ static void dump_respond(const struct conf_location *location, FILE *out)
 
 static void dump_fault(const struct fault *f, FILE *out)
 {
-	char line[512]; /* longer than any description: fuzz_fault sees to that */
+	char line[512]; /* longer than any description: fuzz_fault checks that */
 	struct text t;
 	text_init(&t, line, sizeof(line));
 	fault_describe(f, &t);
@@ -241,7 +241,7 @@ static void dump_port(const struct conf_port *port, FILE *out)
 		put_line(out, "\tlisten on socket ", port->sockets[i]);
 	dump_accounts(port, out);
 	(void)fprintf(out, "\tworkers %" PRIu32 "\n", port->workers);
-	if (port->threads > 1) /* the word itself is an error in a build without threads */
+	if (port->threads > 1) /* the word is an error in a build without threads */
 		(void)fprintf(out, "\tthreads %" PRIu32 "\n", port->threads);
 	if (port->keyholders == 0)
 		fputs("\tkeyholders auto\n", out);

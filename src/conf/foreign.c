@@ -1,7 +1,7 @@
 /*
- * What comes from elsewhere: the words of other servers, the quotes of word processors, the units
- * that people write. Runs in the master and in every child. Must never accept any of it: it only
- * finds the right words for a mistake.
+ * Text in the manner of other programs: the words of other servers, the quotes of word processors,
+ * the units that people write. Runs in the master and in every child. Must never accept any of it:
+ * it only finds the right words for the message.
  */
 #include <string.h>
 #include <strings.h>
@@ -10,7 +10,7 @@
 
 /* --- quotes ----------------------------------------------------------------------------------- */
 
-/* What a text is quoted with elsewhere, and what ends it then; NULL: the same. In UTF-8. */
+/* A quote of other programs, and the quote that ends it; NULL: the same one. In UTF-8. */
 static const struct quote {
 	const char *open;
 	const char *close[2];
@@ -45,10 +45,10 @@ static bool closes(const struct quote *q, const char *at, const char *end, size_
 			return true;
 		}
 	*ret_len = 1;
-	return q->open[1] != '\0' && *at == '"'; /* a curly one, and then a plain one */
+	return q->open[1] != '\0' && *at == '"'; /* a curly quote that a plain one ends */
 }
 
-/* Without its end on this line it is taken to the next blank or the like: the length of that. */
+/* If the end is not on this line, the text ends before the next blank or the like. */
 bool conf_foreign_quote(const char *at, const char *end, struct conf_quoted *ret)
 {
 	for (size_t i = 0; i < CONF_COUNT(quotes); i++) {
@@ -115,7 +115,7 @@ bool conf_is_blank_unit(const struct conf_value *name)
 
 /* --- variables -------------------------------------------------------------------------------- */
 
-/* The names that stand alone, and the beginnings of others; of nginx, Caddy, Apache and HAProxy. */
+/* The complete names, and the beginnings of others; of nginx, Caddy, Apache and HAProxy. */
 static const char *const variables[] = {
     "args",           "body_bytes_sent",
     "document_root",  "document_uri",
@@ -238,8 +238,8 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define CORE     "write `limits { core 1G }`"
 #define OPEN     "ports, addresses and limits make this number; ulimit(1) raises it"
 
-/* Of nginx, Caddy, HAProxy, lighttpd and Apache; compared without regard to case, in the order of
- * strcasecmp(3). Words that this language has too are no part of it. */
+/* Words of nginx, Caddy, HAProxy, lighttpd and Apache; compared without regard to case, in the
+ * order of strcasecmp(3). Words that this language has, too, are not listed. */
 static const struct {
 	const char *word, *answer;
 } words[] = {

@@ -1,7 +1,7 @@
 /*
  * The statements of the top level alone: privileges, drain, faults, control, log. Runs in the
- * master and in every child. Must never look anything up on the system: a socket's path is kept as
- * it is.
+ * master and in every child. Must never look anything up on the system: the path of a socket is
+ * only stored.
  */
 #include <string.h>
 #include <syslog.h>
@@ -74,7 +74,7 @@ void conf_set_control(struct conf_parser *p, const struct conf_value *value,
 	conf->control_path = path;
 }
 
-/* where is that of the sink: `log to syslog` and `log to journal` do not exclude each other. */
+/* where is that of the sink: `log to syslog` and `log to journal` may be used together. */
 void conf_log_to(struct conf_parser *p, int token, const struct conf_where *where)
 {
 	struct conf_log *log = &p->tree->conf.log;

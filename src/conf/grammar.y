@@ -2,9 +2,8 @@
  * The grammar of bulkhead.conf(5). Runs in the master and, on the text of its own port, in every
  * child. Must never touch anything but its struct conf_parser.
  *
- * Every statement takes effect the moment its last necessary word is read, so that a mistake
- * after it cannot undo it: statements with optional tails are left-recursive for that reason.
- * Mistakes are described and mended in recover.c.
+ * A statement takes effect as soon as its last necessary word is read, so that a later mistake cannot
+ * undo it; therefore statements with optional tails are left-recursive. recover.c handles mistakes.
  */
 %require "3.8"
 %define api.pure full
@@ -22,13 +21,13 @@
 
 struct conf_parser;
 
-/* What a token carries: its text, which lives as long as the configuration. */
+/* The value of a token: its text, which lives as long as the configuration. */
 struct conf_value {
-	const char *data; /* terminated behind len; a string may hold NUL bytes before that */
+	const char *data; /* NUL-terminated after len; a string may contain NUL bytes before that */
 	size_t len;
 	int token;
-	bool foreign; /* a string in other quotes than double ones: broken, too */
-	bool broken; /* with a mistake in it that is told elsewhere: its content is not judged */
+	bool foreign; /* a string in other quotes than double ones; then broken is set, too */
+	bool broken; /* it has a mistake that was reported: its content is not checked */
 };
 }
 
@@ -41,8 +40,8 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 	((Current) = (N) > 0 ? YYRHSLOC(Rhs, 1) : YYRHSLOC(Rhs, 0))
 }
 
-/* Bison counts the errors in a variable that nothing of its own reads, which clang 15 and later warn
- * of: it is read here. */
+/* Bison's own code never reads its error counter, which clang 15 and later warn about: it is read
+ * here. */
 %initial-action {
 	@$ = (struct conf_where){0};
 	(void)yynerrs;
@@ -50,7 +49,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 
 %token WORD "a value"
 %token STRING "a string"
-%token SEPARATOR   /* never written: where recover.c lets the parser go on after a mistake */
+%token SEPARATOR   /* not in any text: recover.c inserts it where the parser continues after a mistake */
 %token INCLUDE_END "the end of the included file"
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
 %token ACCESS "access" AFTER "after" ANY "any" AUTO "auto" BACKOFF "backoff" BODY "body"
@@ -120,7 +119,7 @@ journal:
 |	journal "path" STRING		{ conf_log_path(p, T_JOURNAL, &$3, &@2, &@3); }
 ;
 
-/* What stands at the top level for all ports and in a port for that one. */
+/* Statements at the top level for all ports, and in a port for that one. */
 setting:
 	"user" STRING			{ conf_set_account(p, T_USER, &$2, &@1, &@2); }
 |	"group" STRING			{ conf_set_account(p, T_GROUP, &$2, &@1, &@2); }

@@ -1,7 +1,7 @@
 /*
- * What a location serves: echo, respond, and where faults are asked for. Runs in the master and in
- * the child whose port it is. Must never let a header through that the server makes itself, or that
- * could split a response.
+ * The handlers of locations: echo, respond, and the control of faults. Runs in the master and in
+ * the child of the port. Must never accept a header that the server makes itself, or that could
+ * split a response.
  */
 #include <string.h>
 #include <strings.h>
@@ -12,8 +12,8 @@
 #define FIELD_MAX    4096
 #define NO_FAULT     "no fault\n"
 
-/* Where the handler goes: the open location, else "/" of the port. A second handler of a location
- * goes nowhere that counts, but its options are checked. */
+/* Chooses where the handler is stored: in the open location, else in "/" of the port. A second
+ * handler of a location is not used, but its options are checked. */
 static struct conf_location *begin(struct conf_parser *p, enum conf_handler handler,
 				   const struct conf_where *where)
 {
@@ -73,8 +73,8 @@ void conf_handler_respond(struct conf_parser *p, const struct conf_value *status
 	location->type = conf_copy(p, DEFAULT_TYPE, strlen(DEFAULT_TYPE));
 }
 
-/* Whoever writes $host means what it is elsewhere. A child has its port's text from the master,
- * which has said so. */
+/* A `$host` in a value was probably meant as a variable of another server. A child does not warn:
+ * the master has done so for the same text. */
 static void variables_tell(struct conf_parser *p, const struct conf_value *value, bool header,
 			   const struct conf_where *at)
 {

@@ -1,6 +1,6 @@
 /*
- * The words of the language and where each begins a statement. Runs in the master and in every
- * child. Must never disagree with grammar.y: tests/unit/test_conf.c goes through the table.
+ * The words of the language and the blocks in which each begins a statement. Runs in the master and
+ * in every child. Must never disagree with grammar.y: tests/unit/test_conf.c compares them.
  */
 #include <string.h>
 
@@ -14,7 +14,7 @@
 #define TLS      CONF_BLOCK_TLS
 #define ANY      (TOP | PORT | LOCATION | RESTART | LIMITS | TLS)
 
-/* In the order of strcmp(3): it is searched by halves. */
+/* In the order of strcmp(3), for a binary search. */
 const struct conf_keyword conf_keywords[] = {
     {"access", T_ACCESS, TOP | PORT},
     {"after", T_AFTER, 0},
@@ -86,7 +86,7 @@ const struct conf_keyword conf_keywords[] = {
 };
 const size_t conf_keywords_count = CONF_COUNT(conf_keywords);
 
-/* As strcmp(3); the bytes of name may be any, NUL too. */
+/* Like strcmp(3); name may have any bytes, also NUL. */
 static int compare(const char *name, size_t len, const char *keyword)
 {
 	const size_t keyword_len = strlen(keyword);

@@ -1,6 +1,6 @@
 /*
- * The way in: text or a file to a checked configuration. Runs in the master, for -t and -T, and in
- * every child. Must never leave anything behind when it fails.
+ * Text or a file to a checked configuration. Runs in the master, for -t and -T, and in every child.
+ * Must never leave memory or descriptors behind when it fails.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 static const struct conf_options no_options;
 
-/* With the first source open; ends the sources. 0, -EINVAL, -ENOMEM. */
+/* Call it with the first source open; closes the sources. Returns 0, -EINVAL or -ENOMEM. */
 static int run(struct conf_parser *p)
 {
 	struct conf_where nowhere = {0};
@@ -22,7 +22,7 @@ static int run(struct conf_parser *p)
 	}
 	if (parsed)
 		parsed = conf_yyparse(p) == 0;
-	conf_sources_free(p); /* from here on paths are relative to the current directory */
+	conf_sources_free(p); /* from here on relative paths start in the current directory */
 	if (parsed && !p->stop)
 		conf_check(p);
 	if (p->no_memory)

@@ -1,9 +1,10 @@
 /*
- * What the files of src/conf share: the state of one parse. Nobody else includes this.
+ * The state of one parse, for the files of src/conf only.
  *
- * One struct conf_parser lives as long as one call of conf_parse_*(). Everything it allocates comes
- * from the arena of the configuration it builds, so there is one place that frees, on every path.
- * No function here fails to its caller: findings go to conf_error(), lack of memory sets p->stop.
+ * One struct conf_parser lives as long as one call of conf_parse_*(). Everything that it allocates
+ * comes from the arena of the configuration that it builds, so it is freed in one place on every
+ * path. No function here returns an error: findings go to conf_error(), lack of memory sets
+ * p->stop.
  */
 #ifndef CONF_PARSER_H
 #define CONF_PARSER_H
@@ -17,32 +18,32 @@
 
 #define CONF_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Bounds of what a configuration may ask of this parser; more of them are in conf/conf.h. */
+/* Bounds of a configuration that only the parser needs; conf/conf.h has the others. */
 #define CONF_FILE_MAX          ((size_t)1 << 20) /* bytes of one file */
-#define CONF_INCLUDES_MAX      1000              /* included files together, repeats counted */
+#define CONF_INCLUDES_MAX      1000              /* included files together, counting repetitions */
 #define CONF_DEPTH_MAX         16                /* files open inside each other */
 #define CONF_FINDINGS_MAX      50
 #define CONF_LOCATIONS_MAX     10000 /* of a port */
 #define CONF_HEADERS_MAX       64    /* of a response */
 #define CONF_HEADERS_BYTES_MAX 16384
 #define CONF_LOCATION_PATH_MAX 4096
-#define CONF_SOCKET_PATH_MAX   107  /* sun_path of unix(7) less its terminator */
-#define CONF_CONTROL_PATH_MAX  98   /* the same, less what is appended while it is being made */
+#define CONF_SOCKET_PATH_MAX   107  /* sun_path of unix(7) minus its terminator */
+#define CONF_CONTROL_PATH_MAX  98   /* the same, minus the suffix of its temporary name */
 #define CONF_ACCOUNT_MAX       32   /* the name of a user or a group */
 #define CONF_LOG_RATE          5000 /* the default */
 #define CONF_LOG_RATE_MIN      1
 #define CONF_LOG_RATE_MAX      1000000000
-#define CONF_WATCHDOG_MIN      3000              /* a loop waits 2 s for a signature, at the most */
-#define CONF_TICKETS_MIN       ((uint64_t)60000) /* ms; whole seconds are what GnuTLS counts */
+#define CONF_WATCHDOG_MIN      3000              /* a loop waits for a signature for at most 2 s */
+#define CONF_TICKETS_MIN       ((uint64_t)60000) /* ms; GnuTLS counts whole seconds */
 #define CONF_FAULTS_MAX        64                /* of a location */
-#define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker lives on less */
-#define CONF_MEMORY_PRESET     UINT64_MAX /* as check.c makes it of the port's other limits */
+#define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker can run with less */
+#define CONF_MEMORY_PRESET     UINT64_MAX /* check.c computes it from the port's other limits */
 
 /* --- memory: tree.c --------------------------------------------------------------------------- */
 
 struct conf_chunk;
 
-/* A configuration and its memory; conf is first, so that conf_free() finds the rest. */
+/* A configuration and its memory; conf comes first, so that conf_free() finds the rest. */
 struct conf_tree {
 	struct conf conf;
 	struct conf_chunk *chunks;
@@ -52,19 +53,19 @@ struct conf_tree *conf_tree_new(void); /* NULL: out of memory */
 
 struct conf_parser;
 
-/* Zeroed memory that lives as long as the configuration, or NULL with p->stop set. */
+/* Returns zeroed memory that lives as long as the configuration, or NULL with p->stop set. */
 void *conf_alloc(struct conf_parser *p, size_t size);
 char *conf_copy(struct conf_parser *p, const void *data, size_t len); /* terminated */
 
-/* An array of count elements that is to get one more: the array with room for it, which may be a
- * new one, or NULL as above (the old one is still good then). */
+/* Makes room for one more element in an array of count: returns the array, possibly a new one, or
+ * NULL as above (the old one is still valid then). */
 void *conf_grow(struct conf_parser *p, void *array, size_t count, size_t element_size);
 
 void conf_out_of_memory(struct conf_parser *p);
 
 /* --- words: keyword.c ------------------------------------------------------------------------- */
 
-/* As bits: the blocks that a statement may stand in. */
+/* The blocks in which a statement may be, as bits. */
 enum conf_block_kind {
 	CONF_BLOCK_TOP = 1,
 	CONF_BLOCK_PORT = 2,
@@ -77,7 +78,7 @@ enum conf_block_kind {
 struct conf_keyword {
 	const char *name;
 	int token;
-	unsigned blocks; /* where it begins a statement; 0: it only goes on with one */
+	unsigned blocks; /* where it begins a statement; 0: it only continues one */
 };
 
 extern const struct conf_keyword conf_keywords[];
@@ -89,39 +90,40 @@ const char *conf_block_place(enum conf_block_kind); /* "in a port block" */
 
 /* --- suggest.c -------------------------------------------------------------------------------- */
 
-/* The one of names (NULL ones are passed over) that is so near to word that it was probably meant,
- * or NULL. A slip is a letter too many, too few, wrong, or two neighbours swapped. */
+/* Finds the name (NULLs are skipped) that is so similar to word that it was probably meant, or
+ * NULL. A slip is a letter too many, too few, wrong, or two neighbours swapped. */
 const char *conf_suggest(const char *word, size_t len, const char *const *names, size_t count);
 
 /* --- foreign.c -------------------------------------------------------------------------------- */
 
-/* A text in quotes that are none of this language: how many bytes open it, are in it, close it. */
+/* A text in quotes that this language does not have: the bytes that open it, that are in it, that
+ * close it. */
 struct conf_quoted {
 	size_t open, len, close; /* close 0: its end is missing on this line */
 };
 
 /* Does such a text begin at this byte, which is before the end? */
 bool conf_foreign_quote(const char *at, const char *end, struct conf_quoted *ret);
-/* The first curly or angled quote in these bytes, NULL: there is none. */
+/* The first curly or angled quote in these bytes; NULL: there is none. */
 const char *conf_foreign_close(const char *begin, const char *end, size_t *ret_len);
 
-/* What a unit such as "sec" or "s" is called here, NULL: it is none. */
+/* The unit of this language for one such as "sec" or "s"; NULL: it is not a unit. */
 const char *conf_foreign_unit(const char *word, size_t len);
-/* Is the name of a fault's parameter in truth the unit of the value before it? `min` is a name. */
+/* Is the name of a fault's parameter really the unit of the value before it? `min` is a name. */
 bool conf_is_blank_unit(const struct conf_value *name);
 
 /* The first variable of another server in a text that clients are sent, such as "$host" or
  * "%{HTTP_HOST}"; in a header also "$" with any name. NULL: there is none. */
 const char *conf_foreign_variable(const char *data, size_t len, bool header, size_t *ret_len);
 
-/* What to write here for a statement of another server, as a sentence, or that there is nothing of
- * the kind; NULL: the word is no other server's. */
+/* What to write here for a statement of another server, as a sentence, or that Bulkhead has nothing
+ * similar; NULL: it is not a word of another server. */
 const char *conf_foreign_word(const char *word, size_t len);
 const char *conf_foreign_word_at(size_t index); /* all of them, for tests; NULL after the last */
 
 /* --- text to tokens: lexer.c ------------------------------------------------------------------ */
 
-/* Where reading has got to in one text. Copied to look ahead. */
+/* The position in one text. It is copied to look ahead. */
 struct conf_cursor {
 	const char *at;
 	const char *end;
@@ -129,18 +131,19 @@ struct conf_cursor {
 	unsigned line;
 };
 
-/* One text being read; those that include each other form a list. */
+/* A text that is being read; texts that include each other form a list. */
 struct conf_source {
 	struct conf_source *parent; /* the includer */
 	struct conf_cursor cursor;
-	const char *name;      /* in messages, and what was opened; owned by the configuration */
-	const char *directory; /* absolute; what paths in it are relative to; NULL: not known yet */
-	char *text;            /* allocated; NULL when the text is the caller's */
-	unsigned blocks_base;  /* blocks that were open when it began */
-	char **rest;           /* names of files that follow in its place: of a pattern */
+	/* for messages, and the name that was opened; owned by the configuration */
+	const char *name;
+	const char *directory; /* absolute; relative paths in it start there; NULL: not known yet */
+	char *text;            /* allocated; NULL if the caller owns the text */
+	unsigned blocks_base;  /* blocks that were open at its beginning */
+	char **rest;           /* of a pattern: names of the files that follow */
 	size_t rest_count;
 	struct conf_where rest_where; /* of the pattern */
-	bool file_ended;              /* and the next one of them has not begun */
+	bool file_ended;              /* and the next one has not begun */
 	uint64_t device, inode;
 	bool is_file;
 };
@@ -150,34 +153,34 @@ struct conf_token {
 	struct conf_value value;
 	struct conf_where where;
 	bool begins_line;
-	bool ends_file; /* a semicolon that is not written: the next file of a pattern follows */
-	bool again;     /* handed out a second time after a mistake */
+	bool ends_file; /* an inserted semicolon: the next file of a pattern follows */
+	bool again;     /* returned a second time after a mistake */
 };
 
-/* The next token for the parser: what is pending, else what comes next in the innermost source. */
+/* The next token for the parser: a pending one, else the next one of the innermost source. */
 int conf_yylex(struct conf_value *, struct conf_where *, struct conf_parser *p);
 
-/* Does a unit follow the value that stands there, which is the last token but perhaps for one? */
+/* Does a unit follow this value, which is the last token or the one before? */
 bool conf_lexer_unit_follows(const struct conf_parser *p, const struct conf_where *value);
 
-/* How many more blocks are opened than closed in the rest of this source; negative: fewer. */
+/* The number of blocks that the rest of this source opens minus those that it closes. */
 long conf_lexer_balance(const struct conf_source *);
 
-/* Goes past the rest of a broken statement, its block included: to the next line, past the next
- * `;`, before a `}` that closes what was open before. depth: blocks that are already open inside
- * the statement. */
+/* Skips the rest of a broken statement with its block: to the next line, past the next `;`, or
+ * before a `}` that closes an earlier block. depth: blocks that are already open inside the
+ * statement. */
 void conf_lexer_skip(struct conf_source *, unsigned depth);
 
 /* --- the state -------------------------------------------------------------------------------- */
 
-/* A value per limit that a block sets, by index in conf_limit_keys. */
+/* A limit of a block; its index in conf_limit_keys is the index of its value. */
 struct conf_limit_key {
 	const char *name;
 	int token;
 	enum conf_unit { CONF_NUMBER, CONF_SIZE, CONF_DURATION } unit;
 	uint64_t min, max, preset;
 	size_t offset; /* in struct conf_limits */
-	bool wide;     /* uint64_t, else uint32_t */
+	bool wide;     /* uint64_t; else uint32_t */
 };
 
 #define CONF_LIMITS_COUNT 12
@@ -185,7 +188,7 @@ extern const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT];
 uint64_t conf_limit_get(const struct conf_limits *, const struct conf_limit_key *);
 void conf_limit_put(struct conf_limits *, const struct conf_limit_key *, uint64_t value);
 
-/* What can be set for all ports or for one. At the top level everything counts as set. */
+/* Settings for all ports or for one. At the top level all count as set. */
 struct conf_scope {
 	bool workers_set, keyholders_set, access_set, watchdog_set, tickets_set, backoff_set,
 	    park_set, parked_set, tls_set;
@@ -202,8 +205,9 @@ struct conf_scope {
 	struct conf_limits limits;
 	struct conf_certificate *certificates;
 	size_t certificates_count;
-	bool tls_damaged;   /* a mistake may have swallowed a certificate: do not miss it */
-	bool loops_damaged; /* a mistake was in workers or threads: do not count on them */
+	/* a mistake may have hidden a certificate: do not report it as missing */
+	bool tls_damaged;
+	bool loops_damaged; /* a mistake was in workers or threads: do not check with them */
 };
 
 /* A `methods` statement. */
@@ -225,9 +229,9 @@ struct conf_port_draft {
 	struct conf_location_draft *locations;
 	size_t locations_count;
 	struct conf_methods methods; /* of its own handler ... */
-	size_t own;                  /* ... one more than its index in locations; 0: none */
+	size_t own;                  /* ... its index in locations plus one; 0: none */
 	size_t sequence;
-	bool damaged; /* a mistake may have swallowed a statement: do not miss any */
+	bool damaged; /* a mistake may have hidden a statement: report none as missing */
 };
 
 #define CONF_SEEN_MAX   32 /* at least as many as a block has statements */
@@ -237,7 +241,7 @@ struct conf_port_draft {
 struct conf_block {
 	enum conf_block_kind kind;
 	struct conf_where where;
-	bool *damaged; /* is set by a mistake in it; may be NULL */
+	bool *damaged; /* a mistake in the block sets it; may be NULL */
 	struct conf_seen {
 		int token;
 		struct conf_where where;
@@ -256,12 +260,12 @@ struct conf_finding {
 struct conf_parser {
 	struct conf_tree *tree;
 	const struct conf_options *options;
-	char *working_directory; /* once it was needed */
+	char *working_directory; /* set when it was first needed */
 
 	/* lexer */
 	struct conf_source *source;
 	size_t included_bytes;
-	struct conf_token last;     /* what the grammar was given last */
+	struct conf_token last;     /* the last token that the grammar got */
 	struct conf_token previous; /* ... and before that */
 	struct conf_token pending[CONF_BLOCKS_MAX + 3];
 	unsigned pending_at, pending_count;
@@ -270,30 +274,30 @@ struct conf_parser {
 	/* statements */
 	struct conf_block blocks[CONF_BLOCKS_MAX]; /* the first is the top level */
 	struct conf_scope top;
-	struct conf_scope *scope;             /* of the innermost port, else top */
-	struct conf_port_draft *port;         /* NULL outside of any */
-	struct conf_location_draft *location; /* the block that is open; NULL: none */
+	struct conf_scope *scope;             /* of the innermost port; else top */
+	struct conf_port_draft *port;         /* NULL outside of a port */
+	struct conf_location_draft *location; /* the open block; NULL: none */
 	struct conf_methods methods;          /* of that block */
-	struct conf_location *handler;        /* what body, type and header go to */
+	struct conf_location *handler;        /* gets body, type and header */
 	struct conf_where handler_where;
 	size_t headers_bytes;
-	const char *certificate; /* without its key yet; NULL: none */
+	const char *certificate; /* whose key has not come yet; NULL: none */
 	struct conf_where certificate_where;
 	struct conf_port_draft **ports;
 	size_t ports_count;
 	unsigned blocks_count;
 	bool top_damaged;
 	bool location_damaged;
-	bool location_served; /* it has its handler */
-	struct fault *fault;  /* what parameters go to; NULL: nothing that counts */
+	bool location_served; /* it already has its handler */
+	struct fault *fault;  /* gets parameters; NULL: a fault that is not used */
 	struct conf_where fault_where;
-	bool fault_shifted; /* a unit was taken for a name: what follows in it is no mistake */
+	bool fault_shifted; /* a unit was taken for a name: later mistakes in it are not reported */
 	bool type_given;
 	bool log_facility_given, log_path_given;
 
 	/* findings */
 	bool no_memory;
-	bool stop; /* nothing that follows matters any more */
+	bool stop; /* the rest does not matter any more */
 	struct conf_finding *findings;
 	size_t findings_count;
 	size_t errors_count;
@@ -304,16 +308,16 @@ struct conf_parser {
 
 void conf_error(struct conf_parser *p, const struct conf_where *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* As above, for what is allowed and probably not meant. */
+/* Like conf_error(), for a text that is allowed and was probably not meant. */
 void conf_warning(struct conf_parser *p, const struct conf_where *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Hands all findings out in the order of the text, file by file. */
+/* Reports all findings in the order of the text, file by file. */
 void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *arg);
 
-/* A foreign word, made fit for a message: escaped, and cut when it is long. */
+/* Makes a word from outside safe for a message: escapes it, and cuts it when it is long. */
 #define CONF_SHOWN_MAX 64
 const char *conf_show(const struct conf_value *, char out[CONF_SHOWN_MAX]);
-/* "line 3", or "line 3 of other.conf" when that is not where the message stands. */
+/* "line 3", or "line 3 of other.conf" if that is another file than the message's. */
 #define CONF_PLACE_MAX 160
 const char *conf_place(const struct conf_where *there, const struct conf_where *here,
 		       char out[CONF_PLACE_MAX]);
@@ -327,22 +331,24 @@ bool conf_recover(struct conf_parser *p);
 
 /* --- files: include.c ------------------------------------------------------------------------- */
 
-/* Opens the file as the innermost source; the error, if any, is told at where. Pushes an empty
- * source even then, so that the parser sees an included file end. */
+/* Opens the file as the innermost source; an error is reported at where. Even then it adds an empty
+ * source, so that the parser sees the end of an included file. */
 void conf_source_open(struct conf_parser *p, const char *name, const struct conf_where *where);
 void conf_source_text(struct conf_parser *p, const char *text, size_t len, const char *name);
-/* The innermost source becomes the next file of its pattern; there is one. */
+/* The innermost source continues with the next file of its pattern, which must exist. */
 void conf_source_next(struct conf_parser *p);
 void conf_sources_free(struct conf_parser *p);
-/* The absolute form of a path that stands in the innermost source (or, with no source, on the
- * command line). Does not look at the file system except for getcwd(3). */
+/* The absolute form of a path in the innermost source (or, without a source, on the command line).
+ * Uses the file system only for getcwd(3). */
 char *conf_path(struct conf_parser *p, const char *path, const struct conf_where *);
 
 /* --- statements, called by the grammar. where: of the statement; at, at2: of its values ------- */
 
-/* statement.c: what all statements share */
-bool conf_once(struct conf_parser *p, int token, const struct conf_where *where); /* told if not */
-/* A string for C: not empty, without NUL bytes, of at most max bytes; what says for what. */
+/* statement.c: the parts of all statements */
+/* if not, it was reported */
+bool conf_once(struct conf_parser *p, int token, const struct conf_where *where);
+/* Is it a C string: not empty, without NUL bytes, of at most max bytes? If not, it reports that;
+ * what names the value. */
 bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struct conf_value *,
 		const struct conf_where *at);
 bool conf_quantity(struct conf_parser *p, const char *what, enum conf_unit, uint64_t min,
@@ -402,7 +408,7 @@ void conf_tls_close(struct conf_parser *p);
 void conf_tls_development(struct conf_parser *p, const struct conf_where *where);
 
 /* port.c */
-/* The port's number where an address has one: "443", "*:443", "[::1]:443", "a.b:443"; else NULL. */
+/* The port in an address: "443", "*:443", "[::1]:443", "a.b:443"; else NULL. */
 const char *conf_port_in(const char *address);
 void conf_port_open(struct conf_parser *p, const struct conf_value *,
 		    const struct conf_where *where, const struct conf_where *at);
@@ -415,7 +421,7 @@ void conf_set_threads(struct conf_parser *p, const struct conf_value *,
 void conf_location_open(struct conf_parser *p, const struct conf_value *,
 			const struct conf_where *where, const struct conf_where *at);
 void conf_location_close(struct conf_parser *p);
-/* A location of the port that is open: "/" for the port's own handler. */
+/* Adds a location to the open port: "/" for the port's own handler. */
 struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
 					      const struct conf_where *where);
 
@@ -425,12 +431,12 @@ void conf_methods_first(struct conf_parser *p, const struct conf_value *,
 			const struct conf_where *where, const struct conf_where *at);
 void conf_methods_add(struct conf_parser *p, const struct conf_value *,
 		      const struct conf_where *at);
-/* At the end of a block: which methods its own handler takes; handler is NULL where it has none. */
+/* At the end of a block: sets the methods of its own handler; handler is NULL if there is none. */
 void conf_methods_end(struct conf_parser *p, const struct conf_methods *,
 		      struct conf_location *handler);
 const char *conf_method_name(enum conf_method);
 void conf_handler_fault_control(struct conf_parser *p, const struct conf_where *where);
-void conf_handler_default(struct conf_parser *p); /* of a location that has faults alone */
+void conf_handler_default(struct conf_parser *p); /* for a location that has only faults */
 void conf_handler_echo(struct conf_parser *p, const struct conf_where *where);
 void conf_handler_respond(struct conf_parser *p, const struct conf_value *status,
 			  const struct conf_where *where, const struct conf_where *at);
@@ -447,8 +453,8 @@ void conf_fault(struct conf_parser *p, const struct conf_value *kind,
 		const struct conf_where *where, const struct conf_where *at);
 void conf_fault_parameter(struct conf_parser *p, const struct conf_value *name,
 			  const struct conf_value *value, const struct conf_where *at);
-void conf_fault_end(struct conf_parser *p); /* what the last one contradicts is told */
-/* With all limits known: sets port.faults, and tells what may not be. */
+void conf_fault_end(struct conf_parser *p); /* reports contradictions in the last one */
+/* When all limits are known: sets port.faults, and reports faults that are not allowed. */
 void conf_faults_check(struct conf_parser *p, struct conf_port_draft *);
 
 /* include.c */
@@ -459,7 +465,7 @@ void conf_include_end(struct conf_parser *p);
 /* --- check.c ---------------------------------------------------------------------------------- */
 
 void conf_defaults(struct conf_parser *p);
-/* After the last token: inheritance, what is missing, what contradicts; fills tree->conf. */
+/* After the last token: inheritance, missing statements, contradictions; fills tree->conf. */
 void conf_check(struct conf_parser *p);
 
 #endif

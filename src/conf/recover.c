@@ -13,7 +13,8 @@
 
 #include "mistake.h"
 
-/* --- what was expected ------------------------------------------------------------------------ */
+/* --- the expected tokens
+ * ------------------------------------------------------------------------ */
 
 static void sort_out(struct mistake *m, const char *const *expected, size_t count)
 {
@@ -32,7 +33,8 @@ static void sort_out(struct mistake *m, const char *const *expected, size_t coun
 	}
 }
 
-/* --- what was meant --------------------------------------------------------------------------- */
+/* --- the probable meaning
+ * ----------------------------------------------------------------------- */
 
 #define WORD_MAX   32
 #define PREFIX_MIN 3

@@ -1,6 +1,6 @@
 /*
- * Findings: collected while parsing, told at the end in the order of the text. Runs in the master
- * and in every child. Must never show foreign bytes unescaped, nor more than a screenful.
+ * Findings: collected while parsing, reported at the end in the order of the text. Runs in the
+ * master and in every child. Must never show outside bytes unescaped, nor more than a screenful.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ const char *conf_place(const struct conf_where *there, const struct conf_where *
 	return out;
 }
 
-/* Files count in the order in which they were first opened. */
+/* The order of files is that in which they were first opened. */
 static size_t file_index(const struct conf_parser *p, const char *file)
 {
 	const struct conf *conf = &p->tree->conf;

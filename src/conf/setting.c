@@ -1,6 +1,6 @@
 /*
- * The statements that stand at the top level for all ports or in a port for that one. Runs in the
- * master and in every child. Must never open a certificate nor look up a user.
+ * The statements that are allowed at the top level for all ports, or in a port for that one. Runs
+ * in the master and in every child. Must never open a certificate nor look up a user.
  */
 #include <limits.h>
 #include <string.h>
@@ -48,7 +48,7 @@ void conf_limit_put(struct conf_limits *limits, const struct conf_limit_key *key
 		*(uint32_t *)(void *)member = (uint32_t)value;
 }
 
-/* No memory limit at all, or one that a worker can live with. */
+/* Accepts no limit at all, or one with which a worker can run. */
 static bool check_memory(struct conf_parser *p, uint64_t bytes, const struct conf_value *value,
 			 const struct conf_where *at)
 {
@@ -153,7 +153,7 @@ void conf_set_watchdog(struct conf_parser *p, const struct conf_value *value,
 	p->scope->watchdog_ms = limit_ms;
 }
 
-/* A ticket of TLS 1.3 lives seven days at the most (RFC 8446, 4.6.1). */
+/* A ticket of TLS 1.3 lives for at most seven days (RFC 8446, 4.6.1). */
 void conf_set_tickets(struct conf_parser *p, const struct conf_value *value,
 		      const struct conf_where *where, const struct conf_where *at)
 {
@@ -231,7 +231,7 @@ void conf_add_certificate(struct conf_parser *p, const struct conf_value *value,
 	if (conf_plain(p, "a certificate's file name", PATH_MAX - 1, value, at))
 		p->certificate = conf_path(p, value->data, at);
 	if (p->certificate == NULL)
-		p->certificate = ""; /* so that its key does not look like one too many */
+		p->certificate = ""; /* so that its key is not reported as one too many */
 	p->certificate_where = *where;
 }
 
@@ -281,7 +281,7 @@ void conf_tls_close(struct conf_parser *p)
 		conf_error(p, &conf_block_top(p)->where,
 			   "the tls block names no certificate: give it `certificate \"file\" key "
 			   "\"file\"`");
-	/* What is wrong with it has been told; the port does not lack a certificate on top. */
+	/* A mistake was reported already; the port does not also lack a certificate. */
 	if (p->scope->certificates_count == 0)
 		p->scope->tls_damaged = true;
 	conf_block_close(p);

@@ -1,6 +1,6 @@
 /*
- * Mistakes in words: one cause, and where that is plain what to write instead. Runs in the master
- * and in every child. Must never list more words than a reader takes in.
+ * The message for a mistake: one cause, and where it is obvious the right text. Runs in the master
+ * and in every child. Must never list more words than a reader can take in.
  */
 #include <string.h>
 
@@ -12,7 +12,8 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* --- what was expected ------------------------------------------------------------------------ */
+/* --- the expected tokens
+ * ------------------------------------------------------------------------ */
 
 static const char *value_meaning(int previous)
 {
@@ -51,7 +52,7 @@ static const char *value_meaning(int previous)
 
 #define IN_QUOTES " in quotes"
 
-/* Each ends in IN_QUOTES, but for the one that stands beside a value. */
+/* Each ends in IN_QUOTES, except the one that is an alternative to a value. */
 static const char *string_meaning(int previous)
 {
 	switch (previous) {
@@ -82,7 +83,7 @@ static const char *string_meaning(int previous)
 	case T_WORD: /* a fault's parameter takes either */
 	case T_AFTER:
 	case T_RATE:
-		return "a string"; /* never alone */
+		return "a string"; /* never the only one */
 	default:
 		return "a body" IN_QUOTES;
 	}
@@ -98,7 +99,7 @@ static void list_item(struct text *list, const char *item, const char *quote, si
 		  quote, item, quote);
 }
 
-/* "`on` or `off`", "a number", ...: what fits here, but for the end of the block. */
+/* "`on` or `off`", "a number", ...: the tokens that fit here, except the end of the block. */
 static const char *list_expected(const struct mistake *m, char *out, size_t size)
 {
 	struct text list;
@@ -116,7 +117,8 @@ static const char *list_expected(const struct mistake *m, char *out, size_t size
 	return out;
 }
 
-/* --- what to say ------------------------------------------------------------------------------ */
+/* --- the messages
+ * ------------------------------------------------------------------------------- */
 
 static void tell_end(struct mistake *m, const char *expected)
 {
@@ -153,7 +155,7 @@ static void text_add_places(struct text *text, unsigned blocks)
 	}
 }
 
-/* A statement that exists but not in this block. */
+/* A statement that exists but is not allowed in this block. */
 static void tell_misplaced(struct mistake *m)
 {
 	char places[160];
@@ -228,14 +230,15 @@ static void tell_other(struct mistake *m, const char *expected)
 	}
 }
 
-/* --- what is wrong, where that is plain ------------------------------------------------------- */
+/* --- messages for obvious causes
+ * ---------------------------------------------------------------- */
 
 static bool is_word(const struct mistake *m)
 {
 	return m->token->kind == T_WORD && m->token->value.len > 0;
 }
 
-/* idle 60 s; after a fault's parameter it looks like a further one */
+/* idle 60 s; after a fault's parameter the unit looks like another parameter */
 static bool tell_unit(struct mistake *m)
 {
 	const struct conf_token *before = &m->p->previous;
@@ -253,7 +256,7 @@ static bool tell_unit(struct mistake *m)
 		return false;
 	conf_error(m->p, &m->token->where, "no blank stands between a number and its unit: %s%s",
 		   conf_show(&before->value, number), unit);
-	m->dropped = m->at_statement; /* the number was taken; this word alone is too many */
+	m->dropped = m->at_statement; /* the number was accepted; only this word is too many */
 	return true;
 }
 
@@ -339,7 +342,7 @@ static bool tell_foreign(struct mistake *m)
 	if (!is_word(m) || !m->at_statement || answer == NULL)
 		return false;
 	conf_error(m->p, &m->token->where, "Bulkhead has no `%s`: %s", m->shown, answer);
-	m->keyword = NULL; /* what follows is that server's, too */
+	m->keyword = NULL; /* the following text is in that server's language, too */
 	return true;
 }
 
@@ -356,7 +359,7 @@ static bool tell_site(struct mistake *m)
 	return true;
 }
 
-/* A word that goes on with a statement: header "a" "b" */
+/* A word that continues a statement: header "a" "b" */
 static bool tell_tail(struct mistake *m)
 {
 	static const struct {
@@ -413,9 +416,9 @@ void conf_mistake_tell(struct mistake *m)
 	else
 		(void)list_expected(m, expected, sizeof(expected));
 	if (token->value.foreign)
-		return; /* its quotes were told */
+		return; /* its quotes were reported */
 	if (m->wants_value && m->wants_string && m->p->fault_shifted)
-		return; /* the cause was told */
+		return; /* the cause was reported */
 	end = end || (m->at_end && blocks > 0);
 	if (!end && (tell_unit(m) || (token->kind != T_CLOSE && tell_plain(m))))
 		return;

@@ -1,6 +1,6 @@
 /*
  * The memory of a configuration: one arena, freed as a whole. Runs in the master and in every
- * child. Must never hand out memory that outlives its configuration.
+ * child. Must never return memory that outlives its configuration.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -69,7 +69,7 @@ char *conf_copy(struct conf_parser *p, const void *data, size_t len)
 	return copy;
 }
 
-/* The capacity is never stored: it is the power of two, at least 4, that count has reached. */
+/* The capacity is not stored: it is the power of two, at least 4, that fits count. */
 void *conf_grow(struct conf_parser *p, void *array, size_t count, size_t element_size)
 {
 	if (count != 0 && (count < 4 || (count & (count - 1)) != 0))
