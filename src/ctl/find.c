@@ -74,7 +74,8 @@ static int path_try(const char *path, struct server *ret)
 	return error == EAGAIN ? 0 : error;
 }
 
-static void name_try(struct servers *s, const char *folder, const char *name)
+/* owner: of the folder. A server of a third user could only be a trap. */
+static void name_try(struct servers *s, const char *folder, uid_t owner, const char *name)
 {
 	char path[FIND_PATH_MAX];
 	struct server server;
@@ -83,7 +84,8 @@ static void name_try(struct servers *s, const char *folder, const char *name)
 		return;
 	const int error = path_try(path, &server);
 	if (error == 0) {
-		server_add(s, &server);
+		if (server.uid == 0 || server.uid == geteuid() || server.uid == owner)
+			server_add(s, &server);
 	} else if ((error == EACCES || error == EPERM) && !s->refused) {
 		s->refused = true;
 		s->not_allowed = server;
@@ -92,17 +94,19 @@ static void name_try(struct servers *s, const char *folder, const char *name)
 
 static void folder_look(struct servers *s, const struct control_folder *f)
 {
+	struct stat st;
 	/* Only root can make folders below /run. */
-	if (!f->packaged && control_folder_check(f->path, geteuid()) < 0)
+	if ((!f->packaged && control_folder_check(f->path, geteuid()) < 0) ||
+	    lstat(f->path, &st) < 0)
 		return;
 	DIR *d = opendir(f->path);
 	if (d == NULL) { /* the usual name can still be tried */
-		name_try(s, f->path, CONTROL_NAME);
+		name_try(s, f->path, st.st_uid, CONTROL_NAME);
 		return;
 	}
 	const struct dirent *entry;
 	while ((entry = readdir(d)) != NULL)
-		name_try(s, f->path, entry->d_name);
+		name_try(s, f->path, st.st_uid, entry->d_name);
 	(void)closedir(d);
 }
 
@@ -218,7 +222,9 @@ static bool inode_read(const char *link, uint64_t *ret)
 	       num_parse(number, strcspn(number, "]"), 0, UINT64_MAX, ret) == 0;
 }
 
-/* Only possible for the server's own user and root. */
+/* Only possible for the server's own user and root. The title and the user of a process prove
+ * nothing: any user can execute a set-user-ID program of root with this title and with a socket of
+ * its own. The kernel remembers which user listened. */
 static void path_look(struct server *server)
 {
 	char folder[32], link[64], to[64];
@@ -238,7 +244,8 @@ static void path_look(struct server *server)
 		if (!inode_read(to, &inode) || !inode_path(inode, server->path))
 			continue;
 		made_name_strip(server->path, server->pid);
-		if (path_try(server->path, &answers) != 0 || answers.pid != server->pid)
+		if (path_try(server->path, &answers) != 0 || answers.pid != server->pid ||
+		    answers.uid != server->uid)
 			server->path[0] = '\0';
 	}
 	if (d != NULL)

@@ -261,6 +261,49 @@ def test_a_trap_in_a_folder_of_somebody_elses_is_not_walked_into(user, ports):
             trap.accept()
 
 
+# It listens, becomes a program of root's by its set-user-ID bit, and answers in another process.
+TRAP = """
+import os, socket, sys
+s, (stdin, keep) = socket.socket(socket.AF_UNIX), os.pipe()
+s.bind(f"{sys.argv[1]}.{os.getpid()}")
+os.chmod(f"{sys.argv[1]}.{os.getpid()}", 0o666)
+s.listen()
+os.rename(f"{sys.argv[1]}.{os.getpid()}", sys.argv[1])
+if os.fork() == 0:
+    while True:
+        client = s.accept()[0]
+        print(client.recv(100), flush=True)
+        client.close()
+os.dup2(stdin, 0)
+for fd in (s.fileno(), keep):
+    os.set_inheritable(fd, True)
+os.execv(sys.argv[2], ["bulkhead: master", "root"])
+"""
+TRAPPED = """
+mount -t tmpfs none /run  # other tests have servers there
+mkdir -m 1777 /run/bulkhead
+"$@" & trap=$!
+until grep -q "^bulkhead: master" /proc/$trap/cmdline; do kill -0 $trap || exit 99; done 2>/dev/null
+"$BULKHEADCTL" status
+"""
+
+
+@pytest.mark.parametrize("path", ["{home}/trap", "/run/bulkhead/control.sock"])
+def test_a_users_trap_that_looks_like_roots_is_not_walked_into(user, path):
+    su = shutil.which("su")
+    if su is None or os.stat(su).st_mode & stat.S_ISUID == 0:
+        pytest.skip("there is no su with the set-user-ID bit")
+    # The end of the first process ends all others of its namespace.
+    r = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", TRAPPED, "sh",
+                        *user.as_user, "/usr/bin/python3", "-c", TRAP,
+                        path.format(home=user.home), su],
+                       env={**user.env, "BULKHEADCTL": str(user.folder / "bulkheadctl")},
+                       capture_output=True, text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
+    assert r.returncode == NO_SOCKET, r
+    assert "of user root: it has no control socket" in r.stderr  # it was seen, so it was a trap
+    assert "status" not in r.stdout
+
+
 def test_a_service_has_it_in_its_runtime_directory(user, ports):
     folder = user.folder / "service"
     folder.mkdir(mode=0o755)
