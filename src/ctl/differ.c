@@ -66,9 +66,8 @@ static int statements_read(struct statements *s, const char *text)
 			continue;
 		}
 		if (len > 2 && at[len - 1] == '{' && at[len - 2] == ' ') {
-			struct text t;
-			text_init(&t, block, sizeof(block));
-			t.len = strlen(block);
+			struct text t = {
+			    .data = block, .size = sizeof(block), .len = strlen(block)};
 			if (depth < sizeof(ends) / sizeof(ends[0]))
 				ends[depth] = t.len;
 			depth++;

@@ -376,6 +376,9 @@ static void statements_that_differ_are_named_with_their_block(void **state)
 			    "- limits: connections 1\n- limits: core 0\n");
 	assert_string_equal(differences("privileges lenient\n", "privileges strict\n"),
 			    "privileges lenient -> privileges strict\n");
+	assert_string_equal(differences(PORT("\ta {\n\t\tb {\n\t\t\tc 1\n\t\t}\n\t\td 1\n\t}\n"),
+					PORT("\ta {\n\t\tb {\n\t\t\tc 2\n\t\t}\n\t\td 2\n\t}\n")),
+			    "a: b: c 1 -> c 2\na: d 1 -> d 2\n");
 	assert_string_equal(differences("", ""), "the same statements in another order\n");
 }
 
