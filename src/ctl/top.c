@@ -267,10 +267,20 @@ static size_t page(const struct top *t)
 	return shown > 1 ? shown - 1 : 1;
 }
 
+static bool is_key(enum terminal_event event)
+{
+	return event >= TERMINAL_KEY && event <= TERMINAL_END;
+}
+
 static void event_serve(struct top *t)
 {
 	char key = '\0';
-	switch (terminal_read(&t->terminal, &key)) {
+	const enum terminal_event event = terminal_read(&t->terminal, &key);
+	if (t->help && is_key(event) && event != TERMINAL_KEY) {
+		t->help = false; /* any key returns from the help */
+		return;
+	}
+	switch (event) {
 	case TERMINAL_NOTHING:
 		break;
 	case TERMINAL_KEY:

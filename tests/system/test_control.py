@@ -1141,6 +1141,11 @@ def test_top_helps_and_goes_back(controlled, ports, screen):
     assert rows_of(t) == set(range(1, 25)) and any("PageDown" in r for r in t.rows().values())
     t.press(b"r")
     t.wait(lambda rows: rows[24].startswith("by port"), "the ports again, in their order")
+    for key in (b"\x1b[B", b"\x1bOA", b"\x1b[6~", b"\x1b[H"):  # those that scroll elsewhere
+        t.press(b"?")
+        t.wait(lambda rows: "keys and columns" in rows[1], "help")
+        t.press(key)
+        t.wait(lambda rows: rows[24].startswith("by port"), "the ports again")
     t.press(b"?q")
     assert t.end() == DONE and t.restored()
 
