@@ -61,4 +61,8 @@ int control_folder_check(const char *path, uid_t);
  * root), and checks it. Returns 0 or -errno. */
 int control_folder_make(const struct control_folder *, uid_t);
 
+/* For root: makes /run/bulkhead if it is missing, so that other users can look into it whatever the
+ * umask is. Returns 0 or -errno. */
+int control_packaged_make(void);
+
 #endif

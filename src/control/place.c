@@ -95,15 +95,19 @@ static int base_check(const struct control_folder *f, uid_t uid)
 	return control_folder_check(base, uid);
 }
 
+int control_packaged_make(void)
+{
+	if (mkdir(PACKAGED, 0755) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return chmod(PACKAGED, 0755) < 0 ? -errno : 0; /* whatever the umask is */
+}
+
 int control_folder_make(const struct control_folder *f, uid_t uid)
 {
 	char path[CONTROL_FOLDER_MAX];
 	int error = 0;
-	if (f->packaged && uid == 0) { /* it may be the service's folder */
-		if (mkdir(f->path, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		return 0;
-	}
+	if (f->packaged && uid == 0) /* it may be the service's folder */
+		return control_packaged_make();
 	if (f->packaged)
 		return control_folder_check(f->path, uid);
 	error = base_check(f, uid);

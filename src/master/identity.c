@@ -16,11 +16,11 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "control/place.h"
 #include "master/state.h"
 
-#define EMPTY_ROOT        "/run/bulkhead/empty"
-#define EMPTY_ROOT_PARENT "/run/bulkhead"
-#define ID_MAX            (UINT32_MAX - 1) /* the highest number means "unchanged" */
+#define EMPTY_ROOT "/run/bulkhead/empty"
+#define ID_MAX     (UINT32_MAX - 1) /* the highest number means "unchanged" */
 
 /* --- users ----------------------------------------------------------------------------------- */
 
@@ -227,7 +227,7 @@ static int root_identify(struct port *p, struct err *err)
 		return fd < 0 && p->change_user ? fd : 0;
 	case CONF_CHROOT_DEFAULT:
 		if (geteuid() == 0) {
-			(void)mkdir(EMPTY_ROOT_PARENT, 0755);
+			(void)control_packaged_make();
 			(void)mkdir(EMPTY_ROOT, 0755);
 		}
 		fd = root_get(m, EMPTY_ROOT, err);

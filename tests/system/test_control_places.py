@@ -261,6 +261,28 @@ def test_a_trap_in_a_folder_of_somebody_elses_is_not_walked_into(user, ports):
             trap.accept()
 
 
+def in_an_empty_run(options):
+    """What starts a program with an empty /run of its own, and a umask as strict as can be."""
+    need_root("unshare")
+    return ["unshare", "--mount", "sh", "-c",
+            f'mount -t tmpfs -o {options} none /run && umask 077 && exec "$@"', "sh"]
+
+
+def test_others_can_look_into_roots_folder_whatever_the_umask(server, ports):
+    s = server(PORT % ports[0], wrapper=in_an_empty_run("rw"))
+    s.wait_log("control: listening on /run/bulkhead/control.sock\n")
+    folder = os.stat(f"/proc/{s.pid}/root/run/bulkhead")
+    assert stat.S_IMODE(folder.st_mode) == 0o755 and folder.st_uid == 0
+
+
+def test_root_without_a_folder_is_told_why_and_goes_on(server, ports):
+    s = server(PORT % ports[0], wrapper=in_an_empty_run("ro"))
+    s.wait_log("control: this server cannot be controlled: /run/bulkhead cannot be made: "
+               "Read-only file system; make it, or set `control \"FILE\"`\n")
+    assert get(ports[0]).status == 200
+    assert "XDG_RUNTIME_DIR" not in s.log()
+
+
 # It listens, becomes a program of root's by its set-user-ID bit, and answers in another process.
 TRAP = """
 import os, socket, sys

@@ -70,18 +70,19 @@ int control_place_make(struct control_socket *ret, char *tried)
 {
 	struct control_surroundings surroundings;
 	struct control_folders folders;
-	int error = -ENOENT;
+	int error = -ENOENT, unusable = -ENOENT;
 	tried[0] = '\0';
 	control_surroundings_read(&surroundings);
 	control_folders_list(&folders, &surroundings);
 	for (size_t i = 0; i < folders.count; i++) {
-		if (control_folder_make(&folders.list[i], surroundings.uid) < 0)
+		unusable = control_folder_make(&folders.list[i], surroundings.uid);
+		if (unusable < 0)
 			continue;
 		error = place_try(&folders.list[i], ret, tried);
 		if (error == 0)
 			break;
 	}
-	return error;
+	return tried[0] != '\0' ? error : unusable;
 }
 
 bool control_is_placed(const char *path)

@@ -287,7 +287,13 @@ static const char *failure_name(int error)
 static void failed_tell(struct master *m, const char *wanted, int error)
 {
 	const struct control_socket *s = &m->control->socket;
-	if (wanted[0] == '\0')
+	if (wanted[0] == '\0' && geteuid() == 0)
+		log_write(
+		    &m->log, LOG_WARNING,
+		    "control: this server cannot be controlled: /run/bulkhead cannot be made: "
+		    "%s; make it, or set `control \"FILE\"`",
+		    strerror(-error));
+	else if (wanted[0] == '\0')
 		log_write(&m->log, LOG_NOTICE,
 			  "control: this server cannot be controlled: its user has no folder for a "
 			  "control socket; set XDG_RUNTIME_DIR or HOME, or `control \"FILE\"`");
