@@ -196,11 +196,27 @@ def test_strict_fails_for_what_is_not_accepted(tree):
     done = tree.check("--strict", *STEPS)
     assert done.returncode == 0, done.stdout
     assert "not accepted" not in done.stdout
+    # Bars within a pattern do not separate fields.
+    tree.put("scripts/skips", "@(san|check)-d* | needs root | why\n"
+             "@(gcc|check-container) | @(needs crun|has no) *, * is here | why\n")
+    done = tree.check("--strict", *STEPS)
+    assert done.returncode == 0, done.stdout
     # It is of another step.
     tree.put("scripts/skips", "check-deb | needs root | why\ncheck-deb | needs crun* | why\n")
     done = tree.check("--strict", *STEPS)
     assert done.returncode == 1
     assert "1 of the skips are not accepted" in done.stdout
+
+
+def test_every_accepted_skip_is_of_a_step_and_says_why():
+    steps = subprocess.run([SCRIPTS / "check", "--list"], check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.split() + ["quick-system", "check-vm"]
+    for line in (SCRIPTS / "skips").read_text().splitlines():
+        if line and not line.startswith("#"):
+            step, _, why = line.split(" | ")
+            assert why
+            assert any(subprocess.run(["bash", "-c", f"shopt -s extglob; [[ {name} == {step} ]]"],
+                                      check=False).returncode == 0 for name in steps), line
 
 
 def test_a_step_that_fails_fails_all_and_shows_its_output(tree):
