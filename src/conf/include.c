@@ -350,6 +350,25 @@ static bool files_match(struct conf_parser *p, const char *pattern, const struct
 	return error == 0 || error == GLOB_NOMATCH;
 }
 
+/* Names are shown to people, and must not control their terminals. */
+static bool names_plain(struct conf_parser *p, char *const *names, size_t count,
+			const struct conf_where *at)
+{
+	char shown[CONF_SHOWN_MAX];
+	for (size_t i = 0; i < count; i++) {
+		const char *last = names[i] + folder_len(names[i]);
+		const struct conf_value name = {.data = last, .len = strlen(last)};
+		for (size_t k = 0; k < name.len; k++) {
+			if ((unsigned char)name.data[k] >= 0x20 && name.data[k] != 0x7f)
+				continue;
+			conf_error(p, at, "cannot include %s: its name has a control character",
+				   conf_show(&name, shown));
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool is_pattern(const char *name)
 {
 	return strpbrk(name, "*?[") != NULL;
@@ -365,7 +384,8 @@ static void pattern_include(struct conf_parser *p, const struct conf_value *valu
 	char *pattern = value->data[0] == '/'
 			    ? conf_copy(p, value->data, value->len)
 			    : pattern_join(p, folder, folder_len(folder), without_dot(value->data));
-	if (pattern != NULL && !files_match(p, pattern, at, &names, &count))
+	if (pattern != NULL &&
+	    (!files_match(p, pattern, at, &names, &count) || !names_plain(p, names, count, at)))
 		count = 0;
 	if (count > 0 && count - 1 > CONF_INCLUDES_MAX - p->includes) {
 		conf_error(p, at, "more than %d files are included", CONF_INCLUDES_MAX);

@@ -1791,6 +1791,11 @@ static void patterns_include_what_matches(void **state)
 	file("pattern.conf", "include \"conf.d/d*.conf\" port 9 { echo }");
 	parse_file("pattern.conf",
 		   "pattern.conf:1:9 cannot read conf.d/d.conf: it is a directory\n");
+	file("conf.d/e\033[31m.conf", "");
+	file("pattern.conf", TLS "include \"conf.d/e*.conf\" port 9 { echo }");
+	parse_file("pattern.conf",
+		   "pattern.conf:2:9 cannot include e\\033[31m.conf: its name has a "
+		   "control character\n");
 	file("loop.conf", TLS "include \"lo*.conf\" port 1 { echo }");
 	parse_file("loop.conf",
 		   "loop.conf:2:9 loop.conf includes itself, here or through the files "
