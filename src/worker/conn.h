@@ -78,8 +78,8 @@ struct conn {
 		uint64_t left_ms;
 		/* a wait that another one interrupted; it continues where it stopped */
 	} paused;
-	uint64_t linger_until_ms; /* the end of CONN_LINGER, even if input comes */
-	uint64_t linger_bytes_in; /* … and its limit of input */
+	uint64_t windows_until_ms; /* the end of windows in which any input counts */
+	uint64_t linger_bytes_in;  /* the limit of input while it lingers */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 };

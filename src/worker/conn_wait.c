@@ -9,7 +9,8 @@
  * If another wait interrupts one (output that the client must take first), the interrupted one
  * continues where it stopped, so that a client cannot restart it again and again.
  *
- * A connection that lingers has windows in which any input counts, within overall bounds.
+ * A connection that lingers has windows in which any input counts, within overall bounds; so has a
+ * handshake while the worker drains.
  */
 #include <sys/socket.h>
 #include <sys/syslog.h>
@@ -18,6 +19,8 @@
 
 #define WINDOW_BYTES  1024
 #define DRAIN_IDLE_MS 1000 /* while draining, for a client without a request */
+
+#define HANDSHAKE_SILENCE_MS 2000 /* while draining, in a handshake that has begun */
 
 /* A client may continue to send a request that was already answered (RFC 9112, 9.6). It is read as
  * long as bytes come, since some clients only read after they have sent everything. */
@@ -72,10 +75,27 @@ static uint64_t linger_ms(const struct conn *c)
 {
 	const struct worker_loop *l = c->owner;
 	const uint64_t now = l->loop.now_ms;
-	const uint64_t left = c->linger_until_ms > now ? c->linger_until_ms - now : 0;
+	const uint64_t left = c->windows_until_ms > now ? c->windows_until_ms - now : 0;
 	const uint64_t silence = l->worker->port->limits.body_ms;
 	const bool brief = l->draining || c->failed;
 	return least(left, brief ? least(silence, LINGER_SHORT_MS) : silence);
+}
+
+/* While the worker drains, a handshake goes on as long as bytes come: the client cannot know that
+ * it came late. One that has not sent anything is not waited for. */
+static uint64_t handshake_ms(const struct conn *c)
+{
+	const uint64_t limit = c->owner->worker->port->limits.handshake_ms;
+	if (c->owner->draining && c->bytes_in > 0)
+		return least(limit, HANDSHAKE_SILENCE_MS);
+	return drain_shortened(c, limit);
+}
+
+/* How long that may last in all. */
+static uint64_t handshake_longest_ms(const struct conn *c)
+{
+	const struct worker *w = c->owner->worker;
+	return least(w->port->limits.handshake_ms, w->role->conf->drain_ms / 2);
 }
 
 /* How long a connection may linger in all, even if bytes come: a client that trickles must not hold
@@ -94,14 +114,14 @@ static uint64_t linger_longest_ms(const struct conn *c)
 
 void conn_wait_linger(struct conn *c)
 {
-	c->linger_until_ms = c->owner->loop.now_ms + linger_longest_ms(c);
+	c->windows_until_ms = c->owner->loop.now_ms + linger_longest_ms(c);
 	c->linger_bytes_in = c->bytes_in + LINGER_MAX_BYTES;
 }
 
 void conn_wait_linger_drain(struct conn *c)
 {
 	const uint64_t longest = least(linger_longest_ms(c), LINGER_SHORT_MS);
-	c->linger_until_ms = least(c->linger_until_ms, c->owner->loop.now_ms + longest);
+	c->windows_until_ms = least(c->windows_until_ms, c->owner->loop.now_ms + longest);
 }
 
 static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
@@ -109,7 +129,7 @@ static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 	const struct conf_limits *limits = &c->owner->worker->port->limits;
 	switch (wait) {
 	case WAIT_HANDSHAKE:
-		return drain_shortened(c, limits->handshake_ms);
+		return handshake_ms(c);
 	case WAIT_IDLE:
 		return drain_shortened(c, limits->idle_ms);
 	case WAIT_HEAD:
@@ -126,7 +146,7 @@ static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 	return 0;
 }
 
-/* How many bytes count as progress of this wait; 0 for waits without windows. */
+/* How many bytes count as progress of this wait; 0 for waits that never have windows. */
 static uint64_t progress(const struct conn *c, enum conn_wait wait)
 {
 	const struct proto *p = &c->http.proto;
@@ -136,9 +156,9 @@ static uint64_t progress(const struct conn *c, enum conn_wait wait)
 	case WAIT_WRITE:
 		return c->bytes_out;
 	case WAIT_LINGER:
+	case WAIT_HANDSHAKE:
 		return c->bytes_in;
 	case WAIT_NONE:
-	case WAIT_HANDSHAKE:
 	case WAIT_IDLE:
 	case WAIT_HEAD:
 		break;
@@ -170,6 +190,8 @@ static void wait_begin(struct conn *c, enum conn_wait wait)
 	    pauses(wait) && c->paused.wait == wait && c->paused.requests == c->http.requests;
 	uint64_t left = limit_ms(c, wait);
 	wait_pause(c, wait);
+	if (wait == WAIT_HANDSHAKE && c->wait != wait)
+		c->windows_until_ms = loop->now_ms + handshake_longest_ms(c);
 	c->wait = wait;
 	c->wait_requests = c->http.requests;
 	c->wait_base = progress(c, wait);
@@ -219,8 +241,8 @@ static const char *handshake_expiry(const struct conn *c)
 static bool window_moved(const struct conn *c)
 {
 	const uint64_t moved = progress(c, c->wait) - c->wait_base;
-	if (c->wait == WAIT_LINGER)
-		return moved > 0 && c->owner->loop.now_ms < c->linger_until_ms;
+	if (c->wait == WAIT_LINGER || c->wait == WAIT_HANDSHAKE)
+		return moved > 0 && c->owner->loop.now_ms < c->windows_until_ms;
 	return moved >= WINDOW_BYTES;
 }
 
@@ -272,6 +294,10 @@ static void expired(struct conn *c)
 		conn_free(c);
 		return;
 	case WAIT_HANDSHAKE:
+		if (c->owner->draining && window_moved(c)) {
+			wait_begin(c, c->wait);
+			return;
+		}
 		conn_handshake_failed(c, IPC_FAILURE_TIMEOUT, handshake_expiry(c));
 		/* fall through */
 	case WAIT_NONE:

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import resource
+import signal
 import socket
 import ssl
 import struct
@@ -441,6 +442,36 @@ def test_drain_does_not_wait_for_who_is_silent(limited, ports, says):
         assert idle.closed()
         until_end(raw)
     assert "1 worker drained, 0 killed, 0 connections cut" in s.log()
+
+
+def test_drain_waits_for_a_handshake_as_long_as_bytes_come(limited, ports):
+    """A client on a slow path cannot know that its port has begun to drain."""
+    s = limited("handshake-timeout 1h; idle 1h", extra="drain 1h\n")
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = client_context().wrap_bio(incoming, outgoing)
+    with tcp(ports[0]) as raw:
+        def answers(step):
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    raw.sendall(outgoing.read())
+                    incoming.write(raw.recv(65536))
+
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.do_handshake()
+        hello = outgoing.read()
+        raw.sendall(hello[:100])
+        s.kill(signal.SIGTERM)
+        s.wait_log("stopping")
+        for piece in hello[100:200], hello[200:300], hello[300:]:
+            time.sleep(0.8)  # longer together than a silent client is waited for
+            raw.sendall(piece)
+        answers(tls.do_handshake)
+        tls.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        raw.sendall(outgoing.read())
+        assert answers(lambda: tls.read(65536)).startswith(b"HTTP/1.1 200 ")
+    assert s.process.wait(TIMEOUT) == 0
 
 
 def test_drain_does_not_wait_for_half_a_head_for_ever(limited, ports):
