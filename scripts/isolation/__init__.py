@@ -1,12 +1,13 @@
-"""What bulkhead-isolation is made of.
+"""The parts of bulkhead-isolation.
 
     scenario   reads a scenario file
-    server     starts a server for it, or knows one that runs; log reads what it writes
+    server     starts a server for it, or uses a running one; log reads its log
     load       the clients, a process per port; client is one connection
-    faults     what is done to the ports, and when
-    result     samples, log and faults put together: the report, as it is written in JSON
-    expect     what was expected of it
-    notice     which ports noticed: all thresholds; summary is the sentence made of it
-    text, page, plot   the same for people: plain, HTML, the pictures in it
+    faults disturbs the ports at the planned times
+    result     joins samples, log and faults: the report, as written in JSON
+    expect checks the scenario's expectations
+    notice     decides which ports noticed; has all thresholds. summary puts that into a
+    sentence
+    text, page, plot   show the report to people: plain text, HTML, its pictures
     command    the command line
 """

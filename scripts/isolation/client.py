@@ -1,4 +1,4 @@
-"""One connection of a client: it says what came back, or in which way nothing proper did."""
+"""One connection of a client: it reports the answer, or the way in which the request failed."""
 import contextlib
 import dataclasses
 import re
@@ -38,7 +38,7 @@ class Target:
     host: str
     port: int
     server_name: str
-    ca: str  # a PEM file; "": whoever answers is trusted
+    ca: str  # a PEM file; "": any certificate is trusted
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -62,7 +62,7 @@ class Answer:
 
 @contextlib.contextmanager
 def failures_told() -> Iterator[None]:
-    """Errors of the network in here become a Failure."""
+    """Turns network errors within the block into a Failure."""
     try:
         yield
     except (TimeoutError, BlockingIOError):
@@ -82,7 +82,7 @@ def failures_told() -> Iterator[None]:
 class Connection:
     """A TLS connection. Each call has until the deadline, of time.monotonic().
 
-    TLS is done over memory: on a socket of its own Python's ssl cannot tell a reset from an end.
+    TLS runs over memory: on a socket Python's ssl cannot distinguish a reset from an end.
     """
 
     def __init__(self, target: Target, context: ssl.SSLContext, deadline: float):
@@ -105,7 +105,8 @@ class Connection:
         self.socket.close()
 
     def idle(self) -> bool:
-        """Whether it can take another request: nothing has come on it meanwhile, no end either."""
+        """Whether it can take another request: it has received nothing meanwhile, not even an
+        end."""
         if self.buffer or not select.select([self.socket], [], [], 0)[0]:
             return not self.buffer
         try:
@@ -134,7 +135,7 @@ class Connection:
         return left
 
     def _through(self, step: Callable[[], Any]) -> Any:
-        """Does a step of TLS with what has to be sent and received for it."""
+        """Runs a step of TLS; sends and receives whatever the step needs."""
         while True:
             try:
                 result = step()
@@ -239,7 +240,7 @@ class Connection:
         return Answer(status, fields, size, closes)
 
     def _head(self) -> tuple[int, dict[str, str]]:
-        # What is no HTTP from its first byte is told at once, not when a head would have ended.
+        # An answer that is not HTTP fails at its first byte, not at the end of a head.
         while len(self.buffer) < 7 and b"HTTP/1.".startswith(self.buffer):
             if not self._read():
                 raise Failure("closed")

@@ -18,7 +18,7 @@ from .server import RunningServer, ServerError, StartedServer, server_for
 from .text import text_of
 
 EX_FAILED, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_CANTCREAT = 1, 2, 69, 70, 73
-LEAD = 0.3  # from the order to begin to the beginning: every client is there by then
+LEAD = 0.3  # from the order to begin to the beginning: all clients are ready by then
 
 HERE = pathlib.Path(__file__).resolve().parent
 WRITERS: dict[str, Callable[[Report], str]] = {
@@ -59,7 +59,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     parser = arguments()
     options = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its server must not be left behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its server must not survive it
     try:
         if options.list:
             scenarios_list()
@@ -98,12 +98,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def say(what: str) -> None:
-    """Progress, for whoever sits there."""
+    """Shows progress to the user."""
     if sys.stderr.isatty():
         print(f"bulkhead-isolation: {what}", file=sys.stderr)
 
 
-# --- what is given -----------------------------------------------------------------------------
+# --- arguments -----------------------------------------------------------------------------
 
 
 def scenarios_folder() -> pathlib.Path:
@@ -116,7 +116,7 @@ def scenarios_list() -> None:
 
 
 def scenario_find(name: str) -> pathlib.Path:
-    """A file; else, by its bare name, one that ships."""
+    """A file; else a supplied scenario of that name."""
     shipped = scenarios_folder() / f"{name}.toml"
     if "/" not in name and not os.path.exists(name) and shipped.exists():
         return shipped
@@ -133,7 +133,7 @@ def scenario_load(path: pathlib.Path, seed: int | None) -> Scenario:
 
 
 def outputs_of(options: argparse.Namespace) -> dict[str, str]:
-    """Where to write what; that it can be written is found out before the run, not after it."""
+    """The output files. Whether they can be written is checked before the run, not after it."""
     outputs = {kind: getattr(options, kind) for kind in WRITERS if getattr(options, kind)}
     if "-" not in outputs.values() and "text" not in outputs:
         outputs = {"text": "-", **outputs}
@@ -155,7 +155,7 @@ def output_write(name: str, text: str) -> None:
 
 
 def binary_find(given: str | None) -> pathlib.Path:
-    """The one that was named; else the one of this source tree; else the one that is installed."""
+    """The program that was named; else that of this source tree; else the installed one."""
     if given:
         return pathlib.Path(given).resolve()
     built = HERE.parent.parent / "build" / "bulkhead"

@@ -1,4 +1,4 @@
-"""What is expected of ports: "failures == 0", "p99 <= 50ms", "restarts >= 3"."""
+"""Expectations about ports: "failures == 0", "p99 <= 50ms", "restarts >= 3"."""
 import dataclasses
 import operator
 import re
@@ -18,10 +18,10 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """How a figure, or None where there is none, is had from a port of the report."""
+    """How to read a figure from a port of the report; None if there is none."""
     value: Callable[[dict[str, Any]], Any]
     unit: str = ""  # "s": a time
-    logged: bool = False  # it is known by the server's log only
+    logged: bool = False  # only the server's log shows it
 
     def text(self, value: float | None) -> str:
         if value is None:
@@ -80,7 +80,7 @@ class Expectation:
     required: bool  # else it is only reported
 
     def judge(self, ports: list[dict[str, Any]]) -> dict[str, Any]:
-        """What became of it, with the figure of each port that it is about."""
+        """The result of an expectation, with the figure of each of its ports."""
         rows = [self._judge_port(port) for port in ports if self._is_about(port)]
         return {"who": self.who, "text": self.text, "required": self.required,
                 "passed": all(row["passed"] for row in rows), "ports": rows}
@@ -99,7 +99,7 @@ class Expectation:
 
 def expectations_read(table: Table, ports: list[str], required: bool,
                       logged: bool) -> list[Expectation]:
-    """Of a table that has, for ports and groups of them, lists of sentences."""
+    """Reads a table with a list of sentences for each port or group of ports."""
     found = []
     known = ["all", "hit", "others", *ports]
     for who in table.data:

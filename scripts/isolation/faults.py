@@ -1,4 +1,4 @@
-"""Faults, done at their times: requests to a port that misbehaves on order, and signals."""
+"""Causes faults at their times: requests to a port that misbehaves on order, and signals."""
 import concurrent.futures
 import dataclasses
 import random
@@ -8,13 +8,13 @@ from .client import Connection, Failure, Target
 from .scenario import Fault, Scenario
 from .server import RunningServer, StartedServer
 
-AT_ONCE = 32  # requests under way: those to a port that hangs take their whole timeout
+AT_ONCE = 32  # simultaneous requests: those to a port that hangs take their whole timeout
 
 
 @dataclasses.dataclass(frozen=True)
 class Strike:
-    """One fault that was done, and what its doer saw of it."""
-    fault: int  # which of the scenario's
+    """One fault that was caused, and the answer to it."""
+    fault: int  # its index in the scenario
     at: float
     outcome: str
     identifier: str = ""
@@ -29,7 +29,7 @@ class Injector:
                            for at in fault.times)
 
     def run(self, start: float) -> list[Strike]:
-        """Returns when the last one is over; the load goes on in processes of its own."""
+        """Returns when the last one is over; the load runs in other processes."""
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as doers:
             futures = []
             for at, number in self.plan:
@@ -63,7 +63,7 @@ class Injector:
 
 
 def fault_request(target: Target, path: str, timeout: float) -> tuple[str, str]:
-    """What came back, and the id that the server gave the fault, where an answer tells it."""
+    """The answer, and the server's id of the fault, if the answer has it."""
     deadline = time.monotonic() + timeout
     connection = None
     try:

@@ -1,5 +1,5 @@
-"""The load: for each port a process with its clients, so that those of one port cannot slow down
-what is measured on another; for each flood one more."""
+"""The load: for each port a process with its clients, so that the clients of one port cannot
+delay the measurements of another; each flood has one more."""
 import dataclasses
 import multiprocessing
 import resource
@@ -26,12 +26,13 @@ class Sample:
 
 @dataclasses.dataclass
 class Clients:
-    """What the clients of a port, or those of a flood, have to tell."""
+    """The measurements of a port's clients, or of a flood's."""
     samples: list[Sample] = dataclasses.field(default_factory=list)
     late: list[float] = dataclasses.field(default_factory=list)
     held_back: int = 0  # requests that were due while every client was waiting
     connections: int = 0
-    dropped: list[float] = dataclasses.field(default_factory=list)  # when kept ones were found ended
+    # when kept connections were found closed
+    dropped: list[float] = dataclasses.field(default_factory=list)
     cpu: float = 0.0
 
     def add(self, other: "Clients") -> None:
@@ -43,14 +44,15 @@ class Clients:
 
 
 class Pace:
-    """When a client's next request is due: its share of a rate, from a moment of its own on."""
+    """When a client's next request is due: its share of the rate, from its own starting time."""
 
     def __init__(self, start: float, rate: float, clients: int, number: int):
         self.gap = clients / rate if rate else 0.0
         self.next = start + (number / rate if rate else 0.0)
 
     def wait(self, record: Clients) -> None:
-        """Waits until one is due. What has fallen due meanwhile is dropped, and counted."""
+        """Waits until a request is due. Requests that became due meanwhile are dropped and
+        counted."""
         now = time.monotonic()
         if self.next > now:
             time.sleep(self.next - now)
@@ -63,7 +65,7 @@ class Pace:
 
 
 class Client:
-    """Requests one after the other, on one connection or on one each."""
+    """Sends requests one after the other, on one connection or on one each."""
 
     def __init__(self, target: Target, context: ssl.SSLContext, load: Load, record: Clients):
         self.target, self.context, self.load, self.record = target, context, load, record
@@ -82,7 +84,7 @@ class Client:
             ended = time.monotonic()
             self.record.samples.append(Sample(began - start, ended - start, kind))
             if kind:
-                time.sleep(0.01)  # refused at once, it would be nothing but a busy loop
+                time.sleep(0.01)  # immediate refusals would make this a busy loop
         self._close()
 
     def _request(self, deadline: float) -> str:
@@ -108,7 +110,7 @@ class Client:
 
 
 class Flooder:
-    """Handshakes and nothing else, one after the other."""
+    """Makes handshakes only, one after the other."""
 
     def __init__(self, target: Target, context: ssl.SSLContext, timeout: float, record: Clients):
         self.target, self.context, self.timeout, self.record = target, context, timeout, record
@@ -133,7 +135,7 @@ class Flooder:
 class Generator:
     """A process with the clients of a port; with a flood, those of the flood.
 
-    It is made before the start and waits for it; collect() has what it measured.
+    It exists before the start and waits for it; collect() returns the measurements.
     """
 
     def __init__(self, port: Port, target: Target, flood: Fault | None = None, at: float = 0.0):
@@ -148,7 +150,7 @@ class Generator:
         self.pipe.send((start, end))
 
     def collect(self) -> Clients:
-        """Raises EOFError if the process has died, TimeoutError if it does not come to an end."""
+        """Raises EOFError if the process has died, TimeoutError if it does not end."""
         if not self.pipe.poll(COLLECT_TIMEOUT):
             raise TimeoutError(f"the clients of port {self.port.name} do not end")
         clients: Clients = self.pipe.recv()

@@ -1,4 +1,4 @@
-"""The log of a server, read for what became of its processes."""
+"""Reads from a server's log what happened to its processes."""
 import dataclasses
 import datetime
 import re
@@ -27,7 +27,7 @@ DETAIL = re.compile(r"\s+(?:\d+\s+)?\S.*")
 
 @dataclasses.dataclass
 class Event:
-    """Something that a line told: the end of a process, its readiness, a fault, a port parked."""
+    """An event in the log: the end of a process, its readiness, a fault, a parked port."""
     at: float  # seconds since the epoch
     port: int
     what: str  # end, ready, fault, parked
@@ -41,7 +41,7 @@ class Event:
 
 
 def events_read(text: str, utc: bool) -> list[Event]:
-    """What a log tells, until the server is told to stop. Its times are local ones if not UTC."""
+    """The events of a log, up to the order to stop. Its times are local unless they are UTC."""
     events: list[Event] = []
     for line in text.splitlines():
         match = LINE.fullmatch(line)

@@ -1,8 +1,8 @@
-"""Whether a port noticed what was done to another: which of its figures have left their quiet values.
+"""Whether a port noticed the faults of another: which of its figures left their quiet values.
 
 A figure has risen where it is more than FACTOR times its quiet value and also more than its floor
-above it. The floor is for figures so small that a busy machine doubles them by itself. These are the
-only thresholds that the report's sentence goes by; bulkhead-isolation(1) names them, under "What is
+above it. The floor is for small figures, which a busy machine alone can double. The report's
+sentence uses no other thresholds; bulkhead-isolation(1) names them, under "What is
 called noticed".
 """
 import dataclasses
@@ -20,7 +20,7 @@ class Figure:
     name: str
     words: str
     floor: float
-    floor_new: float  # where each request has a connection of its own
+    floor_new: float  # if each request opens a connection
 
     def has_risen(self, quiet: float, after: float, connection: str) -> bool:
         floor = self.floor_new if connection == "new" else self.floor
@@ -38,13 +38,13 @@ Port = dict[str, Any]
 
 
 def noticed_of(port: Port, first: float | None) -> list[dict[str, Any]]:
-    """What its clients or the log saw, and what has risen; none where it did not notice. The first
-    fault was at that time."""
+    """The events that its clients or the log saw, and the figures that rose; empty if it did
+    not notice. `first` is the time of the first fault."""
     return [*events_of(port, first), *risen_of(port)]
 
 
 def unknown_of(port: Port) -> list[str]:
-    """Why it cannot be said of some of it whether it was noticed: an absent figure is no good one."""
+    """Why some figures allow no statement: a missing figure is not a good one."""
     if not port["load"]["clients"]:
         return ["it had no clients"]
     reasons = []
@@ -62,7 +62,7 @@ def finding(what: str, quiet: Any, after: Any, text: str) -> dict[str, Any]:
 
 
 def events_of(port: Port, first: float | None) -> list[dict[str, Any]]:
-    """What a port that notices nothing has none of, at any time."""
+    """Events that a port which notices nothing never has."""
     totals, quiet, after = port["totals"], port["latency"]["quiet"], port["latency"]["under_faults"]
     found = []
 
@@ -109,12 +109,12 @@ def risen_of(port: Port) -> list[dict[str, Any]]:
 
 
 def is_slower(found: dict[str, Any]) -> bool:
-    """What a machine that is too busy can bring about by itself."""
+    """Effects that a busy machine alone can cause."""
     return found["what"] in ("rate", *(figure.name for figure in FIGURES))
 
 
 def is_early(found: dict[str, Any]) -> bool:
-    """What happened before the first fault alone, and so not for one."""
+    """Events before the first fault, which no fault has caused."""
     return not is_slower(found) and not found["under_faults"]
 
 

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing else: no script, no font, no picture from elsewhere."""
+"""The report as one self-contained page: without scripts, external fonts or pictures."""
 import collections
 import html
 from typing import Any
@@ -97,7 +97,7 @@ def faults_of(faults: list[Report]) -> str:
 
 
 def order_of(fault: Report) -> str:
-    """The request, where the label does not say it."""
+    """The request, unless the label names it."""
     request = fault["request"]
     if not request or fault["label"] in (request, request.removeprefix("/fault/")):
         return ""
@@ -167,7 +167,7 @@ def timelines_of(report: Report) -> str:
 
 
 def legend_of(report: Report) -> str:
-    """What the marks mean, of those that there are."""
+    """The legend of the marks that occur."""
     ports, faults = report["ports"], report["faults"]
     roles = {end["role"] for port in ports for end in port["ends"]}
     entries = [(True, '<line x1="0" x2="22" y1="7" y2="7" class="p50"/>', "p50"),
@@ -203,7 +203,7 @@ def caption_of(port: Report) -> str:
 
 
 def ends_of(port: Report) -> str:
-    """Why processes ended, with what the server's records say of it."""
+    """Why processes ended, with the server's records."""
     ends = port["ends"]
     if not ends:
         return ""

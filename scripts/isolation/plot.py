@@ -1,7 +1,7 @@
 """The picture of one port: a time line of answers, latencies, failures and restarts, as SVG.
 
 Colours are classes, so that the page's style sheet decides about light and dark. All ports share
-their scales: what is flat is calm, and not just drawn small.
+their scales: a flat line means a calm port, not a large scale.
 """
 import dataclasses
 import html
@@ -15,7 +15,7 @@ WIDTH, LEFT, RIGHT = 960.0, 62.0, 46.0
 ROW = 20.0  # a line of labels
 RATE_HEIGHT, LATENCY_HEIGHT, FAILURES_HEIGHT, ENDS_HEIGHT = 84.0, 96.0, 56.0, 22.0
 GAP = 34.0
-LABEL_CHARACTER = 7.0  # about as wide as one is, at the size of labels
+LABEL_CHARACTER = 7.0  # the approximate width of a character in labels
 LABEL_MAX = 64
 MANY = 12  # marks: more are drawn faintly
 
@@ -50,7 +50,7 @@ def hint(text: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Scales:
-    """What all pictures of a report have in common."""
+    """The common properties of all pictures of a report."""
     duration: float
     bucket: float
     rate: float
@@ -149,7 +149,8 @@ class Plot:
         return top
 
     def _label_side(self) -> int:
-        """All labels to the left of the first marks where they fit, as it is quiet there."""
+        """Puts all labels to the left of the first marks if they fit, where the picture is
+        quiet."""
         fits = all(self._first(fault) - 8 - LEFT > len(fault_text(fault)) * LABEL_CHARACTER
                    for fault in self.own)
         return -1 if fits else 1
@@ -237,7 +238,7 @@ class Plot:
         self._add(*(label(name, WIDTH - RIGHT + 6, y, f"{name}-name") for y, name in ends))
 
     def _latency_runs(self, name: str, lower: float) -> list[list[Point]]:
-        """The points of a line, interrupted where nothing was answered."""
+        """The points of a line, with gaps at times without answers."""
         runs: list[list[Point]] = [[]]
         for bucket in self.port["buckets"]:
             if bucket[name] is None:

@@ -1,7 +1,7 @@
-"""Samples, log and faults put together: the report as it is written in JSON.
+"""Joins samples, log and faults: the report as it is written in JSON.
 
-Times in it are seconds (…_s), those of events since the start of the scenario; null is what is not
-known or does not exist. bulkhead-isolation(1) describes all of it.
+Times in it are seconds (…_s), times of events count from the start of the scenario; null stands
+for unknown or missing values. bulkhead-isolation(1) describes all of it.
 """
 import collections
 import dataclasses
@@ -21,16 +21,16 @@ from .summary import missed_of, summary_of
 from .units import time_text
 
 SCHEMA = "bulkhead-isolation/1"
-SETTLING = 1.0  # the first handshakes are not what quiet looks like
-BUSY = 0.9  # of the machine: more says that latencies are its own
-LATE = 0.02  # 99 of 100 requests: more says that they are the clients'
+SETTLING = 1.0  # the first handshakes are not typical of a quiet server
+BUSY = 0.9  # of the machine: above this it may itself cause the latencies
+LATE = 0.02  # of 99 in 100 requests: above this the clients may cause the latencies
 
 Report = dict[str, Any]
 
 
 @dataclasses.dataclass
 class Run:
-    """What a run has left behind."""
+    """The results of a run."""
     scenario: Scenario
     began: float  # seconds since the epoch
     version: str
@@ -78,7 +78,7 @@ def rounded(value: float | None, digits: int = 6) -> float | None:
 
 
 def percentile(sorted_values: list[float], share: float) -> float | None:
-    """The nearest rank: a value that was measured."""
+    """By nearest rank, so it is a measured value."""
     if not sorted_values:
         return None
     return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)]
@@ -110,7 +110,7 @@ def port_of(run: Run, port: Port) -> Report:
 
 
 def first_of(scenario: Scenario) -> float | None:
-    """When the first fault is."""
+    """The time of the first fault."""
     return min((fault.times[0] for fault in scenario.faults if fault.times), default=None)
 
 
@@ -139,7 +139,7 @@ def totals_of(scenario: Scenario, clients: Clients, events: list[Event] | None) 
 
 
 def outage_of(samples: list[Sample], duration: float, begin: float = 0.0) -> float | None:
-    """The longest time without an answer, from begin on."""
+    """The longest time without an answer, counted from begin."""
     if not samples:
         return None
     moments = [begin, *(s.ended for s in samples if not s.kind), duration]
@@ -148,7 +148,7 @@ def outage_of(samples: list[Sample], duration: float, begin: float = 0.0) -> flo
 
 def recovery_of(samples: list[Sample], ends: list[Event], duration: float) -> float | None:
     """The longest time from the end of a worker to the answer of a request begun after it. None
-    where such an answer never came, although there was a second left for it."""
+    if no such answer came within the remaining second or more."""
     answered = [sample for sample in samples if not sample.kind]
     longest = 0.0
     for end in ends:
@@ -161,7 +161,7 @@ def recovery_of(samples: list[Sample], ends: list[Event], duration: float) -> fl
 
 
 def latency_of(scenario: Scenario, clients: Clients) -> Report:
-    """Before the first fault and from then on; without faults all of it is quiet."""
+    """The phases before and after the first fault; without faults the whole run is quiet."""
     first = first_of(scenario)
     first = scenario.duration if first is None else first
     settled = SETTLING if first >= 2 * SETTLING else 0.0
@@ -174,7 +174,7 @@ def latency_of(scenario: Scenario, clients: Clients) -> Report:
 
 
 def phase_of(samples: list[Sample], begin: float, end: float, clients: Clients) -> Report:
-    """What was answered, how fast, and what was not, of the requests of a phase."""
+    """The answers of a phase, their latencies, and the requests that failed."""
     times = sorted(s.ended - s.began for s in samples if not s.kind)
     outage = outage_of(samples, end, begin)
     return latencies_of(samples) | {
@@ -198,7 +198,7 @@ def latencies_of(samples: list[Sample]) -> Report:
 
 
 def buckets_of(scenario: Scenario, samples: list[Sample], ends: list[Event]) -> list[Report]:
-    """What ended in each stretch of time; what ends after the last is counted there."""
+    """Counts the requests that ended in each interval; later ones count in the last."""
     width = scenario.bucket
     count = math.ceil(scenario.duration / width)
     held: list[list[Sample]] = [[] for _ in range(count)]
@@ -248,7 +248,7 @@ def fault_of(run: Run, number: int, fault: Fault) -> Report:
 
 
 def generator_of(run: Run) -> Report:
-    """How busy the clients were themselves; cpu is a share of one processor."""
+    """How busy the clients were; cpu is a share of one processor."""
     everybody = [*run.clients.values(), *run.floods.values()]
     late = sorted(delay for clients in run.clients.values() for delay in clients.late)
     return {"processes": len(everybody),
@@ -257,7 +257,7 @@ def generator_of(run: Run) -> Report:
 
 
 def is_loaded(report: Report) -> bool:
-    """Whether the machine or the clients were so busy that latencies may be theirs."""
+    """Whether the machine or the clients were so busy that they may have caused the latencies."""
     return (report["machine"]["busy"] or 0.0) > BUSY or \
         (report["generator"]["late_p99_s"] or 0.0) > LATE
 

@@ -1,4 +1,4 @@
-"""A scenario: ports, the load on them, what is done to them, and what is expected of it."""
+"""A scenario: ports, the load on them, faults and expectations."""
 import dataclasses
 import math
 import pathlib
@@ -21,7 +21,7 @@ class ScenarioError(Exception):
 @dataclasses.dataclass(frozen=True)
 class Load:
     clients: int
-    rate: float  # requests a second, of all clients together; 0: as many as they can
+    rate: float  # requests a second, of all clients together; 0: as many as possible
     connection: str
     path: str
     timeout: float
@@ -57,7 +57,7 @@ class Fault:
 class Server:
     start: bool
     conf: str
-    log: str  # of one that runs already; "": unknown
+    log: str  # of a running server; "": unknown
     ca: str
     name: str
 
@@ -77,7 +77,7 @@ class Scenario:
 
     @property
     def hit(self) -> list[str]:
-        """The names of the ports that something is done to."""
+        """The names of the ports that have faults."""
         return [p.name for p in self.ports if any(f.port == p.name for f in self.faults)]
 
 
@@ -97,7 +97,7 @@ def scenario_read(path: pathlib.Path, seed: int | None = None) -> Scenario:
 def scenario_of(name: str, top: Table, seed: int | None) -> Scenario:
     duration = top.time("duration", at_least=1.0)
     if top.problems:
-        duration = math.inf  # nothing is too late for it
+        duration = math.inf  # any time is early enough for it
     bucket = top.time("bucket", "500ms", at_least=0.1)
     given_seed = top.number("seed", 0, 2**32 - 1, 1)
     seed = given_seed if seed is None else seed
@@ -190,7 +190,7 @@ def faults_of(tables: list[Table], ports: tuple[Port, ...], server: Server, dura
         names = [port.name for port in ports]
         if name and name not in names:
             table.problem("port", f"there is no port {written(name)}{suggestion(name, names)}")
-        # Each has a generator of its own: a fault more does not move the others.
+        # Each has its own generator, so that one more fault does not move the others.
         times = times_of(table, duration, random.Random(f"{seed}/{n}"))
         faults.append(fault_of(table, name, times, server, duration))
         table.done()
@@ -238,7 +238,7 @@ def flood_of(table: Table, port: str, times: tuple[float, ...]) -> Fault:
 
 
 def times_of(table: Table, duration: float, draw: random.Random) -> tuple[float, ...]:
-    """When it happens; drawn times that fall behind the end are left out."""
+    """When it happens; drawn times after the end are left out."""
     at = table.time("at")
     if not table.has("every"):
         for key in ("count", "random"):

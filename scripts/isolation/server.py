@@ -1,4 +1,4 @@
-"""The server that a scenario runs against: one that is started for it, or one that runs."""
+"""The server that a scenario runs against: started for it, or already running."""
 import contextlib
 import os
 import pathlib
@@ -25,7 +25,7 @@ class ServerError(Exception):
 
 
 def ports_free(count: int) -> list[int]:
-    """Ports that nothing listens on, below those that the kernel gives to clients."""
+    """Ports on which nothing listens, below the kernel's range for clients."""
     found: set[int] = set()
     while len(found) < count:
         number = random.randrange(10000, 32000)
@@ -36,7 +36,7 @@ def ports_free(count: int) -> list[int]:
 
 
 class RunningServer:
-    """One that the scenario names; of its log only what it writes from now on is read."""
+    """A server that the scenario names; only new records of its log are read."""
 
     def __init__(self, scenario: Scenario):
         self.scenario = scenario
@@ -73,7 +73,7 @@ class RunningServer:
 
 
 class StartedServer:
-    """One that is started in a folder of its own, with a certificate made for it."""
+    """A server that is started in a separate folder, with a certificate made for it."""
 
     def __init__(self, scenario: Scenario, binary: pathlib.Path, keep: pathlib.Path | None = None):
         self.scenario, self.binary, self.keep = scenario, binary, keep
@@ -129,7 +129,7 @@ class StartedServer:
         self.version = version.stdout.strip()
 
     def _configuration(self) -> str:
-        """What the scenario says nothing about is quiet, and on loopback."""
+        """By default a server is quiet and on loopback."""
         conf = self.scenario.server.conf
         text = conf.rstrip() + "\n"
         if not re.search(r"^\s*log to\b", conf, re.M):
@@ -153,7 +153,7 @@ class StartedServer:
                                   f"{self.log().rstrip()}")
             time.sleep(0.02)
 
-    # --- what there is to know of it -----------------------------------------------------------
+    # --- questions about it -----------------------------------------------------------
 
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
@@ -167,7 +167,7 @@ class StartedServer:
         return Target(port.host, self.numbers[port.name], "localhost", ca)
 
     def processes(self, port: Port, role: str) -> list[int]:
-        """The processes of that role that the port has now, in their order."""
+        """The port's present processes of that role, by number."""
         title = re.compile(rf"bulkhead: port {self.numbers[port.name]} {role} (\d+)")
         found = {}
         for entry in pathlib.Path("/proc").iterdir():
@@ -181,7 +181,7 @@ class StartedServer:
         return [pid for _, pid in sorted(found.items())]
 
     def send(self, pid: int, name: str) -> None:
-        """A signal to one of its processes; one that has ended meanwhile has."""
+        """Sends a signal to one of its processes; ignores one that has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.Signals[f"SIG{name}"])
 

@@ -1,5 +1,5 @@
-"""The style sheet of the page. Colours are those of Okabe and Ito, which the colour-blind can tell
-apart; what they say is said by a word, a shape or a dash as well."""
+"""The style sheet of the page. Colours are those of Okabe and Ito, which colour-blind people
+can distinguish. A word, a shape or a dash always carries the same meaning."""
 
 STYLE = """
 :root {

@@ -1,11 +1,12 @@
-"""The sentence at the top: what was done to which port, and which others noticed (see notice)."""
+"""The sentence at the top: the faults of each port, and the other ports that noticed (see
+notice)."""
 from typing import Any
 
 from .client import KINDS
 from .notice import is_early, is_slower
 from .units import count_text, list_text, plural, times_text
 
-# What became of a port, by the cause of its workers' ends.
+# What happened to a port, by the cause of its workers' ends.
 TOLD = {
     "crash": "crashed {}",
     "watchdog": "was ended {} by the watchdog",
@@ -20,7 +21,7 @@ TOLD = {
 
 
 def summary_of(report: dict[str, Any], loaded: bool) -> str:
-    """loaded: the machine was so busy that latencies may be its own."""
+    """loaded: the machine was so busy that it may have caused the latencies."""
     hit = [port for port in report["ports"] if port["hit"]]
     others = [port for port in report["ports"] if not port["hit"]]
     sentences = [f"port {port['name']} {fate_of(port, report['faults'])}" for port in hit]
@@ -57,7 +58,7 @@ def fate_of(port: dict[str, Any], faults: list[dict[str, Any]]) -> str:
 
 
 def missed_of(fault: dict[str, Any]) -> list[dict[str, Any]]:
-    """Its strikes that came to nothing: there was no such fault, or nothing to be struck."""
+    """The faults that had no effect: there was no such fault, or no process to hit."""
     return [s for s in fault["strikes"]
             if s["outcome"] in ("status 404", "status 400", KINDS["refused"])
             or s["outcome"].startswith("there was no")]
@@ -71,7 +72,8 @@ def flood_of(floods: list[dict[str, Any]]) -> str:
 
 
 def others_of(others: list[dict[str, Any]]) -> list[str]:
-    """Only ports whose every figure is known and stayed near its quiet value did not notice."""
+    """A port did not notice only if all its figures are known and stayed near their quiet
+    values."""
     calm = [port["name"] for port in others if not port["noticed"] and not port["unknown"]]
     told = []
     if calm:
@@ -88,7 +90,7 @@ def others_of(others: list[dict[str, Any]]) -> list[str]:
 
 
 def undisturbed_of(ports: list[dict[str, Any]]) -> list[str]:
-    """Where nothing was done there is nothing to notice, but something may have happened."""
+    """Without faults there is nothing to notice, but something may have happened."""
     told = [f"port {port['name']}: {listed(port['noticed'])}" for port in ports if port["noticed"]]
     return told or ["no request failed"]
 

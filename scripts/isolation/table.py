@@ -1,4 +1,4 @@
-"""Reading a table of a TOML file key by key; each mistake is noted with its place, none ends it."""
+"""Reading a table of a TOML file key by key; it notes each error with its place and goes on."""
 import difflib
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from .units import time_parse
 
 
 class Table:
-    """One table. What is not asked for until done() is an unknown key."""
+    """One table. A key that nobody has read before done() is unknown."""
 
     def __init__(self, place: str, data: dict[str, Any], problems: list[str]):
         self.place, self.data, self.problems = place, data, problems
@@ -67,7 +67,7 @@ class Table:
         return value
 
     def table(self, key: str) -> "Table":
-        """A table within, empty where there is none."""
+        """A nested table, empty if there is none."""
         place = f"{self.place}.{key}" if self.place else key
         return Table(place, self.value(key, dict, "a table", {}), self.problems)
 
@@ -86,7 +86,7 @@ class Table:
 
 
 def written(value: Any) -> str:
-    """About as it stands in the file."""
+    """The value, roughly as in the file."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -64,7 +64,7 @@ def faults_of(faults: list[dict[str, Any]]) -> list[str]:
 
 
 def expectations_of(expectations: list[dict[str, Any]]) -> list[str]:
-    """Those that decide whether the run has passed first, then those that are only shown."""
+    """Required expectations first, then those that are only shown."""
     rows = [[verdict_of(e), f"{e['who']}: {e['text']}",
              ", ".join(f"{row['name']} {row['shown']}" for row in e["ports"])]
             for e in expectations]
@@ -77,12 +77,12 @@ def expectations_of(expectations: list[dict[str, Any]]) -> list[str]:
 
 
 def verdict_of(expectation: dict[str, Any]) -> str:
-    """An expectation is met or not met; a run has passed where all that are required are met."""
+    """An expectation is met or not met; a run has passed if all required ones are met."""
     return "met" if expectation["passed"] else "not met"
 
 
 def counted_of(expectations: list[dict[str, Any]]) -> str:
-    """How many of those that are required were met; it is what the run has passed or failed by."""
+    """How many required expectations were met; this decides whether the run has passed."""
     required = [e for e in expectations if e["required"]]
     if not required:
         return "nothing was required"
@@ -91,7 +91,7 @@ def counted_of(expectations: list[dict[str, Any]]) -> str:
 
 
 def generator_of(report: dict[str, Any]) -> str:
-    """How loaded the one that has measured was."""
+    """How busy the load generator was."""
     generator, machine = report["generator"], report["machine"]
     busy = machine["busy"]
     share = "" if busy is None else f", all of which were {busy:.0%} busy"

@@ -1,11 +1,11 @@
-"""Times, numbers and lists as they are written in scenarios and read in reports."""
+"""Times, numbers and lists, as written in scenarios and reports."""
 import re
 
 FACTORS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def time_parse(text: str) -> float | None:
-    """Seconds of a time such as 250ms or 1.5s; None if it is none."""
+    """Seconds of a time such as 250ms or 1.5s; None if it is not a time."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
     return float(match[1]) * FACTORS[match[2]] if match else None
 
