@@ -135,7 +135,7 @@ def test_a_socket_that_was_left_over_is_replaced(controlled, tmp_path):
 def test_a_file_that_is_no_socket_is_left_alone(controlled, tmp_path):
     (tmp_path / "control.sock").write_text("mine")
     s = controlled()
-    s.wait_log(r"control: cannot make .*: it is there, and no socket")
+    s.wait_log(r"control: cannot make .*: it exists and is not a socket")
     assert s.stop() == 0
     assert (tmp_path / "control.sock").read_text() == "mine"
 

@@ -142,7 +142,7 @@ def test_where_no_folder_is_safe_there_is_none_and_bulkheadctl_says_so(user, por
         if kind == "writable":
             folder.chmod(0o777)
     s = user.start(PORT % ports[0], env=env)
-    s.wait_log("control: .*this server cannot be controlled")
+    s.wait_log("control: no folder for bulkheadctl's socket: set XDG_RUNTIME_DIR or HOME, or `control`")
     assert get(ports[0]).status == 200
     r = user.ctl("status", env=env)
     assert r.returncode == NO_SOCKET

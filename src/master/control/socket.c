@@ -279,7 +279,7 @@ static struct control *control_new(struct master *m)
 static const char *failure_name(int error)
 {
 	return error == -EADDRINUSE ? "another server answers on it"
-	       : error == -EINVAL   ? "it is there, and no socket"
+	       : error == -EINVAL   ? "it exists and is not a socket"
 				    : strerror(-error);
 }
 
@@ -295,8 +295,8 @@ static void failed_tell(struct master *m, const char *wanted, int error)
 		    strerror(-error));
 	else if (wanted[0] == '\0')
 		log_write(&m->log, LOG_NOTICE,
-			  "control: this server cannot be controlled: its user has no folder for a "
-			  "control socket; set XDG_RUNTIME_DIR or HOME, or `control \"FILE\"`");
+			  "control: no folder for bulkheadctl's socket: set XDG_RUNTIME_DIR or "
+			  "HOME, or `control`");
 	else
 		log_write(
 		    &m->log, m->conf->control == CONF_CONTROL_PATH ? LOG_ERR : LOG_WARNING,
