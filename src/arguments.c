@@ -143,7 +143,7 @@ static int descriptor_parse(const char *text)
 {
 	uint64_t n;
 	if (num_parse(text, strlen(text), 3, INT_MAX, &n) < 0)
-		refuse("--adopt is for the former version of this program");
+		refuse("--adopt is for an earlier version of this program");
 	return (int)n;
 }
 
@@ -188,7 +188,7 @@ static void selftest_parse(struct arguments *a, int argc, char **argv)
 		}
 	}
 	if (optind < argc)
-		refuse("what is '%s'? there are only options", argv[optind]);
+		refuse("unexpected argument '%s'", argv[optind]);
 	if (a->config == NULL)
 		a->certificate = a->key = "throwaway";
 }
@@ -254,17 +254,18 @@ void arguments_parse(struct arguments *a, int argc, char **argv)
 		}
 	}
 	if (optind < argc)
-		refuse("what is '%s'? there are only options", argv[optind]);
+		refuse("unexpected argument '%s'", argv[optind]);
 	combinations_check(a);
 }
 
-/* One that cannot be looked at is there, too: to read it fails with the reason. */
+/* A file that this user may not look at counts as there: reading it then fails with the reason. */
 static bool is_there(const char *path)
 {
 	return access(path, F_OK) == 0 || errno == EACCES;
 }
 
-/* /opt/b/sbin/bulkhead: /opt/b/etc/bulkhead/bulkhead.conf; false: its folder has another name. */
+/* For /opt/b/sbin/bulkhead: /opt/b/etc/bulkhead/bulkhead.conf. False: the folder of the program is
+ * neither sbin nor bin. */
 static bool installed_name(const char *program, char path[PATH_MAX])
 {
 	static const char *const folders[] = {"/sbin/", "/bin/"};

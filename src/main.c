@@ -96,7 +96,7 @@ static int test_adopt(const struct arguments *a)
 	struct conf *conf;
 	struct err err;
 	if (master_check_state(a->adopt_fd, worker_threads_built, &conf, &err) < 0) {
-		fprintf(stderr, "cannot go on from the running version: %s\n", err.text);
+		fprintf(stderr, "cannot take over from the running version: %s\n", err.text);
 		return EX_DATAERR;
 	}
 	verify_files(&v, conf, a->daemonize);
@@ -141,7 +141,7 @@ static int output_end(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return 0;
-	fputs("bulkhead: standard output cannot be written\n", stderr);
+	fputs("bulkhead: cannot write to standard output\n", stderr);
 	return 1;
 }
 
@@ -285,7 +285,7 @@ static int serve(struct arguments *a)
 		return EX_USAGE;
 	}
 	if (a->attempts != NULL && !selftest_is_parent()) {
-		fputs("bulkhead: --attempts is bulkhead selftest's\n", stderr);
+		fputs("bulkhead: only bulkhead selftest uses --attempts\n", stderr);
 		return 2;
 	}
 	err.text[0] = '\0';

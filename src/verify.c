@@ -138,7 +138,7 @@ static void key_check(struct verify *v, const char *path, const struct conf_wher
 	text_init(&t, line, sizeof(line));
 	text_addf(&t, "key \"%s\" can be %s by %s (mode %03o): chmod %s ", path,
 		  (st.st_mode & (S_IROTH | S_IRGRP)) != 0 ? "read" : "written",
-		  others ? "every user" : "all of its group", (unsigned)st.st_mode & 0777,
+		  others ? "every user" : "every member of its group", (unsigned)st.st_mode & 0777,
 		  group ? "600" : "o-rwx");
 	text_add_str(&t, path);
 	verify_add(v, CONF_WARNING, where, line);

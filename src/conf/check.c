@@ -199,11 +199,10 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 			   "%s serves nothing: give it `respond`, `echo` or a `location`",
 			   port_name(port, name));
 	if (port->certificates_count == 0 && !draft->damaged && !tls_damaged)
-		conf_error(
-		    p, &port->where,
-		    "%s has no certificate: `tls { certificate \"file\" key \"file\" }` must "
-		    "stand in it or at the top level",
-		    port_name(port, name));
+		conf_error(p, &port->where,
+			   "%s has no certificate: write `tls { certificate \"file\" key \"file\" "
+			   "}` in it or at the top level, or `tls development`",
+			   port_name(port, name));
 	if (port->workers > port->limits.connections)
 		conf_error(p, &port->where,
 			   "%s has more workers (%u) than connections (%u): some would never have "

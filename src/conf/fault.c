@@ -49,7 +49,8 @@ void conf_fault_parameter(struct conf_parser *p, const struct conf_value *name,
 		return;
 	p->fault_shifted = conf_is_blank_unit(name);
 	if (p->fault_shifted)
-		conf_error(p, at, "no blank stands between a number and its unit `%s`", name->data);
+		conf_error(p, at, "no blank before a unit: write the number and `%s` as one word",
+			   name->data);
 	else
 		conf_error(p, at, "%s", err.text);
 }
@@ -79,14 +80,14 @@ void conf_faults_check(struct conf_parser *p, struct conf_port_draft *port)
 			continue;
 		port->port.faults = true;
 		if (!p->tree->conf.faults)
-			conf_error(p, where,
-				   "`fault` takes a configuration that says `faults enabled` at "
-				   "the top level");
+			conf_error(p, where, "`fault` needs `faults enabled` at the top level");
 		if (draft->location.handler == CONF_FAULT_CONTROL &&
 		    draft->location.faults_count > 0)
-			conf_error(p, where, "`fault control` stands alone in its location");
-		if (leaks_memory(&draft->location) && port->port.limits.memory_bytes == 0)
 			conf_error(p, where,
-				   "`fault leak-memory` takes a limit, and `memory 0` is none");
+				   "a location with `fault control` can have no other fault");
+		if (leaks_memory(&draft->location) && port->port.limits.memory_bytes == 0)
+			conf_error(
+			    p, where,
+			    "`fault leak-memory` needs a limit, and `memory 0` means no limit");
 	}
 }

@@ -206,18 +206,21 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define CERT      "write `tls { certificate \"cert.pem\" key \"key.pem\" }`"
 #define CIPHERS   "it takes TLS 1.2 and 1.3 with the ciphers that the system allows"
 #define RESPOND   "write `respond 200 \"text\"`, in a port or in a location"
-#define REDIRECT  "write `respond 301 header \"Location\" \"https://www.example.org/\"`"
-#define HEADER    "headers follow a response: `respond 200 \"text\" header \"Name\" \"value\"`"
-#define TYPE      "the type follows a response: `respond 200 \"text\" type \"text/html\"`"
-#define ACCESS    "write `access log on`, `off` or `errors`; `log to` says where records go"
-#define LOG       "write `log to console`, `log to syslog` or `log to journal`"
-#define USER      "write `user \"name\"`, and `group \"name\"` where it is not the user's own"
-#define WORKERS   "write `workers 4`, at the top level or in a port"
-#define THREADS   "write `workers 4`, or `threads 4` in a port of a build with threads"
-#define CONNS     "write `limits { connections 10000 }`, for each port"
-#define IDLE      "write `limits { idle 60s }`"
-#define TIMEOUTS                                                                                   \
-	"timeouts stand in `limits { ... }`: idle, head-timeout, handshake-timeout, body-timeout " \
+#define RETURN                                                                              \
+	"write `respond 200 \"text\"`; to redirect write `respond 301 header \"Location\" " \
+	"\"https://www.example.org/\"`"
+#define REDIRECT "write `respond 301 header \"Location\" \"https://www.example.org/\"`"
+#define HEADER   "headers follow a response: `respond 200 \"text\" header \"Name\" \"value\"`"
+#define TYPE     "the type follows a response: `respond 200 \"text\" type \"text/html\"`"
+#define ACCESS   "write `access log on`, `off` or `errors`; `log to` says where records go"
+#define LOG      "write `log to console`, `log to syslog` or `log to journal`"
+#define USER     "write `user \"name\"`, and `group \"name\"` where it is not the user's own"
+#define WORKERS  "write `workers 4`, at the top level or in a port"
+#define THREADS  "write `workers 4`, or `threads 4` in a port of a build with threads"
+#define CONNS    "write `limits { connections 10000 }`, for each port"
+#define IDLE     "write `limits { idle 60s }`"
+#define TIMEOUTS                                                                                 \
+	"timeouts are in `limits { ... }`: idle, head-timeout, handshake-timeout, body-timeout " \
 	"and write-timeout"
 #define BODY_MAX "write `limits { body 1M }`"
 #define HEAD_MAX "write `limits { head 16K }`"
@@ -321,6 +324,7 @@ static const struct {
     {"default_type", TYPE},
     {"defaults", NOTHING},
     {"DefaultType", TYPE},
+    {"define", NO_LANG},
     {"deflate.mimetypes", NO_PACK},
     {"DeflateCompressionLevel", NO_PACK},
     {"deny", NO_ACCESS},
@@ -486,7 +490,7 @@ static const struct {
     {"reset_timedout_connection", NOTHING},
     {"resolver", NO_PROXY},
     {"retries", NO_PROXY},
-    {"return", RESPOND},
+    {"return", RETURN},
     {"reverse_proxy", NO_PROXY},
     {"rewrite", NO_REWRITE},
     {"RewriteBase", NO_REWRITE},

@@ -40,8 +40,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 	((Current) = (N) > 0 ? YYRHSLOC(Rhs, 1) : YYRHSLOC(Rhs, 0))
 }
 
-/* Bison's own code never reads its error counter, which clang 15 and later warn about: it is read
- * here. */
+/* This reads bison's counter of errors, because clang 15 and later warn that nothing else does. */
 %initial-action {
 	@$ = (struct conf_where){0};
 	(void)yynerrs;
@@ -195,7 +194,7 @@ tls_items:
 |	tls_items tls_item
 ;
 
-/* A pair is two items, so that one half without the other gets a message of its own. */
+/* A pair is two items: a half without the other one gets a message of its own. */
 tls_item:
 	";"
 |	mistake
@@ -243,8 +242,8 @@ location_item:
 |	fault
 ;
 
-/* Kinds, names and values are the catalogue's (fault/fault.h), some of which are words of the
- * language as well: tests/unit/test_conf.c goes through all of them. */
+/* fault/fault.h has the catalogue of kinds, names and values. Some of them are words of the language
+ * as well: tests/unit/test_conf.c tries all. */
 fault:
 	"fault" fault_kind		{ conf_fault(p, &$2, &@1, &@2); }
 |	fault fault_name fault_value	{ conf_fault_parameter(p, &$2, &$3, &@2); }
@@ -283,8 +282,8 @@ status:
 	"respond" WORD			{ conf_handler_respond(p, &$2, &@1, &@2); }
 ;
 
-/* The file's text comes next: nothing may be read ahead, and bison reads nothing ahead of an
- * action that is the only thing it can do. */
+/* The text of the included file comes next, so the parser must not have read ahead. It does not
+ * where only one action is possible. */
 include:
 	"include" STRING		{ conf_include(p, &$2, &@1, &@2); }
 ;
@@ -318,7 +317,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, struct conf_parser
 	return 0;
 }
 
-/* Only called when the parser is out of memory: everything else is conf_mistake(). */
+/* Called only when the parser is out of memory: conf_mistake() reports everything else. */
 static void conf_yyerror(const struct conf_where *where, struct conf_parser *p, const char *text)
 {
 	(void)where;

@@ -23,7 +23,7 @@ static struct conf_location *begin(struct conf_parser *p, enum conf_handler hand
 		draft = conf_location_add(p, conf_copy(p, "/", 1), where);
 		p->port->own = p->port->locations_count;
 	} else if (p->location_served) {
-		conf_error(p, where, "the location has its handler already, at %s",
+		conf_error(p, where, "the location already has a handler, at %s",
 			   conf_place(&p->handler_where, where, place));
 		draft = conf_alloc(p, sizeof(*draft));
 	} else {

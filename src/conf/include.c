@@ -54,7 +54,7 @@ static const char *working_directory(struct conf_parser *p, const struct conf_wh
 	if (p->working_directory != NULL)
 		return p->working_directory;
 	if (getcwd(here, sizeof(here)) == NULL) {
-		conf_error(p, where, "cannot tell the current directory: %s", strerror(errno));
+		conf_error(p, where, "cannot find the current directory: %s", strerror(errno));
 		return NULL;
 	}
 	p->working_directory = conf_copy(p, here, strlen(here));
@@ -412,7 +412,7 @@ static bool may_include(struct conf_parser *p, const struct conf_where *where)
 	for (const struct conf_source *s = p->source; s->parent != NULL; s = s->parent)
 		depth++;
 	if (!p->source->is_file)
-		conf_error(p, where, "include works in files only, and this text is none");
+		conf_error(p, where, "include works only in files, and this text is not one");
 	else if (depth >= CONF_DEPTH_MAX)
 		conf_error(p, where, "files include each other more than %d deep", CONF_DEPTH_MAX);
 	else if (p->includes++ >= CONF_INCLUDES_MAX)

@@ -286,7 +286,7 @@ static void sign_tell(struct conf_parser *p, const struct scanned *s)
 	    .file = p->source->name, .line = s->line, .column = s->column};
 	const struct conf_value sign = {.data = s->begin, .len = (size_t)(s->end - s->begin)};
 	char shown[CONF_SHOWN_MAX];
-	conf_error(p, &at, "no `%s` stands here: blanks part a statement from its values",
+	conf_error(p, &at, "leave out the `%s`: blanks separate a statement from its values",
 		   conf_show(&sign, shown));
 }
 

@@ -130,7 +130,7 @@ static bool zone_check(struct conf_parser *p, const char *address, const char *z
 			   "%s is on one link of this machine: name its interface, as in %s%%eth0",
 			   address, address);
 	else if (wants)
-		conf_error(p, at, "the zone behind the `%%` is not the name of an interface");
+		conf_error(p, at, "the zone after the `%%` is not the name of an interface");
 	else
 		conf_error(p, at, "%s has no zone: only link-local addresses (fe80::/10) have one",
 			   address);

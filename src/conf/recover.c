@@ -114,7 +114,7 @@ unsigned conf_mistake_levels_out(const struct mistake *m)
 	return 0;
 }
 
-/* --- how to go on ----------------------------------------------------------------------------- */
+/* --- how to continue -------------------------------------------------------------------------- */
 
 static void hand_out(struct conf_parser *p, const struct conf_token *like, int kind)
 {

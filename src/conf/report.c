@@ -116,5 +116,5 @@ void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *a
 			report(arg, f[i].severity, &f[i].where, f[i].text);
 	if (p->errors_count > CONF_FINDINGS_MAX)
 		report(arg, CONF_ERROR, &f[p->findings_count - 1].where,
-		       "there are more errors; only the first ones are told");
+		       "there are more errors; only the first ones are shown");
 }

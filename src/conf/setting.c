@@ -55,7 +55,7 @@ static bool check_memory(struct conf_parser *p, uint64_t bytes, const struct con
 	char shown[CONF_SHOWN_MAX], least[NUM_TEXT_MAX];
 	if (bytes == 0 || bytes >= CONF_MEMORY_MIN)
 		return true;
-	conf_error(p, at, "memory %s is too little; it can be 0, which is no limit, or from %s on",
+	conf_error(p, at, "memory %s is too little; it can be 0 (no limit), or %s and more",
 		   conf_show(value, shown), num_format_size(CONF_MEMORY_MIN, least));
 	return false;
 }
@@ -220,7 +220,7 @@ static void miss_key(struct conf_parser *p)
 {
 	if (p->certificate != NULL && !p->scope->tls_damaged)
 		conf_error(p, &p->certificate_where,
-			   "the certificate has no key: `key \"file\"` must follow it");
+			   "the certificate has no key: write `key \"file\"` after it");
 	p->certificate = NULL;
 }
 
@@ -244,9 +244,9 @@ void conf_add_key(struct conf_parser *p, const struct conf_value *value,
 	p->certificate = NULL;
 	if (certificate == NULL) {
 		if (!scope->tls_damaged)
-			conf_error(p, where,
-				   "the key has no certificate: `certificate \"file\"` must "
-				   "stand before it");
+			conf_error(
+			    p, where,
+			    "the key has no certificate: write `certificate \"file\"` before it");
 		scope->tls_damaged = true;
 		return;
 	}
@@ -279,8 +279,8 @@ void conf_tls_close(struct conf_parser *p)
 	miss_key(p);
 	if (!half && p->scope->certificates_count == 0 && !p->scope->tls_damaged)
 		conf_error(p, &conf_block_top(p)->where,
-			   "the tls block names no certificate: give it `certificate \"file\" key "
-			   "\"file\"`");
+			   "the tls block has no certificate: write `certificate \"file\" key "
+			   "\"file\"` in it");
 	/* A mistake was reported already; the port does not also lack a certificate. */
 	if (p->scope->certificates_count == 0)
 		p->scope->tls_damaged = true;

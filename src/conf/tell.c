@@ -168,16 +168,15 @@ static void tell_misplaced(struct mistake *m)
 			   "unknown word `%s`; did you mean `%s`, which belongs %s?", m->shown,
 			   m->keyword->name, places);
 	else if (m->surplus > 0 && conf_mistake_levels_out(m) > 0)
-		conf_error(
-		    m->p, &m->token->where,
-		    "`%s` cannot stand %s: the `}` of the block opened at line %u is missing",
-		    m->keyword->name, conf_block_place(block->kind), block->where.line);
+		conf_error(m->p, &m->token->where,
+			   "`%s` cannot be %s: the `}` of the block opened at line %u is missing",
+			   m->keyword->name, conf_block_place(block->kind), block->where.line);
 	else if (m->surplus < 0)
 		conf_error(m->p, &m->token->where,
-			   "`%s` cannot stand %s: there is a `}` too many before it",
-			   m->keyword->name, conf_block_place(block->kind));
+			   "`%s` cannot be %s: there is a `}` too many before it", m->keyword->name,
+			   conf_block_place(block->kind));
 	else
-		conf_error(m->p, &m->token->where, "`%s` cannot stand %s; it belongs %s",
+		conf_error(m->p, &m->token->where, "`%s` cannot be %s; it belongs %s",
 			   m->keyword->name, conf_block_place(block->kind), places);
 }
 
@@ -245,7 +244,7 @@ static bool tell_unit(struct mistake *m)
 	if (before->kind == T_WORD && m->wants_value && m->wants_string &&
 	    conf_is_blank_unit(&before->value)) {
 		conf_error(m->p, &before->where,
-			   "no blank stands between a number and its unit `%s`",
+			   "no blank before a unit: write the number and `%s` as one word",
 			   before->value.data);
 		return true;
 	}
@@ -254,7 +253,7 @@ static bool tell_unit(struct mistake *m)
 	if (unit == NULL || !is_word(m) || before->kind != T_WORD || m->token->begins_line ||
 	    strspn(before->value.data, "0123456789") != before->value.len)
 		return false;
-	conf_error(m->p, &m->token->where, "no blank stands between a number and its unit: %s%s",
+	conf_error(m->p, &m->token->where, "no blank before a unit: write %s%s",
 		   conf_show(&before->value, number), unit);
 	m->dropped = m->at_statement; /* the number was accepted; only this word is too many */
 	return true;
@@ -308,7 +307,7 @@ static bool tell_quoted_word(struct mistake *m)
 	for (size_t i = 0; i < m->words_count && !m->at_statement; i++)
 		fits = fits || strcmp(m->words[i], value->data) == 0;
 	if (fits)
-		conf_error(m->p, &m->token->where, "`%s` stands without quotes here", m->shown);
+		conf_error(m->p, &m->token->where, "`%s` is written without quotes here", m->shown);
 	return fits;
 }
 
@@ -322,15 +321,26 @@ static bool tell_comment(struct mistake *m)
 	return true;
 }
 
-/* tls off, tls internal */
+/* tls off, tls cert.pem key.pem, tls { development } */
 static bool tell_tls(struct mistake *m)
 {
+	const struct conf_value *value = &m->token->value;
+	const bool inside = conf_block_top(m->p)->kind == CONF_BLOCK_TLS;
+	if (inside && m->at_statement && m->token->kind == T_DEVELOPMENT) {
+		conf_error(m->p, &m->token->where, "write `tls development`, without braces");
+		return true;
+	}
 	if (m->p->previous.kind != T_TLS || (m->misspelt && expected_word(m)))
 		return false;
-	conf_error(m->p, &m->token->where,
-		   "expected `{` or `development`, found `%s`; every port is served with TLS, see "
-		   "bulkhead.conf(5)",
-		   m->token->kind == T_SEMICOLON ? ";" : m->shown);
+	if (m->token->kind == T_STRING || (is_word(m) && strpbrk(value->data, "./") != NULL))
+		conf_error(m->p, &m->token->where,
+			   "write `tls { certificate \"cert.pem\" key \"key.pem\" }`");
+	else
+		conf_error(
+		    m->p, &m->token->where,
+		    "expected `{` or `development`, found `%s`; every port is served with TLS, see "
+		    "bulkhead.conf(5)",
+		    m->token->kind == T_SEMICOLON ? ";" : m->shown);
 	return true;
 }
 
@@ -359,6 +369,79 @@ static bool tell_site(struct mistake *m)
 	return true;
 }
 
+/* respond "text" */
+static bool tell_status(struct mistake *m)
+{
+	if (m->p->previous.kind != T_RESPOND || m->token->kind != T_STRING ||
+	    is_digit(m->token->value.data[0]))
+		return false;
+	conf_error(m->p, &m->token->where, "the status comes before the body: `respond 200 \"%s\"`",
+		   m->shown);
+	return true;
+}
+
+/* respond 200 "say "hi"" */
+static bool tell_inner_quote(struct mistake *m)
+{
+	const struct conf_cursor *c = &m->p->source->cursor;
+	const struct conf_where *at = &m->token->where;
+	if (!is_word(m) || m->p->previous.kind != T_STRING || m->token->begins_line ||
+	    m->token != &m->p->last || m->token->again || (m->misspelt && expected_word(m)) ||
+	    at->line != c->line || at->column < 2 || c->line_begin[at->column - 2] != '"')
+		return false;
+	conf_error(m->p, at, "a double quote in a string is written `\\\"`");
+	return true;
+}
+
+/* location ~ \.php$ { ... } */
+static bool tell_pattern(struct mistake *m)
+{
+	if (m->p->previous.kind != T_LOCATION || !is_word(m) ||
+	    strchr("~^@", m->token->value.data[0]) == NULL)
+		return false;
+	conf_error(
+	    m->p, &m->token->where,
+	    "a location has a path and no pattern: write `location \"/path\" { ... }`, which "
+	    "is for the path and all paths below it");
+	return true;
+}
+
+/* port 8443, 8444 { ... } */
+static bool tell_second_port(struct mistake *m)
+{
+	const char *word = m->token->value.data;
+	if (!is_word(m) || !m->wants_open || m->wants_string || m->p->previous.kind != T_WORD ||
+	    conf_block_top(m->p)->kind != CONF_BLOCK_TOP || conf_port_in(word) != word)
+		return false;
+	conf_error(m->p, &m->token->where,
+		   "a port block has one number: write another block, `port %s { ... }`", word);
+	return true;
+}
+
+/* methods any "GET", methods "GET" any */
+static bool tell_methods(struct mistake *m)
+{
+	if (!m->at_statement || m->token->begins_line)
+		return false;
+	if (m->p->previous.kind == T_ANY && m->token->kind == T_STRING)
+		conf_error(m->p, &m->token->where,
+			   "`methods any` names all methods: leave the others out");
+	else if (m->p->previous.kind == T_STRING && m->token->kind == T_ANY)
+		conf_error(m->p, &m->token->where, "for every method write `methods any` alone");
+	else
+		return false;
+	return true;
+}
+
+/* </VirtualHost> */
+static bool tell_end_tag(struct mistake *m)
+{
+	if (!is_word(m) || !m->at_statement || strncmp(m->token->value.data, "</", 2) != 0)
+		return false;
+	conf_error(m->p, &m->token->where, "a block ends with `}`, not with `%s`", m->shown);
+	return true;
+}
+
 /* A word that continues a statement: header "a" "b" */
 static bool tell_tail(struct mistake *m)
 {
@@ -384,7 +467,7 @@ static bool tell_tail(struct mistake *m)
 	for (size_t i = 0; i < CONF_COUNT(tails); i++)
 		if (m->at_statement && m->token->kind == tails[i].token) {
 			conf_error(m->p, &m->token->where,
-				   "`%s` begins no statement; it goes on with %s", m->shown,
+				   "`%s` is not a statement of its own; it is part of %s", m->shown,
 				   tails[i].of);
 			return true;
 		}
@@ -394,8 +477,9 @@ static bool tell_tail(struct mistake *m)
 static bool tell_plain(struct mistake *m)
 {
 	static bool (*const causes[])(struct mistake *) = {
-	    tell_listen, tell_foreign, tell_comment,     tell_tls,
-	    tell_site,   tell_tail,    tell_bare_string, tell_quoted_word,
+	    tell_listen,      tell_foreign,     tell_comment, tell_end_tag, tell_quoted_word,
+	    tell_tls,         tell_status,      tell_pattern, tell_methods, tell_inner_quote,
+	    tell_second_port, tell_bare_string, tell_site,    tell_tail,
 	};
 	for (size_t i = 0; i < CONF_COUNT(causes); i++)
 		if (causes[i](m))

@@ -57,14 +57,14 @@ def test_output_that_cannot_be_written_is_a_failure(option, home):
         result = subprocess.run([BINARY, option], stdout=full, stderr=subprocess.PIPE, text=True,
                                 timeout=TIMEOUT, env=home)
     assert result.returncode == 1
-    assert "bulkhead: standard output cannot be written\n" in result.stderr
+    assert "bulkhead: cannot write to standard output\n" in result.stderr
 
 
 @pytest.mark.parametrize("args, says", [
     (["-x"], "invalid option"),
     (["--nonsense"], "unrecognized option"),
     (["-f"], "requires an argument"),
-    (["extra"], "what is 'extra'"),
+    (["extra"], "unexpected argument 'extra'"),
     (["-p", "0"], "'0' is not a port"),
     (["-p", "8000,99999"], "'99999' is not a port"),
     (["-p", "9-5"], "not a range"),

@@ -202,8 +202,8 @@ def test_folders_of_the_control_socket(run, conf_file, certificates, tmp_path):
 
 @pytest.mark.parametrize("mode,group,who", [
     (0o644, 0, "every user"), (0o604, 0, "every user"), (0o666, 0, "every user"),
-    (0o640, 0, "all of its group"), (0o640, 1000, "all of its group"), (0o640, 100, "all of its group"),
-    (0o660, 998, "all of its group"), (0o602, 0, "every user"), (0o640, 998, None), (0o600, 0, None),
+    (0o640, 0, "every member of its group"), (0o640, 1000, "every member of its group"), (0o640, 100, "every member of its group"),
+    (0o660, 998, "every member of its group"), (0o602, 0, "every user"), (0o640, 998, None), (0o600, 0, None),
     (0o400, 1000, None)])
 def test_a_key_that_others_may_read(run, conf_file, certificates, mode, group, who):
     if group != 0 and os.geteuid() != 0:

@@ -608,7 +608,7 @@ def test_faults_are_enabled_by_one_word(run, conf_file, certificates):
     text = certificates.tls() + 'port 1 { location "/fault" { fault control } }\n'
     refused = run("-t", "-f", conf_file("a.conf", text))
     assert refused.returncode != 0
-    assert "takes a configuration that says `faults enabled`" in refused.stderr
+    assert "needs `faults enabled` at the top level" in refused.stderr
     assert run("-t", "-f", conf_file("b.conf", "faults enabled\n" + text)).returncode == 0
     assert "faults enabled\n" in run("-T", "-f", conf_file("b.conf", "faults enabled\n" +
                                                            text)).stdout

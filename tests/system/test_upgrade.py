@@ -220,8 +220,7 @@ BROKEN = {
     "crashes": ("#!/bin/sh\nkill -SEGV $$\n", r"the new program was ended by signal 11"),
     "hangs up": ("#!/bin/sh\necho 'I do not know --adopt' >&2\nexit 2\n",
                  "the new program refuses with status 2: I do not know --adopt"),
-    "cannot read the state": ("state", "the new program refuses with status 65: cannot go on from the running "
-                                       "version: line 1: this version cannot continue"),
+    "cannot read the state": ("state", "the new program refuses with status 65: cannot take over from the running version: line 1: this version cannot continue"),
     "refuses the configuration": ("configuration", "the new program refuses with status 65: .*the running "
                                                    "configuration is refused"),
 }
@@ -280,7 +279,7 @@ os.execv({str(NEXT)!r}, ["bulkhead", "-t", "--adopt", str(new)])
 """)
     s.kill(signal.SIGUSR2)
     found = s.wait_log(r"upgrade failed: (.*); nothing has changed")[-1][1]
-    assert "cannot go on from the running version: line" in found and reason in found, found
+    assert "cannot take over from the running version: line" in found and reason in found, found
     assert get(ports[0]).body == HELLO
 
 

@@ -569,7 +569,7 @@ static void methods_that_are_none_are_told(void **state)
 		 "2:40 `fault control` has its own methods, GET and POST; `methods` is for "
 		 "`respond` and `echo`\n");
 	told_tls("methods any port 1 { echo }",
-		 "2:1 `methods` cannot stand at the top level; it belongs in a port block or in a "
+		 "2:1 `methods` cannot be at the top level; it belongs in a port block or in a "
 		 "location block\n");
 }
 
@@ -820,17 +820,17 @@ static void ports_are_checked(void **state)
 static void certificates_are_checked(void **state)
 {
 	(void)state;
-	told("port 1 { echo }", "1:1 port 1 has no certificate: `tls { certificate \"file\" key "
-				"\"file\" }` must stand in it or at the top level\n");
+	told("port 1 { echo }",
+	     "1:1 port 1 has no certificate: write `tls { certificate \"file\" "
+	     "key \"file\" }` in it or at the top level, or `tls development`\n");
 	told("tls { certificate \"/c\" }\nport 1 { echo }",
-	     "1:7 the certificate has no key: `key \"file\"` must follow it\n");
+	     "1:7 the certificate has no key: write `key \"file\"` after it\n");
 	told("tls { certificate \"/c\"\ncertificate \"/d\" key \"/k\" }\nport 1 { echo }",
-	     "1:7 the certificate has no key: `key \"file\"` must follow it\n");
+	     "1:7 the certificate has no key: write `key \"file\"` after it\n");
 	told("tls { key \"/k\" }\nport 1 { echo }",
-	     "1:7 the key has no certificate: `certificate \"file\"` must stand before it\n");
-	told_tls("port 1 { echo tls { } }",
-		 "2:15 the tls block names no certificate: give it `certificate \"file\" key "
-		 "\"file\"`\n");
+	     "1:7 the key has no certificate: write `certificate \"file\"` before it\n");
+	told_tls("port 1 { echo tls { } }", "2:15 the tls block has no certificate: write "
+					    "`certificate \"file\" key \"file\"` in it\n");
 	told_tls("port 1 { echo tls { certificate \"\" key \"/k\" } }",
 		 "2:33 a certificate's file name cannot be empty\n");
 }
@@ -881,11 +881,10 @@ static void accounts_are_checked(void **state)
 		 "core 1025G } }\nlimits { memory 65535K\nsignatures 0 core x }\n"
 		 "keyholders 65\nport 2 { echo limits { memory 1025G } }",
 		 "2:26 keyholders 0 is out of range; it can be 1 to 64\n"
-		 "4:8 memory 1 is too little; it can be 0, which is no limit, or from 64M on\n"
+		 "4:8 memory 1 is too little; it can be 0 (no limit), or 64M and more\n"
 		 "5:12 signatures 1000001 is out of range; it can be 1 to 1000000\n"
 		 "6:6 core 1025G is out of range; it can be 0 to 1024G\n"
-		 "7:17 memory 65535K is too little; it can be 0, which is no limit, or from 64M "
-		 "on\n"
+		 "7:17 memory 65535K is too little; it can be 0 (no limit), or 64M and more\n"
 		 "8:12 signatures 0 is out of range; it can be 1 to 1000000\n"
 		 "8:19 `x` is not a size such as 16K or 1M; core can be 0 to 1024G\n"
 		 "9:12 keyholders 65 is out of range; it can be 1 to 64\n"
@@ -929,17 +928,17 @@ static void zones_belong_to_link_local_addresses(void **state)
 		 "listen on *%eth0\nlisten on fe80::1%Ã¤\nlisten on fec0::1%eth0 }",
 		 "3:11 fe80::1 is on one link of this machine: name its interface, as in "
 		 "fe80::1%eth0\n"
-		 "4:11 the zone behind the `%` is not the name of an interface\n"
+		 "4:11 the zone after the `%` is not the name of an interface\n"
 		 "5:11 ::1 has no zone: only link-local addresses (fe80::/10) have one\n"
 		 "6:11 127.0.0.1 has no zone: only link-local addresses (fe80::/10) have one\n"
-		 "7:11 the zone behind the `%` is not the name of an interface\n"
-		 "8:11 the zone behind the `%` is not the name of an interface\n"
-		 "9:11 the zone behind the `%` is not the name of an interface\n"
+		 "7:11 the zone after the `%` is not the name of an interface\n"
+		 "8:11 the zone after the `%` is not the name of an interface\n"
+		 "9:11 the zone after the `%` is not the name of an interface\n"
 		 "10:11 `%eth0` is not an address; write a numeric IPv4 or IPv6 address such as "
 		 "127.0.0.1 or ::1, or `*` for all\n"
 		 "11:11 `*%eth0` is not an address; write a numeric IPv4 or IPv6 address such as "
 		 "127.0.0.1 or ::1, or `*` for all\n"
-		 "12:11 the zone behind the `%` is not the name of an interface\n"
+		 "12:11 the zone after the `%` is not the name of an interface\n"
 		 "13:11 fec0::1 has no zone: only link-local addresses (fe80::/10) have one\n");
 	told_tls("port 1 { echo\nlisten on fe80::1%eth0\nlisten on fe80:0::1%eth0\nlisten on :: }",
 		 "4:11 the port listens on fe80::1%eth0 already\n"
@@ -974,7 +973,7 @@ static void sockets_are_named(void **state)
 		 "6:18 a socket's name cannot contain a control character or NUL byte\n"
 		 "7:39 the port listens on the socket \"a\" already\n"
 		 "8:18 a socket's name stands in double quotes: \"a\"\n"
-		 "9:1 `listen` cannot stand at the top level; it belongs in a port block\n");
+		 "9:1 `listen` cannot be at the top level; it belongs in a port block\n");
 }
 
 static void locations_are_checked(void **state)
@@ -995,7 +994,7 @@ static void locations_are_checked(void **state)
 		 "6:1 duplicate location \"/\"; the first one is at line 4\n"
 		 "7:1 the location serves nothing: give it `respond` or `echo`\n");
 	told_tls("port 1 { location \"/\" { echo\nrespond 200 \"x\" type \"\" } }",
-		 "3:1 the location has its handler already, at line 2\n"
+		 "3:1 the location already has a handler, at line 2\n"
 		 "3:22 a type cannot be empty\n");
 }
 
@@ -1032,8 +1031,8 @@ static void faults_are_checked(void **state)
 	(void)state;
 	told_tls(
 	    "port 1 { location \"/\" { echo\nfault crash } location \"/f\" {\nfault control } }",
-	    "3:1 `fault` takes a configuration that says `faults enabled` at the top level\n"
-	    "4:1 `fault` takes a configuration that says `faults enabled` at the top level\n");
+	    "3:1 `fault` needs `faults enabled` at the top level\n"
+	    "4:1 `fault` needs `faults enabled` at the top level\n");
 	told_tls(
 	    "faults enabled port 1 { location \"/\" {\nfault crsh when after\n"
 	    "fault abort whn after fault abort when\n\"aft\\ner\"\n"
@@ -1050,14 +1049,14 @@ static void faults_are_checked(void **state)
 	told_tls("faults enabled port 1 { location \"/\" {\nfault control fault stop }\n"
 		 "location \"/a\" { fault control\necho }\n"
 		 "location \"/b\" {\nfault leak-memory } limits { memory 0 } }",
-		 "3:1 `fault control` stands alone in its location\n"
-		 "5:1 the location has its handler already, at line 4\n"
-		 "7:1 `fault leak-memory` takes a limit, and `memory 0` is none\n");
+		 "3:1 a location with `fault control` can have no other fault\n"
+		 "5:1 the location already has a handler, at line 4\n"
+		 "7:1 `fault leak-memory` needs a limit, and `memory 0` means no limit\n");
 	told_tls("faults enabled faults enabled\nport 1 { echo\nfault stop\nfaults enabled }\n"
 		 "port 2 { location \"/\" { fault\n} location \"/a\" { fault stop when } }",
 		 "2:16 duplicate `faults`; the first one is at line 2\n"
-		 "4:1 `fault` cannot stand in a port block; it belongs in a location block\n"
-		 "5:1 `faults` cannot stand in a port block; it belongs at the top level\n"
+		 "4:1 `fault` cannot be in a port block; it belongs in a location block\n"
+		 "5:1 `faults` cannot be in a port block; it belongs at the top level\n"
 		 "7:1 expected a fault such as crash, `certificate` or `control`, found `}`\n"
 		 "7:35 expected its value, a string, `after`, `header` or `socket`, found `}`\n");
 }
@@ -1130,7 +1129,7 @@ static void the_control_socket_is_a_path_or_off(void **state)
 	free(text);
 	conf_free(conf);
 	told_tls("port 1 { echo control off }\ncontrol \"\"\ncontrol on",
-		 "2:15 `control` cannot stand in a port block; it belongs at the top level\n"
+		 "2:15 `control` cannot be in a port block; it belongs at the top level\n"
 		 "3:9 a control socket's path cannot be empty\n"
 		 "4:9 expected a path in quotes or `off`, found `on`\n");
 	char path[256];
@@ -1180,19 +1179,19 @@ static void what_was_expected_is_told(void **state)
 	    "4:22 expected a number, found `;`\n"
 	    "4:35 expected `errors`, `off` or `on`, found `maybe`\n"
 	    "5:6 a user's name stands in double quotes: \"www-data\"\n"
-	    "6:6 `80` stands without quotes here\n"
+	    "6:6 `80` is written without quotes here\n"
 	    "7:6 expected a port number, found `{`\n"
 	    "8:5 expected `rate` or `to`, found `syslog`\n"
 	    "9:1 expected a statement that belongs at the top level, such as `port` or `tls`, "
 	    "found `1`\n"
-	    "10:18 expected a status such as 200, found the string \"x\"\n"
+	    "10:18 the status comes before the body: `respond 200 \"x\"`\n"
 	    "11:19 a path stands in double quotes: \"/x\"\n"
 	    "12:9 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls(
 	    "port 1 { echo }\nlisten on *\nlocation \"/\" { echo; foo { } }\nhead 1K\nworkers 0",
-	    "3:1 `listen` cannot stand at the top level; it belongs in a port block\n"
-	    "4:1 `location` cannot stand at the top level; it belongs in a port block\n"
-	    "5:1 `head` cannot stand at the top level; it belongs in a limits block\n"
+	    "3:1 `listen` cannot be at the top level; it belongs in a port block\n"
+	    "4:1 `location` cannot be at the top level; it belongs in a port block\n"
+	    "5:1 `head` cannot be at the top level; it belongs in a limits block\n"
 	    "6:9 workers 0 is out of range; it can be 1 to 64\n");
 }
 
@@ -1212,7 +1211,7 @@ static void new_values_are_expected(void **state)
 		 "6:39 expected a size such as 256M, found `}`\n"
 		 "7:1 unknown word `privilege`; did you mean `privileges`?\n"
 		 "8:12 unknown word `lenint`; did you mean `lenient`?\n"
-		 "9:10 `privileges` cannot stand in a port block; it belongs at the top level\n");
+		 "9:10 `privileges` cannot be in a port block; it belongs at the top level\n");
 }
 
 /* `key` is one statement in a tls block and another one, `key user`, outside. */
@@ -1220,33 +1219,32 @@ static void each_key_is_found_misplaced(void **state)
 {
 	(void)state;
 	told_tls("port 1 { echo\nkey \"/k\" workers 2\nworkers 0 }\nkey \"/k\"\nworkers 0",
-		 "3:1 `key` cannot stand in a port block; it belongs in a tls block\n"
+		 "3:1 `key` cannot be in a port block; it belongs in a tls block\n"
 		 "4:9 workers 0 is out of range; it can be 1 to 64\n"
-		 "5:1 `key` cannot stand at the top level; it belongs in a tls block\n"
+		 "5:1 `key` cannot be at the top level; it belongs in a tls block\n"
 		 "6:9 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 { echo tls { certificate \"/a\" key user \"/b\" }\nworkers 0 }",
-		 "2:38 `key user` cannot stand in a tls block; it belongs at the top level or in a "
+		 "2:38 `key user` cannot be in a tls block; it belongs at the top level or in a "
 		 "port block\n"
 		 "3:9 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("limits { key user \"a\" }\nport 1 { echo workers 0 }",
-		 "2:10 `key` cannot stand in a limits block; it belongs at the top level or in a "
+		 "2:10 `key` cannot be in a limits block; it belongs at the top level or in a "
 		 "port block or in a tls block\n"
 		 "3:23 workers 0 is out of range; it can be 1 to 64\n");
 	told("tls { certificate \"/c\" key \"/k\"\nkey user \"\"\nport 1 { echo workers 0 }",
-	     "2:1 `key user` cannot stand in a tls block: the `}` of the block opened at line 1 is "
+	     "2:1 `key user` cannot be in a tls block: the `}` of the block opened at line 1 is "
 	     "missing\n"
 	     "2:10 a user's name cannot be empty\n"
 	     "3:23 workers 0 is out of range; it can be 1 to 64\n");
-	told_tls(
-	    "port 1 {\n\ttls {\n\tkey user \"\"\n\techo\n}\nport 2 { echo workers 0 }",
-	    "4:2 `key user` cannot stand in a tls block: the `}` of the block opened at line 3 "
-	    "is missing\n"
-	    "4:11 a user's name cannot be empty\n"
-	    "7:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 {\n\ttls {\n\tkey user \"\"\n\techo\n}\nport 2 { echo workers 0 }",
+		 "4:2 `key user` cannot be in a tls block: the `}` of the block opened at line 3 "
+		 "is missing\n"
+		 "4:11 a user's name cannot be empty\n"
+		 "7:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls(
 	    "port 1 { echo tls {\ncertificate \"/c\" }\nkey \"/k\" } }\nport 2 { echo workers 0 }",
-	    "3:1 the certificate has no key: `key \"file\"` must follow it\n"
-	    "4:1 `key` cannot stand in a port block: there is a `}` too many before it\n"
+	    "3:1 the certificate has no key: write `key \"file\"` after it\n"
+	    "4:1 `key` cannot be in a port block: there is a `}` too many before it\n"
 	    "5:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 { key \"/k\"", "2:14 the file ends inside the block opened at line 2\n");
 }
@@ -1254,21 +1252,20 @@ static void each_key_is_found_misplaced(void **state)
 static void missing_braces_are_found(void **state)
 {
 	(void)state;
-	told_tls(
-	    "port 1 {\n\techo\nport 2 { echo }\nport 3 { echo workers 0 }",
-	    "4:1 `port` cannot stand in a port block: the `}` of the block opened at line 2 is "
-	    "missing\n"
-	    "5:23 workers 0 is out of range; it can be 1 to 64\n");
+	told_tls("port 1 {\n\techo\nport 2 { echo }\nport 3 { echo workers 0 }",
+		 "4:1 `port` cannot be in a port block: the `}` of the block opened at line 2 is "
+		 "missing\n"
+		 "5:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 {\n\tlocation \"/\" {\n\techo\n\tlocation \"/a\" { echo }\n}\n"
 		 "port 2 { workers 0 echo }",
-		 "5:2 `location` cannot stand in a location block: the `}` of the block opened at "
+		 "5:2 `location` cannot be in a location block: the `}` of the block opened at "
 		 "line 3 is missing\n"
 		 "7:18 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1\n\techo\n}\nport 2 { echo workers 0 }",
 		 "3:2 expected `{`, found `echo`\n"
 		 "5:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 {\n\tlimits { head 1K } }\n\techo\n}\nport 2 { echo workers 0 }",
-		 "4:2 `echo` cannot stand at the top level: there is a `}` too many before it\n"
+		 "4:2 `echo` cannot be at the top level: there is a `}` too many before it\n"
 		 "6:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 { echo } }\nport 2 { echo workers 0 }",
 		 "2:17 `}` closes nothing: no block is open\n"
@@ -1277,7 +1274,7 @@ static void missing_braces_are_found(void **state)
 		 "2:8 expected `{`, found `x`\n"
 		 "6:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 { port 2 { echo } echo workers 0 }",
-		 "2:10 `port` cannot stand in a port block; it belongs at the top level\n"
+		 "2:10 `port` cannot be in a port block; it belongs at the top level\n"
 		 "2:39 workers 0 is out of range; it can be 1 to 64\n");
 }
 
@@ -1409,19 +1406,16 @@ static void one_cause_and_what_to_write(void **state)
 	     "2:20 the port's number stands after `port`: `port 443 { ... }`; `listen on` has an "
 	     "address without it"},
 	    {"port 1 { listen ::1; echo }", "2:17 `on` is missing: `listen on ::1`"},
-	    {"port 1 { listen on \"::1\" echo }", "2:20 `::1` stands without quotes here"},
+	    {"port 1 { listen on \"::1\" echo }", "2:20 `::1` is written without quotes here"},
 	    {"port 1 { limits { idle 60 s head 2K } echo }",
-	     "2:27 no blank stands between a number and its unit: 60s"},
-	    {"port 1 { limits { head 16 K } echo }",
-	     "2:27 no blank stands between a number and its unit: 16K"},
-	    {"port 1 { limits { head\n16 K } echo }",
-	     "3:4 no blank stands between a number and its unit: 16K"},
+	     "2:27 no blank before a unit: write 60s"},
+	    {"port 1 { limits { head 16 K } echo }", "2:27 no blank before a unit: write 16K"},
+	    {"port 1 { limits { head\n16 K } echo }", "3:4 no blank before a unit: write 16K"},
 	    {"port 1 { restart { park after 5 in 60 seconds } echo }",
-	     "2:39 no blank stands between a number and its unit: 60s"},
+	     "2:39 no blank before a unit: write 60s"},
 	    {"port 1 { restart { backoff 100 ms to 30s } echo }",
-	     "2:32 no blank stands between a number and its unit: 100ms"},
-	    {"drain 1 min port 1 { echo }",
-	     "2:9 no blank stands between a number and its unit: 1m"},
+	     "2:32 no blank before a unit: write 100ms"},
+	    {"drain 1 min port 1 { echo }", "2:9 no blank before a unit: write 1m"},
 	    {"drain 10sec port 1 { echo }",
 	     "2:7 `10sec` is not a duration such as 250ms, 10s or 5m; is 10s meant? drain can be "
 	     "0ms to 1d"},
@@ -1429,15 +1423,15 @@ static void one_cause_and_what_to_write(void **state)
 	     "2:15 `1MB` is not a size such as 16K or 1M; is 1M meant? body can be 0 to 1024G"},
 	    {"faults enabled port 1 { location \"/\" { fault delay mean 50 ms max 1s when after } "
 	     "}",
-	     "2:60 no blank stands between a number and its unit `ms`"},
+	     "2:60 no blank before a unit: write the number and `ms` as one word"},
 	    {"faults enabled port 1 { location \"/\" { fault delay mean 50 ms\n} }",
-	     "2:60 no blank stands between a number and its unit `ms`"},
+	     "2:60 no blank before a unit: write the number and `ms` as one word"},
 	    {"workers = 4 port 1 { echo }",
-	     "2:9 no `=` stands here: blanks part a statement from its values"},
+	     "2:9 leave out the `=`: blanks separate a statement from its values"},
 	    {"workers: 4 port 1 { echo }", "2:1 unknown word `workers:`; did you mean `workers`?"},
 	    {"drain : 4s port 1 { respond 200 \"x\" , type \"a/b\" }",
-	     "2:7 no `:` stands here: blanks part a statement from its values\n"
-	     "2:37 no `,` stands here: blanks part a statement from its values"},
+	     "2:7 leave out the `:`: blanks separate a statement from its values\n"
+	     "2:37 leave out the `,`: blanks separate a statement from its values"},
 	    {"// a port\nport 1 { echo }", "2:1 comments begin with `#`, up to the line's end"},
 	    {"/* a port */\nport 1 { echo }", "2:1 comments begin with `#`, up to the line's end"},
 	    {"port 1 { location /a { echo } }", "2:19 a path stands in double quotes: \"/a\""},
@@ -1448,13 +1442,41 @@ static void one_cause_and_what_to_write(void **state)
 	     "2:23 a method stands in double quotes: \"GET\"; or write `any`"},
 	    {"control /run/b\nport 1 { echo }",
 	     "2:9 a path stands in double quotes: \"/run/b\"; or write `off`"},
-	    {"port 1 { access log \"off\" echo }", "2:21 `off` stands without quotes here"},
-	    {"port \"1\" { echo }", "2:6 `1` stands without quotes here"},
+	    {"port 1 { access log \"off\" echo }", "2:21 `off` is written without quotes here"},
+	    {"port \"1\" { echo }", "2:6 `1` is written without quotes here"},
 	    {"port 1 { tls off; echo }",
 	     "2:14 expected `{` or `development`, found `off`; every port is served with TLS, see "
 	     "bulkhead.conf(5)"},
+	    {"port 1 { tls \"development\"; echo }",
+	     "2:14 `development` is written without quotes here"},
+	    {"port 1 { tls cert.pem key.pem\n echo }",
+	     "2:14 write `tls { certificate \"cert.pem\" key \"key.pem\" }`"},
+	    {"port 1 { tls \"cert.pem\" \"key.pem\"\n echo }",
+	     "2:14 write `tls { certificate \"cert.pem\" key \"key.pem\" }`"},
+	    {"port 1 { tls { development }\n echo }",
+	     "2:16 write `tls development`, without braces"},
+	    {"port 1 { respond \"hello\" }",
+	     "2:18 the status comes before the body: `respond 200 \"hello\"`"},
+	    {"port 1 { respond 200 \"say \"hi\" to\"\n }",
+	     "2:28 a double quote in a string is written `\\\"`"},
+	    {"port 1 { location ~ /a { echo } }",
+	     "2:19 a location has a path and no pattern: write `location \"/path\" { ... }`, which "
+	     "is for the path and all paths below it"},
+	    {"port 1 { location ^~ \"/a\" { echo } }",
+	     "2:19 a location has a path and no pattern: write `location \"/path\" { ... }`, which "
+	     "is for the path and all paths below it"},
+	    {"port 1 2 { echo }", "2:8 a port block has one number: write another block, `port 2 { "
+				  "... }`"},
+	    {"port 1, 2 { echo }", "2:9 a port block has one number: write another block, `port 2 "
+				   "{ ... }`"},
+	    {"port 1 { echo methods any \"GET\"\n}",
+	     "2:27 `methods any` names all methods: leave the others out"},
+	    {"port 1 { echo methods \"GET\" any\n}",
+	     "2:29 for every method write `methods any` alone"},
+	    {"port 1 { echo }\n</VirtualHost>",
+	     "3:1 a block ends with `}`, not with `</VirtualHost>`"},
 	    {"port 1 { respond 200; header \"a\" \"b\" }",
-	     "2:23 `header` begins no statement; it goes on with `respond`"},
+	     "2:23 `header` is not a statement of its own; it is part of `respond`"},
 	    {"PORT 1 { Echo }", "2:1 unknown word `PORT`; did you mean `port`?\n"
 				"2:10 unknown word `Echo`; did you mean `echo`?"},
 	    {"port 1 { loc \"/\" { echo } }", "2:10 unknown word `loc`; did you mean `location`?"},
@@ -1573,7 +1595,7 @@ static void messages_are_bounded(void **state)
 	assert_int_equal(conf_parse_text(text, strlen(text), "t", NULL, gather, &told, &conf),
 			 -EINVAL);
 	assert_int_equal(told.count, CONF_FINDINGS_MAX + 1);
-	assert_non_null(strstr(told.text, "there are more errors; only the first ones are told"));
+	assert_non_null(strstr(told.text, "there are more errors; only the first ones are shown"));
 
 	told_tls(
 	    "port 1 { echo }\n\x01\x1b[31maaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa "
@@ -1709,7 +1731,7 @@ static void unreadable_files_are_told(void **state)
 			   "secret.conf:0:0 cannot read secret.conf: Permission denied\n");
 	}
 	told("include \"/etc/passwd\"\nport 1 { echo }",
-	     "1:1 include works in files only, and this text is none\n");
+	     "1:1 include works only in files, and this text is not one\n");
 }
 
 static void odd_bytes_are_told(void **state)
@@ -1764,7 +1786,7 @@ static void patterns_include_what_matches(void **state)
 	file("conf.d/b.conf", "\"x\"");
 	parse_file(
 	    "pattern.conf",
-	    "B.conf:1:1 `respond` cannot stand at the top level; it belongs in a port block or "
+	    "B.conf:1:1 `respond` cannot be at the top level; it belongs in a port block or "
 	    "in a location block\n"
 	    "a10.conf:1:1 expected a statement that belongs at the top level, such as `port` "
 	    "or `tls`, found `200`\n"
