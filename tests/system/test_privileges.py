@@ -427,7 +427,9 @@ def test_the_first_screen_of_a_plain_user_reads_like_no_failure(server, ports, p
             "of system calls; a start as root adds an empty root, a user of its own and an empty "
             "capability bounding set"]
     for line in lines:
-        assert line in confined or len(line) < 100
+        if line in confined:
+            continue
+        assert len(line) < 100
         assert not re.search(r"not permitted|denied|cannot|fail|error|without", line), line
 
 
