@@ -129,7 +129,7 @@ static void key_check(struct verify *v, const char *path, const struct conf_wher
 	char line[512];
 	struct stat st;
 	struct text t;
-	if (stat(path, &st) < 0)
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
 	const bool others = (st.st_mode & (S_IROTH | S_IWOTH)) != 0;
 	const bool group = is_group_of_others(&st);
@@ -171,6 +171,12 @@ static bool checked_before(const struct conf *conf, size_t ports, const struct c
 	return false;
 }
 
+/* The other file is not the key then, and needs no mode of its own. */
+static bool are_swapped(const char *told)
+{
+	return strstr(told, "certificate and key swapped") != NULL;
+}
+
 static bool is_about_key(const char *told)
 {
 	return strncmp(told, "key ", 4) == 0;
@@ -200,7 +206,7 @@ static void pair_check(struct verify *v, const char *certificate, const char *ke
 	if (tls_context_new(&pair, 1, &options, &context, &at, &err) < 0) {
 		verify_add(v, CONF_ERROR, where, err.text);
 		key_miss(v, key, where, err.text);
-		if (is_about_key(err.text))
+		if (is_about_key(err.text) || are_swapped(err.text))
 			return;
 	}
 	tls_context_free(context);
@@ -251,16 +257,11 @@ static void users_check(struct verify *v, const struct conf *conf)
 			verify_add(v, CONF_ERROR, &conf->ports[i].where, err.text);
 }
 
-static void log_warning(void *arg, const struct conf_where *where, const char *text)
-{
-	verify_warning(arg, where, text);
-}
-
 void verify_files(struct verify *v, const struct conf *conf, bool daemonized)
 {
 	v->whole = conf->files_count > 0 ? conf->files[0] : NULL;
 	certificates_check(v, conf);
 	users_check(v, conf);
 	master_check_control(conf, verify_warning, v);
-	master_check_log(conf, daemonized, log_warning, v);
+	master_check_log(conf, daemonized, verify_warning, v);
 }

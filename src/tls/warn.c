@@ -15,6 +15,7 @@
 #define SENT_BYTES_MAX ((size_t)100 * 1024)
 #define NAMES_MAX      1000
 #define RSA_BITS_GOOD  2048 /* RFC 9325, 4.5 */
+#define SOON_SEC       ((time_t)2 * 86400)
 
 static void day_format(char day[16], time_t when)
 {
@@ -44,7 +45,8 @@ warn(const struct warnings *w, const char *format, ...)
 	w->fn(w->arg, w->index, text.text);
 }
 
-/* soon: also warn about a certificate that ends soon. In a server the master does that, daily. */
+/* soon: also warn about a certificate that ends soon. In a server the master does that, daily. A
+ * check happens once, so it warns of the last two days of a short-lived certificate, too. */
 static void validity_warn(gnutls_x509_crt_t own, bool soon, const struct warnings *w)
 {
 	char words[64];
@@ -59,7 +61,8 @@ static void validity_warn(gnutls_x509_crt_t own, bool soon, const struct warning
 	} else if (since != (time_t)-1 && since > now) {
 		day_format(day, since);
 		warn(w, "is not valid before %s", day);
-	} else if (soon && until != (time_t)-1 && validity_ends_soon(since, until, now)) {
+	} else if (soon && until != (time_t)-1 &&
+		   (until - now < SOON_SEC || validity_ends_soon(since, until, now))) {
 		day_format(day, until);
 		text_init(&t, words, sizeof(words));
 		validity_describe(validity_days(until, now), &t);

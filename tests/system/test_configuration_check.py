@@ -202,9 +202,9 @@ def test_folders_of_the_control_socket(run, conf_file, certificates, tmp_path):
 
 @pytest.mark.parametrize("mode,group,who", [
     (0o644, 0, "every user"), (0o604, 0, "every user"), (0o666, 0, "every user"),
-    (0o640, 0, "every member of its group"), (0o640, 1000, "every member of its group"), (0o640, 100, "every member of its group"),
-    (0o660, 998, "every member of its group"), (0o602, 0, "every user"), (0o640, 998, None), (0o600, 0, None),
-    (0o400, 1000, None)])
+    (0o640, 0, "every member of its group"), (0o640, 1000, "every member of its group"),
+    (0o640, 100, "every member of its group"), (0o660, 998, "every member of its group"),
+    (0o602, 0, "every user"), (0o640, 998, None), (0o600, 0, None), (0o400, 1000, None)])
 def test_a_key_that_others_may_read(run, conf_file, certificates, mode, group, who):
     if group != 0 and os.geteuid() != 0:
         pytest.skip("needs root, to give a file to a group")
@@ -227,12 +227,22 @@ def test_a_key_that_others_may_read(run, conf_file, certificates, mode, group, w
     assert r.stderr == "configuration ok: 1 port\n"
 
 
+def test_what_is_no_key_gets_no_other_mode(run, conf_file, certificates, tmp_path):
+    certificate, key = certificates()
+    for c, k in ((key, certificate), (certificate, tmp_path), (tmp_path, tmp_path)):
+        r = run("-t", "-f", conf_file("k.conf", f'tls {{ certificate "{c}" key "{k}" }}\n'
+                                      "port 8000 { respond 200 }\n"))
+        assert r.returncode == 1
+        assert "error: " in r.stderr and "chmod" not in r.stderr, r.stderr
+
+
 def day(offset):
     return (datetime.datetime.now() + datetime.timedelta(days=offset)).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @pytest.mark.parametrize("kind,options,template,told", [
     ("ends tomorrow", ["--key-type=ecdsa", "--sec-param=high"], (-60, 1.5), "expires in 1 day, on "),
+    ("of two days", ["--key-type=ecdsa", "--sec-param=high"], (-0.1, 1.5), "expires in 1 day, on "),
     ("has ended", ["--key-type=ecdsa", "--sec-param=high"], (-60, -1), "expired on "),
     ("not yet", ["--key-type=ecdsa", "--sec-param=high"], (2, 60), "is not valid before "),
     ("short RSA", ["--key-type=rsa", "--bits=1536"], (-1, 90), "has an RSA key of 1536 bits"),
