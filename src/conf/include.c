@@ -374,11 +374,49 @@ static bool is_pattern(const char *name)
 	return strpbrk(name, "*?[") != NULL;
 }
 
+/* The value without its meaning as a pattern. NULL: no memory. */
+static const char *included_name(struct conf_parser *p, const struct conf_value *value)
+{
+	const char *folder = p->source->name;
+	if (value->data[0] == '/')
+		return value->data;
+	return join(p, folder, folder_len(folder), without_dot(value->data));
+}
+
+static void file_include(struct conf_parser *p, const struct conf_value *value,
+			 const struct conf_where *at)
+{
+	const char *name = included_name(p, value);
+	size_t len = value->len;
+	struct stat status;
+	if (name == NULL)
+		return;
+	if (stat(name, &status) < 0 || !S_ISDIR(status.st_mode)) {
+		conf_source_open(p, name, at);
+		return;
+	}
+	while (len > 1 && value->data[len - 1] == '/')
+		len--;
+	conf_error(p, at,
+		   "cannot read %s: it is a directory; write `include \"%.*s/*.conf\"` for the "
+		   "files in it",
+		   value->data, (int)len, value->data);
+	(void)push(p, p->source->name);
+}
+
+/* If no file matches, is there one of exactly this name, as x[1].conf is? */
+static bool is_name(struct conf_parser *p, const struct conf_value *value)
+{
+	const char *name = included_name(p, value);
+	return name != NULL && access(name, F_OK) == 0;
+}
+
 /* It is not a mistake if no file matches: `conf.d` may be empty. */
 static void pattern_include(struct conf_parser *p, const struct conf_value *value,
 			    const struct conf_where *at)
 {
 	const char *folder = p->source->name;
+	const size_t errors = p->errors_count;
 	char **names = NULL;
 	size_t count = 0;
 	char *pattern = value->data[0] == '/'
@@ -390,6 +428,10 @@ static void pattern_include(struct conf_parser *p, const struct conf_value *valu
 	if (count > 0 && count - 1 > CONF_INCLUDES_MAX - p->includes) {
 		conf_error(p, at, "more than %d files are included", CONF_INCLUDES_MAX);
 		count = 0;
+	}
+	if (count == 0 && p->errors_count == errors && is_name(p, value)) {
+		file_include(p, value, at);
+		return;
 	}
 	if (count == 0) {
 		(void)push(p, folder);
@@ -434,12 +476,7 @@ void conf_include(struct conf_parser *p, const struct conf_value *value,
 	} else if (is_pattern(value->data)) {
 		pattern_include(p, value, at);
 	} else {
-		const char *folder = p->source->name;
-		char *name = value->data[0] == '/'
-				 ? conf_copy(p, value->data, value->len)
-				 : join(p, folder, folder_len(folder), without_dot(value->data));
-		if (name != NULL)
-			conf_source_open(p, name, at);
+		file_include(p, value, at);
 	}
 	if (p->errors_count > errors && block->damaged != NULL)
 		*block->damaged = true;

@@ -1720,7 +1720,8 @@ static void unreadable_files_are_told(void **state)
 	     TLS "include \"none.conf\"\ninclude \".\" port 1 { include \"big.conf\" }\n"
 		 "include \"\" workers 0");
 	parse_file("inc.conf", "inc.conf:2:9 cannot read none.conf: No such file or directory\n"
-			       "inc.conf:3:9 cannot read .: it is a directory\n"
+			       "inc.conf:3:9 cannot read .: it is a directory; write `include "
+			       "\"./*.conf\"` for the files in it\n"
 			       "inc.conf:3:30 big.conf is larger than 1 MiB\n"
 			       "inc.conf:4:9 a file name cannot be empty\n"
 			       "inc.conf:4:20 workers 0 is out of range; it can be 1 to 64\n");
@@ -1818,6 +1819,25 @@ static void patterns_include_what_matches(void **state)
 	parse_file("pattern.conf",
 		   "pattern.conf:2:9 cannot include e\\033[31m.conf: its name has a "
 		   "control character\n");
+	/* A folder is no file, but what was meant is clear. */
+	file("pattern.conf", TLS "include \"conf.d\" port 9 { echo }");
+	parse_file("pattern.conf",
+		   "pattern.conf:2:9 cannot read conf.d: it is a directory; write `include "
+		   "\"conf.d/*.conf\"` for the files in it\n");
+	file("pattern.conf", TLS "include \"conf.d/\" port 9 { echo }");
+	parse_file("pattern.conf",
+		   "pattern.conf:2:9 cannot read conf.d/: it is a directory; write `include "
+		   "\"conf.d/*.conf\"` for the files in it\n");
+	/* A file whose own name looks like a pattern that does not match it. */
+	file("odd[1].conf", "port 2 { echo }");
+	file("pattern.conf", TLS "include \"odd[1].conf\" port 9 { echo }");
+	conf = parse_file("pattern.conf", "");
+	assert_int_equal(conf->ports_count, 2);
+	conf_free(conf);
+	file("odd1.conf", "port 3 { echo }");
+	conf = parse_file("pattern.conf", "");
+	assert_int_equal(conf->ports[0].number, 3);
+	conf_free(conf);
 	file("loop.conf", TLS "include \"lo*.conf\" port 1 { echo }");
 	parse_file("loop.conf",
 		   "loop.conf:2:9 loop.conf includes itself, here or through the files "
