@@ -179,8 +179,22 @@ static size_t variable_at(const char *at, const char *end, bool header)
 	return any || is_variable(name, (size_t)(c - name)) ? (size_t)(c - at) + brace : 0;
 }
 
+/* A body with a program has variables of its own. */
+static bool is_program(const char *data, size_t len)
+{
+	static const char element[] = "<script";
+	if (begins_with(data, data + len, "#!"))
+		return true;
+	for (size_t i = 0; i + strlen(element) <= len; i++)
+		if (data[i] == element[0] && strncasecmp(data + i, element, strlen(element)) == 0)
+			return true;
+	return false;
+}
+
 const char *conf_foreign_variable(const char *data, size_t len, bool header, size_t *ret_len)
 {
+	if (!header && is_program(data, len))
+		return NULL;
 	for (const char *at = data; at < data + len; at++) {
 		*ret_len = variable_at(at, data + len, header);
 		if (*ret_len > 0)

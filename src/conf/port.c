@@ -307,10 +307,29 @@ struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
 
 /* "/a" and "/a/" are the same location, because a path means whole segments. A bad path becomes "":
  * the block is still checked, but is not a duplicate of another. */
+/* location "/api/" with a star at its end, as other servers have it */
+static void star_tell(struct conf_parser *p, const struct conf_value *path,
+		      const struct conf_where *at)
+{
+	char shown[CONF_SHOWN_MAX];
+	struct conf_value plain = *path;
+	if (plain.len < 2 || plain.data[plain.len - 1] != '*')
+		return;
+	while (plain.len > 1 && strchr("*/", plain.data[plain.len - 1]) != NULL)
+		plain.len--;
+	conf_warning(
+	    p, at,
+	    "`*` in a location's path is only itself: \"%s\" is for the path and all paths "
+	    "below it",
+	    conf_show(&plain, shown));
+}
+
 void conf_location_open(struct conf_parser *p, const struct conf_value *value,
 			const struct conf_where *where, const struct conf_where *at)
 {
 	size_t len = check_path(p, value, at) ? value->len : 0;
+	if (len > 0)
+		star_tell(p, value, at);
 	while (len > 1 && value->data[len - 1] == '/')
 		len--;
 	conf_block_push(p, CONF_BLOCK_LOCATION, where)->damaged = &p->location_damaged;

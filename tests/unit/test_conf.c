@@ -22,7 +22,7 @@
 /* --- gathering messages ------------------------------------------------------------------- */
 
 struct told {
-	char text[65536]; /* a line each: "line:column text" */
+	char text[65536]; /* a line each: "line:column text", or "line:column warning: text" */
 	size_t len;
 	unsigned count;
 	bool with_file;
@@ -33,14 +33,14 @@ static void gather(void *arg, enum conf_severity severity, const struct conf_whe
 {
 	struct told *told = arg;
 	const char *base = strrchr(where->file, '/');
-	assert_int_equal(severity, CONF_ERROR);
 	told->count++;
 	if (told->with_file)
 		told->len +=
 		    (size_t)snprintf(told->text + told->len, sizeof(told->text) - told->len,
 				     "%s:", base != NULL ? base + 1 : where->file);
 	told->len += (size_t)snprintf(told->text + told->len, sizeof(told->text) - told->len,
-				      "%u:%u %s\n", where->line, where->column, text);
+				      "%u:%u %s%s\n", where->line, where->column,
+				      severity == CONF_WARNING ? "warning: " : "", text);
 	assert_true(told->len < sizeof(told->text));
 }
 
@@ -1502,6 +1502,63 @@ static void one_cause_and_what_to_write(void **state)
 		told_tls(cases[i].text, want);
 	}
 	conf_free(parse(TLS "port 1 { listen on :: echo }")); /* no sign */
+	struct told told = {.len = 0};
+	static const char star[] =
+	    TLS "port 1 { location \"/a/*\" { echo } location \"/*b\" { echo } }";
+	struct conf *conf = NULL;
+	assert_int_equal(conf_parse_text(star, strlen(star), "text", NULL, gather, &told, &conf),
+			 0);
+	assert_string_equal(
+	    told.text, "2:19 warning: `*` in a location's path is only itself: \"/a\" is for the "
+		       "path and all paths below it\n");
+	conf_free(conf);
+}
+
+/* A warning where another server would put something in, and none for a dollar that means itself.
+ */
+static void what_is_taken_literally_is_warned_of(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *shown;
+	} cases[] = {
+	    {"200 \"you are $remote_addr\"", "$remote_addr"},
+	    {"200 \"hi ${host}\"", "${host}"},
+	    {"301 header \"Location\" \"https://a.example$request_uri\"", "$request_uri"},
+	    {"301 header \"Location\" \"https://{host}{uri}\"", "{host}"},
+	    {"301 header \"Location\" \"https://%{HTTP_HOST}/\"", "%{HTTP_HOST}"},
+	    {"200 header \"X\" \"$own_name\"", "$own_name"},
+	    {"200 \"it costs $5, or 4$, or $ 3\"", NULL},
+	    {"200 header \"Price\" \"US$ 5, $4.50\"", NULL},
+	    {"200 \"{\\\"$schema\\\": 1, \\\"$ref\\\": \\\"#\\\", \\\"host\\\": {}}\"", NULL},
+	    {"200 \"{host} and {uri}\"", NULL},
+	    {"200 \"^/a$|b$\"", NULL},
+	    {"200 \"#!/bin/sh\\nfor path in $PATH; do echo $path $status; done\\n\"", NULL},
+	    {"200 \"<script>a = `${path}`</script>\"", NULL},
+	    {"200 \"<SCRIPT src=x></SCRIPT>$.get('/'), $host\"", NULL},
+	};
+	for (size_t i = 0; i < CONF_COUNT(cases); i++) {
+		char text[512], want[128] = "";
+		const int begin =
+		    snprintf(text, sizeof(text), TLS "port 1 { respond %s }", cases[i].text);
+		assert_true(begin > 0 && (size_t)begin < sizeof(text));
+		if (cases[i].shown != NULL) {
+			const char *value = cases[i].text + strlen(cases[i].text) - 2;
+			while (*value != '"') /* the beginning of the last string */
+				value--;
+			(void)snprintf(
+			    want, sizeof(want),
+			    "2:%zu warning: `%s` is sent as it stands: there are no variables\n",
+			    strlen("port 1 { respond ") + 1 + (size_t)(value - cases[i].text),
+			    cases[i].shown);
+		}
+		struct told told = {.len = 0};
+		struct conf *conf = NULL;
+		assert_int_equal(
+		    conf_parse_text(text, strlen(text), "text", NULL, gather, &told, &conf), 0);
+		assert_string_equal(told.text, want);
+		conf_free(conf);
+	}
 }
 
 /* One message, however much of the other server's language the statement has. */
@@ -2002,6 +2059,7 @@ int main(void)
 	    cmocka_unit_test(other_quotes_are_told),
 	    cmocka_unit_test(one_cause_and_what_to_write),
 	    cmocka_unit_test(words_of_other_servers_are_answered),
+	    cmocka_unit_test(what_is_taken_literally_is_warned_of),
 	    cmocka_unit_test(a_text_that_goes_on_behind_a_nul_is_no_word),
 	    cmocka_unit_test(blocks_remember_all_statements),
 	    cmocka_unit_test(messages_are_bounded),
