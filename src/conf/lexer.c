@@ -16,6 +16,7 @@ struct scanned {
 	unsigned column;
 	bool begins_line;
 	bool unterminated;
+	bool lines;   /* unterminated, as it has line ends in it */
 	bool foreign; /* a string in quotes that this language does not have */
 };
 
@@ -70,6 +71,24 @@ static bool scan_foreign_close(struct conf_cursor *c, struct scanned *s)
 	return true;
 }
 
+/* Does the next quote end a string of several lines? A blank or the like follows it then, while the
+ * text of another string follows its first quote. */
+static bool scan_lines(struct conf_cursor *c, struct scanned *s)
+{
+	const char *at = memchr(s->end, '"', (size_t)(c->end - s->end));
+	if (at == NULL || (at + 1 < c->end && strchr(" \t\r\n;}", at[1]) == NULL))
+		return false;
+	for (const char *l = s->end; l < at; l++)
+		if (*l == '\n') {
+			c->line++;
+			c->line_begin = l + 1;
+		}
+	s->end = at;
+	c->at = at + 1;
+	s->unterminated = s->lines = true;
+	return true;
+}
+
 /* A string without an end ends with its line, but before text that looks like the end of the
  * surrounding block: `{ respond 200 "Hello }` is then one mistake, and not a missing brace as
  * well. */
@@ -85,7 +104,7 @@ static void scan_string(struct conf_cursor *c, struct scanned *s)
 		c->at++;
 		return;
 	}
-	if (scan_foreign_close(c, s))
+	if (scan_foreign_close(c, s) || scan_lines(c, s))
 		return;
 	s->unterminated = true;
 	const char *tail = s->end;
@@ -247,7 +266,12 @@ static void miss_quote(struct conf_parser *p, const struct scanned *s, struct co
 	token->value.broken = true;
 	if (block->damaged != NULL)
 		*block->damaged = true;
-	if (!cut_in_block(p, s->end))
+	if (s->lines)
+		conf_error(
+		    p, &token->where,
+		    "the string has no closing quote on its line: write `\\n` for a line end "
+		    "in it");
+	else if (!cut_in_block(p, s->end))
 		conf_error(p, &token->where, "the string has no closing quote on its line");
 }
 

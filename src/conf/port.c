@@ -19,7 +19,15 @@ void conf_port_open(struct conf_parser *p, const struct conf_value *value,
 	struct conf_block *block = conf_block_push(p, CONF_BLOCK_PORT, where);
 	if (port == NULL || ports == NULL)
 		return; /* p->stop: no statement follows */
-	(void)conf_quantity(p, "port", CONF_NUMBER, 1, 65535, value, at, &number);
+	const char *in_address =
+	    strchr(value->data, ':') != NULL ? conf_port_in(value->data) : NULL;
+	if (in_address != NULL && !value->broken)
+		conf_error(
+		    p, at,
+		    "a port is a number: `port %s { ... }`; `listen on` in it has the address",
+		    in_address);
+	else
+		(void)conf_quantity(p, "port", CONF_NUMBER, 1, 65535, value, at, &number);
 	port->port.number = (uint16_t)number;
 	port->port.threads = 1;
 	port->port.where = *where;

@@ -332,7 +332,8 @@ static bool tell_tls(struct mistake *m)
 	}
 	if (m->p->previous.kind != T_TLS || (m->misspelt && expected_word(m)))
 		return false;
-	if (m->token->kind == T_STRING || (is_word(m) && strpbrk(value->data, "./") != NULL))
+	if (m->token->kind == T_STRING || m->token->kind == T_CERTIFICATE ||
+	    (is_word(m) && strpbrk(value->data, "./") != NULL))
 		conf_error(m->p, &m->token->where,
 			   "write `tls { certificate \"cert.pem\" key \"key.pem\" }`");
 	else

@@ -1447,6 +1447,22 @@ static void one_cause_and_what_to_write(void **state)
 	    {"port 1 { tls off; echo }",
 	     "2:14 expected `{` or `development`, found `off`; every port is served with TLS, see "
 	     "bulkhead.conf(5)"},
+	    {"port 1 { tls certificate \"a\" key \"b\"\n echo }",
+	     "2:14 write `tls { certificate \"cert.pem\" key \"key.pem\" }`"},
+	    {"port 127.0.0.1:8443 { echo }",
+	     "2:6 a port is a number: `port 8443 { ... }`; `listen on` in it has the address"},
+	    {"port *:8443 { echo }",
+	     "2:6 a port is a number: `port 8443 { ... }`; `listen on` in it has the address"},
+	    {"port 1 { respond 200 \"one\ntwo\nthree\" workers 0 }",
+	     "2:22 the string has no closing quote on its line: write `\\n` for a line end in it\n"
+	     "4:16 workers 0 is out of range; it can be 1 to 64"},
+	    {"port 1 { respond 200 \"<p>\n {x}\n\" }\nport 2 { workers 0 echo }",
+	     "2:22 the string has no closing quote on its line: write `\\n` for a line end in it\n"
+	     "5:18 workers 0 is out of range; it can be 1 to 64"},
+	    {"port 1 { respond 200 \"one\nlocation \"/a\" { workers 0 } }",
+	     "2:22 the string has no closing quote on its line\n"
+	     "3:17 `workers` cannot be in a location block; it belongs at the top level or in a "
+	     "port block"},
 	    {"port 1 { tls \"development\"; echo }",
 	     "2:14 `development` is written without quotes here"},
 	    {"port 1 { tls cert.pem key.pem\n echo }",
