@@ -80,7 +80,8 @@ static int devcert_by_child(struct memory *memory, struct made *ret)
 }
 
 /* A pair that this process or an earlier version has made in memory is used as long as the process
- * runs. */
+ * runs. Only its own descriptors stay open in an execution: those through which the master has
+ * opened the same files for a port's children are closed soon, and would be other files then. */
 static bool memory_find(struct devcert *ret)
 {
 	static const char *const names[] = {"/memfd:" MEMORY_CERTIFICATE " (deleted)",
@@ -90,7 +91,7 @@ static bool memory_find(struct devcert *ret)
 		char path[32], link[64];
 		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		const ssize_t len = readlink(path, link, sizeof(link) - 1);
-		if (len <= 0)
+		if (len <= 0 || (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0)
 			continue;
 		link[len] = '\0';
 		for (unsigned i = 0; i < 2; i++)

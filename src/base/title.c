@@ -11,6 +11,7 @@
 static struct {
 	char *room; /* NULL: the title cannot be set */
 	size_t arguments, size;
+	char **words, **variables; /* the copies, which others may let go of: unsetenv(3) */
 } title;
 
 /* The end of the strings that directly follow each other from there on. */
@@ -22,22 +23,23 @@ static char *title_room_end(char **strings, char *end)
 	return end;
 }
 
-/* Copies the array and its strings; NULL without memory. */
+/* Copies the array and its strings into one piece of memory; NULL without memory. */
 static char **title_copy(char **strings)
 {
-	size_t count = 0;
-	while (strings[count] != NULL)
-		count++;
-	char **copy = calloc(count + 1, sizeof(*copy));
-	for (size_t i = 0; copy != NULL && i < count; i++) {
-		copy[i] = strdup(strings[i]);
-		if (copy[i] != NULL)
-			continue;
-		while (i-- > 0)
-			free(copy[i]);
-		free(copy);
+	size_t count = 0, size = 0;
+	for (; strings[count] != NULL; count++)
+		size += strlen(strings[count]) + 1;
+	const size_t array = (count + 1) * sizeof(char *);
+	char **copy = malloc(array + size);
+	if (copy == NULL)
 		return NULL;
+	char *at = (char *)copy + array;
+	for (size_t i = 0; i < count; i++) {
+		const size_t len = strlen(strings[i]) + 1;
+		copy[i] = memcpy(at, strings[i], len);
+		at += len;
 	}
+	copy[count] = NULL;
 	return copy;
 }
 
@@ -52,14 +54,13 @@ void title_init(int argc, char **argv)
 	char **words = title_copy(argv);
 	char **copy = words != NULL ? title_copy(variables) : NULL;
 	if (copy == NULL) {
-		for (int i = 0; words != NULL && i < argc; i++)
-			free(words[i]);
 		free(words);
 		return;
 	}
 	memcpy(argv, words, (size_t)argc * sizeof(*argv));
-	free(words);
 	environ = copy;
+	title.words = words;
+	title.variables = copy;
 	program_invocation_name = argv[0];
 	const char *slash = strrchr(argv[0], '/');
 	program_invocation_short_name = slash != NULL ? argv[0] + (slash + 1 - argv[0]) : argv[0];

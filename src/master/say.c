@@ -1,6 +1,7 @@
 /* Runs in the master: log records about a child, which begin with its name; the journal gets them
  * under its port. */
 #include <stdarg.h>
+#include <string.h>
 #include <sys/syslog.h>
 
 #include "base/text.h"
@@ -19,6 +20,13 @@ void child_log(const struct child *c, int priority, const char *format, ...)
 		      priority, "%s %u (pid %d) %s", role_name(c), c->number, (int)c->pid, line);
 }
 
+/* Files in memory have a name that tells nobody anything. */
+static const char *certificate_place(const struct conf_certificate *c)
+{
+	return strncmp(c->certificate, "/proc/self/fd/", 14) == 0 ? "that is kept in memory"
+								  : c->certificate;
+}
+
 void development_tell(struct master *m)
 {
 	const struct conf_certificate *shown = NULL;
@@ -32,5 +40,5 @@ void development_tell(struct master *m)
 		log_write(&m->log, LOG_NOTICE,
 			  "%u port%s the certificate %s, which is for development: clients do not "
 			  "trust it by themselves",
-			  count, count == 1 ? " has" : "s have", shown->certificate);
+			  count, count == 1 ? " has" : "s have", certificate_place(shown));
 }

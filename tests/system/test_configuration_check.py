@@ -4,11 +4,13 @@ import os
 import pathlib
 import re
 import shutil
+import signal
+import socket
 import subprocess
 
 import pytest
 
-from harness import BINARY, HELLO, TIMEOUT, descriptors_of, get, have, wait_for
+from harness import BINARY, HELLO, TIMEOUT, client_context, descriptors_of, get, have, wait_for
 
 
 def tree(*folders):
@@ -309,18 +311,26 @@ def test_a_reload_makes_the_development_certificate(server, ports, certificates,
                              ({"HOME": "/nonexistent/x", "XDG_STATE_HOME": "/proc/none"}, 2)):
         s = server(certificates.tls() + f'port {ports[0]} {{ respond 200 "Hello, world!\\n" }}\n',
                    env=place)
-        own = pathlib.Path(s.config).read_text()
+        own, certificate = pathlib.Path(s.config).read_text(), set()
         for n in range(1, 4):
             pathlib.Path(s.config).write_text(own.replace(certificates.tls(), "tls development\n"))
             s.kill(1)
             s.wait_log(r"reloaded: ", count=2 * n - 1)
-            s.wait_log(r"1 port has the certificate \S+, which is for development", count=n)
+            s.wait_log(r"1 port has the certificate .+, which is for development", count=n)
+            with socket.create_connection(("127.0.0.1", ports[0]), timeout=TIMEOUT) as raw, \
+                    client_context().wrap_socket(raw) as c:
+                certificate.add(c.getpeercert(True))
+            # Its name leads to the same file for the next process of the port, too.
+            os.kill(s.workers()[ports[0], 1], signal.SIGKILL)
+            s.wait_log(r"worker 1 \(pid \d+\) is ready", count=3 * n)
             assert get(ports[0]).body == HELLO
             pathlib.Path(s.config).write_text(own)
             s.kill(1)
             s.wait_log(r"reloaded: ", count=2 * n)
-        shown = set(re.findall(r"has the certificate (\S+),", s.log()))
-        assert len(shown) == 1, shown
+        assert len(certificate) == 1
+        shown = set(re.findall(r"has the certificate (.+), which", s.log()))
+        assert shown == ({"that is kept in memory"} if in_memory else
+                         {f"{env['XDG_STATE_HOME']}/bulkhead/cert.pem"})
         # The former generation, which drains, may have a pair, too.
         wait_for(lambda: sum(bool(re.search("memfd:bulkhead-(certificate|key)", what))
                              for what in descriptors_of(s.pid).values()) == in_memory,
