@@ -47,6 +47,12 @@ def default_key_user():
     return has_user("bulkhead-key") or default_user()
 
 
+def key_ids(*workers):
+    """The ids of a keyholder whose port names the workers' user alone."""
+    user = has_user("bulkhead-key")
+    return (user.pw_uid, user.pw_gid) if user else workers
+
+
 def children(s, port=None):
     """[(role, port, pid)]"""
     return [(role, p, pid) for role in ("worker", "keyholder")
@@ -273,7 +279,7 @@ def test_users_groups_and_roots_are_those_of_the_configuration(server, ports, em
                hello(ports[2], f'user "nobody" key user "daemon" chroot "{empty}"'), args=("-v",))
     roots = {ports[0]: "/run/bulkhead/empty", ports[1]: os.readlink("/proc/self/root"),
              ports[2]: str(empty)}
-    expected = {ports[0]: {"worker": (61001, 61002), "keyholder": (61001, 61002)},
+    expected = {ports[0]: {"worker": (61001, 61002), "keyholder": key_ids(61001, 61002)},
                 ports[1]: {"worker": (61003, 61004), "keyholder": (61005, 61004)},
                 ports[2]: {"worker": (NOBODY.pw_uid, NOBODY.pw_gid),
                            "keyholder": (daemon.pw_uid, daemon.pw_gid)}}
@@ -544,7 +550,7 @@ def test_a_few_capabilities_do_in_place_of_root(server, ports, public, owned, em
     assert ids(s.pid) == (1234, 1234)
     assert capabilities(s.pid) == dict.fromkeys(SETS, mask(*names))
     expected = {("worker", port): 61001, ("keyholder", port): 61002, ("worker", ports[0]): 61003,
-                ("keyholder", ports[0]): 61003}
+                ("keyholder", ports[0]): key_ids(61003, 61003)[0]}
     for role, number, pid in children(s):
         assert ids(pid)[0] == expected[role, number]
         assert status_of(pid)["Groups"] == ""
