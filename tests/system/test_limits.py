@@ -449,7 +449,11 @@ def test_drain_waits_for_a_handshake_as_long_as_bytes_come(limited, ports):
     s = limited("handshake-timeout 1h; idle 1h", extra="drain 1h\n")
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = client_context().wrap_bio(incoming, outgoing)
+    worker, = s.workers().values()
+    open_files = len(descriptors_of(worker))
     with tcp(ports[0]) as raw:
+        wait_for(lambda: len(descriptors_of(worker)) > open_files, "the connection, accepted")
+
         def answers(step):
             while True:
                 try:
