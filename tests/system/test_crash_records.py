@@ -15,7 +15,7 @@ import time
 import pytest
 
 import daemons
-from harness import (BINARY, HELLO, TIMEOUT, TOP, Connection, get, memory_cgroup, need_root,
+from harness import (BINARY, HELLO, TIMEOUT, TOP, Connection, get, have, memory_cgroup, need_root,
                      sanitized, status_of, wait_for)
 
 CONSOLE = "log to console\n"
@@ -71,6 +71,8 @@ def test_a_crash_names_signal_request_client_and_place(server, ports):
 
 @pytest.mark.skipif(bool(sanitized()), reason="the names are the same, the program takes long to copy")
 def test_names_are_there_in_a_stripped_program(tmp_path, certificates, ports, server):
+    if not have("strip"):
+        pytest.skip("needs strip")
     stripped = tmp_path / "bulkhead"
     shutil.copy(BINARY, stripped)
     subprocess.run(["strip", "--strip-all", stripped], check=True)

@@ -199,8 +199,7 @@ def test_a_quick_end_that_nobody_asked_for_counts_whatever_its_status(server, po
             get(ports[0], f"/fault/exit?status={status}&when=before")
         if "PARKED" in s.log():
             break
-    else:
-        need_quick_deaths(s, ports[0])
+    need_quick_deaths(s, ports[0])
     s.wait_log(rf"\[PORT {ports[0]}\] PARKED .*too many quick deaths")
     assert "; starting it again in 1ms" in s.log()
     assert get(ports[1]).status == 200
@@ -221,6 +220,8 @@ def test_a_parked_port_can_queue_its_clients(server, ports):
     s = server(three(ports, "restart { backoff 20ms to 100ms; park after 1 in 60s; "
                             "while parked queue }\n"))
     os.kill(s.workers(ports[0])[ports[0], 1], signal.SIGKILL)
+    s.wait_log("was killed from outside by SIGKILL")
+    need_quick_deaths(s, ports[0])
     s.wait_log("PARKED .*its clients wait in the queue")
     socket.create_connection(("127.0.0.1", ports[0]), timeout=5).close()
     assert get(ports[1]).status == 200
