@@ -13,8 +13,7 @@
 
 #include "mistake.h"
 
-/* --- the expected tokens
- * ------------------------------------------------------------------------ */
+/* --- the expected tokens ---------------------------------------------------------------------- */
 
 static void sort_out(struct mistake *m, const char *const *expected, size_t count)
 {
@@ -33,8 +32,7 @@ static void sort_out(struct mistake *m, const char *const *expected, size_t coun
 	}
 }
 
-/* --- the probable meaning
- * ----------------------------------------------------------------------- */
+/* --- the probable meaning --------------------------------------------------------------------- */
 
 #define WORD_MAX   32
 #define PREFIX_MIN 3

@@ -12,8 +12,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* --- the expected tokens
- * ------------------------------------------------------------------------ */
+/* --- the expected tokens ---------------------------------------------------------------------- */
 
 static const char *value_meaning(int previous)
 {
@@ -117,8 +116,7 @@ static const char *list_expected(const struct mistake *m, char *out, size_t size
 	return out;
 }
 
-/* --- the messages
- * ------------------------------------------------------------------------------- */
+/* --- the messages ----------------------------------------------------------------------------- */
 
 static void tell_end(struct mistake *m, const char *expected)
 {
@@ -229,8 +227,7 @@ static void tell_other(struct mistake *m, const char *expected)
 	}
 }
 
-/* --- messages for obvious causes
- * ---------------------------------------------------------------- */
+/* --- messages for obvious causes -------------------------------------------------------------- */
 
 static bool is_word(const struct mistake *m)
 {

@@ -97,8 +97,7 @@ static ANY_MEMORY bool is_caller(uintptr_t address, uintptr_t pc)
 	return target != 0 && target <= pc && pc - target < LEAF_BYTES;
 }
 
-/* --- frames: the caller's fp is at fp, the return address after it
- * ------------------------------ */
+/* --- frames: the caller's fp is at fp, the return address after it ---------------------------- */
 
 static bool is_inside(uintptr_t fp, uintptr_t bottom, uintptr_t top)
 {

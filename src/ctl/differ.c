@@ -83,8 +83,7 @@ static int statements_read(struct statements *s, const char *text)
 	return 0;
 }
 
-/* --- pairs of statements
- * ------------------------------------------------------------------------- */
+/* --- pairs of statements ---------------------------------------------------------------------- */
 
 static bool statement_equal(const struct statement *a, const struct statement *b)
 {
@@ -113,8 +112,7 @@ static struct statement *statement_find(struct statements *s, size_t from,
 	return NULL;
 }
 
-/* --- lines
- * --------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 /* How much of their common beginning to skip, so that the difference is shown and not cut off. */
 static size_t shown_from(const struct statement *a, const struct statement *b)

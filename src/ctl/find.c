@@ -46,8 +46,7 @@ static void server_add(struct servers *s, const struct server *server)
 		s->list[s->count++] = *server;
 }
 
-/* --- the folders of sockets
- * ---------------------------------------------------------------------- */
+/* --- the folders of sockets ------------------------------------------------------------------- */
 
 /* 0: a server answers on it; else an errno. A full queue counts as an answer. */
 static int path_try(const char *path, struct server *ret)
@@ -125,8 +124,7 @@ static void folders_look(struct servers *s)
 			folder_look(s, &folders.list[i]);
 }
 
-/* --- processes
- * ----------------------------------------------------------------------------------- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 bool title_is_masters(const char *cmdline, size_t len)
 {
@@ -275,8 +273,7 @@ static void processes_look(struct servers *s)
 		(void)closedir(d);
 }
 
-/* --- sentences
- * ----------------------------------------------------------------------------------- */
+/* --- sentences -------------------------------------------------------------------------------- */
 
 static void user_add(struct text *t, uid_t uid)
 {
@@ -357,8 +354,7 @@ static enum ctl_status none_answers(const struct servers *s, struct text *t)
 	return allowed ? CTL_NO_SOCKET : CTL_NOT_PERMITTED;
 }
 
-/* --- the choice
- * ---------------------------------------------------------------------------------- */
+/* --- the choice ------------------------------------------------------------------------------- */
 
 /* A process of the same user cannot be another user's trap. */
 static const struct server *own_one(const struct servers *s)

@@ -10,8 +10,7 @@
 #include "ctl/show.h"
 #include "ctl/words.h"
 
-/* --- data that do not fit the table
- * ------------------------------------------------------------ */
+/* --- data that do not fit the table ----------------------------------------------------------- */
 
 static void certificate_warn(const json_t *port)
 {

@@ -46,8 +46,7 @@ void fault_loop_release(struct fault_loop *f)
 	free(f->counts);
 }
 
-/* --- calling the own handler
- * -------------------------------------------------------------------- */
+/* --- calling the own handler ------------------------------------------------------------------ */
 
 static struct fault_run *run_of(struct exchange *ex)
 {
@@ -161,8 +160,7 @@ static void run_due(struct loop *loop, struct loop_timer *timer)
 	exchange_wake(run->ex);
 }
 
-/* --- the handler of a struck exchange
- * ----------------------------------------------------------- */
+/* --- the handler of a struck exchange --------------------------------------------------------- */
 
 static size_t struck_take(struct exchange *ex, const uint8_t *data, size_t len)
 {

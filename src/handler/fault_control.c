@@ -130,8 +130,7 @@ static bool wants_json(const struct http_request *r)
 	       contains(http_slice_at(r, accept->value), accept->value.len, "application/json");
 }
 
-/* --- requests for faults
- * ------------------------------------------------------------------------ */
+/* --- requests for faults ---------------------------------------------------------------------- */
 
 static void answer(struct exchange *ex, unsigned status, bool is_json, bool failed)
 {

@@ -221,8 +221,7 @@ static enum relay_state relay_run(struct child *c, unsigned most, enum log_patie
 	}
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void relay_rest(struct child *c)
 {
@@ -332,8 +331,7 @@ void relay_timer_expired(struct loop *loop, struct loop_timer *timer)
 		loop_timer_set(loop, timer, loop->now_ms + kept_ms);
 }
 
-/* --- the end of a child
- * ------------------------------------------------------------------------ */
+/* --- the end of a child ----------------------------------------------------------------------- */
 
 void relay_finish(struct child *c)
 {

@@ -203,8 +203,7 @@ static int plan(struct master *m, const struct conf *conf)
 	return error;
 }
 
-/* --- applying
- * ---------------------------------------------------------------------------------- */
+/* --- applying --------------------------------------------------------------------------------- */
 
 static void carry_out(struct master *m, struct configuration *c)
 {

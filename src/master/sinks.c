@@ -56,8 +56,7 @@ const char *master_sink_path(const struct master *m, enum log_sink_kind kind)
 	return sink_path(&m->conf->log, kind);
 }
 
-/* --- daemons that cannot be reached -----------------------------------------------------------
- */
+/* --- daemons that cannot be reached ----------------------------------------------------------- */
 
 static void absence_describe(struct text *t, enum log_sink_kind kind, const char *path, int error)
 {
@@ -112,8 +111,7 @@ static void absences_tell(struct master *m)
 		absence_tell(m, (enum log_sink_kind)kind);
 }
 
-/* --- opening
- * ----------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void sink_open(struct master *m, enum log_sink_kind kind)
 {
@@ -178,8 +176,7 @@ void sinks_change(struct master *m, const struct conf_log *before)
 	absences_tell(m);
 }
 
-/* --- repair
- * ------------------------------------------------------------------------------------ */
+/* --- repair ----------------------------------------------------------------------------------- */
 
 /* A sink that stays full is tried less and less often. */
 static uint64_t room_pause(struct master *m, bool moved)

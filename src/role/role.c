@@ -21,8 +21,7 @@
 #include "base/title.h"
 #include "crash/recorder.h"
 
-/* --- received descriptors
- * ----------------------------------------------------------------------- */
+/* --- received descriptors --------------------------------------------------------------------- */
 
 static size_t first_of(const struct role *r, enum ipc_handed kind)
 {
@@ -226,8 +225,7 @@ void role_seal(struct role *r, struct loop *loop)
 	(void)ipc_send(r->channel_fd, IPC_READY, &r->level, sizeof(r->level), NULL, 0);
 }
 
-/* --- orders from the master
- * --------------------------------------------------------------------- */
+/* --- orders from the master ------------------------------------------------------------------- */
 
 /* Loops on other threads have their own logs, and read the level here when they are notified. */
 static void settings_take(struct role *r, const struct ipc_message *m)

@@ -14,8 +14,7 @@
 #define LIFETIME_SEC 86400
 #define RSA_BITS     2048
 
-/* --- the needles
- * -------------------------------------------------------------------------------- */
+/* --- the needles ------------------------------------------------------------------------------ */
 
 /* Adds the number in both byte orders: as in the file formats, and as GMP's limbs on most
  * machines. */
@@ -75,8 +74,7 @@ static int needles_add(struct needles *n, enum pair_kind kind, gnutls_x509_privk
 	return e;
 }
 
-/* --- making a pair
- * ------------------------------------------------------------------------------ */
+/* --- making a pair ---------------------------------------------------------------------------- */
 
 static int key_generate(enum pair_kind kind, gnutls_x509_privkey_t key)
 {

@@ -79,8 +79,7 @@ static void field(const char *text, const char *name, char ret[160])
 	ret[len] = '\0';
 }
 
-/* --- the state of a child
- * ------------------------------------------------------------------------ */
+/* --- the state of a child --------------------------------------------------------------------- */
 
 static void ids_examine(const struct state_view *v, const char *status, struct report *r)
 {

@@ -21,8 +21,7 @@ static int outcome(long result)
 	return result < 0 ? -errno : 0;
 }
 
-/* --- more processes and memory
- * ------------------------------------------------------------------ */
+/* --- more processes and memory ---------------------------------------------------------------- */
 
 /* Uses the system call itself, since that is what must be refused; the child runs no library
  * code. */
@@ -118,8 +117,7 @@ int try_dumpable(struct agent *a, const struct order *o)
 	return outcome(syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
-/* --- more rights
- * -------------------------------------------------------------------------------- */
+/* --- more rights ------------------------------------------------------------------------------ */
 
 int try_setuid(struct agent *a, const struct order *o)
 {
@@ -166,8 +164,7 @@ int try_raise_processes(struct agent *a, const struct order *o)
 	return raise_limit(RLIMIT_NPROC);
 }
 
-/* --- rare ways into the kernel
- * ------------------------------------------------------------------ */
+/* --- rare ways into the kernel ---------------------------------------------------------------- */
 
 int try_io_uring(struct agent *a, const struct order *o)
 {
@@ -216,8 +213,7 @@ int try_terminal(struct agent *a, const struct order *o)
 	return outcome(syscall(SYS_ioctl, STDIN_FILENO, TIOCSTI, &typed));
 }
 
-/* --- numbers of other ABIs
- * ---------------------------------------------------------------------- */
+/* --- numbers of other ABIs -------------------------------------------------------------------- */
 
 #ifdef __x86_64__
 

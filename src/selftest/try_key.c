@@ -61,8 +61,7 @@ static int ask(const struct agent *a, const struct ipc_key_request *r)
 	return send_and_await(a, r, ipc_key_request_size(r));
 }
 
-/* --- well-formed requests
- * ----------------------------------------------------------------------- */
+/* --- well-formed requests --------------------------------------------------------------------- */
 
 int try_key_proper(struct agent *a, const struct order *o)
 {
@@ -129,8 +128,7 @@ int try_key_raw(struct agent *a, const struct order *o)
 	return ask(a, &r);
 }
 
-/* --- malformed requests
- * ------------------------------------------------------------------------- */
+/* --- malformed requests ----------------------------------------------------------------------- */
 
 int try_key_short(struct agent *a, const struct order *o)
 {

@@ -123,8 +123,7 @@ int try_listen(struct agent *a, const struct order *o)
 	return outcome(syscall(SYS_listen, a->tcp4_fd, 1));
 }
 
-/* --- the role's own sockets
- * ---------------------------------------------------------------------- */
+/* --- the role's own sockets ------------------------------------------------------------------- */
 
 /* sendto(2) can take another address even on a connected unix datagram socket. */
 int try_datagram(struct agent *a, const struct order *o)

@@ -354,8 +354,7 @@ int tls_chain_load(const struct tls_pair *pair, struct tls_chain *ret, struct er
 	return error;
 }
 
-/* --- facts
- * ------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 void tls_name_of(gnutls_x509_crt_t certificate, struct text *t)
 {

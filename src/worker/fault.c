@@ -21,8 +21,7 @@ struct leak {
 	char bytes[];
 };
 
-/* --- what handlers call
- * ------------------------------------------------------------------------- */
+/* --- what handlers call ----------------------------------------------------------------------- */
 
 static void fault_log(void *owner, const char *line)
 {
@@ -82,8 +81,7 @@ static void leak_ticked(struct loop *loop, struct loop_timer *timer)
 		worker_give_up(l, IPC_LACK_MEMORY);
 }
 
-/* --- lasting faults
- * ----------------------------------------------------------------------------- */
+/* --- lasting faults --------------------------------------------------------------------------- */
 
 /* Only the master can pass a fault to the keyholders. */
 static void keyholder_ask(const struct worker_loop *l, const struct fault *fault)

@@ -25,8 +25,7 @@
 
 static struct ipc_board *board;
 
-/* --- crashing ----------------------------------------------------------------------------------
- */
+/* --- crashing --------------------------------------------------------------------------------- */
 
 /* Crashes in a child under the recorder: its wait status. */
 static int crash_by(void (*how)(void))
@@ -163,8 +162,7 @@ static void abort_without_queue(void)
 	abort();
 }
 
-/* --- the record --------------------------------------------------------------------------
- */
+/* --- the record ------------------------------------------------------------------------------- */
 
 static const struct ipc_crash *recorded(unsigned loop)
 {
@@ -319,8 +317,7 @@ static void a_sender_that_was_lost_is_not_made_up(void **state)
 	assert_string_equal(line, "SIGABRT (sender unknown)");
 }
 
-/* --- in words ----------------------------------------------------------------------------------
- */
+/* --- in words --------------------------------------------------------------------------------- */
 
 static void modules_are_written_down(void **state)
 {

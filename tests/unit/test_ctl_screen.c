@@ -252,8 +252,7 @@ static void in_another_character_set_names_are_ascii(void **state)
 	stage_clear(&s);
 }
 
-/* --- latencies ---------------------------------------------------------------------------------
- */
+/* --- latencies -------------------------------------------------------------------------------- */
 
 static struct histogram of(uint64_t a, uint64_t b, uint64_t c)
 {

@@ -52,8 +52,7 @@ static const struct log_access get = {
     .request_id = "8000-1-2a",
 };
 
-/* --- foundations -------------------------------------------------------------------
- */
+/* --- foundations ------------------------------------------------------------------------------ */
 
 static int group_setup(void **state)
 {
@@ -187,8 +186,7 @@ static void assert_field(const char *data, size_t len, const char *name, const c
 	assert_memory_equal(value, expected, n);
 }
 
-/* --- the forms ---------------------------------------------------------------------------------
- */
+/* --- the forms -------------------------------------------------------------------------------- */
 
 static void flatten(const struct log_wire *w, char *out)
 {
@@ -450,8 +448,7 @@ static void test_path_of_each_target_form(void **state)
 	assert_path("", "");
 }
 
-/* --- nothing can be forged ---------------------------------------------------------------------
- */
+/* --- nothing can be forged -------------------------------------------------------------------- */
 
 #define EVIL "/a\n2024 - [MASTER] forged\r\nBULKHEAD_PORT=1\n\x1b[2J\"\\\x80\xff\0b"
 
@@ -569,8 +566,7 @@ static void test_long_records_are_cut(void **state)
 	daemon_stop(daemon);
 }
 
-/* --- full, slow, gone --------------------------------------------------------------------------
- */
+/* --- full, slow, gone ------------------------------------------------------------------------- */
 
 static void test_full_pipe_drops_and_tells(void **state)
 {
@@ -804,8 +800,7 @@ static void test_open_errors(void **state)
 	daemon_stop(daemon);
 }
 
-/* --- the console -------------------------------------------------------------------------------
- */
+/* --- the console ------------------------------------------------------------------------------ */
 
 /* Runs log_open() with another standard error; returns its result. */
 static struct log console_on(int fd)

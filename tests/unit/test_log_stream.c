@@ -186,8 +186,7 @@ static void assert_lines(const char *text, const char *const *lines, size_t coun
 	assert_string_equal(text, "");
 }
 
-/* --- honest ------------------------------------------------------------------------------------
- */
+/* --- honest ----------------------------------------------------------------------------------- */
 
 static void records_arrive_in_whatever_pieces(void **state)
 {
@@ -331,8 +330,7 @@ static void every_form_bears_the_masters_word(void **state)
 	child_end(&c);
 }
 
-/* --- hostile -----------------------------------------------------------------------------------
- */
+/* --- hostile ---------------------------------------------------------------------------------- */
 
 static size_t frame_make(unsigned char *to, struct frame_head head, const char *strings, size_t len)
 {
@@ -540,8 +538,7 @@ static void whatever_comes_is_printable_and_bounded(void **state)
 	master_end(&m);
 }
 
-/* --- full --------------------------------------------------------------------------------------
- */
+/* --- full ------------------------------------------------------------------------------------- */
 
 static void text_add_line(struct master *m, const char *line)
 {
@@ -663,8 +660,7 @@ static void the_loss_of_one_that_has_ended_is_told_at_last(void **state)
 	master_end(&m);
 }
 
-/* --- the master's own -------------------------------------------------------------------------
- */
+/* --- the master's own ------------------------------------------------------------------------- */
 
 static void the_masters_own_wait_in_order_and_come_first(void **state)
 {

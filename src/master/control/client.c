@@ -215,8 +215,7 @@ static void client_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	}
 }
 
-/* --- places
- * -------------------------------------------------------------------------------------- */
+/* --- places ----------------------------------------------------------------------------------- */
 
 static void deadline_expired(struct loop *loop, struct loop_timer *timer)
 {

@@ -24,8 +24,7 @@
 #define REFUSAL_MS   60000 /* at most one log line about refused clients in this time */
 #define PATH_MADE_AT ".%d" /* the temporary name until it listens */
 
-/* --- the name
- * ------------------------------------------------------------------------------------ */
+/* --- the name --------------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct master *m)
 {
@@ -197,8 +196,7 @@ static void pause_expired(struct loop *loop, struct loop_timer *timer)
 		loop_timer_set(loop, timer, loop->now_ms + PAUSE_MS);
 }
 
-/* --- making and removing
- * ------------------------------------------------------------------------- */
+/* --- making and removing ---------------------------------------------------------------------- */
 
 /* Is the file of this name still the socket? */
 static bool is_its_own(const struct control_socket *s)

@@ -39,8 +39,7 @@ static const char *child_state_name(enum child_state state)
 	return "unknown";
 }
 
-/* --- of one port
- * --------------------------------------------------------------------------------- */
+/* --- of one port ------------------------------------------------------------------------------ */
 
 static void child_add(struct jsonout *j, const struct child *c)
 {
@@ -217,8 +216,7 @@ static void port_add(struct jsonout *j, const struct port *p)
 	jsonout_close(j, '}');
 }
 
-/* --- of the server
- * ------------------------------------------------------------------------------- */
+/* --- of the server ---------------------------------------------------------------------------- */
 
 /* A retired generation is shown with the current port of its number; if there is none, by
  * itself. */

@@ -39,8 +39,7 @@ static bool address_set(struct notify *n, const char *name)
 	return true;
 }
 
-/* --- messages
- * ----------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 /* A port that did not serve when the stop began is shown with its state of then: the reader wants
  * to know why it did not serve. */
@@ -156,8 +155,7 @@ void master_tell_manager(const char *sentence)
 	fd_close(&n.fd);
 }
 
-/* --- start and end
- * ------------------------------------------------------------------------------ */
+/* --- start and end ---------------------------------------------------------------------------- */
 
 void notify_start(struct master *m)
 {

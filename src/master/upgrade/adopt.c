@@ -104,8 +104,7 @@ void master_adopted(struct master *m)
 			port_spawn(m->ports[i]);
 }
 
-/* --- for the check only
- * ------------------------------------------------------------------------ */
+/* --- for the check only ----------------------------------------------------------------------- */
 
 static void descriptors_forget(struct master *m)
 {

@@ -41,8 +41,7 @@ static void failed(struct master *m, const char *why)
 	master_changed(m);
 }
 
-/* --- descriptors that stay open
- * ---------------------------------------------------------------- */
+/* --- descriptors that stay open --------------------------------------------------------------- */
 
 static void kept_mark(const struct kept *k, int flags)
 {
@@ -182,8 +181,7 @@ void upgrade_give_up(struct master *m)
 	(void)kill(m->upgrade.checking, SIGKILL);
 }
 
-/* --- replacing the program
- * --------------------------------------------------------------------- */
+/* --- replacing the program -------------------------------------------------------------------- */
 
 /* A stream in memory does not report every byte that did not fit; after the execve(2) it would be
  * too late to find out. */
