@@ -1,5 +1,6 @@
 /*
- * Runs in a short-lived child of the starting master, so that the master never holds the key.
+ * Runs in a short-lived child of the master, which waits for it at the start and in a reload: the
+ * master never reads the key. Must not wait for other processes for long.
  */
 #include "tls/devcert.h"
 
@@ -20,6 +21,8 @@
 
 #define LIFETIME_SEC    (10L * 365 * 86400) /* ten years */
 #define CERTIFICATE_MAX 65536
+#define LOCK_TRIES      300 /* ... of LOCK_PAUSE_MS: the master waits for this, also in a reload */
+#define LOCK_PAUSE_MS   10
 
 static int state_folder(char path[PATH_MAX], struct err *err)
 {
@@ -234,6 +237,18 @@ int devcert_find(struct devcert *ret, struct err *err)
 	return -1;
 }
 
+/* Another server that makes its pair holds the lock for milliseconds. */
+static int folder_lock(int fd)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || i == LOCK_TRIES)
+			return -1;
+		(void)nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 int devcert_ensure(struct devcert *ret, struct err *err)
 {
 	char folder[PATH_MAX];
@@ -243,8 +258,9 @@ int devcert_ensure(struct devcert *ret, struct err *err)
 		return DEVCERT_NO_PLACE;
 	pair_name(ret, folder);
 	int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lock < 0 || flock(lock, LOCK_EX) < 0) {
-		err_set(err, "cannot use the folder \"%s\": %s", folder, strerror(errno));
+	if (lock < 0 || folder_lock(lock) < 0) {
+		err_set(err, "cannot use the folder \"%s\": %s", folder,
+			errno == EWOULDBLOCK ? "another process has locked it" : strerror(errno));
 		goto out;
 	}
 	bool certificate = access(ret->certificate, F_OK) == 0, key = access(ret->key, F_OK) == 0;

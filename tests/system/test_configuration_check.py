@@ -1,5 +1,6 @@
 """bulkhead -t: what it checks, all that it finds in one run, and that it writes nothing."""
 import datetime
+import fcntl
 import os
 import pathlib
 import re
@@ -336,6 +337,26 @@ def test_a_reload_makes_the_development_certificate(server, ports, certificates,
                              for what in descriptors_of(s.pid).values()) == in_memory,
                  f"{in_memory} files in memory")
         assert s.stop() == 0
+
+
+def test_a_locked_folder_does_not_hold_up_the_master(server, ports, certificates, nowhere):
+    """A reload that needs the folder fails, and the server goes on as it was."""
+    env, _ = nowhere
+    folder = pathlib.Path(env["XDG_STATE_HOME"]) / "bulkhead"
+    folder.mkdir(parents=True, mode=0o700)
+    s = server(certificates.tls() + f'port {ports[0]} {{ respond 200 "Hello, world!\\n" }}\n',
+               env={k: env[k] for k in ("HOME", "XDG_STATE_HOME")})
+    text = pathlib.Path(s.config).read_text()
+    lock = os.open(folder, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    pathlib.Path(s.config).write_text(text.replace(certificates.tls(), "tls development\n"))
+    s.kill(1)
+    s.wait_log("another process has locked it")
+    s.wait_log("nothing has changed")
+    os.close(lock)
+    s.kill(1)
+    s.wait_log("reloaded: 0 kept, 1 changed")
+    assert get(ports[0]).body == HELLO
 
 
 def test_some_ports_of_a_configuration_have_it(server, ports, certificates, nowhere):
