@@ -18,6 +18,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "control/place.h"
+#include "ctl/process.h"
 #include "ctl/words.h"
 
 #define FOUND_MAX   16 /* servers that are listed one by one */
@@ -166,24 +167,10 @@ void made_name_strip(char *path, pid_t pid)
 		path[len - (size_t)n] = '\0';
 }
 
-static ssize_t file_read(pid_t pid, const char *name, char *out, size_t size)
-{
-	char path[64];
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	const ssize_t n = read(fd, out, size - 1);
-	fd_close(&fd);
-	if (n >= 0)
-		out[n] = '\0';
-	return n;
-}
-
 static pid_t parent_of(pid_t pid)
 {
 	char text[1024];
-	char *end = file_read(pid, "stat", text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
+	char *end = process_file(pid, "stat", text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
 	const char *parent = end != NULL ? word_at(end + 1, 1) : "";
 	uint64_t number;
 	return num_parse(parent, strcspn(parent, " "), 1, INT32_MAX, &number) == 0 ? (pid_t)number
@@ -193,7 +180,7 @@ static pid_t parent_of(pid_t pid)
 static bool is_master(pid_t pid)
 {
 	char text[256];
-	const ssize_t n = file_read(pid, "cmdline", text, sizeof(text));
+	const ssize_t n = process_file(pid, "cmdline", text, sizeof(text));
 	return n > 0 && title_is_masters(text, (size_t)n);
 }
 

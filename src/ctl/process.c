@@ -15,8 +15,7 @@
 #define STAT_STIME 12
 #define STAT_START 19
 
-/* These files can be read by one read(2) and are much shorter than the buffer. */
-static int read_small(pid_t pid, const char *name, char *out, size_t size)
+ssize_t process_file(pid_t pid, const char *name, char *out, size_t size)
 {
 	char path[64];
 	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
@@ -25,10 +24,9 @@ static int read_small(pid_t pid, const char *name, char *out, size_t size)
 		return -1;
 	ssize_t n = read(fd, out, size - 1);
 	fd_close(&fd);
-	if (n < 0)
-		return -1;
-	out[n] = '\0';
-	return 0;
+	if (n >= 0)
+		out[n] = '\0';
+	return n;
 }
 
 /* The number at the beginning of the n-th following word of a line; -1 if there is none. */
@@ -87,11 +85,11 @@ void process_look(struct process *p, pid_t pid)
 	*p = (struct process){.cpu_ms = -1, .pss_bytes = -1, .uptime_ms = -1};
 	if (pid <= 0)
 		return;
-	if (read_small(pid, "stat", text, sizeof(text)) == 0 && ticks_per_second > 0) {
+	if (process_file(pid, "stat", text, sizeof(text)) >= 0 && ticks_per_second > 0) {
 		const int64_t ticks = process_ticks(text);
 		p->cpu_ms = ticks < 0 ? -1 : ticks * 1000 / ticks_per_second;
 		p->uptime_ms = uptime_ms(process_start(text), ticks_per_second);
 	}
-	if (read_small(pid, "smaps_rollup", text, sizeof(text)) == 0)
+	if (process_file(pid, "smaps_rollup", text, sizeof(text)) >= 0)
 		p->pss_bytes = process_pss(text);
 }

@@ -13,6 +13,10 @@ struct process {
 	int64_t uptime_ms; /* -1: unknown */
 };
 
+/* Reads the first size - 1 bytes of /proc/PID/NAME by one read(2) and terminates them. Returns how
+ * many, or -1. */
+ssize_t process_file(pid_t, const char *name, char *out, size_t size);
+
 void process_look(struct process *, pid_t);
 
 /* utime and stime from a line of /proc/PID/stat, in clock ticks; -1 for an invalid line. */
