@@ -50,9 +50,9 @@ int master_check_state(int state_fd, bool threads_built, struct conf **ret, stru
 int master_check_confinement(struct err *);
 extern const char master_consent[]; /* the check prints this if it succeeds */
 
-/* Runs until it is told to stop. Takes ownership of conf (NULL with adopt_fd). Returns the exit
- * status: 0 after a clean drain, 1 if no port could be served or a process had to be killed, else a
- * status of sysexits(3). */
+/* Runs until it receives the order to stop. Takes ownership of conf (NULL with adopt_fd). Returns
+ * the exit status: 0 after a clean drain, 1 if no port could be served or a process had to be
+ * killed, else a status of sysexits(3). */
 int master_main(struct conf *, const struct master_options *);
 
 /* For a process that ends before there is a master: sends STATUS= to the service manager, if there

@@ -41,7 +41,7 @@ void channel_close_all(struct keyholder *k)
 	}
 }
 
-/* A worker that violates the protocol has been taken over. The master is told, and ends it. */
+/* A worker that violates the protocol has been taken over; the master ends it. */
 static void channel_abused(struct channel *c)
 {
 	struct role *r = c->owner->role;

@@ -201,7 +201,7 @@ bool sink_mark(const struct log_sink *s)
 	return send(s->fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) == 0 || !is_full(errno);
 }
 
-/* What was sent is the sender's memory until it is read: unix(7), SIOCOUTQ. */
+/* Sent data counts as the sender's memory until the receiver reads it: unix(7), SIOCOUTQ. */
 bool sink_is_unread(const struct log_sink *s)
 {
 	int bytes = 0;

@@ -1,10 +1,10 @@
 /*
  * Runs in the master: new generations of ports, all of them or none. They are prepared beside the
  * old ones, on the same sockets; their workers accept no connection yet. When the last of them is
- * ready, they are told to serve, and only then do the old ones drain. If one of them cannot start,
- * or one of its processes ends before that, all of the new ones end, and the old ones are not
- * affected. The roll ends when the old workers have said that they accept no more, so that every
- * later connection reaches the new ones.
+ * ready, the master orders them to serve, and only then do the old ones drain. If one of them
+ * cannot start, or one of its processes ends before that, all of the new ones end, and the old ones
+ * are not affected. The roll ends when the old workers have said that they accept no more, so that
+ * every later connection reaches the new ones.
  *
  *   (none) ──begin──> ADDING ──go──> PREPARED ──all ready──> COMMITTED ──old ones left──> (none)
  *                        └──── give up ──┴──> (none)
