@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "conf/kinds.h"
 #include "fault/fault.h"
 
 /*
@@ -54,7 +55,6 @@ typedef void conf_report_fn(void *arg, enum conf_severity, const struct conf_whe
 
 enum conf_access { CONF_ACCESS_OFF, CONF_ACCESS_ON, CONF_ACCESS_ERRORS };
 enum conf_parked { CONF_PARKED_REFUSE, CONF_PARKED_QUEUE };
-enum conf_handler { CONF_RESPOND, CONF_ECHO, CONF_FAULT_CONTROL };
 /* The methods that `methods` can name: all that the server knows except CONNECT and TRACE, in the
  * order of Allow. */
 enum conf_method {
@@ -116,22 +116,12 @@ struct conf_restart {
 	enum conf_parked while_parked;
 };
 
-struct conf_header {
-	char *name;
-	char *value;
-};
-
 struct conf_location {
 	char *path; /* a prefix by whole segments, normalized; "/" for the port's own handler */
 	enum conf_handler handler;
-	unsigned methods; /* a set of CONF_METHOD_BIT, with HEAD where GET is; the others are
-			     answered 405. 0 with CONF_FAULT_CONTROL, which has its own */
-	int status;       /* from here on: CONF_RESPOND only */
-	char *body;       /* never NULL; may contain NUL bytes, and one more follows it */
-	size_t body_len;
-	char *type; /* never NULL; unused if the status has no body */
-	struct conf_header *headers;
-	size_t headers_count;
+	unsigned methods;    /* a set of CONF_METHOD_BIT, with HEAD where GET is; the others are
+				answered 405. 0 with CONF_FAULT_CONTROL, which has its own */
+	const void *options; /* the struct of its kind in conf/kinds.h; NULL: it has none */
 	/* that its requests may meet, in their order; none with CONF_FAULT_CONTROL */
 	struct fault *faults;
 	size_t faults_count;

@@ -134,17 +134,29 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	port->certificates_count = tls->certificates_count;
 }
 
+/* A location, and the options of most handlers. */
+#define LOCATION_BYTES (sizeof(struct conf_location) + sizeof(struct conf_respond))
+
+static uint64_t respond_bytes(const struct conf_location *l)
+{
+	const struct conf_respond *r = l->options;
+	if (l->handler != CONF_RESPOND || r == NULL)
+		return 0;
+	uint64_t sum = r->body_len;
+	for (size_t i = 0; i < r->headers_count; i++)
+		sum += sizeof(r->headers[i]) + strlen(r->headers[i].name) +
+		       strlen(r->headers[i].value);
+	return sum;
+}
+
 /* The part of its configuration that a worker keeps, doubled, since the arena has gaps. */
 static uint64_t content_bytes(const struct conf_port *port)
 {
 	uint64_t sum = 0;
 	for (size_t i = 0; i < port->locations_count; i++) {
 		const struct conf_location *l = &port->locations[i];
-		sum += sizeof(*l) + strlen(l->path) + l->body_len +
+		sum += LOCATION_BYTES + strlen(l->path) + respond_bytes(l) +
 		       l->faults_count * sizeof(*l->faults);
-		for (size_t k = 0; k < l->headers_count; k++)
-			sum += sizeof(l->headers[k]) + strlen(l->headers[k].name) +
-			       strlen(l->headers[k].value);
 	}
 	return 2 * sum;
 }

@@ -157,17 +157,17 @@ static void dump_certificates(const struct conf_port *port, FILE *out)
 	fputs("\t}\n", out);
 }
 
-static void dump_respond(const struct conf_location *location, FILE *out)
+static void dump_respond(const struct conf_respond *respond, FILE *out)
 {
-	(void)fprintf(out, "\t\trespond %d", location->status);
-	if (location->body_len > 0) {
+	(void)fprintf(out, "\t\trespond %u", respond->status);
+	if (respond->body_len > 0) {
 		fputc(' ', out);
-		put_string(out, location->body, location->body_len);
+		put_string(out, respond->body, respond->body_len);
 	}
-	put(out, " type ", location->type);
-	for (size_t i = 0; i < location->headers_count; i++) {
-		put(out, " header ", location->headers[i].name);
-		put(out, " ", location->headers[i].value);
+	put(out, " type ", respond->type);
+	for (size_t i = 0; i < respond->headers_count; i++) {
+		put(out, " header ", respond->headers[i].name);
+		put(out, " ", respond->headers[i].value);
 	}
 	fputc('\n', out);
 }
@@ -203,13 +203,15 @@ static void dump_location(const struct conf_location *location, FILE *out)
 	dump_methods(location->methods, out);
 	switch (location->handler) {
 	case CONF_RESPOND:
-		dump_respond(location, out);
+		dump_respond(location->options, out);
 		break;
 	case CONF_ECHO:
 		fputs("\t\techo\n", out);
 		break;
 	case CONF_FAULT_CONTROL:
 		fputs("\t\tfault control\n", out);
+		break;
+	case CONF_HANDLERS:
 		break;
 	}
 	fputs("\t}\n", out);

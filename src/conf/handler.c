@@ -14,8 +14,8 @@
 
 /* Chooses where the handler is stored: in the open location, else in "/" of the port. A second
  * handler of a location is not used, but its options are checked. */
-static struct conf_location *begin(struct conf_parser *p, enum conf_handler handler,
-				   const struct conf_where *where)
+static bool begin(struct conf_parser *p, enum conf_handler handler, const void *options,
+		  const struct conf_where *where)
 {
 	struct conf_location_draft *draft = p->location;
 	char place[CONF_PLACE_MAX];
@@ -31,22 +31,24 @@ static struct conf_location *begin(struct conf_parser *p, enum conf_handler hand
 		p->handler_where = *where;
 	}
 	struct conf_location *location = draft != NULL ? &draft->location : NULL;
-	p->handler = location;
+	p->respond = NULL;
 	p->type_given = false;
 	p->headers_bytes = 0;
-	if (location != NULL)
-		location->handler = handler;
-	return location;
+	if (location == NULL)
+		return false;
+	location->handler = handler;
+	location->options = options;
+	return true;
 }
 
 void conf_handler_echo(struct conf_parser *p, const struct conf_where *where)
 {
-	(void)begin(p, CONF_ECHO, where);
+	(void)begin(p, CONF_ECHO, NULL, where);
 }
 
 void conf_handler_fault_control(struct conf_parser *p, const struct conf_where *where)
 {
-	(void)begin(p, CONF_FAULT_CONTROL, where);
+	(void)begin(p, CONF_FAULT_CONTROL, NULL, where);
 	if (p->location != NULL && p->location->fault_where.line == 0)
 		p->location->fault_where = *where;
 }
@@ -63,14 +65,14 @@ void conf_handler_default(struct conf_parser *p)
 void conf_handler_respond(struct conf_parser *p, const struct conf_value *status,
 			  const struct conf_where *where, const struct conf_where *at)
 {
-	struct conf_location *location = begin(p, CONF_RESPOND, where);
+	struct conf_respond *respond = conf_alloc(p, sizeof(*respond));
 	uint64_t number = 200;
-	if (location == NULL)
+	if (respond == NULL || !begin(p, CONF_RESPOND, respond, where))
 		return;
 	(void)conf_quantity(p, "status", CONF_NUMBER, 200, 599, status, at, &number);
-	location->status = (int)number;
-	location->body = conf_copy(p, "", 0);
-	location->type = conf_copy(p, DEFAULT_TYPE, strlen(DEFAULT_TYPE));
+	*respond =
+	    (struct conf_respond){.status = (uint32_t)number, .body = "", .type = DEFAULT_TYPE};
+	p->respond = respond;
 }
 
 /* A `$host` in a value was probably meant as a variable of another server. A child does not warn:
@@ -89,18 +91,18 @@ static void variables_tell(struct conf_parser *p, const struct conf_value *value
 void conf_respond_body(struct conf_parser *p, const struct conf_value *body,
 		       const struct conf_where *at)
 {
-	struct conf_location *location = p->handler;
-	if (location == NULL)
+	struct conf_respond *respond = p->respond;
+	if (respond == NULL)
 		return;
-	if (body->len > 0 && (location->status == 204 || location->status == 304)) {
-		conf_error(p, at, "a response with status %d has no body", location->status);
+	if (body->len > 0 && (respond->status == 204 || respond->status == 304)) {
+		conf_error(p, at, "a response with status %u has no body", respond->status);
 		return;
 	}
 	char *copy = conf_copy(p, body->data, body->len);
 	if (copy == NULL)
 		return;
-	location->body = copy;
-	location->body_len = body->len;
+	respond->body = copy;
+	respond->body_len = body->len;
 	variables_tell(p, body, false, at);
 }
 
@@ -141,8 +143,8 @@ void conf_respond_type(struct conf_parser *p, const struct conf_value *type,
 	p->type_given = true;
 	if (type->len == 0 && !type->broken)
 		conf_error(p, at, "a type cannot be empty");
-	else if (check_field_value(p, "a type", type, at) && p->handler != NULL)
-		p->handler->type = conf_copy(p, type->data, type->len);
+	else if (check_field_value(p, "a type", type, at) && p->respond != NULL)
+		p->respond->type = conf_copy(p, type->data, type->len);
 }
 
 /* token, RFC 9110 5.6.2 */
@@ -192,13 +194,13 @@ static bool check_field_name(struct conf_parser *p, const struct conf_value *nam
 static void add_header(struct conf_parser *p, const struct conf_value *name,
 		       const struct conf_value *value)
 {
-	struct conf_location *location = p->handler;
+	struct conf_respond *respond = p->respond;
 	struct conf_header *headers =
-	    conf_grow(p, location->headers, location->headers_count, sizeof(*headers));
+	    conf_grow(p, respond->headers, respond->headers_count, sizeof(*headers));
 	if (headers == NULL)
 		return;
-	location->headers = headers;
-	headers[location->headers_count++] = (struct conf_header){
+	respond->headers = headers;
+	headers[respond->headers_count++] = (struct conf_header){
 	    .name = conf_copy(p, name->data, name->len),
 	    .value = conf_copy(p, value->data, value->len),
 	};
@@ -209,10 +211,10 @@ void conf_respond_header(struct conf_parser *p, const struct conf_value *name,
 			 const struct conf_where *at2)
 {
 	bool good = check_field_name(p, name, at);
-	if (!check_field_value(p, "a header value", value, at2) || !good || p->handler == NULL)
+	if (!check_field_value(p, "a header value", value, at2) || !good || p->respond == NULL)
 		return;
 	p->headers_bytes += name->len + value->len;
-	if (p->handler->headers_count == CONF_HEADERS_MAX)
+	if (p->respond->headers_count == CONF_HEADERS_MAX)
 		conf_error(p, at, "a response has at most %d headers", CONF_HEADERS_MAX);
 	else if (p->headers_bytes > CONF_HEADERS_BYTES_MAX)
 		conf_error(p, at, "the headers of a response have at most 16 KiB together");

@@ -97,6 +97,7 @@ static unsigned methods_preset(enum conf_handler handler)
 	case CONF_ECHO:
 		return CONF_METHODS_ANY;
 	case CONF_FAULT_CONTROL:
+	case CONF_HANDLERS:
 		break;
 	}
 	return 0;

@@ -278,7 +278,7 @@ struct conf_parser {
 	struct conf_port_draft *port;         /* NULL outside of a port */
 	struct conf_location_draft *location; /* the open block; NULL: none */
 	struct conf_methods methods;          /* of that block */
-	struct conf_location *handler;        /* gets body, type and header */
+	struct conf_respond *respond;         /* gets body, type and header; NULL: nothing does */
 	struct conf_where handler_where;
 	size_t headers_bytes;
 	const char *certificate; /* whose key has not come yet; NULL: none */

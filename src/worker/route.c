@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int fields_make(struct route *r, const struct conf_location *l)
+static int fields_make(struct route *r, const struct conf_respond *l)
 {
 	size_t len = 0;
 	FILE *f = open_memstream(&r->fields, &len);
@@ -18,7 +18,7 @@ static int fields_make(struct route *r, const struct conf_location *l)
 		fprintf(f, "%s: %s\r\n", l->headers[i].name, l->headers[i].value);
 	if (fclose(f) != 0)
 		return -ENOMEM;
-	r->respond = (struct respond){.status = (unsigned)l->status,
+	r->respond = (struct respond){.status = l->status,
 				      .fields = r->fields,
 				      .fields_len = len,
 				      .body = l->body,
@@ -48,7 +48,7 @@ static int route_init(struct route *r, const struct conf_location *l)
 	case CONF_RESPOND:
 		r->location = (struct http_location){&handler_respond, &r->respond,
 						     .methods = route_methods(l)};
-		return fields_make(r, l);
+		return fields_make(r, l->options);
 	case CONF_ECHO:
 		r->location = (struct http_location){&handler_echo, .methods = route_methods(l)};
 		return 0;
@@ -56,6 +56,8 @@ static int route_init(struct route *r, const struct conf_location *l)
 		r->control = (struct fault_control){.path = r->path, .path_len = r->path_len};
 		r->location = (struct http_location){&handler_fault_control, &r->control, 0};
 		return 0;
+	case CONF_HANDLERS:
+		break;
 	}
 	return -EINVAL;
 }

@@ -61,6 +61,12 @@ static struct conf *parse(const char *text)
 	return parse_with(text, NULL, "");
 }
 
+static const struct conf_respond *respond_of(const struct conf_location *location)
+{
+	assert_int_equal(location->handler, CONF_RESPOND);
+	return location->options;
+}
+
 /* Exactly these messages, all of them, and no configuration. */
 static void told(const char *text, const char *messages)
 {
@@ -140,10 +146,10 @@ static void example_is_understood(void **state)
 	assert_int_equal(port->locations_count, 1);
 	assert_string_equal(port->locations[0].path, "/");
 	assert_int_equal(port->locations[0].handler, CONF_RESPOND);
-	assert_int_equal(port->locations[0].status, 200);
-	assert_string_equal(port->locations[0].body, "Hello, world!\n");
-	assert_int_equal(port->locations[0].body_len, 14);
-	assert_string_equal(port->locations[0].type, "text/plain; charset=utf-8");
+	assert_int_equal(respond_of(&port->locations[0])->status, 200);
+	assert_string_equal(respond_of(&port->locations[0])->body, "Hello, world!\n");
+	assert_int_equal(respond_of(&port->locations[0])->body_len, 14);
+	assert_string_equal(respond_of(&port->locations[0])->type, "text/plain; charset=utf-8");
 
 	port = &conf->ports[2];
 	assert_int_equal(port->addresses_count, 2);
@@ -152,9 +158,9 @@ static void example_is_understood(void **state)
 	assert_int_equal(port->limits.connections, 1000);
 	assert_int_equal(port->locations_count, 3);
 	assert_string_equal(port->locations[0].path, "/health");
-	assert_string_equal(port->locations[0].type, "text/plain");
-	assert_int_equal(port->locations[0].headers_count, 1);
-	assert_string_equal(port->locations[0].headers[0].value, "no-store");
+	assert_string_equal(respond_of(&port->locations[0])->type, "text/plain");
+	assert_int_equal(respond_of(&port->locations[0])->headers_count, 1);
+	assert_string_equal(respond_of(&port->locations[0])->headers[0].value, "no-store");
 	assert_string_equal(port->locations[1].path, "/echo");
 	assert_int_equal(port->locations[1].handler, CONF_ECHO);
 	assert_string_equal(port->locations[2].path, "/");
@@ -358,9 +364,9 @@ static void strings_are_unescaped(void **state)
 {
 	(void)state;
 	struct conf *conf = parse(TLS "port 1 { respond 200 \"a\\n\\r\\t\\\"\\\\\\x00\\xfFz\" }");
-	const struct conf_location *location = &conf->ports[0].locations[0];
-	assert_int_equal(location->body_len, 9);
-	assert_memory_equal(location->body, "a\n\r\t\"\\\0\xffz", 9);
+	const struct conf_respond *respond = respond_of(&conf->ports[0].locations[0]);
+	assert_int_equal(respond->body_len, 9);
+	assert_memory_equal(respond->body, "a\n\r\t\"\\\0\xffz", 9);
 	conf_free(conf);
 }
 
@@ -433,7 +439,7 @@ static void faults_are_rules_of_a_location(void **state)
 	assert_true(conf->ports[0].faults && !conf->ports[1].faults && conf->ports[2].faults);
 	const struct conf_location *l = &conf->ports[0].locations[0];
 	assert_int_equal(l->handler, CONF_RESPOND);
-	assert_int_equal(l->status, 201);
+	assert_int_equal(respond_of(l)->status, 201);
 	assert_int_equal(l->faults_count, 2);
 	assert_int_equal(l->faults[0].kind, FAULT_CRASH);
 	assert_int_equal(l->faults[0].probability, 10000);
@@ -441,8 +447,8 @@ static void faults_are_rules_of_a_location(void **state)
 	assert_int_equal(conf->ports[0].locations[1].handler, CONF_FAULT_CONTROL);
 	l = &conf->ports[2].locations[0]; /* no handler of its own */
 	assert_int_equal(l->handler, CONF_RESPOND);
-	assert_int_equal(l->status, 200);
-	assert_string_equal(l->body, "no fault\n");
+	assert_int_equal(respond_of(l)->status, 200);
+	assert_string_equal(respond_of(l)->body, "no fault\n");
 
 	char *text = dump(conf, &conf->ports[0]); /* the text for its children */
 	assert_non_null(strstr(text, "\ndrain 10s\nfaults enabled\nport 1 {\n"));
