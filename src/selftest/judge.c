@@ -82,7 +82,7 @@ static void answer_describe(const struct expectation *e, const struct trial *t, 
 		put(row->result, "it went through");
 }
 
-/* As the master words an end that counts like a forbidden call (master/cause.h). */
+/* As the master words an end that counts like a forbidden call (master/pure/cause.h). */
 static bool is_unrecorded(const struct trial *t)
 {
 	return t->end == TRIAL_ENDED && strncmp(t->said, CRASHED, strlen(CRASHED)) == 0 &&

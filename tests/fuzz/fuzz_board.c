@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "crash/trace.h"
-#include "master/cause.h"
+#include "master/pure/cause.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sysexits.h>
 
-#include "master/cause.h"
+#include "master/pure/cause.h"
 
 #define PID       4242
 #define EXITED(n) ((n) << 8)

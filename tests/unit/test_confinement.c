@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "master/confinement.h"
+#include "master/pure/confinement.h"
 
 #define BIT(layer) (1u << SANDBOX_##layer)
 #define ALL        ((1u << SANDBOX_LAYERS) - 1)

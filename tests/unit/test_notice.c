@@ -1,4 +1,4 @@
-/* master/systemd/notice: the message to the service manager is one bounded line, with the
+/* master/pure/notice: the message to the service manager is one bounded line, with the
  * important facts. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "master/systemd/notice.h"
+#include "master/pure/notice.h"
 
 static char room[NOTICE_STATUS_MAX];
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "master/plan.h"
+#include "master/pure/plan.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 

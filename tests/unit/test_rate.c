@@ -1,4 +1,4 @@
-/* master/rate, master/expiry: rates, percentiles, and the time at which a certificate deserves
+/* master/rate, master/pure/expiry: rates, percentiles, and the time at which a certificate deserves
  * a warning. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/validity.h"
-#include "master/expiry.h"
-#include "master/rate.h"
+#include "master/pure/expiry.h"
+#include "master/pure/rate.h"
 
 static void a_rate_is_the_mean_of_ten_seconds(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "master/restart.h"
+#include "master/pure/restart.h"
 
 static const struct conf_restart policy = {
     .backoff_min_ms = 100, .backoff_max_ms = 1000, .park_after = 8, .park_window_ms = 60000};

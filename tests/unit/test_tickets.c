@@ -1,4 +1,5 @@
-/* master/tickets: when a port gets a new key, and whether it accepts tickets of the former one. */
+/* master/port/tickets: when a port gets a new key, and whether it accepts tickets of the former
+ * one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "master/watch.h"
+#include "master/pure/watch.h"
 
 #define LIMIT_MS 5000
 

@@ -10,7 +10,7 @@
 
 #include "base/validity.h"
 #include "master/control/control.h"
-#include "master/expiry.h"
+#include "master/pure/expiry.h"
 
 void jsonout_time(struct jsonout *j, const char *name, int64_t when)
 {

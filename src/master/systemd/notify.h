@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "master/systemd/notice.h"
+#include "master/pure/notice.h"
 #include "net/loop.h"
 
 struct master;

@@ -1,5 +1,5 @@
 /* Runs in the master. Pure: what it decides depends on its arguments alone. */
-#include "master/watch.h"
+#include "master/pure/watch.h"
 
 void watch_begin(struct watch *w)
 {

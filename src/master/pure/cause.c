@@ -1,5 +1,5 @@
 /* Runs in the master. Pure: what it says depends on its arguments alone. */
-#include "master/cause.h"
+#include "master/pure/cause.h"
 
 #include <signal.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Runs in the master; pure. Must never let a reason add another assignment, as a newline in it
  * would. */
-#include "master/systemd/notice.h"
+#include "master/pure/notice.h"
 
 #include <string.h>
 

@@ -1,21 +1,10 @@
 /* Runs in the master. Pure: what it decides depends on its arguments alone. */
-#include "master/plan.h"
+#include "master/pure/plan.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool time_equal(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-bool file_mark_equal(const struct file_mark *a, const struct file_mark *b)
-{
-	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	       time_equal(&a->modified, &b->modified) && time_equal(&a->changed, &b->changed);
-}
 
 static bool files_equal(const struct plan_port *a, const struct plan_port *b)
 {

@@ -1,6 +1,6 @@
 /* Runs in the master, on levels that children sent before they served. Must never trust more of a
  * level than its bits. */
-#include "master/confinement.h"
+#include "master/pure/confinement.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "master/confinement.h"
+#include "master/pure/confinement.h"
 #include "master/state.h"
 
 #define CLOSED_TIMEOUT_MS 1000

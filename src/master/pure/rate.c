@@ -1,5 +1,5 @@
 /* Runs in the master. Must never trust a counter: a child can set it to any number. */
-#include "master/rate.h"
+#include "master/pure/rate.h"
 
 void rate_look(struct rate *r, uint64_t count, uint64_t now_ms)
 {

@@ -18,8 +18,8 @@
 
 #include "base/text.h"
 #include "ipc/slot.h"
-#include "master/restart.h"
-#include "master/watch.h"
+#include "master/pure/restart.h"
+#include "master/pure/watch.h"
 
 enum cause {
 	CAUSE_DRAINED,       /* it finished its requests after an order to end */

@@ -11,17 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
-#include <time.h>
 
-/* Shows a change of a file without reading it. All zero: the file does not exist. */
-struct file_mark {
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec modified;
-	struct timespec changed;
-};
+#include "master/pure/mark.h"
 
 /* A port as it is now or as it should be; the caller owns all of it. */
 struct plan_port {
@@ -51,8 +42,6 @@ struct plan {
 	size_t counts[PLAN_DROP + 1]; /* by action */
 	char *now, *wanted; /* the statements of no port, owned; NULL: they are the same */
 };
-
-bool file_mark_equal(const struct file_mark *, const struct file_mark *);
 
 /* Each number occurs once per side. Returns 0 or -ENOMEM; free it with plan_release(). */
 int plan_make(struct plan *ret, const struct plan_port *now, size_t now_count,

@@ -1,5 +1,5 @@
 /* Runs in the master. Pure: what it decides depends on its arguments alone. */
-#include "master/restart.h"
+#include "master/pure/restart.h"
 
 static unsigned deaths_within(const struct restart_state *s, uint64_t now_ms, uint64_t window_ms)
 {
