@@ -49,18 +49,24 @@ static const struct respond peer_hello = {
 };
 static const struct respond peer_nothing = {.status = 204, .body = "", .body_len = 0};
 
-static inline struct http_location peer_route(void *arg, const char *path, size_t len)
+static const struct http_location peer_locations[] = {
+    {.path_len = 1, .handler = &handler_respond, .config = &peer_hello},
+    {.path_len = 5, .handler = &handler_echo},
+    {.path_len = 8, .handler = &handler_respond, .config = &peer_nothing},
+};
+
+static inline const struct http_location *peer_route(void *arg, const char *path, size_t len)
 {
 	const struct peer *p = arg;
 	if (len == 1)
-		return (struct http_location){&handler_respond, &peer_hello, 0};
+		return &peer_locations[0];
 	if (len == 5 && memcmp(path, "/echo", 5) == 0)
-		return (struct http_location){&handler_echo, NULL, 0};
+		return &peer_locations[1];
 	if (len == 8 && memcmp(path, "/nothing", 8) == 0)
-		return (struct http_location){&handler_respond, &peer_nothing, 0};
+		return &peer_locations[2];
 	if (len >= 5 && memcmp(path, "/test", 5) == 0 && (len == 5 || path[5] == '/'))
-		return p->location;
-	return (struct http_location){0};
+		return &p->location;
+	return NULL;
 }
 
 static inline void peer_tls_facts(void *connection, struct http_tls_facts *ret)

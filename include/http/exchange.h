@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/arena.h"
 #include "http/request.h"
 
 struct exchange;
@@ -35,6 +36,11 @@ struct text;
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 #define HTTP_REQUEST_ID_MAX 32
 #define HTTP_EXCHANGES_KEPT 64 /* at most so many on a free list; the others are freed */
+
+#define EXCHANGE_ROOM ((size_t)4096) /* the arena's first room */
+/* The most memory of an exchange, with such a head: the head, a path as long as it, and its map. */
+#define EXCHANGE_MEMORY_MAX(head_max) \
+	(sizeof(struct exchange) + EXCHANGE_ROOM + ARENA_MEMORY_MAX(4 * (size_t)(head_max)))
 
 enum {
 	GIVE_LATER = -1, /* nothing now; more request body or exchange_wake() will change that */
@@ -93,6 +99,25 @@ struct http_location {
 	const struct handler *handler;
 	const void *config; /* for the handler: ex->config */
 	uint32_t methods;   /* instead of the handler's; 0: the handler's */
+	uint32_t path_len;  /* how much of a path it covers: ex->path.matched */
+};
+
+/*
+ * The path of a request, made once, before its location is sought: decoded and without dot segments
+ * (http_path_normalize()). The location covers the first bytes of it, and a handler that serves
+ * what is below its location takes the rest:
+ *
+ *  - decoded, text + matched: a handler of files, with "openat2(RESOLVE_BENEATH)";
+ *  - as it was sent, by exchange_path_spell(): a proxy, which puts its own path in front.
+ *
+ * A proxy must not forward the target, nor a part of it, by itself. "/admin%2f..%2fx" is "/x" here,
+ * and whoever is asked for the target may read it as something below /admin.
+ */
+struct http_path {
+	const char *text; /* begins with "/"; not terminated; lives as long as the exchange */
+	uint32_t len;
+	uint32_t matched;    /* of text, by the location; 0 before there is one */
+	const uint16_t *map; /* as of http_path_normalize(); NULL: as it was sent, by ones */
 };
 
 /* What all connections of one event loop share. The worker owns it; src/http reads it. Every
@@ -109,8 +134,9 @@ struct http_loop {
 	 * http_date(). */
 	char date[32];
 
-	/* Finds the location of a normalized path; the fields are NULL if there is none (404). */
-	struct http_location (*route)(void *arg, const char *path, size_t len);
+	/* Finds the location of a normalized path, which lives as long as the loop; NULL: there is
+	 * none (404). */
+	const struct http_location *(*route)(void *arg, const char *path, size_t len);
 	/* Fills in the facts; connection is the pointer given to http1_init(). */
 	void (*tls_facts)(void *connection, struct http_tls_facts *ret);
 	/* Called when an exchange has ended, for the access record; also for requests whose head
@@ -126,9 +152,6 @@ struct http_loop {
 
 	struct exchange *free; /* the free list; only src/http uses it */
 	unsigned free_count;
-	/* Room for one normalized path of head_max bytes, allocated with the first exchange. Its
-	 * contents are valid only within the function that fills it. Only src/http uses it. */
-	char *path;
 };
 
 struct exchange {
@@ -137,8 +160,9 @@ struct exchange {
 	const struct http_client *client;
 	struct exchange *next_free;
 
-	struct http_request request; /* its head is the copy below */
-	char *head;                  /* head_max bytes, allocated with the exchange */
+	struct arena arena;
+	struct http_request request; /* its head is a copy in the arena, as long as it came */
+	struct http_path path;       /* empty for OPTIONS * and for a head that was refused */
 	const struct handler *handler;
 	const void *config;
 	_Alignas(16) unsigned char state[HANDLER_STATE_MAX];
@@ -181,13 +205,20 @@ void exchange_wake(struct exchange *);
  * is already complete, the caller calls the new handler's take_end(). */
 void exchange_hand_on(struct exchange *, const struct http_location *);
 
+/* Writes the path from text[from] on as the client spelled it, for a proxy: from is path.matched.
+ * Its escapes are as they were sent ("%2f" too), and no dot segment, however it was written, is in
+ * it: normalized, it is what text + from is. Only a first separator is always "/", because the
+ * location has read it as that. Returns the length, at most that of request.path, or SIZE_MAX: out
+ * is too small. The query is in the request, as it was sent. */
+size_t exchange_path_spell(const struct exchange *, size_t from, char *out, size_t size);
+
 /* The reason phrase of a status ("Not Found"); "Unknown" for those without one. */
 const char *http_reason(unsigned status);
 
 /* Writes IMF-fixdate for a time(2) value: "Sun, 06 Nov 1994 08:49:37 GMT". */
 void http_date(int64_t seconds, char out[32]);
 
-/* Frees the free list and path of the loop. */
+/* Frees the free list of the loop. */
 void http_loop_release(struct http_loop *);
 
 #endif

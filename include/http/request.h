@@ -103,7 +103,14 @@ const struct http_field *http_request_field(const struct http_request *, const c
  * begins with "/"; an empty path becomes "/". Returns the length of the result, at most the larger
  * of len and 1, not NUL-terminated. Or returns minus an enum http_refusal: a bad escape, an encoded
  * NUL, a ".." above the root, not a path, or longer than size.
+ *
+ * map (NULL: not wanted) has room for size + 1 offsets: map[i] is where the character out[i] begins
+ * in path as it was sent, and the one after the last is len. They ascend, but not by ones: "%2f"
+ * has three bytes, and what a dot segment removed lies between two of them.
  */
-long http_path_normalize(const char *path, size_t len, char *out, size_t size);
+long http_path_normalize(const char *path, size_t len, char *out, uint16_t *map, size_t size);
+
+/* True: the path is normal as it was sent, so its map is the identity. False: it may still be. */
+bool http_path_is_normal(const char *path, size_t len);
 
 #endif

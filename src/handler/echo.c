@@ -28,18 +28,6 @@ static void json_add_slice(struct jsonout *j, const struct http_request *r, stru
 	jsonout_add_string(j, http_slice_at(r, s), s.len);
 }
 
-static void json_add_path(struct jsonout *j, const struct exchange *ex)
-{
-	const struct http_request *r = &ex->request;
-	const struct http_loop *loop = ex->loop;
-	long n =
-	    http_path_normalize(http_slice_at(r, r->path), r->path.len, loop->path, loop->head_max);
-	if (n < 0)
-		jsonout_add(j, "null");
-	else
-		jsonout_add_string(j, loop->path, (size_t)n);
-}
-
 static void json_add_request(struct jsonout *j, const struct exchange *ex)
 {
 	const struct http_request *r = &ex->request;
@@ -48,7 +36,7 @@ static void json_add_request(struct jsonout *j, const struct exchange *ex)
 	jsonout_add(j, ",\"target\":");
 	json_add_slice(j, r, r->target);
 	jsonout_add(j, ",\"path\":");
-	json_add_path(j, ex);
+	jsonout_add_string(j, ex->path.text, ex->path.len);
 	jsonout_add(j, ",\"query\":");
 	if (r->query_present)
 		json_add_slice(j, r, r->query);

@@ -95,7 +95,7 @@ static void head_mark(struct fault_run *run)
 static void own_leave(struct fault_run *run)
 {
 	struct exchange *ex = run->ex;
-	run->own = (struct http_location){ex->handler, ex->config, 0};
+	run->own = (struct http_location){.handler = ex->handler, .config = ex->config};
 	ex->handler = &handler_struck;
 	ex->config = run;
 	if (ex->responding && run->fields == NULL)
@@ -266,7 +266,7 @@ static struct fault_run *run_new(struct exchange *ex, const struct fault *fault,
 /* Serves a response made by the fault instead of the location's. */
 static void own_replace(struct fault_run *run, const struct handler *handler, const void *config)
 {
-	run->own = (struct http_location){handler, config, 0};
+	run->own = (struct http_location){.handler = handler, .config = config};
 }
 
 static void status_replace(struct fault_run *run)

@@ -181,7 +181,8 @@ static void ask(struct exchange *ex, const char *kind, size_t len)
 	}
 	uint64_t draw = fault_draw(fault.seed, f->number, f->asked++);
 	bool strikes = fault_strikes(&fault, draw);
-	const struct http_location own = {&handler_respond_any, strikes ? &done : &spared, 0};
+	const struct http_location own = {.handler = &handler_respond_any,
+					  .config = strikes ? &done : &spared};
 	if (strikes)
 		fault_run_begin(ex, &fault, draw, &own);
 	else
@@ -191,21 +192,15 @@ static void ask(struct exchange *ex, const char *kind, size_t len)
 static void control_begin(struct exchange *ex)
 {
 	struct control_state *s = (void *)ex->state;
-	const struct fault_control *c = ex->config;
-	const struct http_request *r = &ex->request;
-	const char *path = ex->loop->path;
-	long len = http_path_normalize(http_slice_at(r, r->path), r->path.len, ex->loop->path,
-				       ex->loop->head_max);
-	size_t from = c->path_len;
+	const struct http_path *path = &ex->path;
+	size_t from = path->matched;
 	s->answer.max = HANDLER_ANSWER_MAX;
-	if (len < 0) /* impossible: routing has normalized it already */
-		return;
-	while (from < (size_t)len && path[from] == '/')
+	while (from < path->len && path->text[from] == '/')
 		from++;
-	if (from >= (size_t)len)
+	if (from >= path->len)
 		list(ex);
 	else
-		ask(ex, path + from, (size_t)len - from);
+		ask(ex, path->text + from, path->len - from);
 }
 
 static long control_give(struct exchange *ex, uint8_t *out, size_t size)

@@ -7,13 +7,11 @@
 
 #include "internal.h"
 
-static struct exchange *exchange_new(struct http_loop *loop)
+static struct exchange *exchange_new(void)
 {
-	if (loop->path == NULL && (loop->path = malloc(loop->head_max)) == NULL)
-		return NULL;
-	struct exchange *ex = malloc(sizeof(*ex) + loop->head_max);
+	struct exchange *ex = malloc(sizeof(*ex) + EXCHANGE_ROOM);
 	if (ex != NULL)
-		ex->head = (char *)(ex + 1);
+		arena_init(&ex->arena, ex + 1, EXCHANGE_ROOM);
 	return ex;
 }
 
@@ -25,7 +23,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 		loop->free = ex->next_free;
 		loop->free_count--;
 	} else {
-		ex = exchange_new(loop);
+		ex = exchange_new();
 		if (ex == NULL)
 			return NULL;
 	}
@@ -33,6 +31,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->connection = connection;
 	ex->client = client;
 	ex->next_free = NULL;
+	ex->path = (struct http_path){0};
 	ex->handler = NULL;
 	ex->config = NULL;
 	memset(ex->state, 0, sizeof(ex->state));
@@ -54,6 +53,13 @@ void exchange_release(struct exchange *ex)
 	if (ex->handler != NULL && ex->handler->end != NULL)
 		ex->handler->end(ex);
 	loop->done(ex->connection, ex);
+	exchange_drop(ex);
+}
+
+void exchange_drop(struct exchange *ex)
+{
+	struct http_loop *loop = ex->loop;
+	arena_reset(&ex->arena);
 	if (loop->free_count >= HTTP_EXCHANGES_KEPT) {
 		free(ex);
 		return;
@@ -71,8 +77,6 @@ void http_loop_release(struct http_loop *loop)
 		free(ex);
 	}
 	loop->free_count = 0;
-	free(loop->path);
-	loop->path = NULL;
 }
 
 void exchange_respond(struct exchange *ex, unsigned status, uint64_t length, const char *fields,

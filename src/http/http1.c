@@ -124,19 +124,21 @@ static void status_answer(struct http1 *h, unsigned status, uint32_t allowed)
 	ex->inside = false;
 }
 
-static void location_serve(struct http1 *h, const char *path, size_t len)
+static void location_serve(struct http1 *h)
 {
 	struct exchange *ex = h->exchange;
-	struct http_location location = h->loop->route(h->loop->route_arg, path, len);
+	const struct http_location *location =
+	    h->loop->route(h->loop->route_arg, ex->path.text, ex->path.len);
 
-	if (location.handler == NULL) {
+	if (location == NULL) {
 		status_answer(h, 404, 0);
 		return;
 	}
-	const uint32_t methods = location_methods(&location);
+	ex->path.matched = location->path_len;
+	const uint32_t methods = location_methods(location);
 	if (methods & HTTP_METHOD_BIT(ex->request.method)) {
-		ex->handler = location.handler;
-		ex->config = location.config;
+		ex->handler = location->handler;
+		ex->config = location->config;
 		handler_begin(h);
 	} else {
 		status_answer(h, ex->request.method == HTTP_OPTIONS ? 204 : 405,
@@ -162,11 +164,13 @@ static void request_dispatch(struct http1 *h)
 		status_answer(h, 204, METHODS_SERVED);
 		return;
 	}
-	long n = http_path_normalize(path, r->path.len, h->loop->path, h->loop->head_max);
-	if (n < 0)
-		http1_refuse(h, (enum http_refusal) - n);
+	const int error = exchange_path_make(h->exchange);
+	if (error == EXCHANGE_NO_MEMORY)
+		http1_abort(h);
+	else if (error < 0)
+		http1_refuse(h, (enum http_refusal) - error);
 	else
-		location_serve(h, h->loop->path, (size_t)n);
+		location_serve(h);
 }
 
 /* Starts an exchange for a head that was read, or could not be. false: out of memory; the
@@ -191,6 +195,25 @@ static bool exchange_start(struct http1 *h, struct exchange *ex)
 	return true;
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The exchange keeps a copy of the head. false: out of memory, and the exchange is gone. */
+static bool head_keep(struct exchange *ex, const char *data, size_t len)
+{
+	char *copy = arena_take(&ex->arena, len);
+	if (copy == NULL) {
+		exchange_drop(ex);
+		return false;
+	}
+	memcpy(copy, data, len);
+	ex->request.head = copy;
+	ex->request.head_len = (uint32_t)len;
+	return true;
+}
+
 static size_t head_input(struct http1 *h, const char *data, size_t len)
 {
 	struct http_loop *loop = h->loop;
@@ -200,13 +223,10 @@ static size_t head_input(struct http1 *h, const char *data, size_t len)
 		return 0;
 	}
 	struct exchange *ex = exchange_acquire(loop, h->connection, h->client);
-	if (ex != NULL) {
+	if (ex != NULL)
 		n = http_request_parse(data, len, loop->head_max, &h->scan, &ex->request);
-		size_t known = n > 0 ? (size_t)n : len < loop->head_max ? len : loop->head_max;
-		memcpy(ex->head, data, known);
-		ex->request.head = ex->head;
-		ex->request.head_len = (uint32_t)known;
-	}
+	if (ex != NULL && !head_keep(ex, data, n > 0 ? (size_t)n : least(len, loop->head_max)))
+		ex = NULL;
 	if (!exchange_start(h, ex))
 		return len;
 	if (n < 0) {
@@ -216,8 +236,9 @@ static size_t head_input(struct http1 *h, const char *data, size_t len)
 	if (!ex->request.keep_alive)
 		h->close = true;
 	request_dispatch(h);
-	if (!h->request_done && (ex->request.framing == HTTP_BODY_NONE ||
-				 (ex->request.framing == HTTP_BODY_LENGTH && h->request_left == 0)))
+	if (h->state == HTTP1_EXCHANGE && !h->request_done &&
+	    (ex->request.framing == HTTP_BODY_NONE ||
+	     (ex->request.framing == HTTP_BODY_LENGTH && h->request_left == 0)))
 		request_end(h);
 	return (size_t)n;
 }
@@ -411,7 +432,7 @@ static void head_expired(struct http1 *h)
 	struct exchange *ex = exchange_acquire(h->loop, h->connection, h->client);
 	if (ex != NULL) {
 		memset(&ex->request, 0, sizeof(ex->request));
-		ex->request.head = ex->head;
+		ex->request.head = "";
 	}
 	if (exchange_start(h, ex))
 		http1_refuse(h, REFUSE_HEAD_TIMEOUT);

@@ -72,6 +72,12 @@ int http_target_split(struct http_request *r);
 /* uri-host [":" port] (RFC 9110, 7.2); port_required: the port must be there. */
 bool http_host_valid(const char *host, size_t len, bool port_required);
 
+/* --- path.c ---------------------------------------------------------------------------------- */
+
+/* Fills ex->path from the request. Returns 0, EXCHANGE_NO_MEMORY, or minus an enum http_refusal. */
+#define EXCHANGE_NO_MEMORY (-(int)HTTP_REFUSALS)
+int exchange_path_make(struct exchange *);
+
 /* --- chunked.c ------------------------------------------------------------------------------- */
 
 /* Reads framing at the front of data. Returns how many bytes of it were read, or minus an enum
@@ -102,6 +108,8 @@ size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length, enum re
 /* Takes an exchange from the free list or allocates one, with request and response empty; NULL: out
  * of memory. The caller calls begun(). */
 struct exchange *exchange_acquire(struct http_loop *, void *connection, const struct http_client *);
+/* Returns one that has not begun to the list. */
+void exchange_drop(struct exchange *);
 /* Calls the handler's end(), makes the record and returns the exchange to the list. */
 void exchange_release(struct exchange *);
 

@@ -29,9 +29,9 @@
 
 /* The most memory that a connection holds, on a port with this limit for a head. It is the sum of
  * the bounds of its parts, so a worker that holds more has not got it through connections. */
-#define CONN_MEMORY_MAX(head_max)                                                                 \
-	(sizeof(struct conn) + TLS_SESSION_MEMORY_MAX(RECEIVE_BYTES) + CONN_CIPHER_IN_MAX +       \
-	 CONN_PLAIN_IN_MAX + CONN_CIPHER_OUT_MAX + sizeof(struct exchange) + (size_t)(head_max) + \
+#define CONN_MEMORY_MAX(head_max)                                                           \
+	(sizeof(struct conn) + TLS_SESSION_MEMORY_MAX(RECEIVE_BYTES) + CONN_CIPHER_IN_MAX + \
+	 CONN_PLAIN_IN_MAX + CONN_CIPHER_OUT_MAX + EXCHANGE_MEMORY_MAX(head_max) +          \
 	 HANDLER_MEMORY_MAX(head_max))
 
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_LINGER };

@@ -15,6 +15,7 @@
 
 #include "conf/conf.h"
 #include "fault/fault.h"
+#include "handler/route.h"
 #include "http/exchange.h"
 #include "ipc/channel.h"
 #include "ipc/slot.h"
@@ -25,7 +26,6 @@
 #include "tls/context.h"
 #include "tls/key.h"
 #include "tls/session.h"
-#include "worker/route.h"
 
 #define WORKER_LOOPS_MAX CONF_THREADS_MAX
 #define RECEIVE_BYTES    ((size_t)64 * 1024) /* one recv(2): four full records */

@@ -67,11 +67,12 @@ static void arm(void *owner, const struct fault *fault)
 }
 
 /* Paths below "/test", too. */
-static struct http_location route(void *arg, const char *path, size_t len)
+static const struct http_location *route(void *arg, const char *path, size_t len)
 {
-	const struct peer *p = arg;
+	struct peer *p = arg;
 	assert_true(len >= 5 && memcmp(path, "/test", 5) == 0);
-	return p->location;
+	p->location.path_len = 5;
+	return &p->location;
 }
 
 static struct faulty *faulty_new(const char *const *rules, struct http_location own)
@@ -98,14 +99,15 @@ static struct faulty *faulty_new(const char *const *rules, struct http_location 
 	assert_int_equal(fault_loop_init(&f->faults, f->rules.count), 0);
 	f->peer->loop.faults = &f->faults;
 	f->peer->loop.route = route;
-	f->peer->location = (struct http_location){&handler_fault, &f->rules, 0};
+	f->peer->location = (struct http_location){.handler = &handler_fault, .config = &f->rules};
 	return f;
 }
 
 static struct faulty *faulty(const char *rule)
 {
 	const char *const rules[] = {rule, NULL};
-	return faulty_new(rules, (struct http_location){&handler_respond, &peer_hello, 0});
+	return faulty_new(
+	    rules, (struct http_location){.handler = &handler_respond, .config = &peer_hello});
 }
 
 static struct faulty *control(void)
@@ -113,7 +115,8 @@ static struct faulty *control(void)
 	const char *const rules[] = {NULL};
 	struct faulty *f = faulty_new(rules, (struct http_location){0});
 	f->control = (struct fault_control){.path = "/test", .path_len = 5};
-	f->peer->location = (struct http_location){&handler_fault_control, &f->control, 0};
+	f->peer->location =
+	    (struct http_location){.handler = &handler_fault_control, .config = &f->control};
 	return f;
 }
 
@@ -153,8 +156,8 @@ static void the_first_rule_that_strikes_is_done(void **state)
 {
 	const char *const rules[] = {"status?code=501&probability=0", "status?code=502",
 				     "status?code=503", NULL};
-	struct faulty *f =
-	    faulty_new(rules, (struct http_location){&handler_respond, &peer_hello, 0});
+	struct faulty *f = faulty_new(
+	    rules, (struct http_location){.handler = &handler_respond, .config = &peer_hello});
 	(void)state;
 	get(f);
 	assert_int_equal(f->peer->status, 502);
@@ -212,7 +215,7 @@ static void a_refusal_is_not_waited_for_by_who_expects_continue(void **state)
 static void a_delay_comes_before_the_own_handler(void **state)
 {
 	const char *const rules[] = {"delay?mean=20ms", NULL};
-	struct faulty *f = faulty_new(rules, (struct http_location){&handler_echo, NULL, 0});
+	struct faulty *f = faulty_new(rules, (struct http_location){.handler = &handler_echo});
 	(void)state;
 	peer_send(f->peer, "POST /test HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nab");
 	assert_int_equal(f->peer->out_len, 0);

@@ -122,7 +122,7 @@ static void echo_holds_the_worst_head(void **state)
 	for (size_t i = 0; i < 999; i += 3)
 		memcpy(target + i, "%FF", 4);
 	peer_add(p, "GET /test?");
-	p->location = (struct http_location){&handler_echo, NULL, 0};
+	p->location = (struct http_location){.handler = &handler_echo};
 	for (int i = 0; i < 900; i++)
 		peer_add(p, "\"");
 	peer_add(p, " HTTP/1.1\r\n" H "X: ");
@@ -133,7 +133,7 @@ static void echo_holds_the_worst_head(void **state)
 	peer_free(p);
 
 	p = peer_new();
-	p->location = (struct http_location){&handler_echo, NULL, 0};
+	p->location = (struct http_location){.handler = &handler_echo};
 	peer_add(p, "GET /test/../");
 	peer_add(p, target);
 	peer_send(p, "/../test HTTP/1.1\r\n" H "\r\n");
@@ -151,7 +151,7 @@ static void respond_gives_what_it_was_told(void **state)
 					      .body_len = 6};
 	struct peer *p = peer_new();
 	(void)state;
-	p->location = (struct http_location){&handler_respond, &teapot, 0};
+	p->location = (struct http_location){.handler = &handler_respond, .config = &teapot};
 	peer_send(p, "GET /test HTTP/1.1\r\n" H "\r\n");
 	assert_string_equal(
 	    peer_out(p),

@@ -165,7 +165,7 @@ static void targets_are_as_long_as_the_head(void **state)
 		memset(text, 'x', sizeof(text));
 		memcpy(text, "GET /test/", 10);
 		memcpy(text + 4 + len, " HTTP/1.1\r\nHost: a\r\n\r\n", 22);
-		p->location = (struct http_location){&handler_echo, NULL, 0};
+		p->location = (struct http_location){.handler = &handler_echo};
 		peer_give(p, text, 4 + len + 22);
 		peer_run(p);
 		assert_memory_equal(peer_out(p), "HTTP/1.1 200 OK\r\n", 17);

@@ -97,7 +97,7 @@ static const struct handler mute = {
 static struct peer *peer_for(const struct handler *handler, struct script *s)
 {
 	struct peer *p = peer_new();
-	p->location = (struct http_location){handler, s, 0};
+	p->location = (struct http_location){.handler = handler, .config = s};
 	return p;
 }
 

@@ -273,7 +273,7 @@ static void small_outputs_give_the_same(void **state)
 	memset(body, 'b', 50000);
 	big.body = body;
 	big.body_len = 50000;
-	p->location = (struct http_location){&handler_respond, &big, 0};
+	p->location = (struct http_location){.handler = &handler_respond, .config = &big};
 
 	char want[4000];
 	int head = snprintf(want, sizeof(want),

@@ -479,8 +479,8 @@ static void paths_are_normalized(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char out[64];
-		long n =
-		    http_path_normalize(cases[i].path, strlen(cases[i].path), out, sizeof(out));
+		long n = http_path_normalize(cases[i].path, strlen(cases[i].path), out, NULL,
+					     sizeof(out));
 		if (cases[i].want == NULL) {
 			assert_int_equal(answered(n), -400);
 			continue;
@@ -489,9 +489,9 @@ static void paths_are_normalized(void **state)
 		assert_memory_equal(out, cases[i].want, (size_t)n);
 	}
 	char out[4];
-	assert_int_equal(http_path_normalize("/abc", 4, out, 4), 4);
-	assert_int_equal(http_path_normalize("/abcd", 5, out, 4), -REFUSE_TARGET_TOO_LONG);
-	assert_int_equal(http_path_normalize("/a", 2, out, 1), -REFUSE_TARGET_TOO_LONG);
+	assert_int_equal(http_path_normalize("/abc", 4, out, NULL, 4), 4);
+	assert_int_equal(http_path_normalize("/abcd", 5, out, NULL, 4), -REFUSE_TARGET_TOO_LONG);
+	assert_int_equal(http_path_normalize("/a", 2, out, NULL, 1), -REFUSE_TARGET_TOO_LONG);
 }
 
 int main(void)

@@ -1,5 +1,6 @@
-/* Made before the worker serves; all loops read it while they serve. */
-#include "worker/route.h"
+/* Runs in the workers. The table is made before they serve, and all loops read it while they serve.
+ */
+#include "handler/route.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,15 +47,18 @@ static int route_init(struct route *r, const struct conf_location *l)
 	r->path_len = strlen(l->path);
 	switch (l->handler) {
 	case CONF_RESPOND:
-		r->location = (struct http_location){&handler_respond, &r->respond,
+		r->location = (struct http_location){.handler = &handler_respond,
+						     .config = &r->respond,
 						     .methods = route_methods(l)};
 		return fields_make(r, l->options);
 	case CONF_ECHO:
-		r->location = (struct http_location){&handler_echo, .methods = route_methods(l)};
+		r->location =
+		    (struct http_location){.handler = &handler_echo, .methods = route_methods(l)};
 		return 0;
 	case CONF_FAULT_CONTROL:
 		r->control = (struct fault_control){.path = r->path, .path_len = r->path_len};
-		r->location = (struct http_location){&handler_fault_control, &r->control, 0};
+		r->location = (struct http_location){.handler = &handler_fault_control,
+						     .config = &r->control};
 		return 0;
 	case CONF_HANDLERS:
 		break;
@@ -69,7 +73,7 @@ static void route_add_faults(struct route *r, const struct conf_location *l, siz
 		return;
 	r->rules = (struct fault_rules){
 	    .list = l->faults, .count = l->faults_count, .first = *rules, .own = r->location};
-	r->location = (struct http_location){&handler_fault, &r->rules, 0};
+	r->location = (struct http_location){.handler = &handler_fault, .config = &r->rules};
 	*rules += l->faults_count;
 }
 
@@ -86,6 +90,7 @@ int routes_init(struct routes *routes, const struct conf_port *port)
 			return error;
 		}
 		route_add_faults(&routes->list[i], &port->locations[i], &routes->rules);
+		routes->list[i].location.path_len = (uint32_t)routes->list[i].path_len;
 	}
 	return 0;
 }
@@ -106,11 +111,11 @@ static bool covers(const struct route *r, const char *path, size_t len)
 	return len == r->path_len || r->path[r->path_len - 1] == '/' || path[r->path_len] == '/';
 }
 
-struct http_location routes_find(void *arg, const char *path, size_t len)
+const struct http_location *routes_find(void *arg, const char *path, size_t len)
 {
 	const struct routes *routes = arg;
 	for (size_t i = 0; i < routes->count; i++)
 		if (covers(&routes->list[i], path, len))
-			return routes->list[i].location;
-	return (struct http_location){0};
+			return &routes->list[i].location;
+	return NULL;
 }

@@ -2,8 +2,8 @@
  * From a normalized path to its handler: the port's locations, as a table that is made at the
  * start.
  */
-#ifndef WORKER_ROUTE_H
-#define WORKER_ROUTE_H
+#ifndef HANDLER_ROUTE_H
+#define HANDLER_ROUTE_H
 
 #include <stddef.h>
 
@@ -32,7 +32,8 @@ struct routes {
 int routes_init(struct routes *, const struct conf_port *);
 void routes_release(struct routes *);
 
-/* Finds the longest location that is a prefix by whole segments; arg is a struct routes. */
-struct http_location routes_find(void *arg, const char *path, size_t len);
+/* Finds the longest location that is a prefix by whole segments; NULL: none. arg is a struct
+ * routes. */
+const struct http_location *routes_find(void *arg, const char *path, size_t len);
 
 #endif
