@@ -137,7 +137,7 @@ static inline struct peer *peer_new(void)
 				     .done = peer_done,
 				     .wake = peer_wake};
 	p->client = (struct http_client){"127.0.0.1", 12345};
-	http1_init(&p->http1, &p->loop, p, &p->client);
+	http1_ops.init(&p->http1.proto, &p->loop, p, &p->client);
 	return p;
 }
 

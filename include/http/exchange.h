@@ -137,7 +137,7 @@ struct http_loop {
 	/* Finds the location of a normalized path, which lives as long as the loop; NULL: there is
 	 * none (404). */
 	const struct http_location *(*route)(void *arg, const char *path, size_t len);
-	/* Fills in the facts; connection is the pointer given to http1_init(). */
+	/* Fills in the facts; connection is the pointer given to proto_ops.init(). */
 	void (*tls_facts)(void *connection, struct http_tls_facts *ret);
 	/* Called when an exchange has ended, for the access record; also for requests whose head
 	 * could not be read. connection as above. */

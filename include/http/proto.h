@@ -5,7 +5,10 @@
  * The connection owns the transport (TLS), the buffers and the clock. A protocol owns its parser
  * state and its exchanges; it never reads, writes, waits or allocates buffers. The connection keeps
  * input that the protocol did not take and offers it again, before newer bytes. HTTP/1.1 is one
- * protocol (http1.h); HTTP/2 will be another, chosen by ALPN.
+ * protocol; HTTP/2 will be another.
+ *
+ * Nobody outside src/http knows more of a protocol than this. A connection gets the protocol's
+ * table from http_protocol(), by the name that ALPN chose (RFC 7301), and provides its memory.
  */
 #ifndef HTTP_PROTO_H
 #define HTTP_PROTO_H
@@ -26,12 +29,26 @@ enum proto_phase {
 	PROTO_ABORTED  /* the response cannot be completed: close without a clean end */
 };
 
+struct exchange;
+struct http_client;
+struct http_loop;
+
 struct proto {
 	const struct proto_ops *ops;
 };
 
 struct proto_ops {
-	const char *alpn; /* RFC 7301 protocol name */
+	/* Its names in ALPN, the preferred one first; NULL ends the list. */
+	const char *const *alpn;
+
+	/* Bytes of memory that one connection provides for it. What a request needs comes from the
+	 * http_loop, so a protocol that is idle holds no more than this. */
+	size_t size;
+
+	/* Begins the protocol in that memory, and sets ops. connection is passed to the loop's
+	 * callbacks; it, the loop and the client must outlive the protocol. */
+	void (*init)(struct proto *, struct http_loop *, void *connection,
+		     const struct http_client *);
 
 	/* Offers all bytes that are here; returns how many were taken. Fewer than len were taken if
 	 * the rest of an element is missing (more input is welcome), or if there is no room
@@ -68,6 +85,12 @@ struct proto_ops {
 	 * the response has begun, it is cut off (PROTO_ABORTED). */
 	void (*expired)(struct proto *);
 
+	/* How many requests have begun, modulo 2^32. */
+	uint32_t (*requests)(const struct proto *);
+
+	/* The exchange that it works on, for reports of how a worker ended; NULL: none. */
+	const struct exchange *(*current)(const struct proto *);
+
 	/* Accept no further request. The one in progress is answered with Connection: close; on a
 	 * new connection the first request still is, too. */
 	void (*drain)(struct proto *);
@@ -80,5 +103,20 @@ struct proto_ops {
 	 * the memory. */
 	void (*release)(struct proto *);
 };
+
+/* --- protocols.c: the protocols that this program has ----------------------------------------- */
+
+#define HTTP_PROTOCOL_NAMES_MAX 8
+
+/* The preferred one first; NULL ends the list. */
+extern const struct proto_ops *const http_protocols[];
+
+/* The protocol of that ALPN name. If no name was negotiated (len 0), the last one: it is spoken to
+ * clients that name none. NULL: there is none of that name. */
+const struct proto_ops *http_protocol(const char *name, size_t len);
+/* Lists the ALPN names of all, in the order of preference; returns how many. */
+size_t http_protocol_names(const char *ret[HTTP_PROTOCOL_NAMES_MAX]);
+/* The size of the largest. */
+size_t http_protocol_size(void);
 
 #endif

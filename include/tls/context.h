@@ -42,6 +42,13 @@ typedef void tls_warning_fn(void *arg, size_t pair, const char *text);
 int tls_policy_new(struct tls_policy **ret, struct err *);
 void tls_policy_free(struct tls_policy *);
 
+#define TLS_PROTOCOLS_MAX 8
+
+/* Sets the protocols for ALPN (RFC 7301), the preferred one first; they must outlive the policy. A
+ * client that offers protocols, but none of these, gets an alert (3.2). Without protocols, the
+ * extension is ignored. */
+void tls_policy_protocols(struct tls_policy *, const char *const *names, size_t count);
+
 #define TLS_SUBJECT_MAX 256
 
 /* Facts about the certificate of a pair. */

@@ -119,6 +119,8 @@ struct tls_failure {
  * has tickets. TLS_AGAIN: more input is needed. TLS_FAILED: *ret_failure says why. */
 enum tls_result tls_session_handshake(struct tls_session *, struct tls_failure *ret_failure);
 bool tls_session_resumed(const struct tls_session *);
+/* The protocol that ALPN chose: returns the length of its name, which the session owns. 0: none. */
+size_t tls_session_protocol(const struct tls_session *, const char **ret_name);
 
 /* Decrypts at most size bytes: returns how many (> 0), else an enum tls_result. If size is at least
  * TLS_RECORD_MAX, no decrypted byte stays inside. */

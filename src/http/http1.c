@@ -484,8 +484,33 @@ static void http1_release(struct proto *p)
 		http1_abort(h);
 }
 
+static uint32_t http1_requests(const struct proto *p)
+{
+	return ((const struct http1 *)p)->requests;
+}
+
+static const struct exchange *http1_current(const struct proto *p)
+{
+	return ((const struct http1 *)p)->exchange;
+}
+
+static void http1_init(struct proto *p, struct http_loop *loop, void *connection,
+		       const struct http_client *client)
+{
+	*http1_of(p) = (struct http1){.proto.ops = &http1_ops,
+				      .loop = loop,
+				      .connection = connection,
+				      .client = client,
+				      .state = HTTP1_IDLE};
+}
+
+/* A client that was told to use HTTP/1.0 offers only that (curl does). */
+static const char *const http1_alpn[] = {"http/1.1", "http/1.0", NULL};
+
 const struct proto_ops http1_ops = {
-    .alpn = "http/1.1",
+    .alpn = http1_alpn,
+    .size = sizeof(struct http1),
+    .init = http1_init,
     .input = http1_input,
     .wants_input = http1_wants_input,
     .ignores_input = http1_ignores_input,
@@ -494,18 +519,9 @@ const struct proto_ops http1_ops = {
     .body_received = http1_body_received,
     .input_ended = http1_input_ended,
     .expired = http1_expired,
+    .requests = http1_requests,
+    .current = http1_current,
     .drain = http1_drain,
     .lingers = http1_lingers,
     .release = http1_release,
 };
-
-void http1_init(struct http1 *h, struct http_loop *loop, void *connection,
-		const struct http_client *client)
-{
-	memset(h, 0, sizeof(*h));
-	h->proto.ops = &http1_ops;
-	h->loop = loop;
-	h->connection = connection;
-	h->client = client;
-	h->state = HTTP1_IDLE;
-}

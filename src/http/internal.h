@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "http/exchange.h"
-#include "http/http1.h"
 #include "http/request.h"
+#include "http1.h"
 
 /* --- chars.c: what a byte may be part of ----------------------------------------------------- */
 

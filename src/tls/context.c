@@ -195,6 +195,17 @@ int tls_policy_new(struct tls_policy **ret, struct err *err)
 	return 0;
 }
 
+void tls_policy_protocols(struct tls_policy *p, const char *const *names, size_t count)
+{
+	for (; p != NULL; p = p->short_rsa) {
+		p->protocols_count =
+		    (unsigned)(count < TLS_PROTOCOLS_MAX ? count : TLS_PROTOCOLS_MAX);
+		for (unsigned i = 0; i < p->protocols_count; i++)
+			p->protocols[i] =
+			    (gnutls_datum_t){(unsigned char *)names[i], (unsigned)strlen(names[i])};
+	}
+}
+
 void tls_policy_free(struct tls_policy *p)
 {
 	if (p == NULL)

@@ -4,11 +4,15 @@
 
 #include <gnutls/gnutls.h>
 
+#include "tls/context.h"
 #include "tls/host.h"
 
 struct tls_policy {
 	gnutls_priority_t priority; /* shared: it halves the memory of a session */
 	struct tls_offer offer;     /* read from priority */
+	/* For ALPN, the preferred one first; the names are borrowed. */
+	gnutls_datum_t protocols[TLS_PROTOCOLS_MAX];
+	unsigned protocols_count;
 	/* The policy for ports with an RSA key that is too short for RSA-PSS with SHA-512; owned.
 	 * NULL in that policy itself. */
 	struct tls_policy *short_rsa;

@@ -14,12 +14,6 @@
 #include "tls/context_private.h"
 #include "tls/key.h"
 
-/* A client that was told to use HTTP/1.0 offers only that (curl does). */
-static const gnutls_datum_t alpn_protocols[] = {
-    {(unsigned char *)"http/1.1", 8},
-    {(unsigned char *)"http/1.0", 8},
-};
-#define ALPN_COUNT (sizeof(alpn_protocols) / sizeof(alpn_protocols[0]))
 #define ALPN_FLAGS (GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE)
 
 /* The limit of consecutive calls that take nothing from the wire, which happens when one record
@@ -123,10 +117,12 @@ int tls_session_init(struct tls_session *s, const struct tls_context *c, struct 
 	if (gnutls_init(&s->handle, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
 					GNUTLS_NO_AUTO_SEND_TICKET) < 0)
 		return -ENOMEM;
-	if (gnutls_priority_set(s->handle, c->policy->priority) < 0 ||
+	const struct tls_policy *policy = c->policy;
+	if (gnutls_priority_set(s->handle, policy->priority) < 0 ||
 	    gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->credentials) < 0 ||
-	    /* RFC 7301 3.2: a client that offers protocols, but none of ours, gets an alert. */
-	    gnutls_alpn_set_protocols(s->handle, alpn_protocols, ALPN_COUNT, ALPN_FLAGS) < 0 ||
+	    (policy->protocols_count > 0 &&
+	     gnutls_alpn_set_protocols(s->handle, policy->protocols, policy->protocols_count,
+				       ALPN_FLAGS) < 0) ||
 	    tls_host_listen(s) < 0) {
 		tls_session_release(s);
 		return -ENOMEM;
@@ -353,6 +349,15 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 	if (s->gives_ticket && gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)
 		(void)gnutls_session_ticket_send(s->handle, 1, 0);
 	return TLS_OK;
+}
+
+size_t tls_session_protocol(const struct tls_session *s, const char **ret_name)
+{
+	gnutls_datum_t name;
+	if (gnutls_alpn_get_selected_protocol(s->handle, &name) < 0)
+		return 0;
+	*ret_name = (const char *)name.data;
+	return name.size;
 }
 
 ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)

@@ -28,7 +28,7 @@ static void conn_ready(struct loop *, struct loop_io *, uint32_t events);
 
 void conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 {
-	struct conn *c = calloc(1, sizeof(*c));
+	struct conn *c = calloc(1, sizeof(*c) + http_protocol_size());
 	if (c == NULL) {
 		fd_close(&fd);
 		accept_starved(l);
@@ -59,11 +59,17 @@ fail:
 	free(c);
 }
 
+static void conn_proto_release(struct conn *c)
+{
+	if (c->proto != NULL)
+		c->proto->ops->release(c->proto);
+	c->proto = NULL;
+}
+
 void conn_free(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
-	if (c->http.proto.ops != NULL)
-		c->http.proto.ops->release(&c->http.proto);
+	conn_proto_release(c);
 	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
 		ipc_slot_add(&l->slot->counters.handshakes_failed[IPC_FAILURE_CLOSED], 1);
 	tls_session_release(&c->tls);
@@ -131,7 +137,7 @@ static void conn_encrypt(struct conn *c)
 static bool conn_pull(struct conn *c, size_t *spent)
 {
 	struct worker_loop *l = c->owner;
-	struct proto *p = &c->http.proto;
+	struct proto *p = c->proto;
 	bool moved = false;
 	while (!conn_blocked(c) && !c->over) {
 		if (*spent >= TURN_BYTES) {
@@ -162,7 +168,7 @@ static bool conn_pull(struct conn *c, size_t *spent)
 static bool conn_offer(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
-	struct proto *p = &c->http.proto;
+	struct proto *p = c->proto;
 	size_t taken = 0;
 	if (buf_len(&c->plain_in) > 0) {
 		taken = p->ops->input(p, buf_head(&c->plain_in), buf_len(&c->plain_in));
@@ -197,7 +203,7 @@ static void conn_close(struct conn *c, bool lingers)
 static bool conn_decrypt(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
-	struct proto *p = &c->http.proto;
+	struct proto *p = c->proto;
 	if (c->input_ended || conn_blocked(c) || !p->ops->wants_input(p))
 		return false;
 	conn_keep_plain(c);
@@ -225,7 +231,7 @@ static bool conn_decrypt(struct conn *c)
 static void conn_pump(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
-	struct proto *p = &c->http.proto;
+	struct proto *p = c->proto;
 	size_t spent = 0;
 	c->more_output = false;
 	while (!c->over && !c->closing && !c->more_output) {
@@ -262,11 +268,19 @@ static void handshake_done(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
 	struct ipc_counters *counters = &l->slot->counters;
+	const char *name = NULL;
+	const size_t len = tls_session_protocol(&c->tls, &name);
+	const struct proto_ops *protocol = http_protocol(name, len);
+	if (protocol == NULL) { /* TLS offers exactly these */
+		c->over = true;
+		return;
+	}
 	ipc_slot_add(tls_session_resumed(&c->tls) ? &counters->handshakes_resumed
 						  : &counters->handshakes_full,
 		     1);
 	c->state = CONN_OPEN;
-	http1_init(&c->http, &l->http, c, &c->client);
+	c->proto = (struct proto *)c->protocol;
+	protocol->init(c->proto, &l->http, c, &c->client);
 }
 
 void conn_handshake_failed(struct conn *c, enum ipc_failure kind, const char *text)
@@ -382,10 +396,7 @@ static void conn_finish(struct conn *c)
 	c->state = CONN_LINGER;
 	conn_wait_linger(c);
 	/* Only an open connection needs these. */
-	if (c->http.proto.ops != NULL) {
-		c->http.proto.ops->release(&c->http.proto);
-		c->http.proto.ops = NULL;
-	}
+	conn_proto_release(c);
 	tls_session_release(&c->tls);
 	buf_release(&c->plain_in);
 }
@@ -394,13 +405,13 @@ static void conn_finish(struct conn *c)
  * sent everything. */
 static bool conn_ignores(const struct conn *c)
 {
-	const struct proto *p = &c->http.proto;
+	const struct proto *p = c->proto;
 	return c->state == CONN_OPEN && p->ops->ignores_input(p);
 }
 
 static uint32_t conn_interest(const struct conn *c)
 {
-	const struct proto *p = &c->http.proto;
+	const struct proto *p = c->proto;
 	if (conn_blocked(c) || c->more_output)
 		return conn_ignores(c) && !c->input_ended ? EPOLLIN | EPOLLOUT : EPOLLOUT;
 	if (c->state == CONN_OPEN &&
@@ -476,7 +487,7 @@ static void conn_turn(struct conn *c, uint32_t events)
 	}
 	if (l->wire.in_ended) {
 		c->input_ended = true;
-		c->http.proto.ops->input_ended(&c->http.proto);
+		c->proto->ops->input_ended(c->proto);
 	}
 	conn_advance(c, NULL, 0);
 }
@@ -502,7 +513,7 @@ void conn_drain(struct conn *c)
 		conn_wait_update(c);
 		return;
 	}
-	struct proto *p = &c->http.proto;
+	struct proto *p = c->proto;
 	if (c->owner->lenient && p->ops->phase(p) == PROTO_IDLE) {
 		conn_wait_update(c);
 		return;

@@ -14,10 +14,11 @@
 #define WORKER_CONN_H
 
 #include <bsd/sys/queue.h>
+#include <stddef.h>
 
 #include "base/buf.h"
 #include "handler/handlers.h"
-#include "http/http1.h"
+#include "http/proto.h"
 #include "net/loop.h"
 #include "tls/session.h"
 #include "worker/loop.h"
@@ -29,10 +30,10 @@
 
 /* The most memory that a connection holds, on a port with this limit for a head. It is the sum of
  * the bounds of its parts, so a worker that holds more has not got it through connections. */
-#define CONN_MEMORY_MAX(head_max)                                                           \
-	(sizeof(struct conn) + TLS_SESSION_MEMORY_MAX(RECEIVE_BYTES) + CONN_CIPHER_IN_MAX + \
-	 CONN_PLAIN_IN_MAX + CONN_CIPHER_OUT_MAX + EXCHANGE_MEMORY_MAX(head_max) +          \
-	 HANDLER_MEMORY_MAX(head_max))
+#define CONN_MEMORY_MAX(head_max)                                                             \
+	(sizeof(struct conn) + http_protocol_size() + TLS_SESSION_MEMORY_MAX(RECEIVE_BYTES) + \
+	 CONN_CIPHER_IN_MAX + CONN_PLAIN_IN_MAX + CONN_CIPHER_OUT_MAX +                       \
+	 EXCHANGE_MEMORY_MAX(head_max) + HANDLER_MEMORY_MAX(head_max))
 
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_LINGER };
 
@@ -55,7 +56,8 @@ struct conn {
 	enum conn_state state;
 
 	struct tls_session tls;
-	struct http1 http;
+	struct proto
+	    *proto; /* in protocol; NULL until the handshake is done, and while it lingers */
 	struct buf cipher_in;
 	struct buf plain_in;
 	struct buf cipher_out;
@@ -82,6 +84,7 @@ struct conn {
 	uint64_t linger_bytes_in;  /* the limit of input while it lingers */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
+	_Alignas(max_align_t) uint8_t protocol[]; /* memory for any protocol */
 };
 
 /* Takes ownership of the descriptor, and closes it if memory runs out. */
@@ -120,6 +123,11 @@ void conn_advance(struct conn *, const uint8_t *received, size_t len);
 /* Counts and logs a failed handshake, with the reason in words. If the client sent no byte (a port
  * scanner, a browser that connects in advance), it is only counted. */
 void conn_handshake_failed(struct conn *, enum ipc_failure kind, const char *text);
+
+static inline uint32_t conn_requests(const struct conn *c)
+{
+	return c->proto != NULL ? c->proto->ops->requests(c->proto) : 0;
+}
 
 static inline bool conn_blocked(const struct conn *c)
 {

@@ -30,7 +30,7 @@
 
 static enum conn_wait wait_for(const struct conn *c)
 {
-	const struct proto *p = &c->http.proto;
+	const struct proto *p = c->proto;
 	switch (c->state) {
 	case CONN_HANDSHAKE: /* a failed handshake waits for the client to take the alert */
 		if (!c->closing)
@@ -149,7 +149,7 @@ static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 /* How many bytes count as progress of this wait; 0 for waits that never have windows. */
 static uint64_t progress(const struct conn *c, enum conn_wait wait)
 {
-	const struct proto *p = &c->http.proto;
+	const struct proto *p = c->proto;
 	switch (wait) {
 	case WAIT_BODY:
 		return p->ops->body_received(p);
@@ -187,13 +187,13 @@ static void wait_begin(struct conn *c, enum conn_wait wait)
 {
 	struct loop *loop = &c->owner->loop;
 	const bool resumes =
-	    pauses(wait) && c->paused.wait == wait && c->paused.requests == c->http.requests;
+	    pauses(wait) && c->paused.wait == wait && c->paused.requests == conn_requests(c);
 	uint64_t left = limit_ms(c, wait);
 	wait_pause(c, wait);
 	if (wait == WAIT_HANDSHAKE && c->wait != wait)
 		c->windows_until_ms = loop->now_ms + handshake_longest_ms(c);
 	c->wait = wait;
-	c->wait_requests = c->http.requests;
+	c->wait_requests = conn_requests(c);
 	c->wait_base = progress(c, wait);
 	if (resumes) {
 		c->wait_base = c->paused.base;
@@ -211,7 +211,7 @@ static void wait_begin(struct conn *c, enum conn_wait wait)
 void conn_wait_update(struct conn *c)
 {
 	enum conn_wait wait = wait_for(c);
-	if (wait != c->wait || c->http.requests != c->wait_requests)
+	if (wait != c->wait || conn_requests(c) != c->wait_requests)
 		wait_begin(c, wait);
 }
 
@@ -267,7 +267,7 @@ static void write_expired(struct conn *c)
 
 static void expired(struct conn *c)
 {
-	struct proto *p = &c->http.proto;
+	struct proto *p = c->proto;
 	switch (c->wait) {
 	case WAIT_WRITE:
 		write_expired(c);

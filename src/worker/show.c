@@ -41,7 +41,7 @@ void show_connection(const struct conn *c)
 {
 	struct worker_loop *l = c->owner;
 	struct ipc_request *shown = &l->slot->request;
-	const struct exchange *ex = c->state == CONN_OPEN ? c->http.exchange : NULL;
+	const struct exchange *ex = c->proto != NULL ? c->proto->ops->current(c->proto) : NULL;
 	bool other = l->shown != c;
 	if (other)
 		show_nobody(l);

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "http/proto.h"
 #include "worker/fault.h"
 #include "worker/loop.h"
 
@@ -343,6 +344,8 @@ int worker_main(struct role *r)
 	if (tls_policy_new(&w.policy, &err) <
 	    0) /* it reads the system's policy, so it comes first */
 		role_fail(r, EX_CONFIG, "%s", err.text);
+	const char *protocols[HTTP_PROTOCOL_NAMES_MAX];
+	tls_policy_protocols(w.policy, protocols, http_protocol_names(protocols));
 	worker_confine(&w);
 	if (routes_init(&w.routes, w.port) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");

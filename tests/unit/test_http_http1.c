@@ -67,7 +67,7 @@ static void free_list_is_capped(void **state)
 	struct http1 many[HTTP_EXCHANGES_KEPT + 10];
 	(void)state;
 	for (size_t i = 0; i < HTTP_EXCHANGES_KEPT + 10; i++) {
-		http1_init(&many[i], &p->loop, p, &p->client);
+		http1_ops.init(&many[i].proto, &p->loop, p, &p->client);
 		(void)http1_ops.input(&many[i].proto, (const uint8_t *)GET, sizeof(GET) - 1);
 	}
 	assert_int_equal(p->loop.free_count, 0);

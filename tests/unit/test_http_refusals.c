@@ -256,7 +256,7 @@ static void others_have_none(void **state)
 	peer_send(p, "POST /none HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nx");
 	assert_int_equal(p->refusal, REFUSE_CHUNK_SIZE);
 	struct http1 second;
-	http1_init(&second, &p->loop, p, &p->client);
+	http1_ops.init(&second.proto, &p->loop, p, &p->client);
 	http1_ops.input(&second.proto, (const uint8_t *)GET H "\r\n", sizeof(GET H "\r\n") - 1);
 	uint8_t out[1024];
 	http1_ops.output(&second.proto, out, sizeof(out));

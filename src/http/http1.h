@@ -1,5 +1,6 @@
 /*
- * HTTP/1.1 and 1.0 on one connection (RFC 9112), as a struct proto_ops.
+ * HTTP/1.1 and 1.0 on one connection (RFC 9112), as a struct proto_ops; src/http and its tests
+ * only.
  *
  *   IDLE ──first byte──> HEAD ──blank line──> EXCHANGE ──both directions done──> IDLE
  *                          │                     │                          └──> CLOSING
@@ -67,9 +68,5 @@ struct http1 {
 };
 
 extern const struct proto_ops http1_ops;
-
-/* connection is passed to the loop's callbacks. loop, client and connection must outlive the
- * http1. */
-void http1_init(struct http1 *, struct http_loop *, void *connection, const struct http_client *);
 
 #endif
