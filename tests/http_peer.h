@@ -18,6 +18,7 @@
 #define PEER_HELLO "Hello, world!\n"
 
 struct peer {
+	struct limits limits;
 	struct http_loop loop;
 	struct http_client client;
 	struct http1 http1;
@@ -126,9 +127,8 @@ static inline struct peer *peer_new(void)
 	p->out_size = 65536;
 	p->out = malloc(p->out_size);
 	p->out[0] = '\0';
-	p->loop = (struct http_loop){.head_max = 4096,
-				     .body_max = 100000,
-				     .requests_max = 0,
+	p->limits = (struct limits){.head_bytes = 4096, .body_bytes = 100000};
+	p->loop = (struct http_loop){.limits = &p->limits,
 				     .date = PEER_DATE,
 				     .route = peer_route,
 				     .route_arg = p,

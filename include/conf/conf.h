@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "conf/kinds.h"
 #include "fault/fault.h"
 
@@ -30,7 +31,6 @@
 #define CONF_CERTIFICATES_MAX 16                 /* of a port */
 #define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */
 #define CONF_THREADS_MAX      64
-#define CONF_HEAD_MAX         65536 /* bytes of a request's head */
 #define CONF_WORKERS_MAX      64
 /* Bytes of address space that the C library reserves for a further thread: a stack, and an arena,
  * which it takes from a mapping of twice its size. */
@@ -92,21 +92,6 @@ struct conf_certificate {
 	struct conf_where where;
 };
 
-struct conf_limits {
-	uint32_t connections; /* at once on the port, in all workers together */
-	uint32_t requests;    /* on one connection */
-	uint32_t head_bytes;
-	uint64_t body_bytes;
-	uint64_t idle_ms;      /* between two requests */
-	uint64_t head_ms;      /* from a head's first byte to its last */
-	uint64_t handshake_ms; /* from accept to the end of the handshake */
-	uint64_t body_ms;      /* for a request body without progress */
-	uint64_t write_ms;     /* for a response that the client does not take */
-	uint64_t memory_bytes; /* address space of a worker; 0: no limit */
-	uint64_t core_bytes;   /* of a worker's core dump; 0: none */
-	uint32_t signatures;   /* per second, that one event loop may ask of the keyholder */
-};
-
 /* Restart policy: bulkhead.conf(5) "restart". */
 struct conf_restart {
 	uint64_t backoff_min_ms;
@@ -149,7 +134,7 @@ struct conf_port {
 	uint64_t tickets_ms;  /* lifetime of a session ticket and its key; 0: no tickets */
 	uint64_t watchdog_ms; /* a process that hangs for longer is ended; 0: none is ended */
 	struct conf_restart restart;
-	struct conf_limits limits;
+	struct limits limits;
 	struct conf_certificate *certificates; /* never empty */
 	size_t certificates_count;
 	struct conf_location *locations; /* longest path first; never empty */

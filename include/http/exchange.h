@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "http/arena.h"
 #include "http/request.h"
 
@@ -123,10 +124,7 @@ struct http_path {
 /* What all connections of one event loop share. The worker owns it; src/http reads it. Every
  * callback must be set. */
 struct http_loop {
-	/* limits, from the configuration */
-	size_t head_max;
-	uint64_t body_max;
-	uint32_t requests_max; /* per connection; 0: no limit */
+	const struct limits *limits; /* of the port */
 
 	bool explains; /* the body of a refusal gives its reason, too */
 

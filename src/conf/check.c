@@ -107,7 +107,7 @@ static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
 	const uint64_t mega = 1 << 20, connection = 16 << 10;
 	const uint64_t connections = (port->limits.connections + port->workers - 1) / port->workers;
 	const uint64_t bytes =
-	    CONF_MEMORY_MIN + (port->threads - 1) * CONF_THREAD_MEMORY + connections * connection;
+	    LIMIT_MEMORY_MIN + (port->threads - 1) * CONF_THREAD_MEMORY + connections * connection;
 	return (bytes + mega - 1) / mega * mega + content / mega * mega;
 }
 
@@ -163,9 +163,9 @@ static uint64_t content_bytes(const struct conf_port *port)
 
 static void finish_memory(struct conf_parser *p, struct conf_port *port)
 {
-	const uint64_t content = content_bytes(port), own = CONF_MEMORY_MIN / 2;
+	const uint64_t content = content_bytes(port), own = LIMIT_MEMORY_MIN / 2;
 	char given[NUM_TEXT_MAX], least[NUM_TEXT_MAX];
-	if (port->limits.memory_bytes == CONF_MEMORY_PRESET)
+	if (port->limits.memory_bytes == LIMIT_COMPUTED)
 		port->limits.memory_bytes = memory_preset(port, content);
 	if (port->limits.memory_bytes != 0 && port->limits.memory_bytes < own + content)
 		conf_error(p, &port->where,

@@ -118,7 +118,7 @@ static void dump_restart(const struct conf_restart *restart, FILE *out)
 	(void)fprintf(out, "\n\t\twhile parked %s\n\t}\n", parked_name(restart->while_parked));
 }
 
-static void dump_limits(const struct conf_limits *limits, FILE *out)
+static void dump_limits(const struct limits *limits, FILE *out)
 {
 	fputs("\tlimits {\n", out);
 	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++) {

@@ -36,8 +36,6 @@
 #define CONF_WATCHDOG_MIN      3000              /* a loop waits for a signature for at most 2 s */
 #define CONF_TICKETS_MIN       ((uint64_t)60000) /* ms; GnuTLS counts whole seconds */
 #define CONF_FAULTS_MAX        64                /* of a location */
-#define CONF_MEMORY_MIN        ((uint64_t)64 << 20) /* bytes; no worker can run with less */
-#define CONF_MEMORY_PRESET     UINT64_MAX /* check.c computes it from the port's other limits */
 
 /* --- memory: tree.c --------------------------------------------------------------------------- */
 
@@ -176,17 +174,17 @@ void conf_lexer_skip(struct conf_source *, unsigned depth);
 /* A limit of a block; its index in conf_limit_keys is the index of its value. */
 struct conf_limit_key {
 	const char *name;
-	int token;
 	enum conf_unit { CONF_NUMBER, CONF_SIZE, CONF_DURATION } unit;
-	uint64_t min, max, preset;
-	size_t offset; /* in struct conf_limits */
+	uint64_t min, max, preset, floor;
+	size_t offset; /* in struct limits */
 	bool wide;     /* uint64_t; else uint32_t */
 };
 
-#define CONF_LIMITS_COUNT 12
+#define CONF_LIMIT(type, member, word, unit, least, most, preset, floor) +1
+#define CONF_LIMITS_COUNT                                                (0 PORT_LIMITS(CONF_LIMIT))
 extern const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT];
-uint64_t conf_limit_get(const struct conf_limits *, const struct conf_limit_key *);
-void conf_limit_put(struct conf_limits *, const struct conf_limit_key *, uint64_t value);
+uint64_t conf_limit_get(const struct limits *, const struct conf_limit_key *);
+void conf_limit_put(struct limits *, const struct conf_limit_key *, uint64_t value);
 
 /* Settings for all ports or for one. At the top level all count as set. */
 struct conf_scope {
@@ -202,7 +200,7 @@ struct conf_scope {
 	char *chroot_path;
 	enum conf_access access;
 	struct conf_restart restart;
-	struct conf_limits limits;
+	struct limits limits;
 	struct conf_certificate *certificates;
 	size_t certificates_count;
 	/* a mistake may have hidden a certificate: do not report it as missing */

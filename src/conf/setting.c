@@ -10,36 +10,25 @@
 
 #define DAY_MS UINT64_C(86400000)
 
-#define LIMIT(token, name, unit, min, max, preset, member)                                 \
-	{                                                                                  \
-		name, token, unit, min, max, preset, offsetof(struct conf_limits, member), \
-		    sizeof(((struct conf_limits *)0)->member) == sizeof(uint64_t)          \
-	}
+#define LIMIT_KEY(type, member, word, unit, least, most, preset, floor) \
+	{word,                                                          \
+	 CONF_##unit,                                                   \
+	 least,                                                         \
+	 most,                                                          \
+	 preset,                                                        \
+	 floor,                                                         \
+	 offsetof(struct limits, member),                               \
+	 sizeof(type) == sizeof(uint64_t)},
+const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT] = {PORT_LIMITS(LIMIT_KEY)};
 
-/* In the order of the canonical text. */
-const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT] = {
-    LIMIT(T_CONNECTIONS, "connections", CONF_NUMBER, 1, 1000000, 10000, connections),
-    LIMIT(T_REQUESTS, "requests", CONF_NUMBER, 1, 1000000000, 10000, requests),
-    LIMIT(T_HEAD, "head", CONF_SIZE, 1024, CONF_HEAD_MAX, 16384, head_bytes),
-    LIMIT(T_BODY, "body", CONF_SIZE, 0, UINT64_C(1) << 40, 1048576, body_bytes),
-    LIMIT(T_IDLE, "idle", CONF_DURATION, 10, DAY_MS, 60000, idle_ms),
-    LIMIT(T_HEAD_TIMEOUT, "head-timeout", CONF_DURATION, 10, DAY_MS, 10000, head_ms),
-    LIMIT(T_HANDSHAKE_TIMEOUT, "handshake-timeout", CONF_DURATION, 10, DAY_MS, 10000, handshake_ms),
-    LIMIT(T_BODY_TIMEOUT, "body-timeout", CONF_DURATION, 10, DAY_MS, 30000, body_ms),
-    LIMIT(T_WRITE_TIMEOUT, "write-timeout", CONF_DURATION, 10, DAY_MS, 30000, write_ms),
-    LIMIT(T_MEMORY, "memory", CONF_SIZE, 0, UINT64_C(1) << 40, CONF_MEMORY_PRESET, memory_bytes),
-    LIMIT(T_CORE, "core", CONF_SIZE, 0, UINT64_C(1) << 40, 0, core_bytes),
-    LIMIT(T_SIGNATURES, "signatures", CONF_NUMBER, 1, 1000000, 10000, signatures),
-};
-
-uint64_t conf_limit_get(const struct conf_limits *limits, const struct conf_limit_key *key)
+uint64_t conf_limit_get(const struct limits *limits, const struct conf_limit_key *key)
 {
 	const char *member = (const char *)limits + key->offset;
 	return key->wide ? *(const uint64_t *)(const void *)member
 			 : *(const uint32_t *)(const void *)member;
 }
 
-void conf_limit_put(struct conf_limits *limits, const struct conf_limit_key *key, uint64_t value)
+void conf_limit_put(struct limits *limits, const struct conf_limit_key *key, uint64_t value)
 {
 	char *member = (char *)limits + key->offset;
 	if (key->wide)
@@ -48,15 +37,15 @@ void conf_limit_put(struct conf_limits *limits, const struct conf_limit_key *key
 		*(uint32_t *)(void *)member = (uint32_t)value;
 }
 
-/* Accepts no limit at all, or one with which a worker can run. */
-static bool check_memory(struct conf_parser *p, uint64_t bytes, const struct conf_value *value,
-			 const struct conf_where *at)
+/* A limit with a floor accepts 0, which is no limit, or a value that is of use. */
+static bool floor_check(struct conf_parser *p, const struct conf_limit_key *key, uint64_t number,
+			const struct conf_value *value, const struct conf_where *at)
 {
 	char shown[CONF_SHOWN_MAX], least[NUM_TEXT_MAX];
-	if (bytes == 0 || bytes >= CONF_MEMORY_MIN)
+	if (number == 0 || number >= key->floor)
 		return true;
-	conf_error(p, at, "memory %s is too little; it can be 0 (no limit), or %s and more",
-		   conf_show(value, shown), num_format_size(CONF_MEMORY_MIN, least));
+	conf_error(p, at, "%s %s is too little; it can be 0 (no limit), or %s and more", key->name,
+		   conf_show(value, shown), num_format_size(key->floor, least));
 	return false;
 }
 
@@ -66,11 +55,12 @@ void conf_set_limit(struct conf_parser *p, int token, const struct conf_value *v
 	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++) {
 		const struct conf_limit_key *key = &conf_limit_keys[i];
 		uint64_t number;
-		if (key->token != token || !conf_once(p, token, where))
+		if (strcmp(conf_keyword_of(token)->name, key->name) != 0 ||
+		    !conf_once(p, token, where))
 			continue;
 		if (!conf_quantity(p, key->name, key->unit, key->min, key->max, value, at, &number))
 			continue;
-		if (token == T_MEMORY && !check_memory(p, number, value, at))
+		if (!floor_check(p, key, number, value, at))
 			continue;
 		conf_limit_put(&p->scope->limits, key, number);
 		p->scope->limits_set |= 1U << i;

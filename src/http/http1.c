@@ -152,7 +152,7 @@ static void request_dispatch(struct http1 *h)
 	struct http_request *r = &h->exchange->request;
 	const char *path = http_slice_at(r, r->path);
 
-	if (r->framing == HTTP_BODY_LENGTH && r->content_length > h->loop->body_max) {
+	if (r->framing == HTTP_BODY_LENGTH && r->content_length > h->loop->limits->body_bytes) {
 		http1_refuse(h, REFUSE_BODY_TOO_LARGE);
 		return;
 	}
@@ -189,7 +189,7 @@ static bool exchange_start(struct http1 *h, struct exchange *ex)
 	h->request_left = ex->request.framing == HTTP_BODY_LENGTH ? ex->request.content_length : 0;
 	h->fields_sent = 0;
 	h->request_done = h->continued = h->body_seen = h->send_chunked = h->bodiless = false;
-	if (++h->requests == h->loop->requests_max)
+	if (++h->requests == h->loop->limits->requests)
 		h->close = true;
 	h->loop->begun(h->connection, ex);
 	return true;
@@ -217,15 +217,16 @@ static bool head_keep(struct exchange *ex, const char *data, size_t len)
 static size_t head_input(struct http1 *h, const char *data, size_t len)
 {
 	struct http_loop *loop = h->loop;
-	long n = http_head_end(data, len, loop->head_max, &h->scan);
+	long n = http_head_end(data, len, loop->limits->head_bytes, &h->scan);
 	if (n == 0) {
 		h->state = HTTP1_HEAD;
 		return 0;
 	}
 	struct exchange *ex = exchange_acquire(loop, h->connection, h->client);
 	if (ex != NULL)
-		n = http_request_parse(data, len, loop->head_max, &h->scan, &ex->request);
-	if (ex != NULL && !head_keep(ex, data, n > 0 ? (size_t)n : least(len, loop->head_max)))
+		n = http_request_parse(data, len, loop->limits->head_bytes, &h->scan, &ex->request);
+	if (ex != NULL &&
+	    !head_keep(ex, data, n > 0 ? (size_t)n : least(len, loop->limits->head_bytes)))
 		ex = NULL;
 	if (!exchange_start(h, ex))
 		return len;
@@ -276,7 +277,7 @@ static size_t length_input(struct http1 *h, const uint8_t *data, size_t len)
 static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 {
 	struct exchange *ex = h->exchange;
-	long framing = http1_chunked_read(&h->chunked, data, len, h->loop->head_max);
+	long framing = http1_chunked_read(&h->chunked, data, len, h->loop->limits->head_bytes);
 	if (framing < 0) {
 		http1_refuse(h, (enum http_refusal) - framing);
 		return len;
@@ -289,7 +290,7 @@ static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 	}
 	if (!http1_chunked_in_data(&h->chunked))
 		return used;
-	if (h->chunked.left > h->loop->body_max - ex->body_received) {
+	if (h->chunked.left > h->loop->limits->body_bytes - ex->body_received) {
 		http1_refuse(h, REFUSE_BODY_TOO_LARGE);
 		return len;
 	}

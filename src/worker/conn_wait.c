@@ -126,7 +126,7 @@ void conn_wait_linger_drain(struct conn *c)
 
 static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 {
-	const struct conf_limits *limits = &c->owner->worker->port->limits;
+	const struct limits *limits = &c->owner->worker->port->limits;
 	switch (wait) {
 	case WAIT_HANDSHAKE:
 		return handshake_ms(c);

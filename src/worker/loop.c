@@ -67,7 +67,6 @@ static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 
 int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 {
-	const struct conf_limits *limits = &w->port->limits;
 	*l = (struct worker_loop){.worker = w,
 				  .index = index,
 				  .wakeup = {.fd = -1, .ready = wakeup_ready},
@@ -77,9 +76,7 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				  .slot = &w->role->slots[index],
 				  .conns_max = worker_conns_max(w),
 				  .held = w->phase == WORKER_HELD};
-	l->http = (struct http_loop){.head_max = limits->head_bytes,
-				     .body_max = limits->body_bytes,
-				     .requests_max = limits->requests,
+	l->http = (struct http_loop){.limits = &w->port->limits,
 				     .explains = is_echo(w->port),
 				     .route = routes_find,
 				     .route_arg = &w->routes,

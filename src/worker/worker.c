@@ -26,7 +26,7 @@
 #define DESCRIPTORS_OWN 32
 #define GIVE_UP_MS      1000
 
-_Static_assert(CONF_HEAD_MAX <= HTTP_HEAD_MAX, "the parser takes every head that is allowed");
+_Static_assert(LIMIT_HEAD_MAX <= HTTP_HEAD_MAX, "the parser takes every head that is allowed");
 _Static_assert(IPC_SUBJECT_MAX == TLS_SUBJECT_MAX, "a subject is not cut on its way");
 
 /* --- beginning ------------------------------------------------------------------------------- */

@@ -26,9 +26,9 @@ static uint32_t next(uint32_t *seed)
 static struct peer *fuzz_peer(void)
 {
 	struct peer *p = peer_new();
-	p->loop.head_max = 1024;
-	p->loop.body_max = 40000;
-	p->loop.requests_max = 20;
+	p->limits.head_bytes = 1024;
+	p->limits.body_bytes = 40000;
+	p->limits.requests = 20;
 	return p;
 }
 

@@ -161,7 +161,7 @@ static void targets_are_as_long_as_the_head(void **state)
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		size_t len = lengths[i];
 		struct peer *p = peer_new();
-		p->loop.head_max = len + 30;
+		p->limits.head_bytes = len + 30;
 		memset(text, 'x', sizeof(text));
 		memcpy(text, "GET /test/", 10);
 		memcpy(text + 4 + len, " HTTP/1.1\r\nHost: a\r\n\r\n", 22);
@@ -260,7 +260,7 @@ static void broken_body_breaks_a_begun_response(void **state)
 	peer_free(p);
 
 	p = peer_new();
-	p->loop.body_max = 8;
+	p->limits.body_bytes = 8;
 	peer_send(p, "POST /echo HTTP/1.1\r\n" H CHUNK "\r\n5\r\nhello\r\n");
 	peer_send(p, "4\r\n");
 	assert_int_equal(peer_phase(p), PROTO_ABORTED);

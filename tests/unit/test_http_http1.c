@@ -122,7 +122,7 @@ static void last_allowed_response_says_so(void **state)
 {
 	struct peer *p = peer_new();
 	(void)state;
-	p->loop.requests_max = 2;
+	p->limits.requests = 2;
 	peer_send(p, GET GET GET);
 	assert_string_equal(peer_out(p), HELLO HELLO_CLOSE);
 	assert_int_equal(peer_phase(p), PROTO_CLOSING);
@@ -174,7 +174,7 @@ static void input_is_ignored_behind_the_last_request(void **state)
 	peer_free(p);
 
 	p = peer_new();
-	p->loop.requests_max = 1;
+	p->limits.requests = 1;
 	peer_add(p, GET);
 	assert_true(http1_ops.ignores_input(&p->http1.proto));
 	peer_free(p);

@@ -127,8 +127,8 @@ static struct peer *refused(const struct refusal_case *c, size_t step, bool expl
 	p->loop.explains = explains;
 	memcpy(text, c->text, len);
 	if (c->fill != '\0') {
-		memset(text + len, c->fill, p->loop.head_max);
-		len += p->loop.head_max;
+		memset(text + len, c->fill, p->limits.head_bytes);
+		len += p->limits.head_bytes;
 	}
 	for (size_t at = 0, n; at < len; at += n) {
 		n = step == 0 || step > len - at ? len - at : step;
