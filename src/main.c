@@ -29,8 +29,6 @@
 #include "verify.h"
 #include "worker/worker.h"
 
-#define CHANNEL_FD 3 /* the descriptor of a child's channel */
-
 static void report(void *arg, enum conf_severity severity, const struct conf_where *where,
 		   const char *text)
 {
@@ -319,7 +317,7 @@ static int serve(struct arguments *a)
 static int child(const struct arguments *a)
 {
 	struct role role;
-	role_begin(&role, CHANNEL_FD, worker_threads_built,
+	role_begin(&role, IPC_CHANNEL_FD, worker_threads_built,
 		   a->attempts != NULL ? selftest_hook(a->attempts) : NULL);
 	return role.start.role == IPC_KEYHOLDER ? keyholder_main(&role) : worker_main(&role);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "http/internal.h"
 
 #define PATH_CHECK_MAX 4096
@@ -45,7 +46,7 @@ static inline void path_spelling_check(const char *s, size_t len, const char *wa
 		char c = s[i];
 		if (c == '%') {
 			PATH_REQUIRE(len - i >= 3);
-			c = (char)(char_hex(s[i + 1]) << 4 | char_hex(s[i + 2]));
+			c = (char)(num_hex_digit(s[i + 1]) << 4 | num_hex_digit(s[i + 2]));
 		}
 		PATH_REQUIRE(n < want_len && c == want[n]);
 		i += s[i] == '%' ? 3 : 1;

@@ -20,6 +20,15 @@ int num_parse_duration(const char *s, size_t len, uint64_t min_ms, uint64_t max_
 /* "16K", "1M", "2G" (powers of 1024); a bare number is bytes. */
 int num_parse_size(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *ret_bytes);
 
+/* The value of a hexadecimal digit of either case; -1: it is none. */
+static inline int num_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 #define NUM_TEXT_MAX 32
 
 /* The shortest text that parses back to the same value, e.g. 10s, 100ms, 16K; returns out. */

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/limits.h"
 #include "http/arena.h"
 #include "http/request.h"
@@ -83,7 +84,7 @@ struct handler {
 
 /* The client's address. The connection owns it; it lives as long as the connection. */
 struct http_client {
-	char address[46]; /* numeric */
+	char address[ADDRESS_TEXT_MAX]; /* numeric */
 	uint16_t port;
 };
 

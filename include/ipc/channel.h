@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define IPC_CHANNEL_FD  3 /* the descriptor of the channel in a child that begins */
 #define IPC_PAYLOAD_MAX 1024
 #define IPC_FDS_MAX     250 /* the kernel allows 253 (unix(7), SCM_RIGHTS) */
 

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/address.h"
+
 /* Why a TLS handshake failed. */
 enum ipc_failure {
 	IPC_FAILURE_CLOSED,    /* the client closed in the middle of it */
@@ -69,7 +71,6 @@ struct ipc_counters {
 
 #define IPC_METHOD_MAX 16
 #define IPC_TARGET_MAX 256
-#define IPC_CLIENT_MAX 46
 #define IPC_ID_MAX     32
 
 /* What a loop is doing. Raw bytes from the client, cut; may mix two requests. */
@@ -77,7 +78,7 @@ struct ipc_request {
 	uint16_t method_len; /* 0: a handshake, or a request whose head has not arrived */
 	uint16_t target_len;
 	uint16_t client_port; /* 0: none */
-	char client[IPC_CLIENT_MAX];
+	char client[ADDRESS_TEXT_MAX];
 	char id[IPC_ID_MAX];
 	char method[IPC_METHOD_MAX];
 	char target[IPC_TARGET_MAX];

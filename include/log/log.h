@@ -194,8 +194,9 @@ void log_event(struct log *, const struct log_event *);
  * parts always appear. */
 void log_access(struct log *, const struct log_access *);
 
-/* Reports drops ("3 log records were dropped") once a sink takes lines again. Call it about once a
- * second while log_outstanding() is true; both are cheap. */
+/* Reports drops ("3 log records were dropped") once a sink takes lines again. Call it every
+ * LOG_TICK_MS while log_outstanding() is true; both are cheap. */
+#define LOG_TICK_MS 1000
 void log_tick(struct log *);
 bool log_outstanding(const struct log *);
 /* Call it before the process ends: like log_tick(), but also if drops were reported within this

@@ -20,6 +20,7 @@
 
 #define SOCKETS_NAME_MAX  CONF_SOCKET_NAME_MAX
 #define SOCKETS_WRONG_MAX 64
+#define FD_OWN_MIN        10 /* above every descriptor that has a fixed place in a child */
 
 struct sockets {
 	struct socket_passed {
@@ -34,9 +35,9 @@ struct sockets {
 
 /*
  * Takes the descriptors of LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES and removes the three
- * variables, so that no later process takes them again. Moves the descriptors to 10 or above. Call
- * it before any fork. Returns 0, also if nothing was passed; or -1 and a sentence: the variables
- * contradict each other, or memory ran out.
+ * variables, so that no later process takes them again. Moves the descriptors to FD_OWN_MIN or
+ * above. Call it before any fork. Returns 0, also if nothing was passed; or -1 and a sentence: the
+ * variables contradict each other, or memory ran out.
  */
 int sockets_take(struct sockets *, struct err *);
 void sockets_release(struct sockets *);

@@ -8,10 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NET_ADDRESS_MAX 46 /* INET6_ADDRSTRLEN: a numeric address with its terminator */
+#include "base/address.h"
+
 /* An address to listen on. A link-local one has a zone: `fe80::1%eth0` (RFC 4007, 11;
  * netdevice(7)). */
-#define NET_LISTEN_MAX (NET_ADDRESS_MAX + 16)
+#define NET_LISTEN_MAX (ADDRESS_TEXT_MAX + 16)
 
 /*
  * Makes a TCP socket and binds it to a numeric IPv4 or IPv6 address, without listening yet:
@@ -54,6 +55,6 @@ void net_bound(int fd);
 
 /* Accepts one connection: non-blocking, close on exec, SO_LINGER off. Returns the descriptor, and
  * sets the peer's numeric address and port; or returns -errno (accept(2)). */
-int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port);
+int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], uint16_t *ret_port);
 
 #endif

@@ -25,6 +25,10 @@
 #include "net/loop.h"
 #include "sandbox/sandbox.h"
 
+/* Descriptors that every child may hold, besides those that it was handed or serves: standard
+ * streams, log, signals, the master's channel, and those that libraries open for a moment. */
+#define ROLE_DESCRIPTORS 32
+
 struct role;
 
 /* Used by `bulkhead selftest` only; NULL in a process that serves. */

@@ -42,6 +42,8 @@ enum sandbox_layer {
 	SANDBOX_LAYERS
 };
 
+#define SANDBOX_ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1) /* a bit for each */
+
 struct sandbox_plan {
 	enum sandbox_role role; /* not SANDBOX_MASTER */
 	pid_t parent_pid;       /* the process dies with this one */
@@ -105,6 +107,9 @@ uint64_t sandbox_master_mark(void); /* a hash of this version's list; never 0 */
 
 /* May this process start children as other users (capabilities)? */
 bool sandbox_may_change_user(void);
+
+/* The version of the kernel's Landlock (landlock_create_ruleset(2)), or -errno. */
+int sandbox_landlock_version(void);
 
 /* Writes one line for people: "user 999:999, empty root, no capabilities, no new privileges,
  * Landlock 7, 41 system calls", followed by "; without ..., ..." with the reasons. */

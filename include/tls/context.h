@@ -49,19 +49,17 @@ void tls_policy_free(struct tls_policy *);
  * extension is ignored. */
 void tls_policy_protocols(struct tls_policy *, const char *const *names, size_t count);
 
-#define TLS_SUBJECT_MAX 256
-
 /* Facts about the certificate of a pair. */
 struct tls_certificate {
 	int64_t begins; /* both time(2); 0: unknown */
 	int64_t ends;
 	/* Its subject (RFC 4514), else the first DNS name or address of its subjectAltName, else
 	 * ""; escaped by text_add_utf8(). */
-	char subject[TLS_SUBJECT_MAX];
+	char subject[IPC_SUBJECT_MAX];
 };
 
 struct tls_certificates {
-	uint8_t digest[TLS_DIGEST_BYTES]; /* SHA-256 over the files, in the order of the pairs */
+	uint8_t digest[IPC_DIGEST_BYTES]; /* SHA-256 over the files, in the order of the pairs */
 	struct tls_certificate *list;     /* the caller's; one for each pair */
 };
 

@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TLS_DIGEST_BYTES 32
+#include "ipc/channel.h" /* IPC_DIGEST_BYTES */
 
 /* The digest of the content of one file. */
-void tls_digest(const void *data, size_t len, uint8_t ret[TLS_DIGEST_BYTES]);
+void tls_digest(const void *data, size_t len, uint8_t ret[IPC_DIGEST_BYTES]);
 
 /* Adds one more file to all, which begins as zeros. */
-void tls_digest_add(uint8_t all[TLS_DIGEST_BYTES], const uint8_t one[TLS_DIGEST_BYTES]);
+void tls_digest_add(uint8_t all[IPC_DIGEST_BYTES], const uint8_t one[IPC_DIGEST_BYTES]);
 
 #endif

@@ -34,6 +34,8 @@ struct tls_signer {
 /* The caller keeps fd; its timeouts are set here. Returns 0 or -errno. */
 int tls_signer_init(struct tls_signer *, int fd);
 
+#define TLS_KEY_FILE_MAX 65536 /* bytes of a key's file; a longer one is no key */
+
 /* Loads a key from an open PEM file (unencrypted; PKCS#1, SEC1, PKCS#8); path is for messages.
  * Returns 0 and a key that the caller frees with gnutls_privkey_deinit() or passes on; else, with a
  * sentence in err, -EAGAIN out of memory or -1. The digest of the file is added to digest

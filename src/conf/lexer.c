@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/num.h"
 #include "parser.h"
 
 struct scanned {
@@ -161,17 +162,6 @@ static void scan(struct conf_cursor *c, struct scanned *s)
 	s->end = ++c->at;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Decodes the escape at s (after its backslash): returns the byte, or -1, and sets its length. */
 static int unescape(const char *s, const char *end, size_t *ret_used)
 {
@@ -187,10 +177,10 @@ static int unescape(const char *s, const char *end, size_t *ret_used)
 	case '\\':
 		return *s;
 	case 'x':
-		if (end - s < 3 || hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
+		if (end - s < 3 || num_hex_digit(s[1]) < 0 || num_hex_digit(s[2]) < 0)
 			return -1;
 		*ret_used = 3;
-		return hex_digit(s[1]) * 16 + hex_digit(s[2]);
+		return num_hex_digit(s[1]) * 16 + num_hex_digit(s[2]);
 	default:
 		return -1;
 	}

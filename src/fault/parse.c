@@ -261,14 +261,6 @@ void fault_describe(const struct fault *f, struct text *t)
 
 /* --- a query --------------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decodes a name or a value into out. Returns its length, or -EINVAL. */
 static int word_decode(const char *s, size_t len, char out[WORD_MAX])
 {
@@ -278,9 +270,10 @@ static int word_decode(const char *s, size_t len, char out[WORD_MAX])
 		if (used == WORD_MAX)
 			return -EINVAL;
 		if (s[i] == '%') {
-			if (len - i < 3 || hex_digit(s[i + 1]) < 0 || hex_digit(s[i + 2]) < 0)
+			if (len - i < 3 || num_hex_digit(s[i + 1]) < 0 ||
+			    num_hex_digit(s[i + 2]) < 0)
 				return -EINVAL;
-			byte = hex_digit(s[i + 1]) * 16 + hex_digit(s[i + 2]);
+			byte = num_hex_digit(s[i + 1]) * 16 + num_hex_digit(s[i + 2]);
 			i += 2;
 		}
 		out[used++] = (char)byte;

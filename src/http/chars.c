@@ -22,17 +22,6 @@ const uint8_t http_chars[256] = {
 };
 /* clang-format on */
 
-int char_hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool http_name_is(const char *s, size_t len, const char *name)
 {
 	for (size_t i = 0; i < len; i++) {

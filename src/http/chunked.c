@@ -3,6 +3,7 @@
  * size, an extension or a line end that another reader could understand differently. Extensions and
  * trailers are read within bounds and dropped.
  */
+#include "base/num.h"
 #include "internal.h"
 
 #define CHUNK_LINE_MAX       255   /* bytes of one size with its extensions */
@@ -50,7 +51,7 @@ static int expect(char c, char wanted, enum chunk_state next, enum http_refusal 
 
 static int size_step(struct http1_chunked *k, char c)
 {
-	int digit = char_hex(c);
+	int digit = num_hex_digit(c);
 	if (digit >= 0) {
 		if (k->left > UINT64_MAX >> 4)
 			return -REFUSE_CHUNK_SIZE;

@@ -33,9 +33,6 @@ static inline bool char_is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* The value of a hexadecimal digit, or -1. */
-int char_hex(char c);
-
 /* Compares without regard to the case of ASCII letters; name is in lower case. */
 bool http_name_is(const char *s, size_t len, const char *name);
 

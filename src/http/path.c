@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/num.h"
 #include "internal.h"
 
 /* Decodes the next character of a path. Returns its length as sent, or minus an enum
@@ -13,9 +14,9 @@ static long path_decode(const char *s, size_t len, char *ret)
 	*ret = s[0];
 	if (s[0] != '%')
 		return 1;
-	if (len < 3 || char_hex(s[1]) < 0 || char_hex(s[2]) < 0)
+	if (len < 3 || num_hex_digit(s[1]) < 0 || num_hex_digit(s[2]) < 0)
 		return -REFUSE_PATH_ESCAPE;
-	*ret = (char)(char_hex(s[1]) << 4 | char_hex(s[2]));
+	*ret = (char)(num_hex_digit(s[1]) << 4 | num_hex_digit(s[2]));
 	return *ret == '\0' ? -REFUSE_PATH_NUL : 3;
 }
 

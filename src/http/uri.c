@@ -4,13 +4,14 @@
  */
 #include <string.h>
 
+#include "base/num.h"
 #include "internal.h"
 
 /* "[" IPv6address "]". A Host must not have a zone or a future version (RFC 3986, IPvFuture). */
 static size_t ip_literal_len(const char *s, size_t len)
 {
 	size_t i = 1, colons = 0;
-	for (; i < len && (char_hex(s[i]) >= 0 || s[i] == ':' || s[i] == '.'); i++)
+	for (; i < len && (num_hex_digit(s[i]) >= 0 || s[i] == ':' || s[i] == '.'); i++)
 		colons += s[i] == ':';
 	return i < len && s[i] == ']' && colons >= 2 ? i + 1 : 0;
 }
@@ -20,7 +21,7 @@ static size_t reg_name_len(const char *s, size_t len)
 	size_t i = 0;
 	for (; i < len && char_is(s[i], CHAR_REGNAME); i++)
 		if (s[i] == '%' &&
-		    (len - i < 3 || char_hex(s[i + 1]) < 0 || char_hex(s[i + 2]) < 0))
+		    (len - i < 3 || num_hex_digit(s[i + 1]) < 0 || num_hex_digit(s[i + 2]) < 0))
 			return 0;
 	return i;
 }

@@ -109,7 +109,7 @@ void ipc_request_copy(struct ipc_request *to, const struct ipc_request *from)
 		to->method_len = IPC_METHOD_MAX;
 	if (to->target_len > IPC_TARGET_MAX)
 		to->target_len = IPC_TARGET_MAX;
-	to->client[IPC_CLIENT_MAX - 1] = '\0';
+	to->client[ADDRESS_TEXT_MAX - 1] = '\0';
 	to->id[IPC_ID_MAX - 1] = '\0';
 }
 

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/syslog.h>
 
+#include "base/bucket.h"
 #include "base/fd.h"
 #include "fault.h"
 
@@ -19,9 +20,9 @@ struct channel {
 	struct keyholder *owner;
 	LIST_ENTRY(channel) link;
 	struct ipc_key_channels whose;
-	struct rate rate;
-	uint64_t refused;      /* … refusals that were not logged yet */
-	uint64_t tell_next_ms; /* the next refusal is logged at this time at the earliest */
+	struct bucket signatures; /* that it may still ask for */
+	uint64_t refused;         /* … refusals that were not logged yet */
+	uint64_t tell_next_ms;    /* the next refusal is logged at this time at the earliest */
 };
 
 static void channel_close(struct channel *c)
@@ -65,12 +66,21 @@ static void refused(struct channel *c, const char *why)
 	c->tell_next_ms = k->loop.now_ms + REFUSALS_LOG_MS;
 }
 
+/* `limits signatures` is per second; a worker may at once ask for one of each key. */
+static bool rate_pays(struct channel *c)
+{
+	const struct keyholder *k = c->owner;
+	const uint64_t rate = k->role->port->limits.signatures;
+	const uint64_t capacity = rate > k->keys.count ? rate : k->keys.count;
+	return bucket_take(&c->signatures, 1, rate, capacity, k->loop.now_ms);
+}
+
 static void serve(struct channel *c, const struct ipc_key_request *request)
 {
 	struct keyholder *k = c->owner;
 	struct ipc_key_answer answer;
 	const char *why;
-	if (rate_take(&c->rate, k->loop.now_ms)) {
+	if (rate_pays(c)) {
 		why = keyring_sign(&k->keys, request, &answer);
 	} else {
 		answer = (struct ipc_key_answer){.id = request->id, .status = IPC_KEY_REFUSED};
@@ -113,9 +123,10 @@ bool channel_add(struct keyholder *k, int fd, const struct ipc_key_channels *who
 		fd_close(&fd);
 		return false;
 	}
-	*c =
-	    (struct channel){.io = {.fd = fd, .ready = channel_ready}, .owner = k, .whose = *whose};
-	rate_init(&c->rate, k->role->port->limits.signatures, k->keys.count, k->loop.now_ms);
+	*c = (struct channel){.io = {.fd = fd, .ready = channel_ready},
+			      .owner = k,
+			      .whose = *whose,
+			      .signatures = bucket_full(k->loop.now_ms)};
 	if (loop_add(&k->loop, &c->io, EPOLLIN) < 0) {
 		fd_close(&c->io.fd);
 		free(c);

@@ -7,7 +7,6 @@
 #include <bsd/sys/queue.h>
 
 #include "net/loop.h"
-#include "rate.h"
 #include "role/role.h"
 #include "sign.h"
 

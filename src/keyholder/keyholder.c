@@ -17,10 +17,6 @@
 #include "fault.h"
 #include "tls/key.h"
 
-/* besides the channels, which count twice: old and new workers overlap */
-#define DESCRIPTORS_OWN 32
-#define LOG_TICK_MS     1000
-
 static void keys_load(struct keyholder *k)
 {
 	struct role *r = k->role;
@@ -109,8 +105,9 @@ int keyholder_main(struct role *r)
 	const struct conf_port *port = r->port;
 	LIST_INIT(&k.channels);
 
+	/* the channels count twice: old and new workers overlap */
 	role_confine(r, SANDBOX_KEYHOLDER,
-		     DESCRIPTORS_OWN + 2 * (uint64_t)port->workers * port->threads +
+		     ROLE_DESCRIPTORS + 2 * (uint64_t)port->workers * port->threads +
 			 port->certificates_count);
 	keys_load(&k);
 	int error = loop_init(&k.loop);

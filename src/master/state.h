@@ -27,6 +27,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "base/bucket.h"
 #include "base/err.h"
 #include "conf/conf.h"
 #include "ipc/channel.h"
@@ -67,7 +68,6 @@ struct asker {
 
 /* `*` stands alone and becomes two sockets; several sockets may have one name. */
 #define PORT_LISTENERS_MAX (CONF_ADDRESSES_MAX + CONF_SOCKETS_MAX)
-#define FD_OWN_MIN         10 /* above every descriptor that has a fixed place in a child */
 /* A port that does not come up delays the end of the start no longer than this, nor changes of
  * others. */
 #define START_ENOUGH_MS 10000
@@ -87,8 +87,7 @@ struct relay {
 	/* the timer reads it: it is in the timer's list and not in the epoll set */
 	bool resting;
 	bool paid;             /* the first record of the stream has cost its tokens */
-	uint64_t tokens;       /* thousandths of a record that may pass */
-	uint64_t refilled_ms;  /* the time of that number */
+	struct bucket rate;    /* of `log rate`, over all processes with this place */
 	uint64_t told_ms;      /* when the log last said that it writes too much; 0: never */
 	uint64_t seen_ms;      /* when it last had bytes */
 	uint64_t passed;       /* records that passed */
@@ -197,7 +196,7 @@ struct report {
 	char text[1024];    /* "worker 1 (pid 4242) crashed by SIGSEGV (...) after ..." */
 	char request[1024]; /* the present request; "" if there was none */
 	char request_id[4 * IPC_ID_MAX];
-	char client[4 * IPC_CLIENT_MAX];
+	char client[4 * ADDRESS_TEXT_MAX];
 	unsigned client_port;
 	char backtrace[2048];
 };

@@ -37,7 +37,7 @@ static int zone_parse(const char *text, uint32_t *ret)
 
 static int zoned_parse(const char *text, struct sockaddr_in6 *a)
 {
-	char bare[NET_ADDRESS_MAX] = "";
+	char bare[ADDRESS_TEXT_MAX] = "";
 	const char *zone = strchr(text, '%');
 	const size_t len = zone == NULL ? strlen(text) : (size_t)(zone - text);
 	if (len >= sizeof(bare))
@@ -129,7 +129,7 @@ int net_listen(int fd)
 	return listen(fd, SOMAXCONN) < 0 ? -errno : 0;
 }
 
-int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_port)
+int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], uint16_t *ret_port)
 {
 	union address a = {0};
 	socklen_t len = sizeof(a);
@@ -140,13 +140,13 @@ int net_accept(int listener_fd, char address[NET_ADDRESS_MAX], uint16_t *ret_por
 	if (a.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr)) {
 		/* Only a socket for both families gives this: one that was passed in
 		 * (net/passed.h). */
-		(void)inet_ntop(AF_INET, &a.v6.sin6_addr.s6_addr[12], address, NET_ADDRESS_MAX);
+		(void)inet_ntop(AF_INET, &a.v6.sin6_addr.s6_addr[12], address, ADDRESS_TEXT_MAX);
 		*ret_port = ntohs(a.v6.sin6_port);
 	} else if (a.any.sa_family == AF_INET6) {
-		(void)inet_ntop(AF_INET6, &a.v6.sin6_addr, address, NET_ADDRESS_MAX);
+		(void)inet_ntop(AF_INET6, &a.v6.sin6_addr, address, ADDRESS_TEXT_MAX);
 		*ret_port = ntohs(a.v6.sin6_port);
 	} else {
-		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, NET_ADDRESS_MAX);
+		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, ADDRESS_TEXT_MAX);
 		*ret_port = ntohs(a.v4.sin_port);
 	}
 	return fd;

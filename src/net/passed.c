@@ -66,9 +66,9 @@ const char *net_take_passed(int fd, char address[NET_LISTEN_MAX], uint16_t *ret_
 	net_unlinger(fd);
 	net_bound(fd);
 	if (a.any.sa_family == AF_INET) {
-		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, NET_ADDRESS_MAX);
+		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, ADDRESS_TEXT_MAX);
 	} else {
-		(void)inet_ntop(AF_INET6, &a.v6.sin6_addr, address, NET_ADDRESS_MAX);
+		(void)inet_ntop(AF_INET6, &a.v6.sin6_addr, address, ADDRESS_TEXT_MAX);
 		zone_add(address, a.v6.sin6_scope_id);
 	}
 	*ret_port = ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);

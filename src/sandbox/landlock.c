@@ -18,8 +18,6 @@ struct ruleset {
 	uint64_t scoped; /* ABI 6 */
 };
 
-#define ASK_VERSION 1u
-
 /* The number of file rights in each version of the interface, counted from the lowest bit. */
 static const unsigned fs_rights[] = {
     0,  13, /* ABI 1: execute .. make a symbolic link */
@@ -45,14 +43,21 @@ static size_t ruleset_for(unsigned abi, struct ruleset *ret)
 			  : offsetof(struct ruleset, net);
 }
 
+int sandbox_landlock_version(void)
+{
+	static const unsigned ask = 1; /* LANDLOCK_CREATE_RULESET_VERSION */
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, ask);
+	return abi < 0 ? -errno : (int)abi;
+}
+
 int landlock_confine(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
 	struct ruleset rules;
 	if (layer_left_out(p, SANDBOX_LANDLOCK) || calls_sanitized)
 		return 0;
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION);
+	const int abi = sandbox_landlock_version();
 	if (abi < 1) { /* ENOSYS: not built in; EOPNOTSUPP: disabled at boot */
-		level_lack(l, SANDBOX_LANDLOCK, abi < 0 ? errno : ENOSYS);
+		level_lack(l, SANDBOX_LANDLOCK, abi < 0 ? -abi : ENOSYS);
 		return 0;
 	}
 	size_t size = ruleset_for((unsigned)abi, &rules);
@@ -70,6 +75,6 @@ int landlock_confine(const struct sandbox_plan *p, struct sandbox_level *l, stru
 		level_lack(l, SANDBOX_LANDLOCK, error);
 		return 0;
 	}
-	err_set(err, "Landlock %ld: %s", abi, strerror(error));
+	err_set(err, "Landlock %d: %s", abi, strerror(error));
 	return -1;
 }

@@ -18,7 +18,6 @@ static const char *const layer_names[SANDBOX_LAYERS] = {
 /* The layers of a master: it changes neither root nor user, and it opens files. */
 #define MASTER_LAYERS \
 	(1u << SANDBOX_CAPABILITIES | 1u << SANDBOX_NO_NEW_PRIVS | 1u << SANDBOX_SECCOMP)
-#define ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1)
 
 void level_init(struct sandbox_level *l, enum sandbox_role role)
 {
@@ -54,7 +53,7 @@ const char *sandbox_reason(int error)
 
 bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
 {
-	const unsigned full = l->role == SANDBOX_MASTER ? MASTER_LAYERS : ALL_LAYERS;
+	const unsigned full = l->role == SANDBOX_MASTER ? MASTER_LAYERS : SANDBOX_ALL_LAYERS;
 	bool any = false;
 	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++) {
 		if ((full & ~l->reached & 1u << layer) == 0)

@@ -22,8 +22,7 @@
 #include "base/fd.h"
 #include "ipc/tickets.h"
 #include "selftest/selftest.h"
-
-#define KEY_FILE_MAX 65536
+#include "tls/key.h"
 
 /* --- before the drop ------------------------------------------------------------------------- */
 
@@ -53,7 +52,7 @@ static void key_keep(struct agent *a, const struct role *r)
 {
 	size_t len;
 	int fd = open(r->port->certificates[0].key, O_RDONLY | O_CLOEXEC);
-	int error = fd < 0 ? -errno : fd_read_all(fd, KEY_FILE_MAX, &a->kept, &len);
+	int error = fd < 0 ? -errno : fd_read_all(fd, TLS_KEY_FILE_MAX, &a->kept, &len);
 	fd_close(&fd);
 	if (error < 0)
 		fatal(EX_OSERR, "the key cannot be read: %s", strerror(-error));

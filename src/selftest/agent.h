@@ -8,6 +8,7 @@
 #ifndef SELFTEST_AGENT_H
 #define SELFTEST_AGENT_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -75,6 +76,12 @@ struct agent {
 
 /* Makes an attempt. Returns -errno if it was refused, else a result that is 0 or more. */
 typedef int attempt_fn(struct agent *, const struct order *);
+
+/* Of a system call that gives nothing more than its success. */
+static inline int attempt_result(long result)
+{
+	return result < 0 ? -errno : 0;
+}
 
 /* try_file.c: openat(2) from the leaked root; by the path itself; for writing; after fchdir(2) to
  * that root; creating a file */

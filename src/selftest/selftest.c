@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -20,8 +19,6 @@
 #include "report.h"
 #include "stage.h"
 #include "state.h"
-
-#define ASK_VERSION 1u /* landlock_create_ruleset(2) */
 
 struct selftest {
 	const struct conf *conf;
@@ -299,7 +296,7 @@ int selftest_main(const struct conf *conf, const struct selftest_options *option
 {
 	struct selftest s = {.conf = conf, .options = options, .bench = {.master = -1}};
 	struct err err = {""};
-	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, ASK_VERSION);
+	const int version = sandbox_landlock_version();
 	s.landlock = version < 0 ? 0 : (unsigned)version;
 	s.by_root = sandbox_may_change_user();
 	s.bench.log = (struct buf)BUF_INIT(BENCH_LOG_MAX);

@@ -7,7 +7,7 @@
 
 #include "agent.h"
 
-static int outcome(long fd)
+static int open_result(long fd)
 {
 	if (fd < 0)
 		return -errno;
@@ -17,30 +17,30 @@ static int outcome(long fd)
 
 int try_open_leaked(struct agent *a, const struct order *o)
 {
-	return outcome(syscall(SYS_openat, a->root_fd, o->path + 1, O_RDONLY | O_CLOEXEC));
+	return open_result(syscall(SYS_openat, a->root_fd, o->path + 1, O_RDONLY | O_CLOEXEC));
 }
 
 int try_open_path(struct agent *a, const struct order *o)
 {
 	(void)a;
-	return outcome(syscall(SYS_openat, AT_FDCWD, o->path, O_RDONLY | O_CLOEXEC));
+	return open_result(syscall(SYS_openat, AT_FDCWD, o->path, O_RDONLY | O_CLOEXEC));
 }
 
 int try_open_write(struct agent *a, const struct order *o)
 {
 	(void)a;
-	return outcome(syscall(SYS_openat, AT_FDCWD, o->path, O_WRONLY | O_CLOEXEC));
+	return open_result(syscall(SYS_openat, AT_FDCWD, o->path, O_WRONLY | O_CLOEXEC));
 }
 
 int try_open_moved(struct agent *a, const struct order *o)
 {
 	if (syscall(SYS_fchdir, a->root_fd) < 0)
 		return -errno;
-	return outcome(syscall(SYS_openat, AT_FDCWD, o->path + 1, O_RDONLY | O_CLOEXEC));
+	return open_result(syscall(SYS_openat, AT_FDCWD, o->path + 1, O_RDONLY | O_CLOEXEC));
 }
 
 int try_create(struct agent *a, const struct order *o)
 {
-	return outcome(syscall(SYS_openat, a->root_fd, o->path + 1,
-			       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+	return open_result(syscall(SYS_openat, a->root_fd, o->path + 1,
+				   O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 }

@@ -16,11 +16,6 @@
 #include "agent.h"
 #include "ipc/tickets.h"
 
-static int outcome(long result)
-{
-	return result < 0 ? -errno : 0;
-}
-
 /* --- more processes and memory ---------------------------------------------------------------- */
 
 /* Uses the system call itself, since that is what must be refused; the child runs no library
@@ -32,7 +27,7 @@ int try_fork(struct agent *a, const struct order *o)
 	(void)o;
 	if (pid == 0)
 		_exit(0);
-	return outcome(pid);
+	return attempt_result(pid);
 }
 
 int try_exec(struct agent *a, const struct order *o)
@@ -40,29 +35,29 @@ int try_exec(struct agent *a, const struct order *o)
 	static const char *const argv[] = {"bulkhead", "--version", NULL};
 	static const char *const envp[] = {NULL};
 	(void)o;
-	return outcome(syscall(SYS_execveat, a->exe_fd, "", argv, envp, AT_EMPTY_PATH));
+	return attempt_result(syscall(SYS_execveat, a->exe_fd, "", argv, envp, AT_EMPTY_PATH));
 }
 
 int try_memfd(struct agent *a, const struct order *o)
 {
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_memfd_create, "selftest", 0));
+	return attempt_result(syscall(SYS_memfd_create, "selftest", 0));
 }
 
 int try_map_exec(struct agent *a, const struct order *o)
 {
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_mmap, NULL, 4096L, PROT_READ | PROT_WRITE | PROT_EXEC,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1L, 0L));
+	return attempt_result(syscall(SYS_mmap, NULL, 4096L, PROT_READ | PROT_WRITE | PROT_EXEC,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1L, 0L));
 }
 
 /* Maps memory for which the kernel would end other processes: it counts for no process, or cannot
  * be reclaimed. */
 static int map_with(int flags)
 {
-	return outcome(
+	return attempt_result(
 	    syscall(SYS_mmap, NULL, 4096L, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1L, 0L));
 }
 
@@ -91,14 +86,14 @@ int try_map_locked(struct agent *a, const struct order *o)
 int try_map_tickets(struct agent *a, const struct order *o)
 {
 	(void)o;
-	return outcome(syscall(SYS_mmap, NULL, (long)sizeof(struct ipc_tickets),
-			       PROT_READ | PROT_WRITE, MAP_SHARED, (long)a->tickets_fd, 0L));
+	return attempt_result(syscall(SYS_mmap, NULL, (long)sizeof(struct ipc_tickets),
+				      PROT_READ | PROT_WRITE, MAP_SHARED, (long)a->tickets_fd, 0L));
 }
 
 int try_protect_tickets(struct agent *a, const struct order *o)
 {
 	(void)o;
-	return outcome(
+	return attempt_result(
 	    syscall(SYS_mprotect, a->tickets, sizeof(struct ipc_tickets), PROT_READ | PROT_WRITE));
 }
 
@@ -106,7 +101,7 @@ int try_protect_exec(struct agent *a, const struct order *o)
 {
 	const uintptr_t page = (uintptr_t)a->maps & ~(uintptr_t)0xffff;
 	(void)o;
-	return outcome(
+	return attempt_result(
 	    syscall(SYS_mprotect, page + 0x10000, 0x10000L, PROT_READ | PROT_WRITE | PROT_EXEC));
 }
 
@@ -114,7 +109,7 @@ int try_dumpable(struct agent *a, const struct order *o)
 {
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0));
+	return attempt_result(syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
 /* --- more rights ------------------------------------------------------------------------------ */
@@ -123,14 +118,14 @@ int try_setuid(struct agent *a, const struct order *o)
 {
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_setuid, 0));
+	return attempt_result(syscall(SYS_setuid, 0));
 }
 
 int try_namespace(struct agent *a, const struct order *o)
 {
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_unshare, CLONE_NEWUSER));
+	return attempt_result(syscall(SYS_unshare, CLONE_NEWUSER));
 }
 
 /* Mounts on its own root: an empty directory, or one that a user may not mount on. */
@@ -138,7 +133,7 @@ int try_mount(struct agent *a, const struct order *o)
 {
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_mount, "none", "/", "tmpfs", 0L, NULL));
+	return attempt_result(syscall(SYS_mount, "none", "/", "tmpfs", 0L, NULL));
 }
 
 static int raise_limit(int resource)
@@ -147,7 +142,7 @@ static int raise_limit(int resource)
 	if (syscall(SYS_prlimit64, 0, resource, NULL, &limit) < 0)
 		return -errno;
 	limit.rlim_cur = ++limit.rlim_max;
-	return outcome(syscall(SYS_prlimit64, 0, resource, &limit, NULL));
+	return attempt_result(syscall(SYS_prlimit64, 0, resource, &limit, NULL));
 }
 
 int try_raise_files(struct agent *a, const struct order *o)
@@ -171,7 +166,7 @@ int try_io_uring(struct agent *a, const struct order *o)
 	struct io_uring_params p = {0};
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_io_uring_setup, 1, &p));
+	return attempt_result(syscall(SYS_io_uring_setup, 1, &p));
 }
 
 int try_bpf(struct agent *a, const struct order *o)
@@ -179,7 +174,7 @@ int try_bpf(struct agent *a, const struct order *o)
 	uint64_t nothing[16] = {0};
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_bpf, 0, nothing, sizeof(nothing)));
+	return attempt_result(syscall(SYS_bpf, 0, nothing, sizeof(nothing)));
 }
 
 int try_perf(struct agent *a, const struct order *o)
@@ -187,21 +182,21 @@ int try_perf(struct agent *a, const struct order *o)
 	uint64_t nothing[16] = {0};
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_perf_event_open, nothing, 0, -1, -1, 0));
+	return attempt_result(syscall(SYS_perf_event_open, nothing, 0, -1, -1, 0));
 }
 
 int try_userfaultfd(struct agent *a, const struct order *o)
 {
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_userfaultfd, O_CLOEXEC));
+	return attempt_result(syscall(SYS_userfaultfd, O_CLOEXEC));
 }
 
 int try_keyctl(struct agent *a, const struct order *o)
 {
 	(void)a;
 	(void)o;
-	return outcome(
+	return attempt_result(
 	    syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0, 0, 0));
 }
 
@@ -210,7 +205,7 @@ int try_terminal(struct agent *a, const struct order *o)
 	const char typed = '\n';
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_ioctl, STDIN_FILENO, TIOCSTI, &typed));
+	return attempt_result(syscall(SYS_ioctl, STDIN_FILENO, TIOCSTI, &typed));
 }
 
 /* --- numbers of other ABIs -------------------------------------------------------------------- */
@@ -230,7 +225,7 @@ int try_x32(struct agent *a, const struct order *o)
 {
 	(void)a;
 	(void)o;
-	return outcome(syscall(0x40000000L | SYS_getpid));
+	return attempt_result(syscall(0x40000000L | SYS_getpid));
 }
 
 #else /* a machine with other ABIs, or none */

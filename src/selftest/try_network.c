@@ -16,16 +16,11 @@
 
 #define LOG_FLOOD_BYTES ((size_t)1 << 20) /* many times more than the stage's rate allows */
 
-static int outcome(long result)
-{
-	return result < 0 ? -errno : 0;
-}
-
 /* --- new sockets ----------------------------------------------------------------------------- */
 
 static int make(int family, int type)
 {
-	return outcome(syscall(SYS_socket, family, type | SOCK_CLOEXEC, 0));
+	return attempt_result(syscall(SYS_socket, family, type | SOCK_CLOEXEC, 0));
 }
 
 int try_socket4(struct agent *a, const struct order *o)
@@ -81,7 +76,7 @@ static socklen_t unix_address(const char *name, struct sockaddr_un *ret)
 int try_connect4(struct agent *a, const struct order *o)
 {
 	const struct sockaddr_in to = loopback4(o->port);
-	return outcome(syscall(SYS_connect, a->tcp4_fd, &to, sizeof(to)));
+	return attempt_result(syscall(SYS_connect, a->tcp4_fd, &to, sizeof(to)));
 }
 
 int try_connect6(struct agent *a, const struct order *o)
@@ -89,7 +84,7 @@ int try_connect6(struct agent *a, const struct order *o)
 	const struct sockaddr_in6 to = {.sin6_family = AF_INET6,
 					.sin6_port = htons((uint16_t)o->port),
 					.sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	int result = outcome(syscall(SYS_connect, a->tcp6_fd, &to, sizeof(to)));
+	int result = attempt_result(syscall(SYS_connect, a->tcp6_fd, &to, sizeof(to)));
 	return a->tcp6_fd < 0 ? -EAFNOSUPPORT : result;
 }
 
@@ -97,7 +92,7 @@ static int connect_unix(const struct agent *a, const struct order *o)
 {
 	struct sockaddr_un to;
 	socklen_t len = unix_address(o->path, &to);
-	return outcome(syscall(SYS_connect, a->unix_fd, &to, len));
+	return attempt_result(syscall(SYS_connect, a->unix_fd, &to, len));
 }
 
 int try_connect_path(struct agent *a, const struct order *o)
@@ -114,13 +109,13 @@ int try_bind(struct agent *a, const struct order *o)
 {
 	const struct sockaddr_in any = loopback4(0);
 	(void)o;
-	return outcome(syscall(SYS_bind, a->tcp4_fd, &any, sizeof(any)));
+	return attempt_result(syscall(SYS_bind, a->tcp4_fd, &any, sizeof(any)));
 }
 
 int try_listen(struct agent *a, const struct order *o)
 {
 	(void)o;
-	return outcome(syscall(SYS_listen, a->tcp4_fd, 1));
+	return attempt_result(syscall(SYS_listen, a->tcp4_fd, 1));
 }
 
 /* --- the role's own sockets ------------------------------------------------------------------- */
@@ -130,7 +125,7 @@ int try_datagram(struct agent *a, const struct order *o)
 {
 	struct sockaddr_un to;
 	socklen_t len = unix_address(o->path, &to);
-	return outcome(
+	return attempt_result(
 	    syscall(SYS_sendto, a->datagram_fd, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &to, len));
 }
 
@@ -140,7 +135,7 @@ int try_read_error(struct agent *a, const struct order *o)
 	char none;
 	(void)a;
 	(void)o;
-	return outcome(syscall(SYS_read, STDERR_FILENO, &none, 0));
+	return attempt_result(syscall(SYS_read, STDERR_FILENO, &none, 0));
 }
 
 /* Writes for a second as fast as it can: 0 when it could write more than the limit. */
@@ -166,8 +161,9 @@ int try_log_flood(struct agent *a, const struct order *o)
 int try_fastopen(struct agent *a, const struct order *o)
 {
 	const struct sockaddr_in to = loopback4(o->port);
-	int result = outcome(syscall(SYS_sendto, a->tcp4_fd, "x", 1,
-				     MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &to, sizeof(to)));
+	int result =
+	    attempt_result(syscall(SYS_sendto, a->tcp4_fd, "x", 1,
+				   MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &to, sizeof(to)));
 	return result == -EINPROGRESS ? 0 : result;
 }
 
@@ -176,7 +172,7 @@ int try_fastopen(struct agent *a, const struct order *o)
 int try_unlisten(struct agent *a, const struct order *o)
 {
 	(void)o;
-	return outcome(syscall(SYS_shutdown, a->listener_fd, SHUT_RD));
+	return attempt_result(syscall(SYS_shutdown, a->listener_fd, SHUT_RD));
 }
 
 /* Each connection inherits the option from the listener: with a time of 0 every worker's
@@ -186,6 +182,6 @@ int try_linger(struct agent *a, const struct order *o)
 {
 	const struct linger off = {0};
 	(void)o;
-	return outcome(
+	return attempt_result(
 	    syscall(SYS_setsockopt, a->listener_fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off)));
 }

@@ -11,11 +11,6 @@
 
 #include "agent.h"
 
-static int outcome(long result)
-{
-	return result < 0 ? -errno : 0;
-}
-
 /* Any mapped address will do. The master's are unknown, but permission is checked before the
  * address. */
 static int transfer(long call, const struct order *o)
@@ -23,7 +18,7 @@ static int transfer(long call, const struct order *o)
 	uint64_t room = 0;
 	struct iovec here = {&room, sizeof(room)};
 	struct iovec there = {(void *)(uintptr_t)o->address, sizeof(room)};
-	return outcome(syscall(call, o->pid, &here, 1, &there, 1, 0));
+	return attempt_result(syscall(call, o->pid, &here, 1, &there, 1, 0));
 }
 
 int try_vm_read(struct agent *a, const struct order *o)
@@ -41,19 +36,19 @@ int try_vm_write(struct agent *a, const struct order *o)
 int try_ptrace(struct agent *a, const struct order *o)
 {
 	(void)a;
-	return outcome(syscall(SYS_ptrace, PTRACE_SEIZE, o->pid, NULL, NULL));
+	return attempt_result(syscall(SYS_ptrace, PTRACE_SEIZE, o->pid, NULL, NULL));
 }
 
 int try_kill(struct agent *a, const struct order *o)
 {
 	(void)a;
-	return outcome(syscall(SYS_kill, o->pid, 0));
+	return attempt_result(syscall(SYS_kill, o->pid, 0));
 }
 
 int try_tgkill(struct agent *a, const struct order *o)
 {
 	(void)a;
-	return outcome(syscall(SYS_tgkill, o->pid, o->pid, 0));
+	return attempt_result(syscall(SYS_tgkill, o->pid, o->pid, 0));
 }
 
 static int with_pidfd(const struct order *o, long call, long argument2, long argument3)
@@ -61,7 +56,7 @@ static int with_pidfd(const struct order *o, long call, long argument2, long arg
 	long fd = syscall(SYS_pidfd_open, o->pid, 0);
 	if (fd < 0)
 		return -errno;
-	int result = outcome(syscall(call, fd, argument2, argument3, 0));
+	int result = attempt_result(syscall(call, fd, argument2, argument3, 0));
 	(void)syscall(SYS_close, fd);
 	return result;
 }
@@ -112,5 +107,5 @@ int try_recorder_lost(struct agent *a, const struct order *o)
 	c->code = SEGV_MAPERR;
 	c->signal = SIGSEGV;
 	(void)syscall(SYS_munmap, a->board, sizeof(*a->board));
-	return outcome(syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0));
+	return attempt_result(syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0));
 }

@@ -20,7 +20,6 @@
 #include "tls/key.h"
 
 #define FILE_BYTES_MAX (1 << 20)
-#define NAMES_MAX      1000
 #define RSA_BITS_LEAST 1024 /* present clients accept no shorter key */
 #define RSA_BITS_512   1034 /* needed by RSA-PSS with SHA-512 and its salt (RFC 8017, 9.1.1) */
 #define RSA_BITS_MOST  (8 * IPC_KEY_SIGNATURE_MAX)
@@ -368,8 +367,8 @@ void tls_name_of(gnutls_x509_crt_t certificate, struct text *t)
 /* Appends the first DNS name or address. */
 static void name_add(gnutls_x509_crt_t own, struct text *t)
 {
-	char name[TLS_SUBJECT_MAX], address[INET6_ADDRSTRLEN];
-	for (unsigned i = 0; i < NAMES_MAX; i++) {
+	char name[IPC_SUBJECT_MAX], address[INET6_ADDRSTRLEN];
+	for (unsigned i = 0; i < TLS_NAMES_MAX; i++) {
 		size_t len = sizeof(name);
 		int type = gnutls_x509_crt_get_subject_alt_name(own, i, name, &len, NULL);
 		if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER)

@@ -14,6 +14,8 @@
 #include "tls/context.h"
 #include "tls/digest.h"
 
+#define TLS_NAMES_MAX 1000 /* entries of one extension that are looked at */
+
 /* The server's certificate first, then the issuer of each (RFC 8446, 4.4.2), whatever the order in
  * the file. */
 struct tls_chain {
@@ -21,7 +23,7 @@ struct tls_chain {
 	unsigned count;
 	/* this many from the first on are each issued by the next */
 	unsigned linked;
-	uint8_t digest[TLS_DIGEST_BYTES]; /* of the file */
+	uint8_t digest[IPC_DIGEST_BYTES]; /* of the file */
 };
 
 /* Loads the certificates and judges them: the kind of key must exist in TLS, and its use must be

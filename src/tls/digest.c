@@ -4,16 +4,16 @@
 #include <gnutls/crypto.h>
 #include <string.h>
 
-void tls_digest(const void *data, size_t len, uint8_t ret[TLS_DIGEST_BYTES])
+void tls_digest(const void *data, size_t len, uint8_t ret[IPC_DIGEST_BYTES])
 {
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, data, len, ret) < 0)
-		memset(ret, 0, TLS_DIGEST_BYTES); /* no file has this digest */
+		memset(ret, 0, IPC_DIGEST_BYTES); /* no file has this digest */
 }
 
-void tls_digest_add(uint8_t all[TLS_DIGEST_BYTES], const uint8_t one[TLS_DIGEST_BYTES])
+void tls_digest_add(uint8_t all[IPC_DIGEST_BYTES], const uint8_t one[IPC_DIGEST_BYTES])
 {
-	uint8_t both[2 * TLS_DIGEST_BYTES];
-	memcpy(both, all, TLS_DIGEST_BYTES);
-	memcpy(both + TLS_DIGEST_BYTES, one, TLS_DIGEST_BYTES);
+	uint8_t both[2 * IPC_DIGEST_BYTES];
+	memcpy(both, all, IPC_DIGEST_BYTES);
+	memcpy(both + IPC_DIGEST_BYTES, one, IPC_DIGEST_BYTES);
 	tls_digest(both, sizeof(both), all);
 }

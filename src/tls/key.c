@@ -14,8 +14,6 @@
 #include "tls/digest.h"
 #include "tls/scheme.h"
 
-#define KEY_FILE_MAX 65536
-
 /* TLS uses salts as long as the digest (RFC 8446, 4.2.3). A key that is limited to a digest gives a
  * least salt, shorter by default (RFC 4055, 3.1), and GnuTLS signs with that. Raises it to the
  * length of the digest. */
@@ -62,13 +60,13 @@ static void explain(const char *path, const char *data, size_t len, int error, s
 
 int tls_key_load(int fd, const char *path, uint8_t *digest, gnutls_privkey_t *ret, struct err *err)
 {
-	uint8_t of_file[TLS_DIGEST_BYTES];
+	uint8_t of_file[IPC_DIGEST_BYTES];
 	int result = -1;
 	char *pem = NULL;
 	size_t len = 0;
 	gnutls_privkey_t key = NULL;
 
-	int error = fd_read_all(fd, KEY_FILE_MAX, &pem, &len);
+	int error = fd_read_all(fd, TLS_KEY_FILE_MAX, &pem, &len);
 	if (error < 0) {
 		err_set(err, "key \"%s\" cannot be read: %s", path, strerror(-error));
 		return err_is_shortage(-error) ? -EAGAIN : -1;

@@ -13,7 +13,6 @@
 
 /* The size that OpenSSL's clients accept: SSL_CTX_set_max_cert_list(3). */
 #define SENT_BYTES_MAX ((size_t)100 * 1024)
-#define NAMES_MAX      1000
 #define RSA_BITS_GOOD  2048 /* RFC 9325, 4.5 */
 #define SOON_SEC       ((time_t)2 * 86400)
 
@@ -195,7 +194,7 @@ void tls_trust_release(struct tls_trust *trust)
 static bool has_issuer_place(gnutls_x509_crt_t certificate)
 {
 	gnutls_datum_t uri = {0};
-	for (unsigned i = 0; i < NAMES_MAX; i++) {
+	for (unsigned i = 0; i < TLS_NAMES_MAX; i++) {
 		const int error = gnutls_x509_crt_get_authority_info_access(
 		    certificate, i, GNUTLS_IA_CAISSUERS_URI, &uri, NULL);
 		if (error >= 0) {

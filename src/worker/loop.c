@@ -18,7 +18,6 @@
 #include "worker/fault.h"
 
 #define WIRE_OUT_MAX (1 << 20)
-#define LOG_TICK_MS  1000
 
 static void facts_get(void *connection, struct http_tls_facts *ret)
 {

@@ -21,13 +21,9 @@
 #include "worker/fault.h"
 #include "worker/loop.h"
 
-/* Descriptors besides connections and received ones: standard streams, log, signals, the master's
- * channel, and those that libraries open for a moment. */
-#define DESCRIPTORS_OWN 32
-#define GIVE_UP_MS      1000
+#define GIVE_UP_MS 1000
 
 _Static_assert(LIMIT_HEAD_MAX <= HTTP_HEAD_MAX, "the parser takes every head that is allowed");
-_Static_assert(IPC_SUBJECT_MAX == TLS_SUBJECT_MAX, "a subject is not cut on its way");
 
 /* --- beginning ------------------------------------------------------------------------------- */
 
@@ -109,7 +105,7 @@ static void worker_confine(struct worker *w)
 	listeners_take(w, &block);
 	w->memory_own = memory_own();
 	w->descriptors_own =
-	    DESCRIPTORS_OWN + block.guarded_first + block.guarded_count + 3 * loops;
+	    ROLE_DESCRIPTORS + block.guarded_first + block.guarded_count + 3 * loops;
 	role_confine(r, SANDBOX_WORKER, w->descriptors_own + worker_conns_max(w) * loops);
 	r->plan.guarded_first = block.guarded_first;
 	r->plan.guarded_count = block.guarded_count;

@@ -351,7 +351,7 @@ static void what_is_copied_is_within_its_bounds(void **state)
 	ipc_request_copy(&request, &bad_request);
 	assert_int_equal(request.method_len, IPC_METHOD_MAX);
 	assert_int_equal(request.target_len, IPC_TARGET_MAX);
-	assert_int_equal(strlen(request.client), IPC_CLIENT_MAX - 1);
+	assert_int_equal(strlen(request.client), ADDRESS_TEXT_MAX - 1);
 	assert_int_equal(strlen(request.id), IPC_ID_MAX - 1);
 	ipc_crash_copy(&crash, &bad_crash);
 	assert_int_equal(crash.frames_count, IPC_FRAMES_MAX);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keyholder/rate.h"
 #include "keys.h"
 #include "tls/scheme.h"
 
@@ -131,48 +130,11 @@ static void what_is_no_step_of_tls_is_refused(void **state)
 	}
 }
 
-static void a_bucket_gives_what_a_second_has_and_no_more(void **state)
-{
-	struct rate r;
-	unsigned n = 0;
-	(void)state;
-	rate_init(&r, 100, 1, 5000);
-	while (rate_take(&r, 5000))
-		n++;
-	assert_int_equal(n, 100);
-	assert_false(rate_take(&r, 5009)); /* nine tenths of one */
-	assert_true(rate_take(&r, 5010));
-	assert_false(rate_take(&r, 5010));
-	for (n = 0; rate_take(&r, 5510); n++)
-		;
-	assert_int_equal(n, 50);
-	for (n = 0; rate_take(&r, 900000); n++) /* a long pause saves up no extra requests */
-		;
-	assert_int_equal(n, 100);
-}
-
-static void a_bucket_holds_at_least_what_is_needed_at_once(void **state)
-{
-	struct rate r;
-	(void)state;
-	rate_init(&r, 1, 3, 5000);
-	for (unsigned n = 0; n < 3; n++)
-		assert_true(rate_take(&r, 5000));
-	assert_false(rate_take(&r, 5999));
-	assert_true(rate_take(&r, 6000));
-	assert_false(rate_take(&r, 6000));
-	for (unsigned n = 0; n < 3; n++)
-		assert_true(rate_take(&r, 9000));
-	assert_false(rate_take(&r, 9000));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_scheme_makes_a_signature_that_its_public_key_takes),
 	    cmocka_unit_test(what_is_no_step_of_tls_is_refused),
-	    cmocka_unit_test(a_bucket_gives_what_a_second_has_and_no_more),
-	    cmocka_unit_test(a_bucket_holds_at_least_what_is_needed_at_once),
 	};
 	return cmocka_run_group_tests_name("keyholder", tests, ring_setup, ring_teardown);
 }

@@ -49,7 +49,7 @@ static void assert_inherited(int listener)
 {
 	struct sockaddr_in address;
 	socklen_t len = sizeof(address);
-	char client[NET_ADDRESS_MAX];
+	char client[ADDRESS_TEXT_MAX];
 	uint16_t port;
 	struct pollfd ready = {.fd = listener, .events = POLLIN};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), accepted;

@@ -77,10 +77,8 @@ void relay_begin(struct child *c)
 	text_addf(&name, "%s %u (pid %d)", role_name(c), c->number, (int)c->pid);
 	log_stream_init(&r->stream, &source);
 	/* A process that replaces another one continues with its tokens. */
-	if (r->refilled_ms == 0) {
-		r->tokens = UINT64_MAX; /* limited to the rate's burst below */
-		r->refilled_ms = c->port->master->loop.now_ms;
-	}
+	if (r->rate.since_ms == 0)
+		r->rate = bucket_full(c->port->master->loop.now_ms);
 	r->last_tokens = r->last_records = 0;
 	r->told_ms = r->seen_ms = r->passed = 0;
 	r->resting = r->paid = false;
@@ -97,13 +95,6 @@ int relay_watch(struct child *c)
 /* --- the rate -------------------------------------------------------------------------------- */
 
 /* In thousandths, so that every millisecond counts. */
-static void tokens_refill(struct relay *r, uint32_t rate, uint64_t now_ms)
-{
-	const uint64_t most = RELAY_BURST * 1000 * rate, more = (now_ms - r->refilled_ms) * rate;
-	r->tokens = r->tokens >= most || more >= most - r->tokens ? most : r->tokens + more;
-	r->refilled_ms = now_ms;
-}
-
 static void rate_tell(struct child *c, uint32_t rate)
 {
 	struct master *m = c->port->master;
@@ -128,15 +119,11 @@ static bool rate_pays(struct child *c, uint64_t tokens)
 	const uint32_t rate = m->conf->log.rate;
 	if (rate == 0)
 		return true;
-	tokens_refill(r, rate, m->loop.now_ms);
-	if (tokens > RELAY_BURST * rate) /* a long record passes at a low rate, too, if seldom */
-		tokens = RELAY_BURST * rate;
-	if (r->tokens < tokens * 1000) {
-		rate_tell(c, rate);
-		return false;
-	}
-	r->tokens -= tokens * 1000;
-	return true;
+	/* a long record passes at a low rate, too, if seldom */
+	if (bucket_take(&r->rate, tokens, rate, RELAY_BURST * rate, m->loop.now_ms))
+		return true;
+	rate_tell(c, rate);
+	return false;
 }
 
 /* --- passing on ------------------------------------------------------------------------------ */

@@ -16,7 +16,6 @@
 #include "base/num.h"
 #include "master/state.h"
 
-#define CHANNEL_FD       3
 #define START_TIMEOUT_MS 30000
 #define RENEW_RETRY_MS   5000
 
@@ -40,15 +39,15 @@ static void __attribute__((noreturn)) child_exec(const struct child *c, int chan
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	if (dup2(m->null_fd, STDIN_FILENO) < 0 || dup2(m->null_fd, STDOUT_FILENO) < 0 ||
-	    dup2(log_fd, STDERR_FILENO) < 0 || dup2(channel_fd, CHANNEL_FD) < 0 ||
-	    close_range(CHANNEL_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
+	    dup2(log_fd, STDERR_FILENO) < 0 || dup2(channel_fd, IPC_CHANNEL_FD) < 0 ||
+	    close_range(IPC_CHANNEL_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
 	    sigprocmask(SIG_SETMASK, &mask, NULL) < 0)
 		_exit(EX_OSERR);
 	(void)execveat(m->exe_fd, "", argv, m->environment, AT_EMPTY_PATH);
 	const int error = errno;
 	int n = snprintf(title, sizeof(title), "this program cannot be executed: %s",
 			 strerrordesc_np(error));
-	(void)ipc_send(CHANNEL_FD, IPC_FAILED, title, (size_t)n < sizeof(title) ? (size_t)n : 0,
+	(void)ipc_send(IPC_CHANNEL_FD, IPC_FAILED, title, (size_t)n < sizeof(title) ? (size_t)n : 0,
 		       NULL, 0);
 	_exit(err_is_shortage(error) ? EX_TEMPFAIL : EX_OSERR);
 }

@@ -12,7 +12,6 @@
 #define SINKS_RETRY_MS     250
 #define SINKS_ROOM_MS      5   /* the first pause before a full sink is tried again; */
 #define SINKS_ROOM_MOST_MS 250 /* each pause doubles, up to this one */
-#define LOG_TICK_MS        1000
 
 static const char *sink_path(const struct conf_log *conf, enum log_sink_kind kind)
 {

@@ -1,7 +1,7 @@
 /*
- * Runs in the master: turns the configuration's names into user and group numbers and an open
- * directory, which is all that children get. Runs before the master is confined, and again for a
- * port that is started or reloaded.
+ * Runs in the master, for each port that is started or reloaded, and in bulkhead -t: turns the
+ * configuration's names of users, groups and the root into numbers and an open directory. So
+ * children look up nothing. Must never take another user because one cannot be looked up now.
  */
 #include <dirent.h>
 #include <errno.h>

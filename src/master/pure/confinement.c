@@ -4,16 +4,15 @@
 
 #include <string.h>
 
-#define ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1)
 /* The layers that a plain user cannot have and root can. */
 #define ROOT_LAYERS (1u << SANDBOX_CHROOT | 1u << SANDBOX_USER | 1u << SANDBOX_CAPABILITIES)
 
 void confinement_add(struct confinement *c, const struct sandbox_level *level)
 {
 	if (c->count++ == 0)
-		c->all = ALL_LAYERS;
+		c->all = SANDBOX_ALL_LAYERS;
 	c->all &= level->reached;
-	c->some |= level->reached & ALL_LAYERS;
+	c->some |= level->reached & SANDBOX_ALL_LAYERS;
 	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++)
 		if ((level->reached & 1u << layer) == 0 && c->errors[layer] == 0)
 			c->errors[layer] = level->errors[layer];
@@ -36,7 +35,7 @@ static void layers_add(struct text *t, unsigned set, const int *errors)
 void confinement_describe(const struct confinement *c, bool plain, struct text *t)
 {
 	const unsigned of_root = plain ? ROOT_LAYERS & ~c->some : 0;
-	const unsigned lacking = ALL_LAYERS & ~c->all & ~of_root;
+	const unsigned lacking = SANDBOX_ALL_LAYERS & ~c->all & ~of_root;
 	if (c->all == 0)
 		text_add_str(t, "nothing");
 	layers_add(t, c->all, NULL);
@@ -57,5 +56,5 @@ unsigned confinement_less(unsigned had, const struct sandbox_level *level)
 	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++)
 		if (level->errors[layer] != 0)
 			failed |= 1u << layer;
-	return had & failed & ~level->reached & ALL_LAYERS;
+	return had & failed & ~level->reached & SANDBOX_ALL_LAYERS;
 }

@@ -13,7 +13,6 @@
 #include "net/passed.h"
 
 #define FIRST_FD    3    /* SD_LISTEN_FDS_START */
-#define OWN_FD_MIN  10   /* above the fixed places in children */
 #define SOCKETS_MAX 4096 /* more than systemd passes */
 
 static int number(const char *text, uint64_t min, uint64_t max, const char *name, uint64_t *ret,
@@ -91,7 +90,7 @@ int sockets_take(struct sockets *s, struct err *err)
 	(void)unsetenv("LISTEN_FDNAMES");
 	const int behind = FIRST_FD + (int)s->count;
 	for (size_t i = 0; i < s->count; i++)
-		take(&s->list[i], behind > OWN_FD_MIN ? behind : OWN_FD_MIN);
+		take(&s->list[i], behind > FD_OWN_MIN ? behind : FD_OWN_MIN);
 	return error;
 }
 
