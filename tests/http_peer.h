@@ -13,6 +13,7 @@
 
 #include "handler/handlers.h"
 #include "http/http1.h"
+#include "net/transport.h"
 
 #define PEER_DATE  "Sun, 06 Nov 1994 08:49:37 GMT"
 #define PEER_HELLO "Hello, world!\n"
@@ -70,11 +71,8 @@ static inline const struct http_location *peer_route(void *arg, const char *path
 	return NULL;
 }
 
-static inline void peer_tls_facts(void *connection, struct http_tls_facts *ret)
-{
-	(void)connection;
-	*ret = (struct http_tls_facts){"TLS1.3", "TLS_AES_128_GCM_SHA256", "X25519", NULL, true};
-}
+static const struct transport_facts peer_tls = {"TLS1.3", "TLS_AES_128_GCM_SHA256", "X25519", NULL,
+						true};
 
 static inline void peer_begun(void *connection, struct exchange *ex)
 {
@@ -132,11 +130,10 @@ static inline struct peer *peer_new(void)
 				     .date = PEER_DATE,
 				     .route = peer_route,
 				     .route_arg = p,
-				     .tls_facts = peer_tls_facts,
 				     .begun = peer_begun,
 				     .done = peer_done,
 				     .wake = peer_wake};
-	p->client = (struct http_client){"127.0.0.1", 12345};
+	p->client = (struct http_client){"127.0.0.1", 12345, &peer_tls};
 	http1_ops.init(&p->http1.proto, &p->loop, p, &p->client);
 	return p;
 }

@@ -33,9 +33,9 @@
 	while (0)
 
 struct peer {
-	struct tls_wire wire;
+	struct transport_wire wire;
 	struct tls_session server;
-	struct tls_failure failure;
+	struct transport_failure failure;
 	gnutls_certificate_credentials_t credentials;
 	gnutls_session_t client;
 	struct buf sent;       /* sent by the client: whole records, split as wanted; not yet
@@ -189,19 +189,19 @@ static inline void peer_release(struct peer *p)
 static inline void peer_server_turn(struct peer *p)
 {
 	uint8_t data[TLS_RECORD_MAX];
-	ssize_t n = TLS_AGAIN;
+	ssize_t n = TRANSPORT_AGAIN;
 	if (p->failed)
 		return;
 	if (!p->done) {
-		enum tls_result result = tls_session_handshake(&p->server, &p->failure);
-		PEER_CHECK(result != TLS_AGAIN || p->wire.in_len == 0);
-		p->done = result == TLS_OK;
-		p->failed = result == TLS_FAILED;
+		enum transport_result result = tls_session_handshake(&p->server, &p->failure);
+		PEER_CHECK(result != TRANSPORT_AGAIN || p->wire.in_len == 0);
+		p->done = result == TRANSPORT_OK;
+		p->failed = result == TRANSPORT_FAILED;
 	}
 	while (p->done && (n = tls_session_read(&p->server, data, sizeof(data))) > 0)
 		PEER_CHECK(buf_append(&p->heard, data, (size_t)n) == 0);
-	PEER_CHECK(!p->done || n != TLS_AGAIN || p->wire.in_len == 0);
-	p->failed = p->failed || n == TLS_FAILED;
+	PEER_CHECK(!p->done || n != TRANSPORT_AGAIN || p->wire.in_len == 0);
+	p->failed = p->failed || n == TRANSPORT_FAILED;
 }
 
 /* The part of these bytes that arrives at once. */

@@ -33,6 +33,7 @@
 struct exchange;
 struct fault_loop;
 struct text;
+struct transport_facts;
 
 #define HANDLER_STATE_MAX   128 /* bytes of state in the exchange itself, for the handler */
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
@@ -82,19 +83,11 @@ struct handler {
 	void (*end)(struct exchange *);
 };
 
-/* The client's address. The connection owns it; it lives as long as the connection. */
+/* The client, as its connection knows it. The connection owns it; it outlives the exchange. */
 struct http_client {
 	char address[ADDRESS_TEXT_MAX]; /* numeric */
 	uint16_t port;
-};
-
-/* Facts about the TLS session, shown to people. The strings live as long as the exchange. */
-struct http_tls_facts {
-	const char *version;     /* "TLS1.3" */
-	const char *cipher;      /* "TLS_AES_128_GCM_SHA256" */
-	const char *group;       /* "X25519" */
-	const char *server_name; /* SNI, NULL when none was sent */
-	bool resumed;
+	const struct transport_facts *tls; /* net/transport.h; NULL: the connection has no TLS */
 };
 
 struct http_location {
@@ -136,10 +129,8 @@ struct http_loop {
 	/* Finds the location of a normalized path, which lives as long as the loop; NULL: there is
 	 * none (404). */
 	const struct http_location *(*route)(void *arg, const char *path, size_t len);
-	/* Fills in the facts; connection is the pointer given to proto_ops.init(). */
-	void (*tls_facts)(void *connection, struct http_tls_facts *ret);
 	/* Called when an exchange has ended, for the access record; also for requests whose head
-	 * could not be read. connection as above. */
+	 * could not be read. connection is the pointer given to proto_ops.init(). */
 	void (*done)(void *connection, const struct exchange *);
 	/* Called when a head was read, was found unreadable, or timed out. The owner may set
 	 * ex->begun_ns and ex->id here. Each begun() is followed by one done(). */

@@ -1,10 +1,8 @@
 /*
  * One TLS session of a server, in memory: it never uses a descriptor.
  *
- * Ciphertext goes in and out through a struct tls_wire that all sessions of an event loop share.
- * The connection points in at the bytes it received, calls the session, and sends the bytes
- * collected in out. So one recv and one send serve any number of records, and nothing here can
- * block.
+ * Ciphertext goes in and out through a struct transport_wire (net/transport.h). A connection uses a
+ * session through transport_tls (tls/transport.h).
  */
 #ifndef TLS_SESSION_H
 #define TLS_SESSION_H
@@ -14,14 +12,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/buf.h"
 #include "ipc/slot.h"
+#include "net/transport.h"
 #include "tls/context.h"
 #include "tls/first.h"
 
 struct gnutls_session_int;
 
-#define TLS_RECORD_MAX 16384 /* plaintext bytes in a record, RFC 8446 5.1 */
+#define TLS_RECORD_MAX TRANSPORT_DATA_MAX /* plaintext bytes in a record, RFC 8446 5.1 */
 /* … and bytes of a record on the wire, RFC 5246 6.2.3 */
 #define TLS_CIPHER_MAX (TLS_RECORD_MAX + 2048 + 5)
 
@@ -41,13 +39,6 @@ struct gnutls_session_int;
  */
 #define TLS_SESSION_MEMORY_MAX(in_max) \
 	(3 * (TLS_BARREN_MAX + (size_t)(in_max)) + 2 * (size_t)TLS_CIPHER_MAX + 65536)
-
-struct tls_wire {
-	const uint8_t *in; /* received bytes that were not taken yet; borrowed */
-	size_t in_len;
-	bool in_ended;  /* the transport has ended: no more bytes will come */
-	struct buf out; /* bytes to send */
-};
 
 #define TLS_TICKET_NAME_BYTES 16
 
@@ -73,65 +64,43 @@ struct tls_incoming {
 };
 
 struct tls_session {
+	struct transport transport;        /* first: a transport of TLS is a session */
 	struct gnutls_session_int *handle; /* NULL: none */
 	const struct tls_context *context;
-	struct tls_wire *wire;
 	bool starved;         /* GnuTLS asked for bytes that are not there */
 	bool ended;           /* … and that will never come */
 	enum tls_first first; /* how the client began; its owner sets it */
 	struct tls_incoming incoming;
 	bool unsuited; /* the client can verify the key of none of the certificates */
 	struct tls_hello hello;
-	bool gives_ticket;     /* of the current key */
-	bool refused;          /* a renegotiation was refused just now */
-	uint8_t refusals;      /* refused renegotiations */
-	uint32_t barren_bytes; /* taken since the last message or data was complete */
-	char *server_name;     /* as the client sent it; NULL: none; owned */
-};
-
-enum tls_result {
-	TLS_OK = 1,
-	TLS_CLOSED = 0, /* the peer closed, with close_notify or without */
-	TLS_AGAIN = -1, /* all input was taken, more is needed */
-	TLS_FAILED = -2 /* the session failed; out contains the alert if one is due */
-};
-
-struct tls_facts {
-	/* all are static or owned by the session; server_name may have any bytes */
-	const char *version;
-	const char *cipher;
-	const char *group;
-	const char *server_name; /* NULL: none was sent, or none that can be shown: with a zero
-				    byte, or of more than 255 bytes */
-	bool resumed;
+	bool gives_ticket;            /* of the current key */
+	bool refused;                 /* a renegotiation was refused just now */
+	uint8_t refusals;             /* refused renegotiations */
+	uint32_t barren_bytes;        /* taken since the last message or data was complete */
+	char *server_name;            /* as the client sent it; NULL: none; owned */
+	struct transport_facts facts; /* once the handshake is complete */
 };
 
 /* Returns 0 or -ENOMEM. context and wire must outlive the session. */
-int tls_session_init(struct tls_session *, const struct tls_context *, struct tls_wire *);
+int tls_session_init(struct tls_session *, const struct tls_context *, struct transport_wire *);
 void tls_session_release(struct tls_session *);
 
-struct tls_failure {
-	enum ipc_failure kind;
-	const char *text; /* for people; static */
-};
-
-/* Continues the handshake. TLS_OK: it is complete, and out contains one session ticket if the port
- * has tickets. TLS_AGAIN: more input is needed. TLS_FAILED: *ret_failure says why. */
-enum tls_result tls_session_handshake(struct tls_session *, struct tls_failure *ret_failure);
-bool tls_session_resumed(const struct tls_session *);
+/* Continues the handshake. TRANSPORT_OK: it is complete, facts are known, and out contains one
+ * session ticket if the port has tickets. TRANSPORT_AGAIN: more input is needed. TRANSPORT_FAILED:
+ * *ret_failure says why. */
+enum transport_result tls_session_handshake(struct tls_session *,
+					    struct transport_failure *ret_failure);
 /* The protocol that ALPN chose: returns the length of its name, which the session owns. 0: none. */
 size_t tls_session_protocol(const struct tls_session *, const char **ret_name);
 
-/* Decrypts at most size bytes: returns how many (> 0), else an enum tls_result. If size is at least
- * TLS_RECORD_MAX, no decrypted byte stays inside. */
+/* Decrypts at most size bytes: returns how many (> 0), else an enum transport_result. If size is at
+ * least TLS_RECORD_MAX, no decrypted byte stays inside. */
 ssize_t tls_session_read(struct tls_session *, uint8_t *data, size_t size);
 
-/* Encrypts all of data into out: TLS_OK, or TLS_FAILED if memory ran out. */
-enum tls_result tls_session_write(struct tls_session *, const uint8_t *data, size_t len);
+/* Encrypts all of data into out: TRANSPORT_OK, or TRANSPORT_FAILED if memory ran out. */
+enum transport_result tls_session_write(struct tls_session *, const uint8_t *data, size_t len);
 
 /* Appends close_notify to out. */
 void tls_session_close(struct tls_session *);
-
-void tls_session_facts(const struct tls_session *, struct tls_facts *ret);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "handler/handlers.h"
+#include "net/transport.h"
 
 /* bytes of the body on their way back; when it is full, the client waits */
 #define ECHO_BUFFER HANDLER_BUFFER
@@ -55,26 +56,34 @@ static void json_add_request(struct jsonout *j, const struct exchange *ex)
 	jsonout_add(j, "]");
 }
 
+static void json_add_tls(struct jsonout *j, const struct transport_facts *tls)
+{
+	if (tls == NULL) {
+		jsonout_add(j, "null");
+		return;
+	}
+	jsonout_add(j, "{\"version\":");
+	jsonout_add_text(j, tls->version);
+	jsonout_add(j, ",\"cipher\":");
+	jsonout_add_text(j, tls->cipher);
+	jsonout_add(j, ",\"group\":");
+	jsonout_add_text(j, tls->group);
+	jsonout_add(j, ",\"server_name\":");
+	jsonout_add_text(j, tls->server_name);
+	jsonout_add(j, ",\"resumed\":");
+	jsonout_add(j, tls->resumed ? "true}" : "false}");
+}
+
 static void json_add_connection(struct jsonout *j, const struct exchange *ex)
 {
-	struct http_tls_facts facts = {0};
-	ex->loop->tls_facts(ex->connection, &facts);
-
+	const struct http_client *client = ex->client;
 	jsonout_add(j, ",\"client\":{\"address\":");
-	jsonout_add_text(j, ex->client->address);
+	jsonout_add_text(j, client->address);
 	jsonout_add(j, ",\"port\":");
-	jsonout_add_uint(j, ex->client->port);
-	jsonout_add(j, "},\"tls\":{\"version\":");
-	jsonout_add_text(j, facts.version);
-	jsonout_add(j, ",\"cipher\":");
-	jsonout_add_text(j, facts.cipher);
-	jsonout_add(j, ",\"group\":");
-	jsonout_add_text(j, facts.group);
-	jsonout_add(j, ",\"server_name\":");
-	jsonout_add_text(j, facts.server_name);
-	jsonout_add(j, ",\"resumed\":");
-	jsonout_add(j, facts.resumed ? "true" : "false");
-	jsonout_add(j, "},\"request_id\":");
+	jsonout_add_uint(j, client->port);
+	jsonout_add(j, "},\"tls\":");
+	json_add_tls(j, client->tls);
+	jsonout_add(j, ",\"request_id\":");
 	jsonout_add_text(j, ex->id);
 	jsonout_add(j, "}\n");
 }

@@ -74,7 +74,7 @@ static void incoming_follow(struct tls_incoming *r, const uint8_t *data, size_t 
 static ssize_t wire_pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
 {
 	struct tls_session *s = ptr;
-	struct tls_wire *w = s->wire;
+	struct transport_wire *w = s->transport.wire;
 	if (len > w->in_len)
 		len = w->in_len;
 	incoming_follow(&s->incoming, w->in, len);
@@ -98,7 +98,7 @@ static ssize_t wire_push(gnutls_transport_ptr_t ptr, const giovec_t *iov, int co
 	size_t total = 0;
 	for (int i = 0; i < count; i++)
 		total += iov[i].iov_len;
-	uint8_t *to = buf_reserve(&s->wire->out, total);
+	uint8_t *to = buf_reserve(&s->transport.wire->out, total);
 	if (to == NULL) {
 		gnutls_transport_set_errno(s->handle, ENOMEM);
 		return -1;
@@ -107,13 +107,14 @@ static ssize_t wire_push(gnutls_transport_ptr_t ptr, const giovec_t *iov, int co
 		memcpy(to, iov[i].iov_base, iov[i].iov_len);
 		to += iov[i].iov_len;
 	}
-	buf_advance(&s->wire->out, total);
+	buf_advance(&s->transport.wire->out, total);
 	return (ssize_t)total;
 }
 
-int tls_session_init(struct tls_session *s, const struct tls_context *c, struct tls_wire *wire)
+int tls_session_init(struct tls_session *s, const struct tls_context *c,
+		     struct transport_wire *wire)
 {
-	*s = (struct tls_session){.context = c, .wire = wire};
+	*s = (struct tls_session){.transport = {.wire = wire}, .context = c};
 	if (gnutls_init(&s->handle, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
 					GNUTLS_NO_AUTO_SEND_TICKET) < 0)
 		return -ENOMEM;
@@ -181,14 +182,14 @@ static bool goes_on(struct tls_session *s, ssize_t result, struct progress *p)
 		return renegotiation_dropped(s);
 	if (result != GNUTLS_E_AGAIN)
 		return result < 0 && is_transient((int)result);
-	p->idle = s->wire->in_len < p->in_len ? 0 : p->idle + 1;
-	p->in_len = s->wire->in_len;
+	p->idle = s->transport.wire->in_len < p->in_len ? 0 : p->idle + 1;
+	p->in_len = s->transport.wire->in_len;
 	return !starved && p->idle < IDLE_CALLS_MAX;
 }
 
 static bool is_barren(struct tls_session *s, size_t in_len)
 {
-	s->barren_bytes += (uint32_t)(in_len - s->wire->in_len);
+	s->barren_bytes += (uint32_t)(in_len - s->transport.wire->in_len);
 	return s->barren_bytes > TLS_BARREN_MAX;
 }
 
@@ -202,12 +203,12 @@ static bool has_told(const struct tls_session *s, int result)
 }
 
 /* Sends the peer an alert (RFC 8446, 6.2), unless it is gone or sent one itself. */
-static enum tls_result fail(struct tls_session *s, int result)
+static enum transport_result fail(struct tls_session *s, int result)
 {
 	if (!has_told(s, result) && result != GNUTLS_E_PREMATURE_TERMINATION &&
 	    result != GNUTLS_E_PUSH_ERROR && result != GNUTLS_E_PULL_ERROR)
 		(void)gnutls_alert_send(s->handle, GNUTLS_AL_FATAL, tls_alert_of(s, result));
-	return TLS_FAILED;
+	return TRANSPORT_FAILED;
 }
 
 /*
@@ -287,10 +288,10 @@ static const char *failure_text(const struct tls_session *s, int result)
 }
 
 static void failure_describe(const struct tls_session *s, int result, const uint8_t *in,
-			     size_t in_len, struct tls_failure *ret)
+			     size_t in_len, struct transport_failure *ret)
 {
 	const char *text = NULL;
-	ret->kind = failure_kind(s, result);
+	*ret = (struct transport_failure){.kind = failure_kind(s, result)};
 	if (s->hello.count == 0 && ret->kind != IPC_FAILURE_CLOSED &&
 	    tls_first_text(s->first) != NULL) {
 		ret->kind = IPC_FAILURE_MALFORMED;
@@ -308,24 +309,31 @@ static void failure_describe(const struct tls_session *s, int result, const uint
 	ret->text = text != NULL ? text : failure_text(s, result);
 }
 
-bool tls_session_resumed(const struct tls_session *s)
+static void facts_read(struct tls_session *s)
 {
-	return gnutls_session_is_resumed(s->handle) != 0;
+	s->facts = (struct transport_facts){
+	    .version = gnutls_protocol_get_name(gnutls_protocol_get_version(s->handle)),
+	    .cipher = gnutls_ciphersuite_get(s->handle),
+	    .group = gnutls_group_get_name(gnutls_group_get(s->handle)),
+	    .server_name = s->server_name,
+	    .resumed = gnutls_session_is_resumed(s->handle) != 0,
+	};
 }
 
 /* RFC 8446, 5: change_cipher_spec is dropped, but not before the ClientHello. */
 static int handshake_step(struct tls_session *s)
 {
-	const struct tls_wire *w = s->wire;
+	const struct transport_wire *w = s->transport.wire;
 	if (s->hello.count == 0 && s->barren_bytes == 0 && w->in_len > 0 && w->in[0] == 20)
 		return GNUTLS_E_UNEXPECTED_PACKET;
 	return gnutls_handshake(s->handle);
 }
 
-enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure *ret_failure)
+enum transport_result tls_session_handshake(struct tls_session *s,
+					    struct transport_failure *ret_failure)
 {
-	const uint8_t *in = s->wire->in;
-	size_t in_len = s->wire->in_len;
+	const uint8_t *in = s->transport.wire->in;
+	size_t in_len = s->transport.wire->in_len;
 	struct progress progress = {.in_len = in_len};
 	int result;
 	do
@@ -336,7 +344,7 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 	if (result == GNUTLS_E_AGAIN && is_barren(s, in_len))
 		result = GNUTLS_E_HANDSHAKE_TOO_LARGE;
 	if (result == GNUTLS_E_AGAIN)
-		return TLS_AGAIN;
+		return TRANSPORT_AGAIN;
 	/* GnuTLS has several errors for a message that is cut off, one of them for close_notify. */
 	if (result < 0 && (s->ended || result == GNUTLS_E_SESSION_EOF))
 		result = GNUTLS_E_PREMATURE_TERMINATION;
@@ -345,10 +353,11 @@ enum tls_result tls_session_handshake(struct tls_session *s, struct tls_failure 
 		return fail(s, result);
 	}
 	tls_host_name(s);
+	facts_read(s);
 	s->barren_bytes = 0;
 	if (s->gives_ticket && gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)
 		(void)gnutls_session_ticket_send(s->handle, 1, 0);
-	return TLS_OK;
+	return TRANSPORT_OK;
 }
 
 size_t tls_session_protocol(const struct tls_session *s, const char **ret_name)
@@ -363,7 +372,7 @@ size_t tls_session_protocol(const struct tls_session *s, const char **ret_name)
 ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
 {
 	ssize_t n;
-	size_t in_len = s->wire->in_len;
+	size_t in_len = s->transport.wire->in_len;
 	struct progress progress = {.in_len = in_len};
 	do
 		n = gnutls_record_recv(s->handle, data, size);
@@ -377,42 +386,31 @@ ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
 	if (n == GNUTLS_E_AGAIN && is_barren(s, in_len))
 		n = GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
 	if (n == GNUTLS_E_AGAIN)
-		return TLS_AGAIN;
+		return TRANSPORT_AGAIN;
 	/* The transport ended without close_notify. HTTP's own framing shows whether something is
 	 * missing (RFC 9112, 9.8). */
 	if (n == GNUTLS_E_PREMATURE_TERMINATION)
-		return TLS_CLOSED;
+		return TRANSPORT_CLOSED;
 	if (n == GNUTLS_E_REHANDSHAKE) /* only TLS 1.2 has it, and no client needs it */
-		return TLS_FAILED;
+		return TRANSPORT_FAILED;
 	return fail(s, (int)n);
 }
 
-enum tls_result tls_session_write(struct tls_session *s, const uint8_t *data, size_t len)
+enum transport_result tls_session_write(struct tls_session *s, const uint8_t *data, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = gnutls_record_send(s->handle, data, len);
 		if (n == GNUTLS_E_INTERRUPTED)
 			continue;
 		if (n < 0)
-			return TLS_FAILED;
+			return TRANSPORT_FAILED;
 		data += n;
 		len -= (size_t)n;
 	}
-	return TLS_OK;
+	return TRANSPORT_OK;
 }
 
 void tls_session_close(struct tls_session *s)
 {
 	(void)gnutls_bye(s->handle, GNUTLS_SHUT_WR);
-}
-
-void tls_session_facts(const struct tls_session *s, struct tls_facts *ret)
-{
-	*ret = (struct tls_facts){
-	    .version = gnutls_protocol_get_name(gnutls_protocol_get_version(s->handle)),
-	    .cipher = gnutls_ciphersuite_get(s->handle),
-	    .group = gnutls_group_get_name(gnutls_group_get(s->handle)),
-	    .server_name = s->server_name,
-	    .resumed = tls_session_resumed(s),
-	};
 }

@@ -66,7 +66,7 @@ static bool memory_leaked(const struct worker *w)
 	for (unsigned i = 0; i < w->loops_count; i++)
 		connections += ipc_slot_read(&w->role->slots[i].connections);
 	const uint64_t used = w->memory_own + (w->loops_count - 1) * CONF_THREAD_MEMORY +
-			      connections * CONN_MEMORY_MAX(w->port->limits.head_bytes);
+			      connections * conn_memory_max(&w->loops[0]);
 	return limit > 0 && (used < limit || (connections == 0 && w->loops_count == 1));
 }
 

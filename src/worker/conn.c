@@ -14,21 +14,70 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "tls/first.h"
 #include "worker/fault.h"
 
 #define WIRE_HIGH ((size_t)64 * 1024) /* ciphertext that is collected before it is sent */
 /* output of one connection per turn; then the others have theirs */
 #define TURN_BYTES (4 * WIRE_HIGH)
 
-_Static_assert(CONN_CIPHER_OUT_MAX >= 2 * (WIRE_HIGH + TLS_CIPHER_MAX),
+_Static_assert(CONN_CIPHER_OUT_MAX >= 2 * (WIRE_HIGH + 2 * TRANSPORT_DATA_MAX),
 	       "flow control is far below");
 
 static void conn_ready(struct loop *, struct loop_io *, uint32_t events);
 
+/* Bytes of memory for an object that another one follows. */
+static size_t room(size_t size)
+{
+	const size_t align = _Alignof(max_align_t);
+	return (size + align - 1) / align * align;
+}
+
+size_t conn_memory_max(const struct worker_loop *l)
+{
+	const struct transport_ops *t = l->transport;
+	const size_t head_max = l->worker->port->limits.head_bytes;
+	return sizeof(struct conn) + room(t->size) + http_protocol_size() +
+	       t->memory_max(RECEIVE_BYTES) + CONN_CIPHER_IN_MAX + CONN_PLAIN_IN_MAX +
+	       CONN_CIPHER_OUT_MAX + EXCHANGE_MEMORY_MAX(head_max) + HANDLER_MEMORY_MAX(head_max);
+}
+
+static void transport_begin(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	const struct tls_context *context = l->faults == NULL ? l->tls : faults_context(l);
+	c->transport = (struct transport *)c->memory;
+	l->transport->init(c->transport, context, &l->wire);
+}
+
+static void transport_release(struct conn *c)
+{
+	c->client.tls = NULL;
+	if (c->transport != NULL)
+		c->transport->ops->release(c->transport);
+	c->transport = NULL;
+}
+
+/* The transport carries data: begins the protocol that it negotiated. */
+static void conn_open(struct conn *c)
+{
+	struct worker_loop *l = c->owner;
+	struct transport *t = c->transport;
+	const char *name = NULL;
+	const size_t len = t->ops->protocol == NULL ? 0 : t->ops->protocol(t, &name);
+	const struct proto_ops *protocol = http_protocol(name, len);
+	if (protocol == NULL) { /* the transport offers exactly the protocols that there are */
+		c->over = true;
+		return;
+	}
+	c->client.tls = t->ops->facts == NULL ? NULL : t->ops->facts(t);
+	c->state = CONN_OPEN;
+	c->proto = (struct proto *)(c->memory + room(t->ops->size));
+	protocol->init(c->proto, &l->http, c, &c->client);
+}
+
 void conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 {
-	struct conn *c = calloc(1, sizeof(*c) + http_protocol_size());
+	struct conn *c = calloc(1, sizeof(*c) + room(l->transport->size) + http_protocol_size());
 	if (c == NULL) {
 		fd_close(&fd);
 		accept_starved(l);
@@ -52,6 +101,10 @@ void conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 	l->conns_count++;
 	ipc_slot_add(&l->slot->connections, 1);
 	ipc_slot_add(&l->slot->counters.accepted, 1);
+	if (l->transport->handshake == NULL) {
+		transport_begin(c);
+		conn_open(c);
+	}
 	conn_wait_update(c);
 	return;
 fail:
@@ -72,7 +125,7 @@ void conn_free(struct conn *c)
 	conn_proto_release(c);
 	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
 		ipc_slot_add(&l->slot->counters.handshakes_failed[IPC_FAILURE_CLOSED], 1);
-	tls_session_release(&c->tls);
+	transport_release(c);
 	if (l->faults != NULL && faults_keep(l->faults))
 		loop_remove(&l->loop, &c->io);
 	else
@@ -128,7 +181,8 @@ void conn_flush(struct conn *c)
 static void conn_encrypt(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
-	if (l->out_len > 0 && tls_session_write(&c->tls, l->out_bytes, l->out_len) != TLS_OK)
+	struct transport *t = c->transport;
+	if (l->out_len > 0 && t->ops->send(t, l->out_bytes, l->out_len) != TRANSPORT_OK)
 		c->over = true;
 	l->out_len = 0;
 }
@@ -207,7 +261,8 @@ static bool conn_decrypt(struct conn *c)
 	if (c->input_ended || conn_blocked(c) || !p->ops->wants_input(p))
 		return false;
 	conn_keep_plain(c);
-	ssize_t n = tls_session_read(&c->tls, l->plain_bytes, sizeof(l->plain_bytes));
+	struct transport *t = c->transport;
+	ssize_t n = t->ops->receive(t, l->plain_bytes, sizeof(l->plain_bytes));
 	if (n > 0) {
 		l->plain = l->plain_bytes;
 		l->plain_len = (size_t)n;
@@ -215,11 +270,11 @@ static bool conn_decrypt(struct conn *c)
 			conn_keep_plain(c);
 		return true;
 	}
-	if (n == TLS_FAILED) { /* the alert is in the output */
+	if (n == TRANSPORT_FAILED) { /* the alert is in the output */
 		conn_close(c, true);
 		return false;
 	}
-	if (n == TLS_CLOSED || l->wire.in_ended) {
+	if (n == TRANSPORT_CLOSED || l->wire.in_ended) {
 		c->input_ended = true;
 		p->ops->input_ended(p);
 		return true;
@@ -250,40 +305,27 @@ static void conn_pump(struct conn *c)
 		return;
 	enum proto_phase phase = p->ops->phase(p);
 	if (phase == PROTO_CLOSING && !c->more_output) {
-		tls_session_close(&c->tls);
+		if (c->transport->ops->close != NULL)
+			c->transport->ops->close(c->transport);
 		conn_close(c, p->ops->lingers(p));
 	} else if (phase == PROTO_ABORTED) {
-		/* without close_notify, so that the client sees the response was cut */
+		/* without the transport's clean end, so that the client sees the response was cut
+		 */
 		conn_close(c, false);
 	}
 }
 
-static const struct tls_context *conn_context(const struct conn *c)
-{
-	struct worker_loop *l = c->owner;
-	return l->faults == NULL ? l->tls : faults_context(l);
-}
-
 static void handshake_done(struct conn *c)
 {
-	struct worker_loop *l = c->owner;
-	struct ipc_counters *counters = &l->slot->counters;
-	const char *name = NULL;
-	const size_t len = tls_session_protocol(&c->tls, &name);
-	const struct proto_ops *protocol = http_protocol(name, len);
-	if (protocol == NULL) { /* TLS offers exactly these */
-		c->over = true;
-		return;
-	}
-	ipc_slot_add(tls_session_resumed(&c->tls) ? &counters->handshakes_resumed
-						  : &counters->handshakes_full,
-		     1);
-	c->state = CONN_OPEN;
-	c->proto = (struct proto *)c->protocol;
-	protocol->init(c->proto, &l->http, c, &c->client);
+	struct ipc_counters *counters = &c->owner->slot->counters;
+	conn_open(c);
+	if (c->client.tls != NULL)
+		ipc_slot_add(c->client.tls->resumed ? &counters->handshakes_resumed
+						    : &counters->handshakes_full,
+			     1);
 }
 
-void conn_handshake_failed(struct conn *c, enum ipc_failure kind, const char *text)
+void conn_handshake_failed(struct conn *c, unsigned kind, const char *text)
 {
 	struct worker_loop *l = c->owner;
 	c->failed = true;
@@ -303,53 +345,41 @@ static void handshake_left(struct conn *c)
 	c->over = true;
 }
 
-/* Answers plain HTTP with plain HTTP; the TLS session answers other bytes that are not TLS with an
- * alert. True: there is a session. */
-static bool handshake_begin(struct conn *c)
+/* The transport failed and says why. An answer that it has left in the wire is still sent. */
+static void handshake_refused(struct conn *c, const struct transport_failure *failure)
 {
-	struct worker_loop *l = c->owner;
-	enum tls_first first = tls_first_of(l->wire.in, l->wire.in_len, l->wire.in_ended);
-	if (first == TLS_FIRST_MORE)
-		return false;
-	if (first == TLS_FIRST_HTTP) {
+	const struct transport_wire *w = &c->owner->wire;
+	if (failure->plain_http)
 		c->over = conn_plain_answer(c) < 0;
-		conn_handshake_failed(c, IPC_FAILURE_MALFORMED, tls_first_text(first));
-		conn_close(c, true);
-		return false;
-	}
-	if (tls_session_init(&c->tls, conn_context(c), &l->wire) < 0) {
+	else if (failure->kind == IPC_FAILURE_MEMORY && buf_len(&w->out) == 0)
 		c->over = true;
-		conn_handshake_failed(c, IPC_FAILURE_MEMORY, "The worker is out of memory.");
-		return false;
-	}
-	c->tls.first = first;
-	return true;
+	conn_handshake_failed(c, failure->kind, failure->text);
+	conn_close(c, true);
 }
 
 static void conn_handshake(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
-	struct tls_failure failure;
-	if (c->tls.handle == NULL && l->wire.in_len == 0) { /* no byte has come yet */
+	struct transport_failure failure = {0};
+	if (c->transport == NULL && l->wire.in_len == 0) { /* no byte has come yet */
 		c->over = l->wire.in_ended;
 		return;
 	}
-	if (c->tls.handle == NULL && !handshake_begin(c))
-		return;
-	switch (tls_session_handshake(&c->tls, &failure)) {
-	case TLS_OK:
+	if (c->transport == NULL)
+		transport_begin(c);
+	switch (c->transport->ops->handshake(c->transport, &failure)) {
+	case TRANSPORT_OK:
 		handshake_done(c);
 		break;
-	case TLS_AGAIN:
+	case TRANSPORT_AGAIN:
 		if (l->wire.in_ended)
 			handshake_left(c);
 		else if (l->faults != NULL)
 			faults_handshake(c);
 		break;
-	case TLS_CLOSED:
-	case TLS_FAILED:
-		conn_handshake_failed(c, failure.kind, failure.text);
-		conn_close(c, true);
+	case TRANSPORT_CLOSED:
+	case TRANSPORT_FAILED:
+		handshake_refused(c, &failure);
 		break;
 	}
 }
@@ -359,7 +389,7 @@ static void conn_handshake(struct conn *c)
 /* Points the loop's wire at this connection's ciphertext: saved bytes first, then new ones. */
 static void wire_load(struct conn *c, const uint8_t *received, size_t len)
 {
-	struct tls_wire *w = &c->owner->wire;
+	struct transport_wire *w = &c->owner->wire;
 	w->in = received;
 	w->in_len = len;
 	if (buf_len(&c->cipher_in) > 0) {
@@ -372,7 +402,7 @@ static void wire_load(struct conn *c, const uint8_t *received, size_t len)
 
 static void wire_store(struct conn *c)
 {
-	struct tls_wire *w = &c->owner->wire;
+	struct transport_wire *w = &c->owner->wire;
 	if (c->closing || c->over)
 		buf_release(&c->cipher_in);
 	else if (buf_len(&c->cipher_in) > 0)
@@ -397,7 +427,7 @@ static void conn_finish(struct conn *c)
 	conn_wait_linger(c);
 	/* Only an open connection needs these. */
 	conn_proto_release(c);
-	tls_session_release(&c->tls);
+	transport_release(c);
 	buf_release(&c->plain_in);
 }
 

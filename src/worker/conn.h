@@ -1,14 +1,14 @@
 /*
- * One client's connection: a descriptor, a TLS session, a protocol, buffers for bytes that cannot
- * move on yet, and one deadline.
+ * One client's connection: a descriptor, a transport (TLS), a protocol, buffers for bytes that
+ * cannot move on yet, and one deadline.
  *
  *   HANDSHAKE ──done──> OPEN ──protocol closing, all sent──> LINGER ──end of input──> freed
  *       └─ failed: alert, LINGER      └── clean end: freed at once
  *
- * Bytes on the way in: kernel → loop's received → (cipher_in) → GnuTLS → loop's plain → (plain_in)
- * → protocol. On the way out: protocol → loop's out → GnuTLS → loop's wire → (cipher_out) → kernel.
- * The buffers in parentheses belong to the connection and are empty unless the next station cannot
- * take the bytes; an idle connection holds no buffer at all.
+ * Bytes on the way in: kernel → loop's received → (cipher_in) → transport → loop's plain →
+ * (plain_in) → protocol. On the way out: protocol → loop's out → transport → loop's wire →
+ * (cipher_out) → kernel. The buffers in parentheses belong to the connection and are empty unless
+ * the next station cannot take the bytes; an idle connection holds no buffer at all.
  */
 #ifndef WORKER_CONN_H
 #define WORKER_CONN_H
@@ -20,20 +20,13 @@
 #include "handler/handlers.h"
 #include "http/proto.h"
 #include "net/loop.h"
-#include "tls/session.h"
+#include "net/transport.h"
 #include "worker/loop.h"
 
 /* The most that its buffers hold. */
 #define CONN_CIPHER_IN_MAX  (2 * RECEIVE_BYTES)
-#define CONN_PLAIN_IN_MAX   (HTTP_HEAD_MAX + 2 * (size_t)TLS_RECORD_MAX)
+#define CONN_PLAIN_IN_MAX   (HTTP_HEAD_MAX + 2 * (size_t)TRANSPORT_DATA_MAX)
 #define CONN_CIPHER_OUT_MAX ((size_t)512 * 1024) /* bytes that wait for the kernel */
-
-/* The most memory that a connection holds, on a port with this limit for a head. It is the sum of
- * the bounds of its parts, so a worker that holds more has not got it through connections. */
-#define CONN_MEMORY_MAX(head_max)                                                             \
-	(sizeof(struct conn) + http_protocol_size() + TLS_SESSION_MEMORY_MAX(RECEIVE_BYTES) + \
-	 CONN_CIPHER_IN_MAX + CONN_PLAIN_IN_MAX + CONN_CIPHER_OUT_MAX +                       \
-	 EXCHANGE_MEMORY_MAX(head_max) + HANDLER_MEMORY_MAX(head_max))
 
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_LINGER };
 
@@ -55,9 +48,8 @@ struct conn {
 	struct http_client client;
 	enum conn_state state;
 
-	struct tls_session tls;
-	struct proto
-	    *proto; /* in protocol; NULL until the handshake is done, and while it lingers */
+	struct transport *transport; /* in memory; NULL until the first byte has come */
+	struct proto *proto; /* in memory; NULL until the handshake is done, and while it lingers */
 	struct buf cipher_in;
 	struct buf plain_in;
 	struct buf cipher_out;
@@ -84,12 +76,16 @@ struct conn {
 	uint64_t linger_bytes_in;  /* the limit of input while it lingers */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
-	_Alignas(max_align_t) uint8_t protocol[]; /* memory for any protocol */
+	_Alignas(max_align_t) uint8_t memory[]; /* for the transport and, after it, the protocol */
 };
 
 /* Takes ownership of the descriptor, and closes it if memory runs out. */
 void conn_new(struct worker_loop *, int fd, const struct http_client *);
 void conn_free(struct conn *);
+
+/* The most memory that a connection of the loop holds. It is the sum of the bounds of its parts, so
+ * a worker that holds more has not got it through connections. */
+size_t conn_memory_max(const struct worker_loop *);
 
 /* Accept no further request: idle connections end now, busy ones after the present request. */
 void conn_drain(struct conn *);
@@ -120,9 +116,9 @@ void conn_flush(struct conn *);
 /* In conn.c: continues after a change from outside. It may free c. */
 void conn_advance(struct conn *, const uint8_t *received, size_t len);
 
-/* Counts and logs a failed handshake, with the reason in words. If the client sent no byte (a port
- * scanner, a browser that connects in advance), it is only counted. */
-void conn_handshake_failed(struct conn *, enum ipc_failure kind, const char *text);
+/* Counts and logs a failed handshake: its enum ipc_failure, and the reason in words. If the client
+ * sent no byte (a port scanner, a browser that connects in advance), it is only counted. */
+void conn_handshake_failed(struct conn *, unsigned kind, const char *text);
 
 static inline uint32_t conn_requests(const struct conn *c)
 {

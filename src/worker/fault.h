@@ -8,7 +8,7 @@
 #define WORKER_FAULT_H
 
 #include "handler/fault.h"
-#include "tls/session.h"
+#include "tls/context.h"
 #include "worker/loop.h"
 
 struct conn;

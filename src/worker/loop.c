@@ -14,22 +14,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "tls/transport.h"
 #include "worker/conn.h"
 #include "worker/fault.h"
 
 #define WIRE_OUT_MAX (1 << 20)
-
-static void facts_get(void *connection, struct http_tls_facts *ret)
-{
-	struct conn *c = connection;
-	struct tls_facts *f = &c->owner->facts;
-	tls_session_facts(&c->tls, f);
-	*ret = (struct http_tls_facts){.version = f->version,
-				       .cipher = f->cipher,
-				       .group = f->group,
-				       .server_name = f->server_name,
-				       .resumed = f->resumed};
-}
 
 /* Does the port echo requests? Then its refusals give their reason, too. */
 static bool is_echo(const struct conf_port *port)
@@ -74,12 +63,12 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				  .signer = {.fd = -1},
 				  .slot = &w->role->slots[index],
 				  .conns_max = worker_conns_max(w),
+				  .transport = &transport_tls,
 				  .held = w->phase == WORKER_HELD};
 	l->http = (struct http_loop){.limits = &w->port->limits,
 				     .explains = is_echo(w->port),
 				     .route = routes_find,
 				     .route_arg = &w->routes,
-				     .tls_facts = facts_get,
 				     .begun = access_begun,
 				     .done = access_done,
 				     .wake = wake};

@@ -22,10 +22,10 @@
 #include "ipc/tickets.h"
 #include "log/log.h"
 #include "net/loop.h"
+#include "net/transport.h"
 #include "role/role.h"
 #include "tls/context.h"
 #include "tls/key.h"
-#include "tls/session.h"
 
 #define WORKER_LOOPS_MAX CONF_THREADS_MAX
 #define RECEIVE_BYTES    ((size_t)64 * 1024) /* one recv(2): four full records */
@@ -47,12 +47,12 @@ struct worker_loop {
 	struct loop loop;
 	struct log log;
 	struct http_loop http;
-	time_t date_second; /* the second that http.date shows */
-	struct tls_wire wire;
+	time_t date_second;                    /* the second that http.date shows */
+	const struct transport_ops *transport; /* of its connections */
+	struct transport_wire wire;
 	struct tls_context *tls;  /* owned */
 	struct tls_signer signer; /* its descriptor belongs to this loop */
 	uint64_t timeouts_told;   /* timeouts of the keyholder that the master knows of */
-	struct tls_facts facts;   /* for the exchange that asked last */
 	struct ipc_slot *slot;
 	const struct conn *shown; /* the connection that the slot shows; NULL: none */
 
@@ -83,8 +83,8 @@ struct worker_loop {
 	const uint8_t *plain; /* decrypted bytes in plain_bytes that were not taken yet */
 	size_t plain_len;
 	size_t out_len; /* bytes in out_bytes that were pulled and not encrypted yet */
-	uint8_t plain_bytes[TLS_RECORD_MAX];
-	uint8_t out_bytes[TLS_RECORD_MAX];
+	uint8_t plain_bytes[TRANSPORT_DATA_MAX];
+	uint8_t out_bytes[TRANSPORT_DATA_MAX];
 	uint8_t received[RECEIVE_BYTES];
 };
 

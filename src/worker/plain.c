@@ -26,7 +26,7 @@ static bool is_head(const uint8_t *in, size_t len)
 
 int conn_plain_answer(struct conn *c)
 {
-	struct tls_wire *w = &c->owner->wire;
+	struct transport_wire *w = &c->owner->wire;
 	char answer[ANSWER_MAX], date[32];
 	http_date(time(NULL), date);
 	int len = snprintf(answer, sizeof(answer),

@@ -69,7 +69,7 @@ static void exchange(const char *version, size_t padding, size_t record_bytes,
 	assert_false(p.failed);
 	assert_int_equal(buf_len(&p.heard), 7);
 	assert_memory_equal(buf_head(&p.heard), "GETHEAD", 7);
-	assert_int_equal(tls_session_write(&p.server, (const uint8_t *)"200", 3), TLS_OK);
+	assert_int_equal(tls_session_write(&p.server, (const uint8_t *)"200", 3), TRANSPORT_OK);
 	do
 		n = gnutls_record_recv(p.client, data, sizeof(data));
 	while (n == GNUTLS_E_AGAIN && buf_len(&p.wire.out) > 0);

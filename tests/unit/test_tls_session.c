@@ -69,11 +69,11 @@ static void what_follows_a_key_update_is_read(void **state)
 	deliver(p);
 	assert_int_equal(tls_session_read(&p->server, data, sizeof(data)), 3);
 	assert_memory_equal(data, "GET", 3);
-	assert_int_equal(tls_session_read(&p->server, data, sizeof(data)), TLS_AGAIN);
+	assert_int_equal(tls_session_read(&p->server, data, sizeof(data)), TRANSPORT_AGAIN);
 	assert_int_equal(p->wire.in_len, 0);
 	taken(p);
 	/* And the server's own keys are in step. */
-	assert_int_equal(tls_session_write(&p->server, (const uint8_t *)"200", 3), TLS_OK);
+	assert_int_equal(tls_session_write(&p->server, (const uint8_t *)"200", 3), TRANSPORT_OK);
 	ssize_t n;
 	do
 		n = gnutls_record_recv(p->client, data, sizeof(data));
@@ -88,7 +88,7 @@ static void too_many_key_updates_are_refused(void **state)
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(gnutls_session_key_update(p->client, GNUTLS_KU_PEER), 0);
 	deliver(p);
-	assert_int_equal(tls_session_read(&p->server, data, sizeof(data)), TLS_FAILED);
+	assert_int_equal(tls_session_read(&p->server, data, sizeof(data)), TRANSPORT_FAILED);
 	assert_true(buf_len(&p->wire.out) < 4096);
 }
 
@@ -101,7 +101,7 @@ static void half_a_record_is_waited_for(void **state)
 	const uint8_t *end = p->wire.in + p->wire.in_len;
 	while (p->wire.in + 1 < end) { /* a byte at a time */
 		p->wire.in_len = 1;
-		assert_int_equal(tls_session_read(&p->server, data, sizeof(data)), TLS_AGAIN);
+		assert_int_equal(tls_session_read(&p->server, data, sizeof(data)), TRANSPORT_AGAIN);
 		assert_int_equal(p->wire.in_len, 0);
 	}
 	p->wire.in_len = 1;

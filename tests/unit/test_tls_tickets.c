@@ -69,7 +69,7 @@ static bool connect_with(const char *version, const gnutls_datum_t *with, gnutls
 	(void)gnutls_record_recv(p.client, &byte, 1); /* takes the ticket of TLS 1.3 */
 	if ((gnutls_session_get_flags(p.client) & GNUTLS_SFLAGS_SESSION_TICKET) != 0)
 		assert_int_equal(gnutls_session_get_data2(p.client, ret), 0);
-	const bool is = tls_session_resumed(&p.server);
+	const bool is = p.server.facts.resumed;
 	assert_int_equal(gnutls_session_is_resumed(p.client) != 0, is);
 	peer_release(&p);
 	return is;
