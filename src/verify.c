@@ -198,18 +198,18 @@ static void pair_check(struct verify *v, const char *certificate, const char *ke
 {
 	const struct tls_pair pair = {.certificate = certificate, .certificate_fd = -1, .key = key};
 	struct pair_about about = {v, where};
-	const struct tls_context_options options = {
+	const struct tls_credentials_options options = {
 	    .warn = pair_warning, .arg = &about, .trust = trust};
-	struct tls_context *context = NULL;
+	struct tls_credentials *loaded = NULL;
 	struct err err;
 	size_t at;
-	if (tls_context_new(&pair, 1, &options, &context, &at, &err) < 0) {
+	if (tls_credentials_new(&pair, 1, &options, &loaded, &at, &err) < 0) {
 		verify_add(v, CONF_ERROR, where, err.text);
 		key_miss(v, key, where, err.text);
 		if (is_about_key(err.text) || are_swapped(err.text))
 			return;
 	}
-	tls_context_free(context);
+	tls_credentials_free(loaded);
 	key_check(v, key, where);
 }
 

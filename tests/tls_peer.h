@@ -49,11 +49,40 @@ struct peer {
 	struct buf heard; /* by the server */
 };
 
+/* The credentials of contexts that are in use. */
+static struct {
+	struct tls_context *context;
+	struct tls_credentials *credentials;
+} peer_loaded[4];
+
+static inline void peer_context_free(struct tls_context *context)
+{
+	for (size_t i = 0; i < sizeof(peer_loaded) / sizeof(peer_loaded[0]); i++)
+		if (peer_loaded[i].context == context) {
+			tls_context_free(context);
+			tls_credentials_free(peer_loaded[i].credentials);
+			peer_loaded[i].context = NULL;
+			return;
+		}
+	PEER_CHECK(context == NULL);
+}
+
+static inline void peer_context_keep(struct tls_context *context,
+				     struct tls_credentials *credentials)
+{
+	size_t i = 0;
+	while (peer_loaded[i].context != NULL)
+		PEER_CHECK(++i < sizeof(peer_loaded) / sizeof(peer_loaded[0]));
+	peer_loaded[i].context = context;
+	peer_loaded[i].credentials = credentials;
+}
+
 /* A context with a development certificate, whose key is here. */
 static inline struct tls_context *peer_context_with(struct tls_policy **ret_policy,
 						    const struct ipc_tickets *tickets,
 						    uint64_t tickets_ms)
 {
+	struct tls_credentials *credentials;
 	struct tls_context *context;
 	struct devcert pair;
 	struct err err;
@@ -67,7 +96,10 @@ static inline struct tls_context *peer_context_with(struct tls_policy **ret_poli
 	PEER_CHECK(tls_policy_new(ret_policy, &err) == 0);
 	const struct tls_context_options options = {
 	    .policy = *ret_policy, .tickets = tickets, .tickets_ms = tickets_ms};
-	PEER_CHECK(tls_context_new(&files, 1, &options, &context, &at, &err) == 0);
+	const struct tls_credentials_options wanted = {.signer = NULL};
+	PEER_CHECK(tls_credentials_new(&files, 1, &wanted, &credentials, &at, &err) == 0);
+	PEER_CHECK(tls_context_new(credentials, &options, &context, &err) == 0);
+	peer_context_keep(context, credentials);
 	close(certificate_fd);
 	close(key_fd);
 	return context;

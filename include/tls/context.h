@@ -1,10 +1,10 @@
 /*
- * What the TLS sessions of an event loop share: certificates, access to their keys, the protocol
- * policy, the ticket keys.
+ * What TLS sessions share. All sessions of a process share its credentials: the certificates, each
+ * parsed once, and what chooses among them. The sessions of an event loop share its context: access
+ * to the keys, the protocol policy, the ticket keys. Each loop has its own context, because each
+ * has its own signer (tls/key.h) and GnuTLS passes nothing but the key to the callback.
  *
- * A context is made before the loop serves and is read-only afterwards. Each loop has its own,
- * because each has its own signer (tls/key.h) and GnuTLS passes nothing but the key to the
- * callback.
+ * Both are made before the loops serve and are read-only afterwards, so threads need no lock.
  *
  * TLS 1.3 and 1.2 only (RFC 8446, RFC 5246), no static RSA, the server's preference decides. X25519
  * comes first; the ciphers are AEAD only, AES-128-GCM first. Everything else is the system's GnuTLS
@@ -21,6 +21,7 @@
 #include "tls/digest.h"
 
 struct tls_context;
+struct tls_credentials;
 struct tls_policy;
 struct tls_signer;
 struct ipc_tickets;
@@ -72,13 +73,8 @@ struct tls_trust {
 
 void tls_trust_release(struct tls_trust *);
 
-struct tls_context_options {
-	/* must outlive the context; NULL: the context makes no sessions */
-	const struct tls_policy *policy;
-	/* must outlive the context; NULL: sessions have no tickets */
-	const struct ipc_tickets *tickets;
-	uint64_t tickets_ms; /* lifetime of a ticket; 0: no tickets */
-	/* signs with the keys; NULL: the keys are loaded here (-t) */
+struct tls_credentials_options {
+	/* checks that each key signs for its certificate; NULL: the keys are loaded here (-t) */
 	struct tls_signer *signer;
 	tls_warning_fn *warn;
 	void *arg;
@@ -92,8 +88,25 @@ struct tls_context_options {
  * EdDSA to RSA. Returns 0; or -1, or -EAGAIN out of memory, with a sentence in err and the index of
  * the pair in *ret_pair.
  */
-int tls_context_new(const struct tls_pair *pairs, size_t count, const struct tls_context_options *,
-		    struct tls_context **ret, size_t *ret_pair, struct err *);
+int tls_credentials_new(const struct tls_pair *pairs, size_t count,
+			const struct tls_credentials_options *, struct tls_credentials **ret,
+			size_t *ret_pair, struct err *err);
+/* After the last context that uses it. */
+void tls_credentials_free(struct tls_credentials *);
+
+struct tls_context_options {
+	const struct tls_policy *policy; /* must outlive the context */
+	/* must outlive the context; NULL: sessions have no tickets */
+	const struct ipc_tickets *tickets;
+	uint64_t tickets_ms; /* lifetime of a ticket; 0: no tickets */
+	/* signs with the keys; must outlive the context; NULL: the credentials have the keys */
+	struct tls_signer *signer;
+};
+
+/* The credentials must outlive the context. Returns 0; or -1, or -EAGAIN out of memory, with a
+ * sentence in err. */
+int tls_context_new(const struct tls_credentials *, const struct tls_context_options *,
+		    struct tls_context **ret, struct err *err);
 /*
  * Makes a context whose certificate a client should refuse, for testing clients: for name alone,
  * with a new key that exists only in this process, and expired if asked. It has no tickets, so

@@ -48,7 +48,7 @@ void tls_name_of(gnutls_x509_crt_t, struct text *);
 
 /* In warn.c: reports what clients may object to: validity, key length, use, signature, issuer. */
 void tls_chain_warn(const struct tls_chain *, const struct tls_pair *, size_t index,
-		    const struct tls_context_options *);
+		    const struct tls_credentials_options *);
 
 /* When the certificate begins and ends, and its subject (RFC 4514), else the first DNS name or
  * address of its subjectAltName, else "". */

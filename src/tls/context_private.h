@@ -1,4 +1,4 @@
-/* The part of a context that sessions read; src/tls only. */
+/* The parts of credentials and contexts that sessions read; src/tls only. */
 #ifndef TLS_CONTEXT_PRIVATE_H
 #define TLS_CONTEXT_PRIVATE_H
 
@@ -18,9 +18,18 @@ struct tls_policy {
 	struct tls_policy *short_rsa;
 };
 
-struct tls_context {
-	gnutls_certificate_credentials_t credentials;
+/* Read-only once it is made; the sessions of all threads use it. */
+struct tls_credentials {
+	gnutls_certificate_credentials_t handle;
 	struct tls_hosts hosts; /* the certificates to choose from; none in a false context */
+	bool short_rsa;         /* one of them needs the policy for short RSA keys */
+};
+
+struct tls_context {
+	const struct tls_credentials *credentials;
+	struct tls_credentials *own; /* of a false context; else NULL */
+	/* the signer's, one for each host; NULL: the hosts have their keys */
+	gnutls_privkey_t *keys;
 	const struct tls_policy *policy;
 	const struct tls_signer *signer;
 	const struct ipc_tickets *tickets; /* the port's keys; NULL: sessions have no tickets */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/certificate.h"
 #include "tls/context_private.h"
 #include "tls/hello.h"
 #include "tls/scheme.h"
@@ -39,46 +40,38 @@ static void host_release(struct tls_host *h)
 	gnutls_privkey_deinit(h->key);
 }
 
-static int host_fill(struct tls_host *h, const gnutls_x509_crt_t *chain, unsigned count)
+static int host_fill(struct tls_host *h, const struct tls_chain *chain)
 {
-	gnutls_datum_t der;
-	int error = gnutls_x509_crt_export2(chain[0], GNUTLS_X509_FMT_DER, &der);
-	if (error < 0)
-		return error;
-	error = gnutls_x509_crt_init(&h->leaf);
-	if (error >= 0)
-		error = gnutls_x509_crt_import(h->leaf, &der, GNUTLS_X509_FMT_DER);
-	gnutls_free(der.data);
-	if (error < 0)
-		return error;
-	h->pk = (gnutls_pk_algorithm_t)gnutls_x509_crt_get_pk_algorithm(h->leaf, NULL);
+	h->pk =
+	    (gnutls_pk_algorithm_t)gnutls_x509_crt_get_pk_algorithm(chain->certificates[0], NULL);
 	if (h->pk == GNUTLS_PK_ECDSA)
-		(void)gnutls_x509_crt_get_pk_ecc_raw(h->leaf, &h->curve, NULL, NULL);
+		(void)gnutls_x509_crt_get_pk_ecc_raw(chain->certificates[0], &h->curve, NULL, NULL);
 	else if (h->pk == GNUTLS_PK_RSA_PSS)
-		h->digest = host_digest(h->leaf);
-	h->chain = calloc(count, sizeof(*h->chain));
-	if (h->chain == NULL)
-		return GNUTLS_E_MEMORY_ERROR;
-	for (; h->chain_count < count && error >= 0; h->chain_count += error >= 0)
-		error =
-		    gnutls_pcert_import_x509(&h->chain[h->chain_count], chain[h->chain_count], 0);
+		h->digest = host_digest(chain->certificates[0]);
+	h->chain = calloc(chain->count, sizeof(*h->chain));
+	int error = h->chain == NULL ? GNUTLS_E_MEMORY_ERROR : 0;
+	for (; h->chain_count < chain->count && error >= 0; h->chain_count += error >= 0)
+		error = gnutls_pcert_import_x509(&h->chain[h->chain_count],
+						 chain->certificates[h->chain_count], 0);
 	return error;
 }
 
-int tls_hosts_add(struct tls_hosts *hosts, const gnutls_x509_crt_t *chain, unsigned count,
+int tls_hosts_add(struct tls_hosts *hosts, struct tls_chain *chain, unsigned pair,
 		  gnutls_privkey_t key)
 {
-	struct tls_host host = {.curve = GNUTLS_ECC_CURVE_INVALID};
+	struct tls_host host = {.curve = GNUTLS_ECC_CURVE_INVALID, .pair = pair};
 	struct tls_host *all = reallocarray(hosts->all, hosts->count + 1, sizeof(*all));
 	if (all == NULL)
 		return GNUTLS_E_MEMORY_ERROR;
 	hosts->all = all;
-	int error = host_fill(&host, chain, count);
+	int error = host_fill(&host, chain);
 	if (error < 0) {
 		host_release(&host);
 		return error;
 	}
 	host.key = key;
+	host.leaf = chain->certificates[0];
+	chain->certificates[0] = NULL;
 	all[hosts->count++] = host;
 	return 0;
 }
@@ -254,7 +247,7 @@ void tls_host_name(struct tls_session *s)
 static const struct tls_host *host_find(const struct tls_session *s, const char *name,
 					unsigned flags)
 {
-	const struct tls_hosts *hosts = &s->context->hosts;
+	const struct tls_hosts *hosts = &s->context->credentials->hosts;
 	for (size_t i = 0; i < hosts->count; i++) {
 		const struct tls_host *h = &hosts->all[i];
 		if ((name == NULL || gnutls_x509_crt_check_hostname2(h->leaf, name, flags)) &&
@@ -268,7 +261,7 @@ static const struct tls_host *host_choose(const struct tls_session *s)
 {
 	char name[HOST_NAME_MAX_BYTES + 1];
 	const struct tls_host *h = NULL;
-	if (s->context->hosts.count > 1 && name_comparable(s->server_name, name)) {
+	if (s->context->credentials->hosts.count > 1 && name_comparable(s->server_name, name)) {
 		h = host_find(s, name, GNUTLS_VERIFY_DO_NOT_ALLOW_WILDCARDS);
 		if (h == NULL)
 			h = host_find(s, name, 0);
@@ -284,6 +277,7 @@ static int host_retrieve(gnutls_session_t handle, const struct gnutls_cert_retr_
 {
 	struct tls_session *s = gnutls_session_get_ptr(handle);
 	(void)info;
+	const struct tls_context *c = s->context;
 	tls_host_name(s);
 	const struct tls_host *h = host_choose(s);
 	s->unsuited = h == NULL;
@@ -291,10 +285,10 @@ static int host_retrieve(gnutls_session_t handle, const struct gnutls_cert_retr_
 		return GNUTLS_E_INSUFFICIENT_CREDENTIALS;
 	*chain = h->chain;
 	*chain_count = h->chain_count;
-	*key = h->key;
+	*key = c->keys != NULL ? c->keys[h - c->credentials->hosts.all] : h->key;
 	*ocsp = NULL;
 	*ocsp_count = 0;
-	*flags = 0; /* GnuTLS must free nothing of it: the context owns it */
+	*flags = 0; /* GnuTLS must free nothing of it: context and credentials own it */
 	return 0;
 }
 

@@ -16,13 +16,15 @@
 #include <stdint.h>
 
 struct tls_session;
+struct tls_chain;
 
 /* One certificate with its chain and key. */
 struct tls_host {
 	gnutls_x509_crt_t leaf;
 	gnutls_pcert_st *chain;
 	unsigned chain_count;
-	gnutls_privkey_t key;
+	gnutls_privkey_t key; /* NULL: a keyholder has it */
+	unsigned pair;        /* index of the pair in the port's configuration */
 	gnutls_pk_algorithm_t pk;
 	gnutls_ecc_curve_t curve; /* of an ECDSA key */
 	/* the only digest of an RSA-PSS key, RFC 4055 3.1; else UNKNOWN */
@@ -35,9 +37,9 @@ struct tls_hosts {
 	size_t count;
 };
 
-/* Takes ownership of the key and copies the chain, leaf first. Returns 0 or a GnuTLS error. */
-int tls_hosts_add(struct tls_hosts *, const gnutls_x509_crt_t *chain, unsigned count,
-		  gnutls_privkey_t key);
+/* Takes the leaf out of the chain, copies the rest, and takes ownership of the key (NULL: a
+ * keyholder has it) unless it fails. Returns 0 or a GnuTLS error. */
+int tls_hosts_add(struct tls_hosts *, struct tls_chain *, unsigned pair, gnutls_privkey_t key);
 void tls_hosts_release(struct tls_hosts *);
 
 /* The kinds of key that TLS 1.2's cipher suites need, as a set; suites of TLS 1.3 have none. */

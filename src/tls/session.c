@@ -120,7 +120,7 @@ int tls_session_init(struct tls_session *s, const struct tls_context *c,
 		return -ENOMEM;
 	const struct tls_policy *policy = c->policy;
 	if (gnutls_priority_set(s->handle, policy->priority) < 0 ||
-	    gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->credentials) < 0 ||
+	    gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->credentials->handle) < 0 ||
 	    (policy->protocols_count > 0 &&
 	     gnutls_alpn_set_protocols(s->handle, policy->protocols, policy->protocols_count,
 				       ALPN_FLAGS) < 0) ||

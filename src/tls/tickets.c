@@ -68,7 +68,7 @@ static int key_bind(uint8_t key[IPC_TICKET_KEY_BYTES], const struct tls_hello *h
 static int key_for(const struct tls_session *s, uint8_t key[IPC_TICKET_KEY_BYTES])
 {
 	const bool tls13 = (s->hello.extensions & HELLO_SUPPORTED_VERSIONS) != 0;
-	return tls13 && s->context->hosts.count <= 1 ? 0 : key_bind(key, &s->hello);
+	return tls13 && s->context->credentials->hosts.count <= 1 ? 0 : key_bind(key, &s->hello);
 }
 
 static bool former_is_used(const struct tls_session *s, struct ipc_ticket_keys *keys)

@@ -238,7 +238,7 @@ static void issuer_warn(const struct tls_chain *chain, struct tls_trust *trust,
 }
 
 void tls_chain_warn(const struct tls_chain *chain, const struct tls_pair *pair, size_t index,
-		    const struct tls_context_options *o)
+		    const struct tls_credentials_options *o)
 {
 	const struct warnings w = {pair->certificate, index, o->warn, o->arg};
 	validity_warn(chain->certificates[0], o->signer == NULL, &w);

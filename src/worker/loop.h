@@ -99,7 +99,8 @@ struct worker {
 	const struct conf_port *port;
 	struct routes routes;
 	struct tls_policy *policy;
-	const struct ipc_tickets *tickets; /* the master's memory, mapped for reading */
+	struct tls_credentials *credentials; /* all loops share them */
+	const struct ipc_tickets *tickets;   /* the master's memory, mapped for reading */
 	struct tls_context *false_tls[FAULT_CERTIFICATES]; /* for a port with faults, else NULL */
 	unsigned listeners_count;                          /* per loop */
 	/* The listeners of all loops, one loop's after another's: duplicates that fill the block of

@@ -173,46 +173,64 @@ static void files_tell(const struct worker *w, const struct tls_certificates *c)
 	}
 }
 
-/* Makes a context for each loop, because each has its own channel to the keyholder. */
-static void tls_prepare(struct worker *w)
+/* The first loop's keyholder proves all keys; the others have loaded the same files. */
+static void credentials_load(struct worker *w)
 {
 	size_t pair = 0, count = w->port->certificates_count;
 	struct err err;
 	struct warning warning = {&w->role->log, w->role->start.number};
 	struct tls_certificates certificates = {.list =
 						    calloc(count, sizeof(struct tls_certificate))};
-	struct tls_context_options options = {.policy = w->policy,
-					      .certificates = &certificates,
-					      .tickets_ms = w->port->tickets_ms,
-					      .warn = certificate_warning,
-					      .arg = &warning};
+	const struct tls_credentials_options options = {.signer = &w->loops[0].signer,
+							.warn = certificate_warning,
+							.arg = &warning,
+							.certificates = &certificates};
 	if (certificates.list == NULL)
 		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
-	int tickets_fd = role_take(w->role, IPC_FD_TICKETS, 0);
-	options.tickets = w->tickets = ipc_tickets_map(tickets_fd);
-	if (w->tickets == NULL)
-		role_fail(w->role, role_status(w->role, ENOMEM),
-			  "cannot map the session ticket keys");
-	fd_close(&tickets_fd);
 	struct tls_pair *pairs = pairs_take(w);
-	for (unsigned i = 0; i < w->loops_count; i++) {
-		struct worker_loop *l = &w->loops[i];
-		options.signer = &l->signer;
-		int error = tls_signer_init(&l->signer, role_take(w->role, IPC_FD_KEY_CHANNEL, i));
-		if (error < 0)
-			role_fail(w->role, role_status(w->role, -error),
-				  "cannot use the key channel: %s", strerror(-error));
-		error = tls_context_new(pairs, count, &options, &l->tls, &pair, &err);
-		if (error < 0)
-			tls_failed(w, l, error, &err);
-		warning.worker = 0;
-		options.certificates = NULL;
-	}
+	int error = tls_credentials_new(pairs, count, &options, &w->credentials, &pair, &err);
+	if (error < 0)
+		tls_failed(w, &w->loops[0], error, &err);
 	files_tell(w, &certificates);
 	free(certificates.list);
 	for (size_t i = 0; i < count; i++)
 		fd_close(&pairs[i].certificate_fd);
 	free(pairs);
+}
+
+static void tickets_take(struct worker *w)
+{
+	int fd = role_take(w->role, IPC_FD_TICKETS, 0);
+	w->tickets = ipc_tickets_map(fd);
+	if (w->tickets == NULL)
+		role_fail(w->role, role_status(w->role, ENOMEM),
+			  "cannot map the session ticket keys");
+	fd_close(&fd);
+}
+
+/* Each loop has a context of its own, because each has its own channel to the keyholder. */
+static void tls_prepare(struct worker *w)
+{
+	struct err err;
+	tickets_take(w);
+	for (unsigned i = 0; i < w->loops_count; i++) {
+		int error =
+		    tls_signer_init(&w->loops[i].signer, role_take(w->role, IPC_FD_KEY_CHANNEL, i));
+		if (error < 0)
+			role_fail(w->role, role_status(w->role, -error),
+				  "cannot use the key channel: %s", strerror(-error));
+	}
+	credentials_load(w);
+	for (unsigned i = 0; i < w->loops_count; i++) {
+		struct worker_loop *l = &w->loops[i];
+		const struct tls_context_options options = {.policy = w->policy,
+							    .tickets = w->tickets,
+							    .tickets_ms = w->port->tickets_ms,
+							    .signer = &l->signer};
+		int error = tls_context_new(w->credentials, &options, &l->tls, &err);
+		if (error < 0)
+			tls_failed(w, l, error, &err);
+	}
 }
 
 /* --- serving --------------------------------------------------------------------------------- */
@@ -321,6 +339,7 @@ static void worker_release(struct worker *w)
 	free(w->loops);
 	worker_faults_release(w);
 	free(w->listener_fds);
+	tls_credentials_free(w->credentials);
 	tls_policy_free(w->policy);
 	ipc_tickets_unmap(w->tickets);
 	routes_release(&w->routes);

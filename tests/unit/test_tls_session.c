@@ -21,7 +21,7 @@ static int context_make(void **state)
 static int context_release(void **state)
 {
 	(void)state;
-	tls_context_free(context);
+	peer_context_free(context);
 	tls_policy_free(policy);
 	return 0;
 }

@@ -37,7 +37,7 @@ static int make(void **state)
 static int release(void **state)
 {
 	(void)state;
-	tls_context_free(context);
+	peer_context_free(context);
 	tls_policy_free(policy);
 	ipc_tickets_unmap(tickets);
 	fd_close(&tickets_fd);
@@ -201,7 +201,7 @@ static void without_tickets_each_handshake_is_a_full_one(void **state)
 		assert_false(connect_with(versions[i], NULL, &ticket));
 		assert_int_equal(ticket.size, 0);
 	}
-	tls_context_free(context);
+	peer_context_free(context);
 	tls_policy_free(none);
 	context = with;
 }
