@@ -4,10 +4,14 @@
  * There are three roles. A worker and a keyholder are confined in two steps, since threads can only
  * be made between them:
  *
- *   sandbox_drop()   chroot → groups, ids → capabilities → no new privileges → not dumpable →
- *                    parent-death signal → Landlock → limits
+ *   sandbox_drop()   groups, ids → capabilities, but for one → no new privileges → not dumpable →
+ *                    parent-death signal | → chroot → the last capability → Landlock → limits
  *   sandbox_seal()   no more processes → seccomp, for all threads: from here on only what the
  *                    role's table of system calls allows
+ *
+ * Objects may be loaded into the process at the bar: there it is another user, which cannot become
+ * root again, and it still sees the system's files. Before it, their constructors would run as
+ * root; after it, there is nothing to load.
  *
  * The master keeps the privileges to start children (sandbox_master()).
  *

@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -108,10 +109,64 @@ int capabilities_unbound(const struct sandbox_plan *p, struct sandbox_level *l, 
 	return layer_left_out(p, SANDBOX_CAPABILITIES) ? 0 : unbound(0, l, err);
 }
 
+/* The change of the root directory comes after that of the ids. For it the process keeps this,
+ * and the second only for a directory that not every user may search. */
+static uint64_t root_needs(const struct sandbox_plan *p)
+{
+	struct stat st;
+	if (p->chroot_fd < 0 || layer_left_out(p, SANDBOX_CHROOT) || calls_sanitized)
+		return 0;
+	const bool is_open = fstat(p->chroot_fd, &st) == 0 && (st.st_mode & S_IXOTH) != 0;
+	return 1ULL << CAP_SYS_CHROOT | (is_open ? 0 : 1ULL << CAP_DAC_READ_SEARCH);
+}
+
+static bool is_kept(void)
+{
+	return prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0) == 1;
+}
+
+/* The kernel takes all capabilities from a root that becomes another user, unless told otherwise.
+ * If that is locked (capabilities(7), SECBIT_KEEP_CAPS_LOCKED), there will be no empty root. */
+int capabilities_keep(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	(void)l;
+	(void)err;
+	if (p->change_user && !layer_left_out(p, SANDBOX_USER) && root_needs(p) != 0)
+		(void)prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+	return 0;
+}
+
+static int only(uint64_t set, struct err *err)
+{
+	const struct sets s = {.effective = set, .permitted = set};
+	const int error = sets_put(&s);
+	if (error < 0)
+		err_set(err, "the capabilities cannot be given up: %s", strerror(-error));
+	return error < 0 ? -1 : 0;
+}
+
+int capabilities_narrow(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	struct sets s = {0};
+	(void)l;
+	if (layer_left_out(p, SANDBOX_CAPABILITIES) && !is_kept())
+		return 0;
+	const int error = sets_get(&s);
+	if (error == 0)
+		return only(s.permitted & root_needs(p), err);
+	err_set(err, "capget: %s", strerror(-error));
+	return -1;
+}
+
 int capabilities_give_up(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
 	const struct sets none = {0};
-	return layer_left_out(p, SANDBOX_CAPABILITIES) ? 0 : reduce(&none, 0, l, err);
+	const bool kept = is_kept();
+	if (kept)
+		(void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+	if (layer_left_out(p, SANDBOX_CAPABILITIES))
+		return kept ? only(0, err) : 0;
+	return reduce(&none, 0, l, err);
 }
 
 int capabilities_keep_for_master(struct sandbox_level *l, struct err *err)

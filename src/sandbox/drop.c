@@ -2,6 +2,12 @@
  * Runs in a worker and in a keyholder while they start, and in the master before its first child.
  * Must never continue after a step failed that should have worked, nor change the order of the
  * steps: each needs something that a later one takes away.
+ *
+ * The ids change first and the root directory later, although the other way round would be
+ * simpler: a file that is loaded into the process (an object whose constructors run at once, a
+ * configuration of a library) can only be opened while the process still sees the files of the
+ * system, and nothing of it may run as root. The price is one capability, CAP_SYS_CHROOT, that
+ * the process keeps until it has changed its root directory.
  */
 #include <errno.h>
 #include <grp.h>
@@ -16,15 +22,20 @@
 
 /* --- the steps that are no other file's ------------------------------------------------------ */
 
+/* Why there will be no empty root: it is not asked for, or impossible. */
+static int root_expect(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
+{
+	(void)err;
+	if (p->chroot_fd < 0 && !layer_left_out(p, SANDBOX_CHROOT) && !calls_sanitized &&
+	    !capabilities_have(CAP_SYS_CHROOT))
+		level_lack(l, SANDBOX_CHROOT, EPERM);
+	return 0;
+}
+
 static int root_change(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
-	if (layer_left_out(p, SANDBOX_CHROOT) || calls_sanitized)
+	if (layer_left_out(p, SANDBOX_CHROOT) || calls_sanitized || p->chroot_fd < 0)
 		return 0;
-	if (p->chroot_fd < 0) {
-		if (!capabilities_have(CAP_SYS_CHROOT))
-			level_lack(l, SANDBOX_CHROOT, EPERM);
-		return 0;
-	}
 	int error = fchdir(p->chroot_fd) < 0 || chroot(".") < 0 ? errno : 0;
 	if (chdir("/") < 0) {
 		err_set(err, "chdir(/) in the new root: %s", strerror(errno));
@@ -153,25 +164,28 @@ static int take_steps(sandbox_step *const steps[], const struct sandbox_plan *p,
 
 int sandbox_drop(const struct sandbox_plan *p, struct sandbox_level *ret_level, struct err *err)
 {
-	static sandbox_step *const steps[] = {limits_offer_to_oom_killer,
-					      root_change,
-					      capabilities_unbound,
-					      user_become,
-					      capabilities_give_up,
-					      user_verify,
-					      no_new_privileges,
-					      memory_hide,
-					      parent_bind,
-					      landlock_confine,
-					      limits_set,
-					      NULL};
+	/* another user without privileges, that still sees the files of the system */
+	static sandbox_step *const become[] = {limits_offer_to_oom_killer,
+					       root_expect,
+					       capabilities_unbound,
+					       capabilities_keep,
+					       user_become,
+					       capabilities_narrow,
+					       user_verify,
+					       no_new_privileges,
+					       memory_hide,
+					       parent_bind,
+					       NULL};
+	/* From here on objects may be loaded; nobody has one yet. After this, no file is seen. */
+	static sandbox_step *const enclose[] = {root_change, capabilities_give_up, landlock_confine,
+						limits_set, NULL};
 	struct sandbox_level level;
 	level_init(&level, p->role);
 	if (p->role == SANDBOX_MASTER) {
 		err_set(err, "a master is not confined like its children");
 		return -1;
 	}
-	if (take_steps(steps, p, &level, err) < 0)
+	if (take_steps(become, p, &level, err) < 0 || take_steps(enclose, p, &level, err) < 0)
 		return -1;
 	*ret_level = level;
 	return 0;

@@ -23,7 +23,9 @@ sandbox_step limits_no_processes;
 
 /* capability.c */
 sandbox_step capabilities_unbound; /* the bounding set; needs CAP_SETPCAP */
-sandbox_step capabilities_give_up; /* all other sets */
+sandbox_step capabilities_keep;    /* before the ids: keeps them over the change */
+sandbox_step capabilities_narrow;  /* after the ids: to what the change of the root needs */
+sandbox_step capabilities_give_up; /* all sets but the bounding one */
 int capabilities_keep_for_master(struct sandbox_level *, struct err *);
 bool capabilities_have(unsigned capability); /* is it in the effective set? */
 
