@@ -23,10 +23,30 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "base/title.h"
-#include "master/state.h"
+#include "master/top.h"
 
 #define TURN_RETRY_MS   10
 #define CONFINE_SECONDS 10
+
+/* Ends a master that cannot go on, after an entry in the log and a message to the service manager.
+ * status as in sysexits(3). Also prints the error, unless standard error is already the log or
+ * leads nowhere. */
+static void __attribute__((noreturn, format(printf, 3, 4)))
+master_fail(struct master *m, int status, const char *format, ...)
+{
+	struct err err;
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(err.text, sizeof(err.text), format, args);
+	va_end(args);
+	log_write(&m->log, LOG_CRIT, "%s", err.text);
+	notify_ended(m, err.text);
+	const bool shown = m->log.sinks[LOG_SINK_CONSOLE].fd >= 0 || log_stderr_is_journal();
+	log_finish(&m->log);
+	if (shown)
+		exit(status);
+	fatal(status, "%s", err.text);
+}
 
 /* Comes before the master is confined, because the privileges to look up users and make directories
  * are dropped then. */
@@ -122,9 +142,9 @@ static void master_init(struct master *m, struct conf *conf, const struct master
 	    (error = loop_timer_init(&m->loop, &m->drain_deadline, drain_deadline_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->roll_limit, roll_limit_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->sinks_retry, sinks_retry_expired)) < 0 ||
-	    (error = loop_timer_init(&m->loop, &m->log_tick, sinks_tick_expired)) < 0 ||
+	    (error = loop_timer_init(&m->loop, &m->log_tick, relay_tick_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->relay_timer, relay_timer_expired)) < 0 ||
-	    (error = loop_timer_init(&m->loop, &m->watchdog, watchdog_expired)) < 0 ||
+	    (error = loop_timer_init(&m->loop, &m->watchdog, second_expired)) < 0 ||
 	    (error = upgrade_start(m)) < 0 || (error = signals_start(m)) < 0)
 		fatal(EX_OSERR, "cannot make the event loop: %s", strerror(-error));
 	terminal_open(m);
@@ -168,23 +188,6 @@ static void say_goodbye(struct master *m)
 	notify_ended(m, m->failed ? "no port could be served" : line);
 }
 
-/* Also prints the error, unless standard error is already the log or leads nowhere. */
-void master_fail(struct master *m, int status, const char *format, ...)
-{
-	struct err err;
-	va_list args;
-	va_start(args, format);
-	(void)vsnprintf(err.text, sizeof(err.text), format, args);
-	va_end(args);
-	log_write(&m->log, LOG_CRIT, "%s", err.text);
-	notify_ended(m, err.text);
-	const bool shown = m->log.sinks[LOG_SINK_CONSOLE].fd >= 0 || log_stderr_is_journal();
-	log_finish(&m->log);
-	if (shown)
-		exit(status);
-	fatal(status, "%s", err.text);
-}
-
 /* The log is not configured until the configuration of the earlier version is known. */
 static void adoption_fail(const struct master *m, const char *why)
 {
@@ -217,7 +220,7 @@ static void begin(struct master *m)
 	ports_identify(m);
 	oom_start(m);
 	confine(m);
-	watchdog_start(m);
+	seconds_start(m);
 	ports_start(m);
 	sockets_tell_unclaimed(m);
 }
@@ -238,7 +241,7 @@ static void take_over(struct master *m)
 		  (int)getpid(), m->former);
 	oom_start(m);
 	confine(m);
-	watchdog_start(m);
+	seconds_start(m);
 	ports_adopted(m);
 	master_adopted(m);
 }
@@ -255,12 +258,12 @@ int master_main(struct conf *conf, const struct master_options *options)
 		take_over(&m);
 	else
 		begin(&m);
+	turn_look(&m);
 	control_open(&m);
 
 	while (!master_is_done(&m)) {
-		rolls_next(&m);
-		master_sweep(&m);
 		turn(&m);
+		turn_look(&m);
 		sinks_watch(&m);
 	}
 

@@ -6,7 +6,7 @@
 #include <sys/syslog.h>
 #include <unistd.h>
 
-#include "master/state.h"
+#include "master/top.h"
 
 static void stop(struct master *m, const char *name)
 {
@@ -64,12 +64,6 @@ static void dispositions_reset(struct master *m)
 			m->hangup_ignored |= number == SIGHUP;
 			(void)signal(number, SIG_DFL);
 		}
-}
-
-void signals_hand_over(const struct master *m, bool as_at_the_start)
-{
-	if (m->hangup_ignored)
-		(void)signal(SIGHUP, as_at_the_start ? SIG_IGN : SIG_DFL);
 }
 
 int signals_start(struct master *m)

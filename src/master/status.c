@@ -3,38 +3,7 @@
 #include <sys/syslog.h>
 
 #include "base/text.h"
-#include "master/state.h"
-
-static void living_add(const struct port *p, struct ipc_counters *sum, uint64_t *ret_connections)
-{
-	for (unsigned i = 0; i < p->children_count; i++) {
-		const struct child *c = &p->children[i];
-		if (c->state == CHILD_NONE)
-			continue;
-		for (unsigned k = 0; k < c->loops; k++)
-			ipc_counters_add(sum, &c->board->slots[k].counters);
-		*ret_connections = ipc_count_add(*ret_connections, child_connections(c));
-	}
-}
-
-void port_totals(const struct port *p, struct ipc_counters *sum, uint64_t *ret_connections)
-{
-	const struct master *m = p->master;
-	*sum = p->totals;
-	*ret_connections = 0;
-	living_add(p, sum, ret_connections);
-	/* The first generation of a number has no earlier one, and with many ports the search takes
-	 * time. */
-	for (size_t i = 0; p->generation > 1 && i < m->ports_count; i++)
-		if (m->ports[i]->stage == STAGE_RETIRED &&
-		    port_number(m->ports[i]) == port_number(p))
-			living_add(m->ports[i], sum, ret_connections);
-}
-
-void master_changed(struct master *m)
-{
-	notify_changed(m);
-}
+#include "master/top.h"
 
 static void add(struct text *t, const char *name, uint64_t value)
 {
@@ -67,12 +36,6 @@ static void failures_describe(struct text *t, const struct ipc_counters *sum)
 		if (sum->handshakes_failed[i] > 0)
 			add(t, name, sum->handshakes_failed[i]);
 	}
-}
-
-const char *port_reason(const struct port *p)
-{
-	const bool waits = p->state == PORT_BACKOFF && p->lacks != LACKS_NOTHING;
-	return p->state == PORT_PARKED || waits ? p->reason : NULL;
 }
 
 static void port_tell(struct port *p)

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "master/state.h"
+#include "master/top.h"
 
 /* Reopens the terminal to watch it. Typed text stays private: this descriptor is never read, and
  * children do not get it. */

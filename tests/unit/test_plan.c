@@ -31,7 +31,6 @@ static void row_is(const struct plan *plan, size_t i, uint16_t number, enum plan
 	assert_true(i < plan->count);
 	assert_int_equal(plan->rows[i].port, number);
 	assert_string_equal(plan_action_name(plan->rows[i].action), plan_action_name(action));
-	assert_ptr_equal(plan_find(plan, number), &plan->rows[i]);
 }
 
 static void each_action_in_the_order_of_the_numbers(void **state)
@@ -48,7 +47,6 @@ static void each_action_in_the_order_of_the_numbers(void **state)
 	for (enum plan_action a = PLAN_KEEP; a <= PLAN_DROP; a++)
 		assert_int_equal(plan.counts[a], 1);
 	assert_false(plan.rows[1].files_only);
-	assert_null(plan_find(&plan, 1));
 	plan_release(&plan);
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "master/state.h"
+#include "master/port/port.h"
 
 #define LIFETIME_MS   3600000
 #define EXITED(code)  ((code) << 8)

@@ -7,101 +7,7 @@
 #include <string.h>
 #include <sys/syslog.h>
 
-#include "master/state.h"
-
-void askers_add(struct asker **list, struct asker *a)
-{
-	if (a == NULL)
-		return;
-	a->next = *list;
-	*list = a;
-}
-
-void askers_tell(struct asker **list, const char *error)
-{
-	while (*list != NULL) {
-		struct asker *a = *list;
-		*list = a->next;
-		a->next = NULL;
-		a->told(a, error);
-	}
-}
-
-static void forget(struct asker **list, const struct asker *a)
-{
-	while (*list != NULL && *list != a)
-		list = &(*list)->next;
-	if (*list != NULL)
-		*list = a->next;
-}
-
-void asker_forget(struct master *m, struct asker *a)
-{
-	forget(&m->roll.askers, a);
-	forget(&m->reload_askers, a);
-	forget(&m->dry_run_askers, a);
-	forget(&m->upgrade.wanting, a);
-	forget(&m->upgrade.askers, a);
-	for (size_t i = 0; i < m->ports_count; i++) {
-		forget(&m->ports[i]->ordered, a);
-		forget(&m->ports[i]->waiting, a);
-		forget(&m->ports[i]->stopping, a);
-	}
-}
-
-void askers_tell_all(struct master *m, const char *error)
-{
-	askers_tell(&m->reload_askers, error);
-	askers_tell(&m->dry_run_askers, error);
-	askers_tell(&m->upgrade.wanting, error);
-	askers_tell(&m->upgrade.askers, error);
-	for (size_t i = 0; i < m->ports_count; i++) {
-		askers_tell(&m->ports[i]->ordered, error);
-		askers_tell(&m->ports[i]->waiting, error);
-	}
-}
-
-static void order(struct port *p, enum port_order order, struct asker *a)
-{
-	if (p->order != ORDER_NONE && p->order != order)
-		askers_tell(&p->ordered, "a later order replaced it");
-	p->order = order;
-	askers_add(&p->ordered, a);
-}
-
-void port_stop(struct port *p, struct asker *a)
-{
-	order(p, ORDER_STOP, a);
-}
-
-void port_start(struct port *p, struct asker *a)
-{
-	order(p, ORDER_START, a);
-}
-
-void port_restart(struct port *p, struct asker *a)
-{
-	order(p, ORDER_RESTART, a);
-}
-
-/* An order that is already waiting includes the renewal or makes it unnecessary. */
-void port_renew(struct port *p)
-{
-	if (p->order == ORDER_NONE)
-		p->order = ORDER_RENEW;
-}
-
-void port_orders_inherit(struct port *heir, struct port *old)
-{
-	heir->order = old->order;
-	heir->ordered = old->ordered;
-	heir->waiting = old->waiting;
-	heir->stopping = old->stopping;
-	old->order = ORDER_NONE;
-	old->ordered = old->waiting = old->stopping = NULL;
-	if (heir->state == PORT_SERVING)
-		askers_tell(&heir->waiting, NULL);
-}
+#include "master/change/change.h"
 
 static void move(struct asker **to, struct asker **askers)
 {
@@ -150,10 +56,14 @@ static void start(struct port *p, struct asker *askers)
 	port_bring_up(p);
 }
 
-static void renew(struct port *p, struct asker *askers, const char *what)
+static const struct roll_kind restart_kind = {.what = "restart"};
+static const struct roll_kind renewal_kind = {.what = "renewal"};
+static const struct roll_kind upgrade_kind = {.what = "roll to the new version"};
+
+static void renew(struct port *p, struct asker *askers, const struct roll_kind *kind)
 {
 	struct master *m = p->master;
-	roll_begin(m, what);
+	roll_begin(m, kind);
 	m->reloads_turn = true;
 	m->roll.askers = askers;
 	if (roll_add(m, p->configuration, p->conf, p))
@@ -182,15 +92,15 @@ void port_order_carry_out(struct port *p)
 		start(p, askers);
 		if (p->former &&
 		    p->master->upgrade.rolling) /* it missed the roll while it was stopped */
-			renew(p, NULL, "roll to the new version");
+			renew(p, NULL, &upgrade_kind);
 		break;
 	case ORDER_UPGRADE:
 		if (pooled)
-			renew(p, askers, "roll to the new version");
+			renew(p, askers, &upgrade_kind);
 		break;
 	case ORDER_RESTART:
 		if (pooled)
-			renew(p, askers, "restart");
+			renew(p, askers, &restart_kind);
 		else
 			start(p, askers);
 		break;
@@ -200,8 +110,8 @@ void port_order_carry_out(struct port *p)
 		log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE,
 			      "certificates or keys have changed: all processes of the port are "
 			      "replaced");
-		renew(p, askers, "renewal");
+		renew(p, askers, &renewal_kind);
 		break;
 	}
-	master_changed(p->master);
+	p->master->changed = true;
 }

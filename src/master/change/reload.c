@@ -11,7 +11,8 @@
 
 #include "base/num.h"
 #include "base/text.h"
-#include "master/state.h"
+#include "master/change/change.h"
+#include "master/systemd/notify.h"
 
 const struct plan *master_plan(const struct master *m)
 {
@@ -205,45 +206,6 @@ static int plan(struct master *m, const struct conf *conf)
 
 /* --- applying --------------------------------------------------------------------------------- */
 
-static void carry_out(struct master *m, struct configuration *c)
-{
-	int error = plan(m, c->conf);
-	if (error < 0) {
-		roll_give_up(m, 0, strerror(-error));
-		return;
-	}
-	for (size_t i = 0; i < m->roll.plan.count; i++) {
-		const struct plan_row row = m->roll.plan.rows[i];
-		if ((row.action == PLAN_NEW || row.action == PLAN_CHANGE) &&
-		    !roll_add(m, c, conf_port_find(c->conf, row.port), port_find(m, row.port)))
-			return;
-	}
-	roll_go(m);
-}
-
-bool reload_next(struct master *m)
-{
-	const bool dry_run = !m->reload_wanted;
-	struct asker **askers = dry_run ? &m->dry_run_askers : &m->reload_askers;
-	if (dry_run && *askers == NULL)
-		return false;
-	roll_begin(m, "reload");
-	m->roll.dry_run = dry_run;
-	m->roll.askers = *askers;
-	*askers = NULL;
-	if (!dry_run)
-		m->reload_wanted = false;
-	if (!dry_run)
-		log_write(&m->log, LOG_INFO, "reloading the configuration");
-	if (!dry_run)
-		notify_reloading(m);
-	master_changed(m);
-	m->roll.configuration = read_anew(m);
-	if (m->roll.configuration != NULL)
-		carry_out(m, m->roll.configuration);
-	return true;
-}
-
 /* Only the marks of files differed, and their content is the same: no process is replaced, and the
  * port uses the new descriptors from now on. */
 static void keep_after_all(struct port *old, struct port *p)
@@ -262,7 +224,7 @@ static bool same_content(const struct port *a, const struct port *b)
 	       memcmp(a->content.keys, b->content.keys, IPC_DIGEST_BYTES) == 0;
 }
 
-void reload_judge(struct master *m)
+static void judge(struct master *m)
 {
 	for (size_t i = 0; i < m->roll.plan.count; i++) {
 		struct plan_row *row = &m->roll.plan.rows[i];
@@ -287,7 +249,7 @@ static void keep(struct port *p, struct configuration *c)
 		port_start(p, NULL);
 }
 
-void reload_commit(struct master *m)
+static void commit(struct master *m)
 {
 	struct configuration *c = m->roll.configuration;
 	struct configuration *before = m->configuration;
@@ -309,32 +271,60 @@ void reload_commit(struct master *m)
 		master_settings(m);
 	configuration_release(before);
 	sockets_tell_unclaimed(m);
-	control_open(m);
+	m->reconfigured = true;
 	development_tell(m);
 }
 
-void reload_tell(struct master *m)
+static void reloaded(struct master *m, const char *error)
 {
 	const size_t *n = m->roll.plan.counts;
-	log_write(&m->log, LOG_NOTICE, "reloaded: %zu kept, %zu changed, %zu new, %zu dropped",
-		  n[PLAN_KEEP], n[PLAN_CHANGE], n[PLAN_NEW], n[PLAN_DROP]);
+	if (error == NULL)
+		log_write(&m->log, LOG_NOTICE,
+			  "reloaded: %zu kept, %zu changed, %zu new, %zu dropped", n[PLAN_KEEP],
+			  n[PLAN_CHANGE], n[PLAN_NEW], n[PLAN_DROP]);
+	notify_reloaded(m, error);
 }
 
-void master_settings(struct master *m)
+static const struct roll_kind reload_kind = {
+    .what = "reload", .judge = judge, .commit = commit, .ended = reloaded};
+
+/* --- beginning -------------------------------------------------------------------------------- */
+
+static void carry_out(struct master *m, struct configuration *c)
 {
-	const struct ipc_settings settings = {.log_level = m->log.level,
-					      .drain_ms = m->conf->drain_ms};
-	for (size_t i = 0; i < m->ports_count; i++)
-		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
-			const struct child *c = &m->ports[i]->children[k];
-			if (c->state != CHILD_NONE && c->channel.fd >= 0)
-				(void)ipc_send(c->channel.fd, IPC_SETTINGS, &settings,
-					       sizeof(settings), NULL, 0);
-		}
+	int error = plan(m, c->conf);
+	if (error < 0) {
+		roll_give_up(m, 0, strerror(-error));
+		return;
+	}
+	for (size_t i = 0; i < m->roll.plan.count; i++) {
+		const struct plan_row row = m->roll.plan.rows[i];
+		if ((row.action == PLAN_NEW || row.action == PLAN_CHANGE) &&
+		    !roll_add(m, c, conf_port_find(c->conf, row.port), port_find(m, row.port)))
+			return;
+	}
+	roll_go(m);
 }
 
-void master_log_level(struct master *m, int priority)
+bool reload_next(struct master *m)
 {
-	m->log.level = priority;
-	master_settings(m);
+	const bool dry_run = !m->reload_wanted;
+	struct asker **askers = dry_run ? &m->dry_run_askers : &m->reload_askers;
+	if (dry_run && *askers == NULL)
+		return false;
+	roll_begin(m, &reload_kind);
+	m->roll.dry_run = dry_run;
+	m->roll.askers = *askers;
+	*askers = NULL;
+	if (!dry_run)
+		m->reload_wanted = false;
+	if (!dry_run)
+		log_write(&m->log, LOG_INFO, "reloading the configuration");
+	if (!dry_run)
+		notify_reloading(m);
+	m->changed = true;
+	m->roll.configuration = read_anew(m);
+	if (m->roll.configuration != NULL)
+		carry_out(m, m->roll.configuration);
+	return true;
 }

@@ -14,14 +14,25 @@
 #include <sys/syslog.h>
 
 #include "base/text.h"
-#include "master/state.h"
+#include "master/change/change.h"
 
 #define LEAVE_MS 1000 /* how long a roll waits for old workers to stop accepting */
 
-void roll_begin(struct master *m, const char *what)
+void roll_begin(struct master *m, const struct roll_kind *kind)
 {
 	m->roll.under_way = true;
-	m->roll.what = what;
+	m->roll.kind = kind;
+}
+
+/* Gives the roll up if one of its ports cannot get ready. */
+static bool is_lost(struct master *m)
+{
+	const struct roll lost = m->roll;
+	if (lost.lost[0] == '\0')
+		return false;
+	m->roll.lost[0] = '\0';
+	roll_give_up(m, lost.lost_port, lost.lost);
+	return true;
 }
 
 /* The marks of files are taken when they are opened, so no later change is missed. */
@@ -42,7 +53,7 @@ bool roll_add(struct master *m, struct configuration *configuration, const struc
 	}
 	/* A port that was stopped by order stays stopped in its new configuration. */
 	if (old != NULL && old->by_order) {
-		p->state = PORT_STOPPED;
+		port_become(p, PORT_STOPPED);
 		p->by_order = true;
 		return true;
 	}
@@ -51,7 +62,7 @@ bool roll_add(struct master *m, struct configuration *configuration, const struc
 		return false;
 	}
 	port_spawn(p);
-	return m->roll.under_way; /* false if a process could not be started */
+	return !is_lost(m); /* a process could not be started */
 }
 
 static bool is_ready(const struct port *p)
@@ -143,16 +154,13 @@ static void end(struct master *m, const char *error)
 	struct roll *r = &m->roll;
 	struct roll ended = *r;
 	loop_timer_cancel(&m->loop, &m->roll_limit);
-	if (error == NULL && ended.configuration != NULL && !ended.dry_run)
-		reload_tell(m);
+	if (ended.kind->ended != NULL && !ended.dry_run)
+		ended.kind->ended(m, error);
 	*r = (struct roll){.under_way = false, .plan = ended.plan};
-	if (!ended.dry_run && strcmp(ended.what, "reload") == 0)
-		notify_reloaded(m, error);
 	askers_tell(&ended.askers, error);
 	plan_release(&r->plan);
 	configuration_release(ended.configuration);
-	master_settle(m); /* the roll may have replaced the last port that was not decided */
-	master_changed(m);
+	m->changed = true; /* it may have replaced the last port that was not decided */
 }
 
 static bool is_awaited(const struct child *c)
@@ -186,8 +194,9 @@ void roll_limit_expired(struct loop *loop, struct loop_timer *timer)
 
 static void commit(struct master *m)
 {
-	if (m->roll.configuration != NULL)
-		reload_judge(m);
+	const struct roll_kind *kind = m->roll.kind;
+	if (kind->judge != NULL)
+		kind->judge(m);
 	if (m->roll.dry_run) {
 		discard_all(m);
 		end(m, NULL);
@@ -195,23 +204,18 @@ static void commit(struct master *m)
 	}
 	if (!all_listen(m))
 		return;
-	if (m->roll.configuration != NULL)
-		reload_commit(m);
+	if (kind->commit != NULL)
+		kind->commit(m);
 	promote_all(m);
 	m->roll.committed = true;
+	m->changed = true; /* its end may come at once */
 	loop_timer_set(&m->loop, &m->roll_limit, m->loop.now_ms + LEAVE_MS);
-	end_when_all_have_left(m);
 }
 
 void roll_go(struct master *m)
 {
 	if (m->roll.under_way && !m->roll.committed && all_ready(m))
 		commit(m);
-}
-
-void roll_port_ready(struct port *p)
-{
-	roll_go(p->master);
 }
 
 void roll_give_up(struct master *m, unsigned port, const char *why)
@@ -229,32 +233,17 @@ void roll_give_up(struct master *m, unsigned port, const char *why)
 		text_addf(&t, "port %u: ", port);
 	text_add_str(&t, why);
 	log_write_for(&m->log, port, 0, LOG_ERR, "%s%s failed: %s; nothing has changed",
-		      m->roll.what, m->roll.dry_run ? " (dry run)" : "", line);
+		      m->roll.kind->what, m->roll.dry_run ? " (dry run)" : "", line);
 	discard_all(m);
 	end(m, line);
 }
 
-void rolls_next(struct master *m)
+void roll_look(struct master *m)
 {
+	if (is_lost(m))
+		return;
 	if (m->roll.committed)
 		end_when_all_have_left(m);
-	const bool begun = m->settled || m->loop.now_ms - m->started_ms >= START_ENOUGH_MS;
-	if (!begun || m->draining || upgrade_under_way(m))
-		return;
-	upgrade_continue(m);
-	/* A roll to this version, begun after an upgrade, comes before another upgrade. */
-	if (!m->roll.under_way && !m->upgrade.rolling && upgrade_next(m))
-		return;
-	/* Reloads and orders take turns, so that neither waits for ever. Ports that must still
-	 * follow an upgrade come first; otherwise a reload would renew them twice. */
-	if (!m->roll.under_way && m->reloads_turn && !m->upgrade.rolling) {
-		m->reloads_turn = false;
-		if (reload_next(m))
-			return;
-	}
-	do
-		for (size_t i = 0; i < m->ports_count && !m->roll.under_way && !m->draining; i++)
-			if (m->ports[i]->order != ORDER_NONE && m->ports[i]->stage == STAGE_CURRENT)
-				port_order_carry_out(m->ports[i]);
-	while (!m->roll.under_way && !m->draining && reload_next(m));
+	else
+		roll_go(m);
 }

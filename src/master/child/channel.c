@@ -6,14 +6,14 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "master/child/child.h"
 #include "master/pure/confinement.h"
-#include "master/state.h"
 
 #define CLOSED_TIMEOUT_MS 1000
 #define YEAR_10000        INT64_C(253402300800) /* time(2) */
 #define MESSAGES_MAX      256 /* from one child within a second; an honest one sends a few */
 
-const struct ipc_permit *child_permits(const struct child *c)
+static const struct ipc_permit *child_permits(const struct child *c)
 {
 	return is_worker(c) ? ipc_from_worker : ipc_from_keyholder;
 }
@@ -72,10 +72,10 @@ void confinement_tell(struct master *m)
 	log_write(&m->log, LOG_NOTICE, "workers and keyholders are confined by %s", line);
 }
 
+/* The turn that follows goes on with its port. */
 static void child_ready(struct child *c)
 {
-	struct port *p = c->port;
-	struct master *m = p->master;
+	struct master *m = c->port->master;
 	if (c->state != CHILD_STARTING)
 		return;
 	c->state = CHILD_SERVING;
@@ -85,24 +85,6 @@ static void child_ready(struct child *c)
 	m->confined[is_worker(c)] |= c->confinement.reached;
 	if (m->settled)
 		confinement_compare(c);
-	if (p->state != PORT_STARTING)
-		return;
-	if (!is_worker(c))
-		port_spawn(p); /* the workers have waited for it */
-	for (unsigned i = 0; i < p->children_count; i++)
-		if (p->children[i].state != CHILD_SERVING)
-			return;
-	p->state = PORT_SERVING;
-	p->served = true;
-	p->lacks = LACKS_NOTHING;
-	p->files.proven = true;
-	if (p->stage == STAGE_PREPARED) {
-		roll_port_ready(p);
-		return;
-	}
-	askers_tell(&p->waiting, NULL);
-	master_settle(m);
-	master_changed(m);
 }
 
 static void files_told(const struct child *c, const struct ipc_files *files)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "master/state.h"
+#include "master/child/child.h"
 
 /* The variables that the C library, the loader, GnuTLS and the sanitizers use. */
 static const char *const kept[] = {

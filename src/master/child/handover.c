@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "master/state.h"
+#include "master/child/child.h"
 
 /* The descriptors for the largest configuration fit into one message: the kinds of enum ipc_handed,
  * in their order. */

@@ -14,7 +14,7 @@
 
 #include "base/fd.h"
 #include "ipc/key.h"
-#include "master/state.h"
+#include "master/child/child.h"
 
 #define PING_TIMEOUT_MS 2000
 #define UNREAD_MS       10000 /* the time in which a keyholder must read the master's messages */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
-#include "master/state.h"
+#include "master/child/child.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 /* How long a kill by the kernel can explain the end of a child: a machine that is short of memory

@@ -15,7 +15,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "master/state.h"
+#include "master/child/child.h"
 
 #define RELAY_PAUSE_MS    5     /* between two reads of a busy pipe */
 #define RELAY_PIPE_LEAST  65536 /* pipe(7) */
@@ -52,6 +52,8 @@ static int pipe_bytes(const struct master *m)
 		bytes /= 2;
 	return bytes;
 }
+
+static void relay_ready(struct loop *, struct loop_io *, uint32_t events);
 
 int relay_make(struct child *c, int *ret_child_end)
 {
@@ -230,7 +232,7 @@ static void relay_rest_no_more(struct child *c)
 /* A pipe that is written to all the time is read every few milliseconds: one or two system calls
  * for many records, instead of waking the master for each. While others wait for room in a sink,
  * every child waits for its turn. */
-void relay_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+static void relay_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct child *c = (struct child *)((char *)io - offsetof(struct child, relay.io));
 	const bool busy = loop->now_ms - c->relay.seen_ms < RELAY_PAUSE_MS;
@@ -336,7 +338,8 @@ void relay_close(struct child *c)
 	log_stream_end(&m->log, &r->stream);
 }
 
-bool relays_tell(struct master *m)
+/* Reports lost records of children; true: some cannot be reported yet. */
+static bool relays_tell(struct master *m)
 {
 	bool left = false;
 	for (size_t i = 0; i < m->ports_count; i++)
@@ -348,4 +351,15 @@ bool relays_tell(struct master *m)
 			left = left || log_stream_outstanding(&c->relay.stream);
 		}
 	return left;
+}
+
+void relay_tick_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct master *m = (struct master *)((char *)timer - offsetof(struct master, log_tick));
+	(void)loop;
+	(void)timer;
+	(void)sinks_flush(m);
+	log_tick(&m->log);
+	m->relays_dropped = m->relays_dropped && relays_tell(m);
+	sinks_watch(m);
 }

@@ -12,7 +12,7 @@
 
 #include "base/num.h"
 #include "crash/trace.h"
-#include "master/state.h"
+#include "master/child/child.h"
 
 /* journald finds messages by these ids (systemd.journal-fields(7)); bulkhead(8) lists them. */
 #define MESSAGE_ID_ENDED   "54dffbe7841147f1b2104f5c0cf4d7d5" /* an orderly end */

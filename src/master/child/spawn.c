@@ -13,11 +13,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/num.h"
-#include "master/state.h"
+#include "master/child/child.h"
 
 #define START_TIMEOUT_MS 30000
-#define RENEW_RETRY_MS   5000
 
 /* In the child. Calls only functions that are safe after fork. */
 static void __attribute__((noreturn)) child_exec(const struct child *c, int channel_fd, int log_fd)
@@ -80,7 +78,7 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 		keyholder_tell_all(c);
 }
 
-static int child_start(struct child *c)
+int child_spawn(struct child *c)
 {
 	int channel[2] = {-1, -1}, board_fd = -1, log_fd = -1, key_channels[CONF_THREADS_MAX];
 	unsigned keys = is_worker(c) ? c->loops : 0;
@@ -118,54 +116,6 @@ static int child_start(struct child *c)
 	for (unsigned i = 0; i < keys; i++)
 		fd_close(&key_channels[i]);
 	return error;
-}
-
-/* Fills an empty place; false if the port cannot go on now. */
-static bool place_fill(struct child *c)
-{
-	struct port *p = c->port;
-	struct master *m = p->master;
-	char delay[NUM_TEXT_MAX];
-	if (c->state != CHILD_NONE)
-		return true;
-	int error = child_start(c);
-	if (error == 0)
-		return true;
-	/* The machine lacks something. That is not the port's fault, so it is only delayed. */
-	const uint64_t delay_ms = port_shortage_delay(p);
-	(void)snprintf(p->reason, sizeof(p->reason), "%s %u cannot be started: %s", role_name(c),
-		       c->number, strerror(-error));
-	log_write_for(&m->log, port_number(p), is_worker(c) ? c->number : 0, LOG_ERR,
-		      "%s; trying again in %s", p->reason, num_format_duration(delay_ms, delay));
-	if (p->stage == STAGE_PREPARED)
-		roll_give_up(m, port_number(p), p->reason);
-	else
-		port_lacks(p, LACKS_FOR_NOW, delay_ms);
-	return false;
-}
-
-void port_spawn(struct port *p)
-{
-	struct master *m = p->master;
-	if (p->state == PORT_PARKED || p->state == PORT_DRAINING || p->state == PORT_STOPPED)
-		return;
-	p->state = PORT_STARTING;
-	loop_timer_cancel(&m->loop, &p->backoff);
-	/* Old certificates do not fit a new key, so a new generation is started instead. */
-	if (p->stage == STAGE_CURRENT && m->settled && port_files_changed(p, false)) {
-		port_renew(p);
-		/* the present processes serve on; if the renewal fails, it is tried again */
-		p->state = PORT_BACKOFF;
-		loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + RENEW_RETRY_MS);
-		return;
-	}
-	for (unsigned i = 0; i < p->children_count; i++) {
-		/* A worker checks its key before it serves, so the keyholders come first. */
-		if (i == p->keyholders && !keyholders_ready(p))
-			return;
-		if (!place_fill(&p->children[i]))
-			return;
-	}
 }
 
 /* The child did not get ready in time, has closed its channel and still lives, or does not answer a

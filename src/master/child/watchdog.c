@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
-#include "master/state.h"
+#include "master/child/child.h"
 
 /* Aborts the thread that hangs, whose stack is of interest. The number comes from the child, but
  * the kernel accepts it only for a thread of that process. */
@@ -45,16 +45,8 @@ static void look(struct child *c, uint64_t elapsed_ms)
 	}
 }
 
-void watchdog_expired(struct loop *loop, struct loop_timer *timer)
+void watchdog_look(struct master *m, uint64_t elapsed_ms)
 {
-	struct master *m = (struct master *)((char *)timer - offsetof(struct master, watchdog));
-	const uint64_t elapsed_ms = loop->now_ms - m->watched_ms;
-	m->watched_ms = loop->now_ms;
-	oom_look(m);
-	rates_sample(m);
-	expiry_look(m);
-	sockets_look(m);
-	tickets_look(m);
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
 			struct child *c = &m->ports[i]->children[k];
@@ -62,11 +54,4 @@ void watchdog_expired(struct loop *loop, struct loop_timer *timer)
 			if (c->state != CHILD_NONE)
 				look(c, elapsed_ms);
 		}
-	loop_timer_set(loop, timer, loop->now_ms + WATCH_LOOK_MS);
-}
-
-void watchdog_start(struct master *m)
-{
-	m->watched_ms = m->loop.now_ms;
-	loop_timer_set(&m->loop, &m->watchdog, m->loop.now_ms + WATCH_LOOK_MS);
 }

@@ -1,6 +1,6 @@
 /*
- * Runs in the master: the input and output of one client of the control socket. Must never wait for
- * it, hold more of its input than one line, or serve it twice in one turn.
+ * Runs in the master: the input of one client of the control socket, and its place. Must never wait
+ * for it, hold more of its input than one line, or serve it twice in one turn.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,132 +9,6 @@
 
 #include "base/fd.h"
 #include "master/control/control.h"
-
-static struct loop *loop_of(const struct client *c)
-{
-	return &c->control->master->loop;
-}
-
-void client_end(struct client *c)
-{
-	if (c->state == CLIENT_WAITING)
-		asker_forget(c->control->master, &c->asker);
-	loop_timer_cancel(loop_of(c), &c->deadline);
-	loop_remove_and_close(loop_of(c), &c->io);
-	buf_release(&c->out);
-	c->state = CLIENT_READING;
-}
-
-static void interest(struct client *c, uint32_t events)
-{
-	if (loop_modify(loop_of(c), &c->io, events) < 0)
-		client_end(c);
-}
-
-/* --- out ------------------------------------------------------------------------------------- */
-
-static void read_on(struct client *c)
-{
-	c->heard_ms = loop_of(c)->now_ms;
-	c->line_len = 0;
-	buf_release(&c->out);
-	if (c->is_last) {
-		client_end(c);
-		return;
-	}
-	c->state = c->holds ? CLIENT_HOLDING : CLIENT_READING;
-	if (c->holds)
-		loop_timer_cancel(loop_of(c), &c->deadline);
-	else
-		loop_timer_set(loop_of(c), &c->deadline, loop_of(c)->now_ms + CONTROL_IDLE_MS);
-	interest(c, c->holds ? 0 : EPOLLIN);
-}
-
-/* Sends as much as the socket takes at once. */
-static void flush(struct client *c)
-{
-	ssize_t n =
-	    send(c->io.fd, buf_head(&c->out), buf_len(&c->out), MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-		client_end(c);
-		return;
-	}
-	if (n > 0) {
-		c->heard_ms = loop_of(c)->now_ms;
-		buf_consume(&c->out, (size_t)n);
-	}
-	if (buf_len(&c->out) == 0)
-		read_on(c);
-	else
-		interest(c, EPOLLOUT);
-}
-
-/* The bytes that all other clients' answers hold, and the client that has read nothing for the
- * longest time. */
-static size_t held_by_others(const struct client *c, struct client **ret_laziest)
-{
-	size_t held = 0;
-	*ret_laziest = NULL;
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-		struct client *other = &c->control->clients[i];
-		if (other == c || other->out.allocated == 0)
-			continue;
-		held += other->out.allocated;
-		if (*ret_laziest == NULL || other->heard_ms < (*ret_laziest)->heard_ms)
-			*ret_laziest = other;
-	}
-	return held;
-}
-
-/* A client that does not read its answer must not prevent answers to others: frees its memory. */
-static void room_make(const struct client *c)
-{
-	struct client *laziest;
-	while (held_by_others(c, &laziest) + CONTROL_ANSWER_MAX > CONTROL_ANSWERS_MAX &&
-	       laziest != NULL)
-		client_end(laziest);
-}
-
-void client_answer(struct client *c, struct jsonout *j, const char *error)
-{
-	buf_release(&c->out);
-	room_make(c);
-	c->out = (struct buf)BUF_INIT(CONTROL_ANSWER_MAX);
-	*j = (struct jsonout){.out = &c->out};
-	jsonout_open(j, NULL, '{');
-	jsonout_uint(j, "bulkhead", 1);
-	jsonout_bool(j, "ok", error == NULL);
-	if (error != NULL)
-		jsonout_text(j, "error", error);
-}
-
-void client_answered(struct client *c, struct jsonout *j)
-{
-	static const char too_much[] = "{\"bulkhead\":1,\"ok\":false,\"error\":\"the answer would "
-				       "be too long; ask for one port\"}\n";
-	jsonout_close(j, '}');
-	jsonout_add(j, "\n");
-	if (j->failed) {
-		buf_release(&c->out);
-		c->out = (struct buf)BUF_INIT(sizeof(too_much));
-		if (buf_append(&c->out, too_much, sizeof(too_much) - 1) < 0) {
-			client_end(c);
-			return;
-		}
-	}
-	c->state = CLIENT_WRITING;
-	loop_timer_set(loop_of(c), &c->deadline, loop_of(c)->now_ms + CONTROL_REQUEST_MS);
-	flush(c);
-}
-
-void client_tell(struct client *c, const char *error)
-{
-	struct jsonout j;
-	client_answer(c, &j, error);
-	client_answered(c, &j);
-}
-
-/* --- in -------------------------------------------------------------------------------------- */
 
 static void refuse(struct client *c, const char *why)
 {
@@ -182,9 +56,9 @@ static void take(struct client *c)
 		client_end(c);
 		return;
 	}
-	c->heard_ms = loop_of(c)->now_ms;
+	c->heard_ms = client_loop(c)->now_ms;
 	if (c->line_len == 0)
-		loop_timer_set(loop_of(c), &c->deadline, c->heard_ms + CONTROL_REQUEST_MS);
+		loop_timer_set(client_loop(c), &c->deadline, c->heard_ms + CONTROL_REQUEST_MS);
 	c->line_len += (size_t)n;
 	if (end != NULL)
 		line_judge(c);
@@ -205,7 +79,7 @@ static void client_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		if ((events & (EPOLLERR | EPOLLHUP)) != 0)
 			client_end(c);
 		else
-			flush(c);
+			client_flush(c);
 		break;
 	case CLIENT_WAITING:
 	case CLIENT_HOLDING: /* only the end of the connection matters */
@@ -258,13 +132,13 @@ int client_begin(struct control *control, int fd, uid_t uid)
 			     .control = control,
 			     .state = CLIENT_READING,
 			     .uid = uid,
-			     .heard_ms = loop_of(c)->now_ms};
+			     .heard_ms = client_loop(c)->now_ms};
 	c->deadline.expired = deadline_expired;
-	int error = loop_add(loop_of(c), &c->io, EPOLLIN);
+	int error = loop_add(client_loop(c), &c->io, EPOLLIN);
 	if (error < 0) {
 		client_end(c);
 		return error;
 	}
-	loop_timer_set(loop_of(c), &c->deadline, c->heard_ms + CONTROL_IDLE_MS);
+	loop_timer_set(client_loop(c), &c->deadline, c->heard_ms + CONTROL_IDLE_MS);
 	return 0;
 }

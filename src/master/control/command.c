@@ -137,13 +137,14 @@ static void level_set(struct client *c, int level)
 	client_answered(c, &j);
 }
 
-/* Sends the answer first, before the drain can close the connection. */
+/* The answer is sent first: the drain, which can close the connection, follows the turn. */
 static void drain(struct client *c)
 {
 	struct master *m = c->control->master;
 	c->holds = true;
 	client_tell(c, NULL);
-	master_drain(m, "control");
+	if (m->stop_for == NULL)
+		m->stop_for = "control";
 }
 
 static bool changes_something(enum control_verb verb)

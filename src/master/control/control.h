@@ -1,6 +1,5 @@
 /*
- * The control socket: its clients, and what its files share. All other files of the master use
- * state.h.
+ * The control socket: its clients, and what its files share. What is on top knows open.h alone.
  *
  * A client:
  *
@@ -22,7 +21,8 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "control/request.h"
-#include "master/state.h"
+#include "master/control/open.h"
+#include "master/upgrade/upgrade.h"
 
 #define CONTROL_CLIENTS_MAX   32
 #define CONTROL_ANSWER_MAX    ((size_t)16 << 20)
@@ -57,22 +57,25 @@ struct client {
 
 struct control {
 	struct master *master;
-	struct loop_io listener;      /* fd -1: there is no socket */
-	struct loop_timer pause;      /* between two attempts to accept, if descriptors are short */
-	struct loop_timer retry;      /* between two attempts to make the socket, or checks of it */
-	int failed;                   /* the error of the last attempt, which was logged; 0: none */
-	struct control_socket socket; /* its fd is the listener's */
-	uint64_t id;                  /* of this execution of the program; random */
-	uint64_t turn_ns;             /* the time of the present turn of the loop ... */
-	unsigned turn_requests;       /* ... and the requests served in it */
-	uint64_t refused_ms;          /* when a refused client was last logged; 0: never */
+	struct loop_io listener; /* fd -1: there is no socket */
+	struct loop_timer pause; /* between two attempts to accept, if descriptors are short */
+	struct loop_timer retry; /* between two attempts to make the socket, or checks of it */
+	int failed;              /* the error of the last attempt, which was logged; 0: none */
+	uint64_t id;             /* of this execution of the program; random */
+	uint64_t turn_ns;        /* the time of the present turn of the loop ... */
+	unsigned turn_requests;  /* ... and the requests served in it */
+	uint64_t refused_ms;     /* when a refused client was last logged; 0: never */
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
 
-/* client.c */
-/* takes ownership of fd: 0, or -errno and it is closed */
+/* client.c: takes ownership of fd: 0, or -errno and it is closed. */
 int client_begin(struct control *, int fd, uid_t);
+
+/* answer.c */
 void client_end(struct client *);
+/* Sends as much as the socket takes at once. */
+void client_flush(struct client *);
+struct loop *client_loop(const struct client *);
 /* An answer is built between these two; the fields of its object are added in between. After the
  * second it is on its way, and the client may be freed. error NULL: ok. */
 void client_answer(struct client *, struct jsonout *, const char *error);
@@ -80,7 +83,7 @@ void client_answered(struct client *, struct jsonout *);
 /* Sends an answer without fields. */
 void client_tell(struct client *, const char *error);
 
-/* socket.c: makes a listening socket with this name. Returns 0 or -errno; -EADDRINUSE: a server
+/* make.c: makes a listening socket with this name. Returns 0 or -errno; -EADDRINUSE: a server
  * answers on it; -EINVAL: the file exists and is not a socket. */
 int control_socket_make(const char *path, struct control_socket *ret);
 /* Does a server answer on it? 1, 0, or -errno as above. */

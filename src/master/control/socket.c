@@ -17,12 +17,10 @@
 #include "base/fd.h"
 #include "master/control/control.h"
 
-#define BACKLOG      64
-#define PAUSE_MS     1000
-#define RETRY_MS     1000
-#define LOOK_MS      10000 /* between two checks that the socket still has its name */
-#define REFUSAL_MS   60000 /* at most one log line about refused clients in this time */
-#define PATH_MADE_AT ".%d" /* the temporary name until it listens */
+#define PAUSE_MS   1000
+#define RETRY_MS   1000
+#define LOOK_MS    10000 /* between two checks that the socket still has its name */
+#define REFUSAL_MS 60000 /* at most one log line about refused clients in this time */
 
 /* --- the name --------------------------------------------------------------------------------- */
 
@@ -30,86 +28,6 @@ static bool is_wanted(const struct master *m)
 {
 	/* The server of a selftest has none. */
 	return m->options->child_option == NULL && m->conf->control != CONF_CONTROL_OFF;
-}
-
-static int address_make(struct sockaddr_un *a, const char *path)
-{
-	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlcpy(a->sun_path, path, sizeof(a->sun_path)) >= sizeof(a->sun_path))
-		return -ENAMETOOLONG;
-	return 0;
-}
-
-/* Does a server answer on it? 1, 0, or -errno; -EINVAL: the file exists and is not a socket. A full
- * backlog counts as an answer. */
-int control_is_answered(const char *path)
-{
-	struct sockaddr_un a;
-	struct stat st;
-	int error = address_make(&a, path);
-	if (error < 0)
-		return error;
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EINVAL;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	error = connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
-	fd_close(&fd);
-	if (error == 0 || error == -EAGAIN)
-		return 1;
-	return error == -ECONNREFUSED || error == -ENOENT ? 0 : error;
-}
-
-/* Binds a socket to this name with mode 0600 from the first moment on. */
-static int bound(const char *path)
-{
-	struct sockaddr_un a;
-	int error = address_make(&a, path);
-	if (error < 0)
-		return error;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	(void)unlink(path);
-	const mode_t before = umask(0177);
-	error = bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
-	(void)umask(before);
-	if (error < 0) {
-		fd_close(&fd);
-		return error;
-	}
-	return fd;
-}
-
-/* It listens before it gets its name, so that no other server takes it for one that is left
- * over. */
-int control_socket_make(const char *path, struct control_socket *ret)
-{
-	char made_at[sizeof(ret->path)];
-	struct stat st = {.st_ino = 0};
-	int answered = control_is_answered(path);
-	if (answered != 0)
-		return answered < 0 ? answered : -EADDRINUSE;
-	int n = snprintf(made_at, sizeof(made_at), "%s" PATH_MADE_AT, path, (int)getpid());
-	if (n < 0 || (size_t)n >= sizeof(made_at))
-		return -ENAMETOOLONG;
-	int fd = bound(made_at);
-	if (fd < 0)
-		return fd;
-	int error = 0;
-	if (listen(fd, BACKLOG) < 0 || lstat(made_at, &st) < 0 || rename(made_at, path) < 0)
-		error = -errno;
-	if (error < 0) {
-		(void)unlink(made_at);
-		fd_close(&fd);
-		return error;
-	}
-	*ret = (struct control_socket){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
-	(void)strlcpy(ret->path, path, sizeof(ret->path));
-	return 0;
 }
 
 /* --- a look beforehand ------------------------------------------------------------------------ */
@@ -215,16 +133,16 @@ static void listener_close(struct control *c)
 {
 	if (c->listener.fd < 0)
 		return;
-	name_remove(&c->socket);
+	name_remove(&c->master->control_socket);
 	loop_timer_cancel(&c->master->loop, &c->pause);
 	loop_remove_and_close(&c->master->loop, &c->listener);
-	c->socket.path[0] = '\0';
+	c->master->control_socket.path[0] = '\0';
 }
 
 static int listener_begin(struct control *c, const struct control_socket *s)
 {
 	listener_close(c);
-	c->socket = *s;
+	c->master->control_socket = *s;
 	c->listener = (struct loop_io){.fd = s->fd, .ready = listener_ready};
 	int error = loop_add(&c->master->loop, &c->listener, EPOLLIN);
 	if (error < 0)
@@ -234,17 +152,18 @@ static int listener_begin(struct control *c, const struct control_socket *s)
 
 /* Takes over the socket of the earlier version, with the clients in its queue; false: there was
  * none. c NULL: only closes it. */
-static bool listener_take_over(struct control *c, struct control_socket *handed)
+static bool listener_take_over(struct master *m, struct control *c)
 {
-	if (handed->path[0] == '\0')
+	struct control_socket handed = m->control_socket;
+	if (handed.path[0] == '\0' || (c != NULL && c->listener.fd >= 0))
 		return false;
+	m->control_socket.path[0] = '\0';
 	if (c != NULL) {
-		(void)listener_begin(c, handed); /* if this fails, it is made again */
+		(void)listener_begin(c, &handed); /* if this fails, it is made again */
 	} else {
-		name_remove(handed);
-		fd_close(&handed->fd);
+		name_remove(&handed);
+		fd_close(&handed.fd);
 	}
-	handed->path[0] = '\0';
 	return true;
 }
 
@@ -284,7 +203,7 @@ static const char *failure_name(int error)
 /* wanted "": there is no folder for one. */
 static void failed_tell(struct master *m, const char *wanted, int error)
 {
-	const struct control_socket *s = &m->control->socket;
+	const struct control_socket *s = &m->control_socket;
 	if (wanted[0] == '\0' && geteuid() == 0)
 		log_write(
 		    &m->log, LOG_WARNING,
@@ -333,9 +252,10 @@ static void listener_try(struct control *c)
  * files. */
 static bool is_lost(struct control *c)
 {
-	if (c->failed < 0 || is_its_own(&c->socket))
+	if (c->failed < 0 || is_its_own(&c->master->control_socket))
 		return false;
-	log_write(&c->master->log, LOG_WARNING, "control: %s is gone", c->socket.path);
+	log_write(&c->master->log, LOG_WARNING, "control: %s is gone",
+		  c->master->control_socket.path);
 	return true;
 }
 
@@ -353,8 +273,9 @@ static void retry_expired(struct loop *loop, struct loop_timer *timer)
 static bool is_where_wanted(const struct control *c)
 {
 	const struct conf *conf = c->master->conf;
-	return conf->control == CONF_CONTROL_PATH ? strcmp(c->socket.path, conf->control_path) == 0
-						  : control_is_placed(c->socket.path);
+	return conf->control == CONF_CONTROL_PATH
+		   ? strcmp(c->master->control_socket.path, conf->control_path) == 0
+		   : control_is_placed(c->master->control_socket.path);
 }
 
 void control_open(struct master *m)
@@ -363,7 +284,7 @@ void control_open(struct master *m)
 	if (wanted && m->control == NULL)
 		m->control = control_new(m);
 	struct control *c = m->control;
-	const bool handed = listener_take_over(c, &m->control_handed);
+	const bool handed = listener_take_over(m, c);
 	if (c == NULL) {
 		if (wanted)
 			log_write(&m->log, LOG_ERR, "control: out of memory");
@@ -376,16 +297,10 @@ void control_open(struct master *m)
 		return;
 	}
 	/* Only a reload moves the socket: after an upgrade, clients look for it where it was. */
-	if ((handed || is_where_wanted(c)) && is_its_own(&c->socket))
+	if ((handed || is_where_wanted(c)) && is_its_own(&c->master->control_socket))
 		loop_timer_set(&m->loop, &c->retry, m->loop.now_ms + LOOK_MS);
 	else
 		listener_try(c);
-}
-
-struct control_socket control_socket(const struct master *m)
-{
-	return m->control == NULL ? (struct control_socket){.fd = -1, .path = ""}
-				  : m->control->socket;
 }
 
 void control_close(struct master *m)

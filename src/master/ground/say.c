@@ -5,7 +5,7 @@
 #include <sys/syslog.h>
 
 #include "base/text.h"
-#include "master/state.h"
+#include "master/ground/state.h"
 
 void child_log(const struct child *c, int priority, const char *format, ...)
 {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "master/state.h"
+#include "master/ground/state.h"
 
 #define SINKS_RETRY_MS     250
 #define SINKS_ROOM_MS      5   /* the first pause before a full sink is tried again; */
@@ -224,18 +224,6 @@ void sinks_retry_expired(struct loop *loop, struct loop_timer *timer)
 	(void)loop;
 	if (m->sinks_missing)
 		sinks_reconnect(m);
-}
-
-/* Runs once a second while drops must be reported or records are kept. */
-void sinks_tick_expired(struct loop *loop, struct loop_timer *timer)
-{
-	struct master *m = (struct master *)((char *)timer - offsetof(struct master, log_tick));
-	(void)loop;
-	(void)timer;
-	(void)sinks_flush(m);
-	log_tick(&m->log);
-	m->relays_dropped = m->relays_dropped && relays_tell(m);
-	sinks_watch(m);
 }
 
 void sinks_watch(struct master *m)

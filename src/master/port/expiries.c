@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/validity.h"
-#include "master/state.h"
+#include "master/port/port.h"
 
 static void tell(const struct port *p, size_t pair, int64_t now)
 {

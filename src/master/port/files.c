@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
-#include "master/state.h"
+#include "master/port/port.h"
 
 #define SEPARATE "workers read certificates and must not see a key; use separate files"
 
@@ -128,12 +128,6 @@ bool port_files_changed(const struct port *p, bool asked)
 			return true;
 	}
 	return false;
-}
-
-void port_files_accept(struct port *p)
-{
-	struct err err;
-	(void)marks_take(&p->files, &err);
 }
 
 void files_name(const struct conf_port *conf, const char *names[2 * PORT_FILES_MAX])

@@ -17,7 +17,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "control/place.h"
-#include "master/state.h"
+#include "master/port/port.h"
 
 #define EMPTY_ROOT "/run/bulkhead/empty"
 #define ID_MAX     (UINT32_MAX - 1) /* the highest number means "unchanged" */
@@ -136,11 +136,6 @@ static int users_identify(struct port *p, struct err *err)
 	m->key_user_warned = true;
 	p->keyholder_identity = p->worker_identity;
 	return 0;
-}
-
-const struct identity *child_identity(const struct child *c)
-{
-	return is_worker(c) ? &c->port->worker_identity : &c->port->keyholder_identity;
 }
 
 /* --- the empty root -------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "master/state.h"
+#include "master/port/port.h"
 #include "net/listen.h"
 
 static int fd_copy(int fd)

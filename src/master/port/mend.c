@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/syslog.h>
 
-#include "master/state.h"
+#include "master/port/port.h"
 #include "net/listen.h"
 
 void port_sockets_reset(const struct port *p)

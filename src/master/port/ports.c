@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "master/state.h"
+#include "master/port/port.h"
 
 struct configuration *configuration_new(struct conf *conf)
 {
@@ -188,51 +188,7 @@ void port_free(struct port *p)
 	free(p);
 }
 
-static struct port *find(const struct master *m, unsigned number, enum port_stage stage)
-{
-	for (size_t i = 0; i < m->ports_count; i++)
-		if (port_number(m->ports[i]) == number && m->ports[i]->stage == stage)
-			return m->ports[i];
-	return NULL;
-}
-
-struct port *port_find(const struct master *m, unsigned number)
-{
-	return find(m, number, STAGE_CURRENT);
-}
-
-struct port *port_prepared(const struct master *m, unsigned number)
-{
-	return find(m, number, STAGE_PREPARED);
-}
-
-struct port *port_heir(struct port *p)
-{
-	struct port *current =
-	    p->stage == STAGE_RETIRED ? port_find(p->master, port_number(p)) : NULL;
-	return current != NULL ? current : p;
-}
-
-const char *port_state_name(enum port_state state)
-{
-	switch (state) {
-	case PORT_STARTING:
-		return "starting";
-	case PORT_SERVING:
-		return "serving";
-	case PORT_BACKOFF:
-		return "backoff";
-	case PORT_PARKED:
-		return "parked";
-	case PORT_DRAINING:
-		return "draining";
-	case PORT_STOPPED:
-		return "stopped";
-	}
-	return "unknown";
-}
-
-void master_sweep(struct master *m)
+void ports_sweep(struct master *m)
 {
 	for (size_t i = m->ports_count; i > 0; i--)
 		if (m->ports[i - 1]->stage == STAGE_RETIRED &&

@@ -1,5 +1,5 @@
 /* Runs in the master, once a second: feeds rate.c. */
-#include "master/state.h"
+#include "master/port/port.h"
 
 void rates_sample(struct master *m)
 {

@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/text.h"
-#include "master/state.h"
+#include "master/port/port.h"
 
 static struct child *child_find(struct master *m, pid_t pid)
 {
@@ -22,16 +22,6 @@ static struct child *child_find(struct master *m, pid_t pid)
 				return c;
 		}
 	return NULL;
-}
-
-/* The open connections that the child reports, at most its port's limit. */
-uint64_t child_connections(const struct child *c)
-{
-	const uint64_t most = c->port->conf->limits.connections;
-	uint64_t n = 0;
-	for (unsigned i = 0; i < c->loops && c->board != NULL; i++)
-		n = ipc_count_add(n, ipc_slot_read(&c->board->slots[i].connections));
-	return n < most ? n : most;
 }
 
 /* Empties the place in the pool. The port keeps the process's counters. */
@@ -91,7 +81,7 @@ static void ended_in_preparation(struct child *c, const struct report *r)
 	struct port *p = c->port;
 	report_log(r, c, LOG_ERR, "");
 	child_release(c);
-	roll_give_up(p->master, port_number(p), r->text);
+	port_lose(p, r->text);
 }
 
 static const char *park_reason(enum restart_cause cause, enum cause last)
@@ -126,11 +116,9 @@ static void replace_now(struct port *p, const struct end *e)
 
 static void replace_later(struct port *p, const struct end *e, uint64_t delay_ms)
 {
-	struct master *m = p->master;
 	p->restarts++;
 	renew_if_asked(p, e);
-	p->state = PORT_BACKOFF;
-	loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + delay_ms);
+	port_wait(p, delay_ms);
 }
 
 /* The port has served with these files, so they are right. Then the machine lacks something
@@ -139,14 +127,6 @@ static enum restart_cause cause_in_service(const struct port *p, const struct en
 {
 	enum restart_cause cause = cause_for_restart(e);
 	return cause == RESTART_CONFIG && p->files.proven ? RESTART_DIED : cause;
-}
-
-uint64_t port_shortage_delay(struct port *p)
-{
-	uint64_t delay_ms = 0;
-	(void)restart_decide(&p->restart, &p->conf->restart, RESTART_SHORTAGE,
-			     p->master->loop.now_ms, 0, &delay_ms);
-	return delay_ms;
 }
 
 static void ended_in_service(struct child *c, const struct end *e, const struct report *r)
@@ -192,10 +172,10 @@ static void ended_in_service(struct child *c, const struct end *e, const struct 
 		port_park(p, why.text);
 		break;
 	}
-	master_changed(m);
+	m->changed = true;
 }
 
-static void ended(struct child *c, int status)
+static void child_ended(struct child *c, int status)
 {
 	struct end e;
 	struct report r;
@@ -221,14 +201,16 @@ void master_reap(struct master *m)
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0 ||
 	       (pid < 0 && errno == EINTR)) {
 		struct child *c = pid < 0 ? NULL : child_find(m, pid);
-		if (c == NULL && pid > 0 && !WIFSTOPPED(status) && !WIFCONTINUED(status) &&
-		    upgrade_reap(m, pid, status))
-			continue;
+		const bool goes_on = pid > 0 && (WIFSTOPPED(status) || WIFCONTINUED(status));
+		if (pid > 0 && pid == m->upgrade.checking && !goes_on) {
+			m->upgrade.checked = true;
+			m->upgrade.status = status;
+		}
 		if (c == NULL)
-			continue; /* an orphan that became our child, as PID 1 gets them */
-		if (WIFSTOPPED(status) || WIFCONTINUED(status))
+			continue; /* or an orphan that became our child, as PID 1 gets them */
+		if (goes_on)
 			c->watch.stopped = WIFSTOPPED(status);
 		else
-			ended(c, status);
+			child_ended(c, status);
 	}
 }

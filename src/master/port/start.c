@@ -14,7 +14,7 @@
 #include <sys/syslog.h>
 
 #include "base/num.h"
-#include "master/state.h"
+#include "master/port/port.h"
 
 /* Descriptors besides ports: the control socket with a few clients, the check before an upgrade,
  * and descriptors that are open for a moment while a child starts or a library works. */
@@ -132,17 +132,6 @@ static int all_get(struct port *p, struct err *err)
 	return error;
 }
 
-void port_lacks(struct port *p, enum port_lack lack, uint64_t delay_ms)
-{
-	struct master *m = p->master;
-	p->state = PORT_BACKOFF;
-	p->lacks = lack;
-	loop_timer_set(&m->loop, &p->backoff, m->loop.now_ms + delay_ms);
-	askers_tell(&p->waiting, p->reason);
-	master_settle(m);
-	master_changed(m);
-}
-
 /* Logged once, until the port serves. */
 static void wait_for(struct port *p, enum port_lack lack, const char *what)
 {
@@ -162,9 +151,8 @@ static void wait_for(struct port *p, enum port_lack lack, const char *what)
 void port_bring_up(struct port *p)
 {
 	struct err err;
-	loop_timer_cancel(&p->master->loop, &p->backoff);
 	port_close_files(p);
-	p->state = PORT_STARTING;
+	port_become(p, PORT_STARTING);
 	if (!has_room(p)) {
 		err_set(&err, "it needs %llu descriptors, and fewer are free",
 			(unsigned long long)descriptors_needed(p));

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "master/state.h"
+#include "master/port/port.h"
 
 /* One key at a time, for all generations of a port with the same certificates and keys. */
 struct tickets {

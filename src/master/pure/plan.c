@@ -174,11 +174,3 @@ const char *plan_action_name(enum plan_action action)
 	}
 	return "";
 }
-
-struct plan_row *plan_find(const struct plan *p, unsigned port)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (p->rows[i].port == port)
-			return &p->rows[i];
-	return NULL;
-}

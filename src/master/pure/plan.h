@@ -54,7 +54,4 @@ void plan_release(struct plan *);
 
 const char *plan_action_name(enum plan_action); /* "keep" */
 
-/* The row of this port; NULL: none. */
-struct plan_row *plan_find(const struct plan *, unsigned port);
-
 #endif

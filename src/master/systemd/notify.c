@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "master/ground/state.h"
 #include "master/sockets.h"
-#include "master/state.h"
 
 #define LATER_MS      250
 #define STOP_EXTRA_MS 10000 /* besides the drain: the time to kill and reap the rest */

@@ -9,29 +9,7 @@
 #ifndef MASTER_NOTIFY_H
 #define MASTER_NOTIFY_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include "master/pure/notice.h"
-#include "net/loop.h"
-
 struct master;
-
-struct notify {
-	int fd; /* -1: there is no service manager */
-	struct sockaddr_un address;
-	socklen_t address_len;
-	uint64_t alive_ms; /* between two WATCHDOG=1; 0: not wanted */
-	struct loop_timer alive, later;
-	uint64_t sent_ms;
-	bool owes_ready, owes_reloading, owes_stopping; /* not sent yet; each is sent once */
-	bool ready, stopping;
-	const char *ended;                      /* the final sentence; NULL: the server goes on */
-	char reload[2 * NOTICE_REASON_MAX + 1]; /* the result of the last reload; "": none yet */
-	char told[NOTICE_STATUS_MAX];           /* the last STATUS= */
-};
 
 void notify_start(struct master *); /* call it with the loop, before the first port; cannot fail */
 void notify_end(struct master *);

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "master/state.h"
 #include "master/upgrade/handed.h"
+#include "master/upgrade/upgrade.h"
 #include "net/listen.h"
 
 static void shut_on_exec(int fd)
@@ -59,8 +59,8 @@ int master_adopt(struct master *m, int state_fd, struct err *err)
 {
 	if (state_restore(m, state_fd, err) < 0)
 		return -1;
-	if (m->control_handed.path[0] != '\0')
-		shut_on_exec(m->control_handed.fd);
+	if (m->control_socket.path[0] != '\0')
+		shut_on_exec(m->control_socket.fd);
 	for (size_t i = 0; i < m->sockets.count; i++)
 		shut_on_exec(m->sockets.list[i].fd);
 	for (size_t i = 0; i < m->empty_roots_count; i++)

@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "master/state.h"
 #include "master/upgrade/handed.h"
 #include "master/upgrade/record.h"
+#include "master/upgrade/upgrade.h"
 
 #define NAME_MAX_BYTES 4096
 
@@ -155,7 +155,7 @@ static void take_kept(struct restoring *r)
 
 static void take_control(struct restoring *r)
 {
-	struct control_socket *s = &r->m->control_handed;
+	struct control_socket *s = &r->m->control_socket;
 	if (s->path[0] != '\0')
 		record_fail(&r->record, "there is one already");
 	s->fd = (int)number(r, "fd", 0, INT_MAX);
@@ -239,7 +239,7 @@ static void take_port(struct restoring *r)
 		return;
 	p->generation = (unsigned)number(r, "generation", 1, UINT32_MAX);
 	p->stage = (enum port_stage)number(r, "stage", STAGE_CURRENT, STAGE_RETIRED);
-	p->state = (enum port_state)number(r, "state", PORT_STARTING, PORT_STOPPED);
+	port_become(p, (enum port_state)number(r, "state", PORT_STARTING, PORT_STOPPED));
 	record_text(&r->record, "reason", p->reason, sizeof(p->reason));
 	p->by_order = flag(r, "stopped");
 	p->order = (enum port_order)number(r, "order", ORDER_NONE, ORDER_UPGRADE);

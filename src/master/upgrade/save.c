@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "master/state.h"
 #include "master/upgrade/handed.h"
 #include "master/upgrade/record.h"
+#include "master/upgrade/upgrade.h"
 
 static void put_fd(FILE *f, struct kept *k, const char *name, int fd)
 {
@@ -263,7 +263,7 @@ static void put_state(FILE *f)
 
 static void put_control(FILE *f, struct kept *k, const struct master *m)
 {
-	const struct control_socket s = control_socket(m);
+	const struct control_socket s = m->control_socket;
 	if (s.path[0] == '\0')
 		return;
 	record_begin(f, "control");

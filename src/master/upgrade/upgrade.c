@@ -1,9 +1,10 @@
 /*
  * Runs in the master: the next version of this program takes over in this process.
  *
- *   (none) ──asked for──> CHECKING ──it says yes──> execve(2) ──> the new version: adopt.c, then
- *      ↑                      │                         │         each port rolls to it, one by one
- *      └──── says no, dies, takes too long ─────────────┘ fails
+ *   (none) ──asked for──> CHECKING ──it says yes──> execve(2) ──> adopt.c; each port rolls to it
+ *      ^                      │                         │
+ *      │        says no, dies, takes too long           │ fails
+ *      └──────────────────────┴─────────────────────────┘
  *
  * The check is the new program itself, run beside this one on the running configuration and on the
  * real state (bulkhead -t --adopt). Nothing changes until it says yes, and the program that is
@@ -24,8 +25,8 @@
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "master/state.h"
 #include "master/upgrade/handed.h"
+#include "master/upgrade/upgrade.h"
 
 #define CHECK_TIMEOUT_MS 30000
 
@@ -38,7 +39,7 @@ static void failed(struct master *m, const char *why)
 	fd_close(&u->program_fd);
 	log_write(&m->log, LOG_ERR, "upgrade failed: %s; nothing has changed", why);
 	askers_tell(&u->askers, u->failed);
-	master_changed(m);
+	m->changed = true;
 }
 
 /* --- descriptors that stay open --------------------------------------------------------------- */
@@ -97,12 +98,19 @@ static void output_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 		loop_remove_and_close(loop, io);
 }
 
+/* Once it was reaped, its number may be another process's. */
+static void check_kill(const struct upgrade *u)
+{
+	if (!u->checked)
+		(void)kill(u->checking, SIGKILL);
+}
+
 static void limit_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct upgrade *u = (struct upgrade *)((char *)timer - offsetof(struct upgrade, limit));
 	(void)loop;
 	u->late = "its check did not end in time";
-	(void)kill(u->checking, SIGKILL);
+	check_kill(u);
 }
 
 int upgrade_start(struct master *m)
@@ -169,7 +177,7 @@ bool upgrade_next(struct master *m)
 		(void)snprintf(why, sizeof(why), "%s: %s", m->options->program, strerror(-error));
 		failed(m, why);
 	}
-	master_changed(m);
+	m->changed = true;
 	return true;
 }
 
@@ -178,10 +186,18 @@ void upgrade_give_up(struct master *m)
 	if (!upgrade_under_way(m))
 		return;
 	m->upgrade.late = "the server is stopping";
-	(void)kill(m->upgrade.checking, SIGKILL);
+	check_kill(&m->upgrade);
 }
 
 /* --- replacing the program -------------------------------------------------------------------- */
+
+/* true: restores the signal dispositions of the start, for the next version; false: sets this
+ * version's again. */
+static void signals_hand_over(const struct master *m, bool as_at_the_start)
+{
+	if (m->hangup_ignored)
+		(void)signal(SIGHUP, as_at_the_start ? SIG_IGN : SIG_DFL);
+}
 
 /* A stream in memory does not report every byte that did not fit; after the execve(2) it would be
  * too late to find out. */
@@ -251,13 +267,14 @@ static void describe(const struct upgrade *u, int status, struct text *t)
 	}
 }
 
-bool upgrade_reap(struct master *m, pid_t pid, int status)
+void upgrade_look(struct master *m)
 {
 	struct upgrade *u = &m->upgrade;
+	const int status = u->status;
 	char why[sizeof(u->said) * 2];
 	struct text t;
-	if (pid != u->checking)
-		return false;
+	if (!u->checked)
+		return;
 	while (u->output.fd >= 0 && u->said_len < sizeof(u->said) - 1) {
 		const size_t before = u->said_len;
 		output_ready(&m->loop, &u->output, EPOLLIN);
@@ -267,6 +284,7 @@ bool upgrade_reap(struct master *m, pid_t pid, int status)
 	loop_remove_and_close(&m->loop, &u->output);
 	loop_timer_cancel(&m->loop, &u->limit);
 	u->checking = 0;
+	u->checked = false;
 	text_init(&t, why, sizeof(why));
 	u->said[u->said_len] = '\0';
 	if (u->late == NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
@@ -278,7 +296,6 @@ bool upgrade_reap(struct master *m, pid_t pid, int status)
 		describe(u, status, &t);
 		failed(m, why);
 	}
-	return true;
 }
 
 /* In the new version: have all ports followed? The sender of the order has asked the earlier
@@ -308,5 +325,5 @@ void upgrade_continue(struct master *m)
 	else
 		log_write(&m->log, LOG_NOTICE, "upgraded from %s to %s: all ports have followed",
 			  m->former, BULKHEAD_VERSION);
-	master_changed(m);
+	m->changed = true;
 }

@@ -1,0 +1,79 @@
+/*
+ * One process of a port: made, handed its descriptors, heard, watched, and its end explained. What
+ * follows for its port is decided above: this floor only changes the child, and facts about it.
+ */
+#ifndef MASTER_CHILD_H
+#define MASTER_CHILD_H
+
+#include "master/ground/state.h"
+
+/* spawn.c: starts a process in an empty place. Returns 0 or -errno. */
+int child_spawn(struct child *);
+/* The child did not get ready, to its end or to an answer in time. */
+void child_deadline_expired(struct loop *, struct loop_timer *);
+
+/* environment.c: the environment of children. NULL: no memory. */
+char **environment_for_children(void);
+
+/* handover.c: makes and sends the first message. Returns 0 or -errno. */
+int child_hand_over(const struct child *, int channel_fd, int board_fd, const int *key_channels);
+
+/* keys.c: the channels between the workers' loops and the keyholders. */
+int child_key_channels(struct child *, int *ret_worker_ends); /* new ones: 0 or -errno */
+void child_key_channels_close(struct child *);
+/* sends this worker's channels to the keyholders */
+void keyholders_tell(const struct child *worker);
+/* sends all workers' channels to this keyholder */
+void keyholder_tell_all(struct child *);
+void keyholder_lost(const struct child *keyholder); /* has lost requests asked again */
+void keyholders_ping(struct port *);                /* kills those that do not answer */
+/* passes a fault on to the keyholders */
+void keyholders_fault(const struct port *, const struct ipc_fault *);
+void keyholders_dismiss(struct port *); /* ends them if no worker is left */
+bool keyholders_ready(const struct port *);
+
+/* channel.c: messages from children. */
+void child_channel_ready(struct loop *, struct loop_io *, uint32_t events);
+void child_channel_close(struct child *);
+/* Reads the remaining messages of a child that has ended, which may say why it failed. */
+void child_last_words(struct child *);
+/* Logs one record about the confinement of all processes. */
+void confinement_tell(struct master *);
+
+/* kill.c: sends SIGKILL if the child exists. why: static text that follows "because it ". */
+void child_kill(struct child *, const char *why);
+/* Sends any signal; thread 0: to the whole process. */
+void child_signal(const struct child *, int thread, int number);
+/* Orders a worker to finish its requests and end; a keyholder goes on until no worker is left.
+ * how: IPC_DRAIN, or IPC_RETIRE for a generation that was replaced. */
+void child_drain(struct child *, enum ipc_type how);
+
+/* report.c: why a child has ended. */
+void end_gather(struct end *, const struct child *, int status);
+void report_make(struct report *, const struct child *, const struct end *);
+/* sequel: text after the sentence that says what happens to the place; "" for none. */
+void report_log(const struct report *, const struct child *, int priority, const char *sequel);
+void report_keep(struct port *, const struct report *);
+
+/* watchdog.c: aborts hanging processes, and kills those that cannot be aborted. */
+void watchdog_look(struct master *, uint64_t elapsed_ms); /* once a second */
+
+/* oom.c */
+void oom_start(struct master *);
+void oom_look(struct master *); /* once a second, so that old kills are forgotten */
+/* Has the kernel just ended a process for lack of memory? Each kill explains one end.
+ * *ret_uncounted: unknown, since the counter cannot be read. */
+void oom_ask(struct master *, bool *ret_struck, bool *ret_uncounted);
+
+/* relay.c: makes the pipe for a new child's standard error and log. Returns 0 or -errno. */
+int relay_make(struct child *, int *ret_child_end);
+void relay_begin(struct child *); /* its pid is known */
+int relay_watch(struct child *);  /* 0 or -errno */
+/* The child has ended: passes on its last records. */
+void relay_finish(struct child *);
+void relay_close(struct child *);
+void relay_timer_expired(struct loop *, struct loop_timer *);
+/* Once a second while drops must be reported or records are kept. */
+void relay_tick_expired(struct loop *, struct loop_timer *);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * One port, in all of its generations: from its files and sockets to its last process. What follows
+ * for other ports and for the server is decided above: this floor only changes the port, and facts
+ * about it (state.h).
+ */
+#ifndef MASTER_PORT_H
+#define MASTER_PORT_H
+
+#include "master/child/child.h"
+
+/* ports.c: creates and frees configurations and ports. Takes ownership; NULL: no memory, and it is
+ * freed. */
+struct configuration *configuration_new(struct conf *);
+void configuration_release(struct configuration *); /* removes one user */
+/* keyholders: how many; 0: as the configuration says. NULL: no memory. */
+struct port *port_new(struct master *, struct configuration *, const struct conf_port *,
+		      unsigned keyholders);
+void port_free(struct port *);
+/* The text of conf_dump_process(), which the caller frees; NULL: no memory. */
+char *port_text(const struct conf *, const struct conf_port *);
+void ports_sweep(struct master *); /* after each turn: frees retired ports that have stopped */
+
+/* The parts of a port that it needs to begin. Each returns 0, or a sentence and -1, or -EAGAIN if
+ * the machine lacks what all ports share (err_is_shortage()). */
+
+/* identity.c: the users, groups and root of the port's children. */
+int port_identify(struct port *, struct err *);
+
+/* files.c: the certificates and keys, open as long as the port exists. */
+int port_open_files(struct port *, struct err *);
+void port_close_files(struct port *);
+/* Have the files changed? asked: an administrator has drained a worker, which is how new files are
+ * asked for. Otherwise only overwriting of the open files counts. */
+bool port_files_changed(const struct port *, bool asked);
+/* The paths of the files, which the configuration owns. */
+void files_name(const struct conf_port *, const char *names[2 * PORT_FILES_MAX]);
+/* Takes the marks of the files that the paths lead to now. */
+void files_look(const struct conf_port *, struct file_mark marks[2 * PORT_FILES_MAX]);
+
+/* tickets.c: gets the port's key for session tickets, once its files are open: that of old (may be
+ * NULL) if the files are the same, else a new one. */
+int port_get_tickets(struct port *, const struct port *old, struct err *);
+void port_drop_tickets(struct port *);
+/* Takes the memory in tickets_fd from the earlier version. Returns 0 or -errno. */
+int port_adopt_tickets(struct port *);
+/* Make a new key. renew: tickets of the old key are accepted for a while; forget: they are not. */
+void port_renew_tickets(struct port *);
+void port_forget_tickets(struct port *);
+/* status: of waitpid(2). Call it before the child's place is emptied. */
+void tickets_holder_ended(struct child *, int status);
+void tickets_look(struct master *); /* once a second */
+
+/* listen.c: binds the port's sockets, and makes them listen once it is certain that they are
+ * needed. Sockets that old (may be NULL) has on the same addresses are shared with it. */
+int port_bind(struct port *, const struct port *old, struct err *);
+int port_listen(const struct port *, struct err *);
+void port_unlisten(struct port *);
+/* Disconnects the addresses that heir (NULL: none) does not have, whichever process still holds the
+ * sockets; not those of the service manager. Returns how many were disconnected. */
+unsigned port_hang_up(const struct port *, const struct port *heir);
+/* does the service manager have sockets for it, bound here or not? */
+bool port_has_sockets(const struct port *);
+void sockets_tell_unclaimed(struct master *); /* in the log */
+
+/* mend.c: undoes changes to the sockets: options that a worker may have set, after its end; and
+ * once a second, shutdowns from outside. */
+void port_sockets_reset(const struct port *);
+void sockets_look(struct master *);
+
+/* start.c: gives a port without any files, sockets and processes, if there is room for all of them;
+ * else it waits and is tried again, or is parked. */
+void ports_start(struct master *);
+void ports_adopted(struct master *); /* ports of an earlier version, which it started */
+void port_bring_up(struct port *);
+void port_resume(struct port *);           /* a port in BACKOFF */
+bool port_is_waiting(const struct port *); /* in BACKOFF without any descriptors */
+void port_spawn_expired(struct loop *, struct loop_timer *); /* the callback of the backoff timer */
+
+/* pool.c: fills empty places: the keyholders', and the workers' once all keyholders are ready. */
+void port_spawn(struct port *);
+/* After each turn: goes on with the ports whose children have become ready. */
+void pools_look(struct master *);
+
+/* lack.c: a port that lacks what all ports share; p->reason says what. */
+void port_lacks(struct port *, enum port_lack, uint64_t delay_ms);
+/* How long a port waits for what the machine lacks. */
+uint64_t port_shortage_delay(struct port *);
+
+/* reap.c: collects all children that have ended, stopped or continued. */
+void master_reap(struct master *);
+
+/* park.c */
+void port_park(struct port *, const char *reason);
+
+/* drain.c */
+void port_drain(struct port *); /* also stops listening */
+void port_retire(struct port *, const struct port *heir);
+/* a prepared one that is not needed */
+void port_discard(struct port *, const struct port *current);
+void port_limit_expired(struct loop *, struct loop_timer *);
+void port_stopped(struct port *); /* no child is left */
+bool port_is_empty(const struct port *);
+/* Kills the workers. why: static text that follows "because it ". */
+void port_kill(struct port *, const char *why);
+
+/* order.c: what a port is ordered to do. */
+void port_stop(struct port *, struct asker *);
+void port_start(struct port *, struct asker *);
+void port_restart(struct port *, struct asker *);
+void port_renew(struct port *); /* its files have changed */
+void port_orders_inherit(struct port *heir, struct port *old);
+
+/* totals.c: totals of a CURRENT port: of ended processes, present ones, and draining ones of old
+ * generations. */
+void port_totals(const struct port *, struct ipc_counters *, uint64_t *ret_connections);
+/* Open connections as the child reports them, at most its port's limit. */
+uint64_t child_connections(const struct child *);
+
+/* rates.c, expiries.c: call them once a second. */
+void rates_sample(struct master *);
+void expiry_look(struct master *);
+
+#endif
