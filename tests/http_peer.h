@@ -30,8 +30,9 @@ struct peer {
 	uint8_t *out; /* the output so far; terminated */
 	size_t out_len, out_size;
 
-	unsigned begun, done, woken;
-	unsigned status; /* of the last exchange that ended */
+	unsigned begun, done, woken, enters;
+	const struct exchange *entered; /* the one whose handler was called last */
+	unsigned status;                /* of the last exchange that ended */
 	enum http_refusal refusal;
 	char line[256];    /* the request line of the access record, as sent */
 	char excerpt[256]; /* the part of the request that was at fault */
@@ -42,10 +43,11 @@ struct peer {
 	struct http_location location; /* what "/test" and all below it serves */
 };
 
+static const struct http_header peer_type[] = {HTTP_HEADER("Content-Type", "text/plain")};
 static const struct respond peer_hello = {
     .status = 200,
-    .fields = "Content-Type: text/plain\r\n",
-    .fields_len = sizeof("Content-Type: text/plain\r\n") - 1,
+    .fields = peer_type,
+    .fields_count = 1,
     .body = PEER_HELLO,
     .body_len = sizeof(PEER_HELLO) - 1,
 };
@@ -116,6 +118,13 @@ static inline void peer_wake(void *connection)
 	((struct peer *)connection)->woken++;
 }
 
+static inline void peer_entered(void *connection, const struct exchange *ex)
+{
+	struct peer *p = connection;
+	p->entered = ex;
+	p->enters++;
+}
+
 static inline struct peer *peer_new(void)
 {
 	struct peer *p = calloc(1, sizeof(*p));
@@ -132,6 +141,7 @@ static inline struct peer *peer_new(void)
 				     .route_arg = p,
 				     .begun = peer_begun,
 				     .done = peer_done,
+				     .entered = peer_entered,
 				     .wake = peer_wake};
 	p->client = (struct http_client){"127.0.0.1", 12345, &peer_tls};
 	http1_ops.init(&p->http1.proto, &p->loop, p, &p->client);

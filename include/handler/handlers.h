@@ -16,8 +16,8 @@ extern const struct handler handler_respond_any;
 
 struct respond {
 	unsigned status;
-	const char *fields; /* complete header lines, Content-Type included */
-	size_t fields_len;
+	const struct http_header *fields; /* Content-Type included */
+	size_t fields_count;
 	const char *body;
 	size_t body_len;
 };

@@ -19,7 +19,7 @@ struct route {
 	struct respond respond;       /* if the handler is respond */
 	struct fault_rules rules;     /* if the location has faults */
 	struct fault_control control; /* if the handler is the control of faults */
-	char *fields;                 /* owned */
+	struct http_header *fields;   /* of respond; owned; the texts are the configuration's */
 };
 
 struct routes {

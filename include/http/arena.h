@@ -9,8 +9,10 @@
 #ifndef HTTP_ARENA_H
 #define HTTP_ARENA_H
 
+#include <stdalign.h>
 #include <stddef.h>
 
+#define ARENA_ALIGN alignof(max_align_t)
 #define ARENA_BLOCK ((size_t)2048) /* a block has at least as much room as this */
 
 /* The most memory of blocks, if no more than so many bytes are taken: what is left of a block is
@@ -29,9 +31,29 @@ struct arena {
 
 /* room is aligned like malloc's memory and outlives the arena. */
 void arena_init(struct arena *, void *room, size_t size);
+
+/* For the two functions below. */
+void *arena_grow(struct arena *, size_t len);
+void arena_free(struct arena *);
+
 /* Frees the blocks: everything that was taken is gone. */
-void arena_reset(struct arena *);
+static inline void arena_reset(struct arena *a)
+{
+	if (a->blocks != NULL)
+		arena_free(a);
+	a->at = a->room;
+	a->end = a->room + a->room_size;
+}
+
 /* Returns len bytes, aligned like malloc's memory, or NULL: out of memory. */
-void *arena_take(struct arena *, size_t len);
+static inline void *arena_take(struct arena *a, size_t len)
+{
+	const size_t rounded = (len + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
+	if (rounded < len || (size_t)(a->end - a->at) < rounded)
+		return arena_grow(a, rounded);
+	char *taken = a->at;
+	a->at += rounded;
+	return taken;
+}
 
 #endif

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/address.h"
 #include "base/limits.h"
@@ -31,19 +32,22 @@
 #include "http/request.h"
 
 struct exchange;
+struct exchange_field;
 struct fault_loop;
-struct text;
 struct transport_facts;
 
 #define HANDLER_STATE_MAX   128 /* bytes of state in the exchange itself, for the handler */
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
+#define HTTP_FIELDS_MAX     16384 /* bytes of the fields that one exchange adds to its response */
 #define HTTP_REQUEST_ID_MAX 32
 #define HTTP_EXCHANGES_KEPT 64 /* at most so many on a free list; the others are freed */
 
 #define EXCHANGE_ROOM ((size_t)4096) /* the arena's first room */
-/* The most memory of an exchange, with such a head: the head, a path as long as it, and its map. */
-#define EXCHANGE_MEMORY_MAX(head_max) \
-	(sizeof(struct exchange) + EXCHANGE_ROOM + ARENA_MEMORY_MAX(4 * (size_t)(head_max)))
+/* The most memory of an exchange, with such a head: the head, a path as long as it, its map, and
+ * the fields that were added. */
+#define EXCHANGE_MEMORY_MAX(head_max)              \
+	(sizeof(struct exchange) + EXCHANGE_ROOM + \
+	 ARENA_MEMORY_MAX(4 * (size_t)(head_max) + HTTP_FIELDS_MAX))
 
 enum {
 	GIVE_LATER = -1, /* nothing now; more request body or exchange_wake() will change that */
@@ -55,12 +59,14 @@ enum {
  * A handler serves a location. Each kind is one constant table. The configuration of a location is
  * config, which is made before the first request and never changes.
  *
+ * All of them are called in one place (src/http/exchange.c), which first makes the exchange the one
+ * that a crash record shows.
+ *
  * All functions run on the loop's thread and must not block. take, take_end and give are called
  * only between begin and end. The handler keeps its state in ex->state (zeroed before begin), or in
  * memory that a pointer there owns and end frees.
  */
 struct handler {
-	const char *name;
 	/* Set of HTTP_METHOD_BIT; other methods get 405 with Allow. A location may have its own. */
 	uint32_t methods;
 
@@ -140,8 +146,14 @@ struct http_loop {
 	void *route_arg;
 	struct fault_loop *faults; /* for the handlers, on ports that have faults; else NULL */
 
+	/* A function of this exchange's handler is called now, and none of another's since it was
+	 * called last: what the worker works on, for the crash record. */
+	void (*entered)(void *connection, const struct exchange *);
+
 	struct exchange *free; /* the free list; only src/http uses it */
 	unsigned free_count;
+	/* the one that entered() was called for last; the owner sets it when it shows another */
+	const struct exchange *shown;
 };
 
 struct exchange {
@@ -159,14 +171,19 @@ struct exchange {
 
 	/* response, set by exchange_respond() */
 	bool responding;
-	unsigned status;           /* 0 if it ended without a response */
-	enum http_refusal refusal; /* why the protocol refused or aborted the request */
-	uint64_t length;           /* of the body that follows, or HTTP_LENGTH_UNKNOWN */
-	const char *fields;        /* complete header lines, each ending in CRLF; borrowed */
-	size_t fields_len;
+	unsigned status;                  /* 0 if it ended without a response */
+	enum http_refusal refusal;        /* why the protocol refused or aborted the request */
+	uint64_t length;                  /* of the body that follows, or HTTP_LENGTH_UNKNOWN */
+	const struct http_header *fields; /* borrowed; those that were added follow them */
+	size_t fields_count;
+	struct exchange_field *added, **added_end; /* in the arena */
+	size_t added_bytes;
+	bool fields_failed; /* one could not be added: the response becomes 500 */
+	bool head_sent;     /* for the protocol: a field comes too late */
 
-	bool inside;       /* one of the handler's functions is running; for the protocol */
+	bool inside;       /* one of the handler's functions is running */
 	bool take_blocked; /* take() had no room; for the protocol */
+	bool uninvited;    /* answered at once, and the body will not be read; for the protocol */
 
 	/* for the access record */
 	uint64_t begun_ns;
@@ -176,14 +193,43 @@ struct exchange {
 };
 
 /*
- * Starts the response. fields holds extra header lines such as Content-Type, each ended by CRLF;
- * the protocol makes Date, Content-Length, Transfer-Encoding and Connection. fields must live as
- * long as the exchange: a constant, part of the configuration, or the handler's own state. The
- * first call counts, later ones are ignored. A status outside 200 to 599 becomes 500. Outside a
- * callback it also wakes the connection.
+ * Starts the response. fields are those that every such response has, like Content-Type; they are
+ * borrowed as long as the exchange lives: a constant, or part of the configuration. Whatever
+ * depends on the request is added with exchange_add_field(). The protocol makes Date,
+ * Content-Length, Transfer-Encoding and Connection. The first call counts, later ones are ignored.
+ * A status outside 200 to 599 becomes 500. Outside a callback it also wakes the connection.
  */
-void exchange_respond(struct exchange *, unsigned status, uint64_t length, const char *fields,
-		      size_t fields_len);
+void exchange_respond(struct exchange *, unsigned status, uint64_t length,
+		      const struct http_header *fields, size_t fields_count);
+
+/*
+ * Adds a field to the response, before or after exchange_respond(), as long as the head has not
+ * been written. Both texts are copied. Returns 0, or -EINVAL   the name is no token, is one that
+ * the protocol makes, or the value has a byte that a field cannot have (RFC 9110, 5.5), like CR and
+ * LF -ENOSPC   all added fields together have more than HTTP_FIELDS_MAX bytes -ENOMEM   out of
+ * memory -EALREADY the head has been written After any of the first three the response becomes 500,
+ * so that none goes out without a field that it should have: the caller need not look at the
+ * result.
+ */
+int exchange_add_field(struct exchange *, const char *name, size_t name_len, const char *value,
+		       size_t value_len);
+
+/* Walks the fields of the response: those of exchange_respond(), then the added ones. Begin with a
+ * walk of zeros. NULL: there is no other. */
+struct http_fields_walk {
+	size_t index;
+	const struct exchange_field *added;
+};
+const struct http_header *exchange_next_field(const struct exchange *, struct http_fields_walk *);
+
+/* For a give() that has its bytes in memory: copies as many of them as there is room for, and
+ * returns how many. */
+static inline size_t give_copy(uint8_t *out, size_t size, const void *from, size_t len)
+{
+	const size_t n = len < size ? len : size;
+	memcpy(out, from, n);
+	return n;
+}
 
 /* Runs a handler again that answered GIVE_LATER or took nothing. Call it from outside the handler's
  * functions; inside them it only reopens take(), because the connection pulls afterwards anyway. */

@@ -94,6 +94,33 @@ static inline const char *http_slice_at(const struct http_request *r, struct htt
 long http_request_parse(const char *data, size_t len, size_t head_max, size_t *scan,
 			struct http_request *ret);
 
+/* A field as text, of a request or of a response; neither part is terminated. */
+struct http_header {
+	const char *name;
+	const char *value;
+	uint32_t name_len;
+	uint32_t value_len;
+};
+
+/* A constant one. */
+#define HTTP_HEADER(name, value)                                 \
+	{                                                        \
+		name, value, sizeof(name) - 1, sizeof(value) - 1 \
+	}
+
+/* Walks the fields of a request in the order in which they were sent, repeated ones, too: *at is 0
+ * at the beginning. False: there is no other. The texts live as long as the head. */
+static inline bool http_request_next(const struct http_request *r, unsigned *at,
+				     struct http_header *ret)
+{
+	if (*at >= r->fields_count)
+		return false;
+	const struct http_field *f = &r->fields[(*at)++];
+	*ret = (struct http_header){http_slice_at(r, f->name), http_slice_at(r, f->value),
+				    f->name.len, f->value.len};
+	return true;
+}
+
 /* The first field with that name (given in lower case), or NULL. */
 const struct http_field *http_request_field(const struct http_request *, const char *name);
 

@@ -19,10 +19,14 @@ struct echo_state {
 
 _Static_assert(sizeof(struct echo_state) <= HANDLER_STATE_MAX, "the state has its place");
 
-static const char body_fields[] =
-    "Content-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\n";
-static const char json_fields[] =
-    "Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n";
+static const struct http_header body_fields[] = {
+    HTTP_HEADER("Content-Type", "application/octet-stream"),
+    HTTP_HEADER("X-Content-Type-Options", "nosniff"),
+};
+static const struct http_header json_fields[] = {
+    HTTP_HEADER("Content-Type", "application/json"),
+    HTTP_HEADER("X-Content-Type-Options", "nosniff"),
+};
 
 static void json_add_slice(struct jsonout *j, const struct http_request *r, struct http_slice s)
 {
@@ -46,11 +50,12 @@ static void json_add_request(struct jsonout *j, const struct exchange *ex)
 	jsonout_add(j, ",\"version\":\"HTTP/1.");
 	jsonout_add_uint(j, r->version_minor);
 	jsonout_add(j, "\",\"headers\":[");
-	for (unsigned i = 0; i < r->fields_count; i++) {
-		jsonout_add(j, i > 0 ? ",[" : "[");
-		json_add_slice(j, r, r->fields[i].name);
+	struct http_header f;
+	for (unsigned at = 0; http_request_next(r, &at, &f);) {
+		jsonout_add(j, at > 1 ? ",[" : "[");
+		jsonout_add_string(j, f.name, f.name_len);
 		jsonout_add(j, ",");
-		json_add_slice(j, r, r->fields[i].value);
+		jsonout_add_string(j, f.value, f.value_len);
 		jsonout_add(j, "]");
 	}
 	jsonout_add(j, "]");
@@ -103,14 +108,14 @@ static void echo_begin(struct exchange *ex)
 	if (j.failed)
 		exchange_respond(ex, 500, 0, NULL, 0);
 	else
-		exchange_respond(ex, 200, buf_len(&s->buf), json_fields, sizeof(json_fields) - 1);
+		exchange_respond(ex, 200, buf_len(&s->buf), json_fields, 2);
 }
 
 static void body_respond(struct exchange *ex)
 {
 	const struct http_request *r = &ex->request;
 	uint64_t length = r->framing == HTTP_BODY_LENGTH ? r->content_length : HTTP_LENGTH_UNKNOWN;
-	exchange_respond(ex, 200, length, body_fields, sizeof(body_fields) - 1);
+	exchange_respond(ex, 200, length, body_fields, 2);
 }
 
 static size_t echo_take(struct exchange *ex, const uint8_t *data, size_t len)
@@ -145,9 +150,7 @@ static long echo_give(struct exchange *ex, uint8_t *out, size_t size)
 	size_t n = buf_len(&s->buf);
 	if (n == 0)
 		return s->ended ? GIVE_END : GIVE_LATER;
-	if (n > size)
-		n = size;
-	memcpy(out, buf_head(&s->buf), n);
+	n = give_copy(out, size, buf_head(&s->buf), n);
 	buf_consume(&s->buf, n);
 	return (long)n;
 }
@@ -159,7 +162,6 @@ static void echo_end(struct exchange *ex)
 }
 
 const struct handler handler_echo = {
-    .name = "echo",
     .methods = HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD) | HTTP_METHOD_BIT(HTTP_POST) |
 	       HTTP_METHOD_BIT(HTTP_PUT) | HTTP_METHOD_BIT(HTTP_PATCH) |
 	       HTTP_METHOD_BIT(HTTP_DELETE) | HTTP_METHOD_BIT(HTTP_OPTIONS),

@@ -15,11 +15,11 @@
 #define AGAIN_MS      10 /* between two checks whether the kernel has taken the output */
 #define TARGET_SHOWN  256
 #define NEVER         UINT64_MAX
-#define FAULT_ID_NAME "Fault-Id: "
+#define FAULT_ID_NAME "Fault-Id"
 
 static const struct handler handler_struck;
 /* For requests that get no response at all. */
-static const struct handler handler_nothing = {.name = "nothing", .methods = UINT32_MAX};
+static const struct handler handler_nothing = {.methods = UINT32_MAX};
 
 int fault_loop_init(struct fault_loop *f, size_t rules)
 {
@@ -32,7 +32,6 @@ static void run_free(struct fault_run *run)
 {
 	loop_timer_release(run->faults->loop, &run->timer);
 	LIST_REMOVE(run, link);
-	free(run->fields);
 	free(run);
 }
 
@@ -78,18 +77,11 @@ static uint64_t moment_of(const struct fault_run *run)
 static void head_mark(struct fault_run *run)
 {
 	struct exchange *ex = run->ex;
-	struct text t;
-	size_t size = ex->fields_len + sizeof(FAULT_ID_NAME) + HTTP_REQUEST_ID_MAX + 2;
 	run->moment = moment_of(run);
 	run->begun_ms = run->faults->loop->now_ms;
-	run->fields = malloc(size);
-	if (run->fields == NULL)
-		return;
-	text_init(&t, run->fields, size);
-	text_add(&t, ex->fields, ex->fields_len);
-	text_addf(&t, FAULT_ID_NAME "%s\r\n", ex->id);
-	ex->fields = run->fields;
-	ex->fields_len = t.len;
+	run->marked = true;
+	(void)exchange_add_field(ex, FAULT_ID_NAME, sizeof(FAULT_ID_NAME) - 1, ex->id,
+				 strlen(ex->id));
 }
 
 static void own_leave(struct fault_run *run)
@@ -98,7 +90,7 @@ static void own_leave(struct fault_run *run)
 	run->own = (struct http_location){.handler = ex->handler, .config = ex->config};
 	ex->handler = &handler_struck;
 	ex->config = run;
-	if (ex->responding && run->fields == NULL)
+	if (ex->responding && !run->marked)
 		head_mark(run);
 }
 
@@ -221,7 +213,6 @@ static void struck_end(struct exchange *ex)
 }
 
 static const struct handler handler_struck = {
-    .name = "struck",
     .take = struck_take,
     .take_end = struck_take_end,
     .give = struck_give,
@@ -271,10 +262,11 @@ static void own_replace(struct fault_run *run, const struct handler *handler, co
 
 static void status_replace(struct fault_run *run)
 {
-	static const char fields[] = "Content-Type: text/plain\r\n", body[] = "fault\n";
+	static const struct http_header fields[] = {HTTP_HEADER("Content-Type", "text/plain")};
+	static const char body[] = "fault\n";
 	run->respond = (struct respond){.status = (unsigned)run->fault.code,
 					.fields = fields,
-					.fields_len = sizeof(fields) - 1,
+					.fields_count = 1,
 					.body = body,
 					.body_len = sizeof(body) - 1};
 	own_replace(run, &handler_respond_any, &run->respond);
@@ -376,7 +368,6 @@ static void fault_begin_exchange(struct exchange *ex)
 }
 
 const struct handler handler_fault = {
-    .name = "fault",
     .methods = UINT32_MAX,
     .begin = fault_begin_exchange,
 };

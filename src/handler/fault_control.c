@@ -16,23 +16,25 @@ struct control_state {
 
 _Static_assert(sizeof(struct control_state) <= HANDLER_STATE_MAX, "the state has its place");
 
-#define NOSNIFF "X-Content-Type-Options: nosniff\r\n"
-static const char text_fields[] = "Content-Type: text/plain; charset=utf-8\r\n" NOSNIFF;
-static const char json_fields[] = "Content-Type: application/json\r\n" NOSNIFF;
+#define NOSNIFF HTTP_HEADER("X-Content-Type-Options", "nosniff")
+static const struct http_header text_fields[] = {
+    HTTP_HEADER("Content-Type", "text/plain; charset=utf-8"), NOSNIFF};
+static const struct http_header json_fields[] = {HTTP_HEADER("Content-Type", "application/json"),
+						 NOSNIFF};
 
 /* The response if the fault leaves one. */
 static const char done_body[] = "This was the fault.\n";
 static const struct respond done = {
     .status = 200,
     .fields = text_fields,
-    .fields_len = sizeof(text_fields) - 1,
+    .fields_count = 2,
     .body = done_body,
     .body_len = sizeof(done_body) - 1,
 };
 static const struct respond spared = {
     .status = 200,
     .fields = text_fields,
-    .fields_len = sizeof(text_fields) - 1,
+    .fields_count = 2,
     .body = "no fault\n",
     .body_len = 9,
 };
@@ -135,11 +137,11 @@ static bool wants_json(const struct http_request *r)
 static void answer(struct exchange *ex, unsigned status, bool is_json, bool failed)
 {
 	const struct control_state *s = (void *)ex->state;
-	const char *fields = is_json ? json_fields : text_fields;
+	const struct http_header *fields = is_json ? json_fields : text_fields;
 	if (failed)
 		exchange_respond(ex, 500, 0, NULL, 0);
 	else
-		exchange_respond(ex, status, buf_len(&s->answer), fields, strlen(fields));
+		exchange_respond(ex, status, buf_len(&s->answer), fields, 2);
 }
 
 static void list(struct exchange *ex)
@@ -206,10 +208,7 @@ static void control_begin(struct exchange *ex)
 static long control_give(struct exchange *ex, uint8_t *out, size_t size)
 {
 	struct control_state *s = (void *)ex->state;
-	size_t n = buf_len(&s->answer);
-	if (n > size)
-		n = size;
-	memcpy(out, buf_head(&s->answer), n);
+	const size_t n = give_copy(out, size, buf_head(&s->answer), buf_len(&s->answer));
 	buf_consume(&s->answer, n);
 	return (long)n;
 }
@@ -221,7 +220,6 @@ static void control_end(struct exchange *ex)
 }
 
 const struct handler handler_fault_control = {
-    .name = "fault control",
     .methods = HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_POST),
     .begin = control_begin,
     .give = control_give,

@@ -8,12 +8,13 @@
 #include "base/text.h"
 #include "fault_run.h"
 
-static const char fields[] = "Content-Type: application/octet-stream\r\n";
+static const struct http_header fields[] = {
+    HTTP_HEADER("Content-Type", "application/octet-stream")};
 
 static void made_take_end(struct exchange *ex)
 {
 	const struct fault_run *run = ex->config;
-	exchange_respond(ex, 200, run->fault.bytes, fields, sizeof(fields) - 1);
+	exchange_respond(ex, 200, run->fault.bytes, fields, 1);
 }
 
 /* How many bytes of a drip should have been sent by now. */
@@ -44,7 +45,6 @@ static long made_give(struct exchange *ex, uint8_t *out, size_t size)
 }
 
 const struct handler handler_made = {
-    .name = "made",
     .methods = UINT32_MAX,
     .take_end = made_take_end,
     .give = made_give,

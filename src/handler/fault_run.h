@@ -21,7 +21,6 @@ struct fault_run {
 	struct fault fault;
 	struct http_location own; /* the handler that serves the rest of the exchange */
 	struct respond respond;   /* a response made here */
-	char *fields;             /* owned; the response's fields with Fault-Id */
 
 	uint64_t given;    /* bytes of the response body so far */
 	uint64_t moment;   /* the fault strikes after this many of them */
@@ -30,6 +29,7 @@ struct fault_run {
 	bool request_over; /* the request ended before that */
 	bool waiting;      /* the timer runs */
 	bool struck;       /* the fault has struck, or has no later moment */
+	bool marked;       /* the response has its Fault-Id */
 	bool broken;       /* the response will be cut off */
 };
 

@@ -13,30 +13,25 @@ struct respond_state {
 static void respond_take_end(struct exchange *ex)
 {
 	const struct respond *r = ex->config;
-	exchange_respond(ex, r->status, r->body_len, r->fields, r->fields_len);
+	exchange_respond(ex, r->status, r->body_len, r->fields, r->fields_count);
 }
 
 static long respond_give(struct exchange *ex, uint8_t *out, size_t size)
 {
 	const struct respond *r = ex->config;
 	struct respond_state *s = (void *)ex->state;
-	size_t n = r->body_len - s->given;
-	if (n > size)
-		n = size;
-	memcpy(out, r->body + s->given, n);
+	const size_t n = give_copy(out, size, r->body + s->given, r->body_len - s->given);
 	s->given += n;
 	return (long)n;
 }
 
 const struct handler handler_respond = {
-    .name = "respond",
     .methods = HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD),
     .take_end = respond_take_end,
     .give = respond_give,
 };
 
 const struct handler handler_respond_any = {
-    .name = "respond",
     .methods = UINT32_MAX,
     .take_end = respond_take_end,
     .give = respond_give,

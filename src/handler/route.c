@@ -3,25 +3,27 @@
 #include "handler/route.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int fields_make(struct route *r, const struct conf_respond *l)
+static struct http_header route_header(const char *name, const char *value)
 {
-	size_t len = 0;
-	FILE *f = open_memstream(&r->fields, &len);
-	if (f == NULL)
+	return (struct http_header){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
+}
+
+static int respond_make(struct route *r, const struct conf_respond *l)
+{
+	size_t count = 0;
+	r->fields = calloc(l->headers_count + 1, sizeof(*r->fields));
+	if (r->fields == NULL)
 		return -ENOMEM;
 	if (l->body_len > 0 && l->type != NULL)
-		fprintf(f, "Content-Type: %s\r\n", l->type);
+		r->fields[count++] = route_header("Content-Type", l->type);
 	for (size_t i = 0; i < l->headers_count; i++)
-		fprintf(f, "%s: %s\r\n", l->headers[i].name, l->headers[i].value);
-	if (fclose(f) != 0)
-		return -ENOMEM;
+		r->fields[count++] = route_header(l->headers[i].name, l->headers[i].value);
 	r->respond = (struct respond){.status = l->status,
 				      .fields = r->fields,
-				      .fields_len = len,
+				      .fields_count = count,
 				      .body = l->body,
 				      .body_len = l->body_len};
 	return 0;
@@ -50,7 +52,7 @@ static int route_init(struct route *r, const struct conf_location *l)
 		r->location = (struct http_location){.handler = &handler_respond,
 						     .config = &r->respond,
 						     .methods = route_methods(l)};
-		return fields_make(r, l->options);
+		return respond_make(r, l->options);
 	case CONF_ECHO:
 		r->location =
 		    (struct http_location){.handler = &handler_echo, .methods = route_methods(l)};

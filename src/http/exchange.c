@@ -1,10 +1,13 @@
 /*
- * Runs in the workers: exchanges and their free list, one per event loop. Must never keep more than
- * HTTP_EXCHANGES_KEPT of them, nor let one end twice.
+ * Runs in the workers: exchanges, their free list, one per event loop, and every call of a handler.
+ * Must never keep more than HTTP_EXCHANGES_KEPT of them, let one end twice, nor show bytes of the
+ * client in an answer of its own.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "internal.h"
 
 static struct exchange *exchange_new(void)
@@ -13,6 +16,16 @@ static struct exchange *exchange_new(void)
 	if (ex != NULL)
 		arena_init(&ex->arena, ex + 1, EXCHANGE_ROOM);
 	return ex;
+}
+
+static void response_clear(struct exchange *ex)
+{
+	ex->responding = ex->fields_failed = ex->head_sent = false;
+	ex->length = 0;
+	ex->fields = NULL;
+	ex->fields_count = ex->added_bytes = 0;
+	ex->added = NULL;
+	ex->added_end = &ex->added;
 }
 
 struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
@@ -36,22 +49,94 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->config = NULL;
 	memset(ex->state, 0, sizeof(ex->state));
 	/* ex->request is not cleared: it is large, and the parser clears what it does not fill. */
-	ex->responding = ex->inside = ex->take_blocked = false;
+	ex->inside = ex->take_blocked = ex->uninvited = false;
 	ex->status = 0;
 	ex->refusal = REFUSE_NOT;
-	ex->length = 0;
-	ex->fields = NULL;
-	ex->fields_len = 0;
+	response_clear(ex);
 	ex->begun_ns = ex->body_received = ex->body_sent = 0;
 	ex->id[0] = '\0';
 	return ex;
 }
 
+/* --- calling the handler ---------------------------------------------------------------------- */
+
+/* Returns whether one of its functions is running already: a handler that hands the exchange on. */
+static inline bool exchange_enter(struct exchange *ex)
+{
+	struct http_loop *loop = ex->loop;
+	const bool nested = ex->inside;
+	ex->inside = true;
+	if (loop->shown != ex) {
+		loop->shown = ex;
+		loop->entered(ex->connection, ex);
+	}
+	return nested;
+}
+
+static inline void exchange_leave(struct exchange *ex, bool nested)
+{
+	ex->inside = nested;
+}
+
+static void exchange_begin(struct exchange *ex)
+{
+	if (ex->handler->begin == NULL)
+		return;
+	const bool nested = exchange_enter(ex);
+	ex->handler->begin(ex);
+	exchange_leave(ex, nested);
+}
+
+size_t exchange_take(struct exchange *ex, const uint8_t *data, size_t len)
+{
+	if (ex->handler->take == NULL)
+		return len;
+	const bool nested = exchange_enter(ex);
+	const size_t taken = ex->handler->take(ex, data, len);
+	exchange_leave(ex, nested);
+	ex->take_blocked = taken == 0;
+	return taken < len ? taken : len;
+}
+
+void exchange_take_end(struct exchange *ex)
+{
+	if (ex->handler->take_end == NULL)
+		return;
+	const bool nested = exchange_enter(ex);
+	ex->handler->take_end(ex);
+	exchange_leave(ex, nested);
+}
+
+long exchange_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	const bool nested = exchange_enter(ex);
+	const long n = ex->handler->give(ex, out, size);
+	exchange_leave(ex, nested);
+	ex->take_blocked = false;
+	if (n == 0)
+		return GIVE_LATER;
+	if (n > 0 && (size_t)n > size)
+		return GIVE_FAIL;
+	if (n > 0)
+		ex->body_sent += (uint64_t)n;
+	return n;
+}
+
+static void exchange_end(struct exchange *ex)
+{
+	if (ex->handler == NULL || ex->handler->end == NULL)
+		return;
+	const bool nested = exchange_enter(ex);
+	ex->handler->end(ex);
+	exchange_leave(ex, nested);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
 void exchange_release(struct exchange *ex)
 {
 	struct http_loop *loop = ex->loop;
-	if (ex->handler != NULL && ex->handler->end != NULL)
-		ex->handler->end(ex);
+	exchange_end(ex);
 	loop->done(ex->connection, ex);
 	exchange_drop(ex);
 }
@@ -59,6 +144,8 @@ void exchange_release(struct exchange *ex)
 void exchange_drop(struct exchange *ex)
 {
 	struct http_loop *loop = ex->loop;
+	if (loop->shown == ex)
+		loop->shown = NULL;
 	arena_reset(&ex->arena);
 	if (loop->free_count >= HTTP_EXCHANGES_KEPT) {
 		free(ex);
@@ -79,8 +166,10 @@ void http_loop_release(struct http_loop *loop)
 	loop->free_count = 0;
 }
 
-void exchange_respond(struct exchange *ex, unsigned status, uint64_t length, const char *fields,
-		      size_t fields_len)
+/* --- the response ----------------------------------------------------------------------------- */
+
+void exchange_respond(struct exchange *ex, unsigned status, uint64_t length,
+		      const struct http_header *fields, size_t fields_count)
 {
 	if (ex->responding)
 		return;
@@ -88,27 +177,201 @@ void exchange_respond(struct exchange *ex, unsigned status, uint64_t length, con
 	ex->status = status >= 200 && status <= 599 ? status : 500;
 	ex->length = ex->handler->give != NULL ? length : 0;
 	ex->fields = fields;
-	ex->fields_len = fields_len;
+	ex->fields_count = fields_count;
 	if (!ex->inside)
 		ex->loop->wake(ex->connection);
 }
 
-void exchange_hand_on(struct exchange *ex, const struct http_location *to)
+struct exchange_field {
+	struct exchange_field *next;
+	struct http_header header;
+};
+
+/* Framing belongs to the protocol: a handler that could set it could make two responses of one. */
+static bool field_is_allowed(const char *name, size_t len)
 {
-	const struct handler *handler = to->handler;
-	const uint32_t methods = location_methods(to);
+	static const char *const made[] = {"connection", "content-length", "date",
+					   "transfer-encoding"};
+	for (size_t i = 0; i < len; i++)
+		if (!char_is(name[i], CHAR_TOKEN))
+			return false;
+	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		if (http_name_is(name, len, made[i]))
+			return false;
+	return len > 0;
+}
+
+static bool field_value_is_valid(const char *value, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!char_is(value[i], CHAR_VALUE))
+			return false;
+	return true;
+}
+
+static int field_fail(struct exchange *ex, int error)
+{
+	ex->fields_failed = true;
+	return error;
+}
+
+int exchange_add_field(struct exchange *ex, const char *name, size_t name_len, const char *value,
+		       size_t value_len)
+{
+	if (ex->head_sent)
+		return -EALREADY;
+	if (!field_is_allowed(name, name_len) || !field_value_is_valid(value, value_len))
+		return field_fail(ex, -EINVAL);
+	struct exchange_field *field;
+	const size_t room = HTTP_FIELDS_MAX - ex->added_bytes;
+	if (name_len > room || value_len > room || sizeof(*field) + name_len + value_len > room)
+		return field_fail(ex, -ENOSPC);
+	field = arena_take(&ex->arena, sizeof(*field) + name_len + value_len);
+	if (field == NULL)
+		return field_fail(ex, -ENOMEM);
+	char *text = (char *)(field + 1);
+	memcpy(text, name, name_len);
+	memcpy(text + name_len, value, value_len);
+	field->next = NULL;
+	field->header =
+	    (struct http_header){text, text + name_len, (uint32_t)name_len, (uint32_t)value_len};
+	*ex->added_end = field;
+	ex->added_end = &field->next;
+	ex->added_bytes += sizeof(*field) + name_len + value_len;
+	return 0;
+}
+
+const struct http_header *exchange_next_field(const struct exchange *ex,
+					      struct http_fields_walk *walk)
+{
+	if (walk->index < ex->fields_count)
+		return &ex->fields[walk->index++];
+	if (walk->index == ex->fields_count)
+		walk->added = ex->added;
+	else if (walk->added != NULL)
+		walk->added = walk->added->next;
+	walk->index = ex->fields_count + 1;
+	return walk->added != NULL ? &walk->added->header : NULL;
+}
+
+/* --- the protocol's own answers, by a handler like any other -----------------------------------
+ */
+
+struct status_state {
+	unsigned status;
+	uint64_t sent;
+};
+
+_Static_assert(sizeof(struct status_state) <= HANDLER_STATE_MAX, "the state has its place");
+
+#define STATUS_BODY_MAX  192
+#define STATUS_ALLOW_MAX 72 /* every method: 64 */
+
+/* The body: "404 Not Found\n", on some ports followed by "bare-lf: a line ends in LF without
+ * CR\n". */
+static size_t status_body(const struct exchange *ex, char out[STATUS_BODY_MAX])
+{
+	const struct status_state *s = (const void *)ex->state;
+	const struct http_refusal_facts *why = http_refusal_facts(ex->refusal);
+	struct text t;
+	text_init(&t, out, STATUS_BODY_MAX);
+	text_add_uint(&t, s->status);
+	text_add_char(&t, ' ');
+	text_add_str(&t, http_reason(s->status));
+	text_add_char(&t, '\n');
+	if (ex->refusal == REFUSE_NOT || !ex->loop->explains ||
+	    s->status == 408) /* a timeout needs no explanation */
+		return t.len;
+	text_add_str(&t, why->word);
+	text_add_str(&t, ": ");
+	text_add_str(&t, why->text);
+	text_add_char(&t, '\n');
+	return t.len;
+}
+
+static void status_respond(struct exchange *ex)
+{
+	static const struct http_header type[] = {HTTP_HEADER("Content-Type", "text/plain")};
+	const struct status_state *s = (const void *)ex->state;
+	char body[STATUS_BODY_MAX];
+	exchange_respond(ex, s->status, status_body(ex, body), type, s->status != 204);
+}
+
+static long status_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	struct status_state *s = (void *)ex->state;
+	char body[STATUS_BODY_MAX];
+	const size_t n = give_copy(out, size, body + s->sent, status_body(ex, body) - s->sent);
+	s->sent += n;
+	return (long)n;
+}
+
+static const struct handler handler_status = {
+    .take_end = status_respond,
+    .give = status_give,
+};
+
+static void allow_add(struct exchange *ex, uint32_t allowed)
+{
+	char value[STATUS_ALLOW_MAX];
+	struct text t;
+	text_init(&t, value, sizeof(value));
+	for (unsigned m = 0; m < HTTP_METHODS; m++) {
+		if ((allowed & HTTP_METHOD_BIT(m)) == 0)
+			continue;
+		if (t.len > 0)
+			text_add_str(&t, ", ");
+		text_add_str(&t, http_method_name((enum http_method)m));
+	}
+	(void)exchange_add_field(ex, "Allow", 5, t.data, t.len);
+}
+
+static void status_serve(struct exchange *ex, unsigned status, uint32_t allowed)
+{
+	struct status_state *s = (void *)ex->state;
+	ex->handler = &handler_status;
 	memset(ex->state, 0, sizeof(ex->state));
+	s->status = status;
+	if (allowed != 0)
+		allow_add(ex, allowed);
+}
+
+void exchange_answer(struct exchange *ex, unsigned status, uint32_t allowed)
+{
+	status_serve(ex, status, allowed);
+	ex->uninvited = ex->request.expect_continue && ex->request.framing != HTTP_BODY_NONE;
+	if (ex->uninvited)
+		exchange_take_end(ex);
+}
+
+void exchange_replace(struct exchange *ex, unsigned status, uint32_t allowed)
+{
+	exchange_end(ex);
+	response_clear(ex);
+	ex->take_blocked = false;
+	status_serve(ex, status, allowed);
+	exchange_take_end(ex);
+}
+
+/* --- locations -------------------------------------------------------------------------------- */
+
+void exchange_serve(struct exchange *ex, const struct http_location *to)
+{
+	const uint32_t methods = to->methods != 0 ? to->methods : to->handler->methods;
 	if (methods & HTTP_METHOD_BIT(ex->request.method)) {
-		ex->handler = handler;
+		ex->handler = to->handler;
 		ex->config = to->config;
-		if (handler->begin != NULL)
-			handler->begin(ex);
+		exchange_begin(ex);
 		return;
 	}
-	status_serve(ex, ex->request.method == HTTP_OPTIONS ? 204 : 405,
-		     methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
-	if (ex->request.expect_continue && ex->request.framing != HTTP_BODY_NONE)
-		status_respond_now(ex); /* whether the body will come is unknown */
+	exchange_answer(ex, ex->request.method == HTTP_OPTIONS ? 204 : 405,
+			methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
+}
+
+void exchange_hand_on(struct exchange *ex, const struct http_location *to)
+{
+	memset(ex->state, 0, sizeof(ex->state));
+	exchange_serve(ex, to);
 }
 
 void exchange_wake(struct exchange *ex)

@@ -69,28 +69,11 @@ static void http1_refuse(struct http1 *h, enum http_refusal why)
 		http1_abort(h);
 		return;
 	}
-	if (ex->handler != NULL && ex->handler->end != NULL)
-		ex->handler->end(ex);
 	h->request_done = true;
-	ex->responding = false;
-	ex->take_blocked = false;
-	ex->inside = true; /* no wake: the caller pulls anyway */
-	status_serve(ex, status, status == 405 ? METHODS_SERVED : 0);
-	status_respond_now(ex);
-	ex->inside = false;
+	exchange_replace(ex, status, status == 405 ? METHODS_SERVED : 0);
 }
 
 /* --- a head ---------------------------------------------------------------------------------- */
-
-static void handler_begin(struct http1 *h)
-{
-	struct exchange *ex = h->exchange;
-	if (ex->handler->begin == NULL)
-		return;
-	ex->inside = true;
-	ex->handler->begin(ex);
-	ex->inside = false;
-}
 
 /* The request is complete: lets the handler know, or finishes if the response was complete
  * already. */
@@ -102,26 +85,16 @@ static void request_end(struct http1 *h)
 		exchange_finish(h);
 		return;
 	}
-	if (ex->handler->take_end == NULL)
-		return;
-	ex->inside = true;
-	ex->handler->take_end(ex);
-	ex->inside = false;
+	exchange_take_end(ex);
 }
 
-/* An ordinary refusal, or OPTIONS. The framing is sound, so the body is read and discarded and the
- * connection stays open. It closes if the client waits for 100 Continue, because it is then unknown
- * whether the body will come. */
-static void status_answer(struct http1 *h, unsigned status, uint32_t allowed)
+/* An ordinary refusal, or OPTIONS, leaves the framing sound: the body is read and discarded, and
+ * the connection stays open. It closes if the client waits for 100 Continue, because it is then
+ * unknown whether the body will come. */
+void http1_uninvited(struct http1 *h)
 {
-	struct exchange *ex = h->exchange;
-	status_serve(ex, status, allowed);
-	if (!ex->request.expect_continue || ex->request.framing == HTTP_BODY_NONE)
-		return;
-	h->close = h->unread = h->request_done = true;
-	ex->inside = true;
-	status_respond_now(ex);
-	ex->inside = false;
+	if (h->exchange->uninvited)
+		h->close = h->unread = h->request_done = true;
 }
 
 static void location_serve(struct http1 *h)
@@ -129,21 +102,13 @@ static void location_serve(struct http1 *h)
 	struct exchange *ex = h->exchange;
 	const struct http_location *location =
 	    h->loop->route(h->loop->route_arg, ex->path.text, ex->path.len);
-
 	if (location == NULL) {
-		status_answer(h, 404, 0);
-		return;
-	}
-	ex->path.matched = location->path_len;
-	const uint32_t methods = location_methods(location);
-	if (methods & HTTP_METHOD_BIT(ex->request.method)) {
-		ex->handler = location->handler;
-		ex->config = location->config;
-		handler_begin(h);
+		exchange_answer(ex, 404, 0);
 	} else {
-		status_answer(h, ex->request.method == HTTP_OPTIONS ? 204 : 405,
-			      methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
+		ex->path.matched = location->path_len;
+		exchange_serve(ex, location);
 	}
+	http1_uninvited(h);
 }
 
 /* Finds the handler of the request and begins it. */
@@ -161,7 +126,8 @@ static void request_dispatch(struct http1 *h)
 		return;
 	}
 	if (r->path.len == 1 && path[0] == '*') {
-		status_answer(h, 204, METHODS_SERVED);
+		exchange_answer(h->exchange, 204, METHODS_SERVED);
+		http1_uninvited(h);
 		return;
 	}
 	const int error = exchange_path_make(h->exchange);
@@ -187,7 +153,6 @@ static bool exchange_start(struct http1 *h, struct exchange *ex)
 	h->send = HTTP1_SEND_START;
 	h->chunked = (struct http1_chunked){0};
 	h->request_left = ex->request.framing == HTTP_BODY_LENGTH ? ex->request.content_length : 0;
-	h->fields_sent = 0;
 	h->request_done = h->continued = h->body_seen = h->send_chunked = h->bodiless = false;
 	if (++h->requests == h->loop->limits->requests)
 		h->close = true;
@@ -251,14 +216,8 @@ static size_t body_offer(struct http1 *h, const uint8_t *data, size_t len)
 	struct exchange *ex = h->exchange;
 	size_t taken = len;
 	h->body_seen = true;
-	if (ex->handler->take != NULL && h->send != HTTP1_SEND_DONE) {
-		ex->inside = true;
-		taken = ex->handler->take(ex, data, len);
-		ex->inside = false;
-		if (taken > len)
-			taken = len;
-		ex->take_blocked = taken == 0;
-	}
+	if (h->send != HTTP1_SEND_DONE)
+		taken = exchange_take(ex, data, len);
 	ex->body_received += taken;
 	return taken;
 }

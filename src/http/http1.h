@@ -50,7 +50,9 @@ struct http1 {
 	uint64_t request_left;  /* body bytes to come, with HTTP_BODY_LENGTH */
 	uint64_t response_left; /* body bytes to give, with a known length */
 	struct http1_chunked chunked;
-	size_t fields_sent;
+	struct http_fields_walk walk;    /* of the fields of the response */
+	const struct http_header *field; /* the one to write next; NULL: all are written */
+	size_t field_sent;               /* bytes of its line that were written */
 
 	/* of the present exchange */
 	bool request_done; /* the request was read to its end, or nothing more of it will be read */

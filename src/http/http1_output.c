@@ -25,6 +25,12 @@ static bool status_has_body(unsigned status)
 static void response_frame(struct http1 *h)
 {
 	struct exchange *ex = h->exchange;
+	if (ex->fields_failed) {
+		exchange_replace(ex, 500, 0);
+		h->close |= !h->request_done;
+	}
+	ex->head_sent = true;
+	http1_uninvited(h);
 	bool unknown = ex->length == HTTP_LENGTH_UNKNOWN;
 	bool has_body = status_has_body(ex->status);
 
@@ -59,42 +65,27 @@ static size_t head_output(struct http1 *h, uint8_t *out, size_t size)
 		response_frame(h);
 		used = http_response_start(out, ex->status, h->loop->date);
 		h->send = HTTP1_SEND_FIELDS;
+		h->walk = (struct http_fields_walk){0};
+		h->field_sent = 0;
+		h->field = exchange_next_field(ex, &h->walk);
 	}
-	size_t n = ex->fields_len - h->fields_sent;
-	if (n > size - used)
-		n = size - used;
-	if (n > 0)
-		memcpy(out + used, ex->fields + h->fields_sent, n);
-	h->fields_sent += n;
-	used += n;
-	if (h->fields_sent == ex->fields_len && size - used >= RESPONSE_PART_MAX) {
+	for (; h->field != NULL; h->field = exchange_next_field(ex, &h->walk), h->field_sent = 0) {
+		used += http_response_line(out + used, size - used, h->field, &h->field_sent);
+		if (h->field_sent < http_line_len(h->field))
+			return used;
+	}
+	if (size - used >= RESPONSE_PART_MAX) {
 		used += response_finish(h, out + used);
 		h->send = HTTP1_SEND_BODY;
 	}
 	return used;
 }
 
-static long handler_give(struct http1 *h, uint8_t *out, size_t size)
-{
-	struct exchange *ex = h->exchange;
-	ex->inside = true;
-	long n = ex->handler->give(ex, out, size);
-	ex->inside = false;
-	ex->take_blocked = false;
-	if (n == 0)
-		return GIVE_LATER;
-	if (n > 0 && (size_t)n > size)
-		return GIVE_FAIL;
-	if (n > 0)
-		ex->body_sent += (uint64_t)n;
-	return n;
-}
-
 /* Writes the body of a known length; returns the bytes written, or GIVE_*. */
 static long length_output(struct http1 *h, uint8_t *out, size_t size)
 {
 	size_t room = size < h->response_left ? size : (size_t)h->response_left;
-	long n = handler_give(h, out, room);
+	long n = exchange_give(h->exchange, out, room);
 	if (n == GIVE_END) /* too early: Content-Length promised more */
 		return GIVE_FAIL;
 	if (n > 0)
@@ -116,7 +107,7 @@ static long chunk_output(struct http1 *h, uint8_t *out, size_t size)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t digits = hex_digits(size);
-	long n = handler_give(h, out + digits + 2, size - digits - 4);
+	long n = exchange_give(h->exchange, out + digits + 2, size - digits - 4);
 	if (n == GIVE_END) {
 		memcpy(out, "0\r\n\r\n", 5);
 		h->response_left = 0;
@@ -137,7 +128,7 @@ static long chunk_output(struct http1 *h, uint8_t *out, size_t size)
 /* Writes a body that ends with the connection, for HTTP/1.0. */
 static long open_output(struct http1 *h, uint8_t *out, size_t size)
 {
-	long n = handler_give(h, out, size);
+	long n = exchange_give(h->exchange, out, size);
 	if (n != GIVE_END)
 		return n;
 	h->response_left = 0;

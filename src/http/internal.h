@@ -96,6 +96,13 @@ enum response_connection { RESPONSE_PLAIN, RESPONSE_CLOSE, RESPONSE_KEEP_ALIVE }
 
 /* Writes the status line and Date; returns the length. */
 size_t http_response_start(uint8_t *out, unsigned status, const char *date);
+/* Writes the bytes of one field's line from the byte *sent on, as many as there is room for, and
+ * adds their number to *sent. Returns it; *sent is http_line_len() when the line is complete. */
+size_t http_response_line(uint8_t *out, size_t size, const struct http_header *, size_t *sent);
+static inline size_t http_line_len(const struct http_header *f)
+{
+	return (size_t)f->name_len + f->value_len + 4;
+}
 /* Writes the framing, Connection and the blank line. length HTTP_LENGTH_UNKNOWN: no framing
  * field. */
 size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length, enum response_connection);
@@ -110,24 +117,30 @@ void exchange_drop(struct exchange *);
 /* Calls the handler's end(), makes the record and returns the exchange to the list. */
 void exchange_release(struct exchange *);
 
-/* What a location answers, as a set of HTTP_METHOD_BIT. */
-static inline uint32_t location_methods(const struct http_location *l)
-{
-	return l->methods != 0 ? l->methods : l->handler->methods;
-}
+/* These call the handler; nothing else does. */
 
-/* --- status.c -------------------------------------------------------------------------------- */
+/* Begins the handler of the location, or answers in its place: 405, and OPTIONS. */
+void exchange_serve(struct exchange *, const struct http_location *);
+size_t exchange_take(struct exchange *, const uint8_t *data, size_t len);
+void exchange_take_end(struct exchange *);
+long exchange_give(struct exchange *, uint8_t *out, size_t size);
 
-/* Makes the protocol itself answer with that status and a line of text (204: without text).
- * allowed, a set of HTTP_METHOD_BIT, becomes Allow unless it is 0. The response is sent when the
- * request is complete, or at once with status_respond_now(). */
-void status_serve(struct exchange *, unsigned status, uint32_t allowed);
-void status_respond_now(struct exchange *);
+/* The protocol itself answers with that status and a line of text (204: without text) when the
+ * request is complete. allowed, a set of HTTP_METHOD_BIT, becomes Allow unless it is 0. If it is
+ * unknown whether the body will come, because the client waits for 100 Continue, the answer comes
+ * at once and uninvited is set: the connection must close after it. */
+void exchange_answer(struct exchange *, unsigned status, uint32_t allowed);
+
+/* The same at once, in place of a response of which nothing was sent. A handler that has begun gets
+ * end(). */
+void exchange_replace(struct exchange *, unsigned status, uint32_t allowed);
 
 /* --- http1.c, http1_output.c ----------------------------------------------------------------- */
 
 /* The response was written completely. */
 void http1_responded(struct http1 *);
+/* After an answer to a request whose body was not invited: the connection closes after it. */
+void http1_uninvited(struct http1 *);
 /* Aborts the connection because the response cannot be completed. */
 void http1_abort(struct http1 *);
 size_t http1_output(struct proto *, uint8_t *out, size_t size);

@@ -132,6 +132,35 @@ size_t http_response_start(uint8_t *out, unsigned status, const char *date)
 	return (size_t)(at - out);
 }
 
+/* One byte of "name: value CRLF". */
+static uint8_t line_byte(const struct http_header *f, size_t at)
+{
+	if (at < f->name_len)
+		return (uint8_t)f->name[at];
+	at -= f->name_len;
+	if (at < 2)
+		return (uint8_t)(": "[at]);
+	at -= 2;
+	return (uint8_t)(at < f->value_len ? f->value[at] : "\r\n"[at - f->value_len]);
+}
+
+size_t http_response_line(uint8_t *out, size_t size, const struct http_header *f, size_t *sent)
+{
+	const size_t len = http_line_len(f);
+	size_t used = 0;
+	if (*sent == 0 && size >= len) {
+		uint8_t *at = put(out, f->name, f->name_len);
+		at = PUT(at, ": ");
+		at = put(at, f->value, f->value_len);
+		(void)PUT(at, "\r\n");
+		used = len;
+	}
+	for (; used < size && *sent + used < len; used++) /* a line that is longer than the room */
+		out[used] = line_byte(f, *sent + used);
+	*sent += used;
+	return used;
+}
+
 size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length,
 			    enum response_connection connection)
 {

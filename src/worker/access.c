@@ -30,7 +30,6 @@ void access_begun(void *connection, struct exchange *ex)
 	struct worker_loop *l = ((struct conn *)connection)->owner;
 	ex->begun_ns = l->loop.now_ns; /* when the loop woke for the last byte of the head */
 	id_make(l, ex->id);
-	show_exchange(l, ex);
 	time_t now = time(NULL);
 	if (now != l->date_second) {
 		l->date_second = now;

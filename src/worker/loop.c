@@ -71,6 +71,7 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				     .route_arg = &w->routes,
 				     .begun = access_begun,
 				     .done = access_done,
+				     .entered = show_entered,
 				     .wake = wake};
 	l->slot->lack = IPC_LACK_NONE;
 	LIST_INIT(&l->conns);

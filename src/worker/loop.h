@@ -152,8 +152,7 @@ void worker_give_up(struct worker_loop *, enum ipc_lack);
 /* In show.c: writes into the slot what this loop is doing, for reports of how the worker ended. */
 void show_connection(const struct conn *); /* its turn begins */
 void show_nobody(struct worker_loop *);    /* the turn is over */
-void show_exchange(struct worker_loop *, const struct exchange *);
-void show_forget(const struct conn *); /* the connection is freed */
+void show_forget(const struct conn *);     /* the connection is freed */
 
 /* accept.c */
 /* adds its own listeners to the set unless it is held: 0 or -errno */
@@ -166,5 +165,7 @@ void accept_resume(struct loop *, struct loop_timer *); /* the callback of the t
 /* In access.c: the http_loop callbacks that stamp and record exchanges. */
 void access_begun(void *connection, struct exchange *);
 void access_done(void *connection, const struct exchange *);
+/* In show.c: the http_loop callback for the exchange whose handler is called. */
+void show_entered(void *connection, const struct exchange *);
 
 #endif

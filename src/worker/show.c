@@ -23,7 +23,7 @@ void show_nobody(struct worker_loop *l)
 	l->slot->request.client_port = 0;
 }
 
-void show_exchange(struct worker_loop *l, const struct exchange *ex)
+static void show_exchange(struct worker_loop *l, const struct exchange *ex)
 {
 	struct ipc_request *shown = &l->slot->request;
 	const struct http_request *r = &ex->request;
@@ -49,6 +49,8 @@ void show_connection(const struct conn *c)
 		shown->method_len = 0;
 		shown->id[0] = '\0';
 	}
+	if (other || ex == NULL)
+		l->http.shown = ex;
 	in_order();
 	if (other) {
 		_Static_assert(sizeof(shown->client) == sizeof(c->client.address), "as it is");
@@ -59,6 +61,14 @@ void show_connection(const struct conn *c)
 	}
 	in_order();
 	shown->client_port = c->client.port;
+}
+
+void show_entered(void *connection, const struct exchange *ex)
+{
+	const struct conn *c = connection;
+	if (c->owner->shown != c)
+		show_connection(c);
+	show_exchange(c->owner, ex);
 }
 
 void show_forget(const struct conn *c)

@@ -144,11 +144,10 @@ static void echo_holds_the_worst_head(void **state)
 
 static void respond_gives_what_it_was_told(void **state)
 {
-	static const struct respond teapot = {.status = 418,
-					      .fields = "Content-Type: text/plain\r\nX-A: b\r\n",
-					      .fields_len = 34,
-					      .body = "short\n",
-					      .body_len = 6};
+	static const struct http_header fields[] = {HTTP_HEADER("Content-Type", "text/plain"),
+						    HTTP_HEADER("X-A", "b")};
+	static const struct respond teapot = {
+	    .status = 418, .fields = fields, .fields_count = 2, .body = "short\n", .body_len = 6};
 	struct peer *p = peer_new();
 	(void)state;
 	p->location = (struct http_location){.handler = &handler_respond, .config = &teapot};

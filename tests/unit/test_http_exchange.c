@@ -79,7 +79,6 @@ static void odd_end(struct exchange *ex)
 }
 
 static const struct handler odd = {
-    .name = "odd",
     .methods = HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_POST),
     .begin = odd_begin,
     .take = odd_take,
@@ -88,7 +87,6 @@ static const struct handler odd = {
     .end = odd_end,
 };
 static const struct handler mute = {
-    .name = "mute",
     .methods = HTTP_METHOD_BIT(HTTP_GET),
     .begin = odd_begin,
     .end = odd_end,
