@@ -27,7 +27,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LOG_RECORD_MAX 4000  /* bytes of one line; a longer one is cut. Below PIPE_BUF */
+#define LOG_RECORD_MAX 4000 /* bytes of one line; a longer one is cut. Below PIPE_BUF */
+#define LOG_PREFIX_MAX 96   /* of it: the longest stamp and tag of any form, and a newline */
+#define LOG_TEXT_MAX   (LOG_RECORD_MAX - LOG_PREFIX_MAX)
 #define LOG_KEEP_BYTES 65536 /* of the master's waiting records, per sink */
 
 /* The first three are the master's; a child has only the last one. */
@@ -74,32 +76,11 @@ struct log {
 	uint64_t flushed; /* records that sinks took from their queues */
 	int level;        /* records of lesser priority are not written; initially LOG_INFO */
 	pid_t pid;
+	const char *const *names; /* log_names() */
+	unsigned names_count;
 	int64_t second;   /* the second of the wall clock that the stamps show */
 	char stamp[32];   /* "2024-12-06 10:15:30" */
 	char rfc3164[32]; /* "Dec  6 10:15:30" */
-};
-
-/* One request, for log_access(). The pointers are borrowed for the call. The bytes are raw bytes
- * from the client; log_access() escapes them. */
-struct log_access {
-	const char *client; /* numeric address; trusted */
-	unsigned client_port;
-	const char *method; /* NULL: the request line could not be read */
-	size_t method_len;
-	const char *target; /* the request target as sent */
-	size_t target_len;
-	const char *version; /* as sent */
-	size_t version_len;
-	unsigned status;
-	uint64_t bytes; /* of the response body that were sent */
-	uint64_t duration_us;
-	const char *request_id; /* trusted */
-	const char *kind;       /* the request in a word, trusted, where there is no method; NULL:
-				   "malformed" */
-	const char *reason;     /* the reason of a refusal, one word, trusted; NULL: not refused */
-	const char *excerpt;    /* the part at fault, as sent */
-	size_t excerpt_len;     /* 0: nothing to show */
-	bool excerpt_cut;       /* the excerpt is cut */
 };
 
 /* Makes an empty log: no sink, records go nowhere. It reads the time zone, so call it before a
@@ -186,13 +167,28 @@ struct log_event {
 
 void log_event(struct log *, const struct log_event *);
 
-/* Writes the access record, at LOG_INFO:
- * Received GET request from ('127.0.0.1', 12345) "GET /path HTTP/1.1" 200 14 0.4ms
- * and, for a refused request, with the reason and the part at fault:
- * Received malformed request from ('127.0.0.1', 12345) "-" 400 16 0.4ms request-line "hello"
- * A method, target or excerpt that is too long is cut and ends in "...", so that the following
- * parts always appear. */
-void log_access(struct log *, const struct log_access *);
+/*
+ * A record that the caller made: a text and values for programs, which only the journal gets. All
+ * bytes are of the program's own or escaped with text_add_escaped(), and are written as they are,
+ * whatever the level. The text has less than LOG_TEXT_MAX bytes; values may lie in it. A value that
+ * does not fit is left out.
+ *
+ * A value has a number instead of a name, its index in the list of log_names(). So a child that was
+ * taken over can neither invent a name nor use one of the master's. Numbers ascend within a record.
+ * The list only grows at its end: after an upgrade, children of the earlier version still write
+ * records.
+ */
+struct log_value {
+	unsigned name;
+	const char *data;
+	size_t len;
+};
+
+#define LOG_VALUES_MAX 16
+
+void log_names(struct log *, const char *const *names, unsigned count); /* borrowed */
+void log_record(struct log *, int priority, const char *text, size_t len, const struct log_value *,
+		size_t count);
 
 /* Reports drops ("3 log records were dropped") once a sink takes lines again. Call it every
  * LOG_TICK_MS while log_outstanding() is true; both are cheap. */

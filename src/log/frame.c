@@ -5,76 +5,72 @@
 #include "base/text.h"
 
 #include <string.h>
+#include <syslog.h>
 
-static uint16_t slice_place(const struct log_record *r, struct log_slice slice)
+/* The place of a value that lies in the text; else SIZE_MAX. */
+static size_t place_in_text(const struct log_record *r, const struct log_value *v)
 {
-	return slice.len > 0 ? (uint16_t)(slice.data - r->text.data) : 0;
-}
-
-/* The size with its NUL, limited to max. */
-static uint16_t string_size(const char *s, size_t max)
-{
-	return s != NULL ? (uint16_t)(strnlen(s, max - 1) + 1) : 0;
-}
-
-static char *string_put(char *to, const char *s, uint16_t size)
-{
-	if (size == 0)
-		return to;
-	memcpy(to, s, size - 1U);
-	to[size - 1] = '\0';
-	return to + size;
+	const uintptr_t begin = (uintptr_t)r->text.data, at = (uintptr_t)v->data;
+	return at >= begin && at - begin <= r->text.len && v->len <= r->text.len - (at - begin)
+		   ? at - begin
+		   : SIZE_MAX;
 }
 
 void frame_layout(const struct log *l, const struct log_record *r, struct log_wire *w)
 {
-	const struct log_access *a = r->access;
 	struct frame_head head = {.mark = FRAME_MARK,
-				  .priority = (uint8_t)r->priority,
+				  .priority = (uint8_t)(r->priority | FRAME_VALUES),
 				  .text_len = (uint16_t)r->text.len,
 				  .ms = (uint16_t)r->ms,
 				  .second = l->second};
-	char *strings = w->room + sizeof(head), *end = strings;
-	if (a != NULL) {
-		head.client_size = string_size(a->client, FRAME_CLIENT_MAX);
-		head.id_size = string_size(a->request_id, FRAME_ID_MAX);
-		head.reason_size = string_size(a->reason, FRAME_REASON_MAX);
-		head.method_at = slice_place(r, r->method);
-		head.method_len = (uint16_t)r->method.len;
-		head.path_at = slice_place(r, r->path);
-		head.path_len = (uint16_t)r->path.len;
-		head.status = (uint16_t)a->status;
-		head.bytes = a->bytes;
-		head.duration_us = a->duration_us;
-		end = string_put(end, a->client, head.client_size);
-		end = string_put(end, a->request_id, head.id_size);
-		end = string_put(end, a->reason, head.reason_size);
+	const size_t count = r->values_count < LOG_VALUES_MAX ? r->values_count : LOG_VALUES_MAX;
+	char *const values = w->room + sizeof(head);
+	char *const rest = values + count * sizeof(struct frame_value);
+	const size_t room = LOG_STREAM_MAX - (size_t)(rest - w->room) - r->text.len;
+	size_t rest_len = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct log_value *v = &r->values[i];
+		size_t at = place_in_text(r, v);
+		if (at == SIZE_MAX && v->len > room - rest_len)
+			continue;
+		if (at == SIZE_MAX) {
+			at = r->text.len + rest_len;
+			memcpy(rest + rest_len, v->data, v->len);
+			rest_len += v->len;
+		}
+		const struct frame_value one = {(uint16_t)v->name, (uint16_t)at, (uint16_t)v->len};
+		memcpy(values + head.values_count++ * sizeof(one), &one, sizeof(one));
 	}
-	head.size = (uint16_t)(sizeof(head) + r->text.len + (size_t)(end - strings));
+	const size_t begin = sizeof(head) + head.values_count * sizeof(struct frame_value);
+	head.size = (uint16_t)(begin + r->text.len + rest_len);
 	memcpy(w->room, &head, sizeof(head));
-	w->iov[0] = (struct iovec){w->room, sizeof(head)};
+	w->iov[0] = (struct iovec){w->room, begin};
 	w->iov[1] = (struct iovec){(void *)(uintptr_t)r->text.data, r->text.len};
-	w->iov[2] = (struct iovec){strings, (size_t)(end - strings)};
+	w->iov[2] = (struct iovec){rest, rest_len};
 	w->count = 3;
+}
+
+/* --- the master's side ------------------------------------------------------------------------ */
+
+/* Is it of the form before? */
+static bool is_before(const unsigned char *data)
+{
+	return (data[offsetof(struct frame_head, priority)] & FRAME_VALUES) == 0;
 }
 
 int frame_size(const unsigned char *data, size_t len)
 {
+	_Static_assert(offsetof(struct frame_head, size) == offsetof(struct frame_before, size),
+		       "both forms begin alike");
 	uint16_t size;
 	if (data[0] != FRAME_MARK)
 		return -1;
 	if (len < offsetof(struct frame_head, size) + sizeof(size))
 		return 0;
 	memcpy(&size, data + offsetof(struct frame_head, size), sizeof(size));
-	return size < sizeof(struct frame_head) || size > LOG_STREAM_MAX ? -1 : size;
-}
-
-static bool is_printable(const char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (s[i] < 0x20 || s[i] > 0x7e)
-			return false;
-	return true;
+	const size_t least =
+	    is_before(data) ? sizeof(struct frame_before) : sizeof(struct frame_head);
+	return size < least || size > LOG_STREAM_MAX ? -1 : size;
 }
 
 /* May be shown as it is: our own sentences may have names in UTF-8. */
@@ -88,54 +84,59 @@ static bool is_shown(const char *s, size_t len)
 	return true;
 }
 
-/* size 0 means that there is no string, which is valid. */
-static bool is_string(const char *s, size_t size, size_t max)
+static bool values_read(const unsigned char *from, const char *body, size_t len, size_t count,
+			struct log_value *ret)
 {
-	return size == 0 || (size <= max && s[size - 1] == '\0' && is_printable(s, size - 1));
+	for (size_t i = 0; i < count; i++) {
+		struct frame_value v;
+		memcpy(&v, from + i * sizeof(v), sizeof(v));
+		if (v.at > len || v.len > len - v.at || (i > 0 && v.name <= ret[i - 1].name) ||
+		    !is_shown(body + v.at, v.len))
+			return false;
+		ret[i] = (struct log_value){v.name, body + v.at, v.len};
+	}
+	return true;
 }
 
-static bool lengths_fit(const struct frame_head *h, size_t size)
+static bool before_read(const unsigned char *data, size_t size, struct frame *ret)
 {
-	return size >= sizeof(*h) && h->mark == FRAME_MARK && h->size == size &&
-	       h->text_len <= LOG_TEXT_MAX && h->client_size <= FRAME_CLIENT_MAX &&
-	       h->id_size <= FRAME_ID_MAX && h->reason_size <= FRAME_REASON_MAX &&
-	       sizeof(*h) + h->text_len + h->client_size + h->id_size + h->reason_size == size &&
-	       (size_t)h->method_at + h->method_len <= h->text_len &&
-	       (size_t)h->path_at + h->path_len <= h->text_len && h->priority <= 7 && h->ms < 1000;
-}
-
-static struct log_slice slice_of_text(const char *text, uint16_t at, uint16_t len)
-{
-	return len > 0 ? (struct log_slice){text + at, len} : (struct log_slice){NULL, 0};
+	struct frame_before h;
+	if (size < sizeof(h))
+		return false;
+	memcpy(&h, data, sizeof(h));
+	const char *text = (const char *)data + sizeof(h);
+	if (h.size != size || h.text_len > size - sizeof(h) || h.text_len > LOG_TEXT_MAX ||
+	    h.priority > LOG_DEBUG || h.ms >= 1000 || !is_shown(text, h.text_len))
+		return false;
+	*ret = (struct frame){
+	    .record = {.priority = h.priority, .ms = h.ms, .text = {text, h.text_len}},
+	    .second = h.second};
+	return true;
 }
 
 bool frame_read(const unsigned char *data, size_t size, struct frame *ret)
 {
 	struct frame_head h;
-	if (size < sizeof(h))
+	if (size < sizeof(h) || data[0] != FRAME_MARK)
 		return false;
+	if (is_before(data))
+		return before_read(data, size, ret);
 	memcpy(&h, data, sizeof(h));
-	if (!lengths_fit(&h, size))
+	const uint8_t priority = h.priority & (uint8_t)~FRAME_VALUES;
+	const size_t begin = sizeof(h) + h.values_count * sizeof(struct frame_value);
+	if (h.size != size || h.values_count > LOG_VALUES_MAX || begin > size ||
+	    h.text_len > size - begin || h.text_len > LOG_TEXT_MAX || priority > LOG_DEBUG ||
+	    h.ms >= 1000)
 		return false;
-	const char *text = (const char *)data + sizeof(h);
-	const char *client = text + h.text_len, *id = client + h.client_size,
-		   *reason = id + h.id_size;
-	if (!is_shown(text, h.text_len) || !is_string(client, h.client_size, FRAME_CLIENT_MAX) ||
-	    !is_string(id, h.id_size, FRAME_ID_MAX) ||
-	    !is_string(reason, h.reason_size, FRAME_REASON_MAX))
+	const char *text = (const char *)data + begin;
+	if (!is_shown(text, h.text_len) ||
+	    !values_read(data + sizeof(h), text, size - begin, h.values_count, ret->values))
 		return false;
-	*ret = (struct frame){
-	    .record = {.priority = h.priority, .ms = h.ms, .text = {text, h.text_len}},
-	    .second = h.second};
-	if (h.client_size == 0)
-		return true;
-	ret->access = (struct log_access){.client = client,
-					  .status = h.status,
-					  .bytes = h.bytes,
-					  .duration_us = h.duration_us,
-					  .request_id = h.id_size > 0 ? id : NULL,
-					  .reason = h.reason_size > 0 ? reason : NULL};
-	ret->record.method = slice_of_text(text, h.method_at, h.method_len);
-	ret->record.path = slice_of_text(text, h.path_at, h.path_len);
-	return true; /* the caller sets record.access */
+	ret->second = h.second;
+	ret->record = (struct log_record){.priority = priority,
+					  .ms = h.ms,
+					  .text = {text, h.text_len},
+					  .values = ret->values,
+					  .values_count = h.values_count};
+	return true;
 }

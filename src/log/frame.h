@@ -1,8 +1,9 @@
 /*
- * Used inside src/log only: a child's record as it is in the pipe. Both ends are the same program,
- * so the machine's layout is used.
+ * Used inside src/log only: a child's record as it is in the pipe. Both ends are programs of this
+ * machine, so its layout is used. They may be of two versions: after an upgrade the workers of the
+ * earlier one drain.
  *
- *   head, text, client NUL, request id NUL, reason NUL
+ *   head, struct frame_value of each value, text, bytes of values that are not in the text
  */
 #ifndef LOG_FRAME_H
 #define LOG_FRAME_H
@@ -10,37 +11,47 @@
 #include "log/stream.h"
 #include "record.h"
 
-#define FRAME_MARK       0x1e /* RS: a line of text never begins with it */
-#define FRAME_CLIENT_MAX 64   /* with its NUL */
-#define FRAME_ID_MAX     40
-#define FRAME_REASON_MAX 32
+#define FRAME_MARK   0x1e /* RS: a line of text never begins with it */
+#define FRAME_VALUES 0x10 /* beside the priority: this form */
 
 struct frame_head {
 	uint8_t mark;
 	uint8_t priority;
 	uint16_t size; /* of the whole frame */
 	uint16_t text_len;
-	uint16_t client_size; /* 0: not an access record */
-	uint16_t id_size;     /* 0: none */
-	uint16_t reason_size; /* 0: none */
-	uint16_t method_at, method_len;
-	uint16_t path_at, path_len; /* slices of the text; length 0: none */
+	uint16_t values_count;
+	uint16_t ms;
+	int64_t second;
+};
+
+/* A place in the text and the bytes after it. The names ascend. */
+struct frame_value {
+	uint16_t name;
+	uint16_t at;
+	uint16_t len;
+};
+
+/* The form without FRAME_VALUES: workers of an earlier build write it while they drain after an
+ * upgrade. Only the text and its time are used. */
+struct frame_before {
+	uint8_t mark;
+	uint8_t priority;
+	uint16_t size;
+	uint16_t text_len;
+	uint16_t lengths[7];
 	uint16_t ms;
 	uint16_t status;
 	int64_t second;
-	uint64_t bytes;
-	uint64_t duration_us;
+	uint64_t numbers[2];
 };
 
-_Static_assert(sizeof(struct frame_head) + LOG_TEXT_MAX + FRAME_CLIENT_MAX + FRAME_ID_MAX +
-		       FRAME_REASON_MAX <=
-		   LOG_STREAM_MAX,
+_Static_assert(sizeof(struct frame_head) + LOG_TEXT_MAX <= LOG_STREAM_MAX,
 	       "a record leaves in one piece");
 
-/* A frame that was read; the slices and strings point into its bytes. */
+/* A frame that was read; it points into its bytes, and record.values to values. */
 struct frame {
 	struct log_record record;
-	struct log_access access;
+	struct log_value values[LOG_VALUES_MAX];
 	int64_t second;
 };
 

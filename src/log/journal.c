@@ -34,14 +34,24 @@ static void field_begin(struct text *t, const char *name, size_t len)
 }
 
 /* Writes the whole field or nothing: journald would refuse a record with a field that was cut. */
-static void field_bytes(struct text *t, const char *name, struct log_slice value)
+static void field_add(struct text *t, const char *name, struct log_slice value, bool is_short)
 {
 	if (t->size - 1 - t->len <
 	    strlen(name) + 1 + sizeof(uint64_t) + value.len + 1 + MESSAGE_ROOM)
 		return;
-	field_begin(t, name, value.len);
+	if (is_short) {
+		text_add_str(t, name);
+		text_add_char(t, '=');
+	} else {
+		field_begin(t, name, value.len);
+	}
 	text_add(t, value.data, value.len);
 	text_add_char(t, '\n');
+}
+
+static void field_bytes(struct text *t, const char *name, struct log_slice value)
+{
+	field_add(t, name, value, false);
 }
 
 static struct log_slice slice_of(const char *s)
@@ -62,21 +72,24 @@ static const char *role_name(enum log_role role)
 	return "unknown";
 }
 
-static void add_access(struct text *t, const struct log_record *r)
+/* The short form is for digits alone: they cannot begin another field. */
+static bool is_number(const struct log_value *v)
 {
-	const struct log_access *a = r->access;
-	field_number(t, "BULKHEAD_STATUS", a->status);
-	field_number(t, "BULKHEAD_BYTES", a->bytes);
-	field_number(t, "BULKHEAD_DURATION_USEC", a->duration_us);
-	field_bytes(t, "BULKHEAD_CLIENT", slice_of(a->client));
-	if (a->request_id != NULL)
-		field_bytes(t, "BULKHEAD_REQUEST_ID", slice_of(a->request_id));
-	if (a->reason != NULL)
-		field_bytes(t, "BULKHEAD_REASON", slice_of(a->reason));
-	if (r->method.data != NULL)
-		field_bytes(t, "BULKHEAD_METHOD", r->method);
-	if (r->path.data != NULL)
-		field_bytes(t, "BULKHEAD_PATH", r->path);
+	for (size_t i = 0; i < v->len; i++)
+		if (v->data[i] < '0' || v->data[i] > '9')
+			return false;
+	return v->len > 0;
+}
+
+static void add_values(struct text *t, const struct log *l, const struct log_record *r)
+{
+	for (size_t i = 0; i < r->values_count; i++) {
+		const struct log_value *v = &r->values[i];
+		if (v->name >= l->names_count) /* of a later version */
+			continue;
+		const struct log_slice value = {v->data, v->len};
+		field_add(t, l->names[v->name], value, is_number(v));
+	}
 }
 
 static void add_event(struct text *t, const struct log_event *e)
@@ -92,7 +105,6 @@ static void add_event(struct text *t, const struct log_event *e)
 
 void journal_layout(const struct log *l, const struct log_record *r, struct log_wire *w)
 {
-	(void)l;
 	static const char newline = '\n';
 	char tag_room[LOG_PREFIX_MAX];
 	struct text t, tag;
@@ -109,8 +121,7 @@ void journal_layout(const struct log *l, const struct log_record *r, struct log_
 		field_number(&t, "BULKHEAD_PORT", r->port);
 	if (r->worker != 0)
 		field_number(&t, "BULKHEAD_WORKER", r->worker);
-	if (r->access != NULL)
-		add_access(&t, r);
+	add_values(&t, l, r);
 	if (r->event != NULL)
 		add_event(&t, r->event);
 	field_begin(&t, "MESSAGE", tag.len + r->text.len);

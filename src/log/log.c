@@ -1,5 +1,5 @@
-/* Runs in every process, for each request. Must never block, allocate, fail its caller or change
- * errno. A record that a sink does not take is lost and counted. */
+/* Runs in every process, for each request: from a record to the sinks. Must never block, allocate,
+ * fail its caller or change errno. A record that a sink does not take is lost and counted. */
 #include "log/log.h"
 
 #include "base/text.h"
@@ -28,6 +28,12 @@ void log_init(struct log *l, enum log_role role, unsigned port, unsigned worker,
 	l->pid = getpid();
 	tzset();
 	log_stamp(l, time(NULL));
+}
+
+void log_names(struct log *l, const char *const *names, unsigned count)
+{
+	l->names = names;
+	l->names_count = count;
 }
 
 /* --- the clock ------------------------------------------------------------------------------- */
@@ -115,7 +121,7 @@ bool sink_tell(struct log *l, enum log_sink_kind kind, const struct log_record *
 	r.priority = LOG_WARNING;
 	r.text = (struct log_slice){t.data, t.len};
 	r.event = NULL;
-	r.access = NULL;
+	r.values_count = 0;
 	if (!sink_put(l, kind, &r))
 		return false;
 	*dropped = 0;
@@ -123,7 +129,7 @@ bool sink_tell(struct log *l, enum log_sink_kind kind, const struct log_record *
 	return true;
 }
 
-static struct log_record record_of(const struct log *l, int priority, unsigned ms)
+struct log_record record_of(const struct log *l, int priority, unsigned ms)
 {
 	return (struct log_record){.priority = LOG_PRI(priority),
 				   .role = l->role,
@@ -159,7 +165,7 @@ static bool own_keep(struct log *l, enum log_sink_kind kind, const struct log_re
 	return queue_add(s->queue, wire.iov, wire.count);
 }
 
-static void own_write(struct log *l, enum log_sink_kind kind, const struct log_record *r)
+void record_emit_to(struct log *l, enum log_sink_kind kind, const struct log_record *r)
 {
 	struct log_sink *s = &l->sinks[kind];
 	if (s->fd < 0 || (own_tell(l, kind, r->ms) && sink_put(l, kind, r)) || own_keep(l, kind, r))
@@ -168,10 +174,10 @@ static void own_write(struct log *l, enum log_sink_kind kind, const struct log_r
 	s->dropped_total++;
 }
 
-static void record_emit(struct log *l, const struct log_record *r)
+void record_emit(struct log *l, const struct log_record *r)
 {
 	for (unsigned kind = 0; kind < LOG_SINKS; kind++)
-		own_write(l, (enum log_sink_kind)kind, r);
+		record_emit_to(l, (enum log_sink_kind)kind, r);
 }
 
 void log_tick(struct log *l)
@@ -299,226 +305,4 @@ void log_keep_again(struct log *l, enum log_sink_kind kind, const void *data, si
 		return;
 	s->dropped++;
 	s->dropped_total++;
-}
-
-/* --- our own sentences ----------------------------------------------------------------------- */
-
-/* Appends text that is ours or escaped already, so backslashes, quotes and names in UTF-8 stay. A
- * control character never gets through, even by mistake. */
-static void add_safely(struct text *t, const char *s, size_t len)
-{
-	for (size_t i = 0, n; i < len && !t->truncated; i += n) {
-		n = text_shown_len(s + i, len - i);
-		if (n == 0)
-			text_add_escaped(t, s + i, n = 1);
-		else if (n > t->size - 1 - t->len)
-			t->truncated = true; /* never half a character */
-		else
-			text_add(t, s + i, n);
-	}
-}
-
-static void __attribute__((format(printf, 5, 0)))
-write_text(struct log *l, unsigned port, unsigned worker, int priority, const char *format,
-	   va_list args)
-{
-	int saved = errno; /* first, for %m and for the caller */
-	char raw[LOG_TEXT_MAX], line[LOG_TEXT_MAX];
-	struct text from, t;
-	if (priority > l->level)
-		return;
-	text_init(&from, raw, sizeof(raw));
-	text_vaddf(&from, format, args);
-	text_init(&t, line, sizeof(line));
-	add_safely(&t, from.data, from.len);
-	struct log_record r = record_of(l, priority, log_clock(l));
-	r.port = port;
-	r.worker = worker;
-	r.text = (struct log_slice){t.data, t.len};
-	record_emit(l, &r);
-	errno = saved;
-}
-
-void log_vwrite(struct log *l, int priority, const char *format, va_list args)
-{
-	write_text(l, l->port, l->worker, priority, format, args);
-}
-
-void log_write(struct log *l, int priority, const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	log_vwrite(l, priority, format, args);
-	va_end(args);
-}
-
-void log_write_for(struct log *l, unsigned port, unsigned worker, int priority, const char *format,
-		   ...)
-{
-	va_list args;
-	va_start(args, format);
-	write_text(l, port, worker, priority, format, args);
-	va_end(args);
-}
-
-/* Copies the values in a safe form into room, which lasts until the event is written. */
-static size_t fields_copy(const struct log_event *e, struct log_field *to, size_t max,
-			  struct text *room)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < e->fields_count && count < max; i++) {
-		const struct log_field *f = &e->fields[i];
-		const char *value = room->data + room->len;
-		add_safely(room, f->value, strlen(f->value));
-		text_add(room, "", 1);
-		if (room->truncated)
-			break;
-		to[count++] = (struct log_field){f->name, f->label, value};
-	}
-	return count;
-}
-
-/* Writes the further lines of an event to the console. */
-static void labels_write(struct log *l, const struct log_record *first)
-{
-	const struct log_event *e = first->event;
-	struct log_record r = *first;
-	char line[LOG_TEXT_MAX];
-	struct text t;
-	for (size_t i = 0; i < e->fields_count; i++) {
-		if (e->fields[i].label == NULL)
-			continue;
-		text_init(&t, line, sizeof(line));
-		text_addf(&t, "  %s: %s", e->fields[i].label, e->fields[i].value);
-		r.text = (struct log_slice){t.data, t.len};
-		own_write(l, LOG_SINK_CONSOLE, &r);
-	}
-}
-
-void log_event(struct log *l, const struct log_event *e)
-{
-	int saved = errno;
-	char text[LOG_TEXT_MAX], values[LOG_TEXT_MAX];
-	struct text t, room;
-	struct log_field fields[LOG_EVENT_FIELDS_MAX];
-	struct log_event safe = *e;
-	if (e->priority > l->level)
-		return;
-	text_init(&t, text, sizeof(text));
-	add_safely(&t, e->text, strlen(e->text));
-	text_init(&room, values, sizeof(values));
-	safe.fields = fields;
-	safe.fields_count = fields_copy(e, fields, LOG_EVENT_FIELDS_MAX, &room);
-	struct log_record r = record_of(l, e->priority, log_clock(l));
-	r.port = e->port;
-	r.worker = e->worker;
-	r.text = (struct log_slice){t.data, t.len};
-	r.event = &safe;
-	record_emit(l, &r);
-	labels_write(l, &r);
-	errno = saved;
-}
-
-/* --- access records -------------------------------------------------------------------------- */
-
-/* Appends bytes from a client, escaped and within max; returns where they are now. cut: data is
- * only the beginning of them. */
-static struct log_slice add_foreign(struct text *t, const char *data, size_t len, size_t max,
-				    bool cut)
-{
-	struct text part;
-	size_t room = t->size - t->len;
-	text_init(&part, t->data + t->len, max + 1 < room ? max + 1 : room);
-	text_add_escaped(&part, data, len);
-	t->len += part.len;
-	if (part.truncated || cut)
-		text_add_str(t, "...");
-	return (struct log_slice){part.data, (size_t)(t->data + t->len - part.data)};
-}
-
-/* The path of a request target in any form of RFC 9112, 3.2. Escaping leaves the characters that
- * are searched for, so an escaped target gives the escaped path. */
-static struct log_slice path_of(struct log_slice target)
-{
-	static const char authority[] = "://";
-	const char *question = memchr(target.data, '?', target.len);
-	if (question != NULL)
-		target.len = (size_t)(question - target.data);
-	if (target.len == 0 || target.data[0] == '/')
-		return target;
-	const char *at = memmem(target.data, target.len, authority, strlen(authority));
-	if (at == NULL)
-		return target;
-	const char *end = target.data + target.len;
-	at += strlen(authority);
-	const char *slash = memchr(at, '/', (size_t)(end - at));
-	if (slash == NULL)
-		return (struct log_slice){"/", 1};
-	return (struct log_slice){slash, (size_t)(end - slash)};
-}
-
-static void add_duration(struct text *t, uint64_t us)
-{
-	uint64_t tenths = us / 100 + (us % 100 >= 50);
-	text_add_uint(t, tenths / 10);
-	text_add_char(t, '.');
-	text_add_uint(t, tenths % 10);
-	text_add_str(t, "ms");
-}
-
-static void add_request(struct text *t, const struct log_access *a, struct log_record *r)
-{
-	text_add_str(t, "Received ");
-	if (a->method != NULL)
-		r->method = add_foreign(t, a->method, a->method_len, LOG_METHOD_MAX, false);
-	else
-		text_add_str(t, a->kind != NULL ? a->kind : "malformed");
-	text_add_str(t, " request from ('");
-	text_add(t, a->client, strnlen(a->client, 64));
-	text_add_str(t, "', ");
-	text_add_uint(t, a->client_port);
-	text_add_str(t, ") \"");
-	if (a->method != NULL) {
-		(void)add_foreign(t, a->method, a->method_len, LOG_METHOD_MAX, false);
-		text_add_char(t, ' ');
-		r->path = path_of(add_foreign(t, a->target, a->target_len, LOG_TARGET_MAX, false));
-		text_add_char(t, ' ');
-		text_add_escaped(t, a->version, a->version_len);
-	} else {
-		text_add_char(t, '-');
-	}
-	text_add_char(t, '"');
-}
-
-static void add_reason(struct text *t, const struct log_access *a)
-{
-	text_add_char(t, ' ');
-	text_add_str(t, a->reason);
-	if (a->excerpt_len == 0)
-		return;
-	text_add_str(t, " \"");
-	(void)add_foreign(t, a->excerpt, a->excerpt_len, LOG_EXCERPT_MAX, a->excerpt_cut);
-	text_add_char(t, '"');
-}
-
-void log_access(struct log *l, const struct log_access *a)
-{
-	int saved = errno;
-	char line[LOG_TEXT_MAX];
-	struct text t;
-	struct log_record r = record_of(l, LOG_INFO, log_clock(l));
-	r.access = a;
-	text_init(&t, line, sizeof(line));
-	add_request(&t, a, &r);
-	text_add_char(&t, ' ');
-	text_add_uint(&t, a->status);
-	text_add_char(&t, ' ');
-	text_add_uint(&t, a->bytes);
-	text_add_char(&t, ' ');
-	add_duration(&t, a->duration_us);
-	if (a->reason != NULL)
-		add_reason(&t, a);
-	r.text = (struct log_slice){t.data, t.len};
-	record_emit(l, &r);
-	errno = saved;
 }

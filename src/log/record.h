@@ -1,7 +1,7 @@
 /*
  * Used inside src/log only: one record on its way to the sinks.
  *
- * log.c makes the record once. Each kind of sink lays it out in its own form as a few pieces
+ * write.c makes the record once. Each kind of sink lays it out in its own form as a few pieces
  * (struct log_wire), which are written by one system call. The text is not copied per sink.
  */
 #ifndef LOG_RECORD_H
@@ -11,13 +11,7 @@
 
 #include <sys/uio.h>
 
-#define LOG_PREFIX_MAX \
-	96 /* the longest stamp and tag of any form, a torn line's newline included */
-#define LOG_TEXT_MAX    (LOG_RECORD_MAX - LOG_PREFIX_MAX)
-#define LOG_TARGET_MAX  3000 /* of LOG_TEXT_MAX, after escaping */
-#define LOG_METHOD_MAX  64
-#define LOG_EXCERPT_MAX 200
-#define LOG_FIELDS_MAX  (LOG_TARGET_MAX + 1024) /* all fields for the journal except MESSAGE */
+#define LOG_FIELDS_MAX (LOG_TEXT_MAX + 512) /* all fields for the journal except MESSAGE */
 
 /* Bytes that another object owns. */
 struct log_slice {
@@ -37,10 +31,9 @@ struct log_record {
 	/* For an event, else NULL. Its values are safe already. */
 	const struct log_event *event;
 
-	/* For an access record, else NULL and empty. The slices are escaped and point into text. */
-	const struct log_access *access;
-	struct log_slice method;
-	struct log_slice path;
+	/* Of log_record(), else none. */
+	const struct log_value *values;
+	size_t values_count;
 };
 
 struct log_wire {
@@ -75,6 +68,13 @@ bool sink_write(struct log_sink *, struct iovec *, int count);
 bool sink_mark(const struct log_sink *);
 /* Is there a datagram that its reader has not taken yet? */
 bool sink_is_unread(const struct log_sink *);
+
+/* A record of the log's own process, without a text yet. ms as in struct log_record. */
+struct log_record record_of(const struct log *, int priority, unsigned ms);
+/* Writes it to all sinks, or to one. A sink that does not take it keeps it, or it is lost and
+ * counted. */
+void record_emit(struct log *, const struct log_record *);
+void record_emit_to(struct log *, enum log_sink_kind, const struct log_record *);
 
 /* Lays the record out in the sink's form and writes it. True if it was taken whole. */
 bool sink_put(struct log *, enum log_sink_kind, const struct log_record *);

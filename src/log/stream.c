@@ -109,8 +109,6 @@ static bool stream_read(struct log *l, const struct log_stream *s, size_t size, 
 	if (p[0] == FRAME_MARK && frame_read(p, size, f)) {
 		if (f->record.priority < LOG_CRIT)
 			f->record.priority = LOG_CRIT;
-		if (f->access.client != NULL)
-			f->record.access = &f->access;
 		f->record.ms = when(l, f->second, f->record.ms);
 	} else if (!text_read(l, &s->source, p, size, t, &f->record)) {
 		return false;

@@ -233,6 +233,20 @@ def test_access_log_on_off_and_errors(server, ports):
     assert len([r for r in records if r[0] == str(ports[0])]) == 3
 
 
+@pytest.mark.parametrize("target", ["http://localhost", "http://localhost?a=/b", "https://localhost:1"])
+def test_an_absolute_target_without_a_path_is_logged(server, ports, target):
+    """RFC 9112, 3.2.2: its path is "/", which no byte of the line is."""
+    s = server(one(ports[0]))
+    with Connection(ports[0]) as c:
+        c.send(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert c.response().status == 200
+    s.wait_log(r"GET https?://localhost")
+    assert re.search(rf"(?m)^{STAMP} - \[PORT {ports[0]}\] Received GET request from "
+                     rf"\('127\.0\.0\.1', \d+\) \"GET {re.escape(target)} HTTP/1\.1\" 200 14 [0-9.]+ms$",
+                     s.log())
+    assert "wrote:" not in s.log()
+
+
 def test_no_client_forges_a_console_line(server, ports):
     s = server(one(ports[0], "limits { head 64K }\n"))
     send_hostile(ports[0])

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "access.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,7 +32,7 @@
 
 static const struct log_source worker = {
     .role = LOG_ROLE_WORKER, .port = 8000, .worker = 2, .pid = 4711, .name = "worker 2 (pid 4711)"};
-static const struct log_access get = {
+static const struct access get = {
     .client = "127.0.0.1",
     .client_port = 12345,
     .method = "GET",
@@ -38,12 +40,11 @@ static const struct log_access get = {
     .target = "/path?query=1",
     .target_len = 13,
     .version = "HTTP/1.1",
-    .version_len = 8,
     .status = 200,
     .bytes = 14,
     .duration_us = 420,
     .request_id = "8000-1-2a",
-    .reason = "too-long",
+    .refusal = REFUSE_TARGET_TOO_LONG,
 };
 
 static char folder[] = "/tmp/test_log_stream.XXXXXX";
@@ -83,6 +84,7 @@ static void master_make(struct master *m)
 {
 	int fd[2];
 	log_init(&m->log, LOG_ROLE_MASTER, 0, 0, LOG_DAEMON);
+	log_names(&m->log, ipc_field_names, IPC_FIELDS);
 	pipe_make(fd);
 	assert_true(fcntl(fd[1], F_SETPIPE_SZ, 4096) >= 0);
 	log_adopt(&m->log, LOG_SINK_CONSOLE, fd[1]);
@@ -194,7 +196,7 @@ static void records_arrive_in_whatever_pieces(void **state)
 	static const char *const lines[] = {
 	    "[PORT 8000] something 1",
 	    ("[PORT 8000] Received GET request from ('127.0.0.1', 12345) \"GET /path?query=1 "
-	     "HTTP/1.1\" 200 14 0.4ms too-long"),
+	     "HTTP/1.1\" 200 14 0.4ms target-too-long"),
 	    "[PORT 8000] worker 2 (pid 4711) wrote: a message of the C library",
 	    "[PORT 8000] worker 2 (pid 4711) wrote: without an end",
 	    "[PORT 8000] something 2",
@@ -204,7 +206,7 @@ static void records_arrive_in_whatever_pieces(void **state)
 	struct child c;
 	child_make(&c);
 	log_write(&c.log, LOG_ERR, "something %d", 1);
-	log_access(&c.log, &get);
+	access_write(&c.log, &get);
 	dprintf(c.fds[1], "a message of the C library\n\nwithout an end");
 	log_write(&c.log, LOG_INFO, "something %d", 2);
 	dprintf(c.fds[1], "the last words");
@@ -244,7 +246,7 @@ static void the_longest_record_leaves_in_one_piece(void **state)
 {
 	(void)state;
 	static char target[70000], said[8192];
-	struct log_access a = get;
+	struct access a = get;
 	struct child c;
 	struct master m;
 	memset(target, '"', sizeof(target));
@@ -258,14 +260,14 @@ static void the_longest_record_leaves_in_one_piece(void **state)
 	child_make(&c);
 	master_make(&m);
 	assert_true(fcntl(m.console, F_SETPIPE_SZ, 65536) >= 0);
-	log_access(&c.log, &a);
+	access_write(&c.log, &a);
 	target[sizeof(target) - 1] = '\0';
 	log_write(&c.log, LOG_INFO, "%s", target);
 	assert_int_equal(log_dropped(&c.log), 0);
 	const size_t len = child_said(&c, (unsigned char *)said, sizeof(said));
 	feed(&m, said, len, 100, true);
 	const char *out = console(&m);
-	assert_non_null(strstr(out, "... HTTP/1.1\" 200 14 0.4ms too-long\n"));
+	assert_non_null(strstr(out, "... HTTP/1.1\" 200 14 0.4ms target-too-long\n"));
 	assert_null(strstr(out, "wrote"));
 	assert_int_equal(m.stream.dropped_total, 0);
 	master_end(&m);
@@ -299,7 +301,7 @@ static void every_form_bears_the_masters_word(void **state)
 	struct child c;
 	struct master m;
 	child_make(&c);
-	log_access(&c.log, &get);
+	access_write(&c.log, &get);
 	const size_t len = child_said(&c, said, sizeof(said));
 	int daemon = daemon_start();
 
@@ -320,7 +322,7 @@ static void every_form_bears_the_masters_word(void **state)
 					     "BULKHEAD_WORKER=2\n",     "BULKHEAD_STATUS=200\n",
 					     "BULKHEAD_BYTES=14\n",     "BULKHEAD_CLIENT\n\t",
 					     "BULKHEAD_METHOD\n\3",     "BULKHEAD_PATH\n\5",
-					     "BULKHEAD_REQUEST_ID\n\t", "BULKHEAD_REASON\n\10"};
+					     "BULKHEAD_REQUEST_ID\n\t", "BULKHEAD_REASON\n\17"};
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		assert_non_null(memmem(out, n, fields[i], strlen(fields[i])));
 	assert_null(memmem(out, n, "666", 3));
@@ -332,20 +334,21 @@ static void every_form_bears_the_masters_word(void **state)
 
 /* --- hostile ---------------------------------------------------------------------------------- */
 
-static size_t frame_make(unsigned char *to, struct frame_head head, const char *strings, size_t len)
+static size_t frame_make(unsigned char *to, struct frame_head head,
+			 const struct frame_value *values, const char *bytes)
 {
-	head.size = head.size != 0 ? head.size : (uint16_t)(sizeof(head) + len);
+	const size_t count = head.values_count < 2 ? head.values_count : 2;
+	const size_t begin = sizeof(head) + count * sizeof(*values), len = strlen(bytes);
+	head.size = head.size != 0 ? head.size : (uint16_t)(begin + len);
 	memcpy(to, &head, sizeof(head));
-	memcpy(to + sizeof(head), strings, len);
-	return sizeof(head) + len;
+	if (count > 0)
+		memcpy(to + sizeof(head), values, count * sizeof(*values));
+	memcpy(to + begin, bytes, len);
+	return begin + len;
 }
 
-#define GOOD                                                                               \
-	{                                                                                  \
-		.mark = FRAME_MARK, .priority = LOG_INFO, .text_len = 4, .client_size = 2, \
-		.id_size = 2                                                               \
-	}
-static const struct frame_head good = GOOD;
+#define GOOD .mark = FRAME_MARK, .priority = LOG_INFO | FRAME_VALUES
+static const struct frame_head good = {GOOD, .text_len = 4};
 
 /* Passes the records on; returns the console's text. */
 static const char *shown(struct master *m, const unsigned char *data, size_t len)
@@ -366,94 +369,49 @@ static void what_is_no_record_is_a_text(void **state)
 	static const struct {
 		const char *what;
 		struct frame_head head;
-		const char *strings;
+		struct frame_value values[2];
+		const char *bytes;
 	} bad[] = {
-	    {"a control in the text", GOOD,
-	     "te\nt"
-	     "c\0"
-	     "i"},
-	    {"an escape in the text", GOOD,
-	     "te\x1bt"
-	     "c\0"
-	     "i"},
-	    {"a client without an end", GOOD,
-	     "text"
-	     "cc"
-	     "i"},
-	    {"a control in the client", GOOD,
-	     "text"
-	     "\n\0"
-	     "i"},
-	    {"an id without an end", GOOD,
-	     "text"
-	     "c\0"
-	     "ii"},
-	    {"a reason without an end",
-	     {.mark = FRAME_MARK, .text_len = 4, .client_size = 2, .reason_size = 2},
-	     "text"
-	     "c\0"
-	     "rr"},
-	    {"a text that is longer",
-	     {.mark = FRAME_MARK, .text_len = 5, .client_size = 2, .id_size = 2},
-	     "text"
-	     "c\0"
-	     "i"},
-	    {"a text beyond all bounds",
-	     {.mark = FRAME_MARK, .text_len = 65535, .client_size = 2},
-	     "text"
-	     "c\0"
-	     "i"},
-	    {"a method outside the text",
-	     {.mark = FRAME_MARK,
-	      .text_len = 4,
-	      .client_size = 2,
-	      .id_size = 2,
-	      .method_at = 3,
-	      .method_len = 2},
-	     "text"
-	     "c\0"
-	     "i"},
-	    {"a path far outside",
-	     {.mark = FRAME_MARK,
-	      .text_len = 4,
-	      .client_size = 2,
-	      .id_size = 2,
-	      .path_at = 65535,
-	      .path_len = 65535},
-	     "text"
-	     "c\0"
-	     "i"},
+	    {"a control in the text", {GOOD, .text_len = 4}, {{0}}, "te\nt"},
+	    {"an escape in the text", {GOOD, .text_len = 4}, {{0}}, "te\x1bt"},
+	    {"a text that is longer", {GOOD, .text_len = 9}, {{0}}, "text"},
+	    {"a text beyond all bounds", {GOOD, .text_len = 65535}, {{0}}, "text"},
+	    {"a control in a value",
+	     {GOOD, .text_len = 4, .values_count = 1},
+	     {{IPC_FIELD_CLIENT, 4, 2}},
+	     "textc\n"},
+	    {"a value outside",
+	     {GOOD, .text_len = 4, .values_count = 1},
+	     {{IPC_FIELD_METHOD, 3, 6}},
+	     "textmore"},
+	    {"a value far outside",
+	     {GOOD, .text_len = 4, .values_count = 1},
+	     {{IPC_FIELD_PATH, 65535, 65535}},
+	     "textmore"},
+	    {"one value twice",
+	     {GOOD, .text_len = 4, .values_count = 2},
+	     {{IPC_FIELD_PATH, 0, 1}, {IPC_FIELD_PATH, 1, 1}},
+	     "text"},
+	    {"values out of order",
+	     {GOOD, .text_len = 4, .values_count = 2},
+	     {{IPC_FIELD_PATH, 0, 1}, {IPC_FIELD_CLIENT, 1, 1}},
+	     "text"},
+	    {"more values than there are", {GOOD, .text_len = 4, .values_count = 3}, {{0}}, "text"},
+	    {"too many values", {GOOD, .text_len = 0, .values_count = 65535}, {{0}}, "text"},
+	    {"milliseconds that are none", {GOOD, .text_len = 4, .ms = 1000}, {{0}}, "text"},
 	    {"a priority that is none",
-	     {.mark = FRAME_MARK, .priority = 8, .text_len = 4, .client_size = 2, .id_size = 2},
-	     "text"
-	     "c\0"
-	     "i"},
-	    {"milliseconds that are none",
-	     {.mark = FRAME_MARK, .ms = 1000, .text_len = 4, .client_size = 2, .id_size = 2},
-	     "text"
-	     "c\0"
-	     "i"},
-	    {"a size that is too small",
-	     {.mark = FRAME_MARK, .size = 3, .text_len = 4, .client_size = 2, .id_size = 2},
-	     "text"
-	     "c\0"
-	     "i"},
-	    {"a size that is too large",
-	     {.mark = FRAME_MARK, .size = 65535, .text_len = 4, .client_size = 2, .id_size = 2},
-	     "text"
-	     "c\0"
-	     "i"},
-	    {"a size that never comes",
-	     {.mark = FRAME_MARK, .size = 4096, .text_len = 4, .client_size = 2, .id_size = 2},
-	     "text"
-	     "c\0"
-	     "i"},
+	     {.mark = FRAME_MARK, .priority = 8 | FRAME_VALUES, .text_len = 4},
+	     {{0}},
+	     "text"},
+	    {"a size that is too small", {GOOD, .size = 3, .text_len = 4}, {{0}}, "text"},
+	    {"a size that is too large", {GOOD, .size = 65535, .text_len = 4}, {{0}}, "text"},
+	    {"a size that never comes", {GOOD, .size = 4096, .text_len = 4}, {{0}}, "text"},
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		unsigned char data[256];
 		struct master m;
 		master_make(&m);
-		const size_t len = frame_make(data, bad[i].head, bad[i].strings, 8);
+		const size_t len = frame_make(data, bad[i].head, bad[i].values, bad[i].bytes);
 		const char *out = shown(&m, data, len);
 		if (strstr(out, "[PORT 8000] worker 2 (pid 4711) wrote: ") == NULL)
 			fail_msg("%s: %s", bad[i].what, out);
@@ -461,6 +419,90 @@ static void what_is_no_record_is_a_text(void **state)
 		assert_int_equal(m.stream.len - m.stream.start, 0);
 		master_end(&m);
 	}
+}
+
+/* Numbers that this version does not know are left out; the others arrive. */
+static void a_value_of_a_later_version_is_left_out(void **state)
+{
+	(void)state;
+	static const struct frame_value values[2] = {{IPC_FIELD_METHOD, 0, 4}, {IPC_FIELDS, 4, 4}};
+	struct frame_head head = good;
+	unsigned char data[256];
+	char out[16384];
+	struct master m;
+	int daemon = daemon_start();
+	master_make(&m);
+	assert_int_equal(log_open(&m.log, LOG_SINK_JOURNAL, socket_path), 0);
+	head.values_count = 2;
+	(void)shown(&m, data, frame_make(data, head, values, "textmore"));
+	const size_t n = receive(daemon, out, sizeof(out));
+	assert_non_null(memmem(out, n, "BULKHEAD_METHOD\n\4\0\0\0\0\0\0\0text\n", 28));
+	assert_null(memmem(out, n, "more", 4));
+	master_end(&m);
+	close(daemon);
+	unlink(socket_path);
+}
+
+/* A worker that drains after an upgrade writes the form of the program that started it. */
+static void a_record_of_the_form_before_has_its_text(void **state)
+{
+	(void)state;
+	struct {
+		struct frame_before head;
+		char bytes[64];
+	} f = {.head = {.mark = FRAME_MARK,
+			.priority = LOG_INFO,
+			.text_len = 9,
+			.lengths = {10, 2},
+			.second = time(NULL)}};
+	struct master m;
+	f.head.size = sizeof(f.head) + 21;
+	memcpy(f.bytes, "some text127.0.0.1\0i", 21);
+	master_make(&m);
+	const char *out = shown(&m, (const unsigned char *)&f, f.head.size);
+	assert_string_equal(out + BEHIND_STAMP, "[PORT 8000] some text\n");
+	f.bytes[4] = '\n';
+	out = shown(&m, (const unsigned char *)&f, f.head.size);
+	assert_non_null(strstr(out, "wrote: "));
+	f.bytes[4] = ' ';
+	f.head.text_len = 22;
+	out = shown(&m, (const unsigned char *)&f, f.head.size);
+	assert_non_null(strstr(out, "wrote: "));
+	assert_printable(out);
+	master_end(&m);
+}
+
+/* A value that is not in the text has the room that the text leaves. */
+static void a_value_without_room_is_left_out(void **state)
+{
+	(void)state;
+	static char text[LOG_TEXT_MAX - 1], value[LOG_TEXT_MAX];
+	unsigned char said[8192];
+	char out[16384];
+	struct child c;
+	struct master m;
+	int daemon = daemon_start();
+	memset(text, 't', sizeof(text));
+	memset(value, 'v', sizeof(value));
+	const struct log_value values[] = {{IPC_FIELD_STATUS, value, sizeof(value)},
+					   {IPC_FIELD_CLIENT, "::1", 3},
+					   {IPC_FIELD_PATH, text + 5, 3}};
+	child_make(&c);
+	master_make(&m);
+	assert_int_equal(log_open(&m.log, LOG_SINK_JOURNAL, socket_path), 0);
+	log_record(&c.log, LOG_INFO, text, sizeof(text), values, 3);
+	const size_t len = child_said(&c, said, sizeof(said));
+	assert_true(len > sizeof(text) && len <= LOG_STREAM_MAX);
+	feed(&m, said, len, len, true);
+	const size_t n = receive(daemon, out, sizeof(out));
+	assert_null(memmem(out, n, "BULKHEAD_STATUS", 15));
+	assert_non_null(memmem(out, n, "BULKHEAD_CLIENT\n\3\0\0\0\0\0\0\0::1\n", 28));
+	assert_non_null(memmem(out, n, "BULKHEAD_PATH\n\3\0\0\0\0\0\0\0ttt\n", 26));
+	assert_null(memmem(out, n, "wrote", 5));
+	master_end(&m);
+	close(daemon);
+	unlink(socket_path);
+	child_end(&c);
 }
 
 /* Emergencies go to all terminals; a chosen time would hide a record. */
@@ -474,15 +516,11 @@ static void nothing_is_more_urgent_or_of_another_time(void **state)
 	int daemon = daemon_start();
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
 		struct frame_head head = good;
-		head.priority = (uint8_t)(i % 3); /* EMERG, ALERT, CRIT */
+		head.priority = (uint8_t)(i % 3 | FRAME_VALUES); /* EMERG, ALERT, CRIT */
 		head.second = times[i];
 		master_make(&m);
 		assert_int_equal(log_open(&m.log, LOG_SINK_SYSLOG, socket_path), 0);
-		const size_t len = frame_make(data, head,
-					      "text"
-					      "c\0"
-					      "i",
-					      8);
+		const size_t len = frame_make(data, head, NULL, "text");
 		const char *line = shown(&m, data, len);
 		const time_t second = time(NULL);
 		struct tm tm;
@@ -813,6 +851,9 @@ int main(void)
 	    cmocka_unit_test(the_longest_record_leaves_in_one_piece),
 	    cmocka_unit_test(every_form_bears_the_masters_word),
 	    cmocka_unit_test(what_is_no_record_is_a_text),
+	    cmocka_unit_test(a_value_of_a_later_version_is_left_out),
+	    cmocka_unit_test(a_record_of_the_form_before_has_its_text),
+	    cmocka_unit_test(a_value_without_room_is_left_out),
 	    cmocka_unit_test(nothing_is_more_urgent_or_of_another_time),
 	    cmocka_unit_test(whatever_comes_is_printable_and_bounded),
 	    cmocka_unit_test(a_full_sink_is_waited_for_and_others_have_it_once),

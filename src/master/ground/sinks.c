@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "ipc/fields.h"
 #include "master/ground/state.h"
 
 #define SINKS_RETRY_MS     250
@@ -141,6 +142,7 @@ void sinks_forget_handed(struct master *m)
 void sinks_open(struct master *m)
 {
 	log_init(&m->log, LOG_ROLE_MASTER, 0, 0, m->conf->log.syslog_facility);
+	log_names(&m->log, ipc_field_names, IPC_FIELDS);
 	log_keep(&m->log);
 	if (m->options->verbose)
 		m->log.level = LOG_DEBUG;

@@ -1,0 +1,168 @@
+/* Runs in a loop, for each request that is logged: must not allocate, and must escape each byte
+ * that came from the client. */
+#include "worker/record.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+static void value_put(struct access_record *r, enum ipc_field name, const char *data, size_t len)
+{
+	r->values[name] = (struct log_value){name, data, len};
+}
+
+/* Moves the values that there are to the front. */
+static void values_end(struct access_record *r)
+{
+	for (size_t i = 0; i < IPC_FIELDS; i++)
+		if (r->values[i].len > 0)
+			r->values[r->values_count++] = r->values[i];
+}
+
+static void number_add(struct text *t, struct access_record *r, enum ipc_field name, uint64_t n)
+{
+	const size_t at = t->len;
+	text_add_uint(t, n);
+	value_put(r, name, t->data + at, t->len - at);
+}
+
+static void word_add(struct text *t, struct access_record *r, enum ipc_field name, const char *word)
+{
+	const size_t at = t->len;
+	text_add_str(t, word);
+	value_put(r, name, t->data + at, t->len - at);
+}
+
+/* Appends bytes of the client, escaped and within max; returns their length now. cut: the slice is
+ * only the beginning of them. */
+static size_t foreign_add(struct text *t, const struct http_request *r, struct http_slice s,
+			  size_t max, bool cut)
+{
+	struct text part;
+	const size_t room = t->size - t->len, at = t->len;
+	text_init(&part, t->data + t->len, max + 1 < room ? max + 1 : room);
+	if (s.len > 0)
+		text_add_escaped(&part, http_slice_at(r, s), s.len);
+	t->len += part.len;
+	if (part.truncated || cut)
+		text_add_str(t, "...");
+	return t->len - at;
+}
+
+static void method_add(struct text *t, struct access_record *record, const struct http_request *r)
+{
+	const size_t at = t->len, len = foreign_add(t, r, r->method_text, RECORD_METHOD_MAX, false);
+	value_put(record, IPC_FIELD_METHOD, t->data + at, len);
+}
+
+/* The path of a target in which the protocol found none: in any form of RFC 9112, 3.2, or in no
+ * form. Escaping leaves the characters that are sought. NULL: only an authority. */
+static const char *path_seek(const char *target, const char *end)
+{
+	static const char authority[] = "://";
+	const size_t len = (size_t)(end - target);
+	if (len == 0 || target[0] == '/')
+		return target;
+	const char *at = memmem(target, len, authority, strlen(authority));
+	if (at == NULL)
+		return target;
+	at += strlen(authority);
+	return memchr(at, '/', (size_t)(end - at));
+}
+
+/* Where the path begins in the escaped target. No byte in front of it was escaped: there are at
+ * most a scheme and a host. */
+static const char *path_begin(const struct http_request *r, const char *target, const char *end)
+{
+	const uint32_t at = r->path.off - r->target.off;
+	if (r->path.len == 0)
+		return path_seek(target, end);
+	return at < (size_t)(end - target) && at < RECORD_TARGET_MAX ? target + at : NULL;
+}
+
+/* Appends the target; the path in it, without the query, is a value. */
+static void target_add(struct text *t, struct access_record *record, const struct http_request *r)
+{
+	const char *target = t->data + t->len;
+	const size_t len = foreign_add(t, r, r->target, RECORD_TARGET_MAX, false);
+	const char *question = memchr(target, '?', len);
+	const char *end = question != NULL ? question : target + len;
+	const char *path = path_begin(r, target, end);
+	if (path != NULL)
+		value_put(record, IPC_FIELD_PATH, path, (size_t)(end - path));
+	else
+		value_put(record, IPC_FIELD_PATH, "/", 1);
+}
+
+/* The request line; "-": it could not be read. */
+static void request_add(struct text *t, struct access_record *record, const struct exchange *ex)
+{
+	const struct http_request *r = &ex->request;
+	const bool is_read = r->method_text.len > 0;
+	text_add_str(t, "Received ");
+	if (is_read)
+		(void)foreign_add(t, r, r->method_text, RECORD_METHOD_MAX, false);
+	else
+		text_add_str(t, http_refusal_kind(ex->refusal));
+	text_add_str(t, " request from ('");
+	word_add(t, record, IPC_FIELD_CLIENT, ex->client->address);
+	text_add_str(t, "', ");
+	text_add_uint(t, ex->client->port);
+	text_add_str(t, ") \"");
+	if (is_read) {
+		method_add(t, record, r);
+		text_add_char(t, ' ');
+		target_add(t, record, r);
+		text_add_char(t, ' ');
+		text_add_escaped(t, http_slice_at(r, r->version), r->version.len);
+	} else {
+		text_add_char(t, '-');
+	}
+	text_add_char(t, '"');
+}
+
+static void duration_add(struct text *t, struct access_record *record, uint64_t us)
+{
+	const uint64_t tenths = us / 100 + (us % 100 >= 50);
+	struct text whole;
+	text_add_uint(t, tenths / 10);
+	text_add_char(t, '.');
+	text_add_uint(t, tenths % 10);
+	text_add_str(t, "ms");
+	text_init(&whole, record->duration, sizeof(record->duration));
+	number_add(&whole, record, IPC_FIELD_DURATION, us);
+}
+
+static void reason_add(struct text *t, struct access_record *record, const struct exchange *ex)
+{
+	const struct http_request *r = &ex->request;
+	if (ex->refusal == REFUSE_NOT)
+		return;
+	text_add_char(t, ' ');
+	word_add(t, record, IPC_FIELD_REASON, http_refusal_facts(ex->refusal)->word);
+	if (r->excerpt.len == 0)
+		return;
+	text_add_str(t, " \"");
+	(void)foreign_add(t, r, r->excerpt, RECORD_EXCERPT_MAX, r->excerpt_cut);
+	text_add_char(t, '"');
+}
+
+void access_record_make(struct access_record *record, const struct exchange *ex,
+			uint64_t duration_us)
+{
+	struct text t;
+	memset(record->values, 0, sizeof(record->values));
+	record->values_count = 0;
+	text_init(&t, record->line, sizeof(record->line));
+	request_add(&t, record, ex);
+	text_add_char(&t, ' ');
+	number_add(&t, record, IPC_FIELD_STATUS, ex->status);
+	text_add_char(&t, ' ');
+	number_add(&t, record, IPC_FIELD_BYTES, ex->body_sent);
+	text_add_char(&t, ' ');
+	duration_add(&t, record, duration_us);
+	reason_add(&t, record, ex);
+	value_put(record, IPC_FIELD_REQUEST_ID, ex->id, strnlen(ex->id, sizeof(ex->id)));
+	values_end(record);
+	record->len = t.len;
+}

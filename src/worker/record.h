@@ -1,0 +1,43 @@
+/*
+ * A request as a log record; src/worker only. Pure: no clock, no log, no allocation.
+ *
+ * The line for people (bulkhead(8), "Access records"):
+ *
+ *   Received GET request from ('127.0.0.1', 12345) "GET /path HTTP/1.1" 200 14 0.4ms
+ *
+ * and for a refused request with the reason and the part at fault:
+ *
+ *   Received malformed request from ('127.0.0.1', 12345) "-" 400 16 0.4ms request-line "hello"
+ *
+ * A method, target or excerpt that is too long is cut and ends in "...", so that the following
+ * parts always appear. The bytes of the client are escaped.
+ */
+#ifndef WORKER_RECORD_H
+#define WORKER_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http/exchange.h"
+#include "ipc/fields.h"
+#include "log/log.h"
+
+/* bytes after escaping, without the "..." */
+#define RECORD_TARGET_MAX  3000
+#define RECORD_METHOD_MAX  64
+#define RECORD_EXCERPT_MAX 200
+
+/* What log_record() takes. The values lie in the line, in the room for the duration and in the
+ * exchange. */
+struct access_record {
+	size_t len;
+	size_t values_count;
+	struct log_value values[IPC_FIELDS];
+	char duration[24];
+	char line[LOG_TEXT_MAX];
+};
+
+/* Of an exchange that has ended, or whose head could not be read. */
+void access_record_make(struct access_record *, const struct exchange *, uint64_t duration_us);
+
+#endif

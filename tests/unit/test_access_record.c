@@ -1,0 +1,177 @@
+/* A request as a log record: the line, and the values in it, of heads as they come. */
+#include "worker/record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "access.h"
+#include "http/request.h"
+
+static struct access_record record;
+static const struct http_client client = {.address = "2001:db8::1", .port = 443};
+
+/* As a worker does, with a head that is complete. */
+static void of_head(const char *head)
+{
+	static struct exchange ex;
+	size_t scan = 0;
+	ex = (struct exchange){.client = &client, .status = 200, .id = "1-2"};
+	const long n = http_request_parse(head, strlen(head), 65536, &scan, &ex.request);
+	if (n < 0)
+		ex.refusal = (enum http_refusal) - n;
+	assert_int_not_equal(n, 0);
+	access_record_make(&record, &ex, 1234);
+	assert_int_equal(strlen(record.line), record.len);
+	for (size_t i = 1; i < record.values_count; i++)
+		assert_true(record.values[i].name > record.values[i - 1].name);
+}
+
+static void of_target(const char *method, const char *target)
+{
+	static char head[70000];
+	(void)snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: h\r\n\r\n", method, target);
+	of_head(head);
+}
+
+static void assert_value(enum ipc_field name, const char *expected)
+{
+	for (size_t i = 0; i < record.values_count; i++) {
+		const struct log_value *v = &record.values[i];
+		if (v->name != name)
+			continue;
+		if (expected == NULL || v->len != strlen(expected) ||
+		    memcmp(v->data, expected, v->len) != 0)
+			fail_msg("%s is %.*s", ipc_field_names[name], (int)v->len, v->data);
+		return;
+	}
+	if (expected != NULL)
+		fail_msg("no %s", ipc_field_names[name]);
+}
+
+static void a_request_has_all_values(void **state)
+{
+	(void)state;
+	of_target("GET", "/path?query=1");
+	assert_string_equal(record.line, "Received GET request from ('2001:db8::1', 443) "
+					 "\"GET /path?query=1 HTTP/1.1\" 200 0 1.2ms");
+	assert_value(IPC_FIELD_STATUS, "200");
+	assert_value(IPC_FIELD_BYTES, "0");
+	assert_value(IPC_FIELD_DURATION, "1234");
+	assert_value(IPC_FIELD_CLIENT, "2001:db8::1");
+	assert_value(IPC_FIELD_REQUEST_ID, "1-2");
+	assert_value(IPC_FIELD_REASON, NULL);
+	assert_value(IPC_FIELD_METHOD, "GET");
+	assert_value(IPC_FIELD_PATH, "/path");
+}
+
+static void a_head_that_cannot_be_read_has_its_reason(void **state)
+{
+	(void)state;
+	of_head("hello\r\n\r\n");
+	assert_string_equal(record.line, "Received malformed request from ('2001:db8::1', 443) "
+					 "\"-\" 200 0 1.2ms request-line \"hello\"");
+	assert_value(IPC_FIELD_METHOD, NULL);
+	assert_value(IPC_FIELD_PATH, NULL);
+	assert_value(IPC_FIELD_REASON, "request-line");
+	of_target("FETCH", "/x?y"); /* the line was read, the method is not known */
+	assert_string_equal(record.line, "Received FETCH request from ('2001:db8::1', 443) "
+					 "\"FETCH /x?y HTTP/1.1\" 200 0 1.2ms method-unknown");
+	assert_value(IPC_FIELD_METHOD, "FETCH");
+	assert_value(IPC_FIELD_PATH, "/x");
+}
+
+/* The path is that of the protocol, where it has found one, and as escaped as the line. */
+static void every_form_of_a_target_has_a_path(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *method, *target, *path;
+	} cases[] = {
+	    {"GET", "/", "/"},
+	    {"GET", "/a/b?c=d?e", "/a/b"},
+	    {"GET", "/?u=http://x/y", "/"},
+	    {"GET", "/a\"b\\c?d", "/a\\\"b\\\\c"},
+	    {"GET", "/a%2f..%2Fb", "/a%2f..%2Fb"},
+	    {"GET", "http://example.org/a?b", "/a"},
+	    {"GET", "https://example.org:8000/", "/"},
+	    {"GET", "http://example.org", "/"},
+	    {"GET", "http://example.org?x=/", "/"},
+	    {"GET", "http://[::1]/x://y", "/x://y"},
+	    {"OPTIONS", "*", "*"},
+	    {"CONNECT", "example.org:443", "example.org:443"},
+	    {"GET", "ftp://example.org/a?b", "/a"}, /* these are refused */
+	    {"GET", "*", "*"},
+	    {"GET", "a/b", "a/b"},
+	    {"GET", "http:///a", "/a"},
+	    {"FETCH", "http://example.org/a?b", "/a"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		of_target(cases[i].method, cases[i].target);
+		assert_value(IPC_FIELD_PATH, cases[i].path);
+	}
+}
+
+static void a_target_that_is_cut_has_the_rest_of_its_path(void **state)
+{
+	(void)state;
+	static char target[RECORD_TARGET_MAX + 100];
+	size_t lengths[] = {RECORD_TARGET_MAX - 1, RECORD_TARGET_MAX, RECORD_TARGET_MAX + 1,
+			    RECORD_TARGET_MAX + 2, RECORD_TARGET_MAX + 50};
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		(void)snprintf(target, sizeof(target), "http://");
+		memset(target + 7, 'h', lengths[i] - 7);
+		(void)snprintf(target + lengths[i], 20, "/path?query");
+		of_target("GET", target); /* the path begins at or beyond the cut */
+		assert_value(IPC_FIELD_PATH, lengths[i] < RECORD_TARGET_MAX ? "/..." : "/");
+		assert_non_null(strstr(record.line, "... HTTP/1.1\" 200 0 1.2ms"));
+	}
+}
+
+/* The whole record, as long as it can be, has room. */
+static void the_longest_record_has_all_of_its_parts(void **state)
+{
+	(void)state;
+	static char bytes[70000];
+	memset(bytes, '"', sizeof(bytes));
+	const struct access a = {.client = "2001:db8:1111:2222:3333:4444:255.255.255.255",
+				 .client_port = 65535,
+				 .method = bytes,
+				 .method_len = 1000,
+				 .target = bytes,
+				 .target_len = sizeof(bytes),
+				 .version = "HTTP/1.1",
+				 .status = 999,
+				 .bytes = UINT64_MAX,
+				 .duration_us = UINT64_MAX,
+				 .request_id = "ffffffff-ffffffffffffffff",
+				 .refusal = REFUSE_CHUNK_EXTENSIONS_TOO_LONG,
+				 .excerpt = bytes,
+				 .excerpt_len = 1000,
+				 .excerpt_cut = true};
+	access_record_of(&record, &a);
+	assert_true(record.len < LOG_TEXT_MAX - 100);
+	assert_non_null(strstr(record.line, "... HTTP/1.1\" 999 18446744073709551615 "
+					    "18446744073709551.6ms chunk-extensions-too-long \""));
+	assert_string_equal(record.line + record.len - 6, "\\\"...\"");
+	assert_value(IPC_FIELD_DURATION, "18446744073709551615");
+	assert_int_equal(record.values_count, IPC_FIELDS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_request_has_all_values),
+	    cmocka_unit_test(a_head_that_cannot_be_read_has_its_reason),
+	    cmocka_unit_test(every_form_of_a_target_has_a_path),
+	    cmocka_unit_test(a_target_that_is_cut_has_the_rest_of_its_path),
+	    cmocka_unit_test(the_longest_record_has_all_of_its_parts),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
