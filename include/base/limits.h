@@ -38,10 +38,10 @@
 	/* for a response that the client does not take */                                        \
 	LIMIT(uint64_t, write_ms, "write-timeout", DURATION, 10, LIMITS_DAY_MS, 30000, 0)         \
 	/* address space of a worker; 0: no limit */                                              \
-	LIMIT(uint64_t, memory_bytes, "memory", SIZE, 0, LIMITS_TERA, LIMIT_COMPUTED,             \
+	LIMIT(uint64_t, memory_bytes, "memory", MEMORY, 0, LIMITS_TERA, LIMIT_COMPUTED,           \
 	      LIMIT_MEMORY_MIN)                                                                   \
 	/* of a worker's core dump; 0: none */                                                    \
-	LIMIT(uint64_t, core_bytes, "core", SIZE, 0, LIMITS_TERA, 0, 0)                           \
+	LIMIT(uint64_t, core_bytes, "core", MEMORY, 0, LIMITS_TERA, 0, 0)                         \
 	/* per second, that one event loop may ask of the keyholder */                            \
 	LIMIT(uint32_t, signatures, "signatures", NUMBER, 1, 1000000, 10000, 0)
 

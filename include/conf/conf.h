@@ -147,8 +147,8 @@ struct conf {
 	bool faults; /* "faults enabled": without it no port has faults */
 	bool strict; /* processes that cannot be confined completely do not serve */
 	enum conf_control control;
-	struct conf_where control_where; /* line 0: not given */
 	char *control_path;              /* absolute; NULL unless CONF_CONTROL_PATH */
+	struct conf_where control_where; /* line 0: not given */
 	struct conf_log log;
 	uint64_t drain_ms;
 	struct conf_port *ports; /* in the order of the text; never empty */

@@ -14,24 +14,11 @@
 void conf_defaults(struct conf_parser *p)
 {
 	struct conf *conf = &p->tree->conf;
-	conf->drain_ms = 10000;
 	conf->log.syslog_facility = LOG_DAEMON;
-	conf->log.rate = CONF_LOG_RATE;
 	conf->log.syslog_path = conf_copy(p, "/dev/log", 8);
 	conf->log.journal_path = conf_copy(p, "/run/systemd/journal/socket", 27);
-	p->top.workers = 1;
-	p->top.access = CONF_ACCESS_ON;
-	p->top.watchdog_ms = 5000;
-	p->top.tickets_ms = 21600000;
-	p->top.restart = (struct conf_restart){
-	    .backoff_min_ms = 100,
-	    .backoff_max_ms = 30000,
-	    .park_after = 5,
-	    .park_window_ms = 60000,
-	    .while_parked = CONF_PARKED_REFUSE,
-	};
-	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++)
-		conf_limit_put(&p->top.limits, &conf_limit_keys[i], conf_limit_keys[i].preset);
+	p->top.values = &p->top_values;
+	conf_settings_preset(p, &p->top_values);
 }
 
 /* --- inheritance ------------------------------------------------------------------------------ */
@@ -55,42 +42,18 @@ static void override_certificates(struct conf_parser *p)
 	p->top.certificates_count = 1;
 }
 
-static void inherit_restart(struct conf_restart *restart, const struct conf_scope *own,
-			    const struct conf_scope *top)
-{
-	const struct conf_restart *backoff = own->backoff_set ? &own->restart : &top->restart;
-	const struct conf_restart *park = own->park_set ? &own->restart : &top->restart;
-	restart->backoff_min_ms = backoff->backoff_min_ms;
-	restart->backoff_max_ms = backoff->backoff_max_ms;
-	restart->park_after = park->park_after;
-	restart->park_window_ms = park->park_window_ms;
-	restart->while_parked =
-	    own->parked_set ? own->restart.while_parked : top->restart.while_parked;
-}
-
-static void inherit_accounts(struct conf_port *port, const struct conf_scope *own,
-			     const struct conf_scope *top)
-{
-	const struct conf_scope *root = own->chroot != CONF_CHROOT_DEFAULT ? own : top;
-	port->user = own->user != NULL ? own->user : top->user;
-	port->group = own->group != NULL ? own->group : top->group;
-	port->key_user = own->key_user != NULL ? own->key_user : top->key_user;
-	port->chroot = root->chroot;
-	port->chroot_path = root->chroot_path;
-}
-
 static uint32_t loops(const struct conf_port *port)
 {
 	return port->workers * port->threads;
 }
 
-/* Call it when the port's workers and threads are known. A number for all ports is limited to what
- * the port can use; a number in the port itself is taken literally, and checked. */
-static void inherit_keyholders(struct conf_port *port, const struct conf_scope *own,
-			       const struct conf_scope *top)
+/* A number of keyholders for all ports is limited to what the port can use; a number in the port
+ * itself is taken literally, and checked. */
+static void bound_keyholders(struct conf_port_draft *draft)
 {
-	port->keyholders = own->keyholders_set ? own->keyholders : top->keyholders;
-	if (!own->keyholders_set && port->keyholders > loops(port))
+	struct conf_port *port = &draft->port;
+	const uint64_t bit = conf_setting_bit(conf_setting("keyholders"));
+	if ((draft->scope.set & bit) == 0 && port->keyholders > loops(port))
 		port->keyholders = loops(port);
 }
 
@@ -113,23 +76,12 @@ static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
 
 static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 {
-	const struct conf_scope *own = &draft->scope, *top = &p->top;
 	struct conf_port *port = &draft->port;
-	port->workers = own->workers_set ? own->workers : top->workers;
+	conf_settings_inherit(&draft->scope, &p->top);
 	if (p->options->workers != 0)
 		port->workers = p->options->workers;
-	inherit_keyholders(port, own, top);
-	inherit_accounts(port, own, top);
-	port->access = own->access_set ? own->access : top->access;
-	port->watchdog_ms = own->watchdog_set ? own->watchdog_ms : top->watchdog_ms;
-	port->tickets_ms = own->tickets_set ? own->tickets_ms : top->tickets_ms;
-	inherit_restart(&port->restart, own, top);
-	port->limits = own->limits;
-	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++)
-		if ((own->limits_set & 1U << i) == 0)
-			conf_limit_put(&port->limits, &conf_limit_keys[i],
-				       conf_limit_get(&top->limits, &conf_limit_keys[i]));
-	const struct conf_scope *tls = own->tls_set ? own : top;
+	bound_keyholders(draft);
+	const struct conf_scope *tls = draft->scope.tls_set ? &draft->scope : &p->top;
 	port->certificates = tls->certificates;
 	port->certificates_count = tls->certificates_count;
 }
@@ -137,15 +89,14 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 /* A location, and the options of most handlers. */
 #define LOCATION_BYTES (sizeof(struct conf_location) + sizeof(struct conf_respond))
 
-static uint64_t respond_bytes(const struct conf_location *l)
+/* What the kinds of a location keep; a location without a handler has a mistake. */
+static uint64_t kinds_bytes(const struct conf_location *l)
 {
-	const struct conf_respond *r = l->options;
-	if (l->handler != CONF_RESPOND || r == NULL)
-		return 0;
-	uint64_t sum = r->body_len;
-	for (size_t i = 0; i < r->headers_count; i++)
-		sum += sizeof(r->headers[i]) + strlen(r->headers[i].name) +
-		       strlen(r->headers[i].value);
+	const struct conf_kind *kind = conf_handler_kind(l->handler);
+	uint64_t sum = kind->bytes != NULL && l->options != NULL ? kind->bytes(l) : 0;
+	for (unsigned i = 0; i < CONF_FILTERS; i++)
+		if (conf_filter_kind(i)->bytes != NULL)
+			sum += conf_filter_kind(i)->bytes(l);
 	return sum;
 }
 
@@ -155,8 +106,7 @@ static uint64_t content_bytes(const struct conf_port *port)
 	uint64_t sum = 0;
 	for (size_t i = 0; i < port->locations_count; i++) {
 		const struct conf_location *l = &port->locations[i];
-		sum += LOCATION_BYTES + strlen(l->path) + respond_bytes(l) +
-		       l->faults_count * sizeof(*l->faults);
+		sum += LOCATION_BYTES + strlen(l->path) + kinds_bytes(l);
 	}
 	return 2 * sum;
 }
@@ -204,8 +154,10 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 	const struct conf_port *port = &draft->port;
 	char name[PORT_NAME_MAX];
 	bool tls_damaged = draft->scope.tls_damaged || p->top.tls_damaged || p->top_damaged;
-	bool loops_damaged =
-	    draft->damaged || draft->scope.loops_damaged || p->top_damaged || p->top.loops_damaged;
+	const uint64_t loops_bits =
+	    conf_setting_bit(conf_setting("workers")) | conf_setting_bit(conf_setting("threads"));
+	bool loops_damaged = draft->damaged || p->top_damaged ||
+			     ((draft->scope.broken | p->top.broken) & loops_bits) != 0;
 	if (draft->locations_count == 0 && !draft->damaged)
 		conf_error(p, &port->where,
 			   "%s serves nothing: give it `respond`, `echo` or a `location`",
@@ -225,6 +177,19 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 			   "%s has more keyholders (%u) than event loops (%u, its workers times "
 			   "its threads): some would never sign",
 			   port_name(port, name), port->keyholders, loops(port));
+}
+
+/* When all limits are known. */
+static void check_kinds(struct conf_parser *p, struct conf_port_draft *port)
+{
+	for (size_t i = 0; i < port->locations_count; i++) {
+		const struct conf_location_draft *draft = &port->locations[i];
+		for (unsigned k = 0; k < CONF_FILTERS; k++)
+			if (conf_filter_kind(k)->check != NULL)
+				conf_filter_kind(k)->check(p, port, draft);
+		if (conf_handler_kind(draft->location.handler)->check != NULL)
+			conf_handler_kind(draft->location.handler)->check(p, port, draft);
+	}
 }
 
 /* The longest first, as a lookup by prefix needs them; then by name, then in the order of the
@@ -318,7 +283,7 @@ void conf_check(struct conf_parser *p)
 		struct conf_port_draft *draft = p->ports[i];
 		inherit(p, draft);
 		default_address(p, &draft->port);
-		conf_faults_check(p, draft);
+		check_kinds(p, draft);
 		finish_locations(p, draft);
 		finish_memory(p, &draft->port);
 		check_port(p, draft);

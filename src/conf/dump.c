@@ -10,8 +10,7 @@
 #include "base/text.h"
 #include "parser.h"
 
-/* Escapes all bytes except printable ASCII, so that a terminal shows the real content. */
-static void put_string(FILE *out, const char *data, size_t len)
+void conf_put_string(FILE *out, const char *data, size_t len)
 {
 	fputc('"', out);
 	for (size_t i = 0; i < len; i++) {
@@ -32,11 +31,10 @@ static void put_string(FILE *out, const char *data, size_t len)
 	fputc('"', out);
 }
 
-/* Writes before, then the string in quotes. */
-static void put(FILE *out, const char *before, const char *string)
+void conf_put(FILE *out, const char *before, const char *string)
 {
 	fputs(before, out);
-	put_string(out, string, strlen(string));
+	conf_put_string(out, string, strlen(string));
 }
 
 /* Writes a line, or nothing for NULL. */
@@ -44,102 +42,107 @@ static void put_line(FILE *out, const char *before, const char *string)
 {
 	if (string == NULL)
 		return;
-	put(out, before, string);
+	conf_put(out, before, string);
 	fputc('\n', out);
 }
 
-static void put_duration(FILE *out, const char *before, uint64_t ms)
+/* --- settings --------------------------------------------------------------------------------- */
+
+static void dump_value(const void *base, const struct conf_piece *piece, FILE *out)
 {
 	char text[NUM_TEXT_MAX];
-	(void)fprintf(out, "%s%s", before, num_format_duration(ms, text));
+	const uint64_t number = conf_setting_number(base, piece);
+	if (piece->type == CONF_CHOICE)
+		(void)fprintf(out, " %s", piece->choices[number]);
+	else
+		(void)fprintf(out, " %s", conf_quantity_format(piece->type, number, text));
 }
 
-static void dump_global(const struct conf *conf, FILE *out)
+static void dump_piece(const void *base, const struct conf_piece *piece, FILE *out)
 {
-	(void)fprintf(out, "privileges %s\n", conf->strict ? "strict" : "lenient");
-	put_duration(out, "drain ", conf->drain_ms);
+	const bool is_text = piece->type == CONF_STRING || piece->type == CONF_PATH;
+	const char *string = is_text ? conf_setting_text(base, piece) : NULL;
+	const bool zero = is_text ? string == NULL : conf_setting_number(base, piece) == 0;
+	if (zero && piece->zero != NULL) {
+		(void)fprintf(out, " %s", piece->zero);
+		return;
+	}
+	if (piece->word != NULL)
+		(void)fprintf(out, " %s", piece->word);
+	if (is_text)
+		conf_put(out, " ", string);
+	else
+		dump_value(base, piece, out);
+}
+
+/* Some settings have no text for their default. */
+static bool is_written(const struct conf_statement *s, const void *base)
+{
+	const struct conf_piece *piece = &s->pieces[0];
+	const uint64_t number = piece->type == CONF_STRING ? 0 : conf_setting_number(base, piece);
+	if (piece->type == CONF_STRING)
+		return conf_setting_text(base, piece) != NULL;
+	if (piece->type == CONF_PATH)
+		return number != 0;
+	if (piece->type == CONF_CHOICE)
+		return piece->choices[number][0] != '\0';
+	return s->unwritten == 0 || number != s->unwritten;
+}
+
+static void dump_setting(const struct conf_statement *s, const void *base, const char *before,
+			 FILE *out)
+{
+	if (!is_written(s, base))
+		return;
+	(void)fprintf(out, "%s%s", before, s->word);
+	for (const struct conf_piece *piece = s->pieces; piece->type != CONF_NONE; piece++)
+		dump_piece(base, piece, out);
 	fputc('\n', out);
-	if (conf->faults)
-		fputs("faults enabled\n", out);
 }
 
-/* Children do not need this, nor the next function's output. */
-static void dump_log(const struct conf *conf, FILE *out)
+/* The global settings that are needed there. */
+static void dump_global(const struct conf *conf, enum conf_need need, FILE *out)
 {
-	const struct conf_log *log = &conf->log;
+	for (size_t i = 0; i < conf_settings_count; i++)
+		if (conf_settings[i].pieces[0].global && conf_settings[i].need == need)
+			dump_setting(&conf_settings[i], conf, "", out);
+}
+
+/* A port's settings: first those outside of blocks. */
+static void dump_settings(const struct conf_port *port, FILE *out)
+{
+	static const struct {
+		unsigned kind;
+		const char *word;
+	} blocks[] = {{CONF_BLOCK_RESTART, "restart"}, {CONF_BLOCK_LIMITS, "limits"}};
+	for (size_t i = 0; i < conf_settings_count; i++)
+		if (!conf_settings[i].pieces[0].global &&
+		    (conf_settings[i].blocks & (CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS)) == 0)
+			dump_setting(&conf_settings[i], port, "\t", out);
+	for (size_t k = 0; k < CONF_COUNT(blocks); k++) {
+		(void)fprintf(out, "\t%s {\n", blocks[k].word);
+		for (size_t i = 0; i < conf_settings_count; i++)
+			if (conf_settings[i].blocks == blocks[k].kind)
+				dump_setting(&conf_settings[i], port, "\t\t", out);
+		fputs("\t}\n", out);
+	}
+}
+
+/* Children do not need this. */
+static void dump_log(const struct conf_log *log, FILE *out)
+{
 	if (log->console)
 		fputs("log to console\n", out);
 	if (log->syslog) {
 		(void)fprintf(out, "log to syslog facility %s",
 			      conf_facility_name(log->syslog_facility));
-		put(out, " path ", log->syslog_path);
-		fputc('\n', out);
+		put_line(out, " path ", log->syslog_path);
 	}
-	if (log->journal) {
-		put(out, "log to journal path ", log->journal_path);
-		fputc('\n', out);
-	}
-	if (log->rate > 0)
-		(void)fprintf(out, "log rate %u\n", log->rate);
-	else
-		fputs("log rate off\n", out);
+	if (log->journal)
+		put_line(out, "log to journal path ", log->journal_path);
 }
 
-static const char *access_name(enum conf_access access)
-{
-	switch (access) {
-	case CONF_ACCESS_OFF:
-		return "off";
-	case CONF_ACCESS_ON:
-		return "on";
-	case CONF_ACCESS_ERRORS:
-		return "errors";
-	}
-	return "on";
-}
-
-static const char *parked_name(enum conf_parked parked)
-{
-	switch (parked) {
-	case CONF_PARKED_REFUSE:
-		return "refuse";
-	case CONF_PARKED_QUEUE:
-		return "queue";
-	}
-	return "refuse";
-}
-
-static void dump_restart(const struct conf_restart *restart, FILE *out)
-{
-	put_duration(out, "\trestart {\n\t\tbackoff ", restart->backoff_min_ms);
-	put_duration(out, " to ", restart->backoff_max_ms);
-	(void)fprintf(out, "\n\t\tpark after %" PRIu32, restart->park_after);
-	put_duration(out, " in ", restart->park_window_ms);
-	(void)fprintf(out, "\n\t\twhile parked %s\n\t}\n", parked_name(restart->while_parked));
-}
-
-static void dump_limits(const struct limits *limits, FILE *out)
-{
-	fputs("\tlimits {\n", out);
-	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++) {
-		const struct conf_limit_key *key = &conf_limit_keys[i];
-		uint64_t value = conf_limit_get(limits, key);
-		char text[NUM_TEXT_MAX];
-		switch (key->unit) {
-		case CONF_NUMBER:
-			(void)snprintf(text, sizeof(text), "%" PRIu64, value);
-			break;
-		case CONF_SIZE:
-			(void)num_format_size(value, text);
-			break;
-		case CONF_DURATION:
-			(void)num_format_duration(value, text);
-			break;
-		}
-		(void)fprintf(out, "\t\t%s %s\n", key->name, text);
-	}
-	fputs("\t}\n", out);
-}
+/* --- ports ------------------------------------------------------------------------------------ */
 
 static void dump_certificates(const struct conf_port *port, FILE *out)
 {
@@ -150,35 +153,11 @@ static void dump_certificates(const struct conf_port *port, FILE *out)
 	}
 	fputs("\ttls {\n", out);
 	for (size_t i = 0; i < port->certificates_count; i++) {
-		put(out, "\t\tcertificate ", port->certificates[i].certificate);
-		put(out, " key ", port->certificates[i].key);
+		conf_put(out, "\t\tcertificate ", port->certificates[i].certificate);
+		conf_put(out, " key ", port->certificates[i].key);
 		fputc('\n', out);
 	}
 	fputs("\t}\n", out);
-}
-
-static void dump_respond(const struct conf_respond *respond, FILE *out)
-{
-	(void)fprintf(out, "\t\trespond %u", respond->status);
-	if (respond->body_len > 0) {
-		fputc(' ', out);
-		put_string(out, respond->body, respond->body_len);
-	}
-	put(out, " type ", respond->type);
-	for (size_t i = 0; i < respond->headers_count; i++) {
-		put(out, " header ", respond->headers[i].name);
-		put(out, " ", respond->headers[i].value);
-	}
-	fputc('\n', out);
-}
-
-static void dump_fault(const struct fault *f, FILE *out)
-{
-	char line[512]; /* longer than any description: fuzz_fault checks that */
-	struct text t;
-	text_init(&t, line, sizeof(line));
-	fault_describe(f, &t);
-	(void)fprintf(out, "\t\tfault %s\n", line);
 }
 
 static void dump_methods(unsigned set, FILE *out)
@@ -196,42 +175,13 @@ static void dump_methods(unsigned set, FILE *out)
 
 static void dump_location(const struct conf_location *location, FILE *out)
 {
-	put(out, "\tlocation ", location->path);
+	conf_put(out, "\tlocation ", location->path);
 	fputs(" {\n", out);
-	for (size_t i = 0; i < location->faults_count; i++)
-		dump_fault(&location->faults[i], out);
+	for (unsigned i = 0; i < CONF_FILTERS; i++)
+		conf_filter_kind(i)->dump(location, out);
 	dump_methods(location->methods, out);
-	switch (location->handler) {
-	case CONF_RESPOND:
-		dump_respond(location->options, out);
-		break;
-	case CONF_ECHO:
-		fputs("\t\techo\n", out);
-		break;
-	case CONF_FAULT_CONTROL:
-		fputs("\t\tfault control\n", out);
-		break;
-	case CONF_HANDLERS:
-		break;
-	}
+	conf_handler_kind(location->handler)->dump(location, out);
 	fputs("\t}\n", out);
-}
-
-static void dump_accounts(const struct conf_port *port, FILE *out)
-{
-	put_line(out, "\tuser ", port->user);
-	put_line(out, "\tgroup ", port->group);
-	put_line(out, "\tkey user ", port->key_user);
-	switch (port->chroot) {
-	case CONF_CHROOT_DEFAULT:
-		break;
-	case CONF_CHROOT_OFF:
-		fputs("\tchroot off\n", out);
-		break;
-	case CONF_CHROOT_PATH:
-		put_line(out, "\tchroot ", port->chroot_path);
-		break;
-	}
 }
 
 static void dump_port(const struct conf_port *port, FILE *out)
@@ -241,29 +191,7 @@ static void dump_port(const struct conf_port *port, FILE *out)
 		(void)fprintf(out, "\tlisten on %s\n", port->addresses[i]);
 	for (size_t i = 0; i < port->sockets_count; i++)
 		put_line(out, "\tlisten on socket ", port->sockets[i]);
-	dump_accounts(port, out);
-	(void)fprintf(out, "\tworkers %" PRIu32 "\n", port->workers);
-	if (port->threads > 1) /* the word is an error in a build without threads */
-		(void)fprintf(out, "\tthreads %" PRIu32 "\n", port->threads);
-	if (port->keyholders == 0)
-		fputs("\tkeyholders auto\n", out);
-	else
-		(void)fprintf(out, "\tkeyholders %" PRIu32 "\n", port->keyholders);
-	(void)fprintf(out, "\taccess log %s\n", access_name(port->access));
-	if (port->watchdog_ms == 0)
-		fputs("\twatchdog off\n", out);
-	else {
-		put_duration(out, "\twatchdog ", port->watchdog_ms);
-		fputc('\n', out);
-	}
-	if (port->tickets_ms == 0)
-		fputs("\ttickets off\n", out);
-	else {
-		put_duration(out, "\ttickets lifetime ", port->tickets_ms);
-		fputc('\n', out);
-	}
-	dump_restart(&port->restart, out);
-	dump_limits(&port->limits, out);
+	dump_settings(port, out);
 	dump_certificates(port, out);
 	for (size_t i = 0; i < port->locations_count; i++)
 		dump_location(&port->locations[i], out);
@@ -272,31 +200,18 @@ static void dump_port(const struct conf_port *port, FILE *out)
 
 void conf_dump_process(const struct conf *conf, const struct conf_port *port, FILE *out)
 {
-	(void)fprintf(out, "privileges %s\n", conf->strict ? "strict" : "lenient");
+	dump_global(conf, CONF_NEED_PROCESS, out);
 	if (port->faults)
 		(void)fprintf(out, "faults %s\n", conf->faults ? "enabled" : "disabled");
 	dump_port(port, out);
 }
 
-static void dump_control(const struct conf *conf, FILE *out)
-{
-	switch (conf->control) {
-	case CONF_CONTROL_DEFAULT:
-		break;
-	case CONF_CONTROL_OFF:
-		fputs("control off\n", out);
-		break;
-	case CONF_CONTROL_PATH:
-		put_line(out, "control ", conf->control_path);
-		break;
-	}
-}
-
 void conf_dump_common(const struct conf *conf, FILE *out)
 {
-	dump_global(conf, out);
-	dump_log(conf, out);
-	dump_control(conf, out);
+	dump_global(conf, CONF_NEED_PROCESS, out);
+	dump_global(conf, CONF_NEED_CHILD, out);
+	dump_log(&conf->log, out);
+	dump_global(conf, CONF_NEED_MASTER, out);
 }
 
 void conf_dump(const struct conf *conf, FILE *out)
@@ -308,6 +223,7 @@ void conf_dump(const struct conf *conf, FILE *out)
 
 void conf_dump_port(const struct conf *conf, const struct conf_port *port, FILE *out)
 {
-	dump_global(conf, out);
+	dump_global(conf, CONF_NEED_PROCESS, out);
+	dump_global(conf, CONF_NEED_CHILD, out);
 	dump_port(port, out);
 }

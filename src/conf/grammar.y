@@ -20,6 +20,8 @@
 #include "conf/conf.h"
 
 struct conf_parser;
+struct conf_piece;
+struct conf_statement;
 
 /* The value of a token: its text, which lives as long as the configuration. */
 struct conf_value {
@@ -28,6 +30,9 @@ struct conf_value {
 	int token;
 	bool foreign; /* a string in other quotes than double ones; then broken is set, too */
 	bool broken; /* it has a mistake that was reported: its content is not checked */
+	const struct conf_statement *statement; /* that it begins; NULL: the grammar knows it */
+	const struct conf_piece *piece;         /* that it is of its statement, with MORE and DONE */
+	int part;                               /* enum conf_part */
 };
 }
 
@@ -51,18 +56,17 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token SEPARATOR   /* not in any text: recover.c inserts it where the parser continues after a mistake */
 %token INCLUDE_END "the end of the included file"
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
-%token ACCESS "access" AFTER "after" ANY "any" AUTO "auto" BACKOFF "backoff" BODY "body"
-%token BODY_TIMEOUT "body-timeout" CERTIFICATE "certificate" CHROOT "chroot"
-%token CONNECTIONS "connections" CONSOLE "console" CONTROL "control" CORE "core" DEVELOPMENT "development" DRAIN "drain" ECHO "echo"
-%token ENABLED "enabled" FAULT "fault" FAULTS "faults"
-%token ERRORS "errors" FACILITY "facility" GROUP "group" HANDSHAKE_TIMEOUT "handshake-timeout"
-%token HEAD "head" HEAD_TIMEOUT "head-timeout" HEADER "header" IDLE "idle" IN "in"
-%token INCLUDE "include" JOURNAL "journal" KEY "key" KEYHOLDERS "keyholders" LENIENT "lenient"
-%token LIFETIME "lifetime" LIMITS "limits" LISTEN "listen" LOCATION "location" LOG "log" MEMORY "memory" METHODS "methods" OFF "off"
-%token ON "on" PARK "park" PARKED "parked" PATH "path" PORT "port" PRIVILEGES "privileges"
-%token QUEUE "queue" RATE "rate" REFUSE "refuse" REQUESTS "requests" RESPOND "respond" RESTART "restart"
-%token SIGNATURES "signatures" SOCKET "socket" STRICT "strict" SYSLOG "syslog" THREADS "threads" TICKETS "tickets" TLS "tls" TO "to"
-%token TYPE "type" USER "user" WATCHDOG "watchdog" WHILE "while" WORKERS "workers" WRITE_TIMEOUT "write-timeout"
+%token AFTER "after" ANY "any" CERTIFICATE "certificate" CONSOLE "console" CONTROL "control" DEVELOPMENT "development"
+%token FACILITY "facility" FAULT "fault" HEADER "header" INCLUDE "include" JOURNAL "journal" KEY "key" LIMITS "limits" LISTEN "listen"
+%token LOCATION "location" LOG "log" METHODS "methods" OFF "off" ON "on" PATH "path" PORT "port" RATE "rate" RESTART "restart"
+%token SOCKET "socket" SYSLOG "syslog" TLS "tls" TO "to" USER "user"
+
+/* The words of settings and handlers, by their blocks; see statement.h. */
+%token GLOBAL "a global setting" SETTING "a setting" PORT_SETTING "a setting of a port"
+%token RESTART_SETTING "a setting of restart" LIMIT "a limit" HANDLER "a handler" BARE_HANDLER "a bare handler"
+%token INNER "a word inside a statement"
+/* What follows such a word: DONE may end the statement. */
+%token MORE "more of the statement" DONE "the end of the statement"
 
 %%
 
@@ -80,18 +84,26 @@ top_item:
 |	mistake
 |	include top_items include_end
 |	setting
-|	"privileges" privileges		{ conf_set_privileges(p, $2.token, &@1); }
-|	"drain" WORD			{ conf_set_drain(p, &$2, &@1, &@2); }
-|	"faults" "enabled"		{ conf_set_faults(p, &@1); }
-|	"control" control		{ conf_set_control(p, &$2, &@1, &@2); }
+|	global rest
 |	"log" "to" sink
-|	"log" "rate" rate		{ conf_log_rate(p, &$3, &@1, &@3); }
+|	"log" "rate" rate		{ conf_set_value(p, "log rate", &$3, &@1, &@3); }
 |	port port_items "}"		{ conf_port_close(p); }
 ;
 
-privileges: "strict" | "lenient" ;
+/* A word with what its description asks for; form.c reads ahead what each token is. */
+global: global_word			{ conf_begin(p, &$1, &@1); } ;
 
-control: STRING | "off" ;
+global_word: GLOBAL | "control" ;
+
+rest:
+	more DONE			{ conf_done(p, &$2, &@2); }
+|	rest more DONE			{ conf_done(p, &$3, &@3); }
+;
+
+more:
+	%empty
+|	more MORE			{ conf_more(p, &$2, &@2); }
+;
 
 rate: WORD | "off" ;
 
@@ -120,32 +132,20 @@ journal:
 
 /* Statements at the top level for all ports, and in a port for that one. */
 setting:
-	"user" STRING			{ conf_set_account(p, T_USER, &$2, &@1, &@2); }
-|	"group" STRING			{ conf_set_account(p, T_GROUP, &$2, &@1, &@2); }
-|	"key" "user" STRING		{ conf_set_account(p, T_KEY, &$3, &@1, &@3); }
-|	"chroot" chroot			{ conf_set_chroot(p, &$2, &@1, &@2); }
-|	"workers" WORD			{ conf_set_workers(p, &$2, &@1, &@2); }
-|	"keyholders" keyholders		{ conf_set_keyholders(p, &$2, &@1, &@2); }
-|	"access" "log" access		{ conf_set_access(p, $3.token, &@1); }
-|	"watchdog" watchdog		{ conf_set_watchdog(p, &$2, &@1, &@2); }
-|	"tickets" "lifetime" WORD	{ conf_set_tickets(p, &$3, &@1, &@3); }
-|	"tickets" "off"			{ conf_set_tickets(p, &$2, &@1, &@2); }
+	setting_begin rest
+|	"key" "user" DONE		{ conf_set_value(p, "key user", &$3, &@1, &@3); }
 |	restart restart_items "}"	{ conf_block_close(p); }
 |	limits limits_items "}"		{ conf_block_close(p); }
 |	tls tls_items "}"		{ conf_tls_close(p); }
 |	"tls" "development"		{ conf_tls_development(p, &@1); }
 ;
 
-chroot: STRING | "off" ;
+setting_begin: setting_word		{ conf_begin(p, &$1, &@1); } ;
 
-keyholders: WORD | "auto" ;
-
-watchdog: WORD | "off" ;
-
-access: "on" | "off" | "errors" ;
+setting_word: SETTING | "user" ;
 
 restart:
-	"restart" "{"			{ conf_block_open(p, CONF_BLOCK_RESTART, T_RESTART, &@1); }
+	"restart" "{"			{ conf_block_open(p, CONF_BLOCK_RESTART, "restart", &@1); }
 ;
 
 restart_items:
@@ -157,15 +157,13 @@ restart_item:
 	";"
 |	mistake
 |	include restart_items include_end
-|	"backoff" WORD "to" WORD	{ conf_set_backoff(p, &$2, &$4, &@1, &@2, &@4); }
-|	"park" "after" WORD "in" WORD	{ conf_set_park(p, &$3, &$5, &@1, &@3, &@5); }
-|	"while" "parked" parked		{ conf_set_while_parked(p, $3.token, &@1); }
+|	restart_setting rest
 ;
 
-parked: "refuse" | "queue" ;
+restart_setting: RESTART_SETTING	{ conf_begin(p, &$1, &@1); } ;
 
 limits:
-	"limits" "{"			{ conf_block_open(p, CONF_BLOCK_LIMITS, T_LIMITS, &@1); }
+	"limits" "{"			{ conf_block_open(p, CONF_BLOCK_LIMITS, "limits", &@1); }
 ;
 
 limits_items:
@@ -177,16 +175,13 @@ limits_item:
 	";"
 |	mistake
 |	include limits_items include_end
-|	limit WORD			{ conf_set_limit(p, $1.token, &$2, &@1, &@2); }
+|	limit rest
 ;
 
-limit:
-	"connections" | "requests" | "head" | "body" | "idle" | "head-timeout"
-|	"handshake-timeout" | "body-timeout" | "write-timeout" | "memory" | "core" | "signatures"
-;
+limit: LIMIT				{ conf_begin(p, &$1, &@1); } ;
 
 tls:
-	"tls" "{"			{ conf_block_open(p, CONF_BLOCK_TLS, T_TLS, &@1); }
+	"tls" "{"			{ conf_block_open(p, CONF_BLOCK_TLS, "tls", &@1); }
 ;
 
 tls_items:
@@ -219,10 +214,12 @@ port_item:
 |	setting
 |	"listen" "on" WORD		{ conf_add_address(p, &$3, &@3); }
 |	"listen" "on" "socket" STRING	{ conf_add_socket(p, &$4, &@4); }
-|	"threads" WORD			{ conf_set_threads(p, &$2, &@1, &@2); }
+|	port_setting rest
 |	location location_items "}"	{ conf_location_close(p); }
 |	handler
 ;
+
+port_setting: PORT_SETTING		{ conf_begin(p, &$1, &@1); } ;
 
 location:
 	"location" STRING "{"		{ conf_location_open(p, &$2, &@1, &@2); }
@@ -238,7 +235,7 @@ location_item:
 |	mistake
 |	include location_items include_end
 |	handler
-|	"fault" "control"		{ conf_handler_fault_control(p, &@1); }
+|	"fault" "control"		{ conf_fault_control(p, &@1); }
 |	fault
 ;
 
@@ -256,10 +253,14 @@ fault_name: WORD | "after" | "rate" ;
 fault_value: WORD | STRING | "after" | "header" | "socket" ;
 
 handler:
-	"echo"				{ conf_handler_echo(p, &@1); }
-|	respond
+	handler_begin rest
+|	bare_handler
 |	methods
 ;
+
+handler_begin: HANDLER			{ conf_begin(p, &$1, &@1); } ;
+
+bare_handler: BARE_HANDLER		{ conf_begin(p, &$1, &@1); } ;
 
 methods:
 	"methods" "any"			{ conf_methods_any(p, &@1); }
@@ -269,17 +270,6 @@ methods:
 methods_list:
 	"methods" STRING		{ conf_methods_first(p, &$2, &@1, &@2); }
 |	methods_list STRING		{ conf_methods_add(p, &$2, &@2); }
-;
-
-respond:
-	status
-|	status STRING			{ conf_respond_body(p, &$2, &@2); }
-|	respond "type" STRING		{ conf_respond_type(p, &$3, &@2, &@3); }
-|	respond "header" STRING STRING	{ conf_respond_header(p, &$3, &$4, &@3, &@4); }
-;
-
-status:
-	"respond" WORD			{ conf_handler_respond(p, &$2, &@1, &@2); }
 ;
 
 /* The text of the included file comes next, so the parser must not have read ahead. It does not

@@ -9,113 +9,143 @@
 #define TOP      CONF_BLOCK_TOP
 #define PORT     CONF_BLOCK_PORT
 #define LOCATION CONF_BLOCK_LOCATION
-#define RESTART  CONF_BLOCK_RESTART
-#define LIMITS   CONF_BLOCK_LIMITS
 #define TLS      CONF_BLOCK_TLS
-#define ANY      (TOP | PORT | LOCATION | RESTART | LIMITS | TLS)
+#define ANY      (TOP | PORT | LOCATION | CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS | TLS)
 
-/* In the order of strcmp(3), for a binary search. */
-const struct conf_keyword conf_keywords[] = {
-    {"access", T_ACCESS, TOP | PORT},
-    {"after", T_AFTER, 0},
-    {"any", T_ANY, 0},
-    {"auto", T_AUTO, 0},
-    {"backoff", T_BACKOFF, RESTART},
-    {"body", T_BODY, LIMITS},
-    {"body-timeout", T_BODY_TIMEOUT, LIMITS},
-    {"certificate", T_CERTIFICATE, TLS},
-    {"chroot", T_CHROOT, TOP | PORT},
-    {"connections", T_CONNECTIONS, LIMITS},
-    {"console", T_CONSOLE, 0},
-    {"control", T_CONTROL, TOP},
-    {"core", T_CORE, LIMITS},
-    {"development", T_DEVELOPMENT, 0},
-    {"drain", T_DRAIN, TOP},
-    {"echo", T_ECHO, PORT | LOCATION},
-    {"enabled", T_ENABLED, 0},
-    {"errors", T_ERRORS, 0},
-    {"facility", T_FACILITY, 0},
-    {"fault", T_FAULT, LOCATION},
-    {"faults", T_FAULTS, TOP},
-    {"group", T_GROUP, TOP | PORT},
-    {"handshake-timeout", T_HANDSHAKE_TIMEOUT, LIMITS},
-    {"head", T_HEAD, LIMITS},
-    {"head-timeout", T_HEAD_TIMEOUT, LIMITS},
-    {"header", T_HEADER, 0},
-    {"idle", T_IDLE, LIMITS},
-    {"in", T_IN, 0},
-    {"include", T_INCLUDE, ANY},
-    {"journal", T_JOURNAL, 0},
-    {"key", T_KEY, TOP | PORT | TLS},
-    {"keyholders", T_KEYHOLDERS, TOP | PORT},
-    {"lenient", T_LENIENT, 0},
-    {"lifetime", T_LIFETIME, 0},
-    {"limits", T_LIMITS, TOP | PORT},
-    {"listen", T_LISTEN, PORT},
-    {"location", T_LOCATION, PORT},
-    {"log", T_LOG, TOP},
-    {"memory", T_MEMORY, LIMITS},
-    {"methods", T_METHODS, PORT | LOCATION},
-    {"off", T_OFF, 0},
-    {"on", T_ON, 0},
-    {"park", T_PARK, RESTART},
-    {"parked", T_PARKED, 0},
-    {"path", T_PATH, 0},
-    {"port", T_PORT, TOP},
-    {"privileges", T_PRIVILEGES, TOP},
-    {"queue", T_QUEUE, 0},
-    {"rate", T_RATE, 0},
-    {"refuse", T_REFUSE, 0},
-    {"requests", T_REQUESTS, LIMITS},
-    {"respond", T_RESPOND, PORT | LOCATION},
-    {"restart", T_RESTART, TOP | PORT},
-    {"signatures", T_SIGNATURES, LIMITS},
-    {"socket", T_SOCKET, 0},
-    {"strict", T_STRICT, 0},
-    {"syslog", T_SYSLOG, 0},
-    {"threads", T_THREADS, PORT},
-    {"tickets", T_TICKETS, TOP | PORT},
-    {"tls", T_TLS, TOP | PORT},
-    {"to", T_TO, 0},
-    {"type", T_TYPE, 0},
-    {"user", T_USER, TOP | PORT},
-    {"watchdog", T_WATCHDOG, TOP | PORT},
-    {"while", T_WHILE, RESTART},
-    {"workers", T_WORKERS, TOP | PORT},
-    {"write-timeout", T_WRITE_TIMEOUT, LIMITS},
+/* The words that the grammar knows: those of blocks and lists. Those of settings and handlers are
+ * added from their descriptions. */
+#define WORD(name_, token_, blocks_, of_)                                        \
+	{                                                                        \
+		.name = name_, .token = T_##token_, .blocks = blocks_, .of = of_ \
+	}
+
+static const struct conf_keyword grammar_words[] = {
+    WORD("after", AFTER, 0, NULL),
+    WORD("any", ANY, 0, NULL),
+    WORD("certificate", CERTIFICATE, TLS, NULL),
+    WORD("console", CONSOLE, 0, "log to"),
+    WORD("development", DEVELOPMENT, 0, NULL),
+    WORD("facility", FACILITY, 0, "log to syslog"),
+    WORD("fault", FAULT, LOCATION, NULL),
+    WORD("header", HEADER, 0, "respond"),
+    WORD("include", INCLUDE, ANY, NULL),
+    WORD("journal", JOURNAL, 0, "log to"),
+    WORD("key", KEY, TOP | PORT | TLS, NULL),
+    WORD("limits", LIMITS, TOP | PORT, NULL),
+    WORD("listen", LISTEN, PORT, NULL),
+    WORD("location", LOCATION, PORT, NULL),
+    WORD("log", LOG, TOP, NULL),
+    WORD("methods", METHODS, PORT | LOCATION, NULL),
+    WORD("off", OFF, 0, NULL),
+    WORD("on", ON, 0, "listen"),
+    WORD("path", PATH, 0, "log to"),
+    WORD("port", PORT, TOP, NULL),
+    WORD("rate", RATE, 0, "log"),
+    WORD("restart", RESTART, TOP | PORT, NULL),
+    WORD("socket", SOCKET, 0, NULL),
+    WORD("syslog", SYSLOG, 0, "log to"),
+    WORD("tls", TLS, TOP | PORT, NULL),
+    WORD("to", TO, 0, NULL),
 };
-const size_t conf_keywords_count = CONF_COUNT(conf_keywords);
 
-/* Like strcmp(3); name may have any bytes, also NUL. */
-static int compare(const char *name, size_t len, const char *keyword)
+/* --- making the table ------------------------------------------------------------------------- */
+
+static struct conf_keyword *word_add(struct conf_words *words, const char *name, int token)
 {
-	const size_t keyword_len = strlen(keyword);
-	const int order = memcmp(name, keyword, len < keyword_len ? len : keyword_len);
-	return order != 0 ? order : (len > keyword_len) - (len < keyword_len);
+	const struct conf_keyword *known = conf_words_find(words, name, strlen(name));
+	if (known != NULL || words->count == CONF_WORDS_MAX)
+		return NULL;
+	struct conf_keyword *word = &words->list[words->count++];
+	*word = (struct conf_keyword){.name = name, .token = token};
+	return word;
 }
 
-const struct conf_keyword *conf_keyword_find(const char *name, size_t len)
+/* A word inside a statement. If it stands alone, the message says what it is part of. */
+static void part_add(struct conf_words *words, const char *name, const char *of)
 {
-	size_t low = 0, high = conf_keywords_count;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		const int order = compare(name, len, conf_keywords[middle].name);
-		if (order == 0)
-			return &conf_keywords[middle];
-		if (order > 0)
-			low = middle + 1;
-		else
-			high = middle;
+	struct conf_keyword *word = name != NULL ? word_add(words, name, T_INNER) : NULL;
+	if (word != NULL)
+		word->of = of;
+}
+
+static void parts_add(struct conf_words *words, const struct conf_statement *s)
+{
+	for (const struct conf_piece *piece = s->pieces; piece->type != CONF_NONE; piece++) {
+		const bool first = piece == s->pieces || piece->when == CONF_OPTION;
+		part_add(words, piece->word, first ? s->word : NULL);
+		part_add(words, piece->zero, NULL);
+		for (size_t i = 0; piece->type == CONF_CHOICE && piece->choices[i] != NULL; i++)
+			if (piece->choices[i][0] != '\0')
+				part_add(words, piece->choices[i],
+					 piece->word == NULL ? s->word : NULL);
+	}
+}
+
+static int statement_token(const struct conf_statement *s)
+{
+	if (s->token != 0)
+		return s->token;
+	switch (s->blocks) {
+	case TOP:
+		return T_GLOBAL;
+	case TOP | PORT:
+		return T_SETTING;
+	case PORT:
+		return T_PORT_SETTING;
+	case CONF_BLOCK_RESTART:
+		return T_RESTART_SETTING;
+	case CONF_BLOCK_LIMITS:
+		return T_LIMIT;
+	default:
+		return s->pieces[0].type == CONF_NONE ? T_BARE_HANDLER : T_HANDLER;
+	}
+}
+
+static void statement_add(struct conf_words *words, const struct conf_statement *s)
+{
+	struct conf_keyword *word =
+	    s->blocks != 0 ? word_add(words, s->word, statement_token(s)) : NULL;
+	if (word == NULL)
+		return; /* the grammar has its words */
+	word->blocks = s->blocks;
+	word->statement = s;
+}
+
+/* First all statements: a word may begin one and be inside another. */
+void conf_words_init(struct conf_words *words)
+{
+	words->count = CONF_COUNT(grammar_words);
+	memcpy(words->list, grammar_words, sizeof(grammar_words));
+	for (size_t i = 0; i < conf_settings_count; i++)
+		statement_add(words, &conf_settings[i]);
+	for (unsigned i = 0; i < CONF_HANDLERS; i++)
+		statement_add(words, &conf_handler_kind(i)->statement);
+	for (size_t i = 0; i < conf_settings_count; i++)
+		if (conf_settings[i].blocks != 0)
+			parts_add(words, &conf_settings[i]);
+	for (unsigned i = 0; i < CONF_HANDLERS; i++)
+		parts_add(words, &conf_handler_kind(i)->statement);
+}
+
+/* --- finding a word --------------------------------------------------------------------------- */
+
+/* The name may have any bytes, also NUL. */
+const struct conf_keyword *conf_words_find(const struct conf_words *words, const char *name,
+					   size_t len)
+{
+	for (size_t i = 0; i < words->count; i++) {
+		const char *word = words->list[i].name;
+		if (len > 0 && word[0] == name[0] && strlen(word) == len &&
+		    memcmp(word, name, len) == 0)
+			return &words->list[i];
 	}
 	return NULL;
 }
 
-const struct conf_keyword *conf_keyword_of(int token)
+const struct conf_keyword *conf_keyword_find(const struct conf_parser *p, const char *name,
+					     size_t len)
 {
-	for (size_t i = 0; i < conf_keywords_count; i++)
-		if (conf_keywords[i].token == token)
-			return &conf_keywords[i];
-	return NULL;
+	return conf_words_find(&p->words, name, len);
 }
 
 const char *conf_block_place(enum conf_block_kind kind)

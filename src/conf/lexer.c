@@ -330,9 +330,10 @@ static void read_token(struct conf_parser *p, struct conf_token *token)
 			foreign_quotes_tell(p, token);
 	} else if (s.kind == T_WORD) {
 		size_t len = (size_t)(s.end - s.begin);
-		const struct conf_keyword *keyword = conf_keyword_find(s.begin, len);
+		const struct conf_keyword *keyword = conf_keyword_find(p, s.begin, len);
 		const char *data = keyword != NULL ? keyword->name : conf_copy(p, s.begin, len);
 		token->kind = keyword != NULL ? keyword->token : T_WORD;
+		token->keyword = keyword;
 		if (data != NULL)
 			token->value = (struct conf_value){
 			    .data = data, .len = len, .broken = cut_in_block(p, s.end)};
@@ -353,7 +354,7 @@ int conf_yylex(struct conf_value *value, struct conf_where *where, struct conf_p
 		read_token(p, &p->last);
 	*value = p->last.value;
 	*where = p->last.where;
-	return p->last.kind;
+	return conf_form_token(p, value);
 }
 
 bool conf_lexer_unit_follows(const struct conf_parser *p, const struct conf_where *value)

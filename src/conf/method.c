@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "parser.h"
 
 static const char *const method_names[CONF_METHODS] = {
@@ -26,7 +27,7 @@ static struct conf_methods *methods_here(struct conf_parser *p)
 static struct conf_methods *methods_begin(struct conf_parser *p, const struct conf_where *where)
 {
 	struct conf_methods *methods = methods_here(p);
-	if (conf_once(p, T_METHODS, where))
+	if (conf_once(p, "methods", where))
 		*methods = (struct conf_methods){.where = *where};
 	return methods;
 }
@@ -89,18 +90,22 @@ void conf_methods_add(struct conf_parser *p, const struct conf_value *value,
 		method_refuse(p, value, at);
 }
 
-static unsigned methods_preset(enum conf_handler handler)
+/* The message lists the handlers that take `methods`: "`respond` and `echo`". */
+static void methods_refuse(struct conf_parser *p, const struct conf_kind *of,
+			   const struct conf_where *where)
 {
-	switch (handler) {
-	case CONF_RESPOND:
-		return CONF_METHOD_BIT(CONF_GET) | CONF_METHOD_BIT(CONF_HEAD);
-	case CONF_ECHO:
-		return CONF_METHODS_ANY;
-	case CONF_FAULT_CONTROL:
-	case CONF_HANDLERS:
-		break;
-	}
-	return 0;
+	const char *takers[CONF_HANDLERS];
+	char list[128];
+	size_t count = 0;
+	struct text t;
+	for (unsigned i = 0; i < CONF_HANDLERS; i++)
+		if (conf_handler_kind(i)->methods != 0)
+			takers[count++] = conf_handler_kind(i)->statement.word;
+	text_init(&t, list, sizeof(list));
+	for (size_t i = 0; i < count; i++)
+		conf_list_item(&t, takers[i], "`", i, count, "and");
+	conf_error(p, where, "`%s` has its own methods, GET and POST; `methods` is for %s",
+		   of->statement.word, list);
 }
 
 void conf_methods_end(struct conf_parser *p, const struct conf_methods *methods,
@@ -109,11 +114,10 @@ void conf_methods_end(struct conf_parser *p, const struct conf_methods *methods,
 	const bool given = methods->where.line > 0;
 	if (location == NULL)
 		return;
-	location->methods = methods_preset(location->handler);
-	if (given && location->handler == CONF_FAULT_CONTROL)
-		conf_error(p, &methods->where,
-			   "`fault control` has its own methods, GET and POST; `methods` is for "
-			   "`respond` and `echo`");
+	const struct conf_kind *kind = conf_handler_kind(location->handler);
+	location->methods = kind->methods;
+	if (given && kind->methods == 0)
+		methods_refuse(p, kind, &methods->where);
 	else if (given && !methods->damaged)
 		location->methods = methods->set;
 	if (location->methods & CONF_METHOD_BIT(CONF_GET)) /* RFC 9110, 9.3.2 */

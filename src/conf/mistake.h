@@ -23,6 +23,8 @@ struct mistake {
 	/* blocks that the rest of the file leaves open (> 0), or closes without an opening (< 0) */
 	long surplus;
 	char shown[CONF_SHOWN_MAX];
+	/* of what the statement wants next; "": the grammar knows */
+	char value[CONF_MEANING_MAX], string[CONF_MEANING_MAX];
 };
 
 /* May the probable statement be in the innermost block? */

@@ -53,6 +53,7 @@ static struct conf_parser *begin(const struct conf_options *options)
 		return NULL;
 	}
 	p->options = options != NULL ? options : &no_options;
+	conf_words_init(&p->words);
 	conf_defaults(p);
 	return p;
 }

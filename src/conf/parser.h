@@ -13,8 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/num.h"
 #include "conf/conf.h"
 #include "grammar.h"
+#include "statement.h"
 
 #define CONF_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -30,16 +32,14 @@
 #define CONF_SOCKET_PATH_MAX   107  /* sun_path of unix(7) minus its terminator */
 #define CONF_CONTROL_PATH_MAX  98   /* the same, minus the suffix of its temporary name */
 #define CONF_ACCOUNT_MAX       32   /* the name of a user or a group */
-#define CONF_LOG_RATE          5000 /* the default */
-#define CONF_LOG_RATE_MIN      1
-#define CONF_LOG_RATE_MAX      1000000000
-#define CONF_WATCHDOG_MIN      3000              /* a loop waits for a signature for at most 2 s */
+#define CONF_WATCHDOG_MIN      3000 /* a loop waits for a signature for at most 2 s */
 #define CONF_TICKETS_MIN       ((uint64_t)60000) /* ms; GnuTLS counts whole seconds */
 #define CONF_FAULTS_MAX        64                /* of a location */
 
 /* --- memory: tree.c --------------------------------------------------------------------------- */
 
 struct conf_chunk;
+struct text;
 
 /* A configuration and its memory; conf comes first, so that conf_free() finds the rest. */
 struct conf_tree {
@@ -77,13 +77,22 @@ struct conf_keyword {
 	const char *name;
 	int token;
 	unsigned blocks; /* where it begins a statement; 0: it only continues one */
+	const struct conf_statement *statement; /* which; NULL: the grammar knows it */
+	const char *of; /* the statement to name if it stands alone; NULL: none in particular */
 };
 
-extern const struct conf_keyword conf_keywords[];
-extern const size_t conf_keywords_count;
+#define CONF_WORDS_MAX 128
 
-const struct conf_keyword *conf_keyword_find(const char *name, size_t len);
-const struct conf_keyword *conf_keyword_of(int token);
+/* All words of the language; made once for each parse. */
+struct conf_words {
+	struct conf_keyword list[CONF_WORDS_MAX];
+	size_t count;
+};
+
+void conf_words_init(struct conf_words *);
+const struct conf_keyword *conf_words_find(const struct conf_words *, const char *name, size_t len);
+const struct conf_keyword *conf_keyword_find(const struct conf_parser *, const char *name,
+					     size_t len);
 const char *conf_block_place(enum conf_block_kind); /* "in a port block" */
 
 /* --- suggest.c -------------------------------------------------------------------------------- */
@@ -150,6 +159,7 @@ struct conf_token {
 	int kind;
 	struct conf_value value;
 	struct conf_where where;
+	const struct conf_keyword *keyword; /* NULL: it is not one */
 	bool begins_line;
 	bool ends_file; /* an inserted semicolon: the next file of a pattern follows */
 	bool again;     /* returned a second time after a mistake */
@@ -171,41 +181,15 @@ void conf_lexer_skip(struct conf_source *, unsigned depth);
 
 /* --- the state -------------------------------------------------------------------------------- */
 
-/* A limit of a block; its index in conf_limit_keys is the index of its value. */
-struct conf_limit_key {
-	const char *name;
-	enum conf_unit { CONF_NUMBER, CONF_SIZE, CONF_DURATION } unit;
-	uint64_t min, max, preset, floor;
-	size_t offset; /* in struct limits */
-	bool wide;     /* uint64_t; else uint32_t */
-};
-
-#define CONF_LIMIT(type, member, word, unit, least, most, preset, floor) +1
-#define CONF_LIMITS_COUNT                                                (0 PORT_LIMITS(CONF_LIMIT))
-extern const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT];
-uint64_t conf_limit_get(const struct limits *, const struct conf_limit_key *);
-void conf_limit_put(struct limits *, const struct conf_limit_key *, uint64_t value);
-
-/* Settings for all ports or for one. At the top level all count as set. */
+/* Settings for all ports or for one. */
 struct conf_scope {
-	bool workers_set, keyholders_set, access_set, watchdog_set, tickets_set, backoff_set,
-	    park_set, parked_set, tls_set;
-	unsigned limits_set; /* a bit per conf_limit_keys */
-	uint32_t workers;
-	uint32_t keyholders;
-	uint64_t watchdog_ms;
-	uint64_t tickets_ms;
-	char *user, *group, *key_user; /* NULL: not set */
-	enum conf_chroot chroot;       /* CONF_CHROOT_DEFAULT: not set */
-	char *chroot_path;
-	enum conf_access access;
-	struct conf_restart restart;
-	struct limits limits;
+	struct conf_port *values; /* the settings in it; where they are not set, defaults */
+	uint64_t set, broken;     /* bits of conf_setting_bit(); broken: a mistake was in it */
+	bool tls_set;
 	struct conf_certificate *certificates;
 	size_t certificates_count;
 	/* a mistake may have hidden a certificate: do not report it as missing */
 	bool tls_damaged;
-	bool loops_damaged; /* a mistake was in workers or threads: do not check with them */
 };
 
 /* A `methods` statement. */
@@ -241,7 +225,7 @@ struct conf_block {
 	struct conf_where where;
 	bool *damaged; /* a mistake in the block sets it; may be NULL */
 	struct conf_seen {
-		int token;
+		const char *word;
 		struct conf_where where;
 	} seen[CONF_SEEN_MAX];
 	unsigned seen_count;
@@ -259,6 +243,7 @@ struct conf_parser {
 	struct conf_tree *tree;
 	const struct conf_options *options;
 	char *working_directory; /* set when it was first needed */
+	struct conf_words words;
 
 	/* lexer */
 	struct conf_source *source;
@@ -268,17 +253,22 @@ struct conf_parser {
 	struct conf_token pending[CONF_BLOCKS_MAX + 3];
 	unsigned pending_at, pending_count;
 	unsigned includes;
+	struct conf_form form;        /* the statement at the next token */
+	struct conf_form form_before; /* ... and at the last one */
 
 	/* statements */
 	struct conf_block blocks[CONF_BLOCKS_MAX]; /* the first is the top level */
+	const struct conf_statement *statement;    /* that conf_begin() began */
+	struct conf_group given;
+	unsigned options_given; /* bits of its pieces */
+	void *kind_options;     /* of the handler that it makes; NULL: it is not used */
 	struct conf_scope top;
+	struct conf_port top_values;
 	struct conf_scope *scope;             /* of the innermost port; else top */
 	struct conf_port_draft *port;         /* NULL outside of a port */
 	struct conf_location_draft *location; /* the open block; NULL: none */
 	struct conf_methods methods;          /* of that block */
-	struct conf_respond *respond;         /* gets body, type and header; NULL: nothing does */
 	struct conf_where handler_where;
-	size_t headers_bytes;
 	const char *certificate; /* whose key has not come yet; NULL: none */
 	struct conf_where certificate_where;
 	struct conf_port_draft **ports;
@@ -290,7 +280,6 @@ struct conf_parser {
 	struct fault *fault;  /* gets parameters; NULL: a fault that is not used */
 	struct conf_where fault_where;
 	bool fault_shifted; /* a unit was taken for a name: later mistakes in it are not reported */
-	bool type_given;
 	bool log_facility_given, log_path_given;
 
 	/* findings */
@@ -314,11 +303,16 @@ void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *a
 
 /* Makes a word from outside safe for a message: escapes it, and cuts it when it is long. */
 #define CONF_SHOWN_MAX 64
+#define CONF_IN_QUOTES " in quotes"
 const char *conf_show(const struct conf_value *, char out[CONF_SHOWN_MAX]);
 /* "line 3", or "line 3 of other.conf" if that is another file than the message's. */
 #define CONF_PLACE_MAX 160
 const char *conf_place(const struct conf_where *there, const struct conf_where *here,
 		       char out[CONF_PLACE_MAX]);
+
+/* Adds an item of a list in quotes: "a", " or b" and so on, with that word before the last one. */
+void conf_list_item(struct text *, const char *item, const char *quote, size_t at, size_t count,
+		    const char *last);
 
 /* --- mistakes: recover.c ---------------------------------------------------------------------- */
 
@@ -344,60 +338,31 @@ char *conf_path(struct conf_parser *p, const char *path, const struct conf_where
 
 /* statement.c: the parts of all statements */
 /* if not, it was reported */
-bool conf_once(struct conf_parser *p, int token, const struct conf_where *where);
+bool conf_once(struct conf_parser *p, const char *word, const struct conf_where *where);
 /* Is it a C string: not empty, without NUL bytes, of at most max bytes? If not, it reports that;
  * what names the value. */
 bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struct conf_value *,
 		const struct conf_where *at);
-bool conf_quantity(struct conf_parser *p, const char *what, enum conf_unit, uint64_t min,
+bool conf_quantity(struct conf_parser *p, const char *what, enum conf_type, uint64_t min,
 		   uint64_t max, const struct conf_value *, const struct conf_where *at,
 		   uint64_t *ret);
-void conf_block_open(struct conf_parser *p, enum conf_block_kind, int token,
+const char *conf_quantity_format(enum conf_type, uint64_t value, char out[NUM_TEXT_MAX]);
+void conf_block_open(struct conf_parser *p, enum conf_block_kind, const char *word,
 		     const struct conf_where *where);
 struct conf_block *conf_block_push(struct conf_parser *p, enum conf_block_kind,
 				   const struct conf_where *where);
 struct conf_block *conf_block_top(struct conf_parser *p); /* the innermost */
 void conf_block_close(struct conf_parser *p);
 
-/* global.c */
-void conf_set_faults(struct conf_parser *p, const struct conf_where *where);
-void conf_set_privileges(struct conf_parser *p, int token, const struct conf_where *where);
-void conf_set_control(struct conf_parser *p, const struct conf_value *,
-		      const struct conf_where *where, const struct conf_where *at);
-void conf_set_drain(struct conf_parser *p, const struct conf_value *,
-		    const struct conf_where *where, const struct conf_where *at);
+/* log.c */
 void conf_log_to(struct conf_parser *p, int token, const struct conf_where *where);
-void conf_log_rate(struct conf_parser *, const struct conf_value *, const struct conf_where *where,
-		   const struct conf_where *at);
 void conf_log_facility(struct conf_parser *p, const struct conf_value *,
 		       const struct conf_where *where, const struct conf_where *at);
 void conf_log_path(struct conf_parser *p, int token, const struct conf_value *,
 		   const struct conf_where *where, const struct conf_where *at);
 const char *conf_facility_name(int facility);
 
-/* setting.c */
-void conf_set_workers(struct conf_parser *p, const struct conf_value *,
-		      const struct conf_where *where, const struct conf_where *at);
-void conf_set_keyholders(struct conf_parser *p, const struct conf_value *,
-			 const struct conf_where *where, const struct conf_where *at);
-void conf_set_account(struct conf_parser *p, int token, const struct conf_value *,
-		      const struct conf_where *where, const struct conf_where *at);
-void conf_set_chroot(struct conf_parser *p, const struct conf_value *,
-		     const struct conf_where *where, const struct conf_where *at);
-void conf_set_tickets(struct conf_parser *, const struct conf_value *, const struct conf_where *,
-		      const struct conf_where *at);
-void conf_set_watchdog(struct conf_parser *p, const struct conf_value *,
-		       const struct conf_where *where, const struct conf_where *at);
-void conf_set_access(struct conf_parser *p, int token, const struct conf_where *where);
-void conf_set_backoff(struct conf_parser *p, const struct conf_value *min,
-		      const struct conf_value *max, const struct conf_where *where,
-		      const struct conf_where *at, const struct conf_where *at2);
-void conf_set_park(struct conf_parser *p, const struct conf_value *after,
-		   const struct conf_value *window, const struct conf_where *where,
-		   const struct conf_where *at, const struct conf_where *at2);
-void conf_set_while_parked(struct conf_parser *p, int token, const struct conf_where *where);
-void conf_set_limit(struct conf_parser *p, int token, const struct conf_value *,
-		    const struct conf_where *where, const struct conf_where *at);
+/* tls.c */
 void conf_add_certificate(struct conf_parser *p, const struct conf_value *,
 			  const struct conf_where *where, const struct conf_where *at);
 void conf_add_key(struct conf_parser *p, const struct conf_value *, const struct conf_where *where,
@@ -414,8 +379,6 @@ void conf_port_close(struct conf_parser *p);
 void conf_add_address(struct conf_parser *p, const struct conf_value *,
 		      const struct conf_where *at);
 void conf_add_socket(struct conf_parser *p, const struct conf_value *, const struct conf_where *at);
-void conf_set_threads(struct conf_parser *p, const struct conf_value *,
-		      const struct conf_where *where, const struct conf_where *at);
 void conf_location_open(struct conf_parser *p, const struct conf_value *,
 			const struct conf_where *where, const struct conf_where *at);
 void conf_location_close(struct conf_parser *p);
@@ -423,7 +386,7 @@ void conf_location_close(struct conf_parser *p);
 struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
 					      const struct conf_where *where);
 
-/* handler.c */
+/* method.c */
 void conf_methods_any(struct conf_parser *p, const struct conf_where *where);
 void conf_methods_first(struct conf_parser *p, const struct conf_value *,
 			const struct conf_where *where, const struct conf_where *at);
@@ -433,27 +396,24 @@ void conf_methods_add(struct conf_parser *p, const struct conf_value *,
 void conf_methods_end(struct conf_parser *p, const struct conf_methods *,
 		      struct conf_location *handler);
 const char *conf_method_name(enum conf_method);
-void conf_handler_fault_control(struct conf_parser *p, const struct conf_where *where);
-void conf_handler_default(struct conf_parser *p); /* for a location that has only faults */
-void conf_handler_echo(struct conf_parser *p, const struct conf_where *where);
-void conf_handler_respond(struct conf_parser *p, const struct conf_value *status,
-			  const struct conf_where *where, const struct conf_where *at);
-void conf_respond_body(struct conf_parser *p, const struct conf_value *,
-		       const struct conf_where *at);
-void conf_respond_type(struct conf_parser *p, const struct conf_value *,
-		       const struct conf_where *where, const struct conf_where *at);
-void conf_respond_header(struct conf_parser *p, const struct conf_value *name,
-			 const struct conf_value *value, const struct conf_where *at,
-			 const struct conf_where *at2);
 
-/* fault.c */
+/* kind.c */
+/* Warns of a variable of another server in a value that is sent as it stands. */
+void conf_variables_tell(struct conf_parser *, const struct conf_value *, bool header,
+			 const struct conf_where *at);
+
+/* kind_respond.c: the handler of a location that has only faults */
+void conf_respond_default(struct conf_parser *, const char *text, const struct conf_where *);
+
+/* kind_fault_control.c */
+void conf_fault_control(struct conf_parser *p, const struct conf_where *where);
+
+/* kind_fault.c */
 void conf_fault(struct conf_parser *p, const struct conf_value *kind,
 		const struct conf_where *where, const struct conf_where *at);
 void conf_fault_parameter(struct conf_parser *p, const struct conf_value *name,
 			  const struct conf_value *value, const struct conf_where *at);
 void conf_fault_end(struct conf_parser *p); /* reports contradictions in the last one */
-/* When all limits are known: sets port.faults, and reports faults that are not allowed. */
-void conf_faults_check(struct conf_parser *p, struct conf_port_draft *);
 
 /* include.c */
 void conf_include(struct conf_parser *p, const struct conf_value *, const struct conf_where *where,
@@ -463,7 +423,15 @@ void conf_include_end(struct conf_parser *p);
 /* --- check.c ---------------------------------------------------------------------------------- */
 
 void conf_defaults(struct conf_parser *p);
+
 /* After the last token: inheritance, missing statements, contradictions; fills tree->conf. */
 void conf_check(struct conf_parser *p);
+
+/* --- dump.c ----------------------------------------------------------------------------------- */
+
+/* Writes a string in quotes, so that a terminal shows its real content. */
+void conf_put_string(FILE *, const char *data, size_t len);
+/* Writes before, then the string in quotes. */
+void conf_put(FILE *, const char *before, const char *string);
 
 #endif

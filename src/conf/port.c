@@ -29,7 +29,7 @@ void conf_port_open(struct conf_parser *p, const struct conf_value *value,
 	else
 		(void)conf_quantity(p, "port", CONF_NUMBER, 1, 65535, value, at, &number);
 	port->port.number = (uint16_t)number;
-	port->port.threads = 1;
+	port->scope.values = &port->port;
 	port->port.where = *where;
 	port->sequence = p->ports_count;
 	p->ports = ports;
@@ -57,25 +57,6 @@ void conf_port_close(struct conf_parser *p)
 	conf_block_close(p);
 	p->port = NULL;
 	p->scope = &p->top;
-}
-
-void conf_set_threads(struct conf_parser *p, const struct conf_value *value,
-		      const struct conf_where *where, const struct conf_where *at)
-{
-	uint64_t number;
-	(void)conf_once(p, T_THREADS, where);
-	if (!p->options->threads_built) {
-		p->scope->loops_damaged = true;
-		conf_error(
-		    p, where,
-		    "this bulkhead was built without threads; build it with `make THREADS=1`, "
-		    "or use `workers`");
-		return;
-	}
-	if (conf_quantity(p, "threads", CONF_NUMBER, 1, CONF_THREADS_MAX, value, at, &number))
-		p->port->port.threads = (uint32_t)number;
-	else
-		p->scope->loops_damaged = true;
 }
 
 const char *conf_port_in(const char *address)
@@ -348,11 +329,13 @@ void conf_location_open(struct conf_parser *p, const struct conf_value *value,
 	p->fault = NULL;
 }
 
+#define NO_FAULT "no fault\n" /* what a location with nothing but faults serves */
+
 void conf_location_close(struct conf_parser *p)
 {
 	conf_fault_end(p);
 	if (!p->location_served && p->location != NULL && p->location->fault_where.line != 0)
-		conf_handler_default(p);
+		conf_respond_default(p, NO_FAULT, &p->location->fault_where);
 	else if (!p->location_served && !p->location_damaged)
 		conf_error(p, &conf_block_top(p)->where,
 			   "the location serves nothing: give it `respond` or `echo`");

@@ -15,12 +15,75 @@
 
 /* --- the expected tokens ---------------------------------------------------------------------- */
 
+static void word_add(struct mistake *m, const char *word)
+{
+	if (m->words_count < CONF_EXPECTED_MAX)
+		m->words[m->words_count++] = word;
+}
+
+/* All words that begin a statement of this kind. */
+static void words_add(struct mistake *m, int token)
+{
+	const struct conf_words *words = &m->p->words;
+	for (size_t i = 0; i < words->count; i++)
+		if (words->list[i].token == token)
+			word_add(m, words->list[i].name);
+}
+
+static void piece_add(struct mistake *m, const struct conf_piece *piece, bool worded)
+{
+	if (piece->zero != NULL && (piece->word == NULL || !worded))
+		word_add(m, piece->zero);
+	if (piece->word != NULL && !worded) {
+		word_add(m, piece->word);
+	} else if (piece->type == CONF_CHOICE) {
+		for (size_t i = 0; piece->choices[i] != NULL; i++)
+			if (piece->choices[i][0] != '\0')
+				word_add(m, piece->choices[i]);
+	} else if (piece->type == CONF_STRING || piece->type == CONF_PATH) {
+		m->wants_string = true;
+		(void)conf_piece_meaning(piece, m->string);
+	} else {
+		m->wants_value = true;
+		(void)conf_piece_meaning(piece, m->value);
+	}
+}
+
+/* What the statement's description has next. */
+static void pieces_add(struct mistake *m)
+{
+	const struct conf_form *form = &m->p->form_before;
+	size_t index = 0;
+	for (const struct conf_piece *piece;
+	     form->statement != NULL && (piece = conf_form_next(form, &index)) != NULL;)
+		piece_add(m, piece, form->owed && form->worded);
+}
+
+static int compare_words(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static void sort_out(struct mistake *m, const char *const *expected, size_t count)
 {
+	static const struct {
+		const char *name;
+		int token;
+	} kinds[] = {
+	    {"a global setting", T_GLOBAL},
+	    {"a setting", T_SETTING},
+	    {"a setting of a port", T_PORT_SETTING},
+	    {"a setting of restart", T_RESTART_SETTING},
+	    {"a limit", T_LIMIT},
+	    {"a handler", T_HANDLER},
+	    {"a bare handler", T_BARE_HANDLER},
+	};
 	for (size_t i = 0; i < count; i++) {
-		if (conf_keyword_find(expected[i], strlen(expected[i])) != NULL &&
-		    m->words_count < CONF_EXPECTED_MAX)
-			m->words[m->words_count++] = expected[i];
+		for (size_t k = 0; k < CONF_COUNT(kinds); k++)
+			if (strcmp(expected[i], kinds[k].name) == 0)
+				words_add(m, kinds[k].token);
+		if (conf_keyword_find(m->p, expected[i], strlen(expected[i])) != NULL)
+			word_add(m, expected[i]);
 		else if (strcmp(expected[i], ";") == 0)
 			m->at_statement = true;
 		else if (strcmp(expected[i], "{") == 0)
@@ -29,7 +92,10 @@ static void sort_out(struct mistake *m, const char *const *expected, size_t coun
 			m->wants_value = true;
 		else if (strcmp(expected[i], "a string") == 0)
 			m->wants_string = true;
+		else if (strcmp(expected[i], "the end of the statement") == 0)
+			pieces_add(m);
 	}
+	qsort(m->words, m->words_count, sizeof(m->words[0]), compare_words);
 }
 
 /* --- the probable meaning --------------------------------------------------------------------- */
@@ -49,7 +115,7 @@ static const char *find_plain(const struct mistake *m)
 		const char c = value->data[i];
 		lower[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 	}
-	const struct conf_keyword *same = conf_keyword_find(lower, value->len);
+	const struct conf_keyword *same = conf_keyword_find(m->p, lower, value->len);
 	if (same != NULL && (same->blocks != 0 || !m->at_statement))
 		return same->name;
 	for (size_t i = 0; i < m->words_count && value->len >= PREFIX_MIN; i++)
@@ -64,7 +130,7 @@ static const char *find_plain(const struct mistake *m)
 static void find_keyword(struct mistake *m)
 {
 	const struct conf_value *value = &m->token->value;
-	m->keyword = conf_keyword_find(value->data, value->len);
+	m->keyword = conf_keyword_find(m->p, value->data, value->len);
 	if (m->token->kind != T_WORD)
 		return;
 	const char *meant = find_plain(m);
@@ -73,12 +139,13 @@ static void find_keyword(struct mistake *m)
 	if (meant == NULL && m->at_statement) {
 		const char *all[CONF_EXPECTED_MAX];
 		size_t count = 0;
-		for (size_t i = 0; i < conf_keywords_count && count < CONF_EXPECTED_MAX; i++)
-			if (conf_keywords[i].blocks != 0)
-				all[count++] = conf_keywords[i].name;
+		const struct conf_words *words = &m->p->words;
+		for (size_t i = 0; i < words->count && count < CONF_EXPECTED_MAX; i++)
+			if (words->list[i].blocks != 0)
+				all[count++] = words->list[i].name;
 		meant = conf_suggest(value->data, value->len, all, count);
 	}
-	m->keyword = meant != NULL ? conf_keyword_find(meant, strlen(meant)) : NULL;
+	m->keyword = meant != NULL ? conf_keyword_find(m->p, meant, strlen(meant)) : NULL;
 	m->misspelt = m->keyword != NULL;
 }
 
@@ -86,9 +153,10 @@ static void find_keyword(struct mistake *m)
  * meant. If it is the other block's, then `key` is in the wrong place. */
 static void find_key(struct mistake *m)
 {
-	static const struct conf_keyword of_tls = {"key", T_KEY, CONF_BLOCK_TLS};
-	static const struct conf_keyword of_others = {"key user", T_KEY,
-						      CONF_BLOCK_TOP | CONF_BLOCK_PORT};
+	static const struct conf_keyword of_tls = {
+	    .name = "key", .token = T_KEY, .blocks = CONF_BLOCK_TLS};
+	static const struct conf_keyword of_others = {
+	    .name = "key user", .token = T_KEY, .blocks = CONF_BLOCK_TOP | CONF_BLOCK_PORT};
 	const struct conf_parser *p = m->p;
 	if (p->previous.kind != T_KEY || (p->last.kind != T_STRING && p->last.kind != T_USER))
 		return;
@@ -114,11 +182,13 @@ unsigned conf_mistake_levels_out(const struct mistake *m)
 
 /* --- how to continue -------------------------------------------------------------------------- */
 
-static void hand_out(struct conf_parser *p, const struct conf_token *like, int kind)
+static void hand_out(struct conf_parser *p, const struct conf_token *like, int kind,
+		     const struct conf_keyword *keyword)
 {
 	struct conf_token *token = &p->pending[p->pending_count++];
 	*token = *like;
 	token->kind = token->value.token = kind;
+	token->keyword = keyword;
 	token->again = true;
 }
 
@@ -128,7 +198,7 @@ static void close_blocks(struct conf_parser *p, const struct conf_token *like, u
 		const struct conf_block *block = &p->blocks[p->blocks_count - 1 - i];
 		if (block->damaged != NULL)
 			*block->damaged = true;
-		hand_out(p, like, T_CLOSE);
+		hand_out(p, like, T_CLOSE, NULL);
 	}
 }
 
@@ -160,26 +230,26 @@ static void plan(struct mistake *m)
 	bool intact = false;
 
 	p->pending_at = p->pending_count = 0;
-	hand_out(p, &token, T_SEPARATOR);
+	hand_out(p, &token, T_SEPARATOR, NULL);
 	if (m->at_end) {
 		close_blocks(p, &token, open); /* the lexer will return the end again */
 	} else if (token.kind == T_CLOSE) {
 		if (open > 0 && !token.again)
-			hand_out(p, &token, T_CLOSE);
+			hand_out(p, &token, T_CLOSE, NULL);
 	} else if (token.kind == T_SEMICOLON || m->dropped) {
 		intact = m->dropped;
 		/* it is itself the end of the broken text */
 	} else if (word && conf_mistake_begins_here(m) &&
 		   (m->misspelt ? m->at_statement : token.begins_line)) {
 		intact = m->at_statement;
-		hand_out(p, &token, m->keyword->token);
+		hand_out(p, &token, m->keyword->token, m->keyword);
 	} else if (word && !m->misspelt && token.begins_line && m->surplus > 0 &&
 		   conf_mistake_levels_out(m) > 0) {
 		const struct conf_token last = p->last;
 		close_blocks(p, &token, conf_mistake_levels_out(m));
-		hand_out(p, &token, m->keyword->token);
+		hand_out(p, &token, m->keyword->token, m->keyword);
 		if (m->token != &p->last)
-			hand_out(p, &last, last.kind);
+			hand_out(p, &last, last.kind, last.keyword);
 	} else {
 		skip(m);
 	}

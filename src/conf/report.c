@@ -118,3 +118,14 @@ void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *a
 		report(arg, CONF_ERROR, &f[p->findings_count - 1].where,
 		       "there are more errors; only the first ones are shown");
 }
+
+void conf_list_item(struct text *list, const char *item, const char *quote, size_t at, size_t count,
+		    const char *last)
+{
+	text_addf(list, "%s%s%s%s%s%s",
+		  at == 0           ? ""
+		  : at + 1 == count ? " "
+				    : ", ",
+		  at > 0 && at + 1 == count ? last : "", at > 0 && at + 1 == count ? " " : "",
+		  quote, item, quote);
+}

@@ -1,8 +1,11 @@
 /*
- * The statements that are allowed at the top level for all ports, or in a port for that one. Runs
- * in the master and in every child. Must never open a certificate nor look up a user.
+ * The settings: statements of one or two values at the top level, in ports and in their blocks
+ * restart and limits. Runs in the master and in every child. Must never look up a user, nor touch
+ * the file system.
  */
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -10,286 +13,374 @@
 
 #define DAY_MS UINT64_C(86400000)
 
-#define LIMIT_KEY(type, member, word, unit, least, most, preset, floor) \
-	{word,                                                          \
-	 CONF_##unit,                                                   \
-	 least,                                                         \
-	 most,                                                          \
-	 preset,                                                        \
-	 floor,                                                         \
-	 offsetof(struct limits, member),                               \
-	 sizeof(type) == sizeof(uint64_t)},
-const struct conf_limit_key conf_limit_keys[CONF_LIMITS_COUNT] = {PORT_LIMITS(LIMIT_KEY)};
+#define TOP     CONF_BLOCK_TOP
+#define PORT    CONF_BLOCK_PORT
+#define RESTART CONF_BLOCK_RESTART
+#define LIMIT   CONF_BLOCK_LIMITS
 
-uint64_t conf_limit_get(const struct limits *limits, const struct conf_limit_key *key)
+#define MEMBER(type, member) \
+	.offset = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
+#define IN_CONF(member) .global = true, MEMBER(conf, member)
+#define IN_PORT(member) MEMBER(conf_port, member)
+
+/* In the order of their enum in conf/conf.h. */
+static const char *const access_words[] = {"off", "on", "errors", NULL};
+static const char *const parked_words[] = {"refuse", "queue", NULL};
+static const char *const strict_words[] = {"lenient", "strict", NULL};
+static const char *const enabled_words[] = {"", "enabled", NULL};
+
+/* --- what their values must be together ------------------------------------------------------- */
+
+static bool threads_allowed(struct conf_parser *p, const struct conf_where *where)
 {
-	const char *member = (const char *)limits + key->offset;
-	return key->wide ? *(const uint64_t *)(const void *)member
-			 : *(const uint32_t *)(const void *)member;
+	if (!p->options->threads_built)
+		conf_error(
+		    p, where,
+		    "this bulkhead was built without threads; build it with `make THREADS=1`, "
+		    "or use `workers`");
+	return p->options->threads_built;
 }
 
-void conf_limit_put(struct limits *limits, const struct conf_limit_key *key, uint64_t value)
+static bool backoff_agrees(struct conf_parser *p, const struct conf_group *given,
+			   const uint64_t *numbers)
 {
-	char *member = (char *)limits + key->offset;
-	if (key->wide)
-		*(uint64_t *)(void *)member = value;
-	else
-		*(uint32_t *)(void *)member = (uint32_t)value;
-}
-
-/* A limit with a floor accepts 0, which is no limit, or a value that is of use. */
-static bool floor_check(struct conf_parser *p, const struct conf_limit_key *key, uint64_t number,
-			const struct conf_value *value, const struct conf_where *at)
-{
-	char shown[CONF_SHOWN_MAX], least[NUM_TEXT_MAX];
-	if (number == 0 || number >= key->floor)
+	if (numbers[0] <= numbers[1])
 		return true;
-	conf_error(p, at, "%s %s is too little; it can be 0 (no limit), or %s and more", key->name,
-		   conf_show(value, shown), num_format_size(key->floor, least));
+	conf_error(p, &given->at[0],
+		   "backoff goes from the shorter time to the longer: %s is more than %s",
+		   given->values[0].data, given->values[1].data);
 	return false;
 }
 
-void conf_set_limit(struct conf_parser *p, int token, const struct conf_value *value,
+/* --- the table -------------------------------------------------------------------------------- */
+
+#define LIMIT_ROW(type_, member, word_, unit, least_, most_, preset_, floor_) \
+	{.word = word_,                                                       \
+	 .blocks = LIMIT,                                                     \
+	 .pieces = {{.type = CONF_##unit,                                     \
+		     .least = least_,                                         \
+		     .most = most_,                                           \
+		     .preset = preset_,                                       \
+		     .floor = floor_,                                         \
+		     IN_PORT(limits.member)}}},
+
+const struct conf_statement conf_settings[] = {
+    {.word = "privileges",
+     .blocks = TOP,
+     .pieces = {{CONF_CHOICE, .choices = strict_words, IN_CONF(strict)}}},
+    {.word = "drain",
+     .blocks = TOP,
+     .need = CONF_NEED_CHILD,
+     .pieces = {{CONF_DURATION, .most = DAY_MS, .preset = 10000, IN_CONF(drain_ms)}}},
+    {.word = "faults",
+     .blocks = TOP,
+     .need = CONF_NEED_CHILD,
+     .pieces = {{CONF_CHOICE, .choices = enabled_words, IN_CONF(faults)}}},
+    {.word = "log rate",
+     .again = "rate",
+     .need = CONF_NEED_MASTER,
+     .pieces = {{CONF_NUMBER, .least = 1, .most = 1000000000, .preset = 5000, .zero = "off",
+		 IN_CONF(log.rate)}}},
+    {.word = "control",
+     .blocks = TOP,
+     .token = T_CONTROL,
+     .need = CONF_NEED_MASTER,
+     .where_offset = offsetof(struct conf, control_where),
+     .pieces = {{CONF_PATH, .noun = "path", .what = "a control socket's path",
+		 .most = CONF_CONTROL_PATH_MAX, .zero = "off", IN_CONF(control),
+		 .path_offset = offsetof(struct conf, control_path)}}},
+
+    {.word = "user",
+     .blocks = TOP | PORT,
+     .token = T_USER,
+     .pieces = {{CONF_STRING, .noun = "user's name", .most = CONF_ACCOUNT_MAX, IN_PORT(user)}}},
+    {.word = "group",
+     .blocks = TOP | PORT,
+     .pieces = {{CONF_STRING, .noun = "group's name", .most = CONF_ACCOUNT_MAX, IN_PORT(group)}}},
+    {.word = "key user",
+     .again = "key",
+     .pieces = {{CONF_STRING, .noun = "user's name", .most = CONF_ACCOUNT_MAX, IN_PORT(key_user)}}},
+    {.word = "chroot",
+     .blocks = TOP | PORT,
+     .pieces = {{CONF_PATH, .noun = "directory", .most = PATH_MAX - 1, .zero = "off",
+		 IN_PORT(chroot), .path_offset = offsetof(struct conf_port, chroot_path)}}},
+    {.word = "workers",
+     .blocks = TOP | PORT,
+     .pieces = {{CONF_NUMBER, .least = 1, .most = CONF_WORKERS_MAX, .preset = 1,
+		 IN_PORT(workers)}}},
+    /* not written if it is 1: the word is an error in a build without threads */
+    {.word = "threads",
+     .blocks = PORT,
+     .allowed = threads_allowed,
+     .unwritten = 1,
+     .pieces = {{CONF_NUMBER, .least = 1, .most = CONF_THREADS_MAX, .preset = 1,
+		 IN_PORT(threads)}}},
+    {.word = "keyholders",
+     .blocks = TOP | PORT,
+     .pieces = {{CONF_NUMBER, .least = 1, .most = CONF_KEYHOLDERS_MAX, .zero = "auto",
+		 IN_PORT(keyholders)}}},
+    {.word = "access",
+     .blocks = TOP | PORT,
+     .pieces = {{CONF_CHOICE, .word = "log", .choices = access_words, .preset = CONF_ACCESS_ON,
+		 IN_PORT(access)}}},
+    {.word = "watchdog",
+     .blocks = TOP | PORT,
+     .pieces = {{CONF_DURATION, .least = CONF_WATCHDOG_MIN, .most = DAY_MS, .preset = 5000,
+		 .zero = "off", IN_PORT(watchdog_ms)}}},
+    /* A ticket of TLS 1.3 lives for at most seven days (RFC 8446, 4.6.1). */
+    {.word = "tickets",
+     .blocks = TOP | PORT,
+     .pieces = {{CONF_DURATION, .word = "lifetime", .least = CONF_TICKETS_MIN, .most = 7 * DAY_MS,
+		 .preset = 21600000, .zero = "off", IN_PORT(tickets_ms)}}},
+
+    {.word = "backoff",
+     .blocks = RESTART,
+     .agree = backoff_agrees,
+     .pieces = {{CONF_DURATION, .least = 1, .most = DAY_MS, .preset = 100,
+		 IN_PORT(restart.backoff_min_ms)},
+		{CONF_DURATION, .word = "to", .what = "backoff", .least = 1, .most = DAY_MS,
+		 .preset = 30000, IN_PORT(restart.backoff_max_ms)}}},
+    {.word = "park",
+     .blocks = RESTART,
+     .pieces = {{CONF_NUMBER, .word = "after", .least = 1, .most = CONF_PARK_MAX, .preset = 5,
+		 IN_PORT(restart.park_after)},
+		{CONF_DURATION, .word = "in", .least = 10, .most = DAY_MS, .preset = 60000,
+		 IN_PORT(restart.park_window_ms)}}},
+    {.word = "while",
+     .blocks = RESTART,
+     .pieces = {{CONF_CHOICE, .word = "parked", .choices = parked_words,
+		 IN_PORT(restart.while_parked)}}},
+
+    PORT_LIMITS(LIMIT_ROW)};
+
+const size_t conf_settings_count = CONF_COUNT(conf_settings);
+
+_Static_assert(CONF_COUNT(conf_settings) <= CONF_SETTINGS_MAX, "a bit for each");
+
+const struct conf_statement *conf_setting(const char *word)
+{
+	const struct conf_statement *s = conf_settings;
+	while (strcmp(s->word, word) != 0)
+		s++;
+	return s;
+}
+
+uint64_t conf_setting_bit(const struct conf_statement *s)
+{
+	return UINT64_C(1) << (s - conf_settings);
+}
+
+/* --- members ---------------------------------------------------------------------------------- */
+
+/* A path has two members: how it was given (0: not at all), and the path itself. */
+enum { PATH_OFF = 1, PATH_GIVEN };
+
+_Static_assert((int)CONF_CHROOT_OFF == PATH_OFF && (int)CONF_CHROOT_PATH == PATH_GIVEN &&
+		   (int)CONF_CONTROL_OFF == PATH_OFF && (int)CONF_CONTROL_PATH == PATH_GIVEN,
+	       "all of them count alike");
+
+uint64_t conf_setting_number(const void *base, const struct conf_piece *piece)
+{
+	const void *member = (const char *)base + piece->offset;
+	if (piece->size == sizeof(uint64_t))
+		return *(const uint64_t *)member;
+	if (piece->size == sizeof(uint32_t))
+		return *(const uint32_t *)member;
+	return *(const bool *)member;
+}
+
+const char *conf_setting_text(const void *base, const struct conf_piece *piece)
+{
+	const size_t offset = piece->type == CONF_PATH ? piece->path_offset : piece->offset;
+	return *(char *const *)(const void *)((const char *)base + offset);
+}
+
+static void number_put(void *base, const struct conf_piece *piece, uint64_t number)
+{
+	void *member = (char *)base + piece->offset;
+	if (piece->size == sizeof(uint64_t))
+		*(uint64_t *)member = number;
+	else if (piece->size == sizeof(uint32_t))
+		*(uint32_t *)member = (uint32_t)number;
+	else
+		*(bool *)member = number != 0;
+}
+
+static void text_put(void *base, const struct conf_piece *piece, const char *text)
+{
+	const size_t offset = piece->type == CONF_PATH ? piece->path_offset : piece->offset;
+	memcpy((char *)base + offset, &text, sizeof(text)); /* the member is a char * */
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+/* The subject of messages about a value: "workers", "tickets lifetime", "a user's name". */
+static const char *subject(const struct conf_statement *s, const struct conf_piece *piece,
+			   char out[CONF_MEANING_MAX])
+{
+	if (piece->what != NULL)
+		return piece->what;
+	if (piece->noun != NULL)
+		(void)snprintf(out, CONF_MEANING_MAX, "a %s", piece->noun);
+	else
+		(void)snprintf(out, CONF_MEANING_MAX, "%s%s%s", s->word,
+			       piece->word != NULL ? " " : "",
+			       piece->word != NULL ? piece->word : "");
+	return out;
+}
+
+/* A limit with a floor accepts 0, which is no limit, or a value that is of use. */
+static bool floor_check(struct conf_parser *p, const struct conf_piece *piece, const char *what,
+			uint64_t number, const struct conf_value *value,
+			const struct conf_where *at)
+{
+	char shown[CONF_SHOWN_MAX], least[NUM_TEXT_MAX];
+	if (number == 0 || number >= piece->floor)
+		return true;
+	conf_error(p, at, "%s %s is too little; it can be 0 (no limit), or %s and more", what,
+		   conf_show(value, shown), num_format_size(piece->floor, least));
+	return false;
+}
+
+static char *path_read(struct conf_parser *p, const struct conf_piece *piece, const char *what,
+		       const struct conf_value *value, const struct conf_where *at)
+{
+	char *path = conf_path(p, value->data, at);
+	if (path == NULL || strlen(path) <= piece->most)
+		return path;
+	conf_error(p, at, "%s has at most %" PRIu64 " bytes, this one has %zu in full", what,
+		   piece->most, strlen(path));
+	return NULL;
+}
+
+static size_t choice_find(const struct conf_piece *piece, const char *word)
+{
+	size_t i = 0;
+	while (strcmp(piece->choices[i], word) != 0)
+		i++;
+	return i;
+}
+
+/* Reads the i-th value: a number, or a text, which is NULL for `off`. */
+static bool value_read(struct conf_parser *p, const struct conf_statement *s,
+		       const struct conf_group *given, size_t i, uint64_t *ret_number,
+		       char **ret_text)
+{
+	const struct conf_piece *piece = &s->pieces[given->piece + i];
+	const struct conf_value *value = &given->values[i];
+	char buffer[CONF_MEANING_MAX];
+	const char *what = subject(s, piece, buffer);
+	if (value->part == CONF_PART_ZERO)
+		return true;
+	switch (piece->type) {
+	case CONF_CHOICE:
+		*ret_number = choice_find(piece, value->data);
+		return true;
+	case CONF_STRING:
+	case CONF_PATH:
+		if (!conf_plain(p, what, piece->most, value, &given->at[i]))
+			return false;
+		*ret_text = piece->type == CONF_STRING
+				? conf_copy(p, value->data, value->len)
+				: path_read(p, piece, what, value, &given->at[i]);
+		return *ret_text != NULL;
+	case CONF_NONE:
+	case CONF_NUMBER:
+	case CONF_SIZE:
+	case CONF_MEMORY:
+	case CONF_DURATION:
+		break;
+	}
+	return conf_quantity(p, what, piece->type, piece->least, piece->most, value, &given->at[i],
+			     ret_number) &&
+	       floor_check(p, piece, what, *ret_number, value, &given->at[i]);
+}
+
+static bool is_text(const struct conf_piece *piece)
+{
+	return piece->type == CONF_STRING || piece->type == CONF_PATH;
+}
+
+static void *base_of(struct conf_parser *p, const struct conf_statement *s,
+		     struct conf_port *values)
+{
+	return s->pieces[0].global ? (void *)&p->tree->conf : (void *)values;
+}
+
+static void value_put(void *base, const struct conf_piece *piece, uint64_t number, const char *text)
+{
+	if (is_text(piece))
+		text_put(base, piece, text);
+	if (piece->type == CONF_PATH)
+		number_put(base, piece, text != NULL ? PATH_GIVEN : PATH_OFF);
+	else if (piece->type != CONF_STRING)
+		number_put(base, piece, number);
+}
+
+void conf_set(struct conf_parser *p, const struct conf_statement *s, const struct conf_group *given)
+{
+	struct conf_scope *scope = p->scope;
+	void *base = base_of(p, s, scope->values);
+	uint64_t numbers[2] = {0};
+	char *texts[2] = {NULL};
+	const bool first = conf_once(p, s->again != NULL ? s->again : s->word, &given->where);
+	if (!first && s->blocks == LIMIT)
+		return; /* one mistake; the other settings are checked nevertheless */
+	if (s->where_offset != 0)
+		*(struct conf_where *)(void *)((char *)base + s->where_offset) = given->where;
+	bool good = s->allowed == NULL || s->allowed(p, &given->where);
+	for (size_t i = 0; i < given->count && (good || i > 0); i++)
+		good = value_read(p, s, given, i, &numbers[i], &texts[i]) && good;
+	if (good && s->agree != NULL)
+		good = s->agree(p, given, numbers);
+	if (!good) {
+		scope->broken |= conf_setting_bit(s);
+		return;
+	}
+	scope->set |= conf_setting_bit(s);
+	for (size_t i = 0; i < given->count; i++)
+		value_put(base, &s->pieces[i], numbers[i], texts[i]);
+}
+
+void conf_set_value(struct conf_parser *p, const char *word, const struct conf_value *value,
 		    const struct conf_where *where, const struct conf_where *at)
 {
-	for (size_t i = 0; i < CONF_LIMITS_COUNT; i++) {
-		const struct conf_limit_key *key = &conf_limit_keys[i];
-		uint64_t number;
-		if (strcmp(conf_keyword_of(token)->name, key->name) != 0 ||
-		    !conf_once(p, token, where))
+	const struct conf_statement *s = conf_setting(word);
+	struct conf_group given = {.where = *where, .values = {*value}, .at = {*at}, .count = 1};
+	given.values[0].part =
+	    value->token == T_WORD || value->token == T_STRING ? CONF_PART_VALUE : CONF_PART_ZERO;
+	conf_set(p, s, &given);
+}
+
+/* --- defaults and inheritance ----------------------------------------------------------------- */
+
+void conf_settings_preset(struct conf_parser *p, struct conf_port *values)
+{
+	for (size_t i = 0; i < conf_settings_count; i++)
+		for (const struct conf_piece *piece = conf_settings[i].pieces;
+		     piece->type != CONF_NONE; piece++)
+			if (!is_text(piece))
+				number_put(base_of(p, &conf_settings[i], values), piece,
+					   piece->preset);
+}
+
+static void member_copy(struct conf_port *to, const struct conf_port *from,
+			const struct conf_piece *piece)
+{
+	if (is_text(piece))
+		text_put(to, piece, conf_setting_text(from, piece));
+	if (piece->type != CONF_STRING)
+		number_put(to, piece, conf_setting_number(from, piece));
+}
+
+void conf_settings_inherit(struct conf_scope *own, const struct conf_scope *outer)
+{
+	for (size_t i = 0; i < conf_settings_count; i++) {
+		const struct conf_statement *s = &conf_settings[i];
+		if ((own->set & conf_setting_bit(s)) != 0)
 			continue;
-		if (!conf_quantity(p, key->name, key->unit, key->min, key->max, value, at, &number))
-			continue;
-		if (!floor_check(p, key, number, value, at))
-			continue;
-		conf_limit_put(&p->scope->limits, key, number);
-		p->scope->limits_set |= 1U << i;
+		for (const struct conf_piece *piece = s->pieces;
+		     piece->type != CONF_NONE && !piece->global; piece++)
+			member_copy(own->values, outer->values, piece);
 	}
-}
-
-void conf_set_workers(struct conf_parser *p, const struct conf_value *value,
-		      const struct conf_where *where, const struct conf_where *at)
-{
-	uint64_t number;
-	(void)conf_once(p, T_WORKERS, where);
-	if (conf_quantity(p, "workers", CONF_NUMBER, 1, CONF_WORKERS_MAX, value, at, &number)) {
-		p->scope->workers = (uint32_t)number;
-		p->scope->workers_set = true;
-	} else {
-		p->scope->loops_damaged = true;
-	}
-}
-
-void conf_set_keyholders(struct conf_parser *p, const struct conf_value *value,
-			 const struct conf_where *where, const struct conf_where *at)
-{
-	uint64_t number = 0;
-	(void)conf_once(p, T_KEYHOLDERS, where);
-	if (value->token == T_AUTO || conf_quantity(p, "keyholders", CONF_NUMBER, 1,
-						    CONF_KEYHOLDERS_MAX, value, at, &number)) {
-		p->scope->keyholders = (uint32_t)number;
-		p->scope->keyholders_set = true;
-	}
-}
-
-/* user, group and, by its first word, key user. */
-void conf_set_account(struct conf_parser *p, int token, const struct conf_value *value,
-		      const struct conf_where *where, const struct conf_where *at)
-{
-	struct conf_scope *scope = p->scope;
-	const char *what = token == T_GROUP ? "a group's name" : "a user's name";
-	char **name = token == T_USER    ? &scope->user
-		      : token == T_GROUP ? &scope->group
-					 : &scope->key_user;
-	(void)conf_once(p, token, where);
-	if (conf_plain(p, what, CONF_ACCOUNT_MAX, value, at))
-		*name = conf_copy(p, value->data, value->len);
-}
-
-void conf_set_chroot(struct conf_parser *p, const struct conf_value *value,
-		     const struct conf_where *where, const struct conf_where *at)
-{
-	struct conf_scope *scope = p->scope;
-	char *path = NULL;
-	(void)conf_once(p, T_CHROOT, where);
-	if (value->token != T_OFF) {
-		if (conf_plain(p, "a directory", PATH_MAX - 1, value, at))
-			path = conf_path(p, value->data, at);
-		if (path == NULL)
-			return;
-	}
-	scope->chroot = path != NULL ? CONF_CHROOT_PATH : CONF_CHROOT_OFF;
-	scope->chroot_path = path;
-}
-
-void conf_set_access(struct conf_parser *p, int token, const struct conf_where *where)
-{
-	(void)conf_once(p, T_ACCESS, where);
-	p->scope->access_set = true;
-	p->scope->access = token == T_ON    ? CONF_ACCESS_ON
-			   : token == T_OFF ? CONF_ACCESS_OFF
-					    : CONF_ACCESS_ERRORS;
-}
-
-void conf_set_watchdog(struct conf_parser *p, const struct conf_value *value,
-		       const struct conf_where *where, const struct conf_where *at)
-{
-	uint64_t limit_ms = 0;
-	(void)conf_once(p, T_WATCHDOG, where);
-	if (value->token != T_OFF && !conf_quantity(p, "watchdog", CONF_DURATION, CONF_WATCHDOG_MIN,
-						    DAY_MS, value, at, &limit_ms))
-		return;
-	p->scope->watchdog_set = true;
-	p->scope->watchdog_ms = limit_ms;
-}
-
-/* A ticket of TLS 1.3 lives for at most seven days (RFC 8446, 4.6.1). */
-void conf_set_tickets(struct conf_parser *p, const struct conf_value *value,
-		      const struct conf_where *where, const struct conf_where *at)
-{
-	uint64_t lifetime_ms = 0;
-	(void)conf_once(p, T_TICKETS, where);
-	if (value->token != T_OFF &&
-	    !conf_quantity(p, "tickets lifetime", CONF_DURATION, CONF_TICKETS_MIN, 7 * DAY_MS,
-			   value, at, &lifetime_ms))
-		return;
-	p->scope->tickets_set = true;
-	p->scope->tickets_ms = lifetime_ms;
-}
-
-/* --- restart ---------------------------------------------------------------------------------- */
-
-void conf_set_backoff(struct conf_parser *p, const struct conf_value *min,
-		      const struct conf_value *max, const struct conf_where *where,
-		      const struct conf_where *at, const struct conf_where *at2)
-{
-	struct conf_restart *restart = &p->scope->restart;
-	uint64_t least, most;
-	(void)conf_once(p, T_BACKOFF, where);
-	bool good = conf_quantity(p, "backoff", CONF_DURATION, 1, DAY_MS, min, at, &least);
-	if (!conf_quantity(p, "backoff", CONF_DURATION, 1, DAY_MS, max, at2, &most) || !good)
-		return;
-	if (least > most) {
-		conf_error(p, at,
-			   "backoff goes from the shorter time to the longer: %s is more "
-			   "than %s",
-			   min->data, max->data);
-		return;
-	}
-	restart->backoff_min_ms = least;
-	restart->backoff_max_ms = most;
-	p->scope->backoff_set = true;
-}
-
-void conf_set_park(struct conf_parser *p, const struct conf_value *after,
-		   const struct conf_value *window, const struct conf_where *where,
-		   const struct conf_where *at, const struct conf_where *at2)
-{
-	struct conf_restart *restart = &p->scope->restart;
-	uint64_t deaths, within;
-	(void)conf_once(p, T_PARK, where);
-	bool good =
-	    conf_quantity(p, "park after", CONF_NUMBER, 1, CONF_PARK_MAX, after, at, &deaths);
-	if (!conf_quantity(p, "park in", CONF_DURATION, 10, DAY_MS, window, at2, &within) || !good)
-		return;
-	restart->park_after = (uint32_t)deaths;
-	restart->park_window_ms = within;
-	p->scope->park_set = true;
-}
-
-void conf_set_while_parked(struct conf_parser *p, int token, const struct conf_where *where)
-{
-	(void)conf_once(p, T_WHILE, where);
-	p->scope->restart.while_parked = token == T_REFUSE ? CONF_PARKED_REFUSE : CONF_PARKED_QUEUE;
-	p->scope->parked_set = true;
-}
-
-/* --- tls -------------------------------------------------------------------------------------- */
-
-static void miss_key(struct conf_parser *p)
-{
-	if (p->certificate != NULL && !p->scope->tls_damaged)
-		conf_error(p, &p->certificate_where,
-			   "the certificate has no key: write `key \"file\"` after it");
-	p->certificate = NULL;
-}
-
-void conf_add_certificate(struct conf_parser *p, const struct conf_value *value,
-			  const struct conf_where *where, const struct conf_where *at)
-{
-	miss_key(p);
-	if (conf_plain(p, "a certificate's file name", PATH_MAX - 1, value, at))
-		p->certificate = conf_path(p, value->data, at);
-	if (p->certificate == NULL)
-		p->certificate = ""; /* so that its key is not reported as one too many */
-	p->certificate_where = *where;
-}
-
-void conf_add_key(struct conf_parser *p, const struct conf_value *value,
-		  const struct conf_where *where, const struct conf_where *at)
-{
-	struct conf_scope *scope = p->scope;
-	const char *certificate = p->certificate;
-	char *key = NULL;
-	p->certificate = NULL;
-	if (certificate == NULL) {
-		if (!scope->tls_damaged)
-			conf_error(
-			    p, where,
-			    "the key has no certificate: write `certificate \"file\"` before it");
-		scope->tls_damaged = true;
-		return;
-	}
-	if (conf_plain(p, "a key's file name", PATH_MAX - 1, value, at))
-		key = conf_path(p, value->data, at);
-	if (key == NULL || certificate[0] == '\0') {
-		scope->tls_damaged = true;
-		return;
-	}
-	if (scope->certificates_count == CONF_CERTIFICATES_MAX) {
-		conf_error(p, &p->certificate_where, "a port has at most %d certificates",
-			   CONF_CERTIFICATES_MAX);
-		return;
-	}
-	struct conf_certificate *pairs =
-	    conf_grow(p, scope->certificates, scope->certificates_count, sizeof(*pairs));
-	if (pairs == NULL)
-		return;
-	scope->certificates = pairs;
-	pairs[scope->certificates_count++] = (struct conf_certificate){
-	    .certificate = conf_copy(p, certificate, strlen(certificate)),
-	    .key = key,
-	    .where = p->certificate_where,
-	};
-}
-
-void conf_tls_close(struct conf_parser *p)
-{
-	bool half = p->certificate != NULL;
-	miss_key(p);
-	if (!half && p->scope->certificates_count == 0 && !p->scope->tls_damaged)
-		conf_error(p, &conf_block_top(p)->where,
-			   "the tls block has no certificate: write `certificate \"file\" key "
-			   "\"file\"` in it");
-	/* A mistake was reported already; the port does not also lack a certificate. */
-	if (p->scope->certificates_count == 0)
-		p->scope->tls_damaged = true;
-	conf_block_close(p);
-}
-
-void conf_tls_development(struct conf_parser *p, const struct conf_where *where)
-{
-	struct conf_scope *scope = p->scope;
-	/* As an array: a block that is a mistake after it may add to it. */
-	struct conf_certificate *pair = conf_grow(p, NULL, 0, sizeof(*pair));
-	(void)conf_once(p, T_TLS, where);
-	if (pair == NULL)
-		return;
-	*pair = (struct conf_certificate){.certificate = conf_copy(p, "", 0),
-					  .key = conf_copy(p, "", 0),
-					  .development = true,
-					  .where = *where};
-	scope->tls_set = true;
-	scope->certificates = pair;
-	scope->certificates_count = 1;
 }

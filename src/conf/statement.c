@@ -27,10 +27,10 @@ struct conf_block *conf_block_push(struct conf_parser *p, enum conf_block_kind k
 	return block;
 }
 
-void conf_block_open(struct conf_parser *p, enum conf_block_kind kind, int token,
+void conf_block_open(struct conf_parser *p, enum conf_block_kind kind, const char *word,
 		     const struct conf_where *where)
 {
-	(void)conf_once(p, token, where);
+	(void)conf_once(p, word, where);
 	struct conf_block *block = conf_block_push(p, kind, where);
 	if (kind == CONF_BLOCK_TLS) {
 		block->damaged = &p->scope->tls_damaged;
@@ -44,20 +44,19 @@ void conf_block_close(struct conf_parser *p)
 	p->blocks_count--;
 }
 
-bool conf_once(struct conf_parser *p, int token, const struct conf_where *where)
+bool conf_once(struct conf_parser *p, const char *word, const struct conf_where *where)
 {
 	struct conf_block *block = conf_block_top(p);
 	char place[CONF_PLACE_MAX];
 	for (unsigned i = 0; i < block->seen_count; i++) {
-		if (block->seen[i].token == token) {
-			conf_error(p, where, "duplicate `%s`; the first one is at %s",
-				   conf_keyword_of(token)->name,
+		if (strcmp(block->seen[i].word, word) == 0) {
+			conf_error(p, where, "duplicate `%s`; the first one is at %s", word,
 				   conf_place(&block->seen[i].where, where, place));
 			return false;
 		}
 	}
 	if (block->seen_count < CONF_SEEN_MAX) {
-		block->seen[block->seen_count].token = token;
+		block->seen[block->seen_count].word = word;
 		block->seen[block->seen_count].where = *where;
 		block->seen_count++;
 	}
@@ -88,44 +87,35 @@ bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struc
 	return true;
 }
 
-static const char *unit_name(enum conf_unit unit)
+static bool is_size(enum conf_type type)
 {
-	switch (unit) {
-	case CONF_NUMBER:
-		return "a number";
-	case CONF_SIZE:
-		return "a size such as 16K or 1M";
-	case CONF_DURATION:
-		return "a duration such as 250ms, 10s or 5m";
-	}
-	return "";
+	return type == CONF_SIZE || type == CONF_MEMORY;
 }
 
-static const char *unit_format(enum conf_unit unit, uint64_t value, char out[NUM_TEXT_MAX])
+static const char *unit_name(enum conf_type type)
 {
-	switch (unit) {
-	case CONF_NUMBER:
-		break;
-	case CONF_SIZE:
+	return is_size(type)           ? "a size such as 16K or 1M"
+	       : type == CONF_DURATION ? "a duration such as 250ms, 10s or 5m"
+				       : "a number";
+}
+
+const char *conf_quantity_format(enum conf_type type, uint64_t value, char out[NUM_TEXT_MAX])
+{
+	if (is_size(type))
 		return num_format_size(value, out);
-	case CONF_DURATION:
+	if (type == CONF_DURATION)
 		return num_format_duration(value, out);
-	}
 	(void)snprintf(out, NUM_TEXT_MAX, "%" PRIu64, value);
 	return out;
 }
 
-static int unit_parse(enum conf_unit unit, const struct conf_value *value, uint64_t min,
+static int unit_parse(enum conf_type type, const struct conf_value *value, uint64_t min,
 		      uint64_t max, uint64_t *ret)
 {
-	switch (unit) {
-	case CONF_NUMBER:
-		break;
-	case CONF_SIZE:
+	if (is_size(type))
 		return num_parse_size(value->data, value->len, min, max, ret);
-	case CONF_DURATION:
+	if (type == CONF_DURATION)
 		return num_parse_duration(value->data, value->len, min, max, ret);
-	}
 	return num_parse(value->data, value->len, min, max, ret);
 }
 
@@ -138,34 +128,34 @@ static const char *unit_elsewhere(const struct conf_value *value, size_t *ret_di
 	return conf_foreign_unit(value->data + *ret_digits, value->len - *ret_digits);
 }
 
-bool conf_quantity(struct conf_parser *p, const char *what, enum conf_unit unit, uint64_t min,
+bool conf_quantity(struct conf_parser *p, const char *what, enum conf_type type, uint64_t min,
 		   uint64_t max, const struct conf_value *value, const struct conf_where *at,
 		   uint64_t *ret)
 {
 	size_t digits = 0;
 	const char *here = NULL;
 	char shown[CONF_SHOWN_MAX], low[NUM_TEXT_MAX], high[NUM_TEXT_MAX];
-	int error = unit_parse(unit, value, min, max, ret);
+	int error = unit_parse(type, value, min, max, ret);
 	if (error == 0)
 		return true;
 	if (value->broken)
 		return false;
-	if (unit != CONF_NUMBER && strspn(value->data, "0123456789") == value->len &&
+	if (type != CONF_NUMBER && strspn(value->data, "0123456789") == value->len &&
 	    conf_lexer_unit_follows(p, at))
 		return false; /* `16 K` has its own message */
-	if (unit != CONF_NUMBER)
+	if (type != CONF_NUMBER)
 		here = unit_elsewhere(value, &digits);
-	(void)unit_format(unit, min, low);
-	(void)unit_format(unit, max, high);
+	(void)conf_quantity_format(type, min, low);
+	(void)conf_quantity_format(type, max, high);
 	if (error == -ERANGE)
 		conf_error(p, at, "%s %s is out of range; it can be %s to %s", what,
 			   conf_show(value, shown), low, high);
 	else if (here != NULL)
 		conf_error(p, at, "`%s` is not %s; is %.*s%s meant? %s can be %s to %s",
-			   conf_show(value, shown), unit_name(unit), (int)digits, value->data, here,
+			   conf_show(value, shown), unit_name(type), (int)digits, value->data, here,
 			   what, low, high);
 	else
 		conf_error(p, at, "`%s` is not %s; %s can be %s to %s", conf_show(value, shown),
-			   unit_name(unit), what, low, high);
+			   unit_name(type), what, low, high);
 	return false;
 }

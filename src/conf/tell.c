@@ -19,25 +19,11 @@ static const char *value_meaning(int previous)
 	switch (previous) {
 	case T_PORT:
 		return "a port number";
-	case T_WORKERS:
-	case T_THREADS:
-	case T_CONNECTIONS:
-	case T_REQUESTS:
-	case T_AFTER:
-	case T_KEYHOLDERS:
-	case T_SIGNATURES:
+	case T_AFTER: /* a parameter of a fault */
 	case T_RATE:
 		return "a number";
-	case T_HEAD:
-	case T_BODY:
-		return "a size such as 16K";
-	case T_MEMORY:
-	case T_CORE:
-		return "a size such as 256M";
 	case T_ON:
 		return "an address or `*`";
-	case T_RESPOND:
-		return "a status such as 200";
 	case T_FACILITY:
 		return "a facility such as daemon";
 	case T_FAULT:
@@ -45,23 +31,16 @@ static const char *value_meaning(int previous)
 	case T_WORD: /* a parameter of a fault */
 		return "its value";
 	default:
-		return "a duration such as 10s";
+		return "a value";
 	}
 }
 
-#define IN_QUOTES " in quotes"
+#define IN_QUOTES CONF_IN_QUOTES
 
 /* Each ends in IN_QUOTES, except the one that is an alternative to a value. */
 static const char *string_meaning(int previous)
 {
 	switch (previous) {
-	case T_USER:
-		return "a user's name" IN_QUOTES;
-	case T_GROUP:
-		return "a group's name" IN_QUOTES;
-	case T_CHROOT:
-		return "a directory" IN_QUOTES;
-	case T_CONTROL:
 	case T_PATH:
 	case T_LOCATION:
 		return "a path" IN_QUOTES;
@@ -71,31 +50,33 @@ static const char *string_meaning(int previous)
 		return "a file name" IN_QUOTES;
 	case T_SOCKET:
 		return "a socket's name" IN_QUOTES;
-	case T_TYPE:
-		return "a media type" IN_QUOTES;
 	case T_METHODS:
+	case T_STRING: /* another one */
 		return "a method" IN_QUOTES;
-	case T_HEADER:
-		return "a header name" IN_QUOTES;
-	case T_STRING:
-		return "a header value" IN_QUOTES;
 	case T_WORD: /* a fault's parameter takes either */
 	case T_AFTER:
 	case T_RATE:
 		return "a string"; /* never the only one */
 	default:
-		return "a body" IN_QUOTES;
+		return "a string" IN_QUOTES;
 	}
+}
+
+/* What fits here: what the statement's description says, else what follows that token. */
+static const char *value_here(const struct mistake *m)
+{
+	return m->value[0] != '\0' ? m->value : value_meaning(m->p->previous.kind);
+}
+
+static const char *string_here(const struct mistake *m)
+{
+	return m->string[0] != '\0' ? m->string : string_meaning(m->p->previous.kind);
 }
 
 static void list_item(struct text *list, const char *item, const char *quote, size_t at,
 		      size_t count)
 {
-	text_addf(list, "%s%s%s%s",
-		  at == 0           ? ""
-		  : at + 1 == count ? " or "
-				    : ", ",
-		  quote, item, quote);
+	conf_list_item(list, item, quote, at, count, "or");
 }
 
 /* "`on` or `off`", "a number", ...: the tokens that fit here, except the end of the block. */
@@ -106,9 +87,9 @@ static const char *list_expected(const struct mistake *m, char *out, size_t size
 	size_t count = m->words_count + m->wants_value + m->wants_string + m->wants_open;
 	text_init(&list, out, size);
 	if (m->wants_value)
-		list_item(&list, value_meaning(m->p->previous.kind), "", at++, count);
+		list_item(&list, value_here(m), "", at++, count);
 	if (m->wants_string)
-		list_item(&list, string_meaning(m->p->previous.kind), "", at++, count);
+		list_item(&list, string_here(m), "", at++, count);
 	if (m->wants_open)
 		list_item(&list, "{", "`", at++, count);
 	for (size_t i = 0; i < m->words_count; i++)
@@ -281,8 +262,7 @@ static bool tell_bare_string(struct mistake *m)
 		return false;
 	if (!m->at_statement && m->misspelt && m->words_count > 0 && expected_word(m))
 		return false; /* chroot of */
-	const int before = m->p->previous.kind;
-	const char *what = string_meaning(before == T_WORD ? T_RESPOND : before), *other = "";
+	const char *what = string_here(m), *other = "";
 	char expected[64] = "";
 	if (!m->at_statement && m->words_count > 0 && m->words_count <= 3) {
 		m->wants_string = false;
@@ -367,14 +347,18 @@ static bool tell_site(struct mistake *m)
 	return true;
 }
 
-/* respond "text" */
-static bool tell_status(struct mistake *m)
+/* respond "text": what comes first is missing */
+static bool tell_skipped(struct mistake *m)
 {
-	if (m->p->previous.kind != T_RESPOND || m->token->kind != T_STRING ||
+	const struct conf_form *form = &m->p->form_before;
+	if (m->value[0] == '\0' || form->at != 0 || m->token->kind != T_STRING ||
 	    is_digit(m->token->value.data[0]))
 		return false;
-	conf_error(m->p, &m->token->where, "the status comes before the body: `respond 200 \"%s\"`",
-		   m->shown);
+	const struct conf_piece *missing = form->statement->pieces, *next = missing + 1;
+	if (missing->noun == NULL || !conf_piece_fits(next, m->token))
+		return false;
+	conf_error(m->p, &m->token->where, "the %s comes before the %s: `%s %s \"%s\"`",
+		   missing->noun, next->noun, form->statement->word, missing->example, m->shown);
 	return true;
 }
 
@@ -443,40 +427,19 @@ static bool tell_end_tag(struct mistake *m)
 /* A word that continues a statement: header "a" "b" */
 static bool tell_tail(struct mistake *m)
 {
-	static const struct {
-		int token;
-		const char *of;
-	} tails[] = {
-	    {T_HEADER, "`respond`"},
-	    {T_TYPE, "`respond`"},
-	    {T_ON, "`listen`"},
-	    {T_PARKED, "`while`"},
-	    {T_LIFETIME, "`tickets`"},
-	    {T_RATE, "`log`"},
-	    {T_ENABLED, "`faults`"},
-	    {T_PATH, "`log to`"},
-	    {T_FACILITY, "`log to syslog`"},
-	    {T_SYSLOG, "`log to`"},
-	    {T_JOURNAL, "`log to`"},
-	    {T_CONSOLE, "`log to`"},
-	    {T_STRICT, "`privileges`"},
-	    {T_LENIENT, "`privileges`"},
-	};
-	for (size_t i = 0; i < CONF_COUNT(tails); i++)
-		if (m->at_statement && m->token->kind == tails[i].token) {
-			conf_error(m->p, &m->token->where,
-				   "`%s` is not a statement of its own; it is part of %s", m->shown,
-				   tails[i].of);
-			return true;
-		}
-	return false;
+	const struct conf_keyword *keyword = m->token->keyword;
+	if (!m->at_statement || keyword == NULL || keyword->of == NULL)
+		return false;
+	conf_error(m->p, &m->token->where, "`%s` is not a statement of its own; it is part of `%s`",
+		   m->shown, keyword->of);
+	return true;
 }
 
 static bool tell_plain(struct mistake *m)
 {
 	static bool (*const causes[])(struct mistake *) = {
 	    tell_listen,      tell_foreign,     tell_comment, tell_end_tag, tell_quoted_word,
-	    tell_tls,         tell_status,      tell_pattern, tell_methods, tell_inner_quote,
+	    tell_tls,         tell_skipped,     tell_pattern, tell_methods, tell_inner_quote,
 	    tell_second_port, tell_bare_string, tell_site,    tell_tail,
 	};
 	for (size_t i = 0; i < CONF_COUNT(causes); i++)

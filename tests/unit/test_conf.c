@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "conf/conf.h"
 #include "conf/parser.h"
 
@@ -1334,20 +1335,18 @@ static void every_truncation_is_one_mistake(void **state)
 static void every_word_is_suggested(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < conf_keywords_count; i++) {
-		const char *name = conf_keywords[i].name;
-		const char *names[128];
-		assert_true(conf_keywords_count <= sizeof(names) / sizeof(names[0]));
-		if (i > 0)
-			assert_true(strcmp(conf_keywords[i - 1].name, name) < 0);
-		assert_ptr_equal(conf_keyword_find(name, strlen(name)), &conf_keywords[i]);
-		assert_ptr_equal(conf_keyword_of(conf_keywords[i].token), &conf_keywords[i]);
-		for (size_t j = 0; j < conf_keywords_count; j++)
-			names[j] = conf_keywords[j].name;
+	struct conf_words list;
+	conf_words_init(&list);
+	assert_true(list.count < CONF_WORDS_MAX);
+	for (size_t i = 0; i < list.count; i++) {
+		const char *name = list.list[i].name;
+		const char *names[CONF_WORDS_MAX];
+		assert_ptr_equal(conf_words_find(&list, name, strlen(name)), &list.list[i]);
+		for (size_t j = 0; j < list.count; j++)
+			names[j] = list.list[j].name;
 		if (strlen(name) > 4)
 			assert_string_equal(
-			    conf_suggest(name + 1, strlen(name) - 1, names, conf_keywords_count),
-			    name);
+			    conf_suggest(name + 1, strlen(name) - 1, names, list.count), name);
 	}
 	const char *words[] = {"port", "path"};
 	assert_null(conf_suggest("x", 1, words, 2));
@@ -1614,12 +1613,14 @@ static void words_of_other_servers_are_answered(void **state)
 	};
 	const char *word, *before = "";
 	size_t count = 0;
+	struct conf_words list;
+	conf_words_init(&list);
 	for (size_t i = 0; i < CONF_COUNT(must); i++)
 		assert_non_null(conf_foreign_word(must[i], strlen(must[i])));
 	for (; (word = conf_foreign_word_at(count)) != NULL; count++) {
 		char text[512], want[512];
 		assert_true(strcasecmp(before, word) < 0); /* it is searched by halves */
-		assert_null(conf_keyword_find(word, strlen(word)));
+		assert_null(conf_words_find(&list, word, strlen(word)));
 		const char *answer = conf_foreign_word(word, strlen(word));
 		assert_true(answer != NULL && strlen(answer) < 160 &&
 			    answer[strlen(answer) - 1] != '.');
@@ -1642,23 +1643,92 @@ static void words_of_other_servers_are_answered(void **state)
 static void a_text_that_goes_on_behind_a_nul_is_no_word(void **state)
 {
 	(void)state;
-	assert_non_null(conf_keyword_find("on", 2));
-	assert_null(conf_keyword_find("on\0", 3));
-	assert_null(conf_keyword_find("on\0\0\0\0\0\0", 8));
-	assert_null(conf_keyword_find("o", 1));
-	assert_null(conf_keyword_find("", 0));
+	struct conf_words list;
+	conf_words_init(&list);
+	assert_non_null(conf_words_find(&list, "on", 2));
+	assert_null(conf_words_find(&list, "on\0", 3));
+	assert_null(conf_words_find(&list, "on\0\0\0\0\0\0", 8));
+	assert_null(conf_words_find(&list, "o", 1));
+	assert_null(conf_words_find(&list, "", 0));
 	told_tls("port \"on\\x00\\x00\\x00\" { echo }",
 		 "2:6 expected a port number, found the string \"on\\0\\0\\0\"\n");
+}
+
+/* A configuration with this statement where it belongs: its end, and its messages. */
+static int setting_try(const struct conf_statement *s, const char *text, struct told *told)
+{
+	const struct conf_options options = {.threads_built = true};
+	struct conf *conf = NULL;
+	char all[1024];
+	const char *before = s->blocks == CONF_BLOCK_RESTART  ? "restart {"
+			     : s->blocks == CONF_BLOCK_LIMITS ? "limits {"
+			     : s->blocks == CONF_BLOCK_PORT   ? "port 1 { echo"
+							      : "";
+	(void)snprintf(all, sizeof(all), TLS "port 2 { echo } %s %s %s", before, text,
+		       before[0] != '\0' ? "}" : "");
+	*told = (struct told){.len = 0};
+	int error = conf_parse_text(all, strlen(all), "text", &options, gather, told, &conf);
+	conf_free(conf);
+	return error;
+}
+
+/* The other values of the statement are the greatest. */
+static void number_try(const struct conf_statement *s, const struct conf_piece *piece,
+		       uint64_t number, bool good)
+{
+	struct told told;
+	char value[NUM_TEXT_MAX], line[256];
+	struct text text;
+	text_init(&text, line, sizeof(line));
+	text_addf(&text, "%s", s->word);
+	for (const struct conf_piece *each = s->pieces; each->type != CONF_NONE; each++)
+		text_addf(
+		    &text, " %s %s", each->word != NULL ? each->word : "",
+		    conf_quantity_format(each->type, each == piece ? number : each->most, value));
+	assert_int_equal(setting_try(s, line, &told), good ? 0 : -EINVAL);
+	assert_true(good || strstr(told.text, "is out of range; it can be ") != NULL ||
+		    strstr(told.text, "is too little; it can be 0") != NULL ||
+		    strstr(told.text, "from the shorter time to the longer") != NULL);
+}
+
+/* Of every number in the table: its bounds are accepted, the numbers beyond them are not. */
+static void every_number_has_its_bounds(void **state)
+{
+	(void)state;
+	size_t tried = 0;
+	for (size_t i = 0; i < conf_settings_count; i++) {
+		const struct conf_statement *s = &conf_settings[i];
+		for (const struct conf_piece *piece = s->pieces; piece->type != CONF_NONE;
+		     piece++) {
+			if (piece->size < sizeof(uint32_t) || piece->type == CONF_CHOICE ||
+			    piece->type == CONF_STRING || piece->type == CONF_PATH)
+				continue;
+			/* `backoff 1d to 1ms` is refused for another reason */
+			number_try(s, piece, piece->least, s->agree == NULL || piece == s->pieces);
+			number_try(s, piece, piece->most, true);
+			number_try(s, piece, piece->most + 1, false);
+			if (piece->least > 0)
+				number_try(s, piece, piece->least - 1, false);
+			if (piece->floor > 0) {
+				number_try(s, piece, piece->floor - 1, false);
+				number_try(s, piece, piece->floor, true);
+			}
+			tried++;
+		}
+	}
+	assert_true(tried >= 22);
 }
 
 /* Were there fewer, a duplicate of the last ones would pass unseen. */
 static void blocks_remember_all_statements(void **state)
 {
 	(void)state;
+	struct conf_words list;
+	conf_words_init(&list);
 	for (unsigned kind = CONF_BLOCK_TOP; kind <= CONF_BLOCK_TLS; kind <<= 1) {
 		unsigned count = kind == CONF_BLOCK_TOP ? 4 - 1 : 0; /* log is four */
-		for (size_t i = 0; i < conf_keywords_count; i++)
-			count += (conf_keywords[i].blocks & kind) != 0;
+		for (size_t i = 0; i < list.count; i++)
+			count += (list.list[i].blocks & kind) != 0;
 		assert_true(count <= CONF_SEEN_MAX);
 	}
 }
@@ -2083,6 +2153,7 @@ int main(void)
 	    cmocka_unit_test(words_of_other_servers_are_answered),
 	    cmocka_unit_test(what_is_taken_literally_is_warned_of),
 	    cmocka_unit_test(a_text_that_goes_on_behind_a_nul_is_no_word),
+	    cmocka_unit_test(every_number_has_its_bounds),
 	    cmocka_unit_test(blocks_remember_all_statements),
 	    cmocka_unit_test(messages_are_bounded),
 	    cmocka_unit_test(includes_are_read),

@@ -1,10 +1,11 @@
 /*
- * The statement fault. Runs in the master and in the child of the port. Must never let a port have
+ * The filter fault. Runs in the master and in the child of the port. Must never let a port have
  * a fault if the configuration does not say `faults enabled`.
  */
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "parser.h"
 
 void conf_fault(struct conf_parser *p, const struct conf_value *kind,
@@ -71,23 +72,40 @@ static bool leaks_memory(const struct conf_location *location)
 	return false;
 }
 
-void conf_faults_check(struct conf_parser *p, struct conf_port_draft *port)
+static void fault_kind_check(struct conf_parser *p, struct conf_port_draft *port,
+			     const struct conf_location_draft *draft)
 {
-	for (size_t i = 0; i < port->locations_count; i++) {
-		const struct conf_location_draft *draft = &port->locations[i];
-		const struct conf_where *where = &draft->fault_where;
-		if (where->line == 0)
-			continue;
-		port->port.faults = true;
-		if (!p->tree->conf.faults)
-			conf_error(p, where, "`fault` needs `faults enabled` at the top level");
-		if (draft->location.handler == CONF_FAULT_CONTROL &&
-		    draft->location.faults_count > 0)
-			conf_error(p, where,
-				   "a location with `fault control` can have no other fault");
-		if (leaks_memory(&draft->location) && port->port.limits.memory_bytes == 0)
-			conf_error(
-			    p, where,
-			    "`fault leak-memory` needs a limit, and `memory 0` means no limit");
+	const struct conf_where *where = &draft->fault_where;
+	if (where->line == 0)
+		return;
+	port->port.faults = true;
+	if (!p->tree->conf.faults)
+		conf_error(p, where, "`fault` needs `faults enabled` at the top level");
+	if (leaks_memory(&draft->location) && port->port.limits.memory_bytes == 0)
+		conf_error(p, where,
+			   "`fault leak-memory` needs a limit, and `memory 0` means no limit");
+}
+
+static void fault_kind_dump(const struct conf_location *location, FILE *out)
+{
+	for (size_t i = 0; i < location->faults_count; i++) {
+		char line[512]; /* longer than any description: fuzz_fault checks that */
+		struct text t;
+		text_init(&t, line, sizeof(line));
+		fault_describe(&location->faults[i], &t);
+		(void)fprintf(out, "\t\tfault %s\n", line);
 	}
 }
+
+static uint64_t fault_kind_bytes(const struct conf_location *location)
+{
+	return location->faults_count * sizeof(*location->faults);
+}
+
+/* The grammar knows its words: the names of parameters are in the catalogue of faults. */
+const struct conf_kind conf_kind_fault = {
+    .statement = {.word = "fault"},
+    .check = fault_kind_check,
+    .dump = fault_kind_dump,
+    .bytes = fault_kind_bytes,
+};

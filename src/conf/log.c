@@ -1,7 +1,6 @@
 /*
- * The statements of the top level alone: privileges, drain, faults, control, log. Runs in the
- * master and in every child. Must never look anything up on the system: the path of a socket is
- * only stored.
+ * The sinks of the log: `log to`. Runs in the master and in every child. Must never look anything
+ * up on the system: the path of a socket is only stored.
  */
 #include <string.h>
 #include <syslog.h>
@@ -29,56 +28,15 @@ const char *conf_facility_name(int facility)
 	return "daemon";
 }
 
-void conf_set_privileges(struct conf_parser *p, int token, const struct conf_where *where)
-{
-	(void)conf_once(p, T_PRIVILEGES, where);
-	p->tree->conf.strict = token == T_STRICT;
-}
-
-void conf_set_faults(struct conf_parser *p, const struct conf_where *where)
-{
-	(void)conf_once(p, T_FAULTS, where);
-	p->tree->conf.faults = true;
-}
-
-void conf_set_drain(struct conf_parser *p, const struct conf_value *value,
-		    const struct conf_where *where, const struct conf_where *at)
-{
-	(void)conf_once(p, T_DRAIN, where);
-	(void)conf_quantity(p, "drain", CONF_DURATION, 0, 86400000, value, at,
-			    &p->tree->conf.drain_ms);
-}
-
-void conf_set_control(struct conf_parser *p, const struct conf_value *value,
-		      const struct conf_where *where, const struct conf_where *at)
-{
-	struct conf *conf = &p->tree->conf;
-	(void)conf_once(p, T_CONTROL, where);
-	conf->control_where = *where;
-	if (value->token == T_OFF) {
-		conf->control = CONF_CONTROL_OFF;
-		return;
-	}
-	if (!conf_plain(p, "a control socket's path", CONF_CONTROL_PATH_MAX, value, at))
-		return;
-	char *path = conf_path(p, value->data, at);
-	if (path == NULL)
-		return;
-	if (strlen(path) > CONF_CONTROL_PATH_MAX) {
-		conf_error(p, at,
-			   "a control socket's path has at most %d bytes, this one has %zu in full",
-			   CONF_CONTROL_PATH_MAX, strlen(path));
-		return;
-	}
-	conf->control = CONF_CONTROL_PATH;
-	conf->control_path = path;
-}
-
 /* where is that of the sink: `log to syslog` and `log to journal` may be used together. */
 void conf_log_to(struct conf_parser *p, int token, const struct conf_where *where)
 {
 	struct conf_log *log = &p->tree->conf.log;
-	(void)conf_once(p, token, where);
+	(void)conf_once(p,
+			token == T_CONSOLE  ? "console"
+			: token == T_SYSLOG ? "syslog"
+					    : "journal",
+			where);
 	p->log_facility_given = false;
 	p->log_path_given = false;
 	if (token == T_CONSOLE) {
@@ -90,16 +48,6 @@ void conf_log_to(struct conf_parser *p, int token, const struct conf_where *wher
 		log->journal = true;
 		log->journal_where = *where;
 	}
-}
-
-void conf_log_rate(struct conf_parser *p, const struct conf_value *value,
-		   const struct conf_where *where, const struct conf_where *at)
-{
-	uint64_t rate = 0;
-	(void)conf_once(p, T_RATE, where);
-	if (value->token == T_OFF || conf_quantity(p, "log rate", CONF_NUMBER, CONF_LOG_RATE_MIN,
-						   CONF_LOG_RATE_MAX, value, at, &rate))
-		p->tree->conf.log.rate = (uint32_t)rate;
 }
 
 static void given(struct conf_parser *p, bool *given, const char *word,

@@ -1,0 +1,192 @@
+/*
+ * Follows a statement through its words and values, as its description has them. Runs in the master
+ * and in every child. Must never accept what the description does not have: the grammar reports a
+ * token that is not accepted here.
+ *
+ * The lexer asks for each token; the grammar then carries out the statement, and may be a token
+ * behind. So what a token is travels with its value.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "parser.h"
+
+/* --- where a token stands --------------------------------------------------------------------- */
+
+bool conf_piece_fits(const struct conf_piece *piece, const struct conf_token *token)
+{
+	switch (piece->type) {
+	case CONF_NONE:
+		break;
+	case CONF_NUMBER:
+	case CONF_SIZE:
+	case CONF_MEMORY:
+	case CONF_DURATION:
+		return token->kind == T_WORD;
+	case CONF_CHOICE:
+		for (size_t i = 0; piece->choices[i] != NULL && token->keyword != NULL; i++)
+			if (strcmp(piece->choices[i], token->keyword->name) == 0)
+				return true;
+		break;
+	case CONF_STRING:
+	case CONF_PATH:
+		return token->kind == T_STRING;
+	}
+	return false;
+}
+
+const struct conf_piece *conf_form_next(const struct conf_form *form, size_t *index)
+{
+	const struct conf_piece *pieces = form->statement->pieces;
+	if (form->owed)
+		return (*index)++ == 0 ? &pieces[form->at] : NULL;
+	for (size_t i = *index; pieces[i].type != CONF_NONE; i++)
+		if (pieces[i].when == CONF_OPTION ||
+		    (pieces[i].when == CONF_MAY && i >= form->at)) {
+			*index = i + 1;
+			return &pieces[i];
+		}
+	return NULL;
+}
+
+static bool is_word(const struct conf_token *token, const char *word)
+{
+	return word != NULL && token->keyword != NULL && strcmp(token->keyword->name, word) == 0;
+}
+
+static bool form_fits(const struct conf_form *form, const struct conf_piece *piece,
+		      const struct conf_token *token, enum conf_part *ret)
+{
+	const bool worded = form->owed && form->worded;
+	if (is_word(token, piece->zero))
+		*ret = CONF_PART_ZERO;
+	else if (piece->word != NULL && !worded)
+		*ret = CONF_PART_WORD;
+	else
+		*ret = CONF_PART_VALUE;
+	if (*ret == CONF_PART_ZERO)
+		return piece->word == NULL || !worded;
+	return *ret == CONF_PART_WORD ? is_word(token, piece->word) : conf_piece_fits(piece, token);
+}
+
+static void form_pass(struct conf_form *form, const struct conf_piece *piece, enum conf_part part)
+{
+	const struct conf_piece *pieces = form->statement->pieces;
+	form->at = (size_t)(piece - pieces);
+	form->worded = form->owed = part == CONF_PART_WORD;
+	if (form->worded)
+		return;
+	form->at++;
+	form->owed = pieces[form->at].type != CONF_NONE && pieces[form->at].when == CONF_OWED;
+}
+
+static bool form_take(struct conf_form *form, const struct conf_token *token,
+		      struct conf_value *value)
+{
+	size_t index = 0;
+	for (const struct conf_piece *piece = conf_form_next(form, &index); piece != NULL;
+	     piece = conf_form_next(form, &index)) {
+		enum conf_part part;
+		if (!form_fits(form, piece, token, &part))
+			continue;
+		value->piece = piece;
+		value->part = part;
+		form_pass(form, piece, part);
+		return true;
+	}
+	return false;
+}
+
+static void form_begin(struct conf_form *form, const struct conf_statement *s)
+{
+	*form = (struct conf_form){.statement = s};
+	form->owed = s->pieces[0].type != CONF_NONE && s->pieces[0].when == CONF_OWED;
+}
+
+int conf_form_token(struct conf_parser *p, struct conf_value *value)
+{
+	const struct conf_token *token = &p->last;
+	const struct conf_keyword *keyword = token->keyword;
+	p->form_before = p->form;
+	if (p->form.statement != NULL && form_take(&p->form, token, value))
+		return p->form.owed ? T_MORE : T_DONE;
+	p->form = (struct conf_form){.statement = NULL};
+	if (keyword != NULL && keyword->statement != NULL) {
+		value->statement = keyword->statement;
+		form_begin(&p->form, keyword->statement);
+	}
+	return token->kind;
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+const char *conf_piece_meaning(const struct conf_piece *piece, char out[CONF_MEANING_MAX])
+{
+	static const struct {
+		const char *noun, *example;
+	} types[] = {
+	    [CONF_NUMBER] = {"number", NULL}, [CONF_SIZE] = {"size", "16K"},
+	    [CONF_MEMORY] = {"size", "256M"}, [CONF_DURATION] = {"duration", "10s"},
+	    [CONF_STRING] = {"string", NULL}, [CONF_PATH] = {"path", NULL},
+	    [CONF_NONE] = {"value", NULL},    [CONF_CHOICE] = {"word", NULL},
+	};
+	const bool quoted = piece->type == CONF_STRING || piece->type == CONF_PATH;
+	const char *noun = piece->noun != NULL ? piece->noun : types[piece->type].noun;
+	const char *example = piece->example != NULL ? piece->example : types[piece->type].example;
+	(void)snprintf(out, CONF_MEANING_MAX, "a %s%s%s%s", noun,
+		       example != NULL ? " such as " : "", example != NULL ? example : "",
+		       quoted ? CONF_IN_QUOTES : "");
+	return out;
+}
+
+/* --- carrying it out -------------------------------------------------------------------------- */
+
+static void duplicate_tell(struct conf_parser *p)
+{
+	const struct conf_piece *piece = &p->statement->pieces[p->given.piece];
+	const unsigned bit = 1U << p->given.piece;
+	if (piece->once && (p->options_given & bit) != 0)
+		conf_error(p, &p->given.where, "duplicate `%s` in one statement", piece->word);
+	p->options_given |= bit;
+}
+
+static void statement_take(struct conf_parser *p)
+{
+	duplicate_tell(p);
+	if (p->statement->take != NULL)
+		p->statement->take(p, &p->given);
+	else
+		conf_set(p, p->statement, &p->given);
+}
+
+void conf_begin(struct conf_parser *p, const struct conf_value *value,
+		const struct conf_where *where)
+{
+	p->statement = value->statement;
+	p->options_given = 0;
+	p->given = (struct conf_group){.where = *where};
+	if (p->statement->pieces[0].type == CONF_NONE)
+		statement_take(p);
+}
+
+/* A piece that is not owed begins a group. */
+void conf_more(struct conf_parser *p, const struct conf_value *value,
+	       const struct conf_where *where)
+{
+	const struct conf_piece *piece = value->piece;
+	struct conf_group *given = &p->given;
+	if (piece->when != CONF_OWED && (value->part == CONF_PART_WORD || piece->word == NULL))
+		*given = (struct conf_group){.piece = (size_t)(piece - p->statement->pieces),
+					     .where = *where};
+	if (value->part == CONF_PART_WORD)
+		return;
+	given->values[given->count] = *value;
+	given->at[given->count++] = *where;
+}
+
+void conf_done(struct conf_parser *p, const struct conf_value *value,
+	       const struct conf_where *where)
+{
+	conf_more(p, value, where);
+	statement_take(p);
+}

@@ -1,0 +1,237 @@
+/*
+ * The handler respond: a fixed response. Runs in the master and in the child of the port. Must
+ * never accept a header that the server makes itself, or that could split a response.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "parser.h"
+
+#define DEFAULT_TYPE "text/plain; charset=utf-8"
+#define FIELD_MAX    4096
+
+enum { STATUS, BODY, TYPE, HEADER };
+
+/* The options while they are read. */
+struct respond_draft {
+	struct conf_respond respond;
+	size_t headers_bytes; /* of all headers, also of those that are too many */
+};
+
+static void respond_begin(struct conf_parser *p, const struct conf_value *status,
+			  const struct conf_where *where, const struct conf_where *at)
+{
+	struct respond_draft *draft = conf_alloc(p, sizeof(*draft));
+	uint64_t number = 200;
+	if (draft == NULL || !conf_handler_begin(p, CONF_RESPOND, draft, where))
+		return;
+	(void)conf_quantity(p, "status", CONF_NUMBER, 200, 599, status, at, &number);
+	draft->respond =
+	    (struct conf_respond){.status = (uint32_t)number, .body = "", .type = DEFAULT_TYPE};
+}
+
+static void respond_body(struct conf_parser *p, const struct conf_value *body,
+			 const struct conf_where *at)
+{
+	struct conf_respond *respond = p->kind_options;
+	if (respond == NULL)
+		return;
+	if (body->len > 0 && (respond->status == 204 || respond->status == 304)) {
+		conf_error(p, at, "a response with status %u has no body", respond->status);
+		return;
+	}
+	char *copy = conf_copy(p, body->data, body->len);
+	if (copy == NULL)
+		return;
+	respond->body = copy;
+	respond->body_len = body->len;
+	conf_variables_tell(p, body, false, at);
+}
+
+/* field-value, RFC 9110 5.5: visible bytes, blanks and tabs between them. */
+static bool check_field_value(struct conf_parser *p, const char *what,
+			      const struct conf_value *value, const struct conf_where *at)
+{
+	if (value->broken)
+		return false;
+	if (value->len > FIELD_MAX) {
+		conf_error(p, at, "%s has at most %d bytes, this one has %zu", what, FIELD_MAX,
+			   value->len);
+		return false;
+	}
+	for (size_t i = 0; i < value->len; i++) {
+		unsigned char c = (unsigned char)value->data[i];
+		if ((c < 0x20 && c != '\t') || c == 0x7f) {
+			conf_error(p, at,
+				   "%s cannot contain a line end, a NUL byte or another "
+				   "control character",
+				   what);
+			return false;
+		}
+	}
+	if (value->len > 0 && (strchr(" \t", value->data[0]) != NULL ||
+			       strchr(" \t", value->data[value->len - 1]) != NULL)) {
+		conf_error(p, at, "%s cannot begin or end with a blank", what);
+		return false;
+	}
+	return true;
+}
+
+static void respond_type(struct conf_parser *p, const struct conf_value *type,
+			 const struct conf_where *at)
+{
+	struct conf_respond *respond = p->kind_options;
+	if (type->len == 0 && !type->broken)
+		conf_error(p, at, "a type cannot be empty");
+	else if (check_field_value(p, "a type", type, at) && respond != NULL)
+		respond->type = conf_copy(p, type->data, type->len);
+}
+
+/* token, RFC 9110 5.6.2 */
+static bool is_token(const struct conf_value *name)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+	for (size_t i = 0; i < name->len; i++) {
+		char c = name->data[i];
+		bool alphanumeric =
+		    (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+		if (!alphanumeric && (c == '\0' || strchr(others, c) == NULL))
+			return false;
+	}
+	return name->len > 0;
+}
+
+static bool check_field_name(struct conf_parser *p, const struct conf_value *name,
+			     const struct conf_where *at)
+{
+	static const char *const made[] = {"Content-Length", "Transfer-Encoding", "Connection",
+					   "Date"};
+	char shown[CONF_SHOWN_MAX];
+	if (name->broken)
+		return false;
+	if (!is_token(name)) {
+		conf_error(p, at, "`%s` is not a header name: letters, digits and !#$%%&'*+-.^_`|~",
+			   conf_show(name, shown));
+		return false;
+	}
+	if (name->len > FIELD_MAX) {
+		conf_error(p, at, "a header name has at most %d bytes", FIELD_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < CONF_COUNT(made); i++) {
+		if (strcasecmp(name->data, made[i]) == 0) {
+			conf_error(p, at, "the server makes `%s` itself", made[i]);
+			return false;
+		}
+	}
+	if (strcasecmp(name->data, "Content-Type") == 0) {
+		conf_error(p, at, "write `type \"...\"` for Content-Type");
+		return false;
+	}
+	return true;
+}
+
+static void add_header(struct conf_parser *p, const struct conf_value *name,
+		       const struct conf_value *value)
+{
+	struct conf_respond *respond = p->kind_options;
+	struct conf_header *headers =
+	    conf_grow(p, respond->headers, respond->headers_count, sizeof(*headers));
+	if (headers == NULL)
+		return;
+	respond->headers = headers;
+	headers[respond->headers_count++] = (struct conf_header){
+	    .name = conf_copy(p, name->data, name->len),
+	    .value = conf_copy(p, value->data, value->len),
+	};
+}
+
+static void respond_header(struct conf_parser *p, const struct conf_group *given)
+{
+	const struct conf_value *name = &given->values[0], *value = &given->values[1];
+	struct respond_draft *draft = p->kind_options;
+	bool good = check_field_name(p, name, &given->at[0]);
+	if (!check_field_value(p, "a header value", value, &given->at[1]) || !good || draft == NULL)
+		return;
+	draft->headers_bytes += name->len + value->len;
+	if (draft->respond.headers_count == CONF_HEADERS_MAX)
+		conf_error(p, &given->at[0], "a response has at most %d headers", CONF_HEADERS_MAX);
+	else if (draft->headers_bytes > CONF_HEADERS_BYTES_MAX)
+		conf_error(p, &given->at[0],
+			   "the headers of a response have at most 16 KiB together");
+	else
+		add_header(p, name, value);
+	conf_variables_tell(p, value, true, &given->at[1]);
+}
+
+static void respond_take(struct conf_parser *p, const struct conf_group *given)
+{
+	switch (given->piece) {
+	case STATUS:
+		respond_begin(p, &given->values[0], &given->where, &given->at[0]);
+		break;
+	case BODY:
+		respond_body(p, &given->values[0], &given->at[0]);
+		break;
+	case TYPE:
+		respond_type(p, &given->values[0], &given->at[0]);
+		break;
+	case HEADER:
+		respond_header(p, given);
+		break;
+	}
+}
+
+void conf_respond_default(struct conf_parser *p, const char *text, const struct conf_where *where)
+{
+	const struct conf_value status = {.data = "200", .len = 3};
+	const struct conf_value body = {.data = text, .len = strlen(text)};
+	respond_begin(p, &status, where, where);
+	respond_body(p, &body, where);
+}
+
+static void respond_dump(const struct conf_location *location, FILE *out)
+{
+	const struct conf_respond *respond = location->options;
+	(void)fprintf(out, "\t\trespond %u", respond->status);
+	if (respond->body_len > 0) {
+		fputc(' ', out);
+		conf_put_string(out, respond->body, respond->body_len);
+	}
+	conf_put(out, " type ", respond->type);
+	for (size_t i = 0; i < respond->headers_count; i++) {
+		conf_put(out, " header ", respond->headers[i].name);
+		conf_put(out, " ", respond->headers[i].value);
+	}
+	fputc('\n', out);
+}
+
+static uint64_t respond_bytes(const struct conf_location *location)
+{
+	const struct conf_respond *respond = location->options;
+	uint64_t sum = respond->body_len;
+	for (size_t i = 0; i < respond->headers_count; i++)
+		sum += sizeof(respond->headers[i]) + strlen(respond->headers[i].name) +
+		       strlen(respond->headers[i].value);
+	return sum;
+}
+
+const struct conf_kind conf_kind_respond = {
+    .statement =
+	{
+	    .word = "respond",
+	    .blocks = CONF_BLOCK_PORT | CONF_BLOCK_LOCATION,
+	    .take = respond_take,
+	    .pieces =
+		{
+		    [STATUS] = {CONF_NUMBER, .noun = "status", .example = "200"},
+		    [BODY] = {CONF_STRING, CONF_MAY, .noun = "body"},
+		    [TYPE] = {CONF_STRING, CONF_OPTION, "type", .noun = "media type", .once = true},
+		    [HEADER] = {CONF_STRING, CONF_OPTION, "header", .noun = "header name"},
+		    {CONF_STRING, .noun = "header value"},
+		},
+	},
+    .methods = CONF_METHOD_BIT(CONF_GET) | CONF_METHOD_BIT(CONF_HEAD),
+    .dump = respond_dump,
+    .bytes = respond_bytes,
+};
