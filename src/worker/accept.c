@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "net/listen.h"
 #include "worker/conn.h"
+#include "worker/lack.h"
 #include "worker/loop.h"
 
 #define ACCEPT_RETRY_MS 100
@@ -43,40 +44,13 @@ static void listeners_remove(struct worker_loop *l)
 	l->listening = false;
 }
 
-/* Are descriptors used up although the open connections do not account for them? Then they will not
- * come back. */
-static bool descriptors_leaked(const struct worker *w)
-{
-	uint64_t used = w->descriptors_own;
-	for (unsigned i = 0; i < w->loops_count; i++)
-		used += ipc_slot_read(&w->role->slots[i].connections);
-	return used < w->descriptors_max;
-}
-
-/*
- * The same for memory. The memory of connections is only known by its upper bound, and few
- * connections reach it; but as a leak grows, fewer and fewer connections fit, so the leak is found
- * in the end. The C library's reserve of one thread is not available to the others, even without a
- * connection.
- */
-static bool memory_leaked(const struct worker *w)
-{
-	const uint64_t limit = w->port->limits.memory_bytes;
-	uint64_t connections = 0;
-	for (unsigned i = 0; i < w->loops_count; i++)
-		connections += ipc_slot_read(&w->role->slots[i].connections);
-	const uint64_t used = w->memory_own + (w->loops_count - 1) * CONF_THREAD_MEMORY +
-			      connections * conn_memory_max(&w->loops[0]);
-	return limit > 0 && (used < limit || (connections == 0 && w->loops_count == 1));
-}
-
 /* Missing descriptors come back as connections end. If they do not, another worker must take over.
  * accept(2) may also lack kernel memory, which is not the worker's fault. */
 static void descriptors_judge(struct worker_loop *l, int error)
 {
 	if (error == EMFILE && l->loop.now_ms - l->starved_since_ms >= LEAK_CERTAIN_MS &&
-	    descriptors_leaked(l->worker))
-		worker_give_up(l, IPC_LACK_DESCRIPTORS);
+	    lack_descriptors_leaked(l->worker))
+		lack_declare(l, IPC_LACK_DESCRIPTORS);
 }
 
 /* Accepting failed: logs it now and then, and tries again later. */
@@ -110,8 +84,8 @@ void accept_starved(struct worker_loop *l)
 	if (!l->listening)
 		return;
 	pause_accepting(l, ENOMEM);
-	if (memory_leaked(l->worker))
-		worker_give_up(l, IPC_LACK_MEMORY);
+	if (lack_memory_leaked(l->worker))
+		lack_declare(l, IPC_LACK_MEMORY);
 }
 
 /*
@@ -160,10 +134,9 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	int fd = net_accept(io->fd, client.address, &client.port);
 	if (fd >= 0) {
 		l->starved_since_ms = 0;
-		conn_new(l, fd, &client);
-		if (!l->listening) /* there was no memory to serve it */
-			return;
-		if (l->conns_count >= l->conns_max)
+		if (conn_new(l, fd, &client) < 0)
+			accept_starved(l);
+		else if (l->conns_count >= l->conns_max)
 			pause_accepting(l, 0);
 		else
 			listeners_requeue(l);
@@ -218,4 +191,10 @@ void accept_resume(struct loop *loop, struct loop_timer *timer)
 	    (struct worker_loop *)((char *)timer - offsetof(struct worker_loop, resume));
 	listeners_retry(l);
 	accept_freed(l);
+}
+
+void accept_close_all(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->listener_fds_count; i++)
+		fd_close(&w->listener_fds[i]);
 }

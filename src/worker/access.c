@@ -1,10 +1,11 @@
 /* Runs in a loop, for each request: must not allocate. */
-#include <syslog.h>
+#include "worker/access.h"
+
+#include <string.h>
+#include <sys/syslog.h>
 #include <time.h>
 
 #include "base/clock.h"
-#include "worker/conn.h"
-#include "worker/loop.h"
 #include "worker/record.h"
 
 /* prefix-counter, in hexadecimal; in practice unique among all workers over time. */
@@ -51,4 +52,16 @@ void access_done(void *connection, const struct exchange *ex)
 	struct access_record record;
 	access_record_make(&record, ex, duration_us);
 	log_record(&l->log, LOG_INFO, record.line, record.len, record.values, record.values_count);
+}
+
+void access_handshake_failed(struct conn *c, unsigned kind, const char *text)
+{
+	struct worker_loop *l = c->owner;
+	c->failed = true;
+	ipc_slot_add(&l->slot->counters.handshakes_failed[kind], 1);
+	if (kind == IPC_FAILURE_MEMORY)
+		l->memory_lacks = true;
+	if (c->bytes_in > 0 && l->worker->port->access != CONF_ACCESS_OFF)
+		log_write(&l->log, LOG_INFO, "TLS handshake with ('%s', %u) failed: %s",
+			  c->client.address, c->client.port, text);
 }

@@ -1,29 +1,24 @@
 /*
- * Runs in a loop, on one client's bytes. A turn: receive, decrypt, offer to the protocol, pull from
- * it, encrypt, send; then conn_settle() decides what to wait for, or frees the connection. No
- * function in between may free it, and none may block.
+ * Runs in a loop: the life of one client's connection. In each turn the pump moves its bytes; then
+ * conn_settle() decides what to wait for, or frees the connection. No function in between may free
+ * it, and none may block.
  */
 #include "worker/conn.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syslog.h>
-#include <unistd.h>
 
 #include "base/fd.h"
+#include "worker/access.h"
+#include "worker/deadlines.h"
 #include "worker/fault.h"
-
-#define WIRE_HIGH ((size_t)64 * 1024) /* ciphertext that is collected before it is sent */
-/* output of one connection per turn; then the others have theirs */
-#define TURN_BYTES (4 * WIRE_HIGH)
-
-_Static_assert(CONN_CIPHER_OUT_MAX >= 2 * (WIRE_HIGH + 2 * TRANSPORT_DATA_MAX),
-	       "flow control is far below");
+#include "worker/pump.h"
+#include "worker/show.h"
 
 static void conn_ready(struct loop *, struct loop_io *, uint32_t events);
+static void conn_timed(struct loop *, struct loop_timer *);
 
 /* Bytes of memory for an object that another one follows. */
 static size_t room(size_t size)
@@ -75,41 +70,41 @@ static void conn_open(struct conn *c)
 	protocol->init(c->proto, &l->http, c, &c->client);
 }
 
-void conn_new(struct worker_loop *l, int fd, const struct http_client *client)
+int conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 {
 	struct conn *c = calloc(1, sizeof(*c) + room(l->transport->size) + http_protocol_size());
-	if (c == NULL) {
-		fd_close(&fd);
-		accept_starved(l);
-		return;
-	}
+	int error = -ENOMEM;
+	if (c == NULL)
+		goto fail;
 	*c = (struct conn){.io = {.fd = fd, .ready = conn_ready},
 			   .owner = l,
 			   .client = *client,
 			   .cipher_in = BUF_INIT(CONN_CIPHER_IN_MAX),
 			   .plain_in = BUF_INIT(CONN_PLAIN_IN_MAX),
 			   .cipher_out = BUF_INIT(CONN_CIPHER_OUT_MAX)};
-	if (loop_timer_init(&l->loop, &c->timer, conn_wait_expired) < 0) {
-		accept_starved(l);
+	if (loop_timer_init(&l->loop, &c->timer, conn_timed) < 0)
 		goto fail;
-	}
-	if (loop_add(&l->loop, &c->io, EPOLLIN) < 0) {
+	error = 0;
+	if (loop_add(&l->loop, &c->io, EPOLLIN) <
+	    0) { /* the kernel lacks memory, not this process */
 		loop_timer_release(&l->loop, &c->timer);
 		goto fail;
 	}
 	LIST_INSERT_HEAD(&l->conns, c, link);
 	l->conns_count++;
-	ipc_slot_add(&l->slot->connections, 1);
+	holding_change(&l->conns_held, 1, (int64_t)l->conn_memory_max);
+	ipc_slot_put(&l->slot->connections, l->conns_count);
 	ipc_slot_add(&l->slot->counters.accepted, 1);
 	if (l->transport->handshake == NULL) {
 		transport_begin(c);
 		conn_open(c);
 	}
-	conn_wait_update(c);
-	return;
+	deadline_update(c);
+	return 0;
 fail:
-	fd_close(&c->io.fd);
+	fd_close(&fd);
 	free(c);
+	return error;
 }
 
 static void conn_proto_release(struct conn *c)
@@ -138,181 +133,9 @@ void conn_free(struct conn *c)
 	show_forget(c);
 	free(c);
 	l->conns_count--;
-	ipc_slot_add(&l->slot->connections, (uint64_t)-1);
-	accept_freed(l);
-}
-
-/* --- out ------------------------------------------------------------------------------------- */
-
-/* Sends waiting bytes: first those that the kernel did not take earlier, then those in the wire.
- * Bytes that it does not take now go to the connection's own buffer. */
-void conn_flush(struct conn *c)
-{
-	struct buf *fresh = &c->owner->wire.out, *from = fresh;
-	if (conn_blocked(c)) {
-		if (buf_append(&c->cipher_out, buf_head(fresh), buf_len(fresh)) < 0)
-			c->over = true;
-		buf_consume(fresh, buf_len(fresh));
-		from = &c->cipher_out;
-	}
-	while (buf_len(from) > 0 && !c->over) {
-		ssize_t n = write(c->io.fd, buf_head(from), buf_len(from));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0) { /* the client is gone */
-			c->over = true;
-			break;
-		}
-		c->bytes_out += (uint64_t)n;
-		ipc_slot_add(&c->owner->slot->counters.bytes_out, (uint64_t)n);
-		buf_consume(from, (size_t)n);
-	}
-	if (from == fresh && buf_len(fresh) > 0) {
-		if (!c->over && buf_append(&c->cipher_out, buf_head(fresh), buf_len(fresh)) < 0)
-			c->over = true;
-		buf_consume(fresh, buf_len(fresh));
-	}
-	if (!conn_blocked(c))
-		buf_release(&c->cipher_out);
-}
-
-static void conn_encrypt(struct conn *c)
-{
-	struct worker_loop *l = c->owner;
-	struct transport *t = c->transport;
-	if (l->out_len > 0 && t->ops->send(t, l->out_bytes, l->out_len) != TRANSPORT_OK)
-		c->over = true;
-	l->out_len = 0;
-}
-
-/* Pulls output from the protocol in full records. True if there was any. */
-static bool conn_pull(struct conn *c, size_t *spent)
-{
-	struct worker_loop *l = c->owner;
-	struct proto *p = c->proto;
-	bool moved = false;
-	while (!conn_blocked(c) && !c->over) {
-		if (*spent >= TURN_BYTES) {
-			c->more_output = true;
-			break;
-		}
-		size_t room = sizeof(l->out_bytes) - l->out_len;
-		size_t n = room >= PROTO_OUTPUT_MIN
-			       ? p->ops->output(p, l->out_bytes + l->out_len, room)
-			       : 0;
-		l->out_len += n;
-		*spent += n;
-		moved = moved || n > 0;
-		if (room >= PROTO_OUTPUT_MIN && n == 0)
-			break;
-		if (sizeof(l->out_bytes) - l->out_len < PROTO_OUTPUT_MIN) {
-			conn_encrypt(c);
-			if (buf_len(&l->wire.out) >= WIRE_HIGH)
-				conn_flush(c);
-		}
-	}
-	return moved;
-}
-
-/* --- in -------------------------------------------------------------------------------------- */
-
-/* Offers decrypted bytes to the protocol. True if it took some. */
-static bool conn_offer(struct conn *c)
-{
-	struct worker_loop *l = c->owner;
-	struct proto *p = c->proto;
-	size_t taken = 0;
-	if (buf_len(&c->plain_in) > 0) {
-		taken = p->ops->input(p, buf_head(&c->plain_in), buf_len(&c->plain_in));
-		buf_consume(&c->plain_in, taken);
-		if (buf_len(&c->plain_in) == 0)
-			buf_release(&c->plain_in);
-	} else if (l->plain_len > 0) {
-		taken = p->ops->input(p, l->plain, l->plain_len);
-		l->plain += taken;
-		l->plain_len -= taken;
-	}
-	return taken > 0;
-}
-
-/* Saves the bytes in the loop's buffer before the buffer is needed for others. */
-static void conn_keep_plain(struct conn *c)
-{
-	struct worker_loop *l = c->owner;
-	if (l->plain_len > 0 && buf_append(&c->plain_in, l->plain, l->plain_len) < 0)
-		c->over = true;
-	l->plain_len = 0;
-}
-
-/* The last output of this connection is complete: nothing more is read or pulled. */
-static void conn_close(struct conn *c, bool lingers)
-{
-	c->closing = true;
-	c->lingers = lingers;
-}
-
-/* Decrypts the next record, if the protocol wants it. True if something happened. */
-static bool conn_decrypt(struct conn *c)
-{
-	struct worker_loop *l = c->owner;
-	struct proto *p = c->proto;
-	if (c->input_ended || conn_blocked(c) || !p->ops->wants_input(p))
-		return false;
-	conn_keep_plain(c);
-	struct transport *t = c->transport;
-	ssize_t n = t->ops->receive(t, l->plain_bytes, sizeof(l->plain_bytes));
-	if (n > 0) {
-		l->plain = l->plain_bytes;
-		l->plain_len = (size_t)n;
-		if (buf_len(&c->plain_in) > 0)
-			conn_keep_plain(c);
-		return true;
-	}
-	if (n == TRANSPORT_FAILED) { /* the alert is in the output */
-		conn_close(c, true);
-		return false;
-	}
-	if (n == TRANSPORT_CLOSED || l->wire.in_ended) {
-		c->input_ended = true;
-		p->ops->input_ended(p);
-		return true;
-	}
-	return false;
-}
-
-/* Moves bytes in both directions until no more can move. */
-static void conn_pump(struct conn *c)
-{
-	struct worker_loop *l = c->owner;
-	struct proto *p = c->proto;
-	size_t spent = 0;
-	c->more_output = false;
-	while (!c->over && !c->closing && !c->more_output) {
-		bool moved = conn_offer(c);
-		if (l->draining && p->ops->phase(p) != PROTO_IDLE)
-			p->ops->drain(p);
-		moved = conn_pull(c, &spent) || moved;
-		if (p->ops->phase(p) >= PROTO_CLOSING)
-			break;
-		if (!moved && !conn_decrypt(c))
-			break;
-	}
-	conn_keep_plain(c);
-	conn_encrypt(c);
-	if (c->over || c->closing)
-		return;
-	enum proto_phase phase = p->ops->phase(p);
-	if (phase == PROTO_CLOSING && !c->more_output) {
-		if (c->transport->ops->close != NULL)
-			c->transport->ops->close(c->transport);
-		conn_close(c, p->ops->lingers(p));
-	} else if (phase == PROTO_ABORTED) {
-		/* without the transport's clean end, so that the client sees the response was cut
-		 */
-		conn_close(c, false);
-	}
+	holding_change(&l->conns_held, -1, -(int64_t)l->conn_memory_max);
+	ipc_slot_put(&l->slot->connections, l->conns_count);
+	l->conns_freed = true;
 }
 
 static void handshake_done(struct conn *c)
@@ -325,23 +148,11 @@ static void handshake_done(struct conn *c)
 			     1);
 }
 
-void conn_handshake_failed(struct conn *c, unsigned kind, const char *text)
-{
-	struct worker_loop *l = c->owner;
-	c->failed = true;
-	ipc_slot_add(&l->slot->counters.handshakes_failed[kind], 1);
-	if (kind == IPC_FAILURE_MEMORY)
-		accept_starved(l);
-	if (c->bytes_in > 0 && l->worker->port->access != CONF_ACCESS_OFF)
-		log_write(&l->log, LOG_INFO, "TLS handshake with ('%s', %u) failed: %s",
-			  c->client.address, c->client.port, text);
-}
-
 /* The client left; a handshake in progress has failed. */
 static void handshake_left(struct conn *c)
 {
 	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
-		conn_handshake_failed(c, IPC_FAILURE_CLOSED, "The client closed the connection.");
+		access_handshake_failed(c, IPC_FAILURE_CLOSED, "The client closed the connection.");
 	c->over = true;
 }
 
@@ -353,8 +164,35 @@ static void handshake_refused(struct conn *c, const struct transport_failure *fa
 		c->over = conn_plain_answer(c) < 0;
 	else if (failure->kind == IPC_FAILURE_MEMORY && buf_len(&w->out) == 0)
 		c->over = true;
-	conn_handshake_failed(c, failure->kind, failure->text);
+	access_handshake_failed(c, failure->kind, failure->text);
 	conn_close(c, true);
+}
+
+/* Replaces conn_ready(): discards input until the client leaves or the time for the handshake is
+ * over. */
+static void stalled_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+	struct conn *c = (struct conn *)io;
+	struct worker_loop *l = c->owner;
+	(void)loop;
+	if ((events & (EPOLLERR | EPOLLHUP)) ||
+	    recv(io->fd, l->received, sizeof(l->received), MSG_DONTWAIT) == 0)
+		conn_free(c);
+}
+
+/* The server's first handshake messages are in the wire. */
+static void handshake_spoil(struct conn *c)
+{
+	switch (faults_handshake(c->owner->faults, &c->owner->wire.out)) {
+	case FAULTS_NONE:
+		break;
+	case FAULTS_STALL:
+		c->io.ready = stalled_ready;
+		break;
+	case FAULTS_CLOSE:
+		c->closing = true;
+		break;
+	}
 }
 
 static void conn_handshake(struct conn *c)
@@ -375,7 +213,7 @@ static void conn_handshake(struct conn *c)
 		if (l->wire.in_ended)
 			handshake_left(c);
 		else if (l->faults != NULL)
-			faults_handshake(c);
+			handshake_spoil(c);
 		break;
 	case TRANSPORT_CLOSED:
 	case TRANSPORT_FAILED:
@@ -386,35 +224,6 @@ static void conn_handshake(struct conn *c)
 
 /* --- a turn ---------------------------------------------------------------------------------- */
 
-/* Points the loop's wire at this connection's ciphertext: saved bytes first, then new ones. */
-static void wire_load(struct conn *c, const uint8_t *received, size_t len)
-{
-	struct transport_wire *w = &c->owner->wire;
-	w->in = received;
-	w->in_len = len;
-	if (buf_len(&c->cipher_in) > 0) {
-		if (buf_append(&c->cipher_in, received, len) < 0)
-			c->over = true;
-		w->in = buf_head(&c->cipher_in);
-		w->in_len = buf_len(&c->cipher_in);
-	}
-}
-
-static void wire_store(struct conn *c)
-{
-	struct transport_wire *w = &c->owner->wire;
-	if (c->closing || c->over)
-		buf_release(&c->cipher_in);
-	else if (buf_len(&c->cipher_in) > 0)
-		buf_consume(&c->cipher_in, buf_len(&c->cipher_in) - w->in_len);
-	else if (w->in_len > 0 && buf_append(&c->cipher_in, w->in, w->in_len) < 0)
-		c->over = true;
-	if (buf_len(&c->cipher_in) == 0)
-		buf_release(&c->cipher_in);
-	w->in_len = 0;
-	w->in_ended = false;
-}
-
 /* The last output has reached the kernel. Ends the connection, or waits for the client to close: a
  * reset would destroy data that it has not read yet (RFC 9112, 9.6). */
 static void conn_finish(struct conn *c)
@@ -424,7 +233,7 @@ static void conn_finish(struct conn *c)
 		return;
 	}
 	c->state = CONN_LINGER;
-	conn_wait_linger(c);
+	deadline_linger(c);
 	/* Only an open connection needs these. */
 	conn_proto_release(c);
 	transport_release(c);
@@ -459,19 +268,20 @@ static void conn_settle(struct conn *c)
 	if (c->over)
 		conn_free(c);
 	else
-		conn_wait_update(c);
+		deadline_update(c);
 }
 
-void conn_advance(struct conn *c, const uint8_t *received, size_t len)
+/* Continues after a change from outside, or with new bytes. It may free c. */
+static void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 {
-	wire_load(c, received, len);
+	pump_load(c, received, len);
 	if (!c->over && !c->closing && c->state == CONN_HANDSHAKE)
 		conn_handshake(c);
 	if (!c->over && !c->closing && c->state == CONN_OPEN)
-		conn_pump(c);
-	wire_store(c);
+		pump_run(c);
+	pump_store(c);
 	bool stopped = conn_blocked(c) && c->state == CONN_OPEN && !c->closing;
-	conn_flush(c);
+	pump_flush(c);
 	/* The pump stopped because the kernel took no more, and now it did. No event will come for
 	 * that, so the connection gets another turn. */
 	if (stopped && !conn_blocked(c))
@@ -482,7 +292,7 @@ void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 static void conn_turn(struct conn *c, uint32_t events)
 {
 	struct worker_loop *l = c->owner;
-	ssize_t n = 0;
+	size_t n = 0;
 	/* The connection was reset, or both directions have ended. In the second case a lingering
 	 * connection is read first: closing it with unread input would reset it (RFC 9112, 9.6). */
 	if ((events & EPOLLERR) || ((events & EPOLLHUP) && c->state != CONN_LINGER)) {
@@ -491,20 +301,9 @@ static void conn_turn(struct conn *c, uint32_t events)
 		return;
 	}
 	if (events & EPOLLOUT)
-		conn_flush(c);
-	if (events & EPOLLIN) {
-		n = recv(c->io.fd, l->received, sizeof(l->received), 0);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			n = 0;
-		else if (n < 0)
-			c->over = true;
-		else if (n == 0)
-			l->wire.in_ended = true;
-		if (n > 0) {
-			c->bytes_in += (uint64_t)n;
-			ipc_slot_add(&l->slot->counters.bytes_in, (uint64_t)n);
-		}
-	}
+		pump_flush(c);
+	if (events & EPOLLIN)
+		n = pump_receive(c);
 	if (c->over || c->state == CONN_LINGER) {
 		c->over = c->over || l->wire.in_ended || c->bytes_in >= c->linger_bytes_in;
 		l->wire.in_ended = false;
@@ -512,7 +311,7 @@ static void conn_turn(struct conn *c, uint32_t events)
 		return;
 	}
 	if (!conn_ignores(c)) {
-		conn_advance(c, l->received, n > 0 ? (size_t)n : 0);
+		conn_advance(c, l->received, n);
 		return;
 	}
 	if (l->wire.in_ended) {
@@ -536,16 +335,16 @@ void conn_drain(struct conn *c)
 {
 	uint8_t byte;
 	show_connection(c);
-	c->wait = WAIT_NONE; /* the limits change now */
+	deadline_restart(c); /* the limits change now */
 	if (c->state == CONN_LINGER)
-		conn_wait_linger_drain(c);
+		deadline_linger_drain(c);
 	if (c->state != CONN_OPEN || c->closing) { /* the first request is still served */
-		conn_wait_update(c);
+		deadline_update(c);
 		return;
 	}
 	struct proto *p = c->proto;
 	if (c->owner->lenient && p->ops->phase(p) == PROTO_IDLE) {
-		conn_wait_update(c);
+		deadline_update(c);
 		return;
 	}
 	/* If a request has just arrived, the connection is not idle. */
@@ -555,22 +354,51 @@ void conn_drain(struct conn *c)
 	conn_advance(c, NULL, 0);
 }
 
-void conn_reset(struct conn *c)
+static void reset_when_closed(const struct conn *c)
 {
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+void conn_reset(struct conn *c)
+{
+	reset_when_closed(c);
 	c->over = true;
 	conn_wake(c);
 }
 
 void conn_say(struct conn *c, const void *data, size_t len)
 {
-	struct worker_loop *l = c->owner;
-	if (len > sizeof(l->out_bytes) - l->out_len)
-		conn_encrypt(c);
-	memcpy(l->out_bytes + l->out_len, data, len);
-	l->out_len += len;
+	pump_say(c, data, len);
 	conn_close(c, true);
+}
+
+/* A limit of time is reached. May free c. */
+static void conn_expire(struct conn *c)
+{
+	switch (deadline_expire(c)) {
+	case DEADLINE_WAITS:
+		return;
+	case DEADLINE_GOES_ON:
+		conn_advance(c, NULL, 0);
+		return;
+	case DEADLINE_RESETS: /* that also drops what the kernel still holds */
+		reset_when_closed(c);
+		break;
+	case DEADLINE_ENDS:
+		break;
+	}
+	conn_free(c);
+}
+
+static void conn_timed(struct loop *loop, struct loop_timer *timer)
+{
+	struct conn *c = (struct conn *)((char *)timer - offsetof(struct conn, timer));
+	struct worker_loop *l = c->owner;
+	(void)loop;
+	show_connection(c);
+	conn_expire(c);
+	show_nobody(l);
 }
 
 void conn_wake(struct conn *c)

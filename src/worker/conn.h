@@ -5,10 +5,7 @@
  *   HANDSHAKE ──done──> OPEN ──protocol closing, all sent──> LINGER ──end of input──> freed
  *       └─ failed: alert, LINGER      └── clean end: freed at once
  *
- * Bytes on the way in: kernel → loop's received → (cipher_in) → transport → loop's plain →
- * (plain_in) → protocol. On the way out: protocol → loop's out → transport → loop's wire →
- * (cipher_out) → kernel. The buffers in parentheses belong to the connection and are empty unless
- * the next station cannot take the bytes; an idle connection holds no buffer at all.
+ * conn.c is its life, pump.c the way of its bytes, deadlines.c the limits of time.
  */
 #ifndef WORKER_CONN_H
 #define WORKER_CONN_H
@@ -79,8 +76,9 @@ struct conn {
 	_Alignas(max_align_t) uint8_t memory[]; /* for the transport and, after it, the protocol */
 };
 
-/* Takes ownership of the descriptor, and closes it if memory runs out. */
-void conn_new(struct worker_loop *, int fd, const struct http_client *);
+/* Takes ownership of the descriptor, and closes it on failure. Returns 0, or -ENOMEM: this process
+ * has no memory for it. */
+int conn_new(struct worker_loop *, int fd, const struct http_client *);
 void conn_free(struct conn *);
 
 /* The most memory that a connection of the loop holds. It is the sum of the bounds of its parts, so
@@ -98,27 +96,15 @@ void conn_wake(struct conn *);
 void conn_reset(struct conn *);
 void conn_say(struct conn *, const void *data, size_t len);
 
+/* The last output of this connection is complete: nothing more is read or pulled. */
+static inline void conn_close(struct conn *c, bool lingers)
+{
+	c->closing = true;
+	c->lingers = lingers;
+}
+
 /* In plain.c: writes the answer to plain HTTP into the wire. Returns 0 or -errno. */
 int conn_plain_answer(struct conn *);
-
-/* In conn_wait.c: sets the deadline for the present wait. */
-void conn_wait_update(struct conn *);
-/* The connection lingers from now on: sets its bounds. */
-void conn_wait_linger(struct conn *);
-/* The worker begins to drain while the connection lingers: shortens the bounds. */
-void conn_wait_linger_drain(struct conn *);
-/* The callback of the timer. */
-void conn_wait_expired(struct loop *, struct loop_timer *);
-
-/* In conn.c: offers pending bytes to the kernel again. The kernel reports room only once there is
- * much of it (TCP_NOTSENT_LOWAT, tcp(7)), but takes less when asked. */
-void conn_flush(struct conn *);
-/* In conn.c: continues after a change from outside. It may free c. */
-void conn_advance(struct conn *, const uint8_t *received, size_t len);
-
-/* Counts and logs a failed handshake: its enum ipc_failure, and the reason in words. If the client
- * sent no byte (a port scanner, a browser that connects in advance), it is only counted. */
-void conn_handshake_failed(struct conn *, unsigned kind, const char *text);
 
 static inline uint32_t conn_requests(const struct conn *c)
 {

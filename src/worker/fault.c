@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/syslog.h>
 #include <sysexits.h>
 
 #include "worker/conn.h"
+#include "worker/lack.h"
+#include "worker/show.h"
 
 #define LEAK_TICK_MS 100
 
@@ -78,7 +78,7 @@ static void leak_ticked(struct loop *loop, struct loop_timer *timer)
 	if (leak_some(l))
 		loop_timer_set(loop, timer, loop->now_ms + LEAK_TICK_MS);
 	else
-		worker_give_up(l, IPC_LACK_MEMORY);
+		lack_declare(l, IPC_LACK_MEMORY);
 }
 
 /* --- lasting faults --------------------------------------------------------------------------- */
@@ -127,60 +127,6 @@ static void arm(void *owner, const struct fault *fault)
 	case FAULT_MALFORMED:
 	case FAULT_VIOLATION:
 	case FAULT_KINDS:
-		break;
-	}
-}
-
-bool faults_keep(struct worker_faults *f)
-{
-	if (f->descriptors == 0)
-		return false;
-	f->descriptors -= f->descriptors != UINT64_MAX;
-	return true;
-}
-
-/* --- handshakes ------------------------------------------------------------------------------ */
-
-const struct tls_context *faults_context(struct worker_loop *l)
-{
-	struct worker_faults *f = l->faults;
-	if (f->certificates == 0)
-		return l->tls;
-	f->certificates--;
-	return l->worker->false_tls[f->certificates_which];
-}
-
-/* Replaces conn_ready(): discards input until the client leaves or the time for the handshake is
- * over. */
-static void stalled_ready(struct loop *loop, struct loop_io *io, uint32_t events)
-{
-	struct conn *c = (struct conn *)io;
-	struct worker_loop *l = c->owner;
-	(void)loop;
-	if ((events & (EPOLLERR | EPOLLHUP)) ||
-	    recv(io->fd, l->received, sizeof(l->received), MSG_DONTWAIT) == 0)
-		conn_free(c);
-}
-
-void faults_handshake(struct conn *c)
-{
-	struct worker_faults *f = c->owner->faults;
-	struct buf *out = &c->owner->wire.out;
-	size_t len = buf_len(out);
-	if (f->handshakes == 0 || len == 0)
-		return;
-	f->handshakes--;
-	switch (f->handshakes_how) {
-	case FAULT_STALL:
-		buf_consume(out, len);
-		c->io.ready = stalled_ready;
-		break;
-	case FAULT_BREAK:
-		out->end -= len / 2;
-		c->closing = true;
-		break;
-	case FAULT_CORRUPT:
-		out->data[out->end - 1] ^= 0xff;
 		break;
 	}
 }

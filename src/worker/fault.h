@@ -7,11 +7,11 @@
 #ifndef WORKER_FAULT_H
 #define WORKER_FAULT_H
 
+#include "base/buf.h"
 #include "handler/fault.h"
 #include "tls/context.h"
 #include "worker/loop.h"
 
-struct conn;
 struct leak;
 
 struct worker_faults {
@@ -35,10 +35,20 @@ void worker_faults_release(struct worker *);
 int faults_init(struct worker_loop *); /* 0 or -errno */
 void faults_release(struct worker_loop *);
 
+/* --- fault_conn.c: what a connection asks --------------------------------------------------- */
+
 /* The context for the session that begins now. */
 const struct tls_context *faults_context(struct worker_loop *);
-/* The server's first handshake messages are in the wire: spoils them if a fault says so. */
-void faults_handshake(struct conn *);
+
+enum faults_spoiled {
+	FAULTS_NONE,
+	FAULTS_STALL, /* the connection hears no more: it discards input */
+	FAULTS_CLOSE, /* what is in out is its last output */
+};
+
+/* The server's first handshake messages are in out: spoils them if a fault says so. */
+enum faults_spoiled faults_handshake(struct worker_faults *, struct buf *out);
+
 /* A connection ends: does a fault leak its descriptor? */
 bool faults_keep(struct worker_faults *);
 

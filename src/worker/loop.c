@@ -15,8 +15,10 @@
 
 #include "base/fd.h"
 #include "tls/transport.h"
+#include "worker/access.h"
 #include "worker/conn.h"
 #include "worker/fault.h"
+#include "worker/show.h"
 
 #define WIRE_OUT_MAX (1 << 20)
 
@@ -75,6 +77,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				     .wake = wake};
 	l->slot->lack = IPC_LACK_NONE;
 	LIST_INIT(&l->conns);
+	holdings_add(&l->holdings, &l->conns_held);
+	l->conn_memory_max = conn_memory_max(l);
 	if (getrandom(&l->id_prefix, sizeof(l->id_prefix), 0) < 0)
 		return -errno;
 	l->listeners = calloc(w->listeners_count, sizeof(*l->listeners));
@@ -120,7 +124,7 @@ static void leave(struct worker_loop *l)
 	accept_stop(l);
 	if (__atomic_sub_fetch(&w->accepting, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
-	worker_listeners_close(w);
+	accept_close_all(w);
 	(void)ipc_send(w->role->channel_fd, IPC_DRAINING, NULL, 0, NULL, 0);
 }
 
@@ -174,6 +178,23 @@ static void drops_tell(struct worker_loop *l)
 		loop_timer_set(&l->loop, &l->log_tick, l->loop.now_ms + LOG_TICK_MS);
 }
 
+/* Does what the turn has left to the end: nothing in it may call up into the acceptor. */
+static void turn_end(struct worker_loop *l)
+{
+	if (l->memory_lacks) {
+		l->memory_lacks = false;
+		accept_starved(l);
+	}
+	if (l->conns_freed) {
+		l->conns_freed = false;
+		accept_freed(l);
+	}
+	if (l->signer.timeouts != l->timeouts_told)
+		silence_tell(l);
+	if (log_outstanding(&l->log))
+		drops_tell(l);
+}
+
 void worker_loop_run(struct worker_loop *l)
 {
 	while (!l->draining || l->conns_count > 0) {
@@ -182,10 +203,7 @@ void worker_loop_run(struct worker_loop *l)
 			log_write(&l->log, LOG_CRIT, "the event loop failed: %s", strerror(-error));
 			_exit(1);
 		}
-		if (l->signer.timeouts != l->timeouts_told)
-			silence_tell(l);
-		if (log_outstanding(&l->log))
-			drops_tell(l);
+		turn_end(l);
 	}
 	log_finish(&l->log);
 	loop_rest(&l->loop);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/holding.h"
 #include "conf/conf.h"
 #include "fault/fault.h"
 #include "handler/route.h"
@@ -66,6 +67,13 @@ struct worker_loop {
 	unsigned accepts; /* since the listeners moved to the end of the queue */
 
 	struct worker_faults *faults; /* owned; NULL: the port has none */
+
+	struct holdings holdings; /* what its parts hold */
+	struct holding conns_held;
+	size_t conn_memory_max; /* of one connection */
+	/* Facts of this turn, which the loop looks at after it. */
+	bool conns_freed;  /* a connection ended */
+	bool memory_lacks; /* there was no memory for a connection */
 
 	struct conn_list conns;
 	unsigned conns_count;
@@ -142,30 +150,14 @@ void worker_tell_all(struct worker *);
 /* Drains every loop; call it on the main thread. */
 void worker_drain(struct worker *, bool lenient);
 
-/* Call it once no loop accepts any longer. */
-void worker_listeners_close(const struct worker *);
-
-/* From any loop: this worker ran out of something that it will not get back. It finishes what it
- * can within a second, and the port gets another worker. */
-void worker_give_up(struct worker_loop *, enum ipc_lack);
-
-/* In show.c: writes into the slot what this loop is doing, for reports of how the worker ended. */
-void show_connection(const struct conn *); /* its turn begins */
-void show_nobody(struct worker_loop *);    /* the turn is over */
-void show_forget(const struct conn *);     /* the connection is freed */
-
 /* accept.c */
 /* adds its own listeners to the set unless it is held: 0 or -errno */
 int accept_start(struct worker_loop *);
 void accept_stop(struct worker_loop *);    /* for good: the worker drains */
 void accept_starved(struct worker_loop *); /* the worker had no memory for a connection */
 void accept_freed(struct worker_loop *);   /* a connection ended: there may be room again */
+/* closes the listeners of all loops; call it once none accepts any longer */
+void accept_close_all(const struct worker *);
 void accept_resume(struct loop *, struct loop_timer *); /* the callback of the timer */
-
-/* In access.c: the http_loop callbacks that stamp and record exchanges. */
-void access_begun(void *connection, struct exchange *);
-void access_done(void *connection, const struct exchange *);
-/* In show.c: the http_loop callback for the exchange whose handler is called. */
-void show_entered(void *connection, const struct exchange *);
 
 #endif

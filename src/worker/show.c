@@ -2,8 +2,7 @@
  * bytes. The slot has raw bytes; the reader escapes them. */
 #include <string.h>
 
-#include "worker/conn.h"
-#include "worker/loop.h"
+#include "worker/show.h"
 
 static uint16_t cut(const struct http_request *r, struct http_slice from, char *to, size_t max)
 {

@@ -19,6 +19,7 @@
 #include "base/num.h"
 #include "http/proto.h"
 #include "worker/fault.h"
+#include "worker/lack.h"
 #include "worker/loop.h"
 
 #define GIVE_UP_MS 1000
@@ -87,12 +88,6 @@ static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
 	for (unsigned i = 0; i < count; i++)
 		if (handed[i] < first)
 			fd_close(&handed[i]);
-}
-
-void worker_listeners_close(const struct worker *w)
-{
-	for (unsigned i = 0; i < w->listener_fds_count; i++)
-		fd_close(&w->listener_fds[i]);
 }
 
 /* Besides its listeners, each loop needs an epoll set, a wakeup and a key channel. */
@@ -265,28 +260,6 @@ static void told(struct role *r, struct ipc_message *m)
 		phase_begin(r->user, WORKER_SERVING);
 	else if (m->type == IPC_SETTINGS)
 		worker_tell_all(r->user);
-}
-
-static enum ipc_lack lack_of(const struct worker *w)
-{
-	for (unsigned i = 0; i < w->loops_count; i++) {
-		uint32_t lack = __atomic_load_n(&w->role->slots[i].lack, __ATOMIC_RELAXED);
-		if (lack != IPC_LACK_NONE)
-			return (enum ipc_lack)lack;
-	}
-	return IPC_LACK_NONE;
-}
-
-/* The main loop must begin the drain, so this sends the process the SIGTERM that asks for one. */
-void worker_give_up(struct worker_loop *l, enum ipc_lack lack)
-{
-	if (lack_of(l->worker) != IPC_LACK_NONE)
-		return;
-	__atomic_store_n(&l->slot->lack, (uint32_t)lack, __ATOMIC_RELAXED);
-	log_write(&l->log, LOG_ERR, "%s; another worker takes over",
-		  lack == IPC_LACK_MEMORY ? "out of memory"
-					  : "descriptors are used up, but not by connections");
-	(void)tgkill(getpid(), getpid(), SIGTERM);
 }
 
 /* SIGTERM drains this worker only. */

@@ -1,5 +1,6 @@
 /*
- * The deadlines of a connection. Runs in a loop.
+ * The deadlines of a connection. Runs in a loop. Must never free the connection: the caller does
+ * what a deadline means.
  *
  * There are two kinds. Some run from a moment on (handshake, idle, head). Others are windows in
  * which bytes must move: bytes of a body, or output that the client takes. If fewer than
@@ -12,10 +13,12 @@
  * A connection that lingers has windows in which any input counts, within overall bounds; so has a
  * handshake while the worker drains.
  */
-#include <sys/socket.h>
 #include <sys/syslog.h>
 
-#include "worker/conn.h"
+#include "worker/deadlines.h"
+
+#include "worker/access.h"
+#include "worker/pump.h"
 
 #define WINDOW_BYTES  1024
 #define DRAIN_IDLE_MS 1000 /* while draining, for a client without a request */
@@ -112,13 +115,13 @@ static uint64_t linger_longest_ms(const struct conn *c)
 	return longest;
 }
 
-void conn_wait_linger(struct conn *c)
+void deadline_linger(struct conn *c)
 {
 	c->windows_until_ms = c->owner->loop.now_ms + linger_longest_ms(c);
 	c->linger_bytes_in = c->bytes_in + LINGER_MAX_BYTES;
 }
 
-void conn_wait_linger_drain(struct conn *c)
+void deadline_linger_drain(struct conn *c)
 {
 	const uint64_t longest = least(linger_longest_ms(c), LINGER_SHORT_MS);
 	c->windows_until_ms = least(c->windows_until_ms, c->owner->loop.now_ms + longest);
@@ -208,7 +211,7 @@ static void wait_begin(struct conn *c, enum conn_wait wait)
 		loop_timer_set(loop, &c->timer, c->wait_until_ms);
 }
 
-void conn_wait_update(struct conn *c)
+void deadline_update(struct conn *c)
 {
 	enum conn_wait wait = wait_for(c);
 	if (wait != c->wait || conn_requests(c) != c->wait_requests)
@@ -247,74 +250,65 @@ static bool window_moved(const struct conn *c)
 }
 
 /* Asks the kernel once more: how much it takes shows how much the client has read. */
-static void write_expired(struct conn *c)
+static enum deadline write_expired(struct conn *c)
 {
-	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-	conn_flush(c);
+	pump_flush(c);
 	if (!c->over && !conn_blocked(c)) {
 		c->wait = WAIT_NONE;
-		conn_advance(c, NULL, 0);
-		return;
+		return DEADLINE_GOES_ON;
 	}
 	if (!c->over && window_moved(c)) {
 		wait_begin(c, c->wait);
-		return;
+		return DEADLINE_WAITS;
 	}
-	expiry_log(c); /* the reset also drops what the kernel still holds */
-	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	conn_free(c);
+	expiry_log(c);
+	return DEADLINE_RESETS;
 }
 
-static void expired(struct conn *c)
+/* A window is over: begins another one if enough bytes moved. */
+static bool window_begun(struct conn *c)
 {
-	struct proto *p = c->proto;
+	if (!window_moved(c))
+		return false;
+	wait_begin(c, c->wait);
+	return true;
+}
+
+static enum deadline request_expired(struct conn *c)
+{
+	expiry_log(c);
+	c->proto->ops->expired(c->proto);
+	c->wait = WAIT_NONE;
+	return DEADLINE_GOES_ON;
+}
+
+enum deadline deadline_expire(struct conn *c)
+{
 	switch (c->wait) {
 	case WAIT_WRITE:
-		write_expired(c);
-		return;
+		return write_expired(c);
 	case WAIT_BODY:
-		if (window_moved(c)) {
-			wait_begin(c, c->wait);
-			return;
-		}
-		expiry_log(c);
-		p->ops->expired(p);
-		break;
+		return window_begun(c) ? DEADLINE_WAITS : request_expired(c);
 	case WAIT_IDLE:
 	case WAIT_HEAD:
-		expiry_log(c);
-		p->ops->expired(p);
-		break;
+		return request_expired(c);
 	case WAIT_LINGER:
-		if (window_moved(c)) {
-			wait_begin(c, c->wait);
-			return;
-		}
-		expiry_log(c);
-		conn_free(c);
-		return;
+		if (window_begun(c))
+			return DEADLINE_WAITS;
+		break;
 	case WAIT_HANDSHAKE:
-		if (c->owner->draining && window_moved(c)) {
-			wait_begin(c, c->wait);
-			return;
-		}
-		conn_handshake_failed(c, IPC_FAILURE_TIMEOUT, handshake_expiry(c));
-		/* fall through */
+		if (c->owner->draining && window_begun(c))
+			return DEADLINE_WAITS;
+		access_handshake_failed(c, IPC_FAILURE_TIMEOUT, handshake_expiry(c));
+		break;
 	case WAIT_NONE:
-		expiry_log(c);
-		conn_free(c);
-		return;
+		break;
 	}
-	c->wait = WAIT_NONE;
-	conn_advance(c, NULL, 0);
+	expiry_log(c);
+	return DEADLINE_ENDS;
 }
 
-void conn_wait_expired(struct loop *loop, struct loop_timer *timer)
+void deadline_restart(struct conn *c)
 {
-	struct conn *c = (struct conn *)((char *)timer - offsetof(struct conn, timer));
-	struct worker_loop *l = c->owner;
-	(void)loop;
-	show_connection(c);
-	expired(c); /* may free c */
-	show_nobody(l);
+	c->wait = WAIT_NONE;
 }
