@@ -206,6 +206,12 @@ int64_t answer_int(const json_t *object, const char *name)
 	return json_integer_value(json_object_get(object, name));
 }
 
+uint64_t answer_natural(const json_t *object, const char *name)
+{
+	const int64_t value = answer_int(object, name);
+	return value > 0 ? (uint64_t)value : 0;
+}
+
 double answer_number(const json_t *object, const char *name)
 {
 	return json_number_value(json_object_get(object, name));

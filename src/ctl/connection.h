@@ -53,6 +53,7 @@ enum ctl_status answer_judge(const json_t *, struct err *);
 /* Members of an answer of any form: "" and 0 for members that are missing or have another type. */
 const char *answer_text(const json_t *object, const char *name);
 int64_t answer_int(const json_t *object, const char *name);
+uint64_t answer_natural(const json_t *object, const char *name); /* 0 for a negative one, too */
 double answer_number(const json_t *object, const char *name);
 
 #endif

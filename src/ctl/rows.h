@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "ctl/latency.h"
-#include "ctl/table.h"
 
 struct row {
 	uint16_t port;
@@ -60,30 +60,5 @@ size_t rows_urgent_first(struct row *, size_t count);
 /* Writes why the port does not serve as it should: "parked: cannot listen on ..."; nothing for a
  * row that is well. Printable. */
 void row_reason(struct text *, const struct row *);
-
-enum rows_layout {
-	ROWS_STATUS,   /* 79 columns wide */
-	ROWS_TOP,      /* 80: latencies of the last seconds beside those since the start */
-	ROWS_TOP_WIDE, /* 94: all columns */
-};
-#define ROWS_WIDE 94
-
-/* Makes a table; the caller uses table_release(). Returns 0, or -1 without memory. */
-int rows_table(struct table *, const struct row *, size_t count, enum rows_layout);
-
-/* The sums over all rows: "total 9 connections, 12.5 req/s, ..." */
-struct rows_totals {
-	uint64_t connections, rate_tenths, restarts;
-	int64_t pss_bytes, cpu_tenths; /* -1: unknown */
-	unsigned ending;               /* certificates that end soon */
-	struct histogram recent;       /* the caller adds it */
-};
-void rows_total(struct rows_totals *, const struct row *, size_t count);
-void totals_describe(struct text *, const struct rows_totals *);
-
-/* Writes "3 of 4 ports serving, 1 parked" from a status. */
-void rows_summary(struct text *, const json_t *status);
-/* Writes "bulkhead 0.1.0, pid 4242, up 3d04h, log level info, /etc/bulkhead.conf". */
-void rows_headline(struct text *, const json_t *status);
 
 #endif

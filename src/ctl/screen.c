@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ctl/columns.h"
 #include "ctl/words.h"
 
 #define INDENT        6 /* of a reason, so that it is below the state */
@@ -157,8 +158,8 @@ static int table_put(struct output *o)
 	char line[SCREEN_LINE_MAX];
 	struct table table;
 	struct text t;
-	if (rows_table(&table, v->rows, v->rows_count,
-		       v->columns >= ROWS_WIDE ? ROWS_TOP_WIDE : ROWS_TOP) < 0)
+	if (columns_table(&table, v->rows, v->rows_count,
+			  v->columns >= COLUMNS_WIDE ? COLUMNS_TOP_WIDE : COLUMNS_TOP) < 0)
 		return -1;
 	text_init(&t, line, sizeof(line));
 	table_title_line(&table, &t);
@@ -177,7 +178,7 @@ static void head_put(struct output *o)
 	struct text t;
 	text_init(&t, line, sizeof(line));
 	if (v->status != NULL)
-		rows_headline(&t, v->status);
+		summary_server(&t, v->status);
 	else
 		text_add_str(&t, "bulkhead");
 	line_put(o, false, line);
@@ -185,7 +186,7 @@ static void head_put(struct output *o)
 	if (v->problem[0] != '\0')
 		words_safe(&t, v->problem);
 	else if (v->status != NULL)
-		rows_summary(&t, v->status);
+		summary_ports(&t, v->status);
 	line_put(o, false, line);
 	text_init(&t, line, sizeof(line));
 	if (v->status != NULL)

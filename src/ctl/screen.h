@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #include "ctl/rows.h"
+#include "ctl/summary.h"
 
 #define SCREEN_LINE_MAX 512
 #define SCREEN_HEAD     4 /* lines above the ports */
@@ -28,7 +29,7 @@ struct view {
 	const char *problem;     /* "": there is none */
 	const struct row *rows;  /* in the order of the screen */
 	size_t rows_count;
-	struct rows_totals totals;
+	struct totals totals;
 	enum row_key key;
 	bool reversed;
 	size_t first; /* the first line of the list, see screen_length() */

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/validity.h"
+#include "ctl/columns.h"
 #include "ctl/connection.h"
 #include "ctl/process.h"
 #include "ctl/rows.h"
 #include "ctl/show.h"
+#include "ctl/summary.h"
 #include "ctl/words.h"
 
 /* --- data that do not fit the table ----------------------------------------------------------- */
@@ -91,7 +93,7 @@ static enum ctl_status table_print(const struct row *rows, size_t count)
 	char line[512];
 	struct table table;
 	struct text t;
-	if (rows_table(&table, rows, count, ROWS_STATUS) < 0)
+	if (columns_table(&table, rows, count, COLUMNS_STATUS) < 0)
 		return ctl_say(CTL_FAILED, "out of memory");
 	text_init(&t, line, sizeof(line));
 	table_title_line(&table, &t);
@@ -114,10 +116,10 @@ static enum ctl_status print(const struct ctl_arguments *a, const json_t *status
 	rows_look(rows, count);
 	if (a->port == 0) {
 		text_init(&t, line, sizeof(line));
-		rows_headline(&t, status);
+		summary_server(&t, status);
 		puts(line);
 		text_init(&t, line, sizeof(line));
-		rows_summary(&t, status);
+		summary_ports(&t, status);
 		puts(line);
 		puts("");
 	}

@@ -37,7 +37,7 @@ struct top {
 	size_t rows_count;
 	struct latencies *latencies; /* one per port, ordered by number */
 	size_t latencies_count;
-	struct rows_totals totals;
+	struct totals totals;
 	uint64_t looked_ms;
 	enum row_key key;
 	bool reversed;
@@ -125,7 +125,7 @@ static bool same_ports(const struct top *t, const struct row *rows, size_t count
 
 static void latencies_take(struct top *t, struct row *rows, size_t count, uint64_t now_ms)
 {
-	rows_total(&t->totals, rows, count);
+	totals_read(&t->totals, rows, count);
 	if (!same_ports(t, rows, count) && latencies_match(t, rows, count) < 0)
 		return;
 	for (size_t i = 0; i < count; i++) {

@@ -12,10 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/columns.h"
 #include "ctl/differ.h"
 #include "ctl/find.h"
 #include "ctl/process.h"
 #include "ctl/rows.h"
+#include "ctl/summary.h"
 #include "ctl/terminal.h"
 #include "ctl/words.h"
 
@@ -192,7 +194,7 @@ static void a_status_fits_80_columns(void **state)
 	rows_look(rows, count);
 	rows[2].pss_bytes = 1023 << 10;
 	rows[2].cpu_tenths = 64000;
-	assert_int_equal(rows_table(&table, rows, count, ROWS_STATUS), 0);
+	assert_int_equal(columns_table(&table, rows, count, COLUMNS_STATUS), 0);
 	text_init(&t, line, sizeof(line));
 	table_title_line(&table, &t);
 	assert_string_equal(line, " PORT STATE      WRK UPTIME  RST  CONN  REQ/S    P50    P99 "
@@ -214,11 +216,11 @@ static void a_status_fits_80_columns(void **state)
 	table_line(&table, 1, &t);
 	assert_non_null(strstr(line, " ended!"));
 	text_init(&t, line, sizeof(line));
-	rows_summary(&t, status);
+	summary_ports(&t, status);
 	assert_string_equal(line, "2 of 3 ports serving, 1 parked; log lost: syslog cannot be "
 				  "reached (No such\\012file)");
 	text_init(&t, line, sizeof(line));
-	rows_headline(&t, status);
+	summary_server(&t, status);
 	assert_string_equal(
 	    line, "bulkhead 1\\033, pid 7, up 1s, log level info, built-in configuration");
 	table_release(&table);

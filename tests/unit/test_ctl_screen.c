@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/columns.h"
 #include "ctl/latency.h"
 #include "ctl/screen.h"
 #include "ctl/words.h"
@@ -64,7 +65,7 @@ static void stage_set(struct stage *s, const char *ports)
 	(void)rows_urgent_first(s->rows, count);
 	s->view = (struct view){
 	    .lines = 24, .columns = 80, .status = s->status, .rows = s->rows, .rows_count = count};
-	rows_total(&s->view.totals, s->rows, count);
+	totals_read(&s->view.totals, s->rows, count);
 }
 
 static void stage_clear(struct stage *s)
@@ -174,11 +175,11 @@ static void a_wide_terminal_has_all_columns(void **state)
 	struct stage s;
 	(void)state;
 	stage_set(&s, three);
-	s.view.columns = ROWS_WIDE;
+	s.view.columns = COLUMNS_WIDE;
 	render(&s.view);
-	assert_int_equal(strlen(shown[3]), ROWS_WIDE - 1);
+	assert_int_equal(strlen(shown[3]), COLUMNS_WIDE - 1);
 	assert_non_null(strstr(shown[3], "WRK UPTIME  RST"));
-	s.view.columns = ROWS_WIDE - 1;
+	s.view.columns = COLUMNS_WIDE - 1;
 	render(&s.view);
 	assert_int_equal(strlen(shown[3]), 80);
 	stage_clear(&s);
