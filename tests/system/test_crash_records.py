@@ -137,8 +137,11 @@ def test_a_call_for_the_masters_status_harms_no_child(server, ports):
     assert {*s.workers().values(), *s.keyholders().values()} == before
 
 
+SLOWNESS = TIMEOUT / 30  # 1, or more in an emulated machine
+
+
 def unfinished_head(port):
-    c = Connection(port, timeout=1)
+    c = Connection(port, timeout=SLOWNESS)
     c.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 60000)
     return c
 
@@ -146,16 +149,16 @@ def unfinished_head(port):
 def unfinished_hello(port):
     """120 KB of a message that says it has 16 MB, in records of 1000 bytes."""
     record = b"\x16\x03\x01\x03\xe8"
-    s = socket.create_connection(("127.0.0.1", port), timeout=1)
+    s = socket.create_connection(("127.0.0.1", port), timeout=SLOWNESS)
     s.sendall(b"\x16\x03\x01\x00\x04\x01\xff\xff\xff" + (record + b"a" * 1000) * 120)
     return s
 
 
 def unread_echo(port):
-    c = Connection(port, timeout=1)
+    c = Connection(port, timeout=SLOWNESS)
     c.send(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
     with contextlib.suppress(TimeoutError):
-        c.socket.settimeout(0.02)
+        c.socket.settimeout(0.02 * SLOWNESS)
         for _ in range(16):
             c.send(bytes(62500))
     return c
@@ -166,8 +169,9 @@ def unread_echo(port):
                                         (unread_echo, "16K")])
 def test_clients_that_use_up_the_memory_cost_nobody_a_connection(server, ports, hold, head):
     """Their memory is freed: the worker stays, and its other clients stay connected."""
-    s = server(f"port {ports[0]} {{ limits {{ memory 64M connections 4000 head {head}\n"
-               "  head-timeout 60s handshake-timeout 60s body-timeout 60s write-timeout 60s }\n"
+    held = " ".join(f"{limit} {2 * TIMEOUT}s" for limit in (
+        "idle", "head-timeout", "handshake-timeout", "body-timeout", "write-timeout"))
+    s = server(f"port {ports[0]} {{ limits {{ memory 64M connections 4000 head {head} {held} }}\n"
                '  location "/echo" { echo } respond 200 "Hello, world!\\n" }\n')
     before = s.workers()
     full = "cannot accept: Cannot allocate memory"
