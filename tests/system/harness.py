@@ -158,7 +158,8 @@ class Server:
                                             stderr=log, env=self.env, cwd=self.cwd,
                                             start_new_session=True, pass_fds=self.pass_fds)
         if self.wait == "served":
-            self.wait_log(r"ports? (is|are) served|no port can be served")
+            # Some tests' configurations take tens of seconds to read on a busy machine.
+            self.wait_log(r"ports? (is|are) served|no port can be served", timeout=4 * TIMEOUT)
         return self
 
     # --- its log ---
@@ -236,6 +237,10 @@ class Server:
                     if int(parent) == self.pid and state == "Z":
                         found.append(int(entry))
         return found
+
+    def wait_reaped(self):
+        """A child that has just ended is a zombie for a moment; none may stay one."""
+        wait_for(lambda: not self.zombies(), "the reaping of all children")
 
     def kill(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -197,7 +197,7 @@ def test_kill_9_of_a_keyholder_fails_no_handshake(server, ports):
     assert load.failed == {ports[0]: [], ports[1]: []}, s.log()
     assert s.workers(ports[0]) == worker
     assert len(s.ready(ports[1], "keyholder")) == 1
-    assert not s.zombies()
+    s.wait_reaped()
 
 
 def test_a_request_that_dies_with_its_keyholder_is_asked_again(server, ports):
@@ -252,7 +252,7 @@ def test_a_worker_and_its_keyholder_die_at_once(server, ports):
                 assert get(ports[0]).body == HELLO
         load.goes_on(ports[1])
     assert load.failed[ports[1]] == []
-    assert not s.zombies()
+    s.wait_reaped()
 
 
 def test_a_keyholder_that_dies_too_often_parks_its_port(server, ports):
@@ -305,7 +305,7 @@ def test_replaced_children_leave_nothing_behind(server, ports):
         assert get(ports[0]).body == HELLO
     assert kinds(keyholder) == before[1]
     assert kinds(s.pid) == before[0]
-    assert not s.zombies()
+    s.wait_reaped()
 
 
 # --- it hangs ----------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_a_keyholder_that_hangs_is_found_out_by_a_worker_that_starts(server, por
     s.wait_ready(ports[0], "keyholder", 2)
     s.wait_ready(ports[0], "worker", 2)
     assert get(ports[0]).body == get(ports[1]).body == HELLO
-    assert not s.zombies()
+    s.wait_reaped()
 
 
 def test_one_of_two_keyholders_hangs(server, ports):

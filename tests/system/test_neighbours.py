@@ -57,7 +57,7 @@ def test_their_kinds_are_known(neighbours):
 def test_a_server_s_processes_are_found_among_them(server, ports):
     s = server(f'port {ports[0]} {{ workers 2 respond 200 }}')
     assert len(s.workers()) == 2 and len(s.keyholders()) == 2
-    assert s.zombies() == []
+    s.wait_reaped()
     for pid in s.workers().values():
         assert "socket:listener" in descriptors_of(pid).values()
 

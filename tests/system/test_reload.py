@@ -352,7 +352,7 @@ def test_many_reloads_in_a_hurry_end_in_the_last_configuration(begin, ports):
     wait_for(lambda: get(ports[0]).body == b"49", "the last one")
     wait_for(lambda: len(r.s.workers(ports[0])) == 1, "one generation")
     assert r.s.workers(ports[1]) == before
-    assert not r.s.zombies()
+    r.s.wait_reaped()
 
 
 def test_a_reload_ends_when_the_old_workers_accept_no_more(begin, ports):

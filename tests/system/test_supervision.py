@@ -88,7 +88,7 @@ def test_kill_9_is_not_noticed_elsewhere(server, ports):
     assert match
     assert s.workers(ports[1])[ports[1], 1] != victim
     assert s.workers(ports[0]) and s.workers(ports[2])
-    assert not s.zombies()
+    s.wait_reaped()
 
 
 def test_no_connection_is_refused_while_a_worker_is_replaced(server, ports):
@@ -437,7 +437,7 @@ def test_descriptors_do_not_grow_with_restarts(server, ports):
         os.kill(pid, signal.SIGKILL)
         s.wait_log(r"worker 1 .* is ready", count=n + 1)
     assert len(os.listdir(f"/proc/{s.pid}/fd")) == count
-    assert not s.zombies()
+    s.wait_reaped()
 
 
 # --- faults found by reading and by accident ---------------------------------------------------

@@ -94,7 +94,7 @@ def test_the_same_pid_and_every_port_follows(upgradable, ports):
              "the former processes' end")
     upgrade(s, 2)  # and back
     assert get(ports[0]).body == HELLO
-    assert not s.zombies()
+    s.wait_reaped()
     assert s.stop() == 0
 
 
@@ -345,7 +345,7 @@ def test_children_that_die_meanwhile_are_replaced(upgradable, ports):
     s.wait_log("upgraded from")
     assert get(ports[0]).body == HELLO
     wait_for(lambda: len(s.workers(ports[0])) == 3, "three workers")
-    wait_for(lambda: not s.zombies(), "no zombie")
+    s.wait_reaped()
 
 
 def test_a_reload_waits_for_the_upgrade(upgradable, ports):
