@@ -1,4 +1,5 @@
-/* Runs in the master: the orderly end of the server, its deadline, and the hurried end. */
+/* Runs in the master: the orderly end of the server, its deadline, and the hurried end. Must never
+ * wait for a child. */
 #include <sys/syslog.h>
 
 #include "base/num.h"

@@ -3,6 +3,7 @@ play the manager."""
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,6 +79,43 @@ def test_a_parked_port_is_named_with_its_reason(server, manager, ports, certific
     ready = manager.until(lambda f: f.get("READY") == "1")
     assert ready["STATUS"].startswith(f"1 of 2 ports serving; {ports[1]} parked: ")
     assert "does not match key" in ready["STATUS"]
+
+
+HELD = r"""
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A process of a port begins as soon as there is no such file any more. */
+__attribute__((constructor)) static void hold(int argc, char **argv)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+	while (argc > 1 && strcmp(argv[1], "--child") == 0 && access("%s", F_OK) == 0)
+		(void)nanosleep(&pause, NULL);
+}
+"""
+
+
+@pytest.mark.any_build
+def test_each_state_of_a_port_is_told_also_that_it_starts_after_a_backoff(server, manager, ports,
+                                                                          tmp_path):
+    if shutil.which("cc") is None:
+        pytest.skip("needs cc")
+    held, library = tmp_path / "held", tmp_path / "hold.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-o", library, "-"], check=True, text=True,
+                   input="#include <time.h>\n" + HELD % held)
+    s = server("restart { backoff 1s to 1s; park after 60 in 1h }\n" + PORT % ports[0],
+               env={**manager.env, "LD_PRELOAD": str(library)})
+    manager.until(lambda f: f.get("READY") == "1")
+    held.touch()
+    while "starting it again in 1s" not in s.log():
+        for pid in s.workers(ports[0]).values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    manager.status(f"^0 of 1 port serving; {ports[0]} backoff$")
+    manager.status(f"^0 of 1 port serving; {ports[0]} starting$")
+    held.unlink()
+    manager.status("^1 of 1 port serving$")
 
 
 def last_status(manager, s):

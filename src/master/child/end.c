@@ -1,4 +1,5 @@
-/* Runs in the master: ends a child, in order or at once. A signal may need the child's own user. */
+/* Runs in the master: ends a child, in order or at once. A signal may need the child's own user.
+ * Must never signal a process that was reaped: its number may be another one's. */
 #include <errno.h>
 #include <signal.h>
 #include <unistd.h>

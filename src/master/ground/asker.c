@@ -1,4 +1,5 @@
-/* Runs in the master: the senders of orders, who wait for an answer. */
+/* Runs in the master: the senders of orders, who wait for an answer. Must never free one: the
+ * sender owns it. */
 #include "master/ground/state.h"
 
 void askers_add(struct asker **list, struct asker *a)

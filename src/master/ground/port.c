@@ -1,4 +1,5 @@
-/* Runs in the master: the only writer of a port's state; finds ports, and names their states. */
+/* Runs in the master: the only writer of a port's state; finds ports, and names their states. Must
+ * never act on a change of state: it notes that there was one, and the turn acts on it. */
 #include <string.h>
 #include <sys/syslog.h>
 

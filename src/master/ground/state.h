@@ -74,7 +74,7 @@ enum child_state {
 	CHILD_DRAINING
 };
 
-/* The master's end of a child's log, and its rate (relay.c). */
+/* The master's end of a child's log, and its rate (child/relay.c). */
 struct relay {
 	struct loop_io io; /* a pipe; fd -1 after its end */
 	TAILQ_ENTRY(relay) link;
@@ -225,7 +225,7 @@ struct port {
 	struct port_files files;
 	struct port_content content;
 	int tickets_fd;          /* memory of the tickets, for its workers; -1: none yet */
-	struct tickets *tickets; /* shared by generations (tickets.c); NULL: none yet */
+	struct tickets *tickets; /* shared by generations (port/tickets.c); NULL: none yet */
 	struct child *children;  /* the places in the pool: keyholders first, then workers */
 	unsigned children_count;
 	unsigned keyholders;
@@ -242,7 +242,7 @@ struct port {
 	bool discarded; /* RETIRED without ever having been CURRENT */
 };
 
-/* A change that is made whole or not at all; one at a time (roll.c). */
+/* A change that is made whole or not at all; one at a time (change/roll.c). */
 struct roll {
 	bool under_way;
 	/* the new generations serve; the roll ends when no old worker accepts any more */

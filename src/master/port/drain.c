@@ -1,4 +1,4 @@
-/* Runs in the master: the orderly end of a port, and its deadline. */
+/* Runs in the master: the orderly end of a port, and its deadline. Must never wait for a child. */
 #include <sys/syslog.h>
 
 #include "master/port/port.h"

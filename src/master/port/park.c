@@ -1,4 +1,5 @@
-/* Runs in the master: parks a port. */
+/* Runs in the master: parks a port, so that its clients are refused or wait. Must never close a
+ * socket of the service manager. */
 #include <string.h>
 #include <sys/syslog.h>
 

@@ -1,4 +1,5 @@
-/* Runs in the master: fills the places of a port's pool, and finds out when all of it serves. */
+/* Runs in the master: fills the places of a port's pool, and finds out when all of it serves.
+ * Must never wait for a child to get ready. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/syslog.h>
