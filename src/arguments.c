@@ -139,6 +139,13 @@ static uint32_t workers_parse(const char *text)
 	return (uint32_t)n;
 }
 
+static const char *file_parse(const char *option, const char *name)
+{
+	if (*name == '\0')
+		refuse("%s takes the name of a file, which cannot be empty", option);
+	return name;
+}
+
 static int descriptor_parse(const char *text)
 {
 	uint64_t n;
@@ -171,7 +178,7 @@ static void selftest_parse(struct arguments *a, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "+f:h", selftest_options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
-			a->config = optarg;
+			a->config = file_parse("--config", optarg);
 			break;
 		case OPTION_JSON:
 			a->json = true;
@@ -204,7 +211,7 @@ void arguments_parse(struct arguments *a, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "+f:tTp:w:P:DvVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
-			a->config = optarg;
+			a->config = file_parse("--config", optarg);
 			break;
 		case 't':
 			a->mode = MODE_TEST;
@@ -219,13 +226,13 @@ void arguments_parse(struct arguments *a, int argc, char **argv)
 			a->workers = workers_parse(optarg);
 			break;
 		case OPTION_CERTIFICATE:
-			a->certificate = optarg;
+			a->certificate = file_parse("--certificate", optarg);
 			break;
 		case OPTION_KEY:
-			a->key = optarg;
+			a->key = file_parse("--key", optarg);
 			break;
 		case 'P':
-			a->pid_file = optarg;
+			a->pid_file = file_parse("--pid-file", optarg);
 			break;
 		case 'D':
 			a->daemonize = true;

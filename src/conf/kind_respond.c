@@ -15,6 +15,7 @@ enum { STATUS, BODY, TYPE, HEADER };
 /* The options while they are read. */
 struct respond_draft {
 	struct conf_respond respond;
+	struct conf_where status_at;
 	size_t headers_bytes; /* of all headers, also of those that are too many */
 };
 
@@ -26,6 +27,7 @@ static void respond_begin(struct conf_parser *p, const struct conf_value *status
 	if (draft == NULL || !conf_handler_begin(p, CONF_RESPOND, draft, where))
 		return;
 	(void)conf_quantity(p, "status", CONF_NUMBER, 200, 599, status, at, &number);
+	draft->status_at = *at;
 	draft->respond =
 	    (struct conf_respond){.status = (uint32_t)number, .body = "", .type = DEFAULT_TYPE};
 }
@@ -190,6 +192,44 @@ void conf_respond_default(struct conf_parser *p, const char *text, const struct 
 	respond_body(p, &body, where);
 }
 
+static bool has_header(const struct conf_respond *respond, const char *name)
+{
+	for (size_t i = 0; i < respond->headers_count; i++)
+		if (strcasecmp(respond->headers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Warns of a status that clients can do nothing with, because the header that belongs to it is
+ * missing (RFC 9110, 15.4, 15.5.2, 15.5.6 and 15.5.8). */
+static void respond_check(struct conf_parser *p, struct conf_port_draft *port,
+			  const struct conf_location_draft *location)
+{
+	static const struct {
+		unsigned status;
+		const char *header, *example;
+	} needs[] = {
+	    {301, "Location", "https://www.example.org/"},
+	    {302, "Location", "https://www.example.org/"},
+	    {303, "Location", "https://www.example.org/"},
+	    {307, "Location", "https://www.example.org/"},
+	    {308, "Location", "https://www.example.org/"},
+	    {401, "WWW-Authenticate", "Basic"},
+	    {405, "Allow", "GET, HEAD"},
+	    {407, "Proxy-Authenticate", "Basic"},
+	};
+	const struct respond_draft *draft = location->location.options;
+	(void)port;
+	for (size_t i = 0; draft != NULL && i < CONF_COUNT(needs); i++)
+		if (draft->respond.status == needs[i].status &&
+		    !has_header(&draft->respond, needs[i].header))
+			conf_warning(p, &draft->status_at,
+				     "clients expect a `%s` with status %u: add `header \"%s\" "
+				     "\"%s\"`",
+				     needs[i].header, needs[i].status, needs[i].header,
+				     needs[i].example);
+}
+
 static void respond_dump(const struct conf_location *location, FILE *out)
 {
 	const struct conf_respond *respond = location->options;
@@ -232,6 +272,7 @@ const struct conf_kind conf_kind_respond = {
 		},
 	},
     .methods = CONF_METHOD_BIT(CONF_GET) | CONF_METHOD_BIT(CONF_HEAD),
+    .check = respond_check,
     .dump = respond_dump,
     .bytes = respond_bytes,
 };

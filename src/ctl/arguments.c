@@ -134,6 +134,10 @@ enum ctl_status arguments_read(struct ctl_arguments *a, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "+s:Vh", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
+			if (*optarg == '\0')
+				return wrong(
+				    "--socket takes the path of a socket, which cannot be empty",
+				    NULL);
 			a->socket = optarg;
 			break;
 		case 'V':

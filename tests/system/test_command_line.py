@@ -74,6 +74,12 @@ def test_output_that_cannot_be_written_is_a_failure(option, home):
     (["-w", "many"], "not a number of workers"),
     (["-p", "8000", "-f", "x"], "exclude each other"),
     (["--key", "x"], "go together"),
+    (["-f", ""], "--config takes the name of a file, which cannot be empty"),
+    (["-t", "--config="], "--config takes the name of a file, which cannot be empty"),
+    (["-P", ""], "--pid-file takes the name of a file, which cannot be empty"),
+    (["--certificate", "", "--key", "x"], "--certificate takes the name of a file"),
+    (["--certificate", "x", "--key", ""], "--key takes the name of a file"),
+    (["selftest", "-f", ""], "--config takes the name of a file, which cannot be empty"),
 ])
 def test_usage_errors_exit_2_and_say_what_is_wrong(run, args, says):
     result = run(*args)

@@ -729,6 +729,8 @@ def test_exit_statuses(controlled, ports, tmp_path):
             (["status"], DONE, ""),
             (["stop", 1], FAILED, "bulkheadctl: there is no port 1\n"),
             (["stop"], USAGE, "bulkheadctl: this command needs a port; see bulkheadctl -h\n"),
+            (["-s", "", "status"], USAGE, "bulkheadctl: --socket takes the path of a socket, which cannot "
+             "be empty; see bulkheadctl -h\n"),
             (["stop", "x"], USAGE, "bulkheadctl: that is not a port: x; see bulkheadctl -h\n"),
             (["explode"], USAGE,
              "bulkheadctl: there is no such command: explode; see bulkheadctl -h\n"),

@@ -1582,6 +1582,58 @@ static void what_is_taken_literally_is_warned_of(void **state)
 	}
 }
 
+/* RFC 9110, 15.4, 15.5.2, 15.5.6 and 15.5.8; the case of a name does not matter. */
+static void a_status_without_the_header_that_belongs_to_it_is_warned_of(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+	    {"301", "`Location` with status 301: add `header \"Location\" "
+		    "\"https://www.example.org/\"`\n"},
+	    {"302", "`Location` with status 302: add `header \"Location\" "
+		    "\"https://www.example.org/\"`\n"},
+	    {"303 \"text\"", "`Location` with status 303: add `header \"Location\" "
+			     "\"https://www.example.org/\"`\n"},
+	    {"307 header \"X\" \"y\"", "`Location` with status 307: add `header \"Location\" "
+				       "\"https://www.example.org/\"`\n"},
+	    {"308 header \"Location2\" \"/\"", "`Location` with status 308: add `header "
+					       "\"Location\" \"https://www.example.org/\"`\n"},
+	    {"401", "`WWW-Authenticate` with status 401: add `header \"WWW-Authenticate\" "
+		    "\"Basic\"`\n"},
+	    {"405", "`Allow` with status 405: add `header \"Allow\" \"GET, HEAD\"`\n"},
+	    {"407", "`Proxy-Authenticate` with status 407: add `header \"Proxy-Authenticate\" "
+		    "\"Basic\"`\n"},
+	    {"301 header \"Location\" \"/x\"", NULL},
+	    {"302 \"text\" type \"a/b\" header \"X\" \"y\" header \"LOCATION\" \"\"", NULL},
+	    {"401 header \"www-authenticate\" \"Basic\"", NULL},
+	    {"405 header \"allow\" \"\"", NULL},
+	    {"200", NULL},
+	    {"201", NULL},
+	    {"300", NULL},
+	    {"304", NULL},
+	    {"404", NULL},
+	};
+	static const struct {
+		const char *before, *after;
+	} places[] = {{"port 1 { respond ", " }"}, {"port 1 { location \"/\" { respond ", " } }"}};
+	for (size_t i = 0; i < CONF_COUNT(cases) * 2; i++) {
+		const char *before = places[i % 2].before, *shown = cases[i / 2].want;
+		char text[512], want[256] = "";
+		(void)snprintf(text, sizeof(text), TLS "%s%s%s", before, cases[i / 2].text,
+			       places[i % 2].after);
+		if (shown != NULL)
+			(void)snprintf(want, sizeof(want), "2:%zu warning: clients expect a %s",
+				       strlen(before) + 1, shown);
+		struct told told = {.len = 0};
+		struct conf *conf = NULL;
+		assert_int_equal(
+		    conf_parse_text(text, strlen(text), "text", NULL, gather, &told, &conf), 0);
+		assert_string_equal(told.text, want);
+		conf_free(conf);
+	}
+}
+
 /* One message, however much of the other server's language the statement has. */
 static void words_of_other_servers_are_answered(void **state)
 {
@@ -2150,6 +2202,7 @@ int main(void)
 	    cmocka_unit_test(every_word_is_suggested),
 	    cmocka_unit_test(other_quotes_are_told),
 	    cmocka_unit_test(one_cause_and_what_to_write),
+	    cmocka_unit_test(a_status_without_the_header_that_belongs_to_it_is_warned_of),
 	    cmocka_unit_test(words_of_other_servers_are_answered),
 	    cmocka_unit_test(what_is_taken_literally_is_warned_of),
 	    cmocka_unit_test(a_text_that_goes_on_behind_a_nul_is_no_word),
