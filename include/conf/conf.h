@@ -28,7 +28,7 @@
 #define CONF_ADDRESSES_MAX    64                 /* of a port */
 #define CONF_SOCKETS_MAX      64                 /* names of a port */
 #define CONF_SOCKET_NAME_MAX  255                /* FileDescriptorName= of systemd.socket(5) */
-#define CONF_CERTIFICATES_MAX 16                 /* of a port */
+#define CONF_CERTIFICATES_MAX 1000               /* of a port */
 #define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */
 #define CONF_THREADS_MAX      64
 #define CONF_WORKERS_MAX      64

@@ -10,6 +10,7 @@
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,7 @@
 #define IPC_FDS_MAX     250 /* the kernel allows 253 (unix(7), SCM_RIGHTS) */
 
 enum ipc_type {
-	IPC_START = 1, /* master → child: struct ipc_start and its descriptors; once, first */
+	IPC_START = 1, /* master → child: struct ipc_start; once, first */
 	IPC_READY,     /* child → master: it serves; its confinement, struct sandbox_level */
 	IPC_FAILED,    /* child → master: why it cannot start, as text; it exits afterwards */
 	IPC_DRAIN,     /* master → child: finish the requests in progress, then exit 0 */
@@ -37,6 +38,9 @@ enum ipc_type {
 	 * more request soon, whose response closes it */
 	IPC_RETIRE,
 	IPC_DRAINING, /* worker → master: none of its loops accepts any longer */
+	/* master → child, between START and its beginning (ipc/handed.h) */
+	IPC_HANDED,   /* descriptors, and a struct ipc_item for each */
+	IPC_COMPLETE, /* struct ipc_complete */
 	IPC_TYPES
 };
 
@@ -65,7 +69,7 @@ extern const struct ipc_permit ipc_from_keyholder[IPC_TYPES]; /* … and from a 
 /* what a child accepts from the master */
 extern const struct ipc_permit ipc_to_worker[IPC_TYPES];
 extern const struct ipc_permit ipc_to_keyholder[IPC_TYPES];
-/* START, before the child knows its role */
+/* START, HANDED, COMPLETE: before the child begins */
 extern const struct ipc_permit ipc_to_new_child[IPC_TYPES];
 
 struct ipc_message {
@@ -78,19 +82,6 @@ struct ipc_message {
 
 enum ipc_role { IPC_WORKER = 1, IPC_KEYHOLDER };
 
-/* The descriptors of a child, in this order in IPC_START. */
-enum ipc_handed {
-	IPC_FD_CONF,        /* 1: sealed memfd with the canonical configuration of its port */
-	IPC_FD_SLOT,        /* 1: memfd, shared, with a struct ipc_slot per event loop */
-	IPC_FD_CHROOT,      /* 0 or 1: O_PATH descriptor of an empty directory */
-	IPC_FD_TICKETS,     /* worker, 1: the port's keys for session tickets (ipc/tickets.h) */
-	IPC_FD_CERTIFICATE, /* worker: one per pair, open for reading */
-	IPC_FD_KEY,         /* keyholder: one per pair, open for reading; nobody has read it yet */
-	IPC_FD_KEY_CHANNEL, /* worker: one per event loop (ipc/key.h) */
-	IPC_FD_LISTENER,    /* worker */
-	IPC_FD_KINDS
-};
-
 /* How a child begins. Its configuration says what it serves. */
 struct ipc_start {
 	uint32_t role; /* enum ipc_role */
@@ -102,7 +93,6 @@ struct ipc_start {
 	uint32_t change_user; /* 0 or 1: change to uid and gid */
 	uint32_t uid;
 	uint32_t gid;
-	uint32_t counts[IPC_FD_KINDS];
 };
 
 /* The settings that can change in a serving process. */
@@ -149,11 +139,14 @@ int ipc_send(int fd, enum ipc_type, const void *payload, size_t len, const int *
 
 /*
  * Receives one message. Returns 1; 0 when the peer closed; -EAGAIN; -EBADMSG when the message is
- * not permitted in this phase (its descriptors are closed); or another -errno. *ret is only valid
- * after 1.
+ * not permitted in this phase (its descriptors are closed); -EMFILE when this process may not have
+ * so many descriptors; or another -errno. *ret is only valid after 1.
  */
 int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_phase,
 		struct ipc_message *ret);
+
+/* Has the peer left bytes unread that were sent to it (unix(7), SIOCOUTQ)? */
+bool ipc_has_unread(int fd);
 
 /* Closes the descriptors that the receiver did not take. */
 void ipc_message_release(struct ipc_message *);

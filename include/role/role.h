@@ -2,7 +2,7 @@
  * What all children of the master have in common: how they begin, give up their privileges, report
  * that they are ready or why they cannot start, and receive orders.
  *
- *   role_begin()    the first message, the log, the configuration of the one port; from here on a
+ *   role_begin()    the first messages, the log, the configuration of the one port; from here on a
  *                   crash is recorded
  *   role_confine()  the drop (sandbox.h); anything that needs the file system comes before it
  *   ...             the role reads its descriptors and prepares what it serves with
@@ -20,6 +20,7 @@
 
 #include "conf/conf.h"
 #include "ipc/channel.h"
+#include "ipc/handed.h"
 #include "ipc/slot.h"
 #include "log/log.h"
 #include "net/loop.h"
@@ -43,7 +44,7 @@ struct role_hook {
 struct role {
 	struct ipc_start start;
 	int channel_fd;
-	int fds[IPC_FDS_MAX]; /* received descriptors that were not taken yet; else -1 */
+	struct ipc_handed_list handed; /* received descriptors, until they are taken */
 	struct log log;
 	struct conf *conf;            /* owned */
 	const struct conf_port *port; /* its only port */
@@ -65,13 +66,14 @@ struct role {
 	void *user; /* for the role's own use */
 };
 
-/* Receives START on the channel, sets up the log, parses the configuration and starts the crash
- * recorder. Ends the process if that fails. */
+/* Receives START and all descriptors on the channel, sets up the log, parses the configuration and
+ * starts the crash recorder. Ends the process if that fails. */
 void role_begin(struct role *, int channel_fd, bool threads_built, const struct role_hook *);
 
-/* The number of descriptors of a kind, and taking the i-th of them: the caller then owns it. */
+/* The number of descriptors of a kind, and taking the one that belongs to the thing with this
+ * number: the caller then owns it. -1: there is none. */
 size_t role_count(const struct role *, enum ipc_handed);
-int role_take(struct role *, enum ipc_handed, size_t i);
+int role_take(struct role *, enum ipc_handed, size_t of);
 
 /* A number above all received descriptors that were not taken yet. */
 unsigned role_handed_end(const struct role *);
@@ -83,6 +85,10 @@ int role_status(const struct role *, int error);
  * port. */
 void role_fail(struct role *, int status, const char *format, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
+
+/* Sends the master a message before READY, and waits while it does not read: a message about each
+ * of many files may be more than the channel holds. */
+void role_tell(struct role *, enum ipc_type, const void *payload, size_t len);
 
 /* Drops privileges. descriptors: how many the role will hold at most. */
 void role_confine(struct role *, enum sandbox_role, uint64_t descriptors);

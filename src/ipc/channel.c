@@ -3,12 +3,15 @@
 #include "ipc/channel.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "ipc/handed.h"
 #include "sandbox/sandbox.h"
 
 struct header {
@@ -56,7 +59,13 @@ const struct ipc_permit ipc_from_keyholder[IPC_TYPES] = {
 };
 
 const struct ipc_permit ipc_to_new_child[IPC_TYPES] = {
-    [IPC_START] = EXACTLY(IPC_BEGINNING, struct ipc_start, 2, IPC_FDS_MAX),
+    [IPC_START] = EXACTLY(IPC_BEGINNING, struct ipc_start, 0, 0),
+    [IPC_HANDED] = {.phases = IPC_BEGINNING,
+		    .payload_min = sizeof(struct ipc_item),
+		    .payload_max = IPC_FDS_MAX * sizeof(struct ipc_item),
+		    .fds_min = 1,
+		    .fds_max = IPC_FDS_MAX},
+    [IPC_COMPLETE] = EXACTLY(IPC_BEGINNING, struct ipc_complete, 0, 0),
 };
 
 const struct ipc_permit ipc_to_worker[IPC_TYPES] = {
@@ -163,6 +172,13 @@ int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_pha
 	}
 	ret->len = (size_t)n >= sizeof(header) ? (size_t)n - sizeof(header) : 0;
 	ret->payload[ret->len] = 0;
+	/* There was room for more, but the kernel could not open them here. */
+	if ((msg.msg_flags & MSG_CTRUNC) && ret->fds_count < IPC_FDS_MAX &&
+	    (size_t)n >= sizeof(header) && header.type < IPC_TYPES &&
+	    permits[header.type].fds_max > 0) {
+		ipc_message_release(ret);
+		return -EMFILE;
+	}
 	if ((size_t)n < sizeof(header) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
 	    !message_permitted(ret, header.type, permits, phase)) {
 		ipc_message_release(ret);
@@ -170,6 +186,12 @@ int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_pha
 	}
 	ret->type = (enum ipc_type)header.type;
 	return 1;
+}
+
+bool ipc_has_unread(int fd)
+{
+	int bytes = 0;
+	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
 void ipc_message_release(struct ipc_message *m)

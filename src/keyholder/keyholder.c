@@ -24,7 +24,7 @@ static void keys_load(struct keyholder *k)
 	struct ipc_files files = {{0}};
 	size_t count = role_count(r, IPC_FD_KEY);
 	if (count != r->port->certificates_count)
-		role_fail(r, EX_SOFTWARE, "the first message does not fit the configuration");
+		role_fail(r, EX_SOFTWARE, "its keys do not fit the configuration");
 	k->keys.keys = calloc(count, sizeof(gnutls_privkey_t));
 	if (k->keys.keys == NULL)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
@@ -37,7 +37,7 @@ static void keys_load(struct keyholder *k)
 			role_fail(r, error == -EAGAIN ? role_status(r, ENOMEM) : EX_CONFIG, "%s",
 				  err.text);
 	}
-	(void)ipc_send(r->channel_fd, IPC_FILES, &files, sizeof(files), NULL, 0);
+	role_tell(r, IPC_FILES, &files, sizeof(files));
 }
 
 static void told(struct role *r, struct ipc_message *m)

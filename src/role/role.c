@@ -4,6 +4,7 @@
 #include "role/role.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,59 +17,47 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/title.h"
 #include "crash/recorder.h"
 
-/* --- received descriptors --------------------------------------------------------------------- */
+#define HANDED_TIMEOUT_MS 30000 /* the master's deadline for the whole start */
+#define TELL_TIMEOUT_MS   10000
 
-static size_t first_of(const struct role *r, enum ipc_handed kind)
-{
-	size_t first = 0;
-	for (unsigned k = 0; k < kind; k++)
-		first += r->start.counts[k];
-	return first;
-}
+/* --- received descriptors --------------------------------------------------------------------- */
 
 size_t role_count(const struct role *r, enum ipc_handed kind)
 {
-	return r->start.counts[kind];
+	return r->handed.counts[kind];
 }
 
-int role_take(struct role *r, enum ipc_handed kind, size_t i)
+int role_take(struct role *r, enum ipc_handed kind, size_t of)
 {
-	int *place = &r->fds[first_of(r, kind) + i];
-	int fd = *place;
-	*place = -1;
-	return fd;
+	return ipc_handed_take(&r->handed, kind, of);
 }
 
 unsigned role_handed_end(const struct role *r)
 {
 	int last = r->channel_fd;
-	for (size_t i = 0; i < first_of(r, IPC_FD_KINDS); i++)
-		if (r->fds[i] > last)
-			last = r->fds[i];
+	for (size_t i = 0; i < r->handed.count; i++)
+		if (r->handed.list[i].fd > last)
+			last = r->handed.list[i].fd;
 	return (unsigned)last + 1;
 }
 
+/* Before START nothing shows that a master is there. Afterwards it hears the reason. */
 static void start_receive(struct role *r)
 {
-	struct ipc_message m;
-	if (ipc_receive(r->channel_fd, ipc_to_new_child, IPC_BEGINNING, &m) != 1)
+	const char *why = "";
+	const int error =
+	    ipc_handed_receive(r->channel_fd, HANDED_TIMEOUT_MS, &r->start, &r->handed, &why);
+	if (error == -EPIPE || error == -EBADF || error == -ENOTSOCK)
 		fatal(EX_USAGE, "this role is started by the master only");
-	memcpy(&r->start, m.payload, sizeof(r->start));
-	memcpy(r->fds, m.fds, m.fds_count * sizeof(int));
-	size_t count = 0;
-	for (unsigned kind = 0; kind < IPC_FD_KINDS; kind++) {
-		if (r->start.counts[kind] > IPC_FDS_MAX)
-			count = IPC_FDS_MAX;
-		count += r->start.counts[kind];
-	}
-	if (count != m.fds_count || r->start.counts[IPC_FD_CONF] != 1 ||
-	    r->start.counts[IPC_FD_SLOT] != 1)
-		fatal(EX_SOFTWARE, "the first message does not fit its descriptors");
+	if (error < 0)
+		role_fail(r, error == -EBADMSG ? EX_SOFTWARE : role_status(r, -error),
+			  "cannot receive its descriptors: %s", why);
 }
 
 /* --- beginning ------------------------------------------------------------------------------- */
@@ -151,8 +140,20 @@ void role_fail(struct role *r, int status, const char *format, ...)
 	int n = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
-	(void)ipc_send(r->channel_fd, IPC_FAILED, text, len, NULL, 0);
+	role_tell(r, IPC_FAILED, text, len);
 	_exit(status);
+}
+
+void role_tell(struct role *r, enum ipc_type type, const void *payload, size_t len)
+{
+	const uint64_t deadline_ms = clock_ms() + TELL_TIMEOUT_MS;
+	struct pollfd writable = {.fd = r->channel_fd, .events = POLLOUT};
+	while (ipc_send(r->channel_fd, type, payload, len, NULL, 0) == -EAGAIN) {
+		const uint64_t now_ms = clock_ms();
+		if (now_ms >= deadline_ms)
+			return; /* the master's own deadline ends this process */
+		(void)poll(&writable, 1, (int)(deadline_ms - now_ms));
+	}
 }
 
 /* Is the process near its own limit (RLIMIT_AS), rather than on a machine without memory? Tries to
@@ -209,9 +210,7 @@ void role_seal(struct role *r, struct loop *loop)
 	struct err err;
 	char missing[512];
 	struct text t;
-	for (size_t i = 0; i < IPC_FDS_MAX; i++)
-		if (i < first_of(r, IPC_FD_KINDS))
-			fd_close(&r->fds[i]);
+	ipc_handed_release(&r->handed);
 	int error = recorder_close();
 	if (error < 0)
 		role_fail(r, EX_OSERR, "cannot protect the crash recorder: %s", strerror(-error));
@@ -222,7 +221,7 @@ void role_seal(struct role *r, struct loop *loop)
 		role_fail(r, EX_CONFIG, "privileges are strict, and this is missing: %s", missing);
 	if (r->hook != NULL)
 		r->hook->sealed(r->hook->arg, r, loop);
-	(void)ipc_send(r->channel_fd, IPC_READY, &r->level, sizeof(r->level), NULL, 0);
+	role_tell(r, IPC_READY, &r->level, sizeof(r->level));
 }
 
 /* --- orders from the master ------------------------------------------------------------------- */

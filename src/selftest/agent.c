@@ -42,10 +42,10 @@ static int connect_back(const char *path)
 /* The first descriptor of a kind that the role received; the role keeps it. */
 static int handed(const struct role *r, enum ipc_handed kind)
 {
-	size_t at = 0;
-	for (unsigned k = 0; k < kind; k++)
-		at += r->start.counts[k];
-	return r->start.counts[kind] > 0 ? r->fds[at] : -1;
+	for (size_t i = 0; i < r->handed.count; i++)
+		if (r->handed.list[i].kind == kind)
+			return r->handed.list[i].fd;
+	return -1;
 }
 
 static void key_keep(struct agent *a, const struct role *r)

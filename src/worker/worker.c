@@ -54,9 +54,9 @@ static void block_check(struct role *r, const struct sandbox_plan *block)
 }
 
 /*
- * Moves the listeners, the last of the received descriptors, into a block of numbers that the seal
- * guards, so that no connection ever gets a number in it. Each loop has its own duplicates, since
- * epoll_ctl(2) identifies a registration by its descriptor.
+ * Moves the listeners, which are among the received descriptors, into a block of numbers that the
+ * seal guards, so that no connection ever gets a number in it. Each loop has its own duplicates,
+ * since epoll_ctl(2) identifies a registration by its descriptor.
  */
 static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
 {
@@ -64,7 +64,7 @@ static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
 	const unsigned count = (unsigned)role_count(r, IPC_FD_LISTENER);
 	int handed[IPC_FDS_MAX];
 	if (count == 0)
-		role_fail(r, EX_SOFTWARE, "the first message brings no listener");
+		role_fail(r, EX_SOFTWARE, "it was handed no listener");
 	for (unsigned i = 0; i < count; i++)
 		handed[i] = role_take(r, IPC_FD_LISTENER, i);
 	sandbox_guard_block(role_handed_end(r), count * w->loops_count, ret_block);
@@ -129,7 +129,7 @@ static struct tls_pair *pairs_take(struct worker *w)
 	if (pairs == NULL)
 		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
 	if (role_count(w->role, IPC_FD_CERTIFICATE) != count)
-		role_fail(w->role, EX_SOFTWARE, "the first message does not fit the configuration");
+		role_fail(w->role, EX_SOFTWARE, "its certificates do not fit the configuration");
 	for (size_t i = 0; i < count; i++)
 		pairs[i] = (struct tls_pair){
 		    .certificate = w->port->certificates[i].certificate,
@@ -159,12 +159,12 @@ static void files_tell(const struct worker *w, const struct tls_certificates *c)
 	struct ipc_files files;
 	_Static_assert(sizeof(files.digest) == sizeof(c->digest), "one digest");
 	memcpy(files.digest, c->digest, sizeof(files.digest));
-	(void)ipc_send(w->role->channel_fd, IPC_FILES, &files, sizeof(files), NULL, 0);
+	role_tell(w->role, IPC_FILES, &files, sizeof(files));
 	for (size_t i = 0; i < w->port->certificates_count; i++) {
 		struct ipc_certificate told = {
 		    .pair = i, .begins = c->list[i].begins, .ends = c->list[i].ends};
 		(void)strlcpy(told.subject, c->list[i].subject, sizeof(told.subject));
-		(void)ipc_send(w->role->channel_fd, IPC_CERTIFICATE, &told, sizeof(told), NULL, 0);
+		role_tell(w->role, IPC_CERTIFICATE, &told, sizeof(told));
 	}
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "ipc/channel.h"
+#include "ipc/handed.h"
 #include "ipc/slot.h"
 #include "sandbox/sandbox.h"
 
@@ -36,22 +37,23 @@ _Static_assert(sizeof(struct sandbox_level) == 48 && sizeof(struct ipc_files) ==
 		   sizeof(struct ipc_certificate) == 280 && sizeof(struct ipc_fault) == 8,
 	       "the sizes there");
 
-static void start_message_brings_its_descriptors(void **state)
+static void a_message_brings_its_descriptors(void **state)
 {
 	int channel[2], fds[4];
 	struct ipc_message m;
-	struct ipc_start start = {.port = 8000, .number = 2}, got;
+	const struct ipc_item items[4] = {{IPC_FD_CERTIFICATE, 7}};
+	struct ipc_item got;
 	(void)state;
 	assert_int_equal(ipc_channel(channel), 0);
 	for (int i = 0; i < 4; i++)
 		fds[i] = fd_sealed_memory("test", &"abcd"[i], 1);
-	assert_int_equal(ipc_send(channel[0], IPC_START, &start, sizeof(start), fds, 4), 0);
+	assert_int_equal(ipc_send(channel[0], IPC_HANDED, items, sizeof(items), fds, 4), 0);
 	assert_int_equal(ipc_receive(channel[1], ipc_to_new_child, IPC_BEGINNING, &m), 1);
-	assert_int_equal(m.type, IPC_START);
+	assert_int_equal(m.type, IPC_HANDED);
 	assert_int_equal(m.fds_count, 4);
 	memcpy(&got, m.payload, sizeof(got));
-	assert_int_equal(got.port, 8000);
-	assert_int_equal(got.number, 2);
+	assert_int_equal(got.kind, IPC_FD_CERTIFICATE);
+	assert_int_equal(got.of, 7);
 	for (int i = 0; i < 4; i++) {
 		char byte;
 		assert_int_equal(pread(m.fds[i], &byte, 1, 0), 1);
@@ -138,7 +140,8 @@ static void what_may_be_said_depends_on_how_far_the_child_is(void **state)
 	      [IPC_READY] = BEGINNING,
 	      [IPC_KEY_ABUSED] = SERVING | LEFT,
 	      [IPC_PONG] = SERVING | LEFT}},
-	    {ipc_to_new_child, {[IPC_START] = BEGINNING}},
+	    {ipc_to_new_child,
+	     {[IPC_START] = BEGINNING, [IPC_HANDED] = BEGINNING, [IPC_COMPLETE] = BEGINNING}},
 	    {ipc_to_worker,
 	     {[IPC_DRAIN] = SERVING | LEFT,
 	      [IPC_SERVE] = SERVING | LEFT,
@@ -375,7 +378,7 @@ static void last_words_survive_a_reset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(start_message_brings_its_descriptors),
+	    cmocka_unit_test(a_message_brings_its_descriptors),
 	    cmocka_unit_test(what_is_not_permitted_is_refused_and_leaks_nothing),
 	    cmocka_unit_test(what_may_be_said_depends_on_how_far_the_child_is),
 	    cmocka_unit_test(faults_go_one_way),

@@ -4,18 +4,21 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "master/pure/plan.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-static const struct file_mark old_mark = {
-    .device = 1, .inode = 2, .size = 3, .modified = {4, 5}, .changed = {6, 7}};
+static const struct plan_file old_file = {
+    .name = "/file",
+    .mark = {.device = 1, .inode = 2, .size = 3, .modified = {4, 5}, .changed = {6, 7}}};
 
 static struct plan_port port(uint16_t number, const char *text)
 {
 	return (struct plan_port){
-	    .number = number, .text = text, .marks = &old_mark, .marks_count = 1};
+	    .number = number, .text = text, .files = &old_file, .files_count = 1};
 }
 
 static struct plan make(const struct plan_port *now, size_t now_count,
@@ -52,11 +55,13 @@ static void each_action_in_the_order_of_the_numbers(void **state)
 
 static void a_change_has_both_texts_and_the_files_that_were_changed(void **state)
 {
+	struct plan_file files[4] = {old_file, old_file, old_file, old_file}, changed[4];
 	static const char *const names[] = {"/cert", "/other", "/key", "/key"};
-	struct file_mark marks[4] = {old_mark, old_mark, old_mark, old_mark},
-			 changed[4] = {old_mark, old_mark, old_mark, old_mark};
-	changed[2].size = changed[3].size = 7;
-	struct plan_port now = {1, "a", marks, 4, names}, wanted = {1, "b", changed, 4, names};
+	for (size_t i = 0; i < 4; i++)
+		files[i].name = names[i];
+	memcpy(changed, files, sizeof(changed));
+	changed[2].mark.size = changed[3].mark.size = 7;
+	struct plan_port now = {1, "a", files, 4}, wanted = {1, "b", changed, 4};
 	struct plan plan = make(&now, 1, &wanted, 1);
 	(void)state;
 	assert_string_equal(plan.rows[0].now, "a");
@@ -74,7 +79,7 @@ static void a_change_has_both_texts_and_the_files_that_were_changed(void **state
 	assert_null(plan.rows[0].now);
 	assert_string_equal(plan.rows[0].files, "/key\n");
 	plan_release(&plan);
-	wanted.marks = marks;
+	wanted.files = files;
 	plan = make(&now, 1, &wanted, 1);
 	assert_int_equal(plan.rows[0].action, PLAN_KEEP);
 	assert_null(plan.rows[0].files);
@@ -98,21 +103,58 @@ static void one_side_may_be_empty(void **state)
 	plan_release(&plan);
 }
 
+/* A configuration that changes, too, may have moved the file in the list. */
+static void a_file_is_found_by_its_name(void **state)
+{
+	const struct plan_file files[] = {{"/a", {.inode = 1}}, {"/b", {.inode = 2}}};
+	const struct plan_file moved[] = {
+	    {"/new", {.inode = 3}}, {"/b", {.inode = 2}}, {"/a", {.inode = 4}}};
+	const struct plan_port now = {1, "a", files, 2}, wanted = {1, "b", moved, 3};
+	struct plan plan = make(&now, 1, &wanted, 1);
+	(void)state;
+	assert_string_equal(plan.rows[0].files, "/a\n");
+	plan_release(&plan);
+}
+
+/* A file's mark has its size and times. A directory is judged by where it is alone: files come and
+ * go in it, and it is the same. */
+static void a_directory_is_judged_by_its_place(void **state)
+{
+	struct stat a = {.st_mode = S_IFDIR | 0755, .st_dev = 1, .st_ino = 2, .st_size = 4096},
+		    b = a;
+	(void)state;
+	b.st_size++;
+	b.st_mtim.tv_sec++;
+	b.st_ctim.tv_nsec++;
+	struct file_mark x = file_mark_of(&a), y = file_mark_of(&b);
+	assert_true(file_mark_equal(&x, &y));
+	a.st_mode = b.st_mode = S_IFREG | 0644;
+	x = file_mark_of(&a);
+	y = file_mark_of(&b);
+	assert_false(file_mark_equal(&x, &y));
+	b = a;
+	b.st_mode = a.st_mode = S_IFDIR | 0755;
+	b.st_ino++;
+	x = file_mark_of(&a);
+	y = file_mark_of(&b);
+	assert_false(file_mark_equal(&x, &y));
+}
+
 /* Any other value in a mark means another file. */
 static void files_alone_make_a_change(void **state)
 {
-	struct file_mark marks[6] = {old_mark, old_mark, old_mark, old_mark, old_mark, old_mark};
+	struct plan_file files[6] = {old_file, old_file, old_file, old_file, old_file, old_file};
 	(void)state;
-	marks[0].device++;
-	marks[1].inode++;
-	marks[2].size++;
-	marks[3].modified.tv_nsec++;
-	marks[4].modified.tv_sec++;
-	marks[5].changed.tv_nsec++;
-	for (size_t i = 0; i < COUNT(marks); i++) {
+	files[0].mark.device++;
+	files[1].mark.inode++;
+	files[2].mark.size++;
+	files[3].mark.modified.tv_nsec++;
+	files[4].mark.modified.tv_sec++;
+	files[5].mark.changed.tv_nsec++;
+	for (size_t i = 0; i < COUNT(files); i++) {
 		const struct plan_port now = port(1, "a");
 		struct plan_port wanted = now;
-		wanted.marks = &marks[i];
+		wanted.files = &files[i];
 		struct plan plan = make(&now, 1, &wanted, 1);
 		row_is(&plan, 0, 1, PLAN_CHANGE);
 		assert_true(plan.rows[0].files_only);
@@ -129,7 +171,7 @@ static void another_number_of_files_is_a_change(void **state)
 	const struct plan_port now = port(1, "a");
 	struct plan_port wanted = now;
 	(void)state;
-	wanted.marks_count = 0;
+	wanted.files_count = 0;
 	struct plan plan = make(&now, 1, &wanted, 1);
 	row_is(&plan, 0, 1, PLAN_CHANGE);
 	plan_release(&plan);
@@ -141,11 +183,11 @@ static void another_number_of_files_is_a_change(void **state)
 /* Equal files never undo a change of the configuration. */
 static void another_text_is_no_matter_of_files(void **state)
 {
-	const struct file_mark other = {.inode = 1};
+	const struct plan_file other = {.name = "/file", .mark = {.inode = 1}};
 	const struct plan_port now = port(1, "a");
 	struct plan_port wanted = port(1, "b");
 	(void)state;
-	wanted.marks = &other;
+	wanted.files = &other;
 	struct plan plan = make(&now, 1, &wanted, 1);
 	row_is(&plan, 0, 1, PLAN_CHANGE);
 	assert_false(plan.rows[0].files_only);
@@ -157,6 +199,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_action_in_the_order_of_the_numbers),
 	    cmocka_unit_test(a_change_has_both_texts_and_the_files_that_were_changed),
+	    cmocka_unit_test(a_file_is_found_by_its_name),
+	    cmocka_unit_test(a_directory_is_judged_by_its_place),
 	    cmocka_unit_test(one_side_may_be_empty),
 	    cmocka_unit_test(files_alone_make_a_change),
 	    cmocka_unit_test(another_number_of_files_is_a_change),

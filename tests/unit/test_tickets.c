@@ -116,18 +116,20 @@ static void a_key_is_used_for_one_lifetime_and_taken_for_one_more(void **state)
 
 static void generations_share_a_key_as_long_as_their_files_are_the_same(void **state)
 {
+	struct port_file now[2] = {{.fd = -1}}, then[2] = {{.fd = -1}};
 	struct err err;
 	(void)state;
 	old = port;
 	old.stage = STAGE_RETIRED;
 	port.tickets = NULL;
 	port.tickets_fd = -1;
-	old.files.count = port.files.count = 1;
+	old.files = (struct port_files){.list = then, .count = 2};
+	port.files = (struct port_files){.list = now, .count = 2};
 	assert_int_equal(port_get_tickets(&port, &old, &err), 0);
 	assert_ptr_equal(port.tickets, old.tickets);
 	port_drop_tickets(&port);
 
-	port.files.marks[1].size++;
+	now[1].mark.size++;
 	assert_int_equal(port_get_tickets(&port, &old, &err), 0);
 	assert_ptr_not_equal(port.tickets, old.tickets);
 	assert_false(same_key(keys_of(&port).current, keys_of(&old).current));

@@ -99,37 +99,38 @@ static struct configuration *read_anew(struct master *m)
 struct side {
 	struct plan_port *list;
 	size_t count;
-	struct file_mark (*marks)[2 * PORT_FILES_MAX];
-	const char *(*names)[2 * PORT_FILES_MAX];
-	char **texts; /* owned; of the new configuration */
+	struct plan_file **files; /* owned, for each port */
+	char **texts;             /* owned; of the new configuration */
 };
 
 static void side_release(struct side *s)
 {
 	for (size_t i = 0; s->texts != NULL && i < s->count; i++)
 		free(s->texts[i]);
+	for (size_t i = 0; s->files != NULL && i < s->count; i++)
+		free(s->files[i]);
 	free(s->texts);
-	free(s->marks);
-	free(s->names);
+	free(s->files);
 	free(s->list);
 }
 
 static int side_now(const struct master *m, struct side *s)
 {
 	s->list = calloc(m->ports_count + 1, sizeof(*s->list));
-	s->names = calloc(m->ports_count + 1, sizeof(*s->names));
-	if (s->list == NULL || s->names == NULL)
+	s->files = calloc(m->ports_count + 1, sizeof(*s->files));
+	if (s->list == NULL || s->files == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->ports_count; i++) {
 		const struct port *p = m->ports[i];
 		if (p->stage != STAGE_CURRENT)
 			continue;
-		files_name(p->conf, s->names[s->count]);
+		if (p->files.count > 0 &&
+		    (s->files[s->count] = files_look(p->conf, &p->files)) == NULL)
+			return -ENOMEM;
 		s->list[s->count] = (struct plan_port){.number = p->conf->number,
 						       .text = p->text,
-						       .marks = p->files.marks,
-						       .marks_count = 2 * p->files.count,
-						       .names = s->names[s->count]};
+						       .files = s->files[s->count],
+						       .files_count = p->files.count};
 		s->count++;
 	}
 	return 0;
@@ -138,28 +139,26 @@ static int side_now(const struct master *m, struct side *s)
 static int side_wanted(const struct master *m, const struct conf *conf, struct side *s)
 {
 	s->list = calloc(conf->ports_count, sizeof(*s->list));
-	s->marks = calloc(conf->ports_count, sizeof(*s->marks));
+	s->files = calloc(conf->ports_count, sizeof(*s->files));
 	s->texts = calloc(conf->ports_count, sizeof(*s->texts));
-	s->names = calloc(conf->ports_count, sizeof(*s->names));
-	if (s->list == NULL || s->marks == NULL || s->texts == NULL || s->names == NULL)
+	if (s->list == NULL || s->files == NULL || s->texts == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < conf->ports_count; i++) {
+	for (; s->count < conf->ports_count; s->count++) {
+		const size_t i = s->count;
 		const struct conf_port *port = &conf->ports[i];
 		const struct port *old = port_find(m, port->number);
-		s->texts[s->count] = port_text(conf, port);
-		if (s->texts[s->count] == NULL)
-			return -ENOMEM;
-		files_look(port, s->marks[i]);
-		files_name(port, s->names[i]);
-		s->list[s->count] = (struct plan_port){.number = port->number,
-						       .text = s->texts[s->count],
-						       .marks = s->marks[i],
-						       .marks_count = 2 * port->certificates_count,
-						       .names = s->names[i]};
 		/* A port that never had files open has nothing to compare. */
-		if (old != NULL && old->files.count == 0)
-			s->list[s->count].marks_count = 0;
-		s->count++;
+		const bool compares = old == NULL || old->files.count > 0;
+		s->texts[i] = port_text(conf, port);
+		s->files[i] = files_look(port, NULL);
+		s->list[i] = (struct plan_port){.number = port->number,
+						.text = s->texts[i],
+						.files = s->files[i],
+						.files_count = compares ? files_count(port) : 0};
+		if (s->texts[i] == NULL || s->files[i] == NULL) {
+			s->count++; /* releases what there is of it */
+			return -ENOMEM;
+		}
 	}
 	return 0;
 }

@@ -109,7 +109,7 @@ static void promote(struct port *p)
 	p->stage = STAGE_CURRENT;
 	for (unsigned i = p->keyholders; i < p->children_count; i++)
 		if (p->children[i].state == CHILD_SERVING && p->children[i].channel.fd >= 0)
-			(void)ipc_send(p->children[i].channel.fd, IPC_SERVE, NULL, 0, NULL, 0);
+			(void)child_send(&p->children[i], IPC_SERVE, NULL, 0);
 	if (old == NULL)
 		return;
 	if (p->tickets == old->tickets && !old->former) /* an adopted one has its own key already */

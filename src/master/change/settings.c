@@ -7,10 +7,9 @@ void master_settings(struct master *m)
 					      .drain_ms = m->conf->drain_ms};
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
-			const struct child *c = &m->ports[i]->children[k];
+			struct child *c = &m->ports[i]->children[k];
 			if (c->state != CHILD_NONE && c->channel.fd >= 0)
-				(void)ipc_send(c->channel.fd, IPC_SETTINGS, &settings,
-					       sizeof(settings), NULL, 0);
+				(void)child_send(c, IPC_SETTINGS, &settings, sizeof(settings));
 		}
 }
 

@@ -211,6 +211,8 @@ static void message_take(struct child *c, struct ipc_message *message)
 	case IPC_SERVE:
 	case IPC_RETIRE:
 	case IPC_SETTINGS:
+	case IPC_HANDED:
+	case IPC_COMPLETE:
 	case IPC_TYPES:
 		break;
 	}
@@ -225,7 +227,10 @@ static bool says_too_much(struct child *c)
 		c->said_since_ms = now;
 		c->said = 0;
 	}
-	return ++c->said > MESSAGES_MAX;
+	/* A worker reports each certificate before it is ready. */
+	const size_t reports =
+	    child_phase(c) == IPC_BEGINNING ? c->port->conf->certificates_count : 0;
+	return ++c->said > MESSAGES_MAX + reports;
 }
 
 void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)

@@ -15,8 +15,18 @@ void child_deadline_expired(struct loop *, struct loop_timer *);
 /* environment.c: the environment of children. NULL: no memory. */
 char **environment_for_children(void);
 
-/* handover.c: makes and sends the first message. Returns 0 or -errno. */
-int child_hand_over(const struct child *, int channel_fd, int board_fd, const int *key_channels);
+/* handover.c: sends a new child START and descriptors. Returns 0 or -errno. If there is more than
+ * one message can carry, the rest follows while the child reads. */
+int child_hand_over(struct child *, int channel_fd, int board_fd, const int *key_channels);
+void child_hand_on(struct loop *, struct loop_timer *); /* the callback of the timer */
+void child_handing_end(struct child *);
+/* Before this program becomes its next version, which could not go on with it: kills the children
+ * that have not been handed everything; they are replaced. */
+void handing_give_up(struct master *);
+
+/* send.c: sends a child a message without descriptors, once it has been handed everything. The
+ * payload is struct ipc_settings or none. Returns 0 or an error of ipc_send(). */
+int child_send(struct child *, enum ipc_type, const void *payload, size_t len);
 
 /* keys.c: the channels between the workers' loops and the keyholders. */
 int child_key_channels(struct child *, int *ret_worker_ends); /* new ones: 0 or -errno */

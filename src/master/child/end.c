@@ -43,5 +43,5 @@ void child_drain(struct child *c, enum ipc_type how)
 	c->state = CHILD_DRAINING;
 	loop_timer_cancel(&c->port->master->loop, &c->deadline);
 	if (is_worker(c) && c->channel.fd >= 0)
-		(void)ipc_send(c->channel.fd, how, NULL, 0, NULL, 0);
+		(void)child_send(c, how, NULL, 0);
 }

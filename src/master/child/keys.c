@@ -7,9 +7,7 @@
  * keyholders in turn.
  */
 #include <errno.h>
-#include <linux/sockios.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/syslog.h>
 
 #include "base/fd.h"
@@ -54,19 +52,12 @@ static bool signs_for(const struct child *keyholder, const struct child *worker,
 	return index % p->keyholders == keyholder->number - 1;
 }
 
-/* Does the receiver have unread bytes (unix(7), SIOCOUTQ)? */
-static bool has_unread(int fd)
-{
-	int bytes = 0;
-	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
-}
-
 /* Has the keyholder left messages unread for too long? The kernel counts descriptors in flight per
  * user, and if there are too many, it refuses all of the master's messages, to any port. */
 static bool does_not_read(struct child *keyholder)
 {
 	const uint64_t now_ms = keyholder->port->master->loop.now_ms;
-	if (keyholder->state != CHILD_SERVING || !has_unread(keyholder->channel.fd))
+	if (keyholder->state != CHILD_SERVING || !ipc_has_unread(keyholder->channel.fd))
 		keyholder->unread_since_ms = 0;
 	else if (keyholder->unread_since_ms == 0)
 		keyholder->unread_since_ms = now_ms;
@@ -83,7 +74,9 @@ static void tell(struct child *keyholder, const struct child *worker)
 	for (unsigned i = 0; i < worker->port->conf->threads; i++)
 		if (signs_for(keyholder, worker, i))
 			fds[count++] = worker->key_ends[i];
-	if (count == 0 || keyholder->state == CHILD_NONE || keyholder->channel.fd < 0)
+	/* One that has not been handed everything is told afterwards. */
+	if (count == 0 || keyholder->state == CHILD_NONE || keyholder->channel.fd < 0 ||
+	    keyholder->handing.under_way)
 		return;
 	int error = does_not_read(keyholder) ? -EAGAIN
 					     : ipc_send(keyholder->channel.fd, IPC_KEY_CHANNELS,
@@ -120,7 +113,7 @@ void keyholder_lost(const struct child *keyholder)
 	for (unsigned i = p->keyholders; i < p->children_count; i++)
 		for (unsigned k = 0; k < p->conf->threads && p->children[i].key_ends != NULL; k++)
 			if (signs_for(keyholder, &p->children[i], k) &&
-			    !has_unread(p->children[i].key_ends[k]))
+			    !ipc_has_unread(p->children[i].key_ends[k]))
 				(void)ipc_key_answer(p->children[i].key_ends[k], &again);
 }
 
@@ -167,7 +160,7 @@ void keyholders_dismiss(struct port *p)
 			continue;
 		c->state = CHILD_DRAINING;
 		if (c->channel.fd >= 0)
-			(void)ipc_send(c->channel.fd, IPC_DRAIN, NULL, 0, NULL, 0);
+			(void)child_send(c, IPC_DRAIN, NULL, 0);
 		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + PING_TIMEOUT_MS);
 	}
 }

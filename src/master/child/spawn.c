@@ -1,6 +1,6 @@
 /*
  * Runs in the master, and between fork and exec in the child. A child gets one descriptor, its
- * channel; the first message on it brings everything else. Nothing here waits for a child.
+ * channel; the first messages on it bring everything else. Nothing here waits for a child.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -131,7 +131,11 @@ void child_deadline_expired(struct loop *loop, struct loop_timer *timer)
 		child_log(c, LOG_WARNING, "has not finished in time; killing it");
 		child_kill(c, "had not finished in time");
 	} else {
-		child_log(c, LOG_ERR, "does not answer; killing it");
+		if (c->handing.error != 0)
+			child_log(c, LOG_ERR, "cannot be handed its files: %s; killing it",
+				  strerror(-c->handing.error));
+		else
+			child_log(c, LOG_ERR, "does not answer; killing it");
 		child_kill(c, c->state == CHILD_STARTING ? "did not get ready" : "did not answer");
 		if (c->pinged)
 			c->watch.verdict = WATCH_KILLED;

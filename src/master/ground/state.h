@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "ipc/channel.h"
+#include "ipc/handed.h"
 #include "ipc/slot.h"
 #include "ipc/tickets.h"
 #include "log/log.h"
@@ -65,7 +66,6 @@ struct asker {
 /* A port that does not come up delays the end of the start no longer than this, nor changes of
  * others. */
 #define START_ENOUGH_MS 10000
-#define PORT_FILES_MAX  ((size_t)CONF_CERTIFICATES_MAX)
 
 enum child_state {
 	CHILD_NONE, /* the place in the pool is empty */
@@ -103,10 +103,19 @@ struct child {
 	uint64_t started_ms;
 	uint32_t generation;        /* counts the processes in this place */
 	struct loop_timer deadline; /* to get ready, to answer a ping, to end */
-	uint64_t said_since_ms;     /* the beginning of the present second of messages */
-	unsigned said;              /* messages in that second */
-	unsigned loops;             /* event loops, each with a slot: conf->threads, or 1 */
-	int board_fd;               /* kept for the next version of the master */
+	struct handing {
+		bool under_way; /* it has not been handed everything yet */
+		size_t next;    /* of the port's files */
+		int error;      /* why the last attempt failed; 0: it did not, or the child reads */
+		struct loop_timer timer;
+		struct ipc_complete complete;
+		unsigned later; /* messages for it that wait: a bit per enum ipc_type */
+		struct ipc_settings settings;
+	} handing;
+	uint64_t said_since_ms; /* the beginning of the present second of messages */
+	unsigned said;          /* messages in that second */
+	unsigned loops;         /* event loops, each with a slot: conf->threads, or 1 */
+	int board_fd;           /* kept for the next version of the master */
 	const struct ipc_board *board;
 	struct watch watch;
 	const char *killed_for; /* why the master killed it; NULL: it did not */
@@ -138,12 +147,18 @@ struct identity {
 	gid_t gid;
 };
 
-/* All certificates, then all keys, in the order of the configuration's pairs. */
+/* An open file that the port's children are handed. Its path is in the configuration (files.c). */
+struct port_file {
+	enum ipc_handed kind;
+	size_t of; /* the number of the thing that it belongs to */
+	int fd;
+	struct file_mark mark;
+};
+
 struct port_files {
-	size_t count; /* of pairs */
-	int fds[2 * PORT_FILES_MAX];
-	struct file_mark marks[2 * PORT_FILES_MAX];
-	bool proven; /* the port has served with these files, so they are right */
+	struct port_file *list; /* owned; kind by kind, in the order of the configuration */
+	size_t count;           /* 0: they are not open */
+	bool proven;            /* the port has served with these files, so they are right */
 };
 
 /* Digests that children sent (ipc_files); from the last child of each role. */

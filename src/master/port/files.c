@@ -1,12 +1,15 @@
 /*
- * Runs in the master, the only process that may: opens the files of a port's certificates and keys,
+ * Runs in the master, the only process that may: opens the files that a port's children are handed,
  * and never reads them. They stay open: a process that replaces a crashed one gets the same files
  * as its neighbours, even if the paths have new files by then. Draining a worker is how an
  * administrator asks for new files. After that, and if the open files were overwritten, the port
  * gets a new generation, because old certificates do not fit a new key.
+ *
+ * A kind of file is a row of the table here, besides its row in ipc/handed.h.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,92 +18,134 @@
 
 #define SEPARATE "workers read certificates and must not see a key; use separate files"
 
-/* Returns the descriptor; or -1 or -EAGAIN, and a sentence. */
-static int file_open(const char *what, const char *path, struct err *err)
+/* --- the kinds ------------------------------------------------------------------------------- */
+
+static size_t pairs_count(const struct conf_port *conf)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd >= 0)
-		return fd;
-	const int error = errno;
-	err_set(err, "%s \"%s\" cannot be read: %s", what, path, strerror(error));
-	return err_is_shortage(error) ? -EAGAIN : -1;
+	return conf->certificates_count;
 }
 
-/* Is the certificate's file the key's file? Workers would read the key in it. */
-static bool is_same(int certificate_fd, int key_fd)
+static const char *certificate_path(const struct conf_port *conf, size_t pair)
 {
-	struct stat a, b;
-	return fstat(certificate_fd, &a) == 0 && fstat(key_fd, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	return conf->certificates[pair].certificate;
 }
 
-/* Compares with every key of the port, since its keyholders load them all. */
-static int files_compare(const struct conf_port *conf, const struct port_files *f, struct err *err)
+static const char *key_path(const struct conf_port *conf, size_t pair)
 {
-	for (size_t i = 0; i < f->count; i++)
-		for (size_t k = 0; k < f->count; k++)
-			if (is_same(f->fds[i], f->fds[f->count + k])) {
-				err_set(err, "\"%s\" is certificate and key in one: " SEPARATE,
-					conf->certificates[i].certificate);
+	return conf->certificates[pair].key;
+}
+
+/* The state of an upgrade has the files in this order, so a new row comes last. */
+static const struct file_kind {
+	enum ipc_handed kind;
+	bool secret; /* no file that a worker is handed may be the same file */
+	size_t (*count)(const struct conf_port *);
+	const char *(*path)(const struct conf_port *, size_t of);
+	int flags; /* of open(2) */
+} kinds[] = {
+    {IPC_FD_CERTIFICATE, false, pairs_count, certificate_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
+    {IPC_FD_KEY, true, pairs_count, key_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static const struct file_kind *kind_of(const struct port_file *f)
+{
+	size_t i = 0;
+	while (kinds[i].kind != f->kind)
+		i++;
+	return &kinds[i];
+}
+
+static const char *path_of(const struct conf_port *conf, const struct port_file *f)
+{
+	return kind_of(f)->path(conf, f->of);
+}
+
+size_t files_count(const struct conf_port *conf)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < KINDS; i++)
+		count += kinds[i].count(conf);
+	return count;
+}
+
+struct port_file *files_list(const struct conf_port *conf)
+{
+	struct port_file *list = calloc(files_count(conf) + 1, sizeof(*list));
+	size_t n = 0;
+	for (size_t i = 0; list != NULL && i < KINDS; i++)
+		for (size_t of = 0; of < kinds[i].count(conf); of++)
+			list[n++] = (struct port_file){.kind = kinds[i].kind, .of = of, .fd = -1};
+	return list;
+}
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+/* Returns 0; or -1 or -EAGAIN, and a sentence. */
+static int file_open(const struct conf_port *conf, struct port_file *f, struct err *err)
+{
+	const char *what = ipc_handed_kinds[f->kind].name, *path = path_of(conf, f);
+	struct stat st;
+	f->fd = open(path, kind_of(f)->flags | O_CLOEXEC);
+	if (f->fd < 0) {
+		const int error = errno;
+		err_set(err, "%s \"%s\" cannot be read: %s", what, path, strerror(error));
+		return err_is_shortage(error) ? -EAGAIN : -1;
+	}
+	if (fstat(f->fd, &st) < 0) {
+		err_set(err, "a file cannot be looked at: %s", strerror(errno));
+		return -1;
+	}
+	f->mark = file_mark_of(&st);
+	return 0;
+}
+
+static bool is_same(const struct file_mark *a, const struct file_mark *b)
+{
+	return a->device == b->device && a->inode == b->inode;
+}
+
+/* Is any file for workers one of the secret files, too? Workers would read the secret in it. */
+static int files_compare(const struct conf_port *conf, const struct port_files *files,
+			 struct err *err)
+{
+	const struct port_file *end = files->list + files->count;
+	for (const struct port_file *f = files->list; f < end; f++)
+		for (const struct port_file *k = files->list; k < end; k++)
+			if (kind_of(k)->secret && ipc_is_handed(f->kind, IPC_WORKER) &&
+			    is_same(&f->mark, &k->mark)) {
+				err_set(err, "\"%s\" is %s and %s in one: " SEPARATE,
+					path_of(conf, f), ipc_handed_kinds[f->kind].name,
+					ipc_handed_kinds[k->kind].name);
 				return -1;
 			}
 	return 0;
 }
 
-static struct file_mark mark_of(const struct stat *st)
+static void release(struct port_files *files)
 {
-	return (struct file_mark){.device = st->st_dev,
-				  .inode = st->st_ino,
-				  .size = st->st_size,
-				  .modified = st->st_mtim,
-				  .changed = st->st_ctim};
+	for (size_t i = 0; i < files->count; i++)
+		fd_close(&files->list[i].fd);
+	free(files->list);
+	files->list = NULL;
+	files->count = 0;
 }
 
-static int marks_take(struct port_files *f, struct err *err)
-{
-	struct stat st;
-	for (size_t i = 0; i < 2 * f->count; i++) {
-		if (fstat(f->fds[i], &st) < 0) {
-			err_set(err, "a file cannot be looked at: %s", strerror(errno));
-			return -1;
-		}
-		f->marks[i] = mark_of(&st);
-	}
-	return 0;
-}
-
-static void release(struct port_files *f)
-{
-	for (size_t i = 0; i < 2 * f->count; i++)
-		fd_close(&f->fds[i]);
-	f->count = 0;
-}
-
-static const char *path_of(const struct conf_port *conf, size_t i)
-{
-	size_t pairs = conf->certificates_count;
-	return i < pairs ? conf->certificates[i].certificate : conf->certificates[i - pairs].key;
-}
-
-static int open_all(const struct conf_port *conf, struct port_files *f, struct err *err)
+static int open_all(const struct conf_port *conf, struct port_files *files, struct err *err)
 {
 	int error = 0;
-	*f = (struct port_files){.count = conf->certificates_count};
-	for (size_t i = 0; i < 2 * f->count; i++)
-		f->fds[i] = -1;
-	for (size_t i = 0; i < 2 * f->count && error == 0; i++) {
-		int fd = file_open(i < f->count ? "certificate" : "key", path_of(conf, i), err);
-		if (fd >= 0)
-			f->fds[i] = fd;
-		else
-			error = fd;
+	*files = (struct port_files){.list = files_list(conf)};
+	if (files->list == NULL) {
+		err_set(err, "out of memory");
+		return -EAGAIN;
 	}
+	files->count = files_count(conf);
+	for (size_t i = 0; i < files->count && error == 0; i++)
+		error = file_open(conf, &files->list[i], err);
 	if (error == 0)
-		error = marks_take(f, err);
-	if (error == 0)
-		error = files_compare(conf, f, err);
+		error = files_compare(conf, files, err);
 	if (error < 0)
-		release(f);
+		release(files);
 	return error;
 }
 
@@ -114,14 +159,17 @@ void port_close_files(struct port *p)
 	release(&p->files);
 }
 
+/* --- what has changed ------------------------------------------------------------------------ */
+
 bool port_files_changed(const struct port *p, bool asked)
 {
 	struct stat st;
-	for (size_t i = 0; i < 2 * p->files.count; i++) {
+	for (size_t i = 0; i < p->files.count; i++) {
+		const struct port_file *f = &p->files.list[i];
 		/* A file that no longer exists is not a change: the open one is still valid. */
-		if ((asked ? stat(path_of(p->conf, i), &st) : fstat(p->files.fds[i], &st)) < 0)
+		if ((asked ? stat(path_of(p->conf, f), &st) : fstat(f->fd, &st)) < 0)
 			continue;
-		struct file_mark now = mark_of(&st), then = p->files.marks[i];
+		struct file_mark now = file_mark_of(&st), then = f->mark;
 		/* Renaming or linking a file changes its ctime, not its content. */
 		now.changed = then.changed = (struct timespec){0};
 		if (!file_mark_equal(&now, &then))
@@ -130,15 +178,24 @@ bool port_files_changed(const struct port *p, bool asked)
 	return false;
 }
 
-void files_name(const struct conf_port *conf, const char *names[2 * PORT_FILES_MAX])
+struct plan_file *files_look(const struct conf_port *conf, const struct port_files *open)
 {
-	for (size_t i = 0; i < 2 * conf->certificates_count && i < 2 * PORT_FILES_MAX; i++)
-		names[i] = path_of(conf, i);
-}
-
-void files_look(const struct conf_port *conf, struct file_mark marks[2 * PORT_FILES_MAX])
-{
+	const size_t count = files_count(conf);
+	struct port_file *list = open == NULL ? files_list(conf) : open->list;
+	struct plan_file *looked = calloc(count + 1, sizeof(*looked));
 	struct stat st;
-	for (size_t i = 0; i < 2 * conf->certificates_count && i < 2 * PORT_FILES_MAX; i++)
-		marks[i] = stat(path_of(conf, i), &st) == 0 ? mark_of(&st) : (struct file_mark){0};
+	for (size_t i = 0; i < count && list != NULL && looked != NULL; i++) {
+		looked[i].name = path_of(conf, &list[i]);
+		if (open != NULL)
+			looked[i].mark = list[i].mark;
+		else if (stat(looked[i].name, &st) == 0)
+			looked[i].mark = file_mark_of(&st);
+	}
+	if (open == NULL && list == NULL) {
+		free(looked);
+		looked = NULL;
+	}
+	if (open == NULL)
+		free(list);
+	return looked;
 }

@@ -26,16 +26,19 @@ void ports_sweep(struct master *); /* after each turn: frees retired ports that 
 /* identity.c: the users, groups and root of the port's children. */
 int port_identify(struct port *, struct err *);
 
-/* files.c: the certificates and keys, open as long as the port exists. */
+/* files.c: the files that children are handed, open as long as the port exists. */
 int port_open_files(struct port *, struct err *);
 void port_close_files(struct port *);
 /* Have the files changed? asked: an administrator has drained a worker, which is how new files are
  * asked for. Otherwise only overwriting of the open files counts. */
 bool port_files_changed(const struct port *, bool asked);
-/* The paths of the files, which the configuration owns. */
-void files_name(const struct conf_port *, const char *names[2 * PORT_FILES_MAX]);
-/* Takes the marks of the files that the paths lead to now. */
-void files_look(const struct conf_port *, struct file_mark marks[2 * PORT_FILES_MAX]);
+/* How many files a port of this configuration has. */
+size_t files_count(const struct conf_port *);
+/* The list of these files, none of them open; the caller owns it. NULL: no memory. */
+struct port_file *files_list(const struct conf_port *);
+/* Names that the configuration owns, and the marks: of the open files, or (NULL) of those that the
+ * paths lead to now. The caller owns the list of files_count() files. NULL: no memory. */
+struct plan_file *files_look(const struct conf_port *, const struct port_files *);
 
 /* tickets.c: gets the port's key for session tickets, once its files are open: that of old (may be
  * NULL) if the files are the same, else a new one. */

@@ -55,6 +55,9 @@ static int child_init(struct port *p, struct child *c, unsigned index)
 	if (c->watch.loops == NULL)
 		return -ENOMEM;
 	int error = loop_timer_init(&p->master->loop, &c->deadline, child_deadline_expired);
+	if (error == 0 &&
+	    (error = loop_timer_init(&p->master->loop, &c->handing.timer, child_hand_on)) < 0)
+		loop_timer_release(&p->master->loop, &c->deadline);
 	if (error < 0) {
 		free(c->watch.loops);
 		c->watch.loops = NULL;
@@ -172,6 +175,7 @@ void port_free(struct port *p)
 	askers_tell(&p->stopping, NULL);
 	for (unsigned i = 0; i < p->children_count; i++) {
 		loop_timer_release(loop, &p->children[i].deadline);
+		loop_timer_release(loop, &p->children[i].handing.timer);
 		free(p->children[i].watch.loops);
 	}
 	free(p->children);

@@ -33,6 +33,7 @@ static void child_release(struct child *c)
 	child_channel_close(c);
 	relay_close(c);
 	loop_timer_cancel(&m->loop, &c->deadline);
+	child_handing_end(c);
 	ipc_board_unmap(c->board, c->loops);
 	fd_close(&c->board_fd);
 	c->board = NULL;

@@ -79,8 +79,8 @@ static int tickets_make(struct port *p)
 static bool same_files(const struct port_files *a, const struct port_files *b)
 {
 	bool same = a->count == b->count;
-	for (size_t i = 0; same && i < 2 * a->count; i++)
-		same = file_mark_equal(&a->marks[i], &b->marks[i]);
+	for (size_t i = 0; same && i < a->count; i++)
+		same = file_mark_equal(&a->list[i].mark, &b->list[i].mark);
 	return same;
 }
 

@@ -15,6 +15,12 @@ struct file_mark {
 	struct timespec changed;
 };
 
+struct stat;
+
+/* A file is known by where it is, its size and its times; a directory by where it is alone: what
+ * changes in it is not a change of the port. */
+struct file_mark file_mark_of(const struct stat *);
+
 bool file_mark_equal(const struct file_mark *, const struct file_mark *);
 
 #endif

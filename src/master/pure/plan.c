@@ -8,10 +8,10 @@
 
 static bool files_equal(const struct plan_port *a, const struct plan_port *b)
 {
-	if (a->marks_count != b->marks_count)
+	if (a->files_count != b->files_count)
 		return false;
-	for (size_t i = 0; i < a->marks_count; i++)
-		if (!file_mark_equal(&a->marks[i], &b->marks[i]))
+	for (size_t i = 0; i < a->files_count; i++)
+		if (!file_mark_equal(&a->files[i].mark, &b->files[i].mark))
 			return false;
 	return true;
 }
@@ -39,12 +39,24 @@ static struct plan_row judge(uint16_t number, const struct plan_port *now,
 	return row;
 }
 
-static const struct file_mark *mark_find(const struct plan_port *p, const char *name)
+/* Mostly the file is in the same place; a changed configuration may have moved it. */
+static const struct file_mark *mark_find(const struct plan_port *p, size_t place, const char *name)
 {
-	for (size_t i = 0; i < p->marks_count; i++)
-		if (strcmp(p->names[i], name) == 0)
-			return &p->marks[i];
+	if (place < p->files_count && strcmp(p->files[place].name, name) == 0)
+		return &p->files[place].mark;
+	for (size_t i = 0; i < p->files_count; i++)
+		if (strcmp(p->files[i].name, name) == 0)
+			return &p->files[i].mark;
 	return NULL;
+}
+
+/* Does an earlier file have the same name? */
+static bool is_named_before(const struct plan_port *p, size_t place)
+{
+	for (size_t i = 0; i < place; i++)
+		if (strcmp(p->files[i].name, p->files[place].name) == 0)
+			return true;
+	return false;
 }
 
 /* Those that both name. A name that is in one of them alone is in its text. */
@@ -52,17 +64,15 @@ static int files_describe(struct plan_row *row, const struct plan_port *now,
 			  const struct plan_port *wanted)
 {
 	size_t len = 0;
-	FILE *f =
-	    now->names != NULL && wanted->names != NULL ? open_memstream(&row->files, &len) : NULL;
+	FILE *f = open_memstream(&row->files, &len);
 	if (f == NULL)
-		return now->names != NULL && wanted->names != NULL ? -ENOMEM : 0;
-	for (size_t i = 0; i < wanted->marks_count; i++) {
-		const struct file_mark *before = mark_find(now, wanted->names[i]);
-		bool named = false;
-		for (size_t k = 0; k < i; k++)
-			named = named || strcmp(wanted->names[k], wanted->names[i]) == 0;
-		if (before != NULL && !named && !file_mark_equal(before, &wanted->marks[i]))
-			(void)fprintf(f, "%s\n", wanted->names[i]);
+		return -ENOMEM;
+	for (size_t i = 0; i < wanted->files_count; i++) {
+		const struct plan_file *file = &wanted->files[i];
+		const struct file_mark *before = mark_find(now, i, file->name);
+		if (before != NULL && !file_mark_equal(before, &file->mark) &&
+		    !is_named_before(wanted, i))
+			(void)fprintf(f, "%s\n", file->name);
 	}
 	return fclose(f) == 0 ? 0 : -ENOMEM;
 }

@@ -14,13 +14,18 @@
 
 #include "master/pure/mark.h"
 
+/* A file that its processes are handed. */
+struct plan_file {
+	const char *name;
+	struct file_mark mark;
+};
+
 /* A port as it is now or as it should be; the caller owns all of it. */
 struct plan_port {
 	uint16_t number;
 	const char *text; /* conf_dump_process() */
-	const struct file_mark *marks;
-	size_t marks_count;
-	const char *const *names; /* of the files, as many; NULL: unknown */
+	const struct plan_file *files;
+	size_t files_count;
 };
 
 enum plan_action { PLAN_KEEP, PLAN_CHANGE, PLAN_NEW, PLAN_DROP };

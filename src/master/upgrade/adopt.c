@@ -29,8 +29,8 @@ static void descriptors_take(struct port *p)
 		shut_on_exec(p->listeners[i].fd);
 		net_bound(p->listeners[i].fd); /* the earlier program may not have done this */
 	}
-	for (size_t i = 0; i < 2 * p->files.count; i++)
-		shut_on_exec(p->files.fds[i]);
+	for (size_t i = 0; i < p->files.count; i++)
+		shut_on_exec(p->files.list[i].fd);
 }
 
 /* A child whose memory cannot be mapped again is useless, and is replaced. */
@@ -117,7 +117,8 @@ static void descriptors_forget(struct master *m)
 		struct port *p = m->ports[i];
 		p->tickets_fd = -1;
 		p->listeners_count = 0;
-		p->files.count = 0;
+		for (size_t k = 0; k < p->files.count; k++)
+			p->files.list[k].fd = -1;
 		for (unsigned k = 0; k < p->children_count; k++) {
 			free(p->children[k].key_ends);
 			p->children[k].key_ends = NULL;

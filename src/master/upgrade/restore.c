@@ -26,7 +26,6 @@ struct restoring {
 	struct configuration **configurations;
 	size_t configurations_count;
 	struct port *port;
-	size_t files; /* of the present port, certificates and keys */
 	size_t expiries;
 	struct child *child;
 	unsigned keys; /* of the present child */
@@ -233,7 +232,7 @@ static void take_identities(struct restoring *r, struct port *p)
 static void take_port(struct restoring *r)
 {
 	struct port *p = r->port = port_begin(r);
-	r->files = r->expiries = 0;
+	r->expiries = 0;
 	r->child = NULL;
 	if (p == NULL)
 		return;
@@ -283,23 +282,23 @@ static void take_listener(struct restoring *r)
 		p->listeners[p->listeners_count++] = l;
 }
 
-/* Certificates and keys: each two records are one more pair. */
+/* In the order of files_list(), which the configuration decides. */
 static void take_file(struct restoring *r)
 {
-	struct port_files *f = &r->port->files;
-	const size_t at = r->files;
-	if (at >= 2 * r->port->conf->certificates_count || at >= 2 * PORT_FILES_MAX) {
-		record_fail(&r->record, "too many files");
+	struct port_files *files = &r->port->files;
+	if (files->list == NULL)
+		files->list = files_list(r->port->conf);
+	if (files->list == NULL || files->count == files_count(r->port->conf)) {
+		record_fail(&r->record, files->list == NULL ? "out of memory" : "too many files");
 		return;
 	}
-	f->fds[at] = descriptor(r, "fd");
-	f->marks[at] =
-	    (struct file_mark){.device = (dev_t)number(r, "device", INT64_MIN, INT64_MAX),
-			       .inode = (ino_t)number(r, "inode", INT64_MIN, INT64_MAX),
-			       .size = number(r, "size", 0, INT64_MAX),
-			       .modified = time_of(r, "modified", "modified_ns"),
-			       .changed = time_of(r, "changed", "changed_ns")};
-	f->count = ++r->files / 2;
+	struct port_file *f = &files->list[files->count++];
+	f->fd = descriptor(r, "fd");
+	f->mark = (struct file_mark){.device = (dev_t)number(r, "device", INT64_MIN, INT64_MAX),
+				     .inode = (ino_t)number(r, "inode", INT64_MIN, INT64_MAX),
+				     .size = number(r, "size", 0, INT64_MAX),
+				     .modified = time_of(r, "modified", "modified_ns"),
+				     .changed = time_of(r, "changed", "changed_ns")};
 }
 
 static void take_death(struct restoring *r)

@@ -48,10 +48,10 @@ static void put_mark(FILE *f, const struct file_mark *m)
 
 static void put_files(FILE *f, struct kept *k, const struct port *p)
 {
-	for (size_t i = 0; i < 2 * p->files.count; i++) {
+	for (size_t i = 0; i < p->files.count; i++) {
 		record_begin(f, "file");
-		put_fd(f, k, "fd", p->files.fds[i]);
-		put_mark(f, &p->files.marks[i]);
+		put_fd(f, k, "fd", p->files.list[i].fd);
+		put_mark(f, &p->files.list[i].mark);
 		record_end(f);
 	}
 }

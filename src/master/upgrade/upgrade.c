@@ -219,6 +219,7 @@ static int become(struct master *m)
 	const struct master_options *o = m->options;
 	struct kept kept = {.count = 0};
 	char number[16], adopt[] = "--adopt";
+	handing_give_up(m);
 	int state_fd = state_save(m, &kept);
 	if (state_fd < 0) {
 		kept_release(&kept, state_fd);

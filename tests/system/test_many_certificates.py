@@ -1,0 +1,167 @@
+"""A port with more certificates than the descriptors that one message can bring: every process is
+handed all of them, whatever happens meanwhile."""
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+from harness import BINARY, HELLO, get, wait_for
+
+PAIRS = 300
+# The first and last of all, and those around the end of a message.
+NAMED = (0, 1, 150, *range(240, 262), 299)
+NEXT = BINARY.parent / "next" / "bulkhead"
+RELOADED = r"reloaded: (\d+) kept, (\d+) changed, (\d+) new, (\d+) dropped"
+
+
+def make_pair(folder, stem, name):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{stem}.key", "-out",
+                    f"{stem}.pem", "-days", "30", "-subj", f"/CN={name}", "-addext",
+                    f"subjectAltName=DNS:{name}"], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """The pairs NUMBER.pem, NUMBER.key. Those of NAMED have a name of their own; the others are
+    copies of one pair, in files of their own."""
+    folder = tmp_path_factory.mktemp("many")
+    make_pair(folder, "other", "other.example")
+    for i in range(PAIRS):
+        if i in NAMED:
+            make_pair(folder, i, f"host{i}.example")
+        else:
+            for kind in ("pem", "key"):
+                shutil.copy(folder / f"other.{kind}", folder / f"{i}.{kind}")
+    return folder
+
+
+@pytest.fixture
+def pairs(originals, tmp_path):
+    folder = tmp_path / "pairs"
+    shutil.copytree(originals, folder)
+    return folder
+
+
+def tls(folder, count=PAIRS):
+    return "tls { " + "\n".join(f'certificate "{folder}/{i}.pem" key "{folder}/{i}.key"'
+                                for i in range(count)) + " }\n"
+
+
+def shown(port, name):
+    """The certificate that a client is shown that asks for this name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), 30) as raw, \
+            context.wrap_socket(raw, server_hostname=name) as c:
+        return ssl.DER_cert_to_PEM_cert(c.getpeercert(True)).strip()
+
+
+def shows_its_own(port, folder, numbers=NAMED):
+    for i in numbers:
+        assert shown(port, f"host{i}.example") == (folder / f"{i}.pem").read_text().strip(), i
+
+
+def test_every_process_is_handed_all_of_them(server, ports, pairs):
+    s = server(tls(pairs) + f'port {ports[0]} {{ workers 2 keyholders 2 respond 200 "Hello, world!\\n" }}')
+    shows_its_own(ports[0], pairs)
+    # a process that takes the place of another one gets them, too
+    for role in ("worker", "keyholder"):
+        before = s.children(role, ports[0])
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        s.wait_ready(ports[0], role, 4)
+    shows_its_own(ports[0], pairs)
+    assert get(ports[0]).body == HELLO
+    assert "too many messages" not in s.log()
+    assert s.stop() == 0
+
+
+def test_a_change_of_one_of_them_is_seen(server, ports, pairs):
+    s = server(tls(pairs) + f'port {ports[0]} {{ workers 2 respond 200 "Hello, world!\\n" }}'
+               + f'port {ports[1]} {{ tls {{ certificate "{pairs}/0.pem" key "{pairs}/0.key" }} echo }}')
+
+    def reload(count):
+        s.kill(signal.SIGHUP)
+        return tuple(map(int, s.wait_log(RELOADED, count)[-1].groups()))
+
+    assert reload(1) == (2, 0, 0, 0)
+    os.utime(pairs / "299.key")  # another mark, the same content
+    workers = s.workers()
+    assert reload(2) == (2, 0, 0, 0)
+    assert s.workers() == workers
+    make_pair(pairs, 250, "host250.example")
+    assert reload(3) == (1, 1, 0, 0)
+    shows_its_own(ports[0], pairs)
+    assert s.stop() == 0
+
+
+@pytest.mark.skipif(not NEXT.exists(), reason="make next has not been run")
+def test_they_go_on_in_the_next_version(server, ports, pairs, tmp_path, monkeypatch):
+    program = tmp_path / "bulkhead"
+    shutil.copy(BINARY, program)
+    monkeypatch.setattr("harness.BINARY", program)
+    s = server(tls(pairs) + f'port {ports[0]} {{ workers 2 respond 200 "Hello, world!\\n" }}')
+    for count, source in ((1, NEXT), (2, BINARY)):
+        shutil.copy(source, tmp_path / "new")
+        os.rename(tmp_path / "new", program)
+        s.kill(signal.SIGUSR2)
+        s.wait_log("upgraded from .* to .*: all ports have followed", count)
+        shows_its_own(ports[0], pairs)
+    assert s.stop() == 0
+
+
+def test_without_room_for_them_the_port_waits_and_says_why(server, ports, pairs):
+    s = server(f'port {ports[0]} {{ ' + tls(pairs) + ' echo }'
+               f'port {ports[1]} {{ tls {{ certificate "{pairs}/0.pem" key "{pairs}/0.key" }}'
+               ' respond 200 "Hello, world!\\n" }', wrapper=("prlimit", "--nofile=400:400", "--"))
+    assert get(ports[1]).body == HELLO
+    s.wait_log(r"\d+ descriptors are needed for 2 ports, and 400 may be open")
+    assert not s.workers(ports[0])
+    assert "PARKED" not in s.log()
+    assert s.stop() == 0
+
+
+def test_a_child_that_ends_in_the_middle_is_replaced(server, ports, pairs):
+    """It is stopped before it has read the first message, so the rest waits, and nobody waits for
+    it."""
+    s = server(tls(pairs) + f'port {ports[0]} {{ workers 1 keyholders 1 respond 200 "Hello, world!\\n" }}'
+               + f'port {ports[1]} {{ tls {{ certificate "{pairs}/0.pem" key "{pairs}/0.key" }} echo }}')
+    pid = s.workers(ports[0])[ports[0], 1]
+    os.kill(pid, signal.SIGKILL)
+    for _ in range(2):  # more quick deaths would park the port
+        pid = wait_for(lambda p=pid: [q for q in s.workers(ports[0]).values() if q != p],
+                       "a successor")[0]
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)  # wherever it is by now
+            get(ports[1])  # the master and the others are not held up
+            os.kill(pid, signal.SIGKILL)
+    s.wait_log(r"worker 1 \(pid \d+\) .*SIGKILL", 3)
+    wait_for(lambda: s.workers(ports[0]) and
+             s.ready(ports[0], "worker")[-1:] == list(s.workers(ports[0]).values()),
+             "a worker that is ready")
+    shows_its_own(ports[0], pairs, NAMED[::5])
+    assert s.stop() == 0
+
+
+def test_a_stop_in_the_middle_of_a_start(server, ports, pairs):
+    s = server(tls(pairs) + f'port {ports[0]} {{ workers 4 keyholders 4 echo }}', wait=None)
+    s.wait_log("starts 1 port")
+    wait_for(lambda: s.keyholders() or s.process.poll() is not None, "the first child")
+    s.kill()
+    assert s.process.wait(30) in (0, 1)
+    assert not re.search("out of form|do not fit", s.log()), s.log()
+
+
+def test_there_is_a_most(run, conf_file, pairs):
+    text = "tls { " + "\n".join(f'certificate "{pairs}/0.pem" key "{pairs}/0.key"' for _ in range(1001))
+    r = run("-t", "-f", conf_file("most.conf", text + " }\nport 8443 { echo }"))
+    assert r.returncode != 0
+    assert "a port has at most 1000 certificates" in r.stderr
