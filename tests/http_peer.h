@@ -157,9 +157,35 @@ static inline void peer_free(struct peer *p)
 	free(p);
 }
 
-static inline enum proto_phase peer_phase(const struct peer *p)
+/* What HTTP/1.1 waits for in PROTO_BUSY: its state tells more than its phase. */
+enum { PEER_HEAD = 100, PEER_BODY };
+
+static inline int peer_phase(const struct peer *p)
 {
-	return http1_ops.phase(&p->http1.proto);
+	const struct proto *http1 = &p->http1.proto;
+	if (p->http1.state == HTTP1_HEAD)
+		return PEER_HEAD;
+	if (p->http1.state == HTTP1_EXCHANGE && http1_ops.wants_input(http1))
+		return PEER_BODY;
+	return (int)http1_ops.phase(http1);
+}
+
+static inline uint64_t peer_body_received(const struct peer *p)
+{
+	return p->http1.exchange != NULL ? p->http1.exchange->body_received : 0;
+}
+
+/* The present limit of time is reached. */
+static inline void peer_expire(struct peer *p)
+{
+	struct proto *http1 = &p->http1.proto;
+	if (http1_ops.phase(http1) == PROTO_IDLE) {
+		http1_ops.idle_expired(http1);
+		return;
+	}
+	const uint64_t until = http1_ops.deadline(http1, 1);
+	if (until != PROTO_NO_DEADLINE)
+		(void)http1_ops.expired(http1, until);
 }
 
 /* Offers the pending input; true if some was taken. It is copied so that a sanitizer sees a

@@ -185,6 +185,13 @@ struct exchange {
 	bool take_blocked; /* take() had no room; for the protocol */
 	bool uninvited;    /* answered at once, and the body will not be read; for the protocol */
 
+	struct exchange_window { /* for src/http/deadline.c */
+		bool begun, runs;
+		uint64_t until_ms; /* while it runs */
+		uint64_t left_ms;  /* while it rests */
+		uint64_t base;     /* body_received when it began */
+	} window;
+
 	/* for the access record */
 	uint64_t begun_ns;
 	uint64_t body_received;

@@ -19,12 +19,11 @@
 
 #define PROTO_OUTPUT_MIN 512 /* output() needs at least this much room */
 
-/* What the protocol waits for. The phase decides which limit applies. */
+#define PROTO_NO_DEADLINE UINT64_MAX
+
 enum proto_phase {
-	PROTO_IDLE, /* the next request, of which no byte has come: limits idle */
-	PROTO_HEAD, /* the rest of a head: limits head-timeout, from its first byte */
-	PROTO_BODY, /* more of a request body: limits body-timeout, measured by body_received() */
-	PROTO_BUSY, /* not the client: output waits to be pulled, or a handler works */
+	PROTO_IDLE,    /* no byte of a next request has come: limits idle */
+	PROTO_BUSY,    /* with requests: deadline() says until when */
 	PROTO_CLOSING, /* everything was said: flush the pulled output, then close the connection */
 	PROTO_ABORTED  /* the response cannot be completed: close without a clean end */
 };
@@ -72,18 +71,28 @@ struct proto_ops {
 
 	enum proto_phase (*phase)(const struct proto *);
 
-	/* How many bytes of the present request body have come, without its framing. Only they
-	 * count as progress in PROTO_BODY: neither TLS records nor chunk framing can prolong it. */
-	uint64_t (*body_received)(const struct proto *);
+	/* When the first limit of its requests will be reached (in milliseconds, by the clock of
+	 * now_ms), or PROTO_NO_DEADLINE. A protocol knows which of its requests waits for what: for
+	 * the rest of a head (limits head-timeout, from its first byte), or for a body (limits
+	 * body-timeout). The connection asks at the end of each of its turns; a limit begins when
+	 * it is asked for the first time. */
+	uint64_t (*deadline)(struct proto *, uint64_t now_ms);
+
+	/* Ends one request whose limit is reached: queues a 408 where one is due, or cuts off a
+	 * response that has begun. Returns the word of that limit; NULL: there is none any more,
+	 * and deadline() is to be asked again. */
+	const char *(*expired)(struct proto *, uint64_t now_ms);
+
+	/* For so long no byte could move, because the client took no output: no limit ran. */
+	void (*paused)(struct proto *, uint64_t ms);
+
+	/* The limit of PROTO_IDLE is reached: closes. */
+	void (*idle_expired)(struct proto *);
 
 	/* The client closed its side: complete requests are still answered, and no more input
 	 * comes. Call it after all input was offered. Input that was not taken is still offered
 	 * later, so a pipelined request is answered even after its sender closed its side. */
 	void (*input_ended)(struct proto *);
-
-	/* The limit of the present phase ran out: queues a 408 where one is due, then closes. If
-	 * the response has begun, it is cut off (PROTO_ABORTED). */
-	void (*expired)(struct proto *);
 
 	/* How many requests have begun, modulo 2^32. */
 	uint32_t (*requests)(const struct proto *);

@@ -53,6 +53,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->status = 0;
 	ex->refusal = REFUSE_NOT;
 	response_clear(ex);
+	ex->window.begun = ex->window.runs = false;
 	ex->begun_ns = ex->body_received = ex->body_sent = 0;
 	ex->id[0] = '\0';
 	return ex;

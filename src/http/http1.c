@@ -150,6 +150,7 @@ static bool exchange_start(struct http1 *h, struct exchange *ex)
 	h->exchange = ex;
 	h->state = HTTP1_EXCHANGE;
 	h->scan = 0;
+	h->head_until_ms = 0;
 	h->send = HTTP1_SEND_START;
 	h->chunked = (struct http1_chunked){0};
 	h->request_left = ex->request.framing == HTTP_BODY_LENGTH ? ex->request.content_length : 0;
@@ -361,21 +362,14 @@ static enum proto_phase http1_phase(const struct proto *p)
 	case HTTP1_IDLE:
 		return PROTO_IDLE;
 	case HTTP1_HEAD:
-		return PROTO_HEAD;
 	case HTTP1_EXCHANGE:
-		return http1_wants_input(p) ? PROTO_BODY : PROTO_BUSY;
+		return PROTO_BUSY;
 	case HTTP1_CLOSING:
 		return PROTO_CLOSING;
 	case HTTP1_ABORTED:
 		break;
 	}
 	return PROTO_ABORTED;
-}
-
-static uint64_t http1_body_received(const struct proto *p)
-{
-	const struct http1 *h = (const struct http1 *)p;
-	return h->exchange != NULL ? h->exchange->body_received : 0;
 }
 
 static void http1_input_ended(struct proto *p)
@@ -398,26 +392,62 @@ static void head_expired(struct http1 *h)
 		http1_refuse(h, REFUSE_HEAD_TIMEOUT);
 }
 
-static void http1_expired(struct proto *p)
+static uint64_t http1_deadline(struct proto *p, uint64_t now_ms)
 {
 	struct http1 *h = http1_of(p);
 	switch (h->state) {
-	case HTTP1_IDLE:
-		h->state = HTTP1_CLOSING;
-		break;
 	case HTTP1_HEAD:
-		head_expired(h);
-		break;
+		if (h->head_until_ms == 0)
+			h->head_until_ms = now_ms + h->loop->limits->head_ms;
+		return h->head_until_ms;
 	case HTTP1_EXCHANGE:
-		if (h->request_done) /* the handler does not answer, or the client does not read */
-			http1_abort(h);
-		else
-			http1_refuse(h, REFUSE_BODY_TIMEOUT);
-		break;
+		return exchange_deadline(
+		    h->exchange, http1_wants_input(p) ? EXCHANGE_WAITS_BODY : EXCHANGE_WAITS_NOT,
+		    now_ms);
+	case HTTP1_IDLE:
 	case HTTP1_CLOSING:
 	case HTTP1_ABORTED:
 		break;
 	}
+	return PROTO_NO_DEADLINE;
+}
+
+static const char *http1_expired(struct proto *p, uint64_t now_ms)
+{
+	struct http1 *h = http1_of(p);
+	switch (h->state) {
+	case HTTP1_HEAD:
+		if (h->head_until_ms == 0 || now_ms < h->head_until_ms)
+			break;
+		head_expired(h);
+		return "head-timeout";
+	case HTTP1_EXCHANGE:
+		if (h->request_done || !exchange_expired(h->exchange, now_ms))
+			break;
+		http1_refuse(h, REFUSE_BODY_TIMEOUT);
+		return "body-timeout";
+	case HTTP1_IDLE:
+	case HTTP1_CLOSING:
+	case HTTP1_ABORTED:
+		break;
+	}
+	return NULL;
+}
+
+static void http1_paused(struct proto *p, uint64_t ms)
+{
+	struct http1 *h = http1_of(p);
+	if (h->head_until_ms != 0)
+		h->head_until_ms += ms;
+	if (h->exchange != NULL)
+		exchange_paused(h->exchange, ms);
+}
+
+static void http1_idle_expired(struct proto *p)
+{
+	struct http1 *h = http1_of(p);
+	if (h->state == HTTP1_IDLE)
+		h->state = HTTP1_CLOSING;
 }
 
 static void http1_drain(struct proto *p)
@@ -476,9 +506,11 @@ const struct proto_ops http1_ops = {
     .ignores_input = http1_ignores_input,
     .output = http1_output,
     .phase = http1_phase,
-    .body_received = http1_body_received,
+    .deadline = http1_deadline,
     .input_ended = http1_input_ended,
     .expired = http1_expired,
+    .paused = http1_paused,
+    .idle_expired = http1_idle_expired,
     .requests = http1_requests,
     .current = http1_current,
     .drain = http1_drain,

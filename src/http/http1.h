@@ -43,6 +43,7 @@ struct http1 {
 	const struct http_client *client;
 	enum http1_state state;
 	struct exchange *exchange; /* in HTTP1_EXCHANGE */
+	uint64_t head_until_ms;    /* the limit of the head that is being awaited; 0: none runs */
 	size_t scan;               /* how far the head that is being awaited was searched */
 	uint32_t requests;         /* heads read so far */
 	enum http1_send send;

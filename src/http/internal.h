@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "http/exchange.h"
+#include "http/proto.h"
 #include "http/request.h"
 #include "http1.h"
 
@@ -134,6 +135,22 @@ void exchange_answer(struct exchange *, unsigned status, uint32_t allowed);
 /* The same at once, in place of a response of which nothing was sent. A handler that has begun gets
  * end(). */
 void exchange_replace(struct exchange *, unsigned status, uint32_t allowed);
+
+/* --- deadline.c: the limit of time of one exchange -------------------------------------------- */
+
+/* What an exchange waits for. */
+enum exchange_wait {
+	EXCHANGE_WAITS_NOT,  /* not for the client */
+	EXCHANGE_WAITS_BODY, /* for more of the request body: limits body-timeout */
+};
+
+/* When the limit of what it waits for now is reached, or PROTO_NO_DEADLINE. A limit begins when it
+ * is asked for, and rests while the exchange waits for something else. */
+uint64_t exchange_deadline(struct exchange *, enum exchange_wait, uint64_t now_ms);
+/* Is it reached? Not if enough bytes have moved: then it begins again. */
+bool exchange_expired(struct exchange *, uint64_t now_ms);
+/* The limit did not run for so long. */
+void exchange_paused(struct exchange *, uint64_t ms);
 
 /* --- http1.c, http1_output.c ----------------------------------------------------------------- */
 

@@ -32,8 +32,7 @@ enum conn_wait {
 	WAIT_NONE,
 	WAIT_HANDSHAKE,
 	WAIT_IDLE,
-	WAIT_HEAD,
-	WAIT_BODY,
+	WAIT_REQUESTS, /* a limit of a request, which the protocol knows */
 	WAIT_WRITE,
 	WAIT_LINGER
 };
@@ -59,16 +58,10 @@ struct conn {
 
 	struct loop_timer timer;
 	enum conn_wait wait;
-	uint32_t wait_requests; /* the request that the wait belongs to */
-	uint64_t wait_base;     /* progress() when the wait began */
-	uint64_t wait_until_ms;
-	struct {
-		enum conn_wait wait;
-		uint32_t requests;
-		uint64_t base;
-		uint64_t left_ms;
-		/* a wait that another one interrupted; it continues where it stopped */
-	} paused;
+	uint64_t wait_base; /* progress() when the wait began */
+	uint64_t wait_since_ms;
+	uint32_t idle_requests;    /* how many requests there were before the idle time */
+	uint64_t idle_until_ms;    /* of that idle time; 0: its limits have changed */
 	uint64_t windows_until_ms; /* the end of windows in which any input counts */
 	uint64_t linger_bytes_in;  /* the limit of input while it lingers */
 	uint64_t bytes_in;

@@ -2,13 +2,14 @@
  * The deadlines of a connection. Runs in a loop. Must never free the connection: the caller does
  * what a deadline means.
  *
- * There are two kinds. Some run from a moment on (handshake, idle, head). Others are windows in
- * which bytes must move: bytes of a body, or output that the client takes. If fewer than
- * WINDOW_BYTES move within a window, the client is too slow, on purpose or not. Nothing else counts
- * as progress: no bytes in the other direction, no records without data, no TLS messages.
+ * The connection has limits of its own: the handshake and the idle time run from a moment on;
+ * writing has windows in which the client must take output. If it takes fewer than WINDOW_BYTES
+ * within one, it is too slow, on purpose or not. Nothing else counts as progress: no bytes in the
+ * other direction, no records without data, no TLS messages. The limits of requests are the
+ * protocol's, since it may have many; it says when the first of them is reached.
  *
- * If another wait interrupts one (output that the client must take first), the interrupted one
- * continues where it stopped, so that a client cannot restart it again and again.
+ * While the client must take output first, no other limit runs, and each goes on where it stopped.
+ * So a client cannot begin one again and again.
  *
  * A connection that lingers has windows in which any input counts, within overall bounds; so has a
  * handshake while the worker drains.
@@ -51,11 +52,8 @@ static enum conn_wait wait_for(const struct conn *c)
 	switch (p->ops->phase(p)) {
 	case PROTO_IDLE:
 		return WAIT_IDLE;
-	case PROTO_HEAD:
-		return WAIT_HEAD;
-	case PROTO_BODY:
-		return WAIT_BODY;
 	case PROTO_BUSY:
+		return WAIT_REQUESTS;
 	case PROTO_CLOSING:
 	case PROTO_ABORTED:
 		break;
@@ -135,15 +133,12 @@ static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 		return handshake_ms(c);
 	case WAIT_IDLE:
 		return drain_shortened(c, limits->idle_ms);
-	case WAIT_HEAD:
-		return limits->head_ms;
-	case WAIT_BODY:
-		return limits->body_ms;
 	case WAIT_WRITE:
 		return limits->write_ms;
 	case WAIT_LINGER:
 		return linger_ms(c);
 	case WAIT_NONE:
+	case WAIT_REQUESTS:
 		break;
 	}
 	return 0;
@@ -152,10 +147,7 @@ static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 /* How many bytes count as progress of this wait; 0 for waits that never have windows. */
 static uint64_t progress(const struct conn *c, enum conn_wait wait)
 {
-	const struct proto *p = c->proto;
 	switch (wait) {
-	case WAIT_BODY:
-		return p->ops->body_received(p);
 	case WAIT_WRITE:
 		return c->bytes_out;
 	case WAIT_LINGER:
@@ -163,74 +155,82 @@ static uint64_t progress(const struct conn *c, enum conn_wait wait)
 		return c->bytes_in;
 	case WAIT_NONE:
 	case WAIT_IDLE:
-	case WAIT_HEAD:
+	case WAIT_REQUESTS:
 		break;
 	}
 	return 0;
 }
 
-static bool pauses(enum conn_wait wait)
+/* The client has taken the output that it had to take first: the other limits go on. */
+static void write_ended(struct conn *c)
 {
-	return wait == WAIT_IDLE || wait == WAIT_HEAD || wait == WAIT_BODY;
+	const uint64_t ms = c->owner->loop.now_ms - c->wait_since_ms;
+	if (c->idle_until_ms != 0)
+		c->idle_until_ms += ms;
+	if (c->proto != NULL)
+		c->proto->ops->paused(c->proto, ms);
 }
 
-/* Saves the present wait, because wait interrupts it. */
-static void wait_pause(struct conn *c, enum conn_wait wait)
+static void timer_set(struct conn *c, uint64_t until_ms)
+{
+	struct loop *loop = &c->owner->loop;
+	if (until_ms == PROTO_NO_DEADLINE)
+		loop_timer_cancel(loop, &c->timer);
+	else
+		loop_timer_set(loop, &c->timer, until_ms);
+}
+
+static uint64_t idle_until(struct conn *c, uint32_t requests)
+{
+	if (c->idle_until_ms == 0 || c->idle_requests != requests)
+		c->idle_until_ms = c->owner->loop.now_ms + limit_ms(c, WAIT_IDLE);
+	c->idle_requests = requests;
+	return c->idle_until_ms;
+}
+
+static uint64_t wait_until(struct conn *c, enum conn_wait wait)
 {
 	const uint64_t now = c->owner->loop.now_ms;
-	if (!pauses(c->wait) || pauses(wait))
-		return;
-	c->paused.wait = c->wait;
-	c->paused.requests = c->wait_requests;
-	c->paused.base = c->wait_base;
-	c->paused.left_ms = c->wait_until_ms > now ? c->wait_until_ms - now : 0;
+	switch (wait) {
+	case WAIT_NONE:
+		return PROTO_NO_DEADLINE;
+	case WAIT_IDLE:
+		return idle_until(c, conn_requests(c));
+	case WAIT_REQUESTS:
+		return c->proto->ops->deadline(c->proto, now);
+	case WAIT_HANDSHAKE:
+	case WAIT_WRITE:
+	case WAIT_LINGER:
+		break;
+	}
+	return now + limit_ms(c, wait);
 }
 
 static void wait_begin(struct conn *c, enum conn_wait wait)
 {
-	struct loop *loop = &c->owner->loop;
-	const bool resumes =
-	    pauses(wait) && c->paused.wait == wait && c->paused.requests == conn_requests(c);
-	uint64_t left = limit_ms(c, wait);
-	wait_pause(c, wait);
+	const uint64_t now = c->owner->loop.now_ms;
 	if (wait == WAIT_HANDSHAKE && c->wait != wait)
-		c->windows_until_ms = loop->now_ms + handshake_longest_ms(c);
+		c->windows_until_ms = now + handshake_longest_ms(c);
 	c->wait = wait;
-	c->wait_requests = conn_requests(c);
+	c->wait_since_ms = now;
 	c->wait_base = progress(c, wait);
-	if (resumes) {
-		c->wait_base = c->paused.base;
-		left = least(left, c->paused.left_ms);
-	}
-	if (pauses(wait))
-		c->paused.wait = WAIT_NONE;
-	c->wait_until_ms = loop->now_ms + left;
-	if (wait == WAIT_NONE)
-		loop_timer_cancel(loop, &c->timer);
-	else
-		loop_timer_set(loop, &c->timer, c->wait_until_ms);
+	timer_set(c, wait_until(c, wait));
 }
 
 void deadline_update(struct conn *c)
 {
-	enum conn_wait wait = wait_for(c);
-	if (wait != c->wait || conn_requests(c) != c->wait_requests)
+	const enum conn_wait wait = wait_for(c);
+	if (c->wait == WAIT_WRITE && wait != WAIT_WRITE)
+		write_ended(c);
+	if (wait != c->wait || wait == WAIT_REQUESTS ||
+	    (wait == WAIT_IDLE && conn_requests(c) != c->idle_requests))
 		wait_begin(c, wait);
 }
 
-static void expiry_log(const struct conn *c)
+static void expiry_log(const struct conn *c, const char *limit)
 {
-	static const char *const names[] = {
-	    [WAIT_NONE] = "",
-	    [WAIT_HANDSHAKE] = "handshake-timeout",
-	    [WAIT_IDLE] = "idle",
-	    [WAIT_HEAD] = "head-timeout",
-	    [WAIT_BODY] = "body-timeout",
-	    [WAIT_WRITE] = "write-timeout",
-	    [WAIT_LINGER] = "linger",
-	};
 	log_write(&c->owner->log, LOG_DEBUG, "('%s', %u) has reached its %s limit",
-		  c->client.address, c->client.port, names[c->wait]);
+		  c->client.address, c->client.port, limit);
 }
 
 static const char *handshake_expiry(const struct conn *c)
@@ -254,6 +254,7 @@ static enum deadline write_expired(struct conn *c)
 {
 	pump_flush(c);
 	if (!c->over && !conn_blocked(c)) {
+		write_ended(c);
 		c->wait = WAIT_NONE;
 		return DEADLINE_GOES_ON;
 	}
@@ -261,11 +262,28 @@ static enum deadline write_expired(struct conn *c)
 		wait_begin(c, c->wait);
 		return DEADLINE_WAITS;
 	}
-	expiry_log(c);
+	expiry_log(c, "write-timeout");
 	return DEADLINE_RESETS;
 }
 
-/* A window is over: begins another one if enough bytes moved. */
+/* Ends the requests that have reached a limit; the others go on. */
+static enum deadline requests_expired(struct conn *c)
+{
+	struct proto *p = c->proto;
+	const uint64_t now = c->owner->loop.now_ms;
+	const char *limit;
+	bool any = false;
+	while ((limit = p->ops->expired(p, now)) != NULL) {
+		expiry_log(c, limit);
+		any = true;
+	}
+	if (any)
+		return DEADLINE_GOES_ON;
+	deadline_update(c);
+	return DEADLINE_WAITS;
+}
+
+/* A window of input is over: begins another one if there was some. */
 static bool window_begun(struct conn *c)
 {
 	if (!window_moved(c))
@@ -274,41 +292,37 @@ static bool window_begun(struct conn *c)
 	return true;
 }
 
-static enum deadline request_expired(struct conn *c)
-{
-	expiry_log(c);
-	c->proto->ops->expired(c->proto);
-	c->wait = WAIT_NONE;
-	return DEADLINE_GOES_ON;
-}
-
 enum deadline deadline_expire(struct conn *c)
 {
 	switch (c->wait) {
 	case WAIT_WRITE:
 		return write_expired(c);
-	case WAIT_BODY:
-		return window_begun(c) ? DEADLINE_WAITS : request_expired(c);
+	case WAIT_REQUESTS:
+		return requests_expired(c);
 	case WAIT_IDLE:
-	case WAIT_HEAD:
-		return request_expired(c);
+		expiry_log(c, "idle");
+		c->proto->ops->idle_expired(c->proto);
+		c->wait = WAIT_NONE;
+		return DEADLINE_GOES_ON;
 	case WAIT_LINGER:
 		if (window_begun(c))
 			return DEADLINE_WAITS;
+		expiry_log(c, "linger");
 		break;
 	case WAIT_HANDSHAKE:
 		if (c->owner->draining && window_begun(c))
 			return DEADLINE_WAITS;
 		access_handshake_failed(c, IPC_FAILURE_TIMEOUT, handshake_expiry(c));
+		expiry_log(c, "handshake-timeout");
 		break;
 	case WAIT_NONE:
 		break;
 	}
-	expiry_log(c);
 	return DEADLINE_ENDS;
 }
 
 void deadline_restart(struct conn *c)
 {
 	c->wait = WAIT_NONE;
+	c->idle_until_ms = 0;
 }

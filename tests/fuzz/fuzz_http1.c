@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		http1_ops.drain(&torn->http1.proto);
 		break;
 	case 1:
-		http1_ops.expired(&torn->http1.proto);
+		peer_expire(torn);
 		break;
 	case 2:
 		http1_ops.input_ended(&torn->http1.proto);

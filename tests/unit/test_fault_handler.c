@@ -238,7 +238,7 @@ static void a_client_that_goes_ends_a_delay(void **state)
 	struct faulty *f = faulty("delay?mean=1h&max=1h");
 	(void)state;
 	get(f);
-	http1_ops.expired(&f->peer->http1.proto);
+	http1_ops.release(&f->peer->http1.proto);
 	assert_int_equal(peer_phase(f->peer), PROTO_ABORTED);
 	assert_true(LIST_EMPTY(&f->faults.runs));
 	faulty_free(f);

@@ -254,7 +254,7 @@ static void early_response_leaves_the_body_to_be_dropped(void **state)
 	(void)state;
 	peer_send(p, "POST /test HTTP/1.1\r\n" H "Content-Length: 10\r\n\r\n12345");
 	assert_string_equal(peer_out(p), START "Content-Length: 0\r\n\r\n");
-	assert_int_equal(peer_phase(p), PROTO_BODY);
+	assert_int_equal(peer_phase(p), PEER_BODY);
 	assert_int_equal(s.taken, 3);
 	assert_int_equal(p->in_len, 0);
 	assert_int_equal(p->done, 0);

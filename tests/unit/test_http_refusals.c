@@ -135,7 +135,7 @@ static struct peer *refused(const struct refusal_case *c, size_t step, bool expl
 		peer_give(p, text + at, n);
 	}
 	if (c->expires)
-		http1_ops.expired(&p->http1.proto);
+		peer_expire(p);
 	peer_run(p);
 	return p;
 }
