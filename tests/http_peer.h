@@ -19,6 +19,7 @@
 #define PEER_HELLO "Hello, world!\n"
 
 struct peer {
+	struct http_routes routes; /* first */
 	struct limits limits;
 	struct http_loop loop;
 	struct http_client client;
@@ -31,6 +32,7 @@ struct peer {
 	size_t out_len, out_size;
 
 	unsigned begun, done, woken, enters;
+	const struct exchange *woken_for;
 	const struct exchange *entered; /* the one whose handler was called last */
 	unsigned status;                /* of the last exchange that ended */
 	enum http_refusal refusal;
@@ -59,9 +61,10 @@ static const struct http_location peer_locations[] = {
     {.path_len = 8, .handler = &handler_respond, .config = &peer_nothing},
 };
 
-static inline const struct http_location *peer_route(void *arg, const char *path, size_t len)
+static inline const struct http_location *peer_route(const struct http_routes *routes,
+						     const char *path, size_t len)
 {
-	const struct peer *p = arg;
+	const struct peer *p = (const struct peer *)routes;
 	if (len == 1)
 		return &peer_locations[0];
 	if (len == 5 && memcmp(path, "/echo", 5) == 0)
@@ -113,9 +116,11 @@ static inline void peer_done(void *connection, const struct exchange *ex)
 	p->method[n] = '\0';
 }
 
-static inline void peer_wake(void *connection)
+static inline void peer_wake(void *connection, const struct exchange *ex)
 {
-	((struct peer *)connection)->woken++;
+	struct peer *p = connection;
+	p->woken++;
+	p->woken_for = ex;
 }
 
 static inline void peer_entered(void *connection, const struct exchange *ex)
@@ -124,6 +129,9 @@ static inline void peer_entered(void *connection, const struct exchange *ex)
 	p->entered = ex;
 	p->enters++;
 }
+
+static const struct exchange_owner peer_owner = {
+    .begun = peer_begun, .entered = peer_entered, .wake = peer_wake, .done = peer_done};
 
 static inline struct peer *peer_new(void)
 {
@@ -135,14 +143,9 @@ static inline struct peer *peer_new(void)
 	p->out = malloc(p->out_size);
 	p->out[0] = '\0';
 	p->limits = (struct limits){.head_bytes = 4096, .body_bytes = 100000};
-	p->loop = (struct http_loop){.limits = &p->limits,
-				     .date = PEER_DATE,
-				     .route = peer_route,
-				     .route_arg = p,
-				     .begun = peer_begun,
-				     .done = peer_done,
-				     .entered = peer_entered,
-				     .wake = peer_wake};
+	p->loop = (struct http_loop){
+	    .limits = &p->limits, .date = PEER_DATE, .routes = &p->routes, .owner = &peer_owner};
+	p->routes.find = peer_route;
 	p->client = (struct http_client){"127.0.0.1", 12345, &peer_tls};
 	http1_ops.init(&p->http1.proto, &p->loop, p, &p->client);
 	return p;

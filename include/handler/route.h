@@ -23,17 +23,15 @@ struct route {
 };
 
 struct routes {
-	struct route *list; /* longest path first */
+	struct http_routes http; /* first */
+	struct route *list;      /* longest path first */
 	size_t count;
 	size_t rules; /* number of faults of all locations */
 };
 
-/* conf must outlive the routes. Returns 0 or -ENOMEM. */
+/* A path has the longest location that is a prefix by whole segments. conf must outlive the routes.
+ * Returns 0 or -ENOMEM. */
 int routes_init(struct routes *, const struct conf_port *);
 void routes_release(struct routes *);
-
-/* Finds the longest location that is a prefix by whole segments; NULL: none. arg is a struct
- * routes. */
-const struct http_location *routes_find(void *arg, const char *path, size_t len);
 
 #endif

@@ -40,6 +40,7 @@ struct transport_facts;
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 #define HTTP_FIELDS_MAX     16384 /* bytes of the fields that one exchange adds to its response */
 #define HTTP_REQUEST_ID_MAX 32
+#define HTTP_DATE_SIZE      32 /* IMF-fixdate has 29 bytes (RFC 9110, 5.6.7) */
 #define HTTP_EXCHANGES_KEPT 64 /* at most so many on a free list; the others are freed */
 
 #define EXCHANGE_ROOM ((size_t)4096) /* the arena's first room */
@@ -121,37 +122,46 @@ struct http_path {
 	const uint16_t *map; /* as of http_path_normalize(); NULL: as it was sent, by ones */
 };
 
-/* What all connections of one event loop share. The worker owns it; src/http reads it. Every
- * callback must be set. */
-struct http_loop {
-	const struct limits *limits; /* of the port */
+/* Finds locations: the port's table. */
+struct http_routes {
+	/* The location of a normalized path, which lives as long as the routes; NULL: there is none
+	 * (404). */
+	const struct http_location *(*find)(const struct http_routes *, const char *path,
+					    size_t len);
+};
 
-	bool explains; /* the body of a refusal gives its reason, too */
-
-	/* The present time as IMF-fixdate (29 bytes, RFC 9110, 5.6.7); the owner renews it with
-	 * http_date(). */
-	char date[32];
-
-	/* Finds the location of a normalized path, which lives as long as the loop; NULL: there is
-	 * none (404). */
-	const struct http_location *(*route)(void *arg, const char *path, size_t len);
-	/* Called when an exchange has ended, for the access record; also for requests whose head
-	 * could not be read. connection is the pointer given to proto_ops.init(). */
-	void (*done)(void *connection, const struct exchange *);
-	/* Called when a head was read, was found unreadable, or timed out. The owner may set
-	 * ex->begun_ns and ex->id here. Each begun() is followed by one done(). */
+/* What an exchange has done for it where it came from: the connection, which is the pointer that
+ * proto_ops.init() got. One constant table; every function is set. */
+struct exchange_owner {
+	/* A head was read, was found unreadable, or timed out. The owner sets begun_ns and id. Each
+	 * begun() is followed by one done(). */
 	void (*begun)(void *connection, struct exchange *);
-	/* Called when a handler that answered GIVE_LATER has bytes now. */
-	void (*wake)(void *connection);
-	void *route_arg;
-	struct fault_loop *faults; /* for the handlers, on ports that have faults; else NULL */
-
 	/* A function of this exchange's handler is called now, and none of another's since it was
 	 * called last: what the worker works on, for the crash record. */
 	void (*entered)(void *connection, const struct exchange *);
+	/* A handler that answered GIVE_LATER has bytes now, or one that took nothing has room: pull
+	 * from the protocol soon, but not from within this call. */
+	void (*wake)(void *connection, const struct exchange *);
+	/* The exchange has ended: for the access record. */
+	void (*done)(void *connection, const struct exchange *);
+};
 
-	struct exchange *free; /* the free list; only src/http uses it */
-	unsigned free_count;
+/* Exchanges that are not in use. Only src/http uses it. */
+struct exchange_pool {
+	struct exchange *free;
+	unsigned count;
+};
+
+/* What the exchanges of one event loop share: the owner's, for src/http to read. */
+struct http_loop {
+	const struct limits *limits;        /* of the port */
+	const struct http_routes *routes;   /* of the port */
+	const struct exchange_owner *owner; /* of all exchanges of this loop */
+	char date[HTTP_DATE_SIZE];          /* the present time; renewed with http_date() */
+	bool explains;                      /* the body of a refusal gives its reason, too */
+	struct fault_loop *faults; /* for the handlers, on ports that have faults; else NULL */
+
+	struct exchange_pool pool;
 	/* the one that entered() was called for last; the owner sets it when it shows another */
 	const struct exchange *shown;
 };
@@ -183,7 +193,8 @@ struct exchange {
 
 	bool inside;       /* one of the handler's functions is running */
 	bool take_blocked; /* take() had no room; for the protocol */
-	bool uninvited;    /* answered at once, and the body will not be read; for the protocol */
+	bool woken;     /* exchange_wake() was called and give() was not since; for the protocol */
+	bool uninvited; /* answered at once, and the body will not be read; for the protocol */
 
 	struct exchange_window { /* for src/http/deadline.c */
 		bool begun, runs;
@@ -238,8 +249,9 @@ static inline size_t give_copy(uint8_t *out, size_t size, const void *from, size
 	return n;
 }
 
-/* Runs a handler again that answered GIVE_LATER or took nothing. Call it from outside the handler's
- * functions; inside them it only reopens take(), because the connection pulls afterwards anyway. */
+/* Runs the handler of this exchange again, which answered GIVE_LATER or took nothing. Call it from
+ * outside the handler's functions; inside them it only reopens take(), because the connection pulls
+ * afterwards anyway. */
 void exchange_wake(struct exchange *);
 
 /* Hands an exchange that has begun, and has no response yet, to another handler, which begins now
@@ -259,7 +271,7 @@ size_t exchange_path_spell(const struct exchange *, size_t from, char *out, size
 const char *http_reason(unsigned status);
 
 /* Writes IMF-fixdate for a time(2) value: "Sun, 06 Nov 1994 08:49:37 GMT". */
-void http_date(int64_t seconds, char out[32]);
+void http_date(int64_t seconds, char out[HTTP_DATE_SIZE]);
 
 /* Frees the free list of the loop. */
 void http_loop_release(struct http_loop *);

@@ -5,12 +5,14 @@
  * descriptor or timer of the loop, including their own. The caller owns the memory of a loop_io or
  * loop_timer and keeps it valid until loop_close(), loop_remove() or loop_timer_release().
  *
- * Readiness is level-triggered (epoll(7)). Each turn reads CLOCK_MONOTONIC once, into now_ms and,
+ * Readiness is level-triggered (epoll(7)). A turn: events, timers, and what was asked for by
+ * loop_soon() in earlier turns. Each turn reads CLOCK_MONOTONIC once, into now_ms and,
  * for measurements, now_ns.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include <bsd/sys/queue.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +34,14 @@ struct loop_timer {
 	void (*expired)(struct loop *, struct loop_timer *);
 };
 
+/* Something to do in the next turn, whether or not a descriptor is ready by then. */
+struct loop_task {
+	TAILQ_ENTRY(loop_task) link;
+	uint64_t turn; /* in which it was queued */
+	bool queued;
+	void (*run)(struct loop *, struct loop_task *);
+};
+
 #define LOOP_TIMER_UNSET SIZE_MAX
 #define LOOP_EVENTS_MAX  64 /* taken from epoll per turn */
 
@@ -43,6 +53,8 @@ struct loop {
 	size_t heap_len;
 	size_t heap_size;
 	size_t timers; /* initialized timers; the heap always has room for all of them */
+	TAILQ_HEAD(loop_tasks, loop_task) soon; /* the run list, the oldest first */
+	uint64_t turn;
 	/* When the present turn began (CLOCK_MONOTONIC, milliseconds); 0 while the loop waits. The
 	 * master's watchdog reads it. Points to idle until the owner points it elsewhere. */
 	uint64_t *busy_since_ms;
@@ -79,6 +91,12 @@ void loop_close(struct loop *, struct loop_io *);
  * descriptor between fork and exec: a descriptor that is only closed would stay in the set and
  * report events for memory that is in other use by then. Does nothing if fd is -1. */
 void loop_remove_and_close(struct loop *, struct loop_io *);
+
+/* Runs the task once, in the next turn, after its events and timers: what others have to do comes
+ * in between, however often a task queues itself. Does nothing if it is queued. The caller keeps
+ * its memory valid until it has run or was cancelled. */
+void loop_soon(struct loop *, struct loop_task *);
+void loop_soon_cancel(struct loop *, struct loop_task *);
 
 /* Reserves a place in the heap: 0 or -ENOMEM. Setting the timer cannot fail after that. */
 int loop_timer_init(struct loop *, struct loop_timer *,

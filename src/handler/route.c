@@ -79,11 +79,30 @@ static void route_add_faults(struct route *r, const struct conf_location *l, siz
 	*rules += l->faults_count;
 }
 
+/* "/a" covers /a and /a/b but not /ab; "/a/" covers every path that begins with it. */
+static bool covers(const struct route *r, const char *path, size_t len)
+{
+	if (len < r->path_len || memcmp(path, r->path, r->path_len) != 0)
+		return false;
+	return len == r->path_len || r->path[r->path_len - 1] == '/' || path[r->path_len] == '/';
+}
+
+static const struct http_location *routes_find(const struct http_routes *http, const char *path,
+					       size_t len)
+{
+	const struct routes *routes = (const struct routes *)http;
+	for (size_t i = 0; i < routes->count; i++)
+		if (covers(&routes->list[i], path, len))
+			return &routes->list[i].location;
+	return NULL;
+}
+
 int routes_init(struct routes *routes, const struct conf_port *port)
 {
 	routes->list = calloc(port->locations_count, sizeof(*routes->list));
 	if (routes->list == NULL)
 		return -ENOMEM;
+	routes->http.find = routes_find;
 	routes->count = port->locations_count;
 	for (size_t i = 0; i < routes->count; i++) {
 		int error = route_init(&routes->list[i], &port->locations[i]);
@@ -103,21 +122,4 @@ void routes_release(struct routes *routes)
 		free(routes->list[i].fields);
 	free(routes->list);
 	*routes = (struct routes){0};
-}
-
-/* "/a" covers /a and /a/b but not /ab; "/a/" covers every path that begins with it. */
-static bool covers(const struct route *r, const char *path, size_t len)
-{
-	if (len < r->path_len || memcmp(path, r->path, r->path_len) != 0)
-		return false;
-	return len == r->path_len || r->path[r->path_len - 1] == '/' || path[r->path_len] == '/';
-}
-
-const struct http_location *routes_find(void *arg, const char *path, size_t len)
-{
-	const struct routes *routes = arg;
-	for (size_t i = 0; i < routes->count; i++)
-		if (covers(&routes->list[i], path, len))
-			return &routes->list[i].location;
-	return NULL;
 }

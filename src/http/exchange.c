@@ -31,10 +31,10 @@ static void response_clear(struct exchange *ex)
 struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 				  const struct http_client *client)
 {
-	struct exchange *ex = loop->free;
+	struct exchange *ex = loop->pool.free;
 	if (ex != NULL) {
-		loop->free = ex->next_free;
-		loop->free_count--;
+		loop->pool.free = ex->next_free;
+		loop->pool.count--;
 	} else {
 		ex = exchange_new();
 		if (ex == NULL)
@@ -49,7 +49,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->config = NULL;
 	memset(ex->state, 0, sizeof(ex->state));
 	/* ex->request is not cleared: it is large, and the parser clears what it does not fill. */
-	ex->inside = ex->take_blocked = ex->uninvited = false;
+	ex->inside = ex->take_blocked = ex->woken = ex->uninvited = false;
 	ex->status = 0;
 	ex->refusal = REFUSE_NOT;
 	response_clear(ex);
@@ -69,7 +69,7 @@ static inline bool exchange_enter(struct exchange *ex)
 	ex->inside = true;
 	if (loop->shown != ex) {
 		loop->shown = ex;
-		loop->entered(ex->connection, ex);
+		loop->owner->entered(ex->connection, ex);
 	}
 	return nested;
 }
@@ -113,7 +113,7 @@ long exchange_give(struct exchange *ex, uint8_t *out, size_t size)
 	const bool nested = exchange_enter(ex);
 	const long n = ex->handler->give(ex, out, size);
 	exchange_leave(ex, nested);
-	ex->take_blocked = false;
+	ex->take_blocked = ex->woken = false;
 	if (n == 0)
 		return GIVE_LATER;
 	if (n > 0 && (size_t)n > size)
@@ -138,7 +138,7 @@ void exchange_release(struct exchange *ex)
 {
 	struct http_loop *loop = ex->loop;
 	exchange_end(ex);
-	loop->done(ex->connection, ex);
+	loop->owner->done(ex->connection, ex);
 	exchange_drop(ex);
 }
 
@@ -148,23 +148,23 @@ void exchange_drop(struct exchange *ex)
 	if (loop->shown == ex)
 		loop->shown = NULL;
 	arena_reset(&ex->arena);
-	if (loop->free_count >= HTTP_EXCHANGES_KEPT) {
+	if (loop->pool.count >= HTTP_EXCHANGES_KEPT) {
 		free(ex);
 		return;
 	}
-	ex->next_free = loop->free;
-	loop->free = ex;
-	loop->free_count++;
+	ex->next_free = loop->pool.free;
+	loop->pool.free = ex;
+	loop->pool.count++;
 }
 
 void http_loop_release(struct http_loop *loop)
 {
-	while (loop->free != NULL) {
-		struct exchange *ex = loop->free;
-		loop->free = ex->next_free;
+	while (loop->pool.free != NULL) {
+		struct exchange *ex = loop->pool.free;
+		loop->pool.free = ex->next_free;
 		free(ex);
 	}
-	loop->free_count = 0;
+	loop->pool.count = 0;
 }
 
 /* --- the response ----------------------------------------------------------------------------- */
@@ -180,7 +180,7 @@ void exchange_respond(struct exchange *ex, unsigned status, uint64_t length,
 	ex->fields = fields;
 	ex->fields_count = fields_count;
 	if (!ex->inside)
-		ex->loop->wake(ex->connection);
+		exchange_wake(ex);
 }
 
 struct exchange_field {
@@ -378,6 +378,7 @@ void exchange_hand_on(struct exchange *ex, const struct http_location *to)
 void exchange_wake(struct exchange *ex)
 {
 	ex->take_blocked = false;
+	ex->woken = true;
 	if (!ex->inside)
-		ex->loop->wake(ex->connection);
+		ex->loop->owner->wake(ex->connection, ex);
 }

@@ -101,7 +101,7 @@ static void location_serve(struct http1 *h)
 {
 	struct exchange *ex = h->exchange;
 	const struct http_location *location =
-	    h->loop->route(h->loop->route_arg, ex->path.text, ex->path.len);
+	    h->loop->routes->find(h->loop->routes, ex->path.text, ex->path.len);
 	if (location == NULL) {
 		exchange_answer(ex, 404, 0);
 	} else {
@@ -157,7 +157,7 @@ static bool exchange_start(struct http1 *h, struct exchange *ex)
 	h->request_done = h->continued = h->body_seen = h->send_chunked = h->bodiless = false;
 	if (++h->requests == h->loop->limits->requests)
 		h->close = true;
-	h->loop->begun(h->connection, ex);
+	h->loop->owner->begun(h->connection, ex);
 	return true;
 }
 

@@ -23,6 +23,7 @@ int loop_init(struct loop *l)
 	*l = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
 	if (l->epoll_fd < 0)
 		return -errno;
+	TAILQ_INIT(&l->soon);
 	now_read(l);
 	l->busy_since_ms = &l->idle;
 	return 0;
@@ -141,6 +142,8 @@ static void timers_run(struct loop *l)
 
 static int timers_wait_ms(const struct loop *l, int max_wait_ms)
 {
+	if (!TAILQ_EMPTY(&l->soon))
+		return 0;
 	if (l->heap_len == 0)
 		return max_wait_ms;
 	uint64_t key = l->heap[0]->key_ms, now = clock_ms();
@@ -148,6 +151,35 @@ static int timers_wait_ms(const struct loop *l, int max_wait_ms)
 	if (max_wait_ms >= 0 && wait > (uint64_t)max_wait_ms)
 		return max_wait_ms;
 	return wait > INT_MAX ? INT_MAX : (int)wait;
+}
+
+/* --- the run list ----------------------------------------------------------------------------- */
+
+void loop_soon(struct loop *l, struct loop_task *t)
+{
+	if (t->queued)
+		return;
+	t->queued = true;
+	t->turn = l->turn;
+	TAILQ_INSERT_TAIL(&l->soon, t, link);
+}
+
+void loop_soon_cancel(struct loop *l, struct loop_task *t)
+{
+	if (!t->queued)
+		return;
+	t->queued = false;
+	TAILQ_REMOVE(&l->soon, t, link);
+}
+
+/* What is queued meanwhile is of this turn, so it waits for the next. */
+static void tasks_run(struct loop *l)
+{
+	struct loop_task *t;
+	while ((t = TAILQ_FIRST(&l->soon)) != NULL && t->turn < l->turn) {
+		loop_soon_cancel(l, t);
+		t->run(l, t); /* t may be gone after this */
+	}
 }
 
 /* --- descriptors ----------------------------------------------------------------------------- */
@@ -201,6 +233,7 @@ int loop_turn(struct loop *l, int max_wait_ms)
 {
 	struct epoll_event batch[LOOP_EVENTS_MAX];
 	loop_rest(l);
+	l->turn++;
 	int n = epoll_wait(l->epoll_fd, batch, LOOP_EVENTS_MAX, timers_wait_ms(l, max_wait_ms));
 	if (n < 0 && errno != EINTR)
 		return -errno;
@@ -217,5 +250,6 @@ int loop_turn(struct loop *l, int max_wait_ms)
 	l->batch_len = l->batch_next = 0;
 	l->batch = NULL;
 	timers_run(l);
+	tasks_run(l);
 	return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "worker/conn.h"
 
-/* The http_loop callbacks that stamp and record exchanges. */
+/* The functions of struct exchange_owner that stamp and record exchanges. */
 void access_begun(void *connection, struct exchange *);
 void access_done(void *connection, const struct exchange *);
 

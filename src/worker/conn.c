@@ -18,6 +18,7 @@
 #include "worker/show.h"
 
 static void conn_ready(struct loop *, struct loop_io *, uint32_t events);
+static void conn_again(struct loop *, struct loop_task *);
 static void conn_timed(struct loop *, struct loop_timer *);
 
 /* Bytes of memory for an object that another one follows. */
@@ -77,6 +78,7 @@ int conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 	if (c == NULL)
 		goto fail;
 	*c = (struct conn){.io = {.fd = fd, .ready = conn_ready},
+			   .again = {.run = conn_again},
 			   .owner = l,
 			   .client = *client,
 			   .cipher_in = BUF_INIT(CONN_CIPHER_IN_MAX),
@@ -125,6 +127,7 @@ void conn_free(struct conn *c)
 		loop_remove(&l->loop, &c->io);
 	else
 		loop_close(&l->loop, &c->io);
+	loop_soon_cancel(&l->loop, &c->again);
 	loop_timer_release(&l->loop, &c->timer);
 	buf_release(&c->cipher_in);
 	buf_release(&c->plain_in);
@@ -251,8 +254,9 @@ static bool conn_ignores(const struct conn *c)
 static uint32_t conn_interest(const struct conn *c)
 {
 	const struct proto *p = c->proto;
-	if (conn_blocked(c) || c->more_output)
-		return conn_ignores(c) && !c->input_ended ? EPOLLIN | EPOLLOUT : EPOLLOUT;
+	const uint32_t out = conn_blocked(c) ? EPOLLOUT : 0;
+	if (out != 0 || c->more_output)
+		return conn_ignores(c) && !c->input_ended ? EPOLLIN | out : out;
 	if (c->state == CONN_OPEN &&
 	    (c->input_ended || buf_len(&c->cipher_in) > 0 || !p->ops->wants_input(p)))
 		return 0;
@@ -265,10 +269,13 @@ static void conn_settle(struct conn *c)
 		conn_finish(c);
 	if (!c->over && loop_modify(&c->owner->loop, &c->io, conn_interest(c)) < 0)
 		c->over = true;
-	if (c->over)
+	if (c->over) {
 		conn_free(c);
-	else
-		deadline_update(c);
+		return;
+	}
+	if (c->more_output && !conn_blocked(c))
+		loop_soon(&c->owner->loop, &c->again);
+	deadline_update(c);
 }
 
 /* Continues after a change from outside, or with new bytes. It may free c. */
@@ -328,6 +335,16 @@ static void conn_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	(void)loop;
 	show_connection(c);
 	conn_turn(c, events); /* may free c */
+	show_nobody(l);
+}
+
+static void conn_again(struct loop *loop, struct loop_task *task)
+{
+	struct conn *c = (struct conn *)((char *)task - offsetof(struct conn, again));
+	struct worker_loop *l = c->owner;
+	(void)loop;
+	show_connection(c);
+	conn_advance(c, NULL, 0); /* may free c */
 	show_nobody(l);
 }
 
@@ -404,6 +421,5 @@ static void conn_timed(struct loop *loop, struct loop_timer *timer)
 void conn_wake(struct conn *c)
 {
 	c->more_output = true;
-	if (loop_modify(&c->owner->loop, &c->io, EPOLLOUT) < 0)
-		c->over = true;
+	loop_soon(&c->owner->loop, &c->again);
 }

@@ -56,6 +56,7 @@ struct conn {
 	bool failed;      /* the handshake failed, and was counted */
 	bool more_output; /* it used up its turn and continues in the next */
 
+	struct loop_task again; /* queued: it gets a turn although no event comes */
 	struct loop_timer timer;
 	enum conn_wait wait;
 	uint64_t wait_base; /* progress() when the wait began */

@@ -31,10 +31,14 @@ static bool is_echo(const struct conf_port *port)
 	return false;
 }
 
-static void wake(void *connection)
+static void wake(void *connection, const struct exchange *ex)
 {
+	(void)ex; /* the protocol knows it */
 	conn_wake(connection);
 }
+
+static const struct exchange_owner owner = {
+    .begun = access_begun, .entered = show_entered, .wake = wake, .done = access_done};
 
 static void wakeup_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
@@ -69,12 +73,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				  .held = w->phase == WORKER_HELD};
 	l->http = (struct http_loop){.limits = &w->port->limits,
 				     .explains = is_echo(w->port),
-				     .route = routes_find,
-				     .route_arg = &w->routes,
-				     .begun = access_begun,
-				     .done = access_done,
-				     .entered = show_entered,
-				     .wake = wake};
+				     .routes = &w->routes.http,
+				     .owner = &owner};
 	l->slot->lack = IPC_LACK_NONE;
 	LIST_INIT(&l->conns);
 	holdings_add(&l->holdings, &l->conns_held);

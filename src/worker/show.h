@@ -8,7 +8,7 @@
 void show_connection(const struct conn *); /* its turn begins */
 void show_nobody(struct worker_loop *);    /* the turn is over */
 void show_forget(const struct conn *);     /* the connection is freed */
-/* The http_loop callback for the exchange whose handler is called. */
+/* The function of struct exchange_owner for the exchange whose handler is called. */
 void show_entered(void *connection, const struct exchange *);
 
 #endif

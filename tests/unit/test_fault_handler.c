@@ -67,9 +67,10 @@ static void arm(void *owner, const struct fault *fault)
 }
 
 /* Paths below "/test", too. */
-static const struct http_location *route(void *arg, const char *path, size_t len)
+static const struct http_location *route(const struct http_routes *routes, const char *path,
+					 size_t len)
 {
-	struct peer *p = arg;
+	struct peer *p = (struct peer *)(uintptr_t)routes;
 	assert_true(len >= 5 && memcmp(path, "/test", 5) == 0);
 	p->location.path_len = 5;
 	return &p->location;
@@ -98,7 +99,7 @@ static struct faulty *faulty_new(const char *const *rules, struct http_location 
 	f->faults.owner = f;
 	assert_int_equal(fault_loop_init(&f->faults, f->rules.count), 0);
 	f->peer->loop.faults = &f->faults;
-	f->peer->loop.route = route;
+	f->peer->routes.find = route;
 	f->peer->location = (struct http_location){.handler = &handler_fault, .config = &f->rules};
 	return f;
 }

@@ -55,7 +55,7 @@ static void exchanges_are_used_again(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
 		peer_send(p, GET);
-		assert_int_equal(p->loop.free_count, 1);
+		assert_int_equal(p->loop.pool.count, 1);
 	}
 	assert_int_equal(p->done, 1000);
 	peer_free(p);
@@ -70,10 +70,10 @@ static void free_list_is_capped(void **state)
 		http1_ops.init(&many[i].proto, &p->loop, p, &p->client);
 		(void)http1_ops.input(&many[i].proto, (const uint8_t *)GET, sizeof(GET) - 1);
 	}
-	assert_int_equal(p->loop.free_count, 0);
+	assert_int_equal(p->loop.pool.count, 0);
 	for (size_t i = 0; i < HTTP_EXCHANGES_KEPT + 10; i++)
 		http1_ops.release(&many[i].proto);
-	assert_int_equal(p->loop.free_count, HTTP_EXCHANGES_KEPT);
+	assert_int_equal(p->loop.pool.count, HTTP_EXCHANGES_KEPT);
 	assert_int_equal(p->done, HTTP_EXCHANGES_KEPT + 10);
 	peer_free(p);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -139,6 +140,103 @@ static void an_event_never_reaches_what_was_closed_in_the_same_turn(void **state
 	free(a); /* epoll reports in the order of readiness: a was first and has freed b */
 }
 
+/* A task that notes its order, and may queue itself and cancel another. */
+struct note {
+	struct loop_task task;
+	char name, *out;
+	unsigned again;
+	struct note *cancels;
+};
+
+static void note_run(struct loop *l, struct loop_task *task)
+{
+	struct note *n = (struct note *)task;
+	n->out[strlen(n->out)] = n->name;
+	if (n->cancels != NULL)
+		loop_soon_cancel(l, &n->cancels->task);
+	if (n->again > 0) {
+		n->again--;
+		loop_soon(l, task);
+	}
+}
+
+static void a_task_runs_once_in_the_next_turn_and_does_not_wait(void **state)
+{
+	struct loop l;
+	char out[16] = "";
+	struct note a = {.task.run = note_run, .name = 'a', .out = out, .again = 2};
+	struct note b = {.task.run = note_run, .name = 'b', .out = out};
+	(void)state;
+	assert_int_equal(loop_init(&l), 0);
+	loop_soon(&l, &a.task);
+	loop_soon(&l, &b.task);
+	loop_soon(&l, &a.task);                 /* it is queued */
+	assert_int_equal(loop_turn(&l, -1), 0); /* without a wait, for there is no event */
+	assert_string_equal(out, "ab");
+	assert_int_equal(loop_turn(&l, -1), 0);
+	assert_int_equal(loop_turn(&l, -1), 0);
+	assert_string_equal(out, "abaa"); /* once a turn, however often it queues itself */
+	assert_int_equal(loop_turn(&l, 0), 0);
+	assert_string_equal(out, "abaa");
+	loop_release(&l);
+}
+
+static void a_cancelled_task_does_not_run(void **state)
+{
+	struct loop l;
+	char out[16] = "";
+	struct note c = {.task.run = note_run, .name = 'c', .out = out};
+	struct note b = {.task.run = note_run, .name = 'b', .out = out, .cancels = &c};
+	struct note a = {.task.run = note_run, .name = 'a', .out = out};
+	(void)state;
+	assert_int_equal(loop_init(&l), 0);
+	loop_soon_cancel(&l, &a.task); /* it is not queued */
+	loop_soon(&l, &a.task);
+	loop_soon(&l, &b.task);
+	loop_soon(&l, &c.task);
+	loop_soon_cancel(&l, &a.task);
+	assert_int_equal(loop_turn(&l, -1), 0); /* b cancels c of the same turn */
+	assert_string_equal(out, "b");
+	loop_soon(&l, &a.task);
+	assert_int_equal(loop_turn(&l, -1), 0);
+	assert_string_equal(out, "ba");
+	loop_release(&l);
+}
+
+/* An event of the turn in which a task was queued, or of the next, is handled before it. */
+static char *event_out;
+
+static void event_note(struct loop *l, struct loop_io *io, uint32_t events)
+{
+	(void)l;
+	(void)io;
+	(void)events;
+	event_out[strlen(event_out)] = 'e';
+}
+
+static void others_have_their_turn_before_a_task(void **state)
+{
+	struct loop l;
+	int ends[2];
+	char out[16] = "";
+	struct note a = {.task.run = note_run, .name = 'a', .out = out, .again = 1};
+	struct loop_io io = {.ready = event_note};
+	(void)state;
+	event_out = out;
+	assert_int_equal(loop_init(&l), 0);
+	assert_int_equal(pipe(ends), 0);
+	io.fd = ends[0];
+	assert_int_equal(loop_add(&l, &io, EPOLLIN), 0);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	loop_soon(&l, &a.task);
+	assert_int_equal(loop_turn(&l, -1), 0);
+	assert_int_equal(loop_turn(&l, -1), 0);
+	assert_string_equal(out, "eaea");
+	loop_close(&l, &io);
+	close(ends[1]);
+	loop_release(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +244,9 @@ int main(void)
 	    cmocka_unit_test(a_deadline_can_move_both_ways_and_be_cancelled),
 	    cmocka_unit_test(a_timer_that_sets_itself_for_now_does_not_spin_a_turn),
 	    cmocka_unit_test(an_event_never_reaches_what_was_closed_in_the_same_turn),
+	    cmocka_unit_test(a_task_runs_once_in_the_next_turn_and_does_not_wait),
+	    cmocka_unit_test(a_cancelled_task_does_not_run),
+	    cmocka_unit_test(others_have_their_turn_before_a_task),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,11 +35,12 @@ static struct worker worker;
 static struct worker_loop *loop;
 static const struct respond hello = {.status = 200, .body = HELLO, .body_len = sizeof(HELLO) - 1};
 
-static const struct http_location *find(void *arg, const char *path, size_t len)
+static const struct http_location *find(const struct http_routes *routes, const char *path,
+					size_t len)
 {
 	static const struct http_location root = {.handler = &handler_respond, .config = &hello};
 	static const struct http_location echo = {.handler = &handler_echo};
-	(void)arg;
+	(void)routes;
 	return len == 5 && memcmp(path, "/echo", 5) == 0 ? &echo : &root;
 }
 
@@ -71,7 +72,8 @@ static int begin(void **state)
 				 .loops_count = 1};
 	assert_int_equal(worker_loop_init(loop, &worker, 0), 0);
 	loop->transport = &transport_plain;
-	loop->http.route = find;
+	static const struct http_routes routes = {.find = find};
+	loop->http.routes = &routes;
 	return 0;
 }
 
