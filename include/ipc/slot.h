@@ -7,9 +7,13 @@
  * are enough, and a process that dies in the middle of a write blocks nobody. It is sealed against
  * resizing, so a child cannot make the master's read fault.
  *
- * The master trusts none of it. It copies what it needs, bounds and escapes it, and prints it. It
- * decides only one thing by it, how long a turn has lasted, and a false value there only hurts the
- * child itself.
+ * The master trusts none of it. It copies what it needs (ipc/view.h), bounds and escapes it, and
+ * prints it. It decides only one thing by it, how long a turn has lasted, and a false value there
+ * only hurts the child itself.
+ *
+ * A child may outlive the version of the program that started it, so another version may read this
+ * memory. Members may be added, moved and left out; their names must keep their meaning, and
+ * struct ipc_request, ipc_crash and ipc_module may only grow at their ends.
  */
 #ifndef IPC_SLOT_H
 #define IPC_SLOT_H
@@ -19,55 +23,10 @@
 #include <string.h>
 
 #include "base/address.h"
-
-/* Why a TLS handshake failed. */
-enum ipc_failure {
-	IPC_FAILURE_CLOSED,    /* the client closed in the middle of it */
-	IPC_FAILURE_TIMEOUT,   /* limits handshake-timeout */
-	IPC_FAILURE_VERSION,   /* no version in common */
-	IPC_FAILURE_CHOICE,    /* no cipher, group, signature scheme or protocol in common */
-	IPC_FAILURE_ALERT,     /* the client refused, for example an unknown issuer */
-	IPC_FAILURE_MALFORMED, /* bytes that are not a handshake */
-	IPC_FAILURE_KEY,       /* the keyholder gave no signature */
-	IPC_FAILURE_MEMORY,    /* the worker is out of memory */
-	IPC_FAILURE_OTHER,
-	IPC_FAILURES
-};
-
-const char *ipc_failure_name(enum ipc_failure); /* "closed" */
+#include "ipc/counters.h"
 
 /* What a worker ran out of, if it ends for that reason. */
 enum ipc_lack { IPC_LACK_NONE, IPC_LACK_MEMORY, IPC_LACK_DESCRIPTORS, IPC_LACKS };
-
-/* Responses by class: [0] ended without a response, [1] unused, [2] 2xx … [5] 5xx. */
-#define IPC_CLASSES 6
-
-/* Upper bounds of the latency histogram, in microseconds; one more bucket takes the rest. */
-#define IPC_LATENCY_BOUNDS                                                                    \
-	{                                                                                     \
-		100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, \
-		    1000000, 2500000, 5000000, 10000000                                       \
-	}
-#define IPC_LATENCIES 17
-
-/* Every member is a sum that only grows, so that the counters of a port's workers can be added
- * up. */
-struct ipc_counters {
-	uint64_t accepted;      /* connections */
-	uint64_t limit_reached; /* how often limits connections stopped accepting */
-	uint64_t handshakes_full;
-	uint64_t handshakes_resumed;
-	uint64_t handshakes_failed[IPC_FAILURES];
-	uint64_t requests; /* that have ended */
-	uint64_t responses[IPC_CLASSES];
-	/* from the last byte of the head to the last byte of the response */
-	uint64_t latency[IPC_LATENCIES];
-	uint64_t bytes_in; /* ciphertext */
-	uint64_t bytes_out;
-	uint64_t log_dropped; /* records */
-	uint64_t signatures;  /* keyholder: made */
-	uint64_t refused;     /* keyholder: requests that were refused */
-};
 
 #define IPC_METHOD_MAX 16
 #define IPC_TARGET_MAX 256
@@ -101,7 +60,6 @@ struct ipc_crash {
 
 struct ipc_slot {
 	_Alignas(64) uint64_t busy_since_ms; /* CLOCK_MONOTONIC; 0: the loop waits for events */
-	uint64_t connections;                /* open now */
 	int32_t thread;                      /* gettid(2) of the loop's thread */
 	uint32_t lack;                       /* enum ipc_lack */
 	struct ipc_counters counters;
@@ -129,10 +87,8 @@ struct ipc_board {
 };
 
 /* Makes the memory for this many loops. Returns the descriptor for the child, or -errno. *ret is
- * the master's own read-only view; free it with ipc_board_unmap(). */
+ * the master's own read-only mapping, for ipc_view_own() (ipc/view.h) or ipc_board_unmap(). */
 int ipc_board_create(size_t loops, const struct ipc_board **ret);
-/* Maps the same view again from a descriptor of ipc_board_create(). NULL: it is not one. */
-const struct ipc_board *ipc_board_view(int fd, size_t loops);
 /* The child's writable view. NULL: the memory is too small for so many loops. */
 struct ipc_board *ipc_board_map(int fd, size_t loops);
 void ipc_board_unmap(const struct ipc_board *, size_t loops);
@@ -153,23 +109,11 @@ static inline uint64_t ipc_slot_read(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-/* More than any counter reaches, and no more than JSON can hold (RFC 8259, 6): a false number is
- * capped at this. */
-#define IPC_COUNT_MAX (((uint64_t)1 << 53) - 1)
-
-static inline uint64_t ipc_count_add(uint64_t sum, uint64_t part)
-{
-	return part > IPC_COUNT_MAX - sum ? IPC_COUNT_MAX : sum + part;
-}
-
-/* Adds *from, which may be written meanwhile, to *to. */
-void ipc_counters_add(struct ipc_counters *to, const struct ipc_counters *from);
 /* Counts one request that has ended. */
 void ipc_counters_latency(struct ipc_counters *, uint64_t us);
 
-/* Makes a stable copy, with every length and number within its bounds and every text
- * NUL-terminated. The bytes are still whatever the child wrote. */
-void ipc_request_copy(struct ipc_request *to, const struct ipc_request *from);
-void ipc_crash_copy(struct ipc_crash *to, const struct ipc_crash *from);
+/* For copies of what a child wrote: bound every length and number, and terminate every text. */
+void ipc_request_bound(struct ipc_request *);
+void ipc_crash_bound(struct ipc_crash *);
 
 #endif

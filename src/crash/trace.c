@@ -58,14 +58,11 @@ void trace_signal(const struct ipc_crash *c, struct text *t)
 
 /* --- addresses ------------------------------------------------------------------------------- */
 
-static bool module_of(const struct ipc_board *board, uint64_t address, struct ipc_module *ret)
+static bool module_of(const struct ipc_view *view, uint64_t address, struct ipc_module *ret)
 {
-	for (unsigned i = 0; i < IPC_MODULES_MAX; i++) {
-		memcpy(ret, &board->modules[i], sizeof(*ret));
-		ret->name[sizeof(ret->name) - 1] = '\0';
+	for (unsigned i = 0; ipc_view_module(view, i, ret); i++)
 		if (address >= ret->start && address < ret->end)
 			return true;
-	}
 	return false;
 }
 
@@ -100,21 +97,30 @@ static const char *library_function(const struct ipc_module *m, uint64_t linked,
 	return info.dli_sname;
 }
 
+/* After an upgrade in place, a child may run an earlier version of the program, whose functions are
+ * elsewhere. */
+static const char *program_function(const struct ipc_module *m, uint64_t linked,
+				    uint64_t *ret_offset)
+{
+	struct own_copy own = {.wanted = m};
+	return dl_iterate_phdr(is_same, &own) != 0 ? symbol_find(linked, ret_offset) : NULL;
+}
+
 /* A return address may be after the end of its function, if that function does not return after the
  * call. The byte before it belongs to the call. */
-static void frame_describe(const struct ipc_board *board, uint64_t address, bool returned,
+static void frame_describe(const struct ipc_view *view, uint64_t address, bool returned,
 			   struct text *t)
 {
 	struct ipc_module m;
 	uint64_t offset = 0;
 	const char *name;
-	if (!module_of(board, address - returned, &m)) {
+	if (!module_of(view, address - returned, &m)) {
 		text_addf(t, "0x%llx", (unsigned long long)address);
 		return;
 	}
 	const uint64_t linked = address - returned - m.bias;
 	bool own = m.name[0] == '\0';
-	name = own ? symbol_find(linked, &offset) : library_function(&m, linked, &offset);
+	name = own ? program_function(&m, linked, &offset) : library_function(&m, linked, &offset);
 	if (name != NULL)
 		text_addf(t, "%s+0x%" PRIx64, name, offset + returned);
 	else
@@ -126,11 +132,11 @@ static void frame_describe(const struct ipc_board *board, uint64_t address, bool
 	}
 }
 
-void trace_backtrace(const struct ipc_board *board, const struct ipc_crash *c, struct text *t)
+void trace_backtrace(const struct ipc_view *view, const struct ipc_crash *c, struct text *t)
 {
-	frame_describe(board, c->pc, false, t);
+	frame_describe(view, c->pc, false, t);
 	for (unsigned i = 0; i < c->frames_count && i < IPC_FRAMES_MAX; i++) {
 		text_add_str(t, " < ");
-		frame_describe(board, c->frames[i], true, t);
+		frame_describe(view, c->frames[i], true, t);
 	}
 }

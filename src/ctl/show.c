@@ -6,6 +6,7 @@
 #include "ctl/connection.h"
 #include "ctl/process.h"
 #include "ctl/words.h"
+#include "ipc/counters.h"
 
 enum ctl_status json_show(const json_t *answer)
 {
@@ -55,6 +56,25 @@ static void figures_show(const char *name, const json_t *object)
 		text_addf(&t, " %lld", (long long)json_integer_value(value));
 	}
 	field_show(name, t.len > 0 ? line : "none");
+}
+
+/* Prints each counter of the answer by its title; one of a newer server by its name. */
+static void counters_show(const json_t *counters)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)(uintptr_t)counters, key, value)
+	{
+		const struct ipc_counter *known = ipc_counter_find(key);
+		char name[256];
+		struct text t;
+		text_init(&t, name, sizeof(name));
+		words_safe(&t, known != NULL ? known->title : key);
+		if (json_is_object(value))
+			figures_show(name, value);
+		else
+			figure_show(name, counters, key);
+	}
 }
 
 static void process_show(const char *role, const json_t *process)
@@ -134,24 +154,12 @@ static void certificate_show(const json_t *certificate)
 
 void port_show(const json_t *port)
 {
-	const json_t *counters = json_object_get(port, "counters");
 	puts("");
 	texts_show("addresses", json_object_get(port, "addresses"));
 	texts_show("sockets", json_object_get(port, "sockets"));
 	figure_show("generation", port, "generation");
 	certificate_show(json_object_get(port, "certificate"));
-	figure_show("connections so far", counters, "accepted");
-	figure_show("times at their limit", counters, "limit_reached");
-	figure_show("full handshakes", counters, "handshakes_full");
-	figure_show("resumed handshakes", counters, "handshakes_resumed");
-	figures_show("failed handshakes", json_object_get(counters, "handshakes_failed"));
-	figure_show("requests", counters, "requests");
-	figures_show("responses", json_object_get(counters, "responses"));
-	figure_show("bytes in", counters, "bytes_in");
-	figure_show("bytes out", counters, "bytes_out");
-	figure_show("log records dropped", counters, "log_dropped");
-	figure_show("signatures", counters, "signatures");
-	figure_show("signatures refused", counters, "signatures_refused");
+	counters_show(json_object_get(port, "counters"));
 	last_exit_show(json_object_get(port, "last_exit"));
 	processes_show(port, "workers", "worker");
 	processes_show(port, "keyholders", "keyholder");

@@ -48,7 +48,7 @@ static void channel_abused(struct channel *c)
 	struct role *r = c->owner->role;
 	log_write(&r->log, LOG_ERR, "worker %u violated the key protocol; its channel is closed",
 		  c->whose.worker);
-	ipc_slot_add(&r->slots[0].counters.refused, 1);
+	ipc_slot_add(&r->slots[0].counters.signatures_refused, 1);
 	(void)ipc_send(r->channel_fd, IPC_KEY_ABUSED, &c->whose, sizeof(c->whose), NULL, 0);
 	channel_close(c);
 }
@@ -56,7 +56,7 @@ static void channel_abused(struct channel *c)
 static void refused(struct channel *c, const char *why)
 {
 	struct keyholder *k = c->owner;
-	ipc_slot_add(&k->role->slots[0].counters.refused, 1);
+	ipc_slot_add(&k->role->slots[0].counters.signatures_refused, 1);
 	c->refused++;
 	if (k->loop.now_ms < c->tell_next_ms)
 		return;

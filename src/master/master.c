@@ -162,6 +162,7 @@ static void master_release(struct master *m)
 		free(m->empty_roots[i].path);
 	}
 	free(m->empty_roots);
+	layouts_forget(m);
 	free(m->environment);
 	notify_end(m);
 	sockets_release(&m->sockets);

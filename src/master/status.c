@@ -11,64 +11,66 @@ static void add(struct text *t, const char *name, uint64_t value)
 }
 
 /* Writes the buckets that are not 0 as `upper bound in microseconds:count`. */
-static void latency_describe(struct text *t, const struct ipc_counters *sum)
+static void histogram_describe(struct text *t, const struct ipc_counter *c, const uint64_t *values)
 {
-	static const uint32_t bounds[] = IPC_LATENCY_BOUNDS;
-	text_add_str(t, " latency_us=");
-	for (unsigned i = 0, n = 0; i < IPC_LATENCIES; i++) {
-		if (sum->latency[i] == 0)
+	const char *separator = "";
+	text_addf(t, " %s=", c->logged);
+	for (size_t i = 0; i < c->count; i++) {
+		if (values[i] == 0)
 			continue;
-		if (i < IPC_LATENCIES - 1)
-			text_addf(t, "%s%u:%llu", n++ > 0 ? "," : "", bounds[i],
-				  (unsigned long long)sum->latency[i]);
-		else
-			text_addf(t, "%smore:%llu", n++ > 0 ? "," : "",
-				  (unsigned long long)sum->latency[i]);
+		text_addf(t, "%s%s:%llu", separator, c->part(i), (unsigned long long)values[i]);
+		separator = ",";
 	}
 }
 
-static void failures_describe(struct text *t, const struct ipc_counters *sum)
+static void part_describe(struct text *t, const struct ipc_counter *c, const uint64_t *values,
+			  size_t i)
 {
-	char name[48];
-	for (unsigned i = 0; i < IPC_FAILURES; i++) {
-		(void)snprintf(name, sizeof(name), "handshakes_failed_%s",
-			       ipc_failure_name((enum ipc_failure)i));
-		if (sum->handshakes_failed[i] > 0)
-			add(t, name, sum->handshakes_failed[i]);
+	char name[2 * IPC_NUMBER_NAME_MAX];
+	if (c->part(i) == NULL)
+		return;
+	(void)snprintf(name, sizeof(name), "%s_%s", c->logged, c->part(i));
+	add(t, name, values[i]);
+}
+
+static void counter_describe(struct text *t, const struct ipc_counter *c, const uint64_t *values)
+{
+	switch (c->kind) {
+	case IPC_KIND_GAUGE:
+	case IPC_KIND_SUM:
+		add(t, c->logged, values[0]);
+		break;
+	case IPC_KIND_REASONS:
+		for (size_t i = 0; i < c->count; i++)
+			if (values[i] > 0)
+				part_describe(t, c, values, i);
+		break;
+	case IPC_KIND_CLASSES:
+		for (size_t i = 1; i <= c->count; i++)
+			part_describe(t, c, values, i % c->count);
+		break;
+	case IPC_KIND_HISTOGRAM: /* at the end of the record */
+		break;
 	}
 }
 
 static void port_tell(struct port *p)
 {
 	struct ipc_counters sum;
-	uint64_t connections;
+	const struct ipc_counter *c;
 	char line[2048];
 	struct text t;
-	port_totals(p, &sum, &connections);
+	port_totals(p, &sum);
 	text_init(&t, line, sizeof(line));
 	text_addf(
 	    &t, "status: %s:",
 	    (p->state == PORT_BACKOFF ? "waiting to be started again" : port_state_name(p->state)));
 	add(&t, "restarts", p->restarts);
-	add(&t, "connections", connections);
-	add(&t, "connections_total", sum.accepted);
-	add(&t, "connections_limit_reached", sum.limit_reached);
-	add(&t, "handshakes_full", sum.handshakes_full);
-	add(&t, "handshakes_resumed", sum.handshakes_resumed);
-	failures_describe(&t, &sum);
-	add(&t, "requests", sum.requests);
-	for (unsigned i = 2; i < IPC_CLASSES; i++) {
-		char name[16];
-		(void)snprintf(name, sizeof(name), "responses_%uxx", i);
-		add(&t, name, sum.responses[i]);
-	}
-	add(&t, "responses_none", sum.responses[0]);
-	add(&t, "bytes_in", sum.bytes_in);
-	add(&t, "bytes_out", sum.bytes_out);
-	add(&t, "log_dropped", sum.log_dropped);
-	add(&t, "signatures", sum.signatures);
-	add(&t, "signatures_refused", sum.refused);
-	latency_describe(&t, &sum);
+	for (size_t i = 0; (c = ipc_counter_at(i)) != NULL; i++)
+		counter_describe(&t, c, ipc_counter_values(&sum, c));
+	for (size_t i = 0; (c = ipc_counter_at(i)) != NULL; i++)
+		if (c->kind == IPC_KIND_HISTOGRAM)
+			histogram_describe(&t, c, ipc_counter_values(&sum, c));
 	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "%s", line);
 }
 

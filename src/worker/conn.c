@@ -95,7 +95,7 @@ int conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 	LIST_INSERT_HEAD(&l->conns, c, link);
 	l->conns_count++;
 	holding_change(&l->conns_held, 1, (int64_t)l->conn_memory_max);
-	ipc_slot_put(&l->slot->connections, l->conns_count);
+	ipc_slot_put(&l->slot->counters.connections, l->conns_count);
 	ipc_slot_add(&l->slot->counters.accepted, 1);
 	if (l->transport->handshake == NULL) {
 		transport_begin(c);
@@ -137,7 +137,7 @@ void conn_free(struct conn *c)
 	free(c);
 	l->conns_count--;
 	holding_change(&l->conns_held, -1, -(int64_t)l->conn_memory_max);
-	ipc_slot_put(&l->slot->connections, l->conns_count);
+	ipc_slot_put(&l->slot->counters.connections, l->conns_count);
 	l->conns_freed = true;
 }
 

@@ -2,6 +2,7 @@
 import contextlib
 import functools
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -492,3 +493,130 @@ def test_one_that_is_asked_for_during_the_check_is_made_after_it(upgradable, por
     s.kill(signal.SIGUSR2)
     (s.folder / "go").write_text("")
     s.wait_log(FOLLOWED, 2)
+
+
+# --- versions that count other things -----------------------------------------------------------
+# The next version has two more counters and one more reason for a failed handshake, which are not at
+# the end: every number has another place in the memory of its children (tests/next).
+
+MORE = {"next_answers", "next_time"}
+
+
+def status_of(s, port):
+    answer = json.loads(ctl(s.control, "status", "--json").stdout)
+    return next(p for p in answer["ports"] if p["port"] == port)
+
+
+@pytest.fixture
+def controlled(upgradable, tmp_path):
+    def make(text):
+        path = tmp_path / "control.sock"
+        s = upgradable(f'control "{path}"\n' + text)
+        s.control = path
+        return s
+
+    return make
+
+
+def no_handshake(port):
+    """A failed handshake, for the reason "malformed"."""
+    with socket.create_connection(("127.0.0.1", port)) as c:
+        c.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while c.recv(1024):
+                pass
+
+
+def test_more_counters_come_and_go_under_load_and_no_sum_is_lost(controlled, ports):
+    """To the next version, back, and to it again, three times, while clients are served."""
+    s = controlled("access log off\n" + hello(ports[0], "workers 2"))
+    made, lock, seen = [0], threading.Lock(), []
+
+    def client():
+        assert get(ports[0]).body == HELLO
+        with lock:
+            made[0] += 1
+
+    def looks():
+        counters = status_of(s, ports[0])["counters"]
+        assert not seen or counters["requests"] >= seen[-1], "a sum has become smaller"
+        seen.append(counters["requests"])
+
+    failed = 0
+    with again_and_again(client, client, looks):
+        for n in range(1, 7):
+            no_handshake(ports[0])
+            failed += 1
+            upgrade(s, n)
+            before = made[0]
+            wait_for(lambda: made[0] >= before + 20, "twenty requests of this version")
+            counters = status_of(s, ports[0])["counters"]
+            assert MORE & set(counters) == (MORE if n % 2 else set())
+            assert ("next" in counters["handshakes_failed"]) == (n % 2 == 1)
+            assert counters["requests"] >= before
+            if n % 2:
+                assert 0 < counters["next_answers"] <= counters["requests"]
+                assert counters["next_time"] > 0
+            wait_for(lambda: status_of(s, ports[0])["counters"]["handshakes_failed"]["malformed"] == failed,
+                     "all failed handshakes")
+
+    def whole():
+        port = status_of(s, ports[0])
+        return (port["counters"]["requests"], port["counters"]["responses"]["2xx"],
+                sum(port["latency"]["counts"]), port["counters"]["accepted"]) == (
+                    made[0], made[0], made[0], made[0] + failed)
+
+    wait_for(whole, "the sums of all versions")
+    wait_for(lambda: not status_of(s, ports[0])["draining"], "the former generations' end")
+    assert whole()  # also when the processes that counted are gone
+    assert s.stop() == 0
+
+
+@pytest.mark.parametrize("start", ["an earlier version", "a later version"])
+def test_a_master_reads_the_memory_of_children_of_another_version(controlled, ports, certificates,
+                                                                  tmp_path, start):
+    """The port cannot follow, so it keeps the processes of the other version, and their memory."""
+    names = [tmp_path / "pair.pem", tmp_path / "pair.key"]
+    for source, target in zip(certificates("ecdsa"), names):
+        shutil.copy(source, target)
+    s = controlled(certificates.tls() + "faults enabled\nrestart { backoff 1ms to 1ms }\n" +
+                   f'port {ports[0]} {{ tls {{ certificate "{names[0]}" key "{names[1]}" }}\n'
+                   '  location "/fault" { fault control } respond 200 "Hello, world!\\n" }\n')
+    program = NEXT
+    if start == "a later version":
+        upgrade(s)
+        wait_for(lambda: not status_of(s, ports[0])["draining"], "the former generation's end")
+        program = BINARY
+    put_script(s, '#!/bin/sh\ncase " $* " in *" -t "*) echo goes on from this state; exit ;; esac\n'
+               f'exec {shlex.quote(str(program))} "$@"\n')
+    worker, = s.workers(ports[0]).values()
+    names[1].rename(tmp_path / "gone.key")
+    s.kill(signal.SIGUSR2)
+    s.wait_log("but 1 port could not follow, and is served by the earlier")
+    assert s.workers(ports[0]) == {(ports[0], 1): worker}
+    for _ in range(3):
+        assert get(ports[0]).status == 200
+    no_handshake(ports[0])
+    with Connection(ports[0]) as c:
+        c.get()
+        port = wait_for(lambda: (p := status_of(s, ports[0]))["connections"] == 1 and
+                        p["counters"]["handshakes_failed"]["malformed"] == 1 and
+                        p["counters"]["requests"] == 4 and p, "what it counts")
+        assert port["former_version"] and sum(port["latency"]["counts"]) == 4
+        assert port["counters"]["accepted"] == 5
+        assert MORE & set(port["counters"]) == (MORE if program is NEXT else set())
+        assert not any(port["counters"][name] for name in MORE & set(port["counters"]))
+        names[1].with_name("gone.key").rename(names[1])
+        c.send(b"GET /fault/crash?how=null HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert c.closed()
+    # What it leaves is read where it is, too. The functions of another version have other addresses.
+    s.wait_log(rf"worker 1 \(pid {worker}\) crashed by SIGSEGV \(address not mapped: 0x0\) "
+               r"after .* and 4 requests; starting it again")
+    s.wait_log(r"  request: GET /fault/crash\?how=null")
+    s.wait_log(r"  client: \('127\.0\.0\.1', \d+\)")
+    trace = s.wait_log(r"  backtrace: (.*)")[-1][1]
+    assert re.fullmatch(r"\+0x[0-9a-f]+( < (\+0x[0-9a-f]+|\S+ \(\S+\)))*", trace), trace
+    wait_for(lambda: status_of(s, ports[0])["counters"]["requests"] == 4, "what is kept of it")
+    s.wait_ready(ports[0], "worker", 2 if start == "an earlier version" else 3)
+    get(ports[0])
+    wait_for(lambda: status_of(s, ports[0])["counters"]["requests"] == 5, "what the next one adds")

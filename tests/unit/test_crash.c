@@ -340,21 +340,23 @@ static void a_backtrace_names_functions_of_libraries(void **state)
 	struct text t;
 	(void)state;
 	(void)crash_by(abort);
+	const struct ipc_view seen = ipc_view_own(board, LOOPS);
 	struct ipc_crash c = *recorded(0);
 	c.pc = (uintptr_t)&strtoul;
 	text_init(&t, line, sizeof(line));
-	trace_backtrace(board, &c, &t);
+	trace_backtrace(&seen, &c, &t);
 	assert_non_null(strstr(line, "+0x0 (libc.so"));
 	assert_non_null(strstr(line, " < +0x"));
 	for (unsigned i = 0; i < IPC_MODULES_MAX; i++) /* not the same library */
 		board->modules[i].build_id[0] ^= 1;
 	text_init(&t, line, sizeof(line));
-	trace_backtrace(board, &c, &t);
+	trace_backtrace(&seen, &c, &t);
 	assert_int_equal(strncmp(line, "+0x", 3), 0);
 }
 
 static void whatever_a_child_leaves_stays_within_bounds(void **state)
 {
+	const struct ipc_view seen = ipc_view_own(board, LOOPS);
 	struct ipc_crash c;
 	char line[256];
 	struct text t;
@@ -363,7 +365,7 @@ static void whatever_a_child_leaves_stays_within_bounds(void **state)
 		memset(board, byte, sizeof(*board));
 		memset(&c, byte, sizeof(c));
 		text_init(&t, line, sizeof(line));
-		trace_backtrace(board, &c, &t);
+		trace_backtrace(&seen, &c, &t);
 		trace_signal(&c, &t);
 		assert_true(t.len < sizeof(line));
 		for (size_t i = 0; i < t.len; i++)

@@ -311,13 +311,13 @@ static void counters_are_seen_by_the_reader_and_cannot_be_resized(void **state)
 
 static void counters_of_slots_add_up(void **state)
 {
-	struct ipc_counters sum = {.requests = 1}, part = {.requests = 2, .refused = 3};
+	struct ipc_counters sum = {.requests = 1}, part = {.requests = 2, .signatures_refused = 3};
 	(void)state;
 	part.latency[IPC_LATENCIES - 1] = 4;
 	ipc_counters_add(&sum, &part);
 	ipc_counters_add(&sum, &part);
 	assert_int_equal(sum.requests, 5);
-	assert_int_equal(sum.refused, 6);
+	assert_int_equal(sum.signatures_refused, 6);
 	assert_int_equal(sum.latency[IPC_LATENCIES - 1], 8);
 	/* A false value is at most what JSON can hold, and never falls. */
 	part.requests = UINT64_MAX;
@@ -346,17 +346,17 @@ static void latencies_fall_into_the_bucket_of_their_bound(void **state)
 /* The writer may be hostile: any bytes at all. */
 static void what_is_copied_is_within_its_bounds(void **state)
 {
-	struct ipc_request request, bad_request;
-	struct ipc_crash crash, bad_crash;
+	struct ipc_request request;
+	struct ipc_crash crash;
 	(void)state;
-	memset(&bad_request, 0xff, sizeof(bad_request));
-	memset(&bad_crash, 0xff, sizeof(bad_crash));
-	ipc_request_copy(&request, &bad_request);
+	memset(&request, 0xff, sizeof(request));
+	memset(&crash, 0xff, sizeof(crash));
+	ipc_request_bound(&request);
 	assert_int_equal(request.method_len, IPC_METHOD_MAX);
 	assert_int_equal(request.target_len, IPC_TARGET_MAX);
 	assert_int_equal(strlen(request.client), ADDRESS_TEXT_MAX - 1);
 	assert_int_equal(strlen(request.id), IPC_ID_MAX - 1);
-	ipc_crash_copy(&crash, &bad_crash);
+	ipc_crash_bound(&crash);
 	assert_int_equal(crash.frames_count, IPC_FRAMES_MAX);
 }
 

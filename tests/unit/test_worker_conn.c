@@ -82,7 +82,7 @@ static int end(void **state)
 	(void)state;
 	worker_loop_release(loop);
 	assert_int_equal(loop->conns_count, 0);
-	assert_int_equal(slot.connections, 0);
+	assert_int_equal(slot.counters.connections, 0);
 	assert_int_equal(loop->conns_held.descriptors, 0);
 	assert_int_equal(loop->conns_held.memory_bytes, 0);
 	free(loop);

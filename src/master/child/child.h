@@ -58,7 +58,10 @@ void child_signal(const struct child *, int thread, int number);
  * how: IPC_DRAIN, or IPC_RETIRE for a generation that was replaced. */
 void child_drain(struct child *, enum ipc_type how);
 
-/* report.c: why a child has ended. */
+/* report.c: what a child has counted, in all its loops; open connections are at most its port's
+ * limit. */
+void child_counters(const struct child *, struct ipc_counters *ret);
+/* Why a child has ended. */
 void end_gather(struct end *, const struct child *, int status);
 void report_make(struct report *, const struct child *, const struct end *);
 /* sequel: text after the sentence that says what happens to the place; "" for none. */

@@ -18,43 +18,50 @@
 #define MESSAGE_ID_ENDED   "54dffbe7841147f1b2104f5c0cf4d7d5" /* an orderly end */
 #define MESSAGE_ID_CRASHED "a2d408b25c314c2d936f304018e4cc81" /* any other end */
 
+void child_counters(const struct child *c, struct ipc_counters *ret)
+{
+	const uint64_t most = c->port->conf->limits.connections;
+	*ret = (struct ipc_counters){0};
+	for (unsigned i = 0; i < c->loops; i++)
+		ipc_view_count(&c->view, i, ret);
+	if (ret->connections > most)
+		ret->connections = most;
+}
+
 static uint64_t done_by(const struct child *c, const struct ipc_counters *sum)
 {
 	return is_worker(c) ? sum->requests : sum->signatures;
 }
 
-/* The slot of the loop that the report is about: the one that crashed, hung or was busy; NULL if
- * none was. */
-static const struct ipc_slot *slot_in_question(const struct child *c, int status)
+/* The loop that the report is about: the one that crashed, hung or was busy, from 1; 0 if none
+ * was. */
+static unsigned loop_in_question(const struct child *c, int status)
 {
-	const struct ipc_slot *slots = c->board->slots;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_OK)
-		return NULL;
+		return 0;
 	for (unsigned i = 0; i < c->loops; i++)
-		if (__atomic_load_n(&slots[i].crash.signal, __ATOMIC_ACQUIRE) != 0)
-			return &slots[i];
+		if (ipc_view_crash_signal(&c->view, i) != 0)
+			return i + 1;
 	if (c->watch.verdict != WATCH_FINE && !c->watch.was_stopped)
-		return &slots[c->watch.loop];
+		return c->watch.loop + 1;
 	for (unsigned i = 0; i < c->loops; i++)
-		if (ipc_slot_read(&slots[i].busy_since_ms) != 0)
-			return &slots[i];
-	return NULL;
+		if (ipc_view_busy_since(&c->view, i) != 0)
+			return i + 1;
+	return 0;
 }
 
 static enum ipc_lack lack_of(const struct child *c)
 {
-	for (unsigned i = 0; i < c->loops; i++) {
-		uint32_t lack = __atomic_load_n(&c->board->slots[i].lack, __ATOMIC_RELAXED);
-		if (lack != IPC_LACK_NONE && lack < IPC_LACKS)
-			return (enum ipc_lack)lack;
-	}
-	return IPC_LACK_NONE;
+	enum ipc_lack lack = IPC_LACK_NONE;
+	for (unsigned i = 0; i < c->loops && lack == IPC_LACK_NONE; i++)
+		lack = ipc_view_lack(&c->view, i);
+	return lack;
 }
 
 void end_gather(struct end *e, const struct child *c, int status)
 {
 	const struct port *p = c->port;
-	const struct ipc_slot *slot = slot_in_question(c, status);
+	const unsigned loop = loop_in_question(c, status);
 	*e = (struct end){.status = status,
 			  .pid = c->pid,
 			  .starting = c->state == CHILD_STARTING && c->level[0] == '\0',
@@ -68,8 +75,8 @@ void end_gather(struct end *e, const struct child *c, int status)
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && c->killed_for == NULL &&
 	    c->watch.verdict == WATCH_FINE)
 		oom_ask(p->master, &e->oom, &e->oom_uncounted);
-	if (slot != NULL)
-		ipc_crash_copy(&e->crash, &slot->crash);
+	if (loop > 0)
+		ipc_view_crash(&c->view, loop - 1, &e->crash);
 }
 
 /* --- in words -------------------------------------------------------------------------------- */
@@ -81,18 +88,18 @@ static void life_describe(struct text *t, const struct child *c, const struct ip
 	text_addf(t, " after %llu.%03us and %llu %s%s", (unsigned long long)(uptime_ms / 1000),
 		  (unsigned)(uptime_ms % 1000), (unsigned long long)done,
 		  is_worker(c) ? "request" : "signature", done == 1 ? "" : "s");
-	if (sum->refused > 0)
-		text_addf(t, ", %llu refused", (unsigned long long)sum->refused);
+	if (sum->signatures_refused > 0)
+		text_addf(t, ", %llu refused", (unsigned long long)sum->signatures_refused);
 	if (c->failure[0] != '\0')
 		text_addf(t, ": %s", c->failure);
 }
 
-static void request_describe(struct report *r, const struct ipc_slot *slot)
+static void request_describe(struct report *r, const struct ipc_view *view, unsigned loop)
 {
 	struct ipc_request q;
 	struct text t;
-	ipc_request_copy(&q, &slot->request);
-	if (q.client_port == 0 || ipc_slot_read(&slot->busy_since_ms) == 0)
+	ipc_view_request(view, loop, &q);
+	if (q.client_port == 0 || ipc_view_busy_since(view, loop) == 0)
 		return;
 	text_init(&t, r->client, sizeof(r->client));
 	text_add_escaped(&t, q.client, strlen(q.client));
@@ -121,30 +128,29 @@ static time_t now_s(void)
 
 void report_make(struct report *r, const struct child *c, const struct end *e)
 {
-	const struct ipc_slot *slot = slot_in_question(c, e->status);
-	struct ipc_counters sum = {0};
+	const unsigned loop = loop_in_question(c, e->status);
+	struct ipc_counters sum;
 	struct text t;
 	*r = (struct report){.cause = cause_of(e),
 			     .role = c->role,
 			     .number = c->number,
-			     .loop = slot == NULL ? 0 : (unsigned)(slot - c->board->slots) + 1,
+			     .loop = loop,
 			     .loops = c->loops,
 			     .restarts = c->port->restarts,
 			     .uptime_ms = c->port->master->loop.now_ms - c->started_ms,
 			     .signal = cause_signal(e),
 			     .exit_status = WIFEXITED(e->status) ? WEXITSTATUS(e->status) : 0,
 			     .when = now_s()};
-	for (unsigned i = 0; i < c->loops; i++)
-		ipc_counters_add(&sum, &c->board->slots[i].counters);
+	child_counters(c, &sum);
 	text_init(&t, r->text, sizeof(r->text));
 	text_addf(&t, "%s %u (pid %d) ", role_name(c), c->number, (int)c->pid);
 	cause_describe(e, &t);
 	life_describe(&t, c, &sum);
-	if (slot != NULL && is_worker(c))
-		request_describe(r, slot);
+	if (loop > 0 && is_worker(c))
+		request_describe(r, &c->view, loop - 1);
 	if (e->crash.signal != 0) {
 		text_init(&t, r->backtrace, sizeof(r->backtrace));
-		trace_backtrace(c->board, &e->crash, &t);
+		trace_backtrace(&c->view, &e->crash, &t);
 	}
 }
 

@@ -14,7 +14,7 @@
  * the kernel accepts it only for a thread of that process. */
 static void abort_child(const struct child *c)
 {
-	int thread = __atomic_load_n(&c->board->slots[c->watch.loop].thread, __ATOMIC_RELAXED);
+	const int thread = ipc_view_thread(&c->view, c->watch.loop);
 	child_signal(c, c->watch.was_stopped || thread <= 0 ? 0 : thread, SIGABRT);
 	if (c->watch.was_stopped)
 		child_signal(c, 0, SIGCONT);
@@ -25,10 +25,9 @@ static void look(struct child *c, uint64_t elapsed_ms)
 	uint64_t turns[CONF_THREADS_MAX];
 	for (unsigned i = 0; i < c->loops; i++) {
 		/* It is crashing already; writing a core can take long. */
-		if (__atomic_load_n(&c->board->slots[i].crash.signal, __ATOMIC_RELAXED) != 0 &&
-		    c->watch.verdict == WATCH_FINE)
+		if (ipc_view_crash_signal(&c->view, i) != 0 && c->watch.verdict == WATCH_FINE)
 			return;
-		turns[i] = ipc_slot_read(&c->board->slots[i].busy_since_ms);
+		turns[i] = ipc_view_busy_since(&c->view, i);
 	}
 	switch (watch_look(&c->watch, turns, elapsed_ms, c->port->conf->watchdog_ms)) {
 	case WATCH_FINE:

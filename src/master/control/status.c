@@ -63,29 +63,34 @@ static void children_add(struct jsonout *j, const char *name, const struct port 
 	jsonout_close(j, ']');
 }
 
+static void counter_add(struct jsonout *j, const struct ipc_counter *c, const uint64_t *values)
+{
+	if (c->part == NULL) {
+		jsonout_uint(j, c->name, values[0]);
+		return;
+	}
+	jsonout_open(j, c->name, '{');
+	for (size_t i = 0; i < c->count; i++)
+		if (c->part(i) != NULL)
+			jsonout_uint(j, c->part(i), values[i]);
+	jsonout_close(j, '}');
+}
+
+static void gauges_add(struct jsonout *j, const struct ipc_counters *sum)
+{
+	const struct ipc_counter *c;
+	for (size_t i = 0; (c = ipc_counter_at(i)) != NULL; i++)
+		if (c->kind == IPC_KIND_GAUGE)
+			counter_add(j, c, ipc_counter_values(sum, c));
+}
+
 static void counters_add(struct jsonout *j, const struct ipc_counters *sum)
 {
-	static const char *const classes[IPC_CLASSES] = {"none", NULL, "2xx", "3xx", "4xx", "5xx"};
+	const struct ipc_counter *c;
 	jsonout_open(j, "counters", '{');
-	jsonout_uint(j, "accepted", sum->accepted);
-	jsonout_uint(j, "limit_reached", sum->limit_reached);
-	jsonout_uint(j, "handshakes_full", sum->handshakes_full);
-	jsonout_uint(j, "handshakes_resumed", sum->handshakes_resumed);
-	jsonout_open(j, "handshakes_failed", '{');
-	for (unsigned i = 0; i < IPC_FAILURES; i++)
-		jsonout_uint(j, ipc_failure_name((enum ipc_failure)i), sum->handshakes_failed[i]);
-	jsonout_close(j, '}');
-	jsonout_uint(j, "requests", sum->requests);
-	jsonout_open(j, "responses", '{');
-	for (unsigned i = 0; i < IPC_CLASSES; i++)
-		if (classes[i] != NULL)
-			jsonout_uint(j, classes[i], sum->responses[i]);
-	jsonout_close(j, '}');
-	jsonout_uint(j, "bytes_in", sum->bytes_in);
-	jsonout_uint(j, "bytes_out", sum->bytes_out);
-	jsonout_uint(j, "log_dropped", sum->log_dropped);
-	jsonout_uint(j, "signatures", sum->signatures);
-	jsonout_uint(j, "signatures_refused", sum->refused);
+	for (size_t i = 0; (c = ipc_counter_at(i)) != NULL; i++)
+		if (c->kind != IPC_KIND_GAUGE && c->kind != IPC_KIND_HISTOGRAM)
+			counter_add(j, c, ipc_counter_values(sum, c));
 	jsonout_close(j, '}');
 }
 
@@ -185,8 +190,7 @@ static void port_add(struct jsonout *j, const struct port *p)
 {
 	const uint64_t now_ms = p->master->loop.now_ms;
 	struct ipc_counters sum;
-	uint64_t connections;
-	port_totals(p, &sum, &connections);
+	port_totals(p, &sum);
 	jsonout_open(j, NULL, '{');
 	jsonout_uint(j, "port", port_number(p));
 	jsonout_text(j, "state", port_state_name(p->state));
@@ -208,7 +212,7 @@ static void port_add(struct jsonout *j, const struct port *p)
 			     p->backoff.deadline_ms > now_ms ? p->backoff.deadline_ms - now_ms : 0);
 	else
 		jsonout_null(j, "next_retry_ms");
-	jsonout_uint(j, "connections", connections);
+	gauges_add(j, &sum);
 	jsonout_tenths(j, "requests_per_second", rate_tenths(&p->rate));
 	counters_add(j, &sum);
 	latency_add(j, &sum);

@@ -27,6 +27,7 @@
 #include "ipc/handed.h"
 #include "ipc/slot.h"
 #include "ipc/tickets.h"
+#include "ipc/view.h"
 #include "log/log.h"
 #include "log/stream.h"
 #include "master/master.h"
@@ -116,7 +117,7 @@ struct child {
 	unsigned said;          /* messages in that second */
 	unsigned loops;         /* event loops, each with a slot: conf->threads, or 1 */
 	int board_fd;           /* kept for the next version of the master */
-	const struct ipc_board *board;
+	struct ipc_view view;   /* of the board; closed: it could not be mapped */
 	struct watch watch;
 	const char *killed_for; /* why the master killed it; NULL: it did not */
 	/* why it is useless, if the deadline runs for that; NULL: it is not */
@@ -358,8 +359,10 @@ struct master {
 	struct relay_list relays;      /* resting pipes, in the order of their turns */
 	uint64_t room_ms;              /* the present pause between attempts at a full sink */
 	bool relays_wait;              /* the first one waits for room in a sink */
-	struct handed_record *handed;  /* in order; until the sinks are open */
-	bool relays_dropped;           /* records of children may have been lost without a report */
+	struct ipc_layout **layouts;   /* of the memory of earlier versions' children; owned */
+	size_t layouts_count;
+	struct handed_record *handed; /* in order; until the sinks are open */
+	bool relays_dropped;          /* records of children may have been lost without a report */
 	struct loop_timer watchdog;
 	struct notify notify;
 	struct sockets sockets;

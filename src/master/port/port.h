@@ -115,9 +115,7 @@ void port_orders_inherit(struct port *heir, struct port *old);
 
 /* totals.c: totals of a CURRENT port: of ended processes, present ones, and draining ones of old
  * generations. */
-void port_totals(const struct port *, struct ipc_counters *, uint64_t *ret_connections);
-/* Open connections as the child reports them, at most its port's limit. */
-uint64_t child_connections(const struct child *);
+void port_totals(const struct port *, struct ipc_counters *ret);
 
 /* rates.c, expiries.c: call them once a second. */
 void rates_sample(struct master *);

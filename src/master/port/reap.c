@@ -28,15 +28,15 @@ static struct child *child_find(struct master *m, pid_t pid)
 static void child_release(struct child *c)
 {
 	struct master *m = c->port->master;
-	for (unsigned i = 0; i < c->loops; i++)
-		ipc_counters_add(&port_heir(c->port)->totals, &c->board->slots[i].counters);
+	struct ipc_counters counted;
+	child_counters(c, &counted);
+	ipc_counters_keep(&port_heir(c->port)->totals, &counted);
 	child_channel_close(c);
 	relay_close(c);
 	loop_timer_cancel(&m->loop, &c->deadline);
 	child_handing_end(c);
-	ipc_board_unmap(c->board, c->loops);
+	ipc_view_close(&c->view);
 	fd_close(&c->board_fd);
-	c->board = NULL;
 	c->state = CHILD_NONE;
 	c->pid = -1;
 	if (is_worker(c)) {
@@ -65,7 +65,9 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 		m->drained += is_worker(c);
 	} else if (WIFSIGNALED(e->status) || was_drained(e->status)) {
 		m->killed++;
-		m->cut = ipc_count_add(m->cut, child_connections(c));
+		struct ipc_counters counted;
+		child_counters(c, &counted);
+		m->cut = ipc_count_add(m->cut, counted.connections);
 	}
 	report_log(r, c, clean ? LOG_INFO : LOG_WARNING, "");
 	child_release(c);

@@ -33,8 +33,8 @@ static void descriptors_take(struct port *p)
 		shut_on_exec(p->files.list[i].fd);
 }
 
-/* A child whose memory cannot be mapped again is useless, and is replaced. */
-static int child_take(struct child *c, struct err *err)
+/* A child whose memory cannot be mapped again cannot be supervised, and is replaced. */
+static void child_take(struct child *c)
 {
 	struct loop *loop = &c->port->master->loop;
 	int fds[] = {c->board_fd, c->relay.io.fd, c->channel.fd};
@@ -42,17 +42,13 @@ static int child_take(struct child *c, struct err *err)
 		shut_on_exec(fds[i]);
 	for (unsigned i = 0; c->key_ends != NULL && i < c->loops; i++)
 		shut_on_exec(c->key_ends[i]);
-	c->board = ipc_board_view(c->board_fd, c->loops);
 	c->channel.ready = child_channel_ready;
-	if (c->board == NULL) {
-		err_set(err, "cannot map the counters of process %d", (int)c->pid);
-		return -1;
-	}
+	if (ipc_view_open(&c->view, c->board_fd, c->loops, c->view.layout) < 0)
+		child_kill(c, "had memory that could not be mapped");
 	if (c->channel.fd >= 0 && loop_add(loop, &c->channel, EPOLLIN) < 0)
 		child_kill(c, "could not be watched");
 	if (c->relay.io.fd >= 0 && relay_watch(c) < 0)
 		child_kill(c, "could not be watched");
-	return 0;
 }
 
 int master_adopt(struct master *m, int state_fd, struct err *err)
@@ -76,9 +72,8 @@ int master_adopt(struct master *m, int state_fd, struct err *err)
 			return -1;
 		}
 		for (unsigned k = 0; k < p->children_count; k++)
-			if (p->children[k].state != CHILD_NONE &&
-			    child_take(&p->children[k], err) < 0)
-				return -1;
+			if (p->children[k].state != CHILD_NONE)
+				child_take(&p->children[k]);
 	}
 	return 0;
 }
@@ -102,6 +97,13 @@ void master_adopted(struct master *m)
 	for (size_t i = 0; i < m->ports_count; i++)
 		if (m->ports[i]->stage == STAGE_CURRENT && m->ports[i]->state == PORT_STARTING)
 			port_spawn(m->ports[i]);
+}
+
+void layouts_forget(struct master *m)
+{
+	for (size_t i = 0; i < m->layouts_count; i++)
+		free(m->layouts[i]);
+	free(m->layouts);
 }
 
 /* --- for the check only ----------------------------------------------------------------------- */
@@ -168,6 +170,7 @@ int master_check_state(int state_fd, bool threads_built, struct conf **ret, stru
 	for (size_t i = 0; i < m.empty_roots_count; i++)
 		free(m.empty_roots[i].path);
 	free(m.empty_roots);
+	layouts_forget(&m);
 	loop_release(&m.loop);
 	c = m.configuration;
 	if (error == 0) {

@@ -4,12 +4,15 @@
  *
  *   state      the version of the format; another version is refused
  *   configuration, master, kept, control, socket, root
- *   port       and of it: listener, file, certificate, death, child, key_channel, report
+ *   layout     of the memory of some children, and of it: member
+ *   port       and of it: total, listener, file, certificate, death, child, key_channel, report
  *   end
  *
- * MASTER_STATE_VERSION must change whenever an older or newer program could misunderstand these
- * records, the messages of ipc/channel.h or the memory of ipc/slot.h and ipc/tickets.h, because
- * children of the old program continue under the new master. The sizes of those are compared, too.
+ * The format only grows, so that each version can take over from the next one, too; README.md has
+ * the rules. MASTER_STATE_VERSION changes only if an older or newer program would misunderstand
+ * these records, or if processes of the two could not live together: the messages of
+ * ipc/channel.h, the packets of ipc/key.h and the memory of ipc/tickets.h, because children of the
+ * old program continue under the new master. Version 2 is read, too (version2.h).
  */
 #ifndef MASTER_HANDED_H
 #define MASTER_HANDED_H
@@ -19,7 +22,7 @@
 
 #include "base/err.h"
 
-#define MASTER_STATE_VERSION 2
+#define MASTER_STATE_VERSION 3
 /* the check prints this, and nothing else does */
 #define MASTER_CONSENT  "goes on from this state"
 #define STATE_BYTES_MAX ((size_t)256 << 20)

@@ -66,13 +66,16 @@ static size_t word_len(const char *s, size_t len)
 static bool value_take(struct record *r, const char *s, size_t len)
 {
 	const size_t name_len = word_len(s, len);
+	const bool optional = name_len < len && s[name_len] == '?';
+	const size_t head_len = name_len + optional;
 	if (r->count == RECORD_VALUES_MAX || name_len == 0 || name_len > RECORD_NAME_MAX ||
-	    name_len + 1 >= len || s[name_len] != '=')
+	    head_len + 1 >= len || s[head_len] != '=')
 		return false;
 	r->values[r->count++] = (struct record_value){.name = s,
 						      .name_len = name_len,
-						      .text = s + name_len + 1,
-						      .text_len = len - name_len - 1};
+						      .text = s + head_len + 1,
+						      .text_len = len - head_len - 1,
+						      .optional = optional};
 	return true;
 }
 
@@ -94,6 +97,8 @@ bool record_next(struct record *r, const char **text, size_t *len, struct err *e
 	if (r->kind_len == 0)
 		fail(r, "has no kind", "");
 	s += r->kind_len;
+	r->optional = s < end && *s == '?';
+	s += r->optional;
 	while (s < end && !r->failed) {
 		const char *next = s + 1;
 		while (next < end && *next != ' ')
@@ -108,6 +113,15 @@ bool record_next(struct record *r, const char **text, size_t *len, struct err *e
 bool record_is(const struct record *r, const char *kind)
 {
 	return r->kind_len == strlen(kind) && memcmp(r->kind, kind, r->kind_len) == 0;
+}
+
+bool record_has(const struct record *r, const char *name)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (!r->values[i].read && r->values[i].name_len == strlen(name) &&
+		    memcmp(r->values[i].name, name, r->values[i].name_len) == 0)
+			return true;
+	return false;
 }
 
 static const struct record_value *find(struct record *r, const char *name)
@@ -152,8 +166,9 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Returns the number of bytes, or SIZE_MAX if it is not a text or longer than size. */
-static size_t unescape(const struct record_value *v, char *ret, size_t size)
+/* Returns the number of bytes, or SIZE_MAX if it is not a text or, unless it is to be cut, longer
+ * than size. */
+static size_t unescape(const struct record_value *v, char *ret, size_t size, bool cut)
 {
 	const char *s = v->text + 1, *end = v->text + v->text_len - 1;
 	size_t n = 0;
@@ -171,16 +186,16 @@ static size_t unescape(const struct record_value *v, char *ret, size_t size)
 		ret[n] = (char)(high << 4 | low);
 		s += 3;
 	}
-	return s == end ? n : SIZE_MAX;
+	return s == end || cut ? n : SIZE_MAX;
 }
 
-void record_text(struct record *r, const char *name, char *ret, size_t size)
+static void text_take(struct record *r, const char *name, char *ret, size_t size, bool cut)
 {
 	const struct record_value *v = find(r, name);
 	ret[0] = '\0';
 	if (v == NULL)
 		return;
-	const size_t len = unescape(v, ret, size - 1);
+	const size_t len = unescape(v, ret, size - 1, cut);
 	if (len == SIZE_MAX || memchr(ret, '\0', len) != NULL) {
 		ret[0] = '\0';
 		fail(r, "has no such text in", name);
@@ -189,19 +204,37 @@ void record_text(struct record *r, const char *name, char *ret, size_t size)
 	ret[len] = '\0';
 }
 
+void record_text(struct record *r, const char *name, char *ret, size_t size)
+{
+	text_take(r, name, ret, size, false);
+}
+
+void record_sentence(struct record *r, const char *name, char *ret, size_t size)
+{
+	text_take(r, name, ret, size, true);
+}
+
 void record_bytes(struct record *r, const char *name, void *ret, size_t len)
 {
 	const struct record_value *v = find(r, name);
-	if (v != NULL && unescape(v, ret, len) == len)
+	if (v != NULL && unescape(v, ret, len, false) == len)
 		return;
 	memset(ret, 0, len);
 	fail(r, "has no such bytes in", name);
 }
 
+void record_skip(struct record *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		r->values[i].read = true;
+	if (!r->optional)
+		fail(r, "is of a kind that this version does not know", "");
+}
+
 bool record_done(struct record *r)
 {
 	for (size_t i = 0; i < r->count && !r->failed; i++)
-		if (!r->values[i].read)
+		if (!r->values[i].read && !r->values[i].optional)
 			fail(r, "says more than this version understands", "");
 	return !r->failed;
 }

@@ -4,8 +4,12 @@
  *   child role=1 number=2 pid=4242 level="user 999:999, ..."
  *
  * A kind, then values by name: decimal numbers, and quoted texts in which everything is escaped
- * that is not printable ASCII. Pure. Reading is strict: a value that is not asked for is an error,
- * so a reader never skips a value that it does not know.
+ * that is not printable ASCII. Pure.
+ *
+ * The writer decides what a reader of another version may leave out: a name or kind that ends in
+ * `?` is optional (`starts?=3`). A reader skips what is optional and unknown to it. Anything else
+ * that it does not know is an error, so it never skips what it should have understood. Both marks
+ * are part of the form and not of the name: a reader that knows the value reads it as any other.
  */
 #ifndef MASTER_RECORD_H
 #define MASTER_RECORD_H
@@ -17,7 +21,7 @@
 
 #include "base/err.h"
 
-#define RECORD_VALUES_MAX 40
+#define RECORD_VALUES_MAX 64
 #define RECORD_NAME_MAX   32
 
 struct record_value {
@@ -26,11 +30,13 @@ struct record_value {
 	const char *text; /* after the `=`; a text with its quotes */
 	size_t text_len;
 	bool read;
+	bool optional;
 };
 
 struct record {
 	const char *kind;
 	size_t kind_len;
+	bool optional;
 	struct record_value values[RECORD_VALUES_MAX];
 	size_t count;
 	unsigned line;
@@ -38,7 +44,7 @@ struct record {
 	bool failed;     /* … and then this is set; outputs are zero from then on */
 };
 
-/* Writing; the stream remembers errors. */
+/* Writing; the stream remembers errors. Kinds and names that end in `?` are optional. */
 void record_begin(FILE *, const char *kind);
 void record_put(FILE *, const char *name, int64_t value);
 void record_put_text(FILE *, const char *name, const char *text);
@@ -50,14 +56,21 @@ void record_end(FILE *);
  * into the text. */
 bool record_next(struct record *, const char **text, size_t *len, struct err *);
 bool record_is(const struct record *, const char *kind);
+/* Does it have a value of this name? Those that were added later may be missing. */
+bool record_has(const struct record *, const char *name);
 /* Within min..max, else failed. */
 int64_t record_number(struct record *, const char *name, int64_t min, int64_t max);
 /* Into size bytes, NUL-terminated; a longer text or a NUL in it is a failure. */
 void record_text(struct record *, const char *name, char *ret, size_t size);
+/* The same for a sentence that only people read: a longer one is cut. */
+void record_sentence(struct record *, const char *name, char *ret, size_t size);
 /* Exactly len bytes. */
 void record_bytes(struct record *, const char *name, void *ret, size_t len);
-/* Was every value asked for? If not, it is a failure. */
+/* Was every value asked for that is not optional? If not, it is a failure. */
 bool record_done(struct record *);
+/* Reads over the record, of a kind that the reader does not know: a failure unless it is
+ * optional. */
+void record_skip(struct record *);
 void record_fail(struct record *, const char *why);
 
 #endif

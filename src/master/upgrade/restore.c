@@ -14,6 +14,7 @@
 #include "master/upgrade/handed.h"
 #include "master/upgrade/record.h"
 #include "master/upgrade/upgrade.h"
+#include "master/upgrade/version2.h"
 
 #define NAME_MAX_BYTES 4096
 
@@ -25,6 +26,7 @@ struct restoring {
 	struct err *err;
 	struct configuration **configurations;
 	size_t configurations_count;
+	int64_t version;
 	struct port *port;
 	size_t expiries;
 	struct child *child;
@@ -54,27 +56,53 @@ static void timer(struct restoring *r, const char *name, struct loop_timer *t)
 		loop_timer_set(&r->m->loop, t, (uint64_t)at);
 }
 
+/* The layout of the memory of some children, by the number that the state gives it. */
+static struct ipc_layout *layout_new(struct restoring *r)
+{
+	struct master *m = r->m;
+	struct ipc_layout **list = reallocarray(m->layouts, m->layouts_count + 1, sizeof(*list));
+	if (list != NULL)
+		m->layouts = list;
+	struct ipc_layout *l = list != NULL ? malloc(sizeof(*l)) : NULL;
+	if (l == NULL) {
+		record_fail(&r->record, "out of memory");
+		return NULL;
+	}
+	ipc_layout_clear(l);
+	m->layouts[m->layouts_count++] = l;
+	return l;
+}
+
 static struct timespec time_of(struct restoring *r, const char *seconds, const char *nanoseconds)
 {
 	return (struct timespec){.tv_sec = number(r, seconds, INT64_MIN, INT64_MAX),
 				 .tv_nsec = number(r, nanoseconds, 0, 999999999)};
 }
 
+static void cannot_continue(struct restoring *r)
+{
+	record_fail(&r->record, "this version cannot continue from the state of that version");
+}
+
+static void take_version_2(struct restoring *r)
+{
+	for (const struct version_2_size *s = version_2_sizes; s->name != NULL; s++)
+		if (number(r, s->name, 0, INT64_MAX) != s->value)
+			cannot_continue(r);
+	struct ipc_layout *l = layout_new(r);
+	if (l != NULL)
+		version_2_layout(l);
+}
+
 static void take_state(struct restoring *r)
 {
-	static const struct {
-		const char *name;
-		int64_t value;
-	} expected[] = {
-	    {"version", MASTER_STATE_VERSION},         {"messages", IPC_TYPES},
-	    {"settings", sizeof(struct ipc_settings)}, {"board", sizeof(struct ipc_board)},
-	    {"slot", sizeof(struct ipc_slot)},         {"counters", sizeof(struct ipc_counters)},
-	    {"keys", sizeof(struct ipc_tickets)},
-	};
-	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
-		if (number(r, expected[i].name, 0, INT64_MAX) != expected[i].value)
-			record_fail(&r->record,
-				    "this version cannot continue from the state of that version");
+	r->version = number(r, "version", 0, INT64_MAX);
+	if (r->version == 2)
+		take_version_2(r);
+	else if (r->version != MASTER_STATE_VERSION)
+		cannot_continue(r);
+	else
+		record_sentence(&r->record, "program", r->m->former, sizeof(r->m->former));
 }
 
 static void find(void *arg, enum conf_severity severity, const struct conf_where *where,
@@ -118,7 +146,8 @@ static void take_configuration(struct restoring *r)
 static void take_master(struct restoring *r)
 {
 	struct master *m = r->m;
-	record_text(&r->record, "version", m->former, sizeof(m->former));
+	if (r->version == 2)
+		record_sentence(&r->record, "version", m->former, sizeof(m->former));
 	m->started_ms = (uint64_t)number(r, "started", 0, INT64_MAX);
 	m->settled = flag(r, "settled");
 	m->log.level = (int)number(r, "log_level", 0, 7);
@@ -179,7 +208,7 @@ static void take_socket(struct restoring *r)
 	it->port = (uint16_t)number(r, "port", 0, UINT16_MAX);
 	record_text(&r->record, "name", it->name, sizeof(it->name));
 	record_text(&r->record, "address", it->address, sizeof(it->address));
-	record_text(&r->record, "wrong", it->wrong, sizeof(it->wrong));
+	record_sentence(&r->record, "wrong", it->wrong, sizeof(it->wrong));
 }
 
 static void take_root(struct restoring *r)
@@ -197,6 +226,35 @@ static void take_root(struct restoring *r)
 		record_fail(&r->record, "out of memory");
 	else
 		list[m->empty_roots_count++] = (struct empty_root){copy, fd};
+}
+
+static void take_layout(struct restoring *r)
+{
+	struct ipc_layout *l = layout_new(r);
+	const size_t count = r->m->layouts_count;
+	if (l == NULL)
+		return;
+	if (number(r, "number", 0, INT64_MAX) != (int64_t)count - 1)
+		record_fail(&r->record, "has another number than its place");
+	l->modules = (uint32_t)number(r, "modules", 0, UINT32_MAX);
+	l->module_bytes = (uint32_t)number(r, "module_bytes", 0, UINT32_MAX);
+	l->modules_max = (uint32_t)number(r, "modules_max", 0, UINT32_MAX);
+	l->slots = (uint32_t)number(r, "slots", 0, UINT32_MAX);
+	l->slot_bytes = (uint32_t)number(r, "slot_bytes", 0, UINT32_MAX);
+}
+
+/* Of the last layout. One that this version does not know is not read. */
+static void take_member(struct restoring *r)
+{
+	char name[NAME_MAX_BYTES];
+	const size_t count = r->m->layouts_count;
+	record_text(&r->record, "name", name, sizeof(name));
+	const uint32_t at = (uint32_t)number(r, "at", 0, UINT32_MAX);
+	const uint32_t bytes = (uint32_t)number(r, "bytes", 0, UINT32_MAX);
+	if (count == 0)
+		record_fail(&r->record, "belongs to no layout");
+	else if (!r->record.failed)
+		ipc_layout_set(r->m->layouts[count - 1], name, at, bytes);
 }
 
 /* --- ports ----------------------------------------------------------------------------------- */
@@ -229,6 +287,13 @@ static void take_identities(struct restoring *r, struct port *p)
 	p->chroot_fd = descriptor(r, "root");
 }
 
+static void take_totals(struct restoring *r, struct port *p)
+{
+	uint64_t totals[VERSION_2_NUMBERS];
+	record_bytes(&r->record, "totals", totals, sizeof(totals));
+	version_2_totals(&p->totals, totals);
+}
+
 static void take_port(struct restoring *r)
 {
 	struct port *p = r->port = port_begin(r);
@@ -240,6 +305,8 @@ static void take_port(struct restoring *r)
 	p->stage = (enum port_stage)number(r, "stage", STAGE_CURRENT, STAGE_RETIRED);
 	port_become(p, (enum port_state)number(r, "state", PORT_STARTING, PORT_STOPPED));
 	record_text(&r->record, "reason", p->reason, sizeof(p->reason));
+	p->state = (enum port_state)number(r, "state", PORT_STARTING, PORT_STOPPED);
+	record_sentence(&r->record, "reason", p->reason, sizeof(p->reason));
 	p->by_order = flag(r, "stopped");
 	p->order = (enum port_order)number(r, "order", ORDER_NONE, ORDER_UPGRADE);
 	timer(r, "limit", &p->limit);
@@ -254,7 +321,20 @@ static void take_port(struct restoring *r)
 	p->restart.row = (unsigned)number(r, "quick", 0, UINT32_MAX);
 	record_bytes(&r->record, "certificates", p->content.certificates, IPC_DIGEST_BYTES);
 	record_bytes(&r->record, "keys", p->content.keys, IPC_DIGEST_BYTES);
-	record_bytes(&r->record, "totals", &p->totals, sizeof(p->totals));
+	if (r->version == 2)
+		take_totals(r, p);
+}
+
+/* A counter that this version does not have is forgotten: nothing would be added to its sum, and a
+ * later version that has it again would show a sum with a gap. */
+static void take_total(struct restoring *r)
+{
+	char name[NAME_MAX_BYTES];
+	record_text(&r->record, "name", name, sizeof(name));
+	const int64_t sum = number(r, "sum", 0, INT64_MAX);
+	const size_t n = ipc_number_find(name);
+	if (n < IPC_NUMBERS)
+		ipc_number_set(&r->port->totals, n, (uint64_t)sum);
 }
 
 static void take_expiry(struct restoring *r)
@@ -267,7 +347,7 @@ static void take_expiry(struct restoring *r)
 	e->begins = number(r, "begins", 0, INT64_MAX);
 	e->ends = number(r, "ends", 0, INT64_MAX);
 	e->told = number(r, "warned", INT64_MIN, INT64_MAX);
-	record_text(&r->record, "subject", e->subject, sizeof(e->subject));
+	record_sentence(&r->record, "subject", e->subject, sizeof(e->subject));
 }
 
 static void take_listener(struct restoring *r)
@@ -312,6 +392,19 @@ static void take_death(struct restoring *r)
 	s->next = s->count % RESTART_DEATHS_MAX;
 }
 
+/* The memory itself is not looked at before master_adopt(), and the check does not have it. */
+static const struct ipc_layout *layout_of_child(struct restoring *r, const struct child *c)
+{
+	const struct master *m = r->m;
+	const int64_t n =
+	    r->version == 2 ? 0 : number(r, "layout", 0, (int64_t)m->layouts_count - 1);
+	if (r->record.failed)
+		return NULL;
+	if (!ipc_layout_fits(m->layouts[n], c->loops, SIZE_MAX))
+		record_fail(&r->record, "has a layout that does not fit into any memory");
+	return m->layouts[n];
+}
+
 static void take_child(struct restoring *r)
 {
 	struct port *p = r->port;
@@ -328,6 +421,7 @@ static void take_child(struct restoring *r)
 	timer(r, "deadline", &c->deadline);
 	c->channel.fd = descriptor(r, "channel");
 	c->board_fd = descriptor(r, "board");
+	c->view.layout = layout_of_child(r, c);
 	c->relay.io.fd = descriptor(r, "log");
 	relay_begin(c);
 	c->relay.stream.len = (size_t)number(r, "unread", 0, LOG_STREAM_MAX);
@@ -338,8 +432,8 @@ static void take_child(struct restoring *r)
 	c->killed_for = flag(r, "killed") ? "was no longer wanted" : NULL;
 	c->unusable = flag(r, "unusable") ? "was useless" : NULL;
 	c->pinged = flag(r, "pinged");
-	record_text(&r->record, "failure", c->failure, sizeof(c->failure));
-	record_text(&r->record, "level", c->level, sizeof(c->level));
+	record_sentence(&r->record, "failure", c->failure, sizeof(c->failure));
+	record_sentence(&r->record, "level", c->level, sizeof(c->level));
 	r->keys = 0;
 	if (!is_worker(c))
 		return;
@@ -367,8 +461,9 @@ static void take_report(struct restoring *r)
 		record_fail(&r->record, "out of memory");
 		return;
 	}
-	it->cause = (enum cause)number(r, "cause", CAUSE_DRAINED, CAUSE_EXIT);
-	it->role = (enum ipc_role)number(r, "role", IPC_WORKER, IPC_KEYHOLDER);
+	const int64_t cause = number(r, "cause", 0, INT_MAX), role = number(r, "role", 0, INT_MAX);
+	it->cause = (enum cause)cause;
+	it->role = (enum ipc_role)role;
 	it->number = (unsigned)number(r, "number", 0, UINT32_MAX);
 	it->loop = (unsigned)number(r, "loop", 0, UINT32_MAX);
 	it->loops = (unsigned)number(r, "loops", 0, UINT32_MAX);
@@ -378,12 +473,14 @@ static void take_report(struct restoring *r)
 	it->exit_status = (int)number(r, "status", 0, INT_MAX);
 	it->when = number(r, "when", INT64_MIN, INT64_MAX);
 	it->client_port = (unsigned)number(r, "client_port", 0, UINT16_MAX);
-	record_text(&r->record, "text", it->text, sizeof(it->text));
-	record_text(&r->record, "request", it->request, sizeof(it->request));
-	record_text(&r->record, "id", it->request_id, sizeof(it->request_id));
-	record_text(&r->record, "client", it->client, sizeof(it->client));
-	record_text(&r->record, "backtrace", it->backtrace, sizeof(it->backtrace));
-	report_keep(r->port, it);
+	record_sentence(&r->record, "text", it->text, sizeof(it->text));
+	record_sentence(&r->record, "request", it->request, sizeof(it->request));
+	record_sentence(&r->record, "id", it->request_id, sizeof(it->request_id));
+	record_sentence(&r->record, "client", it->client, sizeof(it->client));
+	record_sentence(&r->record, "backtrace", it->backtrace, sizeof(it->backtrace));
+	/* A newer version may know more causes and roles: what this one cannot name it forgets. */
+	if (cause <= CAUSE_EXIT && role >= IPC_WORKER && role <= IPC_KEYHOLDER)
+		report_keep(r->port, it);
 	free(it);
 }
 
@@ -404,14 +501,25 @@ static const struct kind {
 		OF_PORT
 	} place; /* LATER: after the master, OF_PORT: after its port */
 } kinds[] = {
-    {"state", take_state, FIRST},         {"configuration", take_configuration, EARLY},
-    {"master", take_master, EARLY},       {"control", take_control, LATER},
-    {"kept", take_kept, LATER},           {"socket", take_socket, LATER},
-    {"root", take_root, LATER},           {"port", take_port, LATER},
-    {"listener", take_listener, OF_PORT}, {"certificate", take_expiry, OF_PORT},
-    {"file", take_file, OF_PORT},         {"death", take_death, OF_PORT},
-    {"child", take_child, OF_PORT},       {"key_channel", take_key_channel, OF_PORT},
-    {"report", take_report, OF_PORT},     {"end", take_end, LATER},
+    {"state", take_state, FIRST},
+    {"configuration", take_configuration, EARLY},
+    {"master", take_master, EARLY},
+    {"control", take_control, LATER},
+    {"kept", take_kept, LATER},
+    {"socket", take_socket, LATER},
+    {"root", take_root, LATER},
+    {"port", take_port, LATER},
+    {"listener", take_listener, OF_PORT},
+    {"certificate", take_expiry, OF_PORT},
+    {"file", take_file, OF_PORT},
+    {"death", take_death, OF_PORT},
+    {"child", take_child, OF_PORT},
+    {"key_channel", take_key_channel, OF_PORT},
+    {"report", take_report, OF_PORT},
+    {"layout", take_layout, LATER},
+    {"member", take_member, LATER},
+    {"total", take_total, OF_PORT},
+    {"end", take_end, LATER},
 };
 
 static void take(struct restoring *r)
@@ -423,7 +531,7 @@ static void take(struct restoring *r)
 	if ((r->record.line == 1) != (kind != NULL && kind->place == FIRST))
 		record_fail(&r->record, "this is not a state");
 	else if (kind == NULL)
-		record_fail(&r->record, "is of a kind that this version does not know");
+		record_skip(&r->record);
 	else if (kind->place >= LATER && r->m->conf == NULL)
 		record_fail(&r->record, "comes too early");
 	else if (kind->place == OF_PORT && r->port == NULL)

@@ -86,7 +86,23 @@ static void put_unread(FILE *f, const struct log_stream *s)
 	record_put_bytes(f, "bytes", s->data + s->start, s->len - s->start);
 }
 
-static void put_child(FILE *f, struct kept *k, const struct child *c, unsigned place)
+/* The layouts of the memory of children, each once. */
+struct layouts {
+	const struct ipc_layout **list;
+	size_t count;
+};
+
+static int64_t layout_number(struct layouts *l, const struct ipc_layout *layout)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->list[i] == layout)
+			return (int64_t)i;
+	l->list[l->count++] = layout;
+	return (int64_t)l->count - 1;
+}
+
+static void put_child(FILE *f, struct kept *k, struct layouts *l, const struct child *c,
+		      unsigned place)
 {
 	record_begin(f, "child");
 	record_put(f, "place", place);
@@ -97,6 +113,7 @@ static void put_child(FILE *f, struct kept *k, const struct child *c, unsigned p
 	put_timer(f, "deadline", &c->deadline);
 	put_fd(f, k, "channel", c->channel.fd);
 	put_fd(f, k, "board", c->board_fd);
+	record_put(f, "layout", layout_number(l, c->view.layout));
 	put_fd(f, k, "log", c->relay.io.fd);
 	put_unread(f, &c->relay.stream);
 	record_put(f, "stopped", c->watch.stopped);
@@ -157,7 +174,22 @@ static void put_expiries(FILE *f, const struct port *p)
 	}
 }
 
-static void put_port(FILE *f, struct kept *k, const struct port *p, int64_t configuration)
+/* By name, since the next version may count other things. */
+static void put_totals(FILE *f, const struct ipc_counters *totals)
+{
+	char name[IPC_NUMBER_NAME_MAX];
+	for (size_t i = 0; i < IPC_NUMBERS; i++) {
+		if (ipc_number_value(totals, i) == 0 || !ipc_number_name(i, name))
+			continue;
+		record_begin(f, "total");
+		record_put_text(f, "name", name);
+		record_put(f, "sum", (int64_t)ipc_number_value(totals, i));
+		record_end(f);
+	}
+}
+
+static void put_port(FILE *f, struct kept *k, struct layouts *l, const struct port *p,
+		     int64_t configuration)
 {
 	record_begin(f, "port");
 	record_put(f, "number", p->conf->number);
@@ -185,15 +217,15 @@ static void put_port(FILE *f, struct kept *k, const struct port *p, int64_t conf
 	record_put(f, "quick", p->restart.row);
 	record_put_bytes(f, "certificates", p->content.certificates, IPC_DIGEST_BYTES);
 	record_put_bytes(f, "keys", p->content.keys, IPC_DIGEST_BYTES);
-	record_put_bytes(f, "totals", &p->totals, sizeof(p->totals));
 	record_end(f);
+	put_totals(f, &p->totals);
 	put_expiries(f, p);
 	put_listeners(f, k, p);
 	put_files(f, k, p);
 	put_deaths(f, &p->restart);
 	for (unsigned i = 0; i < p->children_count; i++)
 		if (p->children[i].state != CHILD_NONE)
-			put_child(f, k, &p->children[i], i);
+			put_child(f, k, l, &p->children[i], i);
 	put_reports(f, p);
 }
 
@@ -252,13 +284,44 @@ static void put_state(FILE *f)
 {
 	record_begin(f, "state");
 	record_put(f, "version", MASTER_STATE_VERSION);
-	record_put(f, "messages", IPC_TYPES);
-	record_put(f, "settings", sizeof(struct ipc_settings));
-	record_put(f, "board", sizeof(struct ipc_board));
-	record_put(f, "slot", sizeof(struct ipc_slot));
-	record_put(f, "counters", sizeof(struct ipc_counters));
-	record_put(f, "keys", sizeof(struct ipc_tickets));
+	record_put_text(f, "program", BULKHEAD_VERSION);
 	record_end(f);
+}
+
+/* --- the memory of children ------------------------------------------------------------------- */
+
+static void put_member(void *arg, const char *name, uint32_t at, uint32_t bytes)
+{
+	FILE *f = arg;
+	record_begin(f, "member");
+	record_put_text(f, "name", name);
+	record_put(f, "at", at);
+	record_put(f, "bytes", bytes);
+	record_end(f);
+}
+
+static void put_layout(FILE *f, int64_t number, const struct ipc_layout *l)
+{
+	record_begin(f, "layout");
+	record_put(f, "number", number);
+	record_put(f, "modules", l->modules);
+	record_put(f, "module_bytes", l->module_bytes);
+	record_put(f, "modules_max", l->modules_max);
+	record_put(f, "slots", l->slots);
+	record_put(f, "slot_bytes", l->slot_bytes);
+	record_end(f);
+	ipc_layout_describe(l, put_member, f);
+}
+
+/* Only those that a child still has, so that they do not pile up from upgrade to upgrade. */
+static void put_layouts(FILE *f, struct layouts *l, const struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++)
+			if (m->ports[i]->children[k].state != CHILD_NONE)
+				(void)layout_number(l, m->ports[i]->children[k].view.layout);
+	for (size_t i = 0; i < l->count; i++)
+		put_layout(f, (int64_t)i, l->list[i]);
 }
 
 static void put_control(FILE *f, struct kept *k, const struct master *m)
@@ -293,7 +356,6 @@ static void put_kept(FILE *f, const struct master *m)
 static void put_master(FILE *f, struct kept *k, const struct master *m)
 {
 	record_begin(f, "master");
-	record_put_text(f, "version", BULKHEAD_VERSION);
 	record_put(f, "started", (int64_t)m->started_ms);
 	record_put(f, "settled", m->settled);
 	record_put(f, "log_level", m->log.level);
@@ -324,8 +386,12 @@ static void put_master(FILE *f, struct kept *k, const struct master *m)
 static int put_all(FILE *f, struct kept *k, const struct master *m)
 {
 	struct numbered n = {.list = calloc(m->ports_count + 1, sizeof(struct configuration *))};
-	if (n.list == NULL)
+	struct layouts l = {.list = calloc(m->layouts_count + 1, sizeof(struct ipc_layout *))};
+	if (n.list == NULL || l.list == NULL) {
+		free(n.list);
+		free(l.list);
 		return -ENOMEM;
+	}
 	(void)number_of(&n, m->configuration);
 	for (size_t i = 0; i < m->ports_count; i++)
 		(void)number_of(&n, m->ports[i]->configuration);
@@ -333,11 +399,13 @@ static int put_all(FILE *f, struct kept *k, const struct master *m)
 	int error = put_configurations(f, k, &n);
 	if (error == 0)
 		put_master(f, k, m);
+	put_layouts(f, &l, m);
 	for (size_t i = 0; i < m->ports_count && error == 0; i++)
-		put_port(f, k, m->ports[i], number_of(&n, m->ports[i]->configuration));
+		put_port(f, k, &l, m->ports[i], number_of(&n, m->ports[i]->configuration));
 	record_begin(f, "end");
 	record_end(f);
 	free(n.list);
+	free(l.list);
 	return error;
 }
 

@@ -14,6 +14,8 @@ void upgrade_give_up(struct master *);                /* ends the check */
 
 /* adopt.c: takes over the state of the earlier version. Returns 0, or -1 and a sentence. */
 int master_adopt(struct master *, int state_fd, struct err *);
+/* Frees the layouts that were handed over, once no child is left. */
+void layouts_forget(struct master *);
 void master_adopted(struct master *); /* after it is confined: continues with the processes */
 
 #endif
