@@ -196,9 +196,10 @@ void log_record(struct log *, int priority, const char *text, size_t len, const 
 void log_tick(struct log *);
 bool log_outstanding(const struct log *);
 /* Call it before the process ends: like log_tick(), but also if drops were reported within this
- * second. If a daemon reads the records, it returns when the daemon has read the last one, after a
- * second at most: journald looks up the sender while it reads a record, and cannot find it once the
- * process has ended. */
+ * second, and with patience: a full sink has a second to make room for the report, so that no loss
+ * stays uncounted. If a daemon reads the records, it returns when the daemon has read the last one,
+ * after a second at most: journald looks up the sender while it reads a record, and cannot find it
+ * once the process has ended. */
 void log_finish(struct log *);
 /* The number of records lost so far, reported or not, over all sinks. */
 uint64_t log_dropped(const struct log *);

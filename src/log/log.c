@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FINISH_MS      1000 /* how long the master waits at its end for the readers of its records */
+#define FINISH_MS      1000 /* how long a process waits at its end for the readers of its records */
 #define FINISH_STEP_MS 5
 
 void log_init(struct log *l, enum log_role role, unsigned port, unsigned worker, int facility)
@@ -192,12 +192,15 @@ void log_tick(struct log *l)
 	errno = saved;
 }
 
-static bool may_have_room(const struct log *l)
+/* Is something unwritten or a loss unreported, whose reader may yet make room for it? */
+static bool finish_waits(const struct log *l)
 {
-	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++)
-		if (l->sinks[kind].fd >= 0 && !l->sinks[kind].broken &&
-		    !queue_is_empty(l->sinks[kind].queue))
+	for (unsigned kind = 0; kind < LOG_SINKS; kind++) {
+		const struct log_sink *s = &l->sinks[kind];
+		if (s->fd >= 0 && !s->broken &&
+		    (!queue_is_empty(s->queue) || s->dropped > 0 || s->orphans > 0))
 			return true;
+	}
 	return false;
 }
 
@@ -224,11 +227,15 @@ static void daemons_await(struct log *l, unsigned ms)
 void log_finish(struct log *l)
 {
 	unsigned ms = 0;
-	for (; log_flush(l) && may_have_room(l) && ms < FINISH_MS; ms += FINISH_STEP_MS)
+	for (;; ms += FINISH_STEP_MS) {
+		(void)log_flush(l);
+		for (unsigned kind = 0; kind < LOG_SINKS; kind++)
+			l->sinks[kind].told_second = l->sinks[kind].orphans_second = 0;
+		log_tick(l);
+		if (!finish_waits(l) || ms >= FINISH_MS)
+			break;
 		(void)poll(NULL, 0, FINISH_STEP_MS);
-	for (int kind = 0; kind < LOG_SINKS; kind++)
-		l->sinks[kind].told_second = l->sinks[kind].orphans_second = 0;
-	log_tick(l);
+	}
 	daemons_await(l, ms);
 }
 

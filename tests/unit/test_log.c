@@ -616,6 +616,38 @@ static void test_full_pipe_drops_and_tells(void **state)
 	close(fd[0]);
 }
 
+/* The reader makes room only after the writer has begun to finish: both losses are counted. */
+static void test_the_last_losses_are_counted(void **state)
+{
+	(void)state;
+	int fd[2], status;
+	char out[LOG_RECORD_MAX + 1];
+	struct log l = port_log();
+	struct log_sink *s = &l.sinks[LOG_SINK_CONSOLE];
+	pipe_make(fd);
+	(void)fcntl(fd[1], F_SETPIPE_SZ, 4096);
+	log_adopt(&l, LOG_SINK_CONSOLE, fd[1]);
+	while (s->dropped == 0)
+		log_write(&l, LOG_INFO, "filling");
+	s->orphans = 33;
+
+	pid_t child = fork();
+	if (child == 0) {
+		log_finish(&l);
+		_exit(log_outstanding(&l) ? 1 : 0);
+	}
+	assert_true(child > 0);
+	(void)poll(NULL, 0, 100); /* most likely it has tried by now; it passes if it has not */
+	drain(fd[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	receive(fd[0], out, sizeof(out));
+	assert_non_null(strstr(out, "[PORT 8000] 1 log record was dropped\n"));
+	assert_non_null(strstr(out, "[PORT 8000] 33 log records were dropped\n"));
+	log_close(&l);
+	close(fd[0]);
+}
+
 static void test_closed_pipe_is_no_harm(void **state)
 {
 	(void)state;
@@ -957,6 +989,7 @@ int main(void)
 	    cmocka_unit_test(test_own_text_is_made_safe),
 	    cmocka_unit_test(test_long_records_are_cut),
 	    cmocka_unit_test(test_full_pipe_drops_and_tells),
+	    cmocka_unit_test(test_the_last_losses_are_counted),
 	    cmocka_unit_test(test_closed_pipe_is_no_harm),
 	    cmocka_unit_test(test_full_datagram_queue),
 	    cmocka_unit_test(test_daemon_restart),
