@@ -14,9 +14,9 @@
 
 /* The words that the grammar knows: those of blocks and lists. Those of settings and handlers are
  * added from their descriptions. */
-#define WORD(name_, token_, blocks_, of_)                                        \
-	{                                                                        \
-		.name = name_, .token = T_##token_, .blocks = blocks_, .of = of_ \
+#define WORD(name_, token_, blocks_, of_)                                              \
+	{                                                                              \
+		.name = (name_), .token = T_##token_, .blocks = (blocks_), .of = (of_) \
 	}
 
 static const struct conf_keyword grammar_words[] = {

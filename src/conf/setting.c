@@ -55,13 +55,13 @@ static bool backoff_agrees(struct conf_parser *p, const struct conf_group *given
 /* --- the table -------------------------------------------------------------------------------- */
 
 #define LIMIT_ROW(type_, member, word_, unit, least_, most_, preset_, floor_) \
-	{.word = word_,                                                       \
+	{.word = (word_),                                                     \
 	 .blocks = LIMIT,                                                     \
 	 .pieces = {{.type = CONF_##unit,                                     \
-		     .least = least_,                                         \
-		     .most = most_,                                           \
-		     .preset = preset_,                                       \
-		     .floor = floor_,                                         \
+		     .least = (least_),                                       \
+		     .most = (most_),                                         \
+		     .preset = (preset_),                                     \
+		     .floor = (floor_),                                       \
 		     IN_PORT(limits.member)}}},
 
 const struct conf_statement conf_settings[] = {
