@@ -139,12 +139,13 @@ static int line_step(struct http1_chunked *k, char c)
 
 static int trailer_step(struct http1_chunked *k, char c, size_t trailer_max)
 {
+	if (k->state == CHUNK_TRAILER && c == '\r')
+		return CHUNK_END_LF; /* of the body: it is no part of the trailer (RFC 9112, 7.1.2)
+				      */
 	if (++k->trailer_bytes > trailer_max)
 		return -REFUSE_TRAILER_TOO_LONG;
 	switch ((enum chunk_state)k->state) {
 	case CHUNK_TRAILER:
-		if (c == '\r')
-			return CHUNK_END_LF;
 		return char_is(c, CHAR_TOKEN) ? (int)CHUNK_TRAILER_NAME : -REFUSE_TRAILER_FORM;
 	case CHUNK_TRAILER_NAME:
 		if (char_is(c, CHAR_TOKEN))

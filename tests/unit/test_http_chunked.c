@@ -233,6 +233,17 @@ static void lines_and_trailers_are_bounded(void **state)
 	k = (struct http1_chunked){0};
 	assert_int_equal(read_framing(&k, text, TRAILER_MAX + 3), TRAILER_MAX + 3);
 
+	/* The line end of the body is no part of the trailer: this one has nine bytes. */
+	static const char whole[] = "0\r\nX: abcd\r\n\r\n";
+	const long len = (long)sizeof(whole) - 1;
+	for (size_t max = 0; max <= 10; max++) {
+		k = (struct http1_chunked){0};
+		assert_int_equal(http1_chunked_read(&k, (const uint8_t *)whole, (size_t)len, max),
+				 max < 9 ? -REFUSE_TRAILER_TOO_LONG : len);
+		k = (struct http1_chunked){0};
+		assert_int_equal(http1_chunked_read(&k, (const uint8_t *)"0\r\n\r\n", 5, max), 5);
+	}
+
 	/* Each line has a separate bound. */
 	k = (struct http1_chunked){0};
 	for (int i = 0; i < 1000; i++) {
