@@ -8,6 +8,7 @@
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define LIMITS_DAY_MS    86400000
@@ -15,6 +16,10 @@
 #define LIMIT_HEAD_MAX   65536      /* bytes; the most that `head` can be */
 #define LIMIT_COMPUTED   UINT64_MAX /* the default depends on the port: src/conf/check.c */
 #define LIMIT_MEMORY_MIN (UINT64_C(64) << 20) /* no worker can run with less */
+
+/* The default is another limit of the port. It is not in the canonical text then, which is the same
+ * as before there was such a limit. For the type uint64_t. */
+#define LIMIT_AS(member) (LIMIT_COMPUTED - 1 - offsetof(struct limits, member))
 
 /*
  * LIMIT(type, member, word, unit, least, most, default, floor), in the order of the canonical text.

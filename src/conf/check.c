@@ -81,6 +81,7 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	if (p->options->workers != 0)
 		port->workers = p->options->workers;
 	bound_keyholders(draft);
+	conf_limits_finish(port);
 	const struct conf_scope *tls = draft->scope.tls_set ? &draft->scope : &p->top;
 	port->certificates = tls->certificates;
 	port->certificates_count = tls->certificates_count;

@@ -78,7 +78,7 @@ static void dump_piece(const void *base, const struct conf_piece *piece, FILE *o
 /* Some settings have no text for their default. */
 static bool is_written(const struct conf_statement *s, const void *base)
 {
-	const struct conf_piece *piece = &s->pieces[0];
+	const struct conf_piece *piece = &s->pieces[0], *origin = conf_limit_origin(piece);
 	const uint64_t number = piece->type == CONF_STRING ? 0 : conf_setting_number(base, piece);
 	if (piece->type == CONF_STRING)
 		return conf_setting_text(base, piece) != NULL;
@@ -86,6 +86,8 @@ static bool is_written(const struct conf_statement *s, const void *base)
 		return number != 0;
 	if (piece->type == CONF_CHOICE)
 		return piece->choices[number][0] != '\0';
+	if (origin != NULL)
+		return number != conf_setting_number(base, origin);
 	return s->unwritten == 0 || number != s->unwritten;
 }
 

@@ -373,6 +373,29 @@ static void member_copy(struct conf_port *to, const struct conf_port *from,
 		number_put(to, piece, conf_setting_number(from, piece));
 }
 
+const struct conf_piece *conf_limit_origin(const struct conf_piece *piece)
+{
+	if (piece->preset >= LIMIT_COMPUTED ||
+	    LIMIT_COMPUTED - 1 - piece->preset > sizeof(struct limits))
+		return NULL;
+	const size_t offset =
+	    offsetof(struct conf_port, limits) + (size_t)(LIMIT_COMPUTED - 1 - piece->preset);
+	const struct conf_statement *s = conf_settings;
+	while (s->pieces[0].global || s->pieces[0].offset != offset)
+		s++;
+	return s->pieces;
+}
+
+void conf_limits_finish(struct conf_port *port)
+{
+	for (size_t i = 0; i < conf_settings_count; i++) {
+		const struct conf_piece *piece = conf_settings[i].pieces;
+		const struct conf_piece *origin = conf_limit_origin(piece);
+		if (origin != NULL && conf_setting_number(port, piece) == piece->preset)
+			number_put(port, piece, conf_setting_number(port, origin));
+	}
+}
+
 void conf_settings_inherit(struct conf_scope *own, const struct conf_scope *outer)
 {
 	for (size_t i = 0; i < conf_settings_count; i++) {

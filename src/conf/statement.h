@@ -117,6 +117,10 @@ const char *conf_setting_text(const void *base, const struct conf_piece *);
 void conf_settings_preset(struct conf_parser *, struct conf_port *values);
 /* What is not set in a scope is as in the one around it. */
 void conf_settings_inherit(struct conf_scope *, const struct conf_scope *outer);
+/* The limit that is the default of this one, see LIMIT_AS(); NULL: none is. */
+const struct conf_piece *conf_limit_origin(const struct conf_piece *);
+/* Once all are known: limits that are not set and are as another one. */
+void conf_limits_finish(struct conf_port *);
 /* Like conf_set() for one value that the grammar has read; the word for 0 is a keyword there. */
 void conf_set_value(struct conf_parser *, const char *word, const struct conf_value *,
 		    const struct conf_where *where, const struct conf_where *at);
