@@ -142,7 +142,8 @@ static inline struct peer *peer_new(void)
 	p->out_size = 65536;
 	p->out = malloc(p->out_size);
 	p->out[0] = '\0';
-	p->limits = (struct limits){.head_bytes = 4096, .body_bytes = 100000};
+	p->limits =
+	    (struct limits){.head_bytes = 4096, .trailers_bytes = 4096, .body_bytes = 100000};
 	p->loop = (struct http_loop){
 	    .limits = &p->limits, .date = PEER_DATE, .routes = &p->routes, .owner = &peer_owner};
 	p->routes.find = peer_route;

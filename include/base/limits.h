@@ -31,6 +31,7 @@
 	/* on one connection */                                                                   \
 	LIMIT(uint32_t, requests, "requests", NUMBER, 1, 1000000000, 10000, 0)                    \
 	LIMIT(uint32_t, head_bytes, "head", SIZE, 1024, LIMIT_HEAD_MAX, 16384, 0)                 \
+	LIMIT(uint64_t, trailers_bytes, "trailers", SIZE, 0, 65536, LIMIT_AS(head_bytes), 0)      \
 	LIMIT(uint64_t, body_bytes, "body", SIZE, 0, LIMITS_TERA, 1048576, 0)                     \
 	/* between two requests */                                                                \
 	LIMIT(uint64_t, idle_ms, "idle", DURATION, 10, LIMITS_DAY_MS, 60000, 0)                   \

@@ -27,6 +27,7 @@ static struct peer *fuzz_peer(void)
 {
 	struct peer *p = peer_new();
 	p->limits.head_bytes = 1024;
+	p->limits.trailers_bytes = 1024;
 	p->limits.body_bytes = 40000;
 	p->limits.requests = 20;
 	return p;

@@ -560,6 +560,23 @@ def test_a_trailer_that_is_too_large(port):
         assert c.closed()
 
 
+@pytest.mark.parametrize("limits,most", [("head 1K", 1024), ("trailers 0", 0), ("trailers 64K", 65536),
+                                         ("head 64K; trailers 100", 100)])
+def test_a_trailer_has_a_limit_of_its_own(server, ports, limits, most):
+    """Its fields with their line ends; a body without a trailer is taken whatever the limit."""
+    s = server(f"port {ports[0]} {{ limits {{ {limits} }} respond 200 methods any }}")
+    begin = head("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked") + b"2\r\nhi\r\n0\r\n"
+    with Connection(ports[0]) as c:
+        for size in [0] + [most] * (most > 0):
+            field = b"X: " + b"y" * (size - 5) + b"\r\n" if size else b""
+            c.send(begin + field + b"\r\n")
+            assert c.response().status == 200
+        c.send(begin + b"X: " + b"y" * max(most - 4, 0) + b"\r\n\r\n")
+        assert c.response().status == 431
+        assert c.closed()
+    assert "trailer-too-long" in s.wait_log(r"Received .* 431 .*")[0][0]
+
+
 def test_taken_although_odd(port):
     for data in (b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
                  b"GET / HTTP/1.1\r\nhOsT:a:443\r\n\r\n",

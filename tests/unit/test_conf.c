@@ -743,6 +743,44 @@ static void memory_follows_the_other_limits(void **state)
 	conf_free(conf);
 }
 
+/* The default of `trailers` is `head`, wherever that comes from; it is dumped only if it differs.
+ */
+static void trailers_are_as_the_head_by_default(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *top, *own;
+		uint64_t bytes;
+		const char *dumped; /* NULL: not in it */
+	} cases[] = {
+	    {"", "", 16384, NULL},
+	    {"", "head 2K", 2048, NULL},
+	    {"head 4K", "", 4096, NULL},
+	    {"head 4K", "head 64K", 65536, NULL},
+	    {"head 4K; trailers 1K", "head 64K", 1024, "\t\ttrailers 1K\n"},
+	    {"trailers 1K", "trailers 0", 0, "\t\ttrailers 0\n"},
+	    {"trailers 0", "trailers 64K", 65536, "\t\ttrailers 64K\n"},
+	    {"", "trailers 16K", 16384, NULL},
+	};
+	for (size_t i = 0; i < CONF_COUNT(cases); i++) {
+		char text[256];
+		(void)snprintf(text, sizeof(text),
+			       TLS "limits { %s } port 1 { echo limits { %s } }", cases[i].top,
+			       cases[i].own);
+		struct conf *conf = parse(text);
+		assert_int_equal(conf->ports[0].limits.trailers_bytes, cases[i].bytes);
+		char *dumped = dump(conf, &conf->ports[0]);
+		struct conf *again = parse(dumped);
+		if (cases[i].dumped != NULL)
+			assert_non_null(strstr(dumped, cases[i].dumped));
+		else
+			assert_null(strstr(dumped, "trailers"));
+		conf_free(again);
+		free(dumped);
+		conf_free(conf);
+	}
+}
+
 static void the_log_has_a_rate(void **state)
 {
 	(void)state;
@@ -2176,6 +2214,7 @@ int main(void)
 	    cmocka_unit_test(dump_parses_to_itself),
 	    cmocka_unit_test(dump_is_canonical),
 	    cmocka_unit_test(memory_follows_the_other_limits),
+	    cmocka_unit_test(trailers_are_as_the_head_by_default),
 	    cmocka_unit_test(the_log_has_a_rate),
 	    cmocka_unit_test(dump_of_a_port_is_complete),
 	    cmocka_unit_test(ports_are_checked),
