@@ -37,8 +37,9 @@ void loop_release(struct loop *l)
 	l->heap_len = l->heap_size = l->timers = 0;
 }
 
-/* --- timers: a binary heap. A key may be earlier than its deadline; it is corrected when it is due
- * --- */
+/* --- timers ---------------------------------------------------------------------------------- */
+
+/* A binary heap. A key may be earlier than its deadline; it is corrected when it is due. */
 
 static void heap_put(struct loop *l, size_t i, struct loop_timer *t)
 {

@@ -305,6 +305,19 @@ def test_without_descriptors_clients_wait(controlled, ports):
         assert receive(crowd[-1])["ok"]
 
 
+def test_of_many_new_clients_the_oldest_makes_room(controlled):
+    """Also where the master accepts all of them within a millisecond."""
+    s = controlled()
+    for number in range(32, 42):
+        with contextlib.ExitStack() as stack:
+            s.kill(signal.SIGSTOP)
+            crowd = [stack.enter_context(connect(s)) for _ in range(number)]
+            for c in crowd[-20:]:
+                c.sendall(b"bulkhead/1 status\n")
+            s.kill(signal.SIGCONT)
+            assert all(receive(c)["ok"] for c in crowd[-20:])
+
+
 def test_a_client_that_leaves_while_it_waits(controlled, ports):
     s = controlled()
     for _ in range(5):

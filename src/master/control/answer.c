@@ -10,6 +10,11 @@ struct loop *client_loop(const struct client *c)
 	return &c->control->master->loop;
 }
 
+void client_hear(struct client *c)
+{
+	c->heard = ++c->control->heard;
+}
+
 void client_end(struct client *c)
 {
 	if (c->state == CLIENT_WAITING)
@@ -28,7 +33,7 @@ static void interest(struct client *c, uint32_t events)
 
 static void read_on(struct client *c)
 {
-	c->heard_ms = client_loop(c)->now_ms;
+	client_hear(c);
 	c->line_len = 0;
 	buf_release(&c->out);
 	if (c->is_last) {
@@ -53,7 +58,7 @@ void client_flush(struct client *c)
 		return;
 	}
 	if (n > 0) {
-		c->heard_ms = client_loop(c)->now_ms;
+		client_hear(c);
 		buf_consume(&c->out, (size_t)n);
 	}
 	if (buf_len(&c->out) == 0)
@@ -73,7 +78,7 @@ static size_t held_by_others(const struct client *c, struct client **ret_laziest
 		if (other == c || other->out.allocated == 0)
 			continue;
 		held += other->out.allocated;
-		if (*ret_laziest == NULL || other->heard_ms < (*ret_laziest)->heard_ms)
+		if (*ret_laziest == NULL || other->heard < (*ret_laziest)->heard)
 			*ret_laziest = other;
 	}
 	return held;

@@ -56,9 +56,10 @@ static void take(struct client *c)
 		client_end(c);
 		return;
 	}
-	c->heard_ms = client_loop(c)->now_ms;
+	client_hear(c);
 	if (c->line_len == 0)
-		loop_timer_set(client_loop(c), &c->deadline, c->heard_ms + CONTROL_REQUEST_MS);
+		loop_timer_set(client_loop(c), &c->deadline,
+			       client_loop(c)->now_ms + CONTROL_REQUEST_MS);
 	c->line_len += (size_t)n;
 	if (end != NULL)
 		line_judge(c);
@@ -111,7 +112,7 @@ static struct client *place_find(struct control *control)
 		if (c->io.fd < 0)
 			return c;
 		if (c->state != CLIENT_WAITING && c->state != CLIENT_HOLDING &&
-		    (found == NULL || c->heard_ms < found->heard_ms))
+		    (found == NULL || c->heard < found->heard))
 			found = c;
 	}
 	if (found != NULL)
@@ -131,14 +132,14 @@ int client_begin(struct control *control, int fd, uid_t uid)
 			     .deadline = timer,
 			     .control = control,
 			     .state = CLIENT_READING,
-			     .uid = uid,
-			     .heard_ms = client_loop(c)->now_ms};
+			     .uid = uid};
+	client_hear(c);
 	c->deadline.expired = deadline_expired;
 	int error = loop_add(client_loop(c), &c->io, EPOLLIN);
 	if (error < 0) {
 		client_end(c);
 		return error;
 	}
-	loop_timer_set(client_loop(c), &c->deadline, c->heard_ms + CONTROL_IDLE_MS);
+	loop_timer_set(client_loop(c), &c->deadline, client_loop(c)->now_ms + CONTROL_IDLE_MS);
 	return 0;
 }

@@ -49,7 +49,7 @@ struct client {
 	bool is_last;           /* the connection ends after the present answer */
 	bool holds;             /* ... and is held open until the server ends */
 	enum control_verb verb; /* of the order that it waits for */
-	uint64_t heard_ms;      /* when it last sent or read bytes */
+	uint64_t heard;         /* when it last sent or read bytes: client_hear() */
 	size_t line_len;
 	char line[CONTROL_REQUEST_MAX];
 	struct buf out;
@@ -64,7 +64,8 @@ struct control {
 	uint64_t id;             /* of this execution of the program; random */
 	uint64_t turn_ns;        /* the time of the present turn of the loop ... */
 	unsigned turn_requests;  /* ... and the requests served in it */
-	uint64_t refused_ms;     /* when a refused client was last logged; 0: never */
+	uint64_t heard;      /* how often any client was heard: it orders them, as no clock does */
+	uint64_t refused_ms; /* when a refused client was last logged; 0: never */
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
 
@@ -76,6 +77,8 @@ void client_end(struct client *);
 /* Sends as much as the socket takes at once. */
 void client_flush(struct client *);
 struct loop *client_loop(const struct client *);
+/* It has sent or read bytes: no client has been silent for a shorter time. */
+void client_hear(struct client *);
 /* An answer is built between these two; the fields of its object are added in between. After the
  * second it is on its way, and the client may be freed. error NULL: ok. */
 void client_answer(struct client *, struct jsonout *, const char *error);
