@@ -144,7 +144,7 @@ static void master_init(struct master *m, struct conf *conf, const struct master
 	    (error = loop_timer_init(&m->loop, &m->sinks_retry, sinks_retry_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->log_tick, relay_tick_expired)) < 0 ||
 	    (error = loop_timer_init(&m->loop, &m->relay_timer, relay_timer_expired)) < 0 ||
-	    (error = loop_timer_init(&m->loop, &m->watchdog, second_expired)) < 0 ||
+	    (error = loop_timer_init(&m->loop, &m->second, second_expired)) < 0 ||
 	    (error = upgrade_start(m)) < 0 || (error = signals_start(m)) < 0)
 		fatal(EX_OSERR, "cannot make the event loop: %s", strerror(-error));
 	terminal_open(m);

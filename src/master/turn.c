@@ -9,7 +9,7 @@
 
 void second_expired(struct loop *loop, struct loop_timer *timer)
 {
-	struct master *m = (struct master *)((char *)timer - offsetof(struct master, watchdog));
+	struct master *m = (struct master *)((char *)timer - offsetof(struct master, second));
 	const uint64_t elapsed_ms = loop->now_ms - m->watched_ms;
 	m->watched_ms = loop->now_ms;
 	oom_look(m);
@@ -24,7 +24,7 @@ void second_expired(struct loop *loop, struct loop_timer *timer)
 void seconds_start(struct master *m)
 {
 	m->watched_ms = m->loop.now_ms;
-	loop_timer_set(&m->loop, &m->watchdog, m->loop.now_ms + WATCH_LOOK_MS);
+	loop_timer_set(&m->loop, &m->second, m->loop.now_ms + WATCH_LOOK_MS);
 }
 
 /* --- after each turn -------------------------------------------------------------------------- */
@@ -67,7 +67,8 @@ void turn_look(struct master *m)
 		if (m->reconfigured)
 			control_open(m);
 		m->reconfigured = false;
-		master_settle(m);
+		if (!m->roll.under_way) /* it may replace the last port that is not decided */
+			master_settle(m);
 		if (m->stop_for != NULL)
 			master_drain(m, m->stop_for);
 		m->stop_for = NULL;

@@ -317,7 +317,7 @@ def test_what_has_changed_decides_what_is_tested(file, tests):
 def test_changed_tests_come_first_and_nothing_twice():
     found = touched("src/http/parse.c", "src/http/conn.c", "README.md", "tests/system/test_zones.py")
     assert found[0] == "zones" and len(found) == len(set(found)) and "http" in found
-    assert touched("README.md", "tests/unit/test_conf.c", "scripts/layers") == []
+    assert touched("README.md", "tests/unit/test_conf.c", "scripts/deb") == []
 
 
 def test_new_tests_that_the_table_does_not_know_are_run_for_the_program(tree):

@@ -1,5 +1,6 @@
 """scripts/layers: which folder, and which floor of a folder, may include headers of which other one."""
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -76,3 +77,12 @@ def test_every_floor_of_the_table_is_there_and_has_its_page():
     assert floors
     for floor in floors:
         assert (SCRIPT.parents[1] / "src" / floor / "README.md").is_file(), floor
+
+
+def test_the_state_of_a_port_is_written_in_one_line():
+    """A child and a client of the control socket have states of their own: c->state."""
+    found = [f"{path.name}: {line.strip()}"
+             for path in sorted((SCRIPT.parents[1] / "src" / "master").rglob("*.c"))
+             for line in path.read_text().splitlines()
+             if re.search(r"(?<!\bc)(->|\.)state\s*=[^=]", line) and "CLIENT_" not in line]
+    assert found == ["port.c: p->state = state;"]

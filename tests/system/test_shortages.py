@@ -130,3 +130,15 @@ def test_a_shortage_of_a_childs_at_its_start_delays(server, ports, call, error):
     s.wait_ready(ports[0], "worker", 2)
     assert get(ports[0]).status == 200
     assert "PARKED" not in s.log()
+
+
+@pytest.mark.any_build
+def test_a_long_wait_of_one_port_delays_the_end_of_the_start_for_ten_seconds_alone(server, ports,
+                                                                                   certificates):
+    """Nothing happens in the meantime that would end it."""
+    certificate, _ = certificates()
+    s = server(many(ports[:2]).replace("1ms to 50ms", "1h to 1h"), env=ENV, wait=None, wrapper=failing(
+        "-P", certificate, "-e", "trace=openat", "-e", "inject=openat:error=ENFILE:when=1"))
+    s.wait_log("1 of 2 ports are served; 1 wait")
+    assert "; trying again in 1h" in s.log()
+    assert served(ports[:2]) == ports[1:2]

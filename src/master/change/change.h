@@ -12,12 +12,12 @@ struct roll_kind {
 	const char *what;                /* "reload" */
 	void (*judge)(struct master *);  /* all ports are ready: is each of them needed? */
 	void (*commit)(struct master *); /* they begin to serve; not in a dry run */
-	void (*ended)(struct master *,
-		      const char *error); /* NULL: it was carried out; not of a dry run */
+	/* its end, but not that of a dry run. error NULL: it was carried out */
+	void (*ended)(struct master *, const char *error);
 };
 
-/* roll.c: a new generation of some ports: all of them, or nothing changes. */
-/* then roll_add() for each port, then roll_go() */
+/* roll.c: a new generation of some ports: all of them, or nothing changes. roll_begin(), then
+ * roll_add() for each port, then roll_go(). */
 void roll_begin(struct master *, const struct roll_kind *);
 /* Creates and starts a port that will replace old (NULL: none). If that fails: false, and the roll
  * is given up. */

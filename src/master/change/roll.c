@@ -160,7 +160,7 @@ static void end(struct master *m, const char *error)
 	askers_tell(&ended.askers, error);
 	plan_release(&r->plan);
 	configuration_release(ended.configuration);
-	m->changed = true; /* it may have replaced the last port that was not decided */
+	m->changed = true;
 }
 
 static bool is_awaited(const struct child *c)

@@ -363,7 +363,7 @@ struct master {
 	size_t layouts_count;
 	struct handed_record *handed; /* in order; until the sinks are open */
 	bool relays_dropped;          /* records of children may have been lost without a report */
-	struct loop_timer watchdog;
+	struct loop_timer second;     /* runs all the time */
 	struct notify notify;
 	struct sockets sockets;
 	uint64_t watched_ms; /* the time of the last look */
