@@ -90,6 +90,9 @@ void role_fail(struct role *, int status, const char *format, ...)
  * of many files may be more than the channel holds. */
 void role_tell(struct role *, enum ipc_type, const void *payload, size_t len);
 
+/* What a process of that role needs for this port (sandbox.h). */
+unsigned role_needs(enum sandbox_role, const struct conf_port *);
+
 /* Drops privileges. descriptors: how many the role will hold at most. */
 void role_confine(struct role *, enum sandbox_role, uint64_t descriptors);
 

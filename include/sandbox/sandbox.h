@@ -35,6 +35,19 @@
 
 enum sandbox_role { SANDBOX_MASTER, SANDBOX_WORKER, SANDBOX_KEYHOLDER };
 
+/*
+ * What a process must be able to do beyond what every child must, as bits. A row of the tables that
+ * names needs is only there for a process that has one of them. So a port's processes may do what
+ * its configuration needs, and not what another port's needs.
+ */
+enum sandbox_need {
+	SANDBOX_CLIENTS = 1, /* accept connections and end them */
+	SANDBOX_THREADS = 2  /* run more than one thread */
+};
+
+/* All needs that a process of this role can have. */
+unsigned sandbox_needs_of(enum sandbox_role);
+
 /* In the order in which they are applied. */
 enum sandbox_layer {
 	SANDBOX_CHROOT,       /* an empty root directory */
@@ -50,6 +63,7 @@ enum sandbox_layer {
 
 struct sandbox_plan {
 	enum sandbox_role role; /* not SANDBOX_MASTER */
+	unsigned needs;         /* enum sandbox_need; the role must be able to have them */
 	pid_t parent_pid;       /* the process dies with this one */
 	int chroot_fd;          /* O_PATH of the empty directory; -1: no chroot */
 	bool change_user;
@@ -135,12 +149,15 @@ const char *sandbox_call_name(uint64_t number);
 
 /*
  * The tables of system calls, for documents and tests: name and condition of the i-th entry; NULL
- * after the last. SANDBOX_MASTER has the denied calls, the other roles the allowed ones.
+ * after the last. SANDBOX_MASTER has the denied calls, the other roles those that are allowed, or
+ * fail without ending the process, if it has these needs.
  */
 struct sandbox_call {
 	const char *name;
 	const char *condition; /* for people, "without PROT_EXEC"; "" if there is none */
 };
-const struct sandbox_call *sandbox_calls(enum sandbox_role, size_t index);
+const struct sandbox_call *sandbox_calls(enum sandbox_role, unsigned needs, size_t index);
+/* Is a call of this name in that table? */
+bool sandbox_lists(enum sandbox_role, unsigned needs, const char *name);
 
 #endif

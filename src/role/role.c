@@ -180,12 +180,20 @@ int role_status(const struct role *r, int error)
 
 /* --- confinement ----------------------------------------------------------------------------- */
 
+unsigned role_needs(enum sandbox_role role, const struct conf_port *port)
+{
+	if (role != SANDBOX_WORKER)
+		return 0;
+	return SANDBOX_CLIENTS | (port->threads > 1 ? SANDBOX_THREADS : 0);
+}
+
 void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
 {
 	const struct ipc_start *s = &r->start;
 	struct err err;
 	int chroot_fd = role_count(r, IPC_FD_CHROOT) > 0 ? role_take(r, IPC_FD_CHROOT, 0) : -1;
 	r->plan = (struct sandbox_plan){.role = role,
+					.needs = role_needs(role, r->port),
 					.parent_pid = s->master_pid,
 					.chroot_fd = chroot_fd,
 					.change_user = s->change_user != 0,

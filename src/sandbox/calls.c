@@ -19,9 +19,14 @@
 	{                            \
 		.call = { name, "" } \
 	}
+/* For a process with one of these needs. */
+#define FOR(which, name)                             \
+	{                                            \
+		.call = {name, ""}, .needs = (which) \
+	}
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* --- allowed to a worker and a keyholder ----------------------------------------------------- */
+/* --- allowed to a worker and a keyholder, as far as they need it ------------------------------ */
 
 /* Mappings are never executable, so injected bytes stay data. */
 #define NOT_EXECUTABLE "without PROT_EXEC"
@@ -44,7 +49,7 @@
  * other ports share. The signals up to this number are pending at most once (signal(7)). */
 #define SIGNALS_THAT_DO_NOT_QUEUE 31
 
-static const struct rule common[] = {
+static const struct rule child[] = {
     /* the event loop, its eventfd and signalfd, the channel */
     ALWAYS("epoll_wait"),
     ALWAYS("epoll_pwait"),
@@ -75,17 +80,19 @@ static const struct rule common[] = {
     ALWAYS("munmap"),
     {{"mremap", "to an address of the kernel's choice"},
      {{CHECK_CLEAR, 3, MREMAP_FIXED | MREMAP_DONTUNMAP}},
+     0,
      0},
     ALWAYS("madvise"),
-    {{"mmap", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0},
-    {{"mmap2", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0},
-    {{"mprotect", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0},
+    {{"mmap", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0, 0},
+    {{"mmap2", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0, 0},
+    {{"mprotect", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0, 0},
 
-    /* locks and threads; malloc() asks for the number of processors, qsort() for the memory */
+    /* locks; qsort() asks for the memory. malloc() asks for the number of processors when a second
+     * thread uses it. */
     ALWAYS("futex"),
     ALWAYS("futex_time64"),
-    ALWAYS("sched_getaffinity"),
     ALWAYS("sysinfo"),
+    FOR(SANDBOX_THREADS, "sched_getaffinity"),
 
     /* signals: return from a handler, continue after SIGSTOP, abort(3) */
     ALWAYS("restart_syscall"),
@@ -95,24 +102,23 @@ static const struct rule common[] = {
     ALWAYS("gettid"),
     {{"tgkill", "to itself, up to 31"},
      {{CHECK_OWN_PID, 0, 0}, {CHECK_AT_MOST, 2, SIGNALS_THAT_DO_NOT_QUEUE}},
+     0,
      0},
 
     /* the end */
     ALWAYS("exit"),
     ALWAYS("exit_group"),
-};
 
-/* --- allowed to a worker, too ---------------------------------------------------------------- */
-
-static const struct rule worker[] = {
-    ALWAYS("accept4"),
+    /* clients */
+    FOR(SANDBOX_CLIENTS, "accept4"),
     /* not SHUT_RD: it would disconnect a listener for all processes that share it */
-    {{"shutdown", "SHUT_WR"}, {{CHECK_EQUAL, 1, SHUT_WR}}, 0},
+    {{"shutdown", "SHUT_WR"}, {{CHECK_EQUAL, 1, SHUT_WR}}, 0, SANDBOX_CLIENTS},
     /* to cut off a client that does not read; on a listener, every later connection would inherit
      * it in all workers */
     {{"setsockopt", "SO_LINGER, not on a listener"},
      {{CHECK_OTHER, 0, 0}, {CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_LINGER}},
-     0},
+     0,
+     SANDBOX_CLIENTS},
 };
 
 /* --- denied to the master, and so to all that it ever starts --------------------------------- */
@@ -155,8 +161,8 @@ static const struct rule master[] = {
     /* namespaces; clone3 hides its flags from a filter, and C libraries then use clone */
     ALWAYS("unshare"),
     ALWAYS("setns"),
-    {{"clone", "with CLONE_NEW..."}, {{CHECK_ANY, 0, CLONE_NAMESPACES}}, 0},
-    {{"clone3", "as an unknown call"}, {{CHECK_NONE, 0, 0}}, ENOSYS},
+    {{"clone", "with CLONE_NEW..."}, {{CHECK_ANY, 0, CLONE_NAMESPACES}}, 0, 0},
+    {{"clone3", "as an unknown call"}, {{CHECK_NONE, 0, 0}}, ENOSYS, 0},
 
     /* programs for the kernel, and calls that a filter cannot see */
     ALWAYS("bpf"),
@@ -207,13 +213,25 @@ static const struct rule master[] = {
     ALWAYS("vm86"),
     ALWAYS("vm86old"),
     ALWAYS("uselib"),
-    {{"personality", "except to query it"}, {{CHECK_UNEQUAL, 0, 0xffffffff}}, 0},
+    {{"personality", "except to query it"}, {{CHECK_UNEQUAL, 0, 0xffffffff}}, 0, 0},
 
     /* writing input to the terminal that it was started from */
-    {{"ioctl", "TIOCSTI"}, {{CHECK_EQUAL, 1, TIOCSTI}}, 0},
+    {{"ioctl", "TIOCSTI"}, {{CHECK_EQUAL, 1, TIOCSTI}}, 0, 0},
 };
 
-/* --- one table per role ---------------------------------------------------------------------- */
+/* --- one table per process ------------------------------------------------------------------- */
+
+unsigned sandbox_needs_of(enum sandbox_role role)
+{
+	switch (role) {
+	case SANDBOX_MASTER:
+	case SANDBOX_KEYHOLDER:
+		return 0;
+	case SANDBOX_WORKER:
+		return SANDBOX_CLIENTS | SANDBOX_THREADS;
+	}
+	return 0;
+}
 
 static bool is_denied(const struct rule *r)
 {
@@ -231,32 +249,39 @@ static const struct rule *master_rule(size_t index)
 	return NULL;
 }
 
-static const struct rule *child_rule(const struct rule *own, size_t own_count, size_t index)
+static bool is_needed(const struct rule *r, unsigned needs)
 {
-	if (index < COUNT(common))
-		return &common[index];
-	index -= COUNT(common);
-	if (index < own_count)
-		return &own[index];
-	index -= own_count;
-	return index < calls_extra_count ? &calls_extra[index] : NULL;
+	return r->needs == 0 || (r->needs & needs) != 0;
 }
 
-const struct rule *calls_rule(enum sandbox_role role, size_t index)
+static const struct rule *child_rule(unsigned needs, size_t index)
 {
-	switch (role) {
-	case SANDBOX_MASTER:
-		return master_rule(index);
-	case SANDBOX_WORKER:
-		return child_rule(worker, COUNT(worker), index);
-	case SANDBOX_KEYHOLDER:
-		return child_rule(NULL, 0, index);
-	}
+	for (size_t i = 0; i < COUNT(child); i++)
+		if (is_needed(&child[i], needs) && index-- == 0)
+			return &child[i];
+	for (size_t i = 0; i < calls_extra_count; i++)
+		if (is_needed(&calls_extra[i], needs) && index-- == 0)
+			return &calls_extra[i];
 	return NULL;
 }
 
-const struct sandbox_call *sandbox_calls(enum sandbox_role role, size_t index)
+const struct rule *calls_rule(enum sandbox_role role, unsigned needs, size_t index)
 {
-	const struct rule *r = calls_rule(role, index);
+	return role == SANDBOX_MASTER ? master_rule(index)
+				      : child_rule(needs & sandbox_needs_of(role), index);
+}
+
+const struct sandbox_call *sandbox_calls(enum sandbox_role role, unsigned needs, size_t index)
+{
+	const struct rule *r = calls_rule(role, needs, index);
 	return r == NULL ? NULL : &r->call;
+}
+
+bool sandbox_lists(enum sandbox_role role, unsigned needs, const char *name)
+{
+	const struct sandbox_call *c;
+	for (size_t i = 0; (c = sandbox_calls(role, needs, i)) != NULL; i++)
+		if (strcmp(c->name, name) == 0)
+			return true;
+	return false;
 }

@@ -185,6 +185,10 @@ int sandbox_drop(const struct sandbox_plan *p, struct sandbox_level *ret_level, 
 		err_set(err, "a master is not confined like its children");
 		return -1;
 	}
+	if ((p->needs & ~sandbox_needs_of(p->role)) != 0) {
+		err_set(err, "it would get system calls that only another role needs");
+		return -1;
+	}
 	if (take_steps(become, p, &level, err) < 0 || take_steps(enclose, p, &level, err) < 0)
 		return -1;
 	*ret_level = level;

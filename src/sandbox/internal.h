@@ -79,14 +79,15 @@ struct rule {
 	/* the errno that the call fails with; 0: EPERM in a master's rule, and in others the call
 	 * is allowed */
 	int error;
+	unsigned needs; /* only for a process with one of these; 0: for all */
 };
 
-/* The i-th rule for that role; NULL after the last. */
-const struct rule *calls_rule(enum sandbox_role, size_t index);
+/* The i-th rule for a process of that role with these needs; NULL after the last. */
+const struct rule *calls_rule(enum sandbox_role, unsigned needs, size_t index);
 
 /* From calls_extra_none.c or calls_extra_sanitizer.c, chosen by the makefile's SAN. */
 extern const bool calls_sanitized;      /* no chroot, Landlock, limit of memory or processes */
-extern const struct rule calls_extra[]; /* also allowed to a worker and a keyholder */
+extern const struct rule calls_extra[]; /* more rows for a worker and a keyholder */
 extern const size_t calls_extra_count;
 /* exempt from the master's list; NULL after the last */
 extern const char *const calls_not_denied[];

@@ -127,7 +127,7 @@ static int rules_add(scmp_filter_ctx filter, const struct sandbox_plan *p, uint3
 {
 	uint32_t count = 0;
 	const struct rule *r;
-	for (size_t i = 0; (r = calls_rule(p->role, i)) != NULL; i++) {
+	for (size_t i = 0; (r = calls_rule(p->role, p->needs, i)) != NULL; i++) {
 		int number = seccomp_syscall_resolve_name(r->call.name);
 		if (number < 0) /* not on this machine, or unknown to the library */
 			continue;
@@ -234,7 +234,7 @@ uint64_t sandbox_master_mark(void)
 {
 	uint64_t mark = 0xcbf29ce484222325;
 	const struct rule *r;
-	for (size_t i = 0; (r = calls_rule(SANDBOX_MASTER, i)) != NULL; i++) {
+	for (size_t i = 0; (r = calls_rule(SANDBOX_MASTER, 0, i)) != NULL; i++) {
 		mark = mix(mark, r->call.name, strlen(r->call.name) + 1);
 		mark = mix(mark, r->call.condition, strlen(r->call.condition) + 1);
 		mark = mix(mark, &r->error, sizeof(r->error));
@@ -246,7 +246,7 @@ static uint32_t rules_count(void)
 {
 	uint32_t count = 0;
 	const struct rule *r;
-	for (size_t i = 0; (r = calls_rule(SANDBOX_MASTER, i)) != NULL; i++)
+	for (size_t i = 0; (r = calls_rule(SANDBOX_MASTER, 0, i)) != NULL; i++)
 		count += seccomp_syscall_resolve_name(r->call.name) >= 0;
 	return count;
 }

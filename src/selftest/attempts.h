@@ -6,6 +6,7 @@
 #define SELFTEST_ATTEMPTS_H
 
 #include "agent.h"
+#include "sandbox/sandbox.h"
 
 /* Which of the port's processes, as bits. */
 #define ROLE_WORKER    1u
@@ -52,7 +53,10 @@ enum expect_kind {
 
 struct expectation {
 	enum expect_kind kind;
-	long call;     /* for EXPECT_END; -1: a call that the machine's table does not have */
+	/* for EXPECT_END; -1: a call that the machine's table does not have. For EXPECT_ERROR of
+	 * the first round: the table refuses it with that error if it lists the call; else it is an
+	 * EXPECT_END. 0: whatever the table says */
+	long call;
 	int errors[2]; /* for EXPECT_ERROR; 0: none */
 	/* for EXPECT_ERROR: refused from this Landlock version on; 0: refused by another layer */
 	unsigned landlock;
@@ -70,6 +74,10 @@ struct attempt {
 	enum attempt_path path;
 	struct expectation expect[ROUNDS][STARTERS];
 };
+
+/* Adapts an expectation of the first round to a process of that role with these needs: a call that
+ * its table does not list ends it. */
+void attempt_adapt(struct expectation *, enum sandbox_role, unsigned needs);
 
 extern const struct attempt attempts[];
 extern const size_t attempts_count;

@@ -150,9 +150,14 @@ static const struct expectation *expectation_of(const struct selftest *s, const 
 	return by_root;
 }
 
+static enum sandbox_role sandbox_role_of(enum ipc_role role)
+{
+	return role == IPC_WORKER ? SANDBOX_WORKER : SANDBOX_KEYHOLDER;
+}
+
 static void attempt_make(struct selftest *s, enum ipc_role role, const struct attempt *a)
 {
-	const struct expectation *e = expectation_of(s, a);
+	struct expectation expected = *expectation_of(s, a), *e = &expected;
 	struct order o = {.attempt = (uint32_t)(a - attempts),
 			  .port = s->stage.numbers[PORT_B],
 			  .needles_count = (uint32_t)s->stage.needles.count};
@@ -161,6 +166,8 @@ static void attempt_make(struct selftest *s, enum ipc_role role, const struct at
 	struct trial trial = {.end = TRIAL_SILENT};
 	if (e->kind == EXPECT_NO_ROW)
 		return;
+	if (s->round == ROUND_WHOLE)
+		attempt_adapt(e, sandbox_role_of(role), s->stage.needs[role == IPC_WORKER]);
 	if (!judge_beforehand(e, s->landlock, &row)) {
 		struct peer *p = peer_get(s, role, PORT_A);
 		bool ready = p != NULL && target_fill(s, role, a->target, &o);

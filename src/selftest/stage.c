@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "role/role.h"
 
 #define SOCKET_PATH_MAX 100 /* shorter than sun_path */
 #define DRAIN_MS        1000
@@ -194,6 +195,8 @@ int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, st
 	log_rewrite(s, &c.log);
 	s->chroot_off = conf->ports[0].chroot == CONF_CHROOT_OFF;
 	s->core_bytes = conf->ports[0].limits.core_bytes;
+	s->needs[0] = role_needs(SANDBOX_KEYHOLDER, &conf->ports[0]);
+	s->needs[1] = role_needs(SANDBOX_WORKER, &conf->ports[0]);
 	if (result == 0)
 		result = ports_choose(&c, err);
 	for (size_t i = 0; i < c.ports_count && result == 0; i++)

@@ -25,6 +25,7 @@ struct stage {
 	unsigned configured[PORTS_TRIED]; /* the numbers in the configuration */
 	bool chroot_off;                  /* of port A */
 	uint64_t core_bytes;              /* of port A's workers */
+	unsigned needs[2];                /* of port A's keyholders [0] and workers [1] */
 	struct needles needles;           /* of port A's keys */
 };
 

@@ -37,6 +37,7 @@
 #define NOBODY   65534
 #define STRANGER 65533
 #define BIT(x)   (1u << (x))
+#define ALL      (~0u) /* needs; a role has only its own */
 #define LAYERS   (BIT(SANDBOX_LAYERS) - 1)
 /* Leaves system calls to the other layers. */
 #define NO_SECCOMP (BIT(SANDBOX_SECCOMP))
@@ -69,6 +70,7 @@ static bool recorded = true;
 static struct sandbox_plan plan_for(enum sandbox_role role, unsigned leave_out)
 {
 	return (struct sandbox_plan){.role = role,
+				     .needs = sandbox_needs_of(role),
 				     .parent_pid = getpid(),
 				     .chroot_fd = -1,
 				     .descriptors = 64,
@@ -128,13 +130,10 @@ static int nothing(void)
 	return EXIT_SUCCESS;
 }
 
+/* For a process that needs all that its role can need. */
 static bool is_listed(enum sandbox_role role, const char *name)
 {
-	const struct sandbox_call *c;
-	for (size_t i = 0; (c = sandbox_calls(role, i)) != NULL; i++)
-		if (strcmp(c->name, name) == 0)
-			return true;
-	return false;
+	return sandbox_lists(role, sandbox_needs_of(role), name);
 }
 
 static bool is_root(void)
@@ -149,8 +148,8 @@ static void a_call_is_in_a_table_once(void **state)
 	(void)state;
 	for (enum sandbox_role role = SANDBOX_MASTER; role <= SANDBOX_KEYHOLDER; role++) {
 		const struct sandbox_call *a, *b;
-		for (size_t i = 0; (a = sandbox_calls(role, i)) != NULL; i++)
-			for (size_t k = 0; k < i && (b = sandbox_calls(role, k)) != NULL; k++)
+		for (size_t i = 0; (a = sandbox_calls(role, ALL, i)) != NULL; i++)
+			for (size_t k = 0; k < i && (b = sandbox_calls(role, ALL, k)) != NULL; k++)
 				assert_string_not_equal(a->name, b->name);
 		assert_false(is_listed(role, "getsid")); /* the last call of the crash recorder */
 	}
@@ -166,7 +165,8 @@ static void calls_of_every_request_have_no_condition(void **state)
 	for (size_t i = 0; i < sizeof(hot) / sizeof(hot[0]); i++) {
 		const struct sandbox_call *c;
 		size_t k = 0;
-		while ((c = sandbox_calls(SANDBOX_WORKER, k)) != NULL && strcmp(c->name, hot[i]))
+		while ((c = sandbox_calls(SANDBOX_WORKER, ALL, k)) != NULL &&
+		       strcmp(c->name, hot[i]))
 			k++;
 		assert_non_null(c);
 		assert_string_equal(c->condition, "");
@@ -177,7 +177,7 @@ static void a_keyholder_may_do_less_than_a_worker(void **state)
 {
 	const struct sandbox_call *c;
 	(void)state;
-	for (size_t i = 0; (c = sandbox_calls(SANDBOX_KEYHOLDER, i)) != NULL; i++)
+	for (size_t i = 0; (c = sandbox_calls(SANDBOX_KEYHOLDER, ALL, i)) != NULL; i++)
 		assert_true(is_listed(SANDBOX_WORKER, c->name));
 	assert_true(is_listed(SANDBOX_WORKER, "accept4"));
 	assert_false(is_listed(SANDBOX_KEYHOLDER, "accept4"));
@@ -244,6 +244,7 @@ static void every_other_call_ends_the_process(enum sandbox_role role)
 {
 	const struct sandbox_plan p = plan_for(role, SECCOMP_ALONE);
 	int count = 0;
+
 	for (int number = 0; number < 1024; number++) {
 		const char *name = sandbox_call_name((uint64_t)number);
 		bool named = strcmp(name, "?") != 0;
@@ -270,6 +271,66 @@ static void a_keyholder_ends_with_any_other_call(void **state)
 {
 	(void)state;
 	every_other_call_ends_the_process(SANDBOX_KEYHOLDER);
+}
+
+/* Each need alone, and none. */
+static void a_call_that_is_not_needed_ends_the_process(void **state)
+{
+	struct sandbox_plan p = plan_for(SANDBOX_WORKER, SECCOMP_ALONE);
+	int count = 0;
+	(void)state;
+	if (calls_sanitized)
+		skip_because("the sanitizer makes system calls of its own");
+	for (p.needs = 0; p.needs <= SANDBOX_THREADS; p.needs++)
+		for (int number = 0; number < 512; number++) {
+			const char *name = sandbox_call_name((uint64_t)number);
+			if (!is_listed(SANDBOX_WORKER, name) ||
+			    sandbox_lists(SANDBOX_WORKER, p.needs, name))
+				continue;
+			shared->argument = number;
+			assert_violation(child(&p, NULL, call_argument), number);
+			count++;
+		}
+	assert_int_equal(count, 5 + 2 + 3);
+}
+
+static void each_need_brings_its_calls_and_no_others(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned needs;
+	} rows[] = {{"accept4", SANDBOX_CLIENTS},
+		    {"shutdown", SANDBOX_CLIENTS},
+		    {"setsockopt", SANDBOX_CLIENTS},
+		    {"sched_getaffinity", SANDBOX_THREADS},
+		    {"openat", SANDBOX_THREADS}};
+	const struct sandbox_call *c;
+	(void)state;
+	if (calls_sanitized)
+		skip_because("the sanitizer makes system calls of its own");
+	for (unsigned needs = 0; needs <= (SANDBOX_CLIENTS | SANDBOX_THREADS); needs++)
+		for (size_t i = 0; (c = sandbox_calls(SANDBOX_WORKER, ALL, i)) != NULL; i++) {
+			unsigned wanted = ALL;
+			for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+				if (strcmp(rows[k].name, c->name) == 0)
+					wanted = rows[k].needs;
+			assert_int_equal(sandbox_lists(SANDBOX_WORKER, needs, c->name),
+					 wanted == ALL || (wanted & needs) != 0);
+		}
+	/* a role gets nothing that only another one can need */
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+		assert_false(sandbox_lists(SANDBOX_KEYHOLDER, ALL, rows[k].name));
+}
+
+static void a_need_that_the_role_cannot_have_is_refused(void **state)
+{
+	struct sandbox_plan p = plan_for(SANDBOX_KEYHOLDER, LAYERS);
+	struct sandbox_level level;
+	struct err err = {""};
+	(void)state;
+	p.needs = SANDBOX_CLIENTS;
+	assert_int_equal(sandbox_drop(&p, &level, &err), -1);
+	assert_string_not_equal(err.text, "");
 }
 
 static int shut_for_reading(void)
@@ -820,6 +881,7 @@ static void memory_is_hidden_unless_a_worker_is_to_leave_a_core(void **state)
 	shared->argument = 1;
 	assert_fine(child(&p, NULL, look_at_memory));
 	p.role = SANDBOX_KEYHOLDER;
+	p.needs = 0;
 	shared->argument = 0;
 	assert_fine(child(&p, NULL, look_at_memory));
 }
@@ -871,6 +933,7 @@ static void a_worker_goes_before_a_keyholder_when_memory_is_short(void **state)
 	assert_fine(child(&p, raise_score, leave_score));
 	assert_int_equal(shared->argument, 1000);
 	p.role = SANDBOX_KEYHOLDER;
+	p.needs = 0;
 	assert_fine(child(&p, NULL, leave_score));
 	assert_int_equal(shared->argument, here + 100);
 }
@@ -1068,7 +1131,7 @@ static int call_what_is_denied(void)
 {
 	const struct rule *r;
 	NEED(master_confine() == 0);
-	for (size_t i = 0; (r = calls_rule(SANDBOX_MASTER, i)) != NULL; i++)
+	for (size_t i = 0; (r = calls_rule(SANDBOX_MASTER, 0, i)) != NULL; i++)
 		for (int number = 0; number < 1024 && r->checks[0].kind == CHECK_NONE; number++) {
 			if (strcmp(sandbox_call_name((uint64_t)number), r->call.name) != 0)
 				continue;
@@ -1302,6 +1365,9 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(numbers_have_names),
 	    cmocka_unit_test(a_worker_ends_with_any_other_call),
 	    cmocka_unit_test(a_keyholder_ends_with_any_other_call),
+	    cmocka_unit_test(a_call_that_is_not_needed_ends_the_process),
+	    cmocka_unit_test(each_need_brings_its_calls_and_no_others),
+	    cmocka_unit_test(a_need_that_the_role_cannot_have_is_refused),
 	    cmocka_unit_test(a_worker_shuts_nothing_for_reading),
 	    cmocka_unit_test(a_worker_can_work),
 	    cmocka_unit_test(what_queues_for_the_user_is_not_sent),

@@ -140,6 +140,60 @@ static void every_attempt_has_an_expectation_for_whoever_starts_it(void **state)
 	}
 }
 
+static const struct attempt *attempt_find(const char *name)
+{
+	size_t i = 0;
+	while (i < attempts_count && strcmp(attempts[i].name, name) != 0)
+		i++;
+	assert_true(i < attempts_count);
+	return &attempts[i];
+}
+
+/* malloc(3) opens a file in a process with threads alone. */
+static void an_error_is_expected_if_the_process_may_make_the_call(void **state)
+{
+	const struct attempt *a = attempt_find("read /etc/passwd");
+	(void)state;
+	if (sandbox_lists(SANDBOX_WORKER, 0, "openat"))
+		return; /* as sanitizers need it */
+	struct expectation e = a->expect[ROUND_WHOLE][BY_ROOT];
+	attempt_adapt(&e, SANDBOX_WORKER, SANDBOX_CLIENTS | SANDBOX_THREADS);
+	assert_int_equal(e.kind, EXPECT_ERROR);
+	assert_int_equal(e.errors[0], EACCES);
+	attempt_adapt(&e, SANDBOX_WORKER, SANDBOX_CLIENTS);
+	assert_int_equal(e.kind, EXPECT_END);
+	assert_int_equal(e.call, SYS_openat);
+	e = a->expect[ROUND_WHOLE][BY_USER];
+	attempt_adapt(&e, SANDBOX_KEYHOLDER, 0);
+	assert_int_equal(e.kind, EXPECT_END);
+}
+
+static bool is_unconditional(enum sandbox_role role, const char *name)
+{
+	const struct sandbox_call *c;
+	for (size_t i = 0; (c = sandbox_calls(role, sandbox_needs_of(role), i)) != NULL; i++)
+		if (strcmp(c->name, name) == 0)
+			return c->condition[0] == '\0';
+	return false;
+}
+
+/* Whatever a port needs: no attempt expects an end for a call that the tables allow as it is. */
+static void no_attempt_contradicts_the_tables(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < attempts_count; i++) {
+		const struct expectation *e = &attempts[i].expect[ROUND_WHOLE][BY_ROOT];
+		const char *name = e->call > 0 ? sandbox_call_name((uint64_t)e->call) : "";
+		if (e->kind != EXPECT_END || e->call <= 0)
+			continue;
+		if ((attempts[i].roles & ROLE_WORKER) && is_unconditional(SANDBOX_WORKER, name))
+			fail_msg("%s", attempts[i].name);
+		if ((attempts[i].roles & ROLE_KEYHOLDER) &&
+		    is_unconditional(SANDBOX_KEYHOLDER, name))
+			fail_msg("%s", attempts[i].name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +204,8 @@ int main(void)
 	    cmocka_unit_test(a_search_that_failed_has_not_found_nothing),
 	    cmocka_unit_test(what_an_old_kernel_cannot_do_is_not_tested),
 	    cmocka_unit_test(every_attempt_has_an_expectation_for_whoever_starts_it),
+	    cmocka_unit_test(an_error_is_expected_if_the_process_may_make_the_call),
+	    cmocka_unit_test(no_attempt_contradicts_the_tables),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
