@@ -330,6 +330,7 @@ def test_a_worker_that_fills_the_machine_is_the_one_that_ends(server):
 CHANNEL = 3
 WRITE = 1
 READY, FAILED, DRAIN, FAULT, FILES, CERTIFICATE = 2, 3, 4, 11, 12, 13
+START, HANDED, COMPLETE = 1, 18, 19
 
 
 def tell(pid, kind, payload=b""):
@@ -349,7 +350,8 @@ def test_what_only_a_child_that_starts_may_say_ends_one_that_serves(server, port
                large(ports[1]))
     others = s.children(role)[ports[1], 1]
     words = {READY: bytes(48), FAILED: b"it was the configuration", FILES: bytes(32),
-             CERTIFICATE: bytes(3 * 8 + 256), FAULT: bytes(8), DRAIN: b""}
+             CERTIFICATE: bytes(3 * 8 + 256), FAULT: bytes(8), DRAIN: b"",
+             START: bytes(36), HANDED: bytes(4), COMPLETE: bytes(32)}  # only the master hands out
     for count, (kind, payload) in enumerate(words.items(), 2):
         pid = s.children(role)[ports[0], 1]
         tell(pid, kind, payload)

