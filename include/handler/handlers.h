@@ -26,6 +26,16 @@ struct respond {
  * body with its method, target, fields, client and TLS facts as JSON. No config. */
 extern const struct handler handler_echo;
 
+/* The location where faults are asked for. config: struct fault_control. */
+extern const struct handler handler_fault_control;
+
+#define FAULT_CONTROL_PATH_MAX 4096 /* bytes; the configuration allows no longer path */
+
+struct fault_control {
+	const char *path; /* the path of the location */
+	size_t path_len;
+};
+
 /*
  * The most memory that handlers hold for one exchange whose head has so many bytes: part of a body,
  * a generated response, and what echo shows of the head. echo shows a byte of the head at most

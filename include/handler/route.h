@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "conf/conf.h"
-#include "handler/fault.h"
+#include "filter/fault.h"
 #include "handler/handlers.h"
 #include "http/exchange.h"
 
@@ -16,22 +16,29 @@ struct route {
 	const char *path; /* borrowed from the configuration */
 	size_t path_len;
 	struct http_location location;
-	struct respond respond;       /* if the handler is respond */
-	struct fault_rules rules;     /* if the location has faults */
-	struct fault_control control; /* if the handler is the control of faults */
-	struct http_header *fields;   /* of respond; owned; the texts are the configuration's */
+	struct respond respond;                 /* if the handler is respond */
+	struct fault_rules rules;               /* if the location has faults */
+	struct http_location_filter filters[1]; /* there is one kind so far */
+	struct fault_control control;           /* if the handler is the control of faults */
+	struct http_header *fields; /* of respond; owned; the texts are the configuration's */
 };
 
 struct routes {
 	struct http_routes http; /* first */
 	struct route *list;      /* longest path first */
 	size_t count;
-	size_t rules; /* number of faults of all locations */
+	uint32_t locals; /* states per loop that handlers and filters have, and the place 0 */
 };
 
 /* A path has the longest location that is a prefix by whole segments. conf must outlive the routes.
  * Returns 0 or -ENOMEM. */
 int routes_init(struct routes *, const struct conf_port *);
 void routes_release(struct routes *);
+
+/* Opens the state that handlers and filters have in this event loop; 0 or -errno. */
+int routes_open(const struct routes *, struct http_loop *);
+/* After the last exchange of the loop has ended; also where routes_open() failed or was not called.
+ */
+void routes_close(const struct routes *, struct http_loop *);
 
 #endif

@@ -33,7 +33,11 @@
 
 struct exchange;
 struct exchange_field;
-struct fault_loop;
+struct fault_services;
+struct filter;
+struct filter_use;
+struct http_loop;
+struct loop;
 struct transport_facts;
 
 #define HANDLER_STATE_MAX   128 /* bytes of state in the exchange itself, for the handler */
@@ -71,6 +75,12 @@ struct handler {
 	/* Set of HTTP_METHOD_BIT; other methods get 405 with Allow. A location may have its own. */
 	uint32_t methods;
 
+	/* State per event loop and location (pools, caches, counts): open is called for each before
+	 * the loop serves, and close after its last exchange has ended. *ret is what
+	 * exchange_local() returns. 0 or -errno. NULL: no state. */
+	int (*open)(struct http_loop *, const void *config, void **ret);
+	void (*close)(void *local);
+
 	/* The head was read. May call exchange_respond(), now or later. If the request has "Expect:
 	 * 100-continue", responding here refuses the body, and the connection closes after the
 	 * response; to invite the body, respond from take or take_end. NULL: nothing to do. */
@@ -97,11 +107,21 @@ struct http_client {
 	const struct transport_facts *tls; /* net/transport.h; NULL: the connection has no TLS */
 };
 
+/* A filter of a location, http/filter.h. */
+struct http_location_filter {
+	const struct filter *filter;
+	const void *config;
+	uint32_t local; /* the place of its state in http_loop.locals; 0: none */
+};
+
 struct http_location {
 	const struct handler *handler;
 	const void *config; /* for the handler: ex->config */
 	uint32_t methods;   /* instead of the handler's; 0: the handler's */
 	uint32_t path_len;  /* how much of a path it covers: ex->path.matched */
+	uint32_t local;     /* the place of the handler's state in http_loop.locals; 0: none */
+	uint32_t filters_count;
+	const struct http_location_filter *filters; /* in their order, at most FILTERS_MAX */
 };
 
 /*
@@ -159,7 +179,11 @@ struct http_loop {
 	const struct exchange_owner *owner; /* of all exchanges of this loop */
 	char date[HTTP_DATE_SIZE];          /* the present time; renewed with http_date() */
 	bool explains;                      /* the body of a refusal gives its reason, too */
-	struct fault_loop *faults; /* for the handlers, on ports that have faults; else NULL */
+
+	/* for handlers and filters; src/http does not look into them */
+	struct loop *events;                 /* the event loop, for timers */
+	const struct fault_services *faults; /* on a port that has faults; else NULL */
+	void **locals;                       /* state per loop, as the locations number it */
 
 	struct exchange_pool pool;
 	/* the one that entered() was called for last; the owner sets it when it shows another */
@@ -175,8 +199,14 @@ struct exchange {
 	struct arena arena;
 	struct http_request request; /* its head is a copy in the arena, as long as it came */
 	struct http_path path;       /* empty for OPTIONS * and for a head that was refused */
+	const struct http_location *location; /* a filter may put another in its place */
 	const struct handler *handler;
 	const void *config;
+	struct filter_use *filters; /* in the arena; NULL: none */
+	uint8_t filters_count;
+	uint8_t filters_asked;
+	bool waiting;      /* a filter lets the request wait; there is no handler yet */
+	bool request_over; /* the request ended while it waited */
 	_Alignas(16) unsigned char state[HANDLER_STATE_MAX];
 
 	/* response, set by exchange_respond() */
@@ -222,12 +252,16 @@ void exchange_respond(struct exchange *, unsigned status, uint64_t length,
 
 /*
  * Adds a field to the response, before or after exchange_respond(), as long as the head has not
- * been written. Both texts are copied. Returns 0, or -EINVAL   the name is no token, is one that
- * the protocol makes, or the value has a byte that a field cannot have (RFC 9110, 5.5), like CR and
- * LF -ENOSPC   all added fields together have more than HTTP_FIELDS_MAX bytes -ENOMEM   out of
- * memory -EALREADY the head has been written After any of the first three the response becomes 500,
- * so that none goes out without a field that it should have: the caller need not look at the
- * result.
+ * been written. Both texts are copied. Returns 0, or:
+ *
+ *  - -EINVAL: the name is no token, or is one that the protocol makes, or the value has a byte that
+ *    a field cannot have (RFC 9110, 5.5), like CR and LF;
+ *  - -ENOSPC: all added fields together have more than HTTP_FIELDS_MAX bytes;
+ *  - -ENOMEM: out of memory;
+ *  - -EALREADY: the head has been written.
+ *
+ * After any of the first three the response becomes 500, so that none goes out without a field that
+ * it should have: the caller need not look at the result.
  */
 int exchange_add_field(struct exchange *, const char *name, size_t name_len, const char *value,
 		       size_t value_len);
@@ -248,6 +282,22 @@ static inline size_t give_copy(uint8_t *out, size_t size, const void *from, size
 	memcpy(out, from, n);
 	return n;
 }
+
+/* The state per loop of an exchange's handler, while it serves its own location. */
+static inline void *http_local(const struct http_loop *loop, uint32_t place)
+{
+	return place != 0 ? loop->locals[place] : NULL;
+}
+static inline void *exchange_local(const struct exchange *ex)
+{
+	return http_local(ex->loop, ex->location->local);
+}
+
+/* Answers in place of a handler, or of the one that calls it, with that status and a line of text
+ * (204: without text) when the request is complete. allowed, a set of HTTP_METHOD_BIT, becomes
+ * Allow unless it is 0. If the client waits for 100 Continue, it is unknown whether the body will
+ * come: then the answer comes at once, and the connection closes after it. */
+void exchange_answer(struct exchange *, unsigned status, uint32_t allowed);
 
 /* Runs the handler of this exchange again, which answered GIVE_LATER or took nothing. Call it from
  * outside the handler's functions; inside them it only reopens take(), because the connection pulls

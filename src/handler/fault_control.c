@@ -3,11 +3,12 @@
  * of faults. Must never do what the catalogue does not allow.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
-#include "fault_run.h"
+#include "filter/fault.h"
 #include "handler/handlers.h"
 
 struct control_state {
@@ -24,20 +25,53 @@ static const struct http_header json_fields[] = {HTTP_HEADER("Content-Type", "ap
 
 /* The response if the fault leaves one. */
 static const char done_body[] = "This was the fault.\n";
-static const struct respond done = {
+static const struct respond done_response = {
     .status = 200,
     .fields = text_fields,
     .fields_count = 2,
     .body = done_body,
     .body_len = sizeof(done_body) - 1,
 };
-static const struct respond spared = {
+static const struct respond spared_response = {
     .status = 200,
     .fields = text_fields,
     .fields_count = 2,
     .body = "no fault\n",
     .body_len = 9,
 };
+
+static const struct http_location done = {.handler = &handler_respond_any,
+					  .config = &done_response};
+static const struct http_location spared = {.handler = &handler_respond_any,
+					    .config = &spared_response};
+
+/* --- state per loop --------------------------------------------------------------------------- */
+
+struct control_local {
+	struct fault_local *faults; /* of those that were asked for */
+	uint64_t asked;             /* draws made for them */
+};
+
+static int control_open(struct http_loop *http, const void *config, void **ret)
+{
+	struct control_local *local = calloc(1, sizeof(*local));
+	(void)config;
+	if (local == NULL)
+		return -ENOMEM;
+	const int error = fault_local_open(http, 0, &local->faults);
+	if (error < 0)
+		free(local);
+	else
+		*ret = local;
+	return error;
+}
+
+static void control_close(void *arg)
+{
+	struct control_local *local = arg;
+	fault_local_close(local->faults);
+	free(local);
+}
 
 /* --- the list -------------------------------------------------------------------------------- */
 
@@ -167,13 +201,14 @@ static void refuse(struct exchange *ex, unsigned status, const char *why)
 
 static void ask(struct exchange *ex, const char *kind, size_t len)
 {
-	struct fault_loop *f = ex->loop->faults;
+	struct control_local *local = exchange_local(ex);
+	const struct fault_services *services = local->faults->services;
 	const struct http_request *r = &ex->request;
 	struct fault fault;
 	struct err err;
 	int error =
 	    fault_parse_query(&fault, kind, len, http_slice_at(r, r->query), r->query.len, &err);
-	if (error == 0 && fault.kind == FAULT_LEAK_MEMORY && !f->memory_limited) {
+	if (error == 0 && fault.kind == FAULT_LEAK_MEMORY && !services->memory_limited) {
 		err_set(&err, "the port has no `limits { memory }` for memory to leak up to");
 		error = -EINVAL;
 	}
@@ -181,14 +216,11 @@ static void ask(struct exchange *ex, const char *kind, size_t len)
 		refuse(ex, error == -ENOENT ? 404 : 400, err.text);
 		return;
 	}
-	uint64_t draw = fault_draw(fault.seed, f->number, f->asked++);
-	bool strikes = fault_strikes(&fault, draw);
-	const struct http_location own = {.handler = &handler_respond_any,
-					  .config = strikes ? &done : &spared};
-	if (strikes)
-		fault_run_begin(ex, &fault, draw, &own);
+	uint64_t draw = fault_draw(fault.seed, services->number, local->asked++);
+	if (fault_strikes(&fault, draw))
+		fault_strike(ex, local->faults, &fault, draw, &done);
 	else
-		exchange_hand_on(ex, &own);
+		exchange_hand_on(ex, &spared);
 }
 
 static void control_begin(struct exchange *ex)
@@ -221,6 +253,8 @@ static void control_end(struct exchange *ex)
 
 const struct handler handler_fault_control = {
     .methods = HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_POST),
+    .open = control_open,
+    .close = control_close,
     .begin = control_begin,
     .give = control_give,
     .end = control_end,

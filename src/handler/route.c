@@ -68,15 +68,25 @@ static int route_init(struct route *r, const struct conf_location *l)
 	return -EINVAL;
 }
 
-/* Puts the location's faults in front of its handler. */
-static void route_add_faults(struct route *r, const struct conf_location *l, size_t *rules)
+/* Puts the location's filters in front of its handler. */
+static void route_add_filters(struct route *r, const struct conf_location *l)
 {
 	if (l->faults_count == 0)
 		return;
-	r->rules = (struct fault_rules){
-	    .list = l->faults, .count = l->faults_count, .first = *rules, .own = r->location};
-	r->location = (struct http_location){.handler = &handler_fault, .config = &r->rules};
-	*rules += l->faults_count;
+	r->rules = (struct fault_rules){.list = l->faults, .count = l->faults_count};
+	r->filters[0] = (struct http_location_filter){.filter = &filter_fault, .config = &r->rules};
+	r->location.filters = r->filters;
+	r->location.filters_count = 1;
+}
+
+/* Numbers what has state per loop, from 1 on. */
+static void route_number(struct routes *routes, struct route *r)
+{
+	if (r->location.handler->open != NULL)
+		r->location.local = ++routes->locals;
+	for (size_t i = 0; i < r->location.filters_count; i++)
+		if (r->filters[i].filter->open != NULL)
+			r->filters[i].local = ++routes->locals;
 }
 
 /* "/a" covers /a and /a/b but not /ab; "/a/" covers every path that begins with it. */
@@ -110,7 +120,8 @@ int routes_init(struct routes *routes, const struct conf_port *port)
 			routes_release(routes);
 			return error;
 		}
-		route_add_faults(&routes->list[i], &port->locations[i], &routes->rules);
+		route_add_filters(&routes->list[i], &port->locations[i]);
+		route_number(routes, &routes->list[i]);
 		routes->list[i].location.path_len = (uint32_t)routes->list[i].path_len;
 	}
 	return 0;
@@ -122,4 +133,41 @@ void routes_release(struct routes *routes)
 		free(routes->list[i].fields);
 	free(routes->list);
 	*routes = (struct routes){0};
+}
+
+int routes_open(const struct routes *routes, struct http_loop *http)
+{
+	int error = 0;
+	http->locals = calloc(routes->locals + 1, sizeof(*http->locals));
+	if (http->locals == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < routes->count && error == 0; i++) {
+		const struct http_location *l = &routes->list[i].location;
+		if (l->local != 0)
+			error = l->handler->open(http, l->config, &http->locals[l->local]);
+		for (size_t k = 0; k < l->filters_count && error == 0; k++) {
+			const struct http_location_filter *f = &l->filters[k];
+			if (f->local != 0)
+				error = f->filter->open(http, f->config, &http->locals[f->local]);
+		}
+	}
+	return error;
+}
+
+static void local_close(const struct http_loop *http, uint32_t place, void (*close)(void *))
+{
+	if (place != 0 && http->locals[place] != NULL)
+		close(http->locals[place]);
+}
+
+void routes_close(const struct routes *routes, struct http_loop *http)
+{
+	for (size_t i = 0; i < routes->count && http->locals != NULL; i++) {
+		const struct http_location *l = &routes->list[i].location;
+		local_close(http, l->local, l->handler->close);
+		for (size_t k = 0; k < l->filters_count; k++)
+			local_close(http, l->filters[k].local, l->filters[k].filter->close);
+	}
+	free(http->locals);
+	http->locals = NULL;
 }

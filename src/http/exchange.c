@@ -45,8 +45,12 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->client = client;
 	ex->next_free = NULL;
 	ex->path = (struct http_path){0};
+	ex->location = NULL;
 	ex->handler = NULL;
 	ex->config = NULL;
+	ex->filters = NULL;
+	ex->filters_count = ex->filters_asked = 0;
+	ex->waiting = ex->request_over = false;
 	memset(ex->state, 0, sizeof(ex->state));
 	/* ex->request is not cleared: it is large, and the parser clears what it does not fill. */
 	ex->inside = ex->take_blocked = ex->woken = ex->uninvited = false;
@@ -61,24 +65,6 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 
 /* --- calling the handler ---------------------------------------------------------------------- */
 
-/* Returns whether one of its functions is running already: a handler that hands the exchange on. */
-static inline bool exchange_enter(struct exchange *ex)
-{
-	struct http_loop *loop = ex->loop;
-	const bool nested = ex->inside;
-	ex->inside = true;
-	if (loop->shown != ex) {
-		loop->shown = ex;
-		loop->owner->entered(ex->connection, ex);
-	}
-	return nested;
-}
-
-static inline void exchange_leave(struct exchange *ex, bool nested)
-{
-	ex->inside = nested;
-}
-
 static void exchange_begin(struct exchange *ex)
 {
 	if (ex->handler->begin == NULL)
@@ -90,6 +76,10 @@ static void exchange_begin(struct exchange *ex)
 
 size_t exchange_take(struct exchange *ex, const uint8_t *data, size_t len)
 {
+	if (ex->waiting) {
+		ex->take_blocked = true;
+		return 0;
+	}
 	if (ex->handler->take == NULL)
 		return len;
 	const bool nested = exchange_enter(ex);
@@ -101,7 +91,8 @@ size_t exchange_take(struct exchange *ex, const uint8_t *data, size_t len)
 
 void exchange_take_end(struct exchange *ex)
 {
-	if (ex->handler->take_end == NULL)
+	ex->request_over = true;
+	if (ex->waiting || ex->handler->take_end == NULL)
 		return;
 	const bool nested = exchange_enter(ex);
 	ex->handler->take_end(ex);
@@ -111,7 +102,8 @@ void exchange_take_end(struct exchange *ex)
 long exchange_give(struct exchange *ex, uint8_t *out, size_t size)
 {
 	const bool nested = exchange_enter(ex);
-	const long n = ex->handler->give(ex, out, size);
+	const long n = ex->filters_count > 0 ? filters_give(ex, 0, out, size)
+					     : ex->handler->give(ex, out, size);
 	exchange_leave(ex, nested);
 	ex->take_blocked = ex->woken = false;
 	if (n == 0)
@@ -125,10 +117,13 @@ long exchange_give(struct exchange *ex, uint8_t *out, size_t size)
 
 static void exchange_end(struct exchange *ex)
 {
-	if (ex->handler == NULL || ex->handler->end == NULL)
+	const bool has_end = ex->handler != NULL && ex->handler->end != NULL;
+	if (!has_end && ex->filters_asked == 0)
 		return;
 	const bool nested = exchange_enter(ex);
-	ex->handler->end(ex);
+	if (has_end)
+		ex->handler->end(ex);
+	filters_end(ex);
 	exchange_leave(ex, nested);
 }
 
@@ -179,6 +174,11 @@ void exchange_respond(struct exchange *ex, unsigned status, uint64_t length,
 	ex->length = ex->handler->give != NULL ? length : 0;
 	ex->fields = fields;
 	ex->fields_count = fields_count;
+	if (ex->filters_count > 0) {
+		const bool nested = exchange_enter(ex);
+		filters_head(ex);
+		exchange_leave(ex, nested);
+	}
 	if (!ex->inside)
 		exchange_wake(ex);
 }
@@ -356,7 +356,7 @@ void exchange_replace(struct exchange *ex, unsigned status, uint32_t allowed)
 
 /* --- locations -------------------------------------------------------------------------------- */
 
-void exchange_serve(struct exchange *ex, const struct http_location *to)
+void exchange_handle(struct exchange *ex, const struct http_location *to)
 {
 	const uint32_t methods = to->methods != 0 ? to->methods : to->handler->methods;
 	if (methods & HTTP_METHOD_BIT(ex->request.method)) {
@@ -369,10 +369,20 @@ void exchange_serve(struct exchange *ex, const struct http_location *to)
 			methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
 }
 
+bool exchange_serve(struct exchange *ex, const struct http_location *to)
+{
+	ex->location = to;
+	if (to->filters_count > 0)
+		return filters_begin(ex);
+	exchange_handle(ex, to);
+	return true;
+}
+
 void exchange_hand_on(struct exchange *ex, const struct http_location *to)
 {
 	memset(ex->state, 0, sizeof(ex->state));
-	exchange_serve(ex, to);
+	ex->location = to;
+	exchange_handle(ex, to);
 }
 
 void exchange_wake(struct exchange *ex)

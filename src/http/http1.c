@@ -106,7 +106,10 @@ static void location_serve(struct http1 *h)
 		exchange_answer(ex, 404, 0);
 	} else {
 		ex->path.matched = location->path_len;
-		exchange_serve(ex, location);
+		if (!exchange_serve(ex, location)) {
+			http1_abort(h);
+			return;
+		}
 	}
 	http1_uninvited(h);
 }

@@ -120,21 +120,45 @@ void exchange_release(struct exchange *);
 
 /* These call the handler; nothing else does. */
 
-/* Begins the handler of the location, or answers in its place: 405, and OPTIONS. */
-void exchange_serve(struct exchange *, const struct http_location *);
+/* Begins the filters of the location, and then its handler. False: out of memory. */
+bool exchange_serve(struct exchange *, const struct http_location *);
 size_t exchange_take(struct exchange *, const uint8_t *data, size_t len);
 void exchange_take_end(struct exchange *);
 long exchange_give(struct exchange *, uint8_t *out, size_t size);
 
-/* The protocol itself answers with that status and a line of text (204: without text) when the
- * request is complete. allowed, a set of HTTP_METHOD_BIT, becomes Allow unless it is 0. If it is
- * unknown whether the body will come, because the client waits for 100 Continue, the answer comes
- * at once and uninvited is set: the connection must close after it. */
-void exchange_answer(struct exchange *, unsigned status, uint32_t allowed);
+/* Begins the handler of the location, or answers in its place: 405, and OPTIONS. */
+void exchange_handle(struct exchange *, const struct http_location *);
 
-/* The same at once, in place of a response of which nothing was sent. A handler that has begun gets
- * end(). */
+/* An answer like exchange_answer()'s at once, in place of a response of which nothing was sent. A
+ * handler that has begun gets end(). */
 void exchange_replace(struct exchange *, unsigned status, uint32_t allowed);
+
+/* Returns whether a function of the exchange is running already: a handler that hands it on. */
+static inline bool exchange_enter(struct exchange *ex)
+{
+	struct http_loop *loop = ex->loop;
+	const bool nested = ex->inside;
+	ex->inside = true;
+	if (loop->shown != ex) {
+		loop->shown = ex;
+		loop->owner->entered(ex->connection, ex);
+	}
+	return nested;
+}
+
+static inline void exchange_leave(struct exchange *ex, bool nested)
+{
+	ex->inside = nested;
+}
+
+/* --- filter.c: what exchange.c calls for an exchange with filters ------------------------------
+ */
+
+bool filters_begin(struct exchange *); /* false: out of memory */
+void filters_head(struct exchange *);
+/* Pulls from the filter with that number, or the next that gives, or the handler. */
+long filters_give(struct exchange *, size_t from, uint8_t *out, size_t size);
+void filters_end(struct exchange *);
 
 /* --- deadline.c: the limit of time of one exchange -------------------------------------------- */
 

@@ -74,7 +74,7 @@ static void leak_ticked(struct loop *loop, struct loop_timer *timer)
 {
 	struct worker_faults *f =
 	    (struct worker_faults *)((char *)timer - offsetof(struct worker_faults, leak_tick));
-	struct worker_loop *l = f->common.owner;
+	struct worker_loop *l = f->services.owner;
 	if (leak_some(l))
 		loop_timer_set(loop, timer, loop->now_ms + LEAK_TICK_MS);
 	else
@@ -141,15 +141,15 @@ int faults_init(struct worker_loop *l)
 	struct worker_faults *f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return -ENOMEM;
-	f->common.loop = &l->loop;
-	f->common.ops = &ops;
-	f->common.owner = l;
-	f->common.number = (w->role->start.number - 1) * w->loops_count + l->index;
-	f->common.memory_limited = w->port->limits.memory_bytes > 0;
+	f->services = (struct fault_services){
+	    .ops = &ops,
+	    .owner = l,
+	    .number = (w->role->start.number - 1) * w->loops_count + l->index,
+	    .memory_limited = w->port->limits.memory_bytes > 0,
+	};
 	l->faults = f;
-	l->http.faults = &f->common;
-	int error = fault_loop_init(&f->common, w->routes.rules);
-	return error < 0 ? error : loop_timer_init(&l->loop, &f->leak_tick, leak_ticked);
+	l->http.faults = &f->services;
+	return loop_timer_init(&l->loop, &f->leak_tick, leak_ticked);
 }
 
 void faults_release(struct worker_loop *l)
@@ -162,7 +162,6 @@ void faults_release(struct worker_loop *l)
 		f->leaks = leak->next;
 		free(leak);
 	}
-	fault_loop_release(&f->common);
 	free(f);
 }
 

@@ -8,15 +8,15 @@
 #define WORKER_FAULT_H
 
 #include "base/buf.h"
-#include "handler/fault.h"
+#include "filter/fault.h"
 #include "tls/context.h"
 #include "worker/loop.h"
 
 struct leak;
 
 struct worker_faults {
-	struct fault_loop common; /* first; the part that handlers use */
-	uint64_t handshakes;      /* this many more handshakes are spoiled */
+	struct fault_services services; /* for the filters and handlers of this loop */
+	uint64_t handshakes;            /* this many more handshakes are spoiled */
 	enum fault_handshake handshakes_how;
 	uint64_t certificates; /* this many more handshakes show a false certificate */
 	enum fault_certificate certificates_which;

@@ -74,7 +74,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	l->http = (struct http_loop){.limits = &w->port->limits,
 				     .explains = is_echo(w->port),
 				     .routes = &w->routes.http,
-				     .owner = &owner};
+				     .owner = &owner,
+				     .events = &l->loop};
 	l->slot->lack = IPC_LACK_NONE;
 	LIST_INIT(&l->conns);
 	holdings_add(&l->holdings, &l->conns_held);
@@ -98,6 +99,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	}
 	if (w->port->faults && (error = faults_init(l)) < 0)
 		return error;
+	if ((error = routes_open(&w->routes, &l->http)) < 0)
+		return error;
 	return accept_start(l);
 }
 
@@ -106,6 +109,7 @@ void worker_loop_release(struct worker_loop *l)
 	while (!LIST_EMPTY(&l->conns))
 		conn_free(LIST_FIRST(&l->conns));
 	http_loop_release(&l->http);
+	routes_close(&l->worker->routes, &l->http);
 	faults_release(l);
 	tls_context_free(l->tls);
 	fd_close(&l->signer.fd);

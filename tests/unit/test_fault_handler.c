@@ -11,7 +11,7 @@
 #include "../http_peer.h"
 #include "../json_check.h"
 #include "base/text.h"
-#include "handler/fault.h"
+#include "filter/fault.h"
 
 #define H     "Host: a\r\n"
 #define HEAD  "HTTP/1.1 200 OK\r\nDate: " PEER_DATE "\r\nContent-Type: text/plain\r\n"
@@ -21,7 +21,9 @@
 struct faulty {
 	struct peer *peer;
 	struct loop loop;
-	struct fault_loop faults;
+	struct fault_services services;
+	struct http_location_filter filter;
+	void *locals[3];
 	struct fault list[4];
 	struct fault_rules rules;
 	struct fault_control control;
@@ -93,15 +95,24 @@ static struct faulty *faulty_new(const char *const *rules, struct http_location 
 				 0);
 	}
 	f->rules.list = f->list;
-	f->rules.own = own;
-	f->faults.loop = &f->loop;
-	f->faults.ops = &ops;
-	f->faults.owner = f;
-	assert_int_equal(fault_loop_init(&f->faults, f->rules.count), 0);
-	f->peer->loop.faults = &f->faults;
+	f->services.ops = &ops;
+	f->services.owner = f;
+	f->peer->loop.faults = &f->services;
+	f->peer->loop.events = &f->loop;
+	f->peer->loop.locals = f->locals;
+	assert_int_equal(filter_fault.open(&f->peer->loop, &f->rules, &f->locals[1]), 0);
+	f->filter =
+	    (struct http_location_filter){.filter = &filter_fault, .config = &f->rules, .local = 1};
 	f->peer->routes.find = route;
-	f->peer->location = (struct http_location){.handler = &handler_fault, .config = &f->rules};
+	f->peer->location = own;
+	f->peer->location.filters = &f->filter;
+	f->peer->location.filters_count = 1;
 	return f;
+}
+
+static bool no_runs(const struct faulty *f)
+{
+	return LIST_EMPTY(&((const struct fault_local *)f->locals[1])->runs);
 }
 
 static struct faulty *faulty(const char *rule)
@@ -116,15 +127,18 @@ static struct faulty *control(void)
 	const char *const rules[] = {NULL};
 	struct faulty *f = faulty_new(rules, (struct http_location){0});
 	f->control = (struct fault_control){.path = "/test", .path_len = 5};
-	f->peer->location =
-	    (struct http_location){.handler = &handler_fault_control, .config = &f->control};
+	f->peer->location = (struct http_location){
+	    .handler = &handler_fault_control, .config = &f->control, .local = 2};
+	assert_int_equal(handler_fault_control.open(&f->peer->loop, &f->control, &f->locals[2]), 0);
 	return f;
 }
 
 static void faulty_free(struct faulty *f)
 {
 	peer_free(f->peer);
-	fault_loop_release(&f->faults);
+	filter_fault.close(f->locals[1]);
+	if (f->locals[2] != NULL)
+		handler_fault_control.close(f->locals[2]);
 	loop_release(&f->loop);
 	free(f);
 }
@@ -171,7 +185,7 @@ static void draws_are_of_the_rule_and_the_loop(void **state)
 {
 	struct faulty *f = faulty("status?code=503&probability=0.5&seed=9");
 	(void)state;
-	f->faults.number = 3;
+	f->services.number = 3;
 	for (uint64_t i = 0; i < 64; i++) {
 		bool strikes = fault_strikes(&f->list[0], fault_draw(9, 3, i));
 		get(f);
@@ -241,7 +255,7 @@ static void a_client_that_goes_ends_a_delay(void **state)
 	get(f);
 	http1_ops.release(&f->peer->http1.proto);
 	assert_int_equal(peer_phase(f->peer), PROTO_ABORTED);
-	assert_true(LIST_EMPTY(&f->faults.runs));
+	assert_true(no_runs(f));
 	faulty_free(f);
 }
 
@@ -297,10 +311,10 @@ static void a_response_without_a_body_is_struck_behind_its_end(void **state)
 	for (unsigned i = 0; i < 100 && f->resets == 0; i++)
 		assert_int_equal(loop_turn(&f->loop, 10), 0);
 	assert_int_equal(f->resets, 1);
-	assert_true(LIST_EMPTY(&f->faults.runs));
+	assert_true(no_runs(f));
 	peer_send(f->peer, "HEAD /test HTTP/1.1\r\n" H "\r\n");
 	f->flushed = FAULT_GONE;
-	for (unsigned i = 0; i < 100 && !LIST_EMPTY(&f->faults.runs); i++)
+	for (unsigned i = 0; i < 100 && !no_runs(f); i++)
 		assert_int_equal(loop_turn(&f->loop, 10), 0);
 	assert_int_equal(f->resets, 1);
 	peer_send(f->peer, "HEAD /test HTTP/1.1\r\n" H "\r\n"); /* is released with the loop */
@@ -386,7 +400,7 @@ static void what_may_not_be_asked_for_is_told(void **state)
 	peer_send(f->peer, "GET /test/leak-memory HTTP/1.1\r\n" H "\r\n");
 	assert_int_equal(f->peer->status, 400);
 	assert_non_null(strstr(peer_out(f->peer), "no `limits { memory }`"));
-	f->faults.memory_limited = true;
+	f->services.memory_limited = true;
 	peer_send(f->peer, "GET /test/leak-memory HTTP/1.1\r\n" H "\r\n");
 	assert_int_equal(f->peer->status, 200);
 	faulty_free(f);

@@ -8,47 +8,44 @@
 #include "base/text.h"
 #include "fault_run.h"
 
-static const struct http_header fields[] = {
-    HTTP_HEADER("Content-Type", "application/octet-stream")};
+static const char status_body[] = "fault\n";
+
+struct made_state {
+	size_t given;
+};
 
 static void made_take_end(struct exchange *ex)
 {
-	const struct fault_run *run = ex->config;
-	exchange_respond(ex, 200, run->fault.bytes, fields, 1);
-}
-
-/* How many bytes of a drip should have been sent by now. */
-static uint64_t drip_due(struct fault_run *run)
-{
-	struct loop *loop = run->faults->loop;
-	uint64_t due = (loop->now_ms - run->begun_ms) * run->fault.rate / 1000 + 1;
-	if (due > run->given)
-		return due - run->given;
-	run->waiting = true;
-	loop_timer_set(loop, &run->timer,
-		       run->begun_ms + (run->given * 1000 + run->fault.rate - 1) / run->fault.rate);
-	return 0;
+	static const struct http_header text[] = {HTTP_HEADER("Content-Type", "text/plain")};
+	static const struct http_header bytes[] = {
+	    HTTP_HEADER("Content-Type", "application/octet-stream")};
+	const struct fault *f = ex->config;
+	if (f->kind == FAULT_STATUS)
+		exchange_respond(ex, (unsigned)f->code, sizeof(status_body) - 1, text, 1);
+	else
+		exchange_respond(ex, 200, f->bytes, bytes, 1);
 }
 
 static long made_give(struct exchange *ex, uint8_t *out, size_t size)
 {
-	struct fault_run *run = (struct fault_run *)(uintptr_t)ex->config;
-	if (run->fault.kind == FAULT_DRIP) {
-		uint64_t due = drip_due(run);
-		if (due == 0)
-			return GIVE_LATER;
-		if (size > due)
-			size = (size_t)due;
+	const struct fault *f = ex->config;
+	struct made_state *s = (void *)ex->state;
+	if (f->kind != FAULT_STATUS) {
+		memset(out, 'x', size);
+		return (long)size;
 	}
-	memset(out, 'x', size);
-	return (long)size;
+	const size_t n =
+	    give_copy(out, size, status_body + s->given, sizeof(status_body) - 1 - s->given);
+	s->given += n;
+	return (long)n;
 }
 
-const struct handler handler_made = {
+const struct handler fault_made = {
     .methods = UINT32_MAX,
     .take_end = made_take_end,
     .give = made_give,
 };
+const struct handler fault_silent = {.methods = UINT32_MAX};
 
 size_t fault_malformed(const struct fault *f, uint64_t draw, const char *id,
 		       char out[FAULT_MALFORMED_MAX])
