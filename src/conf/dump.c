@@ -10,33 +10,6 @@
 #include "base/text.h"
 #include "parser.h"
 
-void conf_put_string(FILE *out, const char *data, size_t len)
-{
-	fputc('"', out);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)data[i];
-		if (c == '\n')
-			fputs("\\n", out);
-		else if (c == '\r')
-			fputs("\\r", out);
-		else if (c == '\t')
-			fputs("\\t", out);
-		else if (c == '"' || c == '\\')
-			(void)fprintf(out, "\\%c", c);
-		else if (c >= 0x20 && c < 0x7f)
-			fputc(c, out);
-		else
-			(void)fprintf(out, "\\x%02x", c);
-	}
-	fputc('"', out);
-}
-
-void conf_put(FILE *out, const char *before, const char *string)
-{
-	fputs(before, out);
-	conf_put_string(out, string, strlen(string));
-}
-
 /* Writes a line, or nothing for NULL. */
 static void put_line(FILE *out, const char *before, const char *string)
 {

@@ -168,6 +168,21 @@ struct conf_token {
 /* The next token for the parser: a pending one, else the next one of the innermost source. */
 int conf_yylex(struct conf_value *, struct conf_where *, struct conf_parser *p);
 
+/* A token, before it is decoded (scan.c). */
+struct conf_scanned {
+	int kind; /* T_OPEN, T_CLOSE, T_SEMICOLON, T_STRING, T_WORD; T_INCLUDE_END: the end */
+	const char *begin, *end; /* of a string: without its quotes */
+	unsigned line;
+	unsigned column;
+	bool begins_line;
+	bool unterminated;
+	bool lines;   /* unterminated, as it has line ends in it */
+	bool foreign; /* a string in quotes that this language does not have */
+};
+
+/* Finds the next token. */
+void conf_scan(struct conf_cursor *, struct conf_scanned *);
+
 /* Does a unit follow this value, which is the last token or the one before? */
 bool conf_lexer_unit_follows(const struct conf_parser *p, const struct conf_where *value);
 

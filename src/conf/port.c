@@ -273,30 +273,7 @@ static bool check_path(struct conf_parser *p, const struct conf_value *path,
 	return false;
 }
 
-struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
-					      const struct conf_where *where)
-{
-	struct conf_port_draft *port = p->port;
-	if (port->locations_count == CONF_LOCATIONS_MAX) {
-		conf_error(p, where, "a port has at most %d locations", CONF_LOCATIONS_MAX);
-		p->stop = true;
-		return NULL;
-	}
-	struct conf_location_draft *drafts =
-	    conf_grow(p, port->locations, port->locations_count, sizeof(*drafts));
-	if (drafts == NULL || path == NULL)
-		return NULL;
-	port->locations = drafts;
-	struct conf_location_draft *draft = &drafts[port->locations_count];
-	*draft = (struct conf_location_draft){.sequence = port->locations_count++};
-	draft->location.path = path;
-	draft->location.where = *where;
-	return draft;
-}
-
-/* "/a" and "/a/" are the same location, because a path means whole segments. A bad path becomes "":
- * the block is still checked, but is not a duplicate of another. */
-/* location "/api/" with a star at its end, as other servers have it */
+/* A star at the end of a path, as other servers have it. */
 static void star_tell(struct conf_parser *p, const struct conf_value *path,
 		      const struct conf_where *at)
 {
@@ -313,6 +290,8 @@ static void star_tell(struct conf_parser *p, const struct conf_value *path,
 	    conf_show(&plain, shown));
 }
 
+/* "/a" and "/a/" are the same location, because a path means whole segments. A bad path becomes "":
+ * the block is still checked, but is not a duplicate of another. */
 void conf_location_open(struct conf_parser *p, const struct conf_value *value,
 			const struct conf_where *where, const struct conf_where *at)
 {
