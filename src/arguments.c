@@ -98,7 +98,7 @@ static void __attribute__((noreturn, format(printf, 1, 2))) refuse(const char *f
 	exit(USAGE_STATUS);
 }
 
-static void port_add(struct arguments *a, uint16_t port)
+static void argument_add_port(struct arguments *a, uint16_t port)
 {
 	for (size_t i = 0; i < a->ports_count; i++)
 		if (a->ports[i] == port)
@@ -126,7 +126,7 @@ static void ports_parse(struct arguments *a, const char *list)
 		    num_parse(dash + 1, len - first_len - 1, first, 65535, &last) < 0)
 			refuse("'%.*s' is not a range of ports", (int)len, p);
 		for (uint64_t port = first; port <= last; port++)
-			port_add(a, (uint16_t)port);
+			argument_add_port(a, (uint16_t)port);
 		p += len;
 	} while (*p++ == ',');
 }
@@ -332,18 +332,18 @@ void arguments_release(struct arguments *a)
 
 /* --- for the next version --------------------------------------------------------------------- */
 
-static void word_add(char **list, size_t *count, const char *word)
+static void again_add(char **list, size_t *count, const char *word)
 {
 	if (word != NULL)
 		list[(*count)++] = strdup(word);
 }
 
-static void option_add(char **list, size_t *count, const char *option, const char *value)
+static void again_add_option(char **list, size_t *count, const char *option, const char *value)
 {
 	if (value == NULL)
 		return;
-	word_add(list, count, option);
-	word_add(list, count, value);
+	again_add(list, count, option);
+	again_add(list, count, value);
 }
 
 /* "8000,8001"; the list may have been given in ranges. */
@@ -383,14 +383,14 @@ char **arguments_again(struct arguments *a, size_t *ret_count)
 		return NULL;
 	a->again = list;
 	(void)snprintf(number, sizeof(number), "%u", (unsigned)a->workers);
-	word_add(list, &count, "bulkhead");
-	option_add(list, &count, "--config", a->config);
-	option_add(list, &count, "--port", ports);
-	option_add(list, &count, "--workers", a->workers > 0 ? number : NULL);
-	option_add(list, &count, "--certificate", a->certificate);
-	option_add(list, &count, "--key", a->key);
-	option_add(list, &count, "--pid-file", a->pid_file);
-	word_add(list, &count, a->daemonize ? "--daemonize" : NULL);
+	again_add(list, &count, "bulkhead");
+	again_add_option(list, &count, "--config", a->config);
+	again_add_option(list, &count, "--port", ports);
+	again_add_option(list, &count, "--workers", a->workers > 0 ? number : NULL);
+	again_add_option(list, &count, "--certificate", a->certificate);
+	again_add_option(list, &count, "--key", a->key);
+	again_add_option(list, &count, "--pid-file", a->pid_file);
+	again_add(list, &count, a->daemonize ? "--daemonize" : NULL);
 	free(ports);
 	for (size_t i = 0; i < count; i++)
 		if (list[i] == NULL)

@@ -14,9 +14,8 @@
 
 #include "http/refusal.h"
 
-#define HTTP_HEADERS_MAX     100   /* fields in one head; more is 431 */
-#define HTTP_HEAD_MAX        65536 /* no configuration allows a longer head */
-#define HTTP_BLANK_LINES_MAX 8     /* before a request line; more is 400 */
+#define HTTP_HEADERS_MAX     100 /* fields in one head; more is 431 */
+#define HTTP_BLANK_LINES_MAX 8   /* before a request line; more is 400 */
 
 enum http_method {
 	HTTP_GET,

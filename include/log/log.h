@@ -134,8 +134,6 @@ bool log_stderr_is_journal(void);
  * escaped once more for safety. All of these functions leave errno alone. */
 void log_write(struct log *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void log_vwrite(struct log *, int priority, const char *format, va_list)
-    __attribute__((format(printf, 3, 0)));
 
 /* The same for a record of the master about a port or one of its workers. */
 void log_write_for(struct log *, unsigned port, unsigned worker, int priority, const char *format,

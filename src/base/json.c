@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-static void add(struct jsonout *j, const void *data, size_t len)
+static void jsonout_put(struct jsonout *j, const void *data, size_t len)
 {
 	if (buf_append(j->out, data, len) < 0)
 		j->failed = true;
@@ -13,7 +13,7 @@ static void add(struct jsonout *j, const void *data, size_t len)
 
 void jsonout_add(struct jsonout *j, const char *text)
 {
-	add(j, text, strlen(text));
+	jsonout_put(j, text, strlen(text));
 }
 
 static void add_escape(struct jsonout *j, unsigned char c)
@@ -22,9 +22,9 @@ static void add_escape(struct jsonout *j, unsigned char c)
 	char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
 	if (c == '"' || c == '\\') {
 		escape[1] = (char)c;
-		add(j, escape, 2);
+		jsonout_put(j, escape, 2);
 	} else {
-		add(j, escape, sizeof(escape));
+		jsonout_put(j, escape, sizeof(escape));
 	}
 }
 
@@ -40,11 +40,11 @@ void jsonout_add_string(struct jsonout *j, const char *text, size_t len)
 			i += n;
 			continue;
 		}
-		add(j, s + plain, i - plain);
+		jsonout_put(j, s + plain, i - plain);
 		add_escape(j, s[i]);
 		plain = ++i;
 	}
-	add(j, s + plain, i - plain);
+	jsonout_put(j, s + plain, i - plain);
 	jsonout_add(j, "\"");
 }
 
@@ -62,12 +62,12 @@ void jsonout_add_uint(struct jsonout *j, uint64_t value)
 	struct text t;
 	text_init(&t, digits, sizeof(digits));
 	text_add_uint(&t, value);
-	add(j, digits, t.len);
+	jsonout_put(j, digits, t.len);
 }
 
 /* --- structures ------------------------------------------------------------------------------ */
 
-static void begin(struct jsonout *j, const char *name)
+static void jsonout_begin(struct jsonout *j, const char *name)
 {
 	if (j->more)
 		jsonout_add(j, ",");
@@ -80,32 +80,32 @@ static void begin(struct jsonout *j, const char *name)
 
 void jsonout_open(struct jsonout *j, const char *name, char bracket)
 {
-	begin(j, name);
-	add(j, &bracket, 1);
+	jsonout_begin(j, name);
+	jsonout_put(j, &bracket, 1);
 	j->more = false;
 }
 
 void jsonout_close(struct jsonout *j, char bracket)
 {
-	add(j, &bracket, 1);
+	jsonout_put(j, &bracket, 1);
 	j->more = true;
 }
 
 void jsonout_text(struct jsonout *j, const char *name, const char *value)
 {
-	begin(j, name);
+	jsonout_begin(j, name);
 	jsonout_add_text(j, value);
 }
 
 void jsonout_uint(struct jsonout *j, const char *name, uint64_t value)
 {
-	begin(j, name);
+	jsonout_begin(j, name);
 	jsonout_add_uint(j, value);
 }
 
 void jsonout_int(struct jsonout *j, const char *name, int64_t value)
 {
-	begin(j, name);
+	jsonout_begin(j, name);
 	if (value < 0)
 		jsonout_add(j, "-");
 	jsonout_add_uint(j, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
@@ -113,13 +113,13 @@ void jsonout_int(struct jsonout *j, const char *name, int64_t value)
 
 void jsonout_bool(struct jsonout *j, const char *name, bool value)
 {
-	begin(j, name);
+	jsonout_begin(j, name);
 	jsonout_add(j, value ? "true" : "false");
 }
 
 void jsonout_null(struct jsonout *j, const char *name)
 {
-	begin(j, name);
+	jsonout_begin(j, name);
 	jsonout_add(j, "null");
 }
 

@@ -148,7 +148,7 @@ static uint32_t utf8_code(const unsigned char *s, size_t len)
 
 /* False for controls, format characters (Unicode's Cc, Cf, Zl, Zp) and others that are
  * invisible. */
-static bool is_shown(uint32_t code)
+static bool is_shown_code(uint32_t code)
 {
 	static const struct {
 		uint32_t first, last;
@@ -171,7 +171,7 @@ static bool is_shown(uint32_t code)
 size_t text_shown_len(const void *data, size_t len)
 {
 	const size_t n = text_utf8_len(data, len);
-	return n > 0 && is_shown(utf8_code(data, n)) ? n : 0;
+	return n > 0 && is_shown_code(utf8_code(data, n)) ? n : 0;
 }
 
 void text_add_utf8(struct text *t, const void *data, size_t len)

@@ -47,7 +47,7 @@ void module_describe(const struct dl_phdr_info *info, struct ipc_module *ret)
 	}
 }
 
-static int take(struct dl_phdr_info *info, size_t size, void *arg)
+static int module_take(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct ipc_board *board = arg;
 	(void)size;
@@ -60,7 +60,7 @@ static int take(struct dl_phdr_info *info, size_t size, void *arg)
 void modules_take(struct ipc_board *board, uintptr_t *ret_text_start, uintptr_t *ret_text_end)
 {
 	board->modules_count = 0;
-	(void)dl_iterate_phdr(take, board); /* the program itself comes first */
+	(void)dl_iterate_phdr(module_take, board); /* the program itself comes first */
 	*ret_text_start = board->modules[0].start;
 	*ret_text_end = board->modules[0].end;
 }

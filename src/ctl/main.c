@@ -26,7 +26,7 @@ static enum ctl_status server_choose(struct ctl_arguments *a)
 	return a->socket != NULL ? CTL_DONE : ctl_say_lines(status, lines);
 }
 
-static enum ctl_status run(const struct ctl_arguments *a)
+static enum ctl_status command_run(const struct ctl_arguments *a)
 {
 	switch (a->command) {
 	case CTL_STATUS:
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 	if (status == CTL_DONE && arguments.socket == NULL && asks_a_server(arguments.command))
 		status = server_choose(&arguments);
 	if (status == CTL_DONE)
-		status = run(&arguments);
+		status = command_run(&arguments);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_DONE)
 		status = ctl_say(CTL_FAILED, "standard output cannot be written");
 	return status;

@@ -207,7 +207,8 @@ static enum ctl_status successor_await(const struct ctl_arguments *a,
 
 /* ---------------------------------------------------------------------------------------------- */
 
-static enum ctl_status ask(const struct ctl_arguments *a, struct connection *c, struct err *err)
+static enum ctl_status order_ask(const struct ctl_arguments *a, struct connection *c,
+				 struct err *err)
 {
 	char request[64];
 	json_t *answer = NULL;
@@ -229,8 +230,8 @@ static enum ctl_status ask(const struct ctl_arguments *a, struct connection *c, 
 
 /* Opens a connection and, for an upgrade, asks which version answers: the earlier one. Another
  * user's upgrade may end the connection before that. */
-static enum ctl_status begin(const struct ctl_arguments *a, struct connection *c,
-			     struct execution *before, struct err *err)
+static enum ctl_status order_begin(const struct ctl_arguments *a, struct connection *c,
+				   struct execution *before, struct err *err)
 {
 	enum ctl_status result = CTL_NO_SERVER;
 	for (int attempt = 0; attempt < 2; attempt++) {
@@ -270,14 +271,14 @@ enum ctl_status ctl_order(const struct ctl_arguments *a)
 	struct connection c;
 	struct execution before;
 	struct err err;
-	enum ctl_status result = begin(a, &c, &before, &err);
+	enum ctl_status result = order_begin(a, &c, &before, &err);
 	if (result == CTL_DONE) {
-		result = ask(a, &c, &err);
+		result = order_ask(a, &c, &err);
 		connection_close(&c);
 		if (result == CTL_NO_SERVER && c.was_ended && is_repeatable(a)) {
-			result = begin(a, &c, &before, &err);
+			result = order_begin(a, &c, &before, &err);
 			if (result == CTL_DONE)
-				result = ask(a, &c, &err);
+				result = order_ask(a, &c, &err);
 			connection_close(&c);
 		}
 		if (result == CTL_NO_SERVER && a->command == CTL_UPGRADE)

@@ -55,7 +55,7 @@ static void lose(struct top *t, enum ctl_status why)
 	connection_close(&t->connection);
 }
 
-static void ask(struct top *t)
+static void top_ask(struct top *t)
 {
 	const uint64_t now_ms = clock_ms();
 	if (t->asked) {
@@ -138,7 +138,7 @@ static void latencies_take(struct top *t, struct row *rows, size_t count, uint64
 	}
 }
 
-static void take(struct top *t, json_t *status)
+static void top_take(struct top *t, json_t *status)
 {
 	const uint64_t now_ms = clock_ms();
 	size_t count;
@@ -171,7 +171,7 @@ static void receive(struct top *t)
 		lose(t, result);
 		return;
 	}
-	take(t, answer);
+	top_take(t, answer);
 }
 
 /* --- the screen ------------------------------------------------------------------------------ */
@@ -322,13 +322,13 @@ static void terminal_serve(struct top *t)
 		draw(t);
 }
 
-static void run(struct top *t)
+static void top_run(struct top *t)
 {
 	uint64_t next_ms = 0;
 	while (!t->quit) {
 		const uint64_t now_ms = clock_ms();
 		if (now_ms >= next_ms) {
-			ask(t);
+			top_ask(t);
 			draw(t);
 			next_ms = now_ms + INTERVAL_MS;
 		}
@@ -358,7 +358,7 @@ enum ctl_status ctl_top(const struct ctl_arguments *arguments)
 		connection_close(&t.connection);
 		return ctl_say(CTL_USAGE, err.text);
 	}
-	run(&t);
+	top_run(&t);
 	terminal_end(&t.terminal);
 	connection_close(&t.connection);
 	json_decref(t.status);

@@ -30,7 +30,7 @@ void words_certificate(struct text *t, const char *subject, const char *file)
 	text_add_char(t, '"');
 }
 
-static void add(struct text *t, uint64_t value, const char *unit)
+static void words_add_unit(struct text *t, uint64_t value, const char *unit)
 {
 	text_addf(t, "%llu%s", (unsigned long long)value, unit);
 }
@@ -42,34 +42,34 @@ static void add_fraction(struct text *t, uint64_t value, uint64_t whole, const c
 	if (tenths < 1000)
 		text_addf(t, "%u.%u%s", (unsigned)(tenths / 10), (unsigned)(tenths % 10), unit);
 	else
-		add(t, tenths / 10, unit);
+		words_add_unit(t, tenths / 10, unit);
 }
 
 void words_short_duration(struct text *t, uint64_t ms)
 {
 	const uint64_t s = ms / 1000, minutes = s / 60, hours = minutes / 60, days = hours / 24;
 	if (ms < 1000)
-		add(t, ms, "ms");
+		words_add_unit(t, ms, "ms");
 	else if (s < 60)
-		add(t, s, "s");
+		words_add_unit(t, s, "s");
 	else if (hours < 1)
-		add(t, minutes, "m");
+		words_add_unit(t, minutes, "m");
 	else if (days < 1)
 		text_addf(t, "%uh%02um", (unsigned)hours, (unsigned)(minutes % 60));
 	else if (days < 100)
 		text_addf(t, "%ud%02uh", (unsigned)days, (unsigned)(hours % 24));
 	else
-		add(t, days < 99999 ? days : 99999, "d");
+		words_add_unit(t, days < 99999 ? days : 99999, "d");
 }
 
 void words_short_latency(struct text *t, uint64_t us)
 {
 	if (us < 1000)
-		add(t, us, "us");
+		words_add_unit(t, us, "us");
 	else if (us < 100000)
 		add_fraction(t, us, 1000, "ms");
 	else if (us < 1000000)
-		add(t, us / 1000, "ms");
+		words_add_unit(t, us / 1000, "ms");
 	else {
 		words_short_tenths(t, us / 100000);
 		text_add_str(t, "s");
@@ -82,7 +82,7 @@ void words_short_bytes(struct text *t, uint64_t bytes)
 	uint64_t whole = 1024;
 	unsigned i = 0;
 	if (bytes < 1024) {
-		add(t, bytes, "");
+		words_add_unit(t, bytes, "");
 		return;
 	}
 	while (i < 5 && bytes / whole >= 1024) {
@@ -99,7 +99,7 @@ void words_short_count(struct text *t, uint64_t count)
 	uint64_t whole = 1000;
 	unsigned i = 0;
 	if (count < 100000) {
-		add(t, count, "");
+		words_add_unit(t, count, "");
 		return;
 	}
 	while (i < 5 && count / whole >= 1000) {

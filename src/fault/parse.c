@@ -15,7 +15,7 @@
 #define WORD_MAX        64 /* no valid name or value is longer */
 #define FRACTION_DIGITS 6
 
-static bool is_word(const char *word, const char *s, size_t len)
+static bool is_same_word(const char *word, const char *s, size_t len)
 {
 	return strlen(word) == len && memcmp(word, s, len) == 0;
 }
@@ -82,7 +82,7 @@ static int size_parse(const struct fault_parameter *p, const char *s, size_t len
 
 static int value_parse(const struct fault_parameter *p, const char *s, size_t len, uint64_t *ret)
 {
-	if (p->zero != NULL && is_word(p->zero, s, len)) {
+	if (p->zero != NULL && is_same_word(p->zero, s, len)) {
 		*ret = 0;
 		return 0;
 	}
@@ -97,7 +97,7 @@ static int value_parse(const struct fault_parameter *p, const char *s, size_t le
 		return fraction_parse(s, len, p->max, ret);
 	case FAULT_CHOICE:
 		for (uint64_t i = 0; p->choices[i] != NULL; i++) {
-			if (!is_word(p->choices[i], s, len))
+			if (!is_same_word(p->choices[i], s, len))
 				continue;
 			*ret = i;
 			return 0;
@@ -151,7 +151,7 @@ void fault_allowed_describe(const struct fault_parameter *p, struct text *t)
 
 /* --- a fault --------------------------------------------------------------------------------- */
 
-static void value_put(struct fault *f, const struct fault_parameter *p, uint64_t value)
+static void fault_put(struct fault *f, const struct fault_parameter *p, uint64_t value)
 {
 	memcpy((char *)f + p->offset, &value, sizeof(value));
 }
@@ -174,14 +174,15 @@ int fault_begin(struct fault *f, const char *kind, size_t len, struct err *err)
 	const struct fault_parameter *p;
 	uint64_t value = 0;
 	unsigned found = 0;
-	while (found < FAULT_KINDS && !is_word(fault_info((enum fault_kind)found)->name, kind, len))
+	while (found < FAULT_KINDS &&
+	       !is_same_word(fault_info((enum fault_kind)found)->name, kind, len))
 		found++;
 	if (found == FAULT_KINDS)
 		return no_such_kind(kind, len, err);
 	*f = (struct fault){.kind = (enum fault_kind)found};
 	for (size_t i = 0; (p = fault_parameter(f->kind, i)) != NULL; i++) {
 		(void)value_parse(p, p->preset, strlen(p->preset), &value);
-		value_put(f, p, value);
+		fault_put(f, p, value);
 	}
 	return 0;
 }
@@ -216,7 +217,7 @@ int fault_set(struct fault *f, const char *name, size_t name_len, const char *va
 	const struct fault_parameter *p;
 	uint64_t number = 0;
 	unsigned i = 0;
-	while ((p = fault_parameter(f->kind, i)) != NULL && !is_word(p->name, name, name_len))
+	while ((p = fault_parameter(f->kind, i)) != NULL && !is_same_word(p->name, name, name_len))
 		i++;
 	if (p == NULL)
 		return no_such_parameter(f, name, name_len, err);
@@ -227,7 +228,7 @@ int fault_set(struct fault *f, const char *name, size_t name_len, const char *va
 	if (value_parse(p, value, value_len, &number) < 0)
 		return not_allowed(p, value, value_len, err);
 	f->given |= 1U << i;
-	value_put(f, p, number);
+	fault_put(f, p, number);
 	return 0;
 }
 

@@ -75,7 +75,7 @@ static bool rate_pays(struct channel *c)
 	return bucket_take(&c->signatures, 1, rate, capacity, k->loop.now_ms);
 }
 
-static void serve(struct channel *c, const struct ipc_key_request *request)
+static void request_serve(struct channel *c, const struct ipc_key_request *request)
 {
 	struct keyholder *k = c->owner;
 	struct ipc_key_answer answer;
@@ -107,7 +107,7 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 	 * their turn. */
 	int n = ipc_key_receive_request(io->fd, &request);
 	if (n == 1)
-		serve(c, &request);
+		request_serve(c, &request);
 	else if (n == -EBADMSG || (n == 0 && (events & EPOLLHUP) == 0))
 		channel_abused(c); /* an empty packet looks like an end, and so does a half close */
 	else if (n == 0 || n == -ECONNRESET) /* the worker is gone */

@@ -40,7 +40,7 @@ static void keys_load(struct keyholder *k)
 	role_tell(r, IPC_FILES, &files, sizeof(files));
 }
 
-static void told(struct role *r, struct ipc_message *m)
+static void keyholder_told(struct role *r, struct ipc_message *m)
 {
 	struct keyholder *k = (struct keyholder *)r->user;
 	struct ipc_key_channels who;
@@ -82,7 +82,7 @@ static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
 }
 
-static void serve(struct keyholder *k)
+static void keyholder_serve(struct keyholder *k)
 {
 	struct log *log = &k->role->log;
 	while (!k->ended) {
@@ -115,12 +115,12 @@ int keyholder_main(struct role *r)
 	if (error == 0)
 		error = loop_timer_init(&k.loop, &k.log_tick, log_tick_expired);
 	if (error == 0)
-		error = role_listen(r, &k.loop, ipc_to_keyholder, told, NULL, &k);
+		error = role_listen(r, &k.loop, ipc_to_keyholder, keyholder_told, NULL, &k);
 	if (error < 0)
 		role_fail(r, role_status(r, -error), "cannot make the event loop: %s",
 			  strerror(-error));
 	role_seal(r, &k.loop);
-	serve(&k);
+	keyholder_serve(&k);
 
 	channel_close_all(&k);
 	keyring_release(&k.keys);

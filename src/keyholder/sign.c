@@ -27,8 +27,8 @@ static int make(gnutls_privkey_t key, const struct tls_scheme *scheme, const gnu
 	return gnutls_privkey_sign_hash2(key, scheme->sign, 0, digest, signature);
 }
 
-static const char *refuse(struct ipc_key_answer *answer, enum ipc_key_status status,
-			  const char *why)
+static const char *answer_refuse(struct ipc_key_answer *answer, enum ipc_key_status status,
+				 const char *why)
 {
 	answer->status = (uint16_t)status;
 	return why;
@@ -43,22 +43,22 @@ const char *keyring_sign(const struct keyring *r, const struct ipc_key_request *
 	answer->len = 0;
 	answer->zero = 0;
 	if (request->key >= r->count)
-		return refuse(answer, IPC_KEY_REFUSED, "there is no such key");
+		return answer_refuse(answer, IPC_KEY_REFUSED, "there is no such key");
 	gnutls_privkey_t key = r->keys[request->key];
 	const struct tls_scheme *scheme = tls_scheme_by_code(
 	    (gnutls_pk_algorithm_t)gnutls_privkey_get_pk_algorithm(key, NULL), request->scheme);
 	if (scheme == NULL)
-		return refuse(answer, IPC_KEY_REFUSED, "the key is not for that scheme");
+		return answer_refuse(answer, IPC_KEY_REFUSED, "the key is not for that scheme");
 	if (!tls_scheme_check(scheme, &data, &digest))
-		return refuse(answer, IPC_KEY_REFUSED,
-			      "the data to sign does not have a form that TLS signs");
+		return answer_refuse(answer, IPC_KEY_REFUSED,
+				     "the data to sign does not have a form that TLS signs");
 	int error = make(key, scheme, &digest, &signature);
 	if (error == GNUTLS_E_MEMORY_ERROR)
-		return refuse(answer, IPC_KEY_FAILED, "out of memory");
+		return answer_refuse(answer, IPC_KEY_FAILED, "out of memory");
 	/* An RSA-PSS key for another digest, or a key that is too short for it. */
 	if (error < 0 || signature.size == 0 || signature.size > sizeof(answer->signature)) {
 		gnutls_free(signature.data);
-		return refuse(answer, IPC_KEY_REFUSED, "the key does not sign that");
+		return answer_refuse(answer, IPC_KEY_REFUSED, "the key does not sign that");
 	}
 	answer->status = IPC_KEY_SIGNED;
 	answer->len = (uint16_t)signature.size;

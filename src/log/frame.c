@@ -74,7 +74,7 @@ int frame_size(const unsigned char *data, size_t len)
 }
 
 /* May be shown as it is: our own sentences may have names in UTF-8. */
-static bool is_shown(const char *s, size_t len)
+static bool is_all_shown(const char *s, size_t len)
 {
 	for (size_t n; len > 0; s += n, len -= n) {
 		n = *s >= 0x20 && *s < 0x7f ? 1 : text_shown_len(s, len);
@@ -91,7 +91,7 @@ static bool values_read(const unsigned char *from, const char *body, size_t len,
 		struct frame_value v;
 		memcpy(&v, from + i * sizeof(v), sizeof(v));
 		if (v.at > len || v.len > len - v.at || (i > 0 && v.name <= ret[i - 1].name) ||
-		    !is_shown(body + v.at, v.len))
+		    !is_all_shown(body + v.at, v.len))
 			return false;
 		ret[i] = (struct log_value){v.name, body + v.at, v.len};
 	}
@@ -106,7 +106,7 @@ static bool before_read(const unsigned char *data, size_t size, struct frame *re
 	memcpy(&h, data, sizeof(h));
 	const char *text = (const char *)data + sizeof(h);
 	if (h.size != size || h.text_len > size - sizeof(h) || h.text_len > LOG_TEXT_MAX ||
-	    h.priority > LOG_DEBUG || h.ms >= 1000 || !is_shown(text, h.text_len))
+	    h.priority > LOG_DEBUG || h.ms >= 1000 || !is_all_shown(text, h.text_len))
 		return false;
 	*ret = (struct frame){
 	    .record = {.priority = h.priority, .ms = h.ms, .text = {text, h.text_len}},
@@ -129,7 +129,7 @@ bool frame_read(const unsigned char *data, size_t size, struct frame *ret)
 	    h.ms >= 1000)
 		return false;
 	const char *text = (const char *)data + begin;
-	if (!is_shown(text, h.text_len) ||
+	if (!is_all_shown(text, h.text_len) ||
 	    !values_read(data + sizeof(h), text, size - begin, h.values_count, ret->values))
 		return false;
 	ret->second = h.second;

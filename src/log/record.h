@@ -57,9 +57,6 @@ void record_tag(const struct log_record *, struct text *);
 /* Returns a descriptor for standard error, non-blocking if possible, or -errno. */
 int console_open(void);
 
-/* Connects a datagram socket, which may be connected already, to that path. Returns 0 or -errno. */
-int sink_connect(int fd, const char *path);
-
 /* Writes all pieces in one call. True if every byte was taken. Updates broken and torn; the caller
  * counts lost records. */
 bool sink_write(struct log_sink *, struct iovec *, int count);

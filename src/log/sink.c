@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int sink_connect(int fd, const char *path)
+static int sink_connect(int fd, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t len = strlen(path);

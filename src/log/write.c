@@ -44,16 +44,11 @@ write_text(struct log *l, unsigned port, unsigned worker, int priority, const ch
 	errno = saved;
 }
 
-void log_vwrite(struct log *l, int priority, const char *format, va_list args)
-{
-	write_text(l, l->port, l->worker, priority, format, args);
-}
-
 void log_write(struct log *l, int priority, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	log_vwrite(l, priority, format, args);
+	write_text(l, l->port, l->worker, priority, format, args);
 	va_end(args);
 }
 

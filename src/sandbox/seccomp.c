@@ -17,7 +17,7 @@
 
 /* --- rules ----------------------------------------------------------------------------------- */
 
-static struct scmp_arg_cmp compare(const struct check *c)
+static struct scmp_arg_cmp check_compare(const struct check *c)
 {
 	struct scmp_arg_cmp is = {
 	    .arg = c->argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX};
@@ -96,7 +96,7 @@ static int rule_add(scmp_filter_ctx filter, uint32_t action, int number,
 		return rule_add_any(filter, action, number, &r->checks[0]);
 	for (unsigned i = 0; i < RULE_CHECKS && r->checks[i].kind != CHECK_NONE; i++) {
 		if (r->checks[i].kind != CHECK_OTHER)
-			compares[count++] = compare(&r->checks[i]);
+			compares[count++] = check_compare(&r->checks[i]);
 		else if (p->guarded_count > 0)
 			compares[count++] = (struct scmp_arg_cmp){.arg = r->checks[i].argument,
 								  .op = SCMP_CMP_MASKED_EQ};

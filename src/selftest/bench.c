@@ -47,7 +47,7 @@ static void peer_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	p->known = true;
 }
 
-static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+static void bench_listener_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct bench *b = (struct bench *)((char *)io - offsetof(struct bench, listener));
 	struct peer *p = calloc(1, sizeof(*p));
@@ -148,8 +148,8 @@ int bench_init(struct bench *b, const struct stage *s, struct err *err)
 		       (int)getpid());
 	int error = loop_init(&b->loop);
 	if (error < 0 || (error = signals_take(b)) < 0 ||
-	    (error = unix_bind(b, &b->listener, s->socket_path, SOCK_SEQPACKET, listener_ready)) <
-		0 ||
+	    (error = unix_bind(b, &b->listener, s->socket_path, SOCK_SEQPACKET,
+			       bench_listener_ready)) < 0 ||
 	    (error = unix_bind(b, &b->sink, s->datagram_path, SOCK_DGRAM, discard_ready)) < 0 ||
 	    (error = unix_bind(b, &b->target, s->target_path, SOCK_DGRAM, discard_ready)) < 0 ||
 	    (error = unix_bind(b, &b->abstract, b->abstract_name, SOCK_SEQPACKET, accept_ready)) <

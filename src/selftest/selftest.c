@@ -260,7 +260,7 @@ static bool can_be_left_out(const struct selftest *s)
 	return false;
 }
 
-static int run(struct selftest *s, struct err *err)
+static int rounds_run(struct selftest *s, struct err *err)
 {
 	if (bench_init(&s->bench, &s->stage, err) < 0)
 		return -1;
@@ -270,7 +270,7 @@ static int run(struct selftest *s, struct err *err)
 	return 0;
 }
 
-static int outcome(const struct selftest *s, int error, const struct err *err)
+static int selftest_end(const struct selftest *s, int error, const struct err *err)
 {
 	if (s->bench.interrupted != 0) {
 		fputs("bulkhead: interrupted\n", stderr);
@@ -312,13 +312,13 @@ int selftest_main(const struct conf *conf, const struct selftest_options *option
 		return 2;
 	int error = stage_init(&s.stage, &err);
 	if (error < 0)
-		return outcome(&s, error, &err);
-	error = run(&s, &err);
+		return selftest_end(&s, error, &err);
+	error = rounds_run(&s, &err);
 	if (error < 0 && s.bench.interrupted == 0)
 		bench_show_log(&s.bench, stderr);
 	bench_release(&s.bench);
 	stage_release(&s.stage);
-	int status = outcome(&s, error, &err);
+	int status = selftest_end(&s, error, &err);
 	report_release(&s.report);
 	return status;
 }

@@ -19,8 +19,8 @@
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-static void add(const struct state_view *v, const char *attempt, const char *expected,
-		const char *result, enum verdict verdict, struct report *r)
+static void state_row_add(const struct state_view *v, const char *attempt, const char *expected,
+			  const char *result, enum verdict verdict, struct report *r)
 {
 	struct row row = {
 	    .process = v->process, .round = "", .attempt = attempt, .verdict = verdict};
@@ -29,17 +29,17 @@ static void add(const struct state_view *v, const char *attempt, const char *exp
 	report_add(r, &row);
 }
 
-static void compare(const struct state_view *v, const char *attempt, const char *expected,
-		    const char *result, struct report *r)
+static void state_compare(const struct state_view *v, const char *attempt, const char *expected,
+			  const char *result, struct report *r)
 {
-	add(v, attempt, expected, result,
-	    strcmp(expected, result) == 0 ? VERDICT_PASS : VERDICT_FAIL, r);
+	state_row_add(v, attempt, expected, result,
+		      strcmp(expected, result) == 0 ? VERDICT_PASS : VERDICT_FAIL, r);
 }
 
 static void untested(const struct state_view *v, const char *attempt, const char *why,
 		     struct report *r)
 {
-	add(v, attempt, "", why, VERDICT_UNTESTED, r);
+	state_row_add(v, attempt, "", why, VERDICT_UNTESTED, r);
 }
 
 /* --- proc(5) --------------------------------------------------------------------------------- */
@@ -94,11 +94,12 @@ static void ids_examine(const struct state_view *v, const char *status, struct r
 		field(status, names[i], value);
 		const unsigned long id = strtoul(value, NULL, 10);
 		put(same, "%lu %lu %lu %lu", id, id, id, id);
-		add(v, attempts[i], "one, not root's", value,
-		    id != 0 && strcmp(value, same) == 0 ? VERDICT_PASS : VERDICT_FAIL, r);
+		state_row_add(v, attempts[i], "one, not root's", value,
+			      id != 0 && strcmp(value, same) == 0 ? VERDICT_PASS : VERDICT_FAIL, r);
 	}
 	field(status, "Groups:", groups);
-	compare(v, "its supplementary groups", "none", groups[0] == '\0' ? "none" : groups, r);
+	state_compare(v, "its supplementary groups", "none", groups[0] == '\0' ? "none" : groups,
+		      r);
 }
 
 static void root_examine(const struct state_view *v, struct report *r)
@@ -119,7 +120,8 @@ static void root_examine(const struct state_view *v, struct report *r)
 	}
 	target[n] = '\0';
 	const bool other = child.st_ino != own.st_ino || child.st_dev != own.st_dev;
-	add(v, "its root directory", "not /", target, other ? VERDICT_PASS : VERDICT_FAIL, r);
+	state_row_add(v, "its root directory", "not /", target, other ? VERDICT_PASS : VERDICT_FAIL,
+		      r);
 }
 
 static void capabilities_examine(const struct state_view *v, const char *status, struct report *r)
@@ -132,10 +134,10 @@ static void capabilities_examine(const struct state_view *v, const char *status,
 		if (strcmp(value, none) != 0)
 			put(worst, "%s", value[0] == '\0' ? "unknown" : value);
 	}
-	compare(v, "its capabilities", none, worst, r);
+	state_compare(v, "its capabilities", none, worst, r);
 	field(status, "CapBnd:", value);
 	if (v->by_root)
-		compare(v, "the capabilities that it could ever get", none, value, r);
+		state_compare(v, "the capabilities that it could ever get", none, value, r);
 	else
 		untested(v, "the capabilities that it could ever get", "not started as root", r);
 }
@@ -154,16 +156,16 @@ static void filters_count(const struct state_view *v, const char *status, struct
 	}
 	put(expected, "%lu filters", strtoul(expected, NULL, 10) + 2);
 	put(value, "%lu filters", strtoul(value, NULL, 10));
-	compare(v, attempt, expected, value, r);
+	state_compare(v, attempt, expected, value, r);
 }
 
 static void filters_examine(const struct state_view *v, const char *status, struct report *r)
 {
 	char value[160];
 	field(status, "NoNewPrivs:", value);
-	compare(v, "no new privileges", "1", value, r);
+	state_compare(v, "no new privileges", "1", value, r);
 	field(status, "Seccomp:", value);
-	compare(v, "its system calls are filtered", "2", value, r);
+	state_compare(v, "its system calls are filtered", "2", value, r);
 	filters_count(v, status, r);
 }
 
@@ -171,10 +173,10 @@ static void limits_examine(const struct state_view *v, struct report *r)
 {
 	char value[160], *limits = proc_text(v->pid, "limits");
 	field(limits, "Max processes", value);
-	compare(v, "its limit of processes", "0 0 processes", value, r);
+	state_compare(v, "its limit of processes", "0 0 processes", value, r);
 	if (!v->worker || v->stage->core_bytes == 0) {
 		field(limits, "Max core file size", value);
-		compare(v, "its limit of core dumps", "0 0 bytes", value, r);
+		state_compare(v, "its limit of core dumps", "0 0 bytes", value, r);
 	}
 	free(limits);
 }
@@ -193,8 +195,8 @@ static void hiding_examine(const struct state_view *v, struct report *r)
 	else if (status[0] == '0' || stat(path, &st) < 0)
 		untested(v, attempt, "it runs as root", r);
 	else
-		compare(v, attempt, "not dumpable", st.st_uid == 0 ? "not dumpable" : "dumpable",
-			r);
+		state_compare(v, attempt, "not dumpable",
+			      st.st_uid == 0 ? "not dumpable" : "dumpable", r);
 }
 
 enum excused { EXCUSED_ROOT, EXCUSED_PROGRAM, EXCUSED_MAPS, EXCUSED_TICKETS, EXCUSED };
@@ -237,7 +239,7 @@ static void descriptors_examine(const struct state_view *v, struct report *r)
 			put(left, "%.150s", target);
 	}
 	closedir(d);
-	compare(v, attempt, "none", left, r);
+	state_compare(v, attempt, "none", left, r);
 }
 
 void state_examine(const struct state_view *v, struct report *r)
@@ -306,8 +308,8 @@ void state_search(const struct state_view *v, const struct needles *needles, boo
 	if (s.bytes == 0)
 		untested(v, attempt, "the kernel does not let us look", r);
 	else
-		add(v, attempt, expected ? "found" : "not found", result,
-		    (s.found > 0) == expected ? VERDICT_PASS : VERDICT_FAIL, r);
+		state_row_add(v, attempt, expected ? "found" : "not found", result,
+			      (s.found > 0) == expected ? VERDICT_PASS : VERDICT_FAIL, r);
 	fd_close(&s.fd);
 	free(s.room);
 	free(maps);

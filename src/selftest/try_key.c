@@ -56,7 +56,7 @@ static int send_and_await(const struct agent *a, const struct ipc_key_request *r
 	return answer_await(a, r->id);
 }
 
-static int ask(const struct agent *a, const struct ipc_key_request *r)
+static int key_ask(const struct agent *a, const struct ipc_key_request *r)
 {
 	return send_and_await(a, r, ipc_key_request_size(r));
 }
@@ -67,7 +67,7 @@ int try_key_proper(struct agent *a, const struct order *o)
 {
 	const struct ipc_key_request r = request(a, KEY_ECDSA, ECDSA_SHA256, 32);
 	(void)o;
-	return ask(a, &r);
+	return key_ask(a, &r);
 }
 
 /* With PKCS#1 v1.5: the key and the form that try_key_raw() misuses. */
@@ -78,7 +78,7 @@ int try_key_proper_rsa(struct agent *a, const struct order *o)
 	struct ipc_key_request r = request(a, KEY_RSA, RSA_SHA256, sizeof(sha256) + 32);
 	(void)o;
 	memcpy(r.data, sha256, sizeof(sha256));
-	return ask(a, &r);
+	return key_ask(a, &r);
 }
 
 int try_key_proper_ed25519(struct agent *a, const struct order *o)
@@ -86,28 +86,28 @@ int try_key_proper_ed25519(struct agent *a, const struct order *o)
 	struct ipc_key_request r = request(a, KEY_ED25519, ED25519, TLS_VERIFY_PREFIX + 32);
 	(void)o;
 	memcpy(r.data, tls_verify_prefix, TLS_VERIFY_PREFIX);
-	return ask(a, &r);
+	return key_ask(a, &r);
 }
 
 int try_key_index(struct agent *a, const struct order *o)
 {
 	const struct ipc_key_request r = request(a, KEY_NONE, ECDSA_SHA256, 32);
 	(void)o;
-	return ask(a, &r);
+	return key_ask(a, &r);
 }
 
 int try_key_foreign(struct agent *a, const struct order *o)
 {
 	const struct ipc_key_request r = request(a, KEY_ECDSA, RSA_PSS_SHA256, 32);
 	(void)o;
-	return ask(a, &r);
+	return key_ask(a, &r);
 }
 
 int try_key_digest(struct agent *a, const struct order *o)
 {
 	const struct ipc_key_request r = request(a, KEY_ECDSA, ECDSA_SHA256, 48);
 	(void)o;
-	return ask(a, &r);
+	return key_ask(a, &r);
 }
 
 /* As long as a CertificateVerify, but it begins like a TBSCertificate of RFC 5280. */
@@ -117,7 +117,7 @@ int try_key_certificate(struct agent *a, const struct order *o)
 	struct ipc_key_request r = request(a, KEY_ED25519, ED25519, TLS_VERIFY_PREFIX + 32);
 	(void)o;
 	memcpy(r.data, tbs, sizeof(tbs));
-	return ask(a, &r);
+	return key_ask(a, &r);
 }
 
 /* Bytes without a DigestInfo could be a ciphertext to decrypt. */
@@ -125,7 +125,7 @@ int try_key_raw(struct agent *a, const struct order *o)
 {
 	const struct ipc_key_request r = request(a, KEY_RSA, RSA_SHA256, 51);
 	(void)o;
-	return ask(a, &r);
+	return key_ask(a, &r);
 }
 
 /* --- malformed requests ----------------------------------------------------------------------- */
@@ -151,7 +151,7 @@ int try_key_id(struct agent *a, const struct order *o)
 	struct ipc_key_request r = request(a, KEY_ECDSA, ECDSA_SHA256, 32);
 	(void)o;
 	r.id = 0;
-	return ask(a, &r);
+	return key_ask(a, &r);
 }
 
 int try_key_oversized(struct agent *a, const struct order *o)

@@ -266,7 +266,8 @@ bool tls_content_explicit_curve(const struct tls_file *f)
 	return binary_holds(f, oids, lens, 2);
 }
 
-bool tls_content_elliptic(const struct tls_file *f)
+/* Does the file hold a public or private elliptic curve key (RFC 5480, RFC 5915)? */
+static bool has_elliptic(const struct tls_file *f)
 {
 	/* id-ecPublicKey of PKCS #8; SEC1 has its own label */
 	static const char *const oids[] = {"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"};
@@ -286,7 +287,8 @@ bool tls_content_compressed(const struct tls_file *f)
 	return binary_holds(f, points, lens, 6);
 }
 
-bool tls_content_pss(const struct tls_file *f)
+/* Does the file hold an RSASSA-PSS key or a signature of one (RFC 4055)? */
+static bool has_pss(const struct tls_file *f)
 {
 	static const char *const oids[] = {"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"};
 	static const size_t lens[] = {11};
@@ -402,17 +404,17 @@ static void key_explain(const struct tls_file *f, const char *why, struct text *
 			    "openssl ec -param_enc named_curve -in @ -out new.key, and get a "
 			    "certificate made for that",
 			    f->path, false);
-	} else if (tls_content_elliptic(f) && tls_content_compressed(f)) {
+	} else if (has_elliptic(f) && tls_content_compressed(f)) {
 		text_add_str(t, " has its point in the compressed form, which TLS does not have");
 		command_add(t,
 			    "openssl ec -conv_form uncompressed -in @ -out new.key, and get a "
 			    "certificate made for that",
 			    f->path, false);
-	} else if (tls_content_elliptic(f)) {
+	} else if (has_elliptic(f)) {
 		text_add_str(t,
 			     " is on a curve that this server does not know; TLS signs on P-256, "
 			     "P-384 or P-521; one that is: " FRESH_KEY);
-	} else if (tls_content_pss(f)) {
+	} else if (has_pss(f)) {
 		text_add_str(t, " is an RSA-PSS key " TLS_PSS_LIMITS);
 	} else {
 		unreadable_add(t, why, "openssl pkey -noout -check -in ", f->path);

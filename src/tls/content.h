@@ -48,10 +48,6 @@ bool tls_content_explicit_curve(const struct tls_file *);
 /* Does the file hold a point of P-256, P-384 or P-521 in compressed form (SEC 1, 2.3.3)? TLS has
  * only the uncompressed form (RFC 8422, 5.1.2; RFC 8446, 4.2.8.2). */
 bool tls_content_compressed(const struct tls_file *);
-/* Does the file hold an RSASSA-PSS key or a signature of one (RFC 4055)? */
-bool tls_content_pss(const struct tls_file *);
-/* Does the file hold a public or private elliptic curve key (RFC 5480, RFC 5915)? */
-bool tls_content_elliptic(const struct tls_file *);
 
 /* Does the certificate, in DER, have an RSASSA-PSS key that names a digest and no mask (RFC 4055,
  * 3.1)? The mask then uses SHA-1, but in TLS the mask uses the same digest (RFC 8446, 4.2.3).

@@ -57,7 +57,7 @@ static enum tls_first ssl2_find(const uint8_t *data, size_t len)
 }
 
 /* tchar, RFC 9110, 5.6.2 */
-static bool is_token(uint8_t c)
+static bool is_method_byte(uint8_t c)
 {
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
 	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
@@ -71,7 +71,7 @@ static enum tls_first http_find(const uint8_t *data, size_t len)
 	size_t at = 0, begin;
 	while (at < len && at < 4 && (data[at] == '\r' || data[at] == '\n'))
 		at++;
-	for (begin = at; at < len && at - begin <= METHOD_MAX && is_token(data[at]); at++)
+	for (begin = at; at < len && at - begin <= METHOD_MAX && is_method_byte(data[at]); at++)
 		;
 	if (at - begin > METHOD_MAX)
 		return TLS_FIRST_OTHER;

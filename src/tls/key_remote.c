@@ -35,7 +35,7 @@ int tls_signer_init(struct tls_signer *s, int fd)
 	return 0;
 }
 
-static int fail(struct tls_signer *s, const char *why)
+static int signer_fail(struct tls_signer *s, const char *why)
 {
 	s->failure = why;
 	return GNUTLS_E_PK_SIGN_FAILED;
@@ -61,7 +61,7 @@ static int time_out(struct tls_signer *s)
 	s->silent = true;
 	s->until_ms = clock_ms() + TLS_SIGN_PAUSE_MS;
 	s->timeouts++;
-	return fail(s, "the keyholder has not answered in time");
+	return signer_fail(s, "the keyholder has not answered in time");
 }
 
 /* Receives the next packet; -EAGAIN at the deadline. The first wait uses the channel's own timeout,
@@ -95,12 +95,13 @@ static int await(struct tls_signer *s, uint64_t id, unsigned asked, uint64_t dea
 			replaced = true;
 		}
 		if (n == -EBADMSG)
-			return fail(s, "the keyholder's answer is malformed");
+			return signer_fail(s, "the keyholder's answer is malformed");
 		if (n != 1 && n != -EAGAIN)
-			return fail(s, "the keyholder is gone");
+			return signer_fail(s, "the keyholder is gone");
 		if (clock_ms() >= deadline_ms)
-			return replaced ? fail(s, "the keyholder died twice over this request")
-					: time_out(s);
+			return replaced
+				   ? signer_fail(s, "the keyholder died twice over this request")
+				   : time_out(s);
 	}
 }
 
@@ -108,19 +109,20 @@ static int await(struct tls_signer *s, uint64_t id, unsigned asked, uint64_t dea
  * is sent once more; only once, so that a request that kills keyholders does not do so for ever.
  * The message of a replacement may also be an old one. Then the request is signed twice, and the
  * first signature comes too late. */
-static int ask(struct tls_signer *s, struct ipc_key_request *request, struct ipc_key_answer *answer)
+static int signer_ask(struct tls_signer *s, struct ipc_key_request *request,
+		      struct ipc_key_answer *answer)
 {
 	uint64_t now_ms = clock_ms(), deadline_ms = now_ms + TLS_SIGN_DEADLINE_MS;
 	int error;
 	if (s->silent && !is_back(s, now_ms))
-		return fail(s, "the keyholder does not answer");
+		return signer_fail(s, "the keyholder does not answer");
 	for (unsigned asked = 1;; asked++) {
 		request->id = ++s->last_id;
 		while ((error = ipc_key_ask(s->fd, request)) == -EAGAIN)
 			if (clock_ms() >= deadline_ms)
 				return time_out(s);
 		if (error < 0)
-			return fail(s, "the keyholder cannot be reached");
+			return signer_fail(s, "the keyholder cannot be reached");
 		if ((error = await(s, request->id, asked, deadline_ms, answer)) < 0)
 			return error;
 		if (answer->id == request->id)
@@ -128,15 +130,16 @@ static int ask(struct tls_signer *s, struct ipc_key_request *request, struct ipc
 	}
 	s->refused = answer->status == IPC_KEY_REFUSED;
 	if (s->refused)
-		return fail(s, "the keyholder has refused to sign");
-	return answer->status == IPC_KEY_SIGNED ? 0 : fail(s, "the keyholder could not sign");
+		return signer_fail(s, "the keyholder has refused to sign");
+	return answer->status == IPC_KEY_SIGNED ? 0
+						: signer_fail(s, "the keyholder could not sign");
 }
 
 /* Refuses without asking the keyholder, which would refuse as well. */
-static int refuse(struct tls_signer *s, const char *why)
+static int signer_refuse(struct tls_signer *s, const char *why)
 {
 	s->refused = true;
-	return fail(s, why);
+	return signer_fail(s, why);
 }
 
 static bool is_allowed(const struct remote_key *key, const struct tls_scheme *scheme)
@@ -154,13 +157,13 @@ static int sign(void *userdata, gnutls_sign_algorithm_t algorithm, const gnutls_
 	struct ipc_key_answer answer;
 	gnutls_datum_t digest;
 	if (!is_allowed(key, scheme) || data->size > sizeof(request.data))
-		return refuse(key->signer, "this server makes no such signature");
+		return signer_refuse(key->signer, "this server makes no such signature");
 	if (!tls_scheme_check(scheme, data, &digest))
-		return refuse(key->signer, "an EdDSA key signs under TLS 1.3 only");
+		return signer_refuse(key->signer, "an EdDSA key signs under TLS 1.3 only");
 	request.scheme = scheme->code;
 	request.len = (uint16_t)data->size;
 	memcpy(request.data, data->data, data->size);
-	int error = ask(key->signer, &request, &answer);
+	int error = signer_ask(key->signer, &request, &answer);
 	if (error < 0)
 		return error;
 	signature->data = gnutls_malloc(answer.len);

@@ -203,7 +203,7 @@ static bool has_told(const struct tls_session *s, int result)
 }
 
 /* Sends the peer an alert (RFC 8446, 6.2), unless it is gone or sent one itself. */
-static enum transport_result fail(struct tls_session *s, int result)
+static enum transport_result session_fail(struct tls_session *s, int result)
 {
 	if (!has_told(s, result) && result != GNUTLS_E_PREMATURE_TERMINATION &&
 	    result != GNUTLS_E_PUSH_ERROR && result != GNUTLS_E_PULL_ERROR)
@@ -350,7 +350,7 @@ enum transport_result tls_session_handshake(struct tls_session *s,
 		result = GNUTLS_E_PREMATURE_TERMINATION;
 	if (result < 0) {
 		failure_describe(s, result, in, in_len, ret_failure);
-		return fail(s, result);
+		return session_fail(s, result);
 	}
 	tls_host_name(s);
 	facts_read(s);
@@ -393,7 +393,7 @@ ssize_t tls_session_read(struct tls_session *s, uint8_t *data, size_t size)
 		return TRANSPORT_CLOSED;
 	if (n == GNUTLS_E_REHANDSHAKE) /* only TLS 1.2 has it, and no client needs it */
 		return TRANSPORT_FAILED;
-	return fail(s, (int)n);
+	return session_fail(s, (int)n);
 }
 
 enum transport_result tls_session_write(struct tls_session *s, const uint8_t *data, size_t len)

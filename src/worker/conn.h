@@ -22,7 +22,7 @@
 
 /* The most that its buffers hold. */
 #define CONN_CIPHER_IN_MAX  (2 * RECEIVE_BYTES)
-#define CONN_PLAIN_IN_MAX   (HTTP_HEAD_MAX + 2 * (size_t)TRANSPORT_DATA_MAX)
+#define CONN_PLAIN_IN_MAX   (LIMIT_HEAD_MAX + 2 * (size_t)TRANSPORT_DATA_MAX)
 #define CONN_CIPHER_OUT_MAX ((size_t)512 * 1024) /* bytes that wait for the kernel */
 
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_LINGER };

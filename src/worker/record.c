@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-static void value_put(struct access_record *r, enum ipc_field name, const char *data, size_t len)
+static void record_put(struct access_record *r, enum ipc_field name, const char *data, size_t len)
 {
 	r->values[name] = (struct log_value){name, data, len};
 }
@@ -19,18 +19,20 @@ static void values_end(struct access_record *r)
 			r->values[r->values_count++] = r->values[i];
 }
 
-static void number_add(struct text *t, struct access_record *r, enum ipc_field name, uint64_t n)
+static void record_add_number(struct text *t, struct access_record *r, enum ipc_field name,
+			      uint64_t n)
 {
 	const size_t at = t->len;
 	text_add_uint(t, n);
-	value_put(r, name, t->data + at, t->len - at);
+	record_put(r, name, t->data + at, t->len - at);
 }
 
-static void word_add(struct text *t, struct access_record *r, enum ipc_field name, const char *word)
+static void record_add_word(struct text *t, struct access_record *r, enum ipc_field name,
+			    const char *word)
 {
 	const size_t at = t->len;
 	text_add_str(t, word);
-	value_put(r, name, t->data + at, t->len - at);
+	record_put(r, name, t->data + at, t->len - at);
 }
 
 /* Appends bytes of the client, escaped and within max; returns their length now. cut: the slice is
@@ -52,7 +54,7 @@ static size_t foreign_add(struct text *t, const struct http_request *r, struct h
 static void method_add(struct text *t, struct access_record *record, const struct http_request *r)
 {
 	const size_t at = t->len, len = foreign_add(t, r, r->method_text, RECORD_METHOD_MAX, false);
-	value_put(record, IPC_FIELD_METHOD, t->data + at, len);
+	record_put(record, IPC_FIELD_METHOD, t->data + at, len);
 }
 
 /* The path of a target in which the protocol found none: in any form of RFC 9112, 3.2, or in no
@@ -89,9 +91,9 @@ static void target_add(struct text *t, struct access_record *record, const struc
 	const char *end = question != NULL ? question : target + len;
 	const char *path = path_begin(r, target, end);
 	if (path != NULL)
-		value_put(record, IPC_FIELD_PATH, path, (size_t)(end - path));
+		record_put(record, IPC_FIELD_PATH, path, (size_t)(end - path));
 	else
-		value_put(record, IPC_FIELD_PATH, "/", 1);
+		record_put(record, IPC_FIELD_PATH, "/", 1);
 }
 
 /* The request line; "-": it could not be read. */
@@ -105,7 +107,7 @@ static void request_add(struct text *t, struct access_record *record, const stru
 	else
 		text_add_str(t, http_refusal_kind(ex->refusal));
 	text_add_str(t, " request from ('");
-	word_add(t, record, IPC_FIELD_CLIENT, ex->client->address);
+	record_add_word(t, record, IPC_FIELD_CLIENT, ex->client->address);
 	text_add_str(t, "', ");
 	text_add_uint(t, ex->client->port);
 	text_add_str(t, ") \"");
@@ -130,7 +132,7 @@ static void duration_add(struct text *t, struct access_record *record, uint64_t 
 	text_add_uint(t, tenths % 10);
 	text_add_str(t, "ms");
 	text_init(&whole, record->duration, sizeof(record->duration));
-	number_add(&whole, record, IPC_FIELD_DURATION, us);
+	record_add_number(&whole, record, IPC_FIELD_DURATION, us);
 }
 
 static void reason_add(struct text *t, struct access_record *record, const struct exchange *ex)
@@ -139,7 +141,7 @@ static void reason_add(struct text *t, struct access_record *record, const struc
 	if (ex->refusal == REFUSE_NOT)
 		return;
 	text_add_char(t, ' ');
-	word_add(t, record, IPC_FIELD_REASON, http_refusal_facts(ex->refusal)->word);
+	record_add_word(t, record, IPC_FIELD_REASON, http_refusal_facts(ex->refusal)->word);
 	if (r->excerpt.len == 0)
 		return;
 	text_add_str(t, " \"");
@@ -156,13 +158,13 @@ void access_record_make(struct access_record *record, const struct exchange *ex,
 	text_init(&t, record->line, sizeof(record->line));
 	request_add(&t, record, ex);
 	text_add_char(&t, ' ');
-	number_add(&t, record, IPC_FIELD_STATUS, ex->status);
+	record_add_number(&t, record, IPC_FIELD_STATUS, ex->status);
 	text_add_char(&t, ' ');
-	number_add(&t, record, IPC_FIELD_BYTES, ex->body_sent);
+	record_add_number(&t, record, IPC_FIELD_BYTES, ex->body_sent);
 	text_add_char(&t, ' ');
 	duration_add(&t, record, duration_us);
 	reason_add(&t, record, ex);
-	value_put(record, IPC_FIELD_REQUEST_ID, ex->id, strnlen(ex->id, sizeof(ex->id)));
+	record_put(record, IPC_FIELD_REQUEST_ID, ex->id, strnlen(ex->id, sizeof(ex->id)));
 	values_end(record);
 	record->len = t.len;
 }

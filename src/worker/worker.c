@@ -24,8 +24,6 @@
 
 #define GIVE_UP_MS 1000
 
-_Static_assert(LIMIT_HEAD_MAX <= HTTP_HEAD_MAX, "the parser takes every head that is allowed");
-
 /* --- beginning ------------------------------------------------------------------------------- */
 
 /* The memory that is not connections': the present size, and as much again for libraries. */

@@ -156,7 +156,7 @@ static void limits_of_the_head(void **state)
 static void targets_are_as_long_as_the_head(void **state)
 {
 	static const size_t lengths[] = {4095, 4096, 4097, 8000, 8191, 16300, 65400};
-	static char text[HTTP_HEAD_MAX];
+	static char text[LIMIT_HEAD_MAX];
 	(void)state;
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		size_t len = lengths[i];
