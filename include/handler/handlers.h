@@ -10,6 +10,18 @@
 
 #include "http/exchange.h"
 
+struct conf_location;
+
+/* A kind of handler: src/handler/WORD.c defines handler_kind_WORD for each of HANDLER_KINDS
+ * (conf/kinds.h), and needs no line here. */
+struct handler_kind {
+	const struct handler *handler;
+	/* Makes the handler's config, in one piece of memory that is freed with the routes; it may
+	 * borrow from the location. NULL: out of memory. Without this function the config is the
+	 * options of the location. */
+	void *(*make)(const struct conf_location *);
+};
+
 /* A fixed response. config: struct respond. The second one answers every method with it. */
 extern const struct handler handler_respond;
 extern const struct handler handler_respond_any;

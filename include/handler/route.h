@@ -16,11 +16,9 @@ struct route {
 	const char *path; /* borrowed from the configuration */
 	size_t path_len;
 	struct http_location location;
-	struct respond respond;                 /* if the handler is respond */
 	struct fault_rules rules;               /* if the location has faults */
 	struct http_location_filter filters[1]; /* there is one kind so far */
-	struct fault_control control;           /* if the handler is the control of faults */
-	struct http_header *fields; /* of respond; owned; the texts are the configuration's */
+	void *made; /* the handler's config, owned; NULL: it is the options of the configuration */
 };
 
 struct routes {

@@ -171,3 +171,5 @@ const struct handler handler_echo = {
     .give = echo_give,
     .end = echo_end,
 };
+
+const struct handler_kind handler_kind_echo = {.handler = &handler_echo};

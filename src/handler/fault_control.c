@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "conf/conf.h"
 #include "filter/fault.h"
 #include "handler/handlers.h"
 
@@ -259,3 +260,15 @@ const struct handler handler_fault_control = {
     .give = control_give,
     .end = control_end,
 };
+
+static void *control_make(const struct conf_location *location)
+{
+	struct fault_control *control = malloc(sizeof(*control));
+	if (control != NULL)
+		*control = (struct fault_control){.path = location->path,
+						  .path_len = strlen(location->path)};
+	return control;
+}
+
+const struct handler_kind handler_kind_fault_control = {.handler = &handler_fault_control,
+							.make = control_make};

@@ -1,7 +1,9 @@
 /* Runs in the workers: a fixed response, the same for every request. Must never look at the
  * request. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "conf/conf.h"
 #include "handler/handlers.h"
 
 struct respond_state {
@@ -36,3 +38,32 @@ const struct handler handler_respond_any = {
     .take_end = respond_take_end,
     .give = respond_give,
 };
+
+static struct http_header respond_header(const char *name, const char *value)
+{
+	return (struct http_header){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
+}
+
+/* The config, and its fields after it; their texts are the configuration's. */
+static void *respond_make(const struct conf_location *location)
+{
+	const struct conf_respond *l = location->options;
+	struct respond *r = malloc(sizeof(*r) + (l->headers_count + 1) * sizeof(*r->fields));
+	struct http_header *fields = r != NULL ? (struct http_header *)(r + 1) : NULL;
+	size_t count = 0;
+	if (r == NULL)
+		return NULL;
+	if (l->body_len > 0)
+		fields[count++] = respond_header("Content-Type", l->type);
+	for (size_t i = 0; i < l->headers_count; i++)
+		fields[count++] = respond_header(l->headers[i].name, l->headers[i].value);
+	*r = (struct respond){.status = l->status,
+			      .fields = fields,
+			      .fields_count = count,
+			      .body = l->body,
+			      .body_len = l->body_len};
+	return r;
+}
+
+const struct handler_kind handler_kind_respond = {.handler = &handler_respond,
+						  .make = respond_make};

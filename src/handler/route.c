@@ -6,28 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct http_header route_header(const char *name, const char *value)
-{
-	return (struct http_header){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
-}
+#define KIND_DECLARE(constant, name) extern const struct handler_kind handler_kind_##name;
+HANDLER_KINDS(KIND_DECLARE)
 
-static int respond_make(struct route *r, const struct conf_respond *l)
-{
-	size_t count = 0;
-	r->fields = calloc(l->headers_count + 1, sizeof(*r->fields));
-	if (r->fields == NULL)
-		return -ENOMEM;
-	if (l->body_len > 0 && l->type != NULL)
-		r->fields[count++] = route_header("Content-Type", l->type);
-	for (size_t i = 0; i < l->headers_count; i++)
-		r->fields[count++] = route_header(l->headers[i].name, l->headers[i].value);
-	r->respond = (struct respond){.status = l->status,
-				      .fields = r->fields,
-				      .fields_count = count,
-				      .body = l->body,
-				      .body_len = l->body_len};
-	return 0;
-}
+#define KIND_ROW(constant, name) [CONF_##constant] = &handler_kind_##name,
+static const struct handler_kind *const kinds[] = {HANDLER_KINDS(KIND_ROW)};
 
 static uint32_t route_methods(const struct conf_location *l)
 {
@@ -47,25 +30,17 @@ static int route_init(struct route *r, const struct conf_location *l)
 {
 	r->path = l->path;
 	r->path_len = strlen(l->path);
-	switch (l->handler) {
-	case CONF_RESPOND:
-		r->location = (struct http_location){.handler = &handler_respond,
-						     .config = &r->respond,
-						     .methods = route_methods(l)};
-		return respond_make(r, l->options);
-	case CONF_ECHO:
-		r->location =
-		    (struct http_location){.handler = &handler_echo, .methods = route_methods(l)};
-		return 0;
-	case CONF_FAULT_CONTROL:
-		r->control = (struct fault_control){.path = r->path, .path_len = r->path_len};
-		r->location = (struct http_location){.handler = &handler_fault_control,
-						     .config = &r->control};
-		return 0;
-	case CONF_HANDLERS:
-		break;
+	const struct handler_kind *kind = kinds[l->handler];
+	const void *config = l->options;
+	if (kind->make != NULL) {
+		r->made = kind->make(l);
+		if (r->made == NULL)
+			return -ENOMEM;
+		config = r->made;
 	}
-	return -EINVAL;
+	r->location = (struct http_location){
+	    .handler = kind->handler, .config = config, .methods = route_methods(l)};
+	return 0;
 }
 
 /* Puts the location's filters in front of its handler. */
@@ -130,7 +105,7 @@ int routes_init(struct routes *routes, const struct conf_port *port)
 void routes_release(struct routes *routes)
 {
 	for (size_t i = 0; i < routes->count; i++)
-		free(routes->list[i].fields);
+		free(routes->list[i].made);
 	free(routes->list);
 	*routes = (struct routes){0};
 }
