@@ -494,7 +494,6 @@ static const struct {
     {"read_header", TIMEOUTS},
     {"read_timeout", TIMEOUTS},
     {"redir", REDIRECT},
-    {"redirect", REDIRECT},
     {"RedirectMatch", REDIRECT},
     {"RedirectPermanent", REDIRECT},
     {"request_body", BODY_MAX},
