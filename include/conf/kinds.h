@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 /* KIND(constant, name). A handler answers the requests of its location; there is one in each. */
-#define HANDLER_KINDS(KIND)    \
-	KIND(RESPOND, respond) \
-	KIND(ECHO, echo)       \
+#define HANDLER_KINDS(KIND)      \
+	KIND(RESPOND, respond)   \
+	KIND(ECHO, echo)         \
+	KIND(REDIRECT, redirect) \
 	KIND(FAULT_CONTROL, fault_control)
 
 /* A filter stands in front of the handler; a location may have several, in their order. */
@@ -41,6 +42,11 @@ struct conf_respond {
 	struct conf_header *headers;
 	uint32_t headers_count;
 	uint32_t status;
+};
+
+struct conf_redirect {
+	uint32_t status;
+	const char *url; /* of RFC 3986: absolute, or a path */
 };
 
 #endif

@@ -560,6 +560,40 @@ def test_a_trailer_that_is_too_large(port):
         assert c.closed()
 
 
+def test_a_redirection_leads_elsewhere(server, ports):
+    """Every method, with an empty body; the connection goes on."""
+    server(f"""port {ports[0]} {{ location "/old" {{ redirect 308 "https://www.example.org/new?a=b" }}
+                                 location "/post" {{ methods "POST" redirect 303 "/done" }}
+                                 respond 200 "here" }}""")
+    with Connection(ports[0]) as c:
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]:
+            body = b"hello" if method in ("POST", "PUT", "PATCH") else b""
+            c.send(head(f"{method} /old/page?x=y HTTP/1.1", "Host: a", f"Content-Length: {len(body)}") +
+                   body)
+            answer = c.response(method)
+            assert answer.status == 308 and answer.body == b""
+            assert answer["Location"] == "https://www.example.org/new?a=b"
+            assert answer["Content-Length"] == "0"
+        c.send(head("GET /post HTTP/1.1", "Host: a"))
+        answer = c.response()
+        assert answer.status == 405 and answer["Allow"] == "POST, OPTIONS"
+        c.send(head("POST /post HTTP/1.1", "Host: a", "Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\n\r\n")
+        answer = c.response()
+        assert answer.status == 303 and answer["Location"] == "/done"
+        c.send(head("GET /other HTTP/1.1", "Host: a"))
+        assert c.response().body == b"here"
+
+
+def test_a_redirected_upload_is_not_sent(server, ports):
+    """A client that waits for `100 Continue` gets the redirection instead."""
+    server(f'port {ports[0]} {{ redirect 307 "https://www.example.org/" }}')
+    with Connection(ports[0]) as c:
+        c.send(head("PUT /a HTTP/1.1", "Host: a", "Content-Length: 1000000", "Expect: 100-continue"))
+        answer = c.response()
+        assert answer.status == 307 and answer["Location"] == "https://www.example.org/"
+        assert c.closed()
+
+
 @pytest.mark.parametrize("limits,most", [("head 1K", 1024), ("trailers 0", 0), ("trailers 64K", 65536),
                                          ("head 64K; trailers 100", 100)])
 def test_a_trailer_has_a_limit_of_its_own(server, ports, limits, most):

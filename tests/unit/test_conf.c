@@ -574,7 +574,7 @@ static void methods_that_are_none_are_told(void **state)
 		 "2:10 the location serves nothing: give it `respond` or `echo`\n");
 	told_tls("faults enabled port 1 { location \"/\" { methods any fault control } }",
 		 "2:40 `fault control` has its own methods, GET and POST; `methods` is for "
-		 "`respond` and `echo`\n");
+		 "`respond`, `echo` and `redirect`\n");
 	told_tls("methods any port 1 { echo }",
 		 "2:1 `methods` cannot be at the top level; it belongs in a port block or in a "
 		 "location block\n");
@@ -1019,6 +1019,124 @@ static void sockets_are_named(void **state)
 		 "7:39 the port listens on the socket \"a\" already\n"
 		 "8:18 a socket's name stands in double quotes: \"a\"\n"
 		 "9:1 `listen` cannot be at the top level; it belongs in a port block\n");
+}
+
+static void redirections_lead_somewhere(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned status;
+		const char *url;
+	} good[] = {
+	    {301, "https://www.example.org/"},
+	    {302, "http://a"},
+	    {303, "/new"},
+	    {307, "/new/%41?b=c&d=(e)#f"},
+	    {308, "HTTPS://[::1]:8443/a;b/@c/d,e*'!~_-."},
+	    {308, "mailto:webmaster@example.org"},
+	};
+	for (size_t i = 0; i < CONF_COUNT(good); i++) {
+		char text[256];
+		(void)snprintf(text, sizeof(text),
+			       TLS "port 1 { location \"/old\" { redirect %u \"%s\" } }",
+			       good[i].status, good[i].url);
+		struct conf *conf = parse(text);
+		const struct conf_location *l = &conf->ports[0].locations[0];
+		const struct conf_redirect *redirect = l->options;
+		assert_int_equal(l->handler, CONF_REDIRECT);
+		assert_int_equal(l->methods, CONF_METHODS_ANY);
+		assert_int_equal(redirect->status, good[i].status);
+		assert_string_equal(redirect->url, good[i].url);
+		char *dumped = dump(conf, &conf->ports[0]);
+		(void)snprintf(text, sizeof(text), "\t\tredirect %u \"%s\"\n", good[i].status,
+			       good[i].url);
+		assert_non_null(strstr(dumped, text));
+		conf_free(parse(dumped));
+		free(dumped);
+		conf_free(conf);
+	}
+}
+
+static void redirections_are_checked(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *message; /* after "3:10 " plus the length of "redirect " ... */
+	} cases[] = {
+	    {"200 \"/a\"", "3:19 status 200 is out of range; it can be 301 to 308\n"},
+	    {"304 \"/a\"", "3:19 status 304 is no redirection; there are 301 and 308 for good, 302 "
+			   "and 307 for now, and 303 for the answer to a POST\n"},
+	    {"permanent \"/a\"", "3:19 `permanent` is not a number; status can be 301 to 308\n"},
+	    {"\"/a\"", "3:19 the status comes before the URL: `redirect 308 \"/a\"`\n"},
+	    {"308 https://a", "3:23 a URL stands in double quotes: \"https://a\"\n"},
+	    {"308", "3:23 expected a URL in quotes, found `}`\n"},
+	    {"", "3:20 expected a status such as 308, found `}`\n"},
+	    {"308 \"\"", "3:23 a URL cannot be empty\n"},
+	    {"308 \"/a\\r\\nSet-Cookie: b\"",
+	     "3:23 a URL cannot contain a control character or NUL "
+	     "byte\n"},
+	    {"308 \"/a\\x00b\"", "3:23 a URL cannot contain a control character or NUL byte\n"},
+	    {"308 \"/a b\"", "3:23 a URL cannot contain ` `: write it as `%20`\n"},
+	    {"308 \"/\\xc3\\xa4\"", "3:23 a URL cannot contain `\\303`: write it as `%C3`\n"},
+	    {"308 \"/{uri}\"", "3:23 a URL cannot contain `{`: write it as `%7B`\n"},
+	    {"308 \"/a%2\"", "3:23 in a URL two hexadecimal digits stand after `%`; `%` itself is "
+			     "`%25`\n"},
+	    {"308 \"//a/b\"", "3:23 a URL with a host begins with its scheme: \"https://a/b\"\n"},
+	    {"308 \"www.example.org\"",
+	     "3:23 a redirection leads to a whole URL such as "
+	     "\"https://www.example.org/\", or to a path that begins with "
+	     "`/`\n"},
+	    {"308 \"https:/a\"",
+	     "3:23 a redirection leads to a whole URL such as "
+	     "\"https://www.example.org/\", or to a path that begins with `/`\n"},
+	    {"308 \"/a\" echo", "3:28 the location already has a handler, at line 3\n"},
+	};
+	/* in a location, from the same column on */
+	for (size_t i = 0; i < CONF_COUNT(cases); i++) {
+		char text[256];
+		(void)snprintf(text, sizeof(text),
+			       "port 1 { location \"/old\" { echo } location \"/x\" {"
+			       "\n         redirect %s } }",
+			       cases[i].text);
+		told_tls(text, cases[i].message);
+	}
+	char text[4200], url[4100];
+	memset(url, 'a', sizeof(url) - 1);
+	url[0] = '/';
+	url[4097] = '\0';
+	(void)snprintf(text, sizeof(text), "port 1 { redirect 308 \"%s\" }", url);
+	told_tls(text, "2:23 a URL has at most 4096 bytes, this one has 4097\n");
+}
+
+/* A warning, and what is served nevertheless. */
+static void odd_redirections_are_warned_of(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+	    {"location \"/old\" { redirect 308 \"https://$host/\" }",
+	     "2:41 warning: `$host` is sent as it stands: there are no variables\n"},
+	    {"location \"/old\" { redirect 308 \"/old/new?a\" }",
+	     "2:10 warning: clients are redirected in a circle: \"/old/new?a\" belongs to this "
+	     "location\n"},
+	    {"redirect 302 \"/login\"",
+	     "2:10 warning: clients are redirected in a circle: \"/login\" belongs to this "
+	     "location\n"},
+	    {"redirect 302 \"/login\" location \"/login\" { echo }", ""},
+	    {"location \"/old\" { redirect 308 \"/older\" }", ""},
+	    {"location \"/old\" { redirect 308 \"https://a/old/new\" }", ""},
+	};
+	for (size_t i = 0; i < CONF_COUNT(cases); i++) {
+		char text[256];
+		struct told told = {.len = 0};
+		struct conf *conf = NULL;
+		(void)snprintf(text, sizeof(text), TLS "port 1 { %s }", cases[i].text);
+		assert_int_equal(
+		    conf_parse_text(text, strlen(text), "text", NULL, gather, &told, &conf), 0);
+		assert_string_equal(told.text, cases[i].message);
+		conf_free(conf);
+	}
 }
 
 static void locations_are_checked(void **state)
@@ -2224,6 +2342,9 @@ int main(void)
 	    cmocka_unit_test(addresses_are_checked),
 	    cmocka_unit_test(zones_belong_to_link_local_addresses),
 	    cmocka_unit_test(sockets_are_named),
+	    cmocka_unit_test(redirections_lead_somewhere),
+	    cmocka_unit_test(redirections_are_checked),
+	    cmocka_unit_test(odd_redirections_are_warned_of),
 	    cmocka_unit_test(locations_are_checked),
 	    cmocka_unit_test(responses_are_checked),
 	    cmocka_unit_test(faults_are_checked),
