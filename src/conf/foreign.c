@@ -208,9 +208,8 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define NO_FILES "it does not serve files; a location has `respond` or `echo`"
 #define NO_PROXY "it is no proxy; a location has `respond` or `echo`"
 #define NO_LANG  "it runs no programs and has no scripts or conditions"
-#define NO_REWRITE                                                                        \
-	"it rewrites nothing; to redirect write `location \"/old\" { respond 301 header " \
-	"\"Location\" \"/new\" }`"
+#define NO_REWRITE \
+	"it rewrites nothing; to redirect write `location \"/old\" { redirect 308 \"/new\" }`"
 #define NO_NAMES                                                                      \
 	"it serves every name alike on a port; of several certificates in `tls` the " \
 	"one with the client's name is shown"
@@ -220,10 +219,10 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define CERT      "write `tls { certificate \"cert.pem\" key \"key.pem\" }`"
 #define CIPHERS   "it takes TLS 1.2 and 1.3 with the ciphers that the system allows"
 #define RESPOND   "write `respond 200 \"text\"`, in a port or in a location"
-#define RETURN                                                                              \
-	"write `respond 200 \"text\"`; to redirect write `respond 301 header \"Location\" " \
+#define RETURN                                                           \
+	"write `respond 200 \"text\"`; to redirect write `redirect 308 " \
 	"\"https://www.example.org/\"`"
-#define REDIRECT "write `respond 301 header \"Location\" \"https://www.example.org/\"`"
+#define REDIRECT "write `redirect 308 \"https://www.example.org/\"`"
 #define HEADER   "headers follow a response: `respond 200 \"text\" header \"Name\" \"value\"`"
 #define TYPE     "the type follows a response: `respond 200 \"text\" type \"text/html\"`"
 #define ACCESS   "write `access log on`, `off` or `errors`; `log to` says where records go"
