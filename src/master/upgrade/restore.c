@@ -304,8 +304,6 @@ static void take_port(struct restoring *r)
 	p->generation = (unsigned)number(r, "generation", 1, UINT32_MAX);
 	p->stage = (enum port_stage)number(r, "stage", STAGE_CURRENT, STAGE_RETIRED);
 	port_become(p, (enum port_state)number(r, "state", PORT_STARTING, PORT_STOPPED));
-	record_text(&r->record, "reason", p->reason, sizeof(p->reason));
-	p->state = (enum port_state)number(r, "state", PORT_STARTING, PORT_STOPPED);
 	record_sentence(&r->record, "reason", p->reason, sizeof(p->reason));
 	p->by_order = flag(r, "stopped");
 	p->order = (enum port_order)number(r, "order", ORDER_NONE, ORDER_UPGRADE);
