@@ -4,8 +4,9 @@
  * The kernel keeps message boundaries: one message is one packet. A message is a fixed header, a
  * payload of at most IPC_PAYLOAD_MAX bytes, and descriptors. A table (struct ipc_permit) says which
  * types a role may receive, in which form and in which phase; any other message is -EBADMSG, and
- * the receiver closes the channel. Both ends are the same executable (the child is exec'd from the
- * master's own binary), so integers and structs have the machine's layout.
+ * the receiver closes the channel. Integers and structs have the machine's layout. A child is
+ * exec'd from the master's own binary, but the master can become another version of the program
+ * while the child serves on: numbers keep their meaning, and payloads only grow at their ends.
  */
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
@@ -147,6 +148,16 @@ int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_pha
 
 /* Has the peer left bytes unread that were sent to it (unix(7), SIOCOUTQ)? */
 bool ipc_has_unread(int fd);
+
+/*
+ * The same from a process of another version of this program, as it serves on after an upgrade in
+ * place. Numbers keep their meaning from version to version, and payloads only grow at their ends.
+ * So a type that this version does not know is received as IPC_TYPES, to be ignored, and a payload
+ * may be longer or shorter than this version knows it: it is cut, or zeros follow the ret->len
+ * bytes that came. Phases, and numbers of descriptors, are judged as ever.
+ */
+int ipc_receive_other(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_phase,
+		      struct ipc_message *ret);
 
 /* Closes the descriptors that the receiver did not take. */
 void ipc_message_release(struct ipc_message *);

@@ -136,18 +136,39 @@ static void descriptors_take(struct msghdr *msg, struct ipc_message *m)
 	}
 }
 
-static int message_permitted(const struct ipc_message *m, uint32_t type,
-			     const struct ipc_permit permits[IPC_TYPES], enum ipc_phase phase)
+static bool phase_and_descriptors_fit(const struct ipc_message *m, const struct ipc_permit *p,
+				      enum ipc_phase phase)
 {
-	if (type >= IPC_TYPES)
-		return 0;
-	const struct ipc_permit *p = &permits[type];
-	return (p->phases & (uint32_t)phase) != 0 && m->len >= p->payload_min &&
-	       m->len <= p->payload_max && m->fds_count >= p->fds_min && m->fds_count <= p->fds_max;
+	return (p->phases & (uint32_t)phase) != 0 && m->fds_count >= p->fds_min &&
+	       m->fds_count <= p->fds_max;
 }
 
-int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_phase phase,
-		struct ipc_message *ret)
+static bool message_permitted(const struct ipc_message *m, uint32_t type,
+			      const struct ipc_permit permits[IPC_TYPES], enum ipc_phase phase)
+{
+	return type < IPC_TYPES && phase_and_descriptors_fit(m, &permits[type], phase) &&
+	       m->len >= permits[type].payload_min && m->len <= permits[type].payload_max;
+}
+
+/* From another version, which may know the struct in it longer or shorter. */
+static bool other_permitted(struct ipc_message *m, uint32_t type,
+			    const struct ipc_permit permits[IPC_TYPES], enum ipc_phase phase)
+{
+	if (type >= IPC_TYPES) /* it is ignored */
+		return true;
+	const struct ipc_permit *p = &permits[type];
+	if (!phase_and_descriptors_fit(m, p, phase))
+		return false;
+	if (m->len < p->payload_min)
+		memset(m->payload + m->len, 0, p->payload_min - m->len);
+	if (m->len > p->payload_max)
+		m->len = p->payload_max;
+	m->payload[m->len > p->payload_min ? m->len : p->payload_min] = 0;
+	return true;
+}
+
+static int message_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_phase phase,
+			   bool other, struct ipc_message *ret)
 {
 	struct header header;
 	struct iovec iov[2] = {{&header, sizeof(header)}, {ret->payload, IPC_PAYLOAD_MAX}};
@@ -180,12 +201,25 @@ int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_pha
 		return -EMFILE;
 	}
 	if ((size_t)n < sizeof(header) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
-	    !message_permitted(ret, header.type, permits, phase)) {
+	    !(other ? other_permitted(ret, header.type, permits, phase)
+		    : message_permitted(ret, header.type, permits, phase))) {
 		ipc_message_release(ret);
 		return -EBADMSG;
 	}
-	ret->type = (enum ipc_type)header.type;
+	ret->type = header.type < IPC_TYPES ? (enum ipc_type)header.type : IPC_TYPES;
 	return 1;
+}
+
+int ipc_receive(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_phase phase,
+		struct ipc_message *ret)
+{
+	return message_receive(fd, permits, phase, false, ret);
+}
+
+int ipc_receive_other(int fd, const struct ipc_permit permits[IPC_TYPES], enum ipc_phase phase,
+		      struct ipc_message *ret)
+{
+	return message_receive(fd, permits, phase, true, ret);
 }
 
 bool ipc_has_unread(int fd)

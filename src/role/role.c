@@ -237,8 +237,8 @@ void role_seal(struct role *r, struct loop *loop)
 /* Loops on other threads have their own logs, and read the level here when they are notified. */
 static void settings_take(struct role *r, const struct ipc_message *m)
 {
-	struct ipc_settings s;
-	memcpy(&s, m->payload, sizeof(s));
+	struct ipc_settings s = {.log_level = r->log.level, .drain_ms = r->conf->drain_ms};
+	memcpy(&s, m->payload, m->len < sizeof(s) ? m->len : sizeof(s));
 	__atomic_store_n(&r->log.level, s.log_level, __ATOMIC_RELAXED);
 	r->conf->drain_ms = s.drain_ms;
 }
@@ -249,7 +249,8 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 	struct ipc_message m;
 	(void)loop;
 	(void)events;
-	int n = ipc_receive(io->fd, r->permits, IPC_SERVING, &m);
+	/* The master may have become another version of this program since this process began. */
+	int n = ipc_receive_other(io->fd, r->permits, IPC_SERVING, &m);
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
@@ -261,7 +262,8 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 		_exit(EX_UNAVAILABLE);
 	if (m.type == IPC_SETTINGS)
 		settings_take(r, &m);
-	r->told(r, &m);
+	if (m.type != IPC_TYPES)
+		r->told(r, &m);
 	ipc_message_release(&m);
 }
 

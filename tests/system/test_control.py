@@ -355,7 +355,7 @@ PORT_FIELDS = {
     "next_retry_ms": (int, type(None)), "connections": int, "requests_per_second": NUMBER,
     "counters": dict, "latency": dict, "certificate": (dict, type(None)), "certificates": list,
 }
-PROCESS_FIELDS = {"number": int, "pid": int, "state": str, "generation": int, "uptime_ms": int,
+PROCESS_FIELDS = {"number": int, "pid": int, "state": str, "starts": int, "generation": int, "uptime_ms": int,
                   "sandbox": str}
 COUNTERS = {"accepted", "limit_reached", "handshakes_full", "handshakes_resumed",
             "handshakes_failed", "requests", "responses", "bytes_in", "bytes_out", "log_dropped",
@@ -388,6 +388,7 @@ def test_status_is_complete(controlled, ports):
         for process in port["workers"] + port["keyholders"]:
             assert set(process) == {*PROCESS_FIELDS, "pss_bytes", "cpu_ms"}
             assert process["state"] == "serving" and "seccomp" not in process["sandbox"]
+            assert process["starts"] == process["generation"] == 1
     one = next(p for p in status["ports"] if p["port"] == ports[0])
     assert one["addresses"] == ["127.0.0.1"]
     assert {w["pid"] for w in one["workers"]} == set(s.workers(ports[0]).values())

@@ -260,6 +260,11 @@ HOSTILE = {
                         "is of a kind that this version does not know"),
     "an unknown value": ("text.replace(b'\\nend', b'\\nend a=1')",
                          "says more than this version understands"),
+    "a layout that does not fit": ("re.sub(rb'slot_bytes=[0-9]+', b'slot_bytes=8', text)",
+                                   "has a layout that does not fit into any memory"),
+    "a place outside of its slot": ("text.replace(b'member name=\"accepted\" at=', b'member name=\"accepted\" at=99')",
+                                    "has a layout that does not fit into any memory"),
+    "a layout that is not there": ("re.sub(rb'layout=0', b'layout=1', text)", "has no such number in layout"),
     "too early": ("text.replace(b'\\nmaster', b'\\nend\\nmaster')", "comes too early"),
     "of no port": ("re.sub(rb'(?m)^port .*\\n', b'', text)", "belongs to no port"),
     "two masters": ("re.sub(rb'(?m)^(master .*\\n)', rb'\\1\\1', text)", "there is one already"),
@@ -284,6 +289,36 @@ os.execv({str(NEXT)!r}, ["bulkhead", "-t", "--adopt", str(new)])
     found = s.wait_log(r"upgrade failed: (.*); nothing has changed")[-1][1]
     assert "cannot take over from the running version: line" in found and reason in found, found
     assert get(ports[0]).body == HELLO
+
+
+OPTIONAL = {
+    "a value": "text.replace(b'\\nend', b'\\nend later?=1')",
+    "a value of a port": "re.sub(rb'(?m)^(port .*)$', rb'\\1 words?=\"x\" number_of_it?=4', text)",
+    "a line": "text.replace(b'\\nend', b'\\nmystery? a=1 b=\"c\"\\nend')",
+    "a total": "re.sub(rb'(?m)^(port .*)$', rb'\\1\\ntotal name=\"eclipses\" sum=7', text)",
+    "a member": "text.replace(b'\\nmember', b'\\nmember name=\"eclipses\" at=0 bytes=8\\nmember', 1)",
+}
+
+
+@pytest.mark.parametrize("kind", OPTIONAL)
+def test_what_a_version_need_not_know_does_not_stop_it(upgradable, ports, kind):
+    """A later version writes more, and an earlier one takes over from it all the same."""
+    s = upgradable(hello(ports[0]))
+    get(ports[0])
+    put_script(s, f"""#!/usr/bin/python3
+import os, re, sys
+text = os.pread(int(sys.argv[-1]), 1 << 24, 0)
+changed = {OPTIONAL[kind]}
+assert changed != text
+new = os.memfd_create("changed", 0)
+os.write(new, changed)
+os.execv({str(NEXT)!r}, ["bulkhead"] + sys.argv[1:-1] + [str(new)])
+""")
+    s.kill(signal.SIGUSR2)
+    s.wait_log(FOLLOWED)
+    assert get(ports[0]).body == HELLO
+    s.kill(signal.SIGUSR1)
+    wait_for(lambda: (s.kill(signal.SIGUSR1), re.search(r" requests=2 ", s.log()))[1], "both requests")
 
 
 def broken_reader(what):

@@ -17,7 +17,9 @@
 #include "base/fd.h"
 #include "ipc/channel.h"
 #include "ipc/handed.h"
+#include "ipc/key.h"
 #include "ipc/slot.h"
+#include "ipc/tickets.h"
 #include "sandbox/sandbox.h"
 
 static unsigned descriptors_open(void)
@@ -65,6 +67,78 @@ static void a_message_brings_its_descriptors(void **state)
 	ipc_message_release(&m);
 	close(channel[0]);
 	assert_int_equal(ipc_receive(channel[1], ipc_to_worker, IPC_SERVING, &m), 0);
+	close(channel[1]);
+}
+
+/* Processes of two versions live together after an upgrade in place, so numbers and the beginnings
+ * of payloads never change. New ones are added here at the end. */
+_Static_assert(IPC_START == 1 && IPC_KEY_CHANNELS == 6 && IPC_KEY_SILENT == 7 &&
+		   IPC_KEY_ABUSED == 8 && IPC_PING == 9 && IPC_PONG == 10 && IPC_SERVE == 14 &&
+		   IPC_SETTINGS == 15 && IPC_RETIRE == 16 && IPC_DRAINING == 17,
+	       "numbers of messages");
+_Static_assert(sizeof(struct ipc_settings) >= 16 && offsetof(struct ipc_settings, drain_ms) == 8 &&
+		   sizeof(struct ipc_key_channels) >= 8 &&
+		   offsetof(struct ipc_certificate, subject) == 24,
+	       "payloads of messages");
+_Static_assert(IPC_KEY_REQUEST_HEAD == 16 && IPC_KEY_ANSWER_HEAD == 16 && IPC_KEY_AGAIN == 4 &&
+		   offsetof(struct ipc_tickets, turn) == 2 * sizeof(struct ipc_ticket_keys),
+	       "packets to the keyholder, and the memory of tickets");
+_Static_assert(
+    offsetof(struct ipc_request, client) == 6 && offsetof(struct ipc_request, id) == 52 &&
+	offsetof(struct ipc_request, method) == 84 && offsetof(struct ipc_request, target) == 100 &&
+	offsetof(struct ipc_crash, pc) == 24 && offsetof(struct ipc_crash, signal) == 32 &&
+	offsetof(struct ipc_crash, frames) == 40 && offsetof(struct ipc_module, name) == 32,
+    "parts of the memory of a child");
+
+static void another_version_may_say_more_and_less(void **state)
+{
+	enum { LATER = IPC_TYPES + 5 };
+	const int fds[2] = {0, 0};
+	const unsigned before = descriptors_open();
+	struct sandbox_level level = {.role = SANDBOX_WORKER, .reached = 7, .uid = 99}, got;
+	char payload[IPC_PAYLOAD_MAX];
+	struct ipc_message m;
+	int channel[2];
+	(void)state;
+	memset(payload, 'x', sizeof(payload));
+	assert_int_equal(ipc_channel(channel), 0);
+	/* a message of a later version, with anything */
+	assert_int_equal(
+	    ipc_send(channel[1], (enum ipc_type)LATER, payload, sizeof(payload), fds, 2), 0);
+	assert_int_equal(ipc_receive_other(channel[0], ipc_from_worker, IPC_SERVING, &m), 1);
+	assert_int_equal(m.type, IPC_TYPES);
+	ipc_message_release(&m);
+	assert_int_equal(descriptors_open(), before + 2);
+	/* a longer struct */
+	memcpy(payload, &level, sizeof(level));
+	assert_int_equal(ipc_send(channel[1], IPC_READY, payload, sizeof(payload), NULL, 0), 0);
+	assert_int_equal(ipc_receive_other(channel[0], ipc_from_worker, IPC_BEGINNING, &m), 1);
+	assert_int_equal(m.len, sizeof(level));
+	assert_memory_equal(m.payload, &level, sizeof(level));
+	assert_int_equal(m.payload[m.len], 0);
+	/* a shorter one, after the longer one has been in the same place */
+	assert_int_equal(ipc_send(channel[1], IPC_READY, payload, 8, NULL, 0), 0);
+	assert_int_equal(ipc_receive_other(channel[0], ipc_from_worker, IPC_BEGINNING, &m), 1);
+	assert_int_equal(m.len, 8);
+	memcpy(&got, m.payload, sizeof(got));
+	assert_int_equal(got.reached, 7);
+	assert_int_equal(got.uid, 0);
+	/* what is refused of any version */
+	static const struct {
+		enum ipc_type type;
+		enum ipc_phase phase;
+		size_t fds;
+	} bad[] = {{IPC_READY, IPC_SERVING, 0}, {IPC_READY, IPC_BEGINNING, 1},
+		   {IPC_FILES, IPC_LEFT, 0},    {IPC_PING, IPC_SERVING, 0},
+		   {IPC_START, IPC_SERVING, 0}, {(enum ipc_type)0, IPC_SERVING, 0}};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(
+		    ipc_send(channel[1], bad[i].type, payload, sizeof(level), fds, bad[i].fds), 0);
+		assert_int_equal(ipc_receive_other(channel[0], ipc_from_worker, bad[i].phase, &m),
+				 -EBADMSG);
+	}
+	assert_int_equal(descriptors_open(), before + 2);
+	close(channel[0]);
 	close(channel[1]);
 }
 
@@ -381,6 +455,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_message_brings_its_descriptors),
 	    cmocka_unit_test(what_is_not_permitted_is_refused_and_leaks_nothing),
+	    cmocka_unit_test(another_version_may_say_more_and_less),
 	    cmocka_unit_test(what_may_be_said_depends_on_how_far_the_child_is),
 	    cmocka_unit_test(faults_go_one_way),
 	    cmocka_unit_test(raw_packets_of_a_wrong_size_are_refused),

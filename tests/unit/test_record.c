@@ -131,12 +131,58 @@ static void more_values_than_there_is_room_for_are_refused(void **state)
 	assert_true(r.failed);
 }
 
+/* A later version marks what an earlier one may leave out. */
+static void what_is_optional_is_read_or_skipped(void **state)
+{
+	static const char all[] =
+	    "port n=1 more?=2 words?=\"x\"\nnews? a=1 b?=2\nnews a=1\nport n=1 more=2\n";
+	const char *text = all;
+	size_t len = strlen(all);
+	struct record r = {.line = 0};
+	struct err err = {""};
+	char room[4];
+	(void)state;
+	assert_true(record_next(&r, &text, &len, &err));
+	assert_true(record_has(&r, "more") && record_has(&r, "words") && !record_has(&r, "mor"));
+	assert_int_equal(record_number(&r, "n", 0, 9), 1);
+	assert_int_equal(record_number(&r, "more", 0, 9), 2); /* it is known here … */
+	assert_false(record_has(&r, "more"));
+	assert_true(record_done(&r)); /* … and the other one is not */
+	assert_true(record_next(&r, &text, &len, &err));
+	assert_true(record_is(&r, "news"));
+	record_skip(&r);
+	assert_true(record_done(&r));
+	assert_true(record_next(&r, &text, &len, &err));
+	record_skip(&r);
+	assert_false(record_done(&r));
+	assert_string_equal(err.text, "line 3: is of a kind that this version does not know");
+	assert_true(record_next(&r, &text, &len, &err));
+	(void)record_number(&r, "n", 0, 9);
+	assert_false(record_done(&r));
+	assert_string_equal(err.text, "line 4: says more than this version understands");
+	refused("port ?=1\n", "line 1: is not of the form");
+	refused("port n?"
+		"?=1\n",
+		"line 1: is not of the form");
+	refused("port n?\n", "line 1: is not of the form");
+	refused("port? ?\n", "line 1: is not of the form");
+	refused("? n=1\n", "line 1: has no kind");
+	text = "a s=\"abcdef\"\n";
+	len = strlen(text);
+	r = (struct record){.line = 0};
+	assert_true(record_next(&r, &text, &len, &err));
+	record_sentence(&r, "s", room, sizeof(room));
+	assert_string_equal(room, "abc");
+	assert_true(record_done(&r));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_written_is_read_again),
 	    cmocka_unit_test(what_has_another_form_is_refused),
 	    cmocka_unit_test(bytes_are_exactly_so_many),
+	    cmocka_unit_test(what_is_optional_is_read_or_skipped),
 	    cmocka_unit_test(more_values_than_there_is_room_for_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "ipc/view.h"
+#include "master/upgrade/version2.h"
 
 /* --- programs of another version ---------------------------------------------------------------
  */
@@ -374,6 +375,42 @@ static void a_memory_that_can_shrink_or_is_none_is_refused(void **state)
 	assert_null(view.memory);
 }
 
+/* What the programs before the first release left behind, as their headers had it. */
+static void the_memory_and_totals_of_version_2_are_read(void **state)
+{
+	uint64_t board[(1600 + 2 * 1024) / 8] = {0}, totals[VERSION_2_NUMBERS];
+	uint64_t *const slot = &board[(1600 + 1024) / 8];
+	struct ipc_counters sum = {0}, kept = {0};
+	struct ipc_layout layout;
+	struct ipc_view view = {.memory = NULL};
+	(void)state;
+	slot[0] = 5; /* busy_since_ms */
+	slot[1] = 6; /* connections */
+	for (size_t i = 0; i < VERSION_2_NUMBERS; i++)
+		slot[3 + i] = totals[i] = 100 + i;
+	((int32_t *)(void *)slot)[720 / 4 + 8] = 11; /* crash.signal */
+	version_2_layout(&layout);
+	int fd = board_of(board, sizeof(board));
+	assert_int_equal(ipc_view_open(&view, fd, 2, &layout), 0);
+	ipc_view_count(&view, 1, &sum);
+	version_2_totals(&kept, totals);
+	assert_int_equal(sum.connections, 6);
+	sum.connections = 0;
+	assert_memory_equal(&sum, &kept, sizeof(sum));
+	assert_int_equal(sum.accepted, 100);
+	assert_int_equal(sum.handshakes_failed[IPC_FAILURE_OTHER], 112);
+	assert_int_equal(sum.requests, 113);
+	assert_int_equal(sum.responses[0], 114);
+	assert_int_equal(sum.responses[5], 119);
+	assert_int_equal(sum.latency[0], 120);
+	assert_int_equal(sum.latency[IPC_LATENCIES - 1], 136);
+	assert_int_equal(sum.signatures_refused, 141);
+	assert_int_equal(ipc_view_busy_since(&view, 1), 5);
+	assert_int_equal(ipc_view_crash_signal(&view, 1), 11);
+	ipc_view_close(&view);
+	close(fd);
+}
+
 static void a_gauge_ends_with_its_process_and_sums_do_not(void **state)
 {
 	struct ipc_counters kept = {.connections = 0}, child = {.connections = 3, .requests = 5};
@@ -410,6 +447,7 @@ int main(void)
 	    cmocka_unit_test(sizes_and_places_that_do_not_fit_are_refused),
 	    cmocka_unit_test(a_counter_of_another_size_is_not_read),
 	    cmocka_unit_test(a_memory_that_can_shrink_or_is_none_is_refused),
+	    cmocka_unit_test(the_memory_and_totals_of_version_2_are_read),
 	    cmocka_unit_test(a_gauge_ends_with_its_process_and_sums_do_not),
 	    cmocka_unit_test(a_false_number_is_capped),
 	};

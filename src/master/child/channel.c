@@ -233,13 +233,19 @@ static bool says_too_much(struct child *c)
 	return ++c->said > MESSAGES_MAX + reports;
 }
 
+static int message_receive(const struct child *c, struct ipc_message *ret)
+{
+	return (c->adopted ? ipc_receive_other : ipc_receive)(c->channel.fd, child_permits(c),
+							      child_phase(c), ret);
+}
+
 void child_channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct child *c = (struct child *)io;
 	struct ipc_message message;
 	(void)loop;
 	(void)events;
-	int n = ipc_receive(io->fd, child_permits(c), child_phase(c), &message);
+	int n = message_receive(c, &message);
 	if (n == 1 && !says_too_much(c)) {
 		message_take(c, &message);
 		return;
@@ -262,9 +268,7 @@ void child_last_words(struct child *c)
 	/* The child has ended, but another process may hold its end of the channel and go on
 	 * sending. */
 	for (unsigned i = 0;
-	     i < MESSAGES_MAX && c->channel.fd >= 0 &&
-	     ipc_receive(c->channel.fd, child_permits(c), child_phase(c), &message) == 1;
-	     i++) {
+	     i < MESSAGES_MAX && c->channel.fd >= 0 && message_receive(c, &message) == 1; i++) {
 		if (message.type == IPC_READY) /* it has served, but the message was late */
 			level_take(c, &message);
 		if (message.type == IPC_FAILED || message.type == IPC_KEY_SILENT)

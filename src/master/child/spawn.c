@@ -60,6 +60,7 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 	c->started_ms = m->loop.now_ms;
 	c->board_fd = board_fd;
 	c->view = ipc_view_own(board, c->loops);
+	c->adopted = false;
 	c->killed_for = c->unusable = NULL;
 	c->pinged = c->left = c->leaving = false;
 	watch_begin(&c->watch);

@@ -47,7 +47,8 @@ static void child_add(struct jsonout *j, const struct child *c)
 	jsonout_uint(j, "number", c->number);
 	jsonout_int(j, "pid", c->pid);
 	jsonout_text(j, "state", child_state_name(c->state));
-	jsonout_uint(j, "generation", c->generation);
+	jsonout_uint(j, "starts", c->generation);
+	jsonout_uint(j, "generation", c->generation); /* its name before; of bulkhead/1 */
 	jsonout_uint(j, "uptime_ms", c->port->master->loop.now_ms - c->started_ms);
 	jsonout_text(j, "sandbox", c->level[0] != '\0' ? c->level : NULL);
 	jsonout_close(j, '}');

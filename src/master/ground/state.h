@@ -117,6 +117,7 @@ struct child {
 	unsigned said;          /* messages in that second */
 	unsigned loops;         /* event loops, each with a slot: conf->threads, or 1 */
 	int board_fd;           /* kept for the next version of the master */
+	bool adopted;           /* another version of this program has started it */
 	struct ipc_view view;   /* of the board; closed: it could not be mapped */
 	struct watch watch;
 	const char *killed_for; /* why the master killed it; NULL: it did not */

@@ -420,6 +420,7 @@ static void take_child(struct restoring *r)
 	c->channel.fd = descriptor(r, "channel");
 	c->board_fd = descriptor(r, "board");
 	c->view.layout = layout_of_child(r, c);
+	c->adopted = true;
 	c->relay.io.fd = descriptor(r, "log");
 	relay_begin(c);
 	c->relay.stream.len = (size_t)number(r, "unread", 0, LOG_STREAM_MAX);
