@@ -129,6 +129,23 @@ def test_without_room_for_them_the_port_waits_and_says_why(server, ports, pairs)
     assert s.stop() == 0
 
 
+def test_many_processes_begin_at_once_with_few_descriptors(server, ports, pairs):
+    """The kernel refuses all messages with descriptors while too many are under way."""
+    s = server(tls(pairs) + f'port {ports[0]} {{ workers 8 keyholders 8 respond 200 "Hello, world!\\n" }}'
+               + f'port {ports[1]} {{ tls {{ certificate "{pairs}/0.pem" key "{pairs}/0.key" }} echo }}',
+               wrapper=("prlimit", "--nofile=1700:1700", "--"))
+    for p in s.workers(ports[0]).values():
+        os.kill(p, signal.SIGKILL)
+    s.wait_ready(ports[0], "worker", 16)
+    for p in s.keyholders(ports[0]).values():
+        os.kill(p, signal.SIGKILL)
+    s.wait_ready(ports[0], "keyholder", 16)
+    shows_its_own(ports[0], pairs, NAMED[::5])
+    assert "Too many references" not in s.log()
+    assert "does not read" not in s.log()
+    assert s.stop() == 0
+
+
 def test_a_child_that_ends_in_the_middle_is_replaced(server, ports, pairs):
     """It is stopped before it has read the first message, so the rest waits, and nobody waits for
     it."""

@@ -2,9 +2,11 @@
  * Runs in the master: sends a new child its descriptors, as many messages as it takes. Must never
  * read any of their contents, nor wait for the child.
  *
- * What belongs to this child alone goes into the first message, before the child exists. The port's
- * files follow. At most one message is under way: the kernel counts the descriptors that nobody has
- * received yet for all processes of the user, and too many would stop the start of other ports.
+ * What belongs to this child alone goes into the first message, before the child exists; so do the
+ * port's files if they are few. Otherwise they follow when the child reads. The kernel counts the
+ * descriptors that nobody has received yet for all processes of the user, and above RLIMIT_NOFILE
+ * it refuses every message with descriptors, of any port (unix(7), ETOOMANYREFS). So each child has
+ * at most one message of files under way, and all of them together at most half of that limit.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +19,8 @@
 #include "ipc/handed.h"
 #include "master/child/child.h"
 
-#define NEXT_MS 2 /* until the child is looked at again: has it read the last message? */
+#define NEXT_MS   2  /* until the child is looked at again: has it read the last message? */
+#define FILES_MAX 64 /* in one message */
 
 /* The kinds of enum ipc_handed that are no files, for the largest configuration. */
 _Static_assert(4 + CONF_THREADS_MAX + PORT_LISTENERS_MAX <= IPC_FDS_MAX,
@@ -61,41 +64,60 @@ static bool add_own(struct ipc_batch *b, const struct child *c, int conf_fd, int
 	return fits && add_listeners(b, p);
 }
 
-/* Adds files until the message is full; returns the number of the first that did not fit. */
+/* Adds the next files that this child is handed, at most FILES_MAX. Returns the number of the first
+ * that is left. */
 static size_t add_files(struct ipc_batch *b, const struct child *c)
 {
 	const struct port_files *files = &c->port->files;
-	size_t next = c->handing.next;
+	size_t next = c->handing.next, added = 0;
 	for (; next < files->count; next++) {
 		const struct port_file *f = &files->list[next];
-		if (ipc_is_handed(f->kind, c->role) && !ipc_batch_add(b, f->kind, f->of, f->fd))
+		if (!ipc_is_handed(f->kind, c->role))
+			continue;
+		if (added++ == FILES_MAX || !ipc_batch_add(b, f->kind, f->of, f->fd))
 			break;
 	}
 	return next;
 }
 
-/* Sends the batch, with files if there is room, and after the last one COMPLETE. */
-static int batch_send(struct ipc_batch *b, struct child *c, int channel_fd)
+static int complete_send(struct child *c, int channel_fd)
 {
 	struct handing *h = &c->handing;
-	const size_t next = add_files(b, c);
-	int error = b->count > 0 ? ipc_batch_send(b, channel_fd, &h->complete) : 0;
+	int error = ipc_send(channel_fd, IPC_COMPLETE, &h->complete, sizeof(h->complete), NULL, 0);
+	h->under_way = error < 0;
+	return error;
+}
+
+/* Before the child exists: what is its own, and all files if they fit. */
+static int first_send(struct child *c, struct ipc_batch *own, int channel_fd)
+{
+	struct handing *h = &c->handing;
+	struct loop *loop = &c->port->master->loop;
+	const size_t before = own->count, next = add_files(own, c);
+	const bool all = next == c->port->files.count;
+	if (!all)
+		own->count = before;
+	int error = ipc_batch_send(own, channel_fd, &h->complete);
 	if (error < 0)
 		return error;
-	h->next = next;
-	h->under_way = next < c->port->files.count;
-	if (!h->under_way)
-		return ipc_send(channel_fd, IPC_COMPLETE, &h->complete, sizeof(h->complete), NULL,
-				0);
-	struct loop *loop = &c->port->master->loop;
+	if (all)
+		return complete_send(c, channel_fd);
+	h->under_way = true;
 	loop_timer_set(loop, &h->timer, loop->now_ms + NEXT_MS);
 	return 0;
+}
+
+static void unread_forget(struct child *c)
+{
+	c->port->master->files_unread -= c->handing.unread;
+	c->handing.unread = 0;
 }
 
 void child_handing_end(struct child *c)
 {
 	struct handing *h = &c->handing;
 	loop_timer_cancel(&c->port->master->loop, &h->timer);
+	unread_forget(c);
 	h->under_way = false;
 	h->next = 0;
 	h->error = 0;
@@ -125,7 +147,7 @@ int child_hand_over(struct child *c, int channel_fd, int board_fd, const int *ke
 	if (error == 0 && !add_own(&batch, c, conf_fd, board_fd, key_channels))
 		error = -EMFILE;
 	if (error == 0)
-		error = batch_send(&batch, c, channel_fd);
+		error = first_send(c, &batch, channel_fd);
 	fd_close(&conf_fd);
 	return error;
 }
@@ -152,14 +174,30 @@ static void late_send(struct child *c)
 		keyholder_tell_all(c);
 }
 
+/* After the last file, COMPLETE: then everything before it has been read. */
 static int next_send(struct child *c)
 {
+	struct handing *h = &c->handing;
+	struct master *m = c->port->master;
 	struct ipc_batch batch = {.count = 0};
 	if (ipc_has_unread(c->channel.fd))
 		return -EAGAIN;
+	unread_forget(c);
 	/* Its files were closed, which happens to a port whose processes are to end. */
-	return c->handing.next > c->port->files.count ? -EBADF
-						      : batch_send(&batch, c, c->channel.fd);
+	if (h->next > c->port->files.count)
+		return -EBADF;
+	const size_t next = add_files(&batch, c), count = batch.count;
+	if (count == 0)
+		return complete_send(c, c->channel.fd);
+	if (m->files_unread > 0 && m->files_unread + count > m->may_open / 2)
+		return -EAGAIN;
+	int error = ipc_batch_send(&batch, c->channel.fd, &h->complete);
+	if (error < 0)
+		return error;
+	h->next = next;
+	h->unread = count;
+	m->files_unread += count;
+	return 0;
 }
 
 void child_hand_on(struct loop *loop, struct loop_timer *timer)
@@ -171,9 +209,9 @@ void child_hand_on(struct loop *loop, struct loop_timer *timer)
 	c->handing.error = error == -EAGAIN ? 0 : error;
 	if (error == 0 && !c->handing.under_way) {
 		late_send(c);
-	} else if (error < 0 && passes(error)) {
+	} else if (error == 0 || passes(error)) {
 		loop_timer_set(loop, timer, loop->now_ms + NEXT_MS);
-	} else if (error < 0 && error != -EPIPE && error != -ECONNRESET) {
+	} else if (error != -EPIPE && error != -ECONNRESET) {
 		/* those two: it has ended and will be reaped soon */
 		child_log(c, LOG_ERR, "cannot be handed its files: %s; killing it",
 			  strerror(-error));

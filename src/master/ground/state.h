@@ -107,6 +107,7 @@ struct child {
 	struct handing {
 		bool under_way; /* it has not been handed everything yet */
 		size_t next;    /* of the port's files */
+		size_t unread;  /* files in the message that it may not have read yet */
 		int error;      /* why the last attempt failed; 0: it did not, or the child reads */
 		struct loop_timer timer;
 		struct ipc_complete complete;
@@ -372,6 +373,7 @@ struct master {
 	int oom_fd;
 	uint64_t oom_count;
 	uint64_t may_open;      /* RLIMIT_NOFILE */
+	uint64_t files_unread;  /* in messages that new children may not have read yet */
 	uint64_t own;           /* descriptors that belong to no port */
 	uint64_t room;          /* descriptors for ports */
 	uint64_t room_to_renew; /* the part of room that a second generation of one port needs */
