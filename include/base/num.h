@@ -20,6 +20,11 @@ int num_parse_duration(const char *s, size_t len, uint64_t min_ms, uint64_t max_
 /* "16K", "1M", "2G" (powers of 1024); a bare number is bytes. */
 int num_parse_size(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *ret_bytes);
 
+static inline uint64_t num_least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* The value of a hexadecimal digit of either case; -1: it is none. */
 static inline int num_hex_digit(char c)
 {

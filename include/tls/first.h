@@ -16,10 +16,10 @@ enum tls_first {
 	TLS_FIRST_RECORD,
 	TLS_FIRST_MORE, /* undecided; at most TLS_FIRST_MAX bytes are needed */
 	TLS_FIRST_SSL2, /* a ClientHello in SSL 2.0 form, RFC 5246, E.2 */
-	TLS_FIRST_HTTP, /* a request line of HTTP/1, RFC 9112, 3, or HTTP/2's preface, RFC 9113, 3.4
-			 */
-	TLS_FIRST_SSH,  /* its version line, RFC 4253, 4.2 */
-	TLS_FIRST_SMTP, /* HELO, EHLO or LHLO, RFC 5321, 4.1.1.1, RFC 2033 */
+	/* a request line of HTTP/1, RFC 9112, 3, or the preface of HTTP/2, RFC 9113, 3.4 */
+	TLS_FIRST_HTTP,
+	TLS_FIRST_SSH,   /* its version line, RFC 4253, 4.2 */
+	TLS_FIRST_SMTP,  /* HELO, EHLO or LHLO, RFC 5321, 4.1.1.1, RFC 2033 */
 	TLS_FIRST_PROXY, /* a header of the PROXY protocol, version 1 or 2 */
 	TLS_FIRST_OTHER,
 };

@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "ctl/rows.h"
 
-/* The sums over all rows: "total 9 connections, 12.5 req/s, ..." */
+/* The sums over all rows. */
 struct totals {
 	uint64_t connections, rate_tenths, restarts;
 	int64_t pss_bytes, cpu_tenths; /* -1: unknown */
@@ -20,6 +20,7 @@ struct totals {
 	struct histogram recent;       /* the caller adds it */
 };
 void totals_read(struct totals *, const struct row *, size_t count);
+/* Writes "9 connections, 12.5 req/s, p50/p99 850us/12ms, 34M, cpu 3.2%, 2 restarts". */
 void totals_describe(struct text *, const struct totals *);
 
 /* Writes "3 of 4 ports serving, 1 parked" from a status. */

@@ -191,7 +191,7 @@ static void list(struct exchange *ex)
 	answer(ex, 200, is_json, j.failed);
 }
 
-static void refuse(struct exchange *ex, unsigned status, const char *why)
+static void control_refuse(struct exchange *ex, unsigned status, const char *why)
 {
 	struct control_state *s = (void *)ex->state;
 	struct jsonout j = {.out = &s->answer};
@@ -214,7 +214,7 @@ static void ask(struct exchange *ex, const char *kind, size_t len)
 		error = -EINVAL;
 	}
 	if (error < 0) {
-		refuse(ex, error == -ENOENT ? 404 : 400, err.text);
+		control_refuse(ex, error == -ENOENT ? 404 : 400, err.text);
 		return;
 	}
 	uint64_t draw = fault_draw(fault.seed, services->number, local->asked++);

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/num.h"
 #include "internal.h"
 
 /* What the server as a whole can do, for OPTIONS * (RFC 9110, 9.3.7). */
@@ -164,11 +165,6 @@ static bool exchange_start(struct http1 *h, struct exchange *ex)
 	return true;
 }
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 /* The exchange keeps a copy of the head. false: out of memory, and the exchange is gone. */
 static bool head_keep(struct exchange *ex, const char *data, size_t len)
 {
@@ -195,7 +191,7 @@ static size_t head_input(struct http1 *h, const char *data, size_t len)
 	if (ex != NULL)
 		n = http_request_parse(data, len, loop->limits->head_bytes, &h->scan, &ex->request);
 	if (ex != NULL &&
-	    !head_keep(ex, data, n > 0 ? (size_t)n : least(len, loop->limits->head_bytes)))
+	    !head_keep(ex, data, n > 0 ? (size_t)n : num_least(len, loop->limits->head_bytes)))
 		ex = NULL;
 	if (!exchange_start(h, ex))
 		return len;

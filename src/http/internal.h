@@ -151,8 +151,7 @@ static inline void exchange_leave(struct exchange *ex, bool nested)
 	ex->inside = nested;
 }
 
-/* --- filter.c: what exchange.c calls for an exchange with filters ------------------------------
- */
+/* --- filter.c: what exchange.c calls for an exchange with filters ---------------------------- */
 
 bool filters_begin(struct exchange *); /* false: out of memory */
 void filters_head(struct exchange *);

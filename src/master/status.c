@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "master/top.h"
 
-static void add(struct text *t, const char *name, uint64_t value)
+static void status_add_count(struct text *t, const char *name, uint64_t value)
 {
 	text_addf(t, " %s=%llu", name, (unsigned long long)value);
 }
@@ -30,7 +30,7 @@ static void part_describe(struct text *t, const struct ipc_counter *c, const uin
 	if (c->part(i) == NULL)
 		return;
 	(void)snprintf(name, sizeof(name), "%s_%s", c->logged, c->part(i));
-	add(t, name, values[i]);
+	status_add_count(t, name, values[i]);
 }
 
 static void counter_describe(struct text *t, const struct ipc_counter *c, const uint64_t *values)
@@ -38,7 +38,7 @@ static void counter_describe(struct text *t, const struct ipc_counter *c, const 
 	switch (c->kind) {
 	case IPC_KIND_GAUGE:
 	case IPC_KIND_SUM:
-		add(t, c->logged, values[0]);
+		status_add_count(t, c->logged, values[0]);
 		break;
 	case IPC_KIND_REASONS:
 		for (size_t i = 0; i < c->count; i++)
@@ -65,7 +65,7 @@ static void port_tell(struct port *p)
 	text_addf(
 	    &t, "status: %s:",
 	    (p->state == PORT_BACKOFF ? "waiting to be started again" : port_state_name(p->state)));
-	add(&t, "restarts", p->restarts);
+	status_add_count(&t, "restarts", p->restarts);
 	for (size_t i = 0; (c = ipc_counter_at(i)) != NULL; i++)
 		counter_describe(&t, c, ipc_counter_values(&sum, c));
 	for (size_t i = 0; (c = ipc_counter_at(i)) != NULL; i++)

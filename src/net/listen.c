@@ -1,4 +1,5 @@
-/* net_bind and net_listen run in the master, net_accept in workers. */
+/* Runs in the master, but for net_accept(), which runs in workers. Must never
+ * block. */
 #include "net/listen.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 /*
- * Runs in a worker while it starts, in the master's check and in bulkhead -t: warns about
- * certificates that can be served and that some clients refuse. Must never refuse any.
+ * Runs in a worker while it starts, and in bulkhead -t: warns about certificates that can be served
+ * and that some clients refuse. Must never refuse any.
  */
 #include "tls/certificate.h"
 

@@ -18,6 +18,7 @@
 
 #include "worker/deadlines.h"
 
+#include "base/num.h"
 #include "worker/access.h"
 #include "worker/pump.h"
 
@@ -66,11 +67,6 @@ static uint64_t drain_shortened(const struct conn *c, uint64_t limit)
 	return c->owner->draining && limit > DRAIN_IDLE_MS ? DRAIN_IDLE_MS : limit;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* How long a lingering client may be silent: it may not have noticed the response yet. */
 static uint64_t linger_ms(const struct conn *c)
 {
@@ -79,7 +75,7 @@ static uint64_t linger_ms(const struct conn *c)
 	const uint64_t left = c->windows_until_ms > now ? c->windows_until_ms - now : 0;
 	const uint64_t silence = l->worker->port->limits.body_ms;
 	const bool brief = l->draining || c->failed;
-	return least(left, brief ? least(silence, LINGER_SHORT_MS) : silence);
+	return num_least(left, brief ? num_least(silence, LINGER_SHORT_MS) : silence);
 }
 
 /* While the worker drains, a handshake goes on as long as bytes come: the client cannot know that
@@ -88,7 +84,7 @@ static uint64_t handshake_ms(const struct conn *c)
 {
 	const uint64_t limit = c->owner->worker->port->limits.handshake_ms;
 	if (c->owner->draining && c->bytes_in > 0)
-		return least(limit, HANDSHAKE_SILENCE_MS);
+		return num_least(limit, HANDSHAKE_SILENCE_MS);
 	return drain_shortened(c, limit);
 }
 
@@ -96,7 +92,7 @@ static uint64_t handshake_ms(const struct conn *c)
 static uint64_t handshake_longest_ms(const struct conn *c)
 {
 	const struct worker *w = c->owner->worker;
-	return least(w->port->limits.handshake_ms, w->role->conf->drain_ms / 2);
+	return num_least(w->port->limits.handshake_ms, w->role->conf->drain_ms / 2);
 }
 
 /* How long a connection may linger in all, even if bytes come: a client that trickles must not hold
@@ -107,9 +103,9 @@ static uint64_t linger_longest_ms(const struct conn *c)
 	const struct worker *w = c->owner->worker;
 	uint64_t longest = LINGER_MAX_MS;
 	if (c->failed)
-		longest = least(longest, w->port->limits.handshake_ms);
+		longest = num_least(longest, w->port->limits.handshake_ms);
 	if (c->owner->draining)
-		longest = least(longest, w->role->conf->drain_ms / 2);
+		longest = num_least(longest, w->role->conf->drain_ms / 2);
 	return longest;
 }
 
@@ -121,8 +117,8 @@ void deadline_linger(struct conn *c)
 
 void deadline_linger_drain(struct conn *c)
 {
-	const uint64_t longest = least(linger_longest_ms(c), LINGER_SHORT_MS);
-	c->windows_until_ms = least(c->windows_until_ms, c->owner->loop.now_ms + longest);
+	const uint64_t longest = num_least(linger_longest_ms(c), LINGER_SHORT_MS);
+	c->windows_until_ms = num_least(c->windows_until_ms, c->owner->loop.now_ms + longest);
 }
 
 static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)

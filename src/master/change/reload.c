@@ -37,8 +37,8 @@ struct findings {
 	struct err first;
 };
 
-static void find(void *arg, enum conf_severity severity, const struct conf_where *where,
-		 const char *text)
+static void reload_finding(void *arg, enum conf_severity severity, const struct conf_where *where,
+			   const char *text)
 {
 	struct findings *f = arg;
 	char line[1024];
@@ -79,9 +79,10 @@ static struct configuration *read_anew(struct master *m)
 	struct configuration *c = NULL;
 	char why[sizeof(findings.first.text) + 64];
 	err_set(&findings.first, "out of memory");
-	int error = m->options->read_conf == NULL
-			? same_again(m, &conf)
-			: m->options->read_conf(m->options->read_arg, find, &findings, &conf);
+	int error =
+	    m->options->read_conf == NULL
+		? same_again(m, &conf)
+		: m->options->read_conf(m->options->read_arg, reload_finding, &findings, &conf);
 	if (error == 0)
 		c = configuration_new(conf);
 	if (c != NULL)

@@ -65,7 +65,7 @@ static bool does_not_read(struct child *keyholder)
 }
 
 /* Sends the keyholder the worker's channels. Kills a keyholder that does not read them. */
-static void tell(struct child *keyholder, const struct child *worker)
+static void keyholder_tell(struct child *keyholder, const struct child *worker)
 {
 	const struct ipc_key_channels who = {.worker = worker->number,
 					     .generation = worker->generation};
@@ -93,7 +93,7 @@ void keyholders_tell(const struct child *worker)
 {
 	struct port *p = worker->port;
 	for (unsigned i = 0; i < p->keyholders; i++)
-		tell(&p->children[i], worker);
+		keyholder_tell(&p->children[i], worker);
 }
 
 void keyholder_tell_all(struct child *keyholder)
@@ -101,7 +101,7 @@ void keyholder_tell_all(struct child *keyholder)
 	const struct port *p = keyholder->port;
 	for (unsigned i = p->keyholders; i < p->children_count; i++)
 		if (p->children[i].state != CHILD_NONE && p->children[i].key_ends != NULL)
-			tell(keyholder, &p->children[i]);
+			keyholder_tell(keyholder, &p->children[i]);
 }
 
 void keyholder_lost(const struct child *keyholder)

@@ -166,7 +166,7 @@ struct fields {
 	size_t numbers_count;
 };
 
-static void add(struct fields *f, const char *name, const char *label, const char *value)
+static void field_add(struct fields *f, const char *name, const char *label, const char *value)
 {
 	if (value[0] != '\0')
 		f->list[f->count++] =
@@ -177,7 +177,7 @@ static void add_number(struct fields *f, const char *name, uint64_t number)
 {
 	char *room = f->numbers[f->numbers_count++];
 	(void)snprintf(room, NUM_TEXT_MAX, "%llu", (unsigned long long)number);
-	add(f, name, NULL, room);
+	field_add(f, name, NULL, room);
 }
 
 void report_log(const struct report *r, const struct child *c, int priority, const char *sequel)
@@ -193,9 +193,9 @@ void report_log(const struct report *r, const struct child *c, int priority, con
 	(void)snprintf(text, sizeof(text), "%s%s", r->text, sequel);
 
 	(void)snprintf(child, sizeof(child), "%s %u", role_name(c), c->number);
-	add(&f, "BULKHEAD_CAUSE", NULL, cause_name(r->cause));
-	add(&f, "BULKHEAD_CHILD", NULL, child);
-	add(&f, "BULKHEAD_SIGNAL", NULL, signal_name);
+	field_add(&f, "BULKHEAD_CAUSE", NULL, cause_name(r->cause));
+	field_add(&f, "BULKHEAD_CHILD", NULL, child);
+	field_add(&f, "BULKHEAD_SIGNAL", NULL, signal_name);
 	if (r->signal == 0)
 		add_number(&f, "BULKHEAD_EXIT_STATUS", (unsigned)r->exit_status);
 	add_number(&f, "BULKHEAD_PID", (unsigned)c->pid);
@@ -203,11 +203,11 @@ void report_log(const struct report *r, const struct child *c, int priority, con
 	add_number(&f, "BULKHEAD_UPTIME_SEC", r->uptime_ms / 1000);
 	if (r->loops > 1 && r->loop > 0)
 		add_number(&f, "BULKHEAD_THREAD", r->loop);
-	add(&f, "BULKHEAD_REQUEST", "request", r->request);
-	add(&f, "BULKHEAD_REQUEST_ID", NULL, r->request_id);
-	add(&f, "BULKHEAD_CLIENT", NULL, r->client);
-	add(&f, NULL, "client", client);
-	add(&f, "BULKHEAD_BACKTRACE", "backtrace", r->backtrace);
+	field_add(&f, "BULKHEAD_REQUEST", "request", r->request);
+	field_add(&f, "BULKHEAD_REQUEST_ID", NULL, r->request_id);
+	field_add(&f, "BULKHEAD_CLIENT", NULL, r->client);
+	field_add(&f, NULL, "client", client);
+	field_add(&f, "BULKHEAD_BACKTRACE", "backtrace", r->backtrace);
 	const struct log_event event = {
 	    .priority = priority,
 	    .port = port_number(c->port),

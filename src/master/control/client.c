@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "master/control/control.h"
 
-static void refuse(struct client *c, const char *why)
+static void client_refuse(struct client *c, const char *why)
 {
 	c->is_last = true;
 	client_tell(c, why);
@@ -21,7 +21,7 @@ static void line_judge(struct client *c)
 	struct control_request request;
 	struct err err;
 	if (control_parse(c->line, c->line_len - 1, &request, &err) < 0)
-		refuse(c, err.text);
+		client_refuse(c, err.text);
 	else
 		command_run(c, &request);
 }
@@ -39,7 +39,7 @@ static bool turn_is_full(struct control *c)
 
 /* Takes bytes up to the end of the line and no further. Bytes after it stay in the socket and make
  * it ready again once this request is answered. */
-static void take(struct client *c)
+static void client_take(struct client *c)
 {
 	char *to = c->line + c->line_len;
 	ssize_t n = recv(c->io.fd, to, sizeof(c->line) - c->line_len, MSG_PEEK | MSG_DONTWAIT);
@@ -64,7 +64,7 @@ static void take(struct client *c)
 	if (end != NULL)
 		line_judge(c);
 	else if (c->line_len == sizeof(c->line))
-		refuse(c, "a request has at most 512 bytes");
+		client_refuse(c, "a request has at most 512 bytes");
 }
 
 static void client_ready(struct loop *loop, struct loop_io *io, uint32_t events)
@@ -74,7 +74,7 @@ static void client_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	switch (c->state) {
 	case CLIENT_READING:
 		if (!turn_is_full(c->control))
-			take(c);
+			client_take(c);
 		break;
 	case CLIENT_WRITING:
 		if ((events & (EPOLLERR | EPOLLHUP)) != 0)
@@ -97,7 +97,7 @@ static void deadline_expired(struct loop *loop, struct loop_timer *timer)
 	struct client *c = (struct client *)((char *)timer - offsetof(struct client, deadline));
 	(void)loop;
 	if (c->state == CLIENT_READING && c->line_len > 0)
-		refuse(c, "the request was not complete in time");
+		client_refuse(c, "the request was not complete in time");
 	else
 		client_end(c);
 }

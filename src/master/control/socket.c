@@ -68,7 +68,7 @@ void master_check_control(const struct conf *conf, master_warn_fn *warn, void *a
 
 /* --- accepting ------------------------------------------------------------------------------- */
 
-static void refuse(struct control *c, uid_t uid)
+static void user_refuse(struct control *c, uid_t uid)
 {
 	const uint64_t now = c->master->loop.now_ms;
 	if (c->refused_ms != 0 && now - c->refused_ms < REFUSAL_MS)
@@ -100,7 +100,7 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	if (getpeereid(fd, &uid, &gid) < 0) {
 		fd_close(&fd);
 	} else if (uid != 0 && uid != geteuid()) {
-		refuse(c, uid);
+		user_refuse(c, uid);
 		fd_close(&fd);
 	} else {
 		(void)client_begin(c, fd, uid);

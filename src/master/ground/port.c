@@ -33,7 +33,7 @@ void port_lose(const struct port *p, const char *why)
 	(void)strlcpy(r->lost, why, sizeof(r->lost));
 }
 
-static struct port *find(const struct master *m, unsigned number, enum port_stage stage)
+static struct port *port_at_stage(const struct master *m, unsigned number, enum port_stage stage)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
 		if (port_number(m->ports[i]) == number && m->ports[i]->stage == stage)
@@ -43,12 +43,12 @@ static struct port *find(const struct master *m, unsigned number, enum port_stag
 
 struct port *port_find(const struct master *m, unsigned number)
 {
-	return find(m, number, STAGE_CURRENT);
+	return port_at_stage(m, number, STAGE_CURRENT);
 }
 
 struct port *port_prepared(const struct master *m, unsigned number)
 {
-	return find(m, number, STAGE_PREPARED);
+	return port_at_stage(m, number, STAGE_PREPARED);
 }
 
 struct port *port_heir(struct port *p)

@@ -7,7 +7,7 @@
 #include "base/validity.h"
 #include "master/port/port.h"
 
-static void tell(const struct port *p, size_t pair, int64_t now)
+static void expiry_tell(const struct port *p, size_t pair, int64_t now)
 {
 	const struct expiry *e = &p->content.pairs[pair];
 	const time_t ends = (time_t)e->ends;
@@ -35,7 +35,7 @@ void expiry_look(struct master *m)
 			if (p->stage != STAGE_CURRENT || !expiry_is_due(e, now))
 				continue;
 			e->told = now;
-			tell(p, k, now);
+			expiry_tell(p, k, now);
 		}
 	}
 }

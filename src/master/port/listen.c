@@ -36,7 +36,7 @@ static size_t own_sockets(const struct port *p, int fds[PORT_LISTENERS_MAX])
 	return count;
 }
 
-static void add(struct port *p, int fd, const char *address, bool passed)
+static void listener_add(struct port *p, int fd, const char *address, bool passed)
 {
 	struct port_listener *l = &p->listeners[p->listeners_count++];
 	l->fd = fd;
@@ -75,7 +75,7 @@ static int address_bind(struct port *p, const struct port *old, const char *addr
 		return 0;
 	if (fd < 0)
 		return fail(p, address, fd, err);
-	add(p, fd, address, same != NULL ? same->passed : passed != NULL);
+	listener_add(p, fd, address, same != NULL ? same->passed : passed != NULL);
 	return 0;
 }
 
@@ -99,7 +99,7 @@ static void keep_covered(struct port *p, const struct port *old)
 			continue;
 		int fd = fd_copy(l->fd);
 		if (fd >= 0)
-			add(p, fd, l->address, false);
+			listener_add(p, fd, l->address, false);
 	}
 }
 
@@ -119,7 +119,7 @@ static int socket_share(struct port *p, const char *name, struct err *err)
 			err_set(err, "cannot share the socket \"%s\": %s", name, strerror(-fd));
 			return err_is_shortage(-fd) ? -EAGAIN : -1;
 		}
-		add(p, fd, s->address, true);
+		listener_add(p, fd, s->address, true);
 	}
 	if (found > 0)
 		return 0;

@@ -96,7 +96,7 @@ static void assignments_add(struct master *m, struct text *t)
 			  (m->conf->drain_ms + STOP_EXTRA_MS) * 1000);
 }
 
-static void tell(struct master *m)
+static void notify_tell(struct master *m)
 {
 	struct notify *n = &m->notify;
 	char status[NOTICE_STATUS_MAX], message[NOTICE_STATUS_MAX + 256];
@@ -124,7 +124,7 @@ static void later_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct master *m = (struct master *)((char *)timer - offsetof(struct master, notify.later));
 	(void)loop;
-	tell(m);
+	notify_tell(m);
 }
 
 static void alive_expired(struct loop *loop, struct loop_timer *timer)
@@ -211,7 +211,7 @@ void notify_changed(struct master *m)
 static void tell_now(struct master *m)
 {
 	loop_timer_cancel(&m->loop, &m->notify.later);
-	tell(m);
+	notify_tell(m);
 }
 
 void notify_ready(struct master *m)

@@ -66,7 +66,7 @@ int sockets_parse(struct sockets *s, pid_t self, const char *pid, const char *fd
 }
 
 /* above: a number above all passed descriptors. */
-static void take(struct socket_passed *s, int above)
+static void socket_take(struct socket_passed *s, int above)
 {
 	int passed = s->fd;
 	s->fd = fcntl(passed, F_DUPFD_CLOEXEC, above);
@@ -90,7 +90,7 @@ int sockets_take(struct sockets *s, struct err *err)
 	(void)unsetenv("LISTEN_FDNAMES");
 	const int behind = FIRST_FD + (int)s->count;
 	for (size_t i = 0; i < s->count; i++)
-		take(&s->list[i], behind > FD_OWN_MIN ? behind : FD_OWN_MIN);
+		socket_take(&s->list[i], behind > FD_OWN_MIN ? behind : FD_OWN_MIN);
 	return error;
 }
 

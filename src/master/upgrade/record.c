@@ -124,7 +124,7 @@ bool record_has(const struct record *r, const char *name)
 	return false;
 }
 
-static const struct record_value *find(struct record *r, const char *name)
+static const struct record_value *record_find(struct record *r, const char *name)
 {
 	for (size_t i = 0; i < r->count && !r->failed; i++) {
 		struct record_value *v = &r->values[i];
@@ -140,7 +140,7 @@ static const struct record_value *find(struct record *r, const char *name)
 
 int64_t record_number(struct record *r, const char *name, int64_t min, int64_t max)
 {
-	const struct record_value *v = find(r, name);
+	const struct record_value *v = record_find(r, name);
 	char digits[24], *end;
 	if (v == NULL)
 		return 0;
@@ -191,7 +191,7 @@ static size_t unescape(const struct record_value *v, char *ret, size_t size, boo
 
 static void text_take(struct record *r, const char *name, char *ret, size_t size, bool cut)
 {
-	const struct record_value *v = find(r, name);
+	const struct record_value *v = record_find(r, name);
 	ret[0] = '\0';
 	if (v == NULL)
 		return;
@@ -216,7 +216,7 @@ void record_sentence(struct record *r, const char *name, char *ret, size_t size)
 
 void record_bytes(struct record *r, const char *name, void *ret, size_t len)
 {
-	const struct record_value *v = find(r, name);
+	const struct record_value *v = record_find(r, name);
 	if (v != NULL && unescape(v, ret, len, false) == len)
 		return;
 	memset(ret, 0, len);

@@ -105,8 +105,8 @@ static void take_state(struct restoring *r)
 		record_sentence(&r->record, "program", r->m->former, sizeof(r->m->former));
 }
 
-static void find(void *arg, enum conf_severity severity, const struct conf_where *where,
-		 const char *text)
+static void restore_finding(void *arg, enum conf_severity severity, const struct conf_where *where,
+			    const char *text)
 {
 	if (severity == CONF_ERROR)
 		err_set(arg, "the running configuration is refused: line %u: %s", where->line,
@@ -128,8 +128,8 @@ static void take_configuration(struct restoring *r)
 		r->configurations = list;
 	if (r->record.failed || list == NULL || n != (int64_t)r->configurations_count ||
 	    fd_read_all(fd, CONF_TEXT_MAX, &text, &len) < 0 ||
-	    conf_parse_text(text, len, "the running configuration", &options, find, &err, &conf) <
-		0) {
+	    conf_parse_text(text, len, "the running configuration", &options, restore_finding, &err,
+			    &conf) < 0) {
 		record_fail(&r->record, err.text);
 	} else {
 		list[r->configurations_count] = configuration_new(conf);
@@ -521,7 +521,7 @@ static const struct kind {
     {"end", take_end, LATER},
 };
 
-static void take(struct restoring *r)
+static void restore_all(struct restoring *r)
 {
 	const struct kind *kind = NULL;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && kind == NULL; i++)
@@ -542,7 +542,7 @@ static void take(struct restoring *r)
 static void take_all(struct restoring *r)
 {
 	while (!r->ended && record_next(&r->record, &r->text, &r->len, r->err)) {
-		take(r);
+		restore_all(r);
 		if (!record_done(&r->record))
 			return;
 	}
