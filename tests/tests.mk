@@ -39,6 +39,21 @@ $(BUILD)/count.o: tests/next/count.c $(BUILD)/flags
 next: $(NEXT_LIST)
 	+$(NEXT_MAKE)
 
+# The same program with one more protocol, which has many exchanges on a connection (tests/many). Its
+# list of protocols replaces the archive's.
+MANY_OBJ  := $(patsubst tests/many/%.c,$(BUILD)/many/%.o,$(wildcard tests/many/*.c))
+
+$(BUILD)/many/%.o: tests/many/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -c -o $@ $<
+
+$(BUILD)/many/bulkhead: $(MANY_OBJ) $(MAIN_OBJ) $(BUILD)/libbulkhead.a
+	src/crash/link.sh $(BUILD)/many '$(NAMESCC)' '$(CC) $(filter-out $(STRIPPING),$(ALLLDFLAGS))' \
+		'$(MANY_OBJ) $(MAIN_OBJ) $(BUILD)/libbulkhead.a $(LIBS)' '$(NM)'
+	mv $(BUILD)/many/linked $@
+
+many: $(BUILD)/many/bulkhead
+
 # Fuzzers need clang's libFuzzer: make fuzz CC=clang SAN=fuzz BUILD=build/fuzz. SAN=fuzz builds the
 # library with the coverage that guides the fuzzer, and the address and undefined-behaviour
 # sanitizers with it.
@@ -92,6 +107,6 @@ storm-build: $(STORM_BIN) $(STORM_LIB)
 storm: $(BUILD)/bulkhead storm-build
 	BULKHEAD_BINARY=$(abspath $(BUILD)/bulkhead) /usr/bin/env python3 tests/storm/storm.py $(STORM)
 
-.PHONY: unit unit-build fuzz bench storm storm-build next
+.PHONY: unit unit-build fuzz bench storm storm-build next many
 -include $(STORM_BIN:=.d) $(STORM_LIB:.so=.d)
--include $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
+-include $(MANY_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)

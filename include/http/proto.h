@@ -44,6 +44,9 @@ struct proto_ops {
 	 * http_loop, so a protocol that is idle holds no more than this. */
 	size_t size;
 
+	/* How many exchanges it has at most, at the same time. */
+	unsigned exchanges_max;
+
 	/* Begins the protocol in that memory, and sets ops. connection is passed to the loop's
 	 * callbacks; it, the loop and the client must outlive the protocol. */
 	void (*init)(struct proto *, struct http_loop *, void *connection,
@@ -113,7 +116,8 @@ struct proto_ops {
 	void (*release)(struct proto *);
 };
 
-/* --- protocols.c: the protocols that this program has ----------------------------------------- */
+/* --- proto.c, protocols.c: the protocols that this program has
+ * ----------------------------------------- */
 
 #define HTTP_PROTOCOL_NAMES_MAX 8
 
@@ -125,7 +129,8 @@ extern const struct proto_ops *const http_protocols[];
 const struct proto_ops *http_protocol(const char *name, size_t len);
 /* Lists the ALPN names of all, in the order of preference; returns how many. */
 size_t http_protocol_names(const char *ret[HTTP_PROTOCOL_NAMES_MAX]);
-/* The size of the largest. */
+/* The size of the largest, and the most exchanges that one connection can have. */
 size_t http_protocol_size(void);
+unsigned http_protocol_exchanges(void);
 
 #endif

@@ -337,6 +337,12 @@ static void status_serve(struct exchange *ex, unsigned status, uint32_t allowed)
 		allow_add(ex, allowed);
 }
 
+/* What the server as a whole can do, for OPTIONS * (RFC 9110, 9.3.7). */
+#define METHODS_SERVED                                                                            \
+	(HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD) | HTTP_METHOD_BIT(HTTP_POST) |    \
+	 HTTP_METHOD_BIT(HTTP_PUT) | HTTP_METHOD_BIT(HTTP_PATCH) | HTTP_METHOD_BIT(HTTP_DELETE) | \
+	 HTTP_METHOD_BIT(HTTP_OPTIONS))
+
 void exchange_answer(struct exchange *ex, unsigned status, uint32_t allowed)
 {
 	status_serve(ex, status, allowed);
@@ -369,13 +375,46 @@ void exchange_handle(struct exchange *ex, const struct http_location *to)
 			methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
 }
 
-bool exchange_serve(struct exchange *ex, const struct http_location *to)
+/* Begins the filters of the location, and then its handler. False: out of memory. */
+static bool exchange_serve(struct exchange *ex, const struct http_location *to)
 {
 	ex->location = to;
 	if (to->filters_count > 0)
 		return filters_begin(ex);
 	exchange_handle(ex, to);
 	return true;
+}
+
+void exchange_refuse(struct exchange *ex, enum http_refusal why)
+{
+	const unsigned status = http_refusal_facts(why)->status;
+	ex->refusal = why;
+	exchange_replace(ex, status, status == 405 ? METHODS_SERVED : 0);
+}
+
+int exchange_dispatch(struct exchange *ex)
+{
+	const struct http_request *r = &ex->request;
+	const struct http_loop *loop = ex->loop;
+	if (r->framing == HTTP_BODY_LENGTH && r->content_length > loop->limits->body_bytes)
+		return -REFUSE_BODY_TOO_LARGE;
+	if (r->method == HTTP_CONNECT) /* what follows may be meant for the tunnel */
+		return -REFUSE_TUNNEL;
+	if (r->path.len == 1 && *http_slice_at(r, r->path) == '*') {
+		exchange_answer(ex, 204, METHODS_SERVED);
+		return 0;
+	}
+	const int error = exchange_path_make(ex);
+	if (error < 0)
+		return error;
+	const struct http_location *location =
+	    loop->routes->find(loop->routes, ex->path.text, ex->path.len);
+	if (location == NULL) {
+		exchange_answer(ex, 404, 0);
+		return 0;
+	}
+	ex->path.matched = location->path_len;
+	return exchange_serve(ex, location) ? 0 : EXCHANGE_NO_MEMORY;
 }
 
 void exchange_hand_on(struct exchange *ex, const struct http_location *to)

@@ -8,12 +8,6 @@
 #include "base/num.h"
 #include "internal.h"
 
-/* What the server as a whole can do, for OPTIONS * (RFC 9110, 9.3.7). */
-#define METHODS_SERVED                                                                            \
-	(HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD) | HTTP_METHOD_BIT(HTTP_POST) |    \
-	 HTTP_METHOD_BIT(HTTP_PUT) | HTTP_METHOD_BIT(HTTP_PATCH) | HTTP_METHOD_BIT(HTTP_DELETE) | \
-	 HTTP_METHOD_BIT(HTTP_OPTIONS))
-
 static struct http1 *http1_of(struct proto *p)
 {
 	return (struct http1 *)p;
@@ -59,8 +53,7 @@ void http1_responded(struct http1 *h)
 static void http1_refuse(struct http1 *h, enum http_refusal why)
 {
 	struct exchange *ex = h->exchange;
-	const unsigned status = http_refusal_facts(why)->status;
-	ex->refusal = why;
+	ex->refusal = why; /* for the record, even where no answer can be sent any more */
 	h->close = h->unread = true;
 	if (h->send == HTTP1_SEND_DONE) {
 		exchange_finish(h);
@@ -71,7 +64,7 @@ static void http1_refuse(struct http1 *h, enum http_refusal why)
 		return;
 	}
 	h->request_done = true;
-	exchange_replace(ex, status, status == 405 ? METHODS_SERVED : 0);
+	exchange_refuse(ex, why);
 }
 
 /* --- a head ---------------------------------------------------------------------------------- */
@@ -98,49 +91,16 @@ void http1_uninvited(struct http1 *h)
 		h->close = h->unread = h->request_done = true;
 }
 
-static void location_serve(struct http1 *h)
-{
-	struct exchange *ex = h->exchange;
-	const struct http_location *location =
-	    h->loop->routes->find(h->loop->routes, ex->path.text, ex->path.len);
-	if (location == NULL) {
-		exchange_answer(ex, 404, 0);
-	} else {
-		ex->path.matched = location->path_len;
-		if (!exchange_serve(ex, location)) {
-			http1_abort(h);
-			return;
-		}
-	}
-	http1_uninvited(h);
-}
-
-/* Finds the handler of the request and begins it. */
+/* Finds what answers the request and begins it. */
 static void request_dispatch(struct http1 *h)
 {
-	struct http_request *r = &h->exchange->request;
-	const char *path = http_slice_at(r, r->path);
-
-	if (r->framing == HTTP_BODY_LENGTH && r->content_length > h->loop->limits->body_bytes) {
-		http1_refuse(h, REFUSE_BODY_TOO_LARGE);
-		return;
-	}
-	if (r->method == HTTP_CONNECT) { /* what follows may be meant for the tunnel: close */
-		http1_refuse(h, REFUSE_TUNNEL);
-		return;
-	}
-	if (r->path.len == 1 && path[0] == '*') {
-		exchange_answer(h->exchange, 204, METHODS_SERVED);
-		http1_uninvited(h);
-		return;
-	}
-	const int error = exchange_path_make(h->exchange);
+	const int error = exchange_dispatch(h->exchange);
 	if (error == EXCHANGE_NO_MEMORY)
 		http1_abort(h);
 	else if (error < 0)
 		http1_refuse(h, (enum http_refusal) - error);
 	else
-		location_serve(h);
+		http1_uninvited(h);
 }
 
 /* Starts an exchange for a head that was read, or could not be. false: out of memory; the
@@ -499,6 +459,7 @@ static const char *const http1_alpn[] = {"http/1.1", "http/1.0", NULL};
 const struct proto_ops http1_ops = {
     .alpn = http1_alpn,
     .size = sizeof(struct http1),
+    .exchanges_max = 1,
     .init = http1_init,
     .input = http1_input,
     .wants_input = http1_wants_input,

@@ -120,8 +120,10 @@ void exchange_release(struct exchange *);
 
 /* These call the handler; nothing else does. */
 
-/* Begins the filters of the location, and then its handler. False: out of memory. */
-bool exchange_serve(struct exchange *, const struct http_location *);
+/* Finds what answers the request, whose head was read, and begins it: the handler of its location,
+ * or the protocol's own answer (404, 405, OPTIONS). Returns 0, EXCHANGE_NO_MEMORY, or minus an enum
+ * http_refusal: then nothing has begun. */
+int exchange_dispatch(struct exchange *);
 size_t exchange_take(struct exchange *, const uint8_t *data, size_t len);
 void exchange_take_end(struct exchange *);
 long exchange_give(struct exchange *, uint8_t *out, size_t size);
@@ -129,9 +131,12 @@ long exchange_give(struct exchange *, uint8_t *out, size_t size);
 /* Begins the handler of the location, or answers in its place: 405, and OPTIONS. */
 void exchange_handle(struct exchange *, const struct http_location *);
 
-/* An answer like exchange_answer()'s at once, in place of a response of which nothing was sent. A
- * handler that has begun gets end(). */
+/* The protocol itself answers at once with that status and a line of text, in place of a response
+ * of which nothing was sent. A handler that has begun gets end(). allowed, a set of
+ * HTTP_METHOD_BIT, becomes Allow unless it is 0. */
 void exchange_replace(struct exchange *, unsigned status, uint32_t allowed);
+/* The same, with the status of a refusal. */
+void exchange_refuse(struct exchange *, enum http_refusal);
 
 /* Returns whether a function of the exchange is running already: a handler that hands it on. */
 static inline bool exchange_enter(struct exchange *ex)

@@ -34,7 +34,9 @@ size_t conn_memory_max(const struct worker_loop *l)
 	const size_t head_max = l->worker->port->limits.head_bytes;
 	return sizeof(struct conn) + room(t->size) + http_protocol_size() +
 	       t->memory_max(RECEIVE_BYTES) + CONN_CIPHER_IN_MAX + CONN_PLAIN_IN_MAX +
-	       CONN_CIPHER_OUT_MAX + EXCHANGE_MEMORY_MAX(head_max) + HANDLER_MEMORY_MAX(head_max);
+	       CONN_CIPHER_OUT_MAX +
+	       http_protocol_exchanges() *
+		   (EXCHANGE_MEMORY_MAX(head_max) + HANDLER_MEMORY_MAX(head_max));
 }
 
 static void transport_begin(struct conn *c)
@@ -255,8 +257,10 @@ static uint32_t conn_interest(const struct conn *c)
 {
 	const struct proto *p = c->proto;
 	const uint32_t out = conn_blocked(c) ? EPOLLOUT : 0;
-	if (out != 0 || c->more_output)
-		return conn_ignores(c) && !c->input_ended ? EPOLLIN | out : out;
+	if (conn_ignores(c) && (out != 0 || c->more_output))
+		return c->input_ended ? out : EPOLLIN | out;
+	if (out != 0)
+		return out;
 	if (c->state == CONN_OPEN &&
 	    (c->input_ended || buf_len(&c->cipher_in) > 0 || !p->ops->wants_input(p)))
 		return 0;

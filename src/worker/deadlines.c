@@ -46,7 +46,7 @@ static enum conn_wait wait_for(const struct conn *c)
 	case CONN_OPEN:
 		break;
 	}
-	if (conn_blocked(c) || c->more_output)
+	if (conn_blocked(c))
 		return WAIT_WRITE;
 	if (c->state == CONN_HANDSHAKE)
 		return WAIT_HANDSHAKE;

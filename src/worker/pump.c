@@ -164,7 +164,8 @@ void pump_run(struct conn *c)
 		moved = pump_pull(c, &spent) || moved;
 		if (p->ops->phase(p) >= PROTO_CLOSING)
 			break;
-		if (!moved && !pump_decrypt(c))
+		/* Input is read in the end, too: output that never ends must not keep it out. */
+		if ((!moved || c->more_output) && !pump_decrypt(c))
 			break;
 	}
 	pump_keep_plain(c);

@@ -35,7 +35,7 @@ def in_reach(path):
             folder = pathlib.Path(tempfile.mkdtemp(prefix="bulkhead-build-", dir=place))
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
             folder.chmod(0o755)
-            for name in (path.name, "bulkheadctl", "next/bulkhead", "storm/load", "storm/slow",
+            for name in (path.name, "bulkheadctl", "next/bulkhead", "many/bulkhead", "storm/load", "storm/slow",
                          "storm/clock.so", "storm/scarce.so"):
                 if (path.parent / name).exists():
                     (folder / name).parent.mkdir(exist_ok=True)
@@ -134,12 +134,12 @@ class Server:
     """
 
     def __init__(self, folder, certificates, text, args=(), env=None, wait="served", tls=True,
-                 cwd=None, wrapper=(), pass_fds=()):
+                 cwd=None, wrapper=(), pass_fds=(), program=None):
         folder.mkdir()
         self.folder, self.wait = folder, wait
         self.log_path = folder / "log"
         self.config = folder / "bulkhead.conf"
-        self.argv = [*map(str, wrapper), str(BINARY), *map(str, args)]
+        self.argv = [*map(str, wrapper), str(program or BINARY), *map(str, args)]
         self.env = {**os.environ, "TZ": "UTC", "HOME": str(folder), **(env or {})}
         for name in ("XDG_STATE_HOME", "STATE_DIRECTORY", "JOURNAL_STREAM"):
             if not env or name not in env:
