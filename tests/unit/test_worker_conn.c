@@ -171,7 +171,7 @@ static void a_request_may_come_byte_by_byte(void **state)
 	int fd = client_new();
 	(void)state;
 	for (size_t i = 0; i < sizeof(GET) - 1; i++) {
-		assert_int_equal(write(fd, GET + i, 1), 1);
+		assert_int_equal(write(fd, &GET[i], 1), 1);
 		assert_int_equal(loop_turn(&loop->loop, 0), 0);
 	}
 	(void)hear(fd, out, sizeof(out));
