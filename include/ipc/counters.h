@@ -52,12 +52,11 @@ const char *ipc_failure_name(enum ipc_failure); /* "closed" */
 	BOUND(250000) BOUND(500000) BOUND(1000000) BOUND(2500000) BOUND(5000000) BOUND(10000000)
 
 #define IPC_LATENCY_BOUND(us) us,
-#define IPC_LATENCY_COUNT(us) +1
 #define IPC_LATENCY_BOUNDS                          \
 	{                                           \
 		IPC_LATENCY_LIST(IPC_LATENCY_BOUND) \
 	}
-enum { IPC_LATENCIES = 1 IPC_LATENCY_LIST(IPC_LATENCY_COUNT) };
+#define IPC_LATENCIES (sizeof((const uint32_t[])IPC_LATENCY_BOUNDS) / sizeof(uint32_t) + 1)
 
 /*
  * The table. ONE is a single number, MANY has a number for each of its parts.
