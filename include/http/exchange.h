@@ -218,6 +218,7 @@ struct exchange {
 	size_t fields_count;
 	struct exchange_field *added, **added_end; /* in the arena */
 	size_t added_bytes;
+	bool upgraded;      /* exchange_upgrade() was called */
 	bool fields_failed; /* one could not be added: the response becomes 500 */
 	bool head_sent;     /* for the protocol: a field comes too late */
 
@@ -232,6 +233,13 @@ struct exchange {
 		uint64_t left_ms;  /* while it rests */
 		uint64_t base;     /* body_received when it began */
 	} window;
+
+	struct exchange_work { /* for src/http/deadline.c, too */
+		bool runs;
+		uint64_t until_ms;
+		uint64_t moved;   /* bytes in both directions when it began */
+		uint64_t more_ms; /* exchange_allow() */
+	} work;
 
 	/* for the access record */
 	uint64_t begun_ns;
@@ -266,6 +274,17 @@ void exchange_respond(struct exchange *, unsigned status, uint64_t length,
 int exchange_add_field(struct exchange *, const char *name, size_t name_len, const char *value,
 		       size_t value_len);
 
+/*
+ * Makes a tunnel of the exchange, in place of exchange_respond(): the response is 101 with the
+ * fields given (Upgrade among them, RFC 9110, 7.8), and from then on take() and give() move the raw
+ * bytes of both directions. Each direction ends by itself: take_end() is called when the client has
+ * ended its half, and give() answers GIVE_END when the handler has ended its own. Filters do not
+ * see the bytes. The connection closes after both halves, or when no byte has moved for limits
+ * idle. May be called later than begin(). Returns 0, or -EPROTO: the client has not asked for an
+ * upgrade, the request has a body, a response has begun, or the handler has no give() or take().
+ */
+int exchange_upgrade(struct exchange *, const struct http_header *fields, size_t fields_count);
+
 /* Walks the fields of the response: those of exchange_respond(), then the added ones. Begin with a
  * walk of zeros. NULL: there is no other. */
 struct http_fields_walk {
@@ -298,6 +317,10 @@ static inline void *exchange_local(const struct exchange *ex)
  * Allow unless it is 0. If the client waits for 100 Continue, it is unknown whether the body will
  * come: then the answer comes at once, and the connection closes after it. */
 void exchange_answer(struct exchange *, unsigned status, uint32_t allowed);
+
+/* The handler expects to need so much more time without giving or taking a byte than the five
+ * minutes after which it counts as failed (500, or a response that is cut off), from now on. */
+void exchange_allow(struct exchange *, uint64_t ms);
 
 /* Runs the handler of this exchange again, which answered GIVE_LATER or took nothing. Call it from
  * outside the handler's functions; inside them it only reopens take(), because the connection pulls

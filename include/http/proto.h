@@ -107,6 +107,11 @@ struct proto_ops {
 	 * new connection the first request still is, too. */
 	void (*drain)(struct proto *);
 
+	/* Is everything said while the client may still speak (the handler's half of a tunnel)?
+	 * Then the transport says so at once. Once true it stays true until PROTO_CLOSING. NULL:
+	 * never. */
+	bool (*output_ended)(const struct proto *);
+
 	/* Must the connection linger after PROTO_CLOSING because bytes of a refused or unfinished
 	 * request may still come (RFC 9112, 9.6)? Ask only in PROTO_CLOSING. */
 	bool (*lingers)(const struct proto *);

@@ -65,6 +65,7 @@ struct http_request {
 	enum http_framing framing;
 	uint64_t content_length; /* with HTTP_BODY_LENGTH */
 	bool keep_alive;         /* what the client asked for, by version and Connection */
+	bool upgrade;            /* Connection has the option upgrade; never on 1.0 */
 	bool expect_continue;    /* never on 1.0, where it means nothing */
 
 	/* For the record of a refused head: the line at fault, as far as it may be shown. Of a

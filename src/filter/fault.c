@@ -238,6 +238,7 @@ static enum filter_verdict run_begin(struct fault_run *run, uint64_t draw)
 {
 	const struct fault *f = &run->fault;
 	const struct fault_services *services = run->local->services;
+	const uint64_t delay_ms = f->kind == FAULT_DELAY ? fault_delay_ms(f, draw) : 0;
 	run_log(run);
 	run->struck = true;
 	switch (f->kind) {
@@ -263,7 +264,8 @@ static enum filter_verdict run_begin(struct fault_run *run, uint64_t draw)
 		return run_replace(run, &fault_made);
 	case FAULT_DELAY:
 		run->delayed = true;
-		run_wait(run, fault_delay_ms(f, draw));
+		run_wait(run, delay_ms);
+		exchange_allow(run->ex, delay_ms);
 		return FILTER_WAITS;
 	case FAULT_MALFORMED:
 		return malformed_say(run, draw);

@@ -20,7 +20,7 @@ static struct exchange *exchange_new(void)
 
 static void response_clear(struct exchange *ex)
 {
-	ex->responding = ex->fields_failed = ex->head_sent = false;
+	ex->responding = ex->upgraded = ex->fields_failed = ex->head_sent = false;
 	ex->length = 0;
 	ex->fields = NULL;
 	ex->fields_count = ex->added_bytes = 0;
@@ -58,6 +58,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->refusal = REFUSE_NOT;
 	response_clear(ex);
 	ex->window.begun = ex->window.runs = false;
+	ex->work = (struct exchange_work){0};
 	ex->begun_ns = ex->body_received = ex->body_sent = 0;
 	ex->id[0] = '\0';
 	return ex;
@@ -102,8 +103,8 @@ void exchange_take_end(struct exchange *ex)
 long exchange_give(struct exchange *ex, uint8_t *out, size_t size)
 {
 	const bool nested = exchange_enter(ex);
-	const long n = ex->filters_count > 0 ? filters_give(ex, 0, out, size)
-					     : ex->handler->give(ex, out, size);
+	const long n = ex->filters_count > 0 && !ex->upgraded ? filters_give(ex, 0, out, size)
+							      : ex->handler->give(ex, out, size);
 	exchange_leave(ex, nested);
 	ex->take_blocked = ex->woken = false;
 	if (n == 0)
@@ -164,14 +165,12 @@ void http_loop_release(struct http_loop *loop)
 
 /* --- the response ----------------------------------------------------------------------------- */
 
-void exchange_respond(struct exchange *ex, unsigned status, uint64_t length,
-		      const struct http_header *fields, size_t fields_count)
+static void response_begin(struct exchange *ex, unsigned status, uint64_t length,
+			   const struct http_header *fields, size_t fields_count)
 {
-	if (ex->responding)
-		return;
 	ex->responding = true;
-	ex->status = status >= 200 && status <= 599 ? status : 500;
-	ex->length = ex->handler->give != NULL ? length : 0;
+	ex->status = status;
+	ex->length = length;
 	ex->fields = fields;
 	ex->fields_count = fields_count;
 	if (ex->filters_count > 0) {
@@ -181,6 +180,26 @@ void exchange_respond(struct exchange *ex, unsigned status, uint64_t length,
 	}
 	if (!ex->inside)
 		exchange_wake(ex);
+}
+
+void exchange_respond(struct exchange *ex, unsigned status, uint64_t length,
+		      const struct http_header *fields, size_t fields_count)
+{
+	if (!ex->responding)
+		response_begin(ex, status >= 200 && status <= 599 ? status : 500,
+			       ex->handler->give != NULL ? length : 0, fields, fields_count);
+}
+
+int exchange_upgrade(struct exchange *ex, const struct http_header *fields, size_t fields_count)
+{
+	const struct http_request *r = &ex->request;
+	if (ex->responding || !r->upgrade || r->framing != HTTP_BODY_NONE ||
+	    ex->handler->give == NULL || ex->handler->take == NULL ||
+	    http_request_field(r, "upgrade") == NULL)
+		return -EPROTO;
+	ex->upgraded = true;
+	response_begin(ex, 101, HTTP_LENGTH_UNKNOWN, fields, fields_count);
+	return 0;
 }
 
 struct exchange_field {

@@ -35,6 +35,8 @@ static void connection_read(struct head_facts *f, const char *value, size_t len)
 			f->close = true;
 		else if (http_name_is(element, n, "keep-alive"))
 			f->persist = true;
+		else if (http_name_is(element, n, "upgrade"))
+			f->upgrade = true;
 	}
 }
 
@@ -147,6 +149,7 @@ int head_facts_conclude(const struct head_facts *f, struct http_request *r)
 		r->framing = HTTP_BODY_CHUNKED;
 	else if (f->content_length)
 		r->framing = HTTP_BODY_LENGTH;
+	r->upgrade = f->upgrade && r->version_minor > 0;
 	r->keep_alive = !f->close && (r->version_minor > 0 || f->persist);
 	return 0;
 }

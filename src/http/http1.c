@@ -44,6 +44,8 @@ void http1_responded(struct http1 *h)
 {
 	h->send = HTTP1_SEND_DONE;
 	h->exchange->take_blocked = false;
+	if (h->exchange->upgraded && !h->tunnel_ended && !h->draining)
+		return; /* the client's half is open */
 	if (h->request_done || h->close || h->draining)
 		exchange_finish(h);
 }
@@ -118,7 +120,8 @@ static bool exchange_start(struct http1 *h, struct exchange *ex)
 	h->send = HTTP1_SEND_START;
 	h->chunked = (struct http1_chunked){0};
 	h->request_left = ex->request.framing == HTTP_BODY_LENGTH ? ex->request.content_length : 0;
-	h->request_done = h->continued = h->body_seen = h->send_chunked = h->bodiless = false;
+	h->request_done = h->continued = h->body_seen = h->send_chunked = h->bodiless =
+	    h->tunnel_ended = false;
 	if (++h->requests == h->loop->limits->requests)
 		h->close = true;
 	h->loop->owner->begun(h->connection, ex);
@@ -223,8 +226,21 @@ static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 	return used;
 }
 
+/* The bytes of a tunnel, from the first after the head on. */
+static size_t tunnel_input(struct http1 *h, const uint8_t *data, size_t len)
+{
+	struct exchange *ex = h->exchange;
+	if (ex->take_blocked)
+		return 0;
+	const size_t taken = exchange_take(ex, data, len);
+	ex->body_received += taken;
+	return taken;
+}
+
 static size_t body_input(struct http1 *h, const uint8_t *data, size_t len)
 {
+	if (h->exchange->upgraded)
+		return tunnel_input(h, data, len);
 	if (h->request_done) /* a pipelined request waits; input after a refused request is dropped
 			      */
 		return h->unread ? len : 0;
@@ -236,6 +252,17 @@ static size_t body_input(struct http1 *h, const uint8_t *data, size_t len)
 }
 
 /* --- struct proto_ops ------------------------------------------------------------------------ */
+
+/* The client's half of a tunnel has ended; the handler may still give. */
+static void tunnel_end(struct http1 *h)
+{
+	if (h->pending || h->tunnel_ended)
+		return;
+	h->tunnel_ended = true;
+	exchange_take_end(h->exchange);
+	if (h->send == HTTP1_SEND_DONE)
+		exchange_finish(h);
+}
 
 /* No more input will come except what the connection still holds: does that end the protocol? */
 static void input_over_check(struct http1 *h)
@@ -249,6 +276,10 @@ static void input_over_check(struct http1 *h)
 		h->state = HTTP1_CLOSING;
 		break;
 	case HTTP1_EXCHANGE:
+		if (h->exchange->upgraded) {
+			tunnel_end(h);
+			break;
+		}
 		if (h->request_done || h->pending)
 			break;
 		if (h->send == HTTP1_SEND_DONE)
@@ -299,7 +330,8 @@ static bool http1_wants_input(const struct proto *p)
 	case HTTP1_HEAD:
 		return !h->input_over;
 	case HTTP1_EXCHANGE:
-		return !h->request_done && !h->exchange->take_blocked && !h->input_over;
+		return (!h->request_done || h->exchange->upgraded) && !h->exchange->take_blocked &&
+		       !h->input_over;
 	case HTTP1_CLOSING:
 	case HTTP1_ABORTED:
 		break;
@@ -310,8 +342,8 @@ static bool http1_wants_input(const struct proto *p)
 static bool http1_ignores_input(const struct proto *p)
 {
 	const struct http1 *h = (const struct http1 *)p;
-	return h->state == HTTP1_CLOSING ||
-	       (h->state == HTTP1_EXCHANGE && h->request_done && (h->close || h->draining));
+	return h->state == HTTP1_CLOSING || (h->state == HTTP1_EXCHANGE && h->request_done &&
+					     !h->exchange->upgraded && (h->close || h->draining));
 }
 
 static enum proto_phase http1_phase(const struct proto *p)
@@ -351,6 +383,29 @@ static void head_expired(struct http1 *h)
 		http1_refuse(h, REFUSE_HEAD_TIMEOUT);
 }
 
+static enum exchange_wait http1_wait(const struct http1 *h)
+{
+	if (h->exchange->upgraded)
+		return EXCHANGE_IS_TUNNEL;
+	return http1_wants_input(&h->proto) ? EXCHANGE_WAITS_BODY : EXCHANGE_WAITS_HANDLER;
+}
+
+/* The handler does not answer any more, or a tunnel is silent. */
+static const char *handler_expired(struct http1 *h)
+{
+	struct exchange *ex = h->exchange;
+	const char *limit = ex->upgraded ? "idle" : "handler";
+	if (h->send != HTTP1_SEND_START) {
+		http1_abort(h);
+		return limit;
+	}
+	h->close = true;
+	h->unread = h->unread || !h->request_done;
+	h->request_done = true;
+	exchange_replace(ex, 500, 0);
+	return limit;
+}
+
 static uint64_t http1_deadline(struct proto *p, uint64_t now_ms)
 {
 	struct http1 *h = http1_of(p);
@@ -360,9 +415,7 @@ static uint64_t http1_deadline(struct proto *p, uint64_t now_ms)
 			h->head_until_ms = now_ms + h->loop->limits->head_ms;
 		return h->head_until_ms;
 	case HTTP1_EXCHANGE:
-		return exchange_deadline(
-		    h->exchange, http1_wants_input(p) ? EXCHANGE_WAITS_BODY : EXCHANGE_WAITS_NOT,
-		    now_ms);
+		return exchange_deadline(h->exchange, http1_wait(h), now_ms);
 	case HTTP1_IDLE:
 	case HTTP1_CLOSING:
 	case HTTP1_ABORTED:
@@ -381,8 +434,10 @@ static const char *http1_expired(struct proto *p, uint64_t now_ms)
 		head_expired(h);
 		return "head-timeout";
 	case HTTP1_EXCHANGE:
-		if (h->request_done || !exchange_expired(h->exchange, now_ms))
+		if (!exchange_expired(h->exchange, now_ms))
 			break;
+		if (http1_wait(h) != EXCHANGE_WAITS_BODY)
+			return handler_expired(h);
 		http1_refuse(h, REFUSE_BODY_TIMEOUT);
 		return "body-timeout";
 	case HTTP1_IDLE:
@@ -418,6 +473,12 @@ static void http1_drain(struct proto *p)
 		h->state = HTTP1_CLOSING;
 	else if (h->state == HTTP1_EXCHANGE && h->send == HTTP1_SEND_DONE)
 		exchange_finish(h);
+}
+
+static bool http1_output_ended(const struct proto *p)
+{
+	const struct http1 *h = (const struct http1 *)p;
+	return h->state == HTTP1_EXCHANGE && h->exchange->upgraded && h->send == HTTP1_SEND_DONE;
 }
 
 static bool http1_lingers(const struct proto *p)
@@ -474,6 +535,7 @@ const struct proto_ops http1_ops = {
     .requests = http1_requests,
     .current = http1_current,
     .drain = http1_drain,
+    .output_ended = http1_output_ended,
     .lingers = http1_lingers,
     .release = http1_release,
 };

@@ -61,6 +61,7 @@ struct http1 {
 	bool body_seen;    /* a byte of the request body has arrived */
 	bool send_chunked; /* the response is chunked */
 	bool bodiless;     /* the response has no body: HEAD, 204, 304 */
+	bool tunnel_ended; /* the client's half of a tunnel has ended */
 
 	/* of the connection */
 	bool close;      /* the connection closes after this exchange */

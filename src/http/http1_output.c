@@ -34,10 +34,10 @@ static void response_frame(struct http1 *h)
 	bool unknown = ex->length == HTTP_LENGTH_UNKNOWN;
 	bool has_body = status_has_body(ex->status);
 
-	h->bodiless = !has_body || ex->request.method == HTTP_HEAD;
+	h->bodiless = !ex->upgraded && (!has_body || ex->request.method == HTTP_HEAD);
 	h->response_left = ex->length;
 	h->send_chunked = has_body && unknown && ex->request.version_minor > 0;
-	if (has_body && unknown && !h->send_chunked)
+	if ((has_body && unknown && !h->send_chunked) || ex->upgraded)
 		h->close = true;
 	if (h->draining || (h->input_over && !h->pending) || body_uninvited(h))
 		h->close = true;
@@ -47,7 +47,9 @@ static size_t response_finish(const struct http1 *h, uint8_t *out)
 {
 	const struct exchange *ex = h->exchange;
 	enum response_connection connection = RESPONSE_PLAIN;
-	if (h->close)
+	if (ex->upgraded)
+		connection = RESPONSE_UPGRADE;
+	else if (h->close)
 		connection = RESPONSE_CLOSE;
 	else if (ex->request.version_minor == 0)
 		connection = RESPONSE_KEEP_ALIVE;
@@ -125,7 +127,7 @@ static long chunk_output(struct http1 *h, uint8_t *out, size_t size)
 	return (long)(narrow + len + 4);
 }
 
-/* Writes a body that ends with the connection, for HTTP/1.0. */
+/* Writes a body that ends with the connection, for HTTP/1.0 and tunnels. */
 static long open_output(struct http1 *h, uint8_t *out, size_t size)
 {
 	long n = exchange_give(h->exchange, out, size);

@@ -48,10 +48,10 @@ long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan);
 
 struct head_facts {
 	bool host, content_length;
-	bool coding;         /* a Transfer-Encoding field was seen */
-	bool coding_chunked; /* it names chunked */
-	bool coding_unknown; /* it names another coding */
-	bool close, persist; /* Connection: close, keep-alive */
+	bool coding;                  /* a Transfer-Encoding field was seen */
+	bool coding_chunked;          /* it names chunked */
+	bool coding_unknown;          /* it names another coding */
+	bool close, persist, upgrade; /* Connection: close, keep-alive, upgrade */
 };
 
 /* Reads one field. Returns 0 or minus an enum http_refusal. */
@@ -93,7 +93,7 @@ bool http1_chunked_ended(const struct http1_chunked *);
 
 #define RESPONSE_PART_MAX 160 /* each of the two functions below writes at most this many bytes */
 
-enum response_connection { RESPONSE_PLAIN, RESPONSE_CLOSE, RESPONSE_KEEP_ALIVE };
+enum response_connection { RESPONSE_PLAIN, RESPONSE_CLOSE, RESPONSE_KEEP_ALIVE, RESPONSE_UPGRADE };
 
 /* Writes the status line and Date; returns the length. */
 size_t http_response_start(uint8_t *out, unsigned status, const char *date);
@@ -168,8 +168,10 @@ void filters_end(struct exchange *);
 
 /* What an exchange waits for. */
 enum exchange_wait {
-	EXCHANGE_WAITS_NOT,  /* not for the client */
-	EXCHANGE_WAITS_BODY, /* for more of the request body: limits body-timeout */
+	EXCHANGE_WAITS_NOT,     /* for nothing that has a limit */
+	EXCHANGE_WAITS_BODY,    /* for more of the request body: limits body-timeout */
+	EXCHANGE_WAITS_HANDLER, /* for its handler: exchange_allow() */
+	EXCHANGE_IS_TUNNEL,     /* for either side: limits idle */
 };
 
 /* When the limit of what it waits for now is reached, or PROTO_NO_DEADLINE. A limit begins when it

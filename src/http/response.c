@@ -181,6 +181,9 @@ size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length,
 	case RESPONSE_KEEP_ALIVE:
 		at = PUT(at, "Connection: keep-alive\r\n");
 		break;
+	case RESPONSE_UPGRADE:
+		at = PUT(at, "Connection: upgrade\r\n");
+		break;
 	}
 	at = PUT(at, "\r\n");
 	return (size_t)(at - out);

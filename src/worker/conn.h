@@ -50,6 +50,7 @@ struct conn {
 	struct buf plain_in;
 	struct buf cipher_out;
 	bool input_ended; /* the protocol knows it */
+	bool said_end;    /* the transport has said that no more data will come */
 	bool closing;     /* the last output (close_notify, an alert) is complete */
 	bool lingers;     /* input may still come after it */
 	bool over;        /* conn_settle() frees it */

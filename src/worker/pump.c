@@ -150,6 +150,14 @@ static bool pump_decrypt(struct conn *c)
 	return false;
 }
 
+/* The client learns that no more data will come. */
+static void pump_say_end(struct conn *c)
+{
+	if (!c->said_end && c->transport->ops->close != NULL)
+		c->transport->ops->close(c->transport);
+	c->said_end = true;
+}
+
 /* Moves bytes in both directions until no more can move. */
 void pump_run(struct conn *c)
 {
@@ -173,9 +181,11 @@ void pump_run(struct conn *c)
 	if (c->over || c->closing)
 		return;
 	enum proto_phase phase = p->ops->phase(p);
+	if (phase == PROTO_BUSY && !c->more_output && p->ops->output_ended != NULL &&
+	    p->ops->output_ended(p))
+		pump_say_end(c);
 	if (phase == PROTO_CLOSING && !c->more_output) {
-		if (c->transport->ops->close != NULL)
-			c->transport->ops->close(c->transport);
+		pump_say_end(c);
 		conn_close(c, p->ops->lingers(p));
 	} else if (phase == PROTO_ABORTED) {
 		/* without the transport's clean end, so that the client sees the response was cut

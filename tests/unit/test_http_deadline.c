@@ -12,6 +12,7 @@
 #define POST    "POST /echo HTTP/1.1\r\n" H "Content-Length: 5000\r\n\r\n"
 #define HEAD_MS 1000
 #define BODY_MS 3000
+#define WORK_MS 300000 /* a handler's, which no configuration has */
 
 static const struct proto_ops *ops = &http1_ops;
 static struct limits limits;
@@ -108,9 +109,9 @@ static void a_window_rests_while_the_handler_takes_nothing(void **state)
 	peer_send(p, POST);
 	assert_int_equal(deadline(p, 100), 100 + BODY_MS);
 	p->http1.exchange->take_blocked = true;
-	assert_true(deadline(p, 1100) == PROTO_NO_DEADLINE);
+	assert_int_equal(deadline(p, 1100), 1100 + WORK_MS);
 	assert_null(expired(p, 100 + BODY_MS));
-	assert_true(deadline(p, 90000) == PROTO_NO_DEADLINE);
+	assert_int_equal(deadline(p, 90000), 1100 + WORK_MS);
 	p->http1.exchange->take_blocked = false;
 	assert_int_equal(deadline(p, 100000), 100000 + BODY_MS - 1000);
 	assert_string_equal(expired(p, 100000 + BODY_MS - 1000), "body-timeout");
@@ -151,6 +152,91 @@ static void the_next_body_has_a_limit_of_its_own(void **state)
 	peer_free(p);
 }
 
+/* --- handlers --------------------------------------------------------------------------------- */
+
+static struct exchange *worked_on;
+static long gives;
+static unsigned ended;
+
+static void work_begin(struct exchange *ex)
+{
+	worked_on = ex;
+}
+
+static long work_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	(void)ex;
+	const long n = gives;
+	memset(out, 'w', size);
+	gives = GIVE_LATER;
+	return n;
+}
+
+static void work_end(struct exchange *ex)
+{
+	(void)ex;
+	ended++;
+}
+
+static struct peer *working(void)
+{
+	static const struct handler handler = {
+	    .methods = UINT32_MAX, .begin = work_begin, .give = work_give, .end = work_end};
+	struct peer *p = begin();
+	p->location = (struct http_location){.handler = &handler};
+	gives = GIVE_LATER;
+	ended = 0;
+	peer_send(p, "GET /test HTTP/1.1\r\n" H "\r\n");
+	return p;
+}
+
+static void a_handler_that_never_answers_is_a_500(void **state)
+{
+	struct peer *p = working();
+	(void)state;
+	assert_int_equal(deadline(p, 100), 100 + WORK_MS);
+	assert_int_equal(deadline(p, 50000), 100 + WORK_MS);
+	assert_null(expired(p, 100 + WORK_MS - 1));
+	assert_string_equal(expired(p, 100 + WORK_MS), "handler");
+	assert_int_equal(ended, 1);
+	assert_null(expired(p, 100 + WORK_MS)); /* it ends once */
+	peer_run(p);
+	assert_int_equal(p->status, 500);
+	assert_non_null(strstr(peer_out(p), "\r\nConnection: close\r\n"));
+	assert_int_equal(peer_phase(p), PROTO_CLOSING);
+	peer_free(p);
+}
+
+static void a_handler_that_stops_in_its_response_is_cut_off(void **state)
+{
+	struct peer *p = working();
+	(void)state;
+	exchange_respond(worked_on, 200, 100, NULL, 0);
+	gives = 10;
+	(void)deadline(p, 100);
+	(void)peer_pull(p);
+	assert_int_equal(deadline(p, 5000), 5000 + WORK_MS); /* bytes have moved */
+	assert_int_equal(deadline(p, 6000), 5000 + WORK_MS);
+	assert_string_equal(expired(p, 5000 + WORK_MS), "handler");
+	assert_int_equal(peer_phase(p), PROTO_ABORTED);
+	assert_int_equal(ended, 1);
+	peer_free(p);
+}
+
+static void a_handler_may_ask_for_more_time(void **state)
+{
+	struct peer *p = working();
+	(void)state;
+	assert_int_equal(deadline(p, 100), 100 + WORK_MS);
+	exchange_allow(worked_on, 7000);
+	assert_int_equal(deadline(p, 200), 200 + 7000 + WORK_MS);
+	assert_null(expired(p, 100 + WORK_MS));
+	ops->paused(&p->http1.proto, 50); /* the client must take output first */
+	assert_null(expired(p, 200 + 7000 + WORK_MS));
+	assert_string_equal(expired(p, 250 + 7000 + WORK_MS), "handler");
+	peer_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +247,9 @@ int main(void)
 	    cmocka_unit_test(a_window_rests_while_the_handler_takes_nothing),
 	    cmocka_unit_test(no_limit_runs_while_the_client_must_take_output),
 	    cmocka_unit_test(the_next_body_has_a_limit_of_its_own),
+	    cmocka_unit_test(a_handler_that_never_answers_is_a_500),
+	    cmocka_unit_test(a_handler_that_stops_in_its_response_is_cut_off),
+	    cmocka_unit_test(a_handler_may_ask_for_more_time),
 	};
 	return cmocka_run_group_tests_name("http deadlines", tests, NULL, NULL);
 }

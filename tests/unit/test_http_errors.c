@@ -325,7 +325,8 @@ static void limits_run_out(void **state)
 
 	p = peer_new(); /* complete: it is not the client that is waited for */
 	peer_add(p, GET);
-	assert_true(ops->deadline(&p->http1.proto, 1) == PROTO_NO_DEADLINE);
+	assert_true(ops->deadline(&p->http1.proto, 1) > p->limits.body_ms + p->limits.head_ms + 1);
+	assert_null(ops->expired(&p->http1.proto, p->limits.body_ms + p->limits.head_ms + 1));
 	peer_run(p);
 	assert_int_equal(p->status, 200);
 	peer_free(p);
