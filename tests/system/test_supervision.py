@@ -231,6 +231,8 @@ def test_parking_a_pool_ends_all_of_it(server, ports):
     s = server(f"restart {{ park after 1 in 60s }}\n"
                f"port {ports[0]} {{ workers 3 respond 200 }}\nport {ports[1]} {{ respond 200 }}")
     os.kill(s.workers(ports[0])[ports[0], 2], signal.SIGABRT)
+    s.wait_log("(was killed from outside|crashed) by SIGABRT")
+    need_quick_deaths(s, ports[0])
     s.wait_log("PARKED")
     wait_for(lambda: not s.workers(ports[0]), "the end of the pool")
     assert get(ports[1]).status == 200
@@ -318,6 +320,7 @@ def test_the_last_answer_says_connection_close(server, ports):
         time.sleep(0.2)  # let the half head arrive; either order is correct, this one is meant
         s.kill()
         s.wait_log("SIGTERM: stopping")
+        wait_for(lambda: refused(ports[0]), "the end of listening")  # the worker knows it, too
         c.send(b"\r\n")
         response = c.response()
         assert response.status == 200 and response["Connection"] == "close"
