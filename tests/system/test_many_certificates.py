@@ -168,6 +168,18 @@ def test_a_child_that_ends_in_the_middle_is_replaced(server, ports, pairs):
     assert s.stop() == 0
 
 
+def test_one_that_leaves_right_after_its_start_is_heard(server, ports, pairs):
+    """It has just sent a report of each certificate. These do not count as too many messages."""
+    s = server(tls(pairs) + f'port {ports[0]} {{ respond 200 "Hello, world!\\n" }}', wait=None)
+    pid = int(s.wait_log(r"worker 1 \(pid (\d+)\) is ready")[0][1])
+    os.kill(pid, signal.SIGTERM)
+    s.wait_log(rf"worker 1 \(pid {pid}\) drained")
+    assert "too many messages" not in s.log()
+    s.wait_ready(ports[0], "worker", 2)
+    assert s.stop() == 0
+    assert "too many messages" not in s.log()
+
+
 def test_a_stop_in_the_middle_of_a_start(server, ports, pairs):
     s = server(tls(pairs) + f'port {ports[0]} {{ workers 4 keyholders 4 echo }}', wait=None)
     s.wait_log("starts 1 port")

@@ -172,6 +172,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 	switch (message->type) {
 	case IPC_READY:
 		level_take(c, message);
+		c->said = 0; /* its reports are not to be held against it from now on */
 		child_ready(c);
 		break;
 	case IPC_FAILED:
@@ -219,6 +220,15 @@ static void message_take(struct child *c, struct ipc_message *message)
 	ipc_message_release(message);
 }
 
+/* How many messages a child may send within a second. A worker reports each certificate before it
+ * is ready. */
+static size_t messages_most(const struct child *c)
+{
+	const size_t reports =
+	    child_phase(c) == IPC_BEGINNING ? c->port->conf->certificates_count : 0;
+	return MESSAGES_MAX + reports;
+}
+
 /* Limits the messages of one child, so that it cannot keep the master busy. */
 static bool says_too_much(struct child *c)
 {
@@ -227,10 +237,7 @@ static bool says_too_much(struct child *c)
 		c->said_since_ms = now;
 		c->said = 0;
 	}
-	/* A worker reports each certificate before it is ready. */
-	const size_t reports =
-	    child_phase(c) == IPC_BEGINNING ? c->port->conf->certificates_count : 0;
-	return ++c->said > MESSAGES_MAX + reports;
+	return ++c->said > messages_most(c);
 }
 
 static int message_receive(const struct child *c, struct ipc_message *ret)
@@ -267,8 +274,9 @@ void child_last_words(struct child *c)
 	struct ipc_message message;
 	/* The child has ended, but another process may hold its end of the channel and go on
 	 * sending. */
-	for (unsigned i = 0;
-	     i < MESSAGES_MAX && c->channel.fd >= 0 && message_receive(c, &message) == 1; i++) {
+	const size_t most = messages_most(c);
+	for (size_t i = 0; i < most && c->channel.fd >= 0 && message_receive(c, &message) == 1;
+	     i++) {
 		if (message.type == IPC_READY) /* it has served, but the message was late */
 			level_take(c, &message);
 		if (message.type == IPC_FAILED || message.type == IPC_KEY_SILENT)

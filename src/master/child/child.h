@@ -50,7 +50,7 @@ void child_last_words(struct child *);
 /* Logs one record about the confinement of all processes. */
 void confinement_tell(struct master *);
 
-/* kill.c: sends SIGKILL if the child exists. why: static text that follows "because it ". */
+/* end.c: sends SIGKILL if the child exists. why: static text that follows "because it ". */
 void child_kill(struct child *, const char *why);
 /* Sends any signal; thread 0: to the whole process. */
 void child_signal(const struct child *, int thread, int number);
