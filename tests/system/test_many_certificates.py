@@ -8,10 +8,14 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 
-from harness import BINARY, HELLO, get, wait_for
+from harness import BINARY, HELLO, TIMEOUT, get, wait_for
+from test_control import ctl
+from test_upgrade import FOLLOWED, upgradable  # noqa: F401
+from test_upgrade_waiting import Asking, waiting  # noqa: F401
 
 PAIRS = 300
 # The first and last of all, and those around the end of a message.
@@ -115,6 +119,42 @@ def test_they_go_on_in_the_next_version(server, ports, pairs, tmp_path, monkeypa
         s.kill(signal.SIGUSR2)
         s.wait_log("upgraded from .* to .*: all ports have followed", count)
         shows_its_own(ports[0], pairs)
+    assert s.stop() == 0
+
+
+@pytest.mark.skipif(not NEXT.exists(), reason="make next has not been run")
+def test_the_next_version_waits_for_those_that_are_being_handed_them(waiting, ports, pairs):  # noqa: F811
+    """It could not hand them the rest, so this version would have to kill them; and so many quick
+    deaths would park the port."""
+    s = waiting("restart { park after 2 in 60s }\n" + tls(pairs) +
+                f'port {ports[0]} {{ workers 4 respond 200 "Hello, world!\\n" }}')
+
+    def below():  # much faster than a look at all processes
+        with open(f"/proc/{s.pid}/task/{s.pid}/children", encoding="ascii") as f:
+            return set(map(int, f.read().split()))
+
+    time.sleep(1.1)  # the end of a process that has lived for a second is no quick death
+    workers = set(s.workers().values())
+    with Asking(s, "upgrade") as upgrading:
+        s.wait_log("upgrade: asking")
+        check, before, stopped = below() - workers - set(s.keyholders().values()), below(), set()
+        end = time.monotonic() + TIMEOUT
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        while len(stopped) < len(workers):  # their successors, before they have read anything
+            for pid in below() - before - stopped:
+                os.kill(pid, signal.SIGSTOP)
+                stopped.add(pid)
+            assert time.monotonic() < end, "the workers were not replaced"
+        s.let(0)
+        wait_for(lambda: not below() & check, "the end of the check")
+        assert ctl(s, "status").returncode == 0  # it waits for them, and for nobody else
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    assert upgrading.result.returncode == 0, upgrading.result
+    s.wait_log(FOLLOWED)
+    assert not re.search("had not been handed|PARKED", s.log())
+    assert get(ports[0]).body == HELLO
     assert s.stop() == 0
 
 

@@ -20,8 +20,10 @@ char **environment_for_children(void);
 int child_hand_over(struct child *, int channel_fd, int board_fd, const int *key_channels);
 void child_hand_on(struct loop *, struct loop_timer *); /* the callback of the timer */
 void child_handing_end(struct child *);
-/* Before this program becomes its next version, which could not go on with it: kills the children
- * that have not been handed everything; they are replaced. */
+/* Is there a child that has not been handed everything? The next version of this program could not
+ * go on with it. */
+bool handing_is_under_way(const struct master *);
+/* Kills such children, so that they are replaced. */
 void handing_give_up(struct master *);
 
 /* send.c: sends a child a message without descriptors, once it has been handed everything. The

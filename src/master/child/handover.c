@@ -219,12 +219,26 @@ void child_hand_on(struct loop *loop, struct loop_timer *timer)
 	}
 }
 
+static bool is_under_way(const struct child *c)
+{
+	return c->state != CHILD_NONE && c->handing.under_way;
+}
+
+bool handing_is_under_way(const struct master *m)
+{
+	for (size_t i = 0; i < m->ports_count; i++)
+		for (unsigned k = 0; k < m->ports[i]->children_count; k++)
+			if (is_under_way(&m->ports[i]->children[k]))
+				return true;
+	return false;
+}
+
 void handing_give_up(struct master *m)
 {
 	for (size_t i = 0; i < m->ports_count; i++)
 		for (unsigned k = 0; k < m->ports[i]->children_count; k++) {
 			struct child *c = &m->ports[i]->children[k];
-			if (c->state != CHILD_NONE && c->handing.under_way)
+			if (is_under_way(c))
 				child_kill(c, "had not been handed all of its files yet");
 		}
 }

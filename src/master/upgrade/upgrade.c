@@ -109,6 +109,8 @@ static void limit_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct upgrade *u = (struct upgrade *)((char *)timer - offsetof(struct upgrade, limit));
 	(void)loop;
+	if (u->checked) /* only children that begin have been waited for */
+		return;
 	u->late = "its check did not end in time";
 	check_kill(u);
 }
@@ -268,14 +270,10 @@ static void describe(const struct upgrade *u, int status, struct text *t)
 	}
 }
 
-void upgrade_look(struct master *m)
+/* Reads what is left of the check's output. */
+static void output_finish(struct master *m)
 {
 	struct upgrade *u = &m->upgrade;
-	const int status = u->status;
-	char why[sizeof(u->said) * 2];
-	struct text t;
-	if (!u->checked)
-		return;
 	while (u->output.fd >= 0 && u->said_len < sizeof(u->said) - 1) {
 		const size_t before = u->said_len;
 		output_ready(&m->loop, &u->output, EPOLLIN);
@@ -283,20 +281,38 @@ void upgrade_look(struct master *m)
 			break;
 	}
 	loop_remove_and_close(&m->loop, &u->output);
+	u->said[u->said_len] = '\0';
+}
+
+static bool is_consented(const struct upgrade *u)
+{
+	return u->late == NULL && WIFEXITED(u->status) && WEXITSTATUS(u->status) == 0 &&
+	       strstr(u->said, MASTER_CONSENT) != NULL;
+}
+
+void upgrade_look(struct master *m)
+{
+	struct upgrade *u = &m->upgrade;
+	char why[sizeof(u->said) * 2];
+	struct text t;
+	if (!u->checked)
+		return;
+	output_finish(m);
+	const bool consented = is_consented(u);
+	/* The next version cannot hand a child the rest, so it waits, but not beyond the limit. */
+	if (consented && handing_is_under_way(m) && loop_timer_is_set(&u->limit))
+		return;
 	loop_timer_cancel(&m->loop, &u->limit);
 	u->checking = 0;
 	u->checked = false;
 	text_init(&t, why, sizeof(why));
-	u->said[u->said_len] = '\0';
-	if (u->late == NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
-	    strstr(u->said, MASTER_CONSENT) != NULL) {
+	if (consented) {
 		int error = become(m);
 		text_addf(&t, "the new program cannot be executed: %s", strerror(-error));
-		failed(m, why);
 	} else {
-		describe(u, status, &t);
-		failed(m, why);
+		describe(u, u->status, &t);
 	}
+	failed(m, why);
 }
 
 /* In the new version: have all ports followed? The sender of the order has asked the earlier
