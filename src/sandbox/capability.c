@@ -120,6 +120,12 @@ static uint64_t root_needs(const struct sandbox_plan *p)
 	return 1ULL << CAP_SYS_CHROOT | (is_open ? 0 : 1ULL << CAP_DAC_READ_SEARCH);
 }
 
+bool capabilities_let_root_wait(const struct sandbox_plan *p)
+{
+	const bool searches = (root_needs(p) & 1ULL << CAP_DAC_READ_SEARCH) != 0;
+	return !p->change_user || !searches || capabilities_have(CAP_DAC_READ_SEARCH);
+}
+
 static bool is_kept(void)
 {
 	return prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0) == 1;

@@ -7,7 +7,8 @@
  * simpler: a file that is loaded into the process (an object whose constructors run at once, a
  * configuration of a library) can only be opened while the process still sees the files of the
  * system, and nothing of it may run as root. The price is one capability, CAP_SYS_CHROOT, that
- * the process keeps until it has changed its root directory.
+ * the process keeps until it has changed its root directory. One directory does not wait: that
+ * which only its owner may search, where the process lacks the capability to enter it later.
  */
 #include <errno.h>
 #include <grp.h>
@@ -34,7 +35,8 @@ static int root_expect(const struct sandbox_plan *p, struct sandbox_level *l, st
 
 static int root_change(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
-	if (layer_left_out(p, SANDBOX_CHROOT) || calls_sanitized || p->chroot_fd < 0)
+	const bool done = (l->reached & 1u << SANDBOX_CHROOT) != 0;
+	if (layer_left_out(p, SANDBOX_CHROOT) || calls_sanitized || p->chroot_fd < 0 || done)
 		return 0;
 	int error = fchdir(p->chroot_fd) < 0 || chroot(".") < 0 ? errno : 0;
 	if (chdir("/") < 0) {
@@ -50,6 +52,14 @@ static int root_change(const struct sandbox_plan *p, struct sandbox_level *l, st
 		return -1;
 	}
 	return 0;
+}
+
+/* For a directory that the process could not enter as another user. Nothing can be loaded then. If
+ * it fails, it is tried again in its usual place. */
+static int root_change_as_owner(const struct sandbox_plan *p, struct sandbox_level *l,
+				struct err *err)
+{
+	return capabilities_let_root_wait(p) ? 0 : root_change(p, l, err);
 }
 
 /* EPERM, or an id that this user namespace does not have. */
@@ -165,17 +175,10 @@ static int take_steps(sandbox_step *const steps[], const struct sandbox_plan *p,
 int sandbox_drop(const struct sandbox_plan *p, struct sandbox_level *ret_level, struct err *err)
 {
 	/* another user without privileges, that still sees the files of the system */
-	static sandbox_step *const become[] = {limits_offer_to_oom_killer,
-					       root_expect,
-					       capabilities_unbound,
-					       capabilities_keep,
-					       user_become,
-					       capabilities_narrow,
-					       user_verify,
-					       no_new_privileges,
-					       memory_hide,
-					       parent_bind,
-					       NULL};
+	static sandbox_step *const become[] = {
+	    limits_offer_to_oom_killer, root_expect, root_change_as_owner, capabilities_unbound,
+	    capabilities_keep,          user_become, capabilities_narrow,  user_verify,
+	    no_new_privileges,          memory_hide, parent_bind,          NULL};
 	/* From here on objects may be loaded; nobody has one yet. After this, no file is seen. */
 	static sandbox_step *const enclose[] = {root_change, capabilities_give_up, landlock_confine,
 						limits_set, NULL};

@@ -26,6 +26,9 @@ sandbox_step capabilities_unbound; /* the bounding set; needs CAP_SETPCAP */
 sandbox_step capabilities_keep;    /* before the ids: keeps them over the change */
 sandbox_step capabilities_narrow;  /* after the ids: to what the change of the root needs */
 sandbox_step capabilities_give_up; /* all sets but the bounding one */
+/* Can the root directory change after the ids? Not if its owner alone may search the new one, and
+ * the process has no capability to do so as another user. */
+bool capabilities_let_root_wait(const struct sandbox_plan *);
 int capabilities_keep_for_master(struct sandbox_level *, struct err *);
 bool capabilities_have(unsigned capability); /* is it in the effective set? */
 

@@ -85,6 +85,20 @@ static int shared_setup(void **state)
 	return shared == MAP_FAILED;
 }
 
+/* As in a container, whose root has few capabilities. */
+static int capability_lose(uint64_t lost)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct half[_LINUX_CAPABILITY_U32S_3] = {{0}};
+	if (syscall(SYS_capget, &head, half) < 0)
+		return -1;
+	half[0].effective &= ~(uint32_t)lost;
+	half[0].permitted &= ~(uint32_t)lost;
+	return (int)syscall(SYS_capset, &head, half);
+}
+
+static uint64_t lost; /* capabilities that the process does not have when it begins */
+
 /* Drops the privileges in a child, for an empty directory of that mode. */
 static int drop(enum sandbox_role role, mode_t mode, unsigned leave_out)
 {
@@ -106,7 +120,8 @@ static int drop(enum sandbox_role role, mode_t mode, unsigned leave_out)
 		struct err err;
 		alarm(60);
 		const gid_t groups[] = {0, 5};
-		if (setgroups(2, groups) < 0 || sandbox_drop(&p, &shared->level, &err) < 0)
+		if (setgroups(2, groups) < 0 || capability_lose(lost) < 0 ||
+		    sandbox_drop(&p, &shared->level, &err) < 0)
 			_exit(EXIT_FAILURE);
 		look(&shared->at_end);
 		_exit(EXIT_SUCCESS);
@@ -175,6 +190,27 @@ static void a_root_directory_that_only_root_may_search_is_entered(void **state)
 	assert_true(shared->level.reached & BIT(SANDBOX_CHROOT));
 }
 
+/* In a container without CAP_DAC_READ_SEARCH only its owner can enter it, before the ids change. */
+static void such_a_directory_is_entered_without_the_capability_for_it(void **state)
+{
+	(void)state;
+	if (!can_show())
+		skip_because("needs root, and a build without sanitizers");
+	lost = CAP(CAP_DAC_READ_SEARCH) | CAP(CAP_DAC_OVERRIDE);
+	for (mode_t mode = 0700; mode <= 0755; mode += 0055) {
+		assert_int_equal(drop(SANDBOX_WORKER, mode, 0), 0);
+		assert_int_equal(shared->at_root.calls, 1);
+		assert_int_equal(shared->at_root.uid[0], mode == 0700 ? 0 : NOBODY);
+		assert_false(shared->at_end.loads);
+		assert_nobody(&shared->at_end);
+		assert_int_equal(shared->at_end.permitted, 0);
+		assert_int_equal(shared->level.errors[SANDBOX_CHROOT], 0);
+		assert_true(shared->level.reached & BIT(SANDBOX_CHROOT));
+		assert_true(shared->level.reached & BIT(SANDBOX_CAPABILITIES));
+	}
+	lost = 0;
+}
+
 /* Without the layer of capabilities the kernel takes them at the change of ids, all of them. */
 static void no_capability_is_left_over_when_that_layer_is_left_out(void **state)
 {
@@ -194,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_is_loaded_as_root),
 	    cmocka_unit_test(a_root_directory_that_only_root_may_search_is_entered),
+	    cmocka_unit_test(such_a_directory_is_entered_without_the_capability_for_it),
 	    cmocka_unit_test(no_capability_is_left_over_when_that_layer_is_left_out),
 	};
 	return cmocka_run_group_tests_name("sandbox order", tests, shared_setup, NULL);
