@@ -341,7 +341,7 @@ static size_t frame_make(unsigned char *to, struct frame_head head,
 	const size_t begin = sizeof(head) + count * sizeof(*values), len = strlen(bytes);
 	head.size = head.size != 0 ? head.size : (uint16_t)(begin + len);
 	memcpy(to, &head, sizeof(head));
-	if (count > 0)
+	if (values != NULL)
 		memcpy(to + sizeof(head), values, count * sizeof(*values));
 	memcpy(to + begin, bytes, len);
 	return begin + len;
