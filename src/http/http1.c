@@ -72,7 +72,7 @@ static void http1_refuse(struct http1 *h, enum http_refusal why)
 /* --- a head ---------------------------------------------------------------------------------- */
 
 /* The request is complete: lets the handler know, or finishes if the response was complete
- * already. */
+ * already. A tunnel's client goes on. */
 static void request_end(struct http1 *h)
 {
 	struct exchange *ex = h->exchange;
@@ -81,7 +81,8 @@ static void request_end(struct http1 *h)
 		exchange_finish(h);
 		return;
 	}
-	exchange_take_end(ex);
+	if (!ex->upgraded)
+		exchange_take_end(ex);
 }
 
 /* An ordinary refusal, or OPTIONS, leaves the framing sound: the body is read and discarded, and

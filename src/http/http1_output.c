@@ -26,8 +26,9 @@ static void response_frame(struct http1 *h)
 {
 	struct exchange *ex = h->exchange;
 	if (ex->fields_failed) {
+		h->unread |= ex->upgraded; /* its bytes are no requests */
+		h->close |= ex->upgraded || !h->request_done;
 		exchange_replace(ex, 500, 0);
-		h->close |= !h->request_done;
 	}
 	ex->head_sent = true;
 	http1_uninvited(h);

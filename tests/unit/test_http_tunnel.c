@@ -20,8 +20,9 @@
 /* The far end of the tunnel. */
 static struct {
 	struct exchange *ex;
-	int result; /* of exchange_upgrade() */
-	bool later; /* it is called by the test */
+	int result;  /* of exchange_upgrade() */
+	bool later;  /* it is called by the test */
+	bool broken; /* a field of the response cannot be added */
 	char heard[256];
 	const char *says;
 	bool says_end;
@@ -36,6 +37,8 @@ static void far_begin(struct exchange *ex)
 	far.ex = ex;
 	if (far.later)
 		return;
+	if (far.broken)
+		(void)exchange_add_field(ex, "X", 1, "a\r\nb", 4);
 	far.result = exchange_upgrade(ex, upgrade_field, 1);
 	if (far.result < 0)
 		exchange_respond(ex, 200, 0, NULL, 0);
@@ -131,12 +134,11 @@ static void bytes_flow_both_ways(void **state)
 	assert_int_equal(far.result, 0);
 	assert_string_equal(peer_out(p), SWITCHED);
 	assert_string_equal(far.heard, "GET / HTTP/1.1\r\n\r\n");
-	const unsigned ends = far.ends;
 	say(p, "hello");
 	peer_send(p, "to you");
 	assert_string_equal(peer_out(p), SWITCHED "hello");
 	assert_string_equal(far.heard, "GET / HTTP/1.1\r\n\r\nto you");
-	assert_int_equal(far.ends, ends);
+	assert_int_equal(far.ends, 0); /* the end of the request is not the end of the client */
 	assert_int_equal(p->begun, 1);
 	assert_int_equal(p->done, 0);
 	assert_int_equal(peer_phase(p), PEER_BODY);
@@ -151,9 +153,9 @@ static void the_client_may_end_first(void **state)
 	struct peer *p = begin(false);
 	(void)state;
 	peer_send(p, UPGRADE "last");
-	const unsigned ends = far.ends;
+	assert_int_equal(far.ends, 0);
 	hang_up(p);
-	assert_int_equal(far.ends, ends + 1);
+	assert_int_equal(far.ends, 1);
 	assert_int_equal(peer_phase(p), PROTO_BUSY);
 	say(p, "still here");
 	assert_string_equal(peer_out(p), SWITCHED "still here");
@@ -193,14 +195,13 @@ static void a_full_tunnel_holds_the_client_back(void **state)
 	peer_send(p, UPGRADE "123456");
 	assert_string_equal(far.heard, "1234");
 	assert_false(http1_ops.wants_input(&p->http1.proto));
-	const unsigned ends = far.ends;
 	hang_up(p); /* its end comes after its bytes */
-	assert_int_equal(far.ends, ends);
+	assert_int_equal(far.ends, 0);
 	far.room = 100;
 	exchange_wake(far.ex);
 	peer_run(p);
 	assert_string_equal(far.heard, "123456");
-	assert_int_equal(far.ends, ends + 1);
+	assert_int_equal(far.ends, 1);
 	peer_free(p);
 }
 
@@ -218,6 +219,26 @@ static void an_upgrade_may_come_later(void **state)
 	assert_string_equal(peer_out(p), SWITCHED);
 	assert_string_equal(far.heard, "early");
 	assert_int_equal(exchange_upgrade(far.ex, upgrade_field, 1), -EPROTO);
+	peer_free(p);
+}
+
+/* Bytes of the tunnel have come already, and the client may send more of them: none is a request.
+ */
+static void one_that_fails_closes(void **state)
+{
+	struct peer *p = begin(false);
+	(void)state;
+	far.broken = true;
+	far.room = 3;
+	peer_send(p, UPGRADE "abcGET / HTTP/1.1\r\n" H "\r\n");
+	assert_non_null(strstr(peer_out(p), "HTTP/1.1 500 "));
+	assert_non_null(strstr(peer_out(p), "Connection: close\r\n"));
+	assert_null(strstr(peer_out(p), PEER_HELLO));
+	assert_int_equal(p->begun, 1);
+	assert_int_equal(p->done, 1);
+	assert_int_equal(far.released, 1);
+	assert_int_equal(peer_phase(p), PROTO_CLOSING);
+	assert_true(http1_ops.lingers(&p->http1.proto));
 	peer_free(p);
 }
 
@@ -265,6 +286,7 @@ int main(void)
 	    cmocka_unit_test(the_handler_may_end_first),
 	    cmocka_unit_test(a_full_tunnel_holds_the_client_back),
 	    cmocka_unit_test(an_upgrade_may_come_later),
+	    cmocka_unit_test(one_that_fails_closes),
 	    cmocka_unit_test(only_a_request_for_it_is_upgraded),
 	    cmocka_unit_test(a_silent_tunnel_ends),
 	};
