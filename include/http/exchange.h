@@ -313,9 +313,11 @@ static inline void *exchange_local(const struct exchange *ex)
 }
 
 /* Answers in place of a handler, or of the one that calls it, with that status and a line of text
- * (204: without text) when the request is complete. allowed, a set of HTTP_METHOD_BIT, becomes
- * Allow unless it is 0. If the client waits for 100 Continue, it is unknown whether the body will
- * come: then the answer comes at once, and the connection closes after it. */
+ * (204: without text) when the request is complete, at once if it is. There must be no response
+ * yet. allowed, a set of HTTP_METHOD_BIT, becomes Allow unless it is 0. If the client waits for 100
+ * Continue, it is unknown whether the body will come: then the answer comes at once, and the
+ * connection closes after it. The handler that calls it gets no end(), so it frees what its state
+ * owns before. */
 void exchange_answer(struct exchange *, unsigned status, uint32_t allowed);
 
 /* The handler expects to need so much more time without giving or taking a byte than the five

@@ -364,10 +364,15 @@ static void status_serve(struct exchange *ex, unsigned status, uint32_t allowed)
 
 void exchange_answer(struct exchange *ex, unsigned status, uint32_t allowed)
 {
+	const bool is_late = ex->request_over;
 	status_serve(ex, status, allowed);
-	ex->uninvited = ex->request.expect_continue && ex->request.framing != HTTP_BODY_NONE;
-	if (ex->uninvited)
-		exchange_take_end(ex);
+	ex->uninvited =
+	    !is_late && ex->request.expect_continue && ex->request.framing != HTTP_BODY_NONE;
+	if (!ex->uninvited && !is_late)
+		return;
+	exchange_take_end(ex);
+	if (!ex->inside)
+		exchange_wake(ex);
 }
 
 void exchange_replace(struct exchange *ex, unsigned status, uint32_t allowed)

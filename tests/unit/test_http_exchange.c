@@ -16,6 +16,7 @@
 /* A handler that follows a script. */
 struct script {
 	bool respond_in_begin, respond_in_end;
+	unsigned answer_in_end; /* with exchange_answer() */
 	unsigned status;
 	uint64_t length;
 	long gives[8]; /* give()'s answers, in turn */
@@ -60,6 +61,8 @@ static void odd_take_end(struct exchange *ex)
 {
 	struct script *s = script_of(ex);
 	s->taken_ends++;
+	if (s->answer_in_end != 0)
+		exchange_answer(ex, s->answer_in_end, 0);
 	if (s->respond_in_end)
 		odd_respond(ex);
 }
@@ -139,6 +142,51 @@ static void response_from_outside_wakes(void **state)
 	peer_run(p);
 	assert_string_equal(peer_out(p),
 			    "HTTP/1.1 201 Created\r\n" DATE "Content-Length: 0\r\n\r\n");
+	peer_free(p);
+}
+
+/* What serves a location may find out late that it cannot: a gateway, when nobody answers it. */
+static void an_answer_may_come_after_the_request(void **state)
+{
+	struct script s = {.answer_in_end = 503};
+	struct peer *p = peer_for(&odd, &s);
+	(void)state;
+	peer_send(p, GET);
+	assert_int_equal(p->status, 503);
+	assert_int_equal(peer_phase(p), PROTO_IDLE);
+
+	s = (struct script){0};
+	peer_out_clear(p);
+	peer_send(p, GET);
+	assert_int_equal(p->out_len, 0);
+	const unsigned woken = p->woken;
+	exchange_answer(s.ex, 502, 0);
+	assert_int_equal(p->woken, woken + 1);
+	peer_run(p);
+	assert_string_equal(peer_out(p), "HTTP/1.1 502 Bad Gateway\r\n" DATE
+					 "Content-Type: text/plain\r\nContent-Length: 16\r\n\r\n"
+					 "502 Bad Gateway\n");
+	assert_int_equal(p->done, 2);
+
+	s = (struct script){.room = 100}; /* while the body comes: when it has come */
+	peer_out_clear(p);
+	peer_send(p, "POST /test HTTP/1.1\r\n" H "Content-Length: 4\r\n\r\nab");
+	exchange_answer(s.ex, 502, 0);
+	peer_run(p);
+	assert_int_equal(p->out_len, 0);
+	peer_send(p, "cd");
+	assert_int_equal(p->done, 3);
+	assert_int_equal(p->status, 502);
+
+	s = (struct script){.room = 100}; /* at once, where no body may come */
+	peer_out_clear(p);
+	peer_send(p,
+		  "POST /test HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+	exchange_answer(s.ex, 503, 0);
+	assert_int_equal(p->woken, woken + 2);
+	peer_run(p);
+	assert_int_equal(p->status, 503);
+	assert_int_equal(peer_phase(p), PROTO_CLOSING);
 	peer_free(p);
 }
 
@@ -320,6 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(later_and_woken),
 	    cmocka_unit_test(response_from_outside_wakes),
+	    cmocka_unit_test(an_answer_may_come_after_the_request),
 	    cmocka_unit_test(unknown_length_by_version),
 	    cmocka_unit_test(chunks_fit_any_room),
 	    cmocka_unit_test(broken_promises_break_off),
