@@ -238,6 +238,7 @@ static void conn_finish(struct conn *c)
 		return;
 	}
 	c->state = CONN_LINGER;
+	c->more_output = false;
 	deadline_linger(c);
 	/* Only an open connection needs these. */
 	conn_proto_release(c);

@@ -35,12 +35,16 @@ static struct worker worker;
 static struct worker_loop *loop;
 static const struct respond hello = {.status = 200, .body = HELLO, .body_len = sizeof(HELLO) - 1};
 
+static struct http_location served; /* what a test serves at "/served" */
+
 static const struct http_location *find(const struct http_routes *routes, const char *path,
 					size_t len)
 {
 	static const struct http_location root = {.handler = &handler_respond, .config = &hello};
 	static const struct http_location echo = {.handler = &handler_echo};
 	(void)routes;
+	if (len == 7 && memcmp(path, "/served", 7) == 0)
+		return &served;
 	return len == 5 && memcmp(path, "/echo", 5) == 0 ? &echo : &root;
 }
 
@@ -292,6 +296,70 @@ static void draining_ends_idle_connections_and_answers_the_others(void **state)
 	closed(busy);
 }
 
+/* --- a transport that fails --- */
+
+static long endless_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	(void)ex;
+	memset(out, 'x', size);
+	return (long)size;
+}
+
+static void endless_begin(struct exchange *ex)
+{
+	exchange_respond(ex, 200, HTTP_LENGTH_UNKNOWN, NULL, 0);
+}
+
+static struct transport_ops broken;
+static unsigned received;
+
+static void broken_init(struct transport *t, const void *context, struct transport_wire *wire)
+{
+	transport_plain.init(t, context, wire);
+	t->ops = &broken;
+}
+
+/* One record is good, the next is not. */
+static ssize_t broken_receive(struct transport *t, uint8_t *data, size_t size)
+{
+	return received++ == 0 ? transport_plain.receive(t, data, size) : TRANSPORT_FAILED;
+}
+
+/* What the kernel takes at once is up to the kernel, so nothing gets there. */
+static enum transport_result broken_send(struct transport *t, const uint8_t *data, size_t len)
+{
+	(void)t;
+	(void)data;
+	(void)len;
+	return TRANSPORT_OK;
+}
+
+/* It fails when its client's turn is used up and there is more output: that output is gone, and
+ * the connection lingers without turns. */
+static void a_connection_that_lingers_needs_no_turns(void **state)
+{
+	static const struct handler endless = {
+	    .methods = UINT32_MAX, .begin = endless_begin, .give = endless_give};
+	const uint64_t until = clock_ms() + PATIENCE;
+	(void)state;
+	broken = transport_plain;
+	broken.init = broken_init;
+	broken.receive = broken_receive;
+	broken.send = broken_send;
+	received = 0;
+	loop->transport = &broken;
+	served.handler = &endless;
+	int fd = client_new();
+	const struct conn *c = LIST_FIRST(&loop->conns);
+	send_text(fd, "POST /served HTTP/1.1\r\n" H "Content-Length: 10\r\n\r\n");
+	while (c->state != CONN_LINGER) {
+		assert_true(clock_ms() < until);
+		assert_int_equal(loop_turn(&loop->loop, 10), 0);
+	}
+	assert_false(c->again.queued);
+	closed(fd);
+}
+
 /* --- what runs out --------------------------------------------------------------------------- */
 
 static void descriptors_that_a_part_holds_are_no_leak(void **state)
@@ -359,6 +427,7 @@ int main(void)
 	    TEST(a_body_that_stalls_is_refused_after_its_limit),
 	    TEST(a_client_that_takes_nothing_is_reset_after_its_limit),
 	    TEST(draining_ends_idle_connections_and_answers_the_others),
+	    TEST(a_connection_that_lingers_needs_no_turns),
 	    TEST(descriptors_that_a_part_holds_are_no_leak),
 	    TEST(memory_that_a_part_holds_is_no_leak),
 	    TEST(with_nothing_held_the_limit_itself_is_too_small),
