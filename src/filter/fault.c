@@ -288,6 +288,8 @@ void fault_strike(struct exchange *ex, struct fault_local *local, const struct f
 	struct filter_use *use = filter_add(ex, &filter_fault, local);
 	struct fault_run *run = use != NULL ? run_new(ex, local, fault) : NULL;
 	if (run == NULL) {
+		if (use != NULL)
+			use->filter = NULL; /* it leaves */
 		exchange_hand_on(ex, location);
 		return;
 	}
