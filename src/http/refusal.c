@@ -62,7 +62,7 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
     [REFUSE_CHUNK_END] = {"chunk-end", 400, "a chunk does not have the length that it states"},
     [REFUSE_TRAILER_FORM] = {"trailer-form", 400, "the trailer does not consist of fields"},
     [REFUSE_TRAILER_TOO_LONG] = {"trailer-too-long", 431,
-				 "the trailer is longer than the limit for a head"},
+				 "the trailer is longer than the limit trailers"},
 
     [REFUSE_TUNNEL] = {"tunnel", 405, "this server is not a proxy"},
     [REFUSE_HEAD_TIMEOUT] = {"head-timeout", 408, "the head took longer than the limit"},
