@@ -205,7 +205,7 @@ void master_reap(struct master *m)
 	       (pid < 0 && errno == EINTR)) {
 		struct child *c = pid < 0 ? NULL : child_find(m, pid);
 		const bool goes_on = pid > 0 && (WIFSTOPPED(status) || WIFCONTINUED(status));
-		if (pid > 0 && pid == m->upgrade.checking && !goes_on) {
+		if (pid > 0 && pid == m->upgrade.checking && !m->upgrade.checked && !goes_on) {
 			m->upgrade.checked = true;
 			m->upgrade.status = status;
 		}
