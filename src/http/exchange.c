@@ -240,12 +240,12 @@ int exchange_add_field(struct exchange *ex, const char *name, size_t name_len, c
 {
 	if (ex->head_sent)
 		return -EALREADY;
-	if (!field_is_allowed(name, name_len) || !field_value_is_valid(value, value_len))
-		return field_fail(ex, -EINVAL);
 	struct exchange_field *field;
 	const size_t room = HTTP_FIELDS_MAX - ex->added_bytes;
 	if (name_len > room || value_len > room || sizeof(*field) + name_len + value_len > room)
 		return field_fail(ex, -ENOSPC);
+	if (!field_is_allowed(name, name_len) || !field_value_is_valid(value, value_len))
+		return field_fail(ex, -EINVAL);
 	field = arena_take(&ex->arena, sizeof(*field) + name_len + value_len);
 	if (field == NULL)
 		return field_fail(ex, -ENOMEM);

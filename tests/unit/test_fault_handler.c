@@ -385,21 +385,6 @@ static void whatever_is_asked_for_is_done(void **state)
 	faulty_free(f);
 }
 
-/* The timer of the run cannot be had: the request is answered as if the fault did not strike. */
-static void without_memory_nothing_strikes(void **state)
-{
-	struct faulty *f = control();
-	(void)state;
-	const size_t timers = f->loop.timers, size = f->loop.heap_size;
-	f->loop.timers = f->loop.heap_size = SIZE_MAX / 8;
-	peer_send(f->peer, "GET /test/status?code=503 HTTP/1.1\r\n" H "\r\n");
-	f->loop.timers = timers;
-	f->loop.heap_size = size;
-	assert_int_equal(f->peer->status, 200);
-	assert_null(strstr(peer_out(f->peer), "Fault-Id"));
-	faulty_free(f);
-}
-
 static void what_may_not_be_asked_for_is_told(void **state)
 {
 	struct faulty *f = control();
@@ -462,7 +447,6 @@ int main(void)
 	    cmocka_unit_test(a_drip_comes_byte_by_byte),
 	    cmocka_unit_test(what_is_malformed_is_said_and_nothing_else),
 	    cmocka_unit_test(whatever_is_asked_for_is_done),
-	    cmocka_unit_test(without_memory_nothing_strikes),
 	    cmocka_unit_test(what_may_not_be_asked_for_is_told),
 	    cmocka_unit_test(the_list_has_every_kind_and_parameter),
 	};
