@@ -185,9 +185,10 @@ static void response_begin(struct exchange *ex, unsigned status, uint64_t length
 void exchange_respond(struct exchange *ex, unsigned status, uint64_t length,
 		      const struct http_header *fields, size_t fields_count)
 {
-	if (!ex->responding)
-		response_begin(ex, status >= 200 && status <= 599 ? status : 500,
-			       ex->handler->give != NULL ? length : 0, fields, fields_count);
+	if (ex->responding)
+		return;
+	response_begin(ex, status >= 200 && status <= 599 ? status : 500,
+		       ex->handler->give != NULL ? length : 0, fields, fields_count);
 }
 
 int exchange_upgrade(struct exchange *ex, const struct http_header *fields, size_t fields_count)
