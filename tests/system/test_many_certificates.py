@@ -100,7 +100,7 @@ def test_a_change_of_one_of_them_is_seen(server, ports, pairs):
     os.utime(pairs / "299.key")  # another mark, the same content
     workers = s.workers()
     assert reload(2) == (2, 0, 0, 0)
-    assert s.workers() == workers
+    wait_for(lambda: s.workers() == workers, "the end of those that read it to compare")
     make_pair(pairs, 250, "host250.example")
     assert reload(3) == (1, 1, 0, 0)
     shows_its_own(ports[0], pairs)
