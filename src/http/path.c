@@ -14,9 +14,11 @@ static long path_decode(const char *s, size_t len, char *ret)
 	*ret = s[0];
 	if (s[0] != '%')
 		return 1;
-	if (len < 3 || num_hex_digit(s[1]) < 0 || num_hex_digit(s[2]) < 0)
+	const int high = len < 3 ? -1 : num_hex_digit(s[1]);
+	const int low = len < 3 ? -1 : num_hex_digit(s[2]);
+	if (high < 0 || low < 0)
 		return -REFUSE_PATH_ESCAPE;
-	*ret = (char)(num_hex_digit(s[1]) << 4 | num_hex_digit(s[2]));
+	*ret = (char)(high << 4 | low);
 	return *ret == '\0' ? -REFUSE_PATH_NUL : 3;
 }
 

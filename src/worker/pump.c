@@ -14,7 +14,7 @@
 /* output of one connection per turn; then the others have theirs */
 #define TURN_BYTES (4 * WIRE_HIGH)
 
-_Static_assert(CONN_CIPHER_OUT_MAX >= 2 * (WIRE_HIGH + 2 * TRANSPORT_DATA_MAX),
+_Static_assert(CONN_CIPHER_OUT_MAX >= 2 * (WIRE_HIGH + 2 * (size_t)TRANSPORT_DATA_MAX),
 	       "flow control is far below");
 
 /* --- out ------------------------------------------------------------------------------------- */
