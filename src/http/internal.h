@@ -19,7 +19,7 @@ enum {
 	CHAR_TOKEN = 1,  /* RFC 9110, 5.6.2 */
 	CHAR_VALUE = 2,  /* of a field value: blanks, visible, obs-text (RFC 9110, 5.5) */
 	CHAR_TARGET = 4, /* of a request target: visible ASCII except "#" */
-	CHAR_REGNAME = 8 /* of a host name: RFC 3986, 3.2.2, "%" included */
+	CHAR_REGNAME = 8 /* of a host name, but not of its escapes: RFC 3986, 3.2.2 */
 };
 
 extern const uint8_t http_chars[256];

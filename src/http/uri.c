@@ -18,12 +18,16 @@ static size_t ip_literal_len(const char *s, size_t len)
 
 static size_t reg_name_len(const char *s, size_t len)
 {
-	size_t i = 0;
-	for (; i < len && char_is(s[i], CHAR_REGNAME); i++)
-		if (s[i] == '%' &&
-		    (len - i < 3 || num_hex_digit(s[i + 1]) < 0 || num_hex_digit(s[i + 2]) < 0))
+	const char *p = s, *const end = s + len;
+	for (;;) {
+		while (p != end && char_is(*p, CHAR_REGNAME))
+			p++;
+		if (p == end || *p != '%')
+			return (size_t)(p - s);
+		if (end - p < 3 || num_hex_digit(p[1]) < 0 || num_hex_digit(p[2]) < 0)
 			return 0;
-	return i;
+		p += 3;
+	}
 }
 
 static bool port_valid(const char *s, size_t len, bool required)
