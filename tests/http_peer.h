@@ -72,7 +72,7 @@ static inline const struct http_location *peer_route(const struct http_routes *r
 	if (len == 8 && memcmp(path, "/nothing", 8) == 0)
 		return &peer_locations[2];
 	if (len >= 5 && memcmp(path, "/test", 5) == 0 && (len == 5 || path[5] == '/'))
-		return &p->location;
+		return p->location.handler != NULL ? &p->location : NULL;
 	return NULL;
 }
 
