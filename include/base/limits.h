@@ -3,7 +3,7 @@
  *
  * The one list of them. struct limits and the statements of the configuration are made from it, so
  * a new limit is a line here and the place that reads it. The struct lives as long as the
- * configuration; whoever needs a limit reads it there.
+ * configuration, and is read where the limit is enforced.
  */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H

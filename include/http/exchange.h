@@ -133,7 +133,7 @@ struct http_location {
  *  - as it was sent, by exchange_path_spell(): a proxy, which puts its own path in front.
  *
  * A proxy must not forward the target, nor a part of it, by itself. "/admin%2f..%2fx" is "/x" here,
- * and whoever is asked for the target may read it as something below /admin.
+ * but the upstream may read it as something below /admin.
  */
 struct http_path {
 	const char *text; /* begins with "/"; not terminated; lives as long as the exchange */
@@ -312,8 +312,8 @@ static inline void *exchange_local(const struct exchange *ex)
 	return http_local(ex->loop, ex->location->local);
 }
 
-/* Answers in place of a handler, or of the one that calls it, with that status and a line of text
- * (204: without text) when the request is complete, at once if it is. There must be no response
+/* Answers with that status and a line of text instead of calling the handler, or from within it
+ * (204: without text), when the request is complete, at once if it is. There must be no response
  * yet. allowed, a set of HTTP_METHOD_BIT, becomes Allow unless it is 0. If the client waits for 100
  * Continue, it is unknown whether the body will come: then the answer comes at once, and the
  * connection closes after it. The handler that calls it gets no end(), so it frees what its state

@@ -5,7 +5,7 @@
  *   response begins     <── head, from the handler outwards
  *   response body       <── give, each filter pulls from the next one
  *
- * A filter may answer in place of the handler, let the request wait, change the head of the
+ * A filter may answer instead of the handler, let the request wait, change the head of the
  * response, and transform the body as it is pulled. It sees one exchange at a time through a struct
  * filter_use, where it keeps its own state.
  */
@@ -31,11 +31,11 @@ struct filter {
 
 	/* The head was read. */
 	enum filter_verdict (*begin)(struct exchange *, struct filter_use *);
-	/* The response begins, whoever makes it: the status and the length may be changed, and
-	 * fields added. NULL: nothing to do. */
+	/* The response begins: the handler's, a filter's or the protocol's. It may change the
+	 * status and the length, and add fields. NULL: nothing to do. */
 	void (*head)(struct exchange *, struct filter_use *);
-	/* As a handler's give(): calls filter_give_next() for the bytes. Whoever changes how many
-	 * they are sets ex->length in head(). NULL: passes them as they are. */
+	/* As a handler's give(): calls filter_give_next() for the bytes. A filter that changes
+	 * how many they are sets ex->length in head(). NULL: passes them as they are. */
 	long (*give)(struct exchange *, struct filter_use *, uint8_t *out, size_t size);
 	/* The exchange ends, after the handler's end(). NULL: nothing to do. */
 	void (*end)(struct exchange *, struct filter_use *);

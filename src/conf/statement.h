@@ -52,7 +52,7 @@ struct conf_piece {
 	/* of numbers; most is also the bytes of a string */
 	uint64_t least, most, preset;
 	uint64_t floor;             /* the value is 0 or at least that; 0: there is no floor */
-	const char *zero;           /* a word for 0, in place of the word and the value */
+	const char *zero;           /* a word for 0, which stands alone */
 	const char *const *choices; /* ended by NULL; "" cannot be written, and is not dumped */
 	size_t offset, size;        /* of a setting: its member ... */
 	size_t path_offset;         /* of CONF_PATH: the other member, for the path itself */

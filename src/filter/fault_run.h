@@ -18,7 +18,7 @@ struct fault_run {
 	void *connection;
 	struct loop_timer timer;
 	struct fault fault;
-	struct http_location location; /* serves the exchange in place of its own, if made here */
+	struct http_location location; /* serves the exchange instead of its own, if made here */
 
 	uint64_t given;    /* bytes of the response body so far */
 	uint64_t moment;   /* the fault strikes after this many of them */

@@ -1,5 +1,5 @@
-/* Runs in the master: reports once how the start went, to the log, the service manager and whoever
- * started the server. Must never wait for a port that cannot serve now. */
+/* Runs in the master: reports once how the start went, to the log, the service manager and the
+ * process that started the server. Must never wait for a port that cannot serve now. */
 #include <stdio.h>
 #include <sys/syslog.h>
 #include <unistd.h>
