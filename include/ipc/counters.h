@@ -32,8 +32,6 @@
 #define IPC_FAILURE_ENUM(constant, name) IPC_FAILURE_##constant,
 enum ipc_failure { IPC_FAILURE_LIST(IPC_FAILURE_ENUM) IPC_FAILURES };
 
-const char *ipc_failure_name(enum ipc_failure); /* "closed" */
-
 /* Responses by class: [0] ended without a response, [1] unused, [2] 2xx … [5] 5xx. */
 #define IPC_CLASSES 6
 

@@ -9,11 +9,6 @@
 #define FAILURE_NAME(constant, name) [IPC_FAILURE_##constant] = (name),
 static const char *const failures[IPC_FAILURES] = {IPC_FAILURE_LIST(FAILURE_NAME)};
 
-const char *ipc_failure_name(enum ipc_failure failure)
-{
-	return failures[failure];
-}
-
 static const char *failure_part(size_t i)
 {
 	return failures[i];
