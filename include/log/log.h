@@ -184,6 +184,10 @@ struct log_value {
 
 #define LOG_VALUES_MAX 16
 
+/* The number of a value of the log's own: how many lost records its record reports. If the report
+ * is lost in turn, they are counted and reported again. The journal gets it as BULKHEAD_DROPPED. */
+#define LOG_VALUE_DROPPED UINT16_MAX
+
 void log_names(struct log *, const char *const *names, unsigned count); /* borrowed */
 void log_record(struct log *, int priority, const char *text, size_t len, const struct log_value *,
 		size_t count);

@@ -31,7 +31,7 @@ struct log_source {
 struct log_stream {
 	struct log_source source;
 	uint64_t dropped[LOG_SINKS_OUT]; /* records lost at a sink and not reported there yet */
-	uint64_t dropped_total;
+	uint64_t dropped_total;          /* records that came and were lost at one sink or more */
 	int64_t told_second[LOG_SINKS_OUT];
 	unsigned done; /* sinks that have the first record already, one bit each */
 	size_t start;  /* the start of the unread bytes in data */

@@ -81,14 +81,22 @@ static bool is_number(const struct log_value *v)
 	return v->len > 0;
 }
 
+/* NULL: it is of a later version. */
+static const char *value_name(const struct log *l, unsigned number)
+{
+	if (number == LOG_VALUE_DROPPED)
+		return "BULKHEAD_DROPPED";
+	return number < l->names_count ? l->names[number] : NULL;
+}
+
 static void add_values(struct text *t, const struct log *l, const struct log_record *r)
 {
 	for (size_t i = 0; i < r->values_count; i++) {
 		const struct log_value *v = &r->values[i];
-		if (v->name >= l->names_count) /* of a later version */
-			continue;
+		const char *name = value_name(l, v->name);
 		const struct log_slice value = {v->data, v->len};
-		field_add(t, l->names[v->name], value, is_number(v));
+		if (name != NULL)
+			field_add(t, name, value, is_number(v));
 	}
 }
 

@@ -116,12 +116,14 @@ bool sink_tell(struct log *l, enum log_sink_kind kind, const struct log_record *
 	struct text t;
 	text_init(&t, line, sizeof(line));
 	text_add_uint(&t, *dropped);
+	const struct log_value count = {LOG_VALUE_DROPPED, t.data, t.len};
 	text_add_str(&t, *dropped == 1 ? " log record was dropped" : " log records were dropped");
 	struct log_record r = *whose;
 	r.priority = LOG_WARNING;
 	r.text = (struct log_slice){t.data, t.len};
 	r.event = NULL;
-	r.values_count = 0;
+	r.values = &count;
+	r.values_count = 1;
 	if (!sink_put(l, kind, &r))
 		return false;
 	*dropped = 0;

@@ -2,6 +2,7 @@
  * printable and bounded, and decides nothing. Must never block. */
 #include "log/stream.h"
 
+#include "base/num.h"
 #include "base/text.h"
 #include "frame.h"
 
@@ -122,6 +123,19 @@ static bool has_no_room(const struct log *l, enum log_sink_kind kind)
 	return l->sinks[kind].full || log_is_kept(l, kind);
 }
 
+/* A lost record counts as one, a lost report as the records that it reports: nobody else counts
+ * them any more. */
+static uint64_t records_in(const struct log_record *r)
+{
+	const struct log_value *v =
+	    r->values_count > 0 ? &r->values[r->values_count - 1] : NULL; /* names ascend */
+	uint64_t count;
+	if (v != NULL && v->name == LOG_VALUE_DROPPED &&
+	    num_parse(v->data, v->len, 1, UINT32_MAX, &count) == 0)
+		return count;
+	return 1;
+}
+
 /* The master's own records come first. */
 static bool sink_take_foreign(struct log *l, struct log_stream *s, enum log_sink_kind kind,
 			      const struct log_record *r)
@@ -153,7 +167,7 @@ static bool pass_to(struct log *l, struct log_stream *s, enum log_sink_kind kind
 	}
 	if (has_no_room(l, kind) && is_waited_for(sink, now_ms) && patience == LOG_WAIT)
 		return false;
-	s->dropped[kind]++;
+	s->dropped[kind] += records_in(r);
 	s->dropped_total++;
 	return true;
 }
@@ -187,9 +201,13 @@ bool log_stream_pass(struct log *l, struct log_stream *s, size_t size, uint64_t 
 
 void log_stream_drop(const struct log *l, struct log_stream *s, size_t size)
 {
+	struct frame f;
+	const unsigned char *p = s->data + s->start;
+	const uint64_t count =
+	    p[0] == FRAME_MARK && frame_read(p, size, &f) ? records_in(&f.record) : 1;
 	for (unsigned kind = 0; kind < LOG_SINKS_OUT; kind++)
 		if (l->sinks[kind].fd >= 0 && (s->done & 1u << kind) == 0)
-			s->dropped[kind]++;
+			s->dropped[kind] += count;
 	s->dropped_total++;
 	s->start += size;
 	s->done = 0;

@@ -673,6 +673,78 @@ static void what_is_beyond_the_rate_is_counted_at_every_sink(void **state)
 	unlink(socket_path);
 }
 
+/* A child tells the master what its pipe did not take; that report can be lost at a sink. */
+static void a_lost_report_is_counted_with_what_it_reports(void **state)
+{
+	(void)state;
+	unsigned char said[4096];
+	char out[4096];
+	struct child c;
+	struct master m;
+	int daemon = daemon_start();
+	child_make(&c);
+	c.log.sinks[LOG_SINK_MASTER].dropped = 48;
+	log_tick(&c.log);
+	const size_t len = child_said(&c, said, sizeof(said));
+	master_make(&m);
+	assert_int_equal(log_open(&m.log, LOG_SINK_JOURNAL, socket_path), 0);
+	console_fill(&m);
+	text_add_line(&m, "one\n");
+	assert_true(pass(&m, LOG_TRY));
+	memcpy(m.stream.data + m.stream.start, said, len);
+	m.stream.len = m.stream.start + len;
+	assert_true(pass(&m, LOG_TRY)); /* lost at the console alone */
+	assert_int_equal(m.stream.dropped[LOG_SINK_CONSOLE], 49);
+	assert_int_equal(m.stream.dropped[LOG_SINK_JOURNAL], 0);
+	(void)receive(daemon, out, sizeof(out));
+	const size_t n = receive(daemon, out, sizeof(out));
+	assert_non_null(memmem(out, n, "BULKHEAD_DROPPED=48\n", 20));
+	memcpy(m.stream.data + m.stream.start, said, len);
+	m.stream.len = m.stream.start + len;
+	log_stream_drop(&m.log, &m.stream, len); /* beyond the rate: at both */
+	assert_int_equal(m.stream.dropped[LOG_SINK_JOURNAL], 48);
+	(void)console(&m);
+	log_stream_tell(&m.log, &m.stream);
+	assert_non_null(strstr(console(&m), "[PORT 8000] 97 log records were dropped\n"));
+	master_end(&m);
+	child_end(&c);
+	close(daemon);
+	unlink(socket_path);
+}
+
+/* A child can claim any number; what is none counts as one. */
+static void a_forged_report_counts_little(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *number;
+		uint64_t counts;
+	} rows[] = {{"7", 7},
+		    {"4294967295", UINT32_MAX},
+		    {"4294967296", 1},
+		    {"0", 1},
+		    {"18446744073709551615", 1},
+		    {"-1", 1},
+		    {"7x", 1},
+		    {"", 1}};
+	unsigned char data[4096];
+	struct master m;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct frame_head head = {GOOD, .values_count = 1};
+		const struct frame_value v = {LOG_VALUE_DROPPED, 0,
+					      (uint16_t)strlen(rows[i].number)};
+		master_make(&m);
+		console_fill(&m);
+		const size_t len = frame_make(data, head, &v, rows[i].number);
+		memcpy(m.stream.data, data, len);
+		m.stream.len = len;
+		assert_true(pass(&m, LOG_TRY));
+		assert_int_equal(m.stream.dropped[LOG_SINK_CONSOLE], rows[i].counts);
+		assert_int_equal(m.stream.dropped_total, 1);
+		master_end(&m);
+	}
+}
+
 /* The loss of a child's records must not lose the master's record of its end. */
 static void the_loss_of_one_that_has_ended_is_told_at_last(void **state)
 {
@@ -859,6 +931,8 @@ int main(void)
 	    cmocka_unit_test(a_full_sink_is_waited_for_and_others_have_it_once),
 	    cmocka_unit_test(patience_ends_and_the_loss_is_told),
 	    cmocka_unit_test(what_is_beyond_the_rate_is_counted_at_every_sink),
+	    cmocka_unit_test(a_lost_report_is_counted_with_what_it_reports),
+	    cmocka_unit_test(a_forged_report_counts_little),
 	    cmocka_unit_test(the_loss_of_one_that_has_ended_is_told_at_last),
 	    cmocka_unit_test(the_masters_own_wait_in_order_and_come_first),
 	    cmocka_unit_test(what_overflows_is_counted),
