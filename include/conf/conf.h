@@ -113,6 +113,24 @@ struct conf_location {
 	struct conf_where where;
 };
 
+/*
+ * What some host names of a port serve. The first host of a port is its default host: it has no
+ * names, serves every name that no other host has, and is what a port without `host` consists of.
+ */
+struct conf_host {
+	/* As names are compared: in lower case, A-labels (RFC 5890), no trailing dot; numeric
+	 * addresses in their canonical form, IPv6 in brackets. "*.example.org" covers each name
+	 * with one label in place of "*". */
+	char **names;
+	size_t names_count;
+	/* Its part of conf_port.certificates. A host without certificates of its own has those of
+	 * the default host; hosts with the same files have the same part. */
+	uint32_t certificates_first, certificates_count;
+	struct conf_location *locations; /* longest path first */
+	size_t locations_count;
+	struct conf_where where;
+};
+
 struct conf_port {
 	uint16_t number;
 	/* Numeric IPv4 or IPv6, or "*" (all of both); empty only if there are sockets. */
@@ -135,10 +153,11 @@ struct conf_port {
 	uint64_t watchdog_ms; /* a process that hangs for longer is ended; 0: none is ended */
 	struct conf_restart restart;
 	struct limits limits;
-	struct conf_certificate *certificates; /* never empty */
+	bool plain; /* `tls off`: no TLS, and so no certificates and no keyholder */
+	struct conf_certificate *certificates; /* of all hosts; empty only if it is plain */
 	size_t certificates_count;
-	struct conf_location *locations; /* longest path first; never empty */
-	size_t locations_count;
+	struct conf_host *hosts; /* never empty; the first is the default host */
+	size_t hosts_count;
 	bool faults; /* a location has faults, or is the one where faults are asked for */
 	struct conf_where where;
 };

@@ -74,6 +74,18 @@ static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
 	return (bytes + mega - 1) / mega * mega + content / mega * mega;
 }
 
+/* The default host, which is the port without its `host` blocks. */
+static struct conf_host *default_host(struct conf_parser *p, struct conf_port_draft *draft)
+{
+	struct conf_port *port = &draft->port;
+	port->hosts = conf_alloc(p, sizeof(*port->hosts));
+	if (port->hosts == NULL)
+		return NULL;
+	port->hosts_count = 1;
+	port->hosts[0].where = port->where;
+	return port->hosts;
+}
+
 static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 {
 	struct conf_port *port = &draft->port;
@@ -85,6 +97,9 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	const struct conf_scope *tls = draft->scope.tls_set ? &draft->scope : &p->top;
 	port->certificates = tls->certificates;
 	port->certificates_count = tls->certificates_count;
+	struct conf_host *host = default_host(p, draft);
+	if (host != NULL)
+		host->certificates_count = (uint32_t)port->certificates_count;
 }
 
 /* A location, and the options of most handlers. */
@@ -105,10 +120,11 @@ static uint64_t kinds_bytes(const struct conf_location *l)
 static uint64_t content_bytes(const struct conf_port *port)
 {
 	uint64_t sum = 0;
-	for (size_t i = 0; i < port->locations_count; i++) {
-		const struct conf_location *l = &port->locations[i];
-		sum += LOCATION_BYTES + strlen(l->path) + kinds_bytes(l);
-	}
+	for (const struct conf_host *h = port->hosts; h < port->hosts + port->hosts_count; h++)
+		for (size_t i = 0; i < h->locations_count; i++) {
+			const struct conf_location *l = &h->locations[i];
+			sum += LOCATION_BYTES + strlen(l->path) + kinds_bytes(l);
+		}
 	return 2 * sum;
 }
 
@@ -212,7 +228,7 @@ static void finish_locations(struct conf_parser *p, struct conf_port_draft *draf
 	struct conf_location_draft *drafts = draft->locations;
 	size_t count = draft->locations_count, first = 0;
 	char place[CONF_PLACE_MAX], shown[CONF_SHOWN_MAX];
-	if (count == 0)
+	if (count == 0 || draft->port.hosts_count == 0)
 		return;
 	qsort(drafts, count, sizeof(*drafts), compare_locations);
 	struct conf_location *locations = conf_alloc(p, count * sizeof(*locations));
@@ -230,8 +246,8 @@ static void finish_locations(struct conf_parser *p, struct conf_port_draft *draf
 				   conf_show(&path, shown),
 				   conf_place(&drafts[first].location.where, &here->where, place));
 	}
-	draft->port.locations = locations;
-	draft->port.locations_count = count;
+	draft->port.hosts[0].locations = locations;
+	draft->port.hosts[0].locations_count = count;
 }
 
 static int compare_ports(const void *a, const void *b)

@@ -168,8 +168,8 @@ static void dump_port(const struct conf_port *port, FILE *out)
 		put_line(out, "\tlisten on socket ", port->sockets[i]);
 	dump_settings(port, out);
 	dump_certificates(port, out);
-	for (size_t i = 0; i < port->locations_count; i++)
-		dump_location(&port->locations[i], out);
+	for (size_t i = 0; i < port->hosts[0].locations_count; i++)
+		dump_location(&port->hosts[0].locations[i], out);
 	fputs("}\n", out);
 }
 

@@ -84,18 +84,19 @@ static const struct http_location *routes_find(const struct http_routes *http, c
 
 int routes_init(struct routes *routes, const struct conf_port *port)
 {
-	routes->list = calloc(port->locations_count, sizeof(*routes->list));
+	const struct conf_host *host = &port->hosts[0];
+	routes->list = calloc(host->locations_count, sizeof(*routes->list));
 	if (routes->list == NULL)
 		return -ENOMEM;
 	routes->http.find = routes_find;
-	routes->count = port->locations_count;
+	routes->count = host->locations_count;
 	for (size_t i = 0; i < routes->count; i++) {
-		int error = route_init(&routes->list[i], &port->locations[i]);
+		int error = route_init(&routes->list[i], &host->locations[i]);
 		if (error < 0) {
 			routes_release(routes);
 			return error;
 		}
-		route_add_filters(&routes->list[i], &port->locations[i]);
+		route_add_filters(&routes->list[i], &host->locations[i]);
 		route_number(routes, &routes->list[i]);
 		routes->list[i].location.path_len = (uint32_t)routes->list[i].path_len;
 	}

@@ -25,9 +25,10 @@
 /* Does the port echo requests? Then its refusals give their reason, too. */
 static bool is_echo(const struct conf_port *port)
 {
-	for (size_t i = 0; i < port->locations_count; i++)
-		if (strcmp(port->locations[i].path, "/") == 0)
-			return port->locations[i].handler == CONF_ECHO;
+	const struct conf_host *host = &port->hosts[0];
+	for (size_t i = 0; i < host->locations_count; i++)
+		if (strcmp(host->locations[i].path, "/") == 0)
+			return host->locations[i].handler == CONF_ECHO;
 	return false;
 }
 

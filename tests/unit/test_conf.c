@@ -144,27 +144,28 @@ static void example_is_understood(void **state)
 	assert_string_equal(port->certificates[0].certificate, "/etc/bulkhead/cert.pem");
 	assert_string_equal(port->certificates[0].key, "/etc/bulkhead/key.pem");
 	assert_int_equal(port->where.line, 10);
-	assert_int_equal(port->locations_count, 1);
-	assert_string_equal(port->locations[0].path, "/");
-	assert_int_equal(port->locations[0].handler, CONF_RESPOND);
-	assert_int_equal(respond_of(&port->locations[0])->status, 200);
-	assert_string_equal(respond_of(&port->locations[0])->body, "Hello, world!\n");
-	assert_int_equal(respond_of(&port->locations[0])->body_len, 14);
-	assert_string_equal(respond_of(&port->locations[0])->type, "text/plain; charset=utf-8");
+	assert_int_equal(port->hosts[0].locations_count, 1);
+	assert_string_equal(port->hosts[0].locations[0].path, "/");
+	assert_int_equal(port->hosts[0].locations[0].handler, CONF_RESPOND);
+	assert_int_equal(respond_of(&port->hosts[0].locations[0])->status, 200);
+	assert_string_equal(respond_of(&port->hosts[0].locations[0])->body, "Hello, world!\n");
+	assert_int_equal(respond_of(&port->hosts[0].locations[0])->body_len, 14);
+	assert_string_equal(respond_of(&port->hosts[0].locations[0])->type,
+			    "text/plain; charset=utf-8");
 
 	port = &conf->ports[2];
 	assert_int_equal(port->addresses_count, 2);
 	assert_string_equal(port->addresses[1], "::1");
 	assert_string_equal(port->certificates[0].certificate, "/etc/bulkhead/b.pem");
 	assert_int_equal(port->limits.connections, 1000);
-	assert_int_equal(port->locations_count, 3);
-	assert_string_equal(port->locations[0].path, "/health");
-	assert_string_equal(respond_of(&port->locations[0])->type, "text/plain");
-	assert_int_equal(respond_of(&port->locations[0])->headers_count, 1);
-	assert_string_equal(respond_of(&port->locations[0])->headers[0].value, "no-store");
-	assert_string_equal(port->locations[1].path, "/echo");
-	assert_int_equal(port->locations[1].handler, CONF_ECHO);
-	assert_string_equal(port->locations[2].path, "/");
+	assert_int_equal(port->hosts[0].locations_count, 3);
+	assert_string_equal(port->hosts[0].locations[0].path, "/health");
+	assert_string_equal(respond_of(&port->hosts[0].locations[0])->type, "text/plain");
+	assert_int_equal(respond_of(&port->hosts[0].locations[0])->headers_count, 1);
+	assert_string_equal(respond_of(&port->hosts[0].locations[0])->headers[0].value, "no-store");
+	assert_string_equal(port->hosts[0].locations[1].path, "/echo");
+	assert_int_equal(port->hosts[0].locations[1].handler, CONF_ECHO);
+	assert_string_equal(port->hosts[0].locations[2].path, "/");
 	conf_free(conf);
 }
 
@@ -365,7 +366,7 @@ static void strings_are_unescaped(void **state)
 {
 	(void)state;
 	struct conf *conf = parse(TLS "port 1 { respond 200 \"a\\n\\r\\t\\\"\\\\\\x00\\xfFz\" }");
-	const struct conf_respond *respond = respond_of(&conf->ports[0].locations[0]);
+	const struct conf_respond *respond = respond_of(&conf->ports[0].hosts[0].locations[0]);
 	assert_int_equal(respond->body_len, 9);
 	assert_memory_equal(respond->body, "a\n\r\t\"\\\0\xffz", 9);
 	conf_free(conf);
@@ -398,11 +399,11 @@ static void locations_are_sorted_and_trimmed(void **state)
 	struct conf *conf = parse(TLS "port 1 { echo location \"/b/\" { echo } "
 				      "location \"/long/er\" { echo } location \"/a\" { echo } }");
 	const struct conf_port *port = &conf->ports[0];
-	assert_int_equal(port->locations_count, 4);
-	assert_string_equal(port->locations[0].path, "/long/er");
-	assert_string_equal(port->locations[1].path, "/a");
-	assert_string_equal(port->locations[2].path, "/b");
-	assert_string_equal(port->locations[3].path, "/");
+	assert_int_equal(port->hosts[0].locations_count, 4);
+	assert_string_equal(port->hosts[0].locations[0].path, "/long/er");
+	assert_string_equal(port->hosts[0].locations[1].path, "/a");
+	assert_string_equal(port->hosts[0].locations[2].path, "/b");
+	assert_string_equal(port->hosts[0].locations[3].path, "/");
 	conf_free(conf);
 }
 
@@ -438,15 +439,15 @@ static void faults_are_rules_of_a_location(void **state)
 		      "faults enabled");
 	assert_true(conf->faults);
 	assert_true(conf->ports[0].faults && !conf->ports[1].faults && conf->ports[2].faults);
-	const struct conf_location *l = &conf->ports[0].locations[0];
+	const struct conf_location *l = &conf->ports[0].hosts[0].locations[0];
 	assert_int_equal(l->handler, CONF_RESPOND);
 	assert_int_equal(respond_of(l)->status, 201);
 	assert_int_equal(l->faults_count, 2);
 	assert_int_equal(l->faults[0].kind, FAULT_CRASH);
 	assert_int_equal(l->faults[0].probability, 10000);
 	assert_int_equal(l->faults[1].rate, 5);
-	assert_int_equal(conf->ports[0].locations[1].handler, CONF_FAULT_CONTROL);
-	l = &conf->ports[2].locations[0]; /* no handler of its own */
+	assert_int_equal(conf->ports[0].hosts[0].locations[1].handler, CONF_FAULT_CONTROL);
+	l = &conf->ports[2].hosts[0].locations[0]; /* no handler of its own */
 	assert_int_equal(l->handler, CONF_RESPOND);
 	assert_int_equal(respond_of(l)->status, 200);
 	assert_string_equal(respond_of(l)->body, "no fault\n");
@@ -483,7 +484,8 @@ static void every_fault_can_be_configured(void **state)
 					kind, p->name,
 					p->choices != NULL ? p->choices[c] : p->preset, kind) > 0);
 				struct conf *conf = parse(text);
-				const struct conf_location *l = &conf->ports[0].locations[0];
+				const struct conf_location *l =
+				    &conf->ports[0].hosts[0].locations[0];
 				assert_int_equal(l->handler, CONF_ECHO);
 				assert_int_equal(l->faults_count, 2);
 				assert_int_equal(l->faults[0].kind, k);
@@ -526,10 +528,12 @@ static void methods_belong_to_a_handler(void **state)
 				     cases[i].block, cases[i].block) > 0);
 		struct conf *conf = parse(text);
 		for (size_t k = 0; k < 2; k++) {
-			assert_int_equal(conf->ports[k].locations[0].methods, cases[i].methods);
+			assert_int_equal(conf->ports[k].hosts[0].locations[0].methods,
+					 cases[i].methods);
 			char *port = dump(conf, &conf->ports[k]);
 			struct conf *child = parse(port); /* what a worker has of it */
-			assert_int_equal(child->ports[0].locations[0].methods, cases[i].methods);
+			assert_int_equal(child->ports[0].hosts[0].locations[0].methods,
+					 cases[i].methods);
 			free(port);
 			conf_free(child);
 		}
@@ -541,10 +545,10 @@ static void methods_belong_to_a_handler(void **state)
 				      "location \"/a\" { respond 200 } }\n"
 				      "port 2 { location \"/b\" { fault exit methods \"POST\" }\n"
 				      "location \"/c\" { fault control } } faults enabled");
-	assert_int_equal(conf->ports[0].locations[0].methods, GET_HEAD);
-	assert_int_equal(conf->ports[0].locations[1].methods, CONF_METHODS_ANY);
-	assert_int_equal(conf->ports[1].locations[0].methods, CONF_METHOD_BIT(CONF_POST));
-	assert_int_equal(conf->ports[1].locations[1].methods, 0);
+	assert_int_equal(conf->ports[0].hosts[0].locations[0].methods, GET_HEAD);
+	assert_int_equal(conf->ports[0].hosts[0].locations[1].methods, CONF_METHODS_ANY);
+	assert_int_equal(conf->ports[1].hosts[0].locations[0].methods, CONF_METHOD_BIT(CONF_POST));
+	assert_int_equal(conf->ports[1].hosts[0].locations[1].methods, 0);
 	conf_free(conf);
 }
 
@@ -1041,7 +1045,7 @@ static void redirections_lead_somewhere(void **state)
 			       TLS "port 1 { location \"/old\" { redirect %u \"%s\" } }",
 			       good[i].status, good[i].url);
 		struct conf *conf = parse(text);
-		const struct conf_location *l = &conf->ports[0].locations[0];
+		const struct conf_location *l = &conf->ports[0].hosts[0].locations[0];
 		const struct conf_redirect *redirect = l->options;
 		assert_int_equal(l->handler, CONF_REDIRECT);
 		assert_int_equal(l->methods, CONF_METHODS_ANY);

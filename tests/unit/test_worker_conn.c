@@ -50,9 +50,12 @@ static const struct http_location *find(const struct http_routes *routes, const 
 
 static int begin(void **state)
 {
+	static struct conf_host host;
 	(void)state;
 	conf = (struct conf){.drain_ms = 10000};
-	port = (struct conf_port){.workers = 1,
+	port = (struct conf_port){.hosts = &host,
+				  .hosts_count = 1,
+				  .workers = 1,
 				  .threads = 1,
 				  .access = CONF_ACCESS_OFF,
 				  .limits = {.connections = 100,
