@@ -130,7 +130,7 @@ def test_the_next_version_waits_for_those_that_are_being_handed_them(waiting, po
                 f'port {ports[0]} {{ workers 4 respond 200 "Hello, world!\\n" }}')
 
     def below():  # much faster than a look at all processes
-        with open(f"/proc/{s.pid}/task/{s.pid}/children", encoding="ascii") as f:
+        with open(f"/proc/{s.pid}/task/{s.pid}/children", errors="replace") as f:
             return set(map(int, f.read().split()))
 
     time.sleep(1.1)  # the end of a process that has lived for a second is no quick death
