@@ -29,6 +29,7 @@
 #define CONF_SOCKETS_MAX      64                 /* names of a port */
 #define CONF_SOCKET_NAME_MAX  255                /* FileDescriptorName= of systemd.socket(5) */
 #define CONF_CERTIFICATES_MAX 1000               /* of a port */
+#define CONF_BODIES_MAX       1000               /* files of a port that are sent as they are */
 #define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */
 #define CONF_THREADS_MAX      64
 #define CONF_WORKERS_MAX      64
@@ -39,6 +40,8 @@
 /* Bytes of a canonical text, which only the master writes: an escape turns one byte into four, and
  * the text of a fault (64 per location, 10000 locations) or of a port has a few hundred. */
 #define CONF_TEXT_MAX (8 * CONF_INCLUDED_MAX)
+/* Bytes of all files of a port in conf_port.bodies together. A worker reads them at its start. */
+#define CONF_BODIES_BYTES_MAX ((size_t)16 << 20)
 
 struct conf_where {
 	const char *file; /* owned by the struct conf */
@@ -101,8 +104,23 @@ struct conf_restart {
 	enum conf_parked while_parked;
 };
 
+/* A file that the processes of a port are handed, and whose content they send. */
+struct conf_body {
+	char *path;
+	struct conf_where where; /* of the first statement that names it */
+};
+
+/* `error`: the body of responses with one of these statuses, in place of their own. */
+struct conf_error {
+	uint32_t *statuses; /* 400 to 599, each once */
+	size_t statuses_count;
+	const struct conf_respond *respond; /* its status is not used: that of the response stays */
+	struct conf_where where;
+};
+
 struct conf_location {
 	char *path; /* a prefix by whole segments, normalized; "/" for the port's own handler */
+	bool exact; /* `location exact`: only this path, which may end in "/" */
 	enum conf_handler handler;
 	unsigned methods;    /* a set of CONF_METHOD_BIT, with HEAD where GET is; the others are
 				answered 405. 0 with CONF_FAULT_CONTROL, which has its own */
@@ -110,6 +128,8 @@ struct conf_location {
 	/* that its requests may meet, in their order; none with CONF_FAULT_CONTROL */
 	struct fault *faults;
 	size_t faults_count;
+	struct conf_error *errors; /* before those of its host */
+	size_t errors_count;
 	struct conf_where where;
 };
 
@@ -126,8 +146,10 @@ struct conf_host {
 	/* Its part of conf_port.certificates. A host without certificates of its own has those of
 	 * the default host; hosts with the same files have the same part. */
 	uint32_t certificates_first, certificates_count;
-	struct conf_location *locations; /* longest path first */
+	struct conf_location *locations; /* longest path first; none: its requests get 421 */
 	size_t locations_count;
+	struct conf_error *errors; /* before those of the port; the default host has none */
+	size_t errors_count;
 	struct conf_where where;
 };
 
@@ -158,6 +180,10 @@ struct conf_port {
 	size_t certificates_count;
 	struct conf_host *hosts; /* never empty; the first is the default host */
 	size_t hosts_count;
+	struct conf_error *errors; /* those outside of hosts, for all hosts */
+	size_t errors_count;
+	struct conf_body *bodies; /* of all its locations and errors; each path once */
+	size_t bodies_count;
 	bool faults; /* a location has faults, or is the one where faults are asked for */
 	struct conf_where where;
 };

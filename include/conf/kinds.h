@@ -38,7 +38,8 @@ struct conf_header {
 struct conf_respond {
 	const char *body; /* never NULL; may contain NUL bytes, and one more follows it */
 	size_t body_len;
-	const char *type; /* never NULL; unused if the status has no body */
+	uint32_t file; /* the body is this file: its index in conf_port.bodies, plus 1; 0: none */
+	const char *type; /* unused if the status has no body. NULL: by the name of the file */
 	struct conf_header *headers;
 	uint32_t headers_count;
 	uint32_t status;
@@ -46,7 +47,9 @@ struct conf_respond {
 
 struct conf_redirect {
 	uint32_t status;
-	const char *url; /* of RFC 3986: absolute, or a path */
+	/* Of RFC 3986: absolute, or a path. "${host}", "${target}", "${path}", "${query}",
+	 * "${remainder}", "${scheme}" and "${port}" stand for parts of the request. */
+	const char *url;
 };
 
 #endif

@@ -7,19 +7,33 @@
 #define HANDLER_HANDLERS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "http/exchange.h"
 
 struct conf_location;
+
+/* The content of a file of conf_port.bodies. */
+struct handler_body {
+	const char *data;
+	size_t len;
+};
+
+/* What a process has for the handlers of its port, besides their configuration. It lives as long as
+ * the routes. */
+struct handler_means {
+	uint16_t port;
+	const struct handler_body *bodies; /* by the index in conf_port.bodies */
+};
 
 /* A kind of handler: src/handler/WORD.c defines handler_kind_WORD for each of HANDLER_KINDS
  * (conf/kinds.h), and needs no line here. */
 struct handler_kind {
 	const struct handler *handler;
 	/* Makes the handler's config, in one piece of memory that is freed with the routes; it may
-	 * borrow from the location. NULL: out of memory. Without this function the config is the
-	 * options of the location. */
-	void *(*make)(const struct conf_location *);
+	 * borrow from the location and the means. NULL: out of memory. Without this function the
+	 * config is the options of the location. */
+	void *(*make)(const struct conf_location *, const struct handler_means *);
 };
 
 /* A fixed response. config: struct respond. The second one answers every method with it. */

@@ -28,9 +28,9 @@ struct routes {
 	uint32_t locals; /* states per loop that handlers and filters have, and the place 0 */
 };
 
-/* A path has the longest location that is a prefix by whole segments. conf must outlive the routes.
- * Returns 0 or -ENOMEM. */
-int routes_init(struct routes *, const struct conf_port *);
+/* A path has the longest location that is a prefix by whole segments. conf and
+ * means must outlive the routes. Returns 0 or -ENOMEM. */
+int routes_init(struct routes *, const struct conf_port *, const struct handler_means *);
 void routes_release(struct routes *);
 
 /* Opens the state that handlers and filters have in this event loop; 0 or -errno. */

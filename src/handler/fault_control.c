@@ -261,8 +261,9 @@ const struct handler handler_fault_control = {
     .end = control_end,
 };
 
-static void *control_make(const struct conf_location *location)
+static void *control_make(const struct conf_location *location, const struct handler_means *means)
 {
+	(void)means;
 	struct fault_control *control = malloc(sizeof(*control));
 	if (control != NULL)
 		*control = (struct fault_control){.path = location->path,

@@ -45,12 +45,13 @@ static struct http_header respond_header(const char *name, const char *value)
 }
 
 /* The config, and its fields after it; their texts are the configuration's. */
-static void *respond_make(const struct conf_location *location)
+static void *respond_make(const struct conf_location *location, const struct handler_means *means)
 {
 	const struct conf_respond *l = location->options;
 	struct respond *r = malloc(sizeof(*r) + (l->headers_count + 1) * sizeof(*r->fields));
 	struct http_header *fields = r != NULL ? (struct http_header *)(r + 1) : NULL;
 	size_t count = 0;
+	(void)means;
 	if (r == NULL)
 		return NULL;
 	if (l->body_len > 0)

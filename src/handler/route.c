@@ -26,14 +26,15 @@ static uint32_t route_methods(const struct conf_location *l)
 	return set;
 }
 
-static int route_init(struct route *r, const struct conf_location *l)
+static int route_init(struct route *r, const struct conf_location *l,
+		      const struct handler_means *means)
 {
 	r->path = l->path;
 	r->path_len = strlen(l->path);
 	const struct handler_kind *kind = kinds[l->handler];
 	const void *config = l->options;
 	if (kind->make != NULL) {
-		r->made = kind->make(l);
+		r->made = kind->make(l, means);
 		if (r->made == NULL)
 			return -ENOMEM;
 		config = r->made;
@@ -82,7 +83,8 @@ static const struct http_location *routes_find(const struct http_routes *http, c
 	return NULL;
 }
 
-int routes_init(struct routes *routes, const struct conf_port *port)
+int routes_init(struct routes *routes, const struct conf_port *port,
+		const struct handler_means *means)
 {
 	const struct conf_host *host = &port->hosts[0];
 	routes->list = calloc(host->locations_count, sizeof(*routes->list));
@@ -91,7 +93,7 @@ int routes_init(struct routes *routes, const struct conf_port *port)
 	routes->http.find = routes_find;
 	routes->count = host->locations_count;
 	for (size_t i = 0; i < routes->count; i++) {
-		int error = route_init(&routes->list[i], &host->locations[i]);
+		int error = route_init(&routes->list[i], &host->locations[i], means);
 		if (error < 0) {
 			routes_release(routes);
 			return error;

@@ -105,6 +105,7 @@ struct worker {
 	unsigned accepting;               /* loops that still accept; with __atomic */
 	struct loop_timer drain_deadline; /* in loop 0; runs after a SIGTERM to this worker */
 	const struct conf_port *port;
+	struct handler_means means;
 	struct routes routes;
 	struct tls_policy *policy;
 	struct tls_credentials *credentials; /* all loops share them */

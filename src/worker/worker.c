@@ -322,6 +322,7 @@ int worker_main(struct role *r)
 	struct worker w = {.role = r,
 			   .phase = r->start.held != 0 ? WORKER_HELD : WORKER_SERVING,
 			   .port = r->port,
+			   .means = {.port = r->port->number},
 			   .accepting = r->port->threads,
 			   .loops_count = r->port->threads};
 	struct err err;
@@ -333,7 +334,7 @@ int worker_main(struct role *r)
 	const char *protocols[HTTP_PROTOCOL_NAMES_MAX];
 	tls_policy_protocols(w.policy, protocols, http_protocol_names(protocols));
 	worker_confine(&w);
-	if (routes_init(&w.routes, w.port) < 0)
+	if (routes_init(&w.routes, w.port, &w.means) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	loops_prepare(&w);
 	tls_prepare(&w);
