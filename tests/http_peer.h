@@ -76,8 +76,8 @@ static inline const struct http_location *peer_route(const struct http_routes *r
 	return NULL;
 }
 
-static const struct transport_facts peer_tls = {"TLS1.3", "TLS_AES_128_GCM_SHA256", "X25519", NULL,
-						true};
+static const struct transport_facts peer_tls = {
+    .version = "TLS1.3", .cipher = "TLS_AES_128_GCM_SHA256", .group = "X25519", .resumed = true};
 
 static inline void peer_begun(void *connection, struct exchange *ex)
 {

@@ -47,6 +47,10 @@ struct transport_facts {
 	const char *group;       /* "X25519" */
 	const char *server_name; /* SNI, any bytes; NULL: none was sent, or none that can be shown:
 				    with a zero byte, or of more than 255 bytes */
+	/* Which certificates the server name chose: the number of the first one of the host's part
+	 * (conf_host.certificates_first). A request for a host with another part is misdirected
+	 * (RFC 9110, 15.5.20). */
+	uint32_t policy;
 	bool resumed;
 };
 

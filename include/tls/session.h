@@ -77,6 +77,7 @@ struct tls_session {
 	bool refused;                 /* a renegotiation was refused just now */
 	uint8_t refusals;             /* refused renegotiations */
 	uint32_t barren_bytes;        /* taken since the last message or data was complete */
+	uint32_t policy;              /* of the host that the name chose (struct transport_facts) */
 	char *server_name;            /* as the client sent it; NULL: none; owned */
 	struct transport_facts facts; /* once the handshake is complete */
 };

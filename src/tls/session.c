@@ -316,6 +316,7 @@ static void facts_read(struct tls_session *s)
 	    .cipher = gnutls_ciphersuite_get(s->handle),
 	    .group = gnutls_group_get_name(gnutls_group_get(s->handle)),
 	    .server_name = s->server_name,
+	    .policy = s->policy,
 	    .resumed = gnutls_session_is_resumed(s->handle) != 0,
 	};
 }
