@@ -61,9 +61,13 @@ static const struct http_location peer_locations[] = {
     {.path_len = 8, .handler = &handler_respond, .config = &peer_nothing},
 };
 
+static const struct http_host peer_host = {.policy = 0};
+
 static inline const struct http_location *peer_route(const struct http_routes *routes,
-						     const char *path, size_t len)
+						     const struct http_host *host, const char *path,
+						     size_t len)
 {
+	(void)host;
 	const struct peer *p = (const struct peer *)routes;
 	if (len == 1)
 		return &peer_locations[0];
@@ -147,7 +151,8 @@ static inline struct peer *peer_new(void)
 	p->loop = (struct http_loop){
 	    .limits = &p->limits, .date = PEER_DATE, .routes = &p->routes, .owner = &peer_owner};
 	p->routes.find = peer_route;
-	p->client = (struct http_client){"127.0.0.1", 12345, &peer_tls};
+	p->routes.default_host = &peer_host;
+	p->client = (struct http_client){"127.0.0.1", 12345, &peer_tls, 0};
 	http1_ops.init(&p->http1.proto, &p->loop, p, &p->client);
 	return p;
 }

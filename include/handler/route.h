@@ -1,35 +1,53 @@
 /*
- * From a normalized path to its handler: the port's locations, as a table that is made at the
+ * From a request to its handler: the port's hosts and locations, as tables that are made at the
  * start.
+ *
+ * A host is found by its name; before a wildcard comes the exact name. A location is found by the
+ * path in its host; before prefixes comes the exact path, and of prefixes the longest by whole
+ * segments. Neither search walks a list (base/trie.h).
  */
 #ifndef HANDLER_ROUTE_H
 #define HANDLER_ROUTE_H
 
 #include <stddef.h>
 
+#include "base/trie.h"
 #include "conf/conf.h"
 #include "filter/fault.h"
 #include "handler/handlers.h"
 #include "http/exchange.h"
 
 struct route {
-	const char *path; /* borrowed from the configuration */
-	size_t path_len;
 	struct http_location location;
 	struct fault_rules rules;               /* if the location has faults */
 	struct http_location_filter filters[1]; /* there is one kind so far */
 	void *made; /* the handler's config, owned; NULL: it is the options of the configuration */
 };
 
-struct routes {
-	struct http_routes http; /* first */
-	struct route *list;      /* longest path first */
-	size_t count;
-	uint32_t locals; /* states per loop that handlers and filters have, and the place 0 */
+struct route_host {
+	struct http_host http; /* first */
+	struct trie paths;     /* values: in places */
 };
 
-/* A path has the longest location that is a prefix by whole segments. conf and
- * means must outlive the routes. Returns 0 or -ENOMEM. */
+/* What a host has at a path. */
+struct route_place {
+	const struct http_location *exact;  /* for this path; NULL: none */
+	const struct http_location *prefix; /* for it and all below it; NULL: none */
+};
+
+struct routes {
+	struct http_routes http;    /* first */
+	struct route *list;         /* of all hosts, in their order */
+	struct route_place *places; /* at most one for each of them */
+	size_t count, places_count;
+	struct route_host *hosts; /* as in the configuration: the first is the default host */
+	size_t hosts_count;
+	struct trie names; /* values: in hosts */
+	bool wildcards;    /* a name begins with "*." */
+	uint32_t locals;   /* states per loop that handlers and filters have, and the place 0 */
+};
+
+/* conf and means must outlive the routes. Returns 0 or -ENOMEM. */
 int routes_init(struct routes *, const struct conf_port *, const struct handler_means *);
 void routes_release(struct routes *);
 

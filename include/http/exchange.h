@@ -105,6 +105,7 @@ struct http_client {
 	char address[ADDRESS_TEXT_MAX]; /* numeric */
 	uint16_t port;
 	const struct transport_facts *tls; /* net/transport.h; NULL: the connection has no TLS */
+	uint32_t policy; /* with TLS: http_host.policy of the host that it was made for */
 };
 
 /* A filter of a location, http/filter.h. */
@@ -142,12 +143,24 @@ struct http_path {
 	const uint16_t *map; /* as of http_path_normalize(); NULL: as it was sent, by ones */
 };
 
-/* Finds locations: the port's table. */
+/* What some names of a port serve. */
+struct http_host {
+	/* Hosts with the same number have the same certificates, and ask for the same of clients. A
+	 * request for a host with another one than its connection's is refused with 421. */
+	uint32_t policy;
+	bool is_empty; /* it has no location: its requests are refused with 421 */
+};
+
+/* Finds hosts and locations: the port's tables. What they return lives as long as the routes. */
 struct http_routes {
-	/* The location of a normalized path, which lives as long as the routes; NULL: there is none
-	 * (404). */
-	const struct http_location *(*find)(const struct http_routes *, const char *path,
-					    size_t len);
+	/* The host of a request; never NULL. This function is NULL if default_host has all names.
+	 */
+	const struct http_host *(*find_host)(const struct http_routes *,
+					     const struct http_request *);
+	const struct http_host *default_host;
+	/* The location of a normalized path in this host; NULL: there is none (404). */
+	const struct http_location *(*find)(const struct http_routes *, const struct http_host *,
+					    const char *path, size_t len);
 };
 
 /* What an exchange has done for it where it came from: the connection, which is the pointer that
@@ -197,8 +210,9 @@ struct exchange {
 	struct exchange *next_free;
 
 	struct arena arena;
-	struct http_request request; /* its head is a copy in the arena, as long as it came */
-	struct http_path path;       /* empty for OPTIONS * and for a head that was refused */
+	struct http_request request;  /* its head is a copy in the arena, as long as it came */
+	struct http_path path;        /* empty for OPTIONS * and for a head that was refused */
+	const struct http_host *host; /* NULL: not known yet, or not this connection's */
 	const struct http_location *location; /* a filter may put another in its place */
 	const struct handler *handler;
 	const void *config;

@@ -58,6 +58,10 @@ enum http_refusal {
 	REFUSE_TRAILER_FORM,
 	REFUSE_TRAILER_TOO_LONG,
 
+	/* which host it is for: RFC 9110, 15.5.20 */
+	REFUSE_HOST_UNKNOWN,
+	REFUSE_HOST_ELSEWHERE,
+
 	/* requests for a tunnel, and time limits */
 	REFUSE_TUNNEL,
 	REFUSE_HEAD_TIMEOUT,

@@ -121,6 +121,15 @@ static inline bool http_request_next(const struct http_request *r, unsigned *at,
 	return true;
 }
 
+/*
+ * The name of the host that a request is for, as hosts are compared: in lower case, without its
+ * port and without a dot at its end; an IPv6 address in brackets and in the form of RFC 5952. It is
+ * that of the target where the target has one, else that of Host (RFC 9112, 3.2.2). Returns its
+ * length. 0: the request names none (HTTP/1.0), or it is longer than any name can be.
+ */
+#define HTTP_HOST_NAME_MAX 255
+size_t http_host_name(const struct http_request *, char out[HTTP_HOST_NAME_MAX + 1]);
+
 /* The first field with that name (given in lower case), or NULL. */
 const struct http_field *http_request_field(const struct http_request *, const char *name);
 

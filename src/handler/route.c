@@ -29,8 +29,6 @@ static uint32_t route_methods(const struct conf_location *l)
 static int route_init(struct route *r, const struct conf_location *l,
 		      const struct handler_means *means)
 {
-	r->path = l->path;
-	r->path_len = strlen(l->path);
 	const struct handler_kind *kind = kinds[l->handler];
 	const void *config = l->options;
 	if (kind->make != NULL) {
@@ -39,8 +37,10 @@ static int route_init(struct route *r, const struct conf_location *l,
 			return -ENOMEM;
 		config = r->made;
 	}
-	r->location = (struct http_location){
-	    .handler = kind->handler, .config = config, .methods = route_methods(l)};
+	r->location = (struct http_location){.handler = kind->handler,
+					     .config = config,
+					     .methods = route_methods(l),
+					     .path_len = (uint32_t)strlen(l->path)};
 	return 0;
 }
 
@@ -65,43 +65,143 @@ static void route_number(struct routes *routes, struct route *r)
 			r->filters[i].local = ++routes->locals;
 }
 
-/* "/a" covers /a and /a/b but not /ab; "/a/" covers every path that begins with it. */
-static bool covers(const struct route *r, const char *path, size_t len)
+/* --- finding ---------------------------------------------------------------------------------- */
+
+/* What is at a text that the path begins with: "/a" covers /a and /a/b but not /ab. */
+static const struct http_location *place_covers(const struct routes *routes,
+						const struct trie_text *at, const char *path,
+						size_t len)
 {
-	if (len < r->path_len || memcmp(path, r->path, r->path_len) != 0)
-		return false;
-	return len == r->path_len || r->path[r->path_len - 1] == '/' || path[r->path_len] == '/';
+	const struct route_place *place = &routes->places[at->value];
+	if (len == at->len && place->exact != NULL)
+		return place->exact;
+	return len == at->len || path[at->len] == '/' || at->len == 1 ? place->prefix : NULL;
 }
 
-static const struct http_location *routes_find(const struct http_routes *http, const char *path,
+static size_t begins_alike(const struct trie_text *at, const char *path, size_t len)
+{
+	size_t n = 0;
+	if (at->len <= len && memcmp(at->text, path, at->len) == 0)
+		return at->len;
+	while (n < at->len && n < len && at->text[n] == path[n])
+		n++;
+	return n;
+}
+
+static const struct http_location *routes_find(const struct http_routes *http,
+					       const struct http_host *in, const char *path,
 					       size_t len)
 {
 	const struct routes *routes = (const struct routes *)http;
-	for (size_t i = 0; i < routes->count; i++)
-		if (covers(&routes->list[i], path, len))
-			return &routes->list[i].location;
-	return NULL;
+	const struct trie *paths = &((const struct route_host *)in)->paths;
+	const struct trie_text *at = trie_nearest(paths, path, len);
+	if (at == NULL)
+		return NULL;
+	const struct http_location *found = NULL;
+	const size_t alike = begins_alike(at, path, len);
+	for (;;) {
+		if (at->len <= alike)
+			found = place_covers(routes, at, path, len);
+		if (found != NULL || at->shorter == TRIE_NONE)
+			return found;
+		at = &paths->texts[at->shorter];
+	}
+}
+
+static const struct http_host *routes_find_host(const struct http_routes *http,
+						const struct http_request *request)
+{
+	const struct routes *routes = (const struct routes *)http;
+	char name[HTTP_HOST_NAME_MAX + 1];
+	const size_t len = http_host_name(request, name);
+	const struct trie_text *found = trie_get(&routes->names, name, len);
+	if (found == NULL && routes->wildcards) {
+		const char *dot = memchr(name, '.', len);
+		if (dot != NULL && dot != name) {
+			char *star = name + (dot - name) - 1; /* in place of the first label */
+			*star = '*';
+			found = trie_get(&routes->names, star, len - (size_t)(star - name));
+		}
+	}
+	return found != NULL ? &routes->hosts[found->value].http : http->default_host;
+}
+
+/* --- the tables ------------------------------------------------------------------------------- */
+
+static void place_add(struct routes *routes, struct route_host *host, const struct conf_location *l,
+		      const struct http_location *location)
+{
+	const uint32_t next = (uint32_t)routes->places_count;
+	const struct trie_text *same = trie_add(&host->paths, l->path, location->path_len, next);
+	if (same == NULL)
+		routes->places_count++;
+	struct route_place *place = &routes->places[same != NULL ? same->value : next];
+	*(l->exact ? &place->exact : &place->prefix) = location;
+}
+
+static int host_init(struct routes *routes, struct route_host *host, const struct conf_host *conf,
+		     const struct handler_means *means)
+{
+	host->http.policy = conf->certificates_first;
+	host->http.is_empty = conf->locations_count == 0;
+	if (trie_init(&host->paths, conf->locations_count) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->locations_count; i++) {
+		struct route *r = &routes->list[routes->count];
+		if (route_init(r, &conf->locations[i], means) < 0)
+			return -ENOMEM;
+		routes->count++;
+		route_add_filters(r, &conf->locations[i]);
+		route_number(routes, r);
+		place_add(routes, host, &conf->locations[i], &r->location);
+	}
+	return trie_finish(&host->paths);
+}
+
+static void names_add(struct routes *routes, const struct conf_host *host, uint32_t index)
+{
+	for (size_t i = 0; i < host->names_count; i++) {
+		const char *name = host->names[i];
+		(void)trie_add(&routes->names, name, strlen(name), index);
+		routes->wildcards = routes->wildcards || name[0] == '*';
+	}
+}
+
+static int hosts_init(struct routes *routes, const struct conf_port *port,
+		      const struct handler_means *means)
+{
+	size_t locations = 0, names = 0;
+	for (size_t i = 0; i < port->hosts_count; i++) {
+		locations += port->hosts[i].locations_count;
+		names += port->hosts[i].names_count;
+	}
+	routes->list = calloc(locations + 1, sizeof(*routes->list));
+	routes->places = calloc(locations + 1, sizeof(*routes->places));
+	routes->hosts = calloc(port->hosts_count, sizeof(*routes->hosts));
+	if (routes->list == NULL || routes->places == NULL || routes->hosts == NULL ||
+	    trie_init(&routes->names, names) < 0)
+		return -ENOMEM;
+	routes->hosts_count = port->hosts_count;
+	for (size_t i = 0; i < port->hosts_count; i++) {
+		if (host_init(routes, &routes->hosts[i], &port->hosts[i], means) < 0)
+			return -ENOMEM;
+		names_add(routes, &port->hosts[i], (uint32_t)i);
+	}
+	return 0;
 }
 
 int routes_init(struct routes *routes, const struct conf_port *port,
 		const struct handler_means *means)
 {
-	const struct conf_host *host = &port->hosts[0];
-	routes->list = calloc(host->locations_count, sizeof(*routes->list));
-	if (routes->list == NULL)
-		return -ENOMEM;
-	routes->http.find = routes_find;
-	routes->count = host->locations_count;
-	for (size_t i = 0; i < routes->count; i++) {
-		int error = route_init(&routes->list[i], &host->locations[i], means);
-		if (error < 0) {
-			routes_release(routes);
-			return error;
-		}
-		route_add_filters(&routes->list[i], &host->locations[i]);
-		route_number(routes, &routes->list[i]);
-		routes->list[i].location.path_len = (uint32_t)routes->list[i].path_len;
+	*routes = (struct routes){.http.find = routes_find};
+	const int error = hosts_init(routes, port, means);
+	if (error < 0) {
+		routes_release(routes);
+		return error;
 	}
+	routes->http.default_host = &routes->hosts[0].http;
+	if (port->hosts_count > 1)
+		routes->http.find_host = routes_find_host;
 	return 0;
 }
 
@@ -109,6 +209,11 @@ void routes_release(struct routes *routes)
 {
 	for (size_t i = 0; i < routes->count; i++)
 		free(routes->list[i].made);
+	for (size_t i = 0; routes->hosts != NULL && i < routes->hosts_count; i++)
+		trie_release(&routes->hosts[i].paths);
+	trie_release(&routes->names);
+	free(routes->hosts);
+	free(routes->places);
 	free(routes->list);
 	*routes = (struct routes){0};
 }

@@ -45,6 +45,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->client = client;
 	ex->next_free = NULL;
 	ex->path = (struct http_path){0};
+	ex->host = NULL;
 	ex->location = NULL;
 	ex->handler = NULL;
 	ex->config = NULL;
@@ -417,14 +418,40 @@ void exchange_refuse(struct exchange *ex, enum http_refusal why)
 	exchange_replace(ex, status, status == 405 ? METHODS_SERVED : 0);
 }
 
+/* RFC 9110, 15.5.20. The body is read and the connection goes on, as after a 404. */
+static int exchange_misdirected(struct exchange *ex, enum http_refusal why)
+{
+	ex->refusal = why;
+	ex->request.excerpt = ex->request.host;
+	exchange_answer(ex, http_refusal_facts(why)->status, 0);
+	return 0;
+}
+
+/* Without a location there is nothing of this name on the port, or nothing at this path. */
+static int exchange_not_found(struct exchange *ex)
+{
+	if (ex->host->is_empty)
+		return exchange_misdirected(ex, REFUSE_HOST_UNKNOWN);
+	exchange_answer(ex, 404, 0);
+	return 0;
+}
+
 int exchange_dispatch(struct exchange *ex)
 {
 	const struct http_request *r = &ex->request;
 	const struct http_loop *loop = ex->loop;
+	const struct http_routes *routes = loop->routes;
+	const struct http_host *host =
+	    routes->find_host != NULL ? routes->find_host(routes, r) : routes->default_host;
+	const bool is_elsewhere = ex->client->tls != NULL && ex->client->policy != host->policy;
+	if (!is_elsewhere)
+		ex->host = host;
 	if (r->framing == HTTP_BODY_LENGTH && r->content_length > loop->limits->body_bytes)
 		return -REFUSE_BODY_TOO_LARGE;
 	if (r->method == HTTP_CONNECT) /* what follows may be meant for the tunnel */
 		return -REFUSE_TUNNEL;
+	if (is_elsewhere)
+		return exchange_misdirected(ex, REFUSE_HOST_ELSEWHERE);
 	if (r->path.len == 1 && *http_slice_at(r, r->path) == '*') {
 		exchange_answer(ex, 204, METHODS_SERVED);
 		return 0;
@@ -433,11 +460,9 @@ int exchange_dispatch(struct exchange *ex)
 	if (error < 0)
 		return error;
 	const struct http_location *location =
-	    loop->routes->find(loop->routes, ex->path.text, ex->path.len);
-	if (location == NULL) {
-		exchange_answer(ex, 404, 0);
-		return 0;
-	}
+	    routes->find(routes, host, ex->path.text, ex->path.len);
+	if (location == NULL)
+		return exchange_not_found(ex);
 	ex->path.matched = location->path_len;
 	return exchange_serve(ex, location) ? 0 : EXCHANGE_NO_MEMORY;
 }

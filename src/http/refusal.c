@@ -64,6 +64,10 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
     [REFUSE_TRAILER_TOO_LONG] = {"trailer-too-long", 431,
 				 "the trailer is longer than the limit trailers"},
 
+    [REFUSE_HOST_UNKNOWN] = {"host-unknown", 421, "this port has no host of that name"},
+    [REFUSE_HOST_ELSEWHERE] = {"host-elsewhere", 421,
+			       "the connection was made for a name with other certificates"},
+
     [REFUSE_TUNNEL] = {"tunnel", 405, "this server is not a proxy"},
     [REFUSE_HEAD_TIMEOUT] = {"head-timeout", 408, "the head took longer than the limit"},
     [REFUSE_BODY_TIMEOUT] = {"body-timeout", 408, "the body came more slowly than the limit"},

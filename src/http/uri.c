@@ -2,6 +2,7 @@
  * Runs in the workers, on bytes of any client. Must never let a path leave its root, or accept one
  * that could be read in two ways.
  */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -51,6 +52,35 @@ bool http_host_valid(const char *host, size_t len, bool port_required)
 	if (n == len)
 		return !port_required;
 	return host[n] == ':' && port_valid(host + n + 1, len - n - 1, port_required);
+}
+
+/* Writes an address in brackets in its one form; anything else in brackets stays as it is. */
+static size_t ip_literal_name(char *name, size_t len)
+{
+	struct in6_addr address;
+	name[len - 1] = '\0';
+	if (inet_pton(AF_INET6, name + 1, &address) == 1)
+		(void)inet_ntop(AF_INET6, &address, name + 1, INET6_ADDRSTRLEN);
+	const size_t n = strlen(name);
+	name[n] = ']';
+	return n + 1;
+}
+
+size_t http_host_name(const struct http_request *r, char out[HTTP_HOST_NAME_MAX + 1])
+{
+	const char *host = http_slice_at(r, r->host);
+	size_t len = r->host.len;
+	const bool is_literal = len > 0 && host[0] == '[';
+	const char *port = is_literal ? memchr(host, ']', len) : memchr(host, ':', len);
+	if (port != NULL)
+		len = (size_t)(port - host) + is_literal;
+	if (len > 0 && host[len - 1] == '.')
+		len--;
+	if (len > HTTP_HOST_NAME_MAX)
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		out[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] | 0x20 : host[i]);
+	return is_literal ? ip_literal_name(out, len) : len;
 }
 
 static void path_split(struct http_request *r, uint32_t off, uint32_t len)

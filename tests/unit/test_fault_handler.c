@@ -69,9 +69,10 @@ static void arm(void *owner, const struct fault *fault)
 }
 
 /* Paths below "/test", too. */
-static const struct http_location *route(const struct http_routes *routes, const char *path,
-					 size_t len)
+static const struct http_location *route(const struct http_routes *routes,
+					 const struct http_host *host, const char *path, size_t len)
 {
+	(void)host;
 	struct peer *p = (struct peer *)(uintptr_t)routes;
 	assert_true(len >= 5 && memcmp(path, "/test", 5) == 0);
 	p->location.path_len = 5;

@@ -37,9 +37,10 @@ static const struct respond hello = {.status = 200, .body = HELLO, .body_len = s
 
 static struct http_location served; /* what a test serves at "/served" */
 
-static const struct http_location *find(const struct http_routes *routes, const char *path,
-					size_t len)
+static const struct http_location *find(const struct http_routes *routes,
+					const struct http_host *host, const char *path, size_t len)
 {
+	(void)host;
 	static const struct http_location root = {.handler = &handler_respond, .config = &hello};
 	static const struct http_location echo = {.handler = &handler_echo};
 	(void)routes;
@@ -79,7 +80,8 @@ static int begin(void **state)
 				 .loops_count = 1};
 	assert_int_equal(worker_loop_init(loop, &worker, 0), 0);
 	loop->transport = &transport_plain;
-	static const struct http_routes routes = {.find = find};
+	static const struct http_host one;
+	static const struct http_routes routes = {.find = find, .default_host = &one};
 	loop->http.routes = &routes;
 	return 0;
 }
