@@ -129,7 +129,8 @@ static void announce_devcert(const struct made *m, uint16_t port)
 static const struct conf_port *development_port(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->ports_count; i++)
-		if (conf->ports[i].certificates[0].development)
+		if (conf->ports[i].certificates_count > 0 &&
+		    conf->ports[i].certificates[0].development)
 			return &conf->ports[i];
 	return conf->ports;
 }

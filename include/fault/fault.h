@@ -85,6 +85,7 @@ struct fault_info {
 	const char *effect;  /* a sentence without its full stop */
 	const char *example; /* a query, "signal=SEGV&when=after-head"; may be "" */
 	struct fault_parameter own[FAULT_OWN_MAX];
+	bool of_tls; /* only a port with TLS can have it */
 };
 
 const struct fault_info *fault_info(enum fault_kind);

@@ -39,9 +39,10 @@ enum ipc_handed {
 
 /* The rows, by kind. */
 struct ipc_handed_kind {
-	const char *name;     /* "certificate", for messages */
-	unsigned roles;       /* that are handed it, a bit per enum ipc_role */
-	uint32_t least, most; /* that each of these roles has */
+	const char *name; /* "certificate", for messages */
+	unsigned roles;   /* that are handed it, a bit per enum ipc_role */
+	/* that each of these roles has; how many of them its port needs, it compares itself */
+	uint32_t least, most;
 };
 
 extern const struct ipc_handed_kind ipc_handed_kinds[IPC_FD_KINDS];

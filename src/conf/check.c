@@ -40,6 +40,7 @@ static void override_certificates(struct conf_parser *p)
 	pair->where = where;
 	p->top.certificates = pair;
 	p->top.certificates_count = 1;
+	p->top.plain_where.line = 0;
 }
 
 static uint32_t loops(const struct conf_port *port)
@@ -95,8 +96,15 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	bound_keyholders(draft);
 	conf_limits_finish(port);
 	const struct conf_scope *tls = draft->scope.tls_set ? &draft->scope : &p->top;
-	port->certificates = tls->certificates;
-	port->certificates_count = tls->certificates_count;
+	port->plain = tls->plain_where.line != 0;
+	if (port->plain) {
+		port->keyholders = 0;
+		port->key_user = NULL;
+		port->tickets_ms = 0;
+	} else {
+		port->certificates = tls->certificates;
+		port->certificates_count = tls->certificates_count;
+	}
 	struct conf_host *host = default_host(p, draft);
 	if (host != NULL)
 		host->certificates_count = (uint32_t)port->certificates_count;
@@ -179,11 +187,13 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 		conf_error(p, &port->where,
 			   "%s serves nothing: give it `respond`, `echo` or a `location`",
 			   port_name(port, name));
-	if (port->certificates_count == 0 && !draft->damaged && !tls_damaged)
+	if (port->certificates_count == 0 && !port->plain && !draft->damaged && !tls_damaged)
 		conf_error(p, &port->where,
 			   "%s has no certificate: write `tls { certificate \"file\" key \"file\" "
-			   "}` in it or at the top level, or `tls development`",
+			   "}` in it or at the top level, or `tls development`; or `tls off` for "
+			   "plain HTTP",
 			   port_name(port, name));
+	conf_tls_check(p, draft);
 	if (port->workers > port->limits.connections)
 		conf_error(p, &port->where,
 			   "%s has more workers (%u) than connections (%u): some would never have "

@@ -92,7 +92,8 @@ static void dump_settings(const struct conf_port *port, FILE *out)
 	} blocks[] = {{CONF_BLOCK_RESTART, "restart"}, {CONF_BLOCK_LIMITS, "limits"}};
 	for (size_t i = 0; i < conf_settings_count; i++)
 		if (!conf_settings[i].pieces[0].global &&
-		    (conf_settings[i].blocks & (CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS)) == 0)
+		    (conf_settings[i].blocks & (CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS)) == 0 &&
+		    !(conf_settings[i].of_tls && port->plain))
 			dump_setting(&conf_settings[i], port, "\t", out);
 	for (size_t k = 0; k < CONF_COUNT(blocks); k++) {
 		(void)fprintf(out, "\t%s {\n", blocks[k].word);
@@ -122,6 +123,10 @@ static void dump_log(const struct conf_log *log, FILE *out)
 static void dump_certificates(const struct conf_port *port, FILE *out)
 {
 	const struct conf_certificate *first = port->certificates;
+	if (port->plain) {
+		fputs("\ttls off\n", out);
+		return;
+	}
 	if (port->certificates_count == 1 && first->development && first->certificate[0] == '\0') {
 		fputs("\ttls development\n", out);
 		return;

@@ -138,6 +138,7 @@ setting:
 |	limits limits_items "}"		{ conf_block_close(p); }
 |	tls tls_items "}"		{ conf_tls_close(p); }
 |	"tls" "development"		{ conf_tls_development(p, &@1); }
+|	"tls" "off"			{ conf_tls_off(p, &@1); }
 ;
 
 setting_begin: setting_word		{ conf_begin(p, &$1, &@1); } ;
@@ -181,7 +182,7 @@ limits_item:
 limit: LIMIT				{ conf_begin(p, &$1, &@1); } ;
 
 tls:
-	"tls" "{"			{ conf_block_open(p, CONF_BLOCK_TLS, "tls", &@1); }
+	"tls" "{"			{ conf_tls_open(p, &@1); }
 ;
 
 tls_items:

@@ -72,6 +72,15 @@ static bool leaks_memory(const struct conf_location *location)
 	return false;
 }
 
+/* The first fault that only TLS can have; NULL: none. */
+static const struct fault_info *fault_of_tls(const struct conf_location *location)
+{
+	for (size_t i = 0; i < location->faults_count; i++)
+		if (fault_info(location->faults[i].kind)->of_tls)
+			return fault_info(location->faults[i].kind);
+	return NULL;
+}
+
 static void fault_kind_check(struct conf_parser *p, struct conf_port_draft *port,
 			     const struct conf_location_draft *draft)
 {
@@ -84,6 +93,10 @@ static void fault_kind_check(struct conf_parser *p, struct conf_port_draft *port
 	if (leaks_memory(&draft->location) && port->port.limits.memory_bytes == 0)
 		conf_error(p, where,
 			   "`fault leak-memory` needs a limit, and `memory 0` means no limit");
+	const struct fault_info *of_tls = fault_of_tls(&draft->location);
+	if (of_tls != NULL && port->port.plain)
+		conf_error(p, where, "`fault %s` needs TLS, and this port has `tls off`",
+			   of_tls->name);
 }
 
 static void fault_kind_dump(const struct conf_location *location, FILE *out)

@@ -205,6 +205,10 @@ struct conf_scope {
 	size_t certificates_count;
 	/* a mistake may have hidden a certificate: do not report it as missing */
 	bool tls_damaged;
+	struct conf_where plain_where; /* of `tls off`; line 0: it is not there */
+	/* the first setting in it that has an effect only with TLS; NULL: none */
+	const struct conf_statement *of_tls;
+	struct conf_where of_tls_where;
 };
 
 /* A `methods` statement. */
@@ -352,6 +356,8 @@ char *conf_path(struct conf_parser *p, const char *path, const struct conf_where
 /* --- statements, called by the grammar. where: of the statement; at, at2: of its values ------- */
 
 /* statement.c: the parts of all statements */
+/* Where this block has the statement already; NULL: nowhere. */
+const struct conf_where *conf_seen(struct conf_parser *p, const char *word);
 /* if not, it was reported */
 bool conf_once(struct conf_parser *p, const char *word, const struct conf_where *where);
 /* Is it a C string: not empty, without NUL bytes, of at most max bytes? If not, it reports that;
@@ -384,6 +390,11 @@ void conf_add_key(struct conf_parser *p, const struct conf_value *, const struct
 		  const struct conf_where *at);
 void conf_tls_close(struct conf_parser *p);
 void conf_tls_development(struct conf_parser *p, const struct conf_where *where);
+void conf_tls_off(struct conf_parser *p, const struct conf_where *where);
+/* At the beginning of `tls { ... }`. */
+void conf_tls_open(struct conf_parser *p, const struct conf_where *where);
+/* What a port's `tls off` contradicts. */
+void conf_tls_check(struct conf_parser *p, const struct conf_port_draft *);
 
 /* port.c */
 /* The port in an address: "443", "*:443", "[::1]:443", "a.b:443"; else NULL. */

@@ -99,6 +99,7 @@ const struct conf_statement conf_settings[] = {
      .pieces = {{CONF_STRING, .noun = "group's name", .most = CONF_ACCOUNT_MAX, IN_PORT(group)}}},
     {.word = "key user",
      .again = "key",
+     .of_tls = true,
      .pieces = {{CONF_STRING, .noun = "user's name", .most = CONF_ACCOUNT_MAX, IN_PORT(key_user)}}},
     {.word = "chroot",
      .blocks = TOP | PORT,
@@ -117,6 +118,7 @@ const struct conf_statement conf_settings[] = {
 		 IN_PORT(threads)}}},
     {.word = "keyholders",
      .blocks = TOP | PORT,
+     .of_tls = true,
      .pieces = {{CONF_NUMBER, .least = 1, .most = CONF_KEYHOLDERS_MAX, .zero = "auto",
 		 IN_PORT(keyholders)}}},
     {.word = "access",
@@ -130,6 +132,7 @@ const struct conf_statement conf_settings[] = {
     /* A ticket of TLS 1.3 lives for at most seven days (RFC 8446, 4.6.1). */
     {.word = "tickets",
      .blocks = TOP | PORT,
+     .of_tls = true,
      .pieces = {{CONF_DURATION, .word = "lifetime", .least = CONF_TICKETS_MIN, .most = 7 * DAY_MS,
 		 .preset = 21600000, .zero = "off", IN_PORT(tickets_ms)}}},
 
@@ -328,6 +331,10 @@ void conf_set(struct conf_parser *p, const struct conf_statement *s, const struc
 		return; /* one mistake; the other settings are checked nevertheless */
 	if (s->where_offset != 0)
 		*(struct conf_where *)(void *)((char *)base + s->where_offset) = given->where;
+	if (s->of_tls && scope->of_tls == NULL) {
+		scope->of_tls = s;
+		scope->of_tls_where = given->where;
+	}
 	bool good = s->allowed == NULL || s->allowed(p, &given->where);
 	for (size_t i = 0; i < given->count && (good || i > 0); i++)
 		good = value_read(p, s, given, i, &numbers[i], &texts[i]) && good;

@@ -31,12 +31,7 @@ void conf_block_open(struct conf_parser *p, enum conf_block_kind kind, const cha
 		     const struct conf_where *where)
 {
 	(void)conf_once(p, word, where);
-	struct conf_block *block = conf_block_push(p, kind, where);
-	if (kind == CONF_BLOCK_TLS) {
-		block->damaged = &p->scope->tls_damaged;
-		p->scope->tls_set = true;
-		p->certificate = NULL;
-	}
+	(void)conf_block_push(p, kind, where);
 }
 
 void conf_block_close(struct conf_parser *p)
@@ -44,16 +39,24 @@ void conf_block_close(struct conf_parser *p)
 	p->blocks_count--;
 }
 
+const struct conf_where *conf_seen(struct conf_parser *p, const char *word)
+{
+	const struct conf_block *block = conf_block_top(p);
+	for (unsigned i = 0; i < block->seen_count; i++)
+		if (strcmp(block->seen[i].word, word) == 0)
+			return &block->seen[i].where;
+	return NULL;
+}
+
 bool conf_once(struct conf_parser *p, const char *word, const struct conf_where *where)
 {
 	struct conf_block *block = conf_block_top(p);
+	const struct conf_where *first = conf_seen(p, word);
 	char place[CONF_PLACE_MAX];
-	for (unsigned i = 0; i < block->seen_count; i++) {
-		if (strcmp(block->seen[i].word, word) == 0) {
-			conf_error(p, where, "duplicate `%s`; the first one is at %s", word,
-				   conf_place(&block->seen[i].where, where, place));
-			return false;
-		}
+	if (first != NULL) {
+		conf_error(p, where, "duplicate `%s`; the first one is at %s", word,
+			   conf_place(first, where, place));
+		return false;
 	}
 	if (block->seen_count < CONF_SEEN_MAX) {
 		block->seen[block->seen_count].word = word;

@@ -89,6 +89,7 @@ struct conf_statement {
 	enum conf_need need;
 	const char *again;   /* the word in a message about a second one; NULL: its own */
 	size_t where_offset; /* in struct conf: where it stands; 0: nobody asks */
+	bool of_tls;         /* it has no effect without TLS */
 	uint64_t unwritten;  /* with this value it is not in the canonical text; 0: it always is */
 	/* Is it allowed at all? If not, that was reported. */
 	bool (*allowed)(struct conf_parser *, const struct conf_where *);

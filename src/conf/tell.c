@@ -298,13 +298,14 @@ static bool tell_comment(struct mistake *m)
 	return true;
 }
 
-/* tls off, tls cert.pem key.pem, tls { development } */
+/* tls on, tls cert.pem key.pem, tls { development } */
 static bool tell_tls(struct mistake *m)
 {
 	const struct conf_value *value = &m->token->value;
 	const bool inside = conf_block_top(m->p)->kind == CONF_BLOCK_TLS;
-	if (inside && m->at_statement && m->token->kind == T_DEVELOPMENT) {
-		conf_error(m->p, &m->token->where, "write `tls development`, without braces");
+	if (inside && m->at_statement &&
+	    (m->token->kind == T_DEVELOPMENT || m->token->kind == T_OFF)) {
+		conf_error(m->p, &m->token->where, "write `tls %s`, without braces", m->shown);
 		return true;
 	}
 	if (m->p->previous.kind != T_TLS || (m->misspelt && expected_word(m)))
@@ -314,11 +315,10 @@ static bool tell_tls(struct mistake *m)
 		conf_error(m->p, &m->token->where,
 			   "write `tls { certificate \"cert.pem\" key \"key.pem\" }`");
 	else
-		conf_error(
-		    m->p, &m->token->where,
-		    "expected `{` or `development`, found `%s`; every port is served with TLS, see "
-		    "bulkhead.conf(5)",
-		    m->token->kind == T_SEMICOLON ? ";" : m->shown);
+		conf_error(m->p, &m->token->where,
+			   "expected `{`, `development` or `off`, found `%s`; without `tls off` "
+			   "every port is served with TLS",
+			   m->token->kind == T_SEMICOLON ? ";" : m->shown);
 	return true;
 }
 

@@ -1,5 +1,6 @@
 /*
- * The certificates of a port. Runs in the master and in every child. Must never open one.
+ * The certificates of a port, or that it has none. Runs in the master and in every child. Must
+ * never open one.
  */
 #include <limits.h>
 #include <string.h>
@@ -63,6 +64,56 @@ void conf_add_key(struct conf_parser *p, const struct conf_value *value,
 	};
 }
 
+/* `tls off` beside certificates is told as such, not as a second `tls`. */
+static void tls_once(struct conf_parser *p, bool off, const struct conf_where *where)
+{
+	const struct conf_where *first = conf_seen(p, "tls");
+	char place[CONF_PLACE_MAX];
+	if (first == NULL || (p->scope->plain_where.line != 0) == off)
+		(void)conf_once(p, "tls", where);
+	else if (off)
+		conf_error(p, where,
+			   "`tls off` contradicts the certificates at %s: keep one of them",
+			   conf_place(first, where, place));
+	else
+		conf_error(p, where, "certificates contradict `tls off` at %s: keep one of them",
+			   conf_place(first, where, place));
+}
+
+void conf_tls_open(struct conf_parser *p, const struct conf_where *where)
+{
+	tls_once(p, false, where);
+	conf_block_push(p, CONF_BLOCK_TLS, where)->damaged = &p->scope->tls_damaged;
+	p->scope->tls_set = true;
+	p->certificate = NULL;
+}
+
+void conf_tls_off(struct conf_parser *p, const struct conf_where *where)
+{
+	tls_once(p, true, where);
+	p->scope->tls_set = true;
+	if (p->scope->plain_where.line == 0)
+		p->scope->plain_where = *where;
+}
+
+void conf_tls_check(struct conf_parser *p, const struct conf_port_draft *draft)
+{
+	const struct conf_scope *scope = &draft->scope;
+	const struct conf_where *off = scope->tls_set ? &scope->plain_where : &p->top.plain_where;
+	char place[CONF_PLACE_MAX];
+	if (!draft->port.plain)
+		return;
+	if (scope->of_tls != NULL)
+		conf_error(p, &scope->of_tls_where,
+			   "`%s` has no effect without TLS, and this port has `tls off` at %s: "
+			   "keep one of them",
+			   scope->of_tls->word, conf_place(off, &scope->of_tls_where, place));
+	if (draft->port.number == 443)
+		conf_warning(p, off,
+			     "port 443 has `tls off`: clients expect HTTPS on it, and plain HTTP "
+			     "on port 80");
+}
+
 void conf_tls_close(struct conf_parser *p)
 {
 	bool half = p->certificate != NULL;
@@ -82,7 +133,7 @@ void conf_tls_development(struct conf_parser *p, const struct conf_where *where)
 	struct conf_scope *scope = p->scope;
 	/* As an array: a block that is a mistake after it may add to it. */
 	struct conf_certificate *pair = conf_grow(p, NULL, 0, sizeof(*pair));
-	(void)conf_once(p, "tls", where);
+	tls_once(p, false, where);
 	if (pair == NULL)
 		return;
 	*pair = (struct conf_certificate){.certificate = conf_copy(p, "", 0),

@@ -101,13 +101,15 @@ static const struct fault_info catalogue[FAULT_KINDS] = {
 			 "one, or a wrong one",
 			 "how=break&count=3",
 			 {CHOICE("how", how, "stall", "stall", "break", "corrupt"),
-			  NUMBER("count", count, "1", 1, COUNT)}},
+			  NUMBER("count", count, "1", 1, COUNT)},
+			 .of_tls = true},
     [FAULT_CERTIFICATE] = {"certificate",
 			   "this many more TLS handshakes of this worker show a certificate for "
 			   "another name, or one that has expired",
 			   "which=expired",
 			   {CHOICE("which", how, "wrong", "wrong", "expired"),
-			    NUMBER("count", count, "1", 1, COUNT)}},
+			    NUMBER("count", count, "1", 1, COUNT)},
+			   .of_tls = true},
     [FAULT_VIOLATION] = {"violation",
 			 "the worker makes a system call that its sandbox forbids",
 			 "call=execve",
@@ -117,7 +119,8 @@ static const struct fault_info catalogue[FAULT_KINDS] = {
 			 "the port's keyholders crash, hang, or send this many malformed answers",
 			 "how=garbage&count=5",
 			 {CHOICE("how", how, "crash", "crash", "hang", "garbage"),
-			  NUMBER("count", count, "1", 1, COUNT)}},
+			  NUMBER("count", count, "1", 1, COUNT)},
+			 .of_tls = true},
 };
 
 static const struct fault_parameter common[] = {

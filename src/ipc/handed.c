@@ -20,10 +20,10 @@ const struct ipc_handed_kind ipc_handed_kinds[IPC_FD_KINDS] = {
     [IPC_FD_CONF] = {"configuration", BOTH, 1, 1},
     [IPC_FD_SLOT] = {"counters", BOTH, 1, 1},
     [IPC_FD_CHROOT] = {"root directory", BOTH, 0, 1},
-    [IPC_FD_TICKETS] = {"session ticket keys", WORKER, 1, 1},
-    [IPC_FD_CERTIFICATE] = {"certificate", WORKER, 1, IPC_HANDED_MAX},
+    [IPC_FD_TICKETS] = {"session ticket keys", WORKER, 0, 1},
+    [IPC_FD_CERTIFICATE] = {"certificate", WORKER, 0, IPC_HANDED_MAX},
     [IPC_FD_KEY] = {"key", KEYS, 1, IPC_HANDED_MAX},
-    [IPC_FD_KEY_CHANNEL] = {"key channel", WORKER, 1, IPC_FDS_MAX},
+    [IPC_FD_KEY_CHANNEL] = {"key channel", WORKER, 0, IPC_FDS_MAX},
     [IPC_FD_LISTENER] = {"listener", WORKER, 1, IPC_FDS_MAX},
 };
 

@@ -186,6 +186,7 @@ int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, st
 		if (i < PORTS_TRIED)
 			s->configured[i] = p->number;
 		port_rewrite(p);
+		p->plain = false;
 		p->certificates = pairs[i];
 		p->certificates_count = pairs_of(i);
 		result = pairs_make(s, i, paths[i], pairs[i], err);

@@ -70,7 +70,7 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				  .signer = {.fd = -1},
 				  .slot = &w->role->slots[index],
 				  .conns_max = worker_conns_max(w),
-				  .transport = &transport_tls,
+				  .transport = w->port->plain ? &transport_plain : &transport_tls,
 				  .held = w->phase == WORKER_HELD};
 	l->http = (struct http_loop){.limits = &w->port->limits,
 				     .explains = is_echo(w->port),

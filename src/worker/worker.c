@@ -126,8 +126,6 @@ static struct tls_pair *pairs_take(struct worker *w)
 	struct tls_pair *pairs = calloc(count, sizeof(*pairs));
 	if (pairs == NULL)
 		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
-	if (role_count(w->role, IPC_FD_CERTIFICATE) != count)
-		role_fail(w->role, EX_SOFTWARE, "its certificates do not fit the configuration");
 	for (size_t i = 0; i < count; i++)
 		pairs[i] = (struct tls_pair){
 		    .certificate = w->port->certificates[i].certificate,
@@ -199,6 +197,28 @@ static void tickets_take(struct worker *w)
 		role_fail(w->role, role_status(w->role, ENOMEM),
 			  "cannot map the session ticket keys");
 	fd_close(&fd);
+}
+
+/* The protocol policy comes from the system's, so it is read before the process is confined. */
+static void policy_make(struct worker *w)
+{
+	struct err err;
+	const char *protocols[HTTP_PROTOCOL_NAMES_MAX];
+	if (tls_policy_new(&w->policy, &err) < 0)
+		role_fail(w->role, EX_CONFIG, "%s", err.text);
+	tls_policy_protocols(w->policy, protocols, http_protocol_names(protocols));
+}
+
+/* Was the worker handed exactly what its port's TLS needs? */
+static void handed_check(const struct worker *w)
+{
+	const struct conf_port *p = w->port;
+	if (role_count(w->role, IPC_FD_CERTIFICATE) != p->certificates_count)
+		role_fail(w->role, EX_SOFTWARE, "its certificates do not fit the configuration");
+	if (role_count(w->role, IPC_FD_TICKETS) != (p->plain ? 0 : 1) ||
+	    role_count(w->role, IPC_FD_KEY_CHANNEL) != (p->plain ? 0 : w->loops_count))
+		role_fail(w->role, EX_SOFTWARE,
+			  "its channels to keyholders do not fit the configuration");
 }
 
 /* Each loop has a context of its own, because each has its own channel to the keyholder. */
@@ -325,20 +345,18 @@ int worker_main(struct role *r)
 			   .means = {.port = r->port->number},
 			   .accepting = r->port->threads,
 			   .loops_count = r->port->threads};
-	struct err err;
 	w.pool = w.port->workers * w.loops_count;
 
-	if (tls_policy_new(&w.policy, &err) <
-	    0) /* it reads the system's policy, so it comes first */
-		role_fail(r, EX_CONFIG, "%s", err.text);
-	const char *protocols[HTTP_PROTOCOL_NAMES_MAX];
-	tls_policy_protocols(w.policy, protocols, http_protocol_names(protocols));
+	handed_check(&w);
+	if (!w.port->plain)
+		policy_make(&w);
 	worker_confine(&w);
 	if (routes_init(&w.routes, w.port, &w.means) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	loops_prepare(&w);
-	tls_prepare(&w);
-	if (w.port->faults)
+	if (!w.port->plain)
+		tls_prepare(&w);
+	if (w.port->faults && !w.port->plain)
 		worker_faults_prepare(&w);
 	worker_threads_start(&w);
 	role_seal(r, &w.loops[0].loop);

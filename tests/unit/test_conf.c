@@ -622,6 +622,118 @@ static void the_development_certificate_is_asked_for(void **state)
 	     "1:5 unknown word `developement`; did you mean `development`?\n");
 }
 
+static void a_plain_port_has_no_certificate(void **state)
+{
+	static const char *const of_tls[] = {"keyholders", "key user", "certificate"};
+	(void)state;
+	struct conf *conf = parse("key user \"k\" tickets lifetime 1h\n"
+				  "port 1 { tls off echo workers 2 }\n"
+				  "port 2 { echo tls { certificate \"/c\" key \"/k\" } }\n"
+				  "tls { certificate \"/a\" key \"/b\" }\n");
+	const struct conf_port *plain = &conf->ports[0];
+	assert_true(plain->plain);
+	assert_false(conf->ports[1].plain);
+	assert_int_equal(plain->certificates_count, 0);
+	assert_int_equal(plain->hosts[0].certificates_count, 0);
+	assert_int_equal(plain->keyholders, 0);
+	assert_int_equal(plain->tickets_ms, 0);
+	assert_null(plain->key_user);
+	assert_string_equal(conf->ports[1].key_user, "k");
+	char *text = dump(conf, plain);
+	assert_non_null(strstr(text, "\ttls off\n"));
+	for (size_t i = 0; i < sizeof(of_tls) / sizeof(of_tls[0]); i++)
+		assert_null(strstr(text, of_tls[i]));
+	struct conf *child = parse(text);
+	assert_true(child->ports[0].plain);
+	char *again = dump(child, &child->ports[0]);
+	assert_string_equal(again, text);
+	free(again);
+	conf_free(child);
+	free(text);
+	conf_free(conf);
+
+	/* from the top level; a port may have TLS nevertheless */
+	conf = parse("tls off\nport 1 { echo }\nport 2 { echo tls { certificate \"/c\" key "
+		     "\"/k\" } }\nport 3 { echo tls development }\n");
+	assert_true(conf->ports[0].plain);
+	assert_false(conf->ports[1].plain);
+	assert_false(conf->ports[2].plain);
+	conf_free(conf);
+
+	/* the certificate of the command line is for all ports without a tls of their own */
+	const struct conf_options options = {.certificate = "/c", .key = "/k"};
+	conf = parse_with("tls off\nport 1 { echo }\nport 2 { tls off echo }\n", &options, "");
+	assert_false(conf->ports[0].plain);
+	assert_true(conf->ports[1].plain);
+	conf_free(conf);
+}
+
+static void tls_off_contradicts_what_is_of_tls(void **state)
+{
+	static const struct {
+		const char *statement, *word;
+	} cases[] = {{"keyholders 1", "keyholders"},
+		     {"keyholders auto", "keyholders"},
+		     {"key user \"k\"", "key user"},
+		     {"tickets off", "tickets"},
+		     {"tickets lifetime 1h", "tickets"}};
+	char text[512], expected[512];
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *statement = cases[i / 2].statement;
+		const bool before = i % 2 == 0;
+		(void)snprintf(text, sizeof(text), "port 1 {\n%s\n%s\necho }",
+			       before ? statement : "tls off", before ? "tls off" : statement);
+		(void)snprintf(expected, sizeof(expected),
+			       "%d:1 `%s` has no effect without TLS, and this port has `tls off` "
+			       "at line %d: keep one of them\n",
+			       before ? 2 : 3, cases[i / 2].word, before ? 3 : 2);
+		told(text, expected);
+	}
+	told(
+	    "tls off\nport 1 { tickets off echo }",
+	    "2:10 `tickets` has no effect without TLS, and this port has `tls off` at line 1: keep "
+	    "one of them\n");
+	told("port 1 { tls off tls off echo }",
+	     "1:18 duplicate `tls`; the first one is at line 1\n");
+	told("port 1 { tls off\ntls { certificate \"a\" key \"b\" } echo }",
+	     "2:1 certificates contradict `tls off` at line 1: keep one of them\n");
+	told("port 1 { tls off\ntls development echo }",
+	     "2:1 certificates contradict `tls off` at line 1: keep one of them\n");
+	told("port 1 { tls { certificate \"a\" key \"b\" }\ntls off echo }",
+	     "2:1 `tls off` contradicts the certificates at line 1: keep one of them\n");
+	told("tls development\ntls off port 1 { echo }",
+	     "2:1 `tls off` contradicts the certificates at line 1: keep one of them\n");
+	const char *text_443 = "port 443 { tls off echo }";
+	struct told warned = {.len = 0};
+	struct conf *conf = NULL;
+	assert_int_equal(
+	    conf_parse_text(text_443, strlen(text_443), "text", NULL, gather, &warned, &conf), 0);
+	assert_string_equal(warned.text, "1:12 warning: port 443 has `tls off`: clients expect "
+					 "HTTPS on it, and plain HTTP on port 80\n");
+	conf_free(conf);
+}
+
+static void a_plain_port_has_no_fault_of_tls(void **state)
+{
+	char text[512], expected[512];
+	(void)state;
+	for (unsigned k = 0; k < FAULT_KINDS; k++) {
+		const struct fault_info *info = fault_info((enum fault_kind)k);
+		(void)snprintf(text, sizeof(text),
+			       "faults enabled port 1 { tls off location \"/\" {\nfault status\n"
+			       "fault %s } }",
+			       info->name);
+		(void)snprintf(expected, sizeof(expected),
+			       "2:1 `fault %s` needs TLS, and this port has `tls off`\n",
+			       info->name);
+		if (info->of_tls)
+			told(text, expected);
+		else
+			conf_free(parse(text));
+	}
+}
+
 static void threads_need_a_build(void **state)
 {
 	(void)state;
@@ -871,7 +983,8 @@ static void certificates_are_checked(void **state)
 	(void)state;
 	told("port 1 { echo }",
 	     "1:1 port 1 has no certificate: write `tls { certificate \"file\" "
-	     "key \"file\" }` in it or at the top level, or `tls development`\n");
+	     "key \"file\" }` in it or at the top level, or `tls development`; or `tls off` "
+	     "for plain HTTP\n");
 	told("tls { certificate \"/c\" }\nport 1 { echo }",
 	     "1:7 the certificate has no key: write `key \"file\"` after it\n");
 	told("tls { certificate \"/c\"\ncertificate \"/d\" key \"/k\" }\nport 1 { echo }",
@@ -1609,9 +1722,11 @@ static void one_cause_and_what_to_write(void **state)
 	     "2:9 a path stands in double quotes: \"/run/b\"; or write `off`"},
 	    {"port 1 { access log \"off\" echo }", "2:21 `off` is written without quotes here"},
 	    {"port \"1\" { echo }", "2:6 `1` is written without quotes here"},
-	    {"port 1 { tls off; echo }",
-	     "2:14 expected `{` or `development`, found `off`; every port is served with TLS, see "
-	     "bulkhead.conf(5)"},
+	    {"port 1 { tls on; echo }",
+	     "2:14 expected `{`, `development` or `off`, found `on`; without `tls off` every port "
+	     "is served with TLS"},
+	    {"port 1 { tls \"off\"; echo }", "2:14 `off` is written without quotes here"},
+	    {"port 1 { tls { off }\n echo }", "2:16 write `tls off`, without braces"},
 	    {"port 1 { tls certificate \"a\" key \"b\"\n echo }",
 	     "2:14 write `tls { certificate \"cert.pem\" key \"key.pem\" }`"},
 	    {"port 127.0.0.1:8443 { echo }",
@@ -2332,6 +2447,9 @@ int main(void)
 	    cmocka_unit_test(methods_belong_to_a_handler),
 	    cmocka_unit_test(methods_that_are_none_are_told),
 	    cmocka_unit_test(the_development_certificate_is_asked_for),
+	    cmocka_unit_test(a_plain_port_has_no_certificate),
+	    cmocka_unit_test(tls_off_contradicts_what_is_of_tls),
+	    cmocka_unit_test(a_plain_port_has_no_fault_of_tls),
 	    cmocka_unit_test(threads_need_a_build),
 	    cmocka_unit_test(dump_parses_to_itself),
 	    cmocka_unit_test(dump_is_canonical),

@@ -251,7 +251,7 @@ static const struct fault faults[] = {
      false,
      false,
      -EBADMSG},
-    {"no certificate", IPC_WORKER, {WORKER_HAS}, 5, 5, 0, false, false, false, -EBADMSG},
+    {"no listener", IPC_WORKER, {WORKER_HAS}, 4, 4, 0, false, false, false, -EBADMSG},
     {"no configuration",
      IPC_KEYHOLDER,
      {{IPC_FD_SLOT, 0}, {IPC_FD_KEY, 0}},

@@ -58,8 +58,9 @@ static bool add_own(struct ipc_batch *b, const struct child *c, int conf_fd, int
 		fits = fits && ipc_batch_add(b, IPC_FD_CHROOT, 0, p->chroot_fd);
 	if (!is_worker(c))
 		return fits;
-	fits = fits && ipc_batch_add(b, IPC_FD_TICKETS, 0, p->tickets_fd);
-	for (unsigned i = 0; i < p->conf->threads; i++)
+	if (!p->conf->plain)
+		fits = fits && ipc_batch_add(b, IPC_FD_TICKETS, 0, p->tickets_fd);
+	for (unsigned i = 0; i < p->conf->threads && !p->conf->plain; i++)
 		fits = fits && ipc_batch_add(b, IPC_FD_KEY_CHANNEL, i, key_channels[i]);
 	return fits && add_listeners(b, p);
 }

@@ -82,7 +82,7 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 int child_spawn(struct child *c)
 {
 	int channel[2] = {-1, -1}, board_fd = -1, log_fd = -1, key_channels[CONF_THREADS_MAX];
-	unsigned keys = is_worker(c) ? c->loops : 0;
+	unsigned keys = is_worker(c) && !c->port->conf->plain ? c->loops : 0;
 	const struct ipc_board *board = NULL;
 	pid_t pid = -1;
 

@@ -31,11 +31,13 @@ void development_tell(struct master *m)
 {
 	const struct conf_certificate *shown = NULL;
 	unsigned count = 0;
-	for (size_t i = 0; i < m->conf->ports_count; i++)
-		if (m->conf->ports[i].certificates[0].development) {
-			shown = m->conf->ports[i].certificates;
+	for (size_t i = 0; i < m->conf->ports_count; i++) {
+		const struct conf_port *port = &m->conf->ports[i];
+		if (port->certificates_count > 0 && port->certificates[0].development) {
+			shown = port->certificates;
 			count++;
 		}
+	}
 	if (count > 0)
 		log_write(&m->log, LOG_NOTICE,
 			  "%u port%s the certificate %s, which is for development: clients do not "

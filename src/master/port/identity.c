@@ -125,6 +125,9 @@ static int users_identify(struct port *p, struct err *err)
 				 &p->worker_identity, err);
 	if (error < 0)
 		return error;
+	p->keyholder_identity = p->worker_identity;
+	if (conf->plain)
+		return 0;
 	if (conf->key_user != NULL)
 		return key_user_lookup(conf, &p->keyholder_identity, err);
 	if (user_find("bulkhead-key") != NULL || err_is_shortage(errno))
@@ -134,7 +137,6 @@ static int users_identify(struct port *p, struct err *err)
 		    &m->log, LOG_WARNING,
 		    "there is no user \"bulkhead-key\": keyholders run as their workers' user");
 	m->key_user_warned = true;
-	p->keyholder_identity = p->worker_identity;
 	return 0;
 }
 

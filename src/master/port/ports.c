@@ -34,6 +34,8 @@ static unsigned keyholders_of(const struct conf_port *conf)
 {
 	unsigned loops = conf->workers * conf->threads;
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	if (conf->plain)
+		return 0;
 	if (conf->keyholders != 0)
 		return conf->keyholders;
 	return processors > 0 && loops > (unsigned long)processors ? (unsigned)processors : loops;
@@ -152,7 +154,7 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	configuration->users++;
 	p->text = port_text(configuration->conf, conf);
 	p->children = calloc(p->keyholders + conf->workers, sizeof(*p->children));
-	p->content.pairs = calloc(conf->certificates_count, sizeof(*p->content.pairs));
+	p->content.pairs = calloc(conf->certificates_count + 1, sizeof(*p->content.pairs));
 	if (p->text == NULL || p->children == NULL || p->content.pairs == NULL)
 		goto fail;
 	for (; p->children_count < p->keyholders + conf->workers; p->children_count++)

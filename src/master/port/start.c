@@ -38,13 +38,13 @@ static uint64_t listeners_needed(const struct port *p)
 	return count;
 }
 
-/* The master's descriptors while this port serves: the ticket key, sockets, files;
- * for each process its channel, board and log; for each loop the channel to a keyholder. */
+/* The master's descriptors while this port serves: sockets, files; for each process its channel,
+ * board and log; with TLS the ticket key, and for each loop the channel to a keyholder. */
 static uint64_t descriptors_needed(const struct port *p)
 {
-	const uint64_t each = 3;
-	return 1 + listeners_needed(p) + files_count(p->conf) + p->children_count * each +
-	       (uint64_t)p->conf->workers * p->conf->threads;
+	const uint64_t each = 3, loops = (uint64_t)p->conf->workers * p->conf->threads;
+	return listeners_needed(p) + files_count(p->conf) + p->children_count * each +
+	       (p->conf->plain ? 0 : 1 + loops);
 }
 
 static bool holds_anything(const struct port *p)

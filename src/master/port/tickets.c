@@ -1,7 +1,7 @@
 /*
  * Runs in the master: when a port gets a new key for session tickets. A worker that was taken over
  * has the key, and could pose as the port to every client with a ticket. So a key is replaced as
- * soon as one of its holders has ended in another way than by order.
+ * soon as one of its holders has ended in another way than by order. A port without TLS has none.
  *
  *   what happens                                       tickets of the old key
  *   a worker that has served ends other than drained   refused: it may have been taken over
@@ -87,6 +87,8 @@ static bool same_files(const struct port_files *a, const struct port_files *b)
 int port_get_tickets(struct port *p, const struct port *old, struct err *err)
 {
 	int error;
+	if (p->conf->plain)
+		return 0;
 	if (p->tickets != NULL) {
 		port_forget_tickets(p);
 		return 0;
