@@ -62,6 +62,7 @@ void access_handshake_failed(struct conn *c, unsigned kind, const char *text)
 	if (kind == IPC_FAILURE_MEMORY)
 		l->memory_lacks = true;
 	if (c->bytes_in > 0 && l->worker->port->access != CONF_ACCESS_OFF)
-		log_write(&l->log, LOG_INFO, "TLS handshake with ('%s', %u) failed: %s",
+		log_write(&l->log, LOG_INFO, "%s with ('%s', %u) failed: %s",
+			  l->worker->port->plain ? "plain connection" : "TLS handshake",
 			  c->client.address, c->client.port, text);
 }

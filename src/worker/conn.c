@@ -283,10 +283,21 @@ static void conn_settle(struct conn *c)
 	deadline_update(c);
 }
 
+/* Without a handshake, the first bytes show whether the client speaks TLS nevertheless. */
+static void conn_meet(struct conn *c, const uint8_t *received, size_t len)
+{
+	if (!conn_speaks_tls(received, len))
+		return;
+	access_handshake_failed(c, IPC_FAILURE_MALFORMED, "The client speaks TLS to a plain port.");
+	conn_close(c, true);
+}
+
 /* Continues after a change from outside, or with new bytes. It may free c. */
 static void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 {
 	pump_load(c, received, len);
+	if (len > 0 && c->bytes_in == len && c->state == CONN_OPEN)
+		conn_meet(c, received, len);
 	if (!c->over && !c->closing && c->state == CONN_HANDSHAKE)
 		conn_handshake(c);
 	if (!c->over && !c->closing && c->state == CONN_OPEN)

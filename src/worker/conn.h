@@ -100,6 +100,8 @@ static inline void conn_close(struct conn *c, bool lingers)
 
 /* In plain.c: writes the answer to plain HTTP into the wire. Returns 0 or -errno. */
 int conn_plain_answer(struct conn *);
+/* On a plain port: do these first bytes of a client belong to TLS? */
+bool conn_speaks_tls(const uint8_t *data, size_t len);
 
 static inline uint32_t conn_requests(const struct conn *c)
 {

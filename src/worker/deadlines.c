@@ -78,6 +78,19 @@ static uint64_t linger_ms(const struct conn *c)
 	return num_least(left, brief ? num_least(silence, LINGER_SHORT_MS) : silence);
 }
 
+/* A client that has not sent anything yet. With TLS the limit of the handshake ends it; without,
+ * its first request has to begin as soon as a head must be complete. */
+static bool is_silent(const struct conn *c)
+{
+	return c->bytes_in == 0 && c->transport->ops->handshake == NULL;
+}
+
+static uint64_t idle_ms(const struct conn *c)
+{
+	const struct limits *limits = &c->owner->worker->port->limits;
+	return is_silent(c) ? num_least(limits->idle_ms, limits->head_ms) : limits->idle_ms;
+}
+
 /* While the worker drains, a handshake goes on as long as bytes come: the client cannot know that
  * it came late. One that has not sent anything is not waited for. */
 static uint64_t handshake_ms(const struct conn *c)
@@ -128,7 +141,7 @@ static uint64_t limit_ms(const struct conn *c, enum conn_wait wait)
 	case WAIT_HANDSHAKE:
 		return handshake_ms(c);
 	case WAIT_IDLE:
-		return drain_shortened(c, limits->idle_ms);
+		return drain_shortened(c, idle_ms(c));
 	case WAIT_WRITE:
 		return limits->write_ms;
 	case WAIT_LINGER:
@@ -296,7 +309,7 @@ enum deadline deadline_expire(struct conn *c)
 	case WAIT_REQUESTS:
 		return requests_expired(c);
 	case WAIT_IDLE:
-		expiry_log(c, "idle");
+		expiry_log(c, is_silent(c) ? "head-timeout" : "idle");
 		c->proto->ops->idle_expired(c->proto);
 		c->wait = WAIT_NONE;
 		return DEADLINE_GOES_ON;

@@ -1,11 +1,12 @@
 /*
- * The answer to a client that sends plain HTTP to a TLS port. Runs in a loop. Must never repeat a
- * byte of the client.
+ * Clients that speak plain HTTP to a TLS port, or TLS to a plain one. Runs in a loop. Must never
+ * repeat a byte of the client.
  */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "tls/first.h"
 #include "worker/conn.h"
 
 #define ANSWER_MAX 512
@@ -22,6 +23,14 @@ static bool is_head(const uint8_t *in, size_t len)
 		len--;
 	}
 	return len >= sizeof(head) - 1 && memcmp(in, head, sizeof(head) - 1) == 0;
+}
+
+/* A ClientHello comes in a record (RFC 8446, 5.1) or in the form of SSL 2.0, and no request of HTTP
+ * begins with such a byte. */
+bool conn_speaks_tls(const uint8_t *data, size_t len)
+{
+	const enum tls_first first = tls_first_of(data, len, true);
+	return first == TLS_FIRST_RECORD || first == TLS_FIRST_SSL2;
 }
 
 int conn_plain_answer(struct conn *c)

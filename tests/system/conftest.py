@@ -13,12 +13,14 @@ import time
 
 import pytest
 
-from harness import BINARY, Certificates, Server, free_ports
+from harness import BINARY, Certificates, Connection, Server, free_ports
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "any_build: shows the same whatever the build, so that "
                             "scripts/check runs it with one of them")
+    config.addinivalue_line("markers", "tls_only: in a file that runs over plain ports, too, a test "
+                            "that makes no sense there")
     if not BINARY.exists():
         raise pytest.UsageError(f"{BINARY} is missing: make it, or set BULKHEAD_BINARY")
     # Ends the processes that were started.
@@ -41,6 +43,21 @@ def pytest_runtest_setup():
     end = os.environ.get("BULKHEAD_TESTS_END")
     if end and time.time() > int(end):
         pytest.skip("left out, as the time of scripts/check --quick was over")
+
+
+def pytest_generate_tests(metafunc):
+    """A file with PLAIN_TOO = True runs twice: over ports with TLS, and over plain ones."""
+    if getattr(metafunc.module, "PLAIN_TOO", False) and \
+            not metafunc.definition.get_closest_marker("tls_only"):
+        metafunc.parametrize("over", ["tls", "plain"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def over(request, monkeypatch):
+    """"tls" or "plain": what the ports of the test speak, and its Connections with them."""
+    over = getattr(request, "param", "tls")
+    monkeypatch.setattr(Connection, "plain", over == "plain")
+    return over
 
 
 @pytest.fixture(scope="session")

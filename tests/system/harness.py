@@ -148,7 +148,7 @@ class Server:
         self.process = None
         if text is not None:
             if tls and "certificate " not in text:
-                text = certificates.tls() + text
+                text = ("tls off\n" if Connection.plain else certificates.tls()) + text
             self.config.write_text(text)
             self.argv += ["-f", str(self.config)]
 
@@ -295,13 +295,20 @@ def strict(port, **options):
 
 
 class Connection:
-    """A TLS connection that sends bytes and reads responses."""
+    """A connection that sends bytes and reads responses: over TLS, unless it is plain.
+
+    Connection.plain is for all that do not say so; the fixture `over` sets it."""
+
+    plain = False
 
     def __init__(self, port, host="127.0.0.1", context=None, timeout=TIMEOUT, server_hostname=None,
-                 session=None):
+                 session=None, plain=None):
         raw = socket.create_connection((host, port), timeout=timeout)
-        context = context or client_context()
-        self.socket = context.wrap_socket(raw, server_hostname=server_hostname, session=session)
+        if self.plain if plain is None else plain:
+            self.socket = raw
+        else:
+            self.socket = (context or client_context()).wrap_socket(raw, server_hostname=server_hostname,
+                                                                    session=session)
         self.local_port = raw.getsockname()[1] if raw.fileno() >= 0 else \
             self.socket.getsockname()[1]
         self.buffer = b""
@@ -317,7 +324,7 @@ class Connection:
         """On a socket that is connected already."""
         c = cls.__new__(cls)
         c.local_port = raw.getsockname()[1]
-        c.socket = (context or client_context()).wrap_socket(raw)
+        c.socket = raw if cls.plain else (context or client_context()).wrap_socket(raw)
         c.buffer = b""
         return c
 
@@ -366,10 +373,10 @@ class Connection:
         while True:
             waiting = waiting or memoryview(next(pieces, b""))
             stalled = not waiting
-            with contextlib.suppress(ssl.SSLWantReadError):
+            with contextlib.suppress(ssl.SSLWantReadError, BlockingIOError):
                 try:
                     waiting = waiting[self.socket.send(waiting[:65536]):] if waiting else waiting
-                except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                except (ssl.SSLWantWriteError, ssl.SSLWantReadError, BlockingIOError):
                     stalled = True
                 data = self.socket.recv(65536)
                 if not data:
