@@ -148,8 +148,11 @@ static inline struct peer *peer_new(void)
 	p->out[0] = '\0';
 	p->limits =
 	    (struct limits){.head_bytes = 4096, .trailers_bytes = 4096, .body_bytes = 100000};
-	p->loop = (struct http_loop){
-	    .limits = &p->limits, .date = PEER_DATE, .routes = &p->routes, .owner = &peer_owner};
+	p->loop = (struct http_loop){.limits = &p->limits,
+				     .date = PEER_DATE,
+				     .date_seconds = 784111777,
+				     .routes = &p->routes,
+				     .owner = &peer_owner};
 	p->routes.find = peer_route;
 	p->routes.default_host = &peer_host;
 	p->client = (struct http_client){"127.0.0.1", 12345, &peer_tls, 0};

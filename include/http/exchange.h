@@ -191,6 +191,7 @@ struct http_loop {
 	const struct http_routes *routes;   /* of the port */
 	const struct exchange_owner *owner; /* of all exchanges of this loop */
 	char date[HTTP_DATE_SIZE];          /* the present time; renewed with http_date() */
+	int64_t date_seconds;               /* the same, like time(2) */
 	bool explains;                      /* the body of a refusal gives its reason, too */
 
 	/* for handlers and filters; src/http does not look into them */

@@ -31,8 +31,8 @@ void access_begun(void *connection, struct exchange *ex)
 	ex->begun_ns = l->loop.now_ns; /* when the loop woke for the last byte of the head */
 	id_make(l, ex->id);
 	time_t now = time(NULL);
-	if (now != l->date_second) {
-		l->date_second = now;
+	if (now != l->http.date_seconds) {
+		l->http.date_seconds = now;
 		http_date(now, l->http.date);
 	}
 }

@@ -48,7 +48,6 @@ struct worker_loop {
 	struct loop loop;
 	struct log log;
 	struct http_loop http;
-	time_t date_second;                    /* the second that http.date shows */
 	const struct transport_ops *transport; /* of its connections */
 	struct transport_wire wire;
 	struct tls_context *tls;  /* owned */
