@@ -73,7 +73,23 @@ struct tls_trust {
 
 void tls_trust_release(struct tls_trust *);
 
+/* A host of the port: which names choose which of the pairs. */
+struct tls_host {
+	/* "*.example.org" covers each name with one label in place of "*" */
+	const char *const *names;
+	size_t names_count;
+	/* Its part of the pairs; hosts with the same first pair have the same part. */
+	uint32_t first, count;
+};
+
 struct tls_credentials_options {
+	/* The first is the default host, for clients that ask for no name or for one that no host
+	 * has. None: the pairs are those of one host. */
+	const struct tls_host *hosts;
+	size_t hosts_count;
+	/* A name is refused that no host has; in a port with one host, one that no certificate has
+	 * (RFC 6066, 3: unrecognized_name). */
+	bool refuses_unknown;
 	/* checks that each key signs for its certificate; NULL: the keys are loaded here (-t) */
 	struct tls_signer *signer;
 	tls_warning_fn *warn;
@@ -83,10 +99,10 @@ struct tls_credentials_options {
 };
 
 /*
- * Loads the pairs and puts each chain in order. Checks that each key signs for its certificate and
- * that TLS can use both. A port may have several kinds of key: ECDSA is preferred to EdDSA, and
- * EdDSA to RSA. Returns 0; or -1, or -EAGAIN out of memory, with a sentence in err and the index of
- * the pair in *ret_pair.
+ * Loads the pairs, each file once, and puts each chain in order. Checks that each key signs for its
+ * certificate and that TLS can use both. A port may have several kinds of key: ECDSA is preferred
+ * to EdDSA, and EdDSA to RSA. Returns 0; or -1, or -EAGAIN out of memory, with a sentence in err
+ * and the index of the pair in *ret_pair.
  */
 int tls_credentials_new(const struct tls_pair *pairs, size_t count,
 			const struct tls_credentials_options *, struct tls_credentials **ret,

@@ -18,6 +18,7 @@
 #include "tls/first.h"
 
 struct gnutls_session_int;
+struct tls_part;
 
 #define TLS_RECORD_MAX TRANSPORT_DATA_MAX /* plaintext bytes in a record, RFC 8446 5.1 */
 /* … and bytes of a record on the wire, RFC 5246 6.2.3 */
@@ -45,7 +46,7 @@ struct gnutls_session_int;
 /* Facts of the last ClientHello (tls/hello.h). */
 struct tls_hello {
 	uint8_t count;
-	uint8_t suites;      /* the kinds that the client offers, SUITES_ of tls/host.h */
+	uint8_t suites;      /* the kinds that the client offers, SUITES_ of tls/identity.h */
 	bool repeated;       /* an extension is in it twice */
 	uint64_t extensions; /* a set of extension numbers below 64 */
 	const uint8_t
@@ -77,7 +78,7 @@ struct tls_session {
 	bool refused;                 /* a renegotiation was refused just now */
 	uint8_t refusals;             /* refused renegotiations */
 	uint32_t barren_bytes;        /* taken since the last message or data was complete */
-	uint32_t policy;              /* of the host that the name chose (struct transport_facts) */
+	const struct tls_part *part;  /* of the host that the name chose; NULL: a false one */
 	char *server_name;            /* as the client sent it; NULL: none; owned */
 	struct transport_facts facts; /* once the handshake is complete */
 };

@@ -15,25 +15,9 @@
 #include "tls/context.h"
 #include "tls/context_private.h"
 #include "tls/digest.h"
+#include "tls/host.h"
+#include "tls/identity.h"
 #include "tls/key.h"
-
-/* The order of preference if a client accepts several kinds. EdDSA comes second because a keyholder
- * signs with it under TLS 1.3 only. */
-enum { ROUND_ECDSA, ROUND_EDDSA, ROUND_RSA, ROUNDS };
-
-static int round_of(gnutls_pk_algorithm_t pk)
-{
-	switch (pk) {
-	case GNUTLS_PK_RSA:
-	case GNUTLS_PK_RSA_PSS:
-		return ROUND_RSA;
-	case GNUTLS_PK_EDDSA_ED25519:
-	case GNUTLS_PK_EDDSA_ED448:
-		return ROUND_EDDSA;
-	default:
-		return ROUND_ECDSA;
-	}
-}
 
 /* Returns 0, -1, or -EAGAIN if memory ran out, which is not a fault of the files. */
 static int failed(int error)
@@ -89,27 +73,6 @@ static int key_check(const struct tls_pair *pair, gnutls_privkey_t key, gnutls_p
 	return -1;
 }
 
-/* A pair whose certificate is loaded. */
-struct loaded {
-	struct tls_chain chain; /* empty before, and after its round */
-	bool parsed;
-	int round;
-};
-
-/* Parses each file once, in whichever round first comes to it. */
-static int pair_parse(struct loaded *l, const struct tls_pair *pair, struct err *err)
-{
-	if (l->parsed)
-		return 0;
-	int result = tls_chain_load(pair, &l->chain, err);
-	if (result < 0)
-		return result;
-	l->parsed = true;
-	l->round = round_of((gnutls_pk_algorithm_t)gnutls_x509_crt_get_pk_algorithm(
-	    l->chain.certificates[0], NULL));
-	return 0;
-}
-
 static int pair_unusable(const struct tls_pair *pair, int error, struct err *err)
 {
 	err_set(err, "certificate \"%s\" cannot be used: %s", pair->certificate,
@@ -117,20 +80,76 @@ static int pair_unusable(const struct tls_pair *pair, int error, struct err *err
 	return failed(error);
 }
 
-static void pair_tell(const struct tls_chain *chain, const struct tls_pair *pair, size_t index,
-		      const struct tls_credentials_options *o)
+/* What is known of the pairs while they are loaded. */
+struct loading {
+	struct tls_credentials *credentials;
+	const struct tls_pair *pairs;
+	size_t count;
+	const struct tls_credentials_options *options;
+	uint32_t *same;                       /* for each pair, the first with the same files */
+	uint32_t *identities;                 /* for each pair, its certificate among the hosts' */
+	uint8_t (*digests)[IPC_DIGEST_BYTES]; /* of the certificates' files */
+	struct tls_names names;               /* in the certificates, a set for each */
+};
+
+/* --- pairs with the same files --------------------------------------------------------------- */
+
+static int pairs_compare(const void *a, const void *b, void *arg)
 {
-	tls_chain_warn(chain, pair, index, o);
-	if (o->certificates == NULL)
-		return;
-	tls_digest_add(o->certificates->digest, chain->digest);
-	tls_chain_facts(chain, &o->certificates->list[index]);
+	const struct tls_pair *pairs = arg;
+	const uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+	int order = strcmp(pairs[i].certificate, pairs[k].certificate);
+	if (order == 0)
+		order = strcmp(pairs[i].key, pairs[k].key);
+	return order != 0 ? order : i < k ? -1 : 1;
+}
+
+static bool pairs_equal(const struct tls_pair *p, const struct tls_pair *q)
+{
+	return strcmp(p->certificate, q->certificate) == 0 && strcmp(p->key, q->key) == 0;
+}
+
+/* Several hosts may name a file; it is loaded once. */
+static int pairs_unify(struct loading *l)
+{
+	uint32_t *order = calloc(l->count, sizeof(*order));
+	if (order == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < l->count; i++)
+		order[i] = i;
+	qsort_r(order, l->count, sizeof(*order), pairs_compare, (void *)(uintptr_t)l->pairs);
+	for (size_t i = 0; i < l->count; i++) {
+		const bool again =
+		    i > 0 && pairs_equal(&l->pairs[order[i - 1]], &l->pairs[order[i]]);
+		l->same[order[i]] = again ? l->same[order[i - 1]] : order[i];
+	}
+	free(order);
+	return 0;
+}
+
+/* --- one pair -------------------------------------------------------------------------------- */
+
+static int identity_add(struct loading *l, const struct tls_chain *chain, size_t index,
+			gnutls_privkey_t key)
+{
+	struct tls_hosts *hosts = &l->credentials->hosts;
+	struct tls_identity *h = &hosts->all[hosts->count];
+	const uint32_t number = (uint32_t)hosts->count;
+	if (tls_identity_names(chain->certificates[0], &l->names, number, 0, 0) < 0)
+		return GNUTLS_E_MEMORY_ERROR;
+	const int error = tls_identity_init(h, chain, (unsigned)index, key);
+	if (error < 0)
+		return error;
+	l->identities[index] = number;
+	hosts->count++;
+	return 0;
 }
 
 /* The key is only kept if it is here. A keyholder's is made for each event loop (context.c). */
-static int pair_add(struct tls_credentials *c, struct tls_chain *chain, const struct tls_pair *pair,
-		    size_t index, const struct tls_credentials_options *o, struct err *err)
+static int pair_add(struct loading *l, const struct tls_chain *chain, size_t index, struct err *err)
 {
+	const struct tls_pair *pair = &l->pairs[index];
+	const struct tls_credentials_options *o = l->options;
 	gnutls_pubkey_t public = NULL;
 	gnutls_privkey_t key = NULL;
 	int error = tls_chain_public(chain, &public);
@@ -140,39 +159,84 @@ static int pair_add(struct tls_credentials *c, struct tls_chain *chain, const st
 	if (result == 0)
 		result = key_check(pair, key, public, o->signer, err);
 	if (result == 0) {
-		c->short_rsa = c->short_rsa || tls_key_is_short(public);
-		pair_tell(chain, pair, index, o);
+		l->credentials->short_rsa = l->credentials->short_rsa || tls_key_is_short(public);
+		tls_chain_warn(chain, pair, index, o);
 		if (o->signer != NULL) {
 			gnutls_privkey_deinit(key);
 			key = NULL;
 		}
-		error = tls_hosts_add(&c->hosts, chain, (unsigned)index, key);
+		error = identity_add(l, chain, index, key);
 		if (error < 0)
 			result = pair_unusable(pair, error, err);
 		else
-			key = NULL; /* the host owns it now */
+			key = NULL; /* the identity owns it now */
 	}
 	gnutls_privkey_deinit(key);
 	gnutls_pubkey_deinit(public);
 	return result;
 }
 
-static int pairs_load(struct tls_credentials *c, struct loaded *all, const struct tls_pair *pairs,
-		      size_t count, const struct tls_credentials_options *o, size_t *ret_pair,
-		      struct err *err)
+static int pair_load(struct loading *l, size_t index, struct err *err)
 {
-	for (int round = 0; round < ROUNDS; round++)
-		for (size_t i = 0; i < count; i++) {
-			*ret_pair = i;
-			int error = pair_parse(&all[i], &pairs[i], err);
-			if (error == 0 && all[i].round == round) {
-				error = pair_add(c, &all[i].chain, &pairs[i], i, o, err);
-				tls_chain_release(&all[i].chain);
-			}
+	struct tls_certificates *told = l->options->certificates;
+	struct tls_chain chain;
+	int result = tls_chain_load(&l->pairs[index], &chain, err);
+	if (result < 0)
+		return result;
+	result = pair_add(l, &chain, index, err);
+	if (told != NULL)
+		tls_chain_facts(&chain, &told->list[index]);
+	memcpy(l->digests[index], chain.digest, IPC_DIGEST_BYTES);
+	tls_chain_release(&chain);
+	return result;
+}
+
+/* --- all of them ----------------------------------------------------------------------------- */
+
+/* A certificate is parsed and freed before the next, so that the process stays small. */
+static int pairs_load(struct loading *l, size_t *ret_pair, struct err *err)
+{
+	struct tls_certificates *told = l->options->certificates;
+	for (size_t i = 0; i < l->count; i++) {
+		const uint32_t same = l->same[i];
+		*ret_pair = i;
+		if (same == i) {
+			const int error = pair_load(l, i, err);
 			if (error < 0)
 				return error;
+		} else {
+			l->identities[i] = l->identities[same];
+			if (told != NULL)
+				told->list[i] = told->list[same];
 		}
+		if (told != NULL)
+			tls_digest_add(told->digest, l->digests[same]);
+	}
 	return 0;
+}
+
+static int credentials_fill(struct loading *l, size_t *ret_pair, struct err *err)
+{
+	struct tls_hosts *hosts = &l->credentials->hosts;
+	l->same = calloc(l->count, sizeof(*l->same));
+	l->identities = calloc(l->count, sizeof(*l->identities));
+	l->digests = calloc(l->count, sizeof(*l->digests));
+	hosts->all = calloc(l->count, sizeof(*hosts->all));
+	if (l->same == NULL || l->identities == NULL || l->digests == NULL || hosts->all == NULL ||
+	    pairs_unify(l) < 0 ||
+	    gnutls_certificate_allocate_credentials(&l->credentials->handle) < 0) {
+		err_set(err, "out of memory");
+		return -EAGAIN;
+	}
+	tls_host_choose_from(l->credentials->handle);
+	const int error = pairs_load(l, ret_pair, err);
+	if (error < 0)
+		return error;
+	tls_names_seal(&l->names);
+	if (tls_hosts_make(hosts, l->options, l->identities, l->count, &l->names) == 0)
+		return 0;
+	err_set(err, "out of memory");
+	return -EAGAIN;
 }
 
 int tls_credentials_new(const struct tls_pair *pairs, size_t count,
@@ -180,22 +244,23 @@ int tls_credentials_new(const struct tls_pair *pairs, size_t count,
 			size_t *ret_pair, struct err *err)
 {
 	int error = -EAGAIN;
-	struct tls_credentials *c = calloc(1, sizeof(*c));
-	struct loaded *all = calloc(count, sizeof(*all));
+	struct loading l = {.credentials = calloc(1, sizeof(*l.credentials)),
+			    .pairs = pairs,
+			    .count = count,
+			    .options = o};
 	*ret_pair = 0;
-	if (c == NULL || all == NULL || gnutls_certificate_allocate_credentials(&c->handle) < 0) {
+	if (l.credentials == NULL)
 		err_set(err, "out of memory");
-	} else {
-		tls_host_choose_from(c->handle);
-		error = pairs_load(c, all, pairs, count, o, ret_pair, err);
-	}
-	for (size_t i = 0; all != NULL && i < count; i++)
-		tls_chain_release(&all[i].chain);
-	free(all);
-	if (error < 0)
-		tls_credentials_free(c);
 	else
-		*ret = c;
+		error = credentials_fill(&l, ret_pair, err);
+	tls_names_release(&l.names);
+	free(l.same);
+	free(l.identities);
+	free(l.digests);
+	if (error < 0)
+		tls_credentials_free(l.credentials);
+	else
+		*ret = l.credentials;
 	return error;
 }
 

@@ -1,7 +1,11 @@
 /*
  * Chooses which of its certificates a server shows to a client; src/tls only.
  *
- * The requested name (RFC 6066, 3) decides among the certificates that the client can verify. A
+ * The requested name (RFC 6066, 3) chooses the host, and so the part of the certificates that can
+ * be shown. The host with exactly this name comes before one with a matching wildcard, and a name
+ * that no host has belongs to the default host, or is refused (RFC 6066, 3: unrecognized_name).
+ *
+ * Then the name decides among those certificates of the host that the client can verify. A
  * certificate with exactly this name comes before one with a matching wildcard (RFC 9525, 6.3), and
  * both come before all others. If no certificate has the name, the first one is shown: the client
  * may have connected by address, or may not check the name.
@@ -9,58 +13,43 @@
 #ifndef TLS_HOST_H
 #define TLS_HOST_H
 
-#include <gnutls/abstract.h>
-#include <gnutls/x509.h>
+#include <gnutls/gnutls.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tls/context.h"
+#include "tls/identity.h"
+#include "tls/names.h"
+
 struct tls_session;
-struct tls_chain;
 
-/* One certificate with its chain and key. */
-struct tls_host {
-	gnutls_x509_crt_t leaf;
-	gnutls_pcert_st *chain;
-	unsigned chain_count;
-	gnutls_privkey_t key; /* NULL: a keyholder has it */
-	unsigned pair;        /* index of the pair in the port's configuration */
-	gnutls_pk_algorithm_t pk;
-	gnutls_ecc_curve_t curve; /* of an ECDSA key */
-	/* the only digest of an RSA-PSS key, RFC 4055 3.1; else UNKNOWN */
-	gnutls_digest_algorithm_t digest;
+/* A part of the certificates: those of one host, or of several with the same files. */
+struct tls_part {
+	uint32_t number; /* struct transport_facts, policy */
+	/* The first certificate of each kind, in the order of preference: what is shown if none has
+	 * the name. */
+	uint32_t firsts_count;
+	uint32_t firsts[TLS_IDENTITY_KINDS];
 };
 
-/* The certificates in order of preference. */
+/* Read-only once it is made. */
 struct tls_hosts {
-	struct tls_host *all;
+	struct tls_identity *all; /* each certificate once */
 	size_t count;
+	struct tls_part *parts; /* the first is the default host's */
+	size_t parts_count;
+	struct tls_names names;        /* of the hosts; one set; the value is the part */
+	struct tls_names certificates; /* their names; a set for each part */
+	bool refuses;                  /* a name that nothing here has */
 };
 
-/* Takes the leaf out of the chain, copies the rest, and takes ownership of the key (NULL: a
- * keyholder has it) unless it fails. Returns 0 or a GnuTLS error. */
-int tls_hosts_add(struct tls_hosts *, struct tls_chain *, unsigned pair, gnutls_privkey_t key);
+/* Makes the parts from the hosts, or one part of everything if there are none. pairs says which of
+ * the certificates each pair has; own are the names in each certificate, a set for each, sealed.
+ * Returns 0 or -ENOMEM. */
+int tls_hosts_make(struct tls_hosts *, const struct tls_credentials_options *,
+		   const uint32_t *pairs, size_t pairs_count, const struct tls_names *own);
 void tls_hosts_release(struct tls_hosts *);
-
-/* The kinds of key that TLS 1.2's cipher suites need, as a set; suites of TLS 1.3 have none. */
-enum { SUITES_ECDSA = 1, SUITES_RSA = 2 };
-
-#define SUITES_MAX 32
-
-struct tls_suite {
-	uint8_t id[2];
-	uint8_t kind;
-};
-
-/* The part of the policy that decides whether a client can verify a key. */
-struct tls_offer {
-	struct tls_suite suites[SUITES_MAX];
-	size_t suites_count;
-	const unsigned *signs; /* gnutls_sign_algorithm_t; owned by the priority */
-	int signs_count;
-};
-
-void tls_offer_read(struct tls_offer *, gnutls_priority_t);
 
 /* Prepares a session: reads the requested name, accepts any name, and reads the ClientHello.
  * Returns 0 or a GnuTLS error. */

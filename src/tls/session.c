@@ -249,6 +249,7 @@ static enum ipc_failure failure_kind(const struct tls_session *s, int result)
 		return IPC_FAILURE_VERSION;
 	case GNUTLS_A_HANDSHAKE_FAILURE:
 	case GNUTLS_A_NO_APPLICATION_PROTOCOL:
+	case GNUTLS_A_UNRECOGNIZED_NAME:
 		return IPC_FAILURE_CHOICE;
 	case GNUTLS_A_UNEXPECTED_MESSAGE:
 	case GNUTLS_A_BAD_RECORD_MAC:
@@ -272,6 +273,8 @@ static const char *failure_text(const struct tls_session *s, int result)
 	if (alert == GNUTLS_A_ILLEGAL_PARAMETER && s->hello.count > 1)
 		return "The client's second hello does not match the request for it.";
 	switch (result) {
+	case GNUTLS_E_UNRECOGNIZED_NAME:
+		return "The client asked for a name that this port does not have.";
 	case GNUTLS_E_PREMATURE_TERMINATION:
 	case GNUTLS_E_PULL_ERROR:
 		return "The client closed the connection.";
@@ -316,7 +319,7 @@ static void facts_read(struct tls_session *s)
 	    .cipher = gnutls_ciphersuite_get(s->handle),
 	    .group = gnutls_group_get_name(gnutls_group_get(s->handle)),
 	    .server_name = s->server_name,
-	    .policy = s->policy,
+	    .policy = s->part != NULL ? s->part->number : 0,
 	    .resumed = gnutls_session_is_resumed(s->handle) != 0,
 	};
 }

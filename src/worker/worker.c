@@ -135,6 +135,22 @@ static struct tls_pair *pairs_take(struct worker *w)
 	return pairs;
 }
 
+static struct tls_host *hosts_list(const struct worker *w)
+{
+	const struct conf_port *port = w->port;
+	struct tls_host *list = calloc(port->hosts_count, sizeof(*list));
+	if (list == NULL)
+		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
+	for (size_t i = 0; i < port->hosts_count; i++) {
+		const struct conf_host *host = &port->hosts[i];
+		list[i] = (struct tls_host){.names = (const char *const *)host->names,
+					    .names_count = host->names_count,
+					    .first = host->certificates_first,
+					    .count = host->certificates_count};
+	}
+	return list;
+}
+
 /* A keyholder that hangs or is being replaced is not a fault of the configuration. The master must
  * be told of one that hangs: while no worker serves, no other request would show it. */
 static void __attribute__((noreturn))
@@ -172,7 +188,10 @@ static void credentials_load(struct worker *w)
 	struct warning warning = {&w->role->log, w->role->start.number};
 	struct tls_certificates certificates = {.list =
 						    calloc(count, sizeof(struct tls_certificate))};
-	const struct tls_credentials_options options = {.signer = &w->loops[0].signer,
+	struct tls_host *hosts = hosts_list(w);
+	const struct tls_credentials_options options = {.hosts = hosts,
+							.hosts_count = w->port->hosts_count,
+							.signer = &w->loops[0].signer,
 							.warn = certificate_warning,
 							.arg = &warning,
 							.certificates = &certificates};
@@ -184,6 +203,7 @@ static void credentials_load(struct worker *w)
 		tls_failed(w, &w->loops[0], error, &err);
 	files_tell(w, &certificates);
 	free(certificates.list);
+	free(hosts);
 	for (size_t i = 0; i < count; i++)
 		fd_close(&pairs[i].certificate_fd);
 	free(pairs);

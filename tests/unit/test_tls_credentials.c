@@ -126,12 +126,14 @@ struct shared {
 /* As a worker does: the credentials with the first loop's signer, then a context for each. */
 static void share_begin(struct shared *s)
 {
+	static const char *const paths[KEYS] = {"1.pem", "2.pem", "3.pem", "4.pem"};
 	struct tls_pair pairs[KEYS];
 	struct err err;
 	size_t at;
 	for (int kind = 0; kind < KEYS; kind++)
-		pairs[kind] = (struct tls_pair){
-		    .certificate = "c", .certificate_fd = certificate_file(kind), .key = "k"};
+		pairs[kind] = (struct tls_pair){.certificate = paths[kind],
+						.certificate_fd = certificate_file(kind),
+						.key = "key"};
 	const struct tls_credentials_options options = {.signer = &signers[0]};
 	assert_int_equal(tls_policy_new(&s->policy, &err), 0);
 	assert_int_equal(tls_credentials_new(pairs, KEYS, &options, &s->credentials, &at, &err), 0);
