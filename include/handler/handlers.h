@@ -12,11 +12,13 @@
 #include "http/exchange.h"
 
 struct conf_location;
+struct conf_respond;
 
 /* The content of a file of conf_port.bodies. */
 struct handler_body {
 	const char *data;
 	size_t len;
+	const char *type; /* its media type, by the name of the file */
 };
 
 /* What a process has for the handlers of its port, besides their configuration. It lives as long as
@@ -47,6 +49,9 @@ struct respond {
 	const char *body;
 	size_t body_len;
 };
+
+/* Made from the configuration, in one piece of memory for free(); NULL: out of memory. */
+struct respond *respond_new(const struct conf_respond *, const struct handler_means *);
 
 /* Echoes a request body while it arrives, with only a small buffer. Answers a request without a
  * body with its method, target, fields, client and TLS facts as JSON. No config. */

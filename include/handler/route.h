@@ -17,6 +17,8 @@
 #include "handler/handlers.h"
 #include "http/exchange.h"
 
+struct pages;
+
 struct route {
 	struct http_location location;
 	struct fault_rules rules;               /* if the location has faults */
@@ -42,9 +44,10 @@ struct routes {
 	size_t count, places_count;
 	struct route_host *hosts; /* as in the configuration: the first is the default host */
 	size_t hosts_count;
-	struct trie names; /* values: in hosts */
-	bool wildcards;    /* a name begins with "*." */
-	uint32_t locals;   /* states per loop that handlers and filters have, and the place 0 */
+	struct pages *pages; /* owned: of all of them (src/handler/pages.h) */
+	struct trie names;   /* values: in hosts */
+	bool wildcards;      /* a name begins with "*." */
+	uint32_t locals;     /* states per loop that handlers and filters have, and the place 0 */
 };
 
 /* conf and means must outlive the routes. Returns 0 or -ENOMEM. */

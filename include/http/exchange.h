@@ -115,6 +115,25 @@ struct http_location_filter {
 	uint32_t local; /* the place of its state in http_loop.locals; 0: none */
 };
 
+/*
+ * The body of responses with some statuses (400 to 599), in place of their own: of a handler's and
+ * of the protocol's. The status stays, and so do all fields that are not about the body.
+ */
+struct http_page {
+	const struct http_header *fields; /* Content-Type among them */
+	size_t fields_count;
+	const char *body;
+	size_t body_len;
+};
+
+struct http_pages {
+	size_t count;
+	const struct http_status_page {
+		unsigned status;
+		const struct http_page *page;
+	} * list; /* each status once */
+};
+
 struct http_location {
 	const struct handler *handler;
 	const void *config; /* for the handler: ex->config */
@@ -123,6 +142,7 @@ struct http_location {
 	uint32_t local;     /* the place of the handler's state in http_loop.locals; 0: none */
 	uint32_t filters_count;
 	const struct http_location_filter *filters; /* in their order, at most FILTERS_MAX */
+	const struct http_pages *pages; /* of its host and port, too; NULL: there are none */
 };
 
 /*
@@ -149,6 +169,8 @@ struct http_host {
 	 * request for a host with another one than its connection's is refused with 421. */
 	uint32_t policy;
 	bool is_empty; /* it has no location: its requests are refused with 421 */
+	/* Of the port, too; NULL: there are none. For responses that have no location. */
+	const struct http_pages *pages;
 };
 
 /* Finds hosts and locations: the port's tables. What they return lives as long as the routes. */
@@ -158,6 +180,9 @@ struct http_routes {
 	const struct http_host *(*find_host)(const struct http_routes *,
 					     const struct http_request *);
 	const struct http_host *default_host;
+	/* For responses that have no host, as to a head that cannot be read; NULL: there are none.
+	 */
+	const struct http_pages *pages;
 	/* The location of a normalized path in this host; NULL: there is none (404). */
 	const struct http_location *(*find)(const struct http_routes *, const struct http_host *,
 					    const char *path, size_t len);
@@ -233,6 +258,8 @@ struct exchange {
 	size_t fields_count;
 	struct exchange_field *added, **added_end; /* in the arena */
 	size_t added_bytes;
+	const struct http_page *page; /* gives the body instead of the handler; NULL: none */
+	size_t page_given;
 	bool upgraded;      /* exchange_upgrade() was called */
 	bool fields_failed; /* one could not be added: the response becomes 500 */
 	bool head_sent;     /* for the protocol: a field comes too late */
@@ -269,6 +296,9 @@ struct exchange {
  * depends on the request is added with exchange_add_field(). The protocol makes Date,
  * Content-Length, Transfer-Encoding and Connection. The first call counts, later ones are ignored.
  * A status outside 200 to 599 becomes 500. Outside a callback it also wakes the connection.
+ *
+ * A status from 400 on may have a page of the configuration, which takes the place of the body and
+ * of the fields about it, as far as they are known here: so a handler adds these before.
  */
 void exchange_respond(struct exchange *, unsigned status, uint64_t length,
 		      const struct http_header *fields, size_t fields_count);
@@ -304,6 +334,7 @@ int exchange_upgrade(struct exchange *, const struct http_header *fields, size_t
  * walk of zeros. NULL: there is no other. */
 struct http_fields_walk {
 	size_t index;
+	bool adding; /* in the added ones */
 	const struct exchange_field *added;
 };
 const struct http_header *exchange_next_field(const struct exchange *, struct http_fields_walk *);

@@ -44,26 +44,34 @@ static struct http_header respond_header(const char *name, const char *value)
 	return (struct http_header){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
 }
 
-/* The config, and its fields after it; their texts are the configuration's. */
-static void *respond_make(const struct conf_location *location, const struct handler_means *means)
+/* The fields come after it; the texts are the configuration's, or the means'. */
+struct respond *respond_new(const struct conf_respond *conf, const struct handler_means *means)
 {
-	const struct conf_respond *l = location->options;
-	struct respond *r = malloc(sizeof(*r) + (l->headers_count + 1) * sizeof(*r->fields));
+	struct respond *r = malloc(sizeof(*r) + (conf->headers_count + 1) * sizeof(*r->fields));
 	struct http_header *fields = r != NULL ? (struct http_header *)(r + 1) : NULL;
+	struct handler_body body = {conf->body, conf->body_len, NULL};
 	size_t count = 0;
-	(void)means;
 	if (r == NULL)
 		return NULL;
-	if (l->body_len > 0)
-		fields[count++] = respond_header("Content-Type", l->type);
-	for (size_t i = 0; i < l->headers_count; i++)
-		fields[count++] = respond_header(l->headers[i].name, l->headers[i].value);
-	*r = (struct respond){.status = l->status,
+	if (conf->file > 0)
+		body = means->bodies[conf->file - 1];
+	if (conf->type != NULL)
+		body.type = conf->type;
+	if (body.len > 0 && body.type != NULL)
+		fields[count++] = respond_header("Content-Type", body.type);
+	for (size_t i = 0; i < conf->headers_count; i++)
+		fields[count++] = respond_header(conf->headers[i].name, conf->headers[i].value);
+	*r = (struct respond){.status = conf->status,
 			      .fields = fields,
 			      .fields_count = count,
-			      .body = l->body,
-			      .body_len = l->body_len};
+			      .body = body.data,
+			      .body_len = body.len};
 	return r;
+}
+
+static void *respond_make(const struct conf_location *location, const struct handler_means *means)
+{
+	return respond_new(location->options, means);
 }
 
 const struct handler_kind handler_kind_respond = {.handler = &handler_respond,

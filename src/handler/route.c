@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pages.h"
+
 #define KIND_DECLARE(constant, name) extern const struct handler_kind handler_kind_##name;
 HANDLER_KINDS(KIND_DECLARE)
 
@@ -128,6 +130,16 @@ static const struct http_host *routes_find_host(const struct http_routes *http,
 
 /* --- the tables ------------------------------------------------------------------------------- */
 
+/* A fault that was asked for, and its explanations, are sent as they are. */
+static int route_add_pages(struct routes *routes, struct route *r, const struct route_host *host,
+			   const struct conf_location *l)
+{
+	if (l->handler == CONF_FAULT_CONTROL)
+		return 0;
+	return pages_add(routes->pages, l->errors, l->errors_count, host->http.pages,
+			 &r->location.pages);
+}
+
 static void place_add(struct routes *routes, struct route_host *host, const struct conf_location *l,
 		      const struct http_location *location)
 {
@@ -142,6 +154,9 @@ static void place_add(struct routes *routes, struct route_host *host, const stru
 static int host_init(struct routes *routes, struct route_host *host, const struct conf_host *conf,
 		     const struct handler_means *means)
 {
+	if (pages_add(routes->pages, conf->errors, conf->errors_count, routes->http.pages,
+		      &host->http.pages) < 0)
+		return -ENOMEM;
 	host->http.policy = conf->certificates_first;
 	host->http.is_empty = conf->locations_count == 0;
 	if (trie_init(&host->paths, conf->locations_count) < 0)
@@ -152,6 +167,8 @@ static int host_init(struct routes *routes, struct route_host *host, const struc
 			return -ENOMEM;
 		routes->count++;
 		route_add_filters(r, &conf->locations[i]);
+		if (route_add_pages(routes, r, host, &conf->locations[i]) < 0)
+			return -ENOMEM;
 		route_number(routes, r);
 		place_add(routes, host, &conf->locations[i], &r->location);
 	}
@@ -182,6 +199,13 @@ static int hosts_init(struct routes *routes, const struct conf_port *port,
 	    trie_init(&routes->names, names) < 0)
 		return -ENOMEM;
 	routes->hosts_count = port->hosts_count;
+	routes->pages = calloc(1, sizeof(*routes->pages));
+	if (routes->pages == NULL)
+		return -ENOMEM;
+	routes->pages->means = means;
+	if (pages_add(routes->pages, port->errors, port->errors_count, NULL, &routes->http.pages) <
+	    0)
+		return -ENOMEM;
 	for (size_t i = 0; i < port->hosts_count; i++) {
 		if (host_init(routes, &routes->hosts[i], &port->hosts[i], means) < 0)
 			return -ENOMEM;
@@ -212,6 +236,9 @@ void routes_release(struct routes *routes)
 	for (size_t i = 0; routes->hosts != NULL && i < routes->hosts_count; i++)
 		trie_release(&routes->hosts[i].paths);
 	trie_release(&routes->names);
+	if (routes->pages != NULL)
+		pages_release(routes->pages);
+	free(routes->pages);
 	free(routes->hosts);
 	free(routes->places);
 	free(routes->list);

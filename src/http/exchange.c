@@ -26,6 +26,7 @@ static void response_clear(struct exchange *ex)
 	ex->fields_count = ex->added_bytes = 0;
 	ex->added = NULL;
 	ex->added_end = &ex->added;
+	ex->page = NULL;
 }
 
 struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
@@ -82,7 +83,8 @@ size_t exchange_take(struct exchange *ex, const uint8_t *data, size_t len)
 		ex->take_blocked = true;
 		return 0;
 	}
-	if (ex->handler->take == NULL)
+	/* the handler of a body that a page has replaced would wait for it to be taken */
+	if (ex->handler->take == NULL || ex->page != NULL)
 		return len;
 	const bool nested = exchange_enter(ex);
 	const size_t taken = ex->handler->take(ex, data, len);
@@ -105,7 +107,7 @@ long exchange_give(struct exchange *ex, uint8_t *out, size_t size)
 {
 	const bool nested = exchange_enter(ex);
 	const long n = ex->filters_count > 0 && !ex->upgraded ? filters_give(ex, 0, out, size)
-							      : ex->handler->give(ex, out, size);
+							      : exchange_body(ex, out, size);
 	exchange_leave(ex, nested);
 	ex->take_blocked = ex->woken = false;
 	if (n == 0)
@@ -166,6 +168,23 @@ void http_loop_release(struct http_loop *loop)
 
 /* --- the response ----------------------------------------------------------------------------- */
 
+struct exchange_field {
+	struct exchange_field *next;
+	struct http_header header;
+};
+
+/* Of those that were added; exchange_next_field() leaves out the others. */
+static void fields_about_body_remove(struct exchange *ex)
+{
+	struct exchange_field **at = &ex->added;
+	while (*at != NULL)
+		if (page_replaces(&(*at)->header))
+			*at = (*at)->next;
+		else
+			at = &(*at)->next;
+	ex->added_end = at;
+}
+
 static void response_begin(struct exchange *ex, unsigned status, uint64_t length,
 			   const struct http_header *fields, size_t fields_count)
 {
@@ -174,6 +193,8 @@ static void response_begin(struct exchange *ex, unsigned status, uint64_t length
 	ex->length = length;
 	ex->fields = fields;
 	ex->fields_count = fields_count;
+	if (status >= 400 && page_choose(ex))
+		fields_about_body_remove(ex);
 	if (ex->filters_count > 0) {
 		const bool nested = exchange_enter(ex);
 		filters_head(ex);
@@ -203,11 +224,6 @@ int exchange_upgrade(struct exchange *ex, const struct http_header *fields, size
 	response_begin(ex, 101, HTTP_LENGTH_UNKNOWN, fields, fields_count);
 	return 0;
 }
-
-struct exchange_field {
-	struct exchange_field *next;
-	struct http_header header;
-};
 
 /* Framing belongs to the protocol: a handler that could set it could make two responses of one. */
 static bool field_is_allowed(const char *name, size_t len)
@@ -263,16 +279,37 @@ int exchange_add_field(struct exchange *ex, const char *name, size_t name_len, c
 	return 0;
 }
 
+/* The fields of the response, without those that its page replaces, then those of the page. */
+static const struct http_header *fields_next_paged(const struct exchange *ex,
+						   struct http_fields_walk *walk)
+{
+	while (walk->index < ex->fields_count) {
+		const struct http_header *f = &ex->fields[walk->index++];
+		if (!page_replaces(f))
+			return f;
+	}
+	const size_t own = walk->index - ex->fields_count;
+	if (own >= ex->page->fields_count)
+		return NULL;
+	walk->index++;
+	return &ex->page->fields[own];
+}
+
 const struct http_header *exchange_next_field(const struct exchange *ex,
 					      struct http_fields_walk *walk)
 {
-	if (walk->index < ex->fields_count)
-		return &ex->fields[walk->index++];
-	if (walk->index == ex->fields_count)
+	if (walk->adding) {
+		walk->added = walk->added != NULL ? walk->added->next : NULL;
+	} else {
+		const struct http_header *f = ex->page != NULL ? fields_next_paged(ex, walk)
+					      : walk->index < ex->fields_count
+						  ? &ex->fields[walk->index++]
+						  : NULL;
+		if (f != NULL)
+			return f;
+		walk->adding = true;
 		walk->added = ex->added;
-	else if (walk->added != NULL)
-		walk->added = walk->added->next;
-	walk->index = ex->fields_count + 1;
+	}
 	return walk->added != NULL ? &walk->added->header : NULL;
 }
 

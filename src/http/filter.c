@@ -103,7 +103,7 @@ long filters_give(struct exchange *ex, size_t from, uint8_t *out, size_t size)
 		if (use->filter != NULL && use->filter->give != NULL)
 			return use->filter->give(ex, use, out, size);
 	}
-	return ex->handler->give(ex, out, size);
+	return exchange_body(ex, out, size);
 }
 
 long filter_give_next(struct exchange *ex, struct filter_use *use, uint8_t *out, size_t size)

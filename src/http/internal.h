@@ -156,6 +156,20 @@ static inline void exchange_leave(struct exchange *ex, bool nested)
 	ex->inside = nested;
 }
 
+/* --- page.c: bodies of the configuration for errors ------------------------------------------- */
+
+/* Is there a page for the response that begins? Then it takes the place of the body. */
+bool page_choose(struct exchange *);
+/* Is the field about the body, so that a page takes its place, too? */
+bool page_replaces(const struct http_header *);
+long page_give(struct exchange *, uint8_t *out, size_t size);
+
+/* The body of the response, before any filter. */
+static inline long exchange_body(struct exchange *ex, uint8_t *out, size_t size)
+{
+	return ex->page == NULL ? ex->handler->give(ex, out, size) : page_give(ex, out, size);
+}
+
 /* --- filter.c: what exchange.c calls for an exchange with filters ---------------------------- */
 
 bool filters_begin(struct exchange *); /* false: out of memory */

@@ -68,6 +68,7 @@ static void conn_open(struct conn *c)
 		return;
 	}
 	c->client.tls = t->ops->facts == NULL ? NULL : t->ops->facts(t);
+	c->client.policy = c->client.tls != NULL ? c->client.tls->policy : 0;
 	c->state = CONN_OPEN;
 	c->proto = (struct proto *)(c->memory + room(t->ops->size));
 	protocol->init(c->proto, &l->http, c, &c->client);
