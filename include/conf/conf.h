@@ -28,7 +28,7 @@
 #define CONF_ADDRESSES_MAX    64                 /* of a port */
 #define CONF_SOCKETS_MAX      64                 /* names of a port */
 #define CONF_SOCKET_NAME_MAX  255                /* FileDescriptorName= of systemd.socket(5) */
-#define CONF_CERTIFICATES_MAX 1000               /* of a port */
+#define CONF_CERTIFICATES_MAX 4096               /* of a port, with those of its hosts */
 #define CONF_BODIES_MAX       1000               /* files of a port that are sent as they are */
 #define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */
 #define CONF_THREADS_MAX      64
@@ -38,8 +38,8 @@
 #define CONF_THREAD_MEMORY  ((uint64_t)144 << 20)
 #define CONF_KEYHOLDERS_MAX 64
 /* Bytes of a canonical text, which only the master writes: an escape turns one byte into four, and
- * the text of a fault (64 per location, 10000 locations) or of a port has a few hundred. */
-#define CONF_TEXT_MAX (8 * CONF_INCLUDED_MAX)
+ * the text of a fault (64 per location, 20000 locations) or of a port has a few hundred. */
+#define CONF_TEXT_MAX (12 * CONF_INCLUDED_MAX)
 /* Bytes of all files of a port in conf_port.bodies together. A worker reads them at its start. */
 #define CONF_BODIES_BYTES_MAX ((size_t)16 << 20)
 

@@ -75,18 +75,6 @@ static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
 	return (bytes + mega - 1) / mega * mega + content / mega * mega;
 }
 
-/* The default host, which is the port without its `host` blocks. */
-static struct conf_host *default_host(struct conf_parser *p, struct conf_port_draft *draft)
-{
-	struct conf_port *port = &draft->port;
-	port->hosts = conf_alloc(p, sizeof(*port->hosts));
-	if (port->hosts == NULL)
-		return NULL;
-	port->hosts_count = 1;
-	port->hosts[0].where = port->where;
-	return port->hosts;
-}
-
 static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 {
 	struct conf_port *port = &draft->port;
@@ -95,23 +83,20 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 		port->workers = p->options->workers;
 	bound_keyholders(draft);
 	conf_limits_finish(port);
-	const struct conf_scope *tls = draft->scope.tls_set ? &draft->scope : &p->top;
-	port->plain = tls->plain_where.line != 0;
+	port->plain = (draft->scope.tls_set ? &draft->scope : &p->top)->plain_where.line != 0;
 	if (port->plain) {
 		port->keyholders = 0;
 		port->key_user = NULL;
 		port->tickets_ms = 0;
-	} else {
-		port->certificates = tls->certificates;
-		port->certificates_count = tls->certificates_count;
 	}
-	struct conf_host *host = default_host(p, draft);
-	if (host != NULL)
-		host->certificates_count = (uint32_t)port->certificates_count;
 }
 
-/* A location, and the options of most handlers. */
-#define LOCATION_BYTES (sizeof(struct conf_location) + sizeof(struct conf_respond))
+/* A host and its names; a certificate as GnuTLS keeps it; a location, and the options of most
+ * handlers. */
+#define HOST_BYTES        (sizeof(struct conf_host_draft) + sizeof(struct conf_host))
+#define NAME_BYTES        (sizeof(struct conf_host_name) + sizeof(char *))
+#define CERTIFICATE_BYTES (UINT64_C(12) << 10)
+#define LOCATION_BYTES    (sizeof(struct conf_location) + sizeof(struct conf_respond))
 
 /* What the kinds of a location keep; a location without a handler has a mistake. */
 static uint64_t kinds_bytes(const struct conf_location *l)
@@ -127,12 +112,16 @@ static uint64_t kinds_bytes(const struct conf_location *l)
 /* The part of its configuration that a worker keeps, doubled, since the arena has gaps. */
 static uint64_t content_bytes(const struct conf_port *port)
 {
-	uint64_t sum = 0;
-	for (const struct conf_host *h = port->hosts; h < port->hosts + port->hosts_count; h++)
+	uint64_t sum = port->certificates_count * CERTIFICATE_BYTES;
+	for (const struct conf_host *h = port->hosts; h < port->hosts + port->hosts_count; h++) {
+		sum += HOST_BYTES;
+		for (size_t i = 0; i < h->names_count; i++)
+			sum += NAME_BYTES + strlen(h->names[i]);
 		for (size_t i = 0; i < h->locations_count; i++) {
 			const struct conf_location *l = &h->locations[i];
 			sum += LOCATION_BYTES + strlen(l->path) + kinds_bytes(l);
 		}
+	}
 	return 2 * sum;
 }
 
@@ -174,20 +163,29 @@ static const char *port_name(const struct conf_port *port, char out[PORT_NAME_MA
 	return out;
 }
 
+static bool has_damaged_tls(const struct conf_port_draft *draft)
+{
+	bool damaged = draft->scope.tls_damaged;
+	for (size_t i = 1; i < draft->hosts_count; i++)
+		damaged = damaged || draft->hosts[i]->scope.tls_damaged;
+	return damaged;
+}
+
 static void check_port(struct conf_parser *p, const struct conf_port_draft *draft)
 {
 	const struct conf_port *port = &draft->port;
+	const struct conf_host_draft *own = draft->hosts[0];
 	char name[PORT_NAME_MAX];
-	bool tls_damaged = draft->scope.tls_damaged || p->top.tls_damaged || p->top_damaged;
+	bool tls_damaged = has_damaged_tls(draft) || p->top.tls_damaged || p->top_damaged;
 	const uint64_t loops_bits =
 	    conf_setting_bit(conf_setting("workers")) | conf_setting_bit(conf_setting("threads"));
-	bool loops_damaged = draft->damaged || p->top_damaged ||
+	bool loops_damaged = own->damaged || p->top_damaged ||
 			     ((draft->scope.broken | p->top.broken) & loops_bits) != 0;
-	if (draft->locations_count == 0 && !draft->damaged)
+	if (own->locations_count == 0 && draft->hosts_count == 1 && !own->damaged)
 		conf_error(p, &port->where,
 			   "%s serves nothing: give it `respond`, `echo` or a `location`",
 			   port_name(port, name));
-	if (port->certificates_count == 0 && !port->plain && !draft->damaged && !tls_damaged)
+	if (port->certificates_count == 0 && !port->plain && !own->damaged && !tls_damaged)
 		conf_error(p, &port->where,
 			   "%s has no certificate: write `tls { certificate \"file\" key \"file\" "
 			   "}` in it or at the top level, or `tls development`; or `tls off` for "
@@ -206,58 +204,23 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 			   port_name(port, name), port->keyholders, loops(port));
 }
 
-/* When all limits are known. */
+static void check_kinds_of(struct conf_parser *p, struct conf_port_draft *port,
+			   const struct conf_location_draft *draft)
+{
+	const struct conf_kind *handler = conf_handler_kind(draft->location.handler);
+	for (unsigned k = 0; k < CONF_FILTERS; k++)
+		if (conf_filter_kind(k)->check != NULL)
+			conf_filter_kind(k)->check(p, port, draft);
+	if (handler->check != NULL)
+		handler->check(p, port, draft);
+}
+
+/* When all limits are known, and the locations are sorted. */
 static void check_kinds(struct conf_parser *p, struct conf_port_draft *port)
 {
-	for (size_t i = 0; i < port->locations_count; i++) {
-		const struct conf_location_draft *draft = &port->locations[i];
-		for (unsigned k = 0; k < CONF_FILTERS; k++)
-			if (conf_filter_kind(k)->check != NULL)
-				conf_filter_kind(k)->check(p, port, draft);
-		if (conf_handler_kind(draft->location.handler)->check != NULL)
-			conf_handler_kind(draft->location.handler)->check(p, port, draft);
-	}
-}
-
-/* The longest first, as a lookup by prefix needs them; then by name, then in the order of the
- * text. */
-static int compare_locations(const void *a, const void *b)
-{
-	const struct conf_location_draft *l = a, *m = b;
-	size_t l_len = strlen(l->location.path), m_len = strlen(m->location.path);
-	if (l_len != m_len)
-		return l_len > m_len ? -1 : 1;
-	int order = strcmp(l->location.path, m->location.path);
-	if (order != 0)
-		return order;
-	return l->sequence < m->sequence ? -1 : 1;
-}
-
-static void finish_locations(struct conf_parser *p, struct conf_port_draft *draft)
-{
-	struct conf_location_draft *drafts = draft->locations;
-	size_t count = draft->locations_count, first = 0;
-	char place[CONF_PLACE_MAX], shown[CONF_SHOWN_MAX];
-	if (count == 0 || draft->port.hosts_count == 0)
-		return;
-	qsort(drafts, count, sizeof(*drafts), compare_locations);
-	struct conf_location *locations = conf_alloc(p, count * sizeof(*locations));
-	if (locations == NULL)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		const struct conf_location *here = &drafts[i].location;
-		locations[i] = *here;
-		if (strcmp(here->path, drafts[first].location.path) != 0)
-			first = i;
-		struct conf_value path = {.data = here->path, .len = strlen(here->path)};
-		if (first != i && path.len > 0)
-			conf_error(p, &here->where,
-				   "duplicate location \"%s\"; the first one is at %s",
-				   conf_show(&path, shown),
-				   conf_place(&drafts[first].location.where, &here->where, place));
-	}
-	draft->port.hosts[0].locations = locations;
-	draft->port.hosts[0].locations_count = count;
+	for (size_t h = 0; h < port->hosts_count; h++)
+		for (size_t i = 0; i < port->hosts[h]->locations_count; i++)
+			check_kinds_of(p, port, &port->hosts[h]->locations[i]);
 }
 
 static int compare_ports(const void *a, const void *b)
@@ -310,8 +273,10 @@ void conf_check(struct conf_parser *p)
 		struct conf_port_draft *draft = p->ports[i];
 		inherit(p, draft);
 		default_address(p, &draft->port);
+		conf_hosts_finish(p, draft);
+		if (p->no_memory)
+			return;
 		check_kinds(p, draft);
-		finish_locations(p, draft);
 		finish_memory(p, &draft->port);
 		check_port(p, draft);
 		ports[i] = draft->port;

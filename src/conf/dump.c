@@ -4,6 +4,7 @@
  * default that parse.c fills in is explicit, in one order.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -120,21 +121,21 @@ static void dump_log(const struct conf_log *log, FILE *out)
 
 /* --- ports ------------------------------------------------------------------------------------ */
 
-static void dump_certificates(const struct conf_port *port, FILE *out)
+static void dump_certificates(const struct conf_port *port, const struct conf_host *host, FILE *out)
 {
-	const struct conf_certificate *first = port->certificates;
+	const struct conf_certificate *first = port->certificates + host->certificates_first;
 	if (port->plain) {
 		fputs("\ttls off\n", out);
 		return;
 	}
-	if (port->certificates_count == 1 && first->development && first->certificate[0] == '\0') {
+	if (host->certificates_count == 1 && first->development && first->certificate[0] == '\0') {
 		fputs("\ttls development\n", out);
 		return;
 	}
 	fputs("\ttls {\n", out);
-	for (size_t i = 0; i < port->certificates_count; i++) {
-		conf_put(out, "\t\tcertificate ", port->certificates[i].certificate);
-		conf_put(out, " key ", port->certificates[i].key);
+	for (size_t i = 0; i < host->certificates_count; i++) {
+		conf_put(out, "\t\tcertificate ", first[i].certificate);
+		conf_put(out, " key ", first[i].key);
 		fputc('\n', out);
 	}
 	fputs("\t}\n", out);
@@ -164,6 +165,44 @@ static void dump_location(const struct conf_location *location, FILE *out)
 	fputs("\t}\n", out);
 }
 
+/* Writes the lines one step further to the right. */
+static void dump_lines(const char *lines, FILE *out)
+{
+	for (const char *end; *lines != '\0'; lines = end + 1) {
+		end = strchr(lines, '\n');
+		(void)fprintf(out, "\t%.*s\n", (int)(end - lines), lines);
+	}
+}
+
+/* A host that has the certificates of the default host has no `tls`. */
+static void dump_host_content(const struct conf_port *port, const struct conf_host *host, FILE *out)
+{
+	if (host->certificates_first != port->hosts[0].certificates_first)
+		dump_certificates(port, host, out);
+	for (size_t i = 0; i < host->locations_count; i++)
+		dump_location(&host->locations[i], out);
+}
+
+/* Without memory the text means the same, but is not in its usual form. */
+static void dump_host(const struct conf_port *port, const struct conf_host *host, FILE *out)
+{
+	fputs("\thost", out);
+	for (size_t i = 0; i < host->names_count; i++)
+		conf_put(out, " ", host->names[i]);
+	fputs(" {\n", out);
+	char *lines = NULL;
+	size_t len;
+	FILE *content = open_memstream(&lines, &len);
+	if (content != NULL)
+		dump_host_content(port, host, content);
+	if (content == NULL || fclose(content) != 0)
+		dump_host_content(port, host, out);
+	else
+		dump_lines(lines, out);
+	free(lines);
+	fputs("\t}\n", out);
+}
+
 static void dump_port(const struct conf_port *port, FILE *out)
 {
 	(void)fprintf(out, "port %u {\n", port->number);
@@ -172,9 +211,11 @@ static void dump_port(const struct conf_port *port, FILE *out)
 	for (size_t i = 0; i < port->sockets_count; i++)
 		put_line(out, "\tlisten on socket ", port->sockets[i]);
 	dump_settings(port, out);
-	dump_certificates(port, out);
+	dump_certificates(port, &port->hosts[0], out);
 	for (size_t i = 0; i < port->hosts[0].locations_count; i++)
 		dump_location(&port->hosts[0].locations[i], out);
+	for (size_t i = 1; i < port->hosts_count; i++)
+		dump_host(port, &port->hosts[i], out);
 	fputs("}\n", out);
 }
 

@@ -210,15 +210,15 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define NO_LANG  "it runs no programs and has no scripts or conditions"
 #define NO_REWRITE \
 	"it rewrites nothing; to redirect write `location \"/old\" { redirect 308 \"/new\" }`"
-#define NO_NAMES                                                                      \
-	"it serves every name alike on a port; of several certificates in `tls` the " \
-	"one with the client's name is shown"
-#define NO_ACCESS "it has no access control and no authentication"
-#define NO_HTTP   "it speaks HTTP/1.1 and nothing else"
-#define PORT      "a port is written `port 443 { ... }`"
-#define CERT      "write `tls { certificate \"cert.pem\" key \"key.pem\" }`"
-#define CIPHERS   "it takes TLS 1.2 and 1.3 with the ciphers that the system allows"
-#define RESPOND   "write `respond 200 \"text\"`, in a port or in a location"
+#define HOST         "write `host \"www.example.org\" { ... }` in a port"
+#define DEFAULT_HOST "what stands in a port outside of its `host` blocks serves all other names"
+#define VIRTUAL      "write `port 443 { host \"www.example.org\" { ... } }`"
+#define NO_ACCESS    "it has no access control and no authentication"
+#define NO_HTTP      "it speaks HTTP/1.1 and nothing else"
+#define PORT         "a port is written `port 443 { ... }`"
+#define CERT         "write `tls { certificate \"cert.pem\" key \"key.pem\" }`"
+#define CIPHERS      "it takes TLS 1.2 and 1.3 with the ciphers that the system allows"
+#define RESPOND      "write `respond 200 \"text\"`, in a port or in a location"
 #define RETURN                                                           \
 	"write `respond 200 \"text\"`; to redirect write `redirect 308 " \
 	"\"https://www.example.org/\"`"
@@ -259,7 +259,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 static const struct {
 	const char *word, *answer;
 } words[] = {
-    {"$HTTP[", NO_NAMES},
+    {"$HTTP[", HOST},
     {"$SERVER[", PORT},
     {"<Directory", NO_FILES},
     {"<Files", NO_FILES},
@@ -271,7 +271,7 @@ static const struct {
     {"<Location", LOCATION},
     {"<LocationMatch", LOCATION},
     {"<Proxy", NO_PROXY},
-    {"<VirtualHost", PORT},
+    {"<VirtualHost", VIRTUAL},
     {"abort", RESPOND},
     {"absolute_redirect", NOTHING},
     {"accept_mutex", NOTHING},
@@ -333,7 +333,7 @@ static const struct {
     {"daemon", DAEMON},
     {"default-server", NO_PROXY},
     {"default_backend", NO_PROXY},
-    {"default_server", NO_NAMES},
+    {"default_server", DEFAULT_HOST},
     {"default_type", TYPE},
     {"defaults", NOTHING},
     {"DefaultType", TYPE},
@@ -385,7 +385,6 @@ static const struct {
     {"handle_path", NO_REWRITE},
     {"hard-stop-after", DRAIN},
     {"health_uri", NO_PROXY},
-    {"host", NO_NAMES},
     {"HostnameLookups", NOTHING},
     {"http", PORT},
     {"http-request", RESPOND},
@@ -455,7 +454,7 @@ static const struct {
     {"msie_padding", NOTHING},
     {"multi_accept", NOTHING},
     {"Mutex", NOTHING},
-    {"NameVirtualHost", PORT},
+    {"NameVirtualHost", VIRTUAL},
     {"nbproc", WORKERS},
     {"nbthread", THREADS},
     {"on_demand_tls", CERT},
@@ -549,14 +548,15 @@ static const struct {
     {"server.protocol-http11", NO_HTTP},
     {"server.tag", NOTHING},
     {"server.username", USER},
-    {"server_name", NO_NAMES},
-    {"server_name_in_redirect", NO_NAMES},
-    {"server_names_hash_bucket_size", NO_NAMES},
+    {"server_name", HOST},
+    {"server_name_in_redirect", NOTHING},
+    {"server_names_hash_bucket_size", NOTHING},
+    {"server_names_hash_max_size", NOTHING},
     {"server_tokens", NOTHING},
     {"ServerAdmin", NOTHING},
-    {"ServerAlias", NO_NAMES},
+    {"ServerAlias", HOST},
     {"ServerLimit", WORKERS},
-    {"ServerName", NO_NAMES},
+    {"ServerName", HOST},
     {"ServerRoot", NOTHING},
     {"ServerSignature", NOTHING},
     {"ServerStatus", CONTROL},
@@ -570,7 +570,7 @@ static const struct {
     {"SetHandler", NO_LANG},
     {"SetOutputFilter", NO_PACK},
     {"shutdown_timeout", DRAIN},
-    {"site", PORT},
+    {"site", VIRTUAL},
     {"snippet", INCLUDE},
     {"split_clients", NO_LANG},
     {"ssl", CERT},
@@ -612,7 +612,7 @@ static const struct {
     {"stats", CONTROL},
     {"stick-table", NO_RATE},
     {"stream", NO_PROXY},
-    {"strict_sni_host", NO_NAMES},
+    {"strict_sni_host", NOTHING},
     {"stub_status", CONTROL},
     {"SuexecUserGroup", USER},
     {"tcp_nodelay", NOTHING},
@@ -641,12 +641,12 @@ static const struct {
     {"url.rewrite", NO_REWRITE},
     {"url.rewrite-once", NO_REWRITE},
     {"use_backend", NO_PROXY},
-    {"UseCanonicalName", NO_NAMES},
+    {"UseCanonicalName", NOTHING},
     {"username", USER},
     {"uwsgi_pass", NO_LANG},
     {"variables_hash_max_size", NOTHING},
     {"vars", NO_LANG},
-    {"VirtualHost", PORT},
+    {"VirtualHost", VIRTUAL},
     {"worker_connections", CONNS},
     {"worker_cpu_affinity", NOTHING},
     {"worker_priority", NOTHING},

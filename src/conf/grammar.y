@@ -57,7 +57,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token INCLUDE_END "the end of the included file"
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
 %token AFTER "after" ANY "any" CERTIFICATE "certificate" CONSOLE "console" CONTROL "control" DEVELOPMENT "development"
-%token FACILITY "facility" FAULT "fault" HEADER "header" INCLUDE "include" JOURNAL "journal" KEY "key" LIMITS "limits" LISTEN "listen"
+%token FACILITY "facility" FAULT "fault" HEADER "header" HOST "host" INCLUDE "include" JOURNAL "journal" KEY "key" LIMITS "limits" LISTEN "listen"
 %token LOCATION "location" LOG "log" METHODS "methods" OFF "off" ON "on" PATH "path" PORT "port" RATE "rate" RESTART "restart"
 %token SOCKET "socket" SYSLOG "syslog" TLS "tls" TO "to" USER "user"
 
@@ -136,9 +136,7 @@ setting:
 |	"key" "user" DONE		{ conf_set_value(p, "key user", &$3, &@1, &@3); }
 |	restart restart_items "}"	{ conf_block_close(p); }
 |	limits limits_items "}"		{ conf_block_close(p); }
-|	tls tls_items "}"		{ conf_tls_close(p); }
-|	"tls" "development"		{ conf_tls_development(p, &@1); }
-|	"tls" "off"			{ conf_tls_off(p, &@1); }
+|	certificates
 ;
 
 setting_begin: setting_word		{ conf_begin(p, &$1, &@1); } ;
@@ -181,6 +179,12 @@ limits_item:
 
 limit: LIMIT				{ conf_begin(p, &$1, &@1); } ;
 
+certificates:
+	tls tls_items "}"		{ conf_tls_close(p); }
+|	"tls" "development"		{ conf_tls_development(p, &@1); }
+|	"tls" "off"			{ conf_tls_off(p, &@1); }
+;
+
 tls:
 	"tls" "{"			{ conf_tls_open(p, &@1); }
 ;
@@ -216,11 +220,35 @@ port_item:
 |	"listen" "on" WORD		{ conf_add_address(p, &$3, &@3); }
 |	"listen" "on" "socket" STRING	{ conf_add_socket(p, &$4, &@4); }
 |	port_setting rest
+|	host host_items "}"		{ conf_host_close(p); }
 |	location location_items "}"	{ conf_location_close(p); }
 |	handler
 ;
 
 port_setting: PORT_SETTING		{ conf_begin(p, &$1, &@1); } ;
+
+host:
+	host_names "{"			{ conf_host_open(p, &@1); }
+;
+
+host_names:
+	"host" STRING			{ conf_host_begin(p, &$2, &@2); }
+|	host_names STRING		{ conf_host_name(p, &$2, &@2); }
+;
+
+host_items:
+	%empty
+|	host_items host_item
+;
+
+host_item:
+	";"
+|	mistake
+|	include host_items include_end
+|	certificates
+|	location location_items "}"	{ conf_location_close(p); }
+|	handler
+;
 
 location:
 	"location" STRING "{"		{ conf_location_open(p, &$2, &@1, &@2); }

@@ -5,19 +5,20 @@
 struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
 					      const struct conf_where *where)
 {
-	struct conf_port_draft *port = p->port;
-	if (port->locations_count == CONF_LOCATIONS_MAX) {
+	struct conf_host_draft *host = p->host;
+	if (p->port->locations_count == CONF_LOCATIONS_MAX) {
 		conf_error(p, where, "a port has at most %d locations", CONF_LOCATIONS_MAX);
 		p->stop = true;
 		return NULL;
 	}
 	struct conf_location_draft *drafts =
-	    conf_grow(p, port->locations, port->locations_count, sizeof(*drafts));
+	    conf_grow(p, host->locations, host->locations_count, sizeof(*drafts));
 	if (drafts == NULL || path == NULL)
 		return NULL;
-	port->locations = drafts;
-	struct conf_location_draft *draft = &drafts[port->locations_count];
-	*draft = (struct conf_location_draft){.sequence = port->locations_count++};
+	host->locations = drafts;
+	p->port->locations_count++;
+	struct conf_location_draft *draft = &drafts[host->locations_count];
+	*draft = (struct conf_location_draft){.host = host, .sequence = host->locations_count++};
 	draft->location.path = path;
 	draft->location.where = *where;
 	return draft;
@@ -28,9 +29,9 @@ bool conf_handler_begin(struct conf_parser *p, enum conf_handler handler, void *
 {
 	struct conf_location_draft *draft = p->location;
 	char place[CONF_PLACE_MAX];
-	if (conf_block_top(p)->kind == CONF_BLOCK_PORT) {
+	if (conf_block_top(p)->kind != CONF_BLOCK_LOCATION) {
 		draft = conf_location_add(p, conf_copy(p, "/", 1), where);
-		p->port->own = p->port->locations_count;
+		p->host->own = p->host->locations_count;
 	} else if (p->location_served) {
 		conf_error(p, where, "the location already has a handler, at %s",
 			   conf_place(&p->handler_where, where, place));

@@ -8,9 +8,10 @@
 
 #define TOP      CONF_BLOCK_TOP
 #define PORT     CONF_BLOCK_PORT
+#define HOST     CONF_BLOCK_HOST
 #define LOCATION CONF_BLOCK_LOCATION
 #define TLS      CONF_BLOCK_TLS
-#define ANY      (TOP | PORT | LOCATION | CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS | TLS)
+#define ANY      (TOP | PORT | HOST | LOCATION | CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS | TLS)
 
 /* The words that the grammar knows: those of blocks and lists. Those of settings and handlers are
  * added from their descriptions. */
@@ -28,14 +29,15 @@ static const struct conf_keyword grammar_words[] = {
     WORD("facility", FACILITY, 0, "log to syslog"),
     WORD("fault", FAULT, LOCATION, NULL),
     WORD("header", HEADER, 0, "respond"),
+    WORD("host", HOST, PORT, NULL),
     WORD("include", INCLUDE, ANY, NULL),
     WORD("journal", JOURNAL, 0, "log to"),
     WORD("key", KEY, TOP | PORT | TLS, NULL),
     WORD("limits", LIMITS, TOP | PORT, NULL),
     WORD("listen", LISTEN, PORT, NULL),
-    WORD("location", LOCATION, PORT, NULL),
+    WORD("location", LOCATION, PORT | HOST, NULL),
     WORD("log", LOG, TOP, NULL),
-    WORD("methods", METHODS, PORT | LOCATION, NULL),
+    WORD("methods", METHODS, PORT | HOST | LOCATION, NULL),
     WORD("off", OFF, 0, NULL),
     WORD("on", ON, 0, "listen"),
     WORD("path", PATH, 0, "log to"),
@@ -44,7 +46,7 @@ static const struct conf_keyword grammar_words[] = {
     WORD("restart", RESTART, TOP | PORT, NULL),
     WORD("socket", SOCKET, 0, NULL),
     WORD("syslog", SYSLOG, 0, "log to"),
-    WORD("tls", TLS, TOP | PORT, NULL),
+    WORD("tls", TLS, TOP | PORT | HOST, NULL),
     WORD("to", TO, 0, NULL),
 };
 
@@ -148,21 +150,22 @@ const struct conf_keyword *conf_keyword_find(const struct conf_parser *p, const 
 	return conf_words_find(&p->words, name, len);
 }
 
+/* A row for each bit: the word, and where that is. */
+static const char *const block_places[][2] = {
+    {"", "at the top level"},          {"port", "in a port block"},
+    {"host", "in a host block"},       {"location", "in a location block"},
+    {"restart", "in a restart block"}, {"limits", "in a limits block"},
+    {"tls", "in a tls block"},
+};
+
+_Static_assert(1 << (CONF_COUNT(block_places) - 1) == CONF_BLOCK_LAST, "a row for each");
+
+const char *conf_block_word(enum conf_block_kind kind)
+{
+	return block_places[__builtin_ctz(kind)][0];
+}
+
 const char *conf_block_place(enum conf_block_kind kind)
 {
-	switch (kind) {
-	case CONF_BLOCK_TOP:
-		return "at the top level";
-	case CONF_BLOCK_PORT:
-		return "in a port block";
-	case CONF_BLOCK_LOCATION:
-		return "in a location block";
-	case CONF_BLOCK_RESTART:
-		return "in a restart block";
-	case CONF_BLOCK_LIMITS:
-		return "in a limits block";
-	case CONF_BLOCK_TLS:
-		return "in a tls block";
-	}
-	return "here";
+	return block_places[__builtin_ctz(kind)][1];
 }

@@ -13,9 +13,7 @@ static void echo_dump(const struct conf_location *location, FILE *out)
 }
 
 const struct conf_kind conf_kind_echo = {
-    .statement = {.word = "echo",
-		  .blocks = CONF_BLOCK_PORT | CONF_BLOCK_LOCATION,
-		  .take = echo_take},
+    .statement = {.word = "echo", .blocks = CONF_HANDLER_BLOCKS, .take = echo_take},
     .methods = CONF_METHODS_ANY,
     .dump = echo_dump,
 };

@@ -116,23 +116,11 @@ static void redirect_take(struct conf_parser *p, const struct conf_group *given)
 	conf_variables_tell(p, url, true, &given->at[URL]);
 }
 
-/* Does the location cover the path of this URL, and no longer location of the port? */
-static bool is_circle(const struct conf_port_draft *port, const struct conf_location *here,
-		      const char *url)
+/* Does the path of this URL belong to the location? */
+static bool is_circle(const struct conf_location_draft *draft, const char *url)
 {
-	const size_t len = strcspn(url, "?#");
-	const struct conf_location *longest = NULL;
-	size_t most = 0;
-	for (size_t i = 0; i < port->locations_count && url[0] == '/'; i++) {
-		const struct conf_location *l = &port->locations[i].location;
-		const size_t n = strlen(l->path);
-		if (n >= most && n <= len && n > 0 && memcmp(l->path, url, n) == 0 &&
-		    (n == len || l->path[n - 1] == '/' || url[n] == '/')) {
-			longest = l;
-			most = n;
-		}
-	}
-	return longest == here;
+	return url[0] == '/' &&
+	       conf_host_locate(draft->host, url, strcspn(url, "?#")) == &draft->location;
 }
 
 static void redirect_check(struct conf_parser *p, struct conf_port_draft *port,
@@ -141,7 +129,8 @@ static void redirect_check(struct conf_parser *p, struct conf_port_draft *port,
 	const struct conf_redirect *redirect = draft->location.options;
 	struct conf_value url = {.data = ""};
 	char shown[CONF_SHOWN_MAX];
-	if (redirect == NULL || !is_circle(port, &draft->location, redirect->url))
+	(void)port;
+	if (redirect == NULL || !is_circle(draft, redirect->url))
 		return;
 	url.data = redirect->url;
 	url.len = strlen(url.data);
@@ -167,7 +156,7 @@ const struct conf_kind conf_kind_redirect = {
     .statement =
 	{
 	    .word = "redirect",
-	    .blocks = CONF_BLOCK_PORT | CONF_BLOCK_LOCATION,
+	    .blocks = CONF_HANDLER_BLOCKS,
 	    .take = redirect_take,
 	    .pieces =
 		{

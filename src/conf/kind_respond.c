@@ -260,7 +260,7 @@ const struct conf_kind conf_kind_respond = {
     .statement =
 	{
 	    .word = "respond",
-	    .blocks = CONF_BLOCK_PORT | CONF_BLOCK_LOCATION,
+	    .blocks = CONF_HANDLER_BLOCKS,
 	    .take = respond_take,
 	    .pieces =
 		{

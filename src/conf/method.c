@@ -21,7 +21,7 @@ const char *conf_method_name(enum conf_method method)
 
 static struct conf_methods *methods_here(struct conf_parser *p)
 {
-	return conf_block_top(p)->kind == CONF_BLOCK_LOCATION ? &p->methods : &p->port->methods;
+	return conf_block_top(p)->kind == CONF_BLOCK_LOCATION ? &p->methods : &p->host->methods;
 }
 
 static struct conf_methods *methods_begin(struct conf_parser *p, const struct conf_where *where)

@@ -25,8 +25,10 @@
 #define CONF_INCLUDES_MAX      1000              /* included files together, counting repetitions */
 #define CONF_DEPTH_MAX         16                /* files open inside each other */
 #define CONF_FINDINGS_MAX      50
-#define CONF_LOCATIONS_MAX     10000 /* of a port */
-#define CONF_HEADERS_MAX       64    /* of a response */
+#define CONF_HOSTS_MAX         10000  /* of a port, without its default host */
+#define CONF_HOST_NAMES_MAX    100000 /* of a port */
+#define CONF_LOCATIONS_MAX     20000  /* of a port */
+#define CONF_HEADERS_MAX       64     /* of a response */
 #define CONF_HEADERS_BYTES_MAX 16384
 #define CONF_LOCATION_PATH_MAX 4096
 #define CONF_SOCKET_PATH_MAX   107  /* sun_path of unix(7) minus its terminator */
@@ -67,10 +69,12 @@ void conf_out_of_memory(struct conf_parser *p);
 enum conf_block_kind {
 	CONF_BLOCK_TOP = 1,
 	CONF_BLOCK_PORT = 2,
-	CONF_BLOCK_LOCATION = 4,
-	CONF_BLOCK_RESTART = 8,
-	CONF_BLOCK_LIMITS = 16,
-	CONF_BLOCK_TLS = 32,
+	CONF_BLOCK_HOST = 4,
+	CONF_BLOCK_LOCATION = 8,
+	CONF_BLOCK_RESTART = 16,
+	CONF_BLOCK_LIMITS = 32,
+	CONF_BLOCK_TLS = 64,
+	CONF_BLOCK_LAST = CONF_BLOCK_TLS,
 };
 
 struct conf_keyword {
@@ -93,6 +97,7 @@ void conf_words_init(struct conf_words *);
 const struct conf_keyword *conf_words_find(const struct conf_words *, const char *name, size_t len);
 const struct conf_keyword *conf_keyword_find(const struct conf_parser *, const char *name,
 					     size_t len);
+const char *conf_block_word(enum conf_block_kind);  /* "port"; "": the top level */
 const char *conf_block_place(enum conf_block_kind); /* "in a port block" */
 
 /* --- suggest.c -------------------------------------------------------------------------------- */
@@ -196,10 +201,11 @@ void conf_lexer_skip(struct conf_source *, unsigned depth);
 
 /* --- the state -------------------------------------------------------------------------------- */
 
-/* Settings for all ports or for one. */
+/* Settings for all ports or for one; in a host its certificates alone. */
 struct conf_scope {
-	struct conf_port *values; /* the settings in it; where they are not set, defaults */
-	uint64_t set, broken;     /* bits of conf_setting_bit(); broken: a mistake was in it */
+	/* the settings in it; where they are not set, defaults. NULL in a host */
+	struct conf_port *values;
+	uint64_t set, broken; /* bits of conf_setting_bit(); broken: a mistake was in it */
 	bool tls_set;
 	struct conf_certificate *certificates;
 	size_t certificates_count;
@@ -220,13 +226,22 @@ struct conf_methods {
 
 struct conf_location_draft {
 	struct conf_location location;
-	struct conf_where fault_where; /* of its first fault; line 0: none */
+	const struct conf_host_draft *host; /* that it belongs to */
+	struct conf_where fault_where;      /* of its first fault; line 0: none */
 	size_t sequence;
 };
 
-struct conf_port_draft {
-	struct conf_port port;
-	struct conf_scope scope;
+struct conf_host_name {
+	char *name; /* NULL: it has a mistake */
+	struct conf_where where;
+	size_t sequence;
+};
+
+struct conf_host_draft {
+	struct conf_host host;
+	struct conf_scope scope; /* unused in the default host: its port's is */
+	struct conf_host_name *names;
+	size_t names_count;
 	struct conf_location_draft *locations;
 	size_t locations_count;
 	struct conf_methods methods; /* of its own handler ... */
@@ -235,8 +250,17 @@ struct conf_port_draft {
 	bool damaged; /* a mistake may have hidden a statement: report none as missing */
 };
 
+struct conf_port_draft {
+	struct conf_port port;
+	struct conf_scope scope;
+	struct conf_host_draft **hosts; /* the first is the default host */
+	size_t hosts_count;
+	size_t names_count, locations_count; /* of all hosts */
+	size_t sequence;
+};
+
 #define CONF_SEEN_MAX   32 /* at least as many as a block has statements */
-#define CONF_BLOCKS_MAX 4
+#define CONF_BLOCKS_MAX 5
 
 /* An open block. */
 struct conf_block {
@@ -283,8 +307,10 @@ struct conf_parser {
 	void *kind_options;     /* of the handler that it makes; NULL: it is not used */
 	struct conf_scope top;
 	struct conf_port top_values;
-	struct conf_scope *scope;             /* of the innermost port; else top */
+	struct conf_scope *scope;             /* of the innermost host or port; else top */
 	struct conf_port_draft *port;         /* NULL outside of a port */
+	struct conf_host_draft *host;         /* the open one, or the port's default host */
+	struct conf_host_draft *host_next;    /* gets names before its block opens */
 	struct conf_location_draft *location; /* the open block; NULL: none */
 	struct conf_methods methods;          /* of that block */
 	struct conf_where handler_where;
@@ -408,9 +434,26 @@ void conf_add_socket(struct conf_parser *p, const struct conf_value *, const str
 void conf_location_open(struct conf_parser *p, const struct conf_value *,
 			const struct conf_where *where, const struct conf_where *at);
 void conf_location_close(struct conf_parser *p);
-/* Adds a location to the open port: "/" for the port's own handler. */
+/* Adds a location to the open host: "/" for its own handler. */
 struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
 					      const struct conf_where *where);
+
+/* host.c */
+/* The first name of a host, before its block; then the others. */
+void conf_host_begin(struct conf_parser *p, const struct conf_value *, const struct conf_where *at);
+void conf_host_name(struct conf_parser *p, const struct conf_value *, const struct conf_where *at);
+void conf_host_open(struct conf_parser *p, const struct conf_where *where);
+void conf_host_close(struct conf_parser *p);
+/* Adds a host to the open port, without names; NULL: no memory. */
+struct conf_host_draft *conf_host_add(struct conf_parser *p, const struct conf_where *where);
+/* At the end of the port's or host's block: `methods` outside of its locations. */
+void conf_host_methods_end(struct conf_parser *p, const char *block);
+
+/* host_name.c */
+/* The form in which names of hosts are compared (struct conf_host), in the arena; NULL: it is no
+ * such name, which was reported. */
+char *conf_host_name_normalize(struct conf_parser *p, const struct conf_value *,
+			       const struct conf_where *at);
 
 /* method.c */
 void conf_methods_any(struct conf_parser *p, const struct conf_where *where);
@@ -452,6 +495,12 @@ void conf_defaults(struct conf_parser *p);
 
 /* After the last token: inheritance, missing statements, contradictions; fills tree->conf. */
 void conf_check(struct conf_parser *p);
+
+/* check_host.c: the hosts of the port, with their certificates and sorted locations. */
+void conf_hosts_finish(struct conf_parser *p, struct conf_port_draft *);
+/* The location that covers a path; afterwards only. NULL: none does. */
+const struct conf_location *conf_host_locate(const struct conf_host_draft *, const char *path,
+					     size_t len);
 
 /* --- dump.c ----------------------------------------------------------------------------------- */
 

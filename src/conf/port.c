@@ -32,30 +32,22 @@ void conf_port_open(struct conf_parser *p, const struct conf_value *value,
 	port->scope.values = &port->port;
 	port->port.where = *where;
 	port->sequence = p->ports_count;
+	p->port = port;
+	p->host = conf_host_add(p, where);
+	if (p->host == NULL)
+		return;
 	p->ports = ports;
 	ports[p->ports_count++] = port;
-	block->damaged = &port->damaged;
-	p->port = port;
+	block->damaged = &p->host->damaged;
 	p->scope = &port->scope;
-}
-
-/* By now the port's own handler is a location like any other. */
-static void port_methods_end(struct conf_parser *p)
-{
-	struct conf_port_draft *port = p->port;
-	if (port->methods.where.line > 0 && port->own == 0 && !port->damaged)
-		conf_error(p, &port->methods.where,
-			   "`methods` belongs to a handler, and this port has none outside of its "
-			   "locations; write it in the location");
-	if (port->own > 0)
-		conf_methods_end(p, &port->methods, &port->locations[port->own - 1].location);
 }
 
 void conf_port_close(struct conf_parser *p)
 {
-	port_methods_end(p);
+	conf_host_methods_end(p, "port");
 	conf_block_close(p);
 	p->port = NULL;
+	p->host = NULL;
 	p->scope = &p->top;
 }
 

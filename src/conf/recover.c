@@ -217,7 +217,9 @@ static void skip(struct mistake *m)
 	bool lost = lost_open(m);
 	/* The previous port was closed too early, so nothing is reported as missing in it. */
 	if (lost && p->port == NULL && p->ports_count > 0)
-		p->ports[p->ports_count - 1]->damaged = true;
+		p->ports[p->ports_count - 1]->hosts[0]->damaged = true;
+	else if (lost && p->port != NULL && conf_block_top(p)->kind == CONF_BLOCK_PORT)
+		p->port->hosts[p->port->hosts_count - 1]->damaged = true;
 	conf_lexer_skip(p->source, lost || m->token->kind == T_OPEN ? 1 : 0);
 }
 

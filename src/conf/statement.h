@@ -141,10 +141,13 @@ struct conf_kind {
 	uint64_t (*bytes)(const struct conf_location *);
 };
 
+/* The blocks in which a handler stands. */
+#define CONF_HANDLER_BLOCKS (CONF_BLOCK_PORT | CONF_BLOCK_HOST | CONF_BLOCK_LOCATION)
+
 const struct conf_kind *conf_handler_kind(enum conf_handler);
 const struct conf_kind *conf_filter_kind(enum conf_filter);
 
-/* For a handler's first take: chooses its location (the open one, else "/" of the port) and makes
+/* For a handler's first take: chooses its location (the open one, else "/" of the host) and makes
  * these its options, as p->kind_options. A second handler of a location is checked and not used.
  * false: there is no location for it, and p->kind_options is NULL. */
 bool conf_handler_begin(struct conf_parser *, enum conf_handler, void *options,

@@ -50,6 +50,8 @@ static const char *string_meaning(int previous)
 		return "a file name" IN_QUOTES;
 	case T_SOCKET:
 		return "a socket's name" IN_QUOTES;
+	case T_HOST:
+		return "a name" IN_QUOTES;
 	case T_METHODS:
 	case T_STRING: /* another one */
 		return "a method" IN_QUOTES;
@@ -70,7 +72,10 @@ static const char *value_here(const struct mistake *m)
 
 static const char *string_here(const struct mistake *m)
 {
-	return m->string[0] != '\0' ? m->string : string_meaning(m->p->previous.kind);
+	if (m->string[0] != '\0')
+		return m->string;
+	/* only the names of a host are followed by a block */
+	return string_meaning(m->wants_open ? T_HOST : m->p->previous.kind);
 }
 
 static void list_item(struct text *list, const char *item, const char *quote, size_t at,
@@ -121,17 +126,22 @@ static void tell_close(struct mistake *m, const char *expected)
 		conf_error(m->p, &m->token->where, "`}` closes nothing: no block is open");
 }
 
-/* "it belongs in a tls block", "... at the top level or in a port block" */
+/* "it belongs in a tls block", "... at the top level or in a port, host or location block" */
 static void text_add_places(struct text *text, unsigned blocks)
 {
-	bool first = true;
-	for (unsigned kind = CONF_BLOCK_TOP; kind <= CONF_BLOCK_TLS; kind <<= 1) {
-		if ((blocks & kind) == 0)
+	const unsigned inner = blocks & ~(unsigned)CONF_BLOCK_TOP;
+	const size_t count = (size_t)__builtin_popcount(inner);
+	size_t at = 0;
+	if (blocks & CONF_BLOCK_TOP)
+		text_addf(text, "%s%s", conf_block_place(CONF_BLOCK_TOP), inner ? " or " : "");
+	for (unsigned kind = CONF_BLOCK_PORT; kind <= CONF_BLOCK_LAST; kind <<= 1) {
+		if ((inner & kind) == 0)
 			continue;
-		text_addf(text, "%s%s", first ? "" : " or ",
-			  conf_block_place((enum conf_block_kind)kind));
-		first = false;
+		text_addf(text, "%s", at == 0 ? "in a " : "");
+		conf_list_item(text, conf_block_word((enum conf_block_kind)kind), "", at++, count,
+			       "or");
 	}
+	text_addf(text, "%s", inner ? " block" : "");
 }
 
 /* A statement that exists but is not allowed in this block. */
@@ -176,6 +186,7 @@ static void text_add_statement(struct text *text, enum conf_block_kind kind)
 	} examples[] = {
 	    {CONF_BLOCK_TOP, "`port` or `tls`"},
 	    {CONF_BLOCK_PORT, "`respond` or `location`"},
+	    {CONF_BLOCK_HOST, "`respond` or `location`"},
 	    {CONF_BLOCK_LOCATION, "`respond` or `echo`"},
 	    {CONF_BLOCK_RESTART, "`backoff`, `park` or `while parked`"},
 	    {CONF_BLOCK_LIMITS, "`connections` or `idle`"},
@@ -341,9 +352,16 @@ static bool tell_site(struct mistake *m)
 	if (!is_word(m) || !m->at_statement || m->misspelt ||
 	    conf_block_top(m->p)->kind != CONF_BLOCK_TOP || strpbrk(word, ".:") == NULL)
 		return false;
-	conf_error(m->p, &m->token->where,
-		   "unknown word `%s`; what is served begins with a port: `port %s { ... }`",
-		   m->shown, number != NULL ? number : "443");
+	if (number != NULL)
+		conf_error(
+		    m->p, &m->token->where,
+		    "unknown word `%s`; what is served begins with a port: `port %s { ... }`",
+		    m->shown, number);
+	else
+		conf_error(m->p, &m->token->where,
+			   "unknown word `%s`; what is served begins with a port, and its names "
+			   "are in it: `port 443 { host \"%s\" { ... } }`",
+			   m->shown, m->shown);
 	return true;
 }
 

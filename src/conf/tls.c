@@ -90,6 +90,12 @@ void conf_tls_open(struct conf_parser *p, const struct conf_where *where)
 
 void conf_tls_off(struct conf_parser *p, const struct conf_where *where)
 {
+	if (conf_block_top(p)->kind == CONF_BLOCK_HOST) {
+		conf_error(p, where,
+			   "`tls off` is for a whole port: its hosts are served on the same "
+			   "connections; write it in a port of its own");
+		return;
+	}
 	tls_once(p, true, where);
 	p->scope->tls_set = true;
 	if (p->scope->plain_where.line == 0)
@@ -108,6 +114,12 @@ void conf_tls_check(struct conf_parser *p, const struct conf_port_draft *draft)
 			   "`%s` has no effect without TLS, and this port has `tls off` at %s: "
 			   "keep one of them",
 			   scope->of_tls->word, conf_place(off, &scope->of_tls_where, place));
+	for (size_t i = 1; i < draft->hosts_count; i++)
+		if (draft->hosts[i]->scope.tls_set)
+			conf_error(p, &draft->hosts[i]->host.where,
+				   "the host has certificates, and its port has `tls off` at %s: "
+				   "keep one of them",
+				   conf_place(off, &draft->hosts[i]->host.where, place));
 	if (draft->port.number == 443)
 		conf_warning(p, off,
 			     "port 443 has `tls off`: clients expect HTTPS on it, and plain HTTP "

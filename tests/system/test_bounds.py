@@ -139,8 +139,8 @@ def test_more_than_any_of_them(run, conf_file, certificates):
     for more, says in (
             ("".join(f"listen on 127.0.1.{i}\n" for i in range(1, 66)), "at most 64 addresses"),
             ("".join(f'listen on socket "{i}"\n' for i in range(65)), "at most 64 sockets by name"),
-            ("tls {\n" + f'certificate "{certificate}" key "{key}"\n' * 1001 + "}\n",
-             "at most 1000 certificates"),
+            ("tls {\n" + f'certificate "{certificate}" key "{key}"\n' * 4097 + "}\n",
+             "at most 4096 certificates"),
             ("workers 65", "1 to 64"), ("keyholders 65 workers 64", "1 to 64"),
             ("limits { head 65537 }", "64K"), ("restart { park after 65 in 1s }", "1 to 64")):
         r = run("-t", "-f", conf_file("more.conf", certificates.tls() +

@@ -232,7 +232,7 @@ def test_a_stop_in_the_middle_of_a_start(server, ports, pairs):
 
 
 def test_there_is_a_most(run, conf_file, pairs):
-    text = "tls { " + "\n".join(f'certificate "{pairs}/0.pem" key "{pairs}/0.key"' for _ in range(1001))
+    text = "tls { " + "\n".join(f'certificate "{pairs}/0.pem" key "{pairs}/0.key"' for _ in range(4097))
     r = run("-t", "-f", conf_file("most.conf", text + " }\nport 8443 { echo }"))
     assert r.returncode != 0
-    assert "a port has at most 1000 certificates" in r.stderr
+    assert "a port has at most 4096 certificates" in r.stderr

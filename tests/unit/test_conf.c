@@ -17,85 +17,7 @@
 #include "base/text.h"
 #include "conf/conf.h"
 #include "conf/parser.h"
-
-#define TLS "tls { certificate \"/c\" key \"/k\" }\n"
-
-/* --- gathering messages ------------------------------------------------------------------- */
-
-struct told {
-	char text[65536]; /* a line each: "line:column text", or "line:column warning: text" */
-	size_t len;
-	unsigned count;
-	bool with_file;
-};
-
-static void gather(void *arg, enum conf_severity severity, const struct conf_where *where,
-		   const char *text)
-{
-	struct told *told = arg;
-	const char *base = strrchr(where->file, '/');
-	told->count++;
-	if (told->with_file)
-		told->len +=
-		    (size_t)snprintf(told->text + told->len, sizeof(told->text) - told->len,
-				     "%s:", base != NULL ? base + 1 : where->file);
-	told->len += (size_t)snprintf(told->text + told->len, sizeof(told->text) - told->len,
-				      "%u:%u %s%s\n", where->line, where->column,
-				      severity == CONF_WARNING ? "warning: " : "", text);
-	assert_true(told->len < sizeof(told->text));
-}
-
-static struct conf *parse_with(const char *text, const struct conf_options *options,
-			       const char *messages)
-{
-	struct told told = {.len = 0};
-	struct conf *conf = NULL;
-	int error = conf_parse_text(text, strlen(text), "text", options, gather, &told, &conf);
-	assert_string_equal(told.text, messages);
-	assert_int_equal(error, messages[0] != '\0' ? -EINVAL : 0);
-	assert_true((conf == NULL) == (error < 0));
-	return conf;
-}
-
-static struct conf *parse(const char *text)
-{
-	return parse_with(text, NULL, "");
-}
-
-static const struct conf_respond *respond_of(const struct conf_location *location)
-{
-	assert_int_equal(location->handler, CONF_RESPOND);
-	return location->options;
-}
-
-/* Exactly these messages, all of them, and no configuration. */
-static void told(const char *text, const char *messages)
-{
-	assert_null(parse_with(text, NULL, messages));
-}
-
-/* The same with a certificate for all ports on the first line. */
-static void told_tls(const char *text, const char *messages)
-{
-	char *all = NULL;
-	assert_true(asprintf(&all, TLS "%s", text) > 0);
-	told(all, messages);
-	free(all);
-}
-
-static char *dump(const struct conf *conf, const struct conf_port *port)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	assert_non_null(out);
-	if (port != NULL)
-		conf_dump_port(conf, port, out);
-	else
-		conf_dump(conf, out);
-	fclose(out);
-	return text;
-}
+#include "conf_told.h"
 
 /* --- meaning ---------------------------------------------------------------------------- */
 
@@ -580,7 +502,7 @@ static void methods_that_are_none_are_told(void **state)
 		 "2:40 `fault control` has its own methods, GET and POST; `methods` is for "
 		 "`respond`, `echo` and `redirect`\n");
 	told_tls("methods any port 1 { echo }",
-		 "2:1 `methods` cannot be at the top level; it belongs in a port block or in a "
+		 "2:1 `methods` cannot be at the top level; it belongs in a port, host or "
 		 "location block\n");
 }
 
@@ -1470,7 +1392,7 @@ static void what_was_expected_is_told(void **state)
 	told_tls(
 	    "port 1 { echo }\nlisten on *\nlocation \"/\" { echo; foo { } }\nhead 1K\nworkers 0",
 	    "3:1 `listen` cannot be at the top level; it belongs in a port block\n"
-	    "4:1 `location` cannot be at the top level; it belongs in a port block\n"
+	    "4:1 `location` cannot be at the top level; it belongs in a port or host block\n"
 	    "5:1 `head` cannot be at the top level; it belongs in a limits block\n"
 	    "6:9 workers 0 is out of range; it can be 1 to 64\n");
 }
@@ -1509,7 +1431,7 @@ static void each_key_is_found_misplaced(void **state)
 		 "3:9 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("limits { key user \"a\" }\nport 1 { echo workers 0 }",
 		 "2:10 `key` cannot be in a limits block; it belongs at the top level or in a "
-		 "port block or in a tls block\n"
+		 "port or tls block\n"
 		 "3:23 workers 0 is out of range; it can be 1 to 64\n");
 	told("tls { certificate \"/c\" key \"/k\"\nkey user \"\"\nport 1 { echo workers 0 }",
 	     "2:1 `key user` cannot be in a tls block: the `}` of the block opened at line 1 is "
@@ -1778,8 +1700,8 @@ static void one_cause_and_what_to_write(void **state)
 	    {"port 1 { loc \"/\" { echo } }", "2:10 unknown word `loc`; did you mean `location`?"},
 	    {"port 1 { lim { idle 1s } echo }", "2:10 unknown word `lim`; did you mean `limits`?"},
 	    {"www.example.org { respond 200 }\nport 1 { echo }",
-	     "2:1 unknown word `www.example.org`; what is served begins with a port: `port 443 { "
-	     "... }`"},
+	     "2:1 unknown word `www.example.org`; what is served begins with a port, and its names "
+	     "are in it: `port 443 { host \"www.example.org\" { ... } }`"},
 	    {":8443 { respond 200 }\nport 1 { echo }",
 	     "2:1 unknown word `:8443`; what is served begins with a port: `port 8443 { ... }`"},
 	    {"port 1 { echo 200 }",
@@ -2052,7 +1974,7 @@ static void blocks_remember_all_statements(void **state)
 	(void)state;
 	struct conf_words list;
 	conf_words_init(&list);
-	for (unsigned kind = CONF_BLOCK_TOP; kind <= CONF_BLOCK_TLS; kind <<= 1) {
+	for (unsigned kind = CONF_BLOCK_TOP; kind <= CONF_BLOCK_LAST; kind <<= 1) {
 		unsigned count = kind == CONF_BLOCK_TOP ? 4 - 1 : 0; /* log is four */
 		for (size_t i = 0; i < list.count; i++)
 			count += (list.list[i].blocks & kind) != 0;
@@ -2263,8 +2185,8 @@ static void patterns_include_what_matches(void **state)
 	file("conf.d/b.conf", "\"x\"");
 	parse_file(
 	    "pattern.conf",
-	    "B.conf:1:1 `respond` cannot be at the top level; it belongs in a port block or "
-	    "in a location block\n"
+	    "B.conf:1:1 `respond` cannot be at the top level; it belongs in a port, "
+	    "host or location block\n"
 	    "a10.conf:1:1 expected a statement that belongs at the top level, such as `port` "
 	    "or `tls`, found `200`\n"
 	    "b.conf:1:1 expected a statement that belongs at the top level, such as `port` or "
@@ -2422,7 +2344,7 @@ static void many_locations_are_bounded(void **state)
 		(void)fprintf(out, "location \"/%d\"{echo}\n", i);
 	fputs("}", out);
 	fclose(out);
-	told(text, "10002:1 a port has at most 10000 locations\n");
+	told(text, "20002:1 a port has at most 20000 locations\n");
 	free(text);
 }
 
