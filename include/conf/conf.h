@@ -95,6 +95,12 @@ struct conf_certificate {
 	struct conf_where where;
 };
 
+/* A file or folder that a port's children are handed. */
+struct conf_path {
+	char *path; /* absolute */
+	struct conf_where where;
+};
+
 /* Restart policy: bulkhead.conf(5) "restart". */
 struct conf_restart {
 	uint64_t backoff_min_ms;
@@ -178,6 +184,9 @@ struct conf_port {
 	bool plain; /* `tls off`: no TLS, and so no certificates and no keyholder */
 	struct conf_certificate *certificates; /* of all hosts; empty only if it is plain */
 	size_t certificates_count;
+	/* The folders of `files`, of all hosts; each path once. Handlers have their numbers. */
+	struct conf_path *roots;
+	size_t roots_count;
 	struct conf_host *hosts; /* never empty; the first is the default host */
 	size_t hosts_count;
 	struct conf_error *errors; /* those outside of hosts, for all hosts */
