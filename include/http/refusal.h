@@ -62,6 +62,9 @@ enum http_refusal {
 	REFUSE_HOST_UNKNOWN,
 	REFUSE_HOST_ELSEWHERE,
 
+	/* a redirection that the request makes too long */
+	REFUSE_REDIRECT_TOO_LONG,
+
 	/* requests for a tunnel, and time limits */
 	REFUSE_TUNNEL,
 	REFUSE_HEAD_TIMEOUT,

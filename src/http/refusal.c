@@ -68,6 +68,9 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
     [REFUSE_HOST_ELSEWHERE] = {"host-elsewhere", 421,
 			       "the connection was made for a name with other certificates"},
 
+    [REFUSE_REDIRECT_TOO_LONG] = {"redirect-too-long", 414,
+				  "the URL that it is redirected to would be too long"},
+
     [REFUSE_TUNNEL] = {"tunnel", 405, "this server is not a proxy"},
     [REFUSE_HEAD_TIMEOUT] = {"head-timeout", 408, "the head took longer than the limit"},
     [REFUSE_BODY_TIMEOUT] = {"body-timeout", 408, "the body came more slowly than the limit"},

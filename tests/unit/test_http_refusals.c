@@ -145,7 +145,7 @@ static bool is_elsewhere(enum http_refusal why)
 {
 	return why == REFUSE_CHUNK_EXTENSIONS_TOO_LONG ||
 	       why == REFUSE_HOST_UNKNOWN || /* test_routes.c */
-	       why == REFUSE_HOST_ELSEWHERE;
+	       why == REFUSE_HOST_ELSEWHERE || why == REFUSE_REDIRECT_TOO_LONG;
 }
 
 static void each_has_its_case_its_word_and_its_status(void **state)
