@@ -26,6 +26,8 @@ void verify_add(void *arg, enum conf_severity, const struct conf_where *, const 
 /* Checks what the configuration names: certificates, keys, users, empty roots, sockets. The
  * configuration may have errors (conf_options, keep_broken). */
 void verify_files(struct verify *, const struct conf *, bool daemonized);
+/* In verify_certificates.c: its part of it. */
+void verify_certificates(struct verify *, const struct conf *);
 /* Prints the findings to standard error, by file and line. conf: gives the order of the files; may
  * be NULL. */
 void verify_print(struct verify *, const struct conf *);

@@ -33,6 +33,12 @@ struct ipc_key_request {
 	uint8_t data[IPC_KEY_DATA_MAX];
 };
 
+/* In place of a scheme, with one byte of data, 0: which key is it? The answer is SHA-256 of its
+ * public key (SubjectPublicKeyInfo, RFC 5280, 4.1) in place of a signature; it signs nothing. Only
+ * RSA keys answer: a worker proves the others by a signature, which costs no more. */
+#define IPC_KEY_WHICH    0xffff /* of the range for private use, RFC 8446, 4.2.3 */
+#define IPC_KEY_ID_BYTES 32
+
 enum ipc_key_status {
 	IPC_KEY_SIGNED = 1,
 	IPC_KEY_REFUSED, /* not what this key is for, or more than the limit of requests */

@@ -107,6 +107,12 @@ struct tls_credentials_options {
 int tls_credentials_new(const struct tls_pair *pairs, size_t count,
 			const struct tls_credentials_options *, struct tls_credentials **ret,
 			size_t *ret_pair, struct err *err);
+/* Does a certificate of the first host have this name, in the form of the names of hosts? A
+ * wildcard is covered by the same one, and by a name that it covers itself. */
+bool tls_credentials_cover(const struct tls_credentials *, const char *name);
+/* Appends the names in the certificates of the first host, the first few of them. */
+struct text;
+void tls_credentials_names(const struct tls_credentials *, struct text *);
 /* After the last context that uses it. */
 void tls_credentials_free(struct tls_credentials *);
 

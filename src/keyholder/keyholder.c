@@ -13,10 +13,26 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/same.h"
 #include "channel.h"
 #include "fault.h"
 #include "tls/key.h"
 
+static void keyring_make(struct keyholder *k, size_t count)
+{
+	const struct conf_port *port = k->role->port;
+	const char **paths = calloc(count, sizeof(*paths));
+	k->keys.keys = calloc(count, sizeof(*k->keys.keys));
+	k->keys.firsts = calloc(count, sizeof(*k->keys.firsts));
+	for (size_t i = 0; paths != NULL && i < count; i++)
+		paths[i] = port->certificates[i].key;
+	if (paths == NULL || k->keys.keys == NULL || k->keys.firsts == NULL ||
+	    same_texts(paths, count, k->keys.firsts) < 0)
+		role_fail(k->role, role_status(k->role, ENOMEM), "out of memory");
+	free(paths);
+}
+
+/* Each file is read once, however many hosts have it. */
 static void keys_load(struct keyholder *k)
 {
 	struct role *r = k->role;
@@ -25,13 +41,15 @@ static void keys_load(struct keyholder *k)
 	size_t count = role_count(r, IPC_FD_KEY);
 	if (count != r->port->certificates_count)
 		role_fail(r, EX_SOFTWARE, "its keys do not fit the configuration");
-	k->keys.keys = calloc(count, sizeof(gnutls_privkey_t));
-	if (k->keys.keys == NULL)
-		role_fail(r, role_status(r, ENOMEM), "out of memory");
+	keyring_make(k, count);
 	for (; k->keys.count < count; k->keys.count++) {
-		int fd = role_take(r, IPC_FD_KEY, k->keys.count);
-		int error = tls_key_load(fd, r->port->certificates[k->keys.count].key, files.digest,
-					 &k->keys.keys[k->keys.count], &err);
+		const size_t i = k->keys.count, first = k->keys.firsts[i];
+		int fd = role_take(r, IPC_FD_KEY, i), error = 0;
+		if (first == i)
+			error = tls_key_load(fd, r->port->certificates[i].key, files.digest,
+					     &k->keys.keys[i], &err);
+		else
+			k->keys.keys[i] = k->keys.keys[first];
 		fd_close(&fd);
 		if (error < 0)
 			role_fail(r, error == -EAGAIN ? role_status(r, ENOMEM) : EX_CONFIG, "%s",

@@ -12,8 +12,10 @@
 void keyring_release(struct keyring *r)
 {
 	for (size_t i = 0; i < r->count; i++)
-		gnutls_privkey_deinit(r->keys[i]); /* it wipes the key */
+		if (r->firsts == NULL || r->firsts[i] == i)
+			gnutls_privkey_deinit(r->keys[i]); /* it wipes the key */
 	free(r->keys);
+	free(r->firsts);
 	*r = (struct keyring){0};
 }
 
@@ -25,6 +27,25 @@ static int make(gnutls_privkey_t key, const struct tls_scheme *scheme, const gnu
 	if (scheme->form == TLS_FORM_VERIFY)
 		return gnutls_privkey_sign_data2(key, scheme->sign, 0, digest, signature);
 	return gnutls_privkey_sign_hash2(key, scheme->sign, 0, digest, signature);
+}
+
+/* The answer to IPC_KEY_WHICH. */
+static int key_identify(gnutls_privkey_t key, struct ipc_key_answer *answer)
+{
+	size_t len = IPC_KEY_ID_BYTES;
+	gnutls_pubkey_t public = NULL;
+	int error = gnutls_pubkey_init(&public);
+	if (error >= 0)
+		error = gnutls_pubkey_import_privkey(public, key, 0, 0);
+	if (error >= 0)
+		error = gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256, answer->signature,
+						 &len);
+	gnutls_pubkey_deinit(public);
+	if (error < 0)
+		return error;
+	answer->status = IPC_KEY_SIGNED;
+	answer->len = (uint16_t)len;
+	return 0;
 }
 
 static const char *answer_refuse(struct ipc_key_answer *answer, enum ipc_key_status status,
@@ -45,8 +66,14 @@ const char *keyring_sign(const struct keyring *r, const struct ipc_key_request *
 	if (request->key >= r->count)
 		return answer_refuse(answer, IPC_KEY_REFUSED, "there is no such key");
 	gnutls_privkey_t key = r->keys[request->key];
-	const struct tls_scheme *scheme = tls_scheme_by_code(
-	    (gnutls_pk_algorithm_t)gnutls_privkey_get_pk_algorithm(key, NULL), request->scheme);
+	const gnutls_pk_algorithm_t pk =
+	    (gnutls_pk_algorithm_t)gnutls_privkey_get_pk_algorithm(key, NULL);
+	if (request->scheme == IPC_KEY_WHICH && pk == GNUTLS_PK_RSA && request->len == 1 &&
+	    request->data[0] == 0)
+		return key_identify(key, answer) < 0
+			   ? answer_refuse(answer, IPC_KEY_FAILED, "out of memory")
+			   : NULL;
+	const struct tls_scheme *scheme = tls_scheme_by_code(pk, request->scheme);
 	if (scheme == NULL)
 		return answer_refuse(answer, IPC_KEY_REFUSED, "the key is not for that scheme");
 	if (!tls_scheme_check(scheme, &data, &digest))

@@ -12,6 +12,8 @@
 struct keyring {
 	gnutls_privkey_t *keys; /* owned; indexed like the port's pairs */
 	size_t count;
+	/* For each pair, the first that has the same key; owned. NULL: each has its own. */
+	uint32_t *firsts;
 };
 
 void keyring_release(struct keyring *);

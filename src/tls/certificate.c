@@ -31,6 +31,7 @@ void tls_chain_release(struct tls_chain *c)
 	for (unsigned i = 0; i < c->count; i++)
 		gnutls_x509_crt_deinit(c->certificates[i]);
 	gnutls_free(c->certificates);
+	free(c->numbers);
 	*c = (struct tls_chain){0};
 }
 
@@ -105,13 +106,30 @@ bool tls_chain_is_copy(const struct tls_chain *c, unsigned one)
 	return false;
 }
 
+static void numbers_begin(struct tls_chain *c)
+{
+	if (c->numbers != NULL)
+		return;
+	c->numbers = calloc(c->count, sizeof(*c->numbers)); /* out of memory: no warning */
+	for (unsigned i = 0; c->numbers != NULL && i < c->count; i++)
+		c->numbers[i] = i + 1;
+}
+
 /* Moves one certificate forward; those in between keep their order. */
 static void chain_move(struct tls_chain *c, unsigned from, unsigned to)
 {
 	gnutls_x509_crt_t moved = c->certificates[from];
+	if (from == to)
+		return;
+	numbers_begin(c);
 	memmove(&c->certificates[to + 1], &c->certificates[to],
 		(from - to) * sizeof(*c->certificates));
 	c->certificates[to] = moved;
+	if (c->numbers == NULL)
+		return;
+	const unsigned number = c->numbers[from];
+	memmove(&c->numbers[to + 1], &c->numbers[to], (from - to) * sizeof(*c->numbers));
+	c->numbers[to] = number;
 }
 
 /* Puts the chain in order. The first certificate is the first that issued none of the others; the

@@ -21,13 +21,16 @@
 struct tls_chain {
 	gnutls_x509_crt_t *certificates;
 	unsigned count;
+	/* The number of each in the file, from 1. NULL: they were in order. */
+	unsigned *numbers;
 	/* this many from the first on are each issued by the next */
 	unsigned linked;
 	uint8_t digest[IPC_DIGEST_BYTES]; /* of the file */
 };
 
-/* Loads the certificates and judges them: the kind of key must exist in TLS, and its use must be
- * allowed (RFC 5280, 4.2.1.3). Returns 0; or, with a sentence, -EAGAIN out of memory or -1. */
+/* Loads the certificates, puts them in order, and judges them: the kind of key must exist in TLS,
+ * and its use must be allowed (RFC 5280, 4.2.1.3). Returns 0; or, with a sentence, -EAGAIN out of
+ * memory or -1. */
 int tls_chain_load(const struct tls_pair *, struct tls_chain *ret, struct err *);
 void tls_chain_release(struct tls_chain *);
 

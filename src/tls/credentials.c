@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/same.h"
 #include "base/text.h"
 #include "tls/certificate.h"
 #include "tls/content.h"
@@ -18,6 +19,8 @@
 #include "tls/host.h"
 #include "tls/identity.h"
 #include "tls/key.h"
+
+#define NAMES_SHOWN 3
 
 /* Returns 0, -1, or -EAGAIN if memory ran out, which is not a fault of the files. */
 static int failed(int error)
@@ -57,10 +60,22 @@ static void mismatch_tell(const struct tls_pair *pair, struct err *err)
 	tls_content_quote(&t, pair->key);
 }
 
-static int key_check(const struct tls_pair *pair, gnutls_privkey_t key, gnutls_pubkey_t public,
-		     const struct tls_signer *signer, struct err *err)
+/* A keyholder of the version before this one does not say which key it has. */
+static int key_prove(gnutls_privkey_t key, gnutls_pubkey_t public, struct tls_signer *signer,
+		     size_t index)
 {
-	int error = tls_key_check(key, public);
+	if (signer != NULL && gnutls_pubkey_get_pk_algorithm(public, NULL) == GNUTLS_PK_RSA) {
+		const int error = tls_key_ask(signer, (unsigned)index, public);
+		if (error >= 0 || !signer->refused)
+			return error;
+	}
+	return tls_key_check(key, public);
+}
+
+static int key_check(const struct tls_pair *pair, size_t index, gnutls_privkey_t key,
+		     gnutls_pubkey_t public, struct tls_signer *signer, struct err *err)
+{
+	int error = key_prove(key, public, signer, index);
 	if (error >= 0)
 		return 0;
 	if (error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH || error == GNUTLS_E_CONSTRAINT_ERROR ||
@@ -94,37 +109,28 @@ struct loading {
 
 /* --- pairs with the same files --------------------------------------------------------------- */
 
-static int pairs_compare(const void *a, const void *b, void *arg)
-{
-	const struct tls_pair *pairs = arg;
-	const uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
-	int order = strcmp(pairs[i].certificate, pairs[k].certificate);
-	if (order == 0)
-		order = strcmp(pairs[i].key, pairs[k].key);
-	return order != 0 ? order : i < k ? -1 : 1;
-}
-
-static bool pairs_equal(const struct tls_pair *p, const struct tls_pair *q)
-{
-	return strcmp(p->certificate, q->certificate) == 0 && strcmp(p->key, q->key) == 0;
-}
-
 /* Several hosts may name a file; it is loaded once. */
 static int pairs_unify(struct loading *l)
 {
-	uint32_t *order = calloc(l->count, sizeof(*order));
-	if (order == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < l->count; i++)
-		order[i] = i;
-	qsort_r(order, l->count, sizeof(*order), pairs_compare, (void *)(uintptr_t)l->pairs);
-	for (size_t i = 0; i < l->count; i++) {
-		const bool again =
-		    i > 0 && pairs_equal(&l->pairs[order[i - 1]], &l->pairs[order[i]]);
-		l->same[order[i]] = again ? l->same[order[i - 1]] : order[i];
-	}
-	free(order);
-	return 0;
+	int error = -ENOMEM;
+	const char **paths = calloc(l->count, sizeof(*paths));
+	uint32_t *keys = calloc(l->count, sizeof(*keys));
+	if (paths == NULL || keys == NULL)
+		goto out;
+	for (size_t i = 0; i < l->count; i++)
+		paths[i] = l->pairs[i].key;
+	error = same_texts(paths, l->count, keys);
+	for (size_t i = 0; i < l->count; i++)
+		paths[i] = l->pairs[i].certificate;
+	if (error == 0)
+		error = same_texts(paths, l->count, l->same);
+	for (size_t i = 0; i < l->count && error == 0; i++)
+		if (keys[l->same[i]] != keys[i]) /* it may be another key */
+			l->same[i] = (uint32_t)i;
+out:
+	free(paths);
+	free(keys);
+	return error;
 }
 
 /* --- one pair -------------------------------------------------------------------------------- */
@@ -157,7 +163,7 @@ static int pair_add(struct loading *l, const struct tls_chain *chain, size_t ind
 		return pair_unusable(pair, error, err);
 	int result = key_get(pair, index, public, o->signer, &key, err);
 	if (result == 0)
-		result = key_check(pair, key, public, o->signer, err);
+		result = key_check(pair, index, key, public, o->signer, err);
 	if (result == 0) {
 		l->credentials->short_rsa = l->credentials->short_rsa || tls_key_is_short(public);
 		tls_chain_warn(chain, pair, index, o);
@@ -262,6 +268,45 @@ int tls_credentials_new(const struct tls_pair *pairs, size_t count,
 	else
 		*ret = l.credentials;
 	return error;
+}
+
+/* Does the wildcard cover one of the names? */
+static bool wildcard_covers(const char *name, const struct tls_name *names, size_t count)
+{
+	char wildcard[TLS_NAME_MAX + 1];
+	for (size_t i = 0; i < count; i++)
+		if (tls_name_wildcard(names[i].name, wildcard) && strcmp(wildcard, name) == 0)
+			return true;
+	return false;
+}
+
+bool tls_credentials_cover(const struct tls_credentials *c, const char *name)
+{
+	char folded[TLS_NAME_MAX + 1], wildcard[TLS_NAME_MAX + 1];
+	const struct tls_names *names = &c->hosts.certificates;
+	const struct tls_name *found;
+	if (!tls_name_fold(name, strlen(name), folded))
+		return false;
+	if (tls_names_find(names, 0, folded, &found) > 0)
+		return true;
+	if (folded[0] == '*') {
+		const size_t count = tls_names_of(names, 0, &found);
+		return wildcard_covers(folded, found, count);
+	}
+	return tls_name_wildcard(folded, wildcard) &&
+	       tls_names_find(names, 0, wildcard, &found) > 0;
+}
+
+void tls_credentials_names(const struct tls_credentials *c, struct text *t)
+{
+	const struct tls_name *found;
+	const size_t count = tls_names_of(&c->hosts.certificates, 0, &found);
+	for (size_t i = 0; i < count && i < NAMES_SHOWN; i++) {
+		text_add_str(t, i == 0 ? "" : ", ");
+		text_add_utf8(t, found[i].name, strlen(found[i].name));
+	}
+	if (count > NAMES_SHOWN)
+		text_addf(t, " and %zu more", count - NAMES_SHOWN);
 }
 
 void tls_credentials_free(struct tls_credentials *c)

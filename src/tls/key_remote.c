@@ -131,8 +131,27 @@ static int signer_ask(struct tls_signer *s, struct ipc_key_request *request,
 	s->refused = answer->status == IPC_KEY_REFUSED;
 	if (s->refused)
 		return signer_fail(s, "the keyholder has refused to sign");
-	return answer->status == IPC_KEY_SIGNED ? 0
-						: signer_fail(s, "the keyholder could not sign");
+	if (answer->status != IPC_KEY_SIGNED)
+		return signer_fail(s, "the keyholder could not sign");
+	s->failure = NULL;
+	return 0;
+}
+
+int tls_key_ask(struct tls_signer *s, unsigned index, gnutls_pubkey_t public)
+{
+	struct ipc_key_request request = {
+	    .key = (uint16_t)index, .scheme = IPC_KEY_WHICH, .len = 1};
+	struct ipc_key_answer answer;
+	uint8_t wanted[IPC_KEY_ID_BYTES];
+	size_t len = sizeof(wanted);
+	int error = gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256, wanted, &len);
+	if (error >= 0)
+		error = signer_ask(s, &request, &answer);
+	if (error < 0)
+		return error;
+	return answer.len == len && memcmp(answer.signature, wanted, len) == 0
+		   ? 0
+		   : GNUTLS_E_CERTIFICATE_KEY_MISMATCH;
 }
 
 /* Refuses without asking the keyholder, which would refuse as well. */

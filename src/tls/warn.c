@@ -14,6 +14,7 @@
 /* The size that OpenSSL's clients accept: SSL_CTX_set_max_cert_list(3). */
 #define SENT_BYTES_MAX ((size_t)100 * 1024)
 #define RSA_BITS_GOOD  2048 /* RFC 9325, 4.5 */
+#define RELOAD         "bulkheadctl reload"
 #define SOON_SEC       ((time_t)2 * 86400)
 
 static void day_format(char day[16], time_t when)
@@ -56,7 +57,9 @@ static void validity_warn(gnutls_x509_crt_t own, bool soon, const struct warning
 	const time_t since = gnutls_x509_crt_get_activation_time(own);
 	if (until != (time_t)-1 && until < now) {
 		day_format(day, until);
-		warn(w, "expired on %s", day);
+		warn(w,
+		     "expired on %s; clients that verify it refuse it: renew it, then run " RELOAD,
+		     day);
 	} else if (since != (time_t)-1 && since > now) {
 		day_format(day, since);
 		warn(w, "is not valid before %s", day);
@@ -65,7 +68,7 @@ static void validity_warn(gnutls_x509_crt_t own, bool soon, const struct warning
 		day_format(day, until);
 		text_init(&t, words, sizeof(words));
 		validity_describe(validity_days(until, now), &t);
-		warn(w, "%s, on %s", words, day);
+		warn(w, "%s, on %s: renew it, then run " RELOAD, words, day);
 	}
 }
 
@@ -148,6 +151,26 @@ static void others_warn(const struct tls_chain *chain, const struct warnings *w)
 			warn(w, "comes with the certificate of its issuer %s, which expired on %s",
 			     name, day);
 	}
+}
+
+/* The server sends them in order. Other programs take the file as it is, and a person who appends
+ * to it should know. */
+static void order_warn(const struct tls_chain *chain, const struct warnings *w)
+{
+	char order[160];
+	unsigned i = 0;
+	struct text t;
+	if (chain->numbers == NULL)
+		return;
+	text_init(&t, order, sizeof(order));
+	for (; i < chain->count && t.len + 16 < sizeof(order); i++)
+		text_addf(&t, "%s%u", i == 0 ? "" : ", ", chain->numbers[i]);
+	warn(
+	    w,
+	    "is out of order: the server's own must be the first in the file, and the issuer of "
+	    "each must follow it; this server sends them so, other programs may not: write them in "
+	    "the order %s%s",
+	    order, i < chain->count ? " ..." : "");
 }
 
 static void size_warn(const struct tls_chain *chain, const struct warnings *w)
@@ -246,6 +269,8 @@ void tls_chain_warn(const struct tls_chain *chain, const struct tls_pair *pair, 
 	salt_warn(chain->certificates[0], &w);
 	strength_warn(chain, &w);
 	others_warn(chain, &w);
+	if (o->signer == NULL)
+		order_warn(chain, &w);
 	size_warn(chain, &w);
 	issuer_warn(chain, o->trust, &w);
 }

@@ -112,6 +112,9 @@ static void what_is_no_step_of_tls_is_refused(void **state)
 	    {"PKCS#1 with a DigestInfo that TLS has not",
 	     request(KEY_RSA, 0x0401, sha1_info, 19, 32)},
 	    {"PKCS#1 with something behind", request(KEY_RSA, 0x0401, sha256_info, 19, 33)},
+	    {"which ECDSA key it is", request(KEY_P256, IPC_KEY_WHICH, NULL, 0, 1)},
+	    {"which key it is, with a digest", request(KEY_RSA, IPC_KEY_WHICH, NULL, 0, 32)},
+	    {"which key it is, with another byte", request(KEY_RSA, IPC_KEY_WHICH, "x", 1, 0)},
 	    {"a text", request(KEY_ED25519, 0x0807, text, sizeof(text), 0)},
 	    {"a client's CertificateVerify",
 	     request(KEY_ED25519, 0x0807, client, sizeof(client), 32)},
@@ -130,9 +133,28 @@ static void what_is_no_step_of_tls_is_refused(void **state)
 	}
 }
 
+static void an_rsa_key_says_which_it_is(void **state)
+{
+	static const uint8_t zero[1];
+	const struct ipc_key_request r = request(KEY_RSA, IPC_KEY_WHICH, zero, 1, 0);
+	struct ipc_key_answer a;
+	uint8_t id[IPC_KEY_ID_BYTES];
+	size_t len = sizeof(id);
+	(void)state;
+	assert_null(keyring_sign(&ring, &r, &a));
+	assert_int_equal(a.status, IPC_KEY_SIGNED);
+	assert_int_equal(a.id, 7);
+	gnutls_pubkey_t public = public_of(ring.keys[KEY_RSA]);
+	assert_int_equal(gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256, id, &len), 0);
+	gnutls_pubkey_deinit(public);
+	assert_int_equal(a.len, len);
+	assert_memory_equal(a.signature, id, len);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_rsa_key_says_which_it_is),
 	    cmocka_unit_test(every_scheme_makes_a_signature_that_its_public_key_takes),
 	    cmocka_unit_test(what_is_no_step_of_tls_is_refused),
 	};

@@ -124,6 +124,29 @@ static void a_key_that_is_another_is_found_out(void **state)
 	end(pid);
 }
 
+static void an_rsa_key_is_proven_without_a_signature(void **state)
+{
+	(void)state;
+	pid_t pid = keyholder(serve_honestly);
+	gnutls_privkey_t other = key_make(KEY_RSA);
+	gnutls_pubkey_t public = public_of(ring.keys[KEY_RSA]), another = public_of(other);
+	assert_int_equal(tls_key_ask(&signer, KEY_RSA, public), 0);
+	assert_null(signer.failure);
+	assert_int_equal(tls_key_ask(&signer, KEY_RSA, another), GNUTLS_E_CERTIFICATE_KEY_MISMATCH);
+	/* A keyholder that does not say refuses, and a signature proves the key. */
+	assert_int_equal(tls_key_ask(&signer, KEY_P256, public), GNUTLS_E_PK_SIGN_FAILED);
+	assert_true(signer.refused);
+	gnutls_privkey_t key = remote(KEY_RSA);
+	assert_int_equal(tls_key_check(key, public), 0);
+	assert_false(signer.refused);
+	assert_null(signer.failure);
+	gnutls_privkey_deinit(key);
+	gnutls_privkey_deinit(other);
+	gnutls_pubkey_deinit(public);
+	gnutls_pubkey_deinit(another);
+	end(pid);
+}
+
 /* Answers first with a packet for no current request, then properly. */
 static void serve_late_answers(void)
 {
@@ -265,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    WITH_CHANNEL(every_kind_of_key_signs_from_afar),
 	    WITH_CHANNEL(a_key_that_is_another_is_found_out),
+	    WITH_CHANNEL(an_rsa_key_is_proven_without_a_signature),
 	    WITH_CHANNEL(an_answer_to_another_request_is_thrown_away),
 	    WITH_CHANNEL(a_request_outlives_its_keyholder),
 	    WITH_CHANNEL(a_request_is_asked_again_once),
