@@ -75,6 +75,15 @@ def free_ports(count):
     return sorted(found)
 
 
+def has_ended(pid):
+    """Is it gone, or a zombie? It may go between any two looks."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rsplit(")", 1)[1].split()[0] == "Z"
+
+
 def wait_for(condition, what, timeout=TIMEOUT):
     """Polls until condition() is true; returns its value."""
     end = time.monotonic() + timeout

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from harness import (BINARY, HELLO, TIMEOUT, Connection, Server, channel_of, get, refused, traced,
-                     wait_for)
+from harness import (BINARY, HELLO, TIMEOUT, Connection, Server, channel_of, get, has_ended, refused,
+                     traced, wait_for)
 
 
 def three(ports, extra=""):
@@ -356,9 +356,7 @@ def test_children_end_with_a_killed_master_and_the_ports_are_free(server, ports)
     s.process.kill()
     s.process.wait()
     # Generous under sanitizers; the kernel does it at once.
-    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") and
-                             " Z " not in open(f"/proc/{pid}/stat", errors="replace").read() for pid in children),
-             "the end of the children", timeout=5)
+    wait_for(lambda: all(map(has_ended, children)), "the end of the children", timeout=5)
     for p in ports:
         assert refused(p)
     again = server(three(ports))
@@ -383,8 +381,7 @@ def test_daemonize_returns_when_ports_are_served(run, ports, tmp_path, certifica
         assert f"already running, as process {pid} says" in second.stderr
     finally:
         os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not os.path.exists(f"/proc/{pid}") or
-                 " Z " in open(f"/proc/{pid}/stat", errors="replace").read(), "the end of the daemon")
+        wait_for(lambda: has_ended(pid), "the end of the daemon")
     assert not (tmp_path / "daemon.pid").exists()
 
 
