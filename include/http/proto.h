@@ -116,6 +116,11 @@ struct proto_ops {
 	 * request may still come (RFC 9112, 9.6)? Ask only in PROTO_CLOSING. */
 	bool (*lingers)(const struct proto *);
 
+	/* Would the response that was cut look complete if the connection ended cleanly, because
+	 * only its end frames it (RFC 9112, 6.3)? Ask only in PROTO_ABORTED. A transport that has
+	 * no word for its end must then reset the connection. NULL: never. */
+	bool (*ends_open)(const struct proto *);
+
 	/* Ends the protocol at any moment, and the exchange in progress with it. The caller owns
 	 * the memory. */
 	void (*release)(struct proto *);

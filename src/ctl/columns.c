@@ -83,10 +83,12 @@ static void latency_fill(struct text *t, uint64_t us)
 		text_add_str(t, "-");
 }
 
-/* "89d"; "9d!" if the certificate needs attention. */
+/* "89d"; "9d!" if the certificate needs attention; "plain" on a port without TLS. */
 static void certificate_fill(struct text *t, const struct row *r)
 {
-	if (!r->has_certificate)
+	if (r->plain)
+		text_add_str(t, "plain");
+	else if (!r->has_certificate)
 		text_add_str(t, "-");
 	else if (r->days_left < 0)
 		text_add_str(t, "ended!");

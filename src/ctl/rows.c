@@ -47,6 +47,7 @@ static void row_read(struct row *r, const json_t *port)
 			  .pss_bytes = -1,
 			  .cpu_ms = -1,
 			  .cpu_tenths = -1,
+			  .plain = json_is_false(json_object_get(port, "tls")),
 			  .has_certificate = json_is_object(certificate),
 			  .ends_soon = json_is_true(json_object_get(certificate, "ends_soon")),
 			  .days_left = answer_int(certificate, "days_left"),

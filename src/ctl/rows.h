@@ -28,6 +28,7 @@ struct row {
 	int64_t pss_bytes;  /* of all its processes; -1: unknown */
 	int64_t cpu_ms;     /* the same */
 	int64_t cpu_tenths; /* percent of a processor, in tenths; -1: unknown */
+	bool plain;         /* without TLS */
 	bool has_certificate, ends_soon;
 	int64_t days_left;
 	const json_t *json; /* borrowed: the port in the status */

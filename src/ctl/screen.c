@@ -27,7 +27,8 @@ static const char *const help[] = {
     "  P50/10 P99/10  half, and 99 of 100, of the requests of the last ten",
     "                 seconds took no longer; P50, P99: since the start",
     "  PSS, CPU%      memory, and part of one processor, of all its processes",
-    "  CERT           days until the certificate ends; ! if that is soon",
+    "  CERT           days until the certificate ends; ! if that is soon;",
+    "                 plain: the port has no TLS",
     "  WRK, UPTIME    workers, and since when: from 94 columns on",
 };
 

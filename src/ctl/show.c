@@ -158,6 +158,8 @@ void port_show(const json_t *port)
 	texts_show("addresses", json_object_get(port, "addresses"));
 	texts_show("sockets", json_object_get(port, "sockets"));
 	figure_show("generation", port, "generation");
+	if (json_is_false(json_object_get(port, "tls")))
+		field_show("certificate", "none, plain HTTP");
 	certificate_show(json_object_get(port, "certificate"));
 	counters_show(json_object_get(port, "counters"));
 	last_exit_show(json_object_get(port, "last_exit"));

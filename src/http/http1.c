@@ -35,6 +35,8 @@ void http1_abort(struct http1 *h)
 {
 	struct exchange *ex = h->exchange;
 	h->state = HTTP1_ABORTED;
+	h->cut_open = ex != NULL && h->send == HTTP1_SEND_BODY && !h->bodiless &&
+		      !h->send_chunked && h->response_left == HTTP_LENGTH_UNKNOWN;
 	h->exchange = NULL;
 	if (ex != NULL)
 		exchange_release(ex);
@@ -488,6 +490,11 @@ static bool http1_lingers(const struct proto *p)
 	return h->state == HTTP1_CLOSING && h->unread && !h->input_over;
 }
 
+static bool http1_ends_open(const struct proto *p)
+{
+	return ((const struct http1 *)p)->cut_open;
+}
+
 static void http1_release(struct proto *p)
 {
 	struct http1 *h = http1_of(p);
@@ -538,5 +545,6 @@ const struct proto_ops http1_ops = {
     .drain = http1_drain,
     .output_ended = http1_output_ended,
     .lingers = http1_lingers,
+    .ends_open = http1_ends_open,
     .release = http1_release,
 };

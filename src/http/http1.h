@@ -69,6 +69,7 @@ struct http1 {
 	bool input_over; /* input_ended() was called */
 	bool pending;    /* the last input() did not take all bytes */
 	bool unread;     /* bytes of an unread request may still come: linger */
+	bool cut_open;   /* only the connection's end would have framed the response that was cut */
 };
 
 extern const struct proto_ops http1_ops;

@@ -55,6 +55,7 @@ void master_settle(struct master *m)
 	m->settled = true;
 	confinement_tell(m);
 	development_tell(m);
+	plain_tell(m);
 	if (serving == 0)
 		log_write(&m->log, LOG_CRIT, "no port can be served");
 	else if (parked > 0 && waiting > 0)

@@ -230,10 +230,18 @@ static void conn_handshake(struct conn *c)
 
 /* --- a turn ---------------------------------------------------------------------------------- */
 
+static void reset_when_closed(const struct conn *c)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
 /* The last output has reached the kernel. Ends the connection, or waits for the client to close: a
  * reset would destroy data that it has not read yet (RFC 9112, 9.6). */
 static void conn_finish(struct conn *c)
 {
+	if (c->cut)
+		reset_when_closed(c);
 	if (!c->lingers || c->input_ended || shutdown(c->io.fd, SHUT_WR) < 0) {
 		c->over = true;
 		return;
@@ -269,11 +277,36 @@ static uint32_t conn_interest(const struct conn *c)
 	return EPOLLIN;
 }
 
+/* A transport without a word for its end leaves that to TCP, once all output has reached the
+ * kernel. The client may still speak. */
+static void conn_shut(struct conn *c)
+{
+	if (!c->said_end || c->shut || c->state != CONN_OPEN || conn_blocked(c) ||
+	    c->transport->ops->close != NULL)
+		return;
+	c->shut = true;
+	(void)shutdown(c->io.fd, SHUT_WR);
+}
+
+static int conn_watch(struct conn *c)
+{
+	struct loop *loop = &c->owner->loop;
+	const uint32_t interest = conn_interest(c);
+	if (!c->unwatched)
+		return loop_modify(loop, &c->io, interest);
+	if (interest == 0)
+		return 0;
+	c->unwatched = false;
+	return loop_add(loop, &c->io, interest);
+}
+
 static void conn_settle(struct conn *c)
 {
 	if (!c->over && c->closing && c->state != CONN_LINGER && !conn_blocked(c))
 		conn_finish(c);
-	if (!c->over && loop_modify(&c->owner->loop, &c->io, conn_interest(c)) < 0)
+	if (!c->over)
+		conn_shut(c);
+	if (!c->over && conn_watch(c) < 0)
 		c->over = true;
 	if (c->over) {
 		conn_free(c);
@@ -317,11 +350,18 @@ static void conn_turn(struct conn *c, uint32_t events)
 {
 	struct worker_loop *l = c->owner;
 	size_t n = 0;
-	/* The connection was reset, or both directions have ended. In the second case a lingering
-	 * connection is read first: closing it with unread input would reset it (RFC 9112, 9.6). */
-	if ((events & EPOLLERR) || ((events & EPOLLHUP) && c->state != CONN_LINGER)) {
+	/* The connection was reset, or both directions have ended. In the second case it is read
+	 * first if this side has ended in good order: closing it with unread input would lose that
+	 * input, and reset it (RFC 9112, 9.6). */
+	if ((events & EPOLLERR) || ((events & EPOLLHUP) && c->state != CONN_LINGER && !c->shut)) {
 		handshake_left(c);
 		conn_free(c);
+		return;
+	}
+	if (events & EPOLLHUP && (c->io.events & EPOLLIN) == 0) {
+		/* epoll(7) would report this again and again, until the rest is wanted */
+		c->unwatched = true;
+		loop_remove(&l->loop, &c->io);
 		return;
 	}
 	if (events & EPOLLOUT)
@@ -386,12 +426,6 @@ void conn_drain(struct conn *c)
 	    recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		p->ops->drain(p);
 	conn_advance(c, NULL, 0);
-}
-
-static void reset_when_closed(const struct conn *c)
-{
-	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
 void conn_reset(struct conn *c)

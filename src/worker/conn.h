@@ -50,9 +50,12 @@ struct conn {
 	struct buf plain_in;
 	struct buf cipher_out;
 	bool input_ended; /* the protocol knows it */
-	bool said_end;    /* the transport has said that no more data will come */
+	bool said_end;    /* the client was told that no more data will come ... */
+	bool shut;        /* ... by TCP, since its transport has no word for that */
+	bool unwatched;   /* it is out of the epoll set until it wants input */
 	bool closing;     /* the last output (close_notify, an alert) is complete */
 	bool lingers;     /* input may still come after it */
+	bool cut;         /* its end must be a reset, or the response would look complete */
 	bool over;        /* conn_settle() frees it */
 	bool failed;      /* the handshake failed, and was counted */
 	bool more_output; /* it used up its turn and continues in the next */

@@ -190,6 +190,8 @@ void pump_run(struct conn *c)
 	} else if (phase == PROTO_ABORTED) {
 		/* without the transport's clean end, so that the client sees the response was cut
 		 */
+		c->cut = c->transport->ops->close == NULL && p->ops->ends_open != NULL &&
+			 p->ops->ends_open(p);
 		conn_close(c, false);
 	}
 }

@@ -19,6 +19,7 @@ from harness import BINARY, Certificates, Connection, Server, free_ports
 def pytest_configure(config):
     config.addinivalue_line("markers", "any_build: shows the same whatever the build, so that "
                             "scripts/check runs it with one of them")
+    config.addinivalue_line("markers", "plain_too: a test that runs over plain ports, too")
     config.addinivalue_line("markers", "tls_only: in a file that runs over plain ports, too, a test "
                             "that makes no sense there")
     if not BINARY.exists():
@@ -46,9 +47,10 @@ def pytest_runtest_setup():
 
 
 def pytest_generate_tests(metafunc):
-    """A file with PLAIN_TOO = True runs twice: over ports with TLS, and over plain ones."""
-    if getattr(metafunc.module, "PLAIN_TOO", False) and \
-            not metafunc.definition.get_closest_marker("tls_only"):
+    """A file with PLAIN_TOO = True runs twice, and so does a test with the mark plain_too: over ports
+    with TLS, and over plain ones."""
+    marked = metafunc.definition.get_closest_marker
+    if marked("plain_too") or getattr(metafunc.module, "PLAIN_TOO", False) and not marked("tls_only"):
         metafunc.parametrize("over", ["tls", "plain"], indirect=True)
 
 

@@ -55,6 +55,7 @@ def others_serve(s, port, before):
 # --- crashes -----------------------------------------------------------------------------------
 
 
+@pytest.mark.plain_too
 def test_a_crash_names_signal_request_client_and_place(server, ports):
     s = server(conf(ports), env=ENV)
     before = s.workers(ports[1])
@@ -361,6 +362,7 @@ def test_what_a_client_sends_forges_no_field(server, ports):
 # --- what hangs ----------------------------------------------------------------------------------
 
 
+@pytest.mark.plain_too
 def test_who_is_stopped_is_aborted_and_recorded(server, ports):
     s = server(conf(ports, "workers 2", top="watchdog 3s\n"), env=ENV)
     first, second = (s.workers(ports[0])[ports[0], n] for n in (1, 2))

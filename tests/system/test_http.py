@@ -12,6 +12,8 @@ import pytest
 
 from harness import HELLO, TIMEOUT, TOP, Connection, client_context, get
 
+PLAIN_TOO = True
+
 ROUTES = """port %d {
 	limits { body 100K }
 	location "/echo" { echo }
@@ -146,6 +148,7 @@ def test_the_limit_of_requests(server, ports):
         assert c.closed()
 
 
+@pytest.mark.tls_only
 @pytest.mark.parametrize("by", ["close_notify", "FIN"])
 def test_half_closed_clients_are_answered(port, by):
     """Complete requests that came before the client closed its side are answered; the truncated
@@ -229,6 +232,7 @@ def test_what_respond_says(port):
     assert (moved.status, moved["Location"], moved["Content-Length"]) == (301, "/health", "0")
 
 
+@pytest.mark.tls_only
 def test_the_manual_has_every_status():
     """Each status that stands in the source, be it the protocol's or a handler's, is in the table."""
     found = set()
@@ -630,7 +634,9 @@ def test_taken_although_odd(port):
 # --- what echo reports ---------------------------------------------------------------------------
 
 
-def test_echo_as_json(port):
+def test_echo_as_json(port, over):
+    tls = {"version": "TLS1.3", "cipher": "TLS_AES_128_GCM_SHA256", "group": "X25519",
+           "server_name": "some.example", "resumed": False}
     with Connection(port, server_hostname="some.example") as c:
         response = ask(c, "DELETE /echo/a%20b/../c?d=e&f HTTP/1.1", "Host: h.example:1", "X-One: 1",
                        "x-one:  two  ", "X-Empty:")
@@ -639,14 +645,14 @@ def test_echo_as_json(port):
         identifier = told.pop("request_id")
         assert re.fullmatch("[0-9a-f]+-[0-9a-f]+", identifier)
         assert told.pop("client") == {"address": "127.0.0.1", "port": c.local_port}
-        assert told.pop("tls") == {"version": "TLS1.3", "cipher": "TLS_AES_128_GCM_SHA256",
-                                   "group": "X25519", "server_name": "some.example",
-                                   "resumed": False}
+        assert told.pop("tls") == (tls if over == "tls" else None)
         assert told == {
             "method": "DELETE", "target": "/echo/a%20b/../c?d=e&f", "path": "/echo/c",
             "query": "d=e&f", "version": "HTTP/1.1",
             "headers": [["Host", "h.example:1"], ["X-One", "1"], ["x-one", "two"], ["X-Empty", ""]]}
         assert json.loads(c.get("/echo").body)["request_id"] != identifier
+        if over == "plain":
+            return
         session = c.socket.session
         context = c.socket.context
     with Connection(port, context=context, session=session) as c:

@@ -18,6 +18,8 @@ from harness import (HELLO, TIMEOUT, Connection, client_context, descriptor_of, 
                      need_root, strict, wait_for)
 from records import Records
 
+PLAIN_TOO = True
+
 SO_MEMINFO = 55  # asm-generic/socket.h; linux/sock_diag.h
 DATED = rb"HTTP/1\.1 %s\r\nDate: [^\r]+\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n" \
         rb"Connection: close\r\n\r\n%s"
@@ -36,6 +38,11 @@ def limited(server, ports):
 
 def tcp(port, **options):
     return socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT, **options)
+
+
+def first_bytes():
+    """To which a server that accepts the connection answers."""
+    return b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" if Connection.plain else client_hello()
 
 
 def client_hello():
@@ -75,6 +82,7 @@ def hardly_any_cpu(pid, seconds=1.0, limit_ms=50):
 # --- deadlines ---------------------------------------------------------------------------------
 
 
+@pytest.mark.tls_only
 @pytest.mark.parametrize("says", BEGUN)
 def test_handshake_timeout(limited, ports, says):
     s = limited("handshake-timeout 200ms; idle 1h; head-timeout 1h")
@@ -91,6 +99,7 @@ def test_handshake_timeout(limited, ports, says):
     assert get(ports[0]).body == HELLO
 
 
+@pytest.mark.tls_only
 def test_idle_ends_before_the_first_request_and_between_two(limited, ports):
     s = limited("idle 200ms; head-timeout 1h; handshake-timeout 1h")
     with Connection(ports[0]) as c:
@@ -143,6 +152,7 @@ def test_body_timeout_is_answered_408(limited, ports, handler, fields, body):
     s.wait_log(r'"GET / HTTP/1.1" 408 20 ')
 
 
+@pytest.mark.tls_only
 def test_a_body_that_stops_behind_a_begun_answer_breaks_the_connection_off(limited, ports):
     """The answer has begun, so no error can be sent: its framing shows the loss."""
     s = limited("body-timeout 300ms; idle 1h", handler="echo")
@@ -164,6 +174,7 @@ WAITS = {  # name: the request so far, and whether the server answers it when it
 }
 
 
+@pytest.mark.tls_only
 @pytest.mark.parametrize("limit", WAITS)
 def test_only_what_is_waited_for_is_progress(limited, ports, limit):
     """Neither records without data, however large, nor changes of keys."""
@@ -218,7 +229,7 @@ def test_write_timeout_cuts_off_who_does_not_read(limited, ports):
     raw.settimeout(TIMEOUT)
     raw.connect(("127.0.0.1", ports[0]))
     sent = 0
-    with client_context().wrap_socket(raw) as c:
+    with Connection.over(raw).socket as c:
         c.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
         with pytest.raises((ConnectionResetError, BrokenPipeError, ssl.SSLError)):
             while True:
@@ -270,7 +281,7 @@ def test_what_the_kernel_holds_for_an_unread_echo_is_bounded(limited, ports):
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
     raw.settimeout(TIMEOUT)
     raw.connect(("127.0.0.1", ports[0]))
-    with client_context().wrap_socket(raw) as c:
+    with Connection.over(raw).socket as c:
         c.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000000\r\n\r\n")
         c.settimeout(0.5)
         with pytest.raises(TimeoutError):
@@ -294,6 +305,7 @@ def test_who_reads_slowly_is_served(limited, ports):
     assert got.split(b"\r\n\r\n", 1)[1] == body
 
 
+@pytest.mark.tls_only
 def test_slowloris_clients_are_closed_while_others_are_served(limited, ports):
     s = limited("head-timeout 1s; handshake-timeout 1s; idle 10s", extra="access log errors\n")
     context, slow, ended, position = client_context(), [], 0, 0
@@ -338,9 +350,8 @@ def test_beyond_the_limit_of_connections_clients_wait(limited, ports):
         for c in first:
             assert c.get().status == 200
         waiting = [stack.enter_context(tcp(ports[0])) for _ in range(3)]  # by the kernel
-        hello = client_hello()
         for raw in waiting:
-            raw.sendall(hello)
+            raw.sendall(first_bytes())
         with hardly_any_cpu(pid):
             waiting[0].settimeout(0.5)
             with pytest.raises(TimeoutError):
@@ -363,7 +374,7 @@ def test_the_limit_is_the_ports_not_the_workers(server, ports):
         for _ in range(4):
             assert stack.enter_context(Connection(ports[0])).get().status == 200
         with tcp(ports[0]) as raw:
-            raw.sendall(client_hello())
+            raw.sendall(first_bytes())
             raw.settimeout(0.5)
             with pytest.raises(TimeoutError):
                 raw.recv(1)
@@ -385,7 +396,7 @@ def test_without_descriptors_clients_wait(server, ports):
         for c in served:
             assert c.get().body == HELLO
         waiting = stack.enter_context(tcp(ports[0]))
-        waiting.sendall(client_hello())
+        waiting.sendall(first_bytes())
         s.wait_log(r"cannot accept: Too many open files; trying again as connections end")
         with hardly_any_cpu(pid):
             waiting.settimeout(0.5)
@@ -444,6 +455,7 @@ def test_drain_does_not_wait_for_who_is_silent(limited, ports, says):
     assert "1 worker drained, 0 killed, 0 connections cut" in s.log()
 
 
+@pytest.mark.tls_only
 def test_drain_waits_for_a_handshake_as_long_as_bytes_come(limited, ports):
     """A client on a slow path cannot know that its port has begun to drain."""
     s = limited("handshake-timeout 1h; idle 1h", extra="drain 1h\n")

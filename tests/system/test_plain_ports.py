@@ -1,6 +1,7 @@
 """Ports with `tls off`: what they serve, what they do not need, and clients that speak TLS to them."""
 import json
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from harness import HELLO, TIMEOUT, Connection, client_context, descriptors_of, get, have, wait_for
+from test_control import ctl
 
 REFUSED = r"plain connection with \('127.0.0.1', \d+\) failed: The client speaks TLS to a plain port\."
 
@@ -109,6 +111,39 @@ def test_tls_is_a_request_of_its_own_only_at_the_beginning(server, ports):
     assert not re.search(REFUSED, s.log())
 
 
+# --- ends ---
+
+
+def test_half_closed_clients_are_answered(server, ports):
+    """Complete requests that came before the client closed its side are answered; the truncated
+    one is not."""
+    server(f"port {ports[0]} {{ tls off echo }}", tls=False)
+    with Connection(ports[0]) as c:
+        c.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n" * 2 +
+               b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" + b"GET /hea")
+        c.socket.shutdown(socket.SHUT_WR)
+        data = c.read_to_end()
+    assert data.count(b"HTTP/1.1 200 OK") == 3 and data.endswith(b"hello")
+
+
+def test_an_upload_that_is_answered_early_gets_its_answer(server, ports):
+    """The rest of it is read, so that no reset destroys the answer (RFC 9112, 9.6)."""
+    server(f"port {ports[0]} {{ tls off limits {{ body 1K }} echo }}", tls=False)
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n")
+        for _ in range(64):
+            c.send(bytes(65536))
+        assert c.response().status == 413 and c.closed()
+
+
+def test_a_response_that_is_cut_does_not_look_complete(server, ports):
+    server(f"port {ports[0]} {{ tls off limits {{ body-timeout 200ms }} echo }}", tls=False)
+    with Connection(ports[0]) as c:
+        c.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        data = c.read_to_end()
+        assert b"abc" in data and not data.endswith(b"\r\n0\r\n\r\n")
+
+
 # --- limits ---
 
 
@@ -123,6 +158,66 @@ def test_a_silent_client_is_closed_after_head_timeout(server, ports):
         c.socket.settimeout(1)
         with pytest.raises(TimeoutError):
             c.read_some()
+
+
+# --- changes ---
+
+
+def reload(s, text):
+    s.config.write_text(text)
+    done = len(re.findall(r"reloaded: ", s.log()))
+    s.kill(signal.SIGHUP)
+    s.wait_log(r"reloaded: ", count=done + 1)
+
+
+def test_a_reload_takes_tls_away_and_gives_it_back(server, ports, certificates):
+    """Requests in flight are finished as they began; nobody is refused."""
+    with_tls = certificates.tls() + f"port {ports[0]} {{ echo workers 2 }}\n"
+    plain = certificates.tls() + f"port {ports[0]} {{ tls off echo workers 2 }}\n"
+    s = server(with_tls)
+    request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab"
+    for text, before in ((plain, False), (with_tls, True), (plain, False)):
+        with Connection(ports[0], plain=before) as busy:
+            busy.send(request)
+            wait_for(lambda: busy.read_some(), "the beginning of the answer")
+            reload(s, text)
+            assert get(ports[0], plain=not before).status == 200
+            busy.send(b"cd")
+            assert busy.response().body == b"abcd"
+        # The processes of the other kind end with the last client.
+        wait_for(lambda: len(s.keyholders(ports[0])) == (2 if before else 0) and
+                 len(s.workers(ports[0])) == 2, "the former generation's end")
+    assert s.stop() == 0
+
+
+def test_a_reload_from_certificates_that_do_not_exist_any_more(server, ports, certificates, tmp_path):
+    names = [tmp_path / "pair.pem", tmp_path / "pair.key"]
+    for source, target in zip(certificates(), names):
+        shutil.copy(source, target)
+    tls = f'tls {{ certificate "{names[0]}" key "{names[1]}" }}'
+    s = server(f"port {ports[0]} {{ {tls} echo }}\n")
+    for name in names:
+        name.unlink()
+    reload(s, f"port {ports[0]} {{ tls off echo }}\n")
+    assert get(ports[0]).status == 200
+
+
+def test_status_says_plain(server, ports, certificates, tmp_path):
+    path = tmp_path / "control.sock"
+    s = server(certificates.tls() + f'control "{path}"\nport {ports[0]} {{ tls off echo }}\n'
+               f"port {ports[1]} {{ echo }}\n")
+    told = json.loads(ctl(path, "status", "--json").stdout)["ports"]
+    assert [p["tls"] for p in told] == [False, True]
+    assert told[0]["keyholders"] == [] and told[0]["keyholders_wanted"] == 0
+    assert told[0]["certificates"] == [] and told[0]["certificate"] is None
+    table = ctl(path, "status").stdout.splitlines()
+    assert "plain" in next(line.split() for line in table if line.split()[:1] == [str(ports[0])])
+    assert "none, plain HTTP" in ctl(path, "status", ports[0]).stdout
+    s.wait_log(rf"plain HTTP, without TLS, on port {ports[0]}\n")
+    with pytest.raises(OSError):
+        Connection(ports[0], plain=False)
+    wait_for(lambda: json.loads(ctl(path, "status", "--json").stdout)["ports"][0]["counters"]
+             ["handshakes_failed"]["malformed"] == 1, "the count of a client that spoke TLS")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])

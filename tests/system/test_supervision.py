@@ -75,6 +75,7 @@ def test_pool_has_workers_that_share_the_port(server, ports):
         assert get(ports[0]).status == 200
 
 
+@pytest.mark.plain_too
 def test_kill_9_is_not_noticed_elsewhere(server, ports):
     s = server(three(ports))
     victim = s.workers(ports[1])[ports[1], 1]
@@ -91,6 +92,7 @@ def test_kill_9_is_not_noticed_elsewhere(server, ports):
     s.wait_reaped()
 
 
+@pytest.mark.plain_too
 def test_no_connection_is_refused_while_a_worker_is_replaced(server, ports):
     s = server(three(ports, "restart { backoff 10ms to 10ms; park after 60 in 1s }\n"))
     stop, problems, served = threading.Event(), [], [0]
@@ -120,6 +122,7 @@ def test_no_connection_is_refused_while_a_worker_is_replaced(server, ports):
     assert served[0] > 0
 
 
+@pytest.mark.plain_too
 def test_a_worker_killed_with_sigterm_drains_and_is_replaced(server, ports):
     s = server(three(ports))
     old = s.workers(ports[0])[ports[0], 1]
@@ -171,6 +174,7 @@ def need_quick_deaths(s, port):
         pytest.skip("this machine is too slow for quick deaths")
 
 
+@pytest.mark.plain_too
 def test_quick_deaths_back_off_and_park_while_others_serve(server, ports):
     s = server(three(ports, "restart { backoff 20ms to 100ms; park after 4 in 60s }\n"),
                env={"ASAN_OPTIONS": "handle_segv=0", "TSAN_OPTIONS": "handle_segv=0"})
@@ -216,6 +220,7 @@ def test_who_drains_workers_one_after_the_other_is_not_held_up(server, ports):
     assert "PARKED" not in s.log()
 
 
+@pytest.mark.plain_too
 def test_a_parked_port_can_queue_its_clients(server, ports):
     s = server(three(ports, "restart { backoff 20ms to 100ms; park after 1 in 60s; "
                             "while parked queue }\n"))
@@ -294,6 +299,7 @@ def test_ctrl_c_reaches_the_group_and_drains(server, ports):
     assert "3 workers drained, 0 killed" in s.log()
 
 
+@pytest.mark.plain_too
 def test_a_request_in_flight_is_finished_with_connection_close(server, ports):
     s = server(f"port {ports[0]} {{ echo }}")
     with Connection(ports[0]) as c, Connection(ports[0]) as idle:
@@ -312,6 +318,7 @@ def test_a_request_in_flight_is_finished_with_connection_close(server, ports):
     assert "1 worker drained, 0 killed, 0 connections cut" in s.log()
 
 
+@pytest.mark.plain_too
 def test_the_last_answer_says_connection_close(server, ports):
     s = server(f"port {ports[0]} {{ respond 200 \"x\" }}")
     with Connection(ports[0]) as c:
@@ -328,6 +335,7 @@ def test_the_last_answer_says_connection_close(server, ports):
     assert s.process.wait(30) == 0
 
 
+@pytest.mark.plain_too
 def test_what_does_not_drain_in_time_is_killed_and_counted(server, ports):
     s = server(f"drain 200ms\nport {ports[0]} {{ echo }}")
     with Connection(ports[0]) as c:
@@ -462,6 +470,7 @@ def test_as_many_addresses_as_a_port_may_have(server, ports):
     assert s.stop() == 0
 
 
+@pytest.mark.plain_too
 def test_a_client_that_says_nothing_does_not_hold_up_the_end(server, ports):
     s = server(f'drain 1h\nport {ports[0]} {{ limits {{ handshake-timeout 1h; idle 1h }} '
                'respond 200 "x" }')

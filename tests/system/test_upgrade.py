@@ -82,6 +82,7 @@ def version(s):
     return os.readlink(f"/proc/{s.pid}/exe")
 
 
+@pytest.mark.plain_too
 def test_the_same_pid_and_every_port_follows(upgradable, ports):
     s = upgradable(hello(ports[0], "workers 2") + hello(ports[1]))
     before = {**s.workers()}
@@ -99,6 +100,7 @@ def test_the_same_pid_and_every_port_follows(upgradable, ports):
     assert s.stop() == 0
 
 
+@pytest.mark.plain_too
 def test_connections_go_on_until_they_have_finished(upgradable, ports):
     s = upgradable(f"port {ports[0]} {{ echo }}\n")
     with Connection(ports[0]) as busy, Connection(ports[0]) as idle:
@@ -169,6 +171,7 @@ def again_and_again(*attempts):
     assert all(made)
 
 
+@pytest.mark.plain_too
 def test_nobody_is_refused_and_nothing_fails(upgradable, ports):
     s = upgradable("access log off\n" + hello(ports[0], "workers 2") + hello(ports[1]))
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -365,6 +366,248 @@ static void a_connection_that_lingers_needs_no_turns(void **state)
 	closed(fd);
 }
 
+/* --- ends without a word for them: only TCP has one ------------------------------------------- */
+
+static int tcp_client_new(void)
+{
+	static const struct http_client client = {.address = "127.0.0.1", .port = 1234};
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(listener, (const struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&at, len), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(conn_new(loop, accept4(listener, NULL, NULL, SOCK_NONBLOCK), &client), 0);
+	close(listener);
+	return fd;
+}
+
+static unsigned given;
+
+static long failing_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	(void)ex;
+	(void)size;
+	if (given++ > 0)
+		return GIVE_FAIL;
+	memcpy(out, "abc", 3);
+	return 3;
+}
+
+/* The end of the connection frames the response to HTTP/1.0, so a clean one would lie. */
+static void a_cut_is_no_end(void **state)
+{
+	static const struct handler failing = {
+	    .methods = UINT32_MAX, .begin = endless_begin, .give = failing_give};
+	const uint64_t until = clock_ms() + PATIENCE;
+	(void)state;
+	for (int minor = 0; minor < 2; minor++) {
+		char out[4096];
+		ssize_t n = -1;
+		given = 0;
+		served.handler = &failing;
+		int fd = tcp_client_new();
+		send_text(fd, minor == 0 ? "GET /served HTTP/1.0\r\n\r\n"
+					 : "GET /served HTTP/1.1\r\n" H "\r\n");
+		while (loop->conns_count > 0) {
+			assert_true(clock_ms() < until);
+			assert_int_equal(loop_turn(&loop->loop, 10), 0);
+		}
+		while ((n = read(fd, out, sizeof(out))) > 0)
+			;
+		assert_int_equal(n, minor == 0 ? -1 : 0);
+		assert_true(n == 0 || errno == ECONNRESET);
+		close(fd);
+	}
+}
+
+/* The far end of a tunnel. */
+static struct {
+	struct exchange *ex;
+	char heard[256];
+	size_t room;
+	bool says_end;
+	unsigned ends;
+} far;
+
+static void far_begin(struct exchange *ex)
+{
+	static const struct http_header fields[] = {HTTP_HEADER("Upgrade", "x")};
+	far.ex = ex;
+	assert_int_equal(exchange_upgrade(ex, fields, 1), 0);
+}
+
+static size_t far_take(struct exchange *ex, const uint8_t *data, size_t len)
+{
+	const size_t n = len < far.room ? len : far.room;
+	(void)ex;
+	strncat(far.heard, (const char *)data, n);
+	far.room -= n;
+	return n;
+}
+
+static void far_take_end(struct exchange *ex)
+{
+	(void)ex;
+	far.ends++;
+}
+
+static long far_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	(void)ex;
+	(void)out;
+	(void)size;
+	return far.says_end ? GIVE_END : GIVE_LATER;
+}
+
+static int tunnel_new(bool tcp)
+{
+	static const struct handler tunnel = {.methods = UINT32_MAX,
+					      .begin = far_begin,
+					      .take = far_take,
+					      .take_end = far_take_end,
+					      .give = far_give};
+	char out[4096];
+	memset(&far, 0, sizeof(far));
+	far.room = SIZE_MAX;
+	served.handler = &tunnel;
+	int fd = tcp ? tcp_client_new() : client_new();
+	send_text(fd, "GET /served HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: x\r\n\r\n");
+	(void)hear(fd, out, sizeof(out));
+	assert_non_null(strstr(out, "HTTP/1.1 101 "));
+	return fd;
+}
+
+static void far_say_end(void)
+{
+	far.says_end = true;
+	exchange_wake(far.ex);
+}
+
+static void a_client_of_a_tunnel_may_speak_after_the_end_of_the_other_half(void **state)
+{
+	const uint64_t until = clock_ms() + PATIENCE;
+	(void)state;
+	for (int tcp = 0; tcp < 2; tcp++) {
+		char out[16];
+		int fd = tunnel_new(tcp);
+		far_say_end();
+		assert_int_equal(hear(fd, out, sizeof(out)), 0);
+		assert_int_equal(loop->conns_count, 1);
+		send_text(fd, "still here");
+		shutdown(fd, SHUT_WR);
+		while (loop->conns_count > 0) {
+			assert_true(clock_ms() < until);
+			assert_int_equal(loop_turn(&loop->loop, 10), 0);
+		}
+		assert_string_equal(far.heard, "still here");
+		assert_int_equal(far.ends, 1);
+		close(fd);
+	}
+}
+
+/* Both halves have ended, and the far end has no room for what is left: the loop must not spin. */
+static void what_is_left_of_a_tunnel_waits_for_room(void **state)
+{
+	const uint64_t until = clock_ms() + PATIENCE;
+	(void)state;
+	for (int tcp = 0; tcp < 2; tcp++) {
+		char out[16];
+		int fd = tunnel_new(tcp);
+		far.room = 1;
+		far_say_end();
+		assert_int_equal(hear(fd, out, sizeof(out)), 0);
+		send_text(fd, "abc");
+		while (far.room > 0)
+			assert_int_equal(loop_turn(&loop->loop, 10), 0);
+		send_text(fd, "def");
+		shutdown(fd, SHUT_WR);
+		const uint64_t before = clock_ms();
+		unsigned turns = 0;
+		while (clock_ms() < before + 50) {
+			assert_int_equal(loop_turn(&loop->loop, 10), 0);
+			turns++;
+		}
+		assert_true(turns < 50);
+		assert_int_equal(loop->conns_count, 1);
+		far.room = SIZE_MAX;
+		exchange_wake(far.ex);
+		while (loop->conns_count > 0) {
+			assert_true(clock_ms() < until);
+			assert_int_equal(loop_turn(&loop->loop, 10), 0);
+		}
+		assert_string_equal(far.heard, "abcdef");
+		assert_int_equal(far.ends, 1);
+		close(fd);
+	}
+}
+
+/* --- TLS to a plain port ---------------------------------------------------------------------- */
+
+static void tls_is_recognized_by_its_first_bytes(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		bool is_tls;
+	} cases[] = {
+	    {"\x16", 1, true},
+	    {"\x16\x03\x01\x02\x00\x01", 6, true},
+	    {"\x15\x03\x03\x00\x02\x02\x00", 7, true},
+	    {"\x80\x2e\x01\x03\x01", 5, true},
+	    {"\x80\x2e\x02\x03\x01", 5, false},
+	    {"GET / HTTP/1.1\r\n", 16, false},
+	    {"\r\nGET /", 7, false},
+	    {"\n\x16", 2, false},
+	    {"PRI * HTTP/2.0\r\n", 16, false},
+	    {"SSH-2.0-x\r\n", 11, false},
+	    {"", 1, false},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(conn_speaks_tls((const uint8_t *)cases[i].bytes, cases[i].len),
+				 cases[i].is_tls);
+}
+
+static void tls_is_closed_without_a_reset_and_counted(void **state)
+{
+	static const char hello_bytes[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and more";
+	char out[16];
+	(void)state;
+	port.plain = true;
+	int fd = tcp_client_new();
+	send_text(fd, hello_bytes);
+	assert_int_equal(hear(fd, out, sizeof(out)), 0);
+	assert_int_equal(slot.counters.handshakes_failed[IPC_FAILURE_MALFORMED], 1);
+	assert_int_equal(slot.counters.requests, 0);
+	send_text(fd, "what it had under way");
+	assert_int_equal(loop_turn(&loop->loop, 10), 0);
+	assert_int_equal(read(fd, out, sizeof(out)), 0); /* and no ECONNRESET */
+	closed(fd);
+}
+
+static void a_client_that_says_nothing_has_the_time_of_a_head(void **state)
+{
+	const uint64_t until = clock_ms() + PATIENCE;
+	char out[4096];
+	(void)state;
+	port.limits.head_ms = 10;
+	closed(client_new());
+	/* after a request it has the idle time */
+	int fd = client_new();
+	send_text(fd, GET);
+	(void)hear(fd, out, sizeof(out));
+	for (const uint64_t now = clock_ms(); clock_ms() < now + 50 && clock_ms() < until;)
+		assert_int_equal(loop_turn(&loop->loop, 10), 0);
+	assert_int_equal(loop->conns_count, 1);
+	close(fd);
+	port.limits.idle_ms = 10; /* which may be shorter */
+	port.limits.head_ms = PATIENCE;
+	closed(client_new());
+}
+
 /* --- what runs out --------------------------------------------------------------------------- */
 
 static void descriptors_that_a_part_holds_are_no_leak(void **state)
@@ -433,6 +676,12 @@ int main(void)
 	    TEST(a_client_that_takes_nothing_is_reset_after_its_limit),
 	    TEST(draining_ends_idle_connections_and_answers_the_others),
 	    TEST(a_connection_that_lingers_needs_no_turns),
+	    TEST(a_cut_is_no_end),
+	    TEST(a_client_of_a_tunnel_may_speak_after_the_end_of_the_other_half),
+	    TEST(what_is_left_of_a_tunnel_waits_for_room),
+	    TEST(tls_is_recognized_by_its_first_bytes),
+	    TEST(tls_is_closed_without_a_reset_and_counted),
+	    TEST(a_client_that_says_nothing_has_the_time_of_a_head),
 	    TEST(descriptors_that_a_part_holds_are_no_leak),
 	    TEST(memory_that_a_part_holds_is_no_leak),
 	    TEST(with_nothing_held_the_limit_itself_is_too_small),

@@ -273,6 +273,7 @@ static void commit(struct master *m)
 	sockets_tell_unclaimed(m);
 	m->reconfigured = true;
 	development_tell(m);
+	plain_tell(m);
 }
 
 static void reloaded(struct master *m, const char *error)

@@ -53,6 +53,7 @@ static void confinement_compare(struct child *c)
 void confinement_tell(struct master *m)
 {
 	struct confinement all = {.count = 0};
+	bool keyholders = false;
 	char line[512];
 	struct text t;
 	for (size_t i = 0; i < m->ports_count; i++)
@@ -62,6 +63,7 @@ void confinement_tell(struct master *m)
 			 * its children. */
 			if (c->state != CHILD_SERVING || c->confinement.role == SANDBOX_MASTER)
 				continue;
+			keyholders = keyholders || !is_worker(c);
 			confinement_compare(c);
 			confinement_add(&all, &c->confinement);
 		}
@@ -69,7 +71,8 @@ void confinement_tell(struct master *m)
 		return;
 	text_init(&t, line, sizeof(line));
 	confinement_describe(&all, !sandbox_may_change_user(), &t);
-	log_write(&m->log, LOG_NOTICE, "workers and keyholders are confined by %s", line);
+	log_write(&m->log, LOG_NOTICE, "workers%s are confined by %s",
+		  keyholders ? " and keyholders" : "", line);
 }
 
 /* The turn that follows goes on with its port. */

@@ -199,6 +199,7 @@ static void port_add(struct jsonout *j, const struct port *p)
 	jsonout_bool(j, "by_order", p->by_order);
 	jsonout_uint(j, "generation", p->generation);
 	jsonout_bool(j, "former_version", p->former);
+	jsonout_bool(j, "tls", !p->conf->plain);
 	texts_add(j, "addresses", p->conf->addresses, p->conf->addresses_count);
 	texts_add(j, "sockets", p->conf->sockets, p->conf->sockets_count);
 	jsonout_uint(j, "workers_wanted", p->conf->workers);

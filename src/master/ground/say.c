@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "master/ground/state.h"
 
+#define PORTS_SHOWN 20 /* in one record */
+
 void child_log(const struct child *c, int priority, const char *format, ...)
 {
 	char line[2048];
@@ -25,6 +27,26 @@ static const char *certificate_place(const struct conf_certificate *c)
 {
 	return strncmp(c->certificate, "/proc/self/fd/", 14) == 0 ? "that is kept in memory"
 								  : c->certificate;
+}
+
+void plain_tell(struct master *m)
+{
+	char list[256];
+	struct text t;
+	unsigned count = 0;
+	text_init(&t, list, sizeof(list));
+	for (size_t i = 0; i < m->conf->ports_count; i++) {
+		if (!m->conf->ports[i].plain)
+			continue;
+		if (count < PORTS_SHOWN)
+			text_addf(&t, "%s%u", count == 0 ? "" : ", ", m->conf->ports[i].number);
+		count++;
+	}
+	if (count > PORTS_SHOWN)
+		text_addf(&t, " and %u more", count - PORTS_SHOWN);
+	if (count > 0)
+		log_write(&m->log, LOG_NOTICE, "plain HTTP, without TLS, on port%s %s",
+			  count == 1 ? "" : "s", list);
 }
 
 void development_tell(struct master *m)

@@ -420,6 +420,8 @@ void asker_forget(struct master *, struct asker *); /* its client is gone */
 
 /* say.c: logs which ports have the development certificate, if any. */
 void development_tell(struct master *);
+/* say.c: logs which ports have no TLS, if any. */
+void plain_tell(struct master *);
 /* Logs a record about a child: "worker 3 (pid 4242) " and the text. */
 void child_log(const struct child *, int priority, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
