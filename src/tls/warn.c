@@ -153,6 +153,17 @@ static void others_warn(const struct tls_chain *chain, const struct warnings *w)
 	}
 }
 
+/* Is each in the file before its issuer, the server's own first? Others may stand in between:
+ * clients ignore them (RFC 8446, 4.4.2). */
+static bool chain_is_in_order(const struct tls_chain *chain)
+{
+	const unsigned *numbers = chain->numbers;
+	for (unsigned i = 1; numbers != NULL && i < chain->linked; i++)
+		if (numbers[i] < numbers[i - 1])
+			return false;
+	return numbers == NULL || numbers[0] == 1;
+}
+
 /* The server sends them in order. Other programs take the file as it is, and a person who appends
  * to it should know. */
 static void order_warn(const struct tls_chain *chain, const struct warnings *w)
@@ -160,7 +171,7 @@ static void order_warn(const struct tls_chain *chain, const struct warnings *w)
 	char order[160];
 	unsigned i = 0;
 	struct text t;
-	if (chain->numbers == NULL)
+	if (chain_is_in_order(chain))
 		return;
 	text_init(&t, order, sizeof(order));
 	for (; i < chain->count && t.len + 16 < sizeof(order); i++)
