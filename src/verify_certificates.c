@@ -246,7 +246,8 @@ static void host_warn(struct verify *v, const struct places *places, const struc
 		text_addf(&t, "%s\"%s\"", count == 1 ? "" : " or ", host->names[i]);
 	}
 	if (count > NAMES_TOLD)
-		text_addf(&t, " or %zu others", count - NAMES_TOLD);
+		text_addf(&t, " or %zu other%s", count - NAMES_TOLD,
+			  count - NAMES_TOLD == 1 ? "" : "s");
 	text_add_str(&t,
 		     "; clients that check the name refuse the connection: add to the host: tls "
 		     "{ certificate \"file\" key \"file\" }");
