@@ -30,6 +30,7 @@
 #define CONF_SOCKET_NAME_MAX  255                /* FileDescriptorName= of systemd.socket(5) */
 #define CONF_CERTIFICATES_MAX 4096               /* of a port, with those of its hosts */
 #define CONF_BODIES_MAX       1000               /* files of a port that are sent as they are */
+#define CONF_ROOTS_MAX        1000               /* folders of a port whose files are sent */
 #define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */
 #define CONF_THREADS_MAX      64
 #define CONF_WORKERS_MAX      64
@@ -110,12 +111,6 @@ struct conf_restart {
 	enum conf_parked while_parked;
 };
 
-/* A file that the processes of a port are handed, and whose content they send. */
-struct conf_body {
-	char *path;
-	struct conf_where where; /* of the first statement that names it */
-};
-
 /* `error`: the body of responses with one of these statuses, in place of their own. */
 struct conf_error {
 	uint32_t *statuses; /* 400 to 599, each once */
@@ -191,7 +186,7 @@ struct conf_port {
 	size_t hosts_count;
 	struct conf_error *errors; /* those outside of hosts, for all hosts */
 	size_t errors_count;
-	struct conf_body *bodies; /* of all its locations and errors; each path once */
+	struct conf_path *bodies; /* of all its locations and errors; each path once */
 	size_t bodies_count;
 	bool faults; /* a location has faults, or is the one where faults are asked for */
 	struct conf_where where;

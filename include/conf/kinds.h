@@ -8,6 +8,7 @@
 #ifndef CONF_KINDS_H
 #define CONF_KINDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,35 @@ struct conf_redirect {
 	/* Of RFC 3986: absolute, or a path. "${host}", "${target}", "${path}", "${query}",
 	 * "${remainder}", "${scheme}" and "${port}" stand for parts of the request. */
 	const char *url;
+};
+
+/* `precompressed`, in the order of its words. */
+enum conf_coding { CONF_BR, CONF_ZSTD, CONF_GZIP, CONF_CODINGS };
+
+/* `type`: the media type of files by the ends of their names. */
+struct conf_media_type {
+	const char *type;
+	/* In lower case, without the dot. None: the type of all files that no other one names. */
+	const char **extensions;
+	uint32_t extensions_count;
+};
+
+struct conf_files {
+	uint32_t root;      /* the folder: its index in conf_port.roots */
+	const char **index; /* names of files that stand for their folder, the first comes first */
+	uint32_t index_count;
+	bool listing;
+	bool hidden;      /* names that begin with a dot are served as others are */
+	bool no_symlinks; /* else those that stay beneath the root are followed */
+	/* A path beneath the root that begins with "/": what is served where there is no file;
+	 * NULL: none. */
+	const char *fallback;
+	const char *cache;                   /* of Cache-Control; NULL: none */
+	const char *charset;                 /* of text; NULL: none */
+	uint8_t precompressed[CONF_CODINGS]; /* enum conf_coding, the first comes first */
+	uint32_t precompressed_count;
+	struct conf_media_type *types; /* each extension once; before the types of the system */
+	uint32_t types_count;
 };
 
 #endif
