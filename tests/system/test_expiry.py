@@ -113,6 +113,23 @@ def test_once_a_day_and_each_of_a_port(controlled, ports, shop):
     assert s.log().count("expires in") == 1, s.log()
 
 
+def test_many_are_not_a_flood(controlled, ports, shop):
+    """Each file once; of many the first, and how many there are."""
+    path, tls = shop("near", -85, 5.5)
+    key = re.search(r'key "(.*?)"', tls)[1]
+    copies = [path.with_name(f"copy{i}.pem") for i in range(30)]
+    for copy in copies:
+        copy.write_bytes(path.read_bytes())
+    hosts = "".join(f'host "h{i}.example" {{ tls {{ certificate "{copy}" key "{key}" certificate "{path}" key "{key}" }}'
+                    " echo }\n" for i, copy in enumerate(copies))
+    s = controlled(f"port {ports[0]} {{ echo {tls} {hosts} }}")
+    s.wait_log(rf"\[PORT {ports[0]}\] 21 more certificates of this port expire soon or have expired: "
+               "`bulkheadctl status --json` has all")
+    assert s.log().count("expires in 5 days") == 10, s.log()
+    assert s.log().count(f'"{path}" expires') == 1
+    assert len(json.loads(ctl(s, "status", "--json"))["ports"][0]["certificates"]) == 61
+
+
 # --- by which name ---
 
 

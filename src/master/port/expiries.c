@@ -1,11 +1,15 @@
 /* Runs in the master, once a second: logs certificates that end soon, once a day. The worker
  * reports the dates; a false date only adds or suppresses a line about its own port. */
 #include <limits.h>
+#include <string.h>
 #include <sys/syslog.h>
 #include <time.h>
 
 #include "base/validity.h"
 #include "master/port/port.h"
+
+/* Of a port with a thousand certificates, whose renewal has failed, these are shown in one look. */
+#define EXPIRIES_TOLD 10
 
 static void expiry_tell(const struct port *p, size_t pair, int64_t now)
 {
@@ -25,17 +29,52 @@ static void expiry_tell(const struct port *p, size_t pair, int64_t now)
 	log_write_for(&p->master->log, port_number(p), 0, LOG_WARNING, "%s, at %s", line, when);
 }
 
+/* Which of a port's pairs were shown in this look, and how many were not. */
+struct told {
+	size_t pairs[EXPIRIES_TOLD];
+	size_t count;
+	size_t left;
+};
+
+/* Pairs of several hosts may have one file. */
+static bool is_told(const struct told *told, const struct port *p, size_t pair)
+{
+	const struct conf_certificate *all = p->conf->certificates;
+	for (size_t i = 0; i < told->count; i++)
+		if (strcmp(all[told->pairs[i]].certificate, all[pair].certificate) == 0)
+			return true;
+	return false;
+}
+
+static void port_look(struct port *p, int64_t now)
+{
+	struct told told = {.count = 0};
+	for (size_t k = 0; k < p->conf->certificates_count; k++) {
+		struct expiry *e = &p->content.pairs[k];
+		if (!expiry_is_due(e, now))
+			continue;
+		e->told = now;
+		if (is_told(&told, p, k))
+			continue;
+		if (told.count == EXPIRIES_TOLD) {
+			told.left++;
+			continue;
+		}
+		told.pairs[told.count++] = k;
+		expiry_tell(p, k, now);
+	}
+	if (told.left > 0)
+		log_write_for(&p->master->log, port_number(p), 0, LOG_WARNING,
+			      "%zu more certificate%s of this port expire%s soon or %s expired: "
+			      "`bulkheadctl status --json` has all",
+			      told.left, told.left == 1 ? "" : "s", told.left == 1 ? "s" : "",
+			      told.left == 1 ? "has" : "have");
+}
+
 void expiry_look(struct master *m)
 {
 	const int64_t now = time(NULL);
-	for (size_t i = 0; i < m->ports_count; i++) {
-		struct port *p = m->ports[i];
-		for (size_t k = 0; k < p->conf->certificates_count; k++) {
-			struct expiry *e = &p->content.pairs[k];
-			if (p->stage != STAGE_CURRENT || !expiry_is_due(e, now))
-				continue;
-			e->told = now;
-			expiry_tell(p, k, now);
-		}
-	}
+	for (size_t i = 0; i < m->ports_count; i++)
+		if (m->ports[i]->stage == STAGE_CURRENT)
+			port_look(m->ports[i], now);
 }
