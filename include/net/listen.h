@@ -57,4 +57,8 @@ void net_bound(int fd);
  * sets the peer's numeric address and port; or returns -errno (accept(2)). */
 int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], uint16_t *ret_port);
 
+/* The address that the peer of a connection has connected to, as net_accept() writes it. Returns 0
+ * or -errno. */
+int net_local_address(int fd, char address[ADDRESS_TEXT_MAX]);
+
 #endif

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/address.h"
 #include "base/buf.h"
 
 struct transport_wire {
@@ -25,6 +26,9 @@ struct transport_wire {
 	size_t in_len;
 	bool in_ended;  /* the connection has ended: no more bytes will come */
 	struct buf out; /* bytes to send */
+	/* The address that the peer has connected to. Returns 0 or -errno. NULL: nobody knows. */
+	int (*local_address)(const void *connection, char ret[ADDRESS_TEXT_MAX]);
+	const void *connection; /* whose bytes these are */
 };
 
 enum transport_result {

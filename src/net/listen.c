@@ -1,5 +1,5 @@
-/* Runs in the master, but for net_accept(), which runs in workers. Must never
- * block. */
+/* Runs in the master, but for net_accept() and net_local_address(), which run in workers. Must
+ * never block. */
 #include "net/listen.h"
 
 #include <arpa/inet.h>
@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -130,6 +131,19 @@ int net_listen(int fd)
 	return listen(fd, SOMAXCONN) < 0 ? -errno : 0;
 }
 
+/* A socket for both families, which was passed in (net/passed.h), has mapped addresses. */
+static void address_write(const union address *a, char text[ADDRESS_TEXT_MAX], uint16_t *ret_port)
+{
+	const bool is_v6 = a->any.sa_family == AF_INET6;
+	if (is_v6 && IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr))
+		(void)inet_ntop(AF_INET, &a->v6.sin6_addr.s6_addr[12], text, ADDRESS_TEXT_MAX);
+	else if (is_v6)
+		(void)inet_ntop(AF_INET6, &a->v6.sin6_addr, text, ADDRESS_TEXT_MAX);
+	else
+		(void)inet_ntop(AF_INET, &a->v4.sin_addr, text, ADDRESS_TEXT_MAX);
+	*ret_port = ntohs(is_v6 ? a->v6.sin6_port : a->v4.sin_port);
+}
+
 int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], uint16_t *ret_port)
 {
 	union address a = {0};
@@ -138,17 +152,17 @@ int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], uint16_t *ret_po
 	if (fd < 0)
 		return -errno;
 	net_unlinger(fd);
-	if (a.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr)) {
-		/* Only a socket for both families gives this: one that was passed in
-		 * (net/passed.h). */
-		(void)inet_ntop(AF_INET, &a.v6.sin6_addr.s6_addr[12], address, ADDRESS_TEXT_MAX);
-		*ret_port = ntohs(a.v6.sin6_port);
-	} else if (a.any.sa_family == AF_INET6) {
-		(void)inet_ntop(AF_INET6, &a.v6.sin6_addr, address, ADDRESS_TEXT_MAX);
-		*ret_port = ntohs(a.v6.sin6_port);
-	} else {
-		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, ADDRESS_TEXT_MAX);
-		*ret_port = ntohs(a.v4.sin_port);
-	}
+	address_write(&a, address, ret_port);
 	return fd;
+}
+
+int net_local_address(int fd, char address[ADDRESS_TEXT_MAX])
+{
+	union address a = {0};
+	socklen_t len = sizeof(a);
+	uint16_t port;
+	if (getsockname(fd, &a.any, &len) < 0)
+		return -errno;
+	address_write(&a, address, &port);
+	return 0;
 }

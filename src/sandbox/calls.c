@@ -111,6 +111,8 @@ static const struct rule child[] = {
 
     /* clients */
     FOR(SANDBOX_CLIENTS, "accept4"),
+    /* which address a client without a server name has connected to */
+    FOR(SANDBOX_CLIENTS, "getsockname"),
     /* not SHUT_RD: it would disconnect a listener for all processes that share it */
     {{"shutdown", "SHUT_WR"}, {{CHECK_EQUAL, 1, SHUT_WR}}, 0, SANDBOX_CLIENTS},
     /* to cut off a client that does not read; on a listener, every later connection would inherit

@@ -140,33 +140,57 @@ static const struct tls_part *name_part(const struct tls_hosts *hosts, const cha
 	return hosts->names.count == 0 && name_is_certified(hosts, name) ? hosts->parts : NULL;
 }
 
+static const struct tls_part *host_part(const struct tls_hosts *hosts, const void *name, size_t len)
+{
+	char folded[TLS_NAME_MAX + 1], wildcard[TLS_NAME_MAX + 1];
+	const struct tls_part *part = NULL;
+	if (!tls_name_fold(name, len, folded))
+		return NULL;
+	part = name_part(hosts, folded);
+	if (part == NULL && tls_name_wildcard(folded, wildcard))
+		part = name_part(hosts, wildcard);
+	return part;
+}
+
 /* Any name is accepted, in whatever form, unless the port refuses those that it does not know. */
 static int part_choose(struct tls_session *s)
 {
-	char name[TLS_NAME_MAX + 1], wildcard[TLS_NAME_MAX + 1];
 	const struct tls_hosts *hosts = &s->context->credentials->hosts;
 	const struct tls_part *part = NULL;
 	if (hosts->parts_count == 0) /* a false certificate, for every name */
 		return 0;
-	if (s->hello.host != NULL && tls_name_fold(s->hello.host, s->hello.host_len, name)) {
-		part = name_part(hosts, name);
-		if (part == NULL && tls_name_wildcard(name, wildcard))
-			part = name_part(hosts, wildcard);
-	}
+	if (s->hello.host != NULL)
+		part = host_part(hosts, s->hello.host, s->hello.host_len);
 	s->part = part != NULL ? part : hosts->parts;
 	return part == NULL && s->hello.host != NULL && hosts->refuses ? GNUTLS_E_UNRECOGNIZED_NAME
 								       : 0;
+}
+
+/* A client asks for no name if it was given an address (RFC 6066, 3). If a host is named by that
+ * address, it is as if the client had asked for it. */
+static int address_choose(struct tls_session *s, char address[ADDRESS_TEXT_MAX])
+{
+	const struct tls_hosts *hosts = &s->context->credentials->hosts;
+	const struct transport_wire *w = s->transport.wire;
+	if (s->hello.host == NULL && hosts->has_addresses && w->local_address != NULL &&
+	    w->local_address(w->connection, address) == 0 &&
+	    host_part(hosts, address, strlen(address)) != NULL) {
+		s->hello.host = (const uint8_t *)address;
+		s->hello.host_len = strlen(address);
+	}
+	return part_choose(s);
 }
 
 static int hello_hook(gnutls_session_t handle, unsigned type, unsigned when, unsigned incoming,
 		      const gnutls_datum_t *message)
 {
 	struct tls_session *s = gnutls_session_get_ptr(handle);
+	char address[ADDRESS_TEXT_MAX];
 	(void)type;
 	(void)when;
 	(void)incoming;
 	tls_hello_read(&s->hello, &s->context->policy->offer, message->data, message->size);
-	int error = part_choose(s);
+	int error = address_choose(s, address);
 	if (error >= 0 && s->hello.count == 1)
 		error = tls_tickets_enable(s);
 	s->hello.host = NULL; /* it pointed into the message */

@@ -42,6 +42,7 @@ struct tls_hosts {
 	struct tls_names names;        /* of the hosts; one set; the value is the part */
 	struct tls_names certificates; /* their names; a set for each part */
 	bool refuses;                  /* a name that nothing here has */
+	bool has_addresses;            /* a host is named by an address */
 };
 
 /* Makes the parts from the hosts, or one part of everything if there are none. pairs says which of

@@ -76,8 +76,10 @@ static int names_add(struct tls_hosts *hosts, const struct tls_host *host, uint3
 	char folded[TLS_NAME_MAX + 1];
 	int error = 0;
 	for (size_t i = 0; i < host->names_count && error == 0; i++)
-		if (tls_name_fold(host->names[i], strlen(host->names[i]), folded))
+		if (tls_name_fold(host->names[i], strlen(host->names[i]), folded)) {
 			error = tls_names_add(&hosts->names, 0, folded, part, 0);
+			hosts->has_addresses = hosts->has_addresses || tls_name_is_address(folded);
+		}
 	return error;
 }
 

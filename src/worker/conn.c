@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "net/listen.h"
 #include "worker/access.h"
 #include "worker/deadlines.h"
 #include "worker/fault.h"
@@ -53,6 +54,11 @@ static void transport_release(struct conn *c)
 	if (c->transport != NULL)
 		c->transport->ops->release(c->transport);
 	c->transport = NULL;
+}
+
+int conn_local_address(const void *connection, char ret[ADDRESS_TEXT_MAX])
+{
+	return net_local_address(((const struct conn *)connection)->io.fd, ret);
 }
 
 /* The transport carries data: begins the protocol that it negotiated. */

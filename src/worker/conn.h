@@ -79,6 +79,9 @@ struct conn {
 int conn_new(struct worker_loop *, int fd, const struct http_client *);
 void conn_free(struct conn *);
 
+/* Of a struct transport_wire. */
+int conn_local_address(const void *connection, char ret[ADDRESS_TEXT_MAX]);
+
 /* The most memory that a connection of the loop holds. It is the sum of the bounds of its parts, so
  * a worker that holds more has not got it through connections. */
 size_t conn_memory_max(const struct worker_loop *);

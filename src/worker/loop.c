@@ -62,16 +62,17 @@ static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 
 int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 {
-	*l = (struct worker_loop){.worker = w,
-				  .index = index,
-				  .wakeup = {.fd = -1, .ready = wakeup_ready},
-				  .wire = {.out = BUF_INIT(WIRE_OUT_MAX)},
-				  .log = w->role->log,
-				  .signer = {.fd = -1},
-				  .slot = &w->role->slots[index],
-				  .conns_max = worker_conns_max(w),
-				  .transport = w->port->plain ? &transport_plain : &transport_tls,
-				  .held = w->phase == WORKER_HELD};
+	*l = (struct worker_loop){
+	    .worker = w,
+	    .index = index,
+	    .wakeup = {.fd = -1, .ready = wakeup_ready},
+	    .wire = {.out = BUF_INIT(WIRE_OUT_MAX), .local_address = conn_local_address},
+	    .log = w->role->log,
+	    .signer = {.fd = -1},
+	    .slot = &w->role->slots[index],
+	    .conns_max = worker_conns_max(w),
+	    .transport = w->port->plain ? &transport_plain : &transport_tls,
+	    .held = w->phase == WORKER_HELD};
 	l->http = (struct http_loop){.limits = &w->port->limits,
 				     .explains = is_echo(w->port),
 				     .routes = &w->routes.http,

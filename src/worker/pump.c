@@ -202,6 +202,7 @@ void pump_run(struct conn *c)
 void pump_load(struct conn *c, const uint8_t *received, size_t len)
 {
 	struct transport_wire *w = &c->owner->wire;
+	w->connection = c;
 	w->in = received;
 	w->in_len = len;
 	if (buf_len(&c->cipher_in) > 0) {

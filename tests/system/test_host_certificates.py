@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import Connection, client_context, get, sanitized, status_of
+from harness import Connection, client_context, get, have, sanitized, status_of
 from hello import SERVER_NAME, answer, basic12, basic13, hello, name, record, vector
 from s_client import s_client
 
@@ -100,6 +100,20 @@ def test_the_name_chooses_the_host_and_the_client_the_key(server, ports, pairs):
     seen = s_client(ports[0], "-servername", "alone.example", "-tls1_2", "-cipher",
                     "ECDHE-ECDSA-AES128-GCM-SHA256")
     assert seen.alert == 40 and seen.name is None, seen
+    assert s.stop() == 0
+
+
+def test_without_a_name_the_address_chooses_the_host(server, ports, pairs):
+    """A client that is given an address sends none (RFC 6066, 3)."""
+    make(pairs, "address", EC, "IP:127.0.0.2,IP:::1")
+    s = server(f"port {ports[0]} {{ {tls(pairs, 'default')} respond 200 \"default\\n\"\n"
+               f"host \"127.0.0.2\" \"[::1]\" {{ {tls(pairs, 'address')} respond 200 \"address\\n\" }} }}\n")
+    if not have("curl"):
+        pytest.skip("needs curl")
+    for address, certificate in (("127.0.0.1", "default"), ("127.0.0.2", "address"), ("[::1]", "address")):
+        r = subprocess.run(["curl", "-sS", "--noproxy", "*", "--cacert", pairs / f"{certificate}.pem",
+                            f"https://{address}:{ports[0]}/"], capture_output=True, text=True, check=False)
+        assert (r.stdout, r.stderr) == (f"{certificate}\n", ""), address
     assert s.stop() == 0
 
 

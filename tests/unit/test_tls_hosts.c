@@ -456,6 +456,83 @@ static void a_session_goes_on_under_its_own_name_only(void **state)
 	port_close(&port);
 }
 
+/* --- by address ------------------------------------------------------------------------------- */
+
+static const char *local; /* NULL: unknown */
+
+static int local_address(const void *connection, char ret[ADDRESS_TEXT_MAX])
+{
+	(void)connection;
+	if (local == NULL)
+		return -ENOTCONN;
+	snprintf(ret, ADDRESS_TEXT_MAX, "%s", local);
+	return 0;
+}
+
+static bool address_connect(const struct port *port, const char *name, const gnutls_datum_t *with,
+			    gnutls_datum_t *ret, uint32_t *ret_policy)
+{
+	static struct peer p;
+	char byte;
+	peer_init(&p, port->context, PEER_TLS13);
+	p.wire.local_address = local_address;
+	name_send(&p, name);
+	if (with != NULL)
+		assert_int_equal(gnutls_session_set_data(p.client, with->data, with->size), 0);
+	assert_int_equal(peer_handshake(&p, all, NULL), 0);
+	(void)gnutls_record_recv(p.client, &byte, 1);
+	assert_int_equal(gnutls_session_get_data2(p.client, ret), 0);
+	*ret_policy = p.server.facts.policy;
+	assert_true(name != NULL || p.server.facts.server_name == NULL);
+	const bool is = p.server.facts.resumed;
+	peer_release(&p);
+	return is;
+}
+
+static void without_a_name_the_address_chooses_the_host(void **state)
+{
+	static const struct {
+		const char *local, *name;
+		uint32_t policy;
+	} cases[] = {
+	    {"192.0.2.7", NULL, 5},          {"2001:db8::7", NULL, 5},   {"192.0.2.8", NULL, 0},
+	    {"192.0.2.7", "rsa.example", 6}, {"192.0.2.7", "nobody", 0}, {NULL, NULL, 0},
+	};
+	enum { CASES = sizeof(cases) / sizeof(cases[0]) };
+	struct port port;
+	(void)state;
+	port_open(&port, hosts, HOSTS, false);
+	for (size_t i = 0; i < CASES; i++) {
+		gnutls_datum_t session, next;
+		uint32_t part;
+		local = cases[i].local;
+		assert_false(address_connect(&port, cases[i].name, NULL, &session, &part));
+		assert_int_equal(part, cases[i].policy);
+		for (size_t k = 0; k < CASES; k++) {
+			local = cases[k].local;
+			const bool is =
+			    address_connect(&port, cases[k].name, &session, &next, &part);
+			assert_int_equal(part, cases[k].policy);
+			if (cases[i].policy != cases[k].policy)
+				assert_false(is);
+			else if (i == k)
+				assert_true(is);
+			gnutls_free(next.data);
+		}
+		gnutls_free(session.data);
+	}
+	port_close(&port);
+	/* A client that sends no name is not refused for that. */
+	gnutls_datum_t session;
+	uint32_t part;
+	port_open(&port, hosts, HOSTS, true);
+	local = "192.0.2.8";
+	assert_false(address_connect(&port, NULL, NULL, &session, &part));
+	assert_int_equal(part, 0);
+	gnutls_free(session.data);
+	port_close(&port);
+}
+
 /* --- loading ---------------------------------------------------------------------------------- */
 
 static void files_are_loaded_once_however_many_hosts_name_them(void **state)
@@ -538,6 +615,7 @@ int main(void)
 	    cmocka_unit_test(without_hosts_all_certificates_are_of_one_port),
 	    cmocka_unit_test(unknown_names_are_refused_where_that_is_wanted),
 	    cmocka_unit_test(a_session_goes_on_under_its_own_name_only),
+	    cmocka_unit_test(without_a_name_the_address_chooses_the_host),
 	    cmocka_unit_test(files_are_loaded_once_however_many_hosts_name_them),
 	    cmocka_unit_test(names_are_those_that_clients_accept),
 	};
