@@ -29,6 +29,7 @@
 #define CONF_SOCKETS_MAX      64                 /* names of a port */
 #define CONF_SOCKET_NAME_MAX  255                /* FileDescriptorName= of systemd.socket(5) */
 #define CONF_CERTIFICATES_MAX 4096               /* of a port, with those of its hosts */
+#define CONF_ROOTS_MAX        1000               /* folders of a port whose files are served */
 #define CONF_BODIES_MAX       1000               /* files of a port that are sent as they are */
 #define CONF_ROOTS_MAX        1000               /* folders of a port whose files are sent */
 #define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */

@@ -17,6 +17,7 @@
 	KIND(RESPOND, respond)   \
 	KIND(ECHO, echo)         \
 	KIND(REDIRECT, redirect) \
+	KIND(FILES, files)       \
 	KIND(FAULT_CONTROL, fault_control)
 
 /* A filter stands in front of the handler; a location may have several, in their order. */
@@ -66,6 +67,7 @@ struct conf_media_type {
 
 struct conf_files {
 	uint32_t root;      /* the folder: its index in conf_port.roots */
+	const char *path;   /* of the folder; NULL: it had a mistake */
 	const char **index; /* names of files that stand for their folder, the first comes first */
 	uint32_t index_count;
 	bool listing;

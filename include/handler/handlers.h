@@ -13,6 +13,7 @@
 
 struct conf_location;
 struct conf_respond;
+struct media_table;
 struct root;
 
 /* The content of a file of conf_port.bodies. */
@@ -28,6 +29,7 @@ struct handler_means {
 	uint16_t port;
 	const struct handler_body *bodies; /* by the index in conf_port.bodies */
 	const struct root *roots;          /* by the index in conf_port.roots */
+	const struct media_table *types;   /* media types by extension */
 };
 
 /* A kind of handler: src/handler/WORD.c defines handler_kind_WORD for each of HANDLER_KINDS

@@ -205,7 +205,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 
 /* --- words ------------------------------------------------------------------------------------ */
 
-#define NO_FILES "it does not serve files; a location has `respond` or `echo`"
+#define NO_FILES "the folder whose files a location serves is named by `files \"/srv/www\"`"
 #define NO_PROXY "it is no proxy; a location has `respond` or `echo`"
 #define NO_LANG  "it runs no programs and has no scripts or conditions"
 #define NO_REWRITE \

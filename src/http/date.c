@@ -114,7 +114,7 @@ static void date_rfc850(struct date_text *t, struct date *d)
 	static const char *const rest[] = {"day", "sday", "nesday", "rsday", "day", "urday", "day"};
 	const char *day = t->at - 3;
 	size_t i = 0;
-	while (i < 6 && memcmp(day, DAYS + 3 * i, 3) != 0)
+	while (i < 6 && memcmp(day, &DAYS[3 * i], 3) != 0)
 		i++;
 	date_expect(t, rest[i]);
 	date_expect(t, ", ");

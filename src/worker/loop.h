@@ -18,6 +18,7 @@
 #include "fault/fault.h"
 #include "handler/route.h"
 #include "http/exchange.h"
+#include "http/media.h"
 #include "ipc/channel.h"
 #include "ipc/slot.h"
 #include "ipc/tickets.h"
@@ -105,6 +106,7 @@ struct worker {
 	struct loop_timer drain_deadline; /* in loop 0; runs after a SIGTERM to this worker */
 	const struct conf_port *port;
 	struct handler_means means;
+	struct media_table types; /* of its means, for files */
 	struct routes routes;
 	struct tls_policy *policy;
 	struct tls_credentials *credentials; /* all loops share them */
@@ -115,10 +117,11 @@ struct worker {
 	 * descriptors which the role's plan guards. */
 	int *listener_fds;
 	unsigned listener_fds_count;
-	uint64_t descriptors_own; /* the most that the process holds besides connections */
-	uint64_t descriptors_max; /* the limit of descriptors */
-	uint64_t memory_own;      /* address space of the process before it serves, doubled */
-	unsigned pool;            /* all loops that share the listeners, in all workers together */
+	uint64_t descriptors_own;  /* the most that the process holds besides connections */
+	uint64_t descriptors_each; /* the most for a connection: with the file that it is sent */
+	uint64_t descriptors_max;  /* the limit of descriptors */
+	uint64_t memory_own;       /* address space of the process before it serves, doubled */
+	unsigned pool;             /* all loops that share the listeners, in all workers together */
 	struct worker_loop *loops;
 	unsigned loops_count;
 	void *threads; /* for thread_posix.c */

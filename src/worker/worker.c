@@ -88,6 +88,10 @@ static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
 			fd_close(&handed[i]);
 }
 
+/* Descriptors that a loop has for moments: the file that an encoded one takes the place of, and an
+ * entry of a folder that is listed. */
+#define FILES_DESCRIPTORS 2
+
 /* Besides its listeners, each loop needs an epoll set, a wakeup and a key channel. */
 static void worker_confine(struct worker *w)
 {
@@ -97,9 +101,11 @@ static void worker_confine(struct worker *w)
 	const uint64_t loops = w->loops_count;
 	listeners_take(w, &block);
 	w->memory_own = memory_own();
-	w->descriptors_own =
-	    ROLE_DESCRIPTORS + block.guarded_first + block.guarded_count + 3 * loops;
-	role_confine(r, SANDBOX_WORKER, w->descriptors_own + worker_conns_max(w) * loops);
+	w->descriptors_each = w->port->roots_count > 0 ? 2 : 1;
+	w->descriptors_own = ROLE_DESCRIPTORS + block.guarded_first + block.guarded_count +
+			     3 * loops + w->port->roots_count + FILES_DESCRIPTORS * loops;
+	role_confine(r, SANDBOX_WORKER,
+		     w->descriptors_own + worker_conns_max(w) * loops * w->descriptors_each);
 	r->plan.guarded_first = block.guarded_first;
 	r->plan.guarded_count = block.guarded_count;
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
@@ -323,6 +329,14 @@ static void drain_expired(struct loop *loop, struct loop_timer *timer)
 	_exit(lack_of(w) != IPC_LACK_NONE ? EX_OSERR : EX_TEMPFAIL);
 }
 
+/* The media types of files. */
+static void types_make(struct worker *w)
+{
+	if (media_add_known(&w->types) < 0)
+		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
+	w->means.types = &w->types;
+}
+
 static void loops_prepare(struct worker *w)
 {
 	w->loops = calloc(w->loops_count, sizeof(*w->loops));
@@ -354,6 +368,7 @@ static void worker_release(struct worker *w)
 	tls_policy_free(w->policy);
 	ipc_tickets_unmap(w->tickets);
 	routes_release(&w->routes);
+	media_release(&w->types);
 	role_release(w->role);
 }
 
@@ -371,6 +386,8 @@ int worker_main(struct role *r)
 	if (!w.port->plain)
 		policy_make(&w);
 	worker_confine(&w);
+	if (w.port->roots_count > 0)
+		types_make(&w);
 	if (routes_init(&w.routes, w.port, &w.means) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	loops_prepare(&w);

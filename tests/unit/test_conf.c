@@ -500,7 +500,7 @@ static void methods_that_are_none_are_told(void **state)
 		 "2:10 the location serves nothing: give it `respond` or `echo`\n");
 	told_tls("faults enabled port 1 { location \"/\" { methods any fault control } }",
 		 "2:40 `fault control` has its own methods, GET and POST; `methods` is for "
-		 "`respond`, `echo` and `redirect`\n");
+		 "`respond`, `echo`, `redirect` and `files`\n");
 	told_tls("methods any port 1 { echo }",
 		 "2:1 `methods` cannot be at the top level; it belongs in a port, host or "
 		 "location block\n");

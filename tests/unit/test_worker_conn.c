@@ -616,6 +616,7 @@ static void descriptors_that_a_part_holds_are_no_leak(void **state)
 	(void)state;
 	holdings_add(&loop->holdings, &pool);
 	worker.descriptors_own = 10;
+	worker.descriptors_each = 1;
 	worker.descriptors_max = 20;
 	assert_true(lack_descriptors_leaked(&worker));
 	holding_change(&pool, 9, 0);

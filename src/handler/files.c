@@ -1,0 +1,339 @@
+/*
+ * Runs in the workers, for requests: files of a folder. Must never serve anything from outside of
+ * it, nor let a response be of two files.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/fd.h"
+#include "conf/conf.h"
+#include "files.h"
+
+struct files_state {
+	struct files_reading reading;
+	struct files_listing *listing;
+};
+
+_Static_assert(sizeof(struct files_state) <= HANDLER_STATE_MAX, "the state has its place");
+
+#define FILES_METHODS (HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD))
+
+/* --- answers without a file ------------------------------------------------------------------- */
+
+static void files_answer(struct exchange *ex, unsigned status, uint32_t allowed)
+{
+	const struct files_config *c = ex->config;
+	if (c->conf->precompressed_count > 0)
+		(void)exchange_add_field(ex, "Vary", 4, "Accept-Encoding", 15);
+	if (status == 503)
+		(void)exchange_add_field(ex, "Retry-After", 11, "1", 1);
+	exchange_answer(ex, status, allowed);
+}
+
+/* The path of a folder, with its slash; the query goes along. */
+static void files_redirect(struct exchange *ex)
+{
+	const struct http_request *r = &ex->request;
+	const struct http_path *path = &ex->path;
+	const size_t query = r->query_present ? r->query.len + 1 : 0;
+	char *to = arena_take(&ex->arena, 3 * (size_t)path->len + query + 1);
+	struct files_head *h = arena_take(&ex->arena, sizeof(*h));
+	if (to == NULL || h == NULL) {
+		files_answer(ex, 503, 0);
+		return;
+	}
+	size_t len = files_path_escape(path->text, path->len, to);
+	to[len++] = '/';
+	if (r->query_present) {
+		to[len++] = '?';
+		memcpy(to + len, http_slice_at(r, r->query), r->query.len);
+		len += r->query.len;
+	}
+	h->count = 0;
+	files_head_add(h, "Location", to, len);
+	exchange_respond(ex, 301, 0, h->list, h->count);
+}
+
+/* --- a file ----------------------------------------------------------------------------------- */
+
+static bool boundary_make(char out[HTTP_BOUNDARY_LEN])
+{
+	static const char hex[] = "0123456789abcdef";
+	uint8_t bytes[HTTP_BOUNDARY_LEN / 2];
+	if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != sizeof(bytes))
+		return false;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		out[2 * i] = hex[bytes[i] >> 4];
+		out[2 * i + 1] = hex[bytes[i] & 15];
+	}
+	return true;
+}
+
+/* NULL: out of memory, or of random bytes. */
+static struct files_parts *parts_new(struct exchange *ex, const struct files_head *h, uint64_t size,
+				     const struct http_range *ranges, size_t count)
+{
+	struct files_parts *p = arena_take(&ex->arena, sizeof(*p));
+	struct http_range *copy = arena_take(&ex->arena, count * sizeof(*copy));
+	if (p == NULL || copy == NULL || !boundary_make(p->boundary))
+		return NULL;
+	memcpy(copy, ranges, count * sizeof(*copy));
+	p->parts = (struct http_parts){
+	    .boundary = p->boundary, .type = h->type, .type_len = h->type_len, .size = size};
+	p->ranges = copy;
+	p->count = count;
+	p->next = p->head_len = p->head_sent = 0;
+	return p;
+}
+
+/* What Range asks for: as http_ranges_read(). */
+static int ranges_asked(const struct exchange *ex, const struct http_asks *asks,
+			const struct http_validators *v, uint64_t size,
+			struct http_range ret[HTTP_RANGES_MAX])
+{
+	const struct http_request *r = &ex->request;
+	size_t len;
+	if (asks->count[ASK_RANGE] == 0 || r->method != HTTP_GET)
+		return HTTP_RANGE_WHOLE;
+	const char *value = http_asks_value(r, asks, ASK_RANGE, &len);
+	if (value == NULL || !http_if_range_holds(r, asks, v, ex->loop->date_seconds))
+		return HTTP_RANGE_WHOLE;
+	return http_ranges_read(value, len, size, ret);
+}
+
+static void file_respond_parts(struct exchange *ex, struct files_head *h, struct files_parts *p)
+{
+	static const char prefix[] = "multipart/byteranges; boundary=";
+	struct files_state *s = (void *)ex->state;
+	const size_t len = sizeof(prefix) - 1;
+	memcpy(h->range, prefix, len);
+	memcpy(h->range + len, p->boundary, HTTP_BOUNDARY_LEN);
+	files_head_add(h, "Content-Type", h->range, len + HTTP_BOUNDARY_LEN);
+	s->reading.parts = p;
+	s->reading.at = s->reading.end = 0;
+	exchange_respond(ex, 206, http_parts_length(&p->parts, p->ranges, p->count), h->list,
+			 h->count);
+}
+
+_Static_assert(sizeof(((struct files_head *)0)->range) >= 31 + HTTP_BOUNDARY_LEN,
+	       "the type of several ranges has its place");
+
+/* Responds with what conditions and ranges leave of the file, whose descriptor the state has. */
+static void file_respond_ranges(struct exchange *ex, struct files_head *h, uint64_t size,
+				const struct http_range *ranges, int count)
+{
+	struct files_state *s = (void *)ex->state;
+	struct files_parts *parts =
+	    count > 1 ? parts_new(ex, h, size, ranges, (size_t)count) : NULL;
+	if (parts != NULL) {
+		file_respond_parts(ex, h, parts);
+		return;
+	}
+	files_head_add(h, "Content-Type", h->type, h->type_len);
+	s->reading.at = count == 1 ? ranges->first : 0;
+	s->reading.end = count == 1 ? ranges->last + 1 : size;
+	if (count == 1)
+		files_head_add(h, "Content-Range", h->range,
+			       http_content_range(ranges, size, h->range));
+	exchange_respond(ex, count == 1 ? 206 : 200, s->reading.end - s->reading.at, h->list,
+			 h->count);
+}
+
+/* The connection is asked for no more than the answer: an exchange that is answered so has no
+ * end(). */
+static void file_answer(struct exchange *ex, unsigned status)
+{
+	struct files_state *s = (void *)ex->state;
+	fd_close(&s->reading.fd);
+	files_answer(ex, status, 0);
+}
+
+static void file_refuse_range(struct exchange *ex, uint64_t size)
+{
+	char range[HTTP_CONTENT_RANGE_MAX];
+	const size_t len = http_content_range(NULL, size, range);
+	(void)exchange_add_field(ex, "Content-Range", 13, range, len);
+	file_answer(ex, 416);
+}
+
+static void file_respond(struct exchange *ex, const struct http_asks *asks,
+			 const struct files_name *name, const struct files_file *f)
+{
+	const struct files_config *c = ex->config;
+	struct files_state *s = (void *)ex->state;
+	const int64_t now = ex->loop->date_seconds;
+	struct files_head *h = arena_take(&ex->arena, sizeof(*h));
+	struct http_range ranges[HTTP_RANGES_MAX];
+	s->reading.fd = f->fd;
+	if (h == NULL) {
+		file_answer(ex, 503);
+		return;
+	}
+	h->count = 0;
+	files_etag(f, h->etag);
+	/* never later than Date (RFC 9110, 8.8.2.1) */
+	const int64_t modified = f->modified > now ? now : f->modified > 0 ? f->modified : 0;
+	const struct http_validators v = {.etag = h->etag,
+					  .etag_len = sizeof(h->etag),
+					  .modified = modified,
+					  .has_modified = true};
+	const unsigned status = http_conditions_judge(&ex->request, asks, &v, now);
+	if (status == 412) {
+		file_answer(ex, 412);
+		return;
+	}
+	files_head_add_common(h, c);
+	if (status == 304) {
+		exchange_respond(ex, 304, 0, h->list, h->count);
+		return;
+	}
+	const int count = ranges_asked(ex, asks, &v, f->size, ranges);
+	if (count == HTTP_RANGE_UNSATISFIABLE) {
+		file_refuse_range(ex, f->size);
+		return;
+	}
+	http_date(modified, h->modified);
+	files_head_add(h, "Last-Modified", h->modified, 29);
+	files_head_add(h, "Accept-Ranges", "bytes", 5);
+	if (f->coding != HTTP_IDENTITY) {
+		const char *coding = http_coding_name(f->coding);
+		files_head_add(h, "Content-Encoding", coding, strlen(coding));
+	}
+	files_head_type(h, c, exchange_local(ex), name);
+	file_respond_ranges(ex, h, f->size, ranges, count);
+}
+
+/* --- a folder --------------------------------------------------------------------------------- */
+
+static void folder_respond(struct exchange *ex, const struct http_asks *asks,
+			   const struct files_name *name, int fd)
+{
+	static const struct http_header vary[] = {HTTP_HEADER("Vary", "Accept")};
+	static const struct http_validators none = {.etag = NULL};
+	struct files_state *s = (void *)ex->state;
+	const unsigned status =
+	    http_conditions_judge(&ex->request, asks, &none, ex->loop->date_seconds);
+	if (status != 0) {
+		fd_close(&fd);
+		if (status == 304)
+			exchange_respond(ex, 304, 0, vary, 1);
+		else
+			files_answer(ex, status, 0);
+		return;
+	}
+	const bool json = http_accepts_json(&ex->request, asks);
+	const int error = files_list_begin(ex, name, fd, json, &s->listing);
+	if (error < 0)
+		files_answer(ex, error == -ENOMEM || error == -EBUSY ? 503 : 500, 0);
+}
+
+/* --- struct handler --------------------------------------------------------------------------- */
+
+static void files_begin(struct exchange *ex)
+{
+	struct files_state *s = (void *)ex->state;
+	s->reading.fd = -1;
+}
+
+/* Responds only after the whole request body: a client that writes before it reads would otherwise
+ * get its answer too early. */
+static void files_take_end(struct exchange *ex)
+{
+	const struct files_config *c = ex->config;
+	const struct http_request *r = &ex->request;
+	struct files_state *s = (void *)ex->state;
+	struct files_name name;
+	struct files_found found;
+	struct http_asks asks;
+	s->reading.local = exchange_local(ex);
+	if ((FILES_METHODS & HTTP_METHOD_BIT(r->method)) == 0) {
+		files_answer(ex, 405, FILES_METHODS | HTTP_METHOD_BIT(HTTP_OPTIONS));
+		return;
+	}
+	http_asks_read(r, &asks);
+	const enum files_named named =
+	    files_name_make(&ex->path, http_slice_at(r, r->path), c->conf->hidden, &name);
+	switch (files_find(c, r, &asks, named, &name, &found)) {
+	case FILES_FOUND:
+		file_respond(ex, &asks, &name, &found.file);
+		break;
+	case FILES_LIST:
+		folder_respond(ex, &asks, &name, found.file.fd);
+		break;
+	case FILES_TO_SLASH:
+		files_redirect(ex);
+		break;
+	case FILES_STATUS:
+		files_answer(ex, found.status, 0);
+		break;
+	}
+}
+
+static long files_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	struct files_state *s = (void *)ex->state;
+	return s->listing != NULL ? files_list_give(s->listing, out, size)
+				  : files_read(&s->reading, ex, out, size);
+}
+
+static void files_end(struct exchange *ex)
+{
+	struct files_state *s = (void *)ex->state;
+	if (s->listing != NULL)
+		files_list_end(s->listing);
+	files_read_end(&s->reading, ex);
+}
+
+static int type_add(struct files_local *local, const struct conf_media_type *t)
+{
+	int error = 0;
+	if (t->extensions_count == 0)
+		local->others = t->type;
+	for (uint32_t i = 0; i < t->extensions_count && error == 0; i++)
+		error = media_add(&local->own, t->extensions[i], strlen(t->extensions[i]), t->type,
+				  strlen(t->type));
+	return error;
+}
+
+static int files_open(struct http_loop *loop, const void *config, void **ret)
+{
+	const struct files_config *c = config;
+	struct files_local *local = calloc(1, sizeof(*local));
+	int error = local == NULL ? -ENOMEM : 0;
+	(void)loop;
+	for (uint32_t i = 0; i < c->conf->types_count && error == 0; i++)
+		error = type_add(local, &c->conf->types[i]);
+	*ret = local;
+	return error;
+}
+
+static void files_close(void *arg)
+{
+	struct files_local *local = arg;
+	media_release(&local->own);
+	free(local);
+}
+
+static const struct handler handler_files = {
+    .methods = FILES_METHODS,
+    .open = files_open,
+    .close = files_close,
+    .begin = files_begin,
+    .take_end = files_take_end,
+    .give = files_give,
+    .end = files_end,
+};
+
+static void *files_make(const struct conf_location *location, const struct handler_means *means)
+{
+	const struct conf_files *conf = location->options;
+	struct files_config *c = means->roots != NULL ? malloc(sizeof(*c)) : NULL;
+	if (c != NULL)
+		*c = (struct files_config){
+		    .conf = conf, .root = &means->roots[conf->root], .types = means->types};
+	return c;
+}
+
+const struct handler_kind handler_kind_files = {.handler = &handler_files, .make = files_make};

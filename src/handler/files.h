@@ -1,0 +1,218 @@
+/*
+ * What the files of the handler `files` share: files*.c.
+ *
+ *   files.c         the handler: from a request to its answer
+ *   files_name.c    the path of a request to a name beneath the root; pure
+ *   files_find.c    opens what has that name, an index or the fallback, and its encoded siblings
+ *   files_head.c    the fields of a response; pure
+ *   files_read.c    the body, without waiting for a disk
+ *   files_list.c    reads a folder, a part at a time
+ *   files_page.c    a list of a folder as a page or as JSON; pure
+ */
+#ifndef HANDLER_FILES_H
+#define HANDLER_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/root.h"
+#include "conf/kinds.h"
+#include "handler/handlers.h"
+#include "http/accept.h"
+#include "http/exchange.h"
+#include "http/media.h"
+#include "http/range.h"
+#include "net/loop.h"
+
+/* --- the config of a location, and its state in an event loop --------------------------------- */
+
+struct files_config {
+	const struct conf_files *conf;
+	const struct root *root;
+	const struct media_table *types; /* of the system */
+};
+
+struct files_local {
+	struct media_table own; /* the location's `type` statements */
+	const char *others;     /* the type of files that no table has; NULL: octets */
+	bool waits;             /* its file system does not know RWF_NOWAIT */
+	unsigned lists;         /* folders that are being listed */
+};
+
+/* --- files_name.c ----------------------------------------------------------------------------- */
+
+#define FILES_NAME_MAX 4096 /* bytes of a name with its NUL: PATH_MAX */
+
+enum files_named {
+	FILES_NAMED,
+	FILES_NAMELESS, /* no file can have this name */
+	FILES_HIDDEN    /* a part of it begins with a dot, and is not to be found */
+};
+
+/* Beneath the root: no slash at its ends, no empty segment, no dot segment; "" is the root. */
+struct files_name {
+	char text[FILES_NAME_MAX];
+	size_t len;
+	bool is_folder; /* the path ends in a slash */
+};
+
+/*
+ * The name that is left of a path after its location. sent is the path as it came, which path.map
+ * points into. Slashes that follow each other are one. A slash that was sent as "%2F" is none, so
+ * no file can have that name. ".well-known" at the front of a path is not hidden (RFC 8615).
+ */
+enum files_named files_name_make(const struct http_path *, const char *sent, bool hidden_found,
+				 struct files_name *ret);
+
+/* Appends text to a name; false: it is too long then, and the name is unchanged. */
+bool files_name_add(struct files_name *, const char *text, size_t len);
+
+/* Writes a URL path for decoded bytes: what is not unreserved, nor ":@!$&'()*+,;=/", is escaped,
+ * and slashes that follow each other become one, so that it never begins with "//". Returns the
+ * length, at most three times len. */
+size_t files_path_escape(const char *text, size_t len, char *out);
+
+/* --- files_find.c ----------------------------------------------------------------------------- */
+
+/* An open file. */
+struct files_file {
+	int fd; /* owned */
+	uint64_t device, inode, size;
+	int64_t modified; /* seconds … */
+	uint32_t modified_ns;
+	enum http_coding coding;
+	bool is_regular, is_folder;
+};
+
+enum files_outcome {
+	FILES_FOUND,    /* ret->file is a regular file, and name is its name */
+	FILES_LIST,     /* ret->file is a folder to be listed */
+	FILES_TO_SLASH, /* it is a folder, and its path has no slash at its end */
+	FILES_STATUS    /* ret->status: 403, 404, 406, 500 or 503 */
+};
+
+struct files_found {
+	struct files_file file;
+	unsigned status;
+	bool is_bare; /* 403 for a folder without an index */
+};
+
+/* name becomes that of the file that was found, for its type. */
+enum files_outcome files_find(const struct files_config *, const struct http_request *,
+			      const struct http_asks *, enum files_named, struct files_name *name,
+			      struct files_found *ret);
+
+/* Fills all but coding from the descriptor; 0 or -errno. */
+int files_stat(int fd, struct files_file *ret);
+
+/* --- files_head.c ----------------------------------------------------------------------------- */
+
+#define FILES_FIELDS   9
+#define FILES_ETAG_LEN 34 /* 32 hexadecimal digits in quotes */
+
+/* The fields of a response to be kept as long as the exchange. */
+struct files_head {
+	struct http_header list[FILES_FIELDS];
+	size_t count;
+	size_t type_len;
+	char type[HTTP_TYPE_MAX];
+	char etag[FILES_ETAG_LEN];
+	char modified[HTTP_DATE_SIZE];
+	char range[HTTP_CONTENT_RANGE_MAX];
+};
+
+/* The tag depends on device, inode, size, time of modification and coding, and on nothing else. */
+void files_etag(const struct files_file *, char out[FILES_ETAG_LEN]);
+
+void files_head_add(struct files_head *, const char *name, const char *value, size_t value_len);
+/* Sets type by the name of the file. */
+void files_head_type(struct files_head *, const struct files_config *, const struct files_local *,
+		     const struct files_name *);
+/* Cache-Control, ETag, Vary: what a 304 has, too (RFC 9110, 15.4.5). */
+void files_head_add_common(struct files_head *, const struct files_config *);
+
+/* --- files_read.c ----------------------------------------------------------------------------- */
+
+/* A body of several ranges, in the exchange's arena. */
+struct files_parts {
+	struct http_parts parts;
+	struct http_range *ranges;
+	size_t count, next;
+	char boundary[HTTP_BOUNDARY_LEN];
+	char head[HTTP_PART_MAX];
+	size_t head_len, head_sent;
+};
+
+struct files_wait; /* a timer */
+
+/* What is still to be sent of a file. */
+struct files_reading {
+	int fd;
+	uint64_t at, end;
+	uint64_t ahead; /* where the kernel was asked to read up to; 0: it was not */
+	struct files_local *local;
+	struct files_parts *parts; /* NULL: one range */
+	struct files_wait *wait;   /* NULL: it was not needed yet */
+};
+
+/* Of a handler's give(). */
+long files_read(struct files_reading *, struct exchange *, uint8_t *out, size_t size);
+void files_read_end(struct files_reading *, struct exchange *);
+
+/* --- files_list.c ----------------------------------------------------------------------------- */
+
+#define FILES_LISTED_MAX   10000             /* entries of a folder that are shown */
+#define FILES_LISTED_BYTES ((size_t)1 << 20) /* and the bytes of their names */
+#define FILES_LISTS_MAX    8 /* at a time in one event loop and location; else 503 */
+
+struct files_listing;
+
+/* Begins to list the folder, whose descriptor it takes, and responds when it was read. 0, or
+ * -errno: then there is no response yet. */
+int files_list_begin(struct exchange *, const struct files_name *, int fd, bool json,
+		     struct files_listing **ret);
+/* Of a handler's give(). */
+long files_list_give(struct files_listing *, uint8_t *out, size_t size);
+void files_list_end(struct files_listing *);
+
+/* --- files_page.c ----------------------------------------------------------------------------- */
+
+struct files_entry {
+	uint32_t name, name_len; /* in names */
+	bool is_folder;
+	uint64_t size;
+	int64_t modified;
+};
+
+enum files_order { FILES_BY_NAME, FILES_BY_SIZE, FILES_BY_TIME };
+
+/* A folder, and how it is shown. */
+struct files_page {
+	struct files_entry *entries; /* owned */
+	size_t count, room;
+	char *names; /* owned */
+	size_t names_len, names_room;
+	bool cut; /* there are more */
+	bool json, descending, has_parent;
+	enum files_order order;
+	const char *path; /* of the request, decoded; borrowed */
+	size_t path_len;
+	size_t next; /* the entry that is written next */
+	bool begun, ended;
+	struct buf out; /* what was written and not sent yet; owned */
+};
+
+void files_page_init(struct files_page *, const char *path, size_t path_len, bool json);
+/* Reads "sort=size&order=desc" of a query; what it does not say is by name and ascending. */
+void files_page_read_query(struct files_page *, const char *query, size_t len);
+/* 0, -ENOMEM, or -ENOSPC: it is not added, and cut is set. */
+int files_page_add(struct files_page *, const char *name, size_t len, const struct files_file *);
+/* Folders come first. */
+void files_page_sort(struct files_page *);
+/* Copies the next bytes of the page: returns how many, GIVE_END or GIVE_FAIL. */
+long files_page_give(struct files_page *, uint8_t *out, size_t size);
+void files_page_release(struct files_page *);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * Runs in the workers, on bytes of any client: the path of a request to a name beneath a root. Must
+ * never make a name that begins with a slash or has a dot segment.
+ */
+#include <string.h>
+
+#include "files.h"
+
+#define WELL_KNOWN "/.well-known"
+
+/* Was the slash at text[i] sent as "%2F"? */
+static bool slash_is_encoded(const struct http_path *path, const char *sent, size_t i)
+{
+	return path->map != NULL && sent[path->map[i]] == '%';
+}
+
+/* May the segment that begins at text[i] have its dot? */
+static bool dot_is_known(const struct http_path *path, size_t i)
+{
+	const size_t len = sizeof(WELL_KNOWN) - 1;
+	return i == 1 && path->len >= len && memcmp(path->text, WELL_KNOWN, len) == 0 &&
+	       (path->len == len || path->text[len] == '/');
+}
+
+enum files_named files_name_make(const struct http_path *path, const char *sent, bool hidden_found,
+				 struct files_name *ret)
+{
+	enum files_named named = FILES_NAMED;
+	size_t used = 0;
+	bool begins = true; /* the next byte begins a segment */
+	ret->is_folder = path->len > 0 && path->text[path->len - 1] == '/';
+	for (size_t i = path->matched; i < path->len; i++) {
+		const char c = path->text[i];
+		if (c == '/') {
+			if (slash_is_encoded(path, sent, i))
+				named = FILES_NAMELESS;
+			begins = true;
+			continue;
+		}
+		if (begins && c == '.' && !hidden_found && !dot_is_known(path, i))
+			return FILES_HIDDEN;
+		if (used + 2 >= sizeof(ret->text))
+			return FILES_NAMELESS;
+		if (begins && used > 0)
+			ret->text[used++] = '/';
+		ret->text[used++] = c;
+		begins = false;
+	}
+	ret->text[used] = '\0';
+	ret->len = used;
+	return named;
+}
+
+bool files_name_add(struct files_name *name, const char *text, size_t len)
+{
+	if (len >= sizeof(name->text) - name->len)
+		return false;
+	memcpy(name->text + name->len, text, len);
+	name->len += len;
+	name->text[name->len] = '\0';
+	return true;
+}
+
+static bool byte_is_plain(char c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+		return true;
+	return c != '\0' && strchr("-._~:@!$&'()*+,;=/", c) != NULL;
+}
+
+size_t files_path_escape(const char *text, size_t len, char *out)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	size_t used = 0;
+	for (size_t i = 0; i < len; i++) {
+		const unsigned char c = (unsigned char)text[i];
+		if (c == '/' && i > 0 && text[i - 1] == '/')
+			continue;
+		if (byte_is_plain(text[i])) {
+			out[used++] = text[i];
+			continue;
+		}
+		out[used++] = '%';
+		out[used++] = hex[c >> 4];
+		out[used++] = hex[c & 15];
+	}
+	return used;
+}

@@ -1,0 +1,877 @@
+/* The handler files, through the protocol, from a folder that is made for each test. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../http_peer.h"
+#include "../json_check.h"
+#include "base/root.h"
+#include "conf/conf.h"
+#include "handler/files.h"
+#include "skip.h"
+
+extern const struct handler_kind handler_kind_files;
+
+#define BASE     "/tmp/test_files.XXXXXX"
+#define MODIFIED 700000000 /* Sat, 07 Mar 1992 20:26:40 GMT, before PEER_DATE */
+#define LAST     "Sat, 07 Mar 1992 20:26:40 GMT"
+
+struct site {
+	char path[64];
+	struct root root;
+	struct media_table types;
+	struct conf_files conf;
+	struct conf_location location;
+	struct handler_means means;
+	struct peer *peer;
+	void *locals[2];
+};
+
+static const char *indexes[] = {"index.html", "index.htm"};
+
+static void site_make(struct site *s, const char *name, const char *content)
+{
+	const struct timespec times[2] = {{MODIFIED, 0}, {MODIFIED, 0}};
+	char path[8192];
+	(void)snprintf(path, sizeof(path), "%s/%s", s->path, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	(void)fputs(content, f);
+	(void)fclose(f);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void site_folder(struct site *s, const char *name)
+{
+	char path[8192];
+	(void)snprintf(path, sizeof(path), "%s/%s", s->path, name);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void site_link(struct site *s, const char *target, const char *name)
+{
+	char path[8192];
+	(void)snprintf(path, sizeof(path), "%s/%s", s->path, name);
+	assert_int_equal(symlink(target, path), 0);
+}
+
+/* Begins to serve, with the options that conf has by now. */
+static void site_serve(struct site *s)
+{
+	struct peer *p = peer_new();
+	const struct handler *h = handler_kind_files.handler;
+	s->location = (struct conf_location){.path = (char *)"/test", .options = &s->conf};
+	s->means = (struct handler_means){.roots = &s->root, .types = &s->types};
+	p->location = (struct http_location){
+	    .path_len = 5,
+	    .handler = h,
+	    .config = handler_kind_files.make(&s->location, &s->means),
+	    .local = 1,
+	};
+	p->loop.locals = s->locals;
+	assert_int_equal(h->open(&p->loop, p->location.config, &s->locals[1]), 0);
+	s->peer = p;
+}
+
+static void site_stop(struct site *s)
+{
+	struct peer *p = s->peer;
+	void *config = (void *)(uintptr_t)p->location.config;
+	const struct handler *h = p->location.handler;
+	peer_free(p);
+	h->close(s->locals[1]);
+	free(config);
+}
+
+static void site_begin(struct site *s)
+{
+	*s = (struct site){.path = BASE};
+	assert_non_null(mkdtemp(s->path));
+	s->root = (struct root){.fd = open(s->path, O_RDONLY | O_DIRECTORY),
+				.rest = "",
+				.written = s->path,
+				.real = s->path};
+	s->conf = (struct conf_files){.index = indexes, .index_count = 2, .charset = "utf-8"};
+	assert_int_equal(media_add_known(&s->types), 0);
+	site_make(s, "a.txt", "0123456789");
+	site_make(s, "empty.txt", "");
+	site_make(s, "index.html", "<p>index");
+	site_make(s, "noext", "x");
+	site_make(s, "a b&c.txt", "blank");
+	site_make(s, "back\\slash", "backslash");
+	site_make(s, "\xff\xfe.txt", "no UTF-8");
+	site_make(s, ".hidden", "hidden");
+	site_folder(s, ".git");
+	site_make(s, ".git/config", "hidden, too");
+	site_folder(s, "sub");
+	site_make(s, "sub/b.css", "body{}");
+	site_folder(s, "web");
+	site_make(s, "web/index.htm", "second");
+	site_folder(s, "index");
+	site_folder(s, "index/index.html");
+	site_link(s, "a.txt", "link.txt");
+	site_link(s, "sub", "linked");
+	site_link(s, "../../../../../../etc/passwd", "out");
+	site_link(s, "/etc/passwd", "outside");
+	site_link(s, "loop2", "loop1");
+	site_link(s, "loop1", "loop2");
+	char path[128];
+	(void)snprintf(path, sizeof(path), "%s/fifo", s->path);
+	assert_int_equal(mkfifo(path, 0644), 0);
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s/socket", s->path);
+	const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	(void)close(fd);
+}
+
+static void site_end(struct site *s)
+{
+	char command[128];
+	(void)snprintf(command, sizeof(command), "rm -rf %s", s->path);
+	assert_int_equal(system(command), 0);
+	(void)close(s->root.fd);
+	media_release(&s->types);
+}
+
+static const char *site_get(struct site *s, const char *method, const char *target,
+			    const char *fields)
+{
+	char request[8192];
+	peer_out_clear(s->peer);
+	(void)snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: a\r\n%s\r\n", method,
+		       target, fields);
+	peer_send(s->peer, request);
+	return peer_out(s->peer);
+}
+
+static const char *body_of(const char *response)
+{
+	const char *end = strstr(response, "\r\n\r\n");
+	return end != NULL ? end + 4 : "";
+}
+
+static void assert_has(const char *response, const char *line)
+{
+	if (strstr(response, line) == NULL)
+		fail_msg("no \"%s\" in: %s", line, response);
+}
+
+static void assert_has_not(const char *response, const char *line)
+{
+	if (strstr(response, line) != NULL)
+		fail_msg("\"%s\" in: %s", line, response);
+}
+
+/* The status line, and what the body is; then the same connection answers another request. */
+static void assert_answer(struct site *s, const char *method, const char *target,
+			  const char *fields, unsigned status, const char *body)
+{
+	char start[32];
+	const char *out = site_get(s, method, target, fields);
+	(void)snprintf(start, sizeof(start), "HTTP/1.1 %u ", status);
+	if (strncmp(out, start, strlen(start)) != 0)
+		fail_msg("%s %s %s: %.40s, expected %u", method, target, fields, out, status);
+	if (body != NULL && strcmp(body_of(out), body) != 0)
+		fail_msg("%s %s %s: \"%s\", expected \"%s\"", method, target, fields, body_of(out),
+			 body);
+	out = site_get(s, "GET", "/test/a.txt", "");
+	if (strcmp(body_of(out), "0123456789") != 0)
+		fail_msg("%s %s %s: after it: %s", method, target, fields, out);
+}
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+#define NOT_FOUND "404 Not Found\n"
+#define LONG_255                                                                                 \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"  \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static void every_path_has_its_answer(void **state)
+{
+	static const struct {
+		const char *target;
+		unsigned status;
+		const char *body;
+	} cases[] = {
+	    {"/test/a.txt", 200, "0123456789"},
+	    {"/test/a.txt?x=y", 200, "0123456789"},
+	    {"/test/empty.txt", 200, ""},
+	    {"/test/", 200, "<p>index"},
+	    {"/test/index.html", 200, "<p>index"},
+	    {"/test/noext", 200, "x"},
+	    {"/test/a%20b&c.txt", 200, "blank"},
+	    {"/test/back%5Cslash", 200, "backslash"},
+	    {"/test/back\\slash", 200, "backslash"},
+	    {"/test/%ff%fe.txt", 200, "no UTF-8"},
+	    {"/test/sub/b.css", 200, "body{}"},
+	    {"/test/sub//b.css", 200, "body{}"},
+	    {"/test//sub/b.css", 200, "body{}"},
+	    {"/test/./sub/../a.txt", 200, "0123456789"},
+	    {"/test/%2e/sub/%2E./a.txt", 200, "0123456789"},
+	    {"/test/%61.txt", 200, "0123456789"},
+	    {"/test/web/", 200, "second"},
+	    {"/test/link.txt", 200, "0123456789"},
+	    {"/test/linked/b.css", 200, "body{}"},
+	    /* folders without a slash, with none in the index */
+	    {"/test", 301, ""},
+	    {"/test/sub", 301, ""},
+	    {"/test/linked", 301, ""},
+	    {"/test/sub/", 403, "403 Forbidden\n"},
+	    {"/test/index/", 403, "403 Forbidden\n"},
+	    /* not found */
+	    {"/test/none", 404, NOT_FOUND},
+	    {"/test/none/", 404, NOT_FOUND},
+	    {"/test/a.txt/", 404, NOT_FOUND},
+	    {"/test/a.txt/b", 404, NOT_FOUND},
+	    {"/test/A.TXT", 404, NOT_FOUND},
+	    {"/test/sub%2fb.css", 404, NOT_FOUND},
+	    {"/test/sub%2Fb.css", 404, NOT_FOUND},
+	    {"/test/sub%2f", 404, NOT_FOUND},
+	    {"/test/a.txt%20", 404, NOT_FOUND},
+	    {"/test/%0a", 404, NOT_FOUND},
+	    {"/test/a.txt%252e", 404, NOT_FOUND},
+	    {"/test/.hidden", 404, NOT_FOUND},
+	    {"/test/%2ehidden", 404, NOT_FOUND},
+	    {"/test/.git/config", 404, NOT_FOUND},
+	    {"/test/.git", 404, NOT_FOUND},
+	    {"/test/.git/", 404, NOT_FOUND},
+	    {"/test/...", 404, NOT_FOUND},
+	    {"/test/out", 404, NOT_FOUND},
+	    {"/test/outside", 404, NOT_FOUND},
+	    {"/test/loop1", 404, NOT_FOUND},
+	    {"/test/loop1/x", 404, NOT_FOUND},
+	    {"/test/fifo", 404, NOT_FOUND},
+	    {"/test/fifo/", 404, NOT_FOUND},
+	    {"/test/socket", 404, NOT_FOUND},
+	    {"/test/" LONG_255, 404, NOT_FOUND},
+	    {"/test/" LONG_255 "a", 404, NOT_FOUND},
+	    {"/test/" LONG_255 "/" LONG_255, 404, NOT_FOUND},
+	};
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_answer(&s, "GET", cases[i].target, "", cases[i].status, cases[i].body);
+		assert_answer(&s, "HEAD", cases[i].target, "", cases[i].status, "");
+	}
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void options_change_what_is_found(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_make(&s, LONG_255, "long");
+	s.conf.hidden = true;
+	s.conf.no_symlinks = true;
+	s.conf.fallback = "/web/index.htm";
+	site_serve(&s);
+	assert_answer(&s, "GET", "/test/.hidden", "", 200, "hidden");
+	assert_answer(&s, "GET", "/test/.git/config", "", 200, "hidden, too");
+	assert_answer(&s, "GET", "/test/" LONG_255, "", 200, "long");
+	static const char *const missing[] = {"none", "none/", "sub/",   "link.txt", "linked/",
+					      "fifo", "a%2fb", "loop1/", "a.txt/x",  "outside"};
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+		char target[64];
+		(void)snprintf(target, sizeof(target), "/test/%s", missing[i]);
+		assert_answer(&s, "GET", target, "", 200, "second");
+		assert_answer(&s, "GET", target, "Range: bytes=1-2\r\n", 206, "ec");
+	}
+	assert_has(site_get(&s, "GET", "/test/none", ""), "Content-Type: text/html; charset=utf-8");
+	assert_answer(&s, "GET", "/test/sub", "", 301, "");
+	site_stop(&s);
+	s.conf.hidden = false;
+	s.conf.fallback = "none";
+	site_serve(&s);
+	assert_answer(&s, "GET", "/test/none", "", 404, NOT_FOUND);
+	assert_answer(&s, "GET", "/test/.hidden", "", 404, NOT_FOUND);
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void a_redirect_keeps_the_path_and_the_query(void **state)
+{
+	static const struct {
+		const char *target, *location;
+	} cases[] = {
+	    {"/test", "/test/"},
+	    {"/test?a=b&c", "/test/?a=b&c"},
+	    {"/test/sub?", "/test/sub/?"},
+	    {"/test//sub", "/test/sub/"},
+	    {"/test/./x/..//sub", "/test/sub/"},
+	    {"/test/a%20%0d%0Ab\"<%5c:;%3f%23", "/test/a%20%0D%0Ab%22%3C%5C:;%3F%23/"},
+	    {"http://evil.example/test/sub", "/test/sub/"},
+	};
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_folder(&s, "a \r\nb\"<\\:;?#");
+	site_serve(&s);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char line[128];
+		(void)snprintf(line, sizeof(line), "\r\nLocation: %s\r\n", cases[i].location);
+		const char *out = site_get(&s, "GET", cases[i].target, "If-Match: \"x\"\r\n");
+		assert_memory_equal(out, "HTTP/1.1 301 ", 13);
+		assert_has(out, line);
+	}
+	site_stop(&s);
+	site_end(&s);
+}
+
+/* --- what a response has ---------------------------------------------------------------------- */
+
+static void a_response_says_what_the_file_is(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_make(&s, "page.own", "x");
+	const char *own[] = {"mine", "own"}, *css[] = {"css"};
+	struct conf_media_type types[] = {
+	    {"text/x-own", own, 2}, {"text/x-css; a=b", css, 1}, {"text/x-others", NULL, 0}};
+	s.conf.types = types;
+	s.conf.types_count = 3;
+	s.conf.cache = "public, max-age=3600";
+	site_serve(&s);
+	const char *out = site_get(&s, "GET", "/test/a.txt", "");
+	assert_has(out, "HTTP/1.1 200 OK\r\n");
+	assert_has(out, "\r\nContent-Type: text/plain; charset=utf-8\r\n");
+	assert_has(out, "\r\nContent-Length: 10\r\n");
+	assert_has(out, "\r\nLast-Modified: " LAST "\r\n");
+	assert_has(out, "\r\nAccept-Ranges: bytes\r\n");
+	assert_has(out, "\r\nCache-Control: public, max-age=3600\r\n");
+	assert_has(out, "\r\nETag: \"");
+	assert_has_not(out, "Vary");
+	assert_has(site_get(&s, "GET", "/test/noext", ""),
+		   "\r\nContent-Type: text/x-others; charset=utf-8\r\n");
+	assert_has(site_get(&s, "GET", "/test/sub/b.css", ""),
+		   "\r\nContent-Type: text/x-css; a=b\r\n");
+	assert_has(site_get(&s, "GET", "/test/page.own", ""),
+		   "\r\nContent-Type: text/x-own; charset=utf-8\r\n");
+	assert_has_not(site_get(&s, "GET", "/test/none", ""), "Cache-Control");
+	site_stop(&s);
+	s.conf.charset = NULL;
+	s.conf.types_count = 0;
+	site_serve(&s);
+	assert_has(site_get(&s, "GET", "/test/noext", ""),
+		   "\r\nContent-Type: application/octet-stream\r\n");
+	assert_has(site_get(&s, "GET", "/test/a.txt", ""), "\r\nContent-Type: text/plain\r\n");
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void head_has_the_head_of_get(void **state)
+{
+	static const char *const targets[] = {"/test/a.txt", "/test/empty.txt", "/test",
+					      "/test/none",  "/test/",          "/test/sub/"};
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		char get[4096];
+		const char *out = site_get(&s, "GET", targets[i], "");
+		const size_t len = (size_t)(body_of(out) - out);
+		memcpy(get, out, len);
+		out = site_get(&s, "HEAD", targets[i], "");
+		assert_int_equal(s.peer->out_len, len);
+		assert_memory_equal(out, get, len);
+	}
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void a_time_in_the_future_is_the_present(void **state)
+{
+	const struct timespec times[2] = {{4000000000, 0}, {4000000000, 0}};
+	struct site s;
+	char path[128];
+	(void)state;
+	site_begin(&s);
+	(void)snprintf(path, sizeof(path), "%s/a.txt", s.path);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	site_serve(&s);
+	assert_has(site_get(&s, "GET", "/test/a.txt", ""), "\r\nLast-Modified: " PEER_DATE "\r\n");
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void other_methods_are_not_allowed(void **state)
+{
+	static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "TRACE"};
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	for (unsigned any = 0; any < 2; any++) {
+		site_serve(&s);
+		s.peer->location.methods = any ? UINT32_MAX & ~HTTP_METHOD_BIT(HTTP_OPTIONS) : 0;
+		for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+			assert_answer(&s, methods[i], "/test/a.txt", "Content-Length: 0\r\n", 405,
+				      "405 Method Not Allowed\n");
+			assert_has(site_get(&s, methods[i], "/test/a.txt", "If-Match: \"x\"\r\n"),
+				   "\r\nAllow: GET, HEAD, OPTIONS\r\n");
+		}
+		site_stop(&s);
+	}
+	site_serve(&s);
+	assert_has(site_get(&s, "OPTIONS", "/test/a.txt", ""), "\r\nAllow: GET, HEAD, OPTIONS\r\n");
+	site_stop(&s);
+	site_end(&s);
+}
+
+/* --- conditions and ranges -------------------------------------------------------------------- */
+
+static void tag_of(struct site *s, const char *target, const char *fields, char out[64])
+{
+	const char *tag = strstr(site_get(s, "GET", target, fields), "\r\nETag: ");
+	assert_non_null(tag);
+	tag += 8;
+	const size_t len = strcspn(tag, "\r");
+	memcpy(out, tag, len);
+	out[len] = '\0';
+}
+
+static void conditions_come_before_ranges(void **state)
+{
+	static const struct {
+		const char *fields; /* %s: the tag */
+		unsigned status;
+		const char *body;
+	} cases[] = {
+	    {"If-None-Match: %s\r\n", 304, ""},
+	    {"If-None-Match: %s\r\nRange: bytes=0-1\r\n", 304, ""},
+	    {"If-None-Match: %s\r\nRange: bytes=50-\r\n", 304, ""},
+	    {"If-None-Match: \"x\"\r\nRange: bytes=0-1\r\n", 206, "01"},
+	    {"If-Modified-Since: " LAST "\r\n", 304, ""},
+	    {"If-Modified-Since: " LAST "\r\nIf-None-Match: \"x\"\r\n", 200, "0123456789"},
+	    {"If-Match: %s\r\n", 200, "0123456789"},
+	    {"If-Match: \"x\"\r\n", 412, "412 Precondition Failed\n"},
+	    {"If-Match: \"x\"\r\nRange: bytes=0-1\r\n", 412, "412 Precondition Failed\n"},
+	    {"If-Unmodified-Since: Fri, 06 Mar 1992 20:26:40 GMT\r\n", 412,
+	     "412 Precondition Failed\n"},
+	    {"If-Range: %s\r\nRange: bytes=0-1\r\n", 206, "01"},
+	    {"If-Range: W/%s\r\nRange: bytes=0-1\r\n", 200, "0123456789"},
+	    {"If-Range: \"x\"\r\nRange: bytes=0-1\r\n", 200, "0123456789"},
+	    {"If-Range: \"x\"\r\nRange: bytes=50-\r\n", 200, "0123456789"},
+	    {"If-Range: " LAST "\r\nRange: bytes=0-1\r\n", 206, "01"},
+	    {"If-Range: Sun, 08 Mar 1992 20:26:40 GMT\r\nRange: bytes=0-1\r\n", 200, "0123456789"},
+	    {"If-Range: %s\r\n", 200, "0123456789"},
+	    {"Range: bytes=0-1\r\nRange: bytes=2-3\r\n", 200, "0123456789"},
+	    {"Range: bytes=-3\r\n", 206, "789"},
+	    {"Range: bytes=0-\r\n", 206, "0123456789"},
+	    {"Range: bytes=10-\r\n", 416, "416 Range Not Satisfiable\n"},
+	    {"Range: lines=0-1\r\n", 200, "0123456789"},
+	    {"Range: bytes=5-2\r\n", 200, "0123456789"},
+	    {"Range: bytes=0-4,3-6\r\n", 206, "0123456"},
+	};
+	char tag[64], fields[256];
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	tag_of(&s, "/test/a.txt", "", tag);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		(void)snprintf(fields, sizeof(fields), cases[i].fields, tag);
+#pragma GCC diagnostic pop
+		assert_answer(&s, "GET", "/test/a.txt", fields, cases[i].status, cases[i].body);
+	}
+	assert_answer(&s, "HEAD", "/test/a.txt", "Range: bytes=0-1\r\n", 200, "");
+	assert_has(site_get(&s, "HEAD", "/test/a.txt", "Range: bytes=50-\r\n"),
+		   "\r\nContent-Length: 10\r\n");
+	assert_has(site_get(&s, "GET", "/test/a.txt", "Range: bytes=2-3\r\n"),
+		   "\r\nContent-Range: bytes 2-3/10\r\n");
+	assert_has(site_get(&s, "GET", "/test/a.txt", "Range: bytes=10-\r\n"),
+		   "\r\nContent-Range: bytes */10\r\n");
+	assert_has(site_get(&s, "GET", "/test/empty.txt", "Range: bytes=0-\r\n"),
+		   "\r\nContent-Range: bytes */0\r\n");
+	assert_answer(&s, "GET", "/test/empty.txt", "Range: bytes=-5\r\n", 200, "");
+	/* missing files and redirects have no conditions (RFC 9110, 13.2.1) */
+	assert_answer(&s, "GET", "/test/none", "If-None-Match: *\r\n", 404, NOT_FOUND);
+	assert_answer(&s, "GET", "/test/none", "If-Match: *\r\n", 404, NOT_FOUND);
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void not_modified_has_what_a_cache_needs(void **state)
+{
+	char tag[64], fields[128], line[128];
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	s.conf.cache = "no-cache";
+	s.conf.precompressed_count = 1;
+	s.conf.precompressed[0] = CONF_GZIP;
+	site_serve(&s);
+	tag_of(&s, "/test/a.txt", "", tag);
+	(void)snprintf(fields, sizeof(fields), "If-None-Match: %s\r\n", tag);
+	(void)snprintf(line, sizeof(line), "\r\nETag: %s\r\n", tag);
+	const char *out = site_get(&s, "GET", "/test/a.txt", fields);
+	assert_has(out, line);
+	assert_has(out, "\r\nCache-Control: no-cache\r\n");
+	assert_has(out, "\r\nVary: Accept-Encoding\r\n");
+	assert_has(out, "\r\nDate: ");
+	assert_has_not(out, "Content-");
+	assert_has_not(out, "Last-Modified");
+	assert_has_not(out, "Transfer-Encoding");
+	site_stop(&s);
+	site_end(&s);
+}
+
+/* Content-Length is that of the body, whatever the room of one output is. */
+static void several_ranges_are_parts(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	for (size_t pull = 600; pull < 800; pull += 7) {
+		s.peer->pull = pull;
+		const char *out =
+		    site_get(&s, "GET", "/test/a.txt", "Range: bytes=8-9,0-0,2-3,3-4\r\n");
+		char boundary[33] = "", expected[1024], length[64];
+		assert_memory_equal(out, "HTTP/1.1 206 ", 13);
+		const char *at = strstr(out, "\r\nContent-Type: multipart/byteranges; boundary=");
+		assert_non_null(at);
+		memcpy(boundary, strchr(at + 40, '=') + 1, 32);
+		(void)snprintf(
+		    expected, sizeof(expected),
+		    "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes "
+		    "8-9/10\r\n\r\n89\r\n--%s\r\nContent-Type: text/plain; "
+		    "charset=utf-8\r\nContent-Range: bytes "
+		    "0-0/10\r\n\r\n0\r\n--%s\r\nContent-Type: "
+		    "text/plain; charset=utf-8\r\nContent-Range: bytes "
+		    "2-4/10\r\n\r\n234\r\n--%s--\r\n",
+		    boundary, boundary, boundary, boundary);
+		assert_string_equal(body_of(out), expected);
+		(void)snprintf(length, sizeof(length), "\r\nContent-Length: %zu\r\n",
+			       strlen(expected));
+		assert_has(out, length);
+		*(char *)(uintptr_t)(body_of(out) - 1) = '\0';
+		assert_has_not(out, "Content-Range");
+	}
+	site_stop(&s);
+	site_end(&s);
+}
+
+/* --- encodings -------------------------------------------------------------------------------- */
+
+static void the_encoding_is_the_one_that_is_wanted_most(void **state)
+{
+	static const struct {
+		const char *accept;
+		unsigned status;
+		const char *body, *encoding;
+	} cases[] = {
+	    {"", 200, "0123456789", NULL},
+	    {"Accept-Encoding: gzip\r\n", 200, "gzip!", "gzip"},
+	    {"Accept-Encoding: x-gzip\r\n", 200, "gzip!", "gzip"},
+	    {"Accept-Encoding: gzip, br\r\n", 200, "brotli!", "br"},
+	    {"Accept-Encoding: gzip, br, zstd\r\n", 200, "brotli!", "br"},
+	    {"Accept-Encoding: gzip, br;q=0.9\r\n", 200, "gzip!", "gzip"},
+	    {"Accept-Encoding: zstd, gzip;q=0.1\r\n", 200, "gzip!", "gzip"},
+	    {"Accept-Encoding: zstd\r\n", 200, "0123456789", NULL},
+	    {"Accept-Encoding: gzip;q=0\r\n", 200, "0123456789", NULL},
+	    {"Accept-Encoding: *\r\n", 200, "brotli!", "br"},
+	    {"Accept-Encoding: *;q=0.5, br;q=0\r\n", 200, "gzip!", "gzip"},
+	    {"Accept-Encoding: identity, gzip;q=0.5\r\n", 200, "0123456789", NULL},
+	    {"Accept-Encoding: identity;q=0, gzip\r\n", 200, "gzip!", "gzip"},
+	    {"Accept-Encoding: identity;q=0\r\n", 406, "406 Not Acceptable\n", NULL},
+	    {"Accept-Encoding: identity;q=0, zstd\r\n", 406, "406 Not Acceptable\n", NULL},
+	    {"Accept-Encoding: *;q=0\r\n", 406, "406 Not Acceptable\n", NULL},
+	    {"Accept-Encoding: gzip\r\nRange: bytes=1-2\r\n", 206, "zi", "gzip"},
+	    {"Accept-Encoding: gzip\r\nRange: bytes=5-\r\n", 416, "416 Range Not Satisfiable\n",
+	     NULL},
+	};
+	char tags[3][64], fields[256];
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_make(&s, "a.txt.gz", "gzip!");
+	site_make(&s, "a.txt.br", "brotli!");
+	site_folder(&s, "noext.gz");
+	s.conf.precompressed_count = 3;
+	s.conf.precompressed[0] = CONF_BR;
+	s.conf.precompressed[1] = CONF_ZSTD;
+	s.conf.precompressed[2] = CONF_GZIP;
+	site_serve(&s);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char line[64];
+		assert_answer(&s, "GET", "/test/a.txt", cases[i].accept, cases[i].status,
+			      cases[i].body);
+		const char *out = site_get(&s, "GET", "/test/a.txt", cases[i].accept);
+		assert_has(out, "\r\nVary: Accept-Encoding\r\n");
+		(void)snprintf(line, sizeof(line), "\r\nContent-Encoding: %s\r\n",
+			       cases[i].encoding != NULL ? cases[i].encoding : "");
+		if (cases[i].encoding != NULL)
+			assert_has(out, line);
+		else
+			assert_has_not(out, "Content-Encoding");
+		if (cases[i].status < 300)
+			assert_has(out, "\r\nContent-Type: text/plain; charset=utf-8\r\n");
+	}
+	/* each has a tag of its own, and is not modified under it alone */
+	tag_of(&s, "/test/a.txt", "", tags[0]);
+	tag_of(&s, "/test/a.txt", "Accept-Encoding: gzip\r\n", tags[1]);
+	tag_of(&s, "/test/a.txt", "Accept-Encoding: br\r\n", tags[2]);
+	for (size_t i = 0; i < 3; i++) {
+		assert_string_not_equal(tags[i], tags[(i + 1) % 3]);
+		(void)snprintf(fields, sizeof(fields),
+			       "Accept-Encoding: gzip\r\nIf-None-Match: %s\r\n", tags[i]);
+		assert_answer(&s, "GET", "/test/a.txt", fields, i == 1 ? 304 : 200, NULL);
+	}
+	/* a folder is no sibling, and none is older than its file */
+	assert_answer(&s, "GET", "/test/noext", "Accept-Encoding: gzip\r\n", 200, "x");
+	const struct timespec times[2] = {{MODIFIED - 1, 0}, {MODIFIED - 1, 0}};
+	char path[128];
+	(void)snprintf(path, sizeof(path), "%s/a.txt.gz", s.path);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	assert_answer(&s, "GET", "/test/a.txt", "Accept-Encoding: gzip\r\n", 200, "0123456789");
+	/* by its own name it is a file like any other */
+	const char *out = site_get(&s, "GET", "/test/a.txt.gz", "");
+	assert_has(out, "\r\nContent-Type: application/gzip\r\n");
+	assert_has_not(out, "Content-Encoding");
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void without_precompressed_encodings_are_not_negotiated(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_make(&s, "a.txt.gz", "gzip!");
+	site_serve(&s);
+	assert_answer(&s, "GET", "/test/a.txt", "Accept-Encoding: gzip\r\n", 200, "0123456789");
+	assert_answer(&s, "GET", "/test/a.txt", "Accept-Encoding: identity;q=0\r\n", 200,
+		      "0123456789");
+	assert_has_not(site_get(&s, "GET", "/test/a.txt", "Accept-Encoding: gzip\r\n"), "Vary");
+	site_stop(&s);
+	site_end(&s);
+}
+
+/* --- files that change ------------------------------------------------------------------------ */
+
+#define BIG ((size_t)200000)
+
+static void big_make(struct site *s, char *path, size_t size)
+{
+	char *content = malloc(BIG + 1);
+	for (size_t i = 0; i < BIG; i++)
+		content[i] = (char)('a' + i % 26);
+	content[BIG] = '\0';
+	site_make(s, "big", content);
+	free(content);
+	(void)snprintf(path, size, "%s/big", s->path);
+}
+
+static void a_file_that_shrinks_ends_the_connection(void **state)
+{
+	struct site s;
+	char path[128];
+	(void)state;
+	site_begin(&s);
+	big_make(&s, path, sizeof(path));
+	site_serve(&s);
+	peer_add(s.peer, "GET /test/big HTTP/1.1\r\nHost: a\r\n\r\n");
+	(void)peer_pull(s.peer);
+	assert_int_equal(truncate(path, 20000), 0);
+	peer_run(s.peer);
+	assert_int_equal(peer_phase(s.peer), PROTO_ABORTED);
+	assert_true(s.peer->out_len < 33000);
+	const char *body = body_of(peer_out(s.peer));
+	for (size_t i = 0; body + i < peer_out(s.peer) + s.peer->out_len; i++)
+		assert_int_equal(body[i], 'a' + i % 26);
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void a_file_that_grows_is_sent_up_to_its_length(void **state)
+{
+	struct site s;
+	char path[128];
+	(void)state;
+	site_begin(&s);
+	big_make(&s, path, sizeof(path));
+	site_serve(&s);
+	peer_add(s.peer, "GET /test/big HTTP/1.1\r\nHost: a\r\n\r\n");
+	(void)peer_pull(s.peer);
+	FILE *f = fopen(path, "a");
+	(void)fputs("more", f);
+	(void)fclose(f);
+	peer_run(s.peer);
+	assert_int_equal(peer_phase(s.peer), PROTO_IDLE);
+	assert_int_equal(strlen(body_of(peer_out(s.peer))), BIG);
+	assert_answer(&s, "GET", "/test/a.txt", "", 200, "0123456789");
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void a_file_that_is_replaced_is_sent_whole(void **state)
+{
+	struct site s;
+	char path[128], other[128];
+	(void)state;
+	site_begin(&s);
+	big_make(&s, path, sizeof(path));
+	site_serve(&s);
+	peer_add(s.peer, "GET /test/big HTTP/1.1\r\nHost: a\r\n\r\n");
+	(void)peer_pull(s.peer);
+	site_make(&s, "other", "other");
+	(void)snprintf(other, sizeof(other), "%s/other", s.path);
+	assert_int_equal(rename(other, path), 0);
+	peer_run(s.peer);
+	const char *body = body_of(peer_out(s.peer));
+	assert_int_equal(strlen(body), BIG);
+	for (size_t i = 0; i < BIG; i++)
+		assert_int_equal(body[i], 'a' + i % 26);
+	assert_answer(&s, "GET", "/test/big", "", 200, "other");
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void a_tag_changes_with_its_file(void **state)
+{
+	char before[64], after[64];
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	tag_of(&s, "/test/a.txt", "", before);
+	tag_of(&s, "/test/a.txt", "", after);
+	assert_string_equal(before, after);
+	assert_int_equal(strlen(before), FILES_ETAG_LEN);
+	const struct files_file file = {.device = 1, .inode = 2, .size = 3, .modified = 4};
+	struct files_file others[] = {file, file, file, file, file, file};
+	others[0].device = 2;
+	others[1].inode = 1;
+	others[2].size = 2;
+	others[3].modified = 5;
+	others[4].modified_ns = 1;
+	others[5].coding = HTTP_BR;
+	files_etag(&file, before);
+	for (size_t i = 0; i < 6; i++) {
+		files_etag(&others[i], after);
+		assert_memory_not_equal(before, after, FILES_ETAG_LEN);
+	}
+	site_stop(&s);
+	site_end(&s);
+}
+
+/* --- folders ---------------------------------------------------------------------------------- */
+
+static void a_folder_is_listed(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	s.conf.listing = true;
+	s.conf.index_count = 0;
+	site_make(&s, "<b>\"'&.txt", "escaped");
+	site_make(&s, "a:b", "colon");
+	site_serve(&s);
+	const char *out = site_get(&s, "GET", "/test/", "");
+	assert_has(out, "HTTP/1.1 200 OK\r\n");
+	assert_has(out, "\r\nContent-Type: text/html; charset=utf-8\r\n");
+	assert_has(out, "\r\nVary: Accept\r\n");
+	assert_has(out, "<a href=\"./a.txt\">a.txt</a>");
+	assert_has(out, "<a href=\"./a%20b&amp;c.txt\">a b&amp;c.txt</a>");
+	assert_has(out, "<a href=\"./%3Cb%3E%22&#39;&amp;.txt\">&lt;b&gt;&quot;&#39;&amp;.txt</a>");
+	assert_has(out, "<a href=\"./a:b\">a:b</a>");
+	assert_has(out, "<a href=\"./%FF%FE.txt\">\xef\xbf\xbd\xef\xbf\xbd.txt</a>");
+	assert_has(out, "<a href=\"./back%5Cslash\">back\\slash</a>");
+	assert_has(out, "<a href=\"./sub/\">sub/</a>");
+	assert_has(out, "<a href=\"./linked/\">linked/</a>");
+	assert_has(out, "<a href=\"./link.txt\">link.txt</a>");
+	assert_has(out, "<a href=\"../\">../</a>");
+	assert_has(out, "<td>1992-03-07 20:26</td>");
+	assert_has_not(out, "hidden");
+	assert_has_not(out, ".git");
+	assert_has_not(out, "fifo");
+	assert_has_not(out, "socket");
+	assert_has_not(out, "outside");
+	assert_has_not(out, "loop1");
+	assert_has_not(out, "<script");
+	assert_true(strstr(out, "./sub/") < strstr(out, "./a.txt")); /* folders first */
+	out = site_get(&s, "GET", "/test/?sort=size&order=desc", "");
+	assert_true(strstr(out, "./a.txt") < strstr(out, "./empty.txt"));
+	out = site_get(&s, "GET", "/test/?sort=size&order=asc", "");
+	assert_true(strstr(out, "./a.txt") > strstr(out, "./empty.txt"));
+	out = site_get(&s, "GET", "/test/", "Accept: application/json\r\n");
+	assert_has(out, "\r\nContent-Type: application/json\r\n");
+	assert_has(out, "{\"name\":\"a.txt\",\"href\":\"./a.txt\",\"type\":\"file\",\"size\":10,"
+			"\"modified\":\"1992-03-07T20:26:40Z\"}");
+	assert_has(out, "\"complete\":true}");
+	assert_answer(&s, "HEAD", "/test/", "", 200, "");
+	assert_answer(&s, "GET", "/test/", "If-Match: \"x\"\r\n", 412, NULL);
+	assert_answer(&s, "GET", "/test/", "If-None-Match: *\r\n", 304, "");
+	assert_answer(&s, "GET", "/test/", "Range: bytes=0-1\r\n", 200, NULL);
+	assert_answer(&s, "GET", "/test/none/", "", 404, NOT_FOUND);
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void a_list_is_bounded(void **state)
+{
+	struct files_page page;
+	const struct files_file file = {.size = 1536, .is_regular = true};
+	char name[32];
+	uint8_t out[1024];
+	long n;
+	bool cut_is_said = false;
+	(void)state;
+	files_page_init(&page, "/", 1, true);
+	for (unsigned i = 0; i < FILES_LISTED_MAX; i++) {
+		const int len = snprintf(name, sizeof(name), "%u", i);
+		assert_int_equal(files_page_add(&page, name, (size_t)len, &file), 0);
+	}
+	assert_int_equal(files_page_add(&page, "x", 1, &file), -ENOSPC);
+	files_page_sort(&page);
+	while ((n = files_page_give(&page, out, sizeof(out) - 1)) > 0) {
+		out[n] = '\0';
+		cut_is_said |= strstr((char *)out, "\"complete\":false") != NULL;
+	}
+	assert_int_equal(n, GIVE_END);
+	assert_true(cut_is_said);
+	files_page_release(&page);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_path_has_its_answer),
+	    cmocka_unit_test(options_change_what_is_found),
+	    cmocka_unit_test(a_redirect_keeps_the_path_and_the_query),
+	    cmocka_unit_test(a_response_says_what_the_file_is),
+	    cmocka_unit_test(head_has_the_head_of_get),
+	    cmocka_unit_test(a_time_in_the_future_is_the_present),
+	    cmocka_unit_test(other_methods_are_not_allowed),
+	    cmocka_unit_test(conditions_come_before_ranges),
+	    cmocka_unit_test(not_modified_has_what_a_cache_needs),
+	    cmocka_unit_test(several_ranges_are_parts),
+	    cmocka_unit_test(the_encoding_is_the_one_that_is_wanted_most),
+	    cmocka_unit_test(without_precompressed_encodings_are_not_negotiated),
+	    cmocka_unit_test(a_file_that_shrinks_ends_the_connection),
+	    cmocka_unit_test(a_file_that_grows_is_sent_up_to_its_length),
+	    cmocka_unit_test(a_file_that_is_replaced_is_sent_whole),
+	    cmocka_unit_test(a_tag_changes_with_its_file),
+	    cmocka_unit_test(a_folder_is_listed),
+	    cmocka_unit_test(a_list_is_bounded),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
