@@ -41,6 +41,7 @@ struct fault_services {
 	void *owner;
 	uint32_t number;     /* the number of this loop within the port, so that draws differ */
 	bool memory_limited; /* the process has a limit of memory, at which a leak ends */
+	bool plain;          /* the port has no TLS, and so none of its faults */
 };
 
 struct fault_run;

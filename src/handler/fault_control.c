@@ -74,6 +74,23 @@ static void control_close(void *arg)
 	free(local);
 }
 
+/* --- what the port can have ------------------------------------------------------------------- */
+
+static bool is_possible(const struct fault_services *services, enum fault_kind kind)
+{
+	return !services->plain || !fault_info(kind)->of_tls;
+}
+
+/* The first kind after this one that the port can have; FAULT_KINDS: no more. before: -1 at first.
+ */
+static unsigned kind_next(const struct fault_services *services, int before)
+{
+	unsigned k = (unsigned)(before + 1);
+	while (k < FAULT_KINDS && !is_possible(services, (enum fault_kind)k))
+		k++;
+	return k;
+}
+
 /* --- the list -------------------------------------------------------------------------------- */
 
 static void json_add_parameter(struct jsonout *j, const struct fault_parameter *p)
@@ -106,10 +123,12 @@ static void example_describe(struct text *t, const struct fault_control *c,
 	text_addf(t, "/%s?%s", info->name, info->example);
 }
 
-static void json_add_list(struct jsonout *j, const struct fault_control *c)
+static void json_add_list(struct jsonout *j, const struct fault_control *c,
+			  const struct fault_services *services)
 {
 	jsonout_add(j, "{\"faults\":[");
-	for (unsigned k = 0; k < FAULT_KINDS; k++) {
+	for (unsigned k = kind_next(services, -1); k < FAULT_KINDS;
+	     k = kind_next(services, (int)k)) {
 		const struct fault_info *info = fault_info((enum fault_kind)k);
 		const struct fault_parameter *p;
 		char example[FAULT_CONTROL_PATH_MAX + 128];
@@ -132,9 +151,11 @@ static void json_add_list(struct jsonout *j, const struct fault_control *c)
 	jsonout_add(j, "]}\n");
 }
 
-static void text_add_list(struct jsonout *j, const struct fault_control *c)
+static void text_add_list(struct jsonout *j, const struct fault_control *c,
+			  const struct fault_services *services)
 {
-	for (unsigned k = 0; k < FAULT_KINDS; k++) {
+	for (unsigned k = kind_next(services, -1); k < FAULT_KINDS;
+	     k = kind_next(services, (int)k)) {
 		const struct fault_info *info = fault_info((enum fault_kind)k);
 		const struct fault_parameter *p;
 		char entry[FAULT_CONTROL_PATH_MAX + 2048];
@@ -182,12 +203,14 @@ static void answer(struct exchange *ex, unsigned status, bool is_json, bool fail
 static void list(struct exchange *ex)
 {
 	struct control_state *s = (void *)ex->state;
+	const struct control_local *local = exchange_local(ex);
+	const struct fault_services *services = local->faults->services;
 	struct jsonout j = {.out = &s->answer};
 	bool is_json = wants_json(&ex->request);
 	if (is_json)
-		json_add_list(&j, ex->config);
+		json_add_list(&j, ex->config, services);
 	else
-		text_add_list(&j, ex->config);
+		text_add_list(&j, ex->config, services);
 	answer(ex, 200, is_json, j.failed);
 }
 
@@ -211,6 +234,11 @@ static void ask(struct exchange *ex, const char *kind, size_t len)
 	    fault_parse_query(&fault, kind, len, http_slice_at(r, r->query), r->query.len, &err);
 	if (error == 0 && fault.kind == FAULT_LEAK_MEMORY && !services->memory_limited) {
 		err_set(&err, "the port has no `limits { memory }` for memory to leak up to");
+		error = -EINVAL;
+	}
+	if (error == 0 && !is_possible(services, fault.kind)) {
+		err_set(&err, "fault %s needs TLS, and the port has `tls off`",
+			fault_info(fault.kind)->name);
 		error = -EINVAL;
 	}
 	if (error < 0) {

@@ -78,7 +78,7 @@ static void begun(void *arg, const struct role *r)
 	if (a->root_fd < 0 || a->exe_fd < 0 || a->maps_fd < 0 || a->tcp4_fd < 0 || a->unix_fd < 0 ||
 	    a->maps == NULL || a->tickets == MAP_FAILED)
 		fatal(EX_OSERR, "the attempts cannot be prepared: %s", strerror(errno));
-	if (a->keep_key && r->start.role == IPC_WORKER)
+	if (a->keep_key && r->start.role == IPC_WORKER && !r->port->plain)
 		key_keep(a, r);
 }
 

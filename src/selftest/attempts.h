@@ -9,8 +9,9 @@
 #include "sandbox/sandbox.h"
 
 /* Which of the port's processes, as bits. */
-#define ROLE_WORKER    1u
+#define ROLE_WORKER    1u /* of a port with TLS */
 #define ROLE_KEYHOLDER 2u
+#define ROLE_PLAIN     4u /* the worker of a port without TLS */
 
 /* The conditions of a round: all layers, or all but the roles' lists of system calls, so that the
  * layers under them are tested alone. */

@@ -278,9 +278,10 @@ int bench_start(struct bench *b, unsigned leave_out, bool keep_key, struct err *
 		err_set(err, "the master cannot be started: %s", strerror(-error));
 		return -1;
 	}
-	for (unsigned i = 0; i < PORTS_TRIED; i++)
-		if (bench_peer(b, IPC_KEYHOLDER, b->stage->numbers[i]) == NULL ||
-		    bench_peer(b, IPC_WORKER, b->stage->numbers[i]) == NULL) {
+	for (const struct stage_port *p = b->stage->ports; p < b->stage->ports + PORTS_TRIED; p++)
+		if (p->number != 0 &&
+		    ((!p->plain && bench_peer(b, IPC_KEYHOLDER, p->number) == NULL) ||
+		     bench_peer(b, IPC_WORKER, p->number) == NULL)) {
 			err_set(err, "not all ports of the configuration are served here");
 			return -1;
 		}

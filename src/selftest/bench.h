@@ -49,7 +49,8 @@ int bench_init(struct bench *, const struct stage *, struct err *);
 void bench_release(struct bench *);
 
 /* Starts a master on the stage's configuration whose children leave out these layers, and waits
- * until both processes of both ports have connected. Returns 0, or -1 and a sentence. */
+ * until the processes of all ports that are tried have connected. Returns 0, or -1 and a sentence.
+ */
 int bench_start(struct bench *, unsigned leave_out, bool keep_key, struct err *);
 void bench_stop(struct bench *);
 

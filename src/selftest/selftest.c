@@ -27,6 +27,7 @@ struct selftest {
 	struct bench bench;
 	struct report report;
 	enum attempt_round round;
+	unsigned from; /* the port from inside which the attempts are made: PORT_A, PORT_PLAIN */
 	bool by_root;
 	unsigned landlock; /* the kernel's version; 0: none */
 };
@@ -66,14 +67,28 @@ static unsigned layers_left_out(const struct selftest *s)
 
 /* --- one attempt ----------------------------------------------------------------------------- */
 
-static const char *process_name(enum ipc_role role)
+static const struct stage_port *stage_from(const struct selftest *s)
 {
-	return role == IPC_WORKER ? "worker" : "keyholder";
+	return &s->stage.ports[s->from];
+}
+
+static const char *process_name(const struct selftest *s, enum ipc_role role)
+{
+	if (role == IPC_KEYHOLDER)
+		return "keyholder";
+	return stage_from(s)->plain ? "plain worker" : "worker";
+}
+
+static unsigned role_bit(const struct selftest *s, enum ipc_role role)
+{
+	if (role == IPC_KEYHOLDER)
+		return ROLE_KEYHOLDER;
+	return stage_from(s)->plain ? ROLE_PLAIN : ROLE_WORKER;
 }
 
 static struct peer *peer_get(struct selftest *s, enum ipc_role role, unsigned which)
 {
-	return bench_peer(&s->bench, role, s->stage.numbers[which]);
+	return bench_peer(&s->bench, role, s->stage.ports[which].number);
 }
 
 /* False: the target process is not there. */
@@ -94,7 +109,7 @@ static bool target_fill(struct selftest *s, enum ipc_role role, enum attempt_tar
 		p = peer_get(s, IPC_KEYHOLDER, PORT_B);
 		break;
 	case TARGET_PARTNER:
-		p = peer_get(s, role == IPC_WORKER ? IPC_KEYHOLDER : IPC_WORKER, PORT_A);
+		p = peer_get(s, role == IPC_WORKER ? IPC_KEYHOLDER : IPC_WORKER, s->from);
 		break;
 	}
 	if (p == NULL)
@@ -113,10 +128,10 @@ static void path_fill(const struct selftest *s, enum attempt_path path, struct o
 		text = "/etc/passwd";
 		break;
 	case PATH_OWN_KEY:
-		text = stage->key_paths[PORT_A];
+		text = stage->ports[PORT_A].key_path;
 		break;
 	case PATH_OTHER_KEY:
-		text = stage->key_paths[PORT_B];
+		text = stage->ports[PORT_B].key_path;
 		break;
 	case PATH_NEW:
 		text = stage->new_path;
@@ -145,7 +160,7 @@ static const struct expectation *expectation_of(const struct selftest *s, const 
 {
 	const struct expectation *by_root = &a->expect[s->round][BY_ROOT];
 	const bool is_the_roots = by_root->errors[0] == ENOENT;
-	if (!s->by_root || (is_the_roots && s->stage.chroot_off))
+	if (!s->by_root || (is_the_roots && stage_from(s)->chroot_off))
 		return &a->expect[s->round][BY_USER];
 	return by_root;
 }
@@ -159,17 +174,17 @@ static void attempt_make(struct selftest *s, enum ipc_role role, const struct at
 {
 	struct expectation expected = *expectation_of(s, a), *e = &expected;
 	struct order o = {.attempt = (uint32_t)(a - attempts),
-			  .port = s->stage.numbers[PORT_B],
+			  .port = s->stage.ports[PORT_B].number,
 			  .needles_count = (uint32_t)s->stage.needles.count};
 	struct row row = {
-	    .process = process_name(role), .round = round_names[s->round], .attempt = a->name};
+	    .process = process_name(s, role), .round = round_names[s->round], .attempt = a->name};
 	struct trial trial = {.end = TRIAL_SILENT};
 	if (e->kind == EXPECT_NO_ROW)
 		return;
 	if (s->round == ROUND_WHOLE)
-		attempt_adapt(e, sandbox_role_of(role), s->stage.needs[role == IPC_WORKER]);
+		attempt_adapt(e, sandbox_role_of(role), stage_from(s)->needs[role == IPC_WORKER]);
 	if (!judge_beforehand(e, s->landlock, &row)) {
-		struct peer *p = peer_get(s, role, PORT_A);
+		struct peer *p = peer_get(s, role, s->from);
 		bool ready = p != NULL && target_fill(s, role, a->target, &o);
 		path_fill(s, a->path, &o);
 		memcpy(o.needles, s->stage.needles.list, sizeof(o.needles));
@@ -180,11 +195,19 @@ static void attempt_make(struct selftest *s, enum ipc_role role, const struct at
 	report_add(&s->report, &row);
 }
 
+/* Is there what it aims at? Without TLS no port has a key or a keyholder. */
+static bool has_aim(const struct selftest *s, const struct attempt *a)
+{
+	if (a->target == TARGET_OTHER_KEYHOLDER || a->path == PATH_OTHER_KEY)
+		return !s->stage.ports[PORT_B].plain;
+	return a->try != try_scan || s->stage.needles.count > 0;
+}
+
 static void attempts_make(struct selftest *s, enum ipc_role role)
 {
-	const unsigned bit = role == IPC_WORKER ? ROLE_WORKER : ROLE_KEYHOLDER;
+	const unsigned bit = role_bit(s, role);
 	for (size_t i = 0; i < attempts_count && s->bench.interrupted == 0; i++)
-		if ((attempts[i].roles & bit) != 0)
+		if ((attempts[i].roles & bit) != 0 && has_aim(s, &attempts[i]))
 			attempt_make(s, role, &attempts[i]);
 }
 
@@ -193,20 +216,22 @@ static void attempts_make(struct selftest *s, enum ipc_role role)
 static void master_examine(struct selftest *s)
 {
 	const struct state_view v = {
-	    .stage = &s->stage, .process = "master", .pid = s->bench.master};
-	state_search(&v, &s->stage.needles, false, &s->report);
+	    .port = stage_from(s), .process = "master", .pid = s->bench.master};
+	if (s->stage.needles.count > 0)
+		state_search(&v, &s->stage.needles, false, &s->report);
 }
 
 static void child_examine(struct selftest *s, enum ipc_role role)
 {
-	const struct peer *p = peer_get(s, role, PORT_A);
-	const struct state_view v = {.stage = &s->stage,
-				     .process = process_name(role),
+	const struct peer *p = peer_get(s, role, s->from);
+	const struct state_view v = {.port = stage_from(s),
+				     .process = process_name(s, role),
 				     .pid = p == NULL ? 0 : p->hello.pid,
 				     .worker = role == IPC_WORKER,
 				     .by_root = s->by_root};
 	state_examine(&v, &s->report);
-	state_search(&v, &s->stage.needles, !v.worker, &s->report);
+	if (s->stage.needles.count > 0)
+		state_search(&v, &s->stage.needles, !v.worker, &s->report);
 }
 
 static void child_try(struct selftest *s, enum ipc_role role)
@@ -219,7 +244,7 @@ static void child_try(struct selftest *s, enum ipc_role role)
 /* The keyholder must still be the same process, whatever the workers sent. */
 static void keyholder_check(struct selftest *s, pid_t pid)
 {
-	struct row row = {.process = process_name(IPC_WORKER),
+	struct row row = {.process = process_name(s, IPC_WORKER),
 			  .round = round_names[s->round],
 			  .attempt = "the keyholder is still the same process"};
 	const bool lives = bench_lives(&s->bench, pid);
@@ -230,9 +255,19 @@ static void keyholder_check(struct selftest *s, pid_t pid)
 }
 
 /* Tries the keyholder's attempts first, because the worker's must not end it. */
+static void pair_try(struct selftest *s)
+{
+	child_try(s, IPC_KEYHOLDER);
+	const struct peer *keyholder = peer_get(s, IPC_KEYHOLDER, s->from);
+	const pid_t pid = keyholder == NULL ? 0 : keyholder->hello.pid;
+	child_try(s, IPC_WORKER);
+	keyholder_check(s, pid);
+}
+
 static int round_run(struct selftest *s, enum attempt_round round, struct err *err)
 {
 	s->round = round;
+	s->from = PORT_A;
 	const unsigned leave_out = layers_left_out(s);
 	const bool keep_key = s->options->without == SELFTEST_WITHOUT_KEYHOLDER;
 	if (stage_write(&s->stage, s->conf, leave_out == 0, err) < 0 ||
@@ -240,11 +275,13 @@ static int round_run(struct selftest *s, enum attempt_round round, struct err *e
 		return -1;
 	if (round == ROUND_WHOLE)
 		master_examine(s);
-	child_try(s, IPC_KEYHOLDER);
-	const struct peer *keyholder = peer_get(s, IPC_KEYHOLDER, PORT_A);
-	const pid_t pid = keyholder == NULL ? 0 : keyholder->hello.pid;
-	child_try(s, IPC_WORKER);
-	keyholder_check(s, pid);
+	for (s->from = PORT_A; s->from < PORTS_TRIED; s->from++)
+		if (s->from != PORT_B && stage_from(s)->number != 0) {
+			if (stage_from(s)->plain)
+				child_try(s, IPC_WORKER);
+			else
+				pair_try(s);
+		}
 	bench_stop(&s->bench);
 	return 0;
 }

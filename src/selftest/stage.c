@@ -162,48 +162,97 @@ static void log_rewrite(struct stage *s, struct conf_log *log)
 	log->syslog_path = s->datagram_path;
 }
 
-static void port_remember(struct stage *s, size_t i, const struct conf_port *p)
+static void port_remember(struct stage_port *s, const struct conf_port *p)
 {
-	if (i >= PORTS_TRIED)
-		return;
-	s->numbers[i] = p->number;
-	(void)snprintf(s->key_paths[i], PATH_ROOM, "%s", p->certificates[0].key);
+	s->number = p->number;
+	s->plain = p->plain;
+	s->chroot_off = p->chroot == CONF_CHROOT_OFF;
+	s->core_bytes = p->limits.core_bytes;
+	s->needs[0] = role_needs(SANDBOX_KEYHOLDER, p);
+	s->needs[1] = role_needs(SANDBOX_WORKER, p);
+	s->key_path[0] = '\0';
+	if (!p->plain)
+		(void)snprintf(s->key_path, PATH_ROOM, "%s", p->certificates[0].key);
+}
+
+/* Copies the ports to be served, in the order of PORT_A and so on; returns how many there are. to
+ * has room for one more than the configuration has. B is a twin of A if there is no other of its
+ * kind. */
+static size_t ports_copy(const struct conf *conf, struct conf_port *to, size_t tried[PORTS_TRIED])
+{
+	size_t count = 0, with_tls = 0;
+	for (size_t i = 0; i < conf->ports_count; i++)
+		with_tls += !conf->ports[i].plain;
+	const bool kind = with_tls == 0; /* of A and B: plain? */
+	for (size_t i = 0; i < conf->ports_count; i++)
+		if (conf->ports[i].plain == kind)
+			to[count++] = conf->ports[i];
+	if (count == 1)
+		to[count++] = to[0];
+	tried[PORT_A] = 0;
+	tried[PORT_B] = 1;
+	tried[PORT_PLAIN] = count; /* if there is one */
+	for (size_t i = 0; i < conf->ports_count; i++)
+		if (conf->ports[i].plain != kind)
+			to[count++] = conf->ports[i];
+	return count;
+}
+
+/* All hosts of the port have the throwaway pairs. Returns 0 or -ENOMEM; the caller frees the hosts.
+ */
+static int hosts_rewrite(struct conf_port *p)
+{
+	struct conf_host *hosts = reallocarray(NULL, p->hosts_count, sizeof(*hosts));
+	if (hosts == NULL)
+		return -ENOMEM;
+	memcpy(hosts, p->hosts, p->hosts_count * sizeof(*hosts));
+	for (size_t i = 0; i < p->hosts_count; i++) {
+		hosts[i].certificates_first = 0;
+		hosts[i].certificates_count = (uint32_t)p->certificates_count;
+	}
+	p->hosts = hosts;
+	return 0;
 }
 
 int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, struct err *err)
 {
 	struct conf c = *conf;
-	c.ports_count = conf->ports_count < PORTS_TRIED ? PORTS_TRIED : conf->ports_count;
-	c.ports = calloc(c.ports_count, sizeof(*c.ports));
-	struct pair_paths(*paths)[PAIR_KINDS] = calloc(c.ports_count, sizeof(*paths));
-	struct conf_certificate(*pairs)[PAIR_KINDS] = calloc(c.ports_count, sizeof(*pairs));
+	const size_t room = conf->ports_count + 1;
+	size_t rewritten = 0;
+	size_t tried[PORTS_TRIED];
+	c.ports = calloc(room, sizeof(*c.ports));
+	struct pair_paths(*paths)[PAIR_KINDS] = calloc(room, sizeof(*paths));
+	struct conf_certificate(*pairs)[PAIR_KINDS] = calloc(room, sizeof(*pairs));
 	int result = c.ports == NULL || paths == NULL || pairs == NULL ? -1 : 0;
 	if (result < 0)
 		err_set(err, "out of memory");
+	c.ports_count = result < 0 ? 0 : ports_copy(conf, c.ports, tried);
 	for (size_t i = 0; i < c.ports_count && result == 0; i++) {
 		struct conf_port *p = &c.ports[i];
-		*p = conf->ports[i < conf->ports_count ? i : 0]; /* a copy */
-		if (i < PORTS_TRIED)
-			s->configured[i] = p->number;
 		port_rewrite(p);
-		p->plain = false;
 		p->certificates = pairs[i];
-		p->certificates_count = pairs_of(i);
-		result = pairs_make(s, i, paths[i], pairs[i], err);
+		p->certificates_count = p->plain ? 0 : pairs_of(i);
+		if (hosts_rewrite(p) < 0) {
+			err_set(err, "out of memory");
+			result = -1;
+			break;
+		}
+		rewritten++;
+		if (!p->plain)
+			result = pairs_make(s, i, paths[i], pairs[i], err);
 	}
 	c.strict = conf->strict && may_be_strict;
 	c.drain_ms = DRAIN_MS;
 	log_rewrite(s, &c.log);
-	s->chroot_off = conf->ports[0].chroot == CONF_CHROOT_OFF;
-	s->core_bytes = conf->ports[0].limits.core_bytes;
-	s->needs[0] = role_needs(SANDBOX_KEYHOLDER, &conf->ports[0]);
-	s->needs[1] = role_needs(SANDBOX_WORKER, &conf->ports[0]);
 	if (result == 0)
 		result = ports_choose(&c, err);
-	for (size_t i = 0; i < c.ports_count && result == 0; i++)
-		port_remember(s, i, &c.ports[i]);
+	for (size_t k = 0; k < PORTS_TRIED && result == 0; k++)
+		if (tried[k] < c.ports_count)
+			port_remember(&s->ports[k], &c.ports[tried[k]]);
 	if (result == 0)
 		result = conf_save(s, &c, err);
+	for (size_t i = 0; i < rewritten; i++)
+		free(c.ports[i].hosts);
 	free(c.ports);
 	free(paths);
 	free(pairs);

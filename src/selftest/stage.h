@@ -9,8 +9,19 @@
 #include "conf/conf.h"
 #include "pair.h"
 
-/* The two ports that the attempts use; the others are only served. */
-enum { PORT_A, PORT_B, PORTS_TRIED };
+/* The ports that the attempts use; the others are only served. Attempts are made from inside the
+ * processes of A, and must not reach B. Both have TLS, if any port of the configuration has: then
+ * the attempts are made from inside PORT_PLAIN, too, if there is a port without. */
+enum { PORT_A, PORT_B, PORT_PLAIN, PORTS_TRIED };
+
+struct stage_port {
+	unsigned number; /* that is served; 0: there is no such port */
+	bool plain;
+	char key_path[PATH_ROOM]; /* "": it has none */
+	bool chroot_off;
+	uint64_t core_bytes; /* of its workers */
+	unsigned needs[2];   /* of its keyholders [0] and workers [1] */
+};
 
 struct stage {
 	char folder[PATH_ROOM / 2]; /* mode 0700; "": not made yet */
@@ -20,13 +31,8 @@ struct stage {
 	char datagram_path[PATH_ROOM]; /* receives the log's datagrams */
 	char target_path[PATH_ROOM];   /* a socket that no attempt must reach */
 	char new_path[PATH_ROOM];      /* no such file exists */
-	char key_paths[PORTS_TRIED][PATH_ROOM];
-	unsigned numbers[PORTS_TRIED];    /* the numbers that are served */
-	unsigned configured[PORTS_TRIED]; /* the numbers in the configuration */
-	bool chroot_off;                  /* of port A */
-	uint64_t core_bytes;              /* of port A's workers */
-	unsigned needs[2];                /* of port A's keyholders [0] and workers [1] */
-	struct needles needles;           /* of port A's keys */
+	struct stage_port ports[PORTS_TRIED];
+	struct needles needles; /* of port A's keys */
 };
 
 /* Makes the folder. Returns 0, or -1 and a sentence. */

@@ -108,7 +108,7 @@ static void root_examine(const struct state_view *v, struct report *r)
 	struct stat child, own;
 	if (!v->by_root)
 		return;
-	if (v->stage->chroot_off) {
+	if (v->port->chroot_off) {
 		untested(v, "its root directory", "the configuration says chroot off", r);
 		return;
 	}
@@ -174,7 +174,7 @@ static void limits_examine(const struct state_view *v, struct report *r)
 	char value[160], *limits = proc_text(v->pid, "limits");
 	field(limits, "Max processes", value);
 	state_compare(v, "its limit of processes", "0 0 processes", value, r);
-	if (!v->worker || v->stage->core_bytes == 0) {
+	if (!v->worker || v->port->core_bytes == 0) {
 		field(limits, "Max core file size", value);
 		state_compare(v, "its limit of core dumps", "0 0 bytes", value, r);
 	}
@@ -190,7 +190,7 @@ static void hiding_examine(const struct state_view *v, struct report *r)
 	field(text, "Uid:", status);
 	free(text);
 	put(path, "/proc/%d/environ", (int)v->pid);
-	if (v->worker && v->stage->core_bytes > 0)
+	if (v->worker && v->port->core_bytes > 0)
 		untested(v, attempt, "the configuration wants its core", r);
 	else if (status[0] == '0' || stat(path, &st) < 0)
 		untested(v, attempt, "it runs as root", r);

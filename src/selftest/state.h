@@ -11,7 +11,7 @@
 #include "stage.h"
 
 struct state_view {
-	const struct stage *stage;
+	const struct stage_port *port;
 	const char *process; /* its name in the rows */
 	pid_t pid;
 	bool worker;

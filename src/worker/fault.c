@@ -146,6 +146,7 @@ int faults_init(struct worker_loop *l)
 	    .owner = l,
 	    .number = (w->role->start.number - 1) * w->loops_count + l->index,
 	    .memory_limited = w->port->limits.memory_bytes > 0,
+	    .plain = w->port->plain,
 	};
 	l->faults = f;
 	l->http.faults = &f->services;

@@ -160,6 +160,25 @@ def test_a_silent_client_is_closed_after_head_timeout(server, ports):
             c.read_some()
 
 
+# --- faults ---
+
+
+def test_faults_of_tls_are_refused(server, ports, run, conf_file):
+    text = f"faults enabled\nport {ports[0]} {{ tls off\n%s respond 200 }}\n"
+    for kind in ("certificate", "handshake", "keyholder"):
+        path = conf_file("c.conf", text % f'location "/" {{ fault {kind} }}')
+        assert f"`fault {kind}` needs TLS, and this port has `tls off`" in run("-t", "-f", path).stderr
+    s = server(text % 'location "/fault" { fault control }', tls=False)
+    assert "handshake" not in get(ports[0], "/fault").body.decode()
+    answer = get(ports[0], "/fault/handshake?how=stall")
+    assert answer.status == 400 and answer.body == b"fault handshake needs TLS, and the port has `tls off`\n"
+    with Connection(ports[0]) as c:
+        c.send(b"GET /fault/crash?how=null HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert c.closed()
+    s.wait_log(r"worker 1 \(pid \d+\) crashed by SIGSEGV")
+    s.wait_log(r"  request: GET /fault/crash\?how=null")
+
+
 # --- changes ---
 
 

@@ -104,6 +104,28 @@ def test_the_table_is_for_people(starter):
                      re.MULTILINE)
 
 
+@pytest.mark.parametrize("with_tls", [True, False], ids=["beside TLS", "alone"])
+def test_a_plain_port(starter, with_tls):
+    path = os.path.join(starter["folder"], "plain.conf")
+    with open(path, "w", encoding="ascii") as f:
+        f.write('port 80 { tls off; respond 200 }\n')
+        if with_tls:
+            f.write('tls { certificate "/none/a.pem" key "/none/a.key" }\nport 443 { echo }\n')
+    os.chmod(path, 0o644)
+    result = starter["run"]("--json", "-f", path)
+    os.unlink(path)
+    rows = attempts(result)
+    assert not failed(rows), [row for row in rows if row["verdict"] == "FAIL"]
+    tried = {row["attempt"] for row in rows if row["process"] == "plain worker"}
+    assert {"make an IPv4 socket", "set an option that its listener hands on"} <= tried
+    assert not {"ask for a signature as TLS does (control)", "read its own port's key file"} & tried
+    if with_tls:
+        assert {row["process"] for row in rows} == {"master", "keyholder", "worker", "plain worker"}
+        assert {"find another port's private key in its memory", "read another port's key file"} <= tried
+    else:
+        assert {row["process"] for row in rows} == {"plain worker"}
+
+
 def test_a_configuration_of_two_ports(starter):
     path = os.path.join(starter["folder"], "two.conf")
     with open(path, "w", encoding="ascii") as f:

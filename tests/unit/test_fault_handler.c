@@ -407,6 +407,33 @@ static void what_may_not_be_asked_for_is_told(void **state)
 	faulty_free(f);
 }
 
+static void a_plain_port_has_no_fault_of_tls(void **state)
+{
+	(void)state;
+	struct faulty *f = control();
+	f->services.plain = true;
+	f->services.memory_limited = true;
+	peer_send(f->peer, "GET /test/handshake HTTP/1.1\r\n" H "\r\n");
+	assert_int_equal(f->peer->status, 400);
+	assert_non_null(
+	    strstr(peer_out(f->peer), "fault handshake needs TLS, and the port has `tls off`\n"));
+	faulty_free(f);
+	for (int json = 0; json < 2; json++) {
+		f = control();
+		f->services.plain = true;
+		peer_send(f->peer, json ? "GET /test/?format=json HTTP/1.1\r\n" H "\r\n"
+					: "GET /test HTTP/1.1\r\n" H "\r\n");
+		for (unsigned k = 0; k < FAULT_KINDS; k++) {
+			const struct fault_info *info = fault_info((enum fault_kind)k);
+			char entry[64];
+			(void)snprintf(entry, sizeof(entry),
+				       json ? "{\"kind\":\"%s\"" : "\n%s: ", info->name);
+			assert_true((strstr(peer_out(f->peer), entry) == NULL) == info->of_tls);
+		}
+		faulty_free(f);
+	}
+}
+
 static void the_list_has_every_kind_and_parameter(void **state)
 {
 	static const char *const asks[] = {
@@ -449,6 +476,7 @@ int main(void)
 	    cmocka_unit_test(what_is_malformed_is_said_and_nothing_else),
 	    cmocka_unit_test(whatever_is_asked_for_is_done),
 	    cmocka_unit_test(what_may_not_be_asked_for_is_told),
+	    cmocka_unit_test(a_plain_port_has_no_fault_of_tls),
 	    cmocka_unit_test(the_list_has_every_kind_and_parameter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,7 +188,8 @@ static void no_attempt_contradicts_the_tables(void **state)
 		const char *name = e->call > 0 ? sandbox_call_name((uint64_t)e->call) : "";
 		if (e->kind != EXPECT_END || e->call <= 0)
 			continue;
-		if ((attempts[i].roles & ROLE_WORKER) && is_unconditional(SANDBOX_WORKER, name))
+		if ((attempts[i].roles & (ROLE_WORKER | ROLE_PLAIN)) &&
+		    is_unconditional(SANDBOX_WORKER, name))
 			fail_msg("%s", attempts[i].name);
 		if ((attempts[i].roles & ROLE_KEYHOLDER) &&
 		    is_unconditional(SANDBOX_KEYHOLDER, name))
