@@ -112,17 +112,28 @@ static void worker_confine(struct worker *w)
 	w->descriptors_max = limit.rlim_cur;
 }
 
-struct warning {
+#define WARNINGS_TOLD 10 /* of a port, which may have a thousand certificates */
+
+struct warnings {
 	struct log *log;
 	unsigned worker;
+	size_t count;
 };
 
 static void certificate_warning(void *arg, size_t pair, const char *text)
 {
-	const struct warning *warning = arg;
+	struct warnings *warnings = arg;
 	(void)pair;
-	if (warning->worker == 1) /* once per pool */
-		log_write(warning->log, LOG_WARNING, "%s", text);
+	if (warnings->worker == 1 && warnings->count++ < WARNINGS_TOLD) /* once per pool */
+		log_write(warnings->log, LOG_WARNING, "%s", text);
+}
+
+static void warnings_end(const struct warnings *warnings)
+{
+	if (warnings->count > WARNINGS_TOLD)
+		log_write(warnings->log, LOG_WARNING,
+			  "%zu more warnings about certificates; `bulkhead -t` shows all",
+			  warnings->count - WARNINGS_TOLD);
 }
 
 /* Takes the open certificates, in the order of the pairs. */
@@ -191,7 +202,7 @@ static void credentials_load(struct worker *w)
 {
 	size_t pair = 0, count = w->port->certificates_count;
 	struct err err;
-	struct warning warning = {&w->role->log, w->role->start.number};
+	struct warnings warnings = {.log = &w->role->log, .worker = w->role->start.number};
 	struct tls_certificates certificates = {.list =
 						    calloc(count, sizeof(struct tls_certificate))};
 	struct tls_host *hosts = hosts_list(w);
@@ -199,7 +210,7 @@ static void credentials_load(struct worker *w)
 							.hosts_count = w->port->hosts_count,
 							.signer = &w->loops[0].signer,
 							.warn = certificate_warning,
-							.arg = &warning,
+							.arg = &warnings,
 							.certificates = &certificates};
 	if (certificates.list == NULL)
 		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
@@ -207,6 +218,7 @@ static void credentials_load(struct worker *w)
 	int error = tls_credentials_new(pairs, count, &options, &w->credentials, &pair, &err);
 	if (error < 0)
 		tls_failed(w, &w->loops[0], error, &err);
+	warnings_end(&warnings);
 	files_tell(w, &certificates);
 	free(certificates.list);
 	free(hosts);

@@ -225,6 +225,17 @@ def test_many_hosts_with_certificates_of_their_own(server, ports, pairs):
     assert few.stop() == 0
 
 
+def test_warnings_about_many_are_not_a_flood(server, run, ports, pairs):
+    for i in range(30):
+        make(pairs, f"short{i}", ("-newkey", "rsa:1024"), f"DNS:h{i}.example")
+    hosts = "".join(f'host "h{i}.example" {{ {tls(pairs, f"short{i}")} respond 200 }}\n' for i in range(30))
+    s = server(f"port {ports[0]} {{ workers 2 {tls(pairs, 'default')} respond 200 {hosts} }}\n")
+    s.wait_log(r"\[PORT \d+\] 20 more warnings about certificates; `bulkhead -t` shows all")
+    assert s.log().count("has an RSA key of 1024 bits") == 10
+    assert run("-t", "-f", s.config).stderr.count("has an RSA key of 1024 bits") == 30
+    assert s.stop() == 0
+
+
 # --- bulkhead -t -------------------------------------------------------------------------------
 
 
