@@ -132,6 +132,30 @@ def test_names_of_every_form_are_taken(server, ports, pairs):
     assert s.stop() == 0
 
 
+def test_a_request_for_a_host_with_other_certificates_is_misdirected(server, ports, pairs):
+    """RFC 9110, 15.5.20; also on a session that goes on."""
+    s = server(port_text(ports[0], pairs))
+    context = client_context()
+    context.check_hostname = False
+    asked = [("shop.example", {"www.shop.example": b"shop\n", "alone.example": 421, "img.shop.example": 421,
+                               "plain.example": 421, "nobody.example": 421}),
+             ("alone.example", {"again.example": b"again\n", "shop.example": 421}),
+             ("nobody.example", {"plain.example": b"plain\n", "other.example": b"default\n", "a.test": 421}),
+             (None, {"localhost": b"default\n", "shop.example": 421})]
+    for sni, hosts in asked:
+        session = None
+        for _ in range(2):
+            for host, answer_ in hosts.items():
+                with Connection(ports[0], context=context, session=session, server_hostname=sni) as c:
+                    c.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                    r = c.response()
+                    assert (r.status, r.body) == (200, answer_) or r.status == answer_, (sni, host)
+                    assert c.socket.session_reused == (session is not None)
+                    got = c.socket.session
+            session = got
+    assert s.stop() == 0
+
+
 # --- what lasts --------------------------------------------------------------------------------
 
 
