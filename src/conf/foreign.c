@@ -217,6 +217,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define NO_HTTP      "it speaks HTTP/1.1 and nothing else"
 #define PORT         "a port is written `port 443 { ... }`"
 #define CERT         "write `tls { certificate \"cert.pem\" key \"key.pem\" }`"
+#define TLS_OFF      CERT ", or `tls off` for plain HTTP"
 #define CIPHERS      "it takes TLS 1.2 and 1.3 with the ciphers that the system allows"
 #define RESPOND      "write `respond 200 \"text\"`, in a port or in a location"
 #define RETURN                                                           \
@@ -300,7 +301,7 @@ static const struct {
     {"AuthName", NO_ACCESS},
     {"AuthType", NO_ACCESS},
     {"AuthUserFile", NO_ACCESS},
-    {"auto_https", CERT},
+    {"auto_https", TLS_OFF},
     {"autoindex", NO_FILES},
     {"backend", NO_PROXY},
     {"balance", NO_PROXY},
@@ -573,7 +574,7 @@ static const struct {
     {"site", VIRTUAL},
     {"snippet", INCLUDE},
     {"split_clients", NO_LANG},
-    {"ssl", CERT},
+    {"ssl", TLS_OFF},
     {"ssl-default-bind-ciphers", CIPHERS},
     {"ssl-default-bind-options", CIPHERS},
     {"ssl.ca-file", CERT},

@@ -45,9 +45,9 @@ def wait_for(condition, what, timeout=20):
     raise RuntimeError(f"{what} did not happen within {timeout} s")
 
 
-def answers(port):
+def answers(port, plain):
     try:
-        request(port)
+        request(port, plain=plain)
         return True
     except OSError:
         return False
@@ -58,13 +58,14 @@ CONTEXT.check_hostname = False
 CONTEXT.verify_mode = ssl.CERT_NONE
 
 
-def connect(port, timeout=10):
-    return CONTEXT.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=timeout))
+def connect(port, timeout=10, plain=False):
+    raw = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    return raw if plain else CONTEXT.wrap_socket(raw)
 
 
-def request(port, connection=None):
+def request(port, connection=None, plain=False):
     """One GET; returns the status."""
-    s = connection or connect(port)
+    s = connection or connect(port, plain=plain)
     try:
         s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         data = b""
@@ -82,11 +83,11 @@ def request(port, connection=None):
 class Server:
     """A server with all its processes."""
 
-    def __init__(self, name, argv, port, log):
+    def __init__(self, name, argv, port, log, plain=False):
         self.name, self.port = name, port
         self.log = open(log, "wb")
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
-        wait_for(lambda: answers(port), f"{name} on port {port}")
+        wait_for(lambda: answers(port, plain), f"{name} on port {port}")
 
     def pids(self):
         found, todo = [], [self.process.pid]
@@ -135,15 +136,16 @@ class Bench:
     def pair(self, kind):
         return (os.path.join(self.build, "bench", kind + end) for end in (".pem", ".key"))
 
-    def bulkhead(self, text, port, name="bulkhead", kind="ecdsa", binary="bulkhead"):
+    def bulkhead(self, text, port, name="bulkhead", kind="ecdsa", binary="bulkhead", plain=False):
         path = os.path.join(self.folder, f"{name}.conf")
         certificate, key = self.pair(kind)
         with open(path, "w") as f:
-            f.write(f'tls {{ certificate "{certificate}" key "{key}" }}\n' + text)
+            f.write("tls off\n" if plain else f'tls {{ certificate "{certificate}" key "{key}" }}\n')
+            f.write(text)
         return Server(name, [os.path.join(self.build, binary), "-f", path], port,
-                      os.path.join(self.folder, f"{name}.log"))
+                      os.path.join(self.folder, f"{name}.log"), plain)
 
-    def nginx(self, port):
+    def nginx(self, port, plain=False):
         certificate, key = self.pair("ecdsa")
         path = os.path.join(self.folder, "nginx.conf")
         with open(path, "w") as f:
@@ -156,7 +158,7 @@ http {{
   fastcgi_temp_path {self.folder}/t3; uwsgi_temp_path {self.folder}/t4;
   scgi_temp_path {self.folder}/t5;
   server {{
-    listen 127.0.0.1:{port} ssl;
+    listen 127.0.0.1:{port}{"" if plain else " ssl"};
     ssl_certificate {certificate}; ssl_certificate_key {key};
     ssl_protocols TLSv1.2 TLSv1.3; ssl_ecdh_curve X25519:prime256v1; ssl_session_tickets on;
     location / {{ default_type text/plain; return 200 "{GREETING}"; }}
@@ -164,7 +166,7 @@ http {{
 }}
 """)
         return Server("nginx", ["nginx", "-c", path, "-p", self.folder], port,
-                      os.path.join(self.folder, "nginx.log"))
+                      os.path.join(self.folder, "nginx.log"), plain)
 
     def client(self, *arguments):
         out = subprocess.run([self.client_path(), *map(str, arguments)], check=True,
@@ -214,12 +216,21 @@ http {{
             "full handshake": lambda p: self.client("full", p, 1000),
             "resumed handshake": lambda p: self.client("resumed", p, 1500),
         }
+        self.beside_nginx(kinds)
+
+    def plain(self):
+        self.beside_nginx({
+            "plain keep-alive request": lambda p: self.client("plain", "keepalive", p, 8, 40000),
+            "plain connection with one request": lambda p: self.client("plain", "full", p, 5000),
+        }, plain=True)
+
+    def beside_nginx(self, kinds, plain=False):
         port, other = free_port(), free_port()
         servers = [self.bulkhead(
             f"access log off\nlimits {{ requests 100000000 }}\n"
-            f'port {port} {{ listen on 127.0.0.1 respond 200 "{GREETING}" }}\n', port)]
+            f'port {port} {{ listen on 127.0.0.1 respond 200 "{GREETING}" }}\n', port, plain=plain)]
         if shutil.which("nginx"):
-            servers.append(self.nginx(other))
+            servers.append(self.nginx(other, plain))
         else:
             print("nginx: not installed, skipped")
         figures = self.compare(servers, kinds)
@@ -446,13 +457,17 @@ http {{
     # --- memory ----------------------------------------------------------------------------
 
     def memory(self):
+        self.memory_of("memory")
+        self.memory_of("memory, plain", plain=True)
+
+    def memory_of(self, name, plain=False):
         count, port = 3000, free_port()
         server = self.bulkhead(
             f'access log off\nport {port} {{ listen on 127.0.0.1 limits {{ idle 1h }} '
-            f'respond 200 "{GREETING}" }}\n', port, "memory")
+            f'respond 200 "{GREETING}" }}\n', port, "memory", plain=plain)
         try:
             before = server.pss_kb()
-            client = subprocess.Popen([self.client_path(), "idle", str(port), str(count)],
+            client = subprocess.Popen([self.client_path(), *["plain"] * plain, "idle", str(port), str(count)],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             if not client.stdout.readline():
                 raise RuntimeError("the client could not open its connections")
@@ -461,8 +476,9 @@ http {{
             client.wait()
         finally:
             server.stop()
-        print(f"memory per idle connection: {each:.2f} KB (PSS, {count} connections)", flush=True)
-        self.results["memory"] = {"kb": each, "connections": count}
+        print(f"memory per idle {'plain ' * plain}connection: {each:.2f} KB (PSS, {count} connections)",
+              flush=True)
+        self.results[name] = {"kb": each, "connections": count}
 
     # --- how a pool shares -----------------------------------------------------------------
 
@@ -490,7 +506,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[
-        "cpu", "instructions", "separation", "pools", "ports", "kill", "slow", "memory", "spread"])
+        "cpu", "plain", "instructions", "separation", "pools", "ports", "kill", "slow", "memory", "spread"])
     parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for instructions")
     parser.add_argument("--json", help="write all figures there, too")
     options = parser.parse_args()

@@ -7,6 +7,7 @@
  *   client resumed PORT COUNT                    the same with a session ticket; each must resume
  *   client idle PORT COUNT                       opens, shakes hands, one GET, then holds them
  *                                                until standard input ends
+ *   client plain ...                             the same, but for resumed, without TLS
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,10 +24,11 @@
 static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 static gnutls_certificate_credentials_t credentials;
 static gnutls_priority_t priority;
+static int plain;
 
 struct client {
 	int fd;
-	gnutls_session_t session;
+	gnutls_session_t session; /* NULL: plain */
 };
 
 static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *format, ...)
@@ -56,6 +58,9 @@ static void client_open(struct client *c, int port, const gnutls_datum_t *resume
 	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		die("connect to port %d: %s", port, strerror(errno));
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	c->session = NULL;
+	if (plain)
+		return;
 	gnutls_init(&c->session, GNUTLS_CLIENT);
 	gnutls_priority_set(c->session, priority);
 	gnutls_credentials_set(c->session, GNUTLS_CRD_CERTIFICATE, credentials);
@@ -72,8 +77,20 @@ static void client_open(struct client *c, int port, const gnutls_datum_t *resume
 
 static void client_ask(struct client *c)
 {
-	if (gnutls_record_send(c->session, request, sizeof(request) - 1) < 0)
+	const size_t len = sizeof(request) - 1;
+	if ((plain ? send(c->fd, request, len, 0) : gnutls_record_send(c->session, request, len)) <
+	    0)
 		die("send failed");
+}
+
+static ssize_t client_receive(struct client *c, char *data, size_t size)
+{
+	if (!plain)
+		return gnutls_record_recv(c->session, data, size);
+	const ssize_t n = recv(c->fd, data, size, 0);
+	if (n < 0)
+		die("receive: %s", strerror(errno));
+	return n;
 }
 
 /* Reads one response: a head and 14 bytes. */
@@ -82,7 +99,7 @@ static void client_answer(struct client *c)
 	char data[4096];
 	size_t len = 0;
 	for (;;) {
-		ssize_t n = gnutls_record_recv(c->session, data + len, sizeof(data) - 1 - len);
+		ssize_t n = client_receive(c, data + len, sizeof(data) - 1 - len);
 		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
 			continue;
 		if (n <= 0)
@@ -99,8 +116,10 @@ static void client_answer(struct client *c)
 
 static void client_close(struct client *c)
 {
-	(void)gnutls_bye(c->session, GNUTLS_SHUT_WR);
-	gnutls_deinit(c->session);
+	if (!plain) {
+		(void)gnutls_bye(c->session, GNUTLS_SHUT_WR);
+		gnutls_deinit(c->session);
+	}
 	close(c->fd);
 }
 
@@ -179,8 +198,11 @@ static void idle(int port, int count)
 int main(int argc, char **argv)
 {
 	int arguments[3] = {0};
+	plain = argc > 1 && strcmp(argv[1], "plain") == 0;
+	argc -= plain;
+	argv += plain;
 	if (argc < 4 || argc > 5)
-		die("usage: client keepalive|full|resumed|idle PORT COUNT [REQUESTS]");
+		die("usage: client [plain] keepalive|full|resumed|idle PORT COUNT [REQUESTS]");
 	for (int i = 2; i < argc; i++)
 		arguments[i - 2] = atoi(argv[i]);
 	gnutls_certificate_allocate_credentials(&credentials);
@@ -192,7 +214,7 @@ int main(int argc, char **argv)
 		keepalive(arguments[0], arguments[1], arguments[2]);
 	else if (strcmp(argv[1], "full") == 0)
 		full(arguments[0], arguments[1]);
-	else if (strcmp(argv[1], "resumed") == 0)
+	else if (strcmp(argv[1], "resumed") == 0 && !plain)
 		resumed(arguments[0], arguments[1]);
 	else if (strcmp(argv[1], "idle") == 0)
 		idle(arguments[0], arguments[1]);

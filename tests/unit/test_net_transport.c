@@ -62,6 +62,48 @@ static void the_end_comes_after_the_last_byte(void **state)
 	transport_plain.release(&transport);
 }
 
+static void it_takes_no_more_than_there_is_room_for(void **state)
+{
+	uint8_t heard[4] = {0};
+	(void)state;
+	begin(100);
+	arrive(DATA);
+	assert_int_equal(transport_plain.receive(&transport, heard, sizeof(heard)), sizeof(heard));
+	assert_int_equal(wire.in_len, sizeof(DATA) - 1 - sizeof(heard));
+	assert_memory_equal(wire.in, &DATA[sizeof(heard)], wire.in_len);
+	/* the rest may come again with newer bytes after it, from another place */
+	arrive("456789more");
+	assert_int_equal(transport_plain.receive(&transport, heard, sizeof(heard)), sizeof(heard));
+	assert_memory_equal(heard, "4567", sizeof(heard));
+	transport_plain.release(&transport);
+}
+
+static void without_a_byte_there_is_an_end_only_if_it_was_seen(void **state)
+{
+	uint8_t heard[4];
+	(void)state;
+	begin(100);
+	assert_int_equal(transport_plain.receive(&transport, heard, sizeof(heard)),
+			 TRANSPORT_AGAIN);
+	wire.in_ended = true;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(transport_plain.receive(&transport, heard, sizeof(heard)),
+				 TRANSPORT_CLOSED);
+	transport_plain.release(&transport);
+}
+
+/* The owner asks by these what it has to do itself. */
+static void it_has_no_handshake_no_words_and_no_memory(void **state)
+{
+	(void)state;
+	assert_null(transport_plain.handshake);
+	assert_null(transport_plain.close);
+	assert_null(transport_plain.protocol);
+	assert_null(transport_plain.facts);
+	assert_int_equal(transport_plain.size, sizeof(struct transport));
+	assert_int_equal(transport_plain.memory_max(TRANSPORT_DATA_MAX), 0);
+}
+
 static void what_is_sent_is_appended_or_refused_whole(void **state)
 {
 	const size_t len = sizeof(DATA) - 1;
@@ -92,6 +134,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bytes_pass_in_pieces_of_any_size),
 	    cmocka_unit_test(the_end_comes_after_the_last_byte),
+	    cmocka_unit_test(it_takes_no_more_than_there_is_room_for),
+	    cmocka_unit_test(without_a_byte_there_is_an_end_only_if_it_was_seen),
+	    cmocka_unit_test(it_has_no_handshake_no_words_and_no_memory),
 	    cmocka_unit_test(what_is_sent_is_appended_or_refused_whole),
 	    cmocka_unit_test(it_has_no_handshake_no_protocol_and_no_facts),
 	};

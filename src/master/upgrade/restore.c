@@ -268,8 +268,9 @@ static struct port *port_begin(struct restoring *r)
 	struct configuration *c = r->configurations[n];
 	const struct conf_port *conf = conf_port_find(c->conf, (unsigned)wanted);
 	/* auto depends on the number of processors, which may have changed since. */
-	const int64_t least = conf != NULL && conf->plain ? 0 : 1;
-	const unsigned keyholders = (unsigned)number(r, "keyholders", least, UINT16_MAX);
+	const bool plain = conf != NULL && conf->plain;
+	const unsigned keyholders =
+	    (unsigned)number(r, "keyholders", plain ? 0 : 1, plain ? 0 : UINT16_MAX);
 	struct port *p =
 	    conf != NULL && !r->record.failed ? port_new(r->m, c, conf, keyholders) : NULL;
 	if (p == NULL)
