@@ -34,6 +34,8 @@ enum ipc_handed {
 	IPC_FD_KEY,         /* of: the pair. Open for reading; nobody has read it yet */
 	IPC_FD_KEY_CHANNEL, /* of: the event loop (ipc/key.h) */
 	IPC_FD_LISTENER,    /* of: its number among the port's listeners */
+	IPC_FD_PLACES,      /* sealed memfd: where the document roots are (ipc/places.h) */
+	IPC_FD_ROOT,        /* of: its number in conf_port.roots. A directory, perhaps O_PATH */
 	IPC_FD_KINDS
 };
 

@@ -93,7 +93,8 @@ void role_tell(struct role *, enum ipc_type, const void *payload, size_t len);
 /* What a process of that role needs for this port (sandbox.h). */
 unsigned role_needs(enum sandbox_role, const struct conf_port *);
 
-/* Drops privileges. descriptors: how many the role will hold at most. */
+/* Drops privileges, except to read beneath the document roots that were handed over, which the role
+ * takes afterwards. descriptors: how many the role will hold at most. */
 void role_confine(struct role *, enum sandbox_role, uint64_t descriptors);
 
 /* Closes received descriptors that were not taken, seals, and sends READY. If the privileges are

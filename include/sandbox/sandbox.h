@@ -1,7 +1,7 @@
 /*
  * Confinement: what a process gives up before it processes input that may be hostile.
  *
- * There are three roles. A worker and a keyholder are confined in two steps, since threads can only
+ * There are four roles. A worker and a keyholder are confined in two steps, since threads can only
  * be made between them:
  *
  *   sandbox_drop()   groups, ids → capabilities, but for one → no new privileges → not dumpable →
@@ -13,7 +13,8 @@
  * root again, and it still sees the system's files. Before it, their constructors would run as
  * root; after it, there is nothing to load.
  *
- * The master keeps the privileges to start children (sandbox_master()).
+ * The master keeps the privileges to start children (sandbox_master()). A mounter, which is only
+ * there if a port serves files, keeps one privilege for the master (sandbox/mounter.h).
  *
  * A layer that is not available here (no root, an older kernel, a container without a capability)
  * is not an error: the level says which layers are missing and why, and a caller with strict
@@ -33,7 +34,7 @@
 #include "base/err.h"
 #include "base/text.h"
 
-enum sandbox_role { SANDBOX_MASTER, SANDBOX_WORKER, SANDBOX_KEYHOLDER };
+enum sandbox_role { SANDBOX_MASTER, SANDBOX_WORKER, SANDBOX_KEYHOLDER, SANDBOX_MOUNTER };
 
 /*
  * What a process must be able to do beyond what every child must, as bits. A row of the tables that
@@ -42,7 +43,8 @@ enum sandbox_role { SANDBOX_MASTER, SANDBOX_WORKER, SANDBOX_KEYHOLDER };
  */
 enum sandbox_need {
 	SANDBOX_CLIENTS = 1, /* accept connections and end them */
-	SANDBOX_THREADS = 2  /* run more than one thread */
+	SANDBOX_THREADS = 2, /* run more than one thread */
+	SANDBOX_FILES = 4    /* read files beneath its document roots */
 };
 
 /* All needs that a process of this role can have. */
@@ -62,10 +64,13 @@ enum sandbox_layer {
 #define SANDBOX_ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1) /* a bit for each */
 
 struct sandbox_plan {
-	enum sandbox_role role; /* not SANDBOX_MASTER */
+	enum sandbox_role role; /* SANDBOX_WORKER or SANDBOX_KEYHOLDER */
 	unsigned needs;         /* enum sandbox_need; the role must be able to have them */
 	pid_t parent_pid;       /* the process dies with this one */
 	int chroot_fd;          /* O_PATH of the empty directory; -1: no chroot */
+	/* Open directories: what lies beneath them may be read. Only with SANDBOX_FILES. */
+	const int *roots;
+	size_t roots_count;
 	bool change_user;
 	uid_t uid;
 	gid_t gid;
@@ -94,6 +99,10 @@ struct sandbox_level {
 	uint32_t system_calls;
 	uint32_t uid, gid;              /* the effective ids after the drop */
 	int32_t errors[SANDBOX_LAYERS]; /* why a layer is missing, an errno; 0: it was not wanted */
+	uint32_t roots;                 /* directories beneath which it may read files */
+	/* 0: each is a read-only mount of its own, which no path leaves (sandbox/mounter.h); else
+	 * why one is not, an errno */
+	int32_t roots_error;
 };
 
 /*
@@ -101,10 +110,10 @@ struct sandbox_level {
  * completes it. Return 0, or -1 and a sentence in err: the process cannot go on. If the parent has
  * already ended, they call _exit(EX_UNAVAILABLE).
  *
- * The drop needs a process with one thread that has no directory open except chroot_fd (which the
- * caller closes) and that will open nothing by name. The seal applies to all threads, and each must
- * run its own code by then: the library's calls to start a thread are forbidden afterwards. A
- * forbidden call raises SIGSYS (crash/recorder.h records it).
+ * The drop needs a process with one thread that has no directory open except the roots and
+ * chroot_fd (which the caller closes) and that will open nothing by name. The seal applies to all
+ * threads, and each must run its own code by then: the library's calls to start a thread are
+ * forbidden afterwards. A forbidden call raises SIGSYS (crash/recorder.h records it).
  *
  * A build with sanitizers leaves out chroot, Landlock and the limits of memory and processes, since
  * its run-time needs /proc, and allows more system calls.
@@ -135,7 +144,8 @@ void sandbox_level_describe(const struct sandbox_level *, struct text *);
 
 /* Describes the layers that are missing for the full confinement of the role, with the reasons;
  * true if any is missing. The level may come from a child: any bytes are safe. A capability
- * bounding set that could not be emptied counts as missing; an older Landlock does not. */
+ * bounding set that could not be emptied counts as missing; an older Landlock does not. Roots that
+ * are no mounts of their own count if there is no Landlock either. */
 bool sandbox_level_missing(const struct sandbox_level *, struct text *);
 
 /* The name of a layer, and the reason why a process lacks it: the text of an errno; 0: "not asked

@@ -126,8 +126,11 @@ static int high_open(const char *path, int flags)
 
 static void master_init(struct master *m, struct conf *conf, const struct master_options *options)
 {
-	*m = (struct master){
-	    .conf = conf, .options = options, .sockets = options->sockets, .oom_fd = -1};
+	*m = (struct master){.conf = conf,
+			     .options = options,
+			     .sockets = options->sockets,
+			     .oom_fd = -1,
+			     .mounter = {.fd = -1, .pid = -1}};
 	TAILQ_INIT(&m->relays);
 	m->configuration = conf != NULL ? configuration_new(conf) : NULL;
 	descriptors_raise();
@@ -168,6 +171,7 @@ static void master_release(struct master *m)
 	sockets_release(&m->sockets);
 	fd_close(&m->signals.fd);
 	fd_close(&m->terminal_fd);
+	fd_close(&m->mounter.fd);
 	fd_close(&m->exe_fd);
 	fd_close(&m->oom_fd);
 	fd_close(&m->null_fd);
@@ -220,6 +224,7 @@ static void begin(struct master *m)
 		  (int)getpid(), m->conf->ports_count, m->conf->ports_count == 1 ? "" : "s");
 	ports_identify(m);
 	oom_start(m);
+	mounter_start(m);
 	confine(m);
 	seconds_start(m);
 	ports_start(m);

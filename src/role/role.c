@@ -184,7 +184,21 @@ unsigned role_needs(enum sandbox_role role, const struct conf_port *port)
 {
 	if (role != SANDBOX_WORKER)
 		return 0;
-	return SANDBOX_CLIENTS | (port->threads > 1 ? SANDBOX_THREADS : 0);
+	return SANDBOX_CLIENTS | (port->threads > 1 ? SANDBOX_THREADS : 0) |
+	       (port->roots_count > 0 ? SANDBOX_FILES : 0);
+}
+
+/* The directories that the process may read beneath, which it has not taken yet. */
+static int *roots_list(struct role *r, size_t *ret_count)
+{
+	int *list = calloc(role_count(r, IPC_FD_ROOT) + 1, sizeof(*list));
+	if (list == NULL)
+		role_fail(r, role_status(r, ENOMEM), "out of memory");
+	*ret_count = 0;
+	for (size_t i = 0; i < r->handed.count; i++)
+		if (r->handed.list[i].kind == IPC_FD_ROOT && r->handed.list[i].fd >= 0)
+			list[(*ret_count)++] = r->handed.list[i].fd;
+	return list;
 }
 
 void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
@@ -192,10 +206,14 @@ void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
 	const struct ipc_start *s = &r->start;
 	struct err err;
 	int chroot_fd = role_count(r, IPC_FD_CHROOT) > 0 ? role_take(r, IPC_FD_CHROOT, 0) : -1;
+	size_t roots_count = 0;
+	int *roots = roots_list(r, &roots_count);
 	r->plan = (struct sandbox_plan){.role = role,
 					.needs = role_needs(role, r->port),
 					.parent_pid = s->master_pid,
 					.chroot_fd = chroot_fd,
+					.roots = roots,
+					.roots_count = roots_count,
 					.change_user = s->change_user != 0,
 					.uid = s->uid,
 					.gid = s->gid,
@@ -210,7 +228,10 @@ void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
 	if (sandbox_drop(&r->plan, &r->level, &err) < 0)
 		role_fail(r, EX_OSERR, "cannot be confined: %s", err.text);
 	fd_close(&chroot_fd);
+	free(roots);
 	r->plan.chroot_fd = -1;
+	r->plan.roots = NULL;
+	r->plan.roots_count = 0;
 }
 
 void role_seal(struct role *r, struct loop *loop)

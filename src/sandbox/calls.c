@@ -87,6 +87,19 @@ static const struct rule child[] = {
     {{"mmap2", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0, 0},
     {{"mprotect", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0, 0},
 
+    /* files beneath the document roots. What openat2 opens no filter can see: the mounts and
+     * Landlock decide. fstat has no path, unlike the library's newfstatat. */
+    FOR(SANDBOX_FILES, "openat2"),
+    FOR(SANDBOX_FILES, "readlinkat"),
+    FOR(SANDBOX_FILES, "fstat"),
+    FOR(SANDBOX_FILES, "fstat64"),
+    FOR(SANDBOX_FILES, "pread64"),
+    FOR(SANDBOX_FILES, "preadv2"),
+    FOR(SANDBOX_FILES, "getdents64"),
+    FOR(SANDBOX_FILES, "fadvise64"),
+    FOR(SANDBOX_FILES, "fadvise64_64"),
+    FOR(SANDBOX_FILES, "arm_fadvise64_64"),
+
     /* locks; qsort() asks for the memory. malloc() asks for the number of processors when a second
      * thread uses it. */
     ALWAYS("futex"),
@@ -121,6 +134,22 @@ static const struct rule child[] = {
      {{CHECK_OTHER, 0, 0}, {CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_LINGER}},
      0,
      SANDBOX_CLIENTS},
+};
+
+/* --- allowed to a mounter --------------------------------------------------------------------- */
+
+static const struct rule mounter[] = {
+    /* an order of the master, and its answer */
+    ALWAYS("recvmsg"),
+    ALWAYS("sendmsg"),
+    ALWAYS("close"),
+
+    /* a copy of a mount, which is attached nowhere */
+    ALWAYS("open_tree"),
+    ALWAYS("mount_setattr"),
+
+    ALWAYS("restart_syscall"),
+    ALWAYS("exit_group"),
 };
 
 /* --- denied to the master, and so to all that it ever starts --------------------------------- */
@@ -228,9 +257,10 @@ unsigned sandbox_needs_of(enum sandbox_role role)
 	switch (role) {
 	case SANDBOX_MASTER:
 	case SANDBOX_KEYHOLDER:
+	case SANDBOX_MOUNTER:
 		return 0;
 	case SANDBOX_WORKER:
-		return SANDBOX_CLIENTS | SANDBOX_THREADS;
+		return SANDBOX_CLIENTS | SANDBOX_THREADS | SANDBOX_FILES;
 	}
 	return 0;
 }
@@ -269,8 +299,16 @@ static const struct rule *child_rule(unsigned needs, size_t index)
 
 const struct rule *calls_rule(enum sandbox_role role, unsigned needs, size_t index)
 {
-	return role == SANDBOX_MASTER ? master_rule(index)
-				      : child_rule(needs & sandbox_needs_of(role), index);
+	switch (role) {
+	case SANDBOX_MASTER:
+		return master_rule(index);
+	case SANDBOX_MOUNTER:
+		return index < COUNT(mounter) ? &mounter[index] : NULL;
+	case SANDBOX_WORKER:
+	case SANDBOX_KEYHOLDER:
+		break;
+	}
+	return child_rule(needs & sandbox_needs_of(role), index);
 }
 
 const struct sandbox_call *sandbox_calls(enum sandbox_role role, unsigned needs, size_t index)

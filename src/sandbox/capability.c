@@ -193,6 +193,13 @@ int capabilities_keep_for_master(struct sandbox_level *l, struct err *err)
 	return reduce(&s, handed_on, l, err);
 }
 
+int capabilities_keep_one(unsigned capability, struct sandbox_level *l, struct err *err)
+{
+	const uint64_t kept = 1ULL << capability;
+	const struct sets s = {.effective = kept, .permitted = kept};
+	return unbound(0, l, err) < 0 ? -1 : reduce(&s, 0, l, err);
+}
+
 bool capabilities_have(unsigned capability)
 {
 	struct sets s = {0};

@@ -175,20 +175,30 @@ static int take_steps(sandbox_step *const steps[], const struct sandbox_plan *p,
 int sandbox_drop(const struct sandbox_plan *p, struct sandbox_level *ret_level, struct err *err)
 {
 	/* another user without privileges, that still sees the files of the system */
-	static sandbox_step *const become[] = {
-	    limits_offer_to_oom_killer, root_expect, root_change_as_owner, capabilities_unbound,
-	    capabilities_keep,          user_become, capabilities_narrow,  user_verify,
-	    no_new_privileges,          memory_hide, parent_bind,          NULL};
+	static sandbox_step *const become[] = {limits_offer_to_oom_killer,
+					       roots_look,
+					       root_expect,
+					       root_change_as_owner,
+					       capabilities_unbound,
+					       capabilities_keep,
+					       user_become,
+					       capabilities_narrow,
+					       user_verify,
+					       no_new_privileges,
+					       memory_hide,
+					       parent_bind,
+					       NULL};
 	/* From here on objects may be loaded; nobody has one yet. After this, no file is seen. */
 	static sandbox_step *const enclose[] = {root_change, capabilities_give_up, landlock_confine,
 						limits_set, NULL};
 	struct sandbox_level level;
 	level_init(&level, p->role);
-	if (p->role == SANDBOX_MASTER) {
+	if (p->role == SANDBOX_MASTER || p->role == SANDBOX_MOUNTER) {
 		err_set(err, "a master is not confined like its children");
 		return -1;
 	}
-	if ((p->needs & ~sandbox_needs_of(p->role)) != 0) {
+	if ((p->needs & ~sandbox_needs_of(p->role)) != 0 ||
+	    (p->roots_count > 0 && (p->needs & SANDBOX_FILES) == 0)) {
 		err_set(err, "it would get system calls that only another role needs");
 		return -1;
 	}

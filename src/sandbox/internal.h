@@ -16,6 +16,9 @@
  */
 typedef int sandbox_step(const struct sandbox_plan *, struct sandbox_level *, struct err *);
 
+/* roots.c */
+sandbox_step roots_look; /* can a path leave them? Before the root directory changes */
+
 /* limits.c */
 sandbox_step limits_offer_to_oom_killer; /* before the process loses access to /proc/self */
 sandbox_step limits_set;
@@ -30,6 +33,7 @@ sandbox_step capabilities_give_up; /* all sets but the bounding one */
  * the process has no capability to do so as another user. */
 bool capabilities_let_root_wait(const struct sandbox_plan *);
 int capabilities_keep_for_master(struct sandbox_level *, struct err *);
+int capabilities_keep_one(unsigned capability, struct sandbox_level *, struct err *);
 bool capabilities_have(unsigned capability); /* is it in the effective set? */
 
 /* landlock.c */

@@ -1,6 +1,7 @@
 /*
  * Runs in a worker and in a keyholder while they start. Open descriptors stay usable, but from here
- * on nothing can be opened by name, bound or connected, and no process outside can be signalled.
+ * on nothing can be opened by name, except for reading beneath its document roots; nothing bound or
+ * connected; and no process outside can be signalled.
  * Must never fail because the kernel does not know a right: it is asked for its version.
  */
 #include <errno.h>
@@ -28,10 +29,19 @@ static const unsigned fs_rights[] = {
 };
 #define FS_RIGHTS_KNOWN (sizeof(fs_rights) / sizeof(fs_rights[0]))
 
+#define READ_BENEATH (1u << 2 | 1u << 3) /* files, directories */
+#define PATH_BENEATH 1                   /* LANDLOCK_RULE_PATH_BENEATH */
+
+struct path_beneath {
+	uint64_t allowed;
+	int32_t parent_fd;
+} __attribute__((packed));
+
 #define NET_TCP      3u /* bind, connect */
 #define SCOPE_OTHERS 3u /* abstract unix sockets, signals */
 
-/* Fills the ruleset with all rights of this version; no rule allows any of them. */
+/* Fills the ruleset with all rights of this version. Rules allow none of them but to read beneath
+ * the document roots. */
 static size_t ruleset_for(unsigned abi, struct ruleset *ret)
 {
 	unsigned rights = fs_rights[abi < FS_RIGHTS_KNOWN ? abi : FS_RIGHTS_KNOWN - 1];
@@ -50,6 +60,16 @@ int sandbox_landlock_version(void)
 	return abi < 0 ? -errno : (int)abi;
 }
 
+static int rules_add(int ruleset_fd, const struct sandbox_plan *p)
+{
+	for (size_t i = 0; i < p->roots_count; i++) {
+		const struct path_beneath rule = {READ_BENEATH, p->roots[i]};
+		if (syscall(SYS_landlock_add_rule, ruleset_fd, PATH_BENEATH, &rule, 0) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int landlock_confine(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
 	struct ruleset rules;
@@ -62,7 +82,9 @@ int landlock_confine(const struct sandbox_plan *p, struct sandbox_level *l, stru
 	}
 	size_t size = ruleset_for((unsigned)abi, &rules);
 	long fd = syscall(SYS_landlock_create_ruleset, &rules, size, 0);
-	long done = fd < 0 ? -1 : syscall(SYS_landlock_restrict_self, (int)fd, 0);
+	long done = fd < 0 || rules_add((int)fd, p) < 0
+			? -1
+			: syscall(SYS_landlock_restrict_self, (int)fd, 0);
 	int error = errno;
 	if (fd >= 0)
 		close((int)fd);

@@ -51,6 +51,12 @@ const char *sandbox_reason(int error)
 	return reason != NULL ? reason : "unknown error";
 }
 
+/* Landlock alone holds the process in its roots, too. */
+static bool roots_are_open(const struct sandbox_level *l)
+{
+	return l->roots > 0 && l->roots_error != 0 && !is_reached(l, SANDBOX_LANDLOCK);
+}
+
 bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
 {
 	const unsigned full = l->role == SANDBOX_MASTER ? MASTER_LAYERS : SANDBOX_ALL_LAYERS;
@@ -61,6 +67,11 @@ bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
 		text_add_str(t, any ? ", " : "");
 		text_add_str(t, layer_names[layer]);
 		text_addf(t, " (%s)", sandbox_reason(l->errors[layer]));
+		any = true;
+	}
+	if (roots_are_open(l)) {
+		text_addf(t, "%sdocument roots that no path leaves (%s)", any ? ", " : "",
+			  sandbox_reason(l->roots_error));
 		any = true;
 	}
 	return any;
@@ -80,6 +91,14 @@ void sandbox_level_describe(const struct sandbox_level *l, struct text *t)
 		text_add_str(t, ", no new privileges");
 	if (is_reached(l, SANDBOX_LANDLOCK))
 		text_addf(t, ", Landlock %u", l->landlock_abi);
+	if (l->roots > 0)
+		text_addf(t, ", reads %u document root%s", l->roots, l->roots == 1 ? "" : "s");
+	if (l->roots > 0 && l->roots_error == 0)
+		text_add_str(t, l->roots == 1 ? " (a read-only mount of its own)"
+					      : " (read-only mounts of their own)");
+	else if (l->roots > 0 && !roots_are_open(l))
+		text_addf(t, " (Landlock alone holds it there: %s)",
+			  sandbox_reason(l->roots_error));
 	if (is_reached(l, SANDBOX_SECCOMP))
 		text_addf(t, ", %u system calls%s", l->system_calls, master ? " denied" : "");
 	text_init(&missing, room, sizeof(room));

@@ -108,6 +108,8 @@ struct worker {
 	struct handler_means means;
 	struct media_table types; /* of its means, for files */
 	struct routes routes;
+	struct root *roots; /* of the port, in its order; owned, open while the process lives */
+	char *roots_places; /* their texts; owned */
 	struct tls_policy *policy;
 	struct tls_credentials *credentials; /* all loops share them */
 	const struct ipc_tickets *tickets;   /* the master's memory, mapped for reading */
@@ -152,6 +154,10 @@ void worker_threads_run(struct worker *);
 void worker_tell_all(struct worker *);
 /* Drains every loop; call it on the main thread. */
 void worker_drain(struct worker *, bool lenient);
+
+/* roots.c: takes the document roots, after the drop. */
+void worker_roots_take(struct worker *);
+void worker_roots_release(struct worker *);
 
 /* accept.c */
 /* adds its own listeners to the set unless it is held: 0 or -errno */

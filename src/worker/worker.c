@@ -381,6 +381,7 @@ static void worker_release(struct worker *w)
 	ipc_tickets_unmap(w->tickets);
 	routes_release(&w->routes);
 	media_release(&w->types);
+	worker_roots_release(w);
 	role_release(w->role);
 }
 
@@ -400,6 +401,8 @@ int worker_main(struct role *r)
 	worker_confine(&w);
 	if (w.port->roots_count > 0)
 		types_make(&w);
+	worker_roots_take(&w);
+	w.means.roots = w.roots;
 	if (routes_init(&w.routes, w.port, &w.means) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	loops_prepare(&w);

@@ -146,7 +146,7 @@ static bool is_root(void)
 static void a_call_is_in_a_table_once(void **state)
 {
 	(void)state;
-	for (enum sandbox_role role = SANDBOX_MASTER; role <= SANDBOX_KEYHOLDER; role++) {
+	for (enum sandbox_role role = SANDBOX_MASTER; role <= SANDBOX_MOUNTER; role++) {
 		const struct sandbox_call *a, *b;
 		for (size_t i = 0; (a = sandbox_calls(role, ALL, i)) != NULL; i++)
 			for (size_t k = 0; k < i && (b = sandbox_calls(role, ALL, k)) != NULL; k++)
@@ -282,7 +282,7 @@ static void a_call_that_is_not_needed_ends_the_process(void **state)
 	(void)state;
 	if (calls_sanitized)
 		skip_because("the sanitizer makes system calls of its own");
-	for (p.needs = 0; p.needs <= SANDBOX_THREADS; p.needs++)
+	for (p.needs = 0; p.needs <= sandbox_needs_of(SANDBOX_WORKER); p.needs++)
 		for (int number = 0; number < 512; number++) {
 			const char *name = sandbox_call_name((uint64_t)number);
 			if (!is_listed(SANDBOX_WORKER, name) ||
@@ -292,7 +292,7 @@ static void a_call_that_is_not_needed_ends_the_process(void **state)
 			assert_violation(child(&p, NULL, call_argument), number);
 			count++;
 		}
-	assert_int_equal(count, 6 + 2 + 4);
+	assert_int_equal(count, 4 * (4 + 2 + 7)); /* clients, threads, files */
 }
 
 static void each_need_brings_its_calls_and_no_others(void **state)
@@ -300,14 +300,27 @@ static void each_need_brings_its_calls_and_no_others(void **state)
 	static const struct {
 		const char *name;
 		unsigned needs;
-	} rows[] = {{"accept4", SANDBOX_CLIENTS},           {"getsockname", SANDBOX_CLIENTS},
-		    {"shutdown", SANDBOX_CLIENTS},          {"setsockopt", SANDBOX_CLIENTS},
-		    {"sched_getaffinity", SANDBOX_THREADS}, {"openat", SANDBOX_THREADS}};
+	} rows[] = {{"accept4", SANDBOX_CLIENTS},
+		    {"getsockname", SANDBOX_CLIENTS},
+		    {"shutdown", SANDBOX_CLIENTS},
+		    {"setsockopt", SANDBOX_CLIENTS},
+		    {"sched_getaffinity", SANDBOX_THREADS},
+		    {"openat", SANDBOX_THREADS},
+		    {"openat2", SANDBOX_FILES},
+		    {"readlinkat", SANDBOX_FILES},
+		    {"fstat", SANDBOX_FILES},
+		    {"fstat64", SANDBOX_FILES},
+		    {"pread64", SANDBOX_FILES},
+		    {"preadv2", SANDBOX_FILES},
+		    {"getdents64", SANDBOX_FILES},
+		    {"fadvise64", SANDBOX_FILES},
+		    {"fadvise64_64", SANDBOX_FILES},
+		    {"arm_fadvise64_64", SANDBOX_FILES}};
 	const struct sandbox_call *c;
 	(void)state;
 	if (calls_sanitized)
 		skip_because("the sanitizer makes system calls of its own");
-	for (unsigned needs = 0; needs <= (SANDBOX_CLIENTS | SANDBOX_THREADS); needs++)
+	for (unsigned needs = 0; needs <= sandbox_needs_of(SANDBOX_WORKER); needs++)
 		for (size_t i = 0; (c = sandbox_calls(SANDBOX_WORKER, ALL, i)) != NULL; i++) {
 			unsigned wanted = ALL;
 			for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
@@ -1328,6 +1341,35 @@ static void a_level_is_described_in_one_line(void **state)
 			    "not permitted), Landlock (Function not implemented)");
 }
 
+static void roots_are_described_by_what_holds_a_process_there(void **state)
+{
+	struct sandbox_level l = {.role = SANDBOX_WORKER,
+				  .reached = LAYERS,
+				  .landlock_abi = 7,
+				  .system_calls = 48,
+				  .uid = 9,
+				  .gid = 9,
+				  .roots = 1};
+	(void)state;
+	assert_string_equal(described(&l),
+			    "user 9:9, empty root, no capabilities, no new privileges, Landlock 7, "
+			    "reads 1 document root (a read-only mount of its own), "
+			    "48 system calls");
+	l.roots = 2;
+	assert_non_null(strstr(described(&l), "2 document roots (read-only mounts of their own)"));
+	l.roots_error = EPERM;
+	assert_non_null(strstr(described(&l), "2 document roots (Landlock alone holds it there: "
+					      "Operation not permitted)"));
+	assert_string_equal(missing(&l), "");
+	/* With neither a path leads anywhere that the user may read. */
+	l.reached &= ~BIT(SANDBOX_LANDLOCK);
+	l.errors[SANDBOX_LANDLOCK] = ENOSYS;
+	assert_string_equal(missing(&l), "Landlock (Function not implemented), document roots "
+					 "that no path leaves (Operation not permitted)");
+	l.roots_error = 0;
+	assert_string_equal(missing(&l), "Landlock (Function not implemented)");
+}
+
 static void a_master_is_described_by_what_it_has(void **state)
 {
 	struct sandbox_level l = {.role = SANDBOX_MASTER,
@@ -1403,6 +1445,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_master_that_is_not_root_hands_its_capabilities_on),
 	    cmocka_unit_test(children_of_a_confined_master_can_confine_themselves),
 	    cmocka_unit_test(a_level_is_described_in_one_line),
+	    cmocka_unit_test(roots_are_described_by_what_holds_a_process_there),
 	    cmocka_unit_test(a_master_is_described_by_what_it_has),
 	    cmocka_unit_test(any_bytes_can_be_described),
 	};

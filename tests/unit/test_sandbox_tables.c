@@ -41,7 +41,8 @@ static unsigned rows_read(const char *head, char rows[ROWS_MAX][ROW_MAX])
 static int is_variant(const char *name)
 {
 	return strstr(name, "time64") != NULL || strstr(name, "gettime64") != NULL ||
-	       strcmp(name, "mmap2") == 0;
+	       strcmp(name, "mmap2") == 0 || strcmp(name, "fstat64") == 0 ||
+	       strstr(name, "fadvise64_64") != NULL;
 }
 
 static int row_names(const char *row, const char *name)
@@ -51,13 +52,15 @@ static int row_names(const char *row, const char *name)
 	return strstr(row, quoted) != NULL;
 }
 
-/* What the page must say about this call and role: it is needed by all, by those with threads, or
- * by none. Every worker has clients. */
+/* What the page must say about this call and role: it is needed by all, by those with threads or
+ * files, or by none. Every worker has clients. */
 static const char *cell(enum sandbox_role role, const char *name)
 {
 	const unsigned all = sandbox_needs_of(role);
-	if (sandbox_lists(role, all & ~(unsigned)SANDBOX_THREADS, name))
+	if (sandbox_lists(role, all & SANDBOX_CLIENTS, name))
 		return "yes";
+	if (sandbox_lists(role, all & SANDBOX_FILES, name))
+		return "with files";
 	return sandbox_lists(role, all, name) ? "with threads" : "no";
 }
 

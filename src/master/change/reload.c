@@ -230,7 +230,7 @@ static void judge(struct master *m)
 		struct plan_row *row = &m->roll.plan.rows[i];
 		const struct port *old = port_find(m, row->port), *p = port_prepared(m, row->port);
 		if (row->files_only && p->state == PORT_SERVING && old->state == PORT_SERVING &&
-		    same_content(old, p))
+		    same_content(old, p) && !port_roots_differ(old, p))
 			plan_row_becomes(&m->roll.plan, row, PLAN_KEEP,
 					 "the content of its files has not changed");
 		if (row->action == PLAN_KEEP && old->state == PORT_PARKED)

@@ -17,13 +17,14 @@
 
 #include "base/fd.h"
 #include "ipc/handed.h"
+#include "ipc/places.h"
 #include "master/child/child.h"
 
 #define NEXT_MS   2  /* until the child is looked at again: has it read the last message? */
 #define FILES_MAX 64 /* in one message */
 
 /* The kinds of enum ipc_handed that are no files, for the largest configuration. */
-_Static_assert(4 + CONF_THREADS_MAX + PORT_LISTENERS_MAX <= IPC_FDS_MAX,
+_Static_assert(5 + CONF_THREADS_MAX + PORT_LISTENERS_MAX <= IPC_FDS_MAX,
 	       "the first message brings a worker all that is its own");
 
 /* Makes a sealed memory with the canonical text of this port. */
@@ -40,6 +41,30 @@ static int conf_memory(const struct port *p)
 	return fd;
 }
 
+/* Where the document roots are; the descriptor stays -1 if the port has none. */
+static int places_memory(const struct child *c, int *ret_fd)
+{
+	const struct port_files *files = &c->port->files;
+	size_t count = 0;
+	if (!is_worker(c) || c->port->conf->roots_count == 0)
+		return 0;
+	struct root *roots = calloc(c->port->conf->roots_count, sizeof(*roots));
+	if (roots == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < files->count && count < c->port->conf->roots_count; i++)
+		if (files->list[i].place != NULL) {
+			const struct port_place *place = files->list[i].place;
+			roots[count++] =
+			    (struct root){-1, place->rest, place->written, place->real};
+		}
+	const int fd = ipc_places_create(roots, count);
+	free(roots);
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
 static bool add_listeners(struct ipc_batch *b, const struct port *p)
 {
 	bool fits = true;
@@ -49,7 +74,7 @@ static bool add_listeners(struct ipc_batch *b, const struct port *p)
 }
 
 static bool add_own(struct ipc_batch *b, const struct child *c, int conf_fd, int board_fd,
-		    const int *key_channels)
+		    int places_fd, const int *key_channels)
 {
 	const struct port *p = c->port;
 	bool fits =
@@ -58,6 +83,8 @@ static bool add_own(struct ipc_batch *b, const struct child *c, int conf_fd, int
 		fits = fits && ipc_batch_add(b, IPC_FD_CHROOT, 0, p->chroot_fd);
 	if (!is_worker(c))
 		return fits;
+	if (places_fd >= 0)
+		fits = fits && ipc_batch_add(b, IPC_FD_PLACES, 0, places_fd);
 	if (!p->conf->plain)
 		fits = fits && ipc_batch_add(b, IPC_FD_TICKETS, 0, p->tickets_fd);
 	for (unsigned i = 0; i < p->conf->threads && !p->conf->plain; i++)
@@ -141,15 +168,16 @@ int child_hand_over(struct child *c, int channel_fd, int board_fd, const int *ke
 					.gid = identity->gid};
 	struct ipc_batch batch = {.count = 0};
 	child_handing_end(c);
-	int conf_fd = conf_memory(p);
-	int error = conf_fd < 0 ? conf_fd : 0;
+	int conf_fd = conf_memory(p), places_fd = -1;
+	int error = conf_fd < 0 ? conf_fd : places_memory(c, &places_fd);
 	if (error == 0)
 		error = ipc_send(channel_fd, IPC_START, &start, sizeof(start), NULL, 0);
-	if (error == 0 && !add_own(&batch, c, conf_fd, board_fd, key_channels))
+	if (error == 0 && !add_own(&batch, c, conf_fd, board_fd, places_fd, key_channels))
 		error = -EMFILE;
 	if (error == 0)
 		error = first_send(c, &batch, channel_fd);
 	fd_close(&conf_fd);
+	fd_close(&places_fd);
 	return error;
 }
 

@@ -40,6 +40,7 @@
 #include "master/pure/watch.h"
 #include "net/listen.h"
 #include "net/loop.h"
+#include "sandbox/mounter.h"
 #include "sandbox/sandbox.h"
 
 struct port;
@@ -150,12 +151,18 @@ struct identity {
 	gid_t gid;
 };
 
+/* Where a document root is: base/root.h says what each text is. */
+struct port_place {
+	char *rest, *written, *real; /* owned */
+};
+
 /* An open file that the port's children are handed. Its path is in the configuration (files.c). */
 struct port_file {
 	enum ipc_handed kind;
 	size_t of; /* the number of the thing that it belongs to */
 	int fd;
 	struct file_mark mark;
+	struct port_place *place; /* of a document root; owned; else NULL */
 };
 
 struct port_files {
@@ -349,8 +356,10 @@ struct master {
 	size_t empty_roots_count;
 	bool nobody_warned, key_user_warned, user_warned, chroot_warned;
 	uint64_t started_ms;
-	char former[32];          /* the version that this one replaced; "": none */
-	unsigned confined[2];     /* layers that any keyholder [0] or worker [1] has or had */
+	char former[32];      /* the version that this one replaced; "": none */
+	unsigned confined[2]; /* layers that any keyholder [0] or worker [1] has or had */
+	/* makes copies of document roots; fd -1: none */
+	struct sandbox_mounter mounter;
 	uint64_t filter_in_force; /* sandbox_master_mark() of that version; 0: none */
 	struct loop_timer drain_deadline;
 	struct loop_timer sinks_retry;  /* between two attempts to connect sinks */

@@ -35,16 +35,27 @@ static const char *key_path(const struct conf_port *conf, size_t pair)
 	return conf->certificates[pair].key;
 }
 
+static size_t roots_count(const struct conf_port *conf)
+{
+	return conf->roots_count;
+}
+
+static const char *root_path(const struct conf_port *conf, size_t root)
+{
+	return conf->roots[root].path;
+}
+
 /* The state of an upgrade has the files in this order, so a new row comes last. */
 static const struct file_kind {
 	enum ipc_handed kind;
 	bool secret; /* no file that a worker is handed may be the same file */
 	size_t (*count)(const struct conf_port *);
 	const char *(*path)(const struct conf_port *, size_t of);
-	int flags; /* of open(2) */
+	int flags; /* of open(2); of a directory, O_DIRECTORY: it is opened by roots.c */
 } kinds[] = {
     {IPC_FD_CERTIFICATE, false, pairs_count, certificate_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
     {IPC_FD_KEY, true, pairs_count, key_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
+    {IPC_FD_ROOT, false, roots_count, root_path, O_DIRECTORY},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -54,6 +65,11 @@ static const struct file_kind *kind_of(const struct port_file *f)
 	while (kinds[i].kind != f->kind)
 		i++;
 	return &kinds[i];
+}
+
+static bool is_root(const struct port_file *f)
+{
+	return kind_of(f)->flags == O_DIRECTORY;
 }
 
 static const char *path_of(const struct conf_port *conf, const struct port_file *f)
@@ -82,12 +98,15 @@ struct port_file *files_list(const struct conf_port *conf)
 /* --- opening --------------------------------------------------------------------------------- */
 
 /* Returns 0; or -1 or -EAGAIN, and a sentence. */
-static int file_open(const struct conf_port *conf, struct port_file *f, struct err *err)
+static int file_open(const struct port *p, struct port_file *f, struct err *err)
 {
-	const char *what = ipc_handed_kinds[f->kind].name, *path = path_of(conf, f);
+	const char *what = ipc_handed_kinds[f->kind].name, *path = path_of(p->conf, f);
 	struct stat st;
-	f->fd = open(path, kind_of(f)->flags | O_CLOEXEC);
-	if (f->fd < 0) {
+	if (is_root(f)) {
+		const int error = port_open_root(p->master, p->configuration->conf, path, f, err);
+		if (error < 0)
+			return error;
+	} else if ((f->fd = open(path, kind_of(f)->flags | O_CLOEXEC)) < 0) {
 		const int error = errno;
 		err_set(err, "%s \"%s\" cannot be read: %s", what, path, strerror(error));
 		return err_is_shortage(error) ? -EAGAIN : -1;
@@ -124,15 +143,18 @@ static int files_compare(const struct conf_port *conf, const struct port_files *
 
 static void release(struct port_files *files)
 {
-	for (size_t i = 0; i < files->count; i++)
+	for (size_t i = 0; i < files->count; i++) {
 		fd_close(&files->list[i].fd);
+		place_release(files->list[i].place);
+	}
 	free(files->list);
 	files->list = NULL;
 	files->count = 0;
 }
 
-static int open_all(const struct conf_port *conf, struct port_files *files, struct err *err)
+static int open_all(const struct port *p, struct port_files *files, struct err *err)
 {
+	const struct conf_port *conf = p->conf;
 	int error = 0;
 	*files = (struct port_files){.list = files_list(conf)};
 	if (files->list == NULL) {
@@ -141,7 +163,7 @@ static int open_all(const struct conf_port *conf, struct port_files *files, stru
 	}
 	files->count = files_count(conf);
 	for (size_t i = 0; i < files->count && error == 0; i++)
-		error = file_open(conf, &files->list[i], err);
+		error = file_open(p, &files->list[i], err);
 	if (error == 0)
 		error = files_compare(conf, files, err);
 	if (error < 0)
@@ -151,7 +173,7 @@ static int open_all(const struct conf_port *conf, struct port_files *files, stru
 
 int port_open_files(struct port *p, struct err *err)
 {
-	return open_all(p->conf, &p->files, err);
+	return open_all(p, &p->files, err);
 }
 
 void port_close_files(struct port *p)
@@ -161,13 +183,36 @@ void port_close_files(struct port *p)
 
 /* --- what has changed ------------------------------------------------------------------------ */
 
+/* What the path leads to now. */
+static bool file_look(const struct conf_port *conf, const struct port_file *f, struct stat *ret)
+{
+	const char *path = path_of(conf, f);
+	return is_root(f) ? root_stat(path, ret) == 0 : stat(path, ret) == 0;
+}
+
+bool port_roots_differ(const struct port *a, const struct port *b)
+{
+	if (a->conf->roots_count != b->conf->roots_count)
+		return true;
+	for (size_t i = 0, k = 0; i < a->files.count; i++) {
+		if (!is_root(&a->files.list[i]))
+			continue;
+		while (k < b->files.count && !is_root(&b->files.list[k]))
+			k++;
+		if (k == b->files.count ||
+		    !is_same(&a->files.list[i].mark, &b->files.list[k++].mark))
+			return true;
+	}
+	return false;
+}
+
 bool port_files_changed(const struct port *p, bool asked)
 {
 	struct stat st;
 	for (size_t i = 0; i < p->files.count; i++) {
 		const struct port_file *f = &p->files.list[i];
 		/* A file that no longer exists is not a change: the open one is still valid. */
-		if ((asked ? stat(path_of(p->conf, f), &st) : fstat(f->fd, &st)) < 0)
+		if (asked ? !file_look(p->conf, f, &st) : fstat(f->fd, &st) < 0)
 			continue;
 		struct file_mark now = file_mark_of(&st), then = f->mark;
 		/* Renaming or linking a file changes its ctime, not its content. */
@@ -188,7 +233,7 @@ struct plan_file *files_look(const struct conf_port *conf, const struct port_fil
 		looked[i].name = path_of(conf, &list[i]);
 		if (open != NULL)
 			looked[i].mark = list[i].mark;
-		else if (stat(looked[i].name, &st) == 0)
+		else if (file_look(conf, &list[i], &st))
 			looked[i].mark = file_mark_of(&st);
 	}
 	if (open == NULL && list == NULL) {

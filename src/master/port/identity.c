@@ -140,6 +140,14 @@ static int users_identify(struct port *p, struct err *err)
 	return 0;
 }
 
+int worker_identify(const struct conf_port *conf, struct identity *ret, struct err *err)
+{
+	const char *user = conf->user != NULL                                        ? conf->user
+			   : user_find("bulkhead") != NULL || err_is_shortage(errno) ? "bulkhead"
+										     : "nobody";
+	return lookup(user, conf->group, ret, err);
+}
+
 /* --- the empty root -------------------------------------------------------------------------- */
 
 /* Returns 1, 0, or -errno if it cannot be determined. */

@@ -8,6 +8,8 @@
 
 #include "master/child/child.h"
 
+struct stat;
+
 /* ports.c: creates and frees configurations and ports. Takes ownership; NULL: no memory, and it is
  * freed. */
 struct configuration *configuration_new(struct conf *);
@@ -25,6 +27,8 @@ void ports_sweep(struct master *); /* after each turn: frees retired ports that 
 
 /* identity.c: the users, groups and root of the port's children. */
 int port_identify(struct port *, struct err *);
+/* The user of its workers, for bulkhead -t. */
+int worker_identify(const struct conf_port *, struct identity *, struct err *);
 
 /* files.c: the files that children are handed, open as long as the port exists. */
 int port_open_files(struct port *, struct err *);
@@ -32,6 +36,8 @@ void port_close_files(struct port *);
 /* Have the files changed? asked: an administrator has drained a worker, which is how new files are
  * asked for. Otherwise only overwriting of the open files counts. */
 bool port_files_changed(const struct port *, bool asked);
+/* Do two generations have other document roots, although they are of one configuration? */
+bool port_roots_differ(const struct port *, const struct port *);
 /* How many files a port of this configuration has. */
 size_t files_count(const struct conf_port *);
 /* The list of these files, none of them open; the caller owns it. NULL: no memory. */
@@ -39,6 +45,24 @@ struct port_file *files_list(const struct conf_port *);
 /* Names that the configuration owns, and the marks: of the open files, or (NULL) of those that the
  * paths lead to now. The caller owns the list of files_count() files. NULL: no memory. */
 struct plan_file *files_look(const struct conf_port *, const struct port_files *);
+
+/* roots.c: document roots. A place is where one is; root_find() looks for it and follows the links
+ * in the path; the caller releases it. 0 or -errno. */
+int root_find(const char *path, struct port_place **ret);
+void place_release(struct port_place *);   /* NULL is ignored */
+int place_open(const struct port_place *); /* a descriptor (O_PATH) or -errno */
+/* Is this real path, which has no links, that of the directory or beneath it? */
+bool root_covers(const char *real, const char *path);
+/* Fills the place and the descriptor of a root, as -t does it, too. 0; or -1 or -EAGAIN, and a
+ * sentence: among others if a key of the configuration would be served. */
+int root_place(const struct conf *, const char *path, struct port_file *, struct err *);
+/* The same for workers: a copy of the mount, if there is a mounter. */
+int port_open_root(struct master *, const struct conf *, const char *path, struct port_file *,
+		   struct err *);
+/* stat(2) of the directory that the path would be handed over as now; 0 or -errno. */
+int root_stat(const char *path, struct stat *);
+void mounter_start(struct master *); /* before the master is confined */
+void mounter_ended(struct master *);
 
 /* tickets.c: gets the port's key for session tickets, once its files are open: that of old (may be
  * NULL) if the files are the same, else a new one. */

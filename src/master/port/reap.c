@@ -209,6 +209,8 @@ void master_reap(struct master *m)
 			m->upgrade.checked = true;
 			m->upgrade.status = status;
 		}
+		if (pid > 0 && pid == m->mounter.pid && !goes_on)
+			mounter_ended(m);
 		if (c == NULL)
 			continue; /* or an orphan that became our child, as PID 1 gets them */
 		if (goes_on)

@@ -76,10 +76,21 @@ static int tickets_make(struct port *p)
 	return 0;
 }
 
+/* Those that TLS serves with: another document root makes no ticket false. They come first. */
+static size_t pairs_end(const struct port_files *files)
+{
+	size_t n = 0;
+	while (n < files->count &&
+	       (files->list[n].kind == IPC_FD_CERTIFICATE || files->list[n].kind == IPC_FD_KEY))
+		n++;
+	return n;
+}
+
 static bool same_files(const struct port_files *a, const struct port_files *b)
 {
-	bool same = a->count == b->count;
-	for (size_t i = 0; same && i < a->count; i++)
+	const size_t count = pairs_end(a);
+	bool same = count == pairs_end(b);
+	for (size_t i = 0; same && i < count; i++)
 		same = file_mark_equal(&a->list[i].mark, &b->list[i].mark);
 	return same;
 }

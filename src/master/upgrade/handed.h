@@ -3,7 +3,7 @@
  * memory, with the numbers of the descriptors that stay open over the execve(2).
  *
  *   state      the version of the format; another version is refused
- *   configuration, master, kept, control, socket, root
+ *   configuration, master, kept, control, mounter, socket, root
  *   layout     of the memory of some children, and of it: member
  *   port       and of it: total, listener, file, certificate, death, child, key_channel, report
  *   end

@@ -194,6 +194,12 @@ static void take_control(struct restoring *r)
 	s->inode = (ino_t)number(r, "inode", INT64_MIN, INT64_MAX);
 }
 
+static void take_mounter(struct restoring *r)
+{
+	r->m->mounter.fd = descriptor(r, "fd");
+	r->m->mounter.pid = (pid_t)number(r, "pid", 1, INT_MAX);
+}
+
 static void take_socket(struct restoring *r)
 {
 	struct sockets *s = &r->m->sockets;
@@ -362,6 +368,29 @@ static void take_listener(struct restoring *r)
 		p->listeners[p->listeners_count++] = l;
 }
 
+static char *take_copy(struct restoring *r, const char *name)
+{
+	char text[NAME_MAX_BYTES];
+	record_text(&r->record, name, text, sizeof(text));
+	char *copy = strdup(text);
+	if (copy == NULL)
+		record_fail(&r->record, "out of memory");
+	return copy;
+}
+
+static struct port_place *take_place(struct restoring *r)
+{
+	struct port_place *place = calloc(1, sizeof(*place));
+	if (place == NULL) {
+		record_fail(&r->record, "out of memory");
+		return NULL;
+	}
+	place->rest = take_copy(r, "rest");
+	place->written = take_copy(r, "written");
+	place->real = take_copy(r, "real");
+	return place;
+}
+
 /* In the order of files_list(), which the configuration decides. */
 static void take_file(struct restoring *r)
 {
@@ -379,6 +408,8 @@ static void take_file(struct restoring *r)
 				     .size = number(r, "size", 0, INT64_MAX),
 				     .modified = time_of(r, "modified", "modified_ns"),
 				     .changed = time_of(r, "changed", "changed_ns")};
+	if (f->kind == IPC_FD_ROOT)
+		f->place = take_place(r);
 }
 
 static void take_death(struct restoring *r)
@@ -507,6 +538,7 @@ static const struct kind {
     {"master", take_master, EARLY},
     {"control", take_control, LATER},
     {"kept", take_kept, LATER},
+    {"mounter", take_mounter, LATER},
     {"socket", take_socket, LATER},
     {"root", take_root, LATER},
     {"port", take_port, LATER},

@@ -46,12 +46,22 @@ static void put_mark(FILE *f, const struct file_mark *m)
 	record_put(f, "changed_ns", m->changed.tv_nsec);
 }
 
+static void put_place(FILE *f, const struct port_place *place)
+{
+	if (place == NULL)
+		return;
+	record_put_text(f, "rest", place->rest);
+	record_put_text(f, "written", place->written);
+	record_put_text(f, "real", place->real);
+}
+
 static void put_files(FILE *f, struct kept *k, const struct port *p)
 {
 	for (size_t i = 0; i < p->files.count; i++) {
 		record_begin(f, "file");
 		put_fd(f, k, "fd", p->files.list[i].fd);
 		put_mark(f, &p->files.list[i].mark);
+		put_place(f, p->files.list[i].place);
 		record_end(f);
 	}
 }
@@ -337,6 +347,17 @@ static void put_control(FILE *f, struct kept *k, const struct master *m)
 	record_end(f);
 }
 
+/* Optional: without it document roots are no mounts of their own. */
+static void put_mounter(FILE *f, struct kept *k, const struct master *m)
+{
+	if (m->mounter.fd < 0)
+		return;
+	record_begin(f, "mounter?");
+	put_fd(f, k, "fd", m->mounter.fd);
+	record_put(f, "pid", m->mounter.pid);
+	record_end(f);
+}
+
 /* The master's records that a sink has not taken yet. */
 static void put_kept(FILE *f, const struct master *m)
 {
@@ -365,6 +386,7 @@ static void put_master(FILE *f, struct kept *k, const struct master *m)
 	record_end(f);
 	put_kept(f, m);
 	put_control(f, k, m);
+	put_mounter(f, k, m);
 	for (size_t i = 0; i < m->sockets.count; i++) {
 		const struct socket_passed *s = &m->sockets.list[i];
 		record_begin(f, "socket");
