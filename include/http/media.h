@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define HTTP_TYPE_MAX      255 /* bytes of a media type; longer ones are left out */
-#define HTTP_EXTENSION_MAX 31
+#define HTTP_EXTENSION_MAX 64
 #define HTTP_MEDIA_MAX     65536 /* extensions of one table; further ones are left out */
 #define HTTP_MEDIA_TEXT    ((size_t)4 << 20) /* bytes of text that are read */
 

@@ -155,6 +155,9 @@ void worker_tell_all(struct worker *);
 /* Drains every loop; call it on the main thread. */
 void worker_drain(struct worker *, bool lenient);
 
+/* type.c: the media types of files, those of the system first. */
+void worker_types_make(struct worker *);
+
 /* roots.c: takes the document roots, after the drop. */
 void worker_roots_take(struct worker *);
 void worker_roots_release(struct worker *);

@@ -341,14 +341,6 @@ static void drain_expired(struct loop *loop, struct loop_timer *timer)
 	_exit(lack_of(w) != IPC_LACK_NONE ? EX_OSERR : EX_TEMPFAIL);
 }
 
-/* The media types of files. */
-static void types_make(struct worker *w)
-{
-	if (media_add_known(&w->types) < 0)
-		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
-	w->means.types = &w->types;
-}
-
 static void loops_prepare(struct worker *w)
 {
 	w->loops = calloc(w->loops_count, sizeof(*w->loops));
@@ -398,9 +390,9 @@ int worker_main(struct role *r)
 	handed_check(&w);
 	if (!w.port->plain)
 		policy_make(&w);
-	worker_confine(&w);
 	if (w.port->roots_count > 0)
-		types_make(&w);
+		worker_types_make(&w);
+	worker_confine(&w);
 	worker_roots_take(&w);
 	w.means.roots = w.roots;
 	if (routes_init(&w.routes, w.port, &w.means) < 0)

@@ -45,6 +45,20 @@ static const char *root_path(const struct conf_port *conf, size_t root)
 	return conf->roots[root].path;
 }
 
+#define TYPES_PATH "/etc/mime.types"
+
+static size_t types_count(const struct conf_port *conf)
+{
+	return conf->roots_count > 0;
+}
+
+static const char *types_path(const struct conf_port *conf, size_t of)
+{
+	(void)conf;
+	(void)of;
+	return TYPES_PATH;
+}
+
 /* The state of an upgrade has the files in this order, so a new row comes last. */
 static const struct file_kind {
 	enum ipc_handed kind;
@@ -56,6 +70,7 @@ static const struct file_kind {
     {IPC_FD_CERTIFICATE, false, pairs_count, certificate_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
     {IPC_FD_KEY, true, pairs_count, key_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
     {IPC_FD_ROOT, false, roots_count, root_path, O_DIRECTORY},
+    {IPC_FD_TYPES, false, types_count, types_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -97,6 +112,14 @@ struct port_file *files_list(const struct conf_port *conf)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
+/* A system without a table of media types has an empty one. */
+static int plain_open(const struct port_file *f, const char *path)
+{
+	const int flags = kind_of(f)->flags | O_CLOEXEC;
+	const int fd = open(path, flags);
+	return fd < 0 && errno == ENOENT && f->kind == IPC_FD_TYPES ? open("/dev/null", flags) : fd;
+}
+
 /* Returns 0; or -1 or -EAGAIN, and a sentence. */
 static int file_open(const struct port *p, struct port_file *f, struct err *err)
 {
@@ -106,7 +129,7 @@ static int file_open(const struct port *p, struct port_file *f, struct err *err)
 		const int error = port_open_root(p->master, p->configuration->conf, path, f, err);
 		if (error < 0)
 			return error;
-	} else if ((f->fd = open(path, kind_of(f)->flags | O_CLOEXEC)) < 0) {
+	} else if ((f->fd = plain_open(f, path)) < 0) {
 		const int error = errno;
 		err_set(err, "%s \"%s\" cannot be read: %s", what, path, strerror(error));
 		return err_is_shortage(error) ? -EAGAIN : -1;
