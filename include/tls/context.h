@@ -132,10 +132,12 @@ int tls_context_new(const struct tls_credentials *, const struct tls_context_opt
 /*
  * Makes a context whose certificate a client should refuse, for testing clients: for name alone,
  * with a new key that exists only in this process, and expired if asked. It has no tickets, so
- * every handshake shows the certificate. Returns 0, or -1 and a sentence.
+ * every handshake shows the certificate. Clients that accept it are served as with the credentials,
+ * which must outlive it: the name that they ask for chooses the host. Returns 0, or -1 and a
+ * sentence.
  */
-int tls_context_new_false(const struct tls_policy *, const char *name, bool expired,
-			  struct tls_context **ret, struct err *);
+int tls_context_new_false(const struct tls_policy *, const struct tls_credentials *,
+			  const char *name, bool expired, struct tls_context **ret, struct err *);
 void tls_context_free(struct tls_context *);
 
 #endif

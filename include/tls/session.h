@@ -78,7 +78,7 @@ struct tls_session {
 	bool refused;                 /* a renegotiation was refused just now */
 	uint8_t refusals;             /* refused renegotiations */
 	uint32_t barren_bytes;        /* taken since the last message or data was complete */
-	const struct tls_part *part;  /* of the host that the name chose; NULL: a false one */
+	const struct tls_part *part;  /* of the host that the name chose */
 	char *server_name;            /* as the client sent it; NULL: none; owned */
 	struct transport_facts facts; /* once the handshake is complete */
 };

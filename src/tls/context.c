@@ -111,6 +111,7 @@ int tls_context_new(const struct tls_credentials *credentials, const struct tls_
 		return -EAGAIN;
 	}
 	*c = (struct tls_context){.credentials = credentials,
+				  .hosts = &credentials->hosts,
 				  .policy =
 				      credentials->short_rsa ? o->policy->short_rsa : o->policy,
 				  .signer = o->signer,
@@ -145,8 +146,8 @@ static int false_fill(struct tls_credentials *c, const char *name, bool expired)
 	return error;
 }
 
-int tls_context_new_false(const struct tls_policy *p, const char *name, bool expired,
-			  struct tls_context **ret, struct err *err)
+int tls_context_new_false(const struct tls_policy *p, const struct tls_credentials *as,
+			  const char *name, bool expired, struct tls_context **ret, struct err *err)
 {
 	struct tls_context *c = calloc(1, sizeof(*c));
 	int error = GNUTLS_E_MEMORY_ERROR;
@@ -162,6 +163,7 @@ int tls_context_new_false(const struct tls_policy *p, const char *name, bool exp
 		return -1;
 	}
 	c->credentials = c->own;
+	c->hosts = &as->hosts;
 	c->policy = p;
 	*ret = c;
 	return 0;

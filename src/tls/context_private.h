@@ -27,6 +27,8 @@ struct tls_credentials {
 
 struct tls_context {
 	const struct tls_credentials *credentials;
+	const struct tls_hosts
+	    *hosts;                  /* that names choose from; of a false context, the true ones */
 	struct tls_credentials *own; /* of a false context; else NULL */
 	/* the signer's, one for each host; NULL: the hosts have their keys */
 	gnutls_privkey_t *keys;

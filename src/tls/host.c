@@ -155,10 +155,8 @@ static const struct tls_part *host_part(const struct tls_hosts *hosts, const voi
 /* Any name is accepted, in whatever form, unless the port refuses those that it does not know. */
 static int part_choose(struct tls_session *s)
 {
-	const struct tls_hosts *hosts = &s->context->credentials->hosts;
+	const struct tls_hosts *hosts = s->context->hosts;
 	const struct tls_part *part = NULL;
-	if (hosts->parts_count == 0) /* a false certificate, for every name */
-		return 0;
 	if (s->hello.host != NULL)
 		part = host_part(hosts, s->hello.host, s->hello.host_len);
 	s->part = part != NULL ? part : hosts->parts;
@@ -170,7 +168,7 @@ static int part_choose(struct tls_session *s)
  * address, it is as if the client had asked for it. */
 static int address_choose(struct tls_session *s, char address[ADDRESS_TEXT_MAX])
 {
-	const struct tls_hosts *hosts = &s->context->credentials->hosts;
+	const struct tls_hosts *hosts = s->context->hosts;
 	const struct transport_wire *w = s->transport.wire;
 	if (s->hello.host == NULL && hosts->has_addresses && w->local_address != NULL &&
 	    w->local_address(w->connection, address) == 0 &&
@@ -241,7 +239,7 @@ int tls_host_listen(struct tls_session *s)
 			extensions[i].when, extensions[i].receive, extension_silent, NULL, NULL,
 			NULL, GNUTLS_EXT_FLAG_CLIENT_HELLO) == GNUTLS_E_MEMORY_ERROR)
 			return GNUTLS_E_MEMORY_ERROR;
-	s->part = s->context->credentials->hosts.parts;
+	s->part = s->context->hosts->parts;
 	gnutls_session_set_ptr(s->handle, s);
 	gnutls_handshake_set_hook_function(s->handle, GNUTLS_HANDSHAKE_CLIENT_HELLO,
 					   GNUTLS_HOOK_PRE, hello_hook);

@@ -319,7 +319,7 @@ static void facts_read(struct tls_session *s)
 	    .cipher = gnutls_ciphersuite_get(s->handle),
 	    .group = gnutls_group_get_name(gnutls_group_get(s->handle)),
 	    .server_name = s->server_name,
-	    .policy = s->part != NULL ? s->part->number : 0,
+	    .policy = s->part->number,
 	    .resumed = gnutls_session_is_resumed(s->handle) != 0,
 	};
 }

@@ -169,10 +169,10 @@ void faults_release(struct worker_loop *l)
 void worker_faults_prepare(struct worker *w)
 {
 	struct err err;
-	if (tls_context_new_false(w->policy, "wrong.invalid", false, &w->false_tls[FAULT_WRONG],
-				  &err) < 0 ||
-	    tls_context_new_false(w->policy, "localhost", true, &w->false_tls[FAULT_EXPIRED],
-				  &err) < 0)
+	if (tls_context_new_false(w->policy, w->credentials, "wrong.invalid", false,
+				  &w->false_tls[FAULT_WRONG], &err) < 0 ||
+	    tls_context_new_false(w->policy, w->credentials, "localhost", true,
+				  &w->false_tls[FAULT_EXPIRED], &err) < 0)
 		role_fail(w->role, EX_OSERR, "%s", err.text);
 }
 

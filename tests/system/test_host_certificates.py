@@ -156,6 +156,21 @@ def test_a_request_for_a_host_with_other_certificates_is_misdirected(server, por
     assert s.stop() == 0
 
 
+def test_a_false_certificate_is_one_of_the_host(server, ports, pairs):
+    """A client that accepts it is served by the host that it asked for."""
+    s = server("faults enabled\n" + port_text(ports[0], pairs).replace(
+        "respond 200 \"default\\n\"\n", "respond 200 \"default\\n\"\nlocation \"/f\" { fault control }\n"))
+    get(ports[0], "/f/certificate?which=wrong&count=1")
+    context = client_context()
+    context.check_hostname = False
+    for certificate in (b"wrong.invalid", b"shop-ec"):
+        with Connection(ports[0], context=context, server_hostname="shop.example") as c:
+            assert certificate in c.socket.getpeercert(True)
+            c.send(b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+            assert c.response().body == b"shop\n"
+    assert s.stop() == 0
+
+
 # --- what lasts --------------------------------------------------------------------------------
 
 
