@@ -44,7 +44,8 @@ enum sandbox_role { SANDBOX_MASTER, SANDBOX_WORKER, SANDBOX_KEYHOLDER, SANDBOX_M
 enum sandbox_need {
 	SANDBOX_CLIENTS = 1, /* accept connections and end them */
 	SANDBOX_THREADS = 2, /* run more than one thread */
-	SANDBOX_FILES = 4    /* read files beneath its document roots */
+	SANDBOX_FILES = 4,   /* read files beneath its document roots */
+	SANDBOX_TLS = 8      /* speak TLS to clients */
 };
 
 /* All needs that a process of this role can have. */

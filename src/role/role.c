@@ -185,7 +185,7 @@ unsigned role_needs(enum sandbox_role role, const struct conf_port *port)
 	if (role != SANDBOX_WORKER)
 		return 0;
 	return SANDBOX_CLIENTS | (port->threads > 1 ? SANDBOX_THREADS : 0) |
-	       (port->roots_count > 0 ? SANDBOX_FILES : 0);
+	       (port->roots_count > 0 ? SANDBOX_FILES : 0) | (port->plain ? 0 : SANDBOX_TLS);
 }
 
 /* The directories that the process may read beneath, which it has not taken yet. */

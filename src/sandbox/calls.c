@@ -125,7 +125,7 @@ static const struct rule child[] = {
     /* clients */
     FOR(SANDBOX_CLIENTS, "accept4"),
     /* which address a client without a server name has connected to */
-    FOR(SANDBOX_CLIENTS, "getsockname"),
+    FOR(SANDBOX_TLS, "getsockname"),
     /* not SHUT_RD: it would disconnect a listener for all processes that share it */
     {{"shutdown", "SHUT_WR"}, {{CHECK_EQUAL, 1, SHUT_WR}}, 0, SANDBOX_CLIENTS},
     /* to cut off a client that does not read; on a listener, every later connection would inherit
@@ -260,7 +260,7 @@ unsigned sandbox_needs_of(enum sandbox_role role)
 	case SANDBOX_MOUNTER:
 		return 0;
 	case SANDBOX_WORKER:
-		return SANDBOX_CLIENTS | SANDBOX_THREADS | SANDBOX_FILES;
+		return SANDBOX_CLIENTS | SANDBOX_THREADS | SANDBOX_FILES | SANDBOX_TLS;
 	}
 	return 0;
 }

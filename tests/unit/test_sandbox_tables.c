@@ -53,7 +53,7 @@ static int row_names(const char *row, const char *name)
 }
 
 /* What the page must say about this call and role: it is needed by all, by those with threads or
- * files, or by none. Every worker has clients. */
+ * files or TLS, or by none. Every worker has clients. */
 static const char *cell(enum sandbox_role role, const char *name)
 {
 	const unsigned all = sandbox_needs_of(role);
@@ -61,6 +61,8 @@ static const char *cell(enum sandbox_role role, const char *name)
 		return "yes";
 	if (sandbox_lists(role, all & SANDBOX_FILES, name))
 		return "with files";
+	if (sandbox_lists(role, all & SANDBOX_TLS, name))
+		return "with TLS";
 	return sandbox_lists(role, all, name) ? "with threads" : "no";
 }
 
