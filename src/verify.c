@@ -101,6 +101,19 @@ void verify_release(struct verify *v)
 	*v = (struct verify){.count = 0};
 }
 
+/* --- files that are sent ---------------------------------------------------------------------- */
+
+static void bodies_check(struct verify *v, const struct conf_port *port)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < port->bodies_count; i++) {
+		const struct conf_path *body = &port->bodies[i];
+		struct err err;
+		if (master_check_body(body->path, &bytes, &err) < 0)
+			verify_add(v, CONF_ERROR, &body->where, err.text);
+	}
+}
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 static void users_check(struct verify *v, const struct conf *conf)
@@ -115,6 +128,8 @@ void verify_files(struct verify *v, const struct conf *conf, bool daemonized)
 {
 	v->whole = conf->files_count > 0 ? conf->files[0] : NULL;
 	verify_certificates(v, conf);
+	for (size_t i = 0; i < conf->ports_count; i++)
+		bodies_check(v, &conf->ports[i]);
 	users_check(v, conf);
 	master_check_control(conf, verify_warning, v);
 	master_check_log(conf, daemonized, verify_warning, v);

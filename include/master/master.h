@@ -62,6 +62,8 @@ void master_tell_manager(const char *sentence);
 /* For bulkhead -t: do the port's users and groups exist, and is its chroot an empty directory owned
  * by root? Returns 0, or -1 and a sentence. */
 int master_check_port(const struct conf_port *, struct err *);
+/* Can this file of conf_port.bodies be sent? *bytes counts those of a port; 0 at first. */
+int master_check_body(const char *path, uint64_t *bytes, struct err *);
 
 typedef void master_warn_fn(void *arg, const struct conf_where *, const char *text);
 

@@ -125,9 +125,16 @@ static uint64_t content_bytes(const struct conf_port *port)
 	return 2 * sum;
 }
 
+/* The files are not opened here, so it is as much as they may have. */
+static uint64_t bodies_bytes(const struct conf_port *port)
+{
+	return port->bodies_count > 0 ? CONF_BODIES_BYTES_MAX : 0;
+}
+
 static void finish_memory(struct conf_parser *p, struct conf_port *port)
 {
-	const uint64_t content = content_bytes(port), own = LIMIT_MEMORY_MIN / 2;
+	const uint64_t content = content_bytes(port) + bodies_bytes(port),
+		       own = LIMIT_MEMORY_MIN / 2;
 	char given[NUM_TEXT_MAX], least[NUM_TEXT_MAX];
 	if (port->limits.memory_bytes == LIMIT_COMPUTED)
 		port->limits.memory_bytes = memory_preset(port, content);

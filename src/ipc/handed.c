@@ -28,6 +28,7 @@ const struct ipc_handed_kind ipc_handed_kinds[IPC_FD_KINDS] = {
     [IPC_FD_PLACES] = {"places of document roots", WORKER, 0, 1},
     [IPC_FD_ROOT] = {"document root", WORKER, 0, IPC_HANDED_MAX},
     [IPC_FD_TYPES] = {"media types", WORKER, 0, 1},
+    [IPC_FD_BODY] = {"file", WORKER, 0, IPC_HANDED_MAX},
 };
 
 /* --- the sender ------------------------------------------------------------------------------ */

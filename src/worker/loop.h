@@ -106,7 +106,9 @@ struct worker {
 	struct loop_timer drain_deadline; /* in loop 0; runs after a SIGTERM to this worker */
 	const struct conf_port *port;
 	struct handler_means means;
-	struct media_table types; /* of its means, for files */
+	struct media_table types;    /* of its means, for files */
+	struct handler_body *bodies; /* owned: the files that its handlers send; NULL: none */
+	size_t bodies_left;          /* bytes that further ones may have */
 	struct routes routes;
 	struct root *roots; /* of the port, in its order; owned, open while the process lives */
 	char *roots_places; /* their texts; owned */
@@ -144,6 +146,10 @@ void worker_loop_drain(struct worker_loop *, bool lenient);
 /* Makes the loop follow the process: serve, drain, change the log level. */
 void worker_loop_follow(struct worker_loop *);
 void worker_loop_release(struct worker_loop *);
+
+/* In body.c: reads conf_port.bodies for the means. Ends the process if that fails. */
+void worker_bodies_take(struct worker *);
+void worker_bodies_release(struct worker *);
 
 /* In thread_none.c, thread_posix.c. The threads are made before the process is sealed, and wait.
  * run releases them and runs all loops of the worker until they are drained. */

@@ -374,6 +374,7 @@ static void worker_release(struct worker *w)
 	routes_release(&w->routes);
 	media_release(&w->types);
 	worker_roots_release(w);
+	worker_bodies_release(w);
 	role_release(w->role);
 }
 
@@ -390,11 +391,12 @@ int worker_main(struct role *r)
 	handed_check(&w);
 	if (!w.port->plain)
 		policy_make(&w);
-	if (w.port->roots_count > 0)
+	if (w.port->roots_count > 0 || w.port->bodies_count > 0)
 		worker_types_make(&w);
 	worker_confine(&w);
 	worker_roots_take(&w);
 	w.means.roots = w.roots;
+	worker_bodies_take(&w);
 	if (routes_init(&w.routes, w.port, &w.means) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	loops_prepare(&w);

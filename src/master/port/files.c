@@ -12,8 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
+#include "base/num.h"
+#include "master/master.h"
 #include "master/port/port.h"
 
 #define SEPARATE "workers read certificates and must not see a key; use separate files"
@@ -49,7 +52,7 @@ static const char *root_path(const struct conf_port *conf, size_t root)
 
 static size_t types_count(const struct conf_port *conf)
 {
-	return conf->roots_count > 0;
+	return conf->roots_count > 0 || conf->bodies_count > 0;
 }
 
 static const char *types_path(const struct conf_port *conf, size_t of)
@@ -57,6 +60,16 @@ static const char *types_path(const struct conf_port *conf, size_t of)
 	(void)conf;
 	(void)of;
 	return TYPES_PATH;
+}
+
+static size_t bodies_count(const struct conf_port *conf)
+{
+	return conf->bodies_count;
+}
+
+static const char *body_path(const struct conf_port *conf, size_t body)
+{
+	return conf->bodies[body].path;
 }
 
 /* The state of an upgrade has the files in this order, so a new row comes last. */
@@ -71,6 +84,7 @@ static const struct file_kind {
     {IPC_FD_KEY, true, pairs_count, key_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
     {IPC_FD_ROOT, false, roots_count, root_path, O_DIRECTORY},
     {IPC_FD_TYPES, false, types_count, types_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
+    {IPC_FD_BODY, false, bodies_count, body_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -112,6 +126,34 @@ struct port_file *files_list(const struct conf_port *conf)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
+/* A worker reads these files as a whole, so they are regular files, and not large. */
+static int body_check(const char *path, const struct stat *st, uint64_t *bytes, struct err *err)
+{
+	char most[NUM_TEXT_MAX];
+	if (!S_ISREG(st->st_mode)) {
+		err_set(err, "\"%s\" is no file that can be sent", path);
+		return -1;
+	}
+	*bytes += (uint64_t)st->st_size;
+	if (*bytes <= CONF_BODIES_BYTES_MAX)
+		return 0;
+	err_set(
+	    err,
+	    "\"%s\" is too large: the files that `respond` and `error` of a port send have at most "
+	    "%s together",
+	    path, num_format_size(CONF_BODIES_BYTES_MAX, most));
+	return -1;
+}
+
+int master_check_body(const char *path, uint64_t *bytes, struct err *err)
+{
+	struct stat st;
+	if (access(path, R_OK) == 0 && stat(path, &st) == 0)
+		return body_check(path, &st, bytes, err);
+	err_set(err, "file \"%s\" cannot be read: %s", path, strerror(errno));
+	return -1;
+}
+
 /* A system without a table of media types has an empty one. */
 static int plain_open(const struct port_file *f, const char *path)
 {
@@ -120,8 +162,8 @@ static int plain_open(const struct port_file *f, const char *path)
 	return fd < 0 && errno == ENOENT && f->kind == IPC_FD_TYPES ? open("/dev/null", flags) : fd;
 }
 
-/* Returns 0; or -1 or -EAGAIN, and a sentence. */
-static int file_open(const struct port *p, struct port_file *f, struct err *err)
+/* Returns 0; or -1 or -EAGAIN, and a sentence. bytes: of all files that are sent, so far. */
+static int file_open(const struct port *p, struct port_file *f, uint64_t *bytes, struct err *err)
 {
 	const char *what = ipc_handed_kinds[f->kind].name, *path = path_of(p->conf, f);
 	struct stat st;
@@ -139,7 +181,7 @@ static int file_open(const struct port *p, struct port_file *f, struct err *err)
 		return -1;
 	}
 	f->mark = file_mark_of(&st);
-	return 0;
+	return f->kind == IPC_FD_BODY ? body_check(path, &st, bytes, err) : 0;
 }
 
 static bool is_same(const struct file_mark *a, const struct file_mark *b)
@@ -178,6 +220,7 @@ static void release(struct port_files *files)
 static int open_all(const struct port *p, struct port_files *files, struct err *err)
 {
 	const struct conf_port *conf = p->conf;
+	uint64_t bytes = 0;
 	int error = 0;
 	*files = (struct port_files){.list = files_list(conf)};
 	if (files->list == NULL) {
@@ -186,7 +229,7 @@ static int open_all(const struct port *p, struct port_files *files, struct err *
 	}
 	files->count = files_count(conf);
 	for (size_t i = 0; i < files->count && error == 0; i++)
-		error = file_open(p, &files->list[i], err);
+		error = file_open(p, &files->list[i], &bytes, err);
 	if (error == 0)
 		error = files_compare(conf, files, err);
 	if (error < 0)
