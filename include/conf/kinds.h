@@ -47,10 +47,25 @@ struct conf_respond {
 	uint32_t status;
 };
 
+/* VARIABLE(constant, word, of_path): a part of the request, written "${word}" in the URL of a
+ * redirection. Those of a path are empty or begin with "/". */
+#define REDIRECT_VARIABLES(VARIABLE)           \
+	VARIABLE(HOST, "host", false)          \
+	VARIABLE(TARGET, "target", true)       \
+	VARIABLE(PATH, "path", true)           \
+	VARIABLE(QUERY, "query", false)        \
+	VARIABLE(REMAINDER, "remainder", true) \
+	VARIABLE(SCHEME, "scheme", false)      \
+	VARIABLE(PORT, "port", false)
+
+#define REDIRECT_CONSTANT(constant, word, of_path) REDIRECT_##constant,
+enum redirect_variable { REDIRECT_VARIABLES(REDIRECT_CONSTANT) REDIRECT_NO_VARIABLE };
+#undef REDIRECT_CONSTANT
+
 struct conf_redirect {
 	uint32_t status;
-	/* Of RFC 3986: absolute, or a path. "${host}", "${target}", "${path}", "${query}",
-	 * "${remainder}", "${scheme}" and "${port}" stand for parts of the request. */
+	/* Of RFC 3986 with such variables: absolute, or a path. In an absolute one the host is not
+	 * empty, and no query is in it. */
 	const char *url;
 };
 

@@ -208,8 +208,9 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define NO_FILES "the folder whose files a location serves is named by `files \"/srv/www\"`"
 #define NO_PROXY "it is no proxy; a location has `respond` or `echo`"
 #define NO_LANG  "it runs no programs and has no scripts or conditions"
-#define NO_REWRITE \
-	"it rewrites nothing; to redirect write `location \"/old\" { redirect 308 \"/new\" }`"
+#define NO_REWRITE                                                                  \
+	"it rewrites nothing; to redirect write `location \"/old\" { redirect 308 " \
+	"\"/new${remainder}\" }`"
 #define HOST         "write `host \"www.example.org\" { ... }` in a port"
 #define DEFAULT_HOST "what stands in a port outside of its `host` blocks serves all other names"
 #define VIRTUAL      "write `port 443 { host \"www.example.org\" { ... } }`"
@@ -223,7 +224,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define RETURN                                                           \
 	"write `respond 200 \"text\"`; to redirect write `redirect 308 " \
 	"\"https://www.example.org/\"`"
-#define REDIRECT "write `redirect 308 \"https://www.example.org/\"`"
+#define REDIRECT "write `redirect 308 \"https://${host}${target}\"`"
 #define HEADER   "headers follow a response: `respond 200 \"text\" header \"Name\" \"value\"`"
 #define TYPE     "the type follows a response: `respond 200 \"text\" type \"text/html\"`"
 #define ACCESS   "write `access log on`, `off` or `errors`; `log to` says where records go"

@@ -6,11 +6,164 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "parser.h"
 
 #define URL_MAX 4096
 
 enum { STATUS, URL };
+
+/* --- variables -------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *text;
+	size_t len;
+	bool of_path;
+} variables[] = {
+#define VARIABLE(constant, word, of_path) \
+	[REDIRECT_##constant] = {"${" word "}", sizeof("${" word "}") - 1, of_path},
+    REDIRECT_VARIABLES(VARIABLE)
+#undef VARIABLE
+};
+
+/* A request, to see what a URL may become. */
+struct example {
+	const char *values[REDIRECT_NO_VARIABLE];
+};
+
+/* Nothing that a URL must have is in it. */
+static const struct example least = {.values = {[REDIRECT_HOST] = "h",
+						[REDIRECT_TARGET] = "/",
+						[REDIRECT_PATH] = "/",
+						[REDIRECT_QUERY] = "",
+						[REDIRECT_REMAINDER] = "",
+						[REDIRECT_SCHEME] = "https",
+						[REDIRECT_PORT] = "1"}};
+
+static unsigned variable_at(const char *at)
+{
+	unsigned i = 0;
+	while (i < REDIRECT_NO_VARIABLE && strncmp(at, variables[i].text, variables[i].len) != 0)
+		i++;
+	return i;
+}
+
+/* The URL for such a request; no value is longer than the name of its variable, except a path. */
+static char *url_expand(struct conf_parser *p, const char *url, const struct example *example)
+{
+	size_t most = strlen(url), used = 0;
+	for (const char *c = url; *c != '\0'; c++)
+		if (variable_at(c) < REDIRECT_NO_VARIABLE)
+			most += strlen(example->values[variable_at(c)]);
+	char *out = conf_alloc(p, most + 1);
+	if (out == NULL)
+		return NULL;
+	while (*url != '\0') {
+		const unsigned i = variable_at(url);
+		const char *from = i < REDIRECT_NO_VARIABLE ? example->values[i] : url;
+		const size_t len = i < REDIRECT_NO_VARIABLE ? strlen(from) : 1;
+		memcpy(out + used, from, len);
+		used += len;
+		url += i < REDIRECT_NO_VARIABLE ? variables[i].len : 1;
+	}
+	return out;
+}
+
+static void variable_unknown(struct conf_parser *p, const char *begin, size_t len,
+			     const struct conf_where *at)
+{
+	const struct conf_value name = {.data = begin, .len = len};
+	const char *texts[REDIRECT_NO_VARIABLE];
+	char shown[CONF_SHOWN_MAX], list[128];
+	struct text t;
+	text_init(&t, list, sizeof(list));
+	for (unsigned i = 0; i < REDIRECT_NO_VARIABLE; i++) {
+		texts[i] = variables[i].text;
+		conf_list_item(&t, texts[i], "`", i, REDIRECT_NO_VARIABLE, "and");
+	}
+	const char *meant = conf_suggest(begin, len, texts, REDIRECT_NO_VARIABLE);
+	if (meant != NULL)
+		conf_error(p, at, "unknown variable `%s`; did you mean `%s`?",
+			   conf_show(&name, shown), meant);
+	else
+		conf_error(p, at, "unknown variable `%s`; there are %s", conf_show(&name, shown),
+			   list);
+}
+
+/* Is every `${` the beginning of a variable? If not, that was reported. */
+static bool variables_check(struct conf_parser *p, const char *url, const struct conf_where *at)
+{
+	for (const char *c = strstr(url, "${"); c != NULL; c = strstr(c + 1, "${")) {
+		const size_t len = strcspn(c, "}");
+		if (variable_at(c) < REDIRECT_NO_VARIABLE)
+			continue;
+		if (c[len] == '\0')
+			conf_error(p, at, "a variable such as `${host}` ends in `}`");
+		else
+			variable_unknown(p, c, len + 1, at);
+		return false;
+	}
+	return true;
+}
+
+/* The variables of other servers: what they are called here. */
+static const char *variable_translated(const char *name, size_t len)
+{
+	static const struct {
+		const char *theirs;
+		enum redirect_variable ours;
+	} words[] = {{"host", REDIRECT_HOST},
+		     {"http_host", REDIRECT_HOST},
+		     {"server_name", REDIRECT_HOST},
+		     {"request_uri", REDIRECT_TARGET},
+		     {"uri", REDIRECT_PATH},
+		     {"document_uri", REDIRECT_PATH},
+		     {"path", REDIRECT_PATH},
+		     {"target", REDIRECT_TARGET},
+		     {"remainder", REDIRECT_REMAINDER},
+		     {"args", REDIRECT_QUERY},
+		     {"query", REDIRECT_QUERY},
+		     {"query_string", REDIRECT_QUERY},
+		     {"scheme", REDIRECT_SCHEME},
+		     {"port", REDIRECT_PORT},
+		     {"server_port", REDIRECT_PORT}};
+	for (size_t i = 0; i < CONF_COUNT(words); i++)
+		if (strlen(words[i].theirs) == len && strncasecmp(words[i].theirs, name, len) == 0)
+			return variables[words[i].ours].text;
+	return NULL;
+}
+
+/* `$request_uri` is allowed, and was probably meant as a variable; `{uri}` and `%{REQUEST_URI}` are
+ * not. true: it cannot stand there, and that was reported. */
+static bool foreign_tell(struct conf_parser *p, const char *url, const struct conf_where *at)
+{
+	struct conf_value name = {.len = 0};
+	char shown[CONF_SHOWN_MAX];
+	name.data = conf_foreign_variable(url, strlen(url), true, &name.len);
+	if (name.data == NULL)
+		return false;
+	const size_t begin = strspn(name.data, "$%{");
+	const size_t end = name.len - (name.data[name.len - 1] == '}');
+	const char *ours = variable_translated(name.data + begin, end - begin);
+	const bool braces = memchr(name.data, '{', name.len) != NULL;
+	if (ours != NULL && name.data[0] == '%') /* of Apache: without the query */
+		ours =
+		    ours == variables[REDIRECT_TARGET].text ? variables[REDIRECT_PATH].text : ours;
+	else if (ours != NULL && name.data[0] == '{') /* of Caddy: with it */
+		ours = ours == variables[REDIRECT_PATH].text && end - begin == 3
+			   ? variables[REDIRECT_TARGET].text
+			   : ours;
+	(void)conf_show(&name, shown);
+	if (braces && ours != NULL)
+		conf_error(p, at, "`%s` is a variable of another server: write `%s`", shown, ours);
+	else if (!braces && ours != NULL)
+		conf_warning(p, at, "`%s` is sent as it stands: the variable is `%s`", shown, ours);
+	else if (!braces)
+		conf_warning(p, at,
+			     "`%s` is sent as it stands: a variable is written like `${host}`",
+			     shown);
+	return braces && ours != NULL;
+}
 
 /* --- the URL (RFC 3986) ----------------------------------------------------------------------- */
 
@@ -63,19 +216,52 @@ static void byte_tell(struct conf_parser *p, const char *wrong, const struct con
 			   conf_show(&byte, shown), (unsigned char)*wrong);
 }
 
-static bool url_check(struct conf_parser *p, const struct conf_value *url,
+static bool url_begins_with_path(const char *url)
+{
+	const unsigned i = variable_at(url);
+	return i < REDIRECT_NO_VARIABLE && variables[i].of_path;
+}
+
+/* May a request change which host the URL leads to, other than by naming it? */
+static bool authority_check(struct conf_parser *p, const char *url, const struct conf_where *at)
+{
+	const char *begin = strstr(url, "://");
+	if (url[0] == '/' || url_begins_with_path(url) || begin == NULL)
+		return true;
+	for (const char *c = begin + 3; *c != '\0' && strchr("/?#", *c) == NULL;) {
+		const unsigned i = variable_at(c);
+		if (i == REDIRECT_NO_VARIABLE) {
+			c++;
+			continue;
+		}
+		if (i != REDIRECT_HOST && i != REDIRECT_PORT &&
+		    (!variables[i].of_path || c == begin + 3)) {
+			conf_error(p, at, "`%s` cannot be the host of a URL; `${host}` can",
+				   variables[i].text);
+			return false;
+		}
+		if (variables[i].of_path)
+			break;
+		c += variables[i].len;
+	}
+	return true;
+}
+
+/* Checked with each variable as an example. */
+static bool url_check(struct conf_parser *p, const char *text, const char *expanded,
 		      const struct conf_where *at)
 {
-	if (!conf_plain(p, "a URL", URL_MAX, url, at))
-		return false;
-	const char *wrong = wrong_byte(url->data);
+	const struct conf_value url = {.data = text, .len = strlen(text)};
+	const char *wrong = wrong_byte(expanded);
 	char shown[CONF_SHOWN_MAX];
 	if (wrong != NULL)
 		byte_tell(p, wrong, at);
-	else if (strncmp(url->data, "//", 2) == 0)
+	else if (strncmp(text, "//", 2) == 0)
 		conf_error(p, at, "a URL with a host begins with its scheme: \"https:%s\"",
-			   conf_show(url, shown));
-	else if (url->data[0] != '/' && !is_absolute(url->data))
+			   conf_show(&url, shown));
+	else if (!authority_check(p, text, at))
+		return false;
+	else if (text[0] != '/' && !url_begins_with_path(text) && !is_absolute(expanded))
 		conf_error(p, at,
 			   "a redirection leads to a whole URL such as "
 			   "\"https://www.example.org/\", or to a path that begins with `/`");
@@ -110,10 +296,23 @@ static void redirect_take(struct conf_parser *p, const struct conf_group *given)
 	*redirect = (struct conf_redirect){.status = 308, .url = ""};
 	if (status_read(p, &given->values[STATUS], &given->at[STATUS], &status))
 		redirect->status = (uint32_t)status;
-	if (!url_check(p, url, &given->at[URL]))
+	if (!conf_plain(p, "a URL", URL_MAX, url, &given->at[URL]) ||
+	    !variables_check(p, url->data, &given->at[URL]))
+		return;
+	const char *expanded = url_expand(p, url->data, &least);
+	if (expanded == NULL || foreign_tell(p, expanded, &given->at[URL]) ||
+	    !url_check(p, url->data, expanded, &given->at[URL]))
 		return;
 	redirect->url = conf_copy(p, url->data, url->len);
-	conf_variables_tell(p, url, true, &given->at[URL]);
+}
+
+/* Where a request for this location is sent; NULL: out of memory. */
+static const char *url_at(struct conf_parser *p, const char *url, const char *path)
+{
+	struct example here = least;
+	here.values[REDIRECT_TARGET] = here.values[REDIRECT_PATH] = path;
+	here.values[REDIRECT_REMAINDER] = path[1] == '\0' ? "/" : "";
+	return url_expand(p, url, &here);
 }
 
 /* Does the path of this URL belong to the location? */
@@ -123,17 +322,40 @@ static bool is_circle(const struct conf_location_draft *draft, const char *url)
 	       conf_host_locate(draft->host, url, strcspn(url, "?#")) == &draft->location;
 }
 
+/* Does the URL lead back to the same host on the same port? */
+static bool is_same_place(const struct conf_port *port, const char *url)
+{
+	static const struct {
+		const char *url;
+		bool plain;
+		uint16_t number; /* 0: any */
+	} circles[] = {
+	    {"https://${host}", false, 443},           {"http://${host}", true, 80},
+	    {"https://${host}:${port}", false, 0},     {"http://${host}:${port}", true, 0},
+	    {"${scheme}://${host}:${port}", false, 0}, {"${scheme}://${host}:${port}", true, 0}};
+	for (size_t i = 0; i < CONF_COUNT(circles); i++) {
+		const size_t len = strlen(circles[i].url);
+		const char *rest = strncmp(url, circles[i].url, len) == 0 ? url + len : "";
+		if (circles[i].plain == port->plain &&
+		    (circles[i].number == 0 || circles[i].number == port->number) &&
+		    (strcmp(rest, "${target}") == 0 || strcmp(rest, "${path}") == 0))
+			return true;
+	}
+	return false;
+}
+
 static void redirect_check(struct conf_parser *p, struct conf_port_draft *port,
 			   const struct conf_location_draft *draft)
 {
 	const struct conf_redirect *redirect = draft->location.options;
-	struct conf_value url = {.data = ""};
+	const char *path = draft->location.path;
 	char shown[CONF_SHOWN_MAX];
-	(void)port;
-	if (redirect == NULL || !is_circle(draft, redirect->url))
+	if (redirect == NULL || path == NULL || path[0] == '\0')
 		return;
-	url.data = redirect->url;
-	url.len = strlen(url.data);
+	const char *to = url_at(p, redirect->url, path);
+	if (to == NULL || (!is_circle(draft, to) && !is_same_place(&port->port, redirect->url)))
+		return;
+	const struct conf_value url = {.data = redirect->url, .len = strlen(redirect->url)};
 	conf_warning(p, &draft->location.where,
 		     "clients are redirected in a circle: \"%s\" belongs to this location",
 		     conf_show(&url, shown));

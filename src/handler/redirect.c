@@ -13,17 +13,11 @@
 
 #define URL_MAX 8192 /* bytes of a URL with its parts; a longer one is answered with 414 */
 
-enum part { PART_TEXT, PART_HOST, PART_TARGET, PART_PATH, PART_QUERY, PART_REMAINDER, PART_SCHEME };
-
-static const struct {
-	const char *name;
-	enum part part;
-} variables[] = {
-    {"${host}", PART_HOST},           {"${target}", PART_TARGET}, {"${path}", PART_PATH},
-    {"${query}", PART_QUERY},         {"${scheme}", PART_SCHEME}, {"${port}", PART_TEXT},
-    {"${remainder}", PART_REMAINDER},
+static const char *const variables[] = {
+#define VARIABLE(constant, word, of_path) [REDIRECT_##constant] = "${" word "}",
+    REDIRECT_VARIABLES(VARIABLE)
+#undef VARIABLE
 };
-#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
 
 struct redirect {
 	unsigned status;
@@ -31,8 +25,8 @@ struct redirect {
 	char port[8];
 	size_t count;
 	struct redirect_part {
-		enum part part;
-		const char *text; /* with PART_TEXT; borrowed */
+		enum redirect_variable variable;
+		const char *text; /* without a variable; borrowed */
 		size_t len;
 	} parts[];
 };
@@ -161,30 +155,34 @@ static const char *url_local(struct url *u, size_t *ret_len)
 
 static bool part_add(struct url *u, const struct redirect_part *p, const struct exchange *ex)
 {
+	const struct redirect *redirect = ex->config;
 	const struct http_request *r = &ex->request;
-	switch (p->part) {
-	case PART_TEXT:
+	switch (p->variable) {
+	case REDIRECT_NO_VARIABLE:
 		url_add(u, p->text, p->len);
 		break;
-	case PART_HOST:
+	case REDIRECT_HOST:
 		return url_add_host(u, r);
-	case PART_TARGET:
+	case REDIRECT_TARGET:
 		url_add_target(u, r);
 		break;
-	case PART_PATH:
+	case REDIRECT_PATH:
 		url_add_path(u, ex, 0);
 		break;
-	case PART_QUERY:
+	case REDIRECT_QUERY:
 		url_add_bare_query(u, r);
 		break;
-	case PART_REMAINDER: /* a location ends before a separator, except "/" */
+	case REDIRECT_REMAINDER: /* a location ends before a separator, except "/" */
 		url_add_path(u, ex, ex->path.matched > 1 ? ex->path.matched : 0);
 		break;
-	case PART_SCHEME:
+	case REDIRECT_SCHEME:
 		if (ex->client->tls != NULL)
 			url_add(u, "https", 5);
 		else
 			url_add(u, "http", 4);
+		break;
+	case REDIRECT_PORT:
+		url_add(u, redirect->port, strlen(redirect->port));
 		break;
 	}
 	return true;
@@ -224,7 +222,7 @@ static void redirect_varied(struct exchange *ex)
 static void redirect_begin(struct exchange *ex)
 {
 	const struct redirect *r = ex->config;
-	if (r->count > 1 || r->parts[0].part != PART_TEXT) {
+	if (r->count > 1 || r->parts[0].variable != REDIRECT_NO_VARIABLE) {
 		redirect_varied(ex);
 		return;
 	}
@@ -239,31 +237,26 @@ static const struct handler handler_redirect = {
 
 /* --- the parts of a URL ----------------------------------------------------------------------- */
 
-/* The variable at the beginning; VARIABLES: there is none. */
-static size_t variable_at(const char *url)
+static enum redirect_variable variable_at(const char *url)
 {
-	size_t i = 0;
-	while (i < VARIABLES && strncmp(url, variables[i].name, strlen(variables[i].name)) != 0)
+	unsigned i = 0;
+	while (i < REDIRECT_NO_VARIABLE && strncmp(url, variables[i], strlen(variables[i])) != 0)
 		i++;
-	return i;
+	return (enum redirect_variable)i;
 }
 
 static void parts_add(struct redirect *r, const char *url)
 {
 	while (*url != '\0') {
 		struct redirect_part *p = &r->parts[r->count++];
-		const size_t variable = variable_at(url);
+		const enum redirect_variable variable = variable_at(url);
 		size_t len = 1;
-		if (variable < VARIABLES) {
-			len = strlen(variables[variable].name);
-			*p = (struct redirect_part){.part = variables[variable].part};
-			if (p->part == PART_TEXT)
-				*p = (struct redirect_part){PART_TEXT, r->port, strlen(r->port)};
-		} else {
-			while (url[len] != '\0' && variable_at(url + len) == VARIABLES)
+		if (variable != REDIRECT_NO_VARIABLE)
+			len = strlen(variables[variable]);
+		else
+			while (url[len] != '\0' && variable_at(url + len) == REDIRECT_NO_VARIABLE)
 				len++;
-			*p = (struct redirect_part){PART_TEXT, url, len};
-		}
+		*p = (struct redirect_part){variable, url, len};
 		url += len;
 	}
 }

@@ -1073,6 +1073,13 @@ static void redirections_lead_somewhere(void **state)
 	    {307, "/new/%41?b=c&d=(e)#f"},
 	    {308, "HTTPS://[::1]:8443/a;b/@c/d,e*'!~_-."},
 	    {308, "mailto:webmaster@example.org"},
+	    {308, "https://${host}${target}"},
+	    {301, "${scheme}://www.${host}:${port}${path}?${query}#a"},
+	    {301, "https://a.example${remainder}"},
+	    {302, "/login?from=${scheme}://${host}${target}"},
+	    {302, "${remainder}?${query}"},
+	    {302, "/${query}"},
+	    {302, "https://${host}.example:${port}"},
 	};
 	for (size_t i = 0; i < CONF_COUNT(good); i++) {
 		char text[256];
@@ -1117,7 +1124,34 @@ static void redirections_are_checked(void **state)
 	    {"308 \"/a\\x00b\"", "3:23 a URL cannot contain a control character or NUL byte\n"},
 	    {"308 \"/a b\"", "3:23 a URL cannot contain ` `: write it as `%20`\n"},
 	    {"308 \"/\\xc3\\xa4\"", "3:23 a URL cannot contain `\\303`: write it as `%C3`\n"},
-	    {"308 \"/{uri}\"", "3:23 a URL cannot contain `{`: write it as `%7B`\n"},
+	    {"308 \"/{uri}\"", "3:23 `{uri}` is a variable of another server: write `${target}`\n"},
+	    {"308 \"/%{REQUEST_URI}\"",
+	     "3:23 `%{REQUEST_URI}` is a variable of another server: write `${path}`\n"},
+	    {"308 \"/%{HTTP_HOST}\"",
+	     "3:23 `%{HTTP_HOST}` is a variable of another server: write `${host}`\n"},
+	    {"308 \"/{}\"", "3:23 a URL cannot contain `{`: write it as `%7B`\n"},
+	    {"308 \"/${hots}\"", "3:23 unknown variable `${hots}`; did you mean `${host}`?\n"},
+	    {"308 \"/${x}\"", "3:23 unknown variable `${x}`; there are `${host}`, `${target}`, "
+			      "`${path}`, `${query}`, `${remainder}`, `${scheme}` and `${port}`\n"},
+	    {"308 \"/${host\"", "3:23 a variable such as `${host}` ends in `}`\n"},
+	    {"308 \"/${}\"", "3:23 unknown variable `${}`; there are `${host}`, `${target}`, "
+			     "`${path}`, `${query}`, `${remainder}`, `${scheme}` and `${port}`\n"},
+	    {"308 \"//${host}/\"",
+	     "3:23 a URL with a host begins with its scheme: \"https://${host}/\"\n"},
+	    {"308 \"${host}/\"",
+	     "3:23 a redirection leads to a whole URL such as "
+	     "\"https://www.example.org/\", or to a path that begins with `/`\n"},
+	    {"308 \"${query}\"",
+	     "3:23 a redirection leads to a whole URL such as "
+	     "\"https://www.example.org/\", or to a path that begins with `/`\n"},
+	    {"308 \"https://${target}\"",
+	     "3:23 `${target}` cannot be the host of a URL; `${host}` can\n"},
+	    {"308 \"https://${remainder}\"",
+	     "3:23 `${remainder}` cannot be the host of a URL; `${host}` can\n"},
+	    {"308 \"https://a.example${query}\"",
+	     "3:23 `${query}` cannot be the host of a URL; `${host}` can\n"},
+	    {"308 \"https://${scheme}/\"",
+	     "3:23 `${scheme}` cannot be the host of a URL; `${host}` can\n"},
 	    {"308 \"/a%2\"", "3:23 in a URL two hexadecimal digits stand after `%`; `%` itself is "
 			     "`%25`\n"},
 	    {"308 \"//a/b\"", "3:23 a URL with a host begins with its scheme: \"https://a/b\"\n"},
@@ -1155,7 +1189,26 @@ static void odd_redirections_are_warned_of(void **state)
 		const char *text, *message;
 	} cases[] = {
 	    {"location \"/old\" { redirect 308 \"https://$host/\" }",
-	     "2:41 warning: `$host` is sent as it stands: there are no variables\n"},
+	     "2:41 warning: `$host` is sent as it stands: the variable is `${host}`\n"},
+	    {"location \"/old\" { redirect 308 \"https://a$request_uri\" }",
+	     "2:41 warning: `$request_uri` is sent as it stands: the variable is `${target}`\n"},
+	    {"location \"/old\" { redirect 308 \"/$1\" }", ""},
+	    {"location \"/old\" { redirect 308 \"/$user\" }",
+	     "2:41 warning: `$user` is sent as it stands: a variable is written like `${host}`\n"},
+	    {"redirect 308 \"/new${remainder}\"", "2:10 warning: clients are redirected in a "
+						  "circle: \"/new${remainder}\" belongs to this "
+						  "location\n"},
+	    {"location \"/old\" { redirect 308 \"${target}\" }",
+	     "2:10 warning: clients are redirected in a circle: \"${target}\" belongs to this "
+	     "location\n"},
+	    {"location \"/old\" { redirect 308 \"${remainder}\" } echo", ""},
+	    {"location \"/old\" { redirect 308 \"/new${remainder}\" }", ""},
+	    {"redirect 308 \"https://${host}${target}\"", ""},
+	    {"redirect 308 \"https://${host}:${port}${target}\"",
+	     "2:10 warning: clients are redirected in a circle: "
+	     "\"https://${host}:${port}${target}\" "
+	     "belongs to this location\n"},
+	    {"redirect 308 \"http://${host}:${port}${target}\"", ""},
 	    {"location \"/old\" { redirect 308 \"/old/new?a\" }",
 	     "2:10 warning: clients are redirected in a circle: \"/old/new?a\" belongs to this "
 	     "location\n"},
