@@ -29,9 +29,8 @@
 #define CONF_SOCKETS_MAX      64                 /* names of a port */
 #define CONF_SOCKET_NAME_MAX  255                /* FileDescriptorName= of systemd.socket(5) */
 #define CONF_CERTIFICATES_MAX 4096               /* of a port, with those of its hosts */
-#define CONF_ROOTS_MAX        1000               /* folders of a port whose files are served */
-#define CONF_BODIES_MAX       1000               /* files of a port that are sent as they are */
-#define CONF_ROOTS_MAX        1000               /* folders of a port whose files are sent */
+#define CONF_BODIES_MAX       4096               /* files of a port that are sent as they are */
+#define CONF_ROOTS_MAX        4096               /* folders of a port whose files are sent */
 #define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */
 #define CONF_THREADS_MAX      64
 #define CONF_WORKERS_MAX      64
@@ -177,7 +176,8 @@ struct conf_port {
 	uint64_t watchdog_ms; /* a process that hangs for longer is ended; 0: none is ended */
 	struct conf_restart restart;
 	struct limits limits;
-	bool plain; /* `tls off`: no TLS, and so no certificates and no keyholder */
+	bool refuses_unknown; /* `unknown name refuse`: of TLS; see tls/context.h */
+	bool plain;           /* `tls off`: no TLS, and so no certificates and no keyholder */
 	struct conf_certificate *certificates; /* of all hosts; empty only if it is plain */
 	size_t certificates_count;
 	/* The folders of `files`, of all hosts; each path once. Handlers have their numbers. */

@@ -84,6 +84,10 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	bound_keyholders(draft);
 	conf_limits_finish(port);
 	port->plain = (draft->scope.tls_set ? &draft->scope : &p->top)->plain_where.line != 0;
+	const struct conf_scope *tls = conf_certificates_scope(p, draft);
+	/* `tls off` and `tls development` are not written with more */
+	if (port->plain || (tls->certificates_count == 1 && tls->certificates[0].development))
+		port->refuses_unknown = false;
 	if (port->plain) {
 		port->keyholders = 0;
 		port->key_user = NULL;
@@ -112,14 +116,16 @@ static uint64_t kinds_bytes(const struct conf_location *l)
 /* The part of its configuration that a worker keeps, doubled, since the arena has gaps. */
 static uint64_t content_bytes(const struct conf_port *port)
 {
-	uint64_t sum = port->certificates_count * CERTIFICATE_BYTES;
+	uint64_t sum = port->certificates_count * CERTIFICATE_BYTES +
+		       conf_errors_bytes(port->errors, port->errors_count);
 	for (const struct conf_host *h = port->hosts; h < port->hosts + port->hosts_count; h++) {
-		sum += HOST_BYTES;
+		sum += HOST_BYTES + conf_errors_bytes(h->errors, h->errors_count);
 		for (size_t i = 0; i < h->names_count; i++)
 			sum += NAME_BYTES + strlen(h->names[i]);
 		for (size_t i = 0; i < h->locations_count; i++) {
 			const struct conf_location *l = &h->locations[i];
-			sum += LOCATION_BYTES + strlen(l->path) + kinds_bytes(l);
+			sum += LOCATION_BYTES + strlen(l->path) + kinds_bytes(l) +
+			       conf_errors_bytes(l->errors, l->errors_count);
 		}
 	}
 	return 2 * sum;
@@ -220,14 +226,20 @@ static void check_kinds_of(struct conf_parser *p, struct conf_port_draft *port,
 			conf_filter_kind(k)->check(p, port, draft);
 	if (handler->check != NULL)
 		handler->check(p, port, draft);
+	conf_errors_finish(p, port, draft->location.errors, draft->location.errors_count);
 }
 
-/* When all limits are known, and the locations are sorted. */
+/* When all limits are known, and the locations are sorted: files are numbered in the order of the
+ * canonical text. */
 static void check_kinds(struct conf_parser *p, struct conf_port_draft *port)
 {
-	for (size_t h = 0; h < port->hosts_count; h++)
+	conf_errors_finish(p, port, port->port.errors, port->port.errors_count);
+	for (size_t h = 0; h < port->hosts_count; h++) {
+		const struct conf_host *host = &port->hosts[h]->host;
+		conf_errors_finish(p, port, host->errors, host->errors_count);
 		for (size_t i = 0; i < port->hosts[h]->locations_count; i++)
 			check_kinds_of(p, port, &port->hosts[h]->locations[i]);
+	}
 }
 
 static int compare_ports(const void *a, const void *b)

@@ -139,14 +139,20 @@ static void host_pairs_place(struct conf_port *port, const struct host_pairs *al
 	port->certificates_count = at;
 }
 
+const struct conf_scope *conf_certificates_scope(const struct conf_parser *p,
+						 const struct conf_port_draft *draft)
+{
+	const struct conf_scope *own = &draft->scope;
+	return own->certificates_count > 0 || own->tls_damaged ? own : &p->top;
+}
+
 /* The default host comes first, so that every part that it shares is its own. */
 static size_t host_pairs_gather(const struct conf_parser *p, struct conf_port_draft *draft,
 				struct host_pairs *all)
 {
 	struct conf_host *hosts = draft->port.hosts;
 	size_t count = 1;
-	all[0] = (struct host_pairs){.scope = draft->scope.tls_set ? &draft->scope : &p->top,
-				     .host = &hosts[0]};
+	all[0] = (struct host_pairs){.scope = conf_certificates_scope(p, draft), .host = &hosts[0]};
 	for (size_t i = 1; i < draft->hosts_count; i++)
 		if (draft->hosts[i]->scope.certificates_count > 0)
 			all[count++] = (struct host_pairs){.scope = &draft->hosts[i]->scope,
@@ -185,7 +191,7 @@ static void host_certificates_finish(struct conf_parser *p, struct conf_port_dra
 /* Some hosts have their own certificates, and there are none for this one. */
 static void host_certificates_check(struct conf_parser *p, const struct conf_port_draft *draft)
 {
-	const struct conf_scope *outer = draft->scope.tls_set ? &draft->scope : &p->top;
+	const struct conf_scope *outer = conf_certificates_scope(p, draft);
 	if (outer->certificates_count > 0 || draft->scope.tls_damaged || p->top.tls_damaged ||
 	    p->top_damaged || draft->hosts[0]->damaged || draft->port.certificates_count == 0)
 		return;
@@ -201,8 +207,8 @@ static void host_certificates_check(struct conf_parser *p, const struct conf_por
 
 /* --- locations -------------------------------------------------------------------------------- */
 
-/* The longest first, as a lookup by prefix needs them; then by name, then in the order of the
- * text. */
+/* The longest first, as a lookup by prefix needs them; then by name, exact ones first, then in the
+ * order of the text. */
 static int compare_locations(const void *a, const void *b)
 {
 	const struct conf_location_draft *l = a, *m = b;
@@ -212,7 +218,14 @@ static int compare_locations(const void *a, const void *b)
 	int order = strcmp(l->location.path, m->location.path);
 	if (order != 0)
 		return order;
+	if (l->location.exact != m->location.exact)
+		return l->location.exact ? -1 : 1;
 	return l->sequence < m->sequence ? -1 : 1;
+}
+
+static bool is_same_location(const struct conf_location *l, const struct conf_location *m)
+{
+	return l->exact == m->exact && strcmp(l->path, m->path) == 0;
 }
 
 static void host_locations_finish(struct conf_parser *p, struct conf_host *host,
@@ -230,47 +243,57 @@ static void host_locations_finish(struct conf_parser *p, struct conf_host *host,
 	for (size_t i = 0; i < count; i++) {
 		const struct conf_location *here = &drafts[i].location;
 		locations[i] = *here;
-		if (strcmp(here->path, drafts[first].location.path) != 0)
+		if (!is_same_location(here, &drafts[first].location))
 			first = i;
 		struct conf_value path = {.data = here->path, .len = strlen(here->path)};
 		if (first != i && path.len > 0)
 			conf_error(p, &here->where,
-				   "duplicate location \"%s\"; the first one is at %s",
-				   conf_show(&path, shown),
+				   "duplicate location %s\"%s\"; the first one is at %s",
+				   here->exact ? "exact " : "", conf_show(&path, shown),
 				   conf_place(&drafts[first].location.where, &here->where, place));
 	}
 	host->locations = locations;
 	host->locations_count = count;
 }
 
+/* The last one of this kind with this path. */
+static const struct conf_location *host_locate_one(const struct conf_host_draft *host, char *path,
+						   bool exact)
+{
+	/* SIZE_MAX stands after all of this path, so the search never ends on an equal */
+	const struct conf_location_draft key = {.location = {.path = path, .exact = exact},
+						.sequence = SIZE_MAX};
+	size_t low = 0, high = host->locations_count;
+	while (low < high) {
+		const size_t middle = (low + high) / 2;
+		if (compare_locations(&host->locations[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	const struct conf_location_draft *found = low > 0 ? &host->locations[low - 1] : NULL;
+	return found != NULL && is_same_location(&found->location, &key.location) ? &found->location
+										  : NULL;
+}
+
 const struct conf_location *conf_host_locate(const struct conf_host_draft *host, const char *path,
 					     size_t len)
 {
-	char text[CONF_LOCATION_PATH_MAX + 1];
-	struct conf_location_draft key = {.location = {.path = text}, .sequence = SIZE_MAX};
+	char text[CONF_LOCATION_PATH_MAX + 1] = "";
 	if (len > CONF_LOCATION_PATH_MAX)
 		len = CONF_LOCATION_PATH_MAX;
 	memcpy(text, path, len);
-	while (len > 0) {
+	const struct conf_location *found = host_locate_one(host, text, true);
+	while (found == NULL && len > 0) {
 		text[len] = '\0';
-		/* SIZE_MAX stands after all of this path, so the search never ends on an equal */
-		size_t low = 0, high = host->locations_count;
-		while (low < high) {
-			const size_t middle = (low + high) / 2;
-			if (compare_locations(&host->locations[middle], &key) < 0)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		if (low > 0 && strcmp(host->locations[low - 1].location.path, text) == 0)
-			return &host->locations[low - 1].location;
+		found = host_locate_one(host, text, false);
 		if (len == 1)
 			break;
 		while (len > 1 && text[len - 1] != '/')
 			len--;
 		len -= len > 1; /* to the segment before, and at last to "/" */
 	}
-	return NULL;
+	return found;
 }
 
 /* --- all of them ------------------------------------------------------------------------------ */

@@ -84,6 +84,8 @@ static void dump_global(const struct conf *conf, enum conf_need need, FILE *out)
 			dump_setting(&conf_settings[i], conf, "", out);
 }
 
+#define INNER_BLOCKS (CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS | CONF_BLOCK_TLS)
+
 /* A port's settings: first those outside of blocks. */
 static void dump_settings(const struct conf_port *port, FILE *out)
 {
@@ -93,7 +95,7 @@ static void dump_settings(const struct conf_port *port, FILE *out)
 	} blocks[] = {{CONF_BLOCK_RESTART, "restart"}, {CONF_BLOCK_LIMITS, "limits"}};
 	for (size_t i = 0; i < conf_settings_count; i++)
 		if (!conf_settings[i].pieces[0].global &&
-		    (conf_settings[i].blocks & (CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS)) == 0 &&
+		    (conf_settings[i].blocks & INNER_BLOCKS) == 0 &&
 		    !(conf_settings[i].of_tls && port->plain))
 			dump_setting(&conf_settings[i], port, "\t", out);
 	for (size_t k = 0; k < CONF_COUNT(blocks); k++) {
@@ -133,6 +135,9 @@ static void dump_certificates(const struct conf_port *port, const struct conf_ho
 		return;
 	}
 	fputs("\ttls {\n", out);
+	for (size_t i = 0; i < conf_settings_count && host == port->hosts; i++)
+		if (conf_settings[i].blocks == CONF_BLOCK_TLS)
+			dump_setting(&conf_settings[i], port, "\t\t", out);
 	for (size_t i = 0; i < host->certificates_count; i++) {
 		conf_put(out, "\t\tcertificate ", first[i].certificate);
 		conf_put(out, " key ", first[i].key);
@@ -156,12 +161,13 @@ static void dump_methods(unsigned set, FILE *out)
 
 static void dump_location(const struct conf_location *location, FILE *out)
 {
-	conf_put(out, "\tlocation ", location->path);
+	conf_put(out, location->exact ? "\tlocation exact " : "\tlocation ", location->path);
 	fputs(" {\n", out);
 	for (unsigned i = 0; i < CONF_FILTERS; i++)
 		conf_filter_kind(i)->dump(location, out);
 	dump_methods(location->methods, out);
 	conf_handler_kind(location->handler)->dump(location, out);
+	conf_errors_dump(location->errors, location->errors_count, "\t\t", out);
 	fputs("\t}\n", out);
 }
 
@@ -179,6 +185,7 @@ static void dump_host_content(const struct conf_port *port, const struct conf_ho
 {
 	if (host->certificates_first != port->hosts[0].certificates_first)
 		dump_certificates(port, host, out);
+	conf_errors_dump(host->errors, host->errors_count, "\t", out);
 	for (size_t i = 0; i < host->locations_count; i++)
 		dump_location(&host->locations[i], out);
 }
@@ -212,6 +219,7 @@ static void dump_port(const struct conf_port *port, FILE *out)
 		put_line(out, "\tlisten on socket ", port->sockets[i]);
 	dump_settings(port, out);
 	dump_certificates(port, &port->hosts[0], out);
+	conf_errors_dump(port->errors, port->errors_count, "\t", out);
 	for (size_t i = 0; i < port->hosts[0].locations_count; i++)
 		dump_location(&port->hosts[0].locations[i], out);
 	for (size_t i = 1; i < port->hosts_count; i++)

@@ -224,6 +224,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define RETURN                                                           \
 	"write `respond 200 \"text\"`; to redirect write `redirect 308 " \
 	"\"https://www.example.org/\"`"
+#define ERROR    "write `error 404 { respond file \"404.html\" }`"
 #define REDIRECT "write `redirect 308 \"https://${host}${target}\"`"
 #define HEADER   "headers follow a response: `respond 200 \"text\" header \"Name\" \"value\"`"
 #define TYPE     "the type follows a response: `respond 200 \"text\" type \"text/html\"`"
@@ -351,11 +352,10 @@ static const struct {
     {"email", CERT},
     {"EnableSendfile", NO_FILES},
     {"encode", NO_PACK},
-    {"error", RESPOND},
     {"error_log", LOG},
-    {"error_page", RESPOND},
-    {"ErrorDocument", RESPOND},
-    {"errorfile", RESPOND},
+    {"error_page", ERROR},
+    {"ErrorDocument", ERROR},
+    {"errorfile", ERROR},
     {"ErrorLog", LOG},
     {"etag", NOTHING},
     {"events", NOTHING},
@@ -383,7 +383,7 @@ static const struct {
     {"gzip_types", NO_PACK},
     {"gzip_vary", NO_PACK},
     {"handle", LOCATION},
-    {"handle_errors", RESPOND},
+    {"handle_errors", ERROR},
     {"handle_path", NO_REWRITE},
     {"hard-stop-after", DRAIN},
     {"health_uri", NO_PROXY},
@@ -525,7 +525,8 @@ static const struct {
     {"server.chroot", CHROOT},
     {"server.dir-listing", NO_FILES},
     {"server.document-root", NO_FILES},
-    {"server.errorfile-prefix", RESPOND},
+    {"server.error-handler-404", ERROR},
+    {"server.errorfile-prefix", ERROR},
     {"server.errorlog", LOG},
     {"server.errorlog-use-syslog", LOG},
     {"server.event-handler", NOTHING},

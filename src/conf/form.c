@@ -74,7 +74,7 @@ static void form_pass(struct conf_form *form, const struct conf_piece *piece, en
 	const struct conf_piece *pieces = form->statement->pieces;
 	form->at = (size_t)(piece - pieces);
 	form->worded = form->owed = part == CONF_PART_WORD;
-	if (form->worded)
+	if (form->worded || piece->many)
 		return;
 	form->at++;
 	form->owed = pieces[form->at].type != CONF_NONE && pieces[form->at].when == CONF_OWED;
@@ -97,6 +97,16 @@ static bool form_take(struct conf_form *form, const struct conf_token *token,
 	return false;
 }
 
+const struct conf_statement *conf_statement_here(struct conf_parser *p,
+						 const struct conf_keyword *keyword)
+{
+	const struct conf_statement *here = conf_block_top(p)->statements;
+	for (const struct conf_statement *s = here; s != NULL && s->word != NULL; s++)
+		if (strcmp(s->word, keyword->name) == 0)
+			return s;
+	return here != NULL && keyword->blocks == CONF_BLOCK_OPTIONS ? NULL : keyword->statement;
+}
+
 static void form_begin(struct conf_form *form, const struct conf_statement *s)
 {
 	*form = (struct conf_form){.statement = s};
@@ -111,10 +121,12 @@ int conf_form_token(struct conf_parser *p, struct conf_value *value)
 	if (p->form.statement != NULL && form_take(&p->form, token, value))
 		return p->form.owed ? T_MORE : T_DONE;
 	p->form = (struct conf_form){.statement = NULL};
-	if (keyword != NULL && keyword->statement != NULL) {
-		value->statement = keyword->statement;
-		form_begin(&p->form, keyword->statement);
-	}
+	if (keyword == NULL || keyword->statement == NULL)
+		return token->kind;
+	value->statement = conf_statement_here(p, keyword);
+	if (value->statement == NULL)
+		return T_INNER; /* of another handler's options */
+	form_begin(&p->form, value->statement);
 	return token->kind;
 }
 
@@ -163,6 +175,9 @@ void conf_begin(struct conf_parser *p, const struct conf_value *value,
 		const struct conf_where *where)
 {
 	p->statement = value->statement;
+	if (p->statement->take != NULL && !p->statement->repeats &&
+	    (p->statement->blocks & CONF_BLOCK_OPTIONS) != 0)
+		(void)conf_once(p, p->statement->word, where);
 	p->options_given = 0;
 	p->given = (struct conf_group){.where = *where};
 	if (p->statement->pieces[0].type == CONF_NONE)

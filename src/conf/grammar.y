@@ -56,14 +56,16 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token SEPARATOR   /* not in any text: recover.c inserts it where the parser continues after a mistake */
 %token INCLUDE_END "the end of the included file"
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
-%token AFTER "after" ANY "any" CERTIFICATE "certificate" CONSOLE "console" CONTROL "control" DEVELOPMENT "development"
+%token AFTER "after" ANY "any" CERTIFICATE "certificate" CONSOLE "console" CONTROL "control" DEVELOPMENT "development" ERROR "error" EXACT "exact"
 %token FACILITY "facility" FAULT "fault" HEADER "header" HOST "host" INCLUDE "include" JOURNAL "journal" KEY "key" LIMITS "limits" LISTEN "listen"
 %token LOCATION "location" LOG "log" METHODS "methods" OFF "off" ON "on" PATH "path" PORT "port" RATE "rate" RESTART "restart"
 %token SOCKET "socket" SYSLOG "syslog" TLS "tls" TO "to" USER "user"
 
 /* The words of settings and handlers, by their blocks; see statement.h. */
 %token GLOBAL "a global setting" SETTING "a setting" PORT_SETTING "a setting of a port"
-%token RESTART_SETTING "a setting of restart" LIMIT "a limit" HANDLER "a handler" BARE_HANDLER "a bare handler"
+%token RESTART_SETTING "a setting of restart" LIMIT "a limit" TLS_SETTING "a setting of tls"
+%token HANDLER "a handler" BARE_HANDLER "a bare handler" OPTIONS_HANDLER "a handler with options" RESPOND "respond"
+%token OPTION "an option"
 %token INNER "a word inside a statement"
 /* What follows such a word: DONE may end the statement. */
 %token MORE "more of the statement" DONE "the end of the statement"
@@ -201,7 +203,10 @@ tls_item:
 |	include tls_items include_end
 |	"certificate" STRING		{ conf_add_certificate(p, &$2, &@1, &@2); }
 |	"key" STRING			{ conf_add_key(p, &$2, &@1, &@2); }
+|	tls_setting rest
 ;
+
+tls_setting: TLS_SETTING		{ conf_begin(p, &$1, &@1); } ;
 
 port:
 	"port" WORD "{"			{ conf_port_open(p, &$2, &@1, &@2); }
@@ -223,6 +228,7 @@ port_item:
 |	host host_items "}"		{ conf_host_close(p); }
 |	location location_items "}"	{ conf_location_close(p); }
 |	handler
+|	error_block
 ;
 
 port_setting: PORT_SETTING		{ conf_begin(p, &$1, &@1); } ;
@@ -248,10 +254,12 @@ host_item:
 |	certificates
 |	location location_items "}"	{ conf_location_close(p); }
 |	handler
+|	error_block
 ;
 
 location:
-	"location" STRING "{"		{ conf_location_open(p, &$2, &@1, &@2); }
+	"location" STRING "{"		{ conf_location_open(p, &$2, false, &@1, &@2); }
+|	"location" "exact" STRING "{"	{ conf_location_open(p, &$3, true, &@1, &@3); }
 ;
 
 location_items:
@@ -264,6 +272,7 @@ location_item:
 |	mistake
 |	include location_items include_end
 |	handler
+|	error_block
 |	"fault" "control"		{ conf_fault_control(p, &@1); }
 |	fault
 ;
@@ -284,12 +293,67 @@ fault_value: WORD | STRING | "after" | "header" | "socket" ;
 handler:
 	handler_begin rest
 |	bare_handler
+|	options_begin rest
+|	options options_items "}"	{ conf_block_close(p); }
 |	methods
 ;
 
-handler_begin: HANDLER			{ conf_begin(p, &$1, &@1); } ;
+handler_begin: handler_word		{ conf_begin(p, &$1, &@1); } ;
+
+handler_word: HANDLER | "respond" ;
+
+/* A handler whose options are in a block. */
+options_begin:
+	OPTIONS_HANDLER			{ p->handler = $1.statement; conf_begin(p, &$1, &@1); }
+;
+
+options:
+	options_begin rest "{"		{ conf_options_open(p, &@1); }
+;
+
+options_items:
+	%empty
+|	options_items options_item
+;
+
+options_item:
+	";"
+|	mistake
+|	include options_items include_end
+|	option rest
+;
+
+option: OPTION				{ conf_begin(p, &$1, &@1); } ;
 
 bare_handler: BARE_HANDLER		{ conf_begin(p, &$1, &@1); } ;
+
+error_block: error_head error_items "}"	{ conf_error_close(p); } ;
+
+error_head:
+	error_statuses "{"		{ conf_error_open(p, &@1); }
+;
+
+error_statuses:
+	"error" WORD			{ conf_error_begin(p, &$2, &@1, &@2); }
+|	error_statuses WORD		{ conf_error_status(p, &$2, &@2); }
+;
+
+error_items:
+	%empty
+|	error_items error_item
+;
+
+/* Without a status: that of the error stays. */
+error_item:
+	";"
+|	mistake
+|	include error_items include_end
+|	error_respond rest
+;
+
+error_respond:
+	"respond"			{ conf_error_respond(p, &@1); conf_begin(p, &$1, &@1); }
+;
 
 methods:
 	"methods" "any"			{ conf_methods_any(p, &@1); }

@@ -11,7 +11,11 @@
 #define HOST     CONF_BLOCK_HOST
 #define LOCATION CONF_BLOCK_LOCATION
 #define TLS      CONF_BLOCK_TLS
-#define ANY      (TOP | PORT | HOST | LOCATION | CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS | TLS)
+#define ERROR    CONF_BLOCK_ERROR
+#define OPTIONS  CONF_BLOCK_OPTIONS
+#define ANY                                                                                    \
+	(TOP | PORT | HOST | LOCATION | CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS | TLS | ERROR | \
+	 OPTIONS)
 
 /* The words that the grammar knows: those of blocks and lists. Those of settings and handlers are
  * added from their descriptions. */
@@ -26,6 +30,8 @@ static const struct conf_keyword grammar_words[] = {
     WORD("certificate", CERTIFICATE, TLS, NULL),
     WORD("console", CONSOLE, 0, "log to"),
     WORD("development", DEVELOPMENT, 0, NULL),
+    WORD("error", ERROR, PORT | HOST | LOCATION, NULL),
+    WORD("exact", EXACT, 0, "location"),
     WORD("facility", FACILITY, 0, "log to syslog"),
     WORD("fault", FAULT, LOCATION, NULL),
     WORD("header", HEADER, 0, "respond"),
@@ -70,10 +76,19 @@ static void part_add(struct conf_words *words, const char *name, const char *of)
 		word->of = of;
 }
 
+/* A word of a handler's options may be part of another statement, too: `type`. */
+static void option_part_add(struct conf_words *words, const char *name, const char *of)
+{
+	for (size_t i = 0; i < words->count && name != NULL; i++)
+		if (words->list[i].blocks == OPTIONS && strcmp(words->list[i].name, name) == 0)
+			words->list[i].of = of;
+}
+
 static void parts_add(struct conf_words *words, const struct conf_statement *s)
 {
 	for (const struct conf_piece *piece = s->pieces; piece->type != CONF_NONE; piece++) {
 		const bool first = piece == s->pieces || piece->when == CONF_OPTION;
+		option_part_add(words, piece->word, first ? s->word : NULL);
 		part_add(words, piece->word, first ? s->word : NULL);
 		part_add(words, piece->zero, NULL);
 		for (size_t i = 0; piece->type == CONF_CHOICE && piece->choices[i] != NULL; i++)
@@ -98,8 +113,14 @@ static int statement_token(const struct conf_statement *s)
 		return T_RESTART_SETTING;
 	case CONF_BLOCK_LIMITS:
 		return T_LIMIT;
+	case CONF_BLOCK_TLS:
+		return T_TLS_SETTING;
+	case CONF_BLOCK_OPTIONS:
+		return T_OPTION;
 	default:
-		return s->pieces[0].type == CONF_NONE ? T_BARE_HANDLER : T_HANDLER;
+		return s->pieces[0].type == CONF_NONE ? T_BARE_HANDLER
+		       : s->has_options               ? T_OPTIONS_HANDLER
+						      : T_HANDLER;
 	}
 }
 
@@ -122,11 +143,19 @@ void conf_words_init(struct conf_words *words)
 		statement_add(words, &conf_settings[i]);
 	for (unsigned i = 0; i < CONF_HANDLERS; i++)
 		statement_add(words, &conf_handler_kind(i)->statement);
+	for (unsigned i = 0; i < CONF_HANDLERS; i++)
+		for (const struct conf_statement *s = conf_handler_kind(i)->options;
+		     s != NULL && s->word != NULL; s++)
+			statement_add(words, s);
 	for (size_t i = 0; i < conf_settings_count; i++)
 		if (conf_settings[i].blocks != 0)
 			parts_add(words, &conf_settings[i]);
-	for (unsigned i = 0; i < CONF_HANDLERS; i++)
+	for (unsigned i = 0; i < CONF_HANDLERS; i++) {
 		parts_add(words, &conf_handler_kind(i)->statement);
+		for (const struct conf_statement *s = conf_handler_kind(i)->options;
+		     s != NULL && s->word != NULL; s++)
+			parts_add(words, s);
+	}
 }
 
 /* --- finding a word --------------------------------------------------------------------------- */
@@ -155,7 +184,8 @@ static const char *const block_places[][2] = {
     {"", "at the top level"},          {"port", "in a port block"},
     {"host", "in a host block"},       {"location", "in a location block"},
     {"restart", "in a restart block"}, {"limits", "in a limits block"},
-    {"tls", "in a tls block"},
+    {"tls", "in a tls block"},         {"error", "in an error block"},
+    {"files", "in a block of files"},
 };
 
 _Static_assert(1 << (CONF_COUNT(block_places) - 1) == CONF_BLOCK_LAST, "a row for each");

@@ -2,6 +2,7 @@
  * The handler respond: a fixed response. Runs in the master and in the child of the port. Must
  * never accept a header that the server makes itself, or that could split a response.
  */
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 
@@ -10,13 +11,16 @@
 #define DEFAULT_TYPE "text/plain; charset=utf-8"
 #define FIELD_MAX    4096
 
-enum { STATUS, BODY, TYPE, HEADER };
+enum { STATUS, BODY, FILE_BODY, TYPE, HEADER };
 
-/* The options while they are read. */
+/* A response with what only the configuration needs. */
 struct respond_draft {
 	struct conf_respond respond;
 	struct conf_where status_at;
 	size_t headers_bytes; /* of all headers, also of those that are too many */
+	bool body_given, type_given;
+	const char *file; /* NULL: the body is text */
+	struct conf_where file_at;
 };
 
 static void respond_begin(struct conf_parser *p, const struct conf_value *status,
@@ -32,27 +36,53 @@ static void respond_begin(struct conf_parser *p, const struct conf_value *status
 	    (struct conf_respond){.status = (uint32_t)number, .body = "", .type = DEFAULT_TYPE};
 }
 
+/* Is there room for a body? */
+static bool body_check(struct conf_parser *p, struct respond_draft *draft, bool is_some,
+		       const struct conf_where *at)
+{
+	const unsigned status = draft->respond.status;
+	if (draft->body_given) {
+		conf_error(p, at, "a response has one body: a text or a file");
+		return false;
+	}
+	draft->body_given = true;
+	if (!is_some || (status != 204 && status != 304))
+		return true;
+	conf_error(p, at, "a response with status %u has no body", status);
+	return false;
+}
+
 static void respond_body(struct conf_parser *p, const struct conf_value *body,
 			 const struct conf_where *at)
 {
-	struct conf_respond *respond = p->kind_options;
-	if (respond == NULL)
+	struct respond_draft *draft = p->kind_options;
+	if (draft == NULL || !body_check(p, draft, body->len > 0, at))
 		return;
-	if (body->len > 0 && (respond->status == 204 || respond->status == 304)) {
-		conf_error(p, at, "a response with status %u has no body", respond->status);
-		return;
-	}
 	char *copy = conf_copy(p, body->data, body->len);
 	if (copy == NULL)
 		return;
-	respond->body = copy;
-	respond->body_len = body->len;
+	draft->respond.body = copy;
+	draft->respond.body_len = body->len;
 	conf_variables_tell(p, body, false, at);
 }
 
+/* The file is read when the port starts, and its end says its type. */
+static void respond_file(struct conf_parser *p, const struct conf_value *file,
+			 const struct conf_where *at)
+{
+	struct respond_draft *draft = p->kind_options;
+	const bool good = conf_plain(p, "a file name", PATH_MAX - 1, file, at);
+	if (draft == NULL || !body_check(p, draft, true, at) || !good)
+		return;
+	draft->file = conf_path(p, file->data, at);
+	draft->file_at = *at;
+	if (!draft->type_given)
+		draft->respond.type = NULL;
+}
+
 /* field-value, RFC 9110 5.5: visible bytes, blanks and tabs between them. */
-static bool check_field_value(struct conf_parser *p, const char *what,
-			      const struct conf_value *value, const struct conf_where *at)
+bool conf_field_check(struct conf_parser *p, const char *what, const struct conf_value *value,
+		      const struct conf_where *at)
 {
 	if (value->broken)
 		return false;
@@ -82,11 +112,13 @@ static bool check_field_value(struct conf_parser *p, const char *what,
 static void respond_type(struct conf_parser *p, const struct conf_value *type,
 			 const struct conf_where *at)
 {
-	struct conf_respond *respond = p->kind_options;
-	if (type->len == 0 && !type->broken)
+	struct respond_draft *draft = p->kind_options;
+	if (type->len == 0 && !type->broken) {
 		conf_error(p, at, "a type cannot be empty");
-	else if (check_field_value(p, "a type", type, at) && respond != NULL)
-		respond->type = conf_copy(p, type->data, type->len);
+	} else if (conf_field_check(p, "a type", type, at) && draft != NULL) {
+		draft->respond.type = conf_copy(p, type->data, type->len);
+		draft->type_given = true;
+	}
 }
 
 /* token, RFC 9110 5.6.2 */
@@ -153,7 +185,7 @@ static void respond_header(struct conf_parser *p, const struct conf_group *given
 	const struct conf_value *name = &given->values[0], *value = &given->values[1];
 	struct respond_draft *draft = p->kind_options;
 	bool good = check_field_name(p, name, &given->at[0]);
-	if (!check_field_value(p, "a header value", value, &given->at[1]) || !good || draft == NULL)
+	if (!conf_field_check(p, "a header value", value, &given->at[1]) || !good || draft == NULL)
 		return;
 	draft->headers_bytes += name->len + value->len;
 	if (draft->respond.headers_count == CONF_HEADERS_MAX)
@@ -174,6 +206,9 @@ static void respond_take(struct conf_parser *p, const struct conf_group *given)
 		break;
 	case BODY:
 		respond_body(p, &given->values[0], &given->at[0]);
+		break;
+	case FILE_BODY:
+		respond_file(p, &given->values[0], &given->at[0]);
 		break;
 	case TYPE:
 		respond_type(p, &given->values[0], &given->at[0]);
@@ -219,7 +254,8 @@ static void respond_check(struct conf_parser *p, struct conf_port_draft *port,
 	    {407, "Proxy-Authenticate", "Basic"},
 	};
 	const struct respond_draft *draft = location->location.options;
-	(void)port;
+	if (draft != NULL)
+		conf_respond_finish(p, port, &draft->respond);
 	for (size_t i = 0; draft != NULL && i < CONF_COUNT(needs); i++)
 		if (draft->respond.status == needs[i].status &&
 		    !has_header(&draft->respond, needs[i].header))
@@ -230,15 +266,27 @@ static void respond_check(struct conf_parser *p, struct conf_port_draft *port,
 				     needs[i].example);
 }
 
-static void respond_dump(const struct conf_location *location, FILE *out)
+void conf_respond_finish(struct conf_parser *p, struct conf_port_draft *port,
+			 const struct conf_respond *respond)
 {
-	const struct conf_respond *respond = location->options;
-	(void)fprintf(out, "\t\trespond %u", respond->status);
-	if (respond->body_len > 0) {
+	struct respond_draft *draft = (struct respond_draft *)respond; /* made here */
+	if (draft->file != NULL)
+		draft->respond.file = conf_paths_add(
+		    p, &port->bodies, &port->port.bodies, &port->port.bodies_count, CONF_BODIES_MAX,
+		    "files as bodies", draft->file, &draft->file_at);
+}
+
+void conf_respond_dump(const struct conf_respond *respond, FILE *out)
+{
+	const struct respond_draft *draft = (const struct respond_draft *)respond;
+	if (draft->file != NULL) {
+		conf_put(out, " file ", draft->file);
+	} else if (respond->body_len > 0 || respond->status == 0) { /* in an error */
 		fputc(' ', out);
 		conf_put_string(out, respond->body, respond->body_len);
 	}
-	conf_put(out, " type ", respond->type);
+	if (respond->type != NULL)
+		conf_put(out, " type ", respond->type);
 	for (size_t i = 0; i < respond->headers_count; i++) {
 		conf_put(out, " header ", respond->headers[i].name);
 		conf_put(out, " ", respond->headers[i].value);
@@ -246,29 +294,81 @@ static void respond_dump(const struct conf_location *location, FILE *out)
 	fputc('\n', out);
 }
 
-static uint64_t respond_bytes(const struct conf_location *location)
+static void respond_dump(const struct conf_location *location, FILE *out)
 {
 	const struct conf_respond *respond = location->options;
-	uint64_t sum = respond->body_len;
+	(void)fprintf(out, "\t\trespond %u", respond->status);
+	conf_respond_dump(respond, out);
+}
+
+uint64_t conf_respond_bytes(const struct conf_respond *respond)
+{
+	const struct respond_draft *draft = (const struct respond_draft *)respond;
+	uint64_t sum = respond->body_len + (draft->file != NULL ? strlen(draft->file) : 0);
 	for (size_t i = 0; i < respond->headers_count; i++)
 		sum += sizeof(respond->headers[i]) + strlen(respond->headers[i].name) +
 		       strlen(respond->headers[i].value);
 	return sum;
 }
 
+static uint64_t respond_bytes(const struct conf_location *location)
+{
+	return conf_respond_bytes(location->options);
+}
+
+/* --- in an error ------------------------------------------------------------------------------ */
+
+void conf_error_respond(struct conf_parser *p, const struct conf_where *where)
+{
+	struct respond_draft *draft = conf_alloc(p, sizeof(*draft));
+	(void)conf_once(p, "respond", where);
+	p->kind_options = draft;
+	if (draft == NULL)
+		return;
+	draft->respond.body = "";
+	draft->respond.type = DEFAULT_TYPE;
+	if (p->error != NULL)
+		p->error->respond = &draft->respond;
+}
+
+static void error_respond_take(struct conf_parser *p, const struct conf_group *given)
+{
+	struct conf_group of_respond = *given;
+	of_respond.piece += BODY; /* the pieces are those of `respond` after its status */
+	respond_take(p, &of_respond);
+}
+
+bool conf_respond_has_body(const struct conf_respond *respond)
+{
+	return ((const struct respond_draft *)respond)->body_given;
+}
+
+/* The pieces after the status, of a response and of an error. */
+#define BODY_PIECES                                                                 \
+	{CONF_STRING, CONF_MAY, .noun = "body"},                                    \
+	    {CONF_STRING, CONF_OPTION, "file", .noun = "file name"},                \
+	    {CONF_STRING, CONF_OPTION, "type", .noun = "media type", .once = true}, \
+	    {CONF_STRING, CONF_OPTION, "header", .noun = "header name"},            \
+	{                                                                           \
+		CONF_STRING, .noun = "header value"                                 \
+	}
+
+const struct conf_statement conf_error_statements[] = {
+    {.word = "respond", .take = error_respond_take, .pieces = {BODY_PIECES}},
+    {.word = NULL},
+};
+
 const struct conf_kind conf_kind_respond = {
     .statement =
 	{
 	    .word = "respond",
-	    .blocks = CONF_HANDLER_BLOCKS,
+	    .blocks = CONF_HANDLER_BLOCKS | CONF_BLOCK_ERROR,
+	    .token = T_RESPOND,
 	    .take = respond_take,
 	    .pieces =
 		{
 		    [STATUS] = {CONF_NUMBER, .noun = "status", .example = "200"},
-		    [BODY] = {CONF_STRING, CONF_MAY, .noun = "body"},
-		    [TYPE] = {CONF_STRING, CONF_OPTION, "type", .noun = "media type", .once = true},
-		    [HEADER] = {CONF_STRING, CONF_OPTION, "header", .noun = "header name"},
-		    {CONF_STRING, .noun = "header value"},
+		    BODY_PIECES,
 		},
 	},
     .methods = CONF_METHOD_BIT(CONF_GET) | CONF_METHOD_BIT(CONF_HEAD),

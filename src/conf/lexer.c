@@ -147,8 +147,12 @@ static void sign_tell(struct conf_parser *p, const struct conf_scanned *s)
 	    .file = p->source->name, .line = s->line, .column = s->column};
 	const struct conf_value sign = {.data = s->begin, .len = (size_t)(s->end - s->begin)};
 	char shown[CONF_SHOWN_MAX];
-	conf_error(p, &at, "leave out the `%s`: blanks separate a statement from its values",
-		   conf_show(&sign, shown));
+	if (p->previous.kind == T_LOCATION && sign.len == 1 && *sign.data == '=')
+		conf_error(p, &at, "for one path alone write `location exact \"/path\"`");
+	else
+		conf_error(p, &at,
+			   "leave out the `%s`: blanks separate a statement from its values",
+			   conf_show(&sign, shown));
 }
 
 static void read_token(struct conf_parser *p, struct conf_token *token)

@@ -74,7 +74,9 @@ enum conf_block_kind {
 	CONF_BLOCK_RESTART = 16,
 	CONF_BLOCK_LIMITS = 32,
 	CONF_BLOCK_TLS = 64,
-	CONF_BLOCK_LAST = CONF_BLOCK_TLS,
+	CONF_BLOCK_ERROR = 128,
+	CONF_BLOCK_OPTIONS = 256, /* of a handler */
+	CONF_BLOCK_LAST = CONF_BLOCK_OPTIONS,
 };
 
 struct conf_keyword {
@@ -224,6 +226,13 @@ struct conf_methods {
 	struct conf_where where; /* line 0: there is none */
 };
 
+/* Files or folders that a port's processes are handed; numbered in the order of the canonical text,
+ * which a child reads. */
+struct conf_paths {
+	uint32_t *slots; /* a hash table: a number plus 1; 0: free */
+	size_t size;     /* a power of 2 */
+};
+
 struct conf_location_draft {
 	struct conf_location location;
 	const struct conf_host_draft *host; /* that it belongs to */
@@ -256,6 +265,7 @@ struct conf_port_draft {
 	struct conf_host_draft **hosts; /* the first is the default host */
 	size_t hosts_count;
 	size_t names_count, locations_count; /* of all hosts */
+	struct conf_paths bodies, roots;     /* of port.bodies, port.roots */
 	size_t sequence;
 };
 
@@ -267,6 +277,8 @@ struct conf_block {
 	enum conf_block_kind kind;
 	struct conf_where where;
 	bool *damaged; /* a mistake in the block sets it; may be NULL */
+	/* The meaning of words in this block, ended by one without a word; NULL: as elsewhere. */
+	const struct conf_statement *statements;
 	struct conf_seen {
 		const char *word;
 		struct conf_where where;
@@ -305,12 +317,15 @@ struct conf_parser {
 	struct conf_group given;
 	unsigned options_given; /* bits of its pieces */
 	void *kind_options;     /* of the handler that it makes; NULL: it is not used */
+	const struct conf_statement *handler; /* the last one that may have a block of options */
 	struct conf_scope top;
 	struct conf_port top_values;
-	struct conf_scope *scope;             /* of the innermost host or port; else top */
-	struct conf_port_draft *port;         /* NULL outside of a port */
-	struct conf_host_draft *host;         /* the open one, or the port's default host */
-	struct conf_host_draft *host_next;    /* gets names before its block opens */
+	struct conf_scope *scope;          /* of the innermost host or port; else top */
+	struct conf_port_draft *port;      /* NULL outside of a port */
+	struct conf_host_draft *host;      /* the open one, or the port's default host */
+	struct conf_host_draft *host_next; /* gets names before its block opens */
+	struct conf_error *error;          /* gets statuses before its block opens */
+	bool error_damaged;
 	struct conf_location_draft *location; /* the open block; NULL: none */
 	struct conf_methods methods;          /* of that block */
 	struct conf_where handler_where;
@@ -431,7 +446,7 @@ void conf_port_close(struct conf_parser *p);
 void conf_add_address(struct conf_parser *p, const struct conf_value *,
 		      const struct conf_where *at);
 void conf_add_socket(struct conf_parser *p, const struct conf_value *, const struct conf_where *at);
-void conf_location_open(struct conf_parser *p, const struct conf_value *,
+void conf_location_open(struct conf_parser *p, const struct conf_value *, bool exact,
 			const struct conf_where *where, const struct conf_where *at);
 void conf_location_close(struct conf_parser *p);
 /* Adds a location to the open host: "/" for its own handler. */
@@ -455,6 +470,27 @@ void conf_host_methods_end(struct conf_parser *p, const char *block);
 char *conf_host_name_normalize(struct conf_parser *p, const struct conf_value *,
 			       const struct conf_where *at);
 
+/* error.c */
+/* The first status of an error, before its block; then the others. */
+void conf_error_begin(struct conf_parser *p, const struct conf_value *,
+		      const struct conf_where *where, const struct conf_where *at);
+void conf_error_status(struct conf_parser *p, const struct conf_value *,
+		       const struct conf_where *at);
+void conf_error_open(struct conf_parser *p, const struct conf_where *where);
+void conf_error_close(struct conf_parser *p);
+/* Numbers the files of these errors. */
+void conf_errors_finish(struct conf_parser *p, struct conf_port_draft *, struct conf_error *,
+			size_t count);
+void conf_errors_dump(const struct conf_error *, size_t count, const char *indent, FILE *);
+uint64_t conf_errors_bytes(const struct conf_error *, size_t count);
+
+/* path.c */
+/* The number of a path in the list of a port, which it is added to. 0: there are too many, or there
+ * is no memory; what names them. */
+uint32_t conf_paths_add(struct conf_parser *p, struct conf_paths *, struct conf_path **list,
+			size_t *count, size_t most, const char *what, const char *path,
+			const struct conf_where *where);
+
 /* method.c */
 void conf_methods_any(struct conf_parser *p, const struct conf_where *where);
 void conf_methods_first(struct conf_parser *p, const struct conf_value *,
@@ -473,6 +509,18 @@ void conf_variables_tell(struct conf_parser *, const struct conf_value *, bool h
 
 /* kind_respond.c: the handler of a location that has only faults */
 void conf_respond_default(struct conf_parser *, const char *text, const struct conf_where *);
+/* What stands in an `error` block; its response becomes that of p->error. */
+extern const struct conf_statement conf_error_statements[];
+void conf_error_respond(struct conf_parser *, const struct conf_where *);
+bool conf_respond_has_body(const struct conf_respond *);
+/* Numbers the file of a response; writes what follows its status; the bytes of its texts. */
+void conf_respond_finish(struct conf_parser *, struct conf_port_draft *,
+			 const struct conf_respond *);
+void conf_respond_dump(const struct conf_respond *, FILE *);
+uint64_t conf_respond_bytes(const struct conf_respond *);
+/* A value of a field (RFC 9110, 5.5), or a media type; if not, it was reported. */
+bool conf_field_check(struct conf_parser *, const char *what, const struct conf_value *,
+		      const struct conf_where *at);
 
 /* kind_fault_control.c */
 void conf_fault_control(struct conf_parser *p, const struct conf_where *where);
@@ -498,6 +546,9 @@ void conf_check(struct conf_parser *p);
 
 /* check_host.c: the hosts of the port, with their certificates and sorted locations. */
 void conf_hosts_finish(struct conf_parser *p, struct conf_port_draft *);
+/* Where the certificates of the default host are: in the port or at the top level. */
+const struct conf_scope *conf_certificates_scope(const struct conf_parser *,
+						 const struct conf_port_draft *);
 /* The location that covers a path; afterwards only. NULL: none does. */
 const struct conf_location *conf_host_locate(const struct conf_host_draft *, const char *path,
 					     size_t len);

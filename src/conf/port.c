@@ -282,18 +282,21 @@ static void star_tell(struct conf_parser *p, const struct conf_value *path,
 	    conf_show(&plain, shown));
 }
 
-/* "/a" and "/a/" are the same location, because a path means whole segments. A bad path becomes "":
- * the block is still checked, but is not a duplicate of another. */
-void conf_location_open(struct conf_parser *p, const struct conf_value *value,
+/* "/a" and "/a/" are the same location, because a path means whole segments, but an exact one is
+ * for its path alone. A bad path becomes "": the block is still checked, but is not a duplicate of
+ * another. */
+void conf_location_open(struct conf_parser *p, const struct conf_value *value, bool exact,
 			const struct conf_where *where, const struct conf_where *at)
 {
 	size_t len = check_path(p, value, at) ? value->len : 0;
-	if (len > 0)
+	if (len > 0 && !exact)
 		star_tell(p, value, at);
-	while (len > 1 && value->data[len - 1] == '/')
+	while (len > 1 && value->data[len - 1] == '/' && !exact)
 		len--;
 	conf_block_push(p, CONF_BLOCK_LOCATION, where)->damaged = &p->location_damaged;
 	p->location = conf_location_add(p, conf_copy(p, value->data, len), where);
+	if (p->location != NULL)
+		p->location->location.exact = exact;
 	p->location_damaged = false;
 	p->location_served = false;
 	p->methods = (struct conf_methods){.set = 0};

@@ -75,7 +75,10 @@ static void sort_out(struct mistake *m, const char *const *expected, size_t coun
 	    {"a setting of a port", T_PORT_SETTING},
 	    {"a setting of restart", T_RESTART_SETTING},
 	    {"a limit", T_LIMIT},
+	    {"a setting of tls", T_TLS_SETTING},
 	    {"a handler", T_HANDLER},
+	    {"a handler with options", T_OPTIONS_HANDLER},
+	    {"an option", T_OPTION},
 	    {"a bare handler", T_BARE_HANDLER},
 	};
 	for (size_t i = 0; i < count; i++) {

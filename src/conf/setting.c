@@ -17,6 +17,7 @@
 #define PORT    CONF_BLOCK_PORT
 #define RESTART CONF_BLOCK_RESTART
 #define LIMIT   CONF_BLOCK_LIMITS
+#define IN_TLS  CONF_BLOCK_TLS
 
 #define MEMBER(type, member) \
 	.offset = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
@@ -28,6 +29,7 @@ static const char *const access_words[] = {"off", "on", "errors", NULL};
 static const char *const parked_words[] = {"refuse", "queue", NULL};
 static const char *const strict_words[] = {"lenient", "strict", NULL};
 static const char *const enabled_words[] = {"", "enabled", NULL};
+static const char *const refuse_words[] = {"", "refuse", NULL};
 
 /* --- what their values must be together ------------------------------------------------------- */
 
@@ -39,6 +41,15 @@ static bool threads_allowed(struct conf_parser *p, const struct conf_where *wher
 		    "this bulkhead was built without threads; build it with `make THREADS=1`, "
 		    "or use `workers`");
 	return p->options->threads_built;
+}
+
+static bool unknown_allowed(struct conf_parser *p, const struct conf_where *where)
+{
+	if (p->scope->values == NULL)
+		conf_error(p, where,
+			   "`unknown name` is for a whole port: write it in the `tls` block of the "
+			   "port");
+	return p->scope->values != NULL;
 }
 
 static bool backoff_agrees(struct conf_parser *p, const struct conf_group *given,
@@ -153,6 +164,13 @@ const struct conf_statement conf_settings[] = {
      .blocks = RESTART,
      .pieces = {{CONF_CHOICE, .word = "parked", .choices = parked_words,
 		 IN_PORT(restart.while_parked)}}},
+
+    {.word = "unknown",
+     .again = "unknown name",
+     .blocks = IN_TLS,
+     .allowed = unknown_allowed,
+     .of_tls = true,
+     .pieces = {{CONF_CHOICE, .word = "name", .choices = refuse_words, IN_PORT(refuses_unknown)}}},
 
     PORT_LIMITS(LIMIT_ROW)};
 
@@ -304,9 +322,17 @@ static bool is_text(const struct conf_piece *piece)
 	return piece->type == CONF_STRING || piece->type == CONF_PATH;
 }
 
+static bool is_option(const struct conf_statement *s)
+{
+	return s->blocks == CONF_BLOCK_OPTIONS;
+}
+
+/* NULL: of the options of a handler that is not used. */
 static void *base_of(struct conf_parser *p, const struct conf_statement *s,
 		     struct conf_port *values)
 {
+	if (is_option(s))
+		return p->kind_options;
 	return s->pieces[0].global ? (void *)&p->tree->conf : (void *)values;
 }
 
@@ -340,12 +366,10 @@ void conf_set(struct conf_parser *p, const struct conf_statement *s, const struc
 		good = value_read(p, s, given, i, &numbers[i], &texts[i]) && good;
 	if (good && s->agree != NULL)
 		good = s->agree(p, given, numbers);
-	if (!good) {
-		scope->broken |= conf_setting_bit(s);
-		return;
-	}
-	scope->set |= conf_setting_bit(s);
-	for (size_t i = 0; i < given->count; i++)
+	if (!is_option(
+		s)) /* they have no defaults elsewhere, and nothing is told of their absence */
+		*(good ? &scope->set : &scope->broken) |= conf_setting_bit(s);
+	for (size_t i = 0; good && base != NULL && i < given->count; i++)
 		value_put(base, &s->pieces[i], numbers[i], texts[i]);
 }
 

@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "grammar.h"
 
+struct conf_keyword;
 struct conf_location_draft;
 struct conf_parser;
 struct conf_port_draft;
@@ -49,6 +50,7 @@ struct conf_piece {
 	const char *example; /* "200" */
 	const char *what;    /* the subject of messages about its value; NULL: its words or noun */
 	bool once;           /* of an option */
+	bool many;           /* with CONF_MAY: any number of them */
 	/* of numbers; most is also the bytes of a string */
 	uint64_t least, most, preset;
 	uint64_t floor;             /* the value is 0 or at least that; 0: there is no floor */
@@ -66,7 +68,7 @@ enum conf_need {
 	CONF_NEED_MASTER,
 };
 
-#define CONF_PIECES_MAX 6
+#define CONF_PIECES_MAX 8
 
 /* The tokens of a statement from its word or from one of its options on, until it is complete. */
 struct conf_group {
@@ -84,6 +86,8 @@ struct conf_statement {
 	struct conf_piece pieces[CONF_PIECES_MAX];
 	/* Its effect, of the pieces up to here; NULL: a setting (conf_set()). */
 	void (*take)(struct conf_parser *, const struct conf_group *);
+	bool has_options; /* a handler: a block with conf_kind.options may follow */
+	bool repeats;     /* an option that may be given more than once */
 
 	/* of a setting */
 	enum conf_need need;
@@ -131,6 +135,10 @@ void conf_set_value(struct conf_parser *, const char *word, const struct conf_va
 /* A kind of handler or filter; conf/kinds.h lists them. */
 struct conf_kind {
 	struct conf_statement statement;
+	/* What the block after a handler may have, ended by one without a word; NULL: there is no
+	 * such block. Without take, its members are those of the options: of the struct that
+	 * conf_handler_begin() was given. */
+	const struct conf_statement *options;
 	unsigned methods; /* that a handler takes by default; 0: it has its own, and no `methods` */
 	/* When the port is complete; NULL: nothing to check. */
 	void (*check)(struct conf_parser *, struct conf_port_draft *,
@@ -152,6 +160,10 @@ const struct conf_kind *conf_filter_kind(enum conf_filter);
  * false: there is no location for it, and p->kind_options is NULL. */
 bool conf_handler_begin(struct conf_parser *, enum conf_handler, void *options,
 			const struct conf_where *);
+/* The block of its options begins. */
+void conf_options_open(struct conf_parser *, const struct conf_where *);
+/* The statement that a word begins in the innermost block; NULL: none. */
+const struct conf_statement *conf_statement_here(struct conf_parser *, const struct conf_keyword *);
 
 /* --- following a statement: form.c ------------------------------------------------------------ */
 

@@ -22,6 +22,8 @@ static const char *value_meaning(int previous)
 	case T_AFTER: /* a parameter of a fault */
 	case T_RATE:
 		return "a number";
+	case T_ERROR:
+		return "a status such as 404";
 	case T_ON:
 		return "an address or `*`";
 	case T_FACILITY:
@@ -43,6 +45,7 @@ static const char *string_meaning(int previous)
 	switch (previous) {
 	case T_PATH:
 	case T_LOCATION:
+	case T_EXACT:
 		return "a path" IN_QUOTES;
 	case T_INCLUDE:
 	case T_CERTIFICATE:
@@ -67,7 +70,10 @@ static const char *string_meaning(int previous)
 /* What fits here: what the statement's description says, else what follows that token. */
 static const char *value_here(const struct mistake *m)
 {
-	return m->value[0] != '\0' ? m->value : value_meaning(m->p->previous.kind);
+	if (m->value[0] != '\0')
+		return m->value;
+	/* only the statuses of an error are followed by a block */
+	return value_meaning(m->wants_open ? T_ERROR : m->p->previous.kind);
 }
 
 static const char *string_here(const struct mistake *m)
@@ -191,6 +197,8 @@ static void text_add_statement(struct text *text, enum conf_block_kind kind)
 	    {CONF_BLOCK_RESTART, "`backoff`, `park` or `while parked`"},
 	    {CONF_BLOCK_LIMITS, "`connections` or `idle`"},
 	    {CONF_BLOCK_TLS, "`certificate`"},
+	    {CONF_BLOCK_ERROR, "`respond`"},
+	    {CONF_BLOCK_OPTIONS, "`index` or `listing`"},
 	};
 	text_addf(text, "a statement that belongs %s", conf_block_place(kind));
 	for (size_t i = 0; i < CONF_COUNT(examples); i++)
@@ -275,7 +283,8 @@ static bool tell_bare_string(struct mistake *m)
 		return false; /* chroot of */
 	const char *what = string_here(m), *other = "";
 	char expected[64] = "";
-	if (!m->at_statement && m->words_count > 0 && m->words_count <= 3) {
+	if (!m->at_statement && m->words_count > 0 && m->words_count <= 3 &&
+	    m->p->previous.kind != T_LOCATION) {
 		m->wants_string = false;
 		(void)list_expected(m, expected, sizeof(expected));
 		other = "; or write ";
@@ -418,6 +427,18 @@ static bool tell_second_port(struct mistake *m)
 	return true;
 }
 
+/* error 404 { respond 404 "text" } */
+static bool tell_error_status(struct mistake *m)
+{
+	if (!is_word(m) || conf_block_top(m->p)->kind != CONF_BLOCK_ERROR ||
+	    m->p->previous.kind != T_RESPOND || !is_digit(m->token->value.data[0]))
+		return false;
+	conf_error(m->p, &m->token->where,
+		   "`respond` has no status in an error, whose own stays: leave out `%s`",
+		   m->shown);
+	return true;
+}
+
 /* methods any "GET", methods "GET" any */
 static bool tell_methods(struct mistake *m)
 {
@@ -456,9 +477,9 @@ static bool tell_tail(struct mistake *m)
 static bool tell_plain(struct mistake *m)
 {
 	static bool (*const causes[])(struct mistake *) = {
-	    tell_listen,      tell_foreign,     tell_comment, tell_end_tag, tell_quoted_word,
-	    tell_tls,         tell_skipped,     tell_pattern, tell_methods, tell_inner_quote,
-	    tell_second_port, tell_bare_string, tell_site,    tell_tail,
+	    tell_listen,      tell_foreign,      tell_comment,     tell_end_tag, tell_quoted_word,
+	    tell_tls,         tell_error_status, tell_skipped,     tell_pattern, tell_methods,
+	    tell_inner_quote, tell_second_port,  tell_bare_string, tell_site,    tell_tail,
 	};
 	for (size_t i = 0; i < CONF_COUNT(causes); i++)
 		if (causes[i](m))

@@ -129,13 +129,14 @@ void conf_tls_check(struct conf_parser *p, const struct conf_port_draft *draft)
 void conf_tls_close(struct conf_parser *p)
 {
 	bool half = p->certificate != NULL;
+	const bool empty = conf_block_top(p)->seen_count == 0; /* of settings */
 	miss_key(p);
-	if (!half && p->scope->certificates_count == 0 && !p->scope->tls_damaged)
+	if (!half && empty && p->scope->certificates_count == 0 && !p->scope->tls_damaged)
 		conf_error(p, &conf_block_top(p)->where,
 			   "the tls block has no certificate: write `certificate \"file\" key "
 			   "\"file\"` in it");
 	/* A mistake was reported already; the port does not also lack a certificate. */
-	if (p->scope->certificates_count == 0)
+	if (p->scope->certificates_count == 0 && (half || empty))
 		p->scope->tls_damaged = true;
 	conf_block_close(p);
 }

@@ -208,6 +208,7 @@ static void credentials_load(struct worker *w)
 	struct tls_host *hosts = hosts_list(w);
 	const struct tls_credentials_options options = {.hosts = hosts,
 							.hosts_count = w->port->hosts_count,
+							.refuses_unknown = w->port->refuses_unknown,
 							.signer = &w->loops[0].signer,
 							.warn = certificate_warning,
 							.arg = &warnings,

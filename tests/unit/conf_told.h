@@ -94,4 +94,18 @@ static inline char *dump(const struct conf *conf, const struct conf_port *port)
 	return text;
 }
 
+/* Parses to itself, the whole and each port. */
+static inline void stable(const struct conf *conf)
+{
+	for (size_t i = 0; i <= conf->ports_count; i++) {
+		char *text = dump(conf, i > 0 ? &conf->ports[i - 1] : NULL);
+		struct conf *again = parse(text);
+		char *second = dump(again, i > 0 ? again->ports : NULL);
+		assert_string_equal(second, text);
+		conf_free(again);
+		free(second);
+		free(text);
+	}
+}
+
 #endif

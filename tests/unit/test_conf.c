@@ -2239,7 +2239,7 @@ static void patterns_include_what_matches(void **state)
 	parse_file(
 	    "pattern.conf",
 	    "B.conf:1:1 `respond` cannot be at the top level; it belongs in a port, "
-	    "host or location block\n"
+	    "host, location or error block\n"
 	    "a10.conf:1:1 expected a statement that belongs at the top level, such as `port` "
 	    "or `tls`, found `200`\n"
 	    "b.conf:1:1 expected a statement that belongs at the top level, such as `port` or "

@@ -5,20 +5,6 @@
 
 /* --- meaning ---------------------------------------------------------------------------------- */
 
-/* Parses to itself, the whole and each port. */
-static void stable(const struct conf *conf)
-{
-	for (size_t i = 0; i <= conf->ports_count; i++) {
-		char *text = dump(conf, i > 0 ? &conf->ports[i - 1] : NULL);
-		struct conf *again = parse(text);
-		char *second = dump(again, i > 0 ? again->ports : NULL);
-		assert_string_equal(second, text);
-		conf_free(again);
-		free(second);
-		free(text);
-	}
-}
-
 static const struct conf_host *host_of(const struct conf_port *port, const char *name)
 {
 	for (size_t i = 1; i < port->hosts_count; i++)
