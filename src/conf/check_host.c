@@ -165,7 +165,7 @@ static size_t host_pairs_gather(const struct conf_parser *p, struct conf_port_dr
 
 static void host_certificates_finish(struct conf_parser *p, struct conf_port_draft *draft)
 {
-	struct host_pairs *all = calloc(draft->hosts_count, sizeof(*all));
+	struct host_pairs *all = calloc(draft->hosts_count + 1, sizeof(*all));
 	struct conf_port *port = &draft->port;
 	const size_t count = all != NULL ? host_pairs_gather(p, draft, all) : 0;
 	const size_t total = all != NULL ? host_pairs_sort(all, count) : 0;

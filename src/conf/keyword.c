@@ -185,7 +185,7 @@ static const char *const block_places[][2] = {
     {"host", "in a host block"},       {"location", "in a location block"},
     {"restart", "in a restart block"}, {"limits", "in a limits block"},
     {"tls", "in a tls block"},         {"error", "in an error block"},
-    {"files", "in a block of files"},
+    {"files", "in a files block"},
 };
 
 _Static_assert(1 << (CONF_COUNT(block_places) - 1) == CONF_BLOCK_LAST, "a row for each");

@@ -347,7 +347,8 @@ static bool tell_foreign(struct mistake *m)
 {
 	const struct conf_value *value = &m->token->value;
 	const char *answer = conf_foreign_word(value->data, value->len);
-	if (!is_word(m) || !m->at_statement || answer == NULL)
+	/* it may be a word inside a statement here, such as `deny` */
+	if ((!is_word(m) && m->token->kind != T_INNER) || !m->at_statement || answer == NULL)
 		return false;
 	conf_error(m->p, &m->token->where, "Bulkhead has no `%s`: %s", m->shown, answer);
 	m->keyword = NULL; /* the following text is in that server's language, too */

@@ -40,7 +40,7 @@ def completed(text):
 
 
 @pytest.mark.parametrize("text", configurations())
-def test_every_configuration_is_one(run, conf_file, certificates, text):
+def test_every_configuration_is_one(run, conf_file, certificates, tmp_path, text):
     """With its files there, and with users that exist."""
     text = USERS.sub(r'\1 "0"', completed(text))
     for names in re.findall(r'certificate "([^"]+)"\s+key "([^"]+)"', text):
@@ -48,6 +48,13 @@ def test_every_configuration_is_one(run, conf_file, certificates, text):
             conf_file(name, pem.read_text())
     for name in re.findall(r'include "([^"*]+)"', text):
         conf_file(name, "connections 100")
+    # what is served, here and not in the places of the page
+    text = re.sub(r'\b(files?) "/([^"]+)"', r'\1 "\2"', text)
+    for kind, name in re.findall(r'\b(files?) "([^"]+)"', text):
+        place = tmp_path / name
+        (place if kind == "files" else place.parent).mkdir(parents=True, exist_ok=True)
+        if kind == "file":
+            place.write_text("text")
     result = run("-t", "-f", conf_file("example.conf", text))
     assert result.returncode == 0 and "error" not in result.stderr, result.stderr
 

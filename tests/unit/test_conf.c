@@ -1922,7 +1922,8 @@ static void words_of_other_servers_are_answered(void **state)
 	for (; (word = conf_foreign_word_at(count)) != NULL; count++) {
 		char text[512], want[512];
 		assert_true(strcasecmp(before, word) < 0); /* it is searched by halves */
-		assert_null(conf_words_find(&list, word, strlen(word)));
+		const struct conf_keyword *here = conf_words_find(&list, word, strlen(word));
+		assert_true(here == NULL || (here->blocks == 0 && here->token == T_INNER));
 		const char *answer = conf_foreign_word(word, strlen(word));
 		assert_true(answer != NULL && strlen(answer) < 160 &&
 			    answer[strlen(answer) - 1] != '.');
