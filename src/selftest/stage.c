@@ -76,7 +76,7 @@ static int port_reserve(uint16_t *ret)
 
 static int ports_choose(struct conf *c, struct err *err)
 {
-	int error = 0, *fds = calloc(c->ports_count, sizeof(*fds));
+	int error = 0, *fds = calloc(c->ports_count + 1, sizeof(*fds));
 	if (fds == NULL) {
 		err_set(err, "out of memory");
 		return -1;
