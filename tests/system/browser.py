@@ -19,12 +19,12 @@ NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chro
 
 
 @contextlib.contextmanager
-def browser():
+def browser(*options):
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     if not program:
         pytest.skip("needs Chromium")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        b = Browser(program, folder)
+        b = Browser(program, folder, options)
         try:
             yield b
         finally:
@@ -34,12 +34,12 @@ def browser():
 class Browser:
     """It reads commands from its descriptor 3 and answers on 4, each message ended by a NUL."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, options):
         theirs_in, self.output = high(os.pipe())
         self.input, theirs_out = high(os.pipe())
         argv = ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", program,
                 "--headless", "--no-sandbox", "--no-proxy-server", "--disable-gpu",
-                f"--user-data-dir={folder}", "--remote-debugging-pipe", "about:blank"]
+                f"--user-data-dir={folder}", "--remote-debugging-pipe", *options, "about:blank"]
         self.process = subprocess.Popen(argv, pass_fds=(theirs_in, theirs_out),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
@@ -78,30 +78,34 @@ class Browser:
         while not any(event.get("method") == method for event in self.events):
             self.events.append(self._read())
 
-    def open(self, path, width=1100, height=1400, scheme="light"):
-        """Loads a file as a reader with this window size and colour preference sees it."""
+    def open(self, page, width=1100, height=1400, scheme="light"):
+        """Loads a file, or a page by its URL, as a reader with this window size and colour preference sees it."""
         self.events.clear()
-        for domain in ("Page", "Network", "Log"):
+        for domain in ("Page", "Network", "Log", "Runtime"):
             self(f"{domain}.enable")
         self("Emulation.setDeviceMetricsOverride", width=width, height=height,
              deviceScaleFactor=1, mobile=False)
         self("Emulation.setEmulatedMedia",
              features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self("Page.navigate", url=path.resolve().as_uri())
+        self("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         self.wait_event("Page.loadEventFired")
 
     def evaluate(self, expression):
-        result = self("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Its value or, of a promise, what that becomes."""
+        result = self("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, result
-        return result["result"]["value"]
+        return result["result"].get("value")
 
     def requested(self):
         return [event["params"]["request"]["url"] for event in self.events
                 if event.get("method") == "Network.requestWillBeSent"]
 
     def complaints(self):
-        return [event["params"]["entry"]["text"] for event in self.events
-                if event.get("method") == "Log.entryAdded"]
+        """What the console shows."""
+        texts = {"Log.entryAdded": lambda p: f"{p['entry']['text']} {p['entry'].get('url', '')}",
+                 "Runtime.exceptionThrown": lambda p: p["exceptionDetails"],
+                 "Runtime.consoleAPICalled": lambda p: p["args"]}
+        return [texts[event["method"]](event["params"]) for event in self.events if event.get("method") in texts]
 
     def picture(self):
         return Picture(base64.b64decode(self("Page.captureScreenshot", format="png")["data"]))

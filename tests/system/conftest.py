@@ -7,8 +7,10 @@ of a server is shown when its test fails.
 import ctypes
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -66,6 +68,15 @@ def over(request, monkeypatch):
 def certificates(tmp_path_factory):
     """Certificates by name, made on first use; see harness.Certificates."""
     return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that workers may enter, who are other users; tmp_path is closed to them."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="bulkhead-open-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
