@@ -171,6 +171,35 @@ def test_a_false_certificate_is_one_of_the_host(server, ports, pairs):
     assert s.stop() == 0
 
 
+UNRECOGNIZED_NAME = 112  # RFC 6066, 9
+
+
+def test_unknown_names_are_refused_where_that_is_wanted(server, ports, pairs):
+    refuse = "tls { unknown name refuse }\n"
+    s = server(tls(pairs, "default") +
+               port_text(ports[0], pairs).replace(tls(pairs, "default"), refuse) +
+               f"port {ports[1]} {{ {refuse} respond 200 }}\n"
+               f"port {ports[2]} {{ respond 200 }}\n")
+    known = {ports[0]: ("shop.example", "IMG.shop.example.", "plain.example", None),
+             ports[1]: ("default.example", "LOCALHOST", None),
+             ports[2]: ("nobody.example", "default.example", None)}
+    unknown = {ports[0]: (b"nobody.example", b"default.example", b"a.b.shop.example", b"_a", b"x" * 300, b"b\xc3\xbc",
+                          b"shop.example\0", b"localhost"),
+               ports[1]: (b"nobody.example", b"shop.example", b"*", bytes(range(256)))}
+    for port, names in known.items():
+        for sni in names:
+            asked = ("-noservername",) if sni is None else ("-servername", sni)
+            for option in ("-tls1_2", "-tls1_3"):
+                assert s_client(port, option, *asked).established, (sni, option)
+    for port, names in unknown.items():
+        for sni in names:
+            for basic in (basic12(), basic13()):
+                asked = {SERVER_NAME: vector(name(sni), 2), **basic}
+                assert answer(port, record(hello(asked))) == ("alert", 2, UNRECOGNIZED_NAME), sni[:40]
+    s.wait_log(rf"\[PORT {ports[1]}\] .*The client asked for a name that this port does not have")
+    assert s.stop() == 0
+
+
 # --- what lasts --------------------------------------------------------------------------------
 
 
