@@ -63,6 +63,7 @@ static void begun(void *arg, const struct role *r)
 	struct agent *a = arg;
 	a->io.fd = connect_back(a->path);
 	a->root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	a->document_fd = handed(r, IPC_FD_ROOT);
 	a->exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	a->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	a->tcp4_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -100,6 +100,28 @@ const struct attempt attempts[] = {
 	BELOW(EACCES, 1)),
     ROW("make a file", ALL, try_create, NONE, NEW, ENDED(openat), BELOW(EACCES, 1)),
 
+    /* document roots: ENOENT and EROFS where they are mounts of their own, EACCES by Landlock. In a
+     * process without any, none of these calls is allowed */
+    ROW("list its document root (control)", WORKERS, try_root_read, NONE, ROOT,
+	ANSWERED(EXPECT_READ), ANSWERED(EXPECT_READ)),
+    ROW("leave its document root for /etc/passwd", ALL, try_root_up, NONE, ROOT,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, ENOENT}, .call = SYS_openat2),
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, ENOENT})),
+    ROW("read /etc/passwd (openat2)", ALL, try_root_absolute, NONE, ROOT,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, ENOENT}, .call = SYS_openat2),
+	{REFUSED(ENOENT, 0), REFUSED(EACCES, 1)}),
+    ROW("read /etc/passwd by a leaked / (openat2)", ALL, try_root_leaked, NONE, ROOT,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES}, .call = SYS_openat2, .landlock = 1),
+	BELOW(EACCES, 1)),
+    ROW("write into its document root", ALL, try_root_write, NONE, ROOT,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, EROFS}, .call = SYS_openat2),
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, EROFS})),
+    ROW("remove a file in its document root", ALL, try_root_unlink, NONE, ROOT, ENDED(unlinkat)),
+    ROW("rename a file in its document root", ALL, try_root_rename, NONE, ROOT, ENDED(renameat2)),
+    ROW("link a file in its document root", ALL, try_root_link, NONE, ROOT, ENDED(linkat)),
+    ROW("look at a file outside of its document root", ALL, try_root_stat, NONE, ROOT,
+	ENDED(statx)),
+
     ROW("read the terminal that its standard error is", ALL, try_read_error, NONE, NONE,
 	WHOLE(.kind = EXPECT_ERROR, .errors = {EBADF})),
     ROW("write to its log faster than its rate", ALL, try_log_flood, NONE, NONE,

@@ -36,7 +36,8 @@ enum attempt_path {
 	PATH_NEW,           /* a file that does not exist */
 	PATH_SOCKET,        /* a listening unix socket */
 	PATH_ABSTRACT,      /* an abstract name of one */
-	PATH_DATAGRAM       /* a unix datagram socket */
+	PATH_DATAGRAM,      /* a unix datagram socket */
+	PATH_ROOT           /* none; it is about document roots */
 };
 
 enum expect_kind {
@@ -47,6 +48,7 @@ enum expect_kind {
 	EXPECT_KILL,       /* the master kills it for abusing its keyholder */
 	EXPECT_UNRECORDED, /* the kernel ends the process: the crash recorder could not run */
 	EXPECT_SUCCESS,    /* it succeeds: the control for the others */
+	EXPECT_READ,       /* something is read: the control for others */
 	EXPECT_ABSENCE,    /* the key is not in the memory */
 	EXPECT_PRESENCE,   /* the key is in the memory: the control */
 	EXPECT_UNTESTED    /* no layer refuses it here, for this reason */

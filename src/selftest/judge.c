@@ -47,6 +47,9 @@ static void expectation_describe(const struct expectation *e, struct row *row)
 	case EXPECT_SUCCESS:
 		put(row->expected, "a signature");
 		break;
+	case EXPECT_READ:
+		put(row->expected, "read");
+		break;
 	case EXPECT_ABSENCE:
 		put(row->expected, "not found");
 		break;
@@ -76,6 +79,8 @@ static void answer_describe(const struct expectation *e, const struct trial *t, 
 		    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?");
 	else if (is_search(e))
 		put(row->result, t->result > 0 ? "found %d times" : "not found", t->result);
+	else if (e->kind == EXPECT_READ && t->result > 0)
+		put(row->result, "read");
 	else if (e->kind == EXPECT_SUCCESS)
 		put(row->result, "%d bytes", t->result);
 	else
@@ -135,6 +140,7 @@ static bool is_met(const struct expectation *e, const struct trial *t)
 	case EXPECT_UNRECORDED:
 		return is_unrecorded(t);
 	case EXPECT_SUCCESS:
+	case EXPECT_READ:
 	case EXPECT_PRESENCE:
 		return answered && t->result > 0;
 	case EXPECT_ABSENCE:

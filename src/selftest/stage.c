@@ -168,6 +168,8 @@ static void port_remember(struct stage_port *s, const struct conf_port *p)
 	s->plain = p->plain;
 	s->chroot_off = p->chroot == CONF_CHROOT_OFF;
 	s->core_bytes = p->limits.core_bytes;
+	s->roots = p->roots;
+	s->roots_count = p->roots_count;
 	s->needs[0] = role_needs(SANDBOX_KEYHOLDER, p);
 	s->needs[1] = role_needs(SANDBOX_WORKER, p);
 	s->key_path[0] = '\0';

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,8 +218,48 @@ static bool is_selftests(const char *target, unsigned seen[EXCUSED])
 	       seen[EXCUSED_MAPS]++ < 1;
 }
 
-/* A role needs only sockets and the like. A descriptor with a path is a file that was left open, or
- * the console. */
+static bool is_same_folder(const char *path, const struct stat *st)
+{
+	struct stat there;
+	return stat(path, &there) == 0 && there.st_dev == st->st_dev && there.st_ino == st->st_ino;
+}
+
+/* A worker holds a document root, or the folder of a link in its path. */
+static bool is_root_at(const char *path, const struct stat *st)
+{
+	char part[PATH_MAX];
+	struct stat link;
+	if (is_same_folder(path, st))
+		return true;
+	for (size_t at = 0; path[at] != '\0';) {
+		const size_t end = at + 1 + strcspn(path + at + 1, "/");
+		if (end >= sizeof(part))
+			return false;
+		memcpy(part, path, end);
+		part[end] = '\0';
+		if (lstat(part, &link) == 0 && S_ISLNK(link.st_mode)) {
+			part[at] = '\0';
+			if (is_same_folder(at == 0 ? "/" : part, st))
+				return true;
+		}
+		at = end;
+	}
+	return false;
+}
+
+static bool is_document_root(const struct state_view *v, int dir_fd, const char *name)
+{
+	struct stat st;
+	if (!v->worker || fstatat(dir_fd, name, &st, 0) < 0 || !S_ISDIR(st.st_mode))
+		return false;
+	for (size_t i = 0; i < v->port->roots_count; i++)
+		if (is_root_at(v->port->roots[i].path, &st))
+			return true;
+	return false;
+}
+
+/* A role needs only sockets and the like, and a worker its document roots. A descriptor with a path
+ * is a file that was left open, or the console. */
 static void descriptors_examine(const struct state_view *v, struct report *r)
 {
 	static const char attempt[] = "files that were left open";
@@ -235,7 +276,7 @@ static void descriptors_examine(const struct state_view *v, struct report *r)
 		ssize_t n = readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
 		target[n < 0 ? 0 : n] = '\0';
 		if (target[0] == '/' && strcmp(target, "/dev/null") != 0 &&
-		    !is_selftests(target, seen))
+		    !is_document_root(v, dirfd(d), entry->d_name) && !is_selftests(target, seen))
 			put(left, "%.150s", target);
 	}
 	closedir(d);

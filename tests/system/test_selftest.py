@@ -126,6 +126,43 @@ def test_a_plain_port(starter, with_tls):
         assert {row["process"] for row in rows} == {"plain worker"}
 
 
+@pytest.mark.parametrize("link", [False, True], ids=["folder", "link"])
+def test_a_port_with_files(starter, link):
+    site = tempfile.mkdtemp(prefix="selftest-site-")
+    path = os.path.join(starter["folder"], "files.conf")
+    os.makedirs(f"{site}/releases/1")
+    os.symlink("releases/1", f"{site}/current")
+    for folder in (site, f"{site}/releases", f"{site}/releases/1"):
+        os.chmod(folder, 0o777)
+    root = f"{site}/current" if link else f"{site}/releases/1"
+    with open(path, "w", encoding="ascii") as f:
+        f.write('tls { certificate "/none/a.pem" key "/none/a.key" }\n'
+                f'port 443 {{ location "/" {{ files "{root}" }} }}\nport 8443 {{ echo }}\n')
+    os.chmod(path, 0o644)
+    before = sorted(os.listdir(f"{site}/releases/1"))
+    result = starter["run"]("--json", "-f", path)
+    without = starter["run"]("--json", "-f", path, "--without", "landlock")
+    os.unlink(path)
+    assert sorted(os.listdir(f"{site}/releases/1")) == before
+    shutil.rmtree(site)
+    rows = attempts(result)
+    assert not failed(rows), [row for row in rows if row["verdict"] == "FAIL"]
+    results = {(row["round"] == ASIDE, row["attempt"]): row["result"] for row in rows
+               if row["process"] == "worker"}
+    for aside in (False, True):
+        assert results[aside, "list its document root (control)"] == "read"
+        for name, root, plain in (("leave its document root for /etc/passwd", "ENOENT", "EACCES"),
+                                  ("write into its document root", "EROFS", "EACCES"),
+                                  ("read /etc/passwd by a leaked / (openat2)", "EACCES", "EACCES")):
+            assert results[aside, name] == (root if starter["root"] else plain)
+    assert results[False, "rename a file in its document root"] == "ended: renameat2"
+    keyholder = {row["attempt"]: row["result"] for row in rows if row["process"] == "keyholder"}
+    assert keyholder["leave its document root for /etc/passwd"] == "ended: openat2"
+    # Without Landlock the mount holds it, where there is one.
+    up = (False, "leave its document root for /etc/passwd")
+    assert (up in failed(attempts(without), "worker")) == (not starter["root"])
+
+
 def test_a_configuration_of_two_ports(starter):
     path = os.path.join(starter["folder"], "two.conf")
     with open(path, "w", encoding="ascii") as f:

@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syslog.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -207,6 +209,86 @@ int root_stat(const char *path, struct stat *ret)
 		error = -errno;
 	place_release(place);
 	return error;
+}
+
+/* --- bulkhead -t ------------------------------------------------------------------------------ */
+
+/* Can this user search the root? In a process of its own, which becomes that user. 0 or an errno;
+ * 0 also if that cannot be tried. */
+static int root_try(const struct port_place *place, int fd, const struct identity *id)
+{
+	const struct root root = {fd, place->rest, place->written, place->real};
+	int status = 0;
+	const pid_t pid = fork();
+	if (pid == 0) {
+		if (id != NULL &&
+		    (setgroups(0, NULL) < 0 || setresgid(id->gid, id->gid, id->gid) < 0 ||
+		     setresuid(id->uid, id->uid, id->uid) < 0))
+			_exit(0);
+		const int found = root_open(&root, "", O_PATH | O_DIRECTORY, 0);
+		_exit(found < 0 ? -found : 0);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
+/* What the configuration says of users may be wrong, which is another finding. */
+static void user_look(const struct conf_port *port, const struct conf_path *path,
+		      const struct port_file *f, master_warn_fn *warn, void *arg)
+{
+	struct identity id = {geteuid(), getegid()};
+	struct err err;
+	const bool changes = sandbox_may_change_user();
+	if (changes && worker_identify(port, &id, &err) < 0)
+		return;
+	const int error = root_try(f->place, f->fd, changes ? &id : NULL);
+	if (error == 0)
+		return;
+	err_set(
+	    &err,
+	    "document root \"%s\" cannot be read by user %u, as which the workers of port %u run: "
+	    "%s",
+	    path->path, (unsigned)id.uid, port->number, strerror(error));
+	warn(arg, &path->where, err.text);
+}
+
+static void configuration_look(const struct conf *conf, const struct conf_path *path,
+			       const struct port_place *place, master_warn_fn *warn, void *arg)
+{
+	char real[PATH_MAX];
+	struct err err;
+	for (size_t i = 0; i < conf->files_count; i++) {
+		if (realpath(conf->files[i], real) == NULL || !root_covers(place->real, real))
+			continue;
+		err_set(&err,
+			"\"%s\" is part of the configuration and lies beneath the document root "
+			"\"%s\": workers can read it if their user may",
+			conf->files[i], path->path);
+		warn(arg, &path->where, err.text);
+	}
+}
+
+int master_check_root(const struct conf *conf, const struct conf_port *port, size_t number,
+		      master_warn_fn *warn, void *arg, struct err *err)
+{
+	const struct conf_path *path = &port->roots[number];
+	struct port_file f = {.kind = IPC_FD_ROOT, .fd = -1};
+	struct err text;
+	const int error = root_place(conf, path->path, &f, err);
+	if (error == 0 && strcmp(f.place->real, "/") == 0) {
+		err_set(&text,
+			"document root \"%s\" is the root directory: every file of the system that "
+			"the workers' user may read is served",
+			path->path);
+		warn(arg, &path->where, text.text);
+	} else if (error == 0) {
+		configuration_look(conf, path, f.place, warn, arg);
+		user_look(port, path, &f, warn, arg);
+	}
+	fd_close(&f.fd);
+	place_release(f.place);
+	return error < 0 ? -1 : 0;
 }
 
 /* --- the mounter ------------------------------------------------------------------------------ */

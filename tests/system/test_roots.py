@@ -1,0 +1,284 @@
+"""Document roots: what a port's workers are handed, who makes it, and when another folder is seen."""
+import json
+import os
+import pathlib
+import signal
+import tempfile
+
+import pytest
+
+from harness import get, has_ended, need_root, sanitized, status_of, wait_for
+from test_control import controlled, ctl  # noqa: F401 (a fixture)
+from test_upgrade import FOLLOWED, NEXT, put, upgradable  # noqa: F401 (a fixture)
+
+SYS_ADMIN = 1 << 21
+HERE = "Landlock alone holds it there: Operation not permitted"
+
+
+@pytest.fixture
+def site(public):
+    """A folder that everybody may read."""
+    folder = public / "site"
+    fill(folder, "first")
+    return folder
+
+
+@pytest.fixture
+def public():
+    """A folder that every user can enter."""
+    with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
+
+
+def fill(folder, content):
+    folder.mkdir(parents=True)
+    (folder / "page").write_text(content)
+    (folder / "page").chmod(0o644)
+    folder.chmod(0o755)
+
+
+def files(port, folder, extra=""):
+    return f'port {port} {{ {extra} location "/" {{ files "{folder}" }} }}\n'
+
+
+def page(port, path="/page"):
+    r = get(port, path)
+    return r.status, r.body.decode()
+
+
+def mounters(s):
+    """The pids of a master's mounters."""
+    pids = pathlib.Path(f"/proc/{s.pid}/task/{s.pid}/children").read_text().split()
+    return [int(pid) for pid in pids
+            if b"mounter" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def level(s, port):
+    """How far a worker of the port is confined, in words."""
+    for p in json.loads(ctl(s, "status", "--json").stdout)["ports"]:
+        if p["port"] == port:
+            return p["workers"][0]["sandbox"]
+    return ""
+
+
+def switch(link, target):
+    """As deploys do it: a new link is renamed over the old one."""
+    fresh = link.with_name("fresh")
+    fresh.symlink_to(target)
+    os.rename(fresh, link)
+
+
+# --- who holds what ---------------------------------------------------------------------------------
+
+def test_a_worker_of_root_has_a_mount_of_its_own(controlled, ports, site):  # noqa: F811
+    need_root()
+    s = controlled(files(ports[0], site))
+    assert page(ports[0]) == (200, "first")
+    pid, = mounters(s)
+    assert status_of(pid)["CapEff"] == status_of(pid)["CapPrm"] == f"{SYS_ADMIN:016x}"
+    assert int(status_of(s.pid)["CapPrm"], 16) & SYS_ADMIN == 0
+    assert int(status_of(s.pid)["CapBnd"], 16) & SYS_ADMIN == 0
+    assert "reads 1 document root (a read-only mount of its own)" in level(s, ports[0])
+    worker, = s.workers(ports[0]).values()
+    assert int(status_of(worker)["CapBnd"], 16) == 0
+    s.stop()
+    wait_for(lambda: has_ended(pid), "the mounter ends with the master")
+
+
+def test_a_server_without_files_has_no_mounter(controlled, ports):  # noqa: F811
+    s = controlled(f'port {ports[0]} {{ respond 200 }}')
+    assert mounters(s) == []
+    assert "document root" not in level(s, ports[0])
+
+
+def test_a_keyholder_and_other_ports_get_no_root(controlled, ports, site):  # noqa: F811
+    s = controlled(files(ports[0], site) + f'port {ports[1]} {{ respond 200 }}')
+    inode = site.stat().st_ino
+
+    def has(pid):
+        return any(os.stat(f"/proc/{pid}/fd/{fd}").st_ino == inode
+                   for fd in os.listdir(f"/proc/{pid}/fd"))
+
+    assert has(list(s.workers(ports[0]).values())[0])
+    for pid in (*s.keyholders().values(), *s.workers(ports[1]).values()):
+        assert not has(pid)
+
+
+def test_without_the_capability_landlock_holds(controlled, ports, site):  # noqa: F811
+    need_root("setpriv")
+    if sanitized():
+        pytest.skip("needs a build without sanitizers")
+    s = controlled(files(ports[0], site), wrapper=("setpriv", "--bounding-set=-sys_admin"))
+    assert page(ports[0]) == (200, "first")
+    assert mounters(s) == []
+    assert HERE in level(s, ports[0])
+
+
+def test_strict_privileges_are_content_with_landlock(controlled, ports, site):  # noqa: F811
+    need_root("setpriv")
+    if sanitized():
+        pytest.skip("needs a build without sanitizers")
+    s = controlled("privileges strict\n" + files(ports[0], site),
+               wrapper=("setpriv", "--bounding-set=-sys_admin"))
+    assert page(ports[0]) == (200, "first")
+
+
+def test_a_mounter_that_ends_is_told_and_missed_by_new_roots_alone(controlled, ports, site):  # noqa: F811
+    need_root()
+    s = controlled(files(ports[0], site))
+    pid, = mounters(s)
+    os.kill(pid, signal.SIGKILL)
+    s.wait_log(rf"the mounter \(pid {pid}\) has ended: until a restart")
+    os.kill(list(s.workers(ports[0]).values())[0], signal.SIGKILL)
+    s.wait_log("starting it again")
+    s.wait_ready(ports[0], "worker", 1)
+    assert page(ports[0]) == (200, "first")
+    assert "a read-only mount of its own" in level(s, ports[0])
+
+
+# --- another folder ---------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("absolute", [False, True], ids=["relative", "absolute"])
+@pytest.mark.parametrize("inner", ["", "/public"], ids=["whole", "inner"])
+def test_a_switched_link_is_served_at_once(controlled, ports, site, absolute, inner):  # noqa: F811
+    for n in ("1", "2", "3"):
+        fill(site / "releases" / n / inner.strip("/"), n)
+
+    def target(n):
+        return site / "releases" / n if absolute else pathlib.Path("releases") / n
+
+    (site / "current").symlink_to(target("1"))
+    s = controlled(files(ports[0], f"{site}/current{inner}"))
+    workers = s.workers(ports[0])
+    for n in ("1", "2", "3", "1", "2"):
+        switch(site / "current", target(n))
+        assert page(ports[0]) == (200, n)
+    assert s.workers(ports[0]) == workers
+    # beside the root, and beneath the folder of the link
+    (site / "releases" / "2" / inner.strip("/") / "beside").symlink_to(site / "page")
+    assert page(ports[0], "/beside")[0] in (403, 404)
+
+
+def test_a_link_that_leads_away_is_followed_by_a_reload(controlled, ports, public):  # noqa: F811
+    fill(public / "a" / "data", "a")
+    fill(public / "b" / "data", "b")
+    (public / "links").mkdir(mode=0o755)
+    link = public / "links" / "site"
+    link.symlink_to(public / "a" / "data")
+    s = controlled(files(ports[0], link))
+    assert page(ports[0]) == (200, "a")
+    switch(link, public / "b" / "data")
+    assert page(ports[0]) == (200, "a")
+    assert ctl(s, "reload").returncode == 0
+    assert page(ports[0]) == (200, "b")
+    # and one of these reloads that changes nothing keeps the processes
+    workers = s.workers(ports[0])
+    assert ctl(s, "reload").returncode == 0
+    assert s.workers(ports[0]) == workers
+
+
+def test_a_folder_in_the_place_of_another_is_followed_by_a_reload(controlled, ports, site):  # noqa: F811
+    s = controlled(files(ports[0], site))
+    os.rename(site, site.with_name("old"))
+    fill(site, "second")
+    assert page(ports[0]) == (200, "first")
+    assert ctl(s, "reload").returncode == 0
+    assert page(ports[0]) == (200, "second")
+
+
+def test_files_that_come_and_go_are_no_change_of_the_port(controlled, ports, site):  # noqa: F811
+    s = controlled(files(ports[0], site))
+    workers = s.workers(ports[0])
+    (site / "new").write_text("new")
+    (site / "new").chmod(0o644)
+    assert page(ports[0], "/new") == (200, "new")
+    (site / "new").unlink()
+    assert page(ports[0], "/new")[0] == 404
+    assert ctl(s, "reload").returncode == 0
+    assert s.workers(ports[0]) == workers
+
+
+def test_a_root_that_a_reload_brings_is_a_mount_too(controlled, ports, site):  # noqa: F811
+    need_root()
+    fill(site.with_name("more"), "more")
+    s = controlled(files(ports[0], site))
+    s.config.write_text(s.config.read_text() + files(ports[1], site.with_name("more")))
+    assert ctl(s, "reload").returncode == 0
+    assert page(ports[1]) == (200, "more")
+    assert "a read-only mount of its own" in level(s, ports[1])
+
+
+@pytest.mark.skipif(not NEXT.exists(), reason="make next has not been run")
+def test_an_upgrade_in_place_keeps_roots_and_mounter(upgradable, ports, site, tmp_path):  # noqa: F811
+    need_root()
+    s = upgradable(f'control "{tmp_path}/control.sock"\n' + files(ports[0], site))
+    s.control = tmp_path / "control.sock"
+    pid, = mounters(s)
+    put(s, NEXT)
+    s.kill(signal.SIGUSR2)
+    s.wait_log(FOLLOWED)
+    assert page(ports[0]) == (200, "first")
+    assert mounters(s) == [pid]
+    assert "a read-only mount of its own" in level(s, ports[0])
+    assert ctl(s, "reload").returncode == 0
+    fill(site.with_name("more"), "more")
+    s.config.write_text(s.config.read_text() + files(ports[1], site.with_name("more")))
+    assert ctl(s, "reload").returncode == 0
+    assert "a read-only mount of its own" in level(s, ports[1])
+
+
+# --- what is wrong with one -------------------------------------------------------------------------
+
+def check(run, conf_file, certificates, text):
+    r = run("-t", "-f", str(conf_file("test.conf", certificates.tls() + text)))
+    return r.returncode, r.stderr
+
+
+def test_a_root_that_cannot_be_served_is_an_error(run, conf_file, certificates, public):
+    (public / "file").write_text("")
+    for folder, why in ((public / "none", "cannot be read: No such file or directory"),
+                        (public / "file", "is not a directory"),
+                        (public / "file" / "more", "is not a directory")):
+        status, err = check(run, conf_file, certificates, files(8443, folder))
+        assert status != 0
+        assert f'error: document root "{folder}" {why}' in err
+
+
+def test_a_key_beneath_a_root_is_an_error(run, conf_file, controlled, ports, certificates, public):
+    pair = certificates()
+    key = pathlib.Path(pair[1])
+    status, err = check(run, conf_file, certificates, files(8443, key.parent))
+    assert status != 0
+    assert (f'error: key "{key}" lies beneath the document root "{key.parent}", and would be served: '
+            "keep it elsewhere") in err
+    # also another port's, and also what lies beneath the folder that is handed over for a link
+    fill(key.parent / "releases", "")
+    (key.parent / "current").symlink_to("releases")
+    status, err = check(run, conf_file, certificates, files(8443, key.parent / "current"))
+    assert status != 0
+    assert "which workers can read because a link there leads to the document root" in err
+    s = controlled(f'port {ports[0]} {{ respond 200 }}\n' + files(ports[1], key.parent), wait=None)
+    s.wait_log("would be served")
+    s.wait_ready(ports[0], "worker", 1)
+
+
+def test_a_configuration_beneath_a_root_is_a_warning(run, conf_file, certificates):
+    path = conf_file("test.conf", "")
+    pair = certificates()
+    if pathlib.Path(pair[1]).is_relative_to(path.parent):
+        pytest.skip("needs keys elsewhere")
+    status, err = check(run, conf_file, certificates, files(8443, path.parent))
+    assert status == 0
+    assert f'warning: "{path}" is part of the configuration and lies beneath the document root' in err
+
+
+def test_a_root_that_workers_may_not_search_is_a_warning(run, conf_file, certificates, site):
+    need_root()
+    site.chmod(0o700)
+    status, err = check(run, conf_file, certificates, files(8443, site, 'user "nobody"'))
+    assert status == 0
+    assert f'warning: document root "{site}" cannot be read by user 65534' in err
+    site.chmod(0o755)
+    status, err = check(run, conf_file, certificates, files(8443, site, 'user "nobody"'))
+    assert "document root" not in err
