@@ -19,8 +19,8 @@ struct stage_port {
 	bool plain;
 	char key_path[PATH_ROOM]; /* "": it has none */
 	bool chroot_off;
-	uint64_t core_bytes; /* of its workers */
-	unsigned needs[2];   /* of its keyholders [0] and workers [1] */
+	uint64_t core_bytes;           /* of its workers */
+	unsigned needs[2];             /* of its keyholders [0] and workers [1] */
 	const struct conf_path *roots; /* the configuration's */
 	size_t roots_count;
 };

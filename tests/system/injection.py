@@ -18,7 +18,7 @@ class Registers(ctypes.Structure):  # struct user_regs_struct
                 "rsp ss fs_base gs_base ds es fs gs".split()]
 
 
-DATA = object()  # as an argument: where the data is in its memory
+DATA = object()  # as an argument: where the data is in its memory; (DATA, 24): from its byte 24 on
 
 
 def inject(pid, number, *arguments, data=b""):
@@ -65,7 +65,9 @@ def inject(pid, number, *arguments, data=b""):
                 memory.seek(room)
                 memory.write(data)
             for name, value in zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), arguments):
-                setattr(registers, name, room if value is DATA else value)
+                if isinstance(value, tuple):
+                    value = room + value[1]
+                setattr(registers, name, room if value is DATA else value % (1 << 64))
             registers.rip -= 2
             registers.rax = number
             registers.orig_rax = (1 << 64) - 1

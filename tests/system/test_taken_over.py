@@ -76,6 +76,90 @@ def linger(s):
     return struct.unpack("ii", s.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
 
 
+# --- document roots -------------------------------------------------------------------------------
+
+OPENAT2 = 437
+AT_FDCWD = -100
+O_PATH, O_TMPFILE = 0o10000000, 0o20200000
+
+
+def opened(pid):
+    """{descriptor: (device, inode)}"""
+    found = {}
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            st = os.stat(f"/proc/{pid}/fd/{name}")
+            found[int(name)] = st.st_dev, st.st_ino
+    return found
+
+
+def openat2(pid, folder_fd, path, flags=os.O_RDONLY):
+    """Whether a live worker opens something by this."""
+    before = opened(pid)
+    how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0o600 if flags & os.O_CREAT else 0, 0)
+    inject(pid, OPENAT2, folder_fd, (DATA, len(how)), DATA, len(how),
+           data=how + os.fsencode(path) + b"\0")
+    return len(set(opened(pid)) - set(before)) == 1
+
+
+@pytest.fixture
+def site(tmp_path):
+    folder = tmp_path / "outer" / "site"
+    folder.mkdir(parents=True)
+    for name, text in (("site/page", "served"), ("secret", "secret")):
+        (tmp_path / "outer" / name).write_text(text)
+        (tmp_path / "outer" / name).chmod(0o666)  # so that it is not the user who refuses
+    (folder / "out").symlink_to("../secret")
+    (folder / "absolute").symlink_to("/etc/passwd")
+    for part in (folder, *folder.parents):
+        if part.stat().st_uid == os.geteuid() and part.is_relative_to("/tmp"):
+            part.chmod(part.stat().st_mode | 0o055)
+    folder.chmod(0o777)
+    return folder
+
+
+@pytest.mark.parametrize("wrapper", [(), ("setpriv", "--bounding-set=-sys_admin")],
+                         ids=["mount", "Landlock alone"])
+def test_a_worker_with_files_opens_what_is_beneath_and_nothing_else(server, ports, site, wrapper):
+    need_root("setpriv")
+    if sanitized():
+        pytest.skip("needs a build without sanitizers")
+    s = server(f'port {ports[0]} {{ location "/" {{ files "{site}" }} }}', wrapper=wrapper)
+    pid, = s.workers().values()
+    st = site.stat()
+    root, = (fd for fd, where in opened(pid).items() if where == (st.st_dev, st.st_ino))
+    up = "../" * 20
+    assert openat2(pid, root, "page")  # the attempts are ones
+    for folder, path in ((root, "../secret"), (root, "out"), (root, "absolute"), (root, "../.."),
+                         (root, f"{up}etc/passwd"), (root, f"{up}proc/self/environ"),
+                         (root, f"{up}proc/{s.pid}/environ"), (AT_FDCWD, "/etc/passwd"),
+                         (AT_FDCWD, f"{up}etc/passwd")):
+        if wrapper == () and path == "../..":
+            continue  # it is the root again
+        assert not openat2(pid, folder, path), path
+    # Landlock knows truncation since its version 3.
+    may_truncate = wrapper != () and ctypes.CDLL(None).syscall(444, None, 0, 1) < 3
+    for flags in (os.O_WRONLY, os.O_RDWR, *([] if may_truncate else [os.O_RDONLY | os.O_TRUNC])):
+        assert not openat2(pid, root, "page", flags)
+    assert not openat2(pid, root, "new", os.O_WRONLY | os.O_CREAT)
+    assert not openat2(pid, root, ".", os.O_WRONLY | O_TMPFILE)
+    # What O_PATH shows of files outside is not their content; the mount shows nothing.
+    assert openat2(pid, root, "../secret", O_PATH) == bool(wrapper)
+    assert (site / "page").read_text() == "served" and not (site / "new").exists()
+    assert get(ports[0], "/page").body == b"served"
+    assert s.workers() == {key: pid for key in s.workers()}
+
+
+def test_a_worker_without_files_ends_with_its_calls(server, ports):
+    need_root()
+    if sanitized():
+        pytest.skip("needs a build without sanitizers")
+    s = server(large(ports[0]))
+    pid, = s.workers().values()
+    inject(pid, OPENAT2, AT_FDCWD, 0, 0, 24)
+    s.wait_log(rf"\(pid {pid}\) was ended by its sandbox for the system call openat2")
+
+
 # --- the shared sockets ---------------------------------------------------------------------------
 
 @pytest.mark.parametrize("value", [LINGER_RESET, LINGER_WAIT], ids=["reset", "wait"])
