@@ -63,12 +63,15 @@ static void port_look(struct port *p, int64_t now)
 		told.pairs[told.count++] = k;
 		expiry_tell(p, k, now);
 	}
-	if (told.left > 0)
+	if (told.left == 1)
 		log_write_for(&p->master->log, port_number(p), 0, LOG_WARNING,
-			      "%zu more certificate%s of this port expire%s soon or %s expired: "
+			      "1 more certificate of this port expires soon or has expired: "
+			      "`bulkheadctl status --json` has all");
+	else if (told.left > 1)
+		log_write_for(&p->master->log, port_number(p), 0, LOG_WARNING,
+			      "%zu more certificates of this port expire soon or have expired: "
 			      "`bulkheadctl status --json` has all",
-			      told.left, told.left == 1 ? "" : "s", told.left == 1 ? "s" : "",
-			      told.left == 1 ? "has" : "have");
+			      told.left);
 }
 
 void expiry_look(struct master *m)
