@@ -63,11 +63,11 @@ def connect(port, timeout=10, plain=False):
     return raw if plain else CONTEXT.wrap_socket(raw)
 
 
-def request(port, connection=None, plain=False):
+def request(port, connection=None, host="localhost", path="/", plain=False):
     """One GET; returns the status."""
     s = connection or connect(port, plain=plain)
     try:
-        s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         data = b""
         while not data.endswith(b"Hello, world!\n"):
             more = s.recv(4096)
@@ -78,6 +78,11 @@ def request(port, connection=None, plain=False):
     finally:
         if connection is None:
             s.close()
+
+
+def pss_of(pid):
+    with open(f"/proc/{pid}/smaps_rollup", errors="replace") as f:
+        return sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
 
 
 class Server:
@@ -111,11 +116,7 @@ class Server:
         return total
 
     def pss_kb(self):
-        total = 0
-        for pid in self.pids():
-            with open(f"/proc/{pid}/smaps_rollup", errors="replace") as f:
-                total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
-        return total
+        return sum(pss_of(pid) for pid in self.pids())
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -249,7 +250,7 @@ http {{
         figures = {}
         for access in "off", "on":
             for binary in binaries:
-                figures[access, binary] = self.steps(binary, access, requests)
+                figures[access, binary], _ = self.steps(binary, access, requests)
             ours = figures[access, binaries[0]]
             line = f"instructions per keep-alive request, access log {access}: {ours:.0f}"
             if len(binaries) > 1:
@@ -258,23 +259,44 @@ http {{
             print(line, flush=True)
         self.results["instructions"] = {" ".join(k): v for k, v in figures.items()}
 
-    def steps(self, binary, access, requests):
+    def routes(self, requests=100):
+        """Instructions for a request, and memory of the worker, by the number of hosts and locations;
+        the names and paths are as long in each case."""
+        hosts = ''.join(f'host "shop{i:04}.example" "www.shop{i:04}.example" {{ respond 200 "{GREETING}" }}\n'
+                        for i in range(1000))
+        places = ''.join(f'location "/place/{i % 10}/{i:05}" {{ respond 200 "{GREETING}" }}\n'
+                         for i in range(10000))
+        cases = {"1 host": (hosts.split("\n")[500], ("shop0500.example", "/")),
+                 "1000 hosts": (hosts, ("shop0500.example", "/")),
+                 "1 location": (places.split("\n")[5000], ("localhost", "/place/0/05000")),
+                 "10000 locations": (places, ("localhost", "/place/0/05000")),
+                 "neither": ("", ("localhost", "/place/0/05000"))}
+        figures = {}
+        for name, (text, what) in cases.items():
+            figures[name] = self.steps("bulkhead", "off", requests, text, what)
+            n, kb = figures[name]
+            print(f"instructions per keep-alive request, {name}: {n:.0f}; worker {kb} KB (PSS)",
+                  flush=True)
+        self.results["routes"] = {k: {"instructions": n, "kb": kb} for k, (n, kb) in figures.items()}
+
+    def steps(self, binary, access, requests, more="", what=("localhost", "/")):
         port = free_port()
-        server = self.bulkhead(f'access log {access}\nport {port} {{ listen on 127.0.0.1 respond 200 '
-                               f'"{GREETING}" }}\n', port, binary=binary)
+        server = self.bulkhead(f'access log {access}\nport {port} {{ listen on 127.0.0.1 {more}\n'
+                               f'respond 200 "{GREETING}" }}\n', port, binary=binary)
         try:
             [worker] = [pid for pid in server.children()
                         if b" worker " in open(f"/proc/{pid}/cmdline", "rb").read()]
             with connect(port) as c:
                 for _ in range(50):
-                    request(port, c)
+                    request(port, c, *what)
+                kb = pss_of(worker)
                 counter = subprocess.Popen([os.path.join(self.build, "bench", "steps"), str(worker)],
                                            stdout=subprocess.PIPE, text=True)
                 counter.stdout.readline()
                 for _ in range(requests):
-                    request(port, c)
+                    request(port, c, *what)
                 counter.terminate()
-                return int(counter.communicate()[0]) / requests
+                return int(counter.communicate()[0]) / requests, kb
         finally:
             server.stop()
 
@@ -506,7 +528,8 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[
-        "cpu", "plain", "instructions", "separation", "pools", "ports", "kill", "slow", "memory", "spread"])
+        "cpu", "plain", "instructions", "routes", "separation", "pools", "ports", "kill", "slow", "memory",
+        "spread"])
     parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for instructions")
     parser.add_argument("--json", help="write all figures there, too")
     options = parser.parse_args()
