@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "http/media.h"
+#include "tls/digest.h"
 #include "worker/loop.h"
 
 static void __attribute__((noreturn)) body_fail(struct worker *w, size_t i, int error)
@@ -62,6 +63,15 @@ static char *body_type(struct worker *w, size_t i)
 	return text;
 }
 
+void worker_bodies_digest(const struct worker *w, uint8_t all[IPC_DIGEST_BYTES])
+{
+	for (size_t i = 0; i < w->port->bodies_count; i++) {
+		uint8_t one[IPC_DIGEST_BYTES];
+		tls_digest(w->bodies[i].data, w->bodies[i].len, one);
+		tls_digest_add(all, one);
+	}
+}
+
 void worker_bodies_take(struct worker *w)
 {
 	const size_t count = w->port->bodies_count;
@@ -81,6 +91,11 @@ void worker_bodies_take(struct worker *w)
 	}
 	w->memory_own += CONF_BODIES_BYTES_MAX - w->bodies_left;
 	w->means.bodies = w->bodies;
+	if (w->port->plain) { /* else they are told of together with the certificates */
+		struct ipc_files files = {.digest = {0}};
+		worker_bodies_digest(w, files.digest);
+		role_tell(w->role, IPC_FILES, &files, sizeof(files));
+	}
 }
 
 void worker_bodies_release(struct worker *w)

@@ -150,6 +150,8 @@ void worker_loop_release(struct worker_loop *);
 /* In body.c: reads conf_port.bodies for the means. Ends the process if that fails. */
 void worker_bodies_take(struct worker *);
 void worker_bodies_release(struct worker *);
+/* Adds their content to the digest of all files (tls/digest.h). */
+void worker_bodies_digest(const struct worker *, uint8_t all[IPC_DIGEST_BYTES]);
 
 /* In thread_none.c, thread_posix.c. The threads are made before the process is sealed, and wait.
  * run releases them and runs all loops of the worker until they are drained. */

@@ -188,6 +188,7 @@ static void files_tell(const struct worker *w, const struct tls_certificates *c)
 	struct ipc_files files;
 	_Static_assert(sizeof(files.digest) == sizeof(c->digest), "one digest");
 	memcpy(files.digest, c->digest, sizeof(files.digest));
+	worker_bodies_digest(w, files.digest);
 	role_tell(w->role, IPC_FILES, &files, sizeof(files));
 	for (size_t i = 0; i < w->port->certificates_count; i++) {
 		struct ipc_certificate told = {
