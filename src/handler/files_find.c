@@ -16,7 +16,7 @@
  * system calls does not allow. */
 int files_stat(int fd, struct files_file *ret)
 {
-	struct stat st;
+	struct stat st = {.st_size = 0};
 	if (syscall(SYS_fstat, fd, &st) < 0)
 		return -errno;
 	ret->device = st.st_dev;
@@ -147,7 +147,7 @@ static unsigned sibling_choose(const struct files_config *c, const struct http_r
 		return 0;
 	http_codings_read(r, asks, &q);
 	for (;;) {
-		struct files_file sibling;
+		struct files_file sibling = {.fd = -1};
 		const enum http_coding coding = coding_choose(c->conf, &q, tried);
 		if (coding == HTTP_IDENTITY)
 			return 0;

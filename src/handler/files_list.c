@@ -18,15 +18,6 @@
 #define STEP_NS     1000000 /* of one turn of the event loop */
 #define BATCH_BYTES 16384
 
-/* What getdents64(2) writes. */
-struct dent {
-	uint64_t inode;
-	int64_t offset;
-	uint16_t len;
-	uint8_t type;
-	char name[];
-};
-
 struct files_listing {
 	struct loop_task task; /* first */
 	struct exchange *exchange;
@@ -36,7 +27,7 @@ struct files_listing {
 	struct files_name name; /* of the folder */
 	struct files_page page;
 	size_t batch_at, batch_len;
-	_Alignas(8) char batch[BATCH_BYTES];
+	_Alignas(8) char batch[BATCH_BYTES]; /* of struct dirent64, as getdents64(2) writes it */
 };
 
 /* --- one entry -------------------------------------------------------------------------------- */
@@ -56,25 +47,25 @@ static int link_open(struct files_listing *l, const char *name)
 	return fd;
 }
 
-static int entry_open(struct files_listing *l, const struct dent *d)
+static int entry_open(struct files_listing *l, const struct dirent64 *d)
 {
 	const struct root folder = {.fd = l->fd, .rest = "", .written = "", .real = ""};
-	if (d->type == DT_LNK)
-		return link_open(l, d->name);
-	const int fd = root_open(&folder, d->name, O_PATH | O_NOFOLLOW, ROOT_NO_LINKS);
-	return fd == -ELOOP ? link_open(l, d->name) : fd; /* the type was not known */
+	if (d->d_type == DT_LNK)
+		return link_open(l, d->d_name);
+	const int fd = root_open(&folder, d->d_name, O_PATH | O_NOFOLLOW, ROOT_NO_LINKS);
+	return fd == -ELOOP ? link_open(l, d->d_name) : fd; /* the type was not known */
 }
 
 /* 0, or -errno of files_page_add(). What cannot be looked at, or is no file and no folder, is left
  * out. */
-static int entry_add(struct files_listing *l, const struct dent *d)
+static int entry_add(struct files_listing *l, const struct dirent64 *d)
 {
 	struct files_file file;
-	const char *name = d->name;
+	const char *name = d->d_name;
 	if (name[0] == '.' &&
 	    (name[1] == '\0' || (name[1] == '.' && name[2] == '\0') || !l->config->conf->hidden))
 		return 0;
-	if (d->type != DT_REG && d->type != DT_DIR && d->type != DT_LNK && d->type != DT_UNKNOWN)
+	if (d->d_type != DT_REG && d->d_type != DT_DIR && d->d_type != DT_LNK && d->d_type != DT_UNKNOWN)
 		return 0;
 	int fd = entry_open(l, d);
 	if (fd < 0)
@@ -100,16 +91,15 @@ static int batch_read(struct files_listing *l)
 static int listing_step(struct files_listing *l)
 {
 	const uint64_t until_ns = clock_ns() + STEP_NS;
-	int error = 0;
 	do {
 		if (l->batch_at >= l->batch_len) {
-			error = batch_read(l);
-			if (error != 0)
-				return error;
+			const int result = batch_read(l);
+			if (result != 0)
+				return result;
 		}
-		const struct dent *d = (const struct dent *)(l->batch + l->batch_at);
-		l->batch_at += d->len;
-		error = entry_add(l, d);
+		const struct dirent64 *d = (const struct dirent64 *)(l->batch + l->batch_at);
+		l->batch_at += d->d_reclen;
+		const int error = entry_add(l, d);
 		if (error < 0)
 			return error == -ENOSPC ? 1 : error;
 	} while (l->exchange->loop->events == NULL || clock_ns() < until_ns);

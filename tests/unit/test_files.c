@@ -851,6 +851,102 @@ static void a_list_is_bounded(void **state)
 	files_page_release(&page);
 }
 
+/* --- with an event loop ----------------------------------------------------------------------- */
+
+/* Runs until the present request is answered. */
+static void site_finish(struct site *s, struct loop *loop)
+{
+	peer_run(s->peer);
+	for (unsigned i = 0; i < 10000 && peer_phase(s->peer) == PROTO_BUSY; i++) {
+		assert_int_equal(loop_turn(loop, 1000), 0);
+		peer_run(s->peer);
+	}
+	assert_int_equal(peer_phase(s->peer), PROTO_IDLE);
+}
+
+/* Drops the file from the page cache, where the file system lets it. */
+static void file_cool(const char *path)
+{
+	const int fd = open(path, O_RDONLY);
+	assert_int_equal(fsync(fd), 0);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	(void)close(fd);
+}
+
+static void a_cold_file_is_sent_when_the_disk_has_it(void **state)
+{
+	struct site s;
+	struct loop loop;
+	char path[128];
+	(void)state;
+	site_begin(&s);
+	big_make(&s, path, sizeof(path));
+	assert_int_equal(loop_init(&loop), 0);
+	site_serve(&s);
+	s.peer->loop.events = &loop;
+	for (unsigned round = 0; round < 3; round++) {
+		file_cool(path);
+		peer_out_clear(s.peer);
+		peer_add(s.peer, "GET /test/big HTTP/1.1\r\nHost: a\r\n\r\n");
+		site_finish(&s, &loop);
+		const char *body = body_of(peer_out(s.peer));
+		assert_int_equal(strlen(body), BIG);
+		for (size_t i = 0; i < BIG; i++)
+			assert_int_equal(body[i], 'a' + i % 26);
+	}
+	file_cool(path);
+	peer_out_clear(s.peer);
+	peer_add(s.peer, "GET /test/big HTTP/1.1\r\nHost: a\r\n"
+			 "Range: bytes=150000-199999,0-9,50000-59999\r\n\r\n");
+	site_finish(&s, &loop);
+	assert_has(peer_out(s.peer), "Content-Range: bytes 0-9/200000\r\n\r\nabcdefghij\r\n--");
+	/* the client leaves while the disk is read */
+	file_cool(path);
+	peer_add(s.peer, "GET /test/big HTTP/1.1\r\nHost: a\r\n\r\n");
+	(void)peer_pull(s.peer);
+	site_stop(&s);
+	assert_int_equal(loop.timers, 0);
+	loop_release(&loop);
+	site_end(&s);
+}
+
+static void a_large_folder_is_read_in_several_turns(void **state)
+{
+	struct site s;
+	struct loop loop;
+	char name[32];
+	(void)state;
+	site_begin(&s);
+	s.conf.listing = true;
+	for (unsigned i = 0; i < 3000; i++) {
+		(void)snprintf(name, sizeof(name), "sub/%04u", i);
+		site_make(&s, name, "");
+	}
+	assert_int_equal(loop_init(&loop), 0);
+	site_serve(&s);
+	s.peer->loop.events = &loop;
+	peer_add(s.peer, "GET /test/sub/ HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n");
+	site_finish(&s, &loop);
+	assert_has(peer_out(s.peer), "\"./0000\"");
+	assert_has(peer_out(s.peer), "\"./2999\"");
+	assert_has(peer_out(s.peer), "\"complete\":true");
+	/* no more than so many at a time, and the client leaves while they are read */
+	struct files_local *local = s.locals[1];
+	local->lists = FILES_LISTS_MAX;
+	const char *out = site_get(&s, "GET", "/test/sub/", "");
+	assert_memory_equal(out, "HTTP/1.1 503 ", 13);
+	assert_has(out, "\r\nRetry-After: 1\r\n");
+	local->lists = 0;
+	peer_add(s.peer, "GET /test/sub/ HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_int_equal(local->lists, 1);
+	struct peer *p = s.peer;
+	p->http1.proto.ops->release(&p->http1.proto);
+	assert_int_equal(local->lists, 0);
+	site_stop(&s);
+	loop_release(&loop);
+	site_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -872,6 +968,8 @@ int main(void)
 	    cmocka_unit_test(a_tag_changes_with_its_file),
 	    cmocka_unit_test(a_folder_is_listed),
 	    cmocka_unit_test(a_list_is_bounded),
+	    cmocka_unit_test(a_cold_file_is_sent_when_the_disk_has_it),
+	    cmocka_unit_test(a_large_folder_is_read_in_several_turns),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
