@@ -65,7 +65,8 @@ static int entry_add(struct files_listing *l, const struct dirent64 *d)
 	if (name[0] == '.' &&
 	    (name[1] == '\0' || (name[1] == '.' && name[2] == '\0') || !l->config->conf->hidden))
 		return 0;
-	if (d->d_type != DT_REG && d->d_type != DT_DIR && d->d_type != DT_LNK && d->d_type != DT_UNKNOWN)
+	if (d->d_type != DT_REG && d->d_type != DT_DIR && d->d_type != DT_LNK &&
+	    d->d_type != DT_UNKNOWN)
 		return 0;
 	int fd = entry_open(l, d);
 	if (fd < 0)

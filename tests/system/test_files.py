@@ -2,6 +2,8 @@
 and files that change while they are sent."""
 import contextlib
 import hashlib
+import html.parser
+import json
 import os
 import pathlib
 import re
@@ -384,3 +386,110 @@ def test_many_files_are_open_at_once(server, ports, root):
             begin(c, "/big")
         with Connection(ports[0]) as c:
             assert ask(c, "/big", "Range: bytes=0-0").status == 206
+# --- encodings, options
+
+
+def test_every_encoding_has_its_answer(server, ports, site):
+    serve(server, ports[0], site, "precompressed br zstd gzip")
+    bodies = {None: b"identity!", "gzip": b"gzip!", "br": b"brotli!"}
+    tags = {}
+    asked = [("/coded.js", "" if accept is None else f"Accept-Encoding: {accept}", "GET")
+             for accept, _ in answers.ENCODINGS]
+    for (accept, coding), answer in zip(answers.ENCODINGS, ask_all(ports[0], asked)):
+        assert "accept-encoding" in answer["Vary"].lower(), accept
+        if coding == 406:
+            assert answer.status == 406, accept
+            continue
+        assert (answer.status, answer.body, answer["Content-Encoding"]) == (200, bodies[coding], coding), accept
+        assert answer["Content-Type"].startswith("text/javascript"), accept
+        assert tags.setdefault(coding, answer["ETag"]) == answer["ETag"]
+    assert len(set(tags.values())) == 3
+    for coding, tag in tags.items():
+        for other, other_tag in tags.items():
+            fields = f"Accept-Encoding: {coding or 'identity'}\r\nIf-None-Match: {other_tag}"
+            answer, = ask_all(ports[0], [("/coded.js", fields, "GET")])
+            assert answer.status == (304 if coding == other else 200)
+            assert answer["Vary"] == "Accept-Encoding" and answer["ETag"] == tag
+    answer, = ask_all(ports[0], [("/coded.js", "Accept-Encoding: gzip\r\nRange: bytes=1-2", "GET")])
+    assert (answer.status, answer.body, answer["Content-Range"]) == (206, b"zi", "bytes 1-2/5")
+
+
+def test_a_fallback_answers_what_is_no_file(server, ports, site):
+    serve(server, ports[0], site, 'fallback "/sub/b.css"  cache "no-cache"  index "noext" "x"')
+    with Connection(ports[0]) as c:
+        for path in ("/none", "/none/", "/sub/", "/fifo", "/out", "/sub%2fx", "/digits.txt/x"):
+            answer = ask(c, path)
+            assert (answer.status, answer.body, answer["Cache-Control"]) == (200, b"body{}", "no-cache"), path
+            assert answer["Content-Type"] == "text/css; charset=utf-8"
+        assert ask(c, "/.hidden").status == 404
+        assert ask(c, "/").body == b"x"
+        assert ask(c, "/sub").status == 301
+
+
+def test_types_and_charset_are_as_configured(server, ports, site):
+    serve(server, ports[0], site, 'type "text/x-own" "css" "own"  type "application/x-rest"  charset "latin1"  '
+                                  'hidden serve  symlinks none')
+    with Connection(ports[0]) as c:
+        assert ask(c, "/sub/b.css")["Content-Type"] == "text/x-own; charset=latin1"
+        assert ask(c, "/noext")["Content-Type"] == "application/x-rest"
+        assert ask(c, "/digits.txt")["Content-Type"] == "text/plain; charset=latin1"
+        assert ask(c, "/.hidden").body == b"hidden"
+        assert ask(c, "/link.txt").status == 404
+        assert ask(c, "/linked/b.css").status == 404
+
+
+# --- folders
+
+
+class Links(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.tags = [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag == "a":
+            self.found.append(dict(attrs)["href"])
+
+
+def test_a_folder_is_listed(server, ports, site):
+    (site / "<i>&\"'.txt").write_text("markup")
+    serve(server, ports[0], site, "listing on  index off")
+    with Connection(ports[0]) as c:
+        page = ask(c, "/")
+        assert (page.status, page["Content-Type"], page["Vary"]) == (200, "text/html; charset=utf-8", "Accept")
+        links = Links(page.body.decode())
+        assert "script" not in links.tags and "i" not in links.tags
+        names = [link for link in links.found if not link.startswith("?")]
+        assert "../" not in names
+        for link in names: # each leads to what it names
+            assert ask(c, "/" + link.removeprefix("./")).status in (200, 403), link
+        shown = set(names)
+        for hidden in ("./.hidden", "./.git/", "./fifo", "./socket", "./out", "./absolute", "./loop1", "./dangling"):
+            assert hidden not in shown
+        listed = json.loads(ask(c, "/", "Accept: application/json").body)
+        assert [e["href"] for e in listed["entries"]] == names
+        assert listed["complete"] and listed["path"] == "/"
+        by_size = json.loads(ask(c, "/?sort=size&order=desc", "Accept: application/json").body)["entries"]
+        sizes = [e["size"] for e in by_size if e["type"] == "file"]
+        assert sizes == sorted(sizes, reverse=True)
+        assert "../" in Links(ask(c, "/sub/").body.decode()).found
+        head = ask(c, "/", method="HEAD")
+        assert (head.status, head["Content-Type"]) == (200, page["Content-Type"])
+
+
+def test_a_large_folder_is_listed_in_parts(server, ports, root):
+    """50,000 entries: a bounded part of them, while others are served."""
+    for i in range(50000):
+        os.close(os.open(root / f"{i:05}", os.O_CREAT | os.O_WRONLY))
+    s = serve(server, ports[0], root, "listing on")
+    with Connection(ports[0]) as c, Connection(ports[0]) as other:
+        c.send(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n")
+        assert other.get("/canary").body == b"canary"
+        listed = json.loads(c.response().body)
+        assert len(listed["entries"]) == 10000 and not listed["complete"]
+        names = [e["name"] for e in listed["entries"]]
+        assert names == sorted(names)
+        assert c.get("/canary").body == b"canary"
+    assert s.workers()
