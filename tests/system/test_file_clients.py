@@ -16,7 +16,7 @@ import urllib.request
 
 import pytest
 
-from harness import TIMEOUT, have, wait_for
+from harness import TIMEOUT, Connection, have, wait_for
 
 BIG = random.Random(14).randbytes(3_000_001)
 NAMES = ("plain.txt", "with space.txt", "ünï-cödé.html", "per%cent.css", "100%25.js", "question?mark", "hash#mark",
@@ -79,6 +79,21 @@ def fill(folder, names=NAMES):
 
 def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_each_location_has_its_own_folder(server, ports, open_folder, over):
+    """Whatever the order of the text: the processes of the port read one that is sorted."""
+    places = ["/", "/a", "/longest/of/all", "/middle", "/a/b", "/zz", "/health"]
+    for n, place in enumerate(places):
+        (open_folder / str(n)).mkdir()
+        (open_folder / str(n) / "file").write_text(place)
+    locations = [f'location "{place}" {{ files "{open_folder / str(n)}" }}' for n, place in enumerate(places)]
+    server("".join(f"port {port} {{ {' '.join(order)} }}\n" for port, order in
+                   zip(ports, (locations, locations[::-1], sorted(locations)))))
+    for port in ports:
+        with Connection(port) as c:
+            for place in places:
+                assert c.get(f"{place.rstrip('/')}/file").body.decode() == place, (port, place)
 
 
 # --- curl and wget ---------------------------------------------------------------------------------
@@ -308,8 +323,9 @@ def test_a_file_is_whole_while_rsync_replaces_it(run, site, url, tmp_path):
 # --- apt -------------------------------------------------------------------------------------------
 
 
-def make_repository(run, folder, versions):
-    """A flat repository of packages that hold nothing: {name: version}."""
+def make_repository(run, folder, versions, made):
+    """A flat repository of packages that hold nothing, {name: version}, made at that time: apt asks by
+    dates, which have no parts of a second."""
     for name, version in versions.items():
         tree = run.work / f"{name}-{version}"
         (tree / "DEBIAN").mkdir(parents=True)
@@ -322,7 +338,9 @@ def make_repository(run, folder, versions):
     (folder / "Packages.gz").write_bytes(gzip.compress(packages))
     sums = "".join(f" {hashlib.sha256((folder / name).read_bytes()).hexdigest()} {(folder / name).stat().st_size} {name}\n"
                    for name in ("Packages", "Packages.gz"))
-    (folder / "Release").write_text(f"Date: {email.utils.formatdate(usegmt=True)}\nSHA256:\n{sums}")
+    (folder / "Release").write_text(f"Date: {email.utils.formatdate(made, usegmt=True)}\nSHA256:\n{sums}")
+    for name in ("Packages", "Packages.gz", "Release"):
+        os.utime(folder / name, (made, made))
 
 
 @pytest.mark.plain_too
@@ -332,7 +350,7 @@ def test_apt_installs_from_a_repository(run, site, url, tmp_path):
     repository, apt = site / "debian", tmp_path / "apt"
     repository.mkdir()
     names = [f"bulkhead-test-{n:02}" for n in range(12)]
-    make_repository(run, repository, dict.fromkeys(names, "1.0"))
+    make_repository(run, repository, dict.fromkeys(names, "1.0"), made=1_700_000_000)
     for folder in ("state/lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d",
                    "etc/trusted.gpg.d", "log"):
         (apt / folder).mkdir(parents=True)
@@ -350,7 +368,7 @@ def test_apt_installs_from_a_repository(run, site, url, tmp_path):
     assert "Get:" in ask("update").words
     again = ask("update").words
     assert "Hit:" in again and "Get:" not in again, again
-    make_repository(run, repository, {names[0]: "2.0"})
+    make_repository(run, repository, {names[0]: "2.0"}, made=1_700_086_400)
     assert "Get:" in ask("update").words
     ask("download", *names)
     for name in names:
