@@ -184,7 +184,7 @@ static int root_fail(const char *path, int error, struct err *err)
 int root_place(const struct conf *conf, const char *path, struct port_file *f, struct err *err)
 {
 	int error = root_find(path, &f->place);
-	if (error < 0)
+	if (error < 0 || f->place == NULL)
 		return root_fail(path, error, err);
 	if (keys_look(conf, path, f->place, err) < 0)
 		return -1;
@@ -205,7 +205,7 @@ int root_stat(const char *path, struct stat *ret)
 {
 	struct port_place *place = NULL;
 	int error = root_find(path, &place);
-	if (error == 0 && stat(place->real, ret) < 0)
+	if (place != NULL && stat(place->real, ret) < 0)
 		error = -errno;
 	place_release(place);
 	return error;
