@@ -194,7 +194,7 @@ static int hosts_init(struct routes *routes, const struct conf_port *port,
 	}
 	routes->list = calloc(locations + 1, sizeof(*routes->list));
 	routes->places = calloc(locations + 1, sizeof(*routes->places));
-	routes->hosts = calloc(port->hosts_count, sizeof(*routes->hosts));
+	routes->hosts = calloc(port->hosts_count + 1, sizeof(*routes->hosts));
 	if (routes->list == NULL || routes->places == NULL || routes->hosts == NULL ||
 	    trie_init(&routes->names, names) < 0)
 		return -ENOMEM;
