@@ -48,16 +48,6 @@ bool conf_handler_begin(struct conf_parser *p, enum conf_handler handler, void *
 	return true;
 }
 
-void conf_options_open(struct conf_parser *p, const struct conf_where *where)
-{
-	const bool in_location = conf_block_top(p)->kind == CONF_BLOCK_LOCATION;
-	struct conf_block *block = conf_block_push(p, CONF_BLOCK_OPTIONS, where);
-	for (unsigned i = 0; i < CONF_HANDLERS; i++)
-		if (&conf_handler_kind(i)->statement == p->handler)
-			block->statements = conf_handler_kind(i)->options;
-	block->damaged = in_location ? &p->location_damaged : &p->host->damaged;
-}
-
 /* A `$host` in a value was probably meant as a variable of another server. A child does not warn:
  * the master has done so for the same text. */
 void conf_variables_tell(struct conf_parser *p, const struct conf_value *value, bool header,

@@ -502,7 +502,7 @@ void conf_methods_end(struct conf_parser *p, const struct conf_methods *,
 		      struct conf_location *handler);
 const char *conf_method_name(enum conf_method);
 
-/* kind.c */
+/* handler.c */
 /* Warns of a variable of another server in a value that is sent as it stands. */
 void conf_variables_tell(struct conf_parser *, const struct conf_value *, bool header,
 			 const struct conf_where *at);

@@ -286,13 +286,26 @@ static bool is_needed(const struct rule *r, unsigned needs)
 	return r->needs == 0 || (r->needs & needs) != 0;
 }
 
-static const struct rule *child_rule(unsigned needs, size_t index)
+/* Does the table allow it already, whatever its arguments are? */
+static bool has(const struct rule *table, size_t count, unsigned needs, const struct rule *r)
 {
-	for (size_t i = 0; i < COUNT(child); i++)
-		if (is_needed(&child[i], needs) && index-- == 0)
-			return &child[i];
+	for (size_t i = 0; i < count; i++)
+		if (is_needed(&table[i], needs) && table[i].checks[0].kind == CHECK_NONE &&
+		    strcmp(table[i].call.name, r->call.name) == 0)
+			return true;
+	return false;
+}
+
+/* The calls of a table, then those of this build that are not among them. */
+static const struct rule *allowed_rule(const struct rule *table, size_t count, unsigned needs,
+				       size_t index)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_needed(&table[i], needs) && index-- == 0)
+			return &table[i];
 	for (size_t i = 0; i < calls_extra_count; i++)
-		if (is_needed(&calls_extra[i], needs) && index-- == 0)
+		if (is_needed(&calls_extra[i], needs) &&
+		    !has(table, count, needs, &calls_extra[i]) && index-- == 0)
 			return &calls_extra[i];
 	return NULL;
 }
@@ -303,12 +316,12 @@ const struct rule *calls_rule(enum sandbox_role role, unsigned needs, size_t ind
 	case SANDBOX_MASTER:
 		return master_rule(index);
 	case SANDBOX_MOUNTER:
-		return index < COUNT(mounter) ? &mounter[index] : NULL;
+		return allowed_rule(mounter, COUNT(mounter), 0, index);
 	case SANDBOX_WORKER:
 	case SANDBOX_KEYHOLDER:
 		break;
 	}
-	return child_rule(needs & sandbox_needs_of(role), index);
+	return allowed_rule(child, COUNT(child), needs & sandbox_needs_of(role), index);
 }
 
 const struct sandbox_call *sandbox_calls(enum sandbox_role role, unsigned needs, size_t index)

@@ -142,10 +142,12 @@ static int nothing_else_is_opened(int fd, bool mounted)
 	NEED(attempt(fd, "../secret", O_RDONLY, 0) < 0);
 	NEED(attempt(fd, "../other/file", O_RDONLY, 0) < 0);
 	NEED(attempt(fd, "out", O_RDONLY, 0) < 0);
-	NEED(attempt(fd, "absolute", O_RDONLY, 0) < 0);
 	NEED(attempt(fd, "../../../../../../etc/passwd", O_RDONLY, 0) < 0);
 	NEED(attempt(fd, "../../../../../../proc/self/status", O_RDONLY, 0) < 0);
-	NEED(attempt(AT_FDCWD, "/etc/passwd", O_RDONLY, 0) < 0);
+	if (!calls_sanitized) { /* its root is not empty */
+		NEED(attempt(fd, "absolute", O_RDONLY, 0) < 0);
+		NEED(attempt(AT_FDCWD, "/etc/passwd", O_RDONLY, 0) < 0);
+	}
 	NEED(attempt(fd, "../..", O_RDONLY | O_DIRECTORY, 0) < 0 || mounted);
 	/* what O_PATH shows is not content */
 	NEED((attempt(fd, "../secret", O_PATH, 0) < 0) == mounted);
@@ -217,7 +219,9 @@ static int in_child(int fd, unsigned leave_out, bool mounted)
 static void landlock_alone_holds_a_process_in_its_root(void **state)
 {
 	(void)state;
-	if (calls_sanitized || sandbox_landlock_version() < 3)
+	if (calls_sanitized)
+		skip_because("a sanitizer's build is not confined by Landlock");
+	if (sandbox_landlock_version() < 3)
 		skip_because("needs Landlock 3");
 	int fd = root_open_plain();
 	assert_int_equal(in_child(fd, 0, false), EXIT_SUCCESS);
