@@ -85,8 +85,10 @@ enum ipc_failure { IPC_FAILURE_LIST(IPC_FAILURE_ENUM) IPC_FAILURES };
 	     "Responses by class, and requests that ended without one.")                           \
 	MANY(latency, IPC_LATENCIES, latency_part, HISTOGRAM, "latency_us", "latency", "requests", \
 	     "Requests by latency.")                                                               \
-	ONE(bytes_in, SUM, "bytes_in", "bytes in", "bytes", "Bytes received, encrypted.")          \
-	ONE(bytes_out, SUM, "bytes_out", "bytes out", "bytes", "Bytes sent, encrypted.")           \
+	ONE(bytes_in, SUM, "bytes_in", "bytes in", "bytes",                                        \
+	    "Bytes received, encrypted if the port has TLS.")                                      \
+	ONE(bytes_out, SUM, "bytes_out", "bytes out", "bytes",                                     \
+	    "Bytes sent, encrypted if the port has TLS.")                                          \
 	ONE(log_dropped, SUM, "log_dropped", "log records dropped", "records",                     \
 	    "Log records that were lost.")                                                         \
 	ONE(signatures, SUM, "signatures", "signatures", "signatures",                             \

@@ -353,7 +353,7 @@ PORT_FIELDS = {
     "former_version": bool, "addresses": list, "sockets": list, "workers_wanted": int, "keyholders_wanted": int, "workers": list,
     "keyholders": list, "draining": list, "restarts": int, "last_exit": (dict, type(None)),
     "next_retry_ms": (int, type(None)), "connections": int, "requests_per_second": NUMBER,
-    "counters": dict, "latency": dict, "certificate": (dict, type(None)), "certificates": list,
+    "counters": dict, "latency": dict, "certificate": (dict, type(None)), "certificates": list, "tls": bool,
 }
 PROCESS_FIELDS = {"number": int, "pid": int, "state": str, "starts": int, "generation": int, "uptime_ms": int,
                   "sandbox": str}

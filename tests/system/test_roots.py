@@ -49,7 +49,7 @@ def page(port, path="/page"):
 
 def mounters(s):
     """The pids of a master's mounters."""
-    pids = pathlib.Path(f"/proc/{s.pid}/task/{s.pid}/children").read_text().split()
+    pids = pathlib.Path(f"/proc/{s.pid}/task/{s.pid}/children").read_text(errors="replace").split()
     return [int(pid) for pid in pids
             if b"mounter" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
 
