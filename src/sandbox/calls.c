@@ -286,12 +286,11 @@ static bool is_needed(const struct rule *r, unsigned needs)
 	return r->needs == 0 || (r->needs & needs) != 0;
 }
 
-/* Does the table allow it already, whatever its arguments are? */
+/* Is there a rule for it already? */
 static bool has(const struct rule *table, size_t count, unsigned needs, const struct rule *r)
 {
 	for (size_t i = 0; i < count; i++)
-		if (is_needed(&table[i], needs) && table[i].checks[0].kind == CHECK_NONE &&
-		    strcmp(table[i].call.name, r->call.name) == 0)
+		if (is_needed(&table[i], needs) && strcmp(table[i].call.name, r->call.name) == 0)
 			return true;
 	return false;
 }

@@ -60,6 +60,20 @@ const struct rule calls_extra[] = {
     ALWAYS("membarrier"),
     ALWAYS("set_robust_list"),
     ALWAYS("rseq"),
+    /* what they do all the time, for a process whose own list does not have it */
+    ALWAYS("gettimeofday"),
+    ALWAYS("clock_gettime"),
+    ALWAYS("mmap"),
+    ALWAYS("munmap"),
+    ALWAYS("mprotect"),
+    ALWAYS("madvise"),
+    ALWAYS("futex"),
+    ALWAYS("getpid"),
+    ALWAYS("gettid"),
+    ALWAYS("rt_sigprocmask"),
+    ALWAYS("rt_sigreturn"),
+    ALWAYS("write"),
+    ALWAYS("exit"),
 };
 const size_t calls_extra_count = sizeof(calls_extra) / sizeof(calls_extra[0]);
 
