@@ -22,6 +22,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "any_build: shows the same whatever the build, so that "
                             "scripts/check runs it with one of them")
     config.addinivalue_line("markers", "plain_too: a test that runs over plain ports, too")
+    config.addinivalue_line("markers", "plain_again: such a test over plain ports; scripts/check runs "
+                            "these with two builds")
     config.addinivalue_line("markers", "tls_only: in a file that runs over plain ports, too, a test "
                             "that makes no sense there")
     if not BINARY.exists():
@@ -53,7 +55,8 @@ def pytest_generate_tests(metafunc):
     with TLS, and over plain ones."""
     marked = metafunc.definition.get_closest_marker
     if marked("plain_too") or getattr(metafunc.module, "PLAIN_TOO", False) and not marked("tls_only"):
-        metafunc.parametrize("over", ["tls", "plain"], indirect=True)
+        plain = pytest.param("plain", marks=pytest.mark.plain_again)
+        metafunc.parametrize("over", ["tls", plain], indirect=True)
 
 
 @pytest.fixture(autouse=True)
