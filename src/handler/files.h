@@ -60,8 +60,9 @@ struct files_name {
 
 /*
  * The name that is left of a path after its location. sent is the path as it came, which path.map
- * points into. Slashes that follow each other are one. A slash that was sent as "%2F" is none, so
- * no file can have that name. ".well-known" at the front of a path is not hidden (RFC 8615).
+ * points into. No file has a name with a
+ * slash that follows another one, or that was sent as "%2F". ".well-known" at the front of a path
+ * is not hidden (RFC 8615).
  */
 enum files_named files_name_make(const struct http_path *, const char *sent, bool hidden_found,
 				 struct files_name *ret);

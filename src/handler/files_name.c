@@ -32,7 +32,9 @@ enum files_named files_name_make(const struct http_path *path, const char *sent,
 	for (size_t i = path->matched; i < path->len; i++) {
 		const char c = path->text[i];
 		if (c == '/') {
-			if (slash_is_encoded(path, sent, i))
+			/* The location was found for the path with both slashes: merged, it could
+			 * be one of a narrower location. */
+			if (slash_is_encoded(path, sent, i) || (i > 0 && path->text[i - 1] == '/'))
 				named = FILES_NAMELESS;
 			begins = true;
 			continue;

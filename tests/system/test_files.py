@@ -96,7 +96,7 @@ def test_head_has_the_fields_of_get(server, ports, site):
         assert [f for f in got.fields if f[0] != "Date"] == [f for f in head.fields if f[0] != "Date"], target
 
 
-@pytest.mark.parametrize("path", ["/sub", "//sub", "/sub?a=b&c=%2f", "/./x/..//sub?"])
+@pytest.mark.parametrize("path", ["/sub", "/sub?a=b&c=%2f", "/./x/../sub?"])
 def test_a_folder_is_redirected_to_its_slash(server, ports, site, path):
     serve(server, ports[0], site)
     with Connection(ports[0]) as c:
@@ -107,14 +107,24 @@ def test_a_folder_is_redirected_to_its_slash(server, ports, site, path):
         assert ask(c, f"http://other.example{path}")["Location"] == "/sub/" + query
 
 
+def test_no_path_passes_a_narrower_location_by(server, ports, site):
+    server(f'port {ports[0]} {{ location "/" {{ files "{site}" }} location "/sub" {{ respond 403 }}'
+           ' location exact "/digits.txt" { respond 403 } location "/canary" { respond 200 "canary" } }')
+    with Connection(ports[0]) as c:
+        for path in ("/sub/b.css", "/./sub/b.css", "/x/../sub/b.css", "/%73ub/b.css", "/digits.txt"):
+            assert ask(c, path).status == 403, path
+        for path in ("//sub/b.css", "///sub/b.css", "/.//sub/b.css", "/x/..//sub/b.css", "//digits.txt"):
+            assert ask(c, path).status == 404, path
+
+
 def test_a_redirection_leads_to_no_other_host(server, ports, root):
     (root / "evil.example").mkdir()
     (root / "\\evil.example").mkdir()
     (root / "a\r\nb").mkdir()
     serve(server, ports[0], root)
     with Connection(ports[0]) as c:
-        assert ask(c, "//evil.example")["Location"] == "/evil.example/"
-        assert ask(c, "////evil.example")["Location"] == "/evil.example/"
+        assert ask(c, "//evil.example").status == 404
+        assert ask(c, "////evil.example").status == 404
         assert ask(c, "/\\evil.example")["Location"] == "/%5Cevil.example/"
         assert ask(c, "/a%0d%0ab")["Location"] == "/a%0D%0Ab/"
 
