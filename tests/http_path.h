@@ -59,6 +59,7 @@ static inline void path_dots_check(const char *text, size_t len)
 	for (size_t i = 0, n; i < len; i += n) { /* text[i] is the "/" before a segment */
 		for (n = 1; i + n < len && text[i + n] != '/'; n++)
 			;
+		PATH_REQUIRE(n > 1 || i + n == len); /* no empty segment but the last */
 		PATH_REQUIRE(!(n == 2 && text[i + 1] == '.'));
 		PATH_REQUIRE(!(n == 3 && text[i + 1] == '.' && text[i + 2] == '.'));
 	}

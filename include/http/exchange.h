@@ -146,9 +146,9 @@ struct http_location {
 };
 
 /*
- * The path of a request, made once, before its location is sought: decoded and without dot segments
- * (http_path_normalize()). The location covers the first bytes of it, and a handler that serves
- * what is below its location takes the rest:
+ * The path of a request, made once, before its location is sought: decoded, without dot segments
+ * and without slashes that follow each other (http_path_normalize()). The location covers the first
+ * bytes of it, and a handler that serves what is below its location takes the rest:
  *
  *  - decoded, text + matched: a handler of files, with "openat2(RESOLVE_BENEATH)";
  *  - as it was sent, by exchange_path_spell(): a proxy, which puts its own path in front.
@@ -382,10 +382,10 @@ void exchange_wake(struct exchange *);
 void exchange_hand_on(struct exchange *, const struct http_location *);
 
 /* Writes the path from text[from] on as the client spelled it, for a proxy: from is path.matched.
- * Its escapes are as they were sent ("%2f" too), and no dot segment, however it was written, is in
- * it: normalized, it is what text + from is. Only a first separator is always "/", because the
- * location has read it as that. Returns the length, at most that of request.path, or SIZE_MAX: out
- * is too small. The query is in the request, as it was sent. */
+ * Its escapes are as they were sent ("%2f" too), and no dot segment and no second slash, however it
+ * was written, is in it: normalized, it is what text + from is. Only a first separator is always
+ * "/", because the location has read it as that. Returns the length, at most that of request.path,
+ * or SIZE_MAX: out is too small. The query is in the request, as it was sent. */
 size_t exchange_path_spell(const struct exchange *, size_t from, char *out, size_t size);
 
 /* The reason phrase of a status ("Not Found"); "Unknown" for those without one. */

@@ -135,14 +135,15 @@ const struct http_field *http_request_field(const struct http_request *, const c
 
 /*
  * Normalizes a path for routing: decodes percent escapes (an encoded "/" separates like any other),
- * then removes dot segments (RFC 3986, 5.2.4 and 6.2.2). Empty segments stay. The result always
- * begins with "/"; an empty path becomes "/". Returns the length of the result, at most the larger
- * of len and 1, not NUL-terminated. Or returns minus an enum http_refusal: a bad escape, an encoded
- * NUL, a ".." above the root, not a path, or longer than size.
+ * then removes dot segments (RFC 3986, 5.2.4 and 6.2.2), then makes one of slashes that follow each
+ * other: who opens a file takes them as one, so "//a" must not find another location than "/a". The
+ * result always begins with "/"; an empty path becomes "/". Returns the length of the result, at
+ * most the larger of len and 1, not NUL-terminated. Or returns minus an enum http_refusal: a bad
+ * escape, an encoded NUL, a ".." above the root, not a path, or longer than size.
  *
  * map (NULL: not wanted) has room for size + 1 offsets: map[i] is where the character out[i] begins
  * in path as it was sent, and the one after the last is len. They ascend, but not by ones: "%2f"
- * has three bytes, and what a dot segment removed lies between two of them.
+ * has three bytes, and what was removed lies between two of them.
  */
 long http_path_normalize(const char *path, size_t len, char *out, uint16_t *map, size_t size);
 

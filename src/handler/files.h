@@ -60,9 +60,8 @@ struct files_name {
 
 /*
  * The name that is left of a path after its location. sent is the path as it came, which path.map
- * points into. No file has a name with a
- * slash that follows another one, or that was sent as "%2F". ".well-known" at the front of a path
- * is not hidden (RFC 8615).
+ * points into. No file has the name of a path with a slash that was sent as "%2F", even if a dot
+ * segment has removed it. ".well-known" at the front of a path is not hidden (RFC 8615).
  */
 enum files_named files_name_make(const struct http_path *, const char *sent, bool hidden_found,
 				 struct files_name *ret);
@@ -70,9 +69,8 @@ enum files_named files_name_make(const struct http_path *, const char *sent, boo
 /* Appends text to a name; false: it is too long then, and the name is unchanged. */
 bool files_name_add(struct files_name *, const char *text, size_t len);
 
-/* Writes a URL path for decoded bytes: what is not unreserved, nor ":@!$&'()*+,;=/", is escaped,
- * and slashes that follow each other become one, so that it never begins with "//". Returns the
- * length, at most three times len. */
+/* Writes a URL path for decoded bytes: what is not unreserved, nor ":@!$&'()*+,;=/", is escaped.
+ * Of a struct http_path it never begins with "//". Returns the length, at most three times len. */
 size_t files_path_escape(const char *text, size_t len, char *out);
 
 /* --- files_find.c ----------------------------------------------------------------------------- */

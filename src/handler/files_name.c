@@ -8,10 +8,14 @@
 
 #define WELL_KNOWN "/.well-known"
 
-/* Was the slash at text[i] sent as "%2F"? */
-static bool slash_is_encoded(const struct http_path *path, const char *sent, size_t i)
+/* Was any slash of the path sent as "%2F"? Also one that a dot segment has removed. */
+static bool slash_is_encoded(const struct http_path *path, const char *sent)
 {
-	return path->map != NULL && sent[path->map[i]] == '%';
+	const size_t len = path->map != NULL ? path->map[path->len] : 0;
+	for (size_t i = 0; i + 2 < len; i++)
+		if (sent[i] == '%' && sent[i + 1] == '2' && (sent[i + 2] | 0x20) == 'f')
+			return true;
+	return false;
 }
 
 /* May the segment that begins at text[i] have its dot? */
@@ -25,28 +29,27 @@ static bool dot_is_known(const struct http_path *path, size_t i)
 enum files_named files_name_make(const struct http_path *path, const char *sent, bool hidden_found,
 				 struct files_name *ret)
 {
-	enum files_named named = FILES_NAMED;
+	enum files_named named = slash_is_encoded(path, sent) ? FILES_NAMELESS : FILES_NAMED;
 	size_t used = 0;
 	bool begins = true; /* the next byte begins a segment */
 	ret->is_folder = path->len > 0 && path->text[path->len - 1] == '/';
 	for (size_t i = path->matched; i < path->len; i++) {
 		const char c = path->text[i];
 		if (c == '/') {
-			/* The location was found for the path with both slashes: merged, it could
-			 * be one of a narrower location. */
-			if (slash_is_encoded(path, sent, i) || (i > 0 && path->text[i - 1] == '/'))
-				named = FILES_NAMELESS;
 			begins = true;
 			continue;
 		}
 		if (begins && c == '.' && !hidden_found && !dot_is_known(path, i))
 			return FILES_HIDDEN;
-		if (used + 2 >= sizeof(ret->text))
-			return FILES_NAMELESS;
-		if (begins && used > 0)
+		if (begins && used > 0 && used < sizeof(ret->text))
 			ret->text[used++] = '/';
-		ret->text[used++] = c;
+		if (used < sizeof(ret->text))
+			ret->text[used++] = c;
 		begins = false;
+	}
+	if (used == sizeof(ret->text)) {
+		used = 0;
+		named = FILES_NAMELESS;
 	}
 	ret->text[used] = '\0';
 	ret->len = used;
@@ -76,8 +79,6 @@ size_t files_path_escape(const char *text, size_t len, char *out)
 	size_t used = 0;
 	for (size_t i = 0; i < len; i++) {
 		const unsigned char c = (unsigned char)text[i];
-		if (c == '/' && i > 0 && text[i - 1] == '/')
-			continue;
 		if (byte_is_plain(text[i])) {
 			out[used++] = text[i];
 			continue;

@@ -1,6 +1,6 @@
 /*
- * Runs in the workers, on bytes of any client: paths, decoded and without dot segments, and how
- * they were sent. Must never let a path leave its root.
+ * Runs in the workers, on bytes of any client: paths, decoded, without dot segments and double
+ * slashes, and how they were sent. Must never let a path leave its root.
  */
 #include <string.h>
 
@@ -43,19 +43,36 @@ bool http_path_is_normal(const char *path, size_t len)
 {
 	if (len == 0 || path[0] != '/')
 		return false;
-	for (size_t i = 0; i < len; i++)
-		if (path[i] == '%' || (path[i] == '.' && path[i - 1] == '/'))
+	for (size_t i = 1; i < len; i++)
+		if (path[i] == '%' || (path[i - 1] == '/' && (path[i] == '.' || path[i] == '/')))
 			return false; /* "/.well-known" is normal, too; it just takes the long way
 				       */
 	return true;
 }
 
-static long path_finish(const char *out, size_t segment, size_t used, size_t len, uint16_t *map)
+/* Removes empty segments, but for one at the end. Returns the new length. */
+static size_t path_slashes_merge(char *path, size_t len, uint16_t *map)
+{
+	size_t used = 0;
+	for (size_t i = 0; i < len; i++) {
+		if (path[i] == '/' && used > 0 && path[used - 1] == '/')
+			continue;
+		if (map != NULL)
+			map[used] = map[i];
+		path[used++] = path[i];
+	}
+	return used;
+}
+
+static long path_finish(char *out, size_t segment, size_t used, size_t len, uint16_t *map)
 {
 	const long left = path_dots_remove(out, segment, used);
-	if (left >= 0 && map != NULL)
-		map[left] = (uint16_t)len;
-	return left;
+	if (left < 0)
+		return left;
+	const size_t merged = path_slashes_merge(out, (size_t)left, map);
+	if (map != NULL)
+		map[merged] = (uint16_t)len;
+	return (long)merged;
 }
 
 long http_path_normalize(const char *path, size_t len, char *out, uint16_t *map, size_t size)

@@ -207,7 +207,8 @@ def test_head(port, path, status, length):
 @pytest.mark.parametrize("path,body", [
     ("/health", b"ok\n"), ("/health/", b"ok\n"), ("/health/deep/er?x", b"ok\n"),
     ("/healthy", HELLO), ("/Health", HELLO), ("/heal%74h", b"ok\n"), ("/a/../health", b"ok\n"),
-    ("/./health/./", b"ok\n"), ("/a%2f..%2fhealth", b"ok\n"), ("//health", HELLO),
+    ("/./health/./", b"ok\n"), ("/a%2f..%2fhealth", b"ok\n"), ("//health", b"ok\n"),
+    ("/x//..//health//y", HELLO), ("/%2fhealth//x", b"ok\n"),
     ("https://b.example/health", b"ok\n"), ("http://b.example:80?x", HELLO), ("/?/health", HELLO)])
 def test_locations_are_prefixes_by_segments(port, path, body):
     assert get(port, path).body == body

@@ -51,13 +51,16 @@ static void the_rest_is_there_decoded_and_as_it_was_sent(void **state)
 	    {"/a/b%2Fc", 2, "/b/c", "/b%2Fc"},
 	    {"/a%2fb%2fc", 2, "/b/c", "/b%2fc"}, /* the location's separator is plain */
 	    {"/admin%2f..%2fx", 1, "x", "x"},
-	    {"/pub//../admin", 4, "/admin", "/admin"}, /* no dots for one who merges slashes */
+	    {"/pub//../admin", 4, "/admin", "/admin"}, /* dots first (RFC 3986), then slashes */
 	    {"/a/./b/../c", 2, "/c", "/c"},
 	    {"/a/b/..", 2, "/", "/"},
 	    {"/a/%2e%2E/b/%63", 2, "/c", "/%63"},
 	    {"/%61/x", 2, "/x", "/x"},
 	    {"/a/%252e%252e/b", 2, "/%2e%2e/b", "/%252e%252e/b"},
 	    {"/.well-known/x", 12, "/x", "/x"},
+	    {"/a//b", 2, "/b", "/b"},
+	    {"//a%2f/b//", 2, "/b/", "/b/"},
+	    {"/a/b%2F/c%20d", 2, "/b/c d", "/b%2Fc%20d"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
