@@ -3,14 +3,16 @@
  *
  * A worker that was taken over would leave a plain directory by "..". So it is handed a copy of the
  * directory's mount that begins at the directory and is attached nowhere: there, ".." stays where
- * it is, and nothing can be written, whatever the worker calls (open_tree(2) with OPEN_TREE_CLONE,
- * mount_setattr(2)). Mounts beneath the directory are part of the copy as they are when it is
+ * it is, and no file or directory can be changed, whatever the worker calls (open_tree(2) with
+ * OPEN_TREE_CLONE, mount_setattr(2)); only a FIFO in it can be written, if Landlock does not deny
+ * that. Mounts beneath the directory are part of the copy as they are when it is
  * made.
  *
  * Such copies take CAP_SYS_ADMIN, which a master must not keep. So it starts a mounter before it
  * gives the capability up, if a port serves files. The mounter has that capability and no other,
  * and a list of seven system calls: it opens nothing, and does nothing but send a read-only copy of
- * each directory that the master sends it. It ends with the master.
+ * each directory that the master sends it. It ends with the master. It is forked and not executed,
+ * so it has a copy of the master's memory; nobody but the master can send it anything.
  */
 #ifndef SANDBOX_MOUNTER_H
 #define SANDBOX_MOUNTER_H

@@ -145,8 +145,9 @@ void sandbox_level_describe(const struct sandbox_level *, struct text *);
 
 /* Describes the layers that are missing for the full confinement of the role, with the reasons;
  * true if any is missing. The level may come from a child: any bytes are safe. A capability
- * bounding set that could not be emptied counts as missing; an older Landlock does not. Roots that
- * are no mounts of their own count if there is no Landlock either. */
+ * bounding set that could not be emptied counts as missing. Roots that are no mounts of their own
+ * count if there is no Landlock either, or one before version 3, which lets the process empty files
+ * there; otherwise an older Landlock does not count. */
 bool sandbox_level_missing(const struct sandbox_level *, struct text *);
 
 /* The name of a layer, and the reason why a process lacks it: the text of an errno; 0: "not asked

@@ -7,11 +7,13 @@
  * left out.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "internal.h"
 
@@ -44,6 +46,8 @@
 	{                                                           \
 		CHECK_FLAGS, 3, MAP_OWN | (uint64_t)MAP_PLAIN << 32 \
 	}
+
+#define WILLNEED "POSIX_FADV_WILLNEED"
 
 /* A real-time signal is queued each time it is sent, up to a limit of the user that processes of
  * other ports share. The signals up to this number are pending at most once (signal(7)). */
@@ -94,11 +98,12 @@ static const struct rule child[] = {
     FOR(SANDBOX_FILES, "fstat"),
     FOR(SANDBOX_FILES, "fstat64"),
     FOR(SANDBOX_FILES, "pread64"),
-    FOR(SANDBOX_FILES, "preadv2"),
     FOR(SANDBOX_FILES, "getdents64"),
-    FOR(SANDBOX_FILES, "fadvise64"),
-    FOR(SANDBOX_FILES, "fadvise64_64"),
-    FOR(SANDBOX_FILES, "arm_fadvise64_64"),
+    /* what the page cache has, and a request to read the rest; not to drop what others read */
+    {{"preadv2", "RWF_NOWAIT"}, {{CHECK_EQUAL, 5, RWF_NOWAIT}}, 0, SANDBOX_FILES},
+    {{"fadvise64", WILLNEED}, {{CHECK_EQUAL, 3, POSIX_FADV_WILLNEED}}, 0, SANDBOX_FILES},
+    {{"fadvise64_64", WILLNEED}, {{CHECK_EQUAL, 5, POSIX_FADV_WILLNEED}}, 0, SANDBOX_FILES},
+    {{"arm_fadvise64_64", WILLNEED}, {{CHECK_EQUAL, 1, POSIX_FADV_WILLNEED}}, 0, SANDBOX_FILES},
 
     /* locks; qsort() asks for the memory. malloc() asks for the number of processors when a second
      * thread uses it. */

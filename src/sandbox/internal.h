@@ -38,6 +38,7 @@ bool capabilities_have(unsigned capability); /* is it in the effective set? */
 
 /* landlock.c */
 sandbox_step landlock_confine;
+#define LANDLOCK_TRUNCATE 3 /* the first version that can deny to empty a file that may be read */
 
 /* seccomp.c */
 sandbox_step seccomp_confine;

@@ -51,10 +51,25 @@ const char *sandbox_reason(int error)
 	return reason != NULL ? reason : "unknown error";
 }
 
-/* Landlock alone holds the process in its roots, too. */
-static bool roots_are_open(const struct sandbox_level *l)
+/* What the process could do with its roots; NULL: nothing but read. Where they are no mounts of
+ * their own, Landlock alone holds it there, too, but lets it empty files before version 3. */
+static const char *roots_lack(const struct sandbox_level *l)
 {
-	return l->roots > 0 && l->roots_error != 0 && !is_reached(l, SANDBOX_LANDLOCK);
+	if (l->roots == 0 || l->roots_error == 0)
+		return NULL;
+	if (!is_reached(l, SANDBOX_LANDLOCK))
+		return "document roots that no path leaves";
+	return l->landlock_abi < LANDLOCK_TRUNCATE
+		   ? "document roots in which no file can be emptied"
+		   : NULL;
+}
+
+static void roots_lack_describe(const struct sandbox_level *l, const char *lack, struct text *t)
+{
+	text_addf(t, "%s (", lack);
+	if (is_reached(l, SANDBOX_LANDLOCK))
+		text_addf(t, "Landlock %u, and no mounts of their own: ", l->landlock_abi);
+	text_addf(t, "%s)", sandbox_reason(l->roots_error));
 }
 
 bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
@@ -69,12 +84,12 @@ bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
 		text_addf(t, " (%s)", sandbox_reason(l->errors[layer]));
 		any = true;
 	}
-	if (roots_are_open(l)) {
-		text_addf(t, "%sdocument roots that no path leaves (%s)", any ? ", " : "",
-			  sandbox_reason(l->roots_error));
-		any = true;
-	}
-	return any;
+	const char *lack = roots_lack(l);
+	if (lack == NULL)
+		return any;
+	text_add_str(t, any ? ", " : "");
+	roots_lack_describe(l, lack, t);
+	return true;
 }
 
 void sandbox_level_describe(const struct sandbox_level *l, struct text *t)
@@ -96,7 +111,7 @@ void sandbox_level_describe(const struct sandbox_level *l, struct text *t)
 	if (l->roots > 0 && l->roots_error == 0)
 		text_add_str(t, l->roots == 1 ? " (a read-only mount of its own)"
 					      : " (read-only mounts of their own)");
-	else if (l->roots > 0 && !roots_are_open(l))
+	else if (l->roots > 0 && is_reached(l, SANDBOX_LANDLOCK))
 		text_addf(t, " (Landlock alone holds it there: %s)",
 			  sandbox_reason(l->roots_error));
 	if (is_reached(l, SANDBOX_SECCOMP))

@@ -14,54 +14,53 @@
 
 /* --- the name -------------------------------------------------------------------------------- */
 
-/* Reads a ServerNameList (RFC 6066, 3) and returns its first host_name. Only a malformed list is
- * refused (RFC 8446, 6.2). */
-static int name_parse(const uint8_t *data, size_t len, const uint8_t **ret, size_t *ret_len)
+/* Of a ServerNameList (RFC 6066, 3) only a malformed one is refused (RFC 8446, 6.2). */
+static int name_check(const uint8_t *data, size_t len)
 {
-	*ret = NULL;
-	*ret_len = 0;
 	if (len < 2 || ((size_t)data[0] << 8 | data[1]) != len - 2 || len == 2)
 		return GNUTLS_E_UNEXPECTED_PACKET_LENGTH;
 	for (data += 2, len -= 2; len > 0;) {
 		size_t size = len < 3 ? 0 : (size_t)data[1] << 8 | data[2];
 		if (len < 3 || size > len - 3)
 			return GNUTLS_E_UNEXPECTED_PACKET_LENGTH;
-		if (data[0] == 0 && *ret == NULL) {
-			*ret = data + 3;
-			*ret_len = size;
-		}
 		data += 3 + size;
 		len -= 3 + size;
 	}
 	return 0;
 }
 
-static void name_keep(struct tls_session *s, const void *name, size_t len)
-{
-	free(s->server_name); /* from a hello before the retry */
-	s->server_name = NULL;
-	if (len > 0 && len <= TLS_NAME_MAX && memchr(name, '\0', len) == NULL)
-		s->server_name = strndup(name, len); /* out of memory: no name */
-}
-
 static int name_receive(gnutls_session_t handle, const unsigned char *data, size_t len)
 {
-	const uint8_t *name;
-	size_t name_len;
-	int error = name_parse(data, len, &name, &name_len);
-	if (error >= 0)
-		name_keep(gnutls_session_get_ptr(handle), name, name_len);
-	return error;
+	(void)handle;
+	return name_check(data, len);
 }
 
-void tls_host_name(struct tls_session *s)
+/* No host has an empty name, a longer one, or one with such a byte: it is as if there were none. */
+static bool name_is_kept(const struct tls_hello *h)
 {
-	char name[TLS_NAME_MAX + 1];
-	size_t len = sizeof(name);
-	unsigned type;
-	if (s->server_name == NULL &&
-	    gnutls_server_name_get(s->handle, name, &len, &type, 0) == 0 && type == GNUTLS_NAME_DNS)
-		name_keep(s, name, len);
+	return h->host != NULL && h->host_len > 0 && h->host_len <= TLS_NAME_MAX &&
+	       memchr(h->host, '\0', h->host_len) == NULL;
+}
+
+static bool name_is(const struct tls_session *s, const struct tls_hello *h)
+{
+	const char *kept = s->server_name;
+	if (!name_is_kept(h))
+		return kept == NULL;
+	return kept != NULL && strlen(kept) == h->host_len &&
+	       memcmp(kept, h->host, h->host_len) == 0;
+}
+
+/* After a HelloRetryRequest the client repeats its hello, name included (RFC 8446, 4.1.2). With
+ * another name it could resume the session of one host on a connection to another. */
+static int name_keep(struct tls_session *s, const struct tls_hello *h)
+{
+	if (h->count > 1)
+		return name_is(s, h) ? 0 : GNUTLS_E_INVALID_REQUEST;
+	if (!name_is_kept(h))
+		return 0;
+	s->server_name = strndup((const char *)h->host, h->host_len);
+	return s->server_name == NULL ? GNUTLS_E_MEMORY_ERROR : 0;
 }
 
 /* --- the choice ------------------------------------------------------------------------------ */
@@ -104,7 +103,6 @@ static int host_retrieve(gnutls_session_t handle, const struct gnutls_cert_retr_
 	struct tls_session *s = gnutls_session_get_ptr(handle);
 	(void)info;
 	const struct tls_context *c = s->context;
-	tls_host_name(s);
 	const struct tls_identity *h = host_choose(s);
 	s->unsuited = h == NULL;
 	if (h == NULL)
@@ -188,7 +186,9 @@ static int hello_hook(gnutls_session_t handle, unsigned type, unsigned when, uns
 	(void)when;
 	(void)incoming;
 	tls_hello_read(&s->hello, &s->context->policy->offer, message->data, message->size);
-	int error = address_choose(s, address);
+	int error = name_keep(s, &s->hello);
+	if (error >= 0)
+		error = address_choose(s, address);
 	if (error >= 0 && s->hello.count == 1)
 		error = tls_tickets_enable(s);
 	s->hello.host = NULL; /* it pointed into the message */

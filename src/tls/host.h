@@ -52,12 +52,10 @@ int tls_hosts_make(struct tls_hosts *, const struct tls_credentials_options *,
 		   const uint32_t *pairs, size_t pairs_count, const struct tls_names *own);
 void tls_hosts_release(struct tls_hosts *);
 
-/* Prepares a session: reads the requested name, accepts any name, and reads the ClientHello.
+/* Prepares a session: reads the requested name, accepts any name, and reads the ClientHello. A
+ * second hello with another name than the first is refused.
  * Returns 0 or a GnuTLS error. */
 int tls_host_listen(struct tls_session *);
-/* Sets s->server_name from GnuTLS if the hello did not; call it when the handshake is complete, at
- * the latest. */
-void tls_host_name(struct tls_session *);
 /* Makes these credentials choose among the certificates of the session's context. */
 void tls_host_choose_from(gnutls_certificate_credentials_t);
 

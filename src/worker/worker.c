@@ -393,9 +393,9 @@ int worker_main(struct role *r)
 	handed_check(&w);
 	if (!w.port->plain)
 		policy_make(&w);
+	worker_confine(&w);
 	if (w.port->roots_count > 0 || w.port->bodies_count > 0)
 		worker_types_make(&w);
-	worker_confine(&w);
 	worker_roots_take(&w);
 	w.means.roots = w.roots;
 	worker_bodies_take(&w);

@@ -459,6 +459,12 @@ def sanitized():
     return "asan" if b"__asan_init" in program else "tsan" if b"__tsan_init" in program else ""
 
 
+def landlock_version():
+    """Of this kernel; 0 or less: it has none."""
+    create_ruleset, version = 444, 1
+    return ctypes.CDLL(None).syscall(create_ruleset, None, 0, version)
+
+
 def need_root(*programs):
     missing = ["root"] if os.geteuid() != 0 else [p for p in programs if not have(p)]
     if missing:

@@ -267,3 +267,14 @@ def test_a_client_that_does_not_do_what_it_is_asked(port, second):
     key share."""
     assert conversation(port, tls13(KEY_SHARE=vector(b"", 2)), second)[-1] == \
         (21, bytes([2, ILLEGAL_PARAMETER]))
+
+
+@pytest.mark.parametrize("first, second", [
+    (b"a.example", b"b.example"), (b"a.example", None), (None, b"b.example"), (b"_", b"a.example")])
+def test_a_client_that_asks_for_another_host_in_its_second_hello(port, first, second):
+    def said(host, key_share):
+        names = None if host is None else vector(name(host), 2)
+        return tls13(SERVER_NAME=names, KEY_SHARE=key_share)
+
+    assert conversation(port, said(first, vector(b"", 2)), said(second, vector(share(), 2)))[-1] == \
+        (21, bytes([2, ILLEGAL_PARAMETER]))

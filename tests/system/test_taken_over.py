@@ -16,8 +16,8 @@ import subprocess
 
 import pytest
 
-from harness import (TIMEOUT, Connection, free_ports, get, memory_cgroup, need_root, sanitized,
-                     wait_for)
+from harness import (TIMEOUT, Connection, free_ports, get, landlock_version, memory_cgroup, need_root,
+                     sanitized, wait_for)
 from injection import DATA, inject
 from test_systemd import passed
 from test_tls import resumed, session_of, version
@@ -138,7 +138,7 @@ def test_a_worker_with_files_opens_what_is_beneath_and_nothing_else(server, port
             continue  # it is the root again
         assert not openat2(pid, folder, path), path
     # Landlock knows truncation since its version 3.
-    may_truncate = wrapper != () and ctypes.CDLL(None).syscall(444, None, 0, 1) < 3
+    may_truncate = wrapper != () and landlock_version() < 3
     for flags in (os.O_WRONLY, os.O_RDWR, *([] if may_truncate else [os.O_RDONLY | os.O_TRUNC])):
         assert not openat2(pid, root, "page", flags)
     assert not openat2(pid, root, "new", os.O_WRONLY | os.O_CREAT)

@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -541,6 +542,40 @@ static void only_memory_of_its_own_is_mapped(void **state)
 			shared->flags = forbidden[i];
 			assert_violation(child(&p, NULL, map_as_told), SYS_mmap);
 		}
+	}
+}
+
+static int read_as_told(void)
+{
+	(void)syscall(SYS_preadv2, -1, NULL, 0L, 0L, 0L, shared->flags);
+	return EXIT_SUCCESS;
+}
+
+static int advise_as_told(void)
+{
+	(void)syscall(SYS_fadvise64, -1, 0L, 0L, shared->flags);
+	return EXIT_SUCCESS;
+}
+
+/* What others read from the same files must stay in the page cache. */
+static void files_are_read_in_the_forms_that_serve(void **state)
+{
+	static const long advices[] = {POSIX_FADV_NORMAL,     POSIX_FADV_RANDOM,
+				       POSIX_FADV_SEQUENTIAL, POSIX_FADV_DONTNEED,
+				       POSIX_FADV_NOREUSE,    6};
+	const struct sandbox_plan p = plan_for(SANDBOX_WORKER, SECCOMP_ALONE);
+	(void)state;
+	shared->flags = RWF_NOWAIT;
+	assert_fine(child(&p, NULL, read_as_told));
+	for (unsigned bit = 0; bit < 32; bit++) {
+		shared->flags = RWF_NOWAIT ^ 1UL << bit;
+		assert_violation(child(&p, NULL, read_as_told), SYS_preadv2);
+	}
+	shared->flags = POSIX_FADV_WILLNEED;
+	assert_fine(child(&p, NULL, advise_as_told));
+	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+		shared->flags = (uint64_t)advices[i];
+		assert_violation(child(&p, NULL, advise_as_told), SYS_fadvise64);
 	}
 }
 
@@ -1361,6 +1396,21 @@ static void roots_are_described_by_what_holds_a_process_there(void **state)
 	assert_non_null(strstr(described(&l), "2 document roots (Landlock alone holds it there: "
 					      "Operation not permitted)"));
 	assert_string_equal(missing(&l), "");
+	l.landlock_abi = 3;
+	assert_string_equal(missing(&l), "");
+	/* A file that may be read can be emptied. */
+	for (l.landlock_abi = 1; l.landlock_abi < 3; l.landlock_abi++) {
+		assert_non_null(strstr(described(&l), "(Landlock alone holds it there: Operation "
+						      "not permitted)"));
+		assert_non_null(strstr(missing(&l), "document roots in which no file can be "
+						    "emptied (Landlock "));
+		assert_non_null(strstr(missing(&l), ", and no mounts of their own: Operation not "
+						    "permitted)"));
+	}
+	l.roots_error = 0;
+	l.landlock_abi = 1;
+	assert_string_equal(missing(&l), "");
+	l.roots_error = EPERM;
 	/* With neither a path leads anywhere that the user may read. */
 	l.reached &= ~BIT(SANDBOX_LANDLOCK);
 	l.errors[SANDBOX_LANDLOCK] = ENOSYS;
@@ -1418,6 +1468,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(memory_is_not_moved_over_other_memory),
 	    cmocka_unit_test(arguments_are_looked_at),
 	    cmocka_unit_test(only_memory_of_its_own_is_mapped),
+	    cmocka_unit_test(files_are_read_in_the_forms_that_serve),
 	    cmocka_unit_test(guarded_descriptors_keep_their_options),
 	    cmocka_unit_test(no_form_of_openat_opens_anything),
 	    cmocka_unit_test(a_thread_can_give_memory_back),

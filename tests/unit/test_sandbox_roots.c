@@ -60,7 +60,9 @@ static int tree_make(void **state)
 	file_make("root/sub/file", "sub");
 	file_make("secret", "secret");
 	file_make("other/file", "of another port");
-	return symlink("../secret", in_folder("root/out")) < 0 ||
+	return mkfifo(in_folder("root/pipe"), 0666) < 0 ||
+	       chmod(in_folder("root/pipe"), 0666) < 0 ||
+	       symlink("../secret", in_folder("root/out")) < 0 ||
 	       symlink("/etc/passwd", in_folder("root/absolute")) < 0;
 }
 
@@ -170,6 +172,14 @@ static int nothing_is_changed(int fd)
 	return EXIT_SUCCESS;
 }
 
+/* A read-only mount does not concern FIFOs: Landlock alone keeps one from being written. */
+static int a_pipe_is_read(int fd, bool written)
+{
+	NEED(attempt(fd, "pipe", O_RDONLY | O_NONBLOCK, 0) == 0);
+	NEED((attempt(fd, "pipe", O_RDWR | O_NONBLOCK, 0) == 0) == written);
+	return EXIT_SUCCESS;
+}
+
 /* Without a list of system calls, so that the lower layers answer. Returns the child's status. */
 static int in_child(int fd, unsigned leave_out, bool mounted)
 {
@@ -203,8 +213,10 @@ static int in_child(int fd, unsigned leave_out, bool mounted)
 		if ((leave_out & 1u << SANDBOX_LANDLOCK) != 0 && !mounted)
 			_exit(attempt(fd, "../secret", O_RDONLY, 0) == 0 ? EXIT_SUCCESS
 									 : EXIT_FAILURE);
+		const bool has_landlock = (level.reached & 1u << SANDBOX_LANDLOCK) != 0;
 		_exit(nothing_else_is_opened(fd, mounted) == EXIT_SUCCESS &&
-			      nothing_is_changed(fd) == EXIT_SUCCESS
+			      nothing_is_changed(fd) == EXIT_SUCCESS &&
+			      a_pipe_is_read(fd, !has_landlock) == EXIT_SUCCESS
 			  ? EXIT_SUCCESS
 			  : EXIT_FAILURE);
 	}

@@ -213,31 +213,42 @@ static int shown(gnutls_session_t client)
 	return atoi(name);
 }
 
-/* Sends any bytes as the name: gnutls_server_name_set() takes some only. */
+/* Sends any bytes as the name: gnutls_server_name_set() takes some only. NULL: none. */
 static const char *raw_name;
+static const char *raw_next; /* in the second hello */
 
 static int raw_send(gnutls_session_t session, gnutls_buffer_t data)
 {
-	const size_t len = strlen(raw_name);
+	const char *name = raw_name;
+	raw_name = raw_next;
+	if (name == NULL)
+		return 0;
+	const size_t len = strlen(name);
 	const uint8_t head[] = {(uint8_t)((len + 3) >> 8), (uint8_t)(len + 3), 0,
 				(uint8_t)(len >> 8), (uint8_t)len};
 	(void)session;
 	if (gnutls_buffer_append_data(data, head, sizeof(head)) < 0 ||
-	    gnutls_buffer_append_data(data, raw_name, len) < 0)
+	    gnutls_buffer_append_data(data, name, len) < 0)
 		return -1;
 	return (int)(sizeof(head) + len);
 }
 
-static void name_send(struct peer *p, const char *name)
+static void names_send(struct peer *p, const char *name, const char *next)
 {
 	raw_name = name;
-	if (name != NULL)
+	raw_next = next;
+	if (name != NULL || next != NULL)
 		assert_int_equal(gnutls_session_ext_register(p->client, "name", 0x10000,
 							     GNUTLS_EXT_TLS, peer_padding_receive,
 							     raw_send, NULL, NULL, NULL,
 							     GNUTLS_EXT_FLAG_CLIENT_HELLO |
 								 GNUTLS_EXT_FLAG_OVERRIDE_INTERNAL),
 				 0);
+}
+
+static void name_send(struct peer *p, const char *name)
+{
+	names_send(p, name, name);
 }
 
 /* --- the choice ------------------------------------------------------------------------------- */
@@ -456,6 +467,48 @@ static void a_session_goes_on_under_its_own_name_only(void **state)
 	port_close(&port);
 }
 
+/* RFC 8446, 4.1.2: the second hello has the name of the first one. */
+static void a_second_hello_has_the_same_name(void **state)
+{
+	static const struct {
+		const char *first, *second;
+	} cases[] = {{"shop.example", "rsa.example"},
+		     {"shop.example", "www.shop.example"},
+		     {"shop.example", "nobody.example"},
+		     {"nobody.example", "shop.example"},
+		     {"shop.example", "shop.example."},
+		     {"shop.example", "shop.exampl"},
+		     {"shop.example", NULL},
+		     {NULL, "shop.example"},
+		     {"api.shop.example", "192.0.2.7"},
+		     {"shop.example", "_"},
+		     {"a.nobody.example", "b.nobody.example"}};
+	static const char *const kept[] = {NULL, "shop.example", "nobody.example", "\377_"};
+	struct port port;
+	struct peer p;
+	(void)state;
+	port_open(&port, hosts, HOSTS, false);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		peer_init(&p, port.context, PEER_TLS13_RETRY);
+		names_send(&p, cases[i].first, cases[i].second);
+		assert_int_not_equal(peer_handshake(&p, all, NULL), 0);
+		assert_int_equal(p.failure.kind, IPC_FAILURE_MALFORMED);
+		assert_string_equal(p.failure.text, "The client's second hello does not match the "
+						    "request for it.");
+		assert_int_equal(gnutls_handshake(p.client), GNUTLS_E_FATAL_ALERT_RECEIVED);
+		assert_int_equal(gnutls_alert_get(p.client), GNUTLS_A_ILLEGAL_PARAMETER);
+		peer_release(&p);
+	}
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		peer_init(&p, port.context, PEER_TLS13_RETRY);
+		name_send(&p, kept[i]);
+		assert_int_equal(peer_handshake(&p, all, NULL), 0);
+		assert_int_equal(p.server.hello.count, 2);
+		peer_release(&p);
+	}
+	port_close(&port);
+}
+
 /* --- by address ------------------------------------------------------------------------------- */
 
 static const char *local; /* NULL: unknown */
@@ -615,6 +668,7 @@ int main(void)
 	    cmocka_unit_test(without_hosts_all_certificates_are_of_one_port),
 	    cmocka_unit_test(unknown_names_are_refused_where_that_is_wanted),
 	    cmocka_unit_test(a_session_goes_on_under_its_own_name_only),
+	    cmocka_unit_test(a_second_hello_has_the_same_name),
 	    cmocka_unit_test(without_a_name_the_address_chooses_the_host),
 	    cmocka_unit_test(files_are_loaded_once_however_many_hosts_name_them),
 	    cmocka_unit_test(names_are_those_that_clients_accept),
