@@ -105,7 +105,8 @@ struct ipc_settings {
 #define IPC_DIGEST_BYTES 32
 #define IPC_SUBJECT_MAX  256
 
-/* The content of the files that a child received: certificates or keys. */
+/* The content of the files that a child received: keys; or certificates, files that are sent, and
+ * the table of media types. */
 struct ipc_files {
 	uint8_t digest[IPC_DIGEST_BYTES]; /* SHA-256 over all of them, in their order */
 };

@@ -91,11 +91,6 @@ void worker_bodies_take(struct worker *w)
 	}
 	w->memory_own += CONF_BODIES_BYTES_MAX - w->bodies_left;
 	w->means.bodies = w->bodies;
-	if (w->port->plain) { /* else they are told of together with the certificates */
-		struct ipc_files files = {.digest = {0}};
-		worker_bodies_digest(w, files.digest);
-		role_tell(w->role, IPC_FILES, &files, sizeof(files));
-	}
 }
 
 void worker_bodies_release(struct worker *w)

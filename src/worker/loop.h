@@ -106,7 +106,9 @@ struct worker {
 	struct loop_timer drain_deadline; /* in loop 0; runs after a SIGTERM to this worker */
 	const struct conf_port *port;
 	struct handler_means means;
-	struct media_table types;    /* of its means, for files */
+	struct media_table types; /* of its means, for files */
+	/* of the system's table, from which they come; all zero: none was handed over */
+	uint8_t types_digest[IPC_DIGEST_BYTES];
 	struct handler_body *bodies; /* owned: the files that its handlers send; NULL: none */
 	size_t bodies_left;          /* bytes that further ones may have */
 	struct routes routes;

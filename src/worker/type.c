@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "tls/digest.h"
 #include "worker/loop.h"
 
 /* Reads from the first byte on: other workers have read the same open file. What cannot be read is
@@ -30,10 +31,13 @@ void worker_types_make(struct worker *w)
 	if (role_count(w->role, IPC_FD_TYPES) > 0) {
 		int fd = role_take(w->role, IPC_FD_TYPES, 0);
 		char *text = malloc(HTTP_MEDIA_TEXT); /* its pages are used as far as it is long */
-		if (text != NULL)
-			error = media_read(&w->types, text, types_read(fd, text, HTTP_MEDIA_TEXT));
-		else
+		if (text != NULL) {
+			const size_t len = types_read(fd, text, HTTP_MEDIA_TEXT);
+			tls_digest(text, len, w->types_digest);
+			error = media_read(&w->types, text, len);
+		} else {
 			error = -ENOMEM;
+		}
 		free(text);
 		fd_close(&fd);
 	}

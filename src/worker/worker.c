@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "http/proto.h"
+#include "tls/digest.h"
 #include "worker/fault.h"
 #include "worker/lack.h"
 #include "worker/loop.h"
@@ -183,13 +184,21 @@ tls_failed(struct worker *w, const struct worker_loop *l, int error, const struc
 		  "%s", err->text);
 }
 
-static void files_tell(const struct worker *w, const struct tls_certificates *c)
+/* The master compares the digests of two generations: all that a worker reads of its files, and
+ * keeps, is in it. certificates: the digest of these; zeros without TLS. */
+static void files_tell(const struct worker *w, const uint8_t certificates[IPC_DIGEST_BYTES])
 {
 	struct ipc_files files;
-	_Static_assert(sizeof(files.digest) == sizeof(c->digest), "one digest");
-	memcpy(files.digest, c->digest, sizeof(files.digest));
+	memcpy(files.digest, certificates, sizeof(files.digest));
 	worker_bodies_digest(w, files.digest);
+	tls_digest_add(files.digest, w->types_digest);
 	role_tell(w->role, IPC_FILES, &files, sizeof(files));
+}
+
+static void certificates_tell(const struct worker *w, const struct tls_certificates *c)
+{
+	_Static_assert(sizeof(c->digest) == IPC_DIGEST_BYTES, "one digest");
+	files_tell(w, c->digest);
 	for (size_t i = 0; i < w->port->certificates_count; i++) {
 		struct ipc_certificate told = {
 		    .pair = i, .begins = c->list[i].begins, .ends = c->list[i].ends};
@@ -221,7 +230,7 @@ static void credentials_load(struct worker *w)
 	if (error < 0)
 		tls_failed(w, &w->loops[0], error, &err);
 	warnings_end(&warnings);
-	files_tell(w, &certificates);
+	certificates_tell(w, &certificates);
 	free(certificates.list);
 	free(hosts);
 	for (size_t i = 0; i < count; i++)
@@ -402,7 +411,9 @@ int worker_main(struct role *r)
 	if (routes_init(&w.routes, w.port, &w.means) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	loops_prepare(&w);
-	if (!w.port->plain)
+	if (w.port->plain)
+		files_tell(&w, (const uint8_t[IPC_DIGEST_BYTES]){0});
+	else
 		tls_prepare(&w);
 	if (w.port->faults && !w.port->plain)
 		worker_faults_prepare(&w);

@@ -108,8 +108,7 @@ void port_order_carry_out(struct port *p)
 		if (!pooled)
 			break;
 		log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE,
-			      "certificates or keys have changed: all processes of the port are "
-			      "replaced");
+			      "files of the port have changed: all its processes are replaced");
 		renew(p, askers, &renewal_kind);
 		break;
 	}

@@ -97,7 +97,10 @@ static void files_told(const struct child *c, const struct ipc_files *files)
 		memcpy(content->keys, files->digest, sizeof(content->keys));
 		return;
 	}
-	memcpy(content->certificates, files->digest, sizeof(content->certificates));
+	if (content->told && memcmp(content->files, files->digest, sizeof(content->files)) != 0)
+		content->mixed = true;
+	content->told = true;
+	memcpy(content->files, files->digest, sizeof(content->files));
 }
 
 static int64_t time_bound(int64_t when)

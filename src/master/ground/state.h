@@ -173,8 +173,10 @@ struct port_files {
 
 /* Digests that children sent (ipc_files); from the last child of each role. */
 struct port_content {
-	uint8_t certificates[IPC_DIGEST_BYTES];
+	uint8_t files[IPC_DIGEST_BYTES]; /* of workers: certificates, bodies, media types */
 	uint8_t keys[IPC_DIGEST_BYTES];
+	bool told;  /* by a worker */
+	bool mixed; /* workers have read different files, for one was overwritten in between */
 	struct expiry *pairs; /* one per pair of the configuration; owned */
 };
 

@@ -225,7 +225,7 @@ static void put_port(FILE *f, struct kept *k, struct layouts *l, const struct po
 	record_put(f, "served", p->served);
 	record_put(f, "restarts", p->restarts);
 	record_put(f, "quick", p->restart.row);
-	record_put_bytes(f, "certificates", p->content.certificates, IPC_DIGEST_BYTES);
+	record_put_bytes(f, "certificates", p->content.files, IPC_DIGEST_BYTES);
 	record_put_bytes(f, "keys", p->content.keys, IPC_DIGEST_BYTES);
 	record_end(f);
 	put_totals(f, &p->totals);
