@@ -124,31 +124,6 @@ static void users_check(struct verify *v, const struct conf *conf)
 			verify_add(v, CONF_ERROR, &conf->ports[i].where, err.text);
 }
 
-/* Has a port before this one the same root, for the same users? Then it was checked there. */
-static bool root_is_known(const struct conf *conf, const struct conf_port *port, const char *path)
-{
-	for (const struct conf_port *p = conf->ports; p < port; p++)
-		for (size_t i = 0; i < p->roots_count; i++)
-			if (strcmp(p->roots[i].path, path) == 0 &&
-			    (p->user == NULL
-				 ? port->user == NULL
-				 : port->user != NULL && strcmp(p->user, port->user) == 0))
-				return true;
-	return false;
-}
-
-static void roots_check(struct verify *v, const struct conf *conf)
-{
-	struct err err;
-	for (size_t i = 0; i < conf->ports_count; i++) {
-		const struct conf_port *port = &conf->ports[i];
-		for (size_t k = 0; k < port->roots_count; k++)
-			if (!root_is_known(conf, port, port->roots[k].path) &&
-			    master_check_root(conf, port, k, verify_warning, v, &err) < 0)
-				verify_add(v, CONF_ERROR, &port->roots[k].where, err.text);
-	}
-}
-
 void verify_files(struct verify *v, const struct conf *conf, bool daemonized)
 {
 	v->whole = conf->files_count > 0 ? conf->files[0] : NULL;
@@ -156,7 +131,8 @@ void verify_files(struct verify *v, const struct conf *conf, bool daemonized)
 	for (size_t i = 0; i < conf->ports_count; i++)
 		bodies_check(v, &conf->ports[i]);
 	users_check(v, conf);
-	roots_check(v, conf);
+	if (master_check_roots(conf, verify_add, v) < 0)
+		v->no_memory = true;
 	master_check_control(conf, verify_warning, v);
 	master_check_log(conf, daemonized, verify_warning, v);
 }

@@ -67,10 +67,10 @@ int master_check_body(const char *path, uint64_t *bytes, struct err *);
 
 typedef void master_warn_fn(void *arg, const struct conf_where *, const char *text);
 
-/* For bulkhead -t: can this document root of the port be served (conf_port.roots)? Returns 0, or -1
- * and a sentence; reports a sentence for what a server would do and its user may not want. */
-int master_check_root(const struct conf *, const struct conf_port *, size_t root, master_warn_fn *,
-		      void *arg, struct err *);
+/* For bulkhead -t: can the document roots of all ports be served (conf_port.roots)? Reports an
+ * error for each that cannot, and a warning for what a server would do and its user may not want.
+ * The port's users may be wrong, which is another finding. Returns 0 or -ENOMEM. */
+int master_check_roots(const struct conf *, conf_report_fn *, void *arg);
 
 /* For bulkhead -t: can the server reach its log daemons, in the background or not? Reports one
  * sentence for each that it cannot reach. This is not an error, since the daemon may start

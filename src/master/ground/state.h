@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "base/beneath.h"
 #include "base/bucket.h"
 #include "base/err.h"
 #include "conf/conf.h"
@@ -52,6 +53,8 @@ struct roll_kind;
 struct configuration {
 	struct conf *conf;
 	unsigned users;
+	bool keys_known;     /* until the end of the turn in which a document root was opened */
+	struct beneath keys; /* where its keys are */
 };
 
 /* The sender of an order that takes time. The sender owns the memory, which is linked while it

@@ -162,13 +162,23 @@ static int plain_open(const struct port_file *f, const char *path)
 	return fd < 0 && errno == ENOENT && f->kind == IPC_FD_TYPES ? open("/dev/null", flags) : fd;
 }
 
+static int file_open_root(const struct port *p, const char *path, struct port_file *f,
+			  struct err *err)
+{
+	const struct beneath *keys;
+	if (configuration_keys(p->configuration, &keys) == 0)
+		return port_open_root(p->master, keys, path, f, err);
+	err_set(err, "out of memory");
+	return -EAGAIN;
+}
+
 /* Returns 0; or -1 or -EAGAIN, and a sentence. bytes: of all files that are sent, so far. */
 static int file_open(const struct port *p, struct port_file *f, uint64_t *bytes, struct err *err)
 {
 	const char *what = ipc_handed_kinds[f->kind].name, *path = path_of(p->conf, f);
 	struct stat st;
 	if (is_root(f)) {
-		const int error = port_open_root(p->master, p->configuration->conf, path, f, err);
+		const int error = file_open_root(p, path, f, err);
 		if (error < 0)
 			return error;
 	} else if ((f->fd = plain_open(f, path)) < 0) {

@@ -14,13 +14,17 @@ struct stat;
  * freed. */
 struct configuration *configuration_new(struct conf *);
 void configuration_release(struct configuration *); /* removes one user */
+/* Where the keys of all its ports are: looked for once in a turn, however many document roots are
+ * opened in it. 0 or -ENOMEM. */
+int configuration_keys(struct configuration *, const struct beneath **ret);
 /* keyholders: how many; 0: as the configuration says. NULL: no memory. */
 struct port *port_new(struct master *, struct configuration *, const struct conf_port *,
 		      unsigned keyholders);
 void port_free(struct port *);
 /* The text of conf_dump_process(), which the caller frees; NULL: no memory. */
 char *port_text(const struct conf *, const struct conf_port *);
-void ports_sweep(struct master *); /* after each turn: frees retired ports that have stopped */
+/* After each turn: frees retired ports that have stopped, and forgets where keys are. */
+void ports_sweep(struct master *);
 
 /* The parts of a port that it needs to begin. Each returns 0, or a sentence and -1, or -EAGAIN if
  * the machine lacks what all ports share (err_is_shortage()). */
@@ -46,19 +50,25 @@ struct port_file *files_list(const struct conf_port *);
  * paths lead to now. The caller owns the list of files_count() files. NULL: no memory. */
 struct plan_file *files_look(const struct conf_port *, const struct port_files *);
 
-/* roots.c: document roots. A place is where one is; root_find() looks for it and follows the links
- * in the path; the caller releases it. 0 or -errno. */
+/* roots.c, and for -t roots_check.c: document roots. A place is where one is; root_find() looks for
+ * it and follows the links in the path; the caller releases it. 0 or -errno. */
 int root_find(const char *path, struct port_place **ret);
-void place_release(struct port_place *);   /* NULL is ignored */
-int place_open(const struct port_place *); /* a descriptor (O_PATH) or -errno */
+void place_release(struct port_place *); /* NULL is ignored */
+/* A descriptor (O_PATH) of the directory that is handed over, or -errno: among others -ELOOP if it
+ * is no longer where it was. */
+int place_open(const struct port_place *);
+/* Can this process reach the root from that descriptor? 0 or -errno. */
+int place_reach(const struct port_place *, int fd);
 /* Is this real path, which has no links, that of the directory or beneath it? */
 bool root_covers(const char *real, const char *path);
+/* Where all keys of the configuration are; the caller releases it. 0 or -ENOMEM. */
+int keys_find(const struct conf *, struct beneath *ret);
 /* Fills the place and the descriptor of a root, as -t does it, too. 0; or -1 or -EAGAIN, and a
- * sentence: among others if a key of the configuration would be served. */
-int root_place(const struct conf *, const char *path, struct port_file *, struct err *);
+ * sentence: among others if one of the keys would be served. */
+int root_place(const struct beneath *keys, const char *path, struct port_file *, struct err *);
 /* The same for workers: a copy of the mount, if there is a mounter. */
-int port_open_root(struct master *, const struct conf *, const char *path, struct port_file *,
-		   struct err *);
+int port_open_root(struct master *, const struct beneath *keys, const char *path,
+		   struct port_file *, struct err *);
 /* stat(2) of the directory that the path would be handed over as now; 0 or -errno. */
 int root_stat(const char *path, struct stat *);
 void mounter_start(struct master *); /* before the master is confined */

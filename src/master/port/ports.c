@@ -21,10 +21,25 @@ struct configuration *configuration_new(struct conf *conf)
 	return c;
 }
 
+int configuration_keys(struct configuration *c, const struct beneath **ret)
+{
+	const int error = c->keys_known ? 0 : keys_find(c->conf, &c->keys);
+	c->keys_known = error == 0;
+	*ret = &c->keys;
+	return error;
+}
+
+static void configuration_forget(struct configuration *c)
+{
+	beneath_release(&c->keys);
+	c->keys_known = false;
+}
+
 void configuration_release(struct configuration *c)
 {
 	if (c == NULL || --c->users > 0)
 		return;
+	configuration_forget(c);
 	conf_free(c->conf);
 	free(c);
 }
@@ -196,8 +211,11 @@ void port_free(struct port *p)
 
 void ports_sweep(struct master *m)
 {
-	for (size_t i = m->ports_count; i > 0; i--)
-		if (m->ports[i - 1]->stage == STAGE_RETIRED &&
-		    m->ports[i - 1]->state == PORT_STOPPED)
-			port_free(m->ports[i - 1]);
+	for (size_t i = m->ports_count; i > 0; i--) {
+		struct port *p = m->ports[i - 1];
+		if (p->configuration->keys_known)
+			configuration_forget(p->configuration);
+		if (p->stage == STAGE_RETIRED && p->state == PORT_STOPPED)
+			port_free(p);
+	}
 }

@@ -5,18 +5,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/syslog.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/fd.h"
 #include "base/root.h"
 #include "master/port/port.h"
+
+#define TRIES 16 /* while renames come in between */
 
 /* --- where it is ------------------------------------------------------------------------------ */
 
@@ -113,19 +116,32 @@ int root_find(const char *path, struct port_place **ret)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-int place_open(const struct port_place *place)
+/* The path was judged, and has no links; one that is there now was put there meanwhile, and may
+ * lead to more. */
+static int anchor_open(const char *real)
 {
-	int fd = open(place->real, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	const struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				     .resolve = RESOLVE_NO_SYMLINKS};
+	const long fd = syscall(SYS_openat2, AT_FDCWD, real, &how, sizeof(how));
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int place_reach(const struct port_place *place, int fd)
+{
 	const struct root root = {fd, place->rest, place->written, place->real};
 	int inner_fd = root_open(&root, "", O_PATH | O_DIRECTORY, 0);
-	if (inner_fd < 0) {
-		fd_close(&fd);
-		return inner_fd;
-	}
+	const int error = inner_fd < 0 ? inner_fd : 0;
 	fd_close(&inner_fd);
-	return fd;
+	return error;
+}
+
+int place_open(const struct port_place *place)
+{
+	int fd = anchor_open(place->real);
+	const int error = fd < 0 ? fd : place_reach(place, fd);
+	if (error < 0)
+		fd_close(&fd);
+	return error < 0 ? error : fd;
 }
 
 /* The level of a worker says whether it has copies. */
@@ -143,33 +159,45 @@ static void root_copy(struct master *m, int *fd)
 	}
 }
 
+int keys_find(const struct conf *conf, struct beneath *ret)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < conf->ports_count; i++)
+		count += conf->ports[i].certificates_count;
+	const char **paths = calloc(count + 1, sizeof(*paths));
+	if (paths == NULL)
+		return -ENOMEM;
+	count = 0;
+	for (size_t i = 0; i < conf->ports_count; i++)
+		for (size_t k = 0; k < conf->ports[i].certificates_count; k++)
+			paths[count++] = conf->ports[i].certificates[k].key;
+	const int error = beneath_init(ret, paths, count);
+	free(paths);
+	return error;
+}
+
 /* Keys must not be served, nor be readable by a worker. */
-static int keys_look(const struct conf *conf, const char *path, const struct port_place *place,
+static int keys_look(const struct beneath *keys, const char *path, const struct port_place *place,
 		     struct err *err)
 {
-	char root[PATH_MAX], key[PATH_MAX];
-	if (realpath(path, root) == NULL)
+	char root[PATH_MAX];
+	const struct beneath_file *key;
+	if (beneath_find(keys, place->real, &key) == 0)
 		return 0;
-	for (size_t i = 0; i < conf->ports_count; i++)
-		for (size_t k = 0; k < conf->ports[i].certificates_count; k++) {
-			const char *name = conf->ports[i].certificates[k].key;
-			if (name[0] == '\0' || realpath(name, key) == NULL ||
-			    !root_covers(place->real, key))
-				continue;
-			if (root_covers(root, key))
-				err_set(err,
-					"key \"%s\" lies beneath the document root \"%s\", and "
-					"would be served: keep it elsewhere",
-					name, path);
-			else
-				err_set(err,
-					"key \"%s\" lies beneath \"%s\", which workers can read "
-					"because a link there leads to the document root \"%s\": "
-					"keep it elsewhere",
-					name, place->real, path);
-			return -1;
-		}
-	return 0;
+	if (place->rest[0] == '\0' ||
+	    (realpath(path, root) != NULL && beneath_find(keys, root, &key) > 0))
+		err_set(
+		    err,
+		    "key \"%s\" lies beneath the document root \"%s\", and would be served: keep "
+		    "it elsewhere",
+		    key->path, path);
+	else
+		err_set(
+		    err,
+		    "key \"%s\" lies beneath \"%s\", which workers can read because a link there "
+		    "leads to the document root \"%s\": keep it elsewhere",
+		    key->path, place->real, path);
+	return -1;
 }
 
 static int root_fail(const char *path, int error, struct err *err)
@@ -181,21 +209,28 @@ static int root_fail(const char *path, int error, struct err *err)
 	return err_is_shortage(-error) ? -EAGAIN : -1;
 }
 
-int root_place(const struct conf *conf, const char *path, struct port_file *f, struct err *err)
+int root_place(const struct beneath *keys, const char *path, struct port_file *f, struct err *err)
 {
-	int error = root_find(path, &f->place);
-	if (error < 0 || f->place == NULL)
-		return root_fail(path, error, err);
-	if (keys_look(conf, path, f->place, err) < 0)
-		return -1;
-	f->fd = place_open(f->place);
-	return f->fd < 0 ? root_fail(path, f->fd, err) : 0;
+	for (unsigned i = 0;; i++) {
+		int error = root_find(path, &f->place);
+		if (error < 0 || f->place == NULL)
+			return root_fail(path, error, err);
+		if (keys_look(keys, path, f->place, err) < 0)
+			return -1;
+		f->fd = place_open(f->place);
+		if (f->fd >= 0)
+			return 0;
+		if (f->fd != -ELOOP || i == TRIES)
+			return root_fail(path, f->fd, err);
+		place_release(f->place);
+		f->place = NULL;
+	}
 }
 
-int port_open_root(struct master *m, const struct conf *conf, const char *path, struct port_file *f,
-		   struct err *err)
+int port_open_root(struct master *m, const struct beneath *keys, const char *path,
+		   struct port_file *f, struct err *err)
 {
-	const int error = root_place(conf, path, f, err);
+	const int error = root_place(keys, path, f, err);
 	if (error == 0)
 		root_copy(m, &f->fd);
 	return error;
@@ -209,86 +244,6 @@ int root_stat(const char *path, struct stat *ret)
 		error = -errno;
 	place_release(place);
 	return error;
-}
-
-/* --- bulkhead -t ------------------------------------------------------------------------------ */
-
-/* Can this user search the root? In a process of its own, which becomes that user. 0 or an errno;
- * 0 also if that cannot be tried. */
-static int root_try(const struct port_place *place, int fd, const struct identity *id)
-{
-	const struct root root = {fd, place->rest, place->written, place->real};
-	int status = 0;
-	const pid_t pid = fork();
-	if (pid == 0) {
-		if (id != NULL &&
-		    (setgroups(0, NULL) < 0 || setresgid(id->gid, id->gid, id->gid) < 0 ||
-		     setresuid(id->uid, id->uid, id->uid) < 0))
-			_exit(0);
-		const int found = root_open(&root, "", O_PATH | O_DIRECTORY, 0);
-		_exit(found < 0 ? -found : 0);
-	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-}
-
-/* What the configuration says of users may be wrong, which is another finding. */
-static void user_look(const struct conf_port *port, const struct conf_path *path,
-		      const struct port_file *f, master_warn_fn *warn, void *arg)
-{
-	struct identity id = {geteuid(), getegid()};
-	struct err err;
-	const bool changes = sandbox_may_change_user();
-	if (changes && worker_identify(port, &id, &err) < 0)
-		return;
-	const int error = root_try(f->place, f->fd, changes ? &id : NULL);
-	if (error == 0)
-		return;
-	err_set(
-	    &err,
-	    "document root \"%s\" cannot be read by user %u, as which the workers of port %u run: "
-	    "%s",
-	    path->path, (unsigned)id.uid, port->number, strerror(error));
-	warn(arg, &path->where, err.text);
-}
-
-static void configuration_look(const struct conf *conf, const struct conf_path *path,
-			       const struct port_place *place, master_warn_fn *warn, void *arg)
-{
-	char real[PATH_MAX];
-	struct err err;
-	for (size_t i = 0; i < conf->files_count; i++) {
-		if (realpath(conf->files[i], real) == NULL || !root_covers(place->real, real))
-			continue;
-		err_set(&err,
-			"\"%s\" is part of the configuration and lies beneath the document root "
-			"\"%s\": workers can read it if their user may",
-			conf->files[i], path->path);
-		warn(arg, &path->where, err.text);
-	}
-}
-
-int master_check_root(const struct conf *conf, const struct conf_port *port, size_t number,
-		      master_warn_fn *warn, void *arg, struct err *err)
-{
-	const struct conf_path *path = &port->roots[number];
-	struct port_file f = {.kind = IPC_FD_ROOT, .fd = -1};
-	struct err text;
-	const int error = root_place(conf, path->path, &f, err);
-	if (error == 0 && strcmp(f.place->real, "/") == 0) {
-		err_set(&text,
-			"document root \"%s\" is the root directory: every file of the system that "
-			"the workers' user may read is served",
-			path->path);
-		warn(arg, &path->where, text.text);
-	} else if (error == 0) {
-		configuration_look(conf, path, f.place, warn, arg);
-		user_look(port, path, &f, warn, arg);
-	}
-	fd_close(&f.fd);
-	place_release(f.place);
-	return error < 0 ? -1 : 0;
 }
 
 /* --- the mounter ------------------------------------------------------------------------------ */
