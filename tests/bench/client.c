@@ -2,7 +2,8 @@
  * A load generator for the benchmark: one process, blocking, GnuTLS, so that it sends two
  * servers the same bytes. It prints one line of JSON.
  *
- *   client keepalive PORT CONNECTIONS REQUESTS   waves of one request on each connection
+ *   client keepalive PORT CONNECTIONS REQUESTS [PATH]
+ *                                                waves of one request on each connection
  *   client full PORT COUNT                       connect, full handshake, one GET, close
  *   client resumed PORT COUNT                    the same with a session ticket; each must resume
  *   client idle PORT COUNT                       opens, shakes hands, one GET, then holds them
@@ -21,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+static char request[512];
 static gnutls_certificate_credentials_t credentials;
 static gnutls_priority_t priority;
 static int plain;
@@ -77,7 +78,7 @@ static void client_open(struct client *c, int port, const gnutls_datum_t *resume
 
 static void client_ask(struct client *c)
 {
-	const size_t len = sizeof(request) - 1;
+	const size_t len = strlen(request);
 	if ((plain ? send(c->fd, request, len, 0) : gnutls_record_send(c->session, request, len)) <
 	    0)
 		die("send failed");
@@ -93,25 +94,55 @@ static ssize_t client_receive(struct client *c, char *data, size_t size)
 	return n;
 }
 
-/* Reads one response: a head and 14 bytes. */
-static void client_answer(struct client *c)
+/* Some bytes of a response; 0: the connection has ended. */
+static size_t client_read(struct client *c, char *data, size_t size)
 {
-	char data[4096];
+	ssize_t n;
+	do
+		n = client_receive(c, data, size);
+	while (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED);
+	if (n < 0)
+		die("receive: %s", gnutls_strerror((int)n));
+	return (size_t)n;
+}
+
+/* The value of Content-Length in a head. */
+static unsigned long long length_of(const char *head)
+{
+	static const char name[] = "\r\nContent-Length:";
+	const char *at = strcasestr(head, name);
+	if (at == NULL)
+		die("a response without Content-Length");
+	return strtoull(at + sizeof(name) - 1, NULL, 10);
+}
+
+/* Reads one response of a known length. Returns the length of its body. */
+static unsigned long long client_answer(struct client *c)
+{
+	static char data[1 << 16];
 	size_t len = 0;
-	for (;;) {
-		ssize_t n = client_receive(c, data + len, sizeof(data) - 1 - len);
-		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
-			continue;
-		if (n <= 0)
-			die("receive: %s", n == 0 ? "closed" : gnutls_strerror((int)n));
-		len += (size_t)n;
+	const char *end = NULL;
+	while (end == NULL) {
+		const size_t n = client_read(c, data + len, sizeof(data) - 1 - len);
+		if (n == 0)
+			die("receive: closed");
+		len += n;
 		data[len] = '\0';
-		const char *end = strstr(data, "\r\n\r\n");
-		if (end != NULL && data + len >= end + 4 + 14)
-			break;
+		end = strstr(data, "\r\n\r\n");
 	}
 	if (strncmp(data, "HTTP/1.1 200 ", 13) != 0)
-		die("not a 200: %.40s", data);
+		die("not a 200: %.400s", data);
+	const unsigned long long length = length_of(data);
+	unsigned long long got = len - (size_t)(end + 4 - data);
+	while (got < length) {
+		const size_t n = client_read(c, data, sizeof(data));
+		if (n == 0)
+			die("receive: closed in a body");
+		got += n;
+	}
+	if (got != length)
+		die("more than one response");
+	return length;
 }
 
 static void client_close(struct client *c)
@@ -125,6 +156,7 @@ static void client_close(struct client *c)
 
 static void keepalive(int port, int connections, int requests)
 {
+	unsigned long long bytes = 0;
 	struct client *clients = calloc((size_t)connections, sizeof(*clients));
 	for (int i = 0; i < connections; i++)
 		client_open(&clients[i], port, NULL);
@@ -134,10 +166,10 @@ static void keepalive(int port, int connections, int requests)
 		for (int i = 0; i < connections; i++)
 			client_ask(&clients[i]);
 		for (int i = 0; i < connections; i++)
-			client_answer(&clients[i]);
+			bytes += client_answer(&clients[i]);
 		done += connections;
 	}
-	printf("{\"count\": %d, \"seconds\": %.3f}\n", done, now() - start);
+	printf("{\"count\": %d, \"bytes\": %llu, \"seconds\": %.3f}\n", done, bytes, now() - start);
 	for (int i = 0; i < connections; i++)
 		client_close(&clients[i]);
 	free(clients);
@@ -150,7 +182,7 @@ static void full(int port, int count)
 		struct client c;
 		client_open(&c, port, NULL);
 		client_ask(&c);
-		client_answer(&c);
+		(void)client_answer(&c);
 		client_close(&c);
 	}
 	printf("{\"count\": %d, \"seconds\": %.3f}\n", count, now() - start);
@@ -162,7 +194,7 @@ static void resumed(int port, int count)
 	gnutls_datum_t ticket;
 	client_open(&c, port, NULL);
 	client_ask(&c);
-	client_answer(&c);
+	(void)client_answer(&c);
 	if (gnutls_session_get_data2(c.session, &ticket) < 0)
 		die("no session ticket");
 	client_close(&c);
@@ -172,7 +204,7 @@ static void resumed(int port, int count)
 		if (!gnutls_session_is_resumed(c.session))
 			die("handshake %d was not resumed", i);
 		client_ask(&c);
-		client_answer(&c);
+		(void)client_answer(&c);
 		client_close(&c);
 	}
 	printf("{\"count\": %d, \"seconds\": %.3f}\n", count, now() - start);
@@ -186,7 +218,7 @@ static void idle(int port, int count)
 	for (int i = 0; i < count; i++) {
 		client_open(&clients[i], port, NULL);
 		client_ask(&clients[i]);
-		client_answer(&clients[i]);
+		(void)client_answer(&clients[i]);
 	}
 	printf("{\"count\": %d}\n", count);
 	fflush(stdout);
@@ -201,16 +233,19 @@ int main(int argc, char **argv)
 	plain = argc > 1 && strcmp(argv[1], "plain") == 0;
 	argc -= plain;
 	argv += plain;
-	if (argc < 4 || argc > 5)
-		die("usage: client [plain] keepalive|full|resumed|idle PORT COUNT [REQUESTS]");
-	for (int i = 2; i < argc; i++)
+	if (argc < 4 || argc > 6)
+		die("usage: client [plain] keepalive|full|resumed|idle PORT COUNT [REQUESTS "
+		    "[PATH]]");
+	(void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		       argc > 5 ? argv[5] : "/");
+	for (int i = 2; i < argc && i < 5; i++)
 		arguments[i - 2] = atoi(argv[i]);
 	gnutls_certificate_allocate_credentials(&credentials);
 	gnutls_priority_init(&priority,
 			     "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:"
 			     "+GROUP-SECP256R1",
 			     NULL);
-	if (strcmp(argv[1], "keepalive") == 0 && argc == 5)
+	if (strcmp(argv[1], "keepalive") == 0 && argc >= 5)
 		keepalive(arguments[0], arguments[1], arguments[2]);
 	else if (strcmp(argv[1], "full") == 0)
 		full(arguments[0], arguments[1]);
