@@ -81,8 +81,8 @@ void arguments_usage(void)
 	     "\n"
 	     "  -f, --config FILE       the configuration\n"
 	     "      --json              print JSON\n"
-	     "      --without LAYER     leave a layer out: seccomp, landlock, user, chroot or\n"
-	     "                          keyholder\n"
+	     "      --without LAYER     leave a layer out: seccomp, landlock, user, chroot,\n"
+	     "                          keyholder or mounts\n"
 	     "\n"
 	     "SIGINT and SIGTERM stop the server gracefully; a second one at once.");
 }

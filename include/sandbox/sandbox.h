@@ -136,6 +136,11 @@ uint64_t sandbox_master_mark(void); /* a hash of this version's list; never 0 */
 /* May this process start children as other users (capabilities)? */
 bool sandbox_may_change_user(void);
 
+/* May this process start a mounter (sandbox/mounter.h)? And neither it nor a program that it
+ * executes from now on: returns 0 or -errno. */
+bool sandbox_may_mount(void);
+int sandbox_forgo_mounts(void);
+
 /* The version of the kernel's Landlock (landlock_create_ruleset(2)), or -errno. */
 int sandbox_landlock_version(void);
 

@@ -27,6 +27,7 @@ enum selftest_without {
 	SELFTEST_WITHOUT_USER,
 	SELFTEST_WITHOUT_CHROOT,
 	SELFTEST_WITHOUT_KEYHOLDER, /* the worker reads its port's key */
+	SELFTEST_WITHOUT_MOUNTS,    /* document roots are plain directories */
 };
 
 struct selftest_options {

@@ -206,6 +206,28 @@ bool capabilities_have(unsigned capability)
 	return sets_get(&s) == 0 && (s.effective & 1ULL << capability) != 0;
 }
 
+bool sandbox_may_mount(void)
+{
+	return capabilities_have(CAP_SYS_ADMIN);
+}
+
+/* Executing a program as root makes the capabilities of the two sets permitted ones again. */
+int sandbox_forgo_mounts(void)
+{
+	const uint64_t bit = 1ULL << CAP_SYS_ADMIN;
+	struct sets s = {0};
+	int error = sets_get(&s);
+	if (error < 0)
+		return error;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_SYS_ADMIN, 0, 0) < 0 ||
+	    (geteuid() == 0 && prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) < 0))
+		return -errno;
+	s.effective &= ~bit;
+	s.permitted &= ~bit;
+	s.inheritable &= ~bit;
+	return sets_put(&s);
+}
+
 bool sandbox_may_change_user(void)
 {
 	return capabilities_have(CAP_SETUID) && capabilities_have(CAP_SETGID);

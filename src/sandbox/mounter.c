@@ -166,7 +166,7 @@ int sandbox_mounter_start(struct sandbox_mounter *ret)
 	int channel[2];
 	const pid_t master = getpid();
 	*ret = (struct sandbox_mounter){.fd = -1, .pid = -1};
-	if (!capabilities_have(CAP_SYS_ADMIN))
+	if (!sandbox_may_mount())
 		return -EPERM;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
 		return -errno;

@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "base/fd.h"
 #include "ipc/tickets.h"
 #include "selftest/selftest.h"
+#include "site.h"
 #include "tls/key.h"
 
 /* --- before the drop ------------------------------------------------------------------------- */
@@ -37,6 +39,28 @@ static int connect_back(const char *path)
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		fatal(EX_OSERR, "the selftest cannot be reached: %s", strerror(errno));
 	return fd;
+}
+
+/* Finds the role's document roots; the role keeps them. The site is known by its inode, which a
+ * copy of its mount has, too. */
+static void roots_find(struct agent *a, const struct role *r)
+{
+	struct stat site, st;
+	char path[PATH_ROOM];
+	const char *slash = strrchr(a->path, '/'); /* the site is beside the socket */
+	a->document_fd = a->site_fd = -1;
+	(void)snprintf(path, sizeof(path), "%.*s/" SITE_NAME, (int)(slash - a->path), a->path);
+	if (stat(path, &site) < 0)
+		fatal(EX_OSERR, "\"%s\" cannot be found: %s", path, strerror(errno));
+	for (size_t i = 0; i < r->handed.count; i++) {
+		const int fd = r->handed.list[i].fd;
+		if (r->handed.list[i].kind != IPC_FD_ROOT || fstat(fd, &st) < 0)
+			continue;
+		if (st.st_dev == site.st_dev && st.st_ino == site.st_ino)
+			a->site_fd = fd;
+		else if (a->document_fd < 0)
+			a->document_fd = fd;
+	}
 }
 
 /* The first descriptor of a kind that the role received; the role keeps it. */
@@ -63,7 +87,7 @@ static void begun(void *arg, const struct role *r)
 	struct agent *a = arg;
 	a->io.fd = connect_back(a->path);
 	a->root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	a->document_fd = handed(r, IPC_FD_ROOT);
+	roots_find(a, r);
 	a->exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	a->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	a->tcp4_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -126,7 +150,7 @@ static const char *argument_parse(const char *s, struct agent *a)
 		return NULL;
 	s = end + 1;
 	a->keep_key = strtoul(s, &end, 10) != 0;
-	return end == s || *end != ',' ? NULL : end + 1;
+	return end == s || *end != ',' || strchr(end, '/') == NULL ? NULL : end + 1;
 }
 
 const struct role_hook *selftest_hook(const char *argument)

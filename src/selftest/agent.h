@@ -56,7 +56,8 @@ struct agent {
 	bool keep_key;
 	const char *path;        /* where the selftest listens */
 	int root_fd;             /* of "/" */
-	int document_fd;         /* the role's first document root; -1: it has none */
+	int document_fd;         /* a document root of the configuration; -1: it has none */
+	int site_fd;             /* the selftest's own one (site.h); -1: it has none */
 	int exe_fd;              /* O_PATH of this program */
 	int maps_fd;             /* /proc/self/maps, read once */
 	int tcp4_fd;             /* not connected */
@@ -88,9 +89,13 @@ static inline int attempt_result(long result)
  * that root; creating a file */
 attempt_fn try_open_leaked, try_open_path, try_open_write, try_open_moved, try_create;
 /* try_root.c: with a document root. Reading it; openat2(2) upwards, by an absolute path, from the
- * leaked root, and of an unnamed file for writing; changing names; looking at a file above */
+ * leaked root, and of an unnamed file for writing; changing names; looking at a file above. With
+ * the selftest's own root: changing a file, emptying it, making one, writing into a FIFO. A folder,
+ * a file (O_PATH) and a link above; forms of calls that no handler uses */
 attempt_fn try_root_read, try_root_up, try_root_absolute, try_root_leaked, try_root_write,
-    try_root_unlink, try_root_rename, try_root_link, try_root_stat;
+    try_root_unlink, try_root_rename, try_root_link, try_root_stat, try_root_change, try_root_empty,
+    try_root_create, try_root_pipe, try_root_list, try_root_size, try_root_target, try_root_drop,
+    try_root_flags;
 /* try_process.c */
 attempt_fn try_vm_read, try_vm_write, try_ptrace, try_kill, try_tgkill, try_pidfd_steal,
     try_pidfd_signal, try_setns, try_signal_queue, try_recorder_lost;

@@ -49,6 +49,15 @@
 
 #define ROOT_ONLY "only an empty root would refuse it"
 
+/* What a document root refuses in both rounds: with either of these errors, or, by ENOENT, only
+ * where it is a mount of its own. */
+#define BENEATH(first, second)                                                           \
+	WHOLE(.kind = EXPECT_ERROR, .errors = {(first), (second)}, .call = SYS_openat2), \
+	    WHOLE(.kind = EXPECT_ERROR, .errors = {(first), (second)})
+#define MOUNTED(name)                                                                       \
+	WHOLE(.kind = EXPECT_ERROR, .errors = {ENOENT}, .call = SYS_##name, .mount = true), \
+	    WHOLE(.kind = EXPECT_ERROR, .errors = {ENOENT}, .mount = true)
+
 const struct attempt attempts[] = {
     /* the control for the following rows, and searches that must come before processes end */
     ROW("find the port's private key in its memory", ROLE_WORKER, try_scan, NONE, NONE,
@@ -105,22 +114,36 @@ const struct attempt attempts[] = {
     ROW("list its document root (control)", WORKERS, try_root_read, NONE, ROOT,
 	ANSWERED(EXPECT_READ), ANSWERED(EXPECT_READ)),
     ROW("leave its document root for /etc/passwd", ALL, try_root_up, NONE, ROOT,
-	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, ENOENT}, .call = SYS_openat2),
-	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, ENOENT})),
+	BENEATH(EACCES, ENOENT)),
+    ROW("list a folder outside of its document root", ALL, try_root_list, NONE, ROOT,
+	BENEATH(EACCES, ENOENT)),
+    ROW("find out the size of a file outside (O_PATH)", ALL, try_root_size, NONE, ROOT,
+	MOUNTED(openat2)),
+    ROW("find out where a link outside leads", ALL, try_root_target, NONE, ROOT,
+	MOUNTED(readlinkat)),
     ROW("read /etc/passwd (openat2)", ALL, try_root_absolute, NONE, ROOT,
 	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, ENOENT}, .call = SYS_openat2),
 	{REFUSED(ENOENT, 0), REFUSED(EACCES, 1)}),
     ROW("read /etc/passwd by a leaked / (openat2)", ALL, try_root_leaked, NONE, ROOT,
 	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES}, .call = SYS_openat2, .landlock = 1),
 	BELOW(EACCES, 1)),
-    ROW("write into its document root", ALL, try_root_write, NONE, ROOT,
-	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, EROFS}, .call = SYS_openat2),
-	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES, EROFS})),
+    ROW("write into its document root", ALL, try_root_write, NONE, ROOT, BENEATH(EACCES, EROFS)),
+    ROW("make a file in its document root", ALL, try_root_create, NONE, ROOT,
+	BENEATH(EACCES, EROFS)),
+    ROW("change a file in its document root", ALL, try_root_change, NONE, ROOT,
+	BENEATH(EACCES, EROFS)),
+    ROW("empty a file in its document root", ALL, try_root_empty, NONE, ROOT,
+	BENEATH(EACCES, EROFS)),
+    ROW("write into a FIFO in its document root", ALL, try_root_pipe, NONE, ROOT,
+	BENEATH(EACCES, 0)),
     ROW("remove a file in its document root", ALL, try_root_unlink, NONE, ROOT, ENDED(unlinkat)),
     ROW("rename a file in its document root", ALL, try_root_rename, NONE, ROOT, ENDED(renameat2)),
     ROW("link a file in its document root", ALL, try_root_link, NONE, ROOT, ENDED(linkat)),
     ROW("look at a file outside of its document root", ALL, try_root_stat, NONE, ROOT,
 	ENDED(statx)),
+    ROW("drop what others read from the page cache", ALL, try_root_drop, NONE, ROOT,
+	ENDED(fadvise64)),
+    ROW("read with a flag that no handler uses", ALL, try_root_flags, NONE, ROOT, ENDED(preadv2)),
 
     ROW("read the terminal that its standard error is", ALL, try_read_error, NONE, NONE,
 	WHOLE(.kind = EXPECT_ERROR, .errors = {EBADF})),

@@ -63,6 +63,7 @@ struct expectation {
 	int errors[2]; /* for EXPECT_ERROR; 0: none */
 	/* for EXPECT_ERROR: refused from this Landlock version on; 0: refused by another layer */
 	unsigned landlock;
+	bool mount; /* refused only where document roots are mounts of their own */
 	const char *reason;
 };
 

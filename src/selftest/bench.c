@@ -186,7 +186,8 @@ master_exec(const struct bench *b, pid_t selftest, int output_fd, char *option)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    dup2(output_fd, STDERR_FILENO) < 0 || prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 ||
-	    getppid() != selftest || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	    getppid() != selftest || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
+	    (b->no_mounts && sandbox_forgo_mounts() < 0))
 		_exit(127);
 	(void)execv("/proc/self/exe", argv);
 	_exit(127);
@@ -267,11 +268,11 @@ bool bench_lives(struct bench *b, pid_t pid)
 	return false;
 }
 
-int bench_start(struct bench *b, unsigned leave_out, bool keep_key, struct err *err)
+int bench_start(struct bench *b, struct err *err)
 {
 	char option[PATH_ROOM + 32];
 	buf_release(&b->log);
-	(void)snprintf(option, sizeof(option), "%u,%u,%s", leave_out, keep_key ? 1U : 0U,
+	(void)snprintf(option, sizeof(option), "%u,%u,%s", b->leave_out, b->keep_key ? 1U : 0U,
 		       b->stage->socket_path);
 	int error = master_start(b, option);
 	if (error < 0) {

@@ -31,6 +31,10 @@ LIST_HEAD(peer_list, peer);
 
 struct bench {
 	const struct stage *stage;
+	/* of the master that is started next; the caller sets them */
+	unsigned leave_out; /* the layers that its children leave out, a bit for each */
+	bool keep_key;      /* a worker reads its port's key */
+	bool no_mounts;     /* it cannot make document roots mounts of their own */
 	struct loop loop;
 	struct loop_io signals;  /* signals that end the selftest */
 	struct loop_io listener; /* agents connect here */
@@ -48,10 +52,9 @@ struct bench {
 int bench_init(struct bench *, const struct stage *, struct err *);
 void bench_release(struct bench *);
 
-/* Starts a master on the stage's configuration whose children leave out these layers, and waits
- * until the processes of all ports that are tried have connected. Returns 0, or -1 and a sentence.
- */
-int bench_start(struct bench *, unsigned leave_out, bool keep_key, struct err *);
+/* Starts a master on the stage's configuration, as leave_out and so on say, and waits until the
+ * processes of all ports that are tried have connected. Returns 0, or -1 and a sentence. */
+int bench_start(struct bench *, struct err *);
 void bench_stop(struct bench *);
 
 /* Prints the output of the master and its children. */

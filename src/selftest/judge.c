@@ -11,12 +11,14 @@
 
 #define put(array, ...) (void)snprintf(array, sizeof(array), __VA_ARGS__)
 
-bool judge_beforehand(const struct expectation *e, unsigned landlock, struct row *row)
+bool judge_beforehand(const struct expectation *e, unsigned landlock, bool mounted, struct row *row)
 {
 	if (e->kind == EXPECT_UNTESTED)
 		put(row->result, "%s", e->reason);
 	else if (e->landlock > landlock)
 		put(row->result, "Landlock %u of this kernel is too old", landlock);
+	else if (e->mount && !mounted)
+		put(row->result, "only a mount of its own would refuse it");
 	else
 		return false;
 	row->verdict = VERDICT_UNTESTED;

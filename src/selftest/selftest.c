@@ -36,8 +36,8 @@ static const char *const round_names[ROUNDS] = {"", "without its own list of sys
 
 bool selftest_without_parse(const char *name, enum selftest_without *ret)
 {
-	static const char *const names[] = {"",     "seccomp", "landlock",
-					    "user", "chroot",  "keyholder"};
+	static const char *const names[] = {"",       "seccomp",   "landlock", "user",
+					    "chroot", "keyholder", "mounts"};
 	for (unsigned i = 1; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(name, names[i]) == 0) {
 			*ret = (enum selftest_without)i;
@@ -60,6 +60,7 @@ static unsigned layers_left_out(const struct selftest *s)
 		return bits | 1u << SANDBOX_CHROOT;
 	case SELFTEST_WITHOUT_NOTHING:
 	case SELFTEST_WITHOUT_KEYHOLDER:
+	case SELFTEST_WITHOUT_MOUNTS:
 		break;
 	}
 	return bits;
@@ -179,6 +180,13 @@ static bool is_about_nothing(const struct selftest *s, enum ipc_role role, const
 	       (s->round == ROUND_ASIDE || a->expect[s->round][0].kind == EXPECT_READ);
 }
 
+/* A layer that was left out is missed, not excused. */
+static bool is_mounted(const struct selftest *s, const struct peer *p)
+{
+	return s->options->without == SELFTEST_WITHOUT_MOUNTS ||
+	       (p != NULL && p->hello.level.roots > 0 && p->hello.level.roots_error == 0);
+}
+
 static void attempt_make(struct selftest *s, enum ipc_role role, const struct attempt *a)
 {
 	struct expectation expected = *expectation_of(s, a), *e = &expected;
@@ -192,8 +200,8 @@ static void attempt_make(struct selftest *s, enum ipc_role role, const struct at
 		return;
 	if (s->round == ROUND_WHOLE)
 		attempt_adapt(e, sandbox_role_of(role), stage_from(s)->needs[role == IPC_WORKER]);
-	if (!judge_beforehand(e, s->landlock, &row)) {
-		struct peer *p = peer_get(s, role, s->from);
+	struct peer *p = peer_get(s, role, s->from);
+	if (!judge_beforehand(e, s->landlock, is_mounted(s, p), &row)) {
 		bool ready = p != NULL && target_fill(s, role, a->target, &o);
 		path_fill(s, a->path, &o);
 		memcpy(o.needles, s->stage.needles.list, sizeof(o.needles));
@@ -236,6 +244,7 @@ static void child_examine(struct selftest *s, enum ipc_role role)
 	const struct state_view v = {.port = stage_from(s),
 				     .process = process_name(s, role),
 				     .pid = p == NULL ? 0 : p->hello.pid,
+				     .site_path = s->stage.site_path,
 				     .worker = role == IPC_WORKER,
 				     .by_root = s->by_root};
 	state_examine(&v, &s->report);
@@ -278,9 +287,11 @@ static int round_run(struct selftest *s, enum attempt_round round, struct err *e
 	s->round = round;
 	s->from = PORT_A;
 	const unsigned leave_out = layers_left_out(s);
-	const bool keep_key = s->options->without == SELFTEST_WITHOUT_KEYHOLDER;
-	if (stage_write(&s->stage, s->conf, leave_out == 0, err) < 0 ||
-	    bench_start(&s->bench, leave_out, keep_key, err) < 0)
+	s->bench.leave_out = leave_out;
+	s->bench.keep_key = s->options->without == SELFTEST_WITHOUT_KEYHOLDER;
+	s->bench.no_mounts = s->options->without == SELFTEST_WITHOUT_MOUNTS;
+	if (stage_write(&s->stage, s->conf, leave_out == 0 && !s->bench.no_mounts, err) < 0 ||
+	    bench_start(&s->bench, err) < 0)
 		return -1;
 	if (round == ROUND_WHOLE)
 		master_examine(s);
@@ -297,13 +308,30 @@ static int round_run(struct selftest *s, enum attempt_round round, struct err *e
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
+static bool serves_files(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->ports_count; i++)
+		if (conf->ports[i].roots_count > 0)
+			return true;
+	return false;
+}
+
 static bool can_be_left_out(const struct selftest *s)
 {
 	const enum selftest_without w = s->options->without;
-	if (s->by_root || (w != SELFTEST_WITHOUT_USER && w != SELFTEST_WITHOUT_CHROOT))
-		return true;
-	fputs("bulkhead: not started as root: user and root are not changed anyway\n", stderr);
-	return false;
+	const char *why = NULL;
+	if ((w == SELFTEST_WITHOUT_USER || w == SELFTEST_WITHOUT_CHROOT) && !s->by_root)
+		why = "not started as root: user and root are not changed anyway";
+	else if (w == SELFTEST_WITHOUT_MOUNTS && !serves_files(s->conf))
+		why =
+		    "the configuration has no `files`, so there is nothing to mount: name one that "
+		    "has with -f";
+	else if (w == SELFTEST_WITHOUT_MOUNTS && !sandbox_may_mount())
+		why = "not started with CAP_SYS_ADMIN: document roots are no mounts of their own "
+		      "anyway";
+	if (why != NULL)
+		fprintf(stderr, "bulkhead: %s\n", why);
+	return why == NULL;
 }
 
 static int rounds_run(struct selftest *s, struct err *err)

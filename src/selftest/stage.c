@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "role/role.h"
+#include "site.h"
 
 #define SOCKET_PATH_MAX 100 /* shorter than sun_path */
 #define DRAIN_MS        1000
@@ -40,12 +41,17 @@ int stage_init(struct stage *s, struct err *err)
 	(void)snprintf(s->datagram_path, PATH_ROOM, "%s/log", s->folder);
 	(void)snprintf(s->target_path, PATH_ROOM, "%s/target", s->folder);
 	(void)snprintf(s->new_path, PATH_ROOM, "%s/new", s->folder);
-	return 0;
+	char *real = realpath(s->folder, NULL); /* a link would make its folder the root */
+	(void)snprintf(s->site_path, PATH_ROOM, "%s/" SITE_NAME, real == NULL ? s->folder : real);
+	free(real);
+	return site_make(s->site_path, err);
 }
 
 void stage_release(struct stage *s)
 {
 	const struct dirent *entry;
+	if (s->folder[0] != '\0')
+		site_remove(s->site_path);
 	DIR *d = s->folder[0] == '\0' ? NULL : opendir(s->folder);
 	while (d != NULL && (entry = readdir(d)) != NULL)
 		(void)unlinkat(dirfd(d), entry->d_name, 0); /* a subfolder stays */
@@ -200,9 +206,25 @@ static size_t ports_copy(const struct conf *conf, struct conf_port *to, size_t t
 	return count;
 }
 
-/* All hosts of the port have the throwaway pairs. Returns 0 or -ENOMEM; the caller frees the hosts.
- */
-static int hosts_rewrite(struct conf_port *p)
+/* What a port is rewritten with. */
+struct port_parts {
+	struct conf_host *hosts;
+	struct conf_location *locations;
+	struct conf_files files;
+};
+
+static void parts_free(struct port_parts *parts, size_t count)
+{
+	for (size_t i = 0; parts != NULL && i < count; i++) {
+		free(parts[i].hosts);
+		free(parts[i].locations);
+	}
+	free(parts);
+}
+
+/* All hosts of the port have the throwaway pairs, and one of them serves the site, too, if it
+ * serves files. Returns 0 or -ENOMEM. */
+static int hosts_rewrite(struct conf_port *p, struct port_parts *parts, const char *site_path)
 {
 	struct conf_host *hosts = reallocarray(NULL, p->hosts_count, sizeof(*hosts));
 	if (hosts == NULL)
@@ -212,20 +234,20 @@ static int hosts_rewrite(struct conf_port *p)
 		hosts[i].certificates_first = 0;
 		hosts[i].certificates_count = (uint32_t)p->certificates_count;
 	}
-	p->hosts = hosts;
-	return 0;
+	p->hosts = parts->hosts = hosts;
+	return site_add(p, &parts->files, site_path, &parts->locations) ? 0 : -ENOMEM;
 }
 
 int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, struct err *err)
 {
 	struct conf c = *conf;
 	const size_t room = conf->ports_count + 1;
-	size_t rewritten = 0;
 	size_t tried[PORTS_TRIED];
 	c.ports = calloc(room, sizeof(*c.ports));
 	struct pair_paths(*paths)[PAIR_KINDS] = calloc(room, sizeof(*paths));
 	struct conf_certificate(*pairs)[PAIR_KINDS] = calloc(room, sizeof(*pairs));
-	int result = c.ports == NULL || paths == NULL || pairs == NULL ? -1 : 0;
+	struct port_parts *parts = calloc(room, sizeof(*parts));
+	int result = c.ports == NULL || paths == NULL || pairs == NULL || parts == NULL ? -1 : 0;
 	if (result < 0)
 		err_set(err, "out of memory");
 	c.ports_count = result < 0 ? 0 : ports_copy(conf, c.ports, tried);
@@ -234,13 +256,10 @@ int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, st
 		port_rewrite(p);
 		p->certificates = pairs[i];
 		p->certificates_count = p->plain ? 0 : pairs_of(i);
-		if (hosts_rewrite(p) < 0) {
+		if (hosts_rewrite(p, &parts[i], s->site_path) < 0) {
 			err_set(err, "out of memory");
 			result = -1;
-			break;
-		}
-		rewritten++;
-		if (!p->plain)
+		} else if (!p->plain)
 			result = pairs_make(s, i, paths[i], pairs[i], err);
 	}
 	c.strict = conf->strict && may_be_strict;
@@ -253,8 +272,7 @@ int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, st
 			port_remember(&s->ports[k], &c.ports[tried[k]]);
 	if (result == 0)
 		result = conf_save(s, &c, err);
-	for (size_t i = 0; i < rewritten; i++)
-		free(c.ports[i].hosts);
+	parts_free(parts, room);
 	free(c.ports);
 	free(paths);
 	free(pairs);

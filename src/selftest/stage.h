@@ -21,7 +21,7 @@ struct stage_port {
 	bool chroot_off;
 	uint64_t core_bytes;           /* of its workers */
 	unsigned needs[2];             /* of its keyholders [0] and workers [1] */
-	const struct conf_path *roots; /* the configuration's */
+	const struct conf_path *roots; /* the configuration's; its workers also have the site */
 	size_t roots_count;
 };
 
@@ -33,6 +33,7 @@ struct stage {
 	char datagram_path[PATH_ROOM]; /* receives the log's datagrams */
 	char target_path[PATH_ROOM];   /* a socket that no attempt must reach */
 	char new_path[PATH_ROOM];      /* no such file exists */
+	char site_path[PATH_ROOM];     /* a document root of the selftest's own, without links */
 	struct stage_port ports[PORTS_TRIED];
 	struct needles needles; /* of port A's keys */
 };

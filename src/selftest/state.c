@@ -252,6 +252,8 @@ static bool is_document_root(const struct state_view *v, int dir_fd, const char 
 	struct stat st;
 	if (!v->worker || fstatat(dir_fd, name, &st, 0) < 0 || !S_ISDIR(st.st_mode))
 		return false;
+	if (v->port->roots_count > 0 && is_same_folder(v->site_path, &st))
+		return true;
 	for (size_t i = 0; i < v->port->roots_count; i++)
 		if (is_root_at(v->port->roots[i].path, &st))
 			return true;

@@ -14,6 +14,7 @@ struct state_view {
 	const struct stage_port *port;
 	const char *process; /* its name in the rows */
 	pid_t pid;
+	const char *site_path; /* that a worker with document roots has, too */
 	bool worker;
 	bool by_root; /* the selftest can change users and roots */
 };

@@ -10,7 +10,7 @@ import tempfile
 
 import pytest
 
-from harness import BINARY, TIMEOUT, unix_sockets, wait_for
+from harness import BINARY, TIMEOUT, landlock_version, unix_sockets, wait_for
 
 PLAIN = 65534  # whatever user that is
 ASIDE = "without its own list of system calls"
@@ -141,26 +141,64 @@ def test_a_port_with_files(starter, link):
     os.chmod(path, 0o644)
     before = sorted(os.listdir(f"{site}/releases/1"))
     result = starter["run"]("--json", "-f", path)
-    without = starter["run"]("--json", "-f", path, "--without", "landlock")
+    without = {layer: starter["run"]("--json", "-f", path, "--without", layer)
+               for layer in ("landlock", "mounts")}
     os.unlink(path)
     assert sorted(os.listdir(f"{site}/releases/1")) == before
     shutil.rmtree(site)
     rows = attempts(result)
-    assert not failed(rows), [row for row in rows if row["verdict"] == "FAIL"]
+    # Before version 3 Landlock lets a worker empty what its user may write, unless there is a mount.
+    emptied = {(aside, "empty a file in its document root") for aside in (False, True)}
+    old = landlock_version() < 3
+    assert failed(rows) == (emptied if old and not starter["root"] else set())
     results = {(row["round"] == ASIDE, row["attempt"]): row["result"] for row in rows
                if row["process"] == "worker"}
     for aside in (False, True):
         assert results[aside, "list its document root (control)"] == "read"
         for name, root, plain in (("leave its document root for /etc/passwd", "ENOENT", "EACCES"),
+                                  ("list a folder outside of its document root", "ENOENT", "EACCES"),
                                   ("write into its document root", "EROFS", "EACCES"),
+                                  ("make a file in its document root", "EROFS", "EACCES"),
+                                  ("change a file in its document root", "EROFS", "EACCES"),
+                                  ("write into a FIFO in its document root", "EACCES", "EACCES"),
                                   ("read /etc/passwd by a leaked / (openat2)", "EACCES", "EACCES")):
             assert results[aside, name] == (root if starter["root"] else plain)
     assert results[False, "rename a file in its document root"] == "ended: renameat2"
     keyholder = {row["attempt"]: row["result"] for row in rows if row["process"] == "keyholder"}
     assert keyholder["leave its document root for /etc/passwd"] == "ended: openat2"
-    # Without Landlock the mount holds it, where there is one.
-    up = (False, "leave its document root for /etc/passwd")
-    assert (up in failed(attempts(without), "worker")) == (not starter["root"])
+    assert results[False, "drop what others read from the page cache"] == "ended: fadvise64"
+    assert results[False, "read with a flag that no handler uses"] == "ended: preadv2"
+    # Without Landlock the mount holds it, where there is one, but for FIFOs.
+    alone = {name for aside, name in failed(attempts(without["landlock"]), "worker")
+             if not aside and name in ROOT_ATTEMPTS}
+    fifo, leaked = "write into a FIFO in its document root", "read /etc/passwd by a leaked / (openat2)"
+    if starter["root"]:
+        assert alone == {fifo, leaked}
+    else:
+        assert alone == ROOT_ATTEMPTS - {"list its document root (control)"} - ABOVE
+        assert without["mounts"].returncode == 2
+        assert "not started with CAP_SYS_ADMIN" in without["mounts"].stderr
+        return
+    # Landlock alone keeps it from the content of what lies above, and from any change.
+    assert without["mounts"].returncode == 1
+    assert failed(attempts(without["mounts"])) == {
+        (aside, name) for aside in (False, True) for name in ABOVE} | (emptied if old else set())
+
+
+# What only a mount refuses.
+ABOVE = {"find out the size of a file outside (O_PATH)", "find out where a link outside leads"}
+ROOT_ATTEMPTS = ABOVE | {
+    "list its document root (control)", "leave its document root for /etc/passwd",
+    "list a folder outside of its document root", "read /etc/passwd (openat2)",
+    "read /etc/passwd by a leaked / (openat2)", "write into its document root",
+    "make a file in its document root", "change a file in its document root",
+    "empty a file in its document root", "write into a FIFO in its document root"}
+
+
+def test_mounts_are_left_out_where_there_are_some(starter):
+    result = starter["run"]("--without", "mounts")
+    assert result.returncode == 2
+    assert "the configuration has no `files`" in result.stderr
 
 
 def test_a_configuration_of_two_ports(starter):

@@ -121,9 +121,19 @@ static void what_an_old_kernel_cannot_do_is_not_tested(void **state)
 	const struct expectation e = {.kind = EXPECT_ERROR, .errors = {EPERM}, .landlock = 6};
 	struct row row = {0};
 	(void)state;
-	assert_true(judge_beforehand(&e, 5, &row));
+	assert_true(judge_beforehand(&e, 5, false, &row));
 	assert_int_equal(row.verdict, VERDICT_UNTESTED);
-	assert_false(judge_beforehand(&e, 6, &row));
+	assert_false(judge_beforehand(&e, 6, false, &row));
+}
+
+static void what_only_a_mount_refuses_is_not_tested_without(void **state)
+{
+	const struct expectation e = {.kind = EXPECT_ERROR, .errors = {ENOENT}, .mount = true};
+	struct row row = {0};
+	(void)state;
+	assert_true(judge_beforehand(&e, 7, false, &row));
+	assert_int_equal(row.verdict, VERDICT_UNTESTED);
+	assert_false(judge_beforehand(&e, 7, true, &row));
 }
 
 static void every_attempt_has_an_expectation_for_whoever_starts_it(void **state)
@@ -206,6 +216,7 @@ int main(void)
 	    cmocka_unit_test(an_error_counts_if_it_is_the_expected_one),
 	    cmocka_unit_test(a_search_that_failed_has_not_found_nothing),
 	    cmocka_unit_test(what_an_old_kernel_cannot_do_is_not_tested),
+	    cmocka_unit_test(what_only_a_mount_refuses_is_not_tested_without),
 	    cmocka_unit_test(every_attempt_has_an_expectation_for_whoever_starts_it),
 	    cmocka_unit_test(an_error_is_expected_if_the_process_may_make_the_call),
 	    cmocka_unit_test(no_attempt_contradicts_the_tables),
