@@ -117,7 +117,8 @@ struct http_location_filter {
 
 /*
  * The body of responses with some statuses (400 to 599), in place of their own: of a handler's and
- * of the protocol's. The status stays, and so do all fields that are not about the body.
+ * of the protocol's. The status stays, and so do all fields that are neither about the body nor
+ * among those of the page; a list such as Vary has the elements of both.
  */
 struct http_page {
 	const struct http_header *fields; /* Content-Type among them */

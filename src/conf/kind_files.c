@@ -243,19 +243,6 @@ static void extension_add(struct conf_parser *p, struct files_draft *draft,
 	extensions[type->extensions_count++] = extension;
 }
 
-static bool type_check(struct conf_parser *p, const struct conf_value *type,
-		       const struct conf_where *at)
-{
-	if (!conf_plain(p, "a type", TYPE_MAX, type, at) ||
-	    !conf_field_check(p, "a type", type, at))
-		return false;
-	const char *slash = strchr(type->data, '/');
-	if (slash != NULL && slash != type->data && slash[1] != '\0')
-		return true;
-	conf_error(p, at, "a type has two parts: \"text/html\"");
-	return false;
-}
-
 /* A wrong type is kept, so that its extensions are checked. */
 static void type_take(struct conf_parser *p, const struct conf_group *given)
 {
@@ -265,7 +252,10 @@ static void type_take(struct conf_parser *p, const struct conf_group *given)
 		extension_add(p, draft, value, &given->at[0]);
 		return;
 	}
-	(void)type_check(p, value, &given->at[0]);
+	if (value->len > TYPE_MAX)
+		conf_error(p, &given->at[0], "a type has at most %d bytes", TYPE_MAX);
+	else
+		(void)conf_type_check(p, value, &given->at[0]);
 	if (draft == NULL)
 		return;
 	struct conf_files *files = &draft->files;
@@ -311,6 +301,12 @@ static void files_check(struct conf_parser *p, struct conf_port_draft *port,
 	if (draft == NULL)
 		return;
 	types_check(p, draft);
+	const char *at = location->location.path;
+	if (location->location.exact && at != NULL && at[0] != '\0' && at[strlen(at) - 1] != '/')
+		conf_warning(p, &location->location.where,
+			     "this path is that of the folder, which clients are sent to with a "
+			     "slash at its end, and an exact location does not cover that: leave "
+			     "`exact` out");
 	if (draft->files.path == NULL)
 		return;
 	const uint32_t number =
@@ -436,6 +432,7 @@ const struct conf_kind conf_kind_files = {
 	},
     .options = files_options,
     .methods = CONF_METHOD_BIT(CONF_GET) | CONF_METHOD_BIT(CONF_HEAD),
+    .no_others = true,
     .check = files_check,
     .dump = files_dump,
     .bytes = files_bytes,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/media_type.h"
 #include "parser.h"
 
 #define DEFAULT_TYPE "text/plain; charset=utf-8"
@@ -109,13 +110,34 @@ bool conf_field_check(struct conf_parser *p, const char *what, const struct conf
 	return true;
 }
 
+bool conf_type_check(struct conf_parser *p, const struct conf_value *type,
+		     const struct conf_where *at)
+{
+	if (type->len == 0 && !type->broken) {
+		conf_error(p, at, "a type cannot be empty");
+		return false;
+	}
+	if (!conf_field_check(p, "a type", type, at))
+		return false;
+	switch (media_type_check(type->data, type->len)) {
+	case MEDIA_TYPE_GOOD:
+		return true;
+	case MEDIA_TYPE_NAME:
+		conf_error(p, at, "a type has two parts: \"text/html\"");
+		break;
+	case MEDIA_TYPE_PARAMETERS:
+		conf_error(p, at,
+			   "what follows a type is `; name=value`: \"text/html; charset=utf-8\"");
+		break;
+	}
+	return false;
+}
+
 static void respond_type(struct conf_parser *p, const struct conf_value *type,
 			 const struct conf_where *at)
 {
 	struct respond_draft *draft = p->kind_options;
-	if (type->len == 0 && !type->broken) {
-		conf_error(p, at, "a type cannot be empty");
-	} else if (conf_field_check(p, "a type", type, at) && draft != NULL) {
+	if (conf_type_check(p, type, at) && draft != NULL) {
 		draft->respond.type = conf_copy(p, type->data, type->len);
 		draft->type_given = true;
 	}
@@ -165,6 +187,28 @@ static bool check_field_name(struct conf_parser *p, const struct conf_value *nam
 	return true;
 }
 
+static bool has_header(const struct conf_respond *respond, const char *name)
+{
+	for (size_t i = 0; i < respond->headers_count; i++)
+		if (strcasecmp(respond->headers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* RFC 9110, 5.3: only a field that is a list may come twice. */
+static void warn_of_second(struct conf_parser *p, const struct conf_value *name,
+			   const struct conf_where *at)
+{
+	static const char *const single[] = {"Age",      "Content-Location", "Content-Range",
+					     "ETag",     "Expires",          "Last-Modified",
+					     "Location", "Retry-After",      "Server"};
+	for (size_t i = 0; i < CONF_COUNT(single); i++)
+		if (strcasecmp(name->data, single[i]) == 0 &&
+		    has_header(p->kind_options, single[i]))
+			conf_warning(p, at, "a response has one `%s`: clients ignore the others",
+				     single[i]);
+}
+
 static void add_header(struct conf_parser *p, const struct conf_value *name,
 		       const struct conf_value *value)
 {
@@ -193,8 +237,10 @@ static void respond_header(struct conf_parser *p, const struct conf_group *given
 	else if (draft->headers_bytes > CONF_HEADERS_BYTES_MAX)
 		conf_error(p, &given->at[0],
 			   "the headers of a response have at most 16 KiB together");
-	else
+	else {
+		warn_of_second(p, name, &given->at[0]);
 		add_header(p, name, value);
+	}
 	conf_variables_tell(p, value, true, &given->at[1]);
 }
 
@@ -225,14 +271,6 @@ void conf_respond_default(struct conf_parser *p, const char *text, const struct 
 	const struct conf_value body = {.data = text, .len = strlen(text)};
 	respond_begin(p, &status, where, where);
 	respond_body(p, &body, where);
-}
-
-static bool has_header(const struct conf_respond *respond, const char *name)
-{
-	for (size_t i = 0; i < respond->headers_count; i++)
-		if (strcasecmp(respond->headers[i].name, name) == 0)
-			return true;
-	return false;
 }
 
 /* Warns of a status that clients can do nothing with, because the header that belongs to it is

@@ -108,6 +108,33 @@ static void methods_refuse(struct conf_parser *p, const struct conf_kind *of,
 		   of->statement.word, list);
 }
 
+/* What the handler can never answer is not in the list, which is sent as Allow, either. */
+static unsigned methods_answered(struct conf_parser *p, const struct conf_kind *kind,
+				 const struct conf_methods *methods)
+{
+	char list[128];
+	struct text t;
+	size_t count = 0, i = 0;
+	const unsigned answered = methods->set & kind->methods;
+	if (!kind->no_others || answered == methods->set)
+		return methods->set;
+	for (unsigned m = 0; m < CONF_METHODS; m++)
+		count += (kind->methods & CONF_METHOD_BIT(m)) != 0;
+	text_init(&t, list, sizeof(list));
+	for (unsigned m = 0; m < CONF_METHODS; m++)
+		if (kind->methods & CONF_METHOD_BIT(m))
+			conf_list_item(&t, method_names[m], "", i++, count, "and");
+	if (answered != 0) {
+		conf_warning(p, &methods->where,
+			     "`%s` answers only %s; other methods get 405, whatever is listed here",
+			     kind->statement.word, list);
+		return answered;
+	}
+	conf_error(p, &methods->where, "`%s` answers only %s: leave `methods` out",
+		   kind->statement.word, list);
+	return kind->methods;
+}
+
 void conf_methods_end(struct conf_parser *p, const struct conf_methods *methods,
 		      struct conf_location *location)
 {
@@ -119,7 +146,7 @@ void conf_methods_end(struct conf_parser *p, const struct conf_methods *methods,
 	if (given && kind->methods == 0)
 		methods_refuse(p, kind, &methods->where);
 	else if (given && !methods->damaged)
-		location->methods = methods->set;
+		location->methods = methods_answered(p, kind, methods);
 	if (location->methods & CONF_METHOD_BIT(CONF_GET)) /* RFC 9110, 9.3.2 */
 		location->methods |= CONF_METHOD_BIT(CONF_HEAD);
 }

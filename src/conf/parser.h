@@ -518,9 +518,11 @@ void conf_respond_finish(struct conf_parser *, struct conf_port_draft *,
 			 const struct conf_respond *);
 void conf_respond_dump(const struct conf_respond *, FILE *);
 uint64_t conf_respond_bytes(const struct conf_respond *);
-/* A value of a field (RFC 9110, 5.5), or a media type; if not, it was reported. */
+/* A value of a field (RFC 9110, 5.5); if not, it was reported. */
 bool conf_field_check(struct conf_parser *, const char *what, const struct conf_value *,
 		      const struct conf_where *at);
+/* A media type (base/media_type.h), in the same way. */
+bool conf_type_check(struct conf_parser *, const struct conf_value *, const struct conf_where *at);
 
 /* kind_fault_control.c */
 void conf_fault_control(struct conf_parser *p, const struct conf_where *where);

@@ -140,6 +140,7 @@ struct conf_kind {
 	 * conf_handler_begin() was given. */
 	const struct conf_statement *options;
 	unsigned methods; /* that a handler takes by default; 0: it has its own, and no `methods` */
+	bool no_others;   /* it answers no other methods: `methods` can only leave some out */
 	/* When the port is complete; NULL: nothing to check. */
 	void (*check)(struct conf_parser *, struct conf_port_draft *,
 		      const struct conf_location_draft *);

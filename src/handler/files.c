@@ -167,6 +167,7 @@ static void file_respond(struct exchange *ex, const struct http_asks *asks,
 	struct files_head *h = arena_take(&ex->arena, sizeof(*h));
 	struct http_range ranges[HTTP_RANGES_MAX];
 	s->reading.fd = f->fd;
+	s->reading.device = f->device;
 	if (h == NULL) {
 		file_answer(ex, 503);
 		return;
@@ -189,7 +190,10 @@ static void file_respond(struct exchange *ex, const struct http_asks *asks,
 		exchange_respond(ex, 304, 0, h->list, h->count);
 		return;
 	}
-	const int count = ranges_asked(ex, asks, &v, f->size, ranges);
+	int count = ranges_asked(ex, asks, &v, f->size, ranges);
+	if (count > 1 &&
+	    f->coding != HTTP_IDENTITY) /* the body of all parts would have no coding */
+		count = HTTP_RANGE_WHOLE;
 	if (count == HTTP_RANGE_UNSATISFIABLE) {
 		file_refuse_range(ex, f->size);
 		return;
@@ -249,7 +253,8 @@ static void files_take_end(struct exchange *ex)
 	struct http_asks asks;
 	s->reading.local = exchange_local(ex);
 	if ((FILES_METHODS & HTTP_METHOD_BIT(r->method)) == 0) {
-		files_answer(ex, 405, FILES_METHODS | HTTP_METHOD_BIT(HTTP_OPTIONS));
+		files_answer(ex, r->method == HTTP_OPTIONS ? 204 : 405,
+			     FILES_METHODS | HTTP_METHOD_BIT(HTTP_OPTIONS));
 		return;
 	}
 	http_asks_read(r, &asks);

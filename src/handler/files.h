@@ -37,7 +37,7 @@ struct files_config {
 struct files_local {
 	struct media_table own; /* the location's `type` statements */
 	const char *others;     /* the type of files that no table has; NULL: octets */
-	bool waits;             /* its file system does not know RWF_NOWAIT */
+	uint64_t waits_on;      /* the last device whose file system does not know RWF_NOWAIT */
 	unsigned lists;         /* folders that are being listed */
 };
 
@@ -149,6 +149,7 @@ struct files_wait; /* a timer */
 /* What is still to be sent of a file. */
 struct files_reading {
 	int fd;
+	uint64_t device;
 	uint64_t at, end;
 	uint64_t ahead; /* where the kernel was asked to read up to; 0: it was not */
 	struct files_local *local;

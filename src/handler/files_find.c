@@ -134,6 +134,14 @@ static enum http_coding coding_choose(const struct conf_files *conf, const struc
 	return best;
 }
 
+/* A part of a second counts, unless the tool that made the sibling keeps whole seconds alone. */
+static bool is_older(const struct files_file *sibling, const struct files_file *file)
+{
+	if (sibling->modified != file->modified)
+		return sibling->modified < file->modified;
+	return sibling->modified_ns != 0 && sibling->modified_ns < file->modified_ns;
+}
+
 /* Replaces the file by the sibling that the client wants most. A sibling that is older than its
  * file was made from another one, and is not used. Returns 0, or 406: none is acceptable. */
 static unsigned sibling_choose(const struct files_config *c, const struct http_request *r,
@@ -162,7 +170,7 @@ static unsigned sibling_choose(const struct files_config *c, const struct http_r
 		name->text[len] = '\0';
 		if (status != 0)
 			continue;
-		if (sibling.modified < file->modified) {
+		if (is_older(&sibling, file)) {
 			fd_close(&sibling.fd);
 			continue;
 		}

@@ -97,14 +97,14 @@ static ssize_t bytes_read(const struct files_reading *r, const struct exchange *
 			  size_t size)
 {
 	struct iovec vector = {.iov_base = out, .iov_len = size};
-	if (r->local->waits || ex->loop->events == NULL)
+	if (r->local->waits_on == r->device || ex->loop->events == NULL)
 		return bytes_wait(r, out, size);
 	ssize_t n;
 	do
 		n = preadv2(r->fd, &vector, 1, (off_t)r->at, RWF_NOWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
-		r->local->waits = true;
+		r->local->waits_on = r->device; /* a root may hold other mounts */
 		return bytes_wait(r, out, size);
 	}
 	return n < 0 ? -errno : n;

@@ -174,11 +174,11 @@ struct exchange_field {
 };
 
 /* Of those that were added; exchange_next_field() leaves out the others. */
-static void fields_about_body_remove(struct exchange *ex)
+static void fields_replaced_remove(struct exchange *ex)
 {
 	struct exchange_field **at = &ex->added;
 	while (*at != NULL)
-		if (page_replaces(&(*at)->header))
+		if (page_replaces(ex->page, &(*at)->header))
 			*at = (*at)->next;
 		else
 			at = &(*at)->next;
@@ -194,7 +194,7 @@ static void response_begin(struct exchange *ex, unsigned status, uint64_t length
 	ex->fields = fields;
 	ex->fields_count = fields_count;
 	if (status >= 400 && page_choose(ex))
-		fields_about_body_remove(ex);
+		fields_replaced_remove(ex);
 	if (ex->filters_count > 0) {
 		const bool nested = exchange_enter(ex);
 		filters_head(ex);
@@ -285,7 +285,7 @@ static const struct http_header *fields_next_paged(const struct exchange *ex,
 {
 	while (walk->index < ex->fields_count) {
 		const struct http_header *f = &ex->fields[walk->index++];
-		if (!page_replaces(f))
+		if (!page_replaces(ex->page, f))
 			return f;
 	}
 	const size_t own = walk->index - ex->fields_count;

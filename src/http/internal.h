@@ -160,8 +160,9 @@ static inline void exchange_leave(struct exchange *ex, bool nested)
 
 /* Is there a page for the response that begins? Then it takes the place of the body. */
 bool page_choose(struct exchange *);
-/* Is the field about the body, so that a page takes its place, too? */
-bool page_replaces(const struct http_header *);
+/* Does the page take the place of this field of the response, too? It is about the body, or the
+ * page has one of this name. */
+bool page_replaces(const struct http_page *, const struct http_header *);
 long page_give(struct exchange *, uint8_t *out, size_t size);
 
 /* The body of the response, before any filter. */

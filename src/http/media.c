@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/media_type.h"
 #include "internal.h"
 
 /* Memory of the texts, the newest block first. */
@@ -15,26 +16,6 @@ struct media_texts {
 	struct media_texts *next;
 	char text[];
 };
-
-/* "type/subtype", and parameters if there are: printable, without blanks at its ends. */
-static bool type_is_valid(const char *type, size_t len)
-{
-	const char *slash = len > 0 ? memchr(type, '/', len) : NULL;
-	if (slash == NULL || slash == type || slash == type + len - 1 || len > HTTP_TYPE_MAX)
-		return false;
-	for (const char *c = type; c < slash; c++)
-		if (!char_is(*c, CHAR_TOKEN))
-			return false;
-	const char *c = slash + 1;
-	while (c < type + len && char_is(*c, CHAR_TOKEN))
-		c++;
-	if (c == slash + 1 || (c < type + len && *c != ';' && *c != ' '))
-		return false;
-	for (; c < type + len; c++)
-		if (*c < ' ' || *c == 0x7f)
-			return false;
-	return true;
-}
 
 static char lower(char c)
 {
@@ -93,8 +74,8 @@ int media_add(struct media_table *t, const char *extension, size_t extension_len
 	      size_t type_len)
 {
 	if (extension_len == 0 || extension_len > HTTP_EXTENSION_MAX ||
-	    memchr(extension, '.', extension_len) != NULL || !type_is_valid(type, type_len) ||
-	    t->count == HTTP_MEDIA_MAX)
+	    memchr(extension, '.', extension_len) != NULL || type_len > HTTP_TYPE_MAX ||
+	    media_type_check(type, type_len) != MEDIA_TYPE_GOOD || t->count == HTTP_MEDIA_MAX)
 		return 0;
 	const int error = table_grow(t);
 	if (error < 0)

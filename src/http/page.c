@@ -4,6 +4,7 @@
  * test, and never change a status or a field that is about more than the body.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "internal.h"
 
@@ -22,7 +23,32 @@ static const struct http_page *page_find(const struct http_pages *pages, unsigne
 	return NULL;
 }
 
-bool page_replaces(const struct http_header *f)
+static bool name_is_in(const struct http_header *f, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (f->name_len == strlen(names[i]) && http_name_is(f->name, f->name_len, names[i]))
+			return true;
+	return false;
+}
+
+#define NAME_IS_IN(f, names) name_is_in(f, names, sizeof(names) / sizeof((names)[0]))
+
+/* Has the page a field of this name? A list may come twice (RFC 9110, 5.3), and what the response
+ * itself has of it stays true: that it varies, what is allowed. */
+static bool page_has(const struct http_page *page, const struct http_header *f)
+{
+	static const char *const lists[] = {"allow",      "link", "proxy-authenticate",
+					    "set-cookie", "vary", "www-authenticate"};
+	for (size_t i = 0; i < page->fields_count; i++) {
+		const struct http_header *own = &page->fields[i];
+		if (own->name_len == f->name_len &&
+		    strncasecmp(own->name, f->name, f->name_len) == 0)
+			return !NAME_IS_IN(f, lists);
+	}
+	return false;
+}
+
+bool page_replaces(const struct http_page *page, const struct http_header *f)
 {
 	/* RFC 9110, 8, and what else is true of one body only. Content-Range stays: with 416 it is
 	 * about the file (RFC 9110, 15.5.17). */
@@ -37,10 +63,7 @@ bool page_replaces(const struct http_header *f)
 					    "last-modified",
 					    "etag",
 					    "content-disposition"};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (f->name_len == strlen(names[i]) && http_name_is(f->name, f->name_len, names[i]))
-			return true;
-	return false;
+	return NAME_IS_IN(f, names) || page_has(page, f);
 }
 
 bool page_choose(struct exchange *ex)

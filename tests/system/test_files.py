@@ -407,6 +407,33 @@ def test_many_files_are_open_at_once(server, ports, root):
 # --- encodings, options
 
 
+def test_a_page_gives_its_field_in_place_of_the_handlers(server, ports, site):
+    """RFC 9110, 5.3: no second line of a field that is no list."""
+    server(f'port {ports[0]} {{ location "/" {{ files "{site}" {{ precompressed gzip }}'
+           ' error 404 { respond "none" header "Vary" "Cookie" header "Retry-After" "60" } }'
+           ' location "/busy" { respond 503 header "retry-after" "1"'
+           ' error 503 { respond "back soon\\n" header "Retry-After" "60" } }'
+           ' location "/canary" { respond 200 "canary" } }')
+    with Connection(ports[0]) as c:
+        answer = ask(c, "/busy")
+        assert (answer.status, answer.body) == (503, b"back soon\n")
+        assert [f for f in answer.fields if f[0].lower() == "retry-after"] == [("Retry-After", "60")]
+        answer = ask(c, "/none")
+        assert sorted(f[1] for f in answer.fields if f[0] == "Vary") == ["Accept-Encoding", "Cookie"]
+
+
+@pytest.mark.parametrize("methods,allow", [("any", "GET, HEAD, OPTIONS"), ('"HEAD" "OPTIONS" "PUT"', "HEAD, OPTIONS"),
+                                           ('"GET" "POST"', "GET, HEAD, OPTIONS")])
+def test_allow_has_what_files_answers(server, ports, site, methods, allow):
+    server(f'port {ports[0]} {{ location "/" {{ methods {methods} files "{site}" }}'
+           ' location "/canary" { respond 200 "canary" } }')
+    got = ask_all(ports[0], [("/digits.txt", "Content-Length: 0", m) for m, _ in answers.METHODS])
+    for (method, status), answer in zip(answers.METHODS, got):
+        assert answer.status == status, method
+        if status in (204, 405):
+            assert answer["Allow"] == allow, method
+
+
 def test_every_encoding_has_its_answer(server, ports, site):
     serve(server, ports[0], site, "precompressed br zstd gzip")
     bodies = {None: b"identity!", "gzip": b"gzip!", "br": b"brotli!"}
@@ -430,6 +457,11 @@ def test_every_encoding_has_its_answer(server, ports, site):
             assert answer["Vary"] == "Accept-Encoding" and answer["ETag"] == tag
     answer, = ask_all(ports[0], [("/coded.js", "Accept-Encoding: gzip\r\nRange: bytes=1-2", "GET")])
     assert (answer.status, answer.body, answer["Content-Range"]) == (206, b"zi", "bytes 1-2/5")
+    # several ranges: a multipart body has no coding of its own, so the whole is sent
+    answer, = ask_all(ports[0], [("/coded.js", "Accept-Encoding: gzip\r\nRange: bytes=0-1,4-4", "GET")])
+    assert (answer.status, answer.body, answer["Content-Encoding"]) == (200, b"gzip!", "gzip")
+    answer, = ask_all(ports[0], [("/coded.js", "Range: bytes=0-1,4-4", "GET")])
+    assert (answer.status, answer["Content-Encoding"], len(parts_of(answer))) == (206, None, 2)
 
 
 def test_a_fallback_answers_what_is_no_file(server, ports, site):

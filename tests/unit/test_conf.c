@@ -1251,16 +1251,22 @@ static void locations_are_checked(void **state)
 	told_tls("port 1 { location \"/\" { echo\nrespond 200 \"x\" type \"\" } }",
 		 "3:1 the location already has a handler, at line 2\n"
 		 "3:22 a type cannot be empty\n");
+	told_tls("port 1 { respond 200 \"x\" type \"text\" }\n"
+		 "port 2 { respond 200 \"x\" type \"a@b/c\" error 404 { respond \"\" type \"a/b; "
+		 "c\" } }",
+		 "2:31 a type has two parts: \"text/html\"\n"
+		 "3:31 a type has two parts: \"text/html\"\n"
+		 "3:67 what follows a type is `; name=value`: \"text/html; charset=utf-8\"\n");
 }
 
 static void responses_are_checked(void **state)
 {
 	(void)state;
 	told_tls("port 1 { respond 199 }\nport 2 { respond 204 \"x\" }\n"
-		 "port 3 { respond 304 \"\" type \"a\" type \"b\" }\nport 4 { respond ok }",
+		 "port 3 { respond 304 \"\" type \"a/b\" type \"c/d\" }\nport 4 { respond ok }",
 		 "2:18 status 199 is out of range; it can be 200 to 599\n"
 		 "3:22 a response with status 204 has no body\n"
-		 "4:34 duplicate `type` in one statement\n"
+		 "4:36 duplicate `type` in one statement\n"
 		 "5:18 `ok` is not a number; status can be 200 to 599\n");
 	told_tls("port 1 { respond 200\nheader \"a b\" \"c\"\nheader \"\" \"c\"\n"
 		 "header \"a\" \"c\\r\\nd: e\"\nheader \"a\" \"c\\x00\"\n"
@@ -1884,6 +1890,33 @@ static void a_status_without_the_header_that_belongs_to_it_is_warned_of(void **s
 	}
 }
 
+/* RFC 9110, 5.3. */
+static void a_field_that_is_no_list_comes_once(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *messages;
+	} cases[] = {
+	    {"header \"Retry-After\" \"1\" header \"retry-after\" \"2\"",
+	     "2:54 warning: a response has one `Retry-After`: clients ignore the others\n"},
+	    {"header \"ETag\" \"a\" header \"X\" \"b\" header \"ETag\" \"a\"",
+	     "2:62 warning: a response has one `ETag`: clients ignore the others\n"},
+	    {"header \"Set-Cookie\" \"a=b\" header \"Set-Cookie\" \"c=d\"", ""},
+	    {"header \"Vary\" \"A\" header \"Vary\" \"B\"", ""},
+	};
+	for (size_t i = 0; i < CONF_COUNT(cases); i++) {
+		struct told told = {.len = 0};
+		struct conf *conf = NULL;
+		char *text = NULL;
+		assert_true(asprintf(&text, TLS "port 1 { respond 200 %s }", cases[i].text) > 0);
+		assert_int_equal(
+		    conf_parse_text(text, strlen(text), "text", NULL, gather, &told, &conf), 0);
+		assert_string_equal(told.text, cases[i].messages);
+		conf_free(conf);
+		free(text);
+	}
+}
+
 /* One message, however much of the other server's language the statement has. */
 static void words_of_other_servers_are_answered(void **state)
 {
@@ -2461,6 +2494,7 @@ int main(void)
 	    cmocka_unit_test(other_quotes_are_told),
 	    cmocka_unit_test(one_cause_and_what_to_write),
 	    cmocka_unit_test(a_status_without_the_header_that_belongs_to_it_is_warned_of),
+	    cmocka_unit_test(a_field_that_is_no_list_comes_once),
 	    cmocka_unit_test(words_of_other_servers_are_answered),
 	    cmocka_unit_test(what_is_taken_literally_is_warned_of),
 	    cmocka_unit_test(a_text_that_goes_on_behind_a_nul_is_no_word),

@@ -41,12 +41,12 @@ static void every_option_is_understood(void **state)
 			   "	hidden serve symlinks none\n"
 			   "	type \"application/wasm\" \".WASM\" \"wat\" type \"text/x-log\"\n"
 			   "	type \"image/avif\" \"avif\" charset \"ISO-8859-1\"\n"
-			   "} methods any } }",
+			   "} methods \"GET\" } }",
 		       &options, "");
 	const struct conf_location *location = &conf->ports[0].hosts[0].locations[0];
 	const struct conf_files *files = files_of(location);
 	assert_string_equal(files->path, "/etc/bulkhead/shop");
-	assert_int_equal(location->methods, CONF_METHODS_ANY);
+	assert_int_equal(location->methods, CONF_METHOD_BIT(CONF_GET) | CONF_METHOD_BIT(CONF_HEAD));
 	assert_int_equal(files->index_count, 2);
 	assert_string_equal(files->index[1], "index.htm");
 	assert_true(files->listing && files->hidden && files->no_symlinks);
@@ -116,6 +116,51 @@ static void folders_are_roots_of_the_port(void **state)
 	conf_free(conf);
 }
 
+/* Warnings, and what is served nevertheless. */
+static void what_files_cannot_answer(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *messages;
+		unsigned methods;
+	} cases[] = {
+	    {"location \"/\" { methods any files \"/a\" }",
+	     "2:25 warning: `files` answers only GET and HEAD; other methods get 405, whatever is "
+	     "listed here\n",
+	     3},
+	    {"location \"/\" { files \"/a\" methods \"HEAD\" \"POST\" }",
+	     "2:36 warning: `files` answers only GET and HEAD; other methods get 405, whatever is "
+	     "listed here\n",
+	     2},
+	    {"location \"/\" { files \"/a\" methods \"HEAD\" }", "", 2},
+	    {"location \"/\" { files \"/a\" methods \"GET\" }", "", 3},
+	    {"location \"/\" { files \"/a\" methods \"POST\" }",
+	     "2:36 `files` answers only GET and HEAD: leave `methods` out\n", 0},
+	    {"location exact \"/a\" { files \"/a\" }",
+	     "2:10 warning: this path is that of the folder, which clients are sent to with a "
+	     "slash "
+	     "at its end, and an exact location does not cover that: leave `exact` out\n",
+	     3},
+	    {"location exact \"/\" { files \"/a\" }", "", 3},
+	    {"location exact \"/a/\" { files \"/a\" }", "", 3},
+	};
+	for (size_t i = 0; i < CONF_COUNT(cases); i++) {
+		struct told told = {.len = 0};
+		struct conf *conf = NULL;
+		char *text = NULL;
+		assert_true(asprintf(&text, TLS "port 1 { %s }", cases[i].text) > 0);
+		(void)conf_parse_text(text, strlen(text), "text", NULL, gather, &told, &conf);
+		assert_string_equal(told.text, cases[i].messages);
+		assert_true((conf == NULL) == (cases[i].methods == 0));
+		if (conf != NULL) {
+			assert_int_equal(conf->ports[0].hosts[0].locations[0].methods,
+					 cases[i].methods);
+			conf_free(conf);
+		}
+		free(text);
+	}
+}
+
 static void files_are_checked(void **state)
 {
 	(void)state;
@@ -159,6 +204,20 @@ static void files_are_checked(void **state)
 	    {"symlinks follow", "3:10 expected `beneath` or `none`, found `follow`"},
 	    {"type \"html\"", "3:6 a type has two parts: \"text/html\""},
 	    {"type \"text/\"", "3:6 a type has two parts: \"text/html\""},
+	    {"type \"/html\"", "3:6 a type has two parts: \"text/html\""},
+	    {"type \"a@b/c\" \"x\"", "3:6 a type has two parts: \"text/html\""},
+	    {"type \"a/b@\" \"x\"", "3:6 a type has two parts: \"text/html\""},
+	    {"type \"text/html/x\"", "3:6 a type has two parts: \"text/html\""},
+	    {"type \"text /html\"", "3:6 a type has two parts: \"text/html\""},
+	    {"type \"text/html, text/css\"", "3:6 a type has two parts: \"text/html\""},
+	    {"type \"text/html; \"", "3:6 a type cannot begin or end with a blank"},
+	    {"type \"\"", "3:6 a type cannot be empty"},
+	    {"type \"text/html;\"",
+	     "3:6 what follows a type is `; name=value`: \"text/html; charset=utf-8\""},
+	    {"type \"text/html; charset\"",
+	     "3:6 what follows a type is `; name=value`: \"text/html; charset=utf-8\""},
+	    {"type \"text/html charset=utf-8\"",
+	     "3:6 what follows a type is `; name=value`: \"text/html; charset=utf-8\""},
 	    {"type \"text/html\" \"tar.gz\"",
 	     "3:18 an extension is what follows the last dot of a name, such as \"html\""},
 	    {"type \"text/html\" \"*.html\"",
@@ -206,8 +265,11 @@ static void files_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(files_have_defaults), cmocka_unit_test(every_option_is_understood),
-	    cmocka_unit_test(options_can_be_off),  cmocka_unit_test(folders_are_roots_of_the_port),
+	    cmocka_unit_test(files_have_defaults),
+	    cmocka_unit_test(every_option_is_understood),
+	    cmocka_unit_test(options_can_be_off),
+	    cmocka_unit_test(folders_are_roots_of_the_port),
+	    cmocka_unit_test(what_files_cannot_answer),
 	    cmocka_unit_test(files_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "base/root.h"
 #include "conf/conf.h"
 #include "handler/files.h"
+#include "http/internal.h"
 #include "skip.h"
 
 extern const struct handler_kind handler_kind_files;
@@ -436,9 +438,14 @@ static void other_methods_are_not_allowed(void **state)
 		}
 		site_stop(&s);
 	}
-	site_serve(&s);
-	assert_has(site_get(&s, "OPTIONS", "/test/a.txt", ""), "\r\nAllow: GET, HEAD, OPTIONS\r\n");
-	site_stop(&s);
+	for (unsigned any = 0; any < 2; any++) {
+		site_serve(&s);
+		s.peer->location.methods = any ? UINT32_MAX : 0;
+		assert_answer(&s, "OPTIONS", "/test/a.txt", "", 204, "");
+		assert_has(site_get(&s, "OPTIONS", "/test/none", ""),
+			   "\r\nAllow: GET, HEAD, OPTIONS\r\n");
+		site_stop(&s);
+	}
 	site_end(&s);
 }
 
@@ -604,6 +611,11 @@ static void the_encoding_is_the_one_that_is_wanted_most(void **state)
 	    {"Accept-Encoding: identity;q=0, zstd\r\n", 406, "406 Not Acceptable\n", NULL},
 	    {"Accept-Encoding: *;q=0\r\n", 406, "406 Not Acceptable\n", NULL},
 	    {"Accept-Encoding: gzip\r\nRange: bytes=1-2\r\n", 206, "zi", "gzip"},
+	    /* parts would have to say that each is gzip, and no client would read them */
+	    {"Accept-Encoding: gzip\r\nRange: bytes=0-1,4-4\r\n", 200, "gzip!", "gzip"},
+	    {"Accept-Encoding: gzip\r\nRange: bytes=0-1,2-3\r\n", 206, "gzip", "gzip"},
+	    {"Accept-Encoding: gzip\r\nRange: bytes=5-,7-\r\n", 416, "416 Range Not Satisfiable\n",
+	     NULL},
 	    {"Accept-Encoding: gzip\r\nRange: bytes=5-\r\n", 416, "416 Range Not Satisfiable\n",
 	     NULL},
 	};
@@ -655,6 +667,44 @@ static void the_encoding_is_the_one_that_is_wanted_most(void **state)
 	const char *out = site_get(&s, "GET", "/test/a.txt.gz", "");
 	assert_has(out, "\r\nContent-Type: application/gzip\r\n");
 	assert_has_not(out, "Content-Encoding");
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void time_set(struct site *s, const char *name, int64_t seconds, long ns)
+{
+	const struct timespec times[2] = {{seconds, ns}, {seconds, ns}};
+	char path[128];
+	(void)snprintf(path, sizeof(path), "%s/%s", s->path, name);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Also by a part of a second, except that some tools keep whole seconds. */
+static void an_older_encoding_is_not_sent(void **state)
+{
+	static const struct {
+		long file, sibling;
+		int64_t seconds; /* of the sibling, from those of the file on */
+		bool sent;
+	} cases[] = {
+	    {0, 0, 0, true},           {0, 0, -1, false},          {0, 999999999, -1, false},
+	    {900, 900, 0, true},       {900, 899, 0, false},       {900, 901, 0, true},
+	    {900, 100, 1, true},       {900000000, 200, 0, false}, {900000000, 0, 0, true},
+	    {900000000, 0, -1, false},
+	};
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_make(&s, "a.txt.gz", "gzip!");
+	s.conf.precompressed_count = 1;
+	s.conf.precompressed[0] = CONF_GZIP;
+	site_serve(&s);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		time_set(&s, "a.txt", MODIFIED, cases[i].file);
+		time_set(&s, "a.txt.gz", MODIFIED + cases[i].seconds, cases[i].sibling);
+		const char *out = site_get(&s, "GET", "/test/a.txt", "Accept-Encoding: gzip\r\n");
+		assert_string_equal(body_of(out), cases[i].sent ? "gzip!" : "0123456789");
+	}
 	site_stop(&s);
 	site_end(&s);
 }
@@ -860,6 +910,54 @@ static void a_list_is_bounded(void **state)
 	files_page_release(&page);
 }
 
+/* --- file systems ------------------------------------------------------------------------------
+ */
+
+/* Reads the first bytes of an open file of another file system as if it were of the site. */
+static void other_read(struct site *s, struct loop *loop, int fd, uint64_t device)
+{
+	struct exchange *ex = exchange_acquire(&s->peer->loop, NULL, NULL);
+	struct files_reading reading = {
+	    .fd = fd, .end = 5, .device = device, .local = s->locals[1]};
+	uint8_t out[5];
+	s->peer->loop.events = loop;
+	assert_int_equal(files_read(&reading, ex, out, sizeof(out)), 5);
+	assert_memory_equal(out, "Linux", 5);
+	exchange_drop(ex);
+}
+
+/* A client that asks for a file of a mount beneath the root makes the others no slower. */
+static void one_file_system_that_waits_is_not_all(void **state)
+{
+	struct site s;
+	struct loop loop;
+	struct stat proc, own;
+	struct iovec vector = {.iov_base = &proc, .iov_len = 5};
+	(void)state;
+	site_begin(&s);
+	assert_int_equal(loop_init(&loop), 0);
+	const int fd = open("/proc/version", O_RDONLY);
+	assert_int_equal(preadv2(fd, &vector, 1, 0, RWF_NOWAIT), -1);
+	assert_int_equal(fstat(fd, &proc), 0);
+	assert_int_equal(fstat(s.root.fd, &own), 0);
+	site_serve(&s);
+	const struct files_local *local = s.locals[1];
+	s.peer->loop.events = &loop;
+	assert_answer(&s, "GET", "/test/a.txt", "", 200, "0123456789");
+	const uint64_t before = local->waits_on;
+	assert_int_not_equal(before, proc.st_dev);
+	other_read(&s, &loop, fd, proc.st_dev);
+	assert_int_equal(local->waits_on, proc.st_dev);
+	other_read(&s, &loop, fd, proc.st_dev); /* without asking again */
+	assert_answer(&s, "GET", "/test/a.txt", "", 200, "0123456789");
+	/* where the site's own file system waits, it is the one that is known again */
+	assert_true(local->waits_on == proc.st_dev || local->waits_on == own.st_dev);
+	(void)close(fd);
+	site_stop(&s);
+	loop_release(&loop);
+	site_end(&s);
+}
+
 /* --- with an event loop ----------------------------------------------------------------------- */
 
 /* Runs until the present request is answered. */
@@ -970,6 +1068,7 @@ int main(void)
 	    cmocka_unit_test(not_modified_has_what_a_cache_needs),
 	    cmocka_unit_test(several_ranges_are_parts),
 	    cmocka_unit_test(the_encoding_is_the_one_that_is_wanted_most),
+	    cmocka_unit_test(an_older_encoding_is_not_sent),
 	    cmocka_unit_test(without_precompressed_encodings_are_not_negotiated),
 	    cmocka_unit_test(a_file_that_shrinks_ends_the_connection),
 	    cmocka_unit_test(a_file_that_grows_is_sent_up_to_its_length),
@@ -977,6 +1076,7 @@ int main(void)
 	    cmocka_unit_test(a_tag_changes_with_its_file),
 	    cmocka_unit_test(a_folder_is_listed),
 	    cmocka_unit_test(a_list_is_bounded),
+	    cmocka_unit_test(one_file_system_that_waits_is_not_all),
 	    cmocka_unit_test(a_cold_file_is_sent_when_the_disk_has_it),
 	    cmocka_unit_test(a_large_folder_is_read_in_several_turns),
 	};

@@ -109,6 +109,42 @@ static void what_is_not_about_the_body_stays(void **state)
 	serve_end(&s);
 }
 
+/* Of a name that both have there is one line, that of the page, unless the field is a list (RFC
+ * 9110, 5.3). */
+static void a_field_that_both_have_comes_once(void **state)
+{
+	static struct conf_header own[] = {
+	    {"retry-after", "1"}, {"Vary", "Accept"}, {"X-Frame-Options", "DENY"}, {"X-Own", "a"}};
+	static struct conf_header paged[] = {
+	    {"Retry-After", "60"}, {"Vary", "Cookie"}, {"x-frame-options", "SAMEORIGIN"}};
+	static uint32_t busy[] = {503};
+	const struct conf_respond respond = {.body = "own",
+					     .body_len = 3,
+					     .type = "text/own",
+					     .headers = own,
+					     .headers_count = 4,
+					     .status = 503};
+	const struct conf_respond page = {.body = "back soon",
+					  .body_len = 9,
+					  .type = "text/plain",
+					  .headers = paged,
+					  .headers_count = 3};
+	struct conf_error errors[] = {{.statuses = busy, .statuses_count = 1, .respond = &page}};
+	struct conf_location locations[] = {
+	    {.path = TEXT("/"), .handler = CONF_RESPOND, .methods = 3, .options = &respond}};
+	struct conf_host host = {.locations = locations, .locations_count = 1};
+	struct served s;
+	(void)state;
+	serve_errors(&s, &host, 1, errors, 1);
+	assert_string_equal(ask(&s, GET("/", "a")), "back soon");
+	assert_string_equal(peer_out(s.peer),
+			    "HTTP/1.1 503 Service Unavailable\r\nDate: " PEER_DATE
+			    "\r\nVary: Accept\r\nX-Own: a\r\nContent-Type: text/plain\r\n"
+			    "Retry-After: 60\r\nVary: Cookie\r\nx-frame-options: SAMEORIGIN\r\n"
+			    "Content-Length: 9\r\n\r\nback soon");
+	serve_end(&s);
+}
+
 static void other_statuses_stay_as_they_are(void **state)
 {
 	struct served s;
@@ -234,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_most_specific_page_wins),
 	    cmocka_unit_test(what_is_not_about_the_body_stays),
+	    cmocka_unit_test(a_field_that_both_have_comes_once),
 	    cmocka_unit_test(other_statuses_stay_as_they_are),
 	    cmocka_unit_test(head_has_the_head_of_get),
 	    cmocka_unit_test(refusals_have_the_pages_of_what_is_known),
