@@ -147,6 +147,13 @@ const struct http_field *http_request_field(const struct http_request *, const c
  */
 long http_path_normalize(const char *path, size_t len, char *out, uint16_t *map, size_t size);
 
+/*
+ * Writes how the first byte of a path or query, as it was sent, is spelled in a URL that a client
+ * is sent to: as it is, or as an escape if RFC 3986 (3.3 and 3.4) has no such byte there. An escape
+ * that was sent stays one. Returns 1 or 3.
+ */
+size_t http_url_spell(const char *sent, size_t len, char out[3]);
+
 /* True: the path is normal as it was sent, so its map is the identity. False: it may still be. */
 bool http_path_is_normal(const char *path, size_t len);
 

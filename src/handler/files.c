@@ -22,23 +22,29 @@ _Static_assert(sizeof(struct files_state) <= HANDLER_STATE_MAX, "the state has i
 
 /* --- answers without a file ------------------------------------------------------------------- */
 
-static void files_answer(struct exchange *ex, unsigned status, uint32_t allowed)
+static void files_vary(struct exchange *ex)
 {
 	const struct files_config *c = ex->config;
 	if (c->conf->precompressed_count > 0)
 		(void)exchange_add_field(ex, "Vary", 4, "Accept-Encoding", 15);
+}
+
+static void files_answer(struct exchange *ex, unsigned status, uint32_t allowed)
+{
+	files_vary(ex);
 	if (status == 503)
 		(void)exchange_add_field(ex, "Retry-After", 11, "1", 1);
 	exchange_answer(ex, status, allowed);
 }
 
-/* The path of a folder, with its slash; the query goes along. */
+/* The path of a folder, with its slash; the query goes along, and what a URL cannot have is
+ * escaped. */
 static void files_redirect(struct exchange *ex)
 {
 	const struct http_request *r = &ex->request;
 	const struct http_path *path = &ex->path;
-	const size_t query = r->query_present ? r->query.len + 1 : 0;
-	char *to = arena_take(&ex->arena, 3 * (size_t)path->len + query + 1);
+	const size_t query = r->query_present ? r->query.len : 0;
+	char *to = arena_take(&ex->arena, 3 * (path->len + query) + 2);
 	struct files_head *h = arena_take(&ex->arena, sizeof(*h));
 	if (to == NULL || h == NULL) {
 		files_answer(ex, 503, 0);
@@ -47,10 +53,12 @@ static void files_redirect(struct exchange *ex)
 	size_t len = files_path_escape(path->text, path->len, to);
 	to[len++] = '/';
 	if (r->query_present) {
+		const char *sent = http_slice_at(r, r->query);
 		to[len++] = '?';
-		memcpy(to + len, http_slice_at(r, r->query), r->query.len);
-		len += r->query.len;
+		for (size_t i = 0; i < query; i++)
+			len += http_url_spell(sent + i, query - i, to + len);
 	}
+	files_vary(ex);
 	h->count = 0;
 	files_head_add(h, "Location", to, len);
 	exchange_respond(ex, 301, 0, h->list, h->count);

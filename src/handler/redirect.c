@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/num.h"
 #include "conf/conf.h"
 #include "handler/handlers.h"
 
@@ -48,30 +47,12 @@ static void url_add(struct url *u, const char *s, size_t len)
 	u->len += len;
 }
 
-/* Of a path or a query (RFC 3986, 3.3 and 3.4). */
-static bool is_plain(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr("-._~!$&'()*+,;=:@/?", c) != NULL);
-}
-
-static bool is_escape(const char *s, size_t len)
-{
-	return len >= 3 && s[0] == '%' && num_hex_digit(s[1]) >= 0 && num_hex_digit(s[2]) >= 0;
-}
-
 /* What cannot stand in a URL is percent-encoded. */
 static void url_add_encoded(struct url *u, const char *s, size_t len)
 {
-	static const char hex[] = "0123456789ABCDEF";
-	for (size_t i = 0; i < len && !u->full; i++) {
-		const unsigned char c = (unsigned char)s[i];
-		const char escape[] = {'%', hex[c >> 4], hex[c & 15]};
-		if (is_plain(s[i]) || is_escape(s + i, len - i))
-			url_add(u, s + i, 1);
-		else
-			url_add(u, escape, sizeof(escape));
-	}
+	char spelled[3];
+	for (size_t i = 0; i < len && !u->full; i++)
+		url_add(u, spelled, http_url_spell(s + i, len - i, spelled));
 }
 
 static void url_add_query(struct url *u, const struct http_request *r)

@@ -141,3 +141,29 @@ int http_target_split(struct http_request *r)
 	}
 	return absolute_split(r);
 }
+
+/* Of a path or a query (RFC 3986, 3.3 and 3.4). */
+static bool url_has(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c != '\0' && strchr("-._~!$&'()*+,;=:@/?", c) != NULL);
+}
+
+static bool is_escape(const char *s, size_t len)
+{
+	return len >= 3 && s[0] == '%' && num_hex_digit(s[1]) >= 0 && num_hex_digit(s[2]) >= 0;
+}
+
+size_t http_url_spell(const char *sent, size_t len, char out[3])
+{
+	static const char hex[] = "0123456789ABCDEF";
+	const unsigned char c = (unsigned char)sent[0];
+	if (url_has(sent[0]) || is_escape(sent, len)) {
+		out[0] = sent[0];
+		return 1;
+	}
+	out[0] = '%';
+	out[1] = hex[c >> 4];
+	out[2] = hex[c & 15];
+	return 3;
+}

@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 import threading
+import urllib.parse
 
 import files_answers as answers
 import pytest
@@ -96,12 +97,13 @@ def test_head_has_the_fields_of_get(server, ports, site):
         assert [f for f in got.fields if f[0] != "Date"] == [f for f in head.fields if f[0] != "Date"], target
 
 
-@pytest.mark.parametrize("path", ["/sub", "/sub?a=b&c=%2f", "/./x/../sub?"])
+@pytest.mark.parametrize("path", ["/sub", "/sub?a=b&c=%2f", "/./x/../sub?", '/sub?<b>="[c]"|{d}'])
 def test_a_folder_is_redirected_to_its_slash(server, ports, site, path):
     serve(server, ports[0], site)
     with Connection(ports[0]) as c:
         answer = ask(c, path)
         query = path[path.index("?"):] if "?" in path else ""
+        query = urllib.parse.quote(query, "?/%&=")  # what a URL cannot have
         assert (answer.status, answer["Location"]) == (301, "/sub/" + query)
         # a client that takes the target as the authority's
         assert ask(c, f"http://other.example{path}")["Location"] == "/sub/" + query
@@ -455,6 +457,8 @@ def test_every_encoding_has_its_answer(server, ports, site):
             answer, = ask_all(ports[0], [("/coded.js", fields, "GET")])
             assert answer.status == (304 if coding == other else 200)
             assert answer["Vary"] == "Accept-Encoding" and answer["ETag"] == tag
+    for target in ("/sub", "/sub/", "/none", "/sub%2fx"):
+        assert next(ask_all(ports[0], [(target, "", "GET")]))["Vary"] == "Accept-Encoding", target
     answer, = ask_all(ports[0], [("/coded.js", "Accept-Encoding: gzip\r\nRange: bytes=1-2", "GET")])
     assert (answer.status, answer.body, answer["Content-Range"]) == (206, b"zi", "bytes 1-2/5")
     # several ranges: a multipart body has no coding of its own, so the whole is sent
