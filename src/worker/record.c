@@ -149,6 +149,16 @@ static void reason_add(struct text *t, struct access_record *record, const struc
 	text_add_char(t, '"');
 }
 
+/* The parser has accepted it, so there is nothing to escape; and if there were, it would be cut. */
+static void host_add(struct access_record *record, const struct http_request *r)
+{
+	char name[HTTP_HOST_NAME_MAX + 1];
+	struct text t;
+	text_init(&t, record->host, sizeof(record->host));
+	text_add_escaped(&t, name, http_host_name(r, name));
+	record_put(record, IPC_FIELD_HOST, t.data, t.len);
+}
+
 void access_record_make(struct access_record *record, const struct exchange *ex,
 			uint64_t duration_us)
 {
@@ -164,6 +174,7 @@ void access_record_make(struct access_record *record, const struct exchange *ex,
 	text_add_char(&t, ' ');
 	duration_add(&t, record, duration_us);
 	reason_add(&t, record, ex);
+	host_add(record, &ex->request);
 	record_put(record, IPC_FIELD_REQUEST_ID, ex->id, strnlen(ex->id, sizeof(ex->id)));
 	values_end(record);
 	record->len = t.len;

@@ -11,6 +11,9 @@
  *
  * A method, target or excerpt that is too long is cut and ends in "...", so that the following
  * parts always appear. The bytes of the client are escaped.
+ *
+ * The values also have the host that was asked for, as hosts are compared; the line has not, since
+ * most targets have none.
  */
 #ifndef WORKER_RECORD_H
 #define WORKER_RECORD_H
@@ -27,13 +30,14 @@
 #define RECORD_METHOD_MAX  64
 #define RECORD_EXCERPT_MAX 200
 
-/* What log_record() takes. The values lie in the line, in the room for the duration and in the
- * exchange. */
+/* What log_record() takes. The values lie in the line, in the rooms for duration and host, and in
+ * the exchange. */
 struct access_record {
 	size_t len;
 	size_t values_count;
 	struct log_value values[IPC_FIELDS];
 	char duration[24];
+	char host[HTTP_HOST_NAME_MAX + 1];
 	char line[LOG_TEXT_MAX];
 };
 

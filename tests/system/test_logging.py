@@ -453,9 +453,9 @@ def test_the_journal_has_every_field(server, ports, journal):
                         record["MESSAGE"])
     assert {name: record[name] for name in (
         "PRIORITY", "SYSLOG_IDENTIFIER", "BULKHEAD_ROLE", "BULKHEAD_CLIENT", "BULKHEAD_METHOD",
-        "BULKHEAD_PATH", "BULKHEAD_STATUS", "BULKHEAD_REQUEST_ID")} == {
+        "BULKHEAD_PATH", "BULKHEAD_HOST", "BULKHEAD_STATUS", "BULKHEAD_REQUEST_ID")} == {
             "PRIORITY": "6", "SYSLOG_IDENTIFIER": "bulkhead", "BULKHEAD_ROLE": "worker",
-            "BULKHEAD_CLIENT": "127.0.0.1", "BULKHEAD_METHOD": "GET", "BULKHEAD_PATH": "/a/b",
+            "BULKHEAD_CLIENT": "127.0.0.1", "BULKHEAD_METHOD": "GET", "BULKHEAD_PATH": "/a/b", "BULKHEAD_HOST": "localhost",
             "BULKHEAD_STATUS": "200", "BULKHEAD_REQUEST_ID": identifier}
     assert record["BULKHEAD_WORKER"] in ("1", "2")
     assert f'200 {record["BULKHEAD_BYTES"]} ' in record["MESSAGE"]

@@ -19,6 +19,7 @@ struct access {
 	const char *target;
 	size_t target_len;
 	const char *version;
+	const char *host; /* NULL: none */
 	unsigned status;
 	uint64_t bytes;
 	uint64_t duration_us;
@@ -56,6 +57,8 @@ static inline void access_record_of(struct access_record *record, const struct a
 		ex.request.target = access_slice(head, &used, a->target, a->target_len);
 		ex.request.version = access_slice(head, &used, a->version, strlen(a->version));
 	}
+	if (a->host != NULL)
+		ex.request.host = access_slice(head, &used, a->host, strlen(a->host));
 	ex.request.excerpt = access_slice(head, &used, a->excerpt, a->excerpt_len);
 	ex.request.excerpt_cut = a->excerpt_cut;
 	access_record_make(record, &ex, a->duration_us);

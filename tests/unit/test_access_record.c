@@ -69,6 +69,7 @@ static void a_request_has_all_values(void **state)
 	assert_value(IPC_FIELD_REASON, NULL);
 	assert_value(IPC_FIELD_METHOD, "GET");
 	assert_value(IPC_FIELD_PATH, "/path");
+	assert_value(IPC_FIELD_HOST, "h");
 }
 
 static void a_head_that_cannot_be_read_has_its_reason(void **state)
@@ -79,6 +80,7 @@ static void a_head_that_cannot_be_read_has_its_reason(void **state)
 					 "\"-\" 200 0 1.2ms request-line \"hello\"");
 	assert_value(IPC_FIELD_METHOD, NULL);
 	assert_value(IPC_FIELD_PATH, NULL);
+	assert_value(IPC_FIELD_HOST, NULL);
 	assert_value(IPC_FIELD_REASON, "request-line");
 	of_target("FETCH", "/x?y"); /* the line was read, the method is not known */
 	assert_string_equal(record.line, "Received FETCH request from ('2001:db8::1', 443) "
@@ -147,6 +149,7 @@ static void the_longest_record_has_all_of_its_parts(void **state)
 				 .target = bytes,
 				 .target_len = sizeof(bytes),
 				 .version = "HTTP/1.1",
+				 .host = "host.example",
 				 .status = 999,
 				 .bytes = UINT64_MAX,
 				 .duration_us = UINT64_MAX,
@@ -164,6 +167,57 @@ static void the_longest_record_has_all_of_its_parts(void **state)
 	assert_int_equal(record.values_count, IPC_FIELDS);
 }
 
+/* One name has one form in the log, whatever the client wrote. */
+static void the_host_is_the_one_that_was_asked_for(void **state)
+{
+	static char head[2000], long_name[600];
+	static const struct {
+		const char *target, *host, *value;
+	} cases[] = {
+	    {"/", "Shop.EXAMPLE", "shop.example"},
+	    {"/", "shop.example.:8443", "shop.example"},
+	    {"/", "[2001:DB8:0::7]:443", "[2001:db8::7]"},
+	    {"/", "192.0.2.7:80", "192.0.2.7"},
+	    {"/", "a%22b", "a%22b"},
+	    {"/", "a_b;c='d'", "a_b;c='d'"},
+	    {"http://other.example/", "shop.example", "other.example"},
+	    {"/", "a\"b", NULL}, /* these are refused */
+	    {"/", "a\tb", NULL},
+	    {"/", "", NULL},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
+			       cases[i].target, cases[i].host);
+		of_head(head);
+		assert_value(IPC_FIELD_HOST, cases[i].value);
+	}
+	of_head("GET / HTTP/1.0\r\n\r\n");
+	assert_value(IPC_FIELD_HOST, NULL);
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	for (size_t len = HTTP_HOST_NAME_MAX - 1; len < sizeof(long_name); len++) {
+		(void)snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nHost: %.*s\r\n\r\n", (int)len,
+			       long_name);
+		of_head(head);
+		long_name[len] = '\0';
+		assert_value(IPC_FIELD_HOST, len <= HTTP_HOST_NAME_MAX ? long_name : NULL);
+		long_name[len] = 'a';
+	}
+}
+
+/* Bytes that no parser lets through are escaped all the same. */
+static void no_host_forges_a_value(void **state)
+{
+	static const struct access a = {.client = "::1",
+					.method = "GET",
+					.method_len = 3,
+					.version = "HTTP/1.1",
+					.host = "a\n\377\"b"};
+	(void)state;
+	access_record_of(&record, &a);
+	assert_value(IPC_FIELD_HOST, "a\\n\\377\\\"b");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +225,8 @@ int main(void)
 	    cmocka_unit_test(a_head_that_cannot_be_read_has_its_reason),
 	    cmocka_unit_test(every_form_of_a_target_has_a_path),
 	    cmocka_unit_test(a_target_that_is_cut_has_the_rest_of_its_path),
+	    cmocka_unit_test(the_host_is_the_one_that_was_asked_for),
+	    cmocka_unit_test(no_host_forges_a_value),
 	    cmocka_unit_test(the_longest_record_has_all_of_its_parts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
