@@ -1,11 +1,14 @@
 /* Runs in bulkhead -t only. Must never write a file, nor keep a key. */
 #include "verify.h"
 
+#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/same.h"
 #include "master/master.h"
 
 struct finding {
@@ -46,16 +49,22 @@ static void verify_warning(void *arg, const struct conf_where *where, const char
 	verify_add(arg, CONF_WARNING, where, text);
 }
 
-static size_t file_rank(const struct verify *v, const struct conf *conf, const char *file)
+/* Files of the configuration as they were read, then others as they were first named. */
+static int findings_rank(struct verify *v, const struct conf *conf)
 {
-	size_t files = conf != NULL ? conf->files_count : 0;
-	for (size_t i = 0; i < files; i++)
-		if (strcmp(conf->files[i], file) == 0)
-			return i;
-	for (size_t i = 0; i < v->count; i++) /* the first finding about that file */
-		if (strcmp(v->list[i].file, file) == 0)
-			return files + i;
-	return files;
+	const size_t files = conf != NULL ? conf->files_count : 0, count = files + v->count;
+	const char **names = calloc(count + 1, sizeof(*names));
+	uint32_t *firsts = calloc(count + 1, sizeof(*firsts));
+	int error = names == NULL || firsts == NULL ? -ENOMEM : 0;
+	for (size_t i = 0; error == 0 && i < count; i++)
+		names[i] = i < files ? conf->files[i] : v->list[i - files].file;
+	if (error == 0)
+		error = same_texts(names, count, firsts);
+	for (size_t i = 0; error == 0 && i < v->count; i++)
+		v->list[i].rank = firsts[files + i];
+	free(names);
+	free(firsts);
+	return error;
 }
 
 static int finding_compare(const void *a, const void *b)
@@ -72,12 +81,10 @@ static int finding_compare(const void *a, const void *b)
 
 void verify_print(struct verify *v, const struct conf *conf)
 {
-	if (v->no_memory) {
+	if (v->no_memory || findings_rank(v, conf) < 0) {
 		fputs("bulkhead: out of memory\n", stderr);
 		return;
 	}
-	for (size_t i = 0; i < v->count; i++)
-		v->list[i].rank = file_rank(v, conf, v->list[i].file);
 	if (v->count > 0)
 		qsort(v->list, v->count, sizeof(*v->list), finding_compare);
 	for (size_t i = 0; i < v->count; i++) {

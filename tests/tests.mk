@@ -10,6 +10,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libbulkhead.a
 # These tests make threads that are confined or crash.
 $(BUILD)/unit/test_sandbox $(BUILD)/unit/test_crash: ALLLDFLAGS += -pthread
 
+# Counts the calls of a function.
+$(BUILD)/unit/test_many_hosts: ALLLDFLAGS += -Wl,--wrap=file_mark_order
+
 # A test of bulkheadctl, whose objects are in no archive.
 CTL_PARTS := $(filter-out %/main.o,$(CTL_OBJ))
 CTL_TESTS := $(BUILD)/unit/test_ctl $(BUILD)/unit/test_ctl_screen

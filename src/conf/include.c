@@ -112,26 +112,10 @@ char *conf_path(struct conf_parser *p, const char *path, const struct conf_where
 
 /* --- sources ---------------------------------------------------------------------------------- */
 
-/* The name for struct conf_where: one copy, however often the file is opened. */
-static const char *file_name(struct conf_parser *p, const char *name)
-{
-	struct conf *conf = &p->tree->conf;
-	for (size_t i = 0; i < conf->files_count; i++)
-		if (strcmp(conf->files[i], name) == 0)
-			return conf->files[i];
-	char **files = conf_grow(p, conf->files, conf->files_count, sizeof(*files));
-	char *copy = conf_copy(p, name, strlen(name));
-	if (files == NULL || copy == NULL)
-		return NULL;
-	conf->files = files;
-	files[conf->files_count++] = copy;
-	return copy;
-}
-
 static struct conf_source *push(struct conf_parser *p, const char *name)
 {
 	struct conf_source *source = conf_alloc(p, sizeof(*source));
-	const char *copy = file_name(p, name);
+	const char *copy = conf_file_name(p, name);
 	if (source == NULL || copy == NULL)
 		return NULL;
 	source->name = copy;
@@ -267,7 +251,7 @@ void conf_source_next(struct conf_parser *p)
 	const size_t errors = p->errors_count;
 	struct conf_block *block = conf_block_top(p);
 	free(source->text);
-	const char *name = file_name(p, source->rest[0]);
+	const char *name = conf_file_name(p, source->rest[0]);
 	*source = (struct conf_source){.parent = source->parent,
 				       .name = name != NULL ? name : source->name,
 				       .blocks_base = source->blocks_base,

@@ -297,6 +297,7 @@ struct conf_finding {
 struct conf_parser {
 	struct conf_tree *tree;
 	const struct conf_options *options;
+	struct conf_paths names; /* of conf.files */
 	char *working_directory; /* set when it was first needed */
 	struct conf_words words;
 
@@ -490,6 +491,9 @@ uint64_t conf_errors_bytes(const struct conf_error *, size_t count);
 uint32_t conf_paths_add(struct conf_parser *p, struct conf_paths *, struct conf_path **list,
 			size_t *count, size_t most, const char *what, const char *path,
 			const struct conf_where *where);
+/* The name of a file for struct conf_where: one copy, however often the file is opened. NULL: no
+ * memory. */
+const char *conf_file_name(struct conf_parser *p, const char *name);
 
 /* method.c */
 void conf_methods_any(struct conf_parser *p, const struct conf_where *where);

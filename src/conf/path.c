@@ -24,17 +24,37 @@ static bool slots_init(struct conf_parser *p, struct conf_paths *paths, size_t m
 	return paths->slots != NULL;
 }
 
+/* The slot of the path: a number, or the free one that it belongs into. text: that of a number. */
+static uint32_t *slot_find(const struct conf_paths *paths, const char *path,
+			   const char *(*text)(const void *list, size_t), const void *list)
+{
+	size_t at = path_hash(path) & (paths->size - 1);
+	while (paths->slots[at] != 0 && strcmp(text(list, paths->slots[at] - 1), path) != 0)
+		at = (at + 1) & (paths->size - 1);
+	return &paths->slots[at];
+}
+
+static const char *text_of_path(const void *list, size_t i)
+{
+	const struct conf_path *paths = list;
+	return paths[i].path;
+}
+
+static const char *text_of_name(const void *list, size_t i)
+{
+	char *const *names = list;
+	return names[i];
+}
+
 uint32_t conf_paths_add(struct conf_parser *p, struct conf_paths *paths, struct conf_path **list,
 			size_t *count, size_t most, const char *what, const char *path,
 			const struct conf_where *where)
 {
 	if (paths->slots == NULL && !slots_init(p, paths, most))
 		return 0;
-	size_t at = path_hash(path) & (paths->size - 1);
-	while (paths->slots[at] != 0 && strcmp((*list)[paths->slots[at] - 1].path, path) != 0)
-		at = (at + 1) & (paths->size - 1);
-	if (paths->slots[at] != 0)
-		return paths->slots[at];
+	uint32_t *slot = slot_find(paths, path, text_of_path, *list);
+	if (*slot != 0)
+		return *slot;
 	if (*count == most) {
 		conf_error(p, where, "a port has at most %zu %s", most, what);
 		return 0;
@@ -45,6 +65,40 @@ uint32_t conf_paths_add(struct conf_parser *p, struct conf_paths *paths, struct 
 		return 0;
 	*list = grown;
 	grown[(*count)++] = (struct conf_path){.path = copy, .where = *where};
-	paths->slots[at] = (uint32_t)*count;
-	return paths->slots[at];
+	*slot = (uint32_t)*count;
+	return *slot;
+}
+
+/* The main file, and those that are included. */
+#define NAMES_MAX (CONF_INCLUDES_MAX + 1)
+
+/* A child reads one text alone, and needs no table. */
+static uint32_t *name_find(struct conf_parser *p, const char *name)
+{
+	struct conf_paths *names = &p->names;
+	struct conf *conf = &p->tree->conf;
+	if (names->slots == NULL) {
+		if (!slots_init(p, names, NAMES_MAX))
+			return NULL;
+		for (size_t i = 0; i < conf->files_count; i++)
+			*slot_find(names, conf->files[i], text_of_name, conf->files) =
+			    (uint32_t)i + 1;
+	}
+	return slot_find(names, name, text_of_name, conf->files);
+}
+
+const char *conf_file_name(struct conf_parser *p, const char *name)
+{
+	struct conf *conf = &p->tree->conf;
+	uint32_t first = 0, *slot = conf->files_count > 0 ? name_find(p, name) : &first;
+	if (slot != NULL && *slot != 0)
+		return conf->files[*slot - 1];
+	char **files = conf_grow(p, conf->files, conf->files_count, sizeof(*files));
+	char *copy = conf_copy(p, name, strlen(name));
+	if (slot == NULL || files == NULL || copy == NULL)
+		return NULL;
+	conf->files = files;
+	files[conf->files_count++] = copy;
+	*slot = (uint32_t)conf->files_count;
+	return copy;
 }

@@ -608,7 +608,7 @@ def test_a_reload_says_which_statements_and_files_differ(controlled, ports, tmp_
                        '  location "/a": respond 200 "old" type "text/plain; charset=utf-8" -> '
                        'respond 200 "new" type "text/plain; charset=utf-8"',
                        '  + location "/b": methods any', '  + location "/b": echo'],
-            ports[2]: [f"{p} change: has another certificate or key",
+            ports[2]: [f"{p} change: has a changed file",
                        f'  changed file "{tmp_path}/b.pem"', f'  changed file "{tmp_path}/b.key"'],
         }[p]], "outside of ports:", "  drain 5s -> drain 6s"]
 

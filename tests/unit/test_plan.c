@@ -4,9 +4,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "calls.h"
 #include "master/pure/plan.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
@@ -194,6 +196,34 @@ static void another_text_is_no_matter_of_files(void **state)
 	plan_release(&plan);
 }
 
+/* --- a site that grows ------------------------------------------------------------------------ */
+
+/* A host more at the front moves all files of the others. */
+static void a_plan_of_many_files_does_not_compare_each_with_each(void **state)
+{
+	enum { MANY = 4000 };
+	static char names[MANY + 1][64];
+	static struct plan_file before[MANY], after[MANY + 1];
+	struct plan plan;
+	size_t lines = 0;
+	(void)state;
+	for (size_t i = 0; i <= MANY; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "/etc/letsencrypt/live/shop%zu/pem", i);
+		after[i] = (struct plan_file){.name = names[i], .mark = {.inode = i + 10}};
+		if (i > 0)
+			before[i - 1] = (struct plan_file){.name = names[i], .mark = {.inode = i}};
+	}
+	const struct plan_port now = {443, "now", before, MANY};
+	const struct plan_port wanted = {443, "wanted", after, MANY + 1};
+	strcmp_calls = 0;
+	assert_int_equal(plan_make(&plan, &now, 1, &wanted, 1), 0);
+	assert_true(strcmp_calls < 2 * calls_of_a_sort(2 * MANY));
+	for (const char *c = plan.rows[0].files; *c != '\0'; c++)
+		lines += *c == '\n';
+	assert_int_equal(lines, MANY);
+	plan_release(&plan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +235,7 @@ int main(void)
 	    cmocka_unit_test(files_alone_make_a_change),
 	    cmocka_unit_test(another_number_of_files_is_a_change),
 	    cmocka_unit_test(another_text_is_no_matter_of_files),
+	    cmocka_unit_test(a_plan_of_many_files_does_not_compare_each_with_each),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

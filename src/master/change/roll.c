@@ -10,6 +10,7 @@
  *                        └──── give up ──┴──> (none)
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syslog.h>
 
@@ -78,15 +79,26 @@ static bool all_ready(const struct master *m)
 	return true;
 }
 
-/* Copies when the log was last warned of a certificate that is the same. */
-static void expiries_inherit(struct port *p, const struct port *old)
+/* NULL: no memory. */
+static struct expiry_of *expiries_of(const struct port *p)
 {
-	for (size_t i = 0; i < p->conf->certificates_count; i++)
-		for (size_t k = 0; k < old->conf->certificates_count; k++)
-			if (p->content.pairs[i].ends == old->content.pairs[k].ends &&
-			    strcmp(p->conf->certificates[i].certificate,
-				   old->conf->certificates[k].certificate) == 0)
-				p->content.pairs[i].told = old->content.pairs[k].told;
+	const size_t count = p->conf->certificates_count;
+	struct expiry_of *list = calloc(count + 1, sizeof(*list));
+	for (size_t i = 0; list != NULL && i < count; i++)
+		list[i] =
+		    (struct expiry_of){&p->content.pairs[i], p->conf->certificates[i].certificate};
+	return list;
+}
+
+/* When the log was last warned of a certificate. */
+static void warnings_inherit(struct port *p, const struct port *old)
+{
+	struct expiry_of *heirs = expiries_of(p), *olds = expiries_of(old);
+	if (heirs != NULL && olds != NULL)
+		expiries_inherit(heirs, p->conf->certificates_count, olds,
+				 old->conf->certificates_count);
+	free(heirs);
+	free(olds);
 }
 
 /* Moves the old generation's counters and waiting clients of the control socket to the new one. */
@@ -95,7 +107,7 @@ static void inherit(struct port *p, struct port *old)
 	ipc_counters_add(&p->totals, &old->totals);
 	p->restarts += old->restarts;
 	p->rate = old->rate;
-	expiries_inherit(p, old);
+	warnings_inherit(p, old);
 	memcpy(p->reports, old->reports, sizeof(p->reports));
 	memset(old->reports, 0, sizeof(old->reports));
 	p->reports_next = old->reports_next;

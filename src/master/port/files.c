@@ -194,26 +194,36 @@ static int file_open(const struct port *p, struct port_file *f, uint64_t *bytes,
 	return f->kind == IPC_FD_BODY ? body_check(path, &st, bytes, err) : 0;
 }
 
-static bool is_same(const struct file_mark *a, const struct file_mark *b)
+static int mark_compare(const void *a, const void *b)
 {
-	return a->device == b->device && a->inode == b->inode;
+	const struct port_file *const *f = a, *const *g = b;
+	return file_mark_order(&(*f)->mark, &(*g)->mark);
 }
 
 /* Is any file for workers one of the secret files, too? Workers would read the secret in it. */
 static int files_compare(const struct conf_port *conf, const struct port_files *files,
 			 struct err *err)
 {
-	const struct port_file *end = files->list + files->count;
-	for (const struct port_file *f = files->list; f < end; f++)
-		for (const struct port_file *k = files->list; k < end; k++)
-			if (kind_of(k)->secret && ipc_is_handed(f->kind, IPC_WORKER) &&
-			    is_same(&f->mark, &k->mark)) {
-				err_set(err, "\"%s\" is %s and %s in one: " SEPARATE,
-					path_of(conf, f), ipc_handed_kinds[f->kind].name,
-					ipc_handed_kinds[k->kind].name);
-				return -1;
-			}
-	return 0;
+	const struct port_file **secrets = calloc(files->count + 1, sizeof(*secrets));
+	const struct port_file *const *found = NULL, *f = files->list, *end = f + files->count;
+	size_t count = 0;
+	if (secrets == NULL) {
+		err_set(err, "out of memory");
+		return -EAGAIN;
+	}
+	for (const struct port_file *k = files->list; k < end; k++)
+		if (kind_of(k)->secret)
+			secrets[count++] = k;
+	qsort(secrets, count, sizeof(*secrets), mark_compare);
+	for (; f < end; f++)
+		if (ipc_is_handed(f->kind, IPC_WORKER) &&
+		    (found = bsearch(&f, secrets, count, sizeof(*secrets), mark_compare)) != NULL)
+			break;
+	if (found != NULL)
+		err_set(err, "\"%s\" is %s and %s in one: " SEPARATE, path_of(conf, f),
+			ipc_handed_kinds[f->kind].name, ipc_handed_kinds[(*found)->kind].name);
+	free(secrets);
+	return found != NULL ? -1 : 0;
 }
 
 static void release(struct port_files *files)
@@ -276,7 +286,7 @@ bool port_roots_differ(const struct port *a, const struct port *b)
 		while (k < b->files.count && !is_root(&b->files.list[k]))
 			k++;
 		if (k == b->files.count ||
-		    !is_same(&a->files.list[i].mark, &b->files.list[k++].mark))
+		    file_mark_order(&a->files.list[i].mark, &b->files.list[k++].mark) != 0)
 			return true;
 	}
 	return false;

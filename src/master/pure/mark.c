@@ -24,3 +24,10 @@ bool file_mark_equal(const struct file_mark *a, const struct file_mark *b)
 	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
 	       time_equal(&a->modified, &b->modified) && time_equal(&a->changed, &b->changed);
 }
+
+int file_mark_order(const struct file_mark *a, const struct file_mark *b)
+{
+	if (a->device != b->device)
+		return a->device < b->device ? -1 : 1;
+	return a->inode == b->inode ? 0 : a->inode < b->inode ? -1 : 1;
+}

@@ -22,5 +22,7 @@ struct stat;
 struct file_mark file_mark_of(const struct stat *);
 
 bool file_mark_equal(const struct file_mark *, const struct file_mark *);
+/* The order of two files by where they are; 0: they are the same file. */
+int file_mark_order(const struct file_mark *, const struct file_mark *);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/same.h"
+
 static bool files_equal(const struct plan_port *a, const struct plan_port *b)
 {
 	if (a->files_count != b->files_count)
@@ -32,49 +34,66 @@ static struct plan_row judge(uint16_t number, const struct plan_port *now,
 	} else if (!files_equal(now, wanted)) {
 		row.action = PLAN_CHANGE;
 		row.files_only = true;
-		row.why = "has another certificate or key";
+		row.why = "has a changed file";
 	} else {
 		row.action = PLAN_KEEP;
 	}
 	return row;
 }
 
-/* Mostly the file is in the same place; a changed configuration may have moved it. */
-static const struct file_mark *mark_find(const struct plan_port *p, size_t place, const char *name)
+/* What is known of each different name of a file. */
+struct named {
+	const struct file_mark *before; /* NULL: it is in the new configuration alone */
+	bool told;
+};
+
+/* For each file of now and then of wanted, the first of them with its name: as many numbers as both
+ * have. NULL: no memory. */
+static uint32_t *files_match(const struct plan_port *now, const struct plan_port *wanted)
 {
-	if (place < p->files_count && strcmp(p->files[place].name, name) == 0)
-		return &p->files[place].mark;
-	for (size_t i = 0; i < p->files_count; i++)
-		if (strcmp(p->files[i].name, name) == 0)
-			return &p->files[i].mark;
-	return NULL;
+	const size_t count = now->files_count + wanted->files_count;
+	const char **names = calloc(count + 1, sizeof(*names));
+	uint32_t *firsts = calloc(count + 1, sizeof(*firsts));
+	for (size_t i = 0; names != NULL && i < count; i++)
+		names[i] = i < now->files_count ? now->files[i].name
+						: wanted->files[i - now->files_count].name;
+	if (names == NULL || firsts == NULL || same_texts(names, count, firsts) < 0) {
+		free(firsts);
+		firsts = NULL;
+	}
+	free(names);
+	return firsts;
 }
 
-/* Does an earlier file have the same name? */
-static bool is_named_before(const struct plan_port *p, size_t place)
+/* Writes a line for each name that both have and whose file has changed. A name that is in one of
+ * them alone is in its text. */
+static void changes_write(FILE *f, const struct plan_port *now, const struct plan_port *wanted,
+			  const uint32_t *firsts, struct named *named)
 {
-	for (size_t i = 0; i < place; i++)
-		if (strcmp(p->files[i].name, p->files[place].name) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < now->files_count; i++)
+		named[firsts[i]].before = &now->files[firsts[i]].mark;
+	for (size_t i = 0; i < wanted->files_count; i++) {
+		const struct plan_file *file = &wanted->files[i];
+		struct named *n = &named[firsts[now->files_count + i]];
+		if (n->before == NULL || n->told || file_mark_equal(n->before, &file->mark))
+			continue;
+		n->told = true;
+		(void)fprintf(f, "%s\n", file->name);
+	}
 }
 
-/* Those that both name. A name that is in one of them alone is in its text. */
 static int files_describe(struct plan_row *row, const struct plan_port *now,
 			  const struct plan_port *wanted)
 {
+	uint32_t *firsts = files_match(now, wanted);
+	struct named *named = calloc(now->files_count + wanted->files_count + 1, sizeof(*named));
 	size_t len = 0;
-	FILE *f = open_memstream(&row->files, &len);
-	if (f == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < wanted->files_count; i++) {
-		const struct plan_file *file = &wanted->files[i];
-		const struct file_mark *before = mark_find(now, i, file->name);
-		if (before != NULL && !file_mark_equal(before, &file->mark) &&
-		    !is_named_before(wanted, i))
-			(void)fprintf(f, "%s\n", file->name);
-	}
-	return fclose(f) == 0 ? 0 : -ENOMEM;
+	FILE *f = firsts != NULL && named != NULL ? open_memstream(&row->files, &len) : NULL;
+	if (f != NULL)
+		changes_write(f, now, wanted, firsts, named);
+	free(firsts);
+	free(named);
+	return f != NULL && fclose(f) == 0 ? 0 : -ENOMEM;
 }
 
 /* What is to be shown of a change. */
