@@ -45,4 +45,15 @@ enum root_how {
  */
 int root_open(const struct root *, const char *path, int flags, unsigned how);
 
+/*
+ * Calls step for all that is on the way from the anchor to a path beneath the root: each folder and
+ * each link in its order, and at last what has the path. name is from the anchor, and none of its
+ * folders is a link. As long as what has these names stays the same, so does what root_open()
+ * opens. Returns 0, -errno as root_open(), or what step has returned if that is less than 0.
+ */
+int root_trace(const struct root *, const char *path, int (*step)(void *arg, const char *name),
+	       void *arg);
+/* Opens what has such a name, a link itself, as O_PATH (open(2)): the descriptor or -errno. */
+int root_open_traced(const struct root *, const char *name);
+
 #endif

@@ -87,6 +87,7 @@ struct conf_files {
 	uint32_t index_count;
 	bool listing;
 	bool hidden;      /* names that begin with a dot are served as others are */
+	bool unkept;      /* no file is kept open for the next request */
 	bool no_symlinks; /* else those that stay beneath the root are followed */
 	/* A path beneath the root that begins with "/": what is served where there is no file;
 	 * NULL: none. */

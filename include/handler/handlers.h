@@ -71,6 +71,10 @@ struct fault_control {
 	size_t path_len;
 };
 
+/* The most descriptors that handlers keep in an event loop besides those of exchanges, on a port
+ * with document roots. */
+#define HANDLER_DESCRIPTORS_KEPT 320
+
 /*
  * The most memory that handlers hold for one exchange whose head has so many bytes: part of a body,
  * a generated response, and what echo shows of the head. echo shows a byte of the head at most

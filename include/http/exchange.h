@@ -38,6 +38,7 @@ struct filter;
 struct filter_use;
 struct http_loop;
 struct loop;
+struct holdings;
 struct transport_facts;
 
 #define HANDLER_STATE_MAX   128 /* bytes of state in the exchange itself, for the handler */
@@ -221,7 +222,11 @@ struct http_loop {
 	bool explains;                      /* the body of a refusal gives its reason, too */
 
 	/* for handlers and filters; src/http does not look into them */
-	struct loop *events;                 /* the event loop, for timers */
+	struct loop *events;       /* the event loop, for timers */
+	struct holdings *holdings; /* of the loop; NULL: nobody adds them up */
+	void *files;               /* what locations with files have in common */
+	/* Gives up what handlers keep only to be faster; NULL: nothing. */
+	void (*spare)(struct http_loop *);
 	const struct fault_services *faults; /* on a port that has faults; else NULL */
 	void **locals;                       /* state per loop, as the locations number it */
 

@@ -40,6 +40,8 @@ static int open_beneath(int dir_fd, const char *path, int flags, uint64_t resolv
 /* The way to a file: what is left of it, and where it has come from the anchor, without links. */
 struct walk {
 	const struct root *root;
+	int (*step)(void *arg, const char *name); /* NULL: nobody wants to know */
+	void *arg;
 	char left[PATH_MAX], done[PATH_MAX];
 	size_t done_len;
 	unsigned links;
@@ -124,8 +126,11 @@ static int walk_step(struct walk *w, const char *segment, size_t len, const char
 	w->done_len = before + slash + len;
 	w->done[w->done_len] = '\0';
 	const ssize_t n = readlinkat(w->root->fd, w->done, target, sizeof(target));
-	if (n < 0)
-		return errno == EINVAL ? walk_lead(w, "", 0, left) : -errno;
+	if (n < 0 && errno != EINVAL) /* EINVAL: it is no link */
+		return -errno;
+	const int error = w->step != NULL ? w->step(w->arg, w->done) : 0;
+	if (error < 0 || n < 0)
+		return error < 0 ? error : walk_lead(w, "", 0, left);
 	if ((size_t)n == sizeof(target))
 		return -ENAMETOOLONG;
 	target[n] = '\0';
@@ -211,4 +216,17 @@ int root_open(const struct root *r, const char *path, int flags, unsigned how)
 		return fd;
 	/* An absolute link, perhaps to a place beneath the root. */
 	return cached != 0 ? -EAGAIN : root_open_absolute(r, path, flags, how);
+}
+
+int root_trace(const struct root *r, const char *path, int (*step)(void *arg, const char *name),
+	       void *arg)
+{
+	struct walk w = {.root = r, .step = step, .arg = arg};
+	const int error = walk_go(&w, r->rest);
+	return error < 0 ? error : walk_go(&w, path);
+}
+
+int root_open_traced(const struct root *r, const char *name)
+{
+	return open_beneath(r->fd, name, O_PATH | O_NOFOLLOW, 0);
 }

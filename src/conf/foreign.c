@@ -217,6 +217,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define PACKED                                                                                 \
 	"it compresses nothing itself; `precompressed br gzip` in the block of `files` sends " \
 	"page.html.br and the like"
+#define KEPT     "it keeps often used files open itself, as `keep on` in the block of `files` says"
 #define NO_PROXY "it is no proxy; a location has `respond` or `echo`"
 #define NO_LANG  "it runs no programs and has no scripts or conditions"
 #define NO_REWRITE                                                                  \
@@ -473,7 +474,7 @@ static const struct {
     {"nbproc", WORKERS},
     {"nbthread", THREADS},
     {"on_demand_tls", CERT},
-    {"open_file_cache", NOTHING},
+    {"open_file_cache", KEPT},
     {"option", NO_PROXY},
     {"Options", LISTING},
     {"Order", NO_ACCESS},

@@ -352,8 +352,9 @@ static void files_dump(const struct conf_location *location, FILE *out)
 		(void)fprintf(out, " %s", coding_words[files->precompressed[i]]);
 	fputs(files->precompressed_count == 0 ? " off\n" : "\n", out);
 	text_dump("cache", files->cache, out);
-	(void)fprintf(out, "\t\t\thidden %s\n\t\t\tsymlinks %s\n", files->hidden ? "serve" : "deny",
-		      files->no_symlinks ? "none" : "beneath");
+	(void)fprintf(out, "\t\t\thidden %s\n\t\t\tsymlinks %s\n\t\t\tkeep %s\n",
+		      files->hidden ? "serve" : "deny", files->no_symlinks ? "none" : "beneath",
+		      files->unkept ? "off" : "on");
 	types_dump(files, out);
 	text_dump("charset", files->charset, out);
 	fputs("\t\t}\n", out);
@@ -383,6 +384,7 @@ static uint64_t files_bytes(const struct conf_location *location)
 
 static const char *const listing_words[] = {"off", "on", NULL};
 static const char *const hidden_words[] = {"deny", "serve", NULL};
+static const char *const keep_words[] = {"on", "off", NULL};
 static const char *const symlinks_words[] = {"beneath", "none", NULL};
 
 static const struct conf_statement files_options[] = {
@@ -408,6 +410,7 @@ static const struct conf_statement files_options[] = {
     {.word = "symlinks",
      OPTIONS,
      .pieces = {{CONF_CHOICE, .choices = symlinks_words, MEMBER(no_symlinks)}}},
+    {.word = "keep", OPTIONS, .pieces = {{CONF_CHOICE, .choices = keep_words, MEMBER(unkept)}}},
     {.word = "type",
      OPTIONS,
      .repeats = true,

@@ -154,7 +154,7 @@ static void file_respond_ranges(struct exchange *ex, struct files_head *h, uint6
 static void file_answer(struct exchange *ex, unsigned status)
 {
 	struct files_state *s = (void *)ex->state;
-	fd_close(&s->reading.fd);
+	files_read_close(&s->reading);
 	files_answer(ex, status, 0);
 }
 
@@ -174,8 +174,7 @@ static void file_respond(struct exchange *ex, const struct http_asks *asks,
 	const int64_t now = ex->loop->date_seconds;
 	struct files_head *h = arena_take(&ex->arena, sizeof(*h));
 	struct http_range ranges[HTTP_RANGES_MAX];
-	s->reading.fd = f->fd;
-	s->reading.device = f->device;
+	files_read_begin(&s->reading, f);
 	if (h == NULL) {
 		file_answer(ex, 503);
 		return;
@@ -268,7 +267,7 @@ static void files_take_end(struct exchange *ex)
 	http_asks_read(r, &asks);
 	const enum files_named named =
 	    files_name_make(&ex->path, http_slice_at(r, r->path), c->conf->hidden, &name);
-	switch (files_find(c, r, &asks, named, &name, &found)) {
+	switch (files_find(c, s->reading.local->common, r, &asks, named, &name, &found)) {
 	case FILES_FOUND:
 		file_respond(ex, &asks, &name, &found.file);
 		break;
@@ -310,21 +309,61 @@ static int type_add(struct files_local *local, const struct conf_media_type *t)
 	return error;
 }
 
+/* --- what the locations of a loop share ------------------------------------------------------- */
+
+static void files_spare(struct http_loop *loop)
+{
+	const struct files_common *common = loop->files;
+	if (common->keep != NULL)
+		files_keep_empty(common->keep);
+}
+
+static struct files_common *common_take(struct http_loop *loop)
+{
+	struct files_common *common = loop->files;
+	if (common == NULL) {
+		common = calloc(1, sizeof(*common));
+		if (common == NULL)
+			return NULL;
+		if (loop->events != NULL)
+			common->keep = files_keep_new(loop);
+		common->loop = loop;
+		loop->files = common;
+		loop->spare = files_spare;
+	}
+	common->locations++;
+	return common;
+}
+
+static void common_release(struct files_common *common)
+{
+	if (common == NULL || --common->locations > 0)
+		return;
+	common->loop->files = NULL;
+	common->loop->spare = NULL;
+	if (common->keep != NULL)
+		files_keep_free(common->keep);
+	free(common);
+}
+
 static int files_open(struct http_loop *loop, const void *config, void **ret)
 {
 	const struct files_config *c = config;
 	struct files_local *local = calloc(1, sizeof(*local));
-	int error = local == NULL ? -ENOMEM : 0;
-	(void)loop;
+	if (local == NULL)
+		return -ENOMEM;
+	*ret = local;
+	local->common = common_take(loop);
+	int error = local->common == NULL ? -ENOMEM : 0;
 	for (uint32_t i = 0; i < c->conf->types_count && error == 0; i++)
 		error = type_add(local, &c->conf->types[i]);
-	*ret = local;
 	return error;
 }
 
-static void files_close(void *arg)
+static void files_close_local(void *arg)
 {
 	struct files_local *local = arg;
+	common_release(local->common);
 	media_release(&local->own);
 	free(local);
 }
@@ -332,7 +371,7 @@ static void files_close(void *arg)
 static const struct handler handler_files = {
     .methods = FILES_METHODS,
     .open = files_open,
-    .close = files_close,
+    .close = files_close_local,
     .begin = files_begin,
     .take_end = files_take_end,
     .give = files_give,

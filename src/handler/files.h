@@ -3,6 +3,7 @@
  *
  *   files.c         the handler: from a request to its answer
  *   files_name.c    the path of a request to a name beneath the root; pure
+ *   files_keep.c    keeps files open that are asked for again and again
  *   files_find.c    opens what has that name, an index or the fallback, and its encoded siblings
  *   files_head.c    the fields of a response; pure
  *   files_read.c    the body, without waiting for a disk
@@ -34,7 +35,17 @@ struct files_config {
 	const struct media_table *types; /* of the system */
 };
 
+struct files_keep;
+
+/* What all locations with files have in common in an event loop: http_loop.files. */
+struct files_common {
+	struct http_loop *loop;
+	unsigned locations;
+	struct files_keep *keep; /* NULL: there is no event loop, or was no memory */
+};
+
 struct files_local {
+	struct files_common *common;
 	struct media_table own; /* the location's `type` statements */
 	const char *others;     /* the type of files that no table has; NULL: octets */
 	uint64_t waits_on;      /* the last device whose file system does not know RWF_NOWAIT */
@@ -77,10 +88,13 @@ size_t files_path_escape(const char *text, size_t len, char *out);
 
 /* An open file. */
 struct files_file {
-	int fd; /* owned */
-	uint64_t device, inode, size;
+	int fd;                  /* owned, unless it is kept */
+	struct files_kept *kept; /* NULL: it is not */
+	uint64_t device, inode, size, links;
 	int64_t modified; /* seconds … */
 	uint32_t modified_ns;
+	int64_t changed; /* the inode (ctime) */
+	uint32_t changed_ns;
 	enum http_coding coding;
 	bool is_regular, is_folder;
 };
@@ -99,12 +113,42 @@ struct files_found {
 };
 
 /* name becomes that of the file that was found, for its type. */
-enum files_outcome files_find(const struct files_config *, const struct http_request *,
-			      const struct http_asks *, enum files_named, struct files_name *name,
-			      struct files_found *ret);
+enum files_outcome files_find(const struct files_config *, struct files_common *,
+			      const struct http_request *, const struct http_asks *,
+			      enum files_named, struct files_name *name, struct files_found *ret);
 
-/* Fills all but coding from the descriptor; 0 or -errno. */
+/* Fills what the file system says of it; 0 or -errno. */
 int files_stat(int fd, struct files_file *ret);
+void files_close(struct files_file *);
+
+/* --- files_keep.c ----------------------------------------------------------------------------- */
+
+/* The most that is kept in one event loop. */
+#define FILES_KEPT_MAX 256 /* names */
+/* of files, and of folders and links on the way to them */
+#define FILES_KEPT_DESCRIPTORS HANDLER_DESCRIPTORS_KEPT
+#define FILES_KEPT_SIZE        ((size_t)16 * 1024) /* of a file whose content is kept, too */
+#define FILES_KEPT_BYTES       ((size_t)4 << 20)   /* of all of them, with what they need */
+
+struct files_kept;
+
+/* NULL: out of memory. */
+struct files_keep *files_keep_new(struct http_loop *);
+void files_keep_free(struct files_keep *);
+/* Closes all that no exchange has. */
+void files_keep_empty(struct files_keep *);
+
+/* True: the name is kept. ret has the file, to be closed by files_close(), or no descriptor: there
+ * is none of that name. */
+bool files_kept_find(struct files_keep *, const struct files_config *, const struct files_name *,
+		     struct files_file *ret);
+/* The file was opened now, or there is none (fd is -1): keeps it if it is asked for often and has
+ * not changed for a while. */
+void files_kept_add(struct files_keep *, const struct files_config *, const struct files_name *,
+		    struct files_file *);
+/* Its bytes; NULL: they are to be read. As long as it is not closed. */
+const char *files_kept_content(const struct files_kept *);
+void files_kept_release(struct files_kept *);
 
 /* --- files_head.c ----------------------------------------------------------------------------- */
 
@@ -148,7 +192,9 @@ struct files_wait; /* a timer */
 
 /* What is still to be sent of a file. */
 struct files_reading {
-	int fd;
+	int fd;                  /* owned, unless it is kept */
+	struct files_kept *kept; /* NULL: it is not */
+	const char *content;     /* its bytes; NULL: to be read */
 	uint64_t device;
 	uint64_t at, end;
 	uint64_t ahead; /* where the kernel was asked to read up to; 0: it was not */
@@ -157,8 +203,13 @@ struct files_reading {
 	struct files_wait *wait;   /* NULL: it was not needed yet */
 };
 
+/* From the first byte on; takes the file. */
+void files_read_begin(struct files_reading *, const struct files_file *);
 /* Of a handler's give(). */
 long files_read(struct files_reading *, struct exchange *, uint8_t *out, size_t size);
+/* Gives the file back. */
+void files_read_close(struct files_reading *);
+/* The exchange ends. */
 void files_read_end(struct files_reading *, struct exchange *);
 
 /* --- files_list.c ----------------------------------------------------------------------------- */

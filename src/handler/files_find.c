@@ -24,9 +24,23 @@ int files_stat(int fd, struct files_file *ret)
 	ret->size = st.st_size > 0 ? (uint64_t)st.st_size : 0;
 	ret->modified = st.st_mtim.tv_sec;
 	ret->modified_ns = (uint32_t)st.st_mtim.tv_nsec;
+	ret->changed = st.st_ctim.tv_sec;
+	ret->changed_ns = (uint32_t)st.st_ctim.tv_nsec;
+	ret->links = st.st_nlink;
 	ret->is_regular = S_ISREG(st.st_mode);
 	ret->is_folder = S_ISDIR(st.st_mode);
 	return 0;
+}
+
+void files_close(struct files_file *f)
+{
+	if (f->kept == NULL) {
+		fd_close(&f->fd);
+		return;
+	}
+	files_kept_release(f->kept);
+	f->kept = NULL;
+	f->fd = -1;
 }
 
 /* The status for an error of opening. */
@@ -58,46 +72,79 @@ static unsigned status_of(int error)
 	return 500;
 }
 
+/* What finding a file has at hand. */
+struct finder {
+	const struct files_config *config;
+	struct files_keep *keep; /* NULL: nothing is kept */
+};
+
+/* What is only kept to be faster goes when descriptors are short. */
+static int fd_open(const struct finder *f, const struct files_name *name, int flags)
+{
+	const struct files_config *c = f->config;
+	const unsigned how = c->conf->no_symlinks ? ROOT_NO_LINKS : 0;
+	int fd = root_open(c->root, name->text, flags, how);
+	if (fd == -EMFILE && f->keep != NULL) {
+		files_keep_empty(f->keep);
+		fd = root_open(c->root, name->text, flags, how);
+	}
+	return fd;
+}
+
 /* Opens what has this name, of any kind. Returns 0 or the status of the error. */
-static unsigned name_open(const struct files_config *c, const struct files_name *name, int flags,
+static unsigned name_open(const struct finder *f, const struct files_name *name, int flags,
 			  struct files_file *ret)
 {
-	const int fd =
-	    root_open(c->root, name->text, flags, c->conf->no_symlinks ? ROOT_NO_LINKS : 0);
+	const int fd = fd_open(f, name, flags);
 	if (fd < 0)
 		return status_of(fd);
+	*ret = (struct files_file){.fd = fd, .coding = HTTP_IDENTITY};
 	const int error = files_stat(fd, ret);
 	if (error < 0) {
-		(void)close(fd);
+		fd_close(&ret->fd);
 		return status_of(error);
 	}
-	ret->fd = fd;
-	ret->coding = HTTP_IDENTITY;
+	if (ret->is_regular && f->keep != NULL)
+		files_kept_add(f->keep, f->config, name, ret);
 	return 0;
 }
 
-/* The same, of a regular file: others are not found. */
-static unsigned file_open(const struct files_config *c, const struct files_name *name,
+/* The same, but that there is no file of this name may be kept, too, if the configuration has made
+ * the name: clients could ask for any number of names. */
+static unsigned kept_open(const struct finder *f, const struct files_name *name, bool made,
 			  struct files_file *ret)
 {
-	const unsigned status = name_open(c, name, O_RDONLY, ret);
+	struct files_file none = {.fd = -1};
+	if (f->keep != NULL && files_kept_find(f->keep, f->config, name, ret))
+		return ret->fd < 0 ? 404 : 0;
+	const unsigned status = name_open(f, name, O_RDONLY, ret);
+	if (status == 404 && f->keep != NULL && made)
+		files_kept_add(f->keep, f->config, name, &none);
+	return status;
+}
+
+/* The same, of a regular file: others are not found. */
+static unsigned file_open(const struct finder *f, const struct files_name *name,
+			  struct files_file *ret)
+{
+	const unsigned status = kept_open(f, name, true, ret);
 	if (status != 0 || ret->is_regular)
 		return status;
-	fd_close(&ret->fd);
+	files_close(ret);
 	return 404;
 }
 
 /* Opens the first index of this folder; its name is added. 404: it has none. */
-static unsigned index_open(const struct files_config *c, struct files_name *name,
-			   struct files_file *ret)
+static unsigned index_open(const struct finder *f, struct files_name *name, struct files_file *ret)
 {
+	const struct conf_files *conf = f->config->conf;
 	const size_t len = name->len;
-	for (uint32_t i = 0; i < c->conf->index_count; i++) {
-		const char *index = c->conf->index[i];
+	for (uint32_t i = 0; i < conf->index_count; i++) {
+		const char *index = conf->index[i];
 		if (!(len == 0 || files_name_add(name, "/", 1)) ||
 		    !files_name_add(name, index, strlen(index)))
 			return 404;
-		const unsigned status = file_open(c, name, ret);
+		const unsigned status = file_open(f, name, ret);
 		if (status != 404)
 			return status;
 		name->len = len;
@@ -144,19 +191,20 @@ static bool is_older(const struct files_file *sibling, const struct files_file *
 
 /* Replaces the file by the sibling that the client wants most. A sibling that is older than its
  * file was made from another one, and is not used. Returns 0, or 406: none is acceptable. */
-static unsigned sibling_choose(const struct files_config *c, const struct http_request *r,
+static unsigned sibling_choose(const struct finder *f, const struct http_request *r,
 			       const struct http_asks *asks, struct files_name *name,
 			       struct files_file *file)
 {
+	const struct conf_files *conf = f->config->conf;
 	const size_t len = name->len;
 	struct http_codings q;
 	unsigned tried = 0;
-	if (c->conf->precompressed_count == 0 || asks->count[ASK_ACCEPT_ENCODING] == 0)
+	if (conf->precompressed_count == 0 || asks->count[ASK_ACCEPT_ENCODING] == 0)
 		return 0;
 	http_codings_read(r, asks, &q);
 	for (;;) {
 		struct files_file sibling = {.fd = -1};
-		const enum http_coding coding = coding_choose(c->conf, &q, tried);
+		const enum http_coding coding = coding_choose(conf, &q, tried);
 		if (coding == HTTP_IDENTITY)
 			return 0;
 		if (coding == HTTP_CODINGS)
@@ -165,16 +213,16 @@ static unsigned sibling_choose(const struct files_config *c, const struct http_r
 		const char *suffix = http_coding_suffix(coding);
 		if (!files_name_add(name, suffix, strlen(suffix)))
 			continue;
-		const unsigned status = file_open(c, name, &sibling);
+		const unsigned status = file_open(f, name, &sibling);
 		name->len = len;
 		name->text[len] = '\0';
 		if (status != 0)
 			continue;
 		if (is_older(&sibling, file)) {
-			fd_close(&sibling.fd);
+			files_close(&sibling);
 			continue;
 		}
-		fd_close(&file->fd);
+		files_close(file);
 		*file = sibling;
 		file->coding = coding;
 		return 0;
@@ -183,72 +231,75 @@ static unsigned sibling_choose(const struct files_config *c, const struct http_r
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
-static enum files_outcome file_found(const struct files_config *c, const struct http_request *r,
+static enum files_outcome file_found(const struct finder *f, const struct http_request *r,
 				     const struct http_asks *asks, struct files_name *name,
 				     struct files_found *ret)
 {
-	ret->status = sibling_choose(c, r, asks, name, &ret->file);
+	ret->status = sibling_choose(f, r, asks, name, &ret->file);
 	if (ret->status == 0)
 		return FILES_FOUND;
-	fd_close(&ret->file.fd);
+	files_close(&ret->file);
 	return FILES_STATUS;
 }
 
 /* A path that ends in a slash. */
-static enum files_outcome folder_find(const struct files_config *c, struct files_name *name,
+static enum files_outcome folder_find(const struct finder *f, struct files_name *name,
 				      struct files_found *ret)
 {
-	ret->status = index_open(c, name, &ret->file);
+	ret->status = index_open(f, name, &ret->file);
 	if (ret->status == 0)
 		return FILES_FOUND;
 	if (ret->status != 404)
 		return FILES_STATUS;
-	const int flags = c->conf->listing ? O_RDONLY | O_DIRECTORY : O_PATH | O_DIRECTORY;
-	ret->status = name_open(c, name, flags, &ret->file);
+	const bool lists = f->config->conf->listing;
+	const int flags = lists ? O_RDONLY | O_DIRECTORY : O_PATH | O_DIRECTORY;
+	ret->status = name_open(f, name, flags, &ret->file);
 	if (ret->status != 0)
 		return FILES_STATUS;
-	if (c->conf->listing)
+	if (lists)
 		return FILES_LIST;
-	fd_close(&ret->file.fd);
+	files_close(&ret->file);
 	ret->status = 403;
 	ret->is_bare = true;
 	return FILES_STATUS;
 }
 
-static enum files_outcome name_find(const struct files_config *c, struct files_name *name,
+static enum files_outcome name_find(const struct finder *f, struct files_name *name,
 				    struct files_found *ret)
 {
 	if (name->is_folder)
-		return folder_find(c, name, ret);
-	ret->status = name_open(c, name, O_RDONLY, &ret->file);
+		return folder_find(f, name, ret);
+	ret->status = kept_open(f, name, false, &ret->file);
 	if (ret->status != 0)
 		return FILES_STATUS;
 	if (ret->file.is_regular)
 		return FILES_FOUND;
-	fd_close(&ret->file.fd);
+	files_close(&ret->file);
 	ret->status = 404;
 	return ret->file.is_folder ? FILES_TO_SLASH : FILES_STATUS;
 }
 
-enum files_outcome files_find(const struct files_config *c, const struct http_request *r,
-			      const struct http_asks *asks, enum files_named named,
-			      struct files_name *name, struct files_found *ret)
+enum files_outcome files_find(const struct files_config *c, struct files_common *common,
+			      const struct http_request *r, const struct http_asks *asks,
+			      enum files_named named, struct files_name *name,
+			      struct files_found *ret)
 {
+	const struct finder f = {.config = c, .keep = c->conf->unkept ? NULL : common->keep};
 	const char *fallback = c->conf->fallback;
 	enum files_outcome outcome = FILES_STATUS;
 	*ret = (struct files_found){.file.fd = -1, .status = 404};
 	if (named == FILES_HIDDEN)
 		return FILES_STATUS;
 	if (named == FILES_NAMED)
-		outcome = name_find(c, name, ret);
+		outcome = name_find(&f, name, ret);
 	/* a folder without an index is no file, either */
 	if (outcome == FILES_STATUS && (ret->status == 404 || ret->is_bare) && fallback != NULL) {
 		name->len = 0;
 		name->is_folder = false;
 		fallback += strspn(fallback, "/");
 		(void)files_name_add(name, fallback, strlen(fallback));
-		ret->status = file_open(c, name, &ret->file);
+		ret->status = file_open(&f, name, &ret->file);
 		outcome = ret->status == 0 ? FILES_FOUND : FILES_STATUS;
 	}
-	return outcome == FILES_FOUND ? file_found(c, r, asks, name, ret) : outcome;
+	return outcome == FILES_FOUND ? file_found(&f, r, asks, name, ret) : outcome;
 }

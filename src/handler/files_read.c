@@ -97,6 +97,10 @@ static ssize_t bytes_read(const struct files_reading *r, const struct exchange *
 			  size_t size)
 {
 	struct iovec vector = {.iov_base = out, .iov_len = size};
+	if (r->content != NULL) {
+		memcpy(out, r->content + r->at, size);
+		return (ssize_t)size;
+	}
 	if (r->local->waits_on == r->device || ex->loop->events == NULL)
 		return bytes_wait(r, out, size);
 	ssize_t n;
@@ -181,10 +185,27 @@ long files_read(struct files_reading *r, struct exchange *ex, uint8_t *out, size
 	return used > 0 ? (long)used : GIVE_FAIL;
 }
 
+void files_read_begin(struct files_reading *r, const struct files_file *f)
+{
+	r->fd = f->fd;
+	r->kept = f->kept;
+	r->device = f->device;
+	r->content = f->kept != NULL ? files_kept_content(f->kept) : NULL;
+}
+
+void files_read_close(struct files_reading *r)
+{
+	struct files_file f = {.fd = r->fd, .kept = r->kept};
+	files_close(&f);
+	r->fd = -1;
+	r->kept = NULL;
+	r->content = NULL;
+}
+
 void files_read_end(struct files_reading *r, struct exchange *ex)
 {
 	if (r->wait != NULL)
 		loop_timer_release(ex->loop->events, &r->wait->timer);
 	r->wait = NULL;
-	fd_close(&r->fd);
+	files_read_close(r);
 }

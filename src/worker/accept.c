@@ -57,6 +57,8 @@ static void descriptors_judge(struct worker_loop *l, int error)
 static void starve(struct worker_loop *l, int error)
 {
 	const uint64_t now = l->loop.now_ms;
+	if (l->http.spare != NULL)
+		l->http.spare(&l->http);
 	if (l->starved_since_ms == 0)
 		l->starved_since_ms = now;
 	if (now >= l->starved_again_ms) {

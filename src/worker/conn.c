@@ -103,7 +103,8 @@ int conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 	}
 	LIST_INSERT_HEAD(&l->conns, c, link);
 	l->conns_count++;
-	holding_change(&l->conns_held, 1, (int64_t)l->conn_memory_max);
+	holding_change(&l->conns_held, (int64_t)l->worker->descriptors_each,
+		       (int64_t)l->conn_memory_max);
 	ipc_slot_put(&l->slot->counters.connections, l->conns_count);
 	ipc_slot_add(&l->slot->counters.accepted, 1);
 	if (l->transport->handshake == NULL) {
@@ -145,7 +146,8 @@ void conn_free(struct conn *c)
 	show_forget(c);
 	free(c);
 	l->conns_count--;
-	holding_change(&l->conns_held, -1, -(int64_t)l->conn_memory_max);
+	holding_change(&l->conns_held, -(int64_t)l->worker->descriptors_each,
+		       -(int64_t)l->conn_memory_max);
 	ipc_slot_put(&l->slot->counters.connections, l->conns_count);
 	l->conns_freed = true;
 }

@@ -16,7 +16,7 @@ static struct holding held(const struct worker *w)
 
 bool lack_descriptors_leaked(const struct worker *w)
 {
-	return w->descriptors_own + held(w).descriptors * w->descriptors_each < w->descriptors_max;
+	return w->descriptors_own + held(w).descriptors < w->descriptors_max;
 }
 
 /*

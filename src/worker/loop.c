@@ -77,7 +77,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				     .explains = is_echo(w->port),
 				     .routes = &w->routes.http,
 				     .owner = &owner,
-				     .events = &l->loop};
+				     .events = &l->loop,
+				     .holdings = &l->holdings};
 	l->slot->lack = IPC_LACK_NONE;
 	LIST_INIT(&l->conns);
 	holdings_add(&l->holdings, &l->conns_held);

@@ -93,6 +93,13 @@ static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
  * entry of a folder that is listed. */
 #define FILES_DESCRIPTORS 2
 
+/* The most for the connections of all loops, and for what the loops keep. */
+static uint64_t descriptors_held(const struct worker *w)
+{
+	const uint64_t kept = w->port->roots_count > 0 ? HANDLER_DESCRIPTORS_KEPT : 0;
+	return (worker_conns_max(w) * w->descriptors_each + kept) * w->loops_count;
+}
+
 /* Besides its listeners, each loop needs an epoll set, a wakeup and a key channel. */
 static void worker_confine(struct worker *w)
 {
@@ -105,8 +112,7 @@ static void worker_confine(struct worker *w)
 	w->descriptors_each = w->port->roots_count > 0 ? 2 : 1;
 	w->descriptors_own = ROLE_DESCRIPTORS + block.guarded_first + block.guarded_count +
 			     3 * loops + w->port->roots_count + FILES_DESCRIPTORS * loops;
-	role_confine(r, SANDBOX_WORKER,
-		     w->descriptors_own + worker_conns_max(w) * loops * w->descriptors_each);
+	role_confine(r, SANDBOX_WORKER, w->descriptors_own + descriptors_held(w));
 	r->plan.guarded_first = block.guarded_first;
 	r->plan.guarded_count = block.guarded_count;
 	(void)getrlimit(RLIMIT_NOFILE, &limit);

@@ -299,7 +299,8 @@ ssl.privkey = "{key}"
             "request for a 1 KB file": lambda p: self.client("keepalive", p, 8, 20000, "/1k.txt"),
             "GB of a 100 MB file": large,
         }
-        servers = [self.bulkhead_files("bulkhead", free_port())]
+        servers = [self.bulkhead_files("bulkhead", free_port()),
+                   self.bulkhead_files("unkept", free_port(), "keep off")]
         if self.options.beside:
             servers.append(self.bulkhead_files("beside", free_port(),
                                                binary=os.path.abspath(self.options.beside)))

@@ -298,6 +298,58 @@ static void what_is_cached_is_opened_without_waiting(void **state)
 	expect(root_at("site", "current"), "absolute", 0, "one", 0);
 }
 
+struct way {
+	struct root root;
+	char text[512];
+};
+
+/* Adds the name, with a mark for a link. */
+static int way_step(void *arg, const char *name)
+{
+	struct way *w = arg;
+	struct stat st;
+	int fd = root_open_traced(&w->root, name);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	fd_close(&fd);
+	const size_t used = strlen(w->text);
+	(void)snprintf(w->text + used, sizeof(w->text) - used, "%s%s ", name,
+		       S_ISLNK(st.st_mode) ? "@" : "");
+	return strcmp(name, "releases/1/sub/stop") == 0 ? -ECANCELED : 0;
+}
+
+/* Each folder and each link is named, by a name that no link is in. */
+static void the_way_to_a_file_is_traced(void **state)
+{
+	static const struct {
+		const char *rest, *path, *way;
+		int error;
+	} cases[] = {
+	    {"", "shared/file", "shared shared/file ", 0},
+	    {"current", "sub/index",
+	     "current@ releases releases/1 releases/1/sub releases/1/sub/index ", 0},
+	    {"", "current/sub/way",
+	     "current@ releases releases/1 releases/1/sub releases/1/sub/way@ "
+	     "shared shared/file ",
+	     0},
+	    {"", "current/sub/none", "current@ releases releases/1 releases/1/sub ", ENOENT},
+	    {"", "current/sub/stop/x",
+	     "current@ releases releases/1 releases/1/sub releases/1/sub/stop ", ECANCELED},
+	    {"", "current/out", "current@ releases releases/1 releases/1/out@ ", EXDEV},
+	};
+	(void)state;
+	link_make("releases/1", "site/current");
+	link_make("../../../shared/file", "site/releases/1/sub/way");
+	link_make("/etc/passwd", "site/releases/1/out");
+	folder_make("site/releases/1/sub/stop");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct way w = {.root = root_at("site", cases[i].rest)};
+		assert_int_equal(root_trace(&w.root, cases[i].path, way_step, &w), -cases[i].error);
+		assert_string_equal(w.text, cases[i].way);
+		fd_close(&w.root.fd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +365,7 @@ int main(void)
 	    cmocka_unit_test(long_names_are_refused),
 	    cmocka_unit_test(a_fifo_does_not_block),
 	    cmocka_unit_test(what_is_cached_is_opened_without_waiting),
+	    cmocka_unit_test(the_way_to_a_file_is_traced),
 	};
 	return cmocka_run_group_tests(tests, tree_make, tree_remove);
 }

@@ -17,7 +17,7 @@ static void files_have_defaults(void **state)
 	assert_string_equal(files->path, "/srv");
 	assert_int_equal(files->index_count, 1);
 	assert_string_equal(files->index[0], "index.html");
-	assert_false(files->listing || files->hidden || files->no_symlinks);
+	assert_false(files->listing || files->hidden || files->no_symlinks || files->unkept);
 	assert_null(files->fallback);
 	assert_null(files->cache);
 	assert_string_equal(files->charset, "utf-8");
@@ -38,7 +38,7 @@ static void every_option_is_understood(void **state)
 			   "	index \"index.html\" \"index.htm\"; listing on\n"
 			   "	fallback \"/app.html\" precompressed zstd br gzip\n"
 			   "	cache \"public, max-age=3600\"\n"
-			   "	hidden serve symlinks none\n"
+			   "	hidden serve symlinks none keep off\n"
 			   "	type \"application/wasm\" \".WASM\" \"wat\" type \"text/x-log\"\n"
 			   "	type \"image/avif\" \"avif\" charset \"ISO-8859-1\"\n"
 			   "} methods \"GET\" } }",
@@ -49,7 +49,7 @@ static void every_option_is_understood(void **state)
 	assert_int_equal(location->methods, CONF_METHOD_BIT(CONF_GET) | CONF_METHOD_BIT(CONF_HEAD));
 	assert_int_equal(files->index_count, 2);
 	assert_string_equal(files->index[1], "index.htm");
-	assert_true(files->listing && files->hidden && files->no_symlinks);
+	assert_true(files->listing && files->hidden && files->no_symlinks && files->unkept);
 	assert_string_equal(files->fallback, "/app.html");
 	assert_int_equal(files->precompressed_count, 3);
 	assert_int_equal(files->precompressed[0], CONF_ZSTD);
@@ -70,9 +70,10 @@ static void every_option_is_understood(void **state)
 static void options_can_be_off(void **state)
 {
 	(void)state;
-	struct conf *conf = parse(TLS "port 1 { files \"/srv\" { index off precompressed off\n"
-				      "cache off charset off listing off hidden deny symlinks "
-				      "beneath } }");
+	struct conf *conf =
+	    parse(TLS "port 1 { files \"/srv\" { index off precompressed off\n"
+		      "cache off charset off listing off hidden deny keep on symlinks "
+		      "beneath } }");
 	const struct conf_files *files = files_of(&conf->ports[0].hosts[0].locations[0]);
 	assert_int_equal(files->index_count, 0);
 	assert_int_equal(files->precompressed_count, 0);
@@ -202,6 +203,7 @@ static void files_are_checked(void **state)
 			 "`off`"},
 	    {"hidden allow", "3:8 expected `deny` or `serve`, found `allow`"},
 	    {"symlinks follow", "3:10 expected `beneath` or `none`, found `follow`"},
+	    {"keep open", "3:6 expected `off` or `on`, found `open`"},
 	    {"type \"html\"", "3:6 a type has two parts: \"text/html\""},
 	    {"type \"text/\"", "3:6 a type has two parts: \"text/html\""},
 	    {"type \"/html\"", "3:6 a type has two parts: \"text/html\""},

@@ -78,7 +78,8 @@ static int begin(void **state)
 				 .port = &port,
 				 .pool = 1,
 				 .loops = loop,
-				 .loops_count = 1};
+				 .loops_count = 1,
+				 .descriptors_each = 1};
 	assert_int_equal(worker_loop_init(loop, &worker, 0), 0);
 	loop->transport = &transport_plain;
 	static const struct http_host one;
@@ -616,7 +617,6 @@ static void descriptors_that_a_part_holds_are_no_leak(void **state)
 	(void)state;
 	holdings_add(&loop->holdings, &pool);
 	worker.descriptors_own = 10;
-	worker.descriptors_each = 1;
 	worker.descriptors_max = 20;
 	assert_true(lack_descriptors_leaked(&worker));
 	holding_change(&pool, 9, 0);

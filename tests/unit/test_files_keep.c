@@ -1,0 +1,586 @@
+/* What the handler files keeps open: nothing that has changed is given out, and nothing is kept
+ * that is not asked for. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../http_peer.h"
+#include "base/holding.h"
+#include "conf/conf.h"
+#include "handler/files.h"
+
+extern const struct handler_kind handler_kind_files;
+
+#define BASE "/tmp/test_files_keep.XXXXXX"
+
+struct site {
+	char path[64];
+	struct root root;
+	struct media_table types;
+	struct conf_files conf;
+	struct conf_location location;
+	struct handler_means means;
+	struct loop events;
+	struct holdings holdings;
+	struct peer *peer;
+	void *locals[2];
+};
+
+static const char *indexes[] = {"first.html", "index.html"};
+
+/* --- the folder ------------------------------------------------------------------------------- */
+
+static void path_of(const struct site *s, const char *name, char path[256])
+{
+	(void)snprintf(path, 256, "%s/%s", s->path, name);
+}
+
+static void site_write(const struct site *s, const char *name, const char *content)
+{
+	char path[256];
+	path_of(s, name, path);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	(void)fputs(content, f);
+	(void)fclose(f);
+}
+
+static void site_folder(const struct site *s, const char *name)
+{
+	char path[256];
+	path_of(s, name, path);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void site_link(const struct site *s, const char *target, const char *name)
+{
+	char path[256];
+	path_of(s, name, path);
+	(void)unlink(path);
+	assert_int_equal(symlink(target, path), 0);
+}
+
+static void site_rename(const struct site *s, const char *from, const char *to)
+{
+	char a[256], b[256];
+	path_of(s, from, a);
+	path_of(s, to, b);
+	assert_int_equal(rename(a, b), 0);
+}
+
+/* --- serving ---------------------------------------------------------------------------------- */
+
+/* The clock of files is a minute ahead: what was made just now has not changed for long. */
+static int64_t later(void)
+{
+	return (int64_t)time(NULL) + 60;
+}
+
+static void site_serve(struct site *s)
+{
+	struct peer *p = peer_new();
+	const struct handler *h = handler_kind_files.handler;
+	s->location = (struct conf_location){.path = (char *)"/test", .options = &s->conf};
+	s->means = (struct handler_means){.roots = &s->root, .types = &s->types};
+	p->location = (struct http_location){
+	    .path_len = 5,
+	    .handler = h,
+	    .config = handler_kind_files.make(&s->location, &s->means),
+	    .local = 1,
+	};
+	p->loop.locals = s->locals;
+	p->loop.events = &s->events;
+	p->loop.holdings = &s->holdings;
+	p->loop.date_seconds = later();
+	assert_int_equal(loop_init(&s->events), 0);
+	s->events.now_ms = 1000000;
+	assert_int_equal(h->open(&p->loop, p->location.config, &s->locals[1]), 0);
+	s->peer = p;
+}
+
+static void site_begin(struct site *s)
+{
+	*s = (struct site){.path = BASE};
+	assert_non_null(mkdtemp(s->path));
+	s->root = (struct root){.fd = open(s->path, O_RDONLY | O_DIRECTORY),
+				.rest = "",
+				.written = s->path,
+				.real = s->path};
+	s->conf = (struct conf_files){.index = indexes, .index_count = 2};
+	assert_int_equal(media_add_known(&s->types), 0);
+	site_write(s, "a.txt", "0123456789");
+	site_write(s, "other.txt", "another one");
+	site_folder(s, "sub");
+	site_folder(s, "sub/deep");
+	site_write(s, "sub/deep/b.txt", "old");
+	site_write(s, "sub/index.html", "old index");
+	site_folder(s, "new");
+	site_folder(s, "new/deep");
+	site_write(s, "new/deep/b.txt", "new");
+	site_write(s, "new/index.html", "new index");
+	site_link(s, "sub", "current");
+	site_link(s, "a.txt", "link.txt");
+}
+
+static void site_end(struct site *s)
+{
+	struct peer *p = s->peer;
+	char command[128];
+	if (p != NULL) {
+		void *config = (void *)(uintptr_t)p->location.config;
+		const struct handler *h = p->location.handler;
+		peer_free(p);
+		h->close(s->locals[1]);
+		free(config);
+		loop_release(&s->events);
+		s->events.epoll_fd = -1;
+	}
+	(void)snprintf(command, sizeof(command), "rm -rf %s", s->path);
+	assert_int_equal(system(command), 0);
+	(void)close(s->root.fd);
+	media_release(&s->types);
+}
+
+static uint64_t held(const struct site *s)
+{
+	struct holding sum = {0};
+	holdings_add_up(&s->holdings, &sum);
+	return sum.descriptors;
+}
+
+/* In a turn of its own, a few milliseconds after the last one. */
+static const char *site_ask(struct site *s, const char *method, const char *name,
+			    const char *fields)
+{
+	char request[1024];
+	s->events.turn++;
+	s->events.now_ms += 5;
+	peer_out_clear(s->peer);
+	(void)snprintf(request, sizeof(request), "%s /test/%s HTTP/1.1\r\nHost: a\r\n%s\r\n",
+		       method, name, fields);
+	peer_send(s->peer, request);
+	return peer_out(s->peer);
+}
+
+static const char *site_get(struct site *s, const char *name)
+{
+	const char *out = site_ask(s, "GET", name, "");
+	const char *end = strstr(out, "\r\n\r\n");
+	if (strncmp(out, "HTTP/1.1 200 ", 13) != 0)
+		return strncmp(out, "HTTP/1.1 404 ", 13) == 0 ? "404" : "no 200";
+	return end != NULL ? end + 4 : "";
+}
+
+/* Asks until the file is kept, which takes two requests. */
+static void site_keep(struct site *s, const char *name, const char *content)
+{
+	assert_string_equal(site_get(s, name), content);
+	const uint64_t before = held(s);
+	assert_string_equal(site_get(s, name), content);
+	assert_true(held(s) > before);
+	assert_string_equal(site_get(s, name), content);
+}
+
+static void expire(struct site *s, uint64_t ms)
+{
+	s->events.now_ms += ms;
+	assert_true(s->events.heap_len > 0);
+	struct loop_timer *t = s->events.heap[0];
+	loop_timer_cancel(&s->events, t);
+	t->expired(&s->events, t);
+}
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
+static void change_write(const struct site *s)
+{
+	site_write(s, "a.txt", "9876543210");
+}
+
+/* All that a program can put back is as it was. */
+static void change_write_unseen(const struct site *s)
+{
+	char path[256];
+	struct stat st;
+	path_of(s, "a.txt", path);
+	assert_int_equal(stat(path, &st), 0);
+	site_write(s, "a.txt", "9876543210");
+	const struct timespec times[2] = {st.st_atim, st.st_mtim};
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void change_shorten(const struct site *s)
+{
+	char path[256];
+	path_of(s, "a.txt", path);
+	assert_int_equal(truncate(path, 4), 0);
+}
+
+static void change_append(const struct site *s)
+{
+	char path[256];
+	path_of(s, "a.txt", path);
+	FILE *f = fopen(path, "a");
+	assert_non_null(f);
+	(void)fputs("more", f);
+	(void)fclose(f);
+}
+
+static void change_replace(const struct site *s)
+{
+	site_rename(s, "other.txt", "a.txt");
+}
+
+static void change_remove(const struct site *s)
+{
+	char path[256];
+	path_of(s, "a.txt", path);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void change_remove_one_of_two_names(const struct site *s)
+{
+	char a[256], b[256];
+	path_of(s, "a.txt", a);
+	path_of(s, "second.txt", b);
+	assert_int_equal(link(a, b), 0);
+	assert_int_equal(unlink(a), 0);
+}
+
+static void change_move(const struct site *s)
+{
+	site_rename(s, "a.txt", "moved.txt");
+}
+
+static void change_exchange(const struct site *s)
+{
+	char a[256], b[256];
+	path_of(s, "a.txt", a);
+	path_of(s, "other.txt", b);
+	assert_int_equal(syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, 2 /* exchange */), 0);
+}
+
+static void change_into_link(const struct site *s)
+{
+	site_link(s, "other.txt", "a.txt");
+}
+
+static void change_folder(const struct site *s)
+{
+	site_rename(s, "sub", "old");
+	site_rename(s, "new", "sub");
+}
+
+static void change_inner_folder(const struct site *s)
+{
+	site_rename(s, "sub/deep", "sub/old");
+	site_rename(s, "new/deep", "sub/deep");
+}
+
+static void change_folder_into_link(const struct site *s)
+{
+	site_rename(s, "sub", "old");
+	site_link(s, "new", "sub");
+}
+
+static void change_link(const struct site *s)
+{
+	site_link(s, "new", "current");
+}
+
+static void change_link_by_rename(const struct site *s)
+{
+	site_link(s, "new", "next");
+	site_rename(s, "next", "current");
+}
+
+static void change_target_of_link(const struct site *s)
+{
+	site_write(s, "a.txt", "9876543210");
+}
+
+static void change_earlier_index(const struct site *s)
+{
+	site_write(s, "sub/first.html", "first index");
+}
+
+static void every_change_shows_at_once(void **state)
+{
+	static const struct {
+		const char *name, *before, *after;
+		void (*change)(const struct site *);
+	} cases[] = {
+	    {"a.txt", "0123456789", "9876543210", change_write},
+	    {"a.txt", "0123456789", "9876543210", change_write_unseen},
+	    {"a.txt", "0123456789", "0123", change_shorten},
+	    {"a.txt", "0123456789", "0123456789more", change_append},
+	    {"a.txt", "0123456789", "another one", change_replace},
+	    {"a.txt", "0123456789", "404", change_remove},
+	    {"a.txt", "0123456789", "404", change_remove_one_of_two_names},
+	    {"a.txt", "0123456789", "404", change_move},
+	    {"a.txt", "0123456789", "another one", change_exchange},
+	    {"a.txt", "0123456789", "another one", change_into_link},
+	    {"link.txt", "0123456789", "9876543210", change_target_of_link},
+	    {"link.txt", "0123456789", "404", change_remove},
+	    {"link.txt", "0123456789", "another one", change_replace},
+	    {"sub/deep/b.txt", "old", "new", change_folder},
+	    {"sub/deep/b.txt", "old", "new", change_inner_folder},
+	    {"sub/deep/b.txt", "old", "new", change_folder_into_link},
+	    {"current/deep/b.txt", "old", "new", change_link},
+	    {"current/deep/b.txt", "old", "new", change_link_by_rename},
+	    {"current/deep/b.txt", "old", "new", change_folder},
+	    {"sub/", "old index", "first index", change_earlier_index},
+	    {"sub/", "old index", "new index", change_folder},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct site s;
+		site_begin(&s);
+		site_serve(&s);
+		site_keep(&s, cases[i].name, cases[i].before);
+		cases[i].change(&s);
+		const char *after = site_get(&s, cases[i].name);
+		if (strcmp(after, cases[i].after) != 0)
+			fail_msg("%zu: %s is \"%s\", expected \"%s\"", i, cases[i].name, after,
+				 cases[i].after);
+		site_end(&s);
+	}
+}
+
+/* The root is named through a link, as a deploy switches it. */
+static void a_switched_root_shows_at_once(void **state)
+{
+	static void (*const changes[])(const struct site *) = {change_link, change_link_by_rename,
+							       change_folder};
+	(void)state;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct site s;
+		site_begin(&s);
+		s.root.rest = "current";
+		site_serve(&s);
+		site_keep(&s, "deep/b.txt", "old");
+		changes[i](&s);
+		assert_string_equal(site_get(&s, "deep/b.txt"), "new");
+		site_end(&s);
+	}
+}
+
+/* --- encoded siblings ------------------------------------------------------------------------- */
+
+static void an_encoded_sibling_shows_at_once(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	s.conf.precompressed[0] = CONF_BR;
+	s.conf.precompressed[1] = CONF_GZIP;
+	s.conf.precompressed_count = 2;
+	site_serve(&s);
+	for (int i = 0; i < 4; i++)
+		assert_null(
+		    strstr(site_ask(&s, "GET", "sub/deep/b.txt", "Accept-Encoding: br, gzip\r\n"),
+			   "Content-Encoding"));
+	site_write(&s, "sub/deep/b.txt.gz", "gz");
+	assert_non_null(
+	    strstr(site_ask(&s, "GET", "sub/deep/b.txt", "Accept-Encoding: br, gzip\r\n"),
+		   "Content-Encoding: gzip"));
+	site_end(&s);
+}
+
+/* --- what is kept ----------------------------------------------------------------------------- */
+
+static void a_file_is_kept_if_it_is_asked_for_again(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	assert_string_equal(site_get(&s, "a.txt"), "0123456789");
+	assert_int_equal(held(&s), 0);
+	s.events.now_ms += 1500; /* not soon */
+	assert_string_equal(site_get(&s, "a.txt"), "0123456789");
+	assert_int_equal(held(&s), 0);
+	assert_string_equal(site_get(&s, "a.txt"), "0123456789");
+	assert_int_equal(held(&s), 1);
+	site_keep(&s, "sub/deep/b.txt", "old"); /* two folders, and the file */
+	assert_int_equal(held(&s), 4);
+	site_end(&s);
+}
+
+static void a_file_that_is_not_asked_for_is_closed(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	site_keep(&s, "a.txt", "0123456789");
+	expire(&s, 1000);
+	assert_int_equal(held(&s), 1);
+	site_keep(&s, "link.txt", "0123456789"); /* the link, and the file */
+	assert_int_equal(held(&s), 3);
+	expire(&s, 1000);
+	assert_int_equal(held(&s), 2);
+	expire(&s, 1000);
+	assert_int_equal(held(&s), 0);
+	assert_int_equal(s.events.heap_len, 0);
+	site_end(&s);
+}
+
+static void what_has_changed_a_moment_ago_is_not_kept(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	s.peer->loop.date_seconds = (int64_t)time(NULL);
+	for (int i = 0; i < 4; i++)
+		assert_string_equal(site_get(&s, "a.txt"), "0123456789");
+	assert_int_equal(held(&s), 0);
+	s.peer->loop.date_seconds = later();
+	s.events.now_ms += 500;
+	assert_string_equal(site_get(&s, "a.txt"), "0123456789");
+	assert_int_equal(held(&s), 1);
+	site_end(&s);
+}
+
+static void nothing_is_kept_where_the_location_says_so(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	s.conf.unkept = true;
+	site_serve(&s);
+	for (int i = 0; i < 4; i++)
+		assert_string_equal(site_get(&s, "a.txt"), "0123456789");
+	assert_int_equal(held(&s), 0);
+	site_end(&s);
+}
+
+static void names_that_only_a_client_knows_are_not_kept(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	struct holding before = {0}, after = {0};
+	holdings_add_up(&s.holdings, &before);
+	for (int i = 0; i < 4; i++)
+		assert_string_equal(site_get(&s, "sub/missing"), "404");
+	holdings_add_up(&s.holdings, &after);
+	assert_int_equal(after.memory_bytes, before.memory_bytes);
+	site_end(&s);
+}
+
+static void what_is_kept_is_bounded(void **state)
+{
+	struct site s;
+	char name[32], content[4096];
+	(void)state;
+	memset(content, 'x', sizeof(content) - 1);
+	content[sizeof(content) - 1] = '\0';
+	site_begin(&s);
+	for (int i = 0; i < 600; i++) {
+		(void)snprintf(name, sizeof(name), "sub/f%d", i);
+		site_write(&s, name, content);
+	}
+	site_serve(&s);
+	for (int i = 0; i < 600; i++) {
+		struct holding sum = {0};
+		(void)snprintf(name, sizeof(name), "sub/f%d", i);
+		for (int k = 0; k < 3; k++)
+			assert_string_equal(site_get(&s, name), content);
+		holdings_add_up(&s.holdings, &sum);
+		assert_true(sum.descriptors > 0 && sum.descriptors <= FILES_KEPT_DESCRIPTORS);
+		assert_true(sum.memory_bytes <= FILES_KEPT_BYTES);
+	}
+	assert_int_equal(held(&s), FILES_KEPT_MAX + 1); /* and their folder */
+	s.peer->loop.spare(&s.peer->loop);
+	assert_int_equal(held(&s), 0);
+	assert_string_equal(site_get(&s, "sub/f0"), content);
+	site_end(&s);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+/* All but Date, which does not change here either. */
+static void a_kept_file_is_answered_as_others_are(void **state)
+{
+	static const char *const fields[] = {
+	    "",
+	    "Range: bytes=2-4\r\n",
+	    "Range: bytes=-3\r\n",
+	    "Range: bytes=10-\r\n",
+	    "If-None-Match: *\r\n",
+	    "If-Match: \"x\"\r\n",
+	    "If-Modified-Since: Sun, 06 Nov 2094 08:49:37 GMT\r\n",
+	    "If-Range: \"x\"\r\nRange: bytes=2-4\r\n",
+	};
+	static const char *const methods[] = {"GET", "HEAD"};
+	char first[2][8][2048];
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	for (size_t i = 0; i < 16; i++) {
+		s.events.now_ms += 2000;
+		(void)snprintf(first[i / 8][i % 8], sizeof(first[0][0]), "%s",
+			       site_ask(&s, methods[i / 8], "a.txt", fields[i % 8]));
+	}
+	assert_int_equal(held(&s), 0);
+	s.events.now_ms += 2000;
+	site_keep(&s, "a.txt", "0123456789");
+	for (size_t i = 0; i < 16; i++)
+		assert_string_equal(site_ask(&s, methods[i / 8], "a.txt", fields[i % 8]),
+				    first[i / 8][i % 8]);
+	assert_int_equal(held(&s), 1);
+	site_end(&s);
+}
+
+/* Its bytes are those of its tag, whatever happens to it meanwhile. */
+static void a_file_that_is_being_sent_stays_as_it_was(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_serve(&s);
+	site_keep(&s, "a.txt", "0123456789");
+	struct peer *p = s.peer;
+	s.events.turn++;
+	peer_out_clear(p);
+	peer_add(p, "GET /test/a.txt HTTP/1.1\r\nHost: a\r\n\r\n"); /* nothing is pulled yet */
+	change_shorten(&s);
+	p->loop.spare(&p->loop);
+	assert_int_equal(held(&s), 1);
+	peer_run(p);
+	assert_non_null(strstr(peer_out(p), "\r\n\r\n0123456789"));
+	assert_int_equal(held(&s), 0);
+	assert_string_equal(site_get(&s, "a.txt"), "0123");
+	site_end(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_change_shows_at_once),
+	    cmocka_unit_test(a_switched_root_shows_at_once),
+	    cmocka_unit_test(an_encoded_sibling_shows_at_once),
+	    cmocka_unit_test(a_file_is_kept_if_it_is_asked_for_again),
+	    cmocka_unit_test(a_file_that_is_not_asked_for_is_closed),
+	    cmocka_unit_test(what_has_changed_a_moment_ago_is_not_kept),
+	    cmocka_unit_test(nothing_is_kept_where_the_location_says_so),
+	    cmocka_unit_test(names_that_only_a_client_knows_are_not_kept),
+	    cmocka_unit_test(what_is_kept_is_bounded),
+	    cmocka_unit_test(a_kept_file_is_answered_as_others_are),
+	    cmocka_unit_test(a_file_that_is_being_sent_stays_as_it_was),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
