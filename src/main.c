@@ -32,7 +32,7 @@
 static void report(void *arg, enum conf_severity severity, const struct conf_where *where,
 		   const char *text)
 {
-	const char *kind = severity == CONF_ERROR ? "error" : "warning";
+	const char *kind = conf_severity_name(severity);
 	(void)arg;
 	if (where->line == 0) /* the whole file */
 		fprintf(stderr, "%s: %s: %s\n", where->file, kind, text);

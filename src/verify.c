@@ -89,7 +89,7 @@ void verify_print(struct verify *v, const struct conf *conf)
 		qsort(v->list, v->count, sizeof(*v->list), finding_compare);
 	for (size_t i = 0; i < v->count; i++) {
 		const struct finding *f = &v->list[i];
-		const char *kind = f->severity == CONF_ERROR ? "error" : "warning";
+		const char *kind = conf_severity_name(f->severity);
 		if (f->line == 0) /* about the whole file */
 			fprintf(stderr, "%s: %s: %s\n", f->file, kind, f->text);
 		else

@@ -3,8 +3,9 @@
  * the process was handed, and nothing outside it.
  *
  * That directory, the anchor, is the root itself; or, if a link in the configured path leads to a
- * place beneath the folder that holds the link, it is that folder, and the rest of the path is
- * resolved for every file. So a deploy that switches the link takes effect with the next file:
+ * place beneath the folder that holds the link, it is that folder (of several such links, that of
+ * the first), and the rest of the path is resolved for every file. So a deploy that switches the
+ * link takes effect with the next file:
  *
  *   files "/srv/shop/current/public"     current -> releases/42, or -> /srv/shop/releases/42
  *   anchor /srv/shop, rest "current/public"

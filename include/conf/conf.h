@@ -50,7 +50,9 @@ struct conf_where {
 	unsigned column;  /* from 1, in bytes; 0 with line 0 */
 };
 
-enum conf_severity { CONF_ERROR, CONF_WARNING };
+/* A note is no fault: it says what the server does, and its user may not know. */
+enum conf_severity { CONF_ERROR, CONF_WARNING, CONF_NOTE };
+const char *conf_severity_name(enum conf_severity); /* "error" */
 
 /* Called once per finding, file by file, in the order of the text, after everything was read. The
  * text is one sentence without a full stop. where and text are valid until the call returns. */

@@ -10,6 +10,19 @@
 #include "base/text.h"
 #include "parser.h"
 
+const char *conf_severity_name(enum conf_severity severity)
+{
+	switch (severity) {
+	case CONF_ERROR:
+		return "error";
+	case CONF_WARNING:
+		return "warning";
+	case CONF_NOTE:
+		return "note";
+	}
+	return "";
+}
+
 const char *conf_show(const struct conf_value *value, char out[CONF_SHOWN_MAX])
 {
 	struct text text;

@@ -130,7 +130,8 @@ static void master_init(struct master *m, struct conf *conf, const struct master
 			     .options = options,
 			     .sockets = options->sockets,
 			     .oom_fd = -1,
-			     .mounter = {.fd = -1, .pid = -1}};
+			     .mounter = {.fd = -1, .pid = -1},
+			     .switches = {.io = {.fd = -1}}};
 	TAILQ_INIT(&m->relays);
 	m->configuration = conf != NULL ? configuration_new(conf) : NULL;
 	descriptors_raise();
@@ -172,6 +173,7 @@ static void master_release(struct master *m)
 	fd_close(&m->signals.fd);
 	fd_close(&m->terminal_fd);
 	fd_close(&m->mounter.fd);
+	fd_close(&m->switches.io.fd);
 	fd_close(&m->exe_fd);
 	fd_close(&m->oom_fd);
 	fd_close(&m->null_fd);

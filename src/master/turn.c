@@ -62,6 +62,7 @@ void turn_look(struct master *m)
 		pools_look(m);
 		roll_look(m);
 		upgrade_look(m);
+		switches_look(m);
 		changes_next(m);
 		ports_sweep(m);
 		if (m->reconfigured)

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import tempfile
 
@@ -9,6 +10,7 @@ import pytest
 
 from harness import get, has_ended, landlock_version, need_root, sanitized, status_of, wait_for
 from test_control import controlled, ctl  # noqa: F401 (a fixture)
+from test_types import etc, in_it  # noqa: F401 (a fixture)
 from test_upgrade import FOLLOWED, NEXT, put, upgradable  # noqa: F401 (a fixture)
 
 SYS_ADMIN = 1 << 21
@@ -164,31 +166,159 @@ def test_a_switched_link_is_served_at_once(controlled, ports, site, absolute, in
     assert page(ports[0], "/beside")[0] in (403, 404)
 
 
-def test_a_link_that_leads_away_is_followed_by_a_reload(controlled, ports, public):  # noqa: F811
+def test_the_first_link_that_can_be_followed_counts(controlled, ports, site):  # noqa: F811
+    for n in ("1", "2"):
+        fill(site / "releases" / n / "dist", n)
+        (site / "releases" / n / "public").symlink_to("dist")
+    (site / "current").symlink_to("releases/1")
+    s = controlled(files(ports[0], site / "current" / "public"))
+    workers = s.workers(ports[0])
+    assert page(ports[0]) == (200, "1")
+    switch(site / "current", "releases/2")
+    assert page(ports[0]) == (200, "2")
+    shutil.rmtree(site / "releases" / "1")
+    assert page(ports[0]) == (200, "2")
+    assert s.workers(ports[0]) == workers
+
+
+def test_a_path_that_leaves_the_folder_of_its_link_and_comes_back_is_served(controlled, ports, public):  # noqa: F811
+    fill(public / "shop" / "releases" / "1" / "dist", "1")
+    (public / "shop" / "releases" / "1" / "public").symlink_to("../../../shop/releases/1/dist")
+    (public / "shop" / "current").symlink_to("releases/1")
+    s = controlled(files(ports[0], public / "shop" / "current" / "public"))
+    assert page(ports[0]) == (200, "1")
+    assert "workers can read all" not in s.log()
+
+
+def in_a_home(public):
+    """A link in a folder that holds too much, its target there, and another."""
+    home = public / "home" / "alice"
+    fill(home / "a", "a")
+    fill(home / "b", "b")
+    home.parent.chmod(0o755)
+    home.chmod(0o755)
+    (home / "www").symlink_to("a")
+    return home / "www", "b"
+
+
+def that_leads_away(public):
     fill(public / "a" / "data", "a")
     fill(public / "b" / "data", "b")
     (public / "links").mkdir(mode=0o755)
-    link = public / "links" / "site"
-    link.symlink_to(public / "a" / "data")
-    s = controlled(files(ports[0], link))
+    (public / "links" / "site").symlink_to(public / "a" / "data")
+    return public / "links" / "site", public / "b" / "data"
+
+
+def that_a_link_leads_to(public):
+    """The second of two links."""
+    inner, target = in_a_home(public)
+    (public / "site").symlink_to(inner)
+    return inner, target
+
+
+@pytest.mark.parametrize("steps", [1, 2], ids=["at_once", "in_two_steps"])
+@pytest.mark.parametrize("link", [in_a_home, that_leads_away, that_a_link_leads_to])
+def test_other_links_are_followed_by_new_processes(controlled, ports, public, link, steps):  # noqa: F811
+    switched, target = link(public)
+    path = public / "site" if link == that_a_link_leads_to else switched
+    s = controlled(files(ports[0], path))
+    workers = set(s.workers(ports[0]).values())
     assert page(ports[0]) == (200, "a")
-    switch(link, public / "b" / "data")
-    assert page(ports[0]) == (200, "a")
-    assert ctl(s, "reload").returncode == 0
-    assert page(ports[0]) == (200, "b")
-    # and one of these reloads that changes nothing keeps the processes
+    assert "workers can read all" not in s.log()
+    if steps == 1:
+        switch(switched, target)
+    else:
+        switched.unlink()
+        wait_for(lambda: page(ports[0]) == (200, "a"), "an answer while there is no link")
+        switched.symlink_to(target)
+    wait_for(lambda: page(ports[0]) == (200, "b"), "an answer from the other folder")
+    assert f'another folder is in the place of document root "{path}"' in s.log()
+    wait_for(lambda: not workers & set(s.workers(ports[0]).values()), "the end of the old workers")
+    # a reload that finds nothing new keeps the processes
     workers = s.workers(ports[0])
     assert ctl(s, "reload").returncode == 0
     assert s.workers(ports[0]) == workers
 
 
-def test_a_folder_in_the_place_of_another_is_followed_by_a_reload(controlled, ports, site):  # noqa: F811
-    s = controlled(files(ports[0], site))
+@pytest.mark.parametrize("above", [False, True], ids=["itself", "above"])
+def test_a_folder_in_the_place_of_another_is_served(controlled, ports, site, above):  # noqa: F811
+    fill(site / "inner", "first")
+    s = controlled(files(ports[0], site / "inner" if above else site))
     os.rename(site, site.with_name("old"))
-    fill(site, "second")
     assert page(ports[0]) == (200, "first")
+    fill(site.with_name("new") / "inner", "second")
+    (site.with_name("new") / "page").write_text("second")
+    site.with_name("new").chmod(0o755)
+    os.rename(site.with_name("new"), site)
+    wait_for(lambda: page(ports[0]) == (200, "second"), "an answer from the other folder")
+    # again, and as quickly as it may be
+    os.rename(site, site.with_name("new"))
+    os.rename(site.with_name("old"), site)
+    wait_for(lambda: page(ports[0]) == (200, "first"), "an answer from the first folder")
+    assert s.log().count("another folder is in the place") == 2
+
+
+def test_another_folder_that_cannot_be_served_is_tried_again(controlled, ports, public, certificates):  # noqa: F811
+    link, target = in_a_home(public)
+    s = controlled(files(ports[0], link))
+    key = link.parent / "key"
+    fill(key, "key")
+    pair = certificates()
+    s.config.write_text(s.config.read_text().replace(str(pair[1]), str(key / "key")))
+    shutil.copy(pair[1], key / "key")
     assert ctl(s, "reload").returncode == 0
-    assert page(ports[0]) == (200, "second")
+    ready = s.ready(ports[0], "worker")
+    switch(link, "key")
+    s.wait_log("renewal failed: .*would be served.*; nothing has changed")
+    assert page(ports[0]) == (200, "a")
+    assert s.ready(ports[0], "worker") == ready
+    switch(link, target)
+    wait_for(lambda: page(ports[0]) == (200, "b"), "an answer from the other folder")
+
+
+def test_links_of_others_that_move_do_not_matter(controlled, ports, public):  # noqa: F811
+    link, _ = in_a_home(public)
+    s = controlled(files(ports[0], link))
+    workers = s.workers(ports[0])
+    (link.parent / "other").symlink_to("a")
+    for _ in range(50):
+        switch(link.parent / "other", "b")
+        os.utime(link, follow_symlinks=False)
+    switch(link, "a")  # another link to the same folder
+    assert page(ports[0]) == (200, "a")
+    assert s.workers(ports[0]) == workers
+    assert "another folder" not in s.log()
+
+
+def test_a_folder_that_workers_can_read_for_a_link_is_named(run, conf_file, certificates, controlled, ports,  # noqa: F811
+                                                            site):
+    fill(site / "releases" / "1", "1")
+    (site / "current").symlink_to("releases/1")
+    fill(site / "plain", "plain")
+    text = f'port {ports[0]} {{ location "/" {{ files "{site}/current" }}' \
+           f' location "/plain" {{ files "{site}/plain" }} }}'
+    said = f'can read all of "{site}", because "current" in it is a link that is followed for each request'
+    status, err = check(run, conf_file, certificates, text)
+    assert status == 0
+    assert err.splitlines()[0].endswith(f"note: workers of port {ports[0]} {said}")
+    assert err.count("note:") == 1
+    s = controlled(text)
+    assert s.log().count(f"[PORT {ports[0]}] workers {said}") == 1
+
+
+def test_the_home_of_a_user_is_not_handed_over(controlled, ports, public, etc):  # noqa: F811
+    home = public / "shop"
+    fill(home / "a", "a")
+    fill(home / "b", "b")
+    home.chmod(0o755)
+    (home / "current").symlink_to("a")
+    with (etc / "passwd").open("a") as f:
+        f.write(f"shop:x:4242:4242::{home}:/bin/sh\n")
+    s = controlled(files(ports[0], home / "current"), wrapper=in_it(etc))
+    assert page(ports[0]) == (200, "a")
+    assert "workers can read all" not in s.log()
+    switch(home / "current", "b")
+    wait_for(lambda: page(ports[0]) == (200, "b"), "an answer from the other folder")
 
 
 def test_files_that_come_and_go_are_no_change_of_the_port(controlled, ports, site):  # noqa: F811

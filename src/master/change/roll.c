@@ -107,6 +107,7 @@ static void inherit(struct port *p, struct port *old)
 	ipc_counters_add(&p->totals, &old->totals);
 	p->restarts += old->restarts;
 	p->rate = old->rate;
+	p->switches.next_ms = old->switches.next_ms;
 	warnings_inherit(p, old);
 	memcpy(p->reports, old->reports, sizeof(p->reports));
 	memset(old->reports, 0, sizeof(old->reports));

@@ -183,6 +183,20 @@ struct port_content {
 	struct expiry *pairs; /* one per pair of the configuration; owned */
 };
 
+/* When another folder takes the place of a document root (port/switches.c). */
+struct port_switches {
+	uint64_t next_ms;  /* the port is not renewed before */
+	uint64_t pause_ms; /* the present pause between renewals that fail */
+};
+
+struct switches {
+	struct loop_io io; /* inotify(7); fd -1: nothing is watched */
+	bool due;          /* something may have changed */
+	bool told;         /* the log has said that watching failed */
+	uint64_t looked_ms, next_ms;
+	uint64_t pause_ms; /* the present pause between looks that settle nothing */
+};
+
 struct port_listener {
 	int fd;
 	bool passed; /* a socket of the service manager */
@@ -270,6 +284,7 @@ struct port {
 	unsigned confinement_told[2];
 	bool served;    /* it has been SERVING at least once */
 	bool discarded; /* RETIRED without ever having been CURRENT */
+	struct port_switches switches;
 };
 
 /* A change that is made whole or not at all; one at a time (change/roll.c). */
@@ -365,6 +380,7 @@ struct master {
 	unsigned confined[2]; /* layers that any keyholder [0] or worker [1] has or had */
 	/* makes copies of document roots; fd -1: none */
 	struct sandbox_mounter mounter;
+	struct switches switches;
 	uint64_t filter_in_force; /* sandbox_master_mark() of that version; 0: none */
 	struct loop_timer drain_deadline;
 	struct loop_timer sinks_retry;  /* between two attempts to connect sinks */

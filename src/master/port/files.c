@@ -259,7 +259,12 @@ static int open_all(const struct port *p, struct port_files *files, struct err *
 
 int port_open_files(struct port *p, struct err *err)
 {
-	return open_all(p, &p->files, err);
+	const int error = open_all(p, &p->files, err);
+	if (p->conf->roots_count > 0)
+		p->master->switches.due = true;
+	if (error == 0)
+		anchors_tell(p);
+	return error;
 }
 
 void port_close_files(struct port *p)

@@ -50,8 +50,8 @@ struct port_file *files_list(const struct conf_port *);
  * paths lead to now. The caller owns the list of files_count() files. NULL: no memory. */
 struct plan_file *files_look(const struct conf_port *, const struct port_files *);
 
-/* roots.c, and for -t roots_check.c: document roots. A place is where one is; root_find() looks for
- * it and follows the links in the path; the caller releases it. 0 or -errno. */
+/* place.c: a place is where a document root is; root_find() looks for it and follows the links in
+ * the path; the caller releases it. 0 or -errno. */
 int root_find(const char *path, struct port_place **ret);
 void place_release(struct port_place *); /* NULL is ignored */
 /* A descriptor (O_PATH) of the directory that is handed over, or -errno: among others -ELOOP if it
@@ -59,8 +59,14 @@ void place_release(struct port_place *); /* NULL is ignored */
 int place_open(const struct port_place *);
 /* Can this process reach the root from that descriptor? 0 or -errno. */
 int place_reach(const struct port_place *, int fd);
-/* Is this real path, which has no links, that of the directory or beneath it? */
-bool root_covers(const char *real, const char *path);
+/* Of a place with a rest: adds "can read all of ... because ...". */
+void place_explain(const struct port_place *, struct text *);
+/* Visits each folder and each link on the way that the path (absolute) leads now. */
+typedef void path_visit_fn(void *arg, const char *path, bool is_link);
+void path_walk(const char *path, path_visit_fn *, void *arg);
+
+/* roots.c, and for -t roots_check.c: document roots. */
+
 /* Where all keys of the configuration are; the caller releases it. 0 or -ENOMEM. */
 int keys_find(const struct conf *, struct beneath *ret);
 /* Fills the place and the descriptor of a root, as -t does it, too. 0; or -1 or -EAGAIN, and a
@@ -69,10 +75,16 @@ int root_place(const struct beneath *keys, const char *path, struct port_file *,
 /* The same for workers: a copy of the mount, if there is a mounter. */
 int port_open_root(struct master *, const struct beneath *keys, const char *path,
 		   struct port_file *, struct err *);
+/* Logs the folders that workers can read for the sake of links. */
+void anchors_tell(const struct port *);
 /* stat(2) of the directory that the path would be handed over as now; 0 or -errno. */
 int root_stat(const char *path, struct stat *);
 void mounter_start(struct master *); /* before the master is confined */
 void mounter_ended(struct master *);
+
+/* switches.c: after each turn: renews ports, if another folder has taken the place of one of their
+ * document roots. */
+void switches_look(struct master *);
 
 /* tickets.c: gets the port's key for session tickets, once its files are open: that of old (may be
  * NULL) if the files are the same, else a new one. */

@@ -1,148 +1,25 @@
 /*
- * Runs in the master, and in bulkhead -t: finds where a document root is, and opens it for the
- * port's workers. Must never hand over a directory with more in it than the configuration asks for:
- * a worker that was taken over can read all that lies beneath.
+ * Runs in the master, and in bulkhead -t: opens document roots for the port's workers, where
+ * place.c finds them. Must never hand over a directory with a key beneath it: a worker that was
+ * taken over can read all that lies there.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/syslog.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
 #include "base/fd.h"
-#include "base/root.h"
+#include "base/text.h"
 #include "master/port/port.h"
 
 #define TRIES 16 /* while renames come in between */
 
-/* --- where it is ------------------------------------------------------------------------------ */
-
-/* Too much lies in these for a worker: links in them are followed when the configuration is
- * loaded. */
-static const char *const wide[] = {
-    "/",      "/bin", "/boot", "/dev",  "/etc",     "/home",      "/lib",      "/lib64",
-    "/media", "/mnt", "/opt",  "/proc", "/root",    "/run",       "/sbin",     "/srv",
-    "/sys",   "/tmp", "/usr",  "/var",  "/var/lib", "/usr/local", "/usr/share"};
-
-static bool is_wide(const char *real)
-{
-	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++)
-		if (strcmp(real, wide[i]) == 0)
-			return true;
-	return false;
-}
-
-bool root_covers(const char *real, const char *path)
-{
-	const size_t len = strcmp(real, "/") == 0 ? 0 : strlen(real);
-	return strncmp(real, path, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-void place_release(struct port_place *place)
-{
-	if (place == NULL)
-		return;
-	free(place->rest);
-	free(place->written);
-	free(place->real);
-	free(place);
-}
-
-/* Copies of the texts, without slashes at their ends. NULL: no memory. */
-static struct port_place *place_new(const char *written, const char *real, const char *rest)
-{
-	struct port_place *place = calloc(1, sizeof(*place));
-	if (place == NULL)
-		return NULL;
-	*place = (struct port_place){strdup(rest), strdup(written), strdup(real)};
-	if (place->rest == NULL || place->written == NULL || place->real == NULL) {
-		place_release(place);
-		return NULL;
-	}
-	for (size_t n = strlen(place->rest); n > 0 && place->rest[n - 1] == '/'; n--)
-		place->rest[n - 1] = '\0';
-	for (size_t n = strlen(place->written); n > 1 && place->written[n - 1] == '/'; n--)
-		place->written[n - 1] = '\0';
-	return place;
-}
-
-/* Is the end of this beginning of the path a link that is to be followed for each file? Then the
- * folder that holds it is the anchor. */
-static bool is_anchored(const char *path, size_t folder_len, size_t end, const char *real,
-			char *ret_folder)
-{
-	char part[PATH_MAX], target[PATH_MAX];
-	struct stat st;
-	if (end >= sizeof(part))
-		return false;
-	memcpy(part, path, end);
-	part[end] = '\0';
-	if (lstat(part, &st) < 0 || !S_ISLNK(st.st_mode) || realpath(part, target) == NULL)
-		return false;
-	part[folder_len] = '\0';
-	return realpath(folder_len == 0 ? "/" : part, ret_folder) != NULL && !is_wide(ret_folder) &&
-	       root_covers(ret_folder, target) && root_covers(ret_folder, real);
-}
-
-int root_find(const char *path, struct port_place **ret)
-{
-	char real[PATH_MAX], folder[PATH_MAX], anchor[PATH_MAX], written[PATH_MAX];
-	const char *rest = "";
-	if (realpath(path, real) == NULL)
-		return -errno;
-	if (strlen(path) >= sizeof(written))
-		return -ENAMETOOLONG;
-	(void)strlcpy(anchor, real, sizeof(anchor));
-	(void)strlcpy(written, path, sizeof(written));
-	for (size_t at = 0; path[at] != '\0';) {
-		const size_t begin = at + strspn(path + at, "/");
-		const size_t end = begin + strcspn(path + begin, "/");
-		if (end > begin && is_anchored(path, at, end, real, folder)) {
-			(void)strlcpy(anchor, folder, sizeof(anchor));
-			(void)strlcpy(written, path, at + 1 > 1 ? at + 1 : 2);
-			rest = path + begin;
-		}
-		at = end;
-	}
-	*ret = place_new(written, anchor, rest);
-	return *ret == NULL ? -ENOMEM : 0;
-}
-
 /* --- opening --------------------------------------------------------------------------------- */
-
-/* The path was judged, and has no links; one that is there now was put there meanwhile, and may
- * lead to more. */
-static int anchor_open(const char *real)
-{
-	const struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-				     .resolve = RESOLVE_NO_SYMLINKS};
-	const long fd = syscall(SYS_openat2, AT_FDCWD, real, &how, sizeof(how));
-	return fd < 0 ? -errno : (int)fd;
-}
-
-int place_reach(const struct port_place *place, int fd)
-{
-	const struct root root = {fd, place->rest, place->written, place->real};
-	int inner_fd = root_open(&root, "", O_PATH | O_DIRECTORY, 0);
-	const int error = inner_fd < 0 ? inner_fd : 0;
-	fd_close(&inner_fd);
-	return error;
-}
-
-int place_open(const struct port_place *place)
-{
-	int fd = anchor_open(place->real);
-	const int error = fd < 0 ? fd : place_reach(place, fd);
-	if (error < 0)
-		fd_close(&fd);
-	return error < 0 ? error : fd;
-}
 
 /* The level of a worker says whether it has copies. */
 static void root_copy(struct master *m, int *fd)
@@ -234,6 +111,32 @@ int port_open_root(struct master *m, const struct beneath *keys, const char *pat
 	if (error == 0)
 		root_copy(m, &f->fd);
 	return error;
+}
+
+void anchors_tell(const struct port *p)
+{
+	const struct port_place *first = NULL;
+	char line[1024];
+	size_t more = 0;
+	struct text t;
+	for (size_t i = 0; i < p->files.count; i++) {
+		const struct port_place *place = p->files.list[i].place;
+		if (place == NULL || place->rest[0] == '\0')
+			continue;
+		if (first == NULL)
+			first = place;
+		else
+			more++;
+	}
+	if (first == NULL)
+		return;
+	text_init(&t, line, sizeof(line));
+	text_add_str(&t, "workers ");
+	place_explain(first, &t);
+	if (more > 0)
+		text_addf(&t, "; so it is with %zu more document root%s: see `bulkhead -t`", more,
+			  more == 1 ? "" : "s");
+	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "%s", line);
 }
 
 int root_stat(const char *path, struct stat *ret)

@@ -15,6 +15,7 @@
 
 #include "base/beneath.h"
 #include "base/fd.h"
+#include "base/text.h"
 #include "master/port/port.h"
 
 /* A root of a port. */
@@ -120,6 +121,16 @@ static void configuration_look(const struct roots_checked *all, const struct roo
 	}
 }
 
+static void anchor_explain(const struct roots_checked *all, const struct root_checked *r)
+{
+	struct err err;
+	struct text t;
+	text_init(&t, err.text, sizeof(err.text));
+	text_addf(&t, "workers of port %u ", r->port->number);
+	place_explain(r->place, &t);
+	all->report(all->arg, CONF_NOTE, &r->path->where, err.text);
+}
+
 static void root_look(const struct roots_checked *all, struct root_checked *r,
 		      const struct beneath *keys, const struct beneath *files)
 {
@@ -133,6 +144,8 @@ static void root_look(const struct roots_checked *all, struct root_checked *r,
 		return;
 	}
 	r->place = f.place;
+	if (f.place->rest[0] != '\0')
+		anchor_explain(all, r);
 	if (strcmp(f.place->real, "/") != 0) {
 		configuration_look(all, r, files);
 		return;

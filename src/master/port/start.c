@@ -17,8 +17,9 @@
 #include "master/port/port.h"
 
 /* Descriptors besides ports: the control socket with a few clients, the check before an upgrade,
- * and descriptors that are open for a moment while a child starts or a library works. */
-#define SPARE 8
+ * the watch of document roots, and descriptors that are open for a moment while a child starts or a
+ * library works. */
+#define SPARE 9
 /* The master's usual number at the start, if it cannot be counted. */
 #define OWN_USUAL 24
 
