@@ -140,6 +140,7 @@ void verify_files(struct verify *v, const struct conf *conf, bool daemonized)
 	users_check(v, conf);
 	if (master_check_roots(conf, verify_add, v) < 0)
 		v->no_memory = true;
+	master_check_types(conf, verify_warning, v);
 	master_check_control(conf, verify_warning, v);
 	master_check_log(conf, daemonized, verify_warning, v);
 }

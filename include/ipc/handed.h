@@ -36,7 +36,7 @@ enum ipc_handed {
 	IPC_FD_LISTENER,    /* of: its number among the port's listeners */
 	IPC_FD_PLACES,      /* sealed memfd: where the document roots are (ipc/places.h) */
 	IPC_FD_ROOT,        /* of: its number in conf_port.roots. A directory, perhaps O_PATH */
-	IPC_FD_TYPES,       /* the system's table of media types; /dev/null if it has none */
+	IPC_FD_TYPES,       /* the system's table of media types; /dev/null: none can be read */
 	IPC_FD_BODY,        /* of: its index in conf_port.bodies. Open for reading */
 	IPC_FD_KINDS
 };

@@ -72,6 +72,10 @@ typedef void master_warn_fn(void *arg, const struct conf_where *, const char *te
  * The port's users may be wrong, which is another finding. Returns 0 or -ENOMEM. */
 int master_check_roots(const struct conf *, conf_report_fn *, void *arg);
 
+/* For bulkhead -t: reports a sentence if a port needs the system's media types, and they exist but
+ * cannot be read. This is not an error, since the built-in ones are used. */
+void master_check_types(const struct conf *, master_warn_fn *, void *arg);
+
 /* For bulkhead -t: can the server reach its log daemons, in the background or not? Reports one
  * sentence for each that it cannot reach. This is not an error, since the daemon may start
  * later. */

@@ -374,7 +374,7 @@ struct master {
 		int fd;
 	} * empty_roots; /* opened root directories, each path once */
 	size_t empty_roots_count;
-	bool nobody_warned, key_user_warned, user_warned, chroot_warned;
+	bool nobody_warned, key_user_warned, user_warned, chroot_warned, types_warned;
 	uint64_t started_ms;
 	char former[32];      /* the version that this one replaced; "": none */
 	unsigned confined[2]; /* layers that any keyholder [0] or worker [1] has or had */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syslog.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -72,6 +73,8 @@ static const char *body_path(const struct conf_port *conf, size_t body)
 	return conf->bodies[body].path;
 }
 
+#define PLAIN (O_RDONLY | O_NOCTTY | O_NONBLOCK)
+
 /* The state of an upgrade has the files in this order, so a new row comes last. */
 static const struct file_kind {
 	enum ipc_handed kind;
@@ -80,11 +83,11 @@ static const struct file_kind {
 	const char *(*path)(const struct conf_port *, size_t of);
 	int flags; /* of open(2); of a directory, O_DIRECTORY: it is opened by roots.c */
 } kinds[] = {
-    {IPC_FD_CERTIFICATE, false, pairs_count, certificate_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
-    {IPC_FD_KEY, true, pairs_count, key_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
+    {IPC_FD_CERTIFICATE, false, pairs_count, certificate_path, PLAIN},
+    {IPC_FD_KEY, true, pairs_count, key_path, PLAIN},
     {IPC_FD_ROOT, false, roots_count, root_path, O_DIRECTORY},
-    {IPC_FD_TYPES, false, types_count, types_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
-    {IPC_FD_BODY, false, bodies_count, body_path, O_RDONLY | O_NOCTTY | O_NONBLOCK},
+    {IPC_FD_TYPES, false, types_count, types_path, PLAIN},
+    {IPC_FD_BODY, false, bodies_count, body_path, PLAIN},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -154,43 +157,98 @@ int master_check_body(const char *path, uint64_t *bytes, struct err *err)
 	return -1;
 }
 
-/* A system without a table of media types has an empty one. */
-static int plain_open(const struct port_file *f, const char *path)
+#define TYPES_UNREADABLE "the media types in \"%s\" cannot be read: %s; the built-in ones are used"
+
+/* Logged once, until they can be read again. */
+static void types_tell(struct master *m, int error)
 {
-	const int flags = kind_of(f)->flags | O_CLOEXEC;
-	const int fd = open(path, flags);
-	return fd < 0 && errno == ENOENT && f->kind == IPC_FD_TYPES ? open("/dev/null", flags) : fd;
+	const bool bad = error != 0 && error != ENOENT;
+	if (bad && !m->types_warned)
+		log_write(&m->log, LOG_WARNING, TYPES_UNREADABLE, TYPES_PATH, strerror(error));
+	m->types_warned = bad;
+}
+
+void master_check_types(const struct conf *conf, master_warn_fn *warn, void *arg)
+{
+	const struct conf_port *port = conf->ports, *end = conf->ports + conf->ports_count;
+	struct err err;
+	while (port < end && types_count(port) == 0)
+		port++;
+	if (port == end)
+		return;
+	int fd = open(TYPES_PATH, PLAIN | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT) {
+		err_set(&err, TYPES_UNREADABLE, TYPES_PATH, strerror(errno));
+		warn(arg, &port->where, err.text);
+	}
+	fd_close(&fd);
+}
+
+/* What the path leads to now. */
+static bool file_look(const struct conf_port *conf, const struct port_file *f, struct stat *ret)
+{
+	const char *path = path_of(conf, f);
+	return is_root(f) ? root_stat(path, ret) == 0 : stat(path, ret) == 0;
+}
+
+/* A table of media types need not exist: an empty file takes its place. Its mark is that of the
+ * path, since only the path shows a change. */
+static int types_replace(const struct port *p, struct port_file *f)
+{
+	struct stat st;
+	types_tell(p->master, errno);
+	f->mark = file_look(p->conf, f, &st) ? file_mark_of(&st) : (struct file_mark){0};
+	f->fd = open("/dev/null", kind_of(f)->flags | O_CLOEXEC);
+	return f->fd < 0 ? -errno : 0;
+}
+
+/* Opens and looks at it: 0 or -errno. */
+static int plain_open(const struct port *p, struct port_file *f, struct stat *ret)
+{
+	f->fd = open(path_of(p->conf, f), kind_of(f)->flags | O_CLOEXEC);
+	if (f->fd < 0 && f->kind == IPC_FD_TYPES && !err_is_shortage(errno))
+		return types_replace(p, f);
+	if (f->fd < 0 || fstat(f->fd, ret) < 0)
+		return -errno;
+	if (f->kind == IPC_FD_TYPES)
+		types_tell(p->master, 0);
+	f->mark = file_mark_of(ret);
+	return 0;
 }
 
 static int file_open_root(const struct port *p, const char *path, struct port_file *f,
 			  struct err *err)
 {
 	const struct beneath *keys;
-	if (configuration_keys(p->configuration, &keys) == 0)
-		return port_open_root(p->master, keys, path, f, err);
-	err_set(err, "out of memory");
-	return -EAGAIN;
+	struct stat st;
+	if (configuration_keys(p->configuration, &keys) < 0) {
+		err_set(err, "out of memory");
+		return -EAGAIN;
+	}
+	const int error = port_open_root(p->master, keys, path, f, err);
+	if (error < 0)
+		return error;
+	if (fstat(f->fd, &st) < 0) {
+		err_set(err, "a document root cannot be looked at: %s", strerror(errno));
+		return -1;
+	}
+	f->mark = file_mark_of(&st);
+	return 0;
 }
 
 /* Returns 0; or -1 or -EAGAIN, and a sentence. bytes: of all files that are sent, so far. */
 static int file_open(const struct port *p, struct port_file *f, uint64_t *bytes, struct err *err)
 {
-	const char *what = ipc_handed_kinds[f->kind].name, *path = path_of(p->conf, f);
-	struct stat st;
-	if (is_root(f)) {
-		const int error = file_open_root(p, path, f, err);
-		if (error < 0)
-			return error;
-	} else if ((f->fd = plain_open(f, path)) < 0) {
-		const int error = errno;
-		err_set(err, "%s \"%s\" cannot be read: %s", what, path, strerror(error));
-		return err_is_shortage(error) ? -EAGAIN : -1;
+	const char *path = path_of(p->conf, f);
+	struct stat st = {0};
+	if (is_root(f))
+		return file_open_root(p, path, f, err);
+	const int error = plain_open(p, f, &st);
+	if (error < 0) {
+		err_set(err, "%s \"%s\" cannot be read: %s", ipc_handed_kinds[f->kind].name, path,
+			strerror(-error));
+		return err_is_shortage(-error) ? -EAGAIN : -1;
 	}
-	if (fstat(f->fd, &st) < 0) {
-		err_set(err, "a file cannot be looked at: %s", strerror(errno));
-		return -1;
-	}
-	f->mark = file_mark_of(&st);
 	return f->kind == IPC_FD_BODY ? body_check(path, &st, bytes, err) : 0;
 }
 
@@ -274,13 +332,6 @@ void port_close_files(struct port *p)
 
 /* --- what has changed ------------------------------------------------------------------------ */
 
-/* What the path leads to now. */
-static bool file_look(const struct conf_port *conf, const struct port_file *f, struct stat *ret)
-{
-	const char *path = path_of(conf, f);
-	return is_root(f) ? root_stat(path, ret) == 0 : stat(path, ret) == 0;
-}
-
 bool port_roots_differ(const struct port *a, const struct port *b)
 {
 	if (a->conf->roots_count != b->conf->roots_count)
@@ -304,6 +355,9 @@ bool port_files_changed(const struct port *p, bool asked)
 		const struct port_file *f = &p->files.list[i];
 		/* A file that no longer exists is not a change: the open one is still valid. */
 		if (asked ? !file_look(p->conf, f, &st) : fstat(f->fd, &st) < 0)
+			continue;
+		/* What is in the place of media types was not overwritten. */
+		if (!asked && S_ISCHR(st.st_mode))
 			continue;
 		struct file_mark now = file_mark_of(&st), then = f->mark;
 		/* Renaming or linking a file changes its ctime, not its content. */
