@@ -15,7 +15,9 @@ struct statement {
 	const char *at;
 	size_t len;
 	char *block; /* owned: "location "/a": "; "": directly in the port */
-	bool matched;
+	/* of the other text: an equal one, or one that has taken its place; NULL: none */
+	const struct statement *other;
+	bool equal;
 };
 
 struct statements {
@@ -85,31 +87,77 @@ static int statements_read(struct statements *s, const char *text)
 
 /* --- pairs of statements ---------------------------------------------------------------------- */
 
-static bool statement_equal(const struct statement *a, const struct statement *b)
+static int statement_order(const struct statement *a, const struct statement *b)
 {
-	return a->len == b->len && memcmp(a->at, b->at, a->len) == 0 &&
-	       strcmp(a->block, b->block) == 0;
+	int order = strcmp(a->block, b->block);
+	if (order == 0)
+		order = memcmp(a->at, b->at, a->len < b->len ? a->len : b->len);
+	return order != 0 ? order : a->len < b->len ? -1 : a->len > b->len;
 }
 
-/* Do both have the same first word, which names their subject? */
-static bool same_subject(const struct statement *a, const struct statement *b)
+static size_t subject_len(const struct statement *s)
 {
-	const size_t len = strcspn(a->at, " \n");
-	return strcmp(a->block, b->block) == 0 && len == strcspn(b->at, " \n") && len <= a->len &&
-	       memcmp(a->at, b->at, len) == 0;
+	const size_t len = strcspn(s->at, " \n");
+	return len < s->len ? len : s->len;
 }
 
-static struct statement *statement_find(struct statements *s, size_t from,
-					const struct statement *like,
-					bool (*fits)(const struct statement *,
-						     const struct statement *))
+/* The first word names the subject. */
+static int subject_order(const struct statement *a, const struct statement *b)
 {
-	for (size_t i = 0; i < s->count; i++) {
-		struct statement *one = &s->list[(from + i) % s->count];
-		if (!one->matched && fits(one, like))
-			return one;
+	const size_t a_len = subject_len(a), b_len = subject_len(b);
+	int order = strcmp(a->block, b->block);
+	if (order == 0)
+		order = memcmp(a->at, b->at, a_len < b_len ? a_len : b_len);
+	return order != 0 ? order : a_len < b_len ? -1 : a_len > b_len;
+}
+
+typedef int order_fn(const struct statement *, const struct statement *);
+
+/* Those of the same order stay in the order of the text. */
+static int statements_compare(const void *a, const void *b, void *arg)
+{
+	const struct statement *const *s = a, *const *t = b;
+	order_fn *const *order = arg;
+	const int n = (*order)(*s, *t);
+	return n != 0 ? n : *s < *t ? -1 : *s > *t;
+}
+
+/* Pointers to the statements that have no other one yet, sorted. NULL: no memory. */
+static struct statement **statements_left(const struct statements *s, order_fn *order,
+					  size_t *ret_count)
+{
+	struct statement **left = calloc(s->count + 1, sizeof(*left));
+	size_t count = 0;
+	for (size_t i = 0; left != NULL && i < s->count; i++)
+		if (s->list[i].other == NULL)
+			left[count++] = &s->list[i];
+	if (left != NULL)
+		qsort_r(left, count, sizeof(*left), statements_compare, &order);
+	*ret_count = count;
+	return left;
+}
+
+/* Pairs the first, the second, ... of each text that have the same order. */
+static int statements_pair(const struct statements *now, const struct statements *wanted,
+			   order_fn *order, bool equal)
+{
+	size_t a_count, b_count, i = 0, k = 0;
+	struct statement **a = statements_left(now, order, &a_count);
+	struct statement **b = statements_left(wanted, order, &b_count);
+	while (a != NULL && b != NULL && i < a_count && k < b_count) {
+		const int n = order(a[i], b[k]);
+		if (n == 0) {
+			a[i]->other = b[k];
+			b[k]->other = a[i];
+			a[i]->equal = b[k]->equal = equal;
+		}
+		i += n <= 0;
+		k += n >= 0;
 	}
-	return NULL;
+	const int error = a == NULL || b == NULL ? -1 : 0;
+	free(a);
+	free(b);
+	return error;
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
@@ -163,33 +211,22 @@ static void change_tell(const struct statement *now, const struct statement *wan
 	tell(arg, line);
 }
 
-static void differences_tell(struct statements *now, struct statements *wanted,
-			     void (*tell)(void *arg, const char *line), void *arg)
+static void differences_tell(const struct statements *now, const struct statements *wanted,
+			     tell_fn *tell, void *arg)
 {
 	bool any = false;
-	for (size_t i = 0; i < wanted->count; i++) {
-		struct statement *same = statement_find(now, i, &wanted->list[i], statement_equal);
-		wanted->list[i].matched = same != NULL;
-		if (same != NULL)
-			same->matched = true;
-	}
 	for (size_t i = 0; i < now->count; i++) {
-		struct statement *old = &now->list[i];
-		if (old->matched)
-			continue;
-		struct statement *new = statement_find(wanted, 0, old, same_subject);
-		if (new != NULL) {
-			new->matched = true;
-			change_tell(old, new, tell, arg);
-		} else {
+		const struct statement *old = &now->list[i];
+		any = any || !old->equal;
+		if (old->other == NULL)
 			one_tell("- ", old, tell, arg);
-		}
-		any = true;
+		else if (!old->equal)
+			change_tell(old, old->other, tell, arg);
 	}
 	for (size_t i = 0; i < wanted->count; i++) {
-		if (!wanted->list[i].matched)
+		any = any || !wanted->list[i].equal;
+		if (wanted->list[i].other == NULL)
 			one_tell("+ ", &wanted->list[i], tell, arg);
-		any = any || !wanted->list[i].matched;
 	}
 	if (!any)
 		tell(arg, "the same statements in another order");
@@ -200,6 +237,10 @@ int statements_differ(const char *now, const char *wanted,
 {
 	struct statements a = {.count = 0}, b = {.count = 0};
 	int error = statements_read(&a, now) < 0 || statements_read(&b, wanted) < 0 ? -1 : 0;
+	if (error == 0)
+		error = statements_pair(&a, &b, statement_order, true);
+	if (error == 0)
+		error = statements_pair(&a, &b, subject_order, false);
 	if (error == 0)
 		differences_tell(&a, &b, tell, arg);
 	statements_release(&a);

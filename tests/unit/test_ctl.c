@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "ctl/columns.h"
 #include "ctl/differ.h"
 #include "ctl/find.h"
@@ -414,6 +415,41 @@ static void a_long_statement_is_cut_to_its_difference(void **state)
 	assert_non_null(strstr(line, "... -> ...xxx"));
 }
 
+static void count_line(void *arg, const char *line)
+{
+	size_t *count = arg;
+	assert_non_null(strstr(line, "new.example"));
+	++*count;
+}
+
+/* One host more moves the statements of all others. */
+static void many_statements_are_not_compared_each_with_each(void **state)
+{
+	enum { HOSTS = 1000 };
+	char *now = NULL, *wanted = NULL;
+	size_t len, lines = 0;
+	FILE *f = open_memstream(&now, &len);
+	(void)state;
+	fputs("port 443 {\n\tworkers 1\n", f);
+	for (unsigned i = 0; i < HOSTS; i++)
+		fprintf(f,
+			"\thost \"shop%u.example\" {\n\t\ttls {\n\t\t\tcertificate \"/%u\" key "
+			"\"/k%u\"\n\t\t}\n\t\tlocation \"/\" {\n\t\t\techo\n\t\t}\n\t}\n",
+			i, i, i);
+	fputs("}\n", f);
+	assert_int_equal(fclose(f), 0);
+	f = open_memstream(&wanted, &len);
+	fprintf(f, "port 443 {\n\thost \"new.example\" {\n\t\techo\n\t}\n%s",
+		now + strlen("port 443 {\n"));
+	assert_int_equal(fclose(f), 0);
+	strcmp_calls = 0;
+	assert_int_equal(statements_differ(now, wanted, count_line, &lines), 0);
+	assert_int_equal(lines, 1);
+	assert_true(strcmp_calls < 4 * calls_of_a_sort(2 * HOSTS));
+	free(now);
+	free(wanted);
+}
+
 static void no_text_breaks_the_comparison(void **state)
 {
 	static const char *const texts[] = {
@@ -509,6 +545,7 @@ int main(void)
 	    cmocka_unit_test(statements_that_differ_are_named_with_their_block),
 	    cmocka_unit_test(repeated_statements_are_compared_one_by_one),
 	    cmocka_unit_test(a_long_statement_is_cut_to_its_difference),
+	    cmocka_unit_test(many_statements_are_not_compared_each_with_each),
 	    cmocka_unit_test(no_text_breaks_the_comparison),
 	    cmocka_unit_test(masters_are_known_by_their_titles),
 	    cmocka_unit_test(the_path_of_a_listening_socket_is_read),
