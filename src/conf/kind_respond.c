@@ -47,7 +47,7 @@ static bool body_check(struct conf_parser *p, struct respond_draft *draft, bool 
 		return false;
 	}
 	draft->body_given = true;
-	if (!is_some || (status != 204 && status != 304))
+	if (!is_some || (status != 204 && status != 205 && status != 304))
 		return true;
 	conf_error(p, at, "a response with status %u has no body", status);
 	return false;
@@ -274,7 +274,7 @@ void conf_respond_default(struct conf_parser *p, const char *text, const struct 
 }
 
 /* Warns of a status that clients can do nothing with, because the header that belongs to it is
- * missing (RFC 9110, 15.4, 15.5.2, 15.5.6 and 15.5.8). */
+ * missing (RFC 9110, 15.3.7, 15.4, 15.5.2, 15.5.6, 15.5.8 and 15.5.22). */
 static void respond_check(struct conf_parser *p, struct conf_port_draft *port,
 			  const struct conf_location_draft *location)
 {
@@ -282,6 +282,7 @@ static void respond_check(struct conf_parser *p, struct conf_port_draft *port,
 		unsigned status;
 		const char *header, *example;
 	} needs[] = {
+	    {206, "Content-Range", "bytes 0-9/100"},
 	    {301, "Location", "https://www.example.org/"},
 	    {302, "Location", "https://www.example.org/"},
 	    {303, "Location", "https://www.example.org/"},
@@ -290,6 +291,7 @@ static void respond_check(struct conf_parser *p, struct conf_port_draft *port,
 	    {401, "WWW-Authenticate", "Basic"},
 	    {405, "Allow", "GET, HEAD"},
 	    {407, "Proxy-Authenticate", "Basic"},
+	    {426, "Upgrade", "HTTP/2.0"},
 	};
 	const struct respond_draft *draft = location->location.options;
 	if (draft != NULL)

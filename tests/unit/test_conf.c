@@ -1845,6 +1845,8 @@ static void a_status_without_the_header_that_belongs_to_it_is_warned_of(void **s
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
+	    {"206 \"x\"", "`Content-Range` with status 206: add `header \"Content-Range\" "
+			  "\"bytes 0-9/100\"`\n"},
 	    {"301", "`Location` with status 301: add `header \"Location\" "
 		    "\"https://www.example.org/\"`\n"},
 	    {"302", "`Location` with status 302: add `header \"Location\" "
@@ -1860,6 +1862,7 @@ static void a_status_without_the_header_that_belongs_to_it_is_warned_of(void **s
 	    {"405", "`Allow` with status 405: add `header \"Allow\" \"GET, HEAD\"`\n"},
 	    {"407", "`Proxy-Authenticate` with status 407: add `header \"Proxy-Authenticate\" "
 		    "\"Basic\"`\n"},
+	    {"426", "`Upgrade` with status 426: add `header \"Upgrade\" \"HTTP/2.0\"`\n"},
 	    {"301 header \"Location\" \"/x\"", NULL},
 	    {"302 \"text\" type \"a/b\" header \"X\" \"y\" header \"LOCATION\" \"\"", NULL},
 	    {"401 header \"www-authenticate\" \"Basic\"", NULL},
