@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "conf/conf.h"
@@ -128,25 +129,48 @@ static void file_respond_parts(struct exchange *ex, struct files_head *h, struct
 _Static_assert(sizeof(((struct files_head *)0)->range) >= 31 + HTTP_BOUNDARY_LEN,
 	       "the type of several ranges has its place");
 
-/* Responds with what conditions and ranges leave of the file, whose descriptor the state has. */
-static void file_respond_ranges(struct exchange *ex, struct files_head *h, uint64_t size,
-				const struct http_range *ranges, int count)
+/* What a client that asks with If-Range has from the response before (RFC 9110, 15.3.7). */
+static void file_add_known(struct files_head *h, const struct files_file *f, int64_t modified,
+			   bool has_type)
+{
+	http_date(modified, h->modified);
+	files_head_add(h, "Last-Modified", h->modified, 29);
+	if (f->coding != HTTP_IDENTITY) {
+		const char *coding = http_coding_name(f->coding);
+		files_head_add(h, "Content-Encoding", coding, strlen(coding));
+	}
+	if (has_type)
+		files_head_add(h, "Content-Type", h->type, h->type_len);
+}
+
+/* Responds with one range, or the whole. */
+static void file_respond_range(struct exchange *ex, struct files_head *h, uint64_t size,
+			       const struct http_range *range)
 {
 	struct files_state *s = (void *)ex->state;
-	struct files_parts *parts =
-	    count > 1 ? parts_new(ex, h, size, ranges, (size_t)count) : NULL;
-	if (parts != NULL) {
-		file_respond_parts(ex, h, parts);
-		return;
-	}
-	files_head_add(h, "Content-Type", h->type, h->type_len);
-	s->reading.at = count == 1 ? ranges->first : 0;
-	s->reading.end = count == 1 ? ranges->last + 1 : size;
-	if (count == 1)
+	s->reading.at = range != NULL ? range->first : 0;
+	s->reading.end = range != NULL ? range->last + 1 : size;
+	if (range != NULL)
 		files_head_add(h, "Content-Range", h->range,
-			       http_content_range(ranges, size, h->range));
-	exchange_respond(ex, count == 1 ? 206 : 200, s->reading.end - s->reading.at, h->list,
+			       http_content_range(range, size, h->range));
+	exchange_respond(ex, range != NULL ? 206 : 200, s->reading.end - s->reading.at, h->list,
 			 h->count);
+}
+
+/* Responds with what ranges leave of the file, whose descriptor the state has. */
+static void file_respond_ranges(struct exchange *ex, struct files_head *h,
+				const struct files_file *f, int64_t modified, bool is_known,
+				const struct http_range *ranges, int count)
+{
+	struct files_parts *parts =
+	    count > 1 ? parts_new(ex, h, f->size, ranges, (size_t)count) : NULL;
+	const bool is_whole = count == 0 || (count > 1 && parts == NULL);
+	if (!is_known || is_whole)
+		file_add_known(h, f, modified, parts == NULL);
+	if (parts != NULL)
+		file_respond_parts(ex, h, parts);
+	else
+		file_respond_range(ex, h, f->size, is_whole ? NULL : ranges);
 }
 
 /* The connection is asked for no more than the answer: an exchange that is answered so has no
@@ -166,6 +190,15 @@ static void file_refuse_range(struct exchange *ex, uint64_t size)
 	file_answer(ex, 416);
 }
 
+/* Nearly every file is older than a second or two; of others it is looked at exactly. */
+static bool file_settled(const struct files_file *f, const struct files_config *c, int64_t seconds)
+{
+	struct timespec now;
+	if (f->changed < seconds - 2)
+		return true;
+	return clock_gettime(CLOCK_REALTIME, &now) == 0 && files_settled(f, &now, c->grain_ns);
+}
+
 static void file_respond(struct exchange *ex, const struct http_asks *asks,
 			 const struct files_name *name, const struct files_file *f)
 {
@@ -180,13 +213,11 @@ static void file_respond(struct exchange *ex, const struct http_asks *asks,
 		return;
 	}
 	h->count = 0;
-	files_etag(f, h->etag);
+	h->etag_len = files_etag(f, file_settled(f, c, now), h->etag);
 	/* never later than Date (RFC 9110, 8.8.2.1) */
 	const int64_t modified = f->modified > now ? now : f->modified > 0 ? f->modified : 0;
-	const struct http_validators v = {.etag = h->etag,
-					  .etag_len = sizeof(h->etag),
-					  .modified = modified,
-					  .has_modified = true};
+	const struct http_validators v = {
+	    .etag = h->etag, .etag_len = h->etag_len, .modified = modified, .has_modified = true};
 	const unsigned status = http_conditions_judge(&ex->request, asks, &v, now);
 	if (status == 412) {
 		file_answer(ex, 412);
@@ -205,15 +236,9 @@ static void file_respond(struct exchange *ex, const struct http_asks *asks,
 		file_refuse_range(ex, f->size);
 		return;
 	}
-	http_date(modified, h->modified);
-	files_head_add(h, "Last-Modified", h->modified, 29);
 	files_head_add(h, "Accept-Ranges", "bytes", 5);
-	if (f->coding != HTTP_IDENTITY) {
-		const char *coding = http_coding_name(f->coding);
-		files_head_add(h, "Content-Encoding", coding, strlen(coding));
-	}
 	files_head_type(h, c, exchange_local(ex), name);
-	file_respond_ranges(ex, h, f->size, ranges, count);
+	file_respond_ranges(ex, h, f, modified, asks->count[ASK_IF_RANGE] > 0, ranges, count);
 }
 
 /* --- a folder --------------------------------------------------------------------------------- */
@@ -383,8 +408,10 @@ static void *files_make(const struct conf_location *location, const struct handl
 	const struct conf_files *conf = location->options;
 	struct files_config *c = means->roots != NULL ? malloc(sizeof(*c)) : NULL;
 	if (c != NULL)
-		*c = (struct files_config){
-		    .conf = conf, .root = &means->roots[conf->root], .types = means->types};
+		*c = (struct files_config){.conf = conf,
+					   .root = &means->roots[conf->root],
+					   .types = means->types,
+					   .grain_ns = means->file_grain_ns};
 	return c;
 }
 

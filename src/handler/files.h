@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/root.h"
@@ -33,6 +34,7 @@ struct files_config {
 	const struct conf_files *conf;
 	const struct root *root;
 	const struct media_table *types; /* of the system */
+	uint64_t grain_ns;               /* clock_file_grain_ns() */
 };
 
 struct files_keep;
@@ -153,7 +155,7 @@ void files_kept_release(struct files_kept *);
 /* --- files_head.c ----------------------------------------------------------------------------- */
 
 #define FILES_FIELDS   9
-#define FILES_ETAG_LEN 34 /* 32 hexadecimal digits in quotes */
+#define FILES_ETAG_MAX 36 /* W/ and 32 hexadecimal digits in quotes */
 
 /* The fields of a response to be kept as long as the exchange. */
 struct files_head {
@@ -161,13 +163,24 @@ struct files_head {
 	size_t count;
 	size_t type_len;
 	char type[HTTP_TYPE_MAX];
-	char etag[FILES_ETAG_LEN];
+	char etag[FILES_ETAG_MAX];
+	size_t etag_len;
 	char modified[HTTP_DATE_SIZE];
 	char range[HTTP_CONTENT_RANGE_MAX];
 };
 
-/* The tag depends on device, inode, size, time of modification and coding, and on nothing else. */
-void files_etag(const struct files_file *, char out[FILES_ETAG_LEN]);
+/*
+ * Would the next change of this file have another time? Bytes can only change together with
+ * st_ctim, which nobody can set back, but a clock that has not moved on since then would give them
+ * the same one again. A time of whole seconds is taken for one of a file system that keeps nothing
+ * finer.
+ */
+bool files_settled(const struct files_file *, const struct timespec *now, uint64_t grain_ns);
+
+/* The tag depends on device, inode, size, both times and the coding, and on nothing else. That of a
+ * file that is not settled is weak (RFC 9110, 8.8.1), and has other digits than it has later: bytes
+ * that it is sent for must not be taken for those that may follow. Returns the length. */
+size_t files_etag(const struct files_file *, bool settled, char out[FILES_ETAG_MAX]);
 
 void files_head_add(struct files_head *, const char *name, const char *value, size_t value_len);
 /* Sets type by the name of the file. */
@@ -196,6 +209,11 @@ struct files_reading {
 	struct files_kept *kept; /* NULL: it is not */
 	const char *content;     /* its bytes; NULL: to be read */
 	uint64_t device;
+	/* what the file was when its tag was made */
+	uint64_t size;
+	int64_t modified;
+	uint32_t modified_ns;
+	bool again; /* bytes were read before */
 	uint64_t at, end;
 	uint64_t ahead; /* where the kernel was asked to read up to; 0: it was not */
 	struct files_local *local;

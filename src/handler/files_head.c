@@ -21,18 +21,44 @@ static void hex_put(char *out, uint64_t value)
 		out[i] = digits[value & 15];
 }
 
-void files_etag(const struct files_file *f, char out[FILES_ETAG_LEN])
+#define SECOND_NS UINT64_C(1000000000)
+#define COARSE_NS (2 * SECOND_NS) /* of file systems that keep whole seconds, or every other */
+
+bool files_settled(const struct files_file *f, const struct timespec *now, uint64_t grain_ns)
 {
-	const uint64_t words[] = {f->device, f->inode, f->size, (uint64_t)f->modified,
-				  (uint64_t)f->modified_ns << 8 | f->coding};
+	const uint64_t grain = f->changed_ns == 0 ? COARSE_NS : grain_ns;
+	if (grain == 0)
+		return true;
+	if (now->tv_sec < f->changed)
+		return false;
+	const uint64_t seconds = (uint64_t)now->tv_sec - (uint64_t)f->changed;
+	return seconds > 60 || seconds * SECOND_NS + (uint64_t)now->tv_nsec > f->changed_ns + grain;
+}
+
+size_t files_etag(const struct files_file *f, bool settled, char out[FILES_ETAG_MAX])
+{
+	const uint64_t words[] = {f->device,
+				  f->inode,
+				  f->size,
+				  (uint64_t)f->modified,
+				  (uint64_t)f->changed,
+				  (uint64_t)f->modified_ns << 32 | f->changed_ns,
+				  (uint64_t)f->coding << 1 | !settled};
 	uint64_t a = 1, b = 2;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		a = bits_mix(a ^ words[i]) + b;
 		b = bits_mix(b + a + words[i]);
 	}
-	out[0] = out[FILES_ETAG_LEN - 1] = '"';
-	hex_put(out + 1, a);
-	hex_put(out + 17, b);
+	char *at = out;
+	if (!settled) {
+		*at++ = 'W';
+		*at++ = '/';
+	}
+	*at++ = '"';
+	hex_put(at, a);
+	hex_put(at + 16, b);
+	at[32] = '"';
+	return (size_t)(at + 33 - out);
 }
 
 void files_head_add(struct files_head *h, const char *name, const char *value, size_t value_len)
@@ -65,7 +91,7 @@ void files_head_type(struct files_head *h, const struct files_config *c,
 
 void files_head_add_common(struct files_head *h, const struct files_config *c)
 {
-	files_head_add(h, "ETag", h->etag, sizeof(h->etag));
+	files_head_add(h, "ETag", h->etag, h->etag_len);
 	if (c->conf->cache != NULL)
 		files_head_add(h, "Cache-Control", c->conf->cache, strlen(c->conf->cache));
 	if (c->conf->precompressed_count > 0)

@@ -1,6 +1,6 @@
 /*
  * Runs in the workers, for requests: sends bytes of open files. Must never wait for a disk where
- * the file system can do without, send a byte that is not of the file, nor pad one that has become
+ * the file system can do without, end a body that is of two files, nor pad one that has become
  * shorter.
  *
  * What the page cache has is copied at once. For the rest the kernel is asked to read ahead, and a
@@ -114,7 +114,26 @@ static ssize_t bytes_read(const struct files_reading *r, const struct exchange *
 	return n < 0 ? -errno : n;
 }
 
-/* Reads bytes of the present range, as many as there are and there is room for. */
+/* A file that another one was written into, and that has not grown, is not the one that the tag is
+ * of. What is appended, and what changes but its bytes, like its name, changes no byte of it. */
+static bool file_is_other(const struct files_reading *r)
+{
+	struct files_file now;
+	if (r->content != NULL)
+		return false;
+	if (files_stat(r->fd, &now) < 0 || now.size < r->size)
+		return true;
+	return now.size == r->size &&
+	       (now.modified != r->modified || now.modified_ns != r->modified_ns);
+}
+
+static bool is_last(const struct files_reading *r)
+{
+	return r->at == r->end && (r->parts == NULL || r->parts->next == r->parts->count);
+}
+
+/* Reads bytes of the present range, as many as there are and there is room for. The last ones are
+ * only given if all are of one file: what one read has got at once is. */
 static long range_read(struct files_reading *r, struct exchange *ex, uint8_t *out, size_t size)
 {
 	size_t used = 0;
@@ -131,6 +150,9 @@ static long range_read(struct files_reading *r, struct exchange *ex, uint8_t *ou
 			return GIVE_FAIL;
 		r->at += (uint64_t)n;
 		used += (size_t)n;
+		if (is_last(r) && (r->again || r->wait != NULL) && file_is_other(r))
+			return GIVE_FAIL;
+		r->again = true;
 		wait_end(r);
 	}
 	return (long)used;
@@ -190,6 +212,9 @@ void files_read_begin(struct files_reading *r, const struct files_file *f)
 	r->fd = f->fd;
 	r->kept = f->kept;
 	r->device = f->device;
+	r->size = f->size;
+	r->modified = f->modified;
+	r->modified_ns = f->modified_ns;
 	r->content = f->kept != NULL ? files_kept_content(f->kept) : NULL;
 }
 

@@ -1,7 +1,6 @@
 """Files beneath a folder: each answer of one table, with another request after it on the same connection;
 and files that change while they are sent."""
 import contextlib
-import hashlib
 import html.parser
 import json
 import os
@@ -15,7 +14,7 @@ import urllib.parse
 import files_answers as answers
 import pytest
 
-from harness import TOP, Connection, get
+from harness import TOP, Connection, get, wait_for
 
 
 @pytest.fixture
@@ -213,6 +212,28 @@ def test_every_range_has_its_answer(server, ports, site):
         assert (answer.status, answer["Content-Length"]) == (200, "10"), value
 
 
+def test_a_part_after_if_range_has_only_what_it_needs(server, ports, site):
+    """RFC 9110, 15.3.7: the client has the other fields already; a part without If-Range has them all."""
+    serve(server, ports[0], site, 'cache "no-cache"  precompressed gzip')
+    framing = ["Date", "ETag", "Cache-Control", "Vary", "Accept-Ranges", "Content-Range", "Content-Length"]
+    whole = ["Last-Modified", "Content-Type"]
+    with Connection(ports[0]) as c:
+        for path, accept, more in (("/digits.txt", "", []),
+                                   ("/coded.js", "Accept-Encoding: gzip\r\n", ["Content-Encoding"])):
+            answer = ask(c, path, accept + "Range: bytes=1-2")
+            assert sorted(f[0] for f in answer.fields) == sorted(framing + whole + more)
+            body, tag = answer.body, answer["ETag"]
+            for value in tag, answers.LAST:
+                answer = ask(c, path, f"{accept}Range: bytes=1-2\r\nIf-Range: {value}")
+                assert (answer.status, answer.body, answer["ETag"]) == (206, body, tag)
+                assert sorted(f[0] for f in answer.fields) == sorted(framing), value
+            answer = ask(c, path, f'{accept}Range: bytes=1-2\r\nIf-Range: "x"')
+            assert answer.status == 200 and {f[0] for f in answer.fields} >= {*whole, *more}
+        answer = ask(c, "/digits.txt", f"Range: bytes=1-2,5-5\r\nIf-Range: {answers.LAST}")
+        assert [part[:4] for part in parts_of(answer)] == [(1, 2, 10, b"12"), (5, 5, 10, b"5")]
+        assert answer["Last-Modified"] is None
+
+
 def test_ranges_of_an_empty_file(server, ports, site):
     serve(server, ports[0], site)
     for value, status in (("bytes=0-", 416), ("bytes=0-0", 416), ("bytes=-0", 416), ("bytes=-1", 200)):
@@ -256,9 +277,10 @@ def test_a_sparse_file_of_8_gigabytes(server, ports, root):
 # --- files that change
 
 
-def begin(c, path):
+def begin(c, path, fields=""):
     """Asks for a file that is larger than all buffers on the way, and reads its first bytes."""
-    c.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    fields = f"{fields}\r\n" if fields else ""
+    c.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n".encode())
     head = c.read_until(b"\r\n\r\n").decode()
     return int(re.search(r"Content-Length: (\d+)", head)[1])
 
@@ -266,7 +288,7 @@ def begin(c, path):
 @pytest.fixture
 def big(root):
     path = root / "big"
-    path.write_bytes(b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(1 << 20)))
+    path.write_bytes(os.urandom(32 << 20))
     return path
 
 
@@ -293,6 +315,41 @@ def test_a_file_that_grows_is_sent_up_to_its_length(server, ports, root, big):
         assert c.read_exactly(length) == data
         assert c.get("/canary").body == b"canary"
         assert ask(c, "/big", "Range: bytes=-4").body == b"more"
+
+
+@pytest.mark.parametrize("how", ["overwritten", "cut and written", "touched"])
+@pytest.mark.parametrize("fields", ["", "Range: bytes=1-30000000", "Range: bytes=0-9999999,20000000-30000000"])
+def test_a_file_that_is_overwritten_ends_the_connection(server, ports, root, big, how, fields):
+    """No mixture of two files, although its length stays the same."""
+    size = big.stat().st_size
+    serve(server, ports[0], root)
+    with Connection(ports[0]) as c:
+        length = begin(c, "/big", fields)
+        with open(big, "r+b") as f:
+            if how == "cut and written":
+                f.truncate(0)
+            if how == "touched":
+                os.utime(big)
+            else:
+                f.write(os.urandom(size))
+        assert len(c.read_to_end()) < length
+    assert get(ports[0], "/big").body == big.read_bytes()
+
+
+@pytest.mark.parametrize("how", ["linked", "mode", "moved"])
+def test_a_file_whose_bytes_stay_is_sent_whole(server, ports, root, big, how):
+    data = big.read_bytes()
+    serve(server, ports[0], root)
+    with Connection(ports[0]) as c:
+        length = begin(c, "/big")
+        if how == "linked":
+            os.link(big, root / "other")
+        elif how == "mode":
+            big.chmod(0o600)
+        else:
+            big.rename(root / "other")
+        assert c.read_exactly(length) == data
+        assert c.get("/canary").body == b"canary"
 
 
 @pytest.mark.parametrize("how", ["renamed", "removed"])
@@ -384,6 +441,47 @@ def test_a_tag_is_as_new_as_its_file(server, ports, root):
             assert answer.body == f"{i:04}".encode()
             tags.add(answer["ETag"])
     assert len(tags) == 20
+
+
+@pytest.mark.parametrize("how", ["removed and made", "overwritten", "cut and written"])
+def test_a_tag_is_another_one_although_the_times_are_set_back(server, ports, root, how):
+    """As with SOURCE_DATE_EPOCH, rsync -t or tar: same inode number perhaps, same size, same time."""
+    path = root / "x"
+    path.write_bytes(b"old!")
+    os.utime(path, (answers.MODIFIED, answers.MODIFIED))
+    serve(server, ports[0], root)
+    with Connection(ports[0]) as c:
+        tags = {ask(c, "/x")["ETag"]}
+        for i in range(20):
+            if how == "removed and made":
+                path.unlink()
+            content = b"%04d" % i
+            with open(path, "r+b" if how == "overwritten" else "wb") as f:
+                f.write(content)
+            os.utime(path, (answers.MODIFIED, answers.MODIFIED))
+            before = max(tags)
+            answer = ask(c, "/x", f"If-None-Match: {before}")
+            assert (answer.status, answer.body, answer["Last-Modified"]) == (200, content, answers.LAST)
+            spliced = ask(c, "/x", f"If-Range: {before}\r\nRange: bytes=2-3")
+            assert (spliced.status, spliced.body) == (200, content)
+            tags.add(answer["ETag"])
+    assert len(tags) == 21
+
+
+def test_a_tag_is_strong(server, ports, root):
+    """At once on kernels that give each change a time of its own, else when the clock has moved on."""
+    release = tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
+    serve(server, ports[0], root)
+    with Connection(ports[0]) as c:
+        for i in range(10):
+            (root / "x").write_bytes(b"%04d" % i)
+            tag = ask(c, "/x")["ETag"]
+            assert release < (6, 13) or not tag.startswith("W/"), (i, tag)
+            wait_for(lambda: not ask(c, "/x")["ETag"].startswith("W/"), "a strong tag")
+            tag = ask(c, "/x")["ETag"]
+            assert ask(c, "/x", f"If-None-Match: {tag}").status == 304
+            assert ask(c, "/x", f"If-Match: {tag}").status == 200
+            assert ask(c, "/x", f"If-Range: {tag}\r\nRange: bytes=0-1").status == 206
 
 
 def test_a_slow_reader_of_a_fifo_or_a_writer_does_not_block(server, ports, site):

@@ -72,7 +72,8 @@ static void site_serve(struct site *s)
 	struct peer *p = peer_new();
 	const struct handler *h = handler_kind_files.handler;
 	s->location = (struct conf_location){.path = (char *)"/test", .options = &s->conf};
-	s->means = (struct handler_means){.roots = &s->root, .types = &s->types};
+	s->means.roots = &s->root;
+	s->means.types = &s->types;
 	p->location = (struct http_location){
 	    .path_len = 5,
 	    .handler = h,
@@ -784,6 +785,32 @@ static void a_file_that_grows_is_sent_up_to_its_length(void **state)
 	site_end(&s);
 }
 
+static void a_file_that_is_overwritten_ends_the_connection(void **state)
+{
+	static const char *const fields[] = {"", "Range: bytes=0-199990\r\n",
+					     "Range: bytes=0-9,100-199999\r\n"};
+	struct site s;
+	char path[128], request[128];
+	(void)state;
+	site_begin(&s);
+	for (size_t i = 0; i < 3; i++) {
+		site_serve(&s);
+		big_make(&s, path, sizeof(path));
+		(void)snprintf(request, sizeof(request),
+			       "GET /test/big HTTP/1.1\r\nHost: a\r\n%s\r\n", fields[i]);
+		peer_add(s.peer, request);
+		(void)peer_pull(s.peer);
+		FILE *f = fopen(path, "r+");
+		(void)fputs("other bytes", f);
+		(void)fclose(f);
+		peer_run(s.peer);
+		assert_int_equal(peer_phase(s.peer), PROTO_ABORTED);
+		assert_true(s.peer->out_len < BIG);
+		site_stop(&s);
+	}
+	site_end(&s);
+}
+
 static void a_file_that_is_replaced_is_sent_whole(void **state)
 {
 	struct site s;
@@ -817,20 +844,89 @@ static void a_tag_changes_with_its_file(void **state)
 	tag_of(&s, "/test/a.txt", "", before);
 	tag_of(&s, "/test/a.txt", "", after);
 	assert_string_equal(before, after);
-	assert_int_equal(strlen(before), FILES_ETAG_LEN);
+	assert_int_equal(strlen(before), FILES_ETAG_MAX - 2);
 	const struct files_file file = {.device = 1, .inode = 2, .size = 3, .modified = 4};
-	struct files_file others[] = {file, file, file, file, file, file};
+	struct files_file others[] = {file, file, file, file, file, file, file, file};
 	others[0].device = 2;
 	others[1].inode = 1;
 	others[2].size = 2;
 	others[3].modified = 5;
 	others[4].modified_ns = 1;
 	others[5].coding = HTTP_BR;
-	files_etag(&file, before);
-	for (size_t i = 0; i < 6; i++) {
-		files_etag(&others[i], after);
-		assert_memory_not_equal(before, after, FILES_ETAG_LEN);
+	others[6].changed = 1;
+	others[7].changed_ns = 1;
+	const size_t len = files_etag(&file, true, before);
+	assert_int_equal(len, FILES_ETAG_MAX - 2);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_int_equal(files_etag(&others[i], true, after), len);
+		assert_memory_not_equal(before, after, len);
 	}
+	/* a weak one is not the strong one of the same file */
+	assert_int_equal(files_etag(&file, false, after), FILES_ETAG_MAX);
+	assert_memory_equal(after, "W/\"", 3);
+	assert_memory_not_equal(after + 2, before, len);
+	site_stop(&s);
+	site_end(&s);
+}
+
+/* RFC 9110, 8.8.1: a file that could change once more and keep its times has no strong tag. */
+static void a_file_is_settled_when_its_next_change_has_another_time(void **state)
+{
+	static const uint64_t ms = 1000000, grain = 10 * 1000000;
+	static const struct {
+		int64_t changed;
+		uint64_t changed_ns;
+		int64_t now;
+		uint64_t now_ns, grain;
+		bool settled;
+	} cases[] = {
+	    {1000, 500 * ms, 1000, 509 * ms, grain, false},
+	    {1000, 500 * ms, 1000, 511 * ms, grain, true},
+	    {1000, 999 * ms, 1001, 1 * ms, grain, false},
+	    {1000, 999 * ms, 1001, 10 * ms, grain, true},
+	    {1000, 500 * ms, 1000, 500 * ms, 0, true}, /* each change has a time of its own */
+	    {1000, 500 * ms, 999, 0, 0, true},
+	    {1000, 500 * ms, 1000, 400 * ms, grain, false}, /* the clock of another machine */
+	    {2000, 500 * ms, 1000, 0, grain, false},
+	    {1000, 0, 1001, 999 * ms, 0, false}, /* a file system that keeps whole seconds */
+	    {1000, 0, 1002, 1, 0, true},
+	    {1000, 0, 9000, 0, grain, true},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct files_file file = {.changed = cases[i].changed,
+						.changed_ns = (uint32_t)cases[i].changed_ns};
+		const struct timespec now = {cases[i].now, (long)cases[i].now_ns};
+		if (files_settled(&file, &now, cases[i].grain) != cases[i].settled)
+			fail_msg("case %zu", i);
+	}
+}
+
+static void a_new_file_has_a_weak_tag_on_a_coarse_clock(void **state)
+{
+	char before[64], after[64], fields[128];
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	s.means.file_grain_ns = UINT64_C(2000000000);
+	site_serve(&s);
+	site_make(&s, "a.txt", "0123456789"); /* just now */
+	tag_of(&s, "/test/a.txt", "", before);
+	assert_memory_equal(before, "W/\"", 3);
+	(void)snprintf(fields, sizeof(fields), "If-None-Match: %s\r\n", before);
+	assert_answer(&s, "GET", "/test/a.txt", fields, 304, "");
+	(void)snprintf(fields, sizeof(fields), "If-Range: %s\r\nRange: bytes=0-1\r\n", before);
+	assert_answer(&s, "GET", "/test/a.txt", fields, 200, "0123456789");
+	(void)snprintf(fields, sizeof(fields), "If-Match: %s\r\n", before);
+	assert_answer(&s, "GET", "/test/a.txt", fields, 412, NULL);
+	site_stop(&s);
+	/* later: what changed meanwhile would not have been seen, so that tag is none of it */
+	s.means.file_grain_ns = 0;
+	site_serve(&s);
+	tag_of(&s, "/test/a.txt", "", after);
+	assert_int_equal(after[0], '"');
+	(void)snprintf(fields, sizeof(fields), "If-None-Match: %s\r\n", before);
+	assert_answer(&s, "GET", "/test/a.txt", fields, 200, "0123456789");
 	site_stop(&s);
 	site_end(&s);
 }
@@ -1076,7 +1172,10 @@ int main(void)
 	    cmocka_unit_test(a_file_that_shrinks_ends_the_connection),
 	    cmocka_unit_test(a_file_that_grows_is_sent_up_to_its_length),
 	    cmocka_unit_test(a_file_that_is_replaced_is_sent_whole),
+	    cmocka_unit_test(a_file_that_is_overwritten_ends_the_connection),
 	    cmocka_unit_test(a_tag_changes_with_its_file),
+	    cmocka_unit_test(a_file_is_settled_when_its_next_change_has_another_time),
+	    cmocka_unit_test(a_new_file_has_a_weak_tag_on_a_coarse_clock),
 	    cmocka_unit_test(a_folder_is_listed),
 	    cmocka_unit_test(a_list_is_bounded),
 	    cmocka_unit_test(one_file_system_that_waits_is_not_all),
