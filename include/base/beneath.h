@@ -21,6 +21,8 @@ struct beneath {
 /* Resolves each different path once; one that leads to no file is left out. Returns 0 or -ENOMEM.
  */
 int beneath_init(struct beneath *, const char *const *paths, size_t count);
+/* Takes files whose paths are known, with the list. */
+void beneath_take(struct beneath *, struct beneath_file *files, size_t count);
 void beneath_release(struct beneath *);
 
 /* How many of the files are beneath this real path, or are it; the first is *ret (untouched if

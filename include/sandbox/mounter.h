@@ -9,10 +9,11 @@
  * made.
  *
  * Such copies take CAP_SYS_ADMIN, which a master must not keep. So it starts a mounter before it
- * gives the capability up, if a port serves files. The mounter has that capability and no other,
- * and a list of seven system calls: it opens nothing, and does nothing but send a read-only copy of
- * each directory that the master sends it. It ends with the master. It is forked and not executed,
- * so it has a copy of the master's memory; nobody but the master can send it anything.
+ * gives the capability up, whether or not a port serves files yet: a reload may bring them. The
+ * mounter has that capability and no other, and a list of seven system calls: it opens nothing, and
+ * does nothing but send a read-only copy of each directory that the master sends it. It ends with
+ * the master. It is forked and not executed, so it has a copy of the master's memory; nobody but
+ * the master can send it anything.
  */
 #ifndef SANDBOX_MOUNTER_H
 #define SANDBOX_MOUNTER_H

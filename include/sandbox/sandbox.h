@@ -13,8 +13,8 @@
  * root again, and it still sees the system's files. Before it, their constructors would run as
  * root; after it, there is nothing to load.
  *
- * The master keeps the privileges to start children (sandbox_master()). A mounter, which is only
- * there if a port serves files, keeps one privilege for the master (sandbox/mounter.h).
+ * The master keeps the privileges to start children (sandbox_master()). A mounter keeps one
+ * privilege for the master, to make document roots (sandbox/mounter.h).
  *
  * A layer that is not available here (no root, an older kernel, a container without a capability)
  * is not an error: the level says which layers are missing and why, and a caller with strict

@@ -39,7 +39,6 @@ class Target:
     port: int
     server_name: str
     ca: str  # a PEM file; "": any certificate is trusted
-    plain: bool = False  # without TLS
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -81,8 +80,7 @@ def failures_told() -> Iterator[None]:
 
 
 class Connection:
-    """A connection, with TLS unless its target is plain. Each call has until the deadline, of
-    time.monotonic().
+    """A TLS connection. Each call has until the deadline, of time.monotonic().
 
     TLS runs over memory: on a socket Python's ssl cannot distinguish a reset from an end.
     """
@@ -91,15 +89,14 @@ class Connection:
         self.deadline = deadline
         self.buffer = b""
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = None if target.plain else context.wrap_bio(
-            self.incoming, self.outgoing, server_hostname=target.server_name)
+        self.tls = context.wrap_bio(self.incoming, self.outgoing,
+                                    server_hostname=target.server_name)
         with failures_told():
             self.socket = socket.create_connection((target.host, target.port), self._left())
         try:
             with failures_told():
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self.tls:
-                    self._through(self.tls.do_handshake)
+                self._through(self.tls.do_handshake)
         except Failure:
             self.close()
             raise
@@ -114,9 +111,8 @@ class Connection:
             return not self.buffer
         try:
             data = self.socket.recv(65536, socket.MSG_DONTWAIT)
-            if self.tls:
-                self.incoming.write(data)
-                self.tls.read(1)
+            self.incoming.write(data)
+            self.tls.read(1)
         except ssl.SSLWantReadError:
             return bool(data)  # a ticket, say
         except OSError:
@@ -127,7 +123,7 @@ class Connection:
         self.deadline = deadline
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bulkhead-isolation\r\n\r\n"
         with failures_told():
-            self._write(request.encode("ascii"))
+            self._through(lambda: self.tls.write(request.encode("ascii")))
             return self._answer()
 
     # --- TLS -----------------------------------------------------------------------------------
@@ -173,24 +169,11 @@ class Connection:
 
     # --- reading -------------------------------------------------------------------------------
 
-    def _write(self, data: bytes) -> None:
-        if self.tls:
-            tls = self.tls
-            self._through(lambda: tls.write(data))
-        else:
-            self.socket.settimeout(self._left())
-            self.socket.sendall(data)
-
     def _read(self) -> int:
-        if self.tls:
-            tls = self.tls
-            try:
-                data = self._through(lambda: tls.read(65536))
-            except ssl.SSLZeroReturnError:
-                data = b""  # an orderly end
-        else:
-            self.socket.settimeout(self._left())
-            data = self.socket.recv(65536)
+        try:
+            data = self._through(lambda: self.tls.read(65536))
+        except ssl.SSLZeroReturnError:
+            data = b""  # an orderly end
         self.buffer += data
         return len(data)
 

@@ -46,9 +46,15 @@ int beneath_init(struct beneath *ret, const char *const *paths, size_t count)
 		beneath_release(&all);
 		return error;
 	}
-	qsort(files, all.count, sizeof(*files), beneath_compare);
-	*ret = all;
+	beneath_take(ret, files, all.count);
 	return 0;
+}
+
+void beneath_take(struct beneath *ret, struct beneath_file *files, size_t count)
+{
+	if (count > 1)
+		qsort(files, count, sizeof(*files), beneath_compare);
+	*ret = (struct beneath){files, count};
 }
 
 void beneath_release(struct beneath *b)

@@ -174,6 +174,7 @@ static void master_release(struct master *m)
 	fd_close(&m->terminal_fd);
 	fd_close(&m->mounter.fd);
 	fd_close(&m->switches.io.fd);
+	mounts_forget(m);
 	fd_close(&m->exe_fd);
 	fd_close(&m->oom_fd);
 	fd_close(&m->null_fd);

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import tempfile
 
 import pytest
@@ -88,10 +89,17 @@ def test_a_worker_of_root_has_a_mount_of_its_own(controlled, ports, site):  # no
     wait_for(lambda: has_ended(pid), "the mounter ends with the master")
 
 
-def test_a_server_without_files_has_no_mounter(controlled, ports):  # noqa: F811
-    s = controlled(f'port {ports[0]} {{ respond 200 }}')
-    assert mounters(s) == []
+def test_the_first_root_that_a_reload_brings_is_a_mount_too(controlled, ports, site):  # noqa: F811
+    need_root()
+    s = controlled(f'port {ports[0]} {{ respond 200 }}\n')
+    pid, = mounters(s)
     assert "document root" not in level(s, ports[0])
+    assert "mounter" not in s.log()
+    s.config.write_text(s.config.read_text() + files(ports[1], site))
+    assert ctl(s, "reload").returncode == 0
+    assert page(ports[1]) == (200, "first")
+    assert "reads 1 document root (a read-only mount of its own)" in level(s, ports[1])
+    assert mounters(s) == [pid]
 
 
 def test_a_keyholder_and_other_ports_get_no_root(controlled, ports, site):  # noqa: F811
@@ -360,6 +368,72 @@ def test_an_upgrade_in_place_keeps_roots_and_mounter(upgradable, ports, site, tm
     s.config.write_text(s.config.read_text() + files(ports[1], site.with_name("more")))
     assert ctl(s, "reload").returncode == 0
     assert "a read-only mount of its own" in level(s, ports[1])
+
+
+# --- what is mounted beneath one --------------------------------------------------------------------
+
+def of_its_own(server):
+    """The command that runs another where the server is, which has mounts of its own."""
+    return ["nsenter", "-t", str(server.pid), "-m"]
+
+
+def mount(s, folder, content):
+    inside = f'mount -t tmpfs tmpfs "{folder}" && echo -n {content} > "{folder}/page"'
+    subprocess.run([*of_its_own(s), "sh", "-ec", f"umask 022; {inside}"], check=True)
+
+
+def umount(s, folder):
+    subprocess.run([*of_its_own(s), "umount", str(folder)], check=True)
+
+
+def kept(s, n):
+    """Does the next reload, the nth one, keep the port's processes?"""
+    assert ctl(s, "reload").returncode == 0
+    return "1 kept" in s.wait_log("reloaded: .*", count=n)[-1].group()
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["folder", "link"])
+def test_a_reload_takes_in_what_was_mounted_or_unmounted_beneath(controlled, ports, site, linked):  # noqa: F811
+    need_root("unshare", "nsenter")
+    media = site / "media"
+    fill(media, "covered")
+    (site.parent / "current").symlink_to("site")
+    s = controlled(files(ports[0], site.parent / "current" if linked else site), wrapper=("unshare", "-m"))
+    assert page(ports[0], "/media/page") == (200, "covered")
+    mount(s, media, "mounted")
+    assert not kept(s, 1)
+    assert page(ports[0], "/media/page") == (200, "mounted")
+    assert kept(s, 2)
+    umount(s, media)
+    assert page(ports[0], "/media/page") == (200, "mounted")
+    assert not kept(s, 3)
+    assert page(ports[0], "/media/page") == (200, "covered")
+    # another file system in the same place
+    mount(s, media, "first")
+    assert not kept(s, 4)
+    umount(s, media)
+    mount(s, media, "second")
+    assert not kept(s, 5)
+    assert page(ports[0], "/media/page") == (200, "second")
+    assert kept(s, 6)
+
+
+def test_a_mount_elsewhere_is_no_change(controlled, ports, site):  # noqa: F811
+    need_root("unshare", "nsenter")
+    (site.parent / "site2").mkdir()
+    s = controlled(files(ports[0], site), wrapper=("unshare", "-m"))
+    mount(s, site.parent / "site2", "elsewhere")
+    assert kept(s, 1)
+
+
+def test_new_processes_after_a_drain_have_what_was_mounted(controlled, ports, site):  # noqa: F811
+    need_root("unshare", "nsenter")
+    fill(site / "media", "covered")
+    s = controlled(files(ports[0], site), wrapper=("unshare", "-m"))
+    mount(s, site / "media", "mounted")
+    os.kill(list(s.workers(ports[0]).values())[0], signal.SIGTERM)
+    s.wait_log("files of the port have changed")
+    wait_for(lambda: page(ports[0], "/media/page") == (200, "mounted"), "an answer from the mount")
 
 
 # --- what is wrong with one -------------------------------------------------------------------------

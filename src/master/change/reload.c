@@ -126,7 +126,7 @@ static int side_now(const struct master *m, struct side *s)
 		if (p->stage != STAGE_CURRENT)
 			continue;
 		if (p->files.count > 0 &&
-		    (s->files[s->count] = files_look(p->conf, &p->files)) == NULL)
+		    (s->files[s->count] = files_look(p->master, p->conf, &p->files)) == NULL)
 			return -ENOMEM;
 		s->list[s->count] = (struct plan_port){.number = p->conf->number,
 						       .text = p->text,
@@ -137,7 +137,7 @@ static int side_now(const struct master *m, struct side *s)
 	return 0;
 }
 
-static int side_wanted(const struct master *m, const struct conf *conf, struct side *s)
+static int side_wanted(struct master *m, const struct conf *conf, struct side *s)
 {
 	s->list = calloc(conf->ports_count, sizeof(*s->list));
 	s->files = calloc(conf->ports_count, sizeof(*s->files));
@@ -151,7 +151,7 @@ static int side_wanted(const struct master *m, const struct conf *conf, struct s
 		/* A port that never had files open has nothing to compare. */
 		const bool compares = old == NULL || old->files.count > 0;
 		s->texts[i] = port_text(conf, port);
-		s->files[i] = files_look(port, NULL);
+		s->files[i] = files_look(m, port, NULL);
 		s->list[i] = (struct plan_port){.number = port->number,
 						.text = s->texts[i],
 						.files = s->files[i],

@@ -34,6 +34,7 @@
 #include "master/master.h"
 #include "master/pure/cause.h"
 #include "master/pure/expiry.h"
+#include "master/pure/mounts.h"
 #include "master/pure/notice.h"
 #include "master/pure/plan.h"
 #include "master/pure/rate.h"
@@ -357,9 +358,8 @@ struct master {
 		struct loop_timer limit; /* the limit of the check */
 		char said[512];
 		size_t said_len;
-		size_t consented; /* characters of its consent that have come in a row */
-		pid_t checking;   /* the check's process; 0: none */
-		bool checked;     /* it has ended, with this status of waitpid(2) */
+		pid_t checking; /* the check's process; 0: none */
+		bool checked;   /* it has ended, with this status of waitpid(2) */
 		int status;
 		int program_fd;   /* the program that is checked, then executed */
 		const char *late; /* why the check was ended; NULL: it was not */
@@ -382,6 +382,9 @@ struct master {
 	/* makes copies of document roots; fd -1: none */
 	struct sandbox_mounter mounter;
 	struct switches switches;
+	/* what is mounted, as of this turn */
+	struct mounts mounts;
+	bool mounts_known;
 	uint64_t filter_in_force; /* sandbox_master_mark() of that version; 0: none */
 	struct loop_timer drain_deadline;
 	struct loop_timer sinks_retry;  /* between two attempts to connect sinks */

@@ -184,20 +184,27 @@ void master_check_types(const struct conf *conf, master_warn_fn *warn, void *arg
 	fd_close(&fd);
 }
 
-/* What the path leads to now. */
-static bool file_look(const struct conf_port *conf, const struct port_file *f, struct stat *ret)
+/* The mark of what the path leads to now. */
+static bool file_look(struct master *m, const struct conf_port *conf, const struct port_file *f,
+		      struct file_mark *ret)
 {
 	const char *path = path_of(conf, f);
-	return is_root(f) ? root_stat(path, ret) == 0 : stat(path, ret) == 0;
+	struct stat st;
+	if (is_root(f))
+		return root_mark(m, path, ret) == 0;
+	if (stat(path, &st) < 0)
+		return false;
+	*ret = file_mark_of(&st);
+	return true;
 }
 
 /* A table of media types need not exist: an empty file takes its place. Its mark is that of the
  * path, since only the path shows a change. */
 static int types_replace(const struct port *p, struct port_file *f)
 {
-	struct stat st;
 	types_tell(p->master, errno);
-	f->mark = file_look(p->conf, f, &st) ? file_mark_of(&st) : (struct file_mark){0};
+	if (!file_look(p->master, p->conf, f, &f->mark))
+		f->mark = (struct file_mark){0};
 	f->fd = open("/dev/null", kind_of(f)->flags | O_CLOEXEC);
 	return f->fd < 0 ? -errno : 0;
 }
@@ -220,20 +227,11 @@ static int file_open_root(const struct port *p, const char *path, struct port_fi
 			  struct err *err)
 {
 	const struct beneath *keys;
-	struct stat st;
 	if (configuration_keys(p->configuration, &keys) < 0) {
 		err_set(err, "out of memory");
 		return -EAGAIN;
 	}
-	const int error = port_open_root(p->master, keys, path, f, err);
-	if (error < 0)
-		return error;
-	if (fstat(f->fd, &st) < 0) {
-		err_set(err, "a document root cannot be looked at: %s", strerror(errno));
-		return -1;
-	}
-	f->mark = file_mark_of(&st);
-	return 0;
+	return port_open_root(p->master, keys, path, f, err);
 }
 
 /* Returns 0; or -1 or -EAGAIN, and a sentence. bytes: of all files that are sent, so far. */
@@ -342,24 +340,33 @@ bool port_roots_differ(const struct port *a, const struct port *b)
 		while (k < b->files.count && !is_root(&b->files.list[k]))
 			k++;
 		if (k == b->files.count ||
-		    file_mark_order(&a->files.list[i].mark, &b->files.list[k++].mark) != 0)
+		    !file_mark_equal(&a->files.list[i].mark, &b->files.list[k++].mark))
 			return true;
 	}
 	return false;
 }
 
-bool port_files_changed(const struct port *p, bool asked)
+/* Of the open file; what is mounted beneath it is the same as when it was opened. */
+static bool file_look_open(const struct port_file *f, struct file_mark *ret)
 {
 	struct stat st;
+	/* What is in the place of media types was not overwritten. */
+	if (fstat(f->fd, &st) < 0 || S_ISCHR(st.st_mode))
+		return false;
+	*ret = file_mark_of(&st);
+	ret->mounts = f->mark.mounts;
+	return true;
+}
+
+bool port_files_changed(const struct port *p, bool asked)
+{
+	struct file_mark now;
 	for (size_t i = 0; i < p->files.count; i++) {
 		const struct port_file *f = &p->files.list[i];
 		/* A file that no longer exists is not a change: the open one is still valid. */
-		if (asked ? !file_look(p->conf, f, &st) : fstat(f->fd, &st) < 0)
+		if (asked ? !file_look(p->master, p->conf, f, &now) : !file_look_open(f, &now))
 			continue;
-		/* What is in the place of media types was not overwritten. */
-		if (!asked && S_ISCHR(st.st_mode))
-			continue;
-		struct file_mark now = file_mark_of(&st), then = f->mark;
+		struct file_mark then = f->mark;
 		/* Renaming or linking a file changes its ctime, not its content. */
 		now.changed = then.changed = (struct timespec){0};
 		if (!file_mark_equal(&now, &then))
@@ -368,18 +375,18 @@ bool port_files_changed(const struct port *p, bool asked)
 	return false;
 }
 
-struct plan_file *files_look(const struct conf_port *conf, const struct port_files *open)
+struct plan_file *files_look(struct master *m, const struct conf_port *conf,
+			     const struct port_files *open)
 {
 	const size_t count = files_count(conf);
 	struct port_file *list = open == NULL ? files_list(conf) : open->list;
 	struct plan_file *looked = calloc(count + 1, sizeof(*looked));
-	struct stat st;
 	for (size_t i = 0; i < count && list != NULL && looked != NULL; i++) {
 		looked[i].name = path_of(conf, &list[i]);
 		if (open != NULL)
 			looked[i].mark = list[i].mark;
-		else if (file_look(conf, &list[i], &st))
-			looked[i].mark = file_mark_of(&st);
+		else if (!file_look(m, conf, &list[i], &looked[i].mark))
+			looked[i].mark = (struct file_mark){0};
 	}
 	if (open == NULL && list == NULL) {
 		free(looked);

@@ -48,7 +48,7 @@ size_t files_count(const struct conf_port *);
 struct port_file *files_list(const struct conf_port *);
 /* Names that the configuration owns, and the marks: of the open files, or (NULL) of those that the
  * paths lead to now. The caller owns the list of files_count() files. NULL: no memory. */
-struct plan_file *files_look(const struct conf_port *, const struct port_files *);
+struct plan_file *files_look(struct master *, const struct conf_port *, const struct port_files *);
 
 /* place.c: a place is where a document root is; root_find() looks for it and follows the links in
  * the path; the caller releases it. 0 or -errno. */
@@ -72,13 +72,16 @@ int keys_find(const struct conf *, struct beneath *ret);
 /* Fills the place and the descriptor of a root, as -t does it, too. 0; or -1 or -EAGAIN, and a
  * sentence: among others if one of the keys would be served. */
 int root_place(const struct beneath *keys, const char *path, struct port_file *, struct err *);
-/* The same for workers: a copy of the mount, if there is a mounter. */
+/* The same for workers: a copy of the mount, if there is a mounter; and its mark. */
 int port_open_root(struct master *, const struct beneath *keys, const char *path,
 		   struct port_file *, struct err *);
 /* Logs the folders that workers can read for the sake of links. */
 void anchors_tell(const struct port *);
-/* stat(2) of the directory that the path would be handed over as now; 0 or -errno. */
+/* The directory that the path would be handed over as now: its mark, or stat(2) of it. 0 or -errno.
+ */
+int root_mark(struct master *, const char *path, struct file_mark *);
 int root_stat(const char *path, struct stat *);
+void mounts_forget(struct master *); /* what is mounted is looked at once in a turn */
 void mounter_start(struct master *); /* before the master is confined */
 void mounter_ended(struct master *);
 

@@ -211,6 +211,8 @@ void port_free(struct port *p)
 
 void ports_sweep(struct master *m)
 {
+	if (m->mounts_known)
+		mounts_forget(m);
 	for (size_t i = m->ports_count; i > 0; i--) {
 		struct port *p = m->ports[i - 1];
 		if (p->configuration->keys_known)

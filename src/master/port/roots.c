@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,34 @@
 #include "master/port/port.h"
 
 #define TRIES 16 /* while renames come in between */
+
+/* --- what is mounted beneath them ------------------------------------------------------------- */
+
+/* Once in a turn, and before the first copy that is made in it: so a copy has all that its mark
+ * shows. Without a list, nothing seems to be mounted anywhere. */
+static const struct mounts *mounts_look(struct master *m)
+{
+	char *text = NULL;
+	size_t size = 0;
+	if (m->mounts_known)
+		return &m->mounts;
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	m->mounts = (struct mounts){.text = NULL};
+	if (f != NULL && getdelim(&text, &size, '\0', f) >= 0)
+		(void)mounts_parse(&m->mounts, text);
+	else
+		free(text);
+	if (f != NULL)
+		(void)fclose(f);
+	m->mounts_known = true;
+	return &m->mounts;
+}
+
+void mounts_forget(struct master *m)
+{
+	mounts_release(&m->mounts);
+	m->mounts_known = false;
+}
 
 /* --- opening --------------------------------------------------------------------------------- */
 
@@ -81,14 +110,6 @@ static int root_fail(const char *path, int error, struct err *err)
 {
 	if (error == -ENOTDIR)
 		err_set(err, "document root \"%s\" is not a directory", path);
-	else if (error == -ENOSYS)
-		err_set(
-		    err,
-		    "document root \"%s\" cannot be served, because a filter of system calls "
-		    "around "
-		    "the server denies openat2(2): under systemd leave out RestrictSUIDSGID=, in a "
-		    "container use a filter that allows it",
-		    path);
 	else
 		err_set(err, "document root \"%s\" cannot be read: %s", path, strerror(-error));
 	return err_is_shortage(-error) ? -EAGAIN : -1;
@@ -115,10 +136,17 @@ int root_place(const struct beneath *keys, const char *path, struct port_file *f
 int port_open_root(struct master *m, const struct beneath *keys, const char *path,
 		   struct port_file *f, struct err *err)
 {
-	const int error = root_place(keys, path, f, err);
-	if (error == 0)
-		root_copy(m, &f->fd);
-	return error;
+	const struct mounts *mounts = mounts_look(m);
+	struct stat st;
+	int error = root_place(keys, path, f, err);
+	if (error < 0)
+		return error;
+	if (fstat(f->fd, &st) < 0)
+		return root_fail(path, -errno, err);
+	f->mark = file_mark_of(&st);
+	f->mark.mounts = mounts_mark(mounts, f->place->real);
+	root_copy(m, &f->fd);
+	return 0;
 }
 
 void anchors_tell(const struct port *p)
@@ -147,6 +175,21 @@ void anchors_tell(const struct port *p)
 	log_write_for(&p->master->log, port_number(p), 0, LOG_NOTICE, "%s", line);
 }
 
+int root_mark(struct master *m, const char *path, struct file_mark *ret)
+{
+	struct port_place *place = NULL;
+	struct stat st;
+	int error = root_find(path, &place);
+	if (place != NULL && stat(place->real, &st) < 0)
+		error = -errno;
+	if (error == 0 && place != NULL) {
+		*ret = file_mark_of(&st);
+		ret->mounts = mounts_mark(mounts_look(m), place->real);
+	}
+	place_release(place);
+	return error;
+}
+
 int root_stat(const char *path, struct stat *ret)
 {
 	struct port_place *place = NULL;
@@ -159,16 +202,16 @@ int root_stat(const char *path, struct stat *ret)
 
 /* --- the mounter ------------------------------------------------------------------------------ */
 
+/* Also without document roots: a reload may bring the first one, and later there is no privilege to
+ * start it. */
 void mounter_start(struct master *m)
 {
 	bool wanted = false;
 	for (size_t i = 0; i < m->conf->ports_count; i++)
 		wanted = wanted || m->conf->ports[i].roots_count > 0;
-	if (!wanted)
-		return;
 	const int error = sandbox_mounter_start(&m->mounter);
 	if (error < 0)
-		log_write(&m->log, error == -EPERM ? LOG_DEBUG : LOG_WARNING,
+		log_write(&m->log, error == -EPERM || !wanted ? LOG_DEBUG : LOG_WARNING,
 			  "document roots cannot be mounts of their own: %s", strerror(-error));
 }
 

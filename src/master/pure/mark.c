@@ -22,7 +22,8 @@ struct file_mark file_mark_of(const struct stat *st)
 bool file_mark_equal(const struct file_mark *a, const struct file_mark *b)
 {
 	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	       time_equal(&a->modified, &b->modified) && time_equal(&a->changed, &b->changed);
+	       a->mounts == b->mounts && time_equal(&a->modified, &b->modified) &&
+	       time_equal(&a->changed, &b->changed);
 }
 
 int file_mark_order(const struct file_mark *a, const struct file_mark *b)

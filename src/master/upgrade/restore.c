@@ -410,6 +410,8 @@ static void take_file(struct restoring *r)
 				     .size = number(r, "size", 0, INT64_MAX),
 				     .modified = time_of(r, "modified", "modified_ns"),
 				     .changed = time_of(r, "changed", "changed_ns")};
+	if (record_has(&r->record, "mounts"))
+		record_bytes(&r->record, "mounts", &f->mark.mounts, sizeof(f->mark.mounts));
 	if (f->kind == IPC_FD_ROOT)
 		f->place = take_place(r);
 }

@@ -44,6 +44,7 @@ static void put_mark(FILE *f, const struct file_mark *m)
 	record_put(f, "modified_ns", m->modified.tv_nsec);
 	record_put(f, "changed", m->changed.tv_sec);
 	record_put(f, "changed_ns", m->changed.tv_nsec);
+	record_put_bytes(f, "mounts?", &m->mounts, sizeof(m->mounts));
 }
 
 static void put_place(FILE *f, const struct port_place *place)
