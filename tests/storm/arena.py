@@ -112,7 +112,7 @@ class Arena:
     def __init__(self, folder, short):
         self.folder, self.short = pathlib.Path(folder), short
         self.certificates = Certificates(self.folder)
-        self.ports = free_ports(4)
+        self.ports, self.plain = free_ports(4), set()  # plain: those of them without TLS
         self.servers, self.figures, self.random = [], {}, random.Random(7)
         self.quiet = None
 
@@ -131,9 +131,12 @@ class Arena:
         self.servers.append(s)
         return s.start()
 
-    def four(self, first="", top=NEVER_PARK, others=HELLO, log="access log off\n", **options):
-        """Four ports; the first is the one that is hit."""
+    def four(self, first="", top=NEVER_PARK, others=HELLO, log="access log off\n", plain=(), **options):
+        """Four ports; the first is the one that is hit. plain: which of them are without TLS."""
         blocks = [first or HELLO] + [others] * 3
+        for n in plain:
+            blocks[n] = f"tls off {blocks[n]}"
+            self.plain.add(self.ports[n])
         return self.serve(log + top + "".join(
             f"port {p} {{ listen on 127.0.0.1 {b} }}\n" for p, b in zip(self.ports, blocks)),
             **options)
@@ -150,8 +153,8 @@ class Arena:
     def load(self, clients=4, rate=40, seconds=600, keep=2, ports=None):
         """On every port, this number of clients with this number of requests a second in all;
         `keep` of them keep their connections, the others open one for each request."""
-        return Load([f"{p}:{clients}:keepalive={keep}:rate={rate}" for p in ports or self.ports],
-                    seconds)
+        return Load([f"{p}:{clients}:keepalive={keep}:rate={rate}" + ":plain" * (p in self.plain)
+                     for p in ports or self.ports], seconds)
 
     def measure_quiet(self, seconds):
         """The same load on an undisturbed server, to compare p99 with."""
@@ -196,7 +199,7 @@ class Arena:
             end = time.monotonic() + TIMEOUT
             while True:
                 with contextlib.suppress(OSError, EOFError):
-                    assert get(port).status == 200
+                    assert get(port, plain=port in self.plain).status == 200
                     break
                 assert time.monotonic() < end, f"port {port} does not serve"
                 time.sleep(0.05)

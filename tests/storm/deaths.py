@@ -8,8 +8,8 @@ from table import storm
 RATE = 10
 
 
-def by_signal(arena, number, pool, role="worker", short=2):
-    s = arena.four(f"workers {pool} {HELLO}")
+def by_signal(arena, number, pool, role="worker", short=2, plain=(3,)):
+    s = arena.four(f"workers {pool} {HELLO}", plain=plain)
     arena.measure_quiet(arena.seconds(1, 5))
     with arena.load() as load:
         deaths = arena.strikes(s, number, arena.seconds(short, 30), RATE, role)
@@ -24,6 +24,12 @@ def by_signal(arena, number, pool, role="worker", short=2):
 def kill(arena, pool):
     """kill -9, ten a second"""
     by_signal(arena, signal.SIGKILL, pool, short=3)
+
+
+@storm("kill-plain", pools=(1, 4), short=(1,))
+def kill_plain(arena, pool):
+    """kill -9, ten a second, on a port without TLS"""
+    by_signal(arena, signal.SIGKILL, pool, plain=(0, 3))
 
 
 @storm("segv", pools=(1, 4), short=(4,))

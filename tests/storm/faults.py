@@ -30,7 +30,8 @@ def by_request(arena, pool, path, rate=None, role="worker", short=2, limits=""):
     """Requests the fault again and again, each time until it has ended a process."""
     need(not sanitized(), "a build without sanitizers, which see such a fault as theirs")
     faults_or_skip(arena)
-    s = arena.four(port_with_faults(pool, limits), top=NEVER_PARK + WATCHDOG + "faults enabled\n")
+    s = arena.four(port_with_faults(pool, limits), top=NEVER_PARK + WATCHDOG + "faults enabled\n",
+                   plain=(3,))
     arena.measure_quiet(arena.seconds(1, 5))
     port, deaths = arena.ports[0], []
     with arena.load() as load:

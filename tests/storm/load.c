@@ -63,6 +63,7 @@ static const char *const stage_names[] = {"connect", "handshake", "request", "re
 
 struct target {
 	unsigned port, clients, keepalive;
+	bool plain; /* without TLS */
 	double rate;
 	char request[512];
 };
@@ -79,8 +80,8 @@ struct client {
 	const struct target *target;
 	unsigned index; /* among those of its target */
 	pthread_t thread;
-	int fd; /* -1: no connection */
-	gnutls_session_t session;
+	int fd;                   /* -1: no connection */
+	gnutls_session_t session; /* NULL: none, or a plain port */
 	uint16_t local_port;
 	double connected, begun;
 	enum stage stage;
@@ -132,7 +133,8 @@ static ssize_t pull(gnutls_transport_ptr_t arg, void *data, size_t size)
 	ssize_t n = recv(c->fd, data, size, 0);
 	if (n < 0) {
 		c->error = errno;
-		gnutls_transport_set_errno(c->session, errno);
+		if (c->session != NULL)
+			gnutls_transport_set_errno(c->session, errno);
 	}
 	c->ended = c->ended || n == 0;
 	return n;
@@ -144,9 +146,20 @@ static ssize_t push(gnutls_transport_ptr_t arg, const void *data, size_t size)
 	ssize_t n = send(c->fd, data, size, MSG_NOSIGNAL);
 	if (n < 0) {
 		c->error = errno;
-		gnutls_transport_set_errno(c->session, errno);
+		if (c->session != NULL)
+			gnutls_transport_set_errno(c->session, errno);
 	}
 	return n;
+}
+
+static ssize_t client_recv(struct client *c, void *data, size_t size)
+{
+	return c->target->plain ? pull(c, data, size) : gnutls_record_recv(c->session, data, size);
+}
+
+static ssize_t client_send(struct client *c, const void *data, size_t size)
+{
+	return c->target->plain ? push(c, data, size) : gnutls_record_send(c->session, data, size);
 }
 
 static enum failure failure_of(const struct client *c, int result)
@@ -193,6 +206,8 @@ static enum failure client_connect(struct client *c)
 	(void)getsockname(c->fd, (struct sockaddr *)&own, &len);
 	c->local_port = ntohs(own.sin_port);
 
+	if (c->target->plain)
+		return FAILED_NOT;
 	c->stage = STAGE_HANDSHAKE;
 	if (gnutls_init(&c->session, GNUTLS_CLIENT) < 0)
 		die("out of memory");
@@ -231,8 +246,9 @@ static enum failure client_read(struct client *c)
 	size_t len = 0;
 	c->stage = STAGE_RESPONSE;
 	for (;;) {
-		ssize_t n = gnutls_record_recv(c->session, data + len, sizeof(data) - 1 - len);
-		if ((n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) && c->error != EAGAIN)
+		ssize_t n = client_recv(c, data + len, sizeof(data) - 1 - len);
+		if (!c->target->plain && (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) &&
+		    c->error != EAGAIN)
 			continue;
 		c->detail = (int)n;
 		if (n <= 0)
@@ -271,7 +287,7 @@ static bool client_is_left(struct client *c)
 	char byte;
 	if (c->fd < 0 || poll(&in, 1, 0) <= 0)
 		return false;
-	return gnutls_record_recv(c->session, &byte, 1) <= 0;
+	return client_recv(c, &byte, 1) <= 0;
 }
 
 static enum failure client_ask(struct client *c)
@@ -292,7 +308,7 @@ static enum failure client_ask(struct client *c)
 	if (failure != FAILED_NOT)
 		return failure;
 	c->stage = STAGE_REQUEST;
-	ssize_t n = gnutls_record_send(c->session, c->target->request, strlen(c->target->request));
+	ssize_t n = client_send(c, c->target->request, strlen(c->target->request));
 	c->detail = (int)n;
 	return n < 0 ? failure_of(c, (int)n) : client_read(c);
 }
@@ -448,6 +464,8 @@ static void target_parse(char *text)
 			t->rate = atof(word + 5);
 		else if (strncmp(word, "path=", 5) == 0)
 			path = word + 5;
+		else if (strcmp(word, "plain") == 0)
+			t->plain = true;
 		else
 			die("an unknown option of a port");
 	}
@@ -479,7 +497,8 @@ static void wait_for_end(double seconds)
 int main(int argc, char **argv)
 {
 	if (argc < 3 || argc - 2 > PORTS_MAX)
-		die("usage: load SECONDS PORT:CLIENTS[:keepalive=N][:rate=N][:path=/...] ...");
+		die("usage: load SECONDS PORT:CLIENTS[:keepalive=N][:rate=N][:path=/...][:plain] "
+		    "...");
 	gnutls_certificate_allocate_credentials(&credentials);
 	gnutls_priority_init(&priority, "NORMAL", NULL);
 	for (int i = 2; i < argc; i++)

@@ -15,9 +15,10 @@ RELOADED = r"reloaded: (\d+) kept, (\d+) changed, (\d+) new, (\d+) dropped"
 
 
 def text_of(arena, versions):
-    """The four ports; another version makes a changed port."""
-    blocks = [f"port {p} {{ listen on 127.0.0.1 workers 2 {HELLO} header \"X-Version\" "
-              f"\"{versions.get(p, 0)}\" }}\n" for p in arena.ports]
+    """The four ports, the second and fourth without TLS; another version makes a changed port."""
+    arena.plain.update(arena.ports[1::2])
+    blocks = [f"port {p} {{ {'tls off' if p in arena.plain else ''} listen on 127.0.0.1 workers 2 {HELLO} "
+              f"header \"X-Version\" \"{versions.get(p, 0)}\" }}\n" for p in arena.ports]
     return arena.certificates.tls() + "access log off\n" + "".join(blocks)
 
 
@@ -95,7 +96,7 @@ def upgrade(arena):
     import harness
     harness.BINARY = program
     try:
-        s = arena.four("workers 2 " + HELLO)
+        s = arena.four("workers 2 " + HELLO, plain=(3,))
     finally:
         harness.BINARY = BINARY
     count = 2 if arena.short else 5
