@@ -279,9 +279,10 @@ int exchange_add_field(struct exchange *ex, const char *name, size_t name_len, c
 	return 0;
 }
 
-/* The fields of the response, without those that its page replaces, then those of the page. */
-static const struct http_header *fields_next_paged(const struct exchange *ex,
-						   struct http_fields_walk *walk)
+/* The fields of the response, without those that its page replaces, then those of the page. Not
+ * inlined, or every response would pay for it. */
+static __attribute__((noinline)) const struct http_header *fields_next_paged(
+    const struct exchange *ex, struct http_fields_walk *walk)
 {
 	while (walk->index < ex->fields_count) {
 		const struct http_header *f = &ex->fields[walk->index++];

@@ -31,6 +31,10 @@
 
 #define WORKER_LOOPS_MAX CONF_THREADS_MAX
 #define RECEIVE_BYTES    ((size_t)64 * 1024) /* one recv(2): four full records */
+/* One read of a file, and one write(2) of it. Encrypted, it fits the segment that the kernel hands
+ * down at a time (64 KB with its headers): the rest would be another one, as costly as a full one.
+ */
+#define OUTPUT_BYTES ((size_t)64 * 1024 - 256)
 
 struct worker;
 struct worker_faults;
@@ -92,7 +96,7 @@ struct worker_loop {
 	size_t plain_len;
 	size_t out_len; /* bytes in out_bytes that were pulled and not encrypted yet */
 	uint8_t plain_bytes[TRANSPORT_DATA_MAX];
-	uint8_t out_bytes[TRANSPORT_DATA_MAX];
+	uint8_t out_bytes[OUTPUT_BYTES];
 	uint8_t received[RECEIVE_BYTES];
 };
 

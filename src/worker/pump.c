@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WIRE_HIGH ((size_t)64 * 1024) /* ciphertext that is collected before it is sent */
+#define WIRE_HIGH OUTPUT_BYTES /* ciphertext that is collected before it is sent */
 /* output of one connection per turn; then the others have theirs */
 #define TURN_BYTES (4 * WIRE_HIGH)
 
