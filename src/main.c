@@ -90,7 +90,7 @@ static const char *checked_name(const struct arguments *a)
 /* For an earlier version of this program that wants to upgrade. */
 static int test_adopt(const struct arguments *a)
 {
-	struct verify v = {.count = 0};
+	struct verify v = {.errors_only = true}; /* it logs the first line as its reason */
 	struct conf *conf;
 	struct err err;
 	if (master_check_state(a->adopt_fd, worker_threads_built, &conf, &err) < 0) {

@@ -26,6 +26,8 @@ void verify_add(void *arg, enum conf_severity severity, const struct conf_where 
 {
 	struct verify *v = arg;
 	const char *whole = v->whole != NULL ? v->whole : "bulkhead";
+	if (severity == CONF_WARNING && v->errors_only)
+		return;
 	struct finding *list = reallocarray(v->list, v->count + 1, sizeof(*list));
 	v->errors += severity == CONF_ERROR;
 	if (list == NULL) {

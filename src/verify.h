@@ -18,6 +18,7 @@ struct verify {
 	size_t count;
 	size_t errors;
 	bool no_memory;
+	bool errors_only;  /* the caller's wish: warnings are left out */
 	const char *whole; /* the file of findings without a place; NULL: "bulkhead" */
 };
 

@@ -39,6 +39,7 @@ class Target:
     port: int
     server_name: str
     ca: str  # a PEM file; "": any certificate is trusted
+    plain: bool = False  # without TLS
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -80,7 +81,8 @@ def failures_told() -> Iterator[None]:
 
 
 class Connection:
-    """A TLS connection. Each call has until the deadline, of time.monotonic().
+    """A connection, with TLS unless its target is plain. Each call has until the deadline, of
+    time.monotonic().
 
     TLS runs over memory: on a socket Python's ssl cannot distinguish a reset from an end.
     """
@@ -89,14 +91,15 @@ class Connection:
         self.deadline = deadline
         self.buffer = b""
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing,
-                                    server_hostname=target.server_name)
+        self.tls = None if target.plain else context.wrap_bio(
+            self.incoming, self.outgoing, server_hostname=target.server_name)
         with failures_told():
             self.socket = socket.create_connection((target.host, target.port), self._left())
         try:
             with failures_told():
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._through(self.tls.do_handshake)
+                if self.tls:
+                    self._through(self.tls.do_handshake)
         except Failure:
             self.close()
             raise
@@ -111,8 +114,9 @@ class Connection:
             return not self.buffer
         try:
             data = self.socket.recv(65536, socket.MSG_DONTWAIT)
-            self.incoming.write(data)
-            self.tls.read(1)
+            if self.tls:
+                self.incoming.write(data)
+                self.tls.read(1)
         except ssl.SSLWantReadError:
             return bool(data)  # a ticket, say
         except OSError:
@@ -123,7 +127,7 @@ class Connection:
         self.deadline = deadline
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bulkhead-isolation\r\n\r\n"
         with failures_told():
-            self._through(lambda: self.tls.write(request.encode("ascii")))
+            self._write(request.encode("ascii"))
             return self._answer()
 
     # --- TLS -----------------------------------------------------------------------------------
@@ -169,11 +173,24 @@ class Connection:
 
     # --- reading -------------------------------------------------------------------------------
 
+    def _write(self, data: bytes) -> None:
+        if self.tls:
+            tls = self.tls
+            self._through(lambda: tls.write(data))
+        else:
+            self.socket.settimeout(self._left())
+            self.socket.sendall(data)
+
     def _read(self) -> int:
-        try:
-            data = self._through(lambda: self.tls.read(65536))
-        except ssl.SSLZeroReturnError:
-            data = b""  # an orderly end
+        if self.tls:
+            tls = self.tls
+            try:
+                data = self._through(lambda: tls.read(65536))
+            except ssl.SSLZeroReturnError:
+                data = b""  # an orderly end
+        else:
+            self.socket.settimeout(self._left())
+            data = self.socket.recv(65536)
         self.buffer += data
         return len(data)
 

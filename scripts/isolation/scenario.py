@@ -3,6 +3,7 @@ import dataclasses
 import math
 import pathlib
 import random
+import re
 import signal
 import tomllib
 
@@ -32,6 +33,7 @@ class Port:
     name: str
     host: str
     number: int  # 0: a free one
+    plain: bool  # without TLS
     conf: str
     load: Load
 
@@ -140,12 +142,21 @@ def ports_of(table: Table, server: Server) -> tuple[Port, ...]:
     return tuple(ports)
 
 
+def is_plain(server: str, port: str) -> bool:
+    """Does the configuration of the port, or else that of the server, say `tls off`?"""
+    for conf in (port, server):
+        if tls := re.search(r"^\s*tls\b\s*(\w*)", conf, re.M):
+            return tls[1] == "off"
+    return False
+
+
 def port_of(name: str, table: Table, server: Server) -> Port:
     if server.start:
         default, number = 'respond 200 "Hello, world!\\n"', table.number("port", 1, 65535, 0)
     else:
         default, number = "", table.number("port", 1, 65535)
     port = Port(name=name, host=table.text("host", "127.0.0.1"), number=number,
+                plain=table.flag("plain", is_plain(server.conf, str(table.data.get("conf", "")))),
                 conf=table.text("conf", default), load=load_of(table.table("load")))
     if not server.start and "conf" in table.data:
         table.problem("conf", "has no meaning for a server that the scenario does not start")
@@ -192,19 +203,23 @@ def faults_of(tables: list[Table], ports: tuple[Port, ...], server: Server, dura
             table.problem("port", f"there is no port {written(name)}{suggestion(name, names)}")
         # Each has its own generator, so that one more fault does not move the others.
         times = times_of(table, duration, random.Random(f"{seed}/{n}"))
-        faults.append(fault_of(table, name, times, server, duration))
+        faults.append(fault_of(table, name, times, server, ports, duration))
         table.done()
     return tuple(faults)
 
 
 def fault_of(table: Table, port: str, times: tuple[float, ...], server: Server,
-             duration: float) -> Fault:
+             ports: tuple[Port, ...], duration: float) -> Fault:
     kinds = [kind for kind in ("request", "signal", "flood") if table.has(kind)]
     if len(kinds) != 1:
         table.problem("", "has exactly one of request, signal and flood")
         return Fault(port, "", times)
     makers = {"request": request_of, "signal": signal_of, "flood": flood_of}
     fault = makers[kinds[0]](table, port, times)
+    if fault.flood and any(p.plain for p in ports if p.name == port):
+        table.problem("flood", "needs a port with TLS, and this one is plain")
+    if fault.signal and fault.role == "keyholder" and any(p.plain for p in ports if p.name == port):
+        table.problem("to", "needs a port with TLS: a plain one has no keyholder")
     if fault.signal and not server.start:
         table.problem("signal", "needs a server that the scenario starts")
     if times and times[-1] + fault.lasts >= duration:

@@ -57,7 +57,7 @@ class RunningServer:
 
     def target(self, port: Port) -> Target:
         server = self.scenario.server
-        return Target(port.host, port.number, server.name, server.ca)
+        return Target(port.host, port.number, server.name, server.ca, port.plain)
 
     def events(self) -> list[Event] | None:
         """None: unknown."""
@@ -140,6 +140,8 @@ class StartedServer:
             text += "tls development\n"
         for port in self.scenario.ports:
             body = "".join(f"\t{line}\n" for line in port.conf.strip().splitlines())
+            if port.plain and not re.search(r"^\s*tls\s+off\b", port.conf, re.M):
+                body = "\ttls off\n" + body
             text += f"port {self.numbers[port.name]} {{\n\tlisten on {port.host}\n{body}}}\n"
         return text
 
@@ -164,7 +166,7 @@ class StartedServer:
     def target(self, port: Port) -> Target:
         own = re.search(r"^\s*tls\b", f"{self.scenario.server.conf}\n{port.conf}", re.M)
         ca = "" if own else str(self.folder / "cert.pem")
-        return Target(port.host, self.numbers[port.name], "localhost", ca)
+        return Target(port.host, self.numbers[port.name], "localhost", ca, port.plain)
 
     def processes(self, port: Port, role: str) -> list[int]:
         """The port's present processes of that role, by number."""

@@ -136,6 +136,15 @@ class Certificates:
         return "tls { " + " ".join(f'certificate "{c}" key "{k}"' for c, k in pairs) + " }\n"
 
 
+def with_threads(text):
+    """A configuration for BULKHEAD_THREADS threads in each worker, where a test does not say how many:
+    with one there is no race for a sanitizer to find."""
+    count = os.environ.get("BULKHEAD_THREADS")
+    if not count or re.search(r"\bthreads\b", text):
+        return text
+    return re.sub(r"(^|\s)(port \d+ \{)", rf"\1\2 threads {count} ", text)
+
+
 class Server:
     """One running bulkhead, with its folder, its configuration and its log.
 
@@ -158,7 +167,7 @@ class Server:
         if text is not None:
             if tls and "certificate " not in text:
                 text = ("tls off\n" if Connection.plain else certificates.tls()) + text
-            self.config.write_text(text)
+            self.config.write_text(with_threads(text))
             self.argv += ["-f", str(self.config)]
 
     def start(self):
@@ -320,7 +329,7 @@ class Connection:
                                                                     session=session)
         self.local_port = raw.getsockname()[1] if raw.fileno() >= 0 else \
             self.socket.getsockname()[1]
-        self.buffer = b""
+        self.buffer = bytearray()
 
     def __enter__(self):
         return self
@@ -334,7 +343,7 @@ class Connection:
         c = cls.__new__(cls)
         c.local_port = raw.getsockname()[1]
         c.socket = raw if cls.plain else (context or client_context()).wrap_socket(raw)
-        c.buffer = b""
+        c.buffer = bytearray()
         return c
 
     def send(self, data):
@@ -353,25 +362,27 @@ class Connection:
         self.buffer += data
         return len(data)
 
+    def take(self, size):
+        data = bytes(memoryview(self.buffer)[:size])
+        del self.buffer[:size]
+        return data
+
     def read_until(self, mark):
-        while mark not in self.buffer:
+        while (at := self.buffer.find(mark)) < 0:
             if not self.read_some():
-                raise EOFError(f"closed after {self.buffer!r}")
-        head, self.buffer = self.buffer.split(mark, 1)
-        return head
+                raise EOFError(f"closed after {bytes(self.buffer)!r}")
+        return self.take(at + len(mark))[:at]
 
     def read_exactly(self, size):
         while len(self.buffer) < size:
             if not self.read_some():
-                raise EOFError(f"closed after {self.buffer!r}")
-        data, self.buffer = self.buffer[:size], self.buffer[size:]
-        return data
+                raise EOFError(f"closed after {bytes(self.buffer)!r}")
+        return self.take(size)
 
     def read_to_end(self):
         while self.read_some():
             pass
-        data, self.buffer = self.buffer, b""
-        return data
+        return self.take(len(self.buffer))
 
     def stream(self, pieces):
         """Sends the pieces and yields the received bytes meanwhile, until the end of the

@@ -148,6 +148,11 @@ MISTAKES = {
     "no sentence": (PORT + '[report]\nall = ["fine", 3]', r"report\.all\[2\]: is MEASURE OPERATOR"),
     "a time for a number": (PORT + '[expect]\nall = ["failures <= 3s"]', r"compared with a number"),
     "a number for a time there": (PORT + '[expect]\nall = ["p99 <= 3"]', r"compared with a time"),
+    "a flood of a plain port": ("[port.shop]\nplain = true\n" + FAULT.replace(PORT, "") +
+                                'flood = "handshakes"\nfor = "1s"', r"fault\[1\]\.flood: needs a port with TLS"),
+    "a keyholder of a plain port": ("[port.shop]\nconf = 'tls off  echo'\n" + FAULT.replace(PORT, "") +
+                                    'signal = "KILL"\nto = "keyholder"',
+                                    r"fault\[1\]\.to: needs a port with TLS: a plain one has no keyholder"),
     "a server that runs, and a signal": (
         "[server]\nstart = false\n" + FAULT.replace(PORT, PORT + "port = 1\n") + 'signal = "KILL"',
         r"fault\[1\]\.signal: needs a server that the scenario starts"),
@@ -323,6 +328,35 @@ def test_flood_is_counted_apart(isolation):
     assert re.match(r"Port shop was flooded with \d+ handshakes", report["summary"])
 
 
+PLAIN = """
+duration = "4s"
+[port.shop]
+plain = true
+load = { timeout = "30s" }
+[port.blog]
+conf = """ + "'''tls off\nrespond 200 \"blog\"'''" + """
+load = { connection = "new", rate = 20, timeout = "30s" }
+[port.mail]
+load = { timeout = "30s" }
+[[fault]]
+port = "shop"
+at = "1s"
+signal = "KILL"
+[expect]
+all = ["refused == 0", "answered >= 10"]
+others = ["failures == 0", "restarts == 0"]
+hit = ["restarts == 1", "ends-killed == 1", "keyholder-restarts == 0"]
+"""
+
+
+def test_plain_ports_are_measured_like_others(isolation, tmp_path):
+    result = isolation(PLAIN, "--keep", tmp_path / "kept")
+    assert result.returncode == 0, result.stdout + result.stderr
+    conf = (tmp_path / "kept" / "bulkhead.conf").read_text()
+    assert conf.count("tls off") == 2
+    assert "plain HTTP, without TLS, on ports" in (tmp_path / "kept" / "log").read_text()
+
+
 def test_server_that_runs_is_measured_by_its_log(isolation, server, ports):
     s = server(f'port {ports[0]} {{ respond 200 }}\nport {ports[1]} {{ respond 200 }}')
     text = (f'duration = "6s"\n[server]\nstart = false\nlog = "{s.log_path}"\n'
@@ -380,7 +414,8 @@ def answers(data):
     def act(c):
         c.recv(4096)
         c.sendall(data)
-        c.unwrap()
+        if isinstance(c, ssl.SSLSocket):
+            c.unwrap()
 
     return act
 
@@ -426,17 +461,18 @@ ACTS = {
 
 
 @contextlib.contextmanager
-def fake_server(act, certificate, key):
-    """One TLS connection that is treated so."""
+def fake_server(act, certificate, key, plain=False):
+    """One connection that is treated so."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.num_tickets = 0
 
     def serve():
-        with contextlib.suppress(OSError), context.wrap_socket(listener.accept()[0],
-                                                               server_side=True) as c:
-            c.settimeout(TIMEOUT)
-            act(c)
+        with contextlib.suppress(OSError):
+            raw = listener.accept()[0]
+            with raw if plain else context.wrap_socket(raw, server_side=True) as c:
+                c.settimeout(TIMEOUT)
+                act(c)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(TIMEOUT)
@@ -446,9 +482,9 @@ def fake_server(act, certificate, key):
         thread.join()
 
 
-def request_kind(port, ca="", timeout=TIMEOUT):
+def request_kind(port, ca="", timeout=TIMEOUT, plain=False):
     """"" or how it failed."""
-    target = Target("127.0.0.1", port, "localhost", str(ca))
+    target = Target("127.0.0.1", port, "localhost", str(ca), plain)
     deadline = time.monotonic() + timeout
     try:
         with contextlib.closing(Connection(target, target.context(), deadline)) as c:
@@ -458,11 +494,14 @@ def request_kind(port, ca="", timeout=TIMEOUT):
     return ""
 
 
+@pytest.mark.parametrize("plain", [False, True], ids=["tls", "plain"])
 @pytest.mark.parametrize("act", ACTS)
-def test_failure_has_its_kind(act, certificates):
+def test_failure_has_its_kind(act, plain, certificates):
     what, kind = ACTS[act]
-    with fake_server(what, *certificates()) as port:
-        assert request_kind(port, timeout=1 if kind == "timeout" else TIMEOUT) == kind
+    if plain and act == "without an end":
+        kind = ""  # an end is an end, where nothing tells one from another
+    with fake_server(what, *certificates(), plain) as port:
+        assert request_kind(port, timeout=1 if kind == "timeout" else TIMEOUT, plain=plain) == kind
 
 
 def test_failure_to_connect_has_its_kind(certificates):

@@ -10,20 +10,13 @@ import tempfile
 
 import pytest
 
-from harness import BINARY, TIMEOUT, landlock_version, unix_sockets, wait_for
+from harness import BINARY, TIMEOUT, landlock_version, sanitized, unix_sockets, wait_for
 
 PLAIN = 65534  # whatever user that is
 ASIDE = "without its own list of system calls"
 
 
-def is_sanitized():
-    data = BINARY.read_bytes()
-    return b"__asan_init" in data or b"__tsan_init" in data
-
-
-pytestmark = [
-    pytest.mark.skipif(is_sanitized(), reason="the sanitizers' run-time needs what is refused"),
-]
+pytestmark = pytest.mark.skipif(bool(sanitized()), reason="the sanitizers' run-time needs what is refused")
 
 
 @pytest.fixture(params=["root", "plain user"])

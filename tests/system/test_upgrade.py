@@ -183,6 +183,40 @@ def test_nobody_is_refused_and_nothing_fails(upgradable, ports):
             upgrade(s, n)
 
 
+def test_warnings_do_not_stop_it_however_many_there_are(upgradable, ports, certificates):
+    certificate, key = certificates()
+    hosts = "".join(f'host "host{n}.example" {{ tls {{ certificate "{certificate}" key "{key}" }} '
+                    'respond 200 "Hello, world!\\n" }\n' for n in range(40))
+    s = upgradable(f'port {ports[0]} {{\n{hosts}respond 200 "Hello, world!\\n" }}\n')
+    test = subprocess.run([BINARY, "-t", "-f", s.config], capture_output=True, text=True, check=True)
+    assert test.stderr.count("warning: ") >= 40
+    upgrade(s)
+    # and if a program prints them, its consent is found behind them
+    put_script(s, f"""#!/bin/sh
+if [ "$1" = -t ] || [ "$2" = -t ] || [ "$3" = -t ]; then
+	for n in $(seq 2000); do echo "a warning that says much and means little, number $n" >&2; done
+fi
+exec {BINARY} "$@"
+""")
+    s.kill(signal.SIGUSR2)
+    s.wait_log(FOLLOWED, 2)
+    assert get(ports[0]).body == HELLO
+
+
+def test_the_reason_of_a_refusal_is_no_warning(upgradable, ports, certificates, tmp_path):
+    certificate, key = certificates()
+    own = tmp_path / "own.json"
+    own.write_text("{}")
+    s = upgradable(f'port {ports[0]} {{\nhost "a.example" {{ tls {{ certificate "{certificate}" key "{key}" }} '
+                   f'respond 200 file "{own}" }}\nrespond 200 "Hello, world!\\n" }}\n')
+    own.unlink()
+    put(s, NEXT)
+    s.kill(signal.SIGUSR2)
+    found = s.wait_log("upgrade failed: (.*); nothing has changed")[-1][1]
+    assert "refuses with status 1: " in found and "error: " in found and "warning" not in found, found
+    assert get(ports[0]).body == HELLO
+
+
 def test_who_asks_on_the_control_socket_is_always_answered(upgradable, ports, tmp_path):
     path = tmp_path / "control.sock"
     s = upgradable(f'control "{path}"\n' + hello(ports[0]))

@@ -358,8 +358,9 @@ struct master {
 		struct loop_timer limit; /* the limit of the check */
 		char said[512];
 		size_t said_len;
-		pid_t checking; /* the check's process; 0: none */
-		bool checked;   /* it has ended, with this status of waitpid(2) */
+		size_t consented; /* characters of its consent that have come in a row */
+		pid_t checking;   /* the check's process; 0: none */
+		bool checked;     /* it has ended, with this status of waitpid(2) */
 		int status;
 		int program_fd;   /* the program that is checked, then executed */
 		const char *late; /* why the check was ended; NULL: it was not */

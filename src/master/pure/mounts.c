@@ -18,18 +18,20 @@ static bool is_octal(const char *text)
 /* Blanks, newlines and backslashes are written as \ooo. NULL: no memory. */
 static char *point_copy(const char *text, size_t len)
 {
-	char *point = malloc(len + 1);
+	unsigned char *point = malloc(len + 1);
 	size_t n = 0;
-	for (size_t i = 0; point != NULL && i < len; i++) {
+	for (size_t i = 0; point != NULL && i < len; n++) {
 		const bool escaped = text[i] == '\\' && i + 3 < len && is_octal(text + i + 1);
-		point[n++] = escaped ? (char)((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 |
-					      (text[i + 3] - '0'))
-				     : text[i];
-		i += escaped ? 3 : 0;
+		const unsigned octal = escaped ? (unsigned)(text[i + 1] - '0') << 6 |
+						     (unsigned)(text[i + 2] - '0') << 3 |
+						     (unsigned)(text[i + 3] - '0')
+					       : (unsigned char)text[i];
+		point[n] = (unsigned char)octal;
+		i += escaped ? 4 : 1;
 	}
 	if (point != NULL)
 		point[n] = '\0';
-	return point;
+	return (char *)point;
 }
 
 /* The field of the mount's place in this line, or NULL. */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syslog.h>
 #include <sys/wait.h>
@@ -29,6 +30,7 @@
 #include "master/upgrade/upgrade.h"
 
 #define CHECK_TIMEOUT_MS 30000
+#define OUTPUT_READS     256 /* more than a full pipe */
 
 static void failed(struct master *m, const char *why)
 {
@@ -84,18 +86,34 @@ check_exec(const struct master *m, int output_fd, int state_fd, const struct kep
 	_exit(EX_OSERR);
 }
 
+/* Its first character occurs in it once. */
+static void consent_seek(struct upgrade *u, const char *data, size_t len)
+{
+	static const char consent[] = MASTER_CONSENT;
+	for (size_t i = 0; i < len && consent[u->consented] != '\0'; i++) {
+		if (data[i] != consent[u->consented])
+			u->consented = 0;
+		u->consented += data[i] == consent[u->consented];
+	}
+}
+
+/* The beginning is kept, as the reason if it refuses; the consent may come after any amount of
+ * warnings. */
 static void output_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct upgrade *u = (struct upgrade *)((char *)io - offsetof(struct upgrade, output));
-	char rest[512];
+	char data[512];
 	const size_t room = sizeof(u->said) - 1 - u->said_len;
-	ssize_t n =
-	    room > 0 ? read(io->fd, u->said + u->said_len, room) : read(io->fd, rest, sizeof(rest));
+	ssize_t n = read(io->fd, data, sizeof(data));
 	(void)events;
-	if (n > 0 && room > 0)
-		u->said_len += (size_t)n;
-	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (n > 0) {
+		const size_t kept = (size_t)n < room ? (size_t)n : room;
+		memcpy(u->said + u->said_len, data, kept);
+		u->said_len += kept;
+		consent_seek(u, data, (size_t)n);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		loop_remove_and_close(loop, io);
+	}
 }
 
 /* Once it was reaped, its number may be another process's. */
@@ -140,6 +158,7 @@ static int check_start(struct master *m)
 		u->checking = pid;
 		u->late = NULL;
 		u->said_len = 0;
+		u->consented = 0;
 		u->output.fd = output[0];
 		output[0] = -1;
 		if (loop_add(&m->loop, &u->output, EPOLLIN) < 0)
@@ -270,15 +289,15 @@ static void describe(const struct upgrade *u, int status, struct text *t)
 	}
 }
 
-/* Reads what is left of the check's output. */
+/* Reads what is left of the check's output. It has ended, so that is no more than a pipe holds. */
 static void output_finish(struct master *m)
 {
 	struct upgrade *u = &m->upgrade;
-	while (u->output.fd >= 0 && u->said_len < sizeof(u->said) - 1) {
-		const size_t before = u->said_len;
-		output_ready(&m->loop, &u->output, EPOLLIN);
-		if (u->said_len == before)
+	int left = 1;
+	for (unsigned i = 0; i < OUTPUT_READS && u->output.fd >= 0 && left > 0; i++) {
+		if (ioctl(u->output.fd, FIONREAD, &left) < 0)
 			break;
+		output_ready(&m->loop, &u->output, EPOLLIN);
 	}
 	loop_remove_and_close(&m->loop, &u->output);
 	u->said[u->said_len] = '\0';
@@ -287,7 +306,7 @@ static void output_finish(struct master *m)
 static bool is_consented(const struct upgrade *u)
 {
 	return u->late == NULL && WIFEXITED(u->status) && WEXITSTATUS(u->status) == 0 &&
-	       strstr(u->said, MASTER_CONSENT) != NULL;
+	       u->consented == sizeof(MASTER_CONSENT) - 1;
 }
 
 void upgrade_look(struct master *m)
