@@ -86,6 +86,14 @@ def pss_of(pid):
         return sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
 
 
+def cpu_ns_of(pid):
+    total = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+        with contextlib.suppress(OSError):
+            total += int(open(path).read().split()[0])
+    return total
+
+
 class Server:
     """A server with all its processes."""
 
@@ -109,12 +117,7 @@ class Server:
         return [pid for pid in self.pids() if pid != self.process.pid]
 
     def cpu_ns(self):
-        total = 0
-        for pid in self.pids():
-            for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-                with contextlib.suppress(OSError):
-                    total += int(open(path).read().split()[0])
-        return total
+        return sum(cpu_ns_of(pid) for pid in self.pids())
 
     def pss_kb(self):
         return sum(pss_of(pid) for pid in self.pids())
@@ -357,6 +360,92 @@ ssl.privkey = "{key}"
             print(f"instructions per keep-alive request, {name}: {n:.0f}; worker {kb} KB (PSS)",
                   flush=True)
         self.results["routes"] = {k: {"instructions": n, "kb": kb} for k, (n, kb) in figures.items()}
+
+    # --- a thousand sites ------------------------------------------------------------------
+
+    def pairs_make(self, count):
+        """Folders with a certificate pair and a file each; returns a function that renews a pair."""
+        def begin(i):
+            folder = os.path.join(self.folder, "sites", f"shop{i:04}.example")
+            os.makedirs(os.path.join(folder, "www"), exist_ok=True)
+            with open(os.path.join(folder, "www", "index.html"), "w") as f:
+                f.write("Hello, world!\n")
+            return subprocess.Popen(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                 "-nodes", "-days", "90", "-subj", f"/CN=shop{i:04}.example",
+                 "-addext", f"subjectAltName=DNS:shop{i:04}.example,DNS:www.shop{i:04}.example",
+                 "-keyout", os.path.join(folder, "key"), "-out", os.path.join(folder, "pem")],
+                stderr=subprocess.DEVNULL)
+
+        os.chmod(self.folder, 0o755)  # the users of workers look into it
+        running = []
+        for i in range(count):
+            running.append(begin(i))
+            if len(running) == os.cpu_count():
+                running.pop(0).wait()
+        for process in running:
+            process.wait()
+        return lambda i: begin(i).wait()
+
+    def sites(self, most=1000):
+        """Hosts with a certificate pair and a folder each, on one port: start, check, reloads, memory."""
+        renew = self.pairs_make(most)
+        few, many = self.sites_of(1), self.sites_of(most, renew)
+        each = {role: (many["kb"][role] - few["kb"][role]) / (most - 1) for role in many["kb"]}
+        print(f"{most} hosts with a pair and a folder each: " + "; ".join(
+            f"{what} {wall:.2f} s ({cpu:.2f} s of CPU)" for what, (wall, cpu) in many["times"].items()),
+            flush=True)
+        print("private memory of one more: " + ", ".join(f"{role} {kb:.1f} KB" for role, kb in each.items()),
+              flush=True)
+        self.results["sites"] = {"times": many["times"], "kb": each}
+
+    def sites_of(self, count, renew=None):
+        port, at, times = free_port(), os.path.join(self.folder, "sites"), {}
+        text = f'access log off\nport {port} {{ listen on 127.0.0.1 respond 200 "{GREETING}"\n' + "".join(
+            f'host "{name}" "www.{name}" {{ tls {{ certificate "{at}/{name}/pem" key "{at}/{name}/key" }} '
+            f'location "/" {{ files "{at}/{name}/www" }} }}\n'
+            for name in (f"shop{i:04}.example" for i in range(count))) + "}\n"
+        start = time.monotonic()
+        server = self.bulkhead(text, port, "sites")
+        times["start"] = time.monotonic() - start, server.cpu_ns() / 1e9
+        try:
+            kb = self.private_kb(server)
+            if renew:
+                times["reload without a change"] = self.reload_time(server)
+                renew(count // 2)
+                times["reload with one renewed"] = self.reload_time(server)
+                times["check (-t)"] = self.check_time()
+        finally:
+            server.stop()
+        return {"times": times, "kb": kb}
+
+    def private_kb(self, server):
+        roles = dict.fromkeys(("master", "mounter", "keyholder", "worker"), 0)
+        for pid in server.pids():
+            title = open(f"/proc/{pid}/cmdline", errors="replace").read()
+            role = next(r for r in ("mounter", *roles) if r in title)
+            with open(f"/proc/{pid}/smaps_rollup", errors="replace") as f:
+                roles[role] += sum(int(line.split()[1]) for line in f if line.startswith("Private_"))
+        return roles
+
+    def reload_time(self, server):
+        """Wall time, and CPU of all processes, with the new ones."""
+        log = os.path.join(self.folder, "sites.log")
+        before, done, start = server.cpu_ns(), open(log).read().count("reloaded:"), time.monotonic()
+        old = {pid: cpu_ns_of(pid) for pid in server.pids()}
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: open(log).read().count("reloaded:") > done, "the reload", 60)
+        gone = set(old) - set(server.pids())
+        return (time.monotonic() - start,
+                (server.cpu_ns() - before + sum(old[pid] for pid in gone)) / 1e9)
+
+    def check_time(self):
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        subprocess.run([os.path.join(self.build, "bulkhead"), "-t", "-f",
+                        os.path.join(self.folder, "sites.conf")], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (time.monotonic() - start,
+                after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
     def steps(self, binary, access, requests, more="", what=("localhost", "/")):
         port = free_port()
@@ -607,7 +696,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[
-        "cpu", "plain", "files", "instructions", "routes", "separation", "pools", "ports", "kill", "slow", "memory",
+        "cpu", "plain", "files", "instructions", "routes", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
         "spread"])
     parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for files and instructions")
     parser.add_argument("--json", help="write all figures there, too")
