@@ -390,6 +390,7 @@ static void conn_turn(struct conn *c, uint32_t events)
 		c->input_ended = true;
 		c->proto->ops->input_ended(c->proto);
 	}
+	c->goes_on = c->goes_on || n > 0;
 	conn_advance(c, NULL, 0);
 }
 

@@ -50,6 +50,7 @@ struct conn {
 	struct buf plain_in;
 	struct buf cipher_out;
 	bool input_ended; /* the protocol knows it */
+	bool goes_on;     /* the client has sent more than what was to be its last request */
 	bool said_end;    /* the client was told that no more data will come ... */
 	bool shut;        /* ... by TCP, since its transport has no word for that */
 	bool unwatched;   /* it is out of the epoll set until it wants input */

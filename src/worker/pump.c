@@ -158,6 +158,14 @@ static void pump_say_end(struct conn *c)
 	c->said_end = true;
 }
 
+/* The protocol knows whether the client may still be sending what it asked for; a client that sends
+ * on after what it called its last request is seen only here. */
+static bool pump_lingers(const struct conn *c)
+{
+	return c->proto->ops->lingers(c->proto) || c->goes_on || buf_len(&c->plain_in) > 0 ||
+	       c->owner->wire.in_len > 0;
+}
+
 /* Moves bytes in both directions until no more can move. */
 void pump_run(struct conn *c)
 {
@@ -186,7 +194,7 @@ void pump_run(struct conn *c)
 		pump_say_end(c);
 	if (phase == PROTO_CLOSING && !c->more_output) {
 		pump_say_end(c);
-		conn_close(c, p->ops->lingers(p));
+		conn_close(c, pump_lingers(c));
 	} else if (phase == PROTO_ABORTED) {
 		/* without the transport's clean end, so that the client sees the response was cut
 		 */

@@ -181,6 +181,20 @@ def test_who_has_closed_his_side_sees_the_answer(server, ports):
             assert c.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
 
 
+@pytest.mark.parametrize("more", [b"\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 5000],
+                         ids=["a line end", "requests"])
+@pytest.mark.parametrize("line", ["GET / HTTP/1.0", "GET / HTTP/1.1"])
+def test_a_client_that_goes_on_after_its_last_request_gets_the_answer(server, ports, conf_file, line, more):
+    """Closing with unread input would discard output that the kernel still has."""
+    body = os.urandom(150000)
+    server(f'port {ports[0]} {{ respond 200 file "{conf_file("body", body)}" }}')
+    for _ in range(5):
+        with Connection(ports[0]) as c:
+            c.send(head(line, "Connection: close") + more)
+            assert c.response().body == body
+            assert c.closed()
+
+
 def test_silence_ends_the_lingering(server, ports):
     s = server(f"port {ports[0]} {{ limits {{ body-timeout 300ms; idle 1h }} echo }}", args=["-v"])
     with Connection(ports[0]) as c:
