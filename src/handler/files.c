@@ -30,7 +30,7 @@ static void files_vary(struct exchange *ex)
 		(void)exchange_add_field(ex, "Vary", 4, "Accept-Encoding", 15);
 }
 
-static void files_answer(struct exchange *ex, unsigned status, uint32_t allowed)
+void files_answer(struct exchange *ex, unsigned status, uint32_t allowed)
 {
 	files_vary(ex);
 	if (status == 503)
@@ -130,15 +130,12 @@ _Static_assert(sizeof(((struct files_head *)0)->range) >= 31 + HTTP_BOUNDARY_LEN
 	       "the type of several ranges has its place");
 
 /* What a client that asks with If-Range has from the response before (RFC 9110, 15.3.7). */
-static void file_add_known(struct files_head *h, const struct files_file *f, int64_t modified,
-			   bool has_type)
+static void file_add_known(struct files_head *h, int64_t modified, bool has_type)
 {
 	http_date(modified, h->modified);
 	files_head_add(h, "Last-Modified", h->modified, 29);
-	if (f->coding != HTTP_IDENTITY) {
-		const char *coding = http_coding_name(f->coding);
-		files_head_add(h, "Content-Encoding", coding, strlen(coding));
-	}
+	if (h->coding != NULL)
+		files_head_add(h, "Content-Encoding", h->coding, strlen(h->coding));
 	if (has_type)
 		files_head_add(h, "Content-Type", h->type, h->type_len);
 }
@@ -158,19 +155,19 @@ static void file_respond_range(struct exchange *ex, struct files_head *h, uint64
 }
 
 /* Responds with what ranges leave of the file, whose descriptor the state has. */
-static void file_respond_ranges(struct exchange *ex, struct files_head *h,
-				const struct files_file *f, int64_t modified, bool is_known,
-				const struct http_range *ranges, int count)
+static void file_respond_ranges(struct exchange *ex, struct files_head *h, uint64_t size,
+				int64_t modified, bool is_known, const struct http_range *ranges,
+				int count)
 {
 	struct files_parts *parts =
-	    count > 1 ? parts_new(ex, h, f->size, ranges, (size_t)count) : NULL;
+	    count > 1 ? parts_new(ex, h, size, ranges, (size_t)count) : NULL;
 	const bool is_whole = count == 0 || (count > 1 && parts == NULL);
 	if (!is_known || is_whole)
-		file_add_known(h, f, modified, parts == NULL);
+		file_add_known(h, modified, parts == NULL);
 	if (parts != NULL)
 		file_respond_parts(ex, h, parts);
 	else
-		file_respond_range(ex, h, f->size, is_whole ? NULL : ranges);
+		file_respond_range(ex, h, size, is_whole ? NULL : ranges);
 }
 
 /* The connection is asked for no more than the answer: an exchange that is answered so has no
@@ -229,16 +226,15 @@ static void file_respond(struct exchange *ex, const struct http_asks *asks,
 		return;
 	}
 	int count = ranges_asked(ex, asks, &v, f->size, ranges);
-	if (count > 1 &&
-	    f->coding != HTTP_IDENTITY) /* the body of all parts would have no coding */
+	files_head_type(h, c, exchange_local(ex), name, f->coding);
+	if (count > 1 && h->coding != NULL) /* the body of all parts would have no coding */
 		count = HTTP_RANGE_WHOLE;
 	if (count == HTTP_RANGE_UNSATISFIABLE) {
 		file_refuse_range(ex, f->size);
 		return;
 	}
 	files_head_add(h, "Accept-Ranges", "bytes", 5);
-	files_head_type(h, c, exchange_local(ex), name);
-	file_respond_ranges(ex, h, f, modified, asks->count[ASK_IF_RANGE] > 0, ranges, count);
+	file_respond_ranges(ex, h, f->size, modified, asks->count[ASK_IF_RANGE] > 0, ranges, count);
 }
 
 /* --- a folder --------------------------------------------------------------------------------- */
@@ -260,9 +256,9 @@ static void folder_respond(struct exchange *ex, const struct http_asks *asks,
 		return;
 	}
 	const bool json = http_accepts_json(&ex->request, asks);
-	const int error = files_list_begin(ex, name, fd, json, &s->listing);
-	if (error < 0)
-		files_answer(ex, error == -ENOMEM || error == -EBUSY ? 503 : 500, 0);
+	const unsigned failed = files_list_begin(ex, name, fd, json, &s->listing);
+	if (failed != 0)
+		files_answer(ex, failed, 0);
 }
 
 /* --- struct handler --------------------------------------------------------------------------- */

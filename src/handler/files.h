@@ -54,6 +54,11 @@ struct files_local {
 	unsigned lists;         /* folders that are being listed */
 };
 
+/* --- files.c ---------------------------------------------------------------------------------- */
+
+/* Answers without a file, as exchange_answer() does: what the state owns was freed before. */
+void files_answer(struct exchange *, unsigned status, uint32_t allowed);
+
 /* --- files_name.c ----------------------------------------------------------------------------- */
 
 #define FILES_NAME_MAX 4096 /* bytes of a name with its NUL: PATH_MAX */
@@ -78,6 +83,9 @@ struct files_name {
  */
 enum files_named files_name_make(const struct http_path *, const char *sent, bool hidden_found,
 				 struct files_name *ret);
+
+/* Is it ".svgz": a picture whose bytes are gzip, for which no type has a name? */
+bool files_name_is_packed(const struct files_name *);
 
 /* Appends text to a name; false: it is too long then, and the name is unchanged. */
 bool files_name_add(struct files_name *, const char *text, size_t len);
@@ -163,6 +171,7 @@ struct files_head {
 	size_t count;
 	size_t type_len;
 	char type[HTTP_TYPE_MAX];
+	const char *coding; /* of Content-Encoding; NULL: none */
 	char etag[FILES_ETAG_MAX];
 	size_t etag_len;
 	char modified[HTTP_DATE_SIZE];
@@ -183,9 +192,9 @@ bool files_settled(const struct files_file *, const struct timespec *now, uint64
 size_t files_etag(const struct files_file *, bool settled, char out[FILES_ETAG_MAX]);
 
 void files_head_add(struct files_head *, const char *name, const char *value, size_t value_len);
-/* Sets type by the name of the file. */
+/* Sets type by the name of the file, and coding. */
 void files_head_type(struct files_head *, const struct files_config *, const struct files_local *,
-		     const struct files_name *);
+		     const struct files_name *, enum http_coding);
 /* Cache-Control, ETag, Vary: what a 304 has, too (RFC 9110, 15.4.5). */
 void files_head_add_common(struct files_head *, const struct files_config *);
 
@@ -234,14 +243,15 @@ void files_read_end(struct files_reading *, struct exchange *);
 
 #define FILES_LISTED_MAX   10000             /* entries of a folder that are shown */
 #define FILES_LISTED_BYTES ((size_t)1 << 20) /* and the bytes of their names */
-#define FILES_LISTS_MAX    8 /* at a time in one event loop and location; else 503 */
+#define FILES_LISTED_NAME  1024 /* bytes of one; file systems with UTF-16 have up to 765 */
+#define FILES_LISTS_MAX    8    /* at a time in one event loop and location; else 503 */
 
 struct files_listing;
 
-/* Begins to list the folder, whose descriptor it takes, and responds when it was read. 0, or
- * -errno: then there is no response yet. */
-int files_list_begin(struct exchange *, const struct files_name *, int fd, bool json,
-		     struct files_listing **ret);
+/* Begins to list the folder, whose descriptor it takes, and responds when it was read. 0, or the
+ * status of the error: then there is no response yet. */
+unsigned files_list_begin(struct exchange *, const struct files_name *, int fd, bool json,
+			  struct files_listing **ret);
 /* Of a handler's give(). */
 long files_list_give(struct files_listing *, uint8_t *out, size_t size);
 void files_list_end(struct files_listing *);
@@ -269,14 +279,15 @@ struct files_page {
 	const char *path; /* of the request, decoded; borrowed */
 	size_t path_len;
 	size_t next; /* the entry that is written next */
-	bool begun, ended;
+	bool begun, titled, ended;
 	struct buf out; /* what was written and not sent yet; owned */
 };
 
 void files_page_init(struct files_page *, const char *path, size_t path_len, bool json);
 /* Reads "sort=size&order=desc" of a query; what it does not say is by name and ascending. */
 void files_page_read_query(struct files_page *, const char *query, size_t len);
-/* 0, -ENOMEM, or -ENOSPC: it is not added, and cut is set. */
+/* 0, -ENOMEM, or -ENOSPC: it is not added, and cut is set. A name that is too long is left out, and
+ * cut is set, too. */
 int files_page_add(struct files_page *, const char *name, size_t len, const struct files_file *);
 /* Folders come first. */
 void files_page_sort(struct files_page *);

@@ -141,10 +141,9 @@ static unsigned index_open(const struct finder *f, struct files_name *name, stru
 	const size_t len = name->len;
 	for (uint32_t i = 0; i < conf->index_count; i++) {
 		const char *index = conf->index[i];
-		if (!(len == 0 || files_name_add(name, "/", 1)) ||
-		    !files_name_add(name, index, strlen(index)))
-			return 404;
-		const unsigned status = file_open(f, name, ret);
+		const bool fits = (len == 0 || files_name_add(name, "/", 1)) &&
+				  files_name_add(name, index, strlen(index));
+		const unsigned status = fits ? file_open(f, name, ret) : 404;
 		if (status != 404)
 			return status;
 		name->len = len;
@@ -199,7 +198,8 @@ static unsigned sibling_choose(const struct finder *f, const struct http_request
 	const size_t len = name->len;
 	struct http_codings q;
 	unsigned tried = 0;
-	if (conf->precompressed_count == 0 || asks->count[ASK_ACCEPT_ENCODING] == 0)
+	if (conf->precompressed_count == 0 || asks->count[ASK_ACCEPT_ENCODING] == 0 ||
+	    files_name_is_packed(name))
 		return 0;
 	http_codings_read(r, asks, &q);
 	for (;;) {

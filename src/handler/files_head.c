@@ -3,6 +3,7 @@
  * of a file but what it is.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "files.h"
 
@@ -67,8 +68,21 @@ void files_head_add(struct files_head *h, const char *name, const char *value, s
 	    (struct http_header){name, value, (uint32_t)strlen(name), (uint32_t)value_len};
 }
 
+/* What the bytes need to be undone before they have their type; NULL: nothing. */
+static const char *head_coding(const struct files_head *h, const struct files_name *name,
+			       enum http_coding coding)
+{
+	static const char picture[] = "image/svg+xml";
+	if (coding != HTTP_IDENTITY)
+		return http_coding_name(coding);
+	const bool is_packed = files_name_is_packed(name) && h->type_len == sizeof(picture) - 1 &&
+			       strncasecmp(h->type, picture, h->type_len) == 0;
+	return is_packed ? http_coding_name(HTTP_GZIP) : NULL;
+}
+
 void files_head_type(struct files_head *h, const struct files_config *c,
-		     const struct files_local *local, const struct files_name *name)
+		     const struct files_local *local, const struct files_name *name,
+		     enum http_coding coding)
 {
 	static const char charset[] = "; charset=";
 	const char *type = local->others != NULL ? local->others : "application/octet-stream";
@@ -79,6 +93,7 @@ void files_head_type(struct files_head *h, const struct files_config *c,
 		type = row->type;
 	h->type_len = row != NULL ? row->type_len : strnlen(type, sizeof(h->type));
 	memcpy(h->type, type, h->type_len);
+	h->coding = head_coding(h, name, coding);
 	if (c->conf->charset == NULL || !media_has_charset(type, h->type_len))
 		return;
 	const size_t len = strlen(c->conf->charset), prefix = sizeof(charset) - 1;

@@ -50,10 +50,9 @@ static int link_open(struct files_listing *l, const char *name)
 static int entry_open(struct files_listing *l, const struct dirent64 *d)
 {
 	const struct root folder = {.fd = l->fd, .rest = "", .written = "", .real = ""};
-	if (d->d_type == DT_LNK)
-		return link_open(l, d->d_name);
-	const int fd = root_open(&folder, d->d_name, O_PATH | O_NOFOLLOW, ROOT_NO_LINKS);
-	return fd == -ELOOP ? link_open(l, d->d_name) : fd; /* the type was not known */
+	const int fd = root_open(&folder, d->d_name, O_PATH, ROOT_NO_LINKS);
+	return fd == -ELOOP ? link_open(l, d->d_name)
+			    : fd; /* not all file systems say what is one */
 }
 
 /* 0, or -errno of files_page_add(). What cannot be looked at, or is no file and no folder, is left
@@ -121,6 +120,19 @@ static void listing_respond(struct files_listing *l)
 			 l->page.json ? json_fields : page_fields, l->page.json ? 3 : 4);
 }
 
+/* The status for an error; a folder that was removed while it was open has ENOENT. */
+static unsigned list_status(int error)
+{
+	switch (-error) {
+	case ENOENT:
+		return 404;
+	case EBUSY:
+	case ENOMEM:
+		return 503;
+	}
+	return 500;
+}
+
 static void listing_run(struct loop *loop, struct loop_task *task)
 {
 	struct files_listing *l = (struct files_listing *)task;
@@ -131,7 +143,9 @@ static void listing_run(struct loop *loop, struct loop_task *task)
 	}
 	fd_close(&l->fd);
 	if (result < 0) {
-		exchange_respond(l->exchange, 500, 0, NULL, 0);
+		struct exchange *ex = l->exchange;
+		files_list_end(l);
+		files_answer(ex, list_status(result), 0);
 		return;
 	}
 	files_page_sort(&l->page);
@@ -157,15 +171,15 @@ static int listing_begin(struct files_listing *l)
 	return 0;
 }
 
-int files_list_begin(struct exchange *ex, const struct files_name *name, int fd, bool json,
-		     struct files_listing **ret)
+unsigned files_list_begin(struct exchange *ex, const struct files_name *name, int fd, bool json,
+			  struct files_listing **ret)
 {
 	const struct http_request *r = &ex->request;
 	struct files_local *local = exchange_local(ex);
 	struct files_listing *l = local->lists < FILES_LISTS_MAX ? malloc(sizeof(*l)) : NULL;
 	if (l == NULL) {
 		fd_close(&fd);
-		return local->lists < FILES_LISTS_MAX ? -ENOMEM : -EBUSY;
+		return list_status(-EBUSY);
 	}
 	local->lists++;
 	memset(l, 0, offsetof(struct files_listing, batch));
@@ -179,11 +193,12 @@ int files_list_begin(struct exchange *ex, const struct files_name *name, int fd,
 	if (r->query_present)
 		files_page_read_query(&l->page, http_slice_at(r, r->query), r->query.len);
 	const int error = listing_begin(l);
-	if (error < 0)
+	if (error < 0) {
 		files_list_end(l);
-	else
-		*ret = l;
-	return error;
+		return list_status(error);
+	}
+	*ret = l;
+	return 0;
 }
 
 long files_list_give(struct files_listing *l, uint8_t *out, size_t size)

@@ -3,6 +3,7 @@
  * never make a name that begins with a slash or has a dot segment.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "files.h"
 
@@ -54,6 +55,12 @@ enum files_named files_name_make(const struct http_path *path, const char *sent,
 	ret->text[used] = '\0';
 	ret->len = used;
 	return named;
+}
+
+bool files_name_is_packed(const struct files_name *name)
+{
+	return name->len > 5 && name->text[name->len - 6] != '/' &&
+	       strcasecmp(name->text + name->len - 5, ".svgz") == 0;
 }
 
 bool files_name_add(struct files_name *name, const char *text, size_t len)

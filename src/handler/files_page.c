@@ -11,7 +11,10 @@
 #include "base/text.h"
 #include "files.h"
 
-#define PIECE_MAX ((size_t)64 * 1024) /* an entry has far less: a name has 255 bytes */
+/* An escape has at most six bytes, and a path 4096 for its location and as many for the name. */
+#define PIECE_MAX ((size_t)64 * 1024)
+_Static_assert(PIECE_MAX > 6 * (4096 + FILES_NAME_MAX) + 8192, "the path has its place");
+_Static_assert(PIECE_MAX > (18 + 6) * FILES_LISTED_NAME + 1024, "an entry has its place");
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
@@ -39,6 +42,10 @@ static bool page_grow(void **list, size_t *room, size_t needed, size_t size, siz
 
 int files_page_add(struct files_page *p, const char *name, size_t len, const struct files_file *f)
 {
+	if (len > FILES_LISTED_NAME) {
+		p->cut = true;
+		return 0;
+	}
 	if (p->count == FILES_LISTED_MAX || len > FILES_LISTED_BYTES - p->names_len) {
 		p->cut = true;
 		return -ENOSPC;
@@ -203,7 +210,7 @@ static void size_put(struct jsonout *j, uint64_t size)
 	unsigned unit = 0;
 	uint64_t tenths = size;
 	while (tenths >= (unit == 0 ? 1024U : 10240U)) {
-		tenths = unit == 0 ? tenths * 10 / 1024 : tenths / 1024;
+		tenths = unit == 0 ? tenths / 1024 * 10 + tenths % 1024 * 10 / 1024 : tenths / 1024;
 		unit++;
 	}
 	if (unit == 0) {
@@ -265,6 +272,10 @@ static void page_begin(struct jsonout *j, const struct files_page *p)
 	page_put_escaped(j, p->path, p->path_len);
 	jsonout_add(j, "</title>\n");
 	jsonout_add(j, style);
+}
+
+static void page_begin_body(struct jsonout *j, const struct files_page *p)
+{
 	jsonout_add(j, "</head>\n<body>\n<h1>");
 	page_put_escaped(j, p->path, p->path_len);
 	jsonout_add(j, "</h1>\n<table>\n<thead><tr>");
@@ -279,9 +290,7 @@ static void page_begin(struct jsonout *j, const struct files_page *p)
 static void page_put_entry(struct jsonout *j, const struct files_page *p,
 			   const struct files_entry *e)
 {
-	char href[SPELLED_MAX(256)];
-	if (e->name_len > 256)
-		return;
+	char href[SPELLED_MAX(FILES_LISTED_NAME)];
 	jsonout_add(j, "<tr><td><a href=\"");
 	page_put_escaped(j, href, entry_spell(p, e, href));
 	jsonout_add(j, "\">");
@@ -317,9 +326,7 @@ static void json_begin(struct jsonout *j, const struct files_page *p)
 static void json_put_entry(struct jsonout *j, const struct files_page *p,
 			   const struct files_entry *e)
 {
-	char href[SPELLED_MAX(256)];
-	if (e->name_len > 256)
-		return;
+	char href[SPELLED_MAX(FILES_LISTED_NAME)];
 	jsonout_add(j, e == p->entries ? "\n{\"name\":" : ",\n{\"name\":");
 	jsonout_add_string(j, p->names + e->name, e->name_len);
 	jsonout_add(j, ",\"href\":");
@@ -345,6 +352,10 @@ static bool page_write(struct files_page *p, struct jsonout *j)
 	if (!p->begun) {
 		p->begun = true;
 		(p->json ? json_begin : page_begin)(j, p);
+	} else if (!p->titled) {
+		p->titled = true;
+		if (!p->json)
+			page_begin_body(j, p);
 	} else if (p->next < p->count) {
 		(p->json ? json_put_entry : page_put_entry)(j, p, &p->entries[p->next++]);
 	} else if (!p->ended) {

@@ -23,6 +23,7 @@
 struct files_wait {
 	struct loop_timer timer; /* first */
 	struct exchange *exchange;
+	bool ready; /* the timer is */
 	uint64_t delay_ms;
 	unsigned tries;
 };
@@ -38,10 +39,16 @@ static void wait_expired(struct loop *loop, struct loop_timer *timer)
 static struct files_wait *wait_new(struct exchange *ex)
 {
 	struct files_wait *wait = arena_take(&ex->arena, sizeof(*wait));
-	if (wait == NULL)
-		return NULL;
-	*wait = (struct files_wait){.exchange = ex};
-	return loop_timer_init(ex->loop->events, &wait->timer, wait_expired) == 0 ? wait : NULL;
+	if (wait != NULL)
+		*wait = (struct files_wait){.exchange = ex};
+	return wait;
+}
+
+static bool wait_ready(struct files_wait *w)
+{
+	if (!w->ready)
+		w->ready = loop_timer_init(w->exchange->loop->events, &w->timer, wait_expired) == 0;
+	return w->ready;
 }
 
 static void ahead_ask(struct files_reading *r)
@@ -58,7 +65,7 @@ static bool wait_begin(struct files_reading *r, struct exchange *ex)
 	if (r->wait == NULL)
 		r->wait = wait_new(ex);
 	struct files_wait *w = r->wait;
-	if (w == NULL || w->tries == TRIES_MAX)
+	if (w == NULL || w->tries == TRIES_MAX || !wait_ready(w))
 		return false;
 	if (r->ahead <= r->at || w->tries % 16 == 15) { /* what was read may be gone again */
 		r->ahead = r->at;
@@ -229,7 +236,7 @@ void files_read_close(struct files_reading *r)
 
 void files_read_end(struct files_reading *r, struct exchange *ex)
 {
-	if (r->wait != NULL)
+	if (r->wait != NULL && r->wait->ready)
 		loop_timer_release(ex->loop->events, &r->wait->timer);
 	r->wait = NULL;
 	files_read_close(r);

@@ -77,6 +77,13 @@ static const char *separator_find(const char *at, const char *end, char separato
 	return end;
 }
 
+/* The text that this server makes is UTF-8: a wish for that is one for all of it. */
+static bool is_utf8(const char *parameter, size_t len)
+{
+	return http_name_is(parameter, len, "charset=utf-8") ||
+	       http_name_is(parameter, len, "charset=\"utf-8\"");
+}
+
 static void element_read(const char *from, const char *to, struct element *ret)
 {
 	const char *at = separator_find(from, to, ';'), *name_end = at;
@@ -93,7 +100,7 @@ static void element_read(const char *from, const char *to, struct element *ret)
 			ret->quality = quality_read(parameter + 2, len - 2);
 			return;
 		}
-		ret->narrower |= len > 0;
+		ret->narrower |= len > 0 && !is_utf8(parameter, len);
 	}
 }
 

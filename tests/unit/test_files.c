@@ -1009,6 +1009,176 @@ static void a_list_is_bounded(void **state)
 	files_page_release(&page);
 }
 
+/* Gives the whole page in pieces; the caller frees it. */
+static char *page_text(struct files_page *page)
+{
+	char *text = NULL;
+	size_t len = 0;
+	uint8_t out[1000];
+	long n;
+	FILE *f = open_memstream(&text, &len);
+	while ((n = files_page_give(page, out, sizeof(out))) > 0)
+		assert_int_equal(fwrite(out, 1, (size_t)n, f), n);
+	(void)fclose(f);
+	assert_int_equal(n, GIVE_END);
+	return text;
+}
+
+/* Its lines end between values alone. */
+static void assert_json(char *text)
+{
+	char *to = text;
+	for (const char *from = text; *from != '\0'; from++)
+		if (*from != '\n' || from[1] == '\0')
+			*to++ = *from;
+	*to = '\0';
+	assert_true(json_check(text, strlen(text)));
+}
+
+/* Other file systems have names of up to 255 characters of up to four bytes. */
+static void names_of_other_file_systems_are_listed(void **state)
+{
+	static char names[3][2000];
+	const struct files_file file = {.size = 1, .is_regular = true};
+	(void)state;
+	memset(names[0], '"', 1020);
+	memset(names[1], '\xff', 300);
+	memset(names[2], 'x', 1999); /* no file system has it */
+	for (unsigned json = 0; json < 2; json++) {
+		struct files_page page;
+		files_page_init(&page, "/", 1, json);
+		for (size_t i = 0; i < 3; i++)
+			assert_int_equal(files_page_add(&page, names[i], strlen(names[i]), &file),
+					 0);
+		assert_true(page.cut);
+		assert_int_equal(files_page_add(&page, "z", 1, &file), 0);
+		files_page_sort(&page);
+		char *text = page_text(&page);
+		if (json)
+			assert_json(text);
+		assert_non_null(strstr(text, "\"./%22%22"));
+		assert_non_null(strstr(text, "\"./%FF%FF"));
+		assert_non_null(strstr(text, "\"./z\""));
+		assert_null(strstr(text, "xxxx"));
+		free(text);
+		files_page_release(&page);
+	}
+}
+
+static void the_longest_path_is_shown(void **state)
+{
+	static char path[8192];
+	struct files_page page;
+	(void)state;
+	memset(path, '"', sizeof(path));
+	for (size_t i = 0; i < sizeof(path); i += 256)
+		path[i] = '/';
+	for (unsigned json = 0; json < 2; json++) {
+		files_page_init(&page, path, sizeof(path), json);
+		char *text = page_text(&page);
+		assert_non_null(strstr(text, json ? "\"complete\":true}" : "</html>"));
+		free(text);
+		files_page_release(&page);
+	}
+}
+
+static void sizes_are_rounded_down(void **state)
+{
+	static const struct {
+		uint64_t size;
+		const char *shown;
+	} cases[] = {
+	    {0, ">0<"},
+	    {1023, ">1023<"},
+	    {1024, ">1.0 K<"},
+	    {1536, ">1.5 K<"},
+	    {10239, ">9.9 K<"},
+	    {10240, ">10 K<"},
+	    {1048575, ">1023 K<"},
+	    {1048576, ">1.0 M<"},
+	    {UINT64_C(5) << 30, ">5.0 G<"},
+	    {UINT64_C(1) << 60, ">1.0 E<"},
+	    {UINT64_C(3) << 61, ">6.0 E<"},
+	    {INT64_MAX, ">7.9 E<"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct files_file file = {.size = cases[i].size, .is_regular = true};
+		struct files_page page;
+		files_page_init(&page, "/", 1, false);
+		assert_int_equal(files_page_add(&page, "a", 1, &file), 0);
+		char *text = page_text(&page);
+		assert_has(text, cases[i].shown);
+		free(text);
+		files_page_release(&page);
+	}
+}
+
+/* Not under names that are too long with an index: shorter ones are tried, and the name is as it
+ * was. */
+static void an_index_that_is_too_long_is_none(void **state)
+{
+	const char *long_first[] = {LONG_255, "index.html"};
+	char folder[4096] = "", path[4200], target[4200];
+	size_t len = 0;
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	s.conf.index = long_first;
+	site_serve(&s);
+	assert_answer(&s, "GET", "/test/", "", 200, "<p>index");
+	assert_answer(&s, "GET", "/test/sub/", "", 403, NULL);
+	for (unsigned i = 0; i < 15; i++) {
+		len += (size_t)snprintf(folder + len, sizeof(folder) - len, "%s" LONG_255,
+					i > 0 ? "/" : "");
+		site_folder(&s, folder);
+	}
+	(void)snprintf(folder + len, sizeof(folder) - len, "/deep");
+	site_folder(&s, folder);
+	(void)snprintf(path, sizeof(path), "%s/index.html", folder);
+	site_make(&s, path, "deep");
+	(void)snprintf(target, sizeof(target), "/test/%s/", folder);
+	assert_answer(&s, "GET", target, "", 200, "deep");
+	site_stop(&s);
+	site_end(&s);
+}
+
+static void a_packed_picture_says_so(void **state)
+{
+	struct site s;
+	const char *own[] = {"svgz"};
+	struct conf_media_type type = {"application/x-own", own, 1};
+	(void)state;
+	site_begin(&s);
+	site_make(&s, "a.svgz", "packed");
+	site_make(&s, "a.svgz.gz", "twice");
+	site_make(&s, "b.SVGZ", "packed");
+	site_make(&s, "svgz", "plain");
+	for (unsigned precompressed = 0; precompressed < 2; precompressed++) {
+		s.conf.precompressed_count = precompressed;
+		s.conf.precompressed[0] = CONF_GZIP;
+		site_serve(&s);
+		static const char *const targets[] = {"/test/a.svgz", "/test/b.SVGZ"};
+		for (size_t i = 0; i < 2; i++) {
+			const char *out =
+			    site_get(&s, "GET", targets[i], "Accept-Encoding: gzip\r\n");
+			assert_has(out, "\r\nContent-Type: image/svg+xml\r\n");
+			assert_has(out, "\r\nContent-Encoding: gzip\r\n");
+			assert_string_equal(body_of(out), "packed");
+		}
+		assert_answer(&s, "GET", "/test/a.svgz", "Range: bytes=1-2\r\n", 206, "ac");
+		assert_answer(&s, "GET", "/test/a.svgz", "Range: bytes=0-0,2-2\r\n", 200, "packed");
+		assert_has_not(site_get(&s, "GET", "/test/svgz", ""), "Content-Encoding");
+		site_stop(&s);
+	}
+	s.conf.types = &type;
+	s.conf.types_count = 1;
+	site_serve(&s);
+	assert_has_not(site_get(&s, "GET", "/test/a.svgz", ""), "Content-Encoding");
+	site_stop(&s);
+	site_end(&s);
+}
+
 /* --- file systems ------------------------------------------------------------------------------
  */
 
@@ -1116,6 +1286,33 @@ static void a_cold_file_is_sent_when_the_disk_has_it(void **state)
 	site_end(&s);
 }
 
+/* It was opened, and is removed before it is read: there is no such folder. */
+static void a_folder_that_goes_is_not_found(void **state)
+{
+	struct site s;
+	struct loop loop;
+	char path[128];
+	(void)state;
+	site_begin(&s);
+	s.conf.listing = true;
+	site_folder(&s, "gone");
+	assert_int_equal(loop_init(&loop), 0);
+	site_serve(&s);
+	s.peer->loop.events = &loop;
+	peer_add(s.peer, "GET /test/gone/ HTTP/1.1\r\nHost: a\r\n\r\n");
+	(void)snprintf(path, sizeof(path), "%s/gone", s.path);
+	assert_int_equal(rmdir(path), 0);
+	site_finish(&s, &loop);
+	const char *out = peer_out(s.peer);
+	assert_has(out, "HTTP/1.1 404 Not Found\r\n");
+	assert_string_equal(body_of(out), NOT_FOUND);
+	assert_int_equal(((struct files_local *)s.locals[1])->lists, 0);
+	assert_answer(&s, "GET", "/test/a.txt", "", 200, "0123456789");
+	site_stop(&s);
+	loop_release(&loop);
+	site_end(&s);
+}
+
 static void a_large_folder_is_read_in_several_turns(void **state)
 {
 	struct site s;
@@ -1178,6 +1375,12 @@ int main(void)
 	    cmocka_unit_test(a_new_file_has_a_weak_tag_on_a_coarse_clock),
 	    cmocka_unit_test(a_folder_is_listed),
 	    cmocka_unit_test(a_list_is_bounded),
+	    cmocka_unit_test(names_of_other_file_systems_are_listed),
+	    cmocka_unit_test(the_longest_path_is_shown),
+	    cmocka_unit_test(sizes_are_rounded_down),
+	    cmocka_unit_test(an_index_that_is_too_long_is_none),
+	    cmocka_unit_test(a_packed_picture_says_so),
+	    cmocka_unit_test(a_folder_that_goes_is_not_found),
 	    cmocka_unit_test(one_file_system_that_waits_is_not_all),
 	    cmocka_unit_test(a_cold_file_is_sent_when_the_disk_has_it),
 	    cmocka_unit_test(a_large_folder_is_read_in_several_turns),

@@ -113,6 +113,12 @@ static void json_is_sent_only_to_those_who_want_it_more(void **state)
 	    {"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n", false},
 	    {"Accept: text/plain\r\nAccept: application/json\r\n", true},
 	    {"Accept: application/json;q=oops\r\n", false},
+	    /* what is sent is UTF-8 */
+	    {"Accept: application/json;charset=utf-8\r\n", true},
+	    {"Accept: application/json; Charset=\"UTF-8\", text/html;q=0.9\r\n", true},
+	    {"Accept: application/json, text/html;charset=utf-8\r\n", false},
+	    {"Accept: application/json;charset=latin1\r\n", false},
+	    {"Accept: application/json;charset=utf-8;profile=x\r\n", false},
 	    {"Accept: \"application/json\"\r\n", false},
 	};
 	(void)state;
