@@ -150,6 +150,7 @@ static int side_wanted(struct master *m, const struct conf *conf, struct side *s
 		const struct port *old = port_find(m, port->number);
 		/* A port that never had files open has nothing to compare. */
 		const bool compares = old == NULL || old->files.count > 0;
+		notify_alive(m);
 		s->texts[i] = port_text(conf, port);
 		s->files[i] = files_look(m, port, NULL);
 		s->list[i] = (struct plan_port){.number = port->number,
@@ -302,6 +303,7 @@ static void carry_out(struct master *m, struct configuration *c)
 	}
 	for (size_t i = 0; i < m->roll.plan.count; i++) {
 		const struct plan_row row = m->roll.plan.rows[i];
+		notify_alive(m);
 		if ((row.action == PLAN_NEW || row.action == PLAN_CHANGE) &&
 		    !roll_add(m, c, conf_port_find(c->conf, row.port), port_find(m, row.port)))
 			return;

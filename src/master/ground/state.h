@@ -325,7 +325,7 @@ struct notify {
 	socklen_t address_len;
 	uint64_t alive_ms; /* between two WATCHDOG=1; 0: not wanted */
 	struct loop_timer alive, later;
-	uint64_t sent_ms;
+	uint64_t alive_sent_ms, sent_ms;
 	bool owes_ready, owes_reloading, owes_stopping; /* not sent yet; each is sent once */
 	bool ready, stopping;
 	const char *ended;                      /* the final sentence; NULL: the server goes on */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "master/ground/state.h"
 #include "master/sockets.h"
@@ -127,15 +128,30 @@ static void later_expired(struct loop *loop, struct loop_timer *timer)
 	notify_tell(m);
 }
 
-static void alive_expired(struct loop *loop, struct loop_timer *timer)
+/* A message that is not sent now is followed by the next. */
+static void alive_tell(struct notify *n, uint64_t now_ms)
 {
-	struct master *m = (struct master *)((char *)timer - offsetof(struct master, notify.alive));
 	char room[16];
 	struct text t;
 	text_init(&t, room, sizeof(room));
 	text_add_str(&t, "WATCHDOG=1");
-	(void)send_text(&m->notify, &t); /* the next message will come */
+	if (send_text(n, &t))
+		n->alive_sent_ms = now_ms;
+}
+
+static void alive_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct master *m = (struct master *)((char *)timer - offsetof(struct master, notify.alive));
+	alive_tell(&m->notify, loop->now_ms);
 	loop_timer_set(loop, timer, loop->now_ms + m->notify.alive_ms);
+}
+
+void notify_alive(struct master *m)
+{
+	struct notify *n = &m->notify;
+	const uint64_t now_ms = n->fd >= 0 && n->alive_ms > 0 ? clock_ms() : 0;
+	if (now_ms > 0 && now_ms - n->alive_sent_ms >= n->alive_ms / 2)
+		alive_tell(n, now_ms);
 }
 
 void master_tell_manager(const char *sentence)

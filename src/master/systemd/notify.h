@@ -14,6 +14,9 @@ struct master;
 void notify_start(struct master *); /* call it with the loop, before the first port; cannot fail */
 void notify_end(struct master *);
 
+/* Sends WATCHDOG=1 if it is time for it, within a turn that goes through all ports: to open what a
+ * port with thousands of hosts is handed takes a while, and the timer runs between turns alone. */
+void notify_alive(struct master *);
 /* Call it when a port's state has changed. */
 void notify_changed(struct master *);
 /* Sends READY=1: every port serves or is parked. Only once; later calls only report a change. */
