@@ -67,6 +67,14 @@ def over(request, monkeypatch):
     return over
 
 
+@pytest.fixture(autouse=True)
+def threads(request, monkeypatch):
+    """In a file with THREADED = True, workers have as many threads as BULKHEAD_THREADS says: with one
+    thread there is no race for a sanitizer to find."""
+    if getattr(request.module, "THREADED", False):
+        monkeypatch.setattr(Server, "threads", os.environ.get("BULKHEAD_THREADS"))
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
     """Certificates by name, made on first use; see harness.Certificates."""

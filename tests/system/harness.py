@@ -136,20 +136,13 @@ class Certificates:
         return "tls { " + " ".join(f'certificate "{c}" key "{k}"' for c, k in pairs) + " }\n"
 
 
-def with_threads(text):
-    """A configuration for BULKHEAD_THREADS threads in each worker, where a test does not say how many:
-    with one there is no race for a sanitizer to find."""
-    count = os.environ.get("BULKHEAD_THREADS")
-    if not count or re.search(r"\bthreads\b", text):
-        return text
-    return re.sub(r"(^|\s)(port \d+ \{)", rf"\1\2 threads {count} ", text)
-
-
 class Server:
     """One running bulkhead, with its folder, its configuration and its log.
 
     text None runs without -f. wait: "served" (until every port is decided upon), or None.
     """
+
+    threads = None  # so many in each worker, unless the text says how many
 
     def __init__(self, folder, certificates, text, args=(), env=None, wait="served", tls=True,
                  cwd=None, wrapper=(), pass_fds=(), program=None):
@@ -167,7 +160,9 @@ class Server:
         if text is not None:
             if tls and "certificate " not in text:
                 text = ("tls off\n" if Connection.plain else certificates.tls()) + text
-            self.config.write_text(with_threads(text))
+            if self.threads and "threads " not in text:
+                text = re.sub(r"(^|\s)(port \d+ \{)", rf"\1\2 threads {self.threads}", text)
+            self.config.write_text(text)
             self.argv += ["-f", str(self.config)]
 
     def start(self):

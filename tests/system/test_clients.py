@@ -9,6 +9,8 @@ import pytest
 
 from harness import HELLO
 
+THREADED = True
+
 CONFIG = """port %d {
 	limits { body 64M }
 	location "/echo" { echo }

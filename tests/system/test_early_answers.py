@@ -16,6 +16,7 @@ import pytest
 from harness import TIMEOUT, Connection, client_context, wait_for
 
 PLAIN_TOO = True
+THREADED = True
 
 TCP_CLOSE = b"\7"  # linux/tcp_states.h
 PIECE, PIECES = b"x" * 65536, 64  # 4 MiB …

@@ -7,6 +7,7 @@ import pytest
 from harness import Connection, get, wait_for
 
 PLAIN_TOO = True
+THREADED = True
 
 PORT = """faults enabled
 port %d {

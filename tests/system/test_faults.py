@@ -7,6 +7,8 @@ import pytest
 
 from harness import HELLO, get, wait_for
 
+THREADED = True
+
 FAULTS = [
     ("accept4", "error=EINTR:when=1+2"),
     ("accept4", "error=ECONNABORTED:when=1+2"),

@@ -18,6 +18,8 @@ import pytest
 
 from harness import TIMEOUT, Connection, have, wait_for
 
+THREADED = True
+
 BIG = random.Random(14).randbytes(3_000_001)
 NAMES = ("plain.txt", "with space.txt", "ünï-cödé.html", "per%cent.css", "100%25.js", "question?mark", "hash#mark",
          "plus+and&amp;", "semi;colon=1", "quote'\"quote", "~tilde", "[bracket]", "back\\slash", "comma,colon:at@",

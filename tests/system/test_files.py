@@ -16,6 +16,8 @@ import pytest
 
 from harness import TOP, Connection, get, wait_for
 
+THREADED = True
+
 
 @pytest.fixture
 def root():

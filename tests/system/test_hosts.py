@@ -6,6 +6,7 @@ import pytest
 from harness import Connection, client_context
 
 PLAIN_TOO = True
+THREADED = True
 
 PORT = """port %d {
 	host "shop.example" "www.shop.example" "bücher.example" {

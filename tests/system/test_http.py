@@ -13,6 +13,7 @@ import pytest
 from harness import HELLO, TIMEOUT, TOP, Connection, client_context, get
 
 PLAIN_TOO = True
+THREADED = True
 
 ROUTES = """port %d {
 	limits { body 100K }

@@ -10,6 +10,8 @@ import pytest
 
 from harness import Connection, get, need_root, wait_for
 
+THREADED = True
+
 
 @pytest.fixture
 def site():

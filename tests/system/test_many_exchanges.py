@@ -11,6 +11,8 @@ from harness import HELLO, get, sanitized, wait_for
 from many import CANCEL, DATA, END, MANY, ROOM_FIRST, Many
 from test_crash_records import EAGER, ENV
 
+THREADED = True
+
 pytestmark = pytest.mark.skipif(not MANY.exists(), reason="make many has not been run")
 
 BIG = 900000

@@ -8,6 +8,8 @@ import pytest
 
 from harness import HELLO, TIMEOUT, get
 
+THREADED = True
+
 FAILED = r"TLS handshake with \('127.0.0.1', \d+\) failed: "
 SENTENCE = b"This port speaks HTTPS: ask it with https:// in place of http://.\n"
 

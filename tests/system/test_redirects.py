@@ -7,6 +7,7 @@ import pytest
 from harness import Connection, get
 
 PLAIN_TOO = True
+THREADED = True
 
 
 def ask(c, target, host="Shop.Example:1", version="1.1"):
