@@ -10,13 +10,16 @@
 
 struct stat;
 
-/* ports.c: creates and frees configurations and ports. Takes ownership; NULL: no memory, and it is
+/* configuration.c: creates and frees a configuration. Takes ownership; NULL: no memory, and it is
  * freed. */
 struct configuration *configuration_new(struct conf *);
 void configuration_release(struct configuration *); /* removes one user */
 /* Where the keys of all its ports are: looked for once in a turn, however many document roots are
  * opened in it. 0 or -ENOMEM. */
 int configuration_keys(struct configuration *, const struct beneath **ret);
+void configuration_forget(struct configuration *); /* where its keys are */
+
+/* ports.c: creates and frees ports. */
 /* keyholders: how many; 0: as the configuration says. NULL: no memory. */
 struct port *port_new(struct master *, struct configuration *, const struct conf_port *,
 		      unsigned keyholders);

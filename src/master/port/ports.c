@@ -10,40 +10,6 @@
 #include "base/fd.h"
 #include "master/port/port.h"
 
-struct configuration *configuration_new(struct conf *conf)
-{
-	struct configuration *c = malloc(sizeof(*c));
-	if (c == NULL) {
-		conf_free(conf);
-		return NULL;
-	}
-	*c = (struct configuration){.conf = conf, .users = 1};
-	return c;
-}
-
-int configuration_keys(struct configuration *c, const struct beneath **ret)
-{
-	const int error = c->keys_known ? 0 : keys_find(c->conf, &c->keys);
-	c->keys_known = error == 0;
-	*ret = &c->keys;
-	return error;
-}
-
-static void configuration_forget(struct configuration *c)
-{
-	beneath_release(&c->keys);
-	c->keys_known = false;
-}
-
-void configuration_release(struct configuration *c)
-{
-	if (c == NULL || --c->users > 0)
-		return;
-	configuration_forget(c);
-	conf_free(c->conf);
-	free(c);
-}
-
 /* auto: one keyholder per event loop, at most one per processor. */
 static unsigned keyholders_of(const struct conf_port *conf)
 {
