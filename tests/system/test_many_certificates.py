@@ -134,10 +134,10 @@ def test_the_next_version_waits_for_those_that_are_being_handed_them(waiting, po
             return set(map(int, f.read().split()))
 
     time.sleep(1.1)  # the end of a process that has lived for a second is no quick death
-    workers = set(s.workers().values())
+    workers, others = set(s.workers().values()), below()
     with Asking(s, "upgrade") as upgrading:
         s.wait_log("upgrade: asking")
-        check, before, stopped = below() - workers - set(s.keyholders().values()), below(), set()
+        check, before, stopped = below() - others, below(), set()
         end = time.monotonic() + TIMEOUT
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
