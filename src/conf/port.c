@@ -282,6 +282,20 @@ static void star_tell(struct conf_parser *p, const struct conf_value *path,
 	    conf_show(&plain, shown));
 }
 
+/* An escape, which users may expect to be decoded here, too. */
+static void escape_tell(struct conf_parser *p, const struct conf_value *path,
+			const struct conf_where *at)
+{
+	const char *s = strchr(path->data, '%');
+	while (s != NULL && (num_hex_digit(s[1]) < 0 || num_hex_digit(s[2]) < 0))
+		s = strchr(s + 1, '%');
+	if (s != NULL)
+		conf_warning(p, at,
+			     "`%.3s` in a location's path is only itself: the paths of requests "
+			     "are decoded before, so write the character in its place",
+			     s);
+}
+
 /* "/a" and "/a/" are the same location, because a path means whole segments, but an exact one is
  * for its path alone. A bad path becomes "": the block is still checked, but is not a duplicate of
  * another. */
@@ -291,6 +305,8 @@ void conf_location_open(struct conf_parser *p, const struct conf_value *value, b
 	size_t len = check_path(p, value, at) ? value->len : 0;
 	if (len > 0 && !exact)
 		star_tell(p, value, at);
+	if (len > 0)
+		escape_tell(p, value, at);
 	while (len > 1 && value->data[len - 1] == '/' && !exact)
 		len--;
 	conf_block_push(p, CONF_BLOCK_LOCATION, where)->damaged = &p->location_damaged;

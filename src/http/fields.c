@@ -40,6 +40,19 @@ static void connection_read(struct head_facts *f, const char *value, size_t len)
 	}
 }
 
+/* A list (RFC 9110, 10.1.1), in which elements may be empty. */
+static int expect_read(struct http_request *r, const char *value, size_t len)
+{
+	const char *at = value, *element;
+	size_t n;
+	while (list_next(&at, value + len, &element, &n)) {
+		if (n > 0 && !http_name_is(element, n, "100-continue"))
+			return -REFUSE_EXPECTATION;
+		r->expect_continue = r->expect_continue || n > 0;
+	}
+	return 0;
+}
+
 static bool is_token(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -113,11 +126,8 @@ int head_facts_read(struct head_facts *f, struct http_request *r, const struct h
 			return host_read(f, r, field->value);
 		break;
 	case 6:
-		if (http_name_is(name, 6, "expect") && r->version_minor > 0) {
-			if (!http_name_is(value, len, "100-continue"))
-				return -REFUSE_EXPECTATION;
-			r->expect_continue = true;
-		}
+		if (http_name_is(name, 6, "expect") && r->version_minor > 0)
+			return expect_read(r, value, len);
 		break;
 	case 10:
 		if (http_name_is(name, 10, "connection"))

@@ -320,6 +320,13 @@ def test_echo_gives_a_body_back(port, size):
             assert response.body == body and response["Transfer-Encoding"] == "chunked"
 
 
+def test_an_expectation_of_nothing_is_none(port):
+    with Connection(port) as c:
+        for fields in ["Expect:"], ["Expect: ,"]:
+            response = ask(c, "POST /echo HTTP/1.1", "Host: a", *fields, "Content-Length: 5", body=b"hello")
+            assert (response.status, response.body) == (200, b"hello")
+
+
 def test_expect_100_continue(port):
     with Connection(port) as c:
         for fields, body in ((("Content-Length: 5",), b"hello"),

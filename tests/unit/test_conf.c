@@ -1789,6 +1789,15 @@ static void one_cause_and_what_to_write(void **state)
 	    told.text, "2:19 warning: `*` in a location's path is only itself: \"/a\" is for the "
 		       "path and all paths below it\n");
 	conf_free(conf);
+	told.len = 0;
+	static const char escape[] = TLS "port 1 { location \"/100%/%2\" { echo } "
+					 "location exact \"/a%C3%bC\" { echo } }";
+	assert_int_equal(
+	    conf_parse_text(escape, strlen(escape), "text", NULL, gather, &told, &conf), 0);
+	assert_string_equal(told.text,
+			    "2:54 warning: `%C3` in a location's path is only itself: the paths of "
+			    "requests are decoded before, so write the character in its place\n");
+	conf_free(conf);
 }
 
 /* A warning where another server would put something in, and none for a dollar that means itself.

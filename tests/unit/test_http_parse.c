@@ -158,7 +158,11 @@ static const struct head_case heads[] = {
     /* Expect */
     CASE("POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n", 0),
     CASE("POST / HTTP/1.1\r\n" H "Expect: 200-ok\r\n\r\n", 417),
-    CASE("POST / HTTP/1.1\r\n" H "Expect:\r\n\r\n", 417),
+    CASE("POST / HTTP/1.1\r\n" H "Expect:\r\n\r\n", 0),
+    CASE("POST / HTTP/1.1\r\n" H "Expect: , ,100-continue ,\r\nContent-Length: 1\r\n\r\n", 0),
+    CASE("POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nExpect: 100-continue\r\n\r\n", 0),
+    CASE("POST / HTTP/1.1\r\n" H "Expect: 100-continue, tea\r\n\r\n", 417),
+    CASE("POST / HTTP/1.1\r\n" H "Expect: 100-continue=1\r\n\r\n", 417),
     CASE("POST / HTTP/1.0\r\nExpect: anything\r\n\r\n", 0),
     /* target */
     CASE("GET /a?b#c HTTP/1.1\r\n" H "\r\n", 400),
