@@ -90,8 +90,10 @@ static void site_stop(struct site *s)
 	struct peer *p = s->peer;
 	void *config = (void *)(uintptr_t)p->location.config;
 	const struct handler *h = p->location.handler;
-	peer_free(p);
+	p->http1.proto.ops->release(
+	    &p->http1.proto); /* exchanges end before the state of the loop */
 	h->close(s->locals[1]);
+	peer_free(p);
 	free(config);
 }
 
