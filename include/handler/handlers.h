@@ -79,7 +79,8 @@ struct fault_control {
 /*
  * The most memory that handlers hold for one exchange whose head has so many bytes: part of a body,
  * a generated response, and what echo shows of the head. echo shows a byte of the head at most
- * three times (target, path or query, a field), and its escape has six bytes.
+ * three times (target, path or query, a field), and its escape has six bytes. Lists of folders are
+ * not in it: they have a bound in each loop, and a row among its holdings.
  */
 #define HANDLER_BUFFER     ((size_t)16 * 1024)
 #define HANDLER_ANSWER_MAX ((size_t)64 * 1024)

@@ -12,9 +12,16 @@
 #include "conf/conf.h"
 #include "files.h"
 
+/* In the exchange's arena. */
+struct files_waiter {
+	TAILQ_ENTRY(files_waiter) link;
+	struct exchange *exchange;
+};
+
 struct files_state {
 	struct files_reading reading;
 	struct files_listing *listing;
+	struct files_waiter *waiter; /* NULL: it waits for no disk */
 };
 
 _Static_assert(sizeof(struct files_state) <= HANDLER_STATE_MAX, "the state has its place");
@@ -261,7 +268,7 @@ static void folder_respond(struct exchange *ex, const struct http_asks *asks,
 		files_answer(ex, failed, 0);
 }
 
-/* --- struct handler --------------------------------------------------------------------------- */
+/* --- from a request to its answer ------------------------------------------------------------- */
 
 static void files_begin(struct exchange *ex)
 {
@@ -269,9 +276,10 @@ static void files_begin(struct exchange *ex)
 	s->reading.fd = -1;
 }
 
-/* Responds only after the whole request body: a client that writes before it reads would otherwise
- * get its answer too early. */
-static void files_take_end(struct exchange *ex)
+static void waiter_add(struct exchange *);
+
+/* Waits for a disk only if it is told so, or cannot come back. */
+static void files_serve(struct exchange *ex, bool waits)
 {
 	const struct files_config *c = ex->config;
 	const struct http_request *r = &ex->request;
@@ -279,16 +287,10 @@ static void files_take_end(struct exchange *ex)
 	struct files_name name;
 	struct files_found found;
 	struct http_asks asks;
-	s->reading.local = exchange_local(ex);
-	if ((FILES_METHODS & HTTP_METHOD_BIT(r->method)) == 0) {
-		files_answer(ex, r->method == HTTP_OPTIONS ? 204 : 405,
-			     FILES_METHODS | HTTP_METHOD_BIT(HTTP_OPTIONS));
-		return;
-	}
 	http_asks_read(r, &asks);
 	const enum files_named named =
 	    files_name_make(&ex->path, http_slice_at(r, r->path), c->conf->hidden, &name);
-	switch (files_find(c, s->reading.local->common, r, &asks, named, &name, &found)) {
+	switch (files_find(c, s->reading.local->common, waits, r, &asks, named, &name, &found)) {
 	case FILES_FOUND:
 		file_respond(ex, &asks, &name, &found.file);
 		break;
@@ -301,7 +303,64 @@ static void files_take_end(struct exchange *ex)
 	case FILES_STATUS:
 		files_answer(ex, found.status, 0);
 		break;
+	case FILES_COLD:
+		waiter_add(ex);
+		break;
 	}
+}
+
+/* --- waiting for a disk ----------------------------------------------------------------------- */
+
+static void waiter_add(struct exchange *ex)
+{
+	struct files_state *s = (void *)ex->state;
+	struct files_queue *cold = &s->reading.local->common->cold;
+	struct files_waiter *w = arena_take(&ex->arena, sizeof(*w));
+	if (w == NULL) {
+		files_serve(ex, true);
+		return;
+	}
+	w->exchange = ex;
+	s->waiter = w;
+	TAILQ_INSERT_TAIL(&cold->waiters, w, link);
+	loop_soon(ex->loop->events, &cold->task);
+}
+
+static void waiter_remove(struct files_state *s)
+{
+	struct files_queue *cold = &s->reading.local->common->cold;
+	TAILQ_REMOVE(&cold->waiters, s->waiter, link);
+	s->waiter = NULL;
+}
+
+static void waiters_run(struct loop *loop, struct loop_task *task)
+{
+	struct files_queue *cold = (struct files_queue *)task;
+	const struct files_waiter *w = TAILQ_FIRST(&cold->waiters);
+	if (w == NULL) /* its client has left */
+		return;
+	struct exchange *ex = w->exchange;
+	waiter_remove((void *)ex->state);
+	files_serve(ex, true);
+	if (!TAILQ_EMPTY(&cold->waiters))
+		loop_soon(loop, task);
+}
+
+/* --- struct handler --------------------------------------------------------------------------- */
+
+/* Responds only after the whole request body: a client that writes before it reads would otherwise
+ * get its answer too early. */
+static void files_take_end(struct exchange *ex)
+{
+	const struct http_request *r = &ex->request;
+	struct files_state *s = (void *)ex->state;
+	s->reading.local = exchange_local(ex);
+	if ((FILES_METHODS & HTTP_METHOD_BIT(r->method)) == 0) {
+		files_answer(ex, r->method == HTTP_OPTIONS ? 204 : 405,
+			     FILES_METHODS | HTTP_METHOD_BIT(HTTP_OPTIONS));
+		return;
+	}
+	files_serve(ex, ex->loop->events == NULL);
 }
 
 static long files_give(struct exchange *ex, uint8_t *out, size_t size)
@@ -314,6 +373,8 @@ static long files_give(struct exchange *ex, uint8_t *out, size_t size)
 static void files_end(struct exchange *ex)
 {
 	struct files_state *s = (void *)ex->state;
+	if (s->waiter != NULL)
+		waiter_remove(s);
 	if (s->listing != NULL)
 		files_list_end(s->listing);
 	files_read_end(&s->reading, ex);
@@ -349,6 +410,11 @@ static struct files_common *common_take(struct http_loop *loop)
 		if (loop->events != NULL)
 			common->keep = files_keep_new(loop);
 		common->loop = loop;
+		files_lists_init(&common->lists);
+		common->cold.task.run = waiters_run;
+		TAILQ_INIT(&common->cold.waiters);
+		if (loop->holdings != NULL)
+			holdings_add(loop->holdings, &common->lists.held);
 		loop->files = common;
 		loop->spare = files_spare;
 	}
@@ -362,6 +428,8 @@ static void common_release(struct files_common *common)
 		return;
 	common->loop->files = NULL;
 	common->loop->spare = NULL;
+	if (common->loop->events != NULL)
+		loop_soon_cancel(common->loop->events, &common->cold.task);
 	if (common->keep != NULL)
 		files_keep_free(common->keep);
 	free(common);

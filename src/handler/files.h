@@ -13,12 +13,14 @@
 #ifndef HANDLER_FILES_H
 #define HANDLER_FILES_H
 
+#include <bsd/sys/queue.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/holding.h"
 #include "base/root.h"
 #include "conf/kinds.h"
 #include "handler/handlers.h"
@@ -38,12 +40,34 @@ struct files_config {
 };
 
 struct files_keep;
+struct files_listing;
+TAILQ_HEAD(files_listings, files_listing);
+
+/* The folders that are listed in an event loop. */
+struct files_lists {
+	struct loop_task task;         /* first: reads on */
+	struct files_listings reading; /* the one that is read next comes first */
+	struct files_listings sending; /* the one that waits longest for its client comes first */
+	unsigned count;                /* of those that are being read */
+	size_t bytes;                  /* of all */
+	struct holding held;
+};
+
+/* Requests whose files the kernel's caches do not have: one is opened in each turn, after all that
+ * is ready, so that a disk delays the others by one opening at a time. */
+TAILQ_HEAD(files_waiters, files_waiter);
+struct files_queue {
+	struct loop_task task; /* first: opens the next */
+	struct files_waiters waiters;
+};
 
 /* What all locations with files have in common in an event loop: http_loop.files. */
 struct files_common {
 	struct http_loop *loop;
 	unsigned locations;
 	struct files_keep *keep; /* NULL: there is no event loop, or was no memory */
+	struct files_lists lists;
+	struct files_queue cold;
 };
 
 struct files_local {
@@ -51,7 +75,6 @@ struct files_local {
 	struct media_table own; /* the location's `type` statements */
 	const char *others;     /* the type of files that no table has; NULL: octets */
 	uint64_t waits_on;      /* the last device whose file system does not know RWF_NOWAIT */
-	unsigned lists;         /* folders that are being listed */
 };
 
 /* --- files.c ---------------------------------------------------------------------------------- */
@@ -113,7 +136,8 @@ enum files_outcome {
 	FILES_FOUND,    /* ret->file is a regular file, and name is its name */
 	FILES_LIST,     /* ret->file is a folder to be listed */
 	FILES_TO_SLASH, /* it is a folder, and its path has no slash at its end */
-	FILES_STATUS    /* ret->status: 403, 404, 406, 500 or 503 */
+	FILES_STATUS,   /* ret->status: 403, 404, 406, 500 or 503 */
+	FILES_COLD      /* to find out, one has to wait for a disk */
 };
 
 struct files_found {
@@ -122,8 +146,9 @@ struct files_found {
 	bool is_bare; /* 403 for a folder without an index */
 };
 
-/* name becomes that of the file that was found, for its type. */
-enum files_outcome files_find(const struct files_config *, struct files_common *,
+/* name becomes that of the file that was found, for its type. waits: it may wait for a disk, and
+ * the outcome is not FILES_COLD. */
+enum files_outcome files_find(const struct files_config *, struct files_common *, bool waits,
 			      const struct http_request *, const struct http_asks *,
 			      enum files_named, struct files_name *name, struct files_found *ret);
 
@@ -244,9 +269,14 @@ void files_read_end(struct files_reading *, struct exchange *);
 #define FILES_LISTED_MAX   10000             /* entries of a folder that are shown */
 #define FILES_LISTED_BYTES ((size_t)1 << 20) /* and the bytes of their names */
 #define FILES_LISTED_NAME  1024 /* bytes of one; file systems with UTF-16 have up to 765 */
-#define FILES_LISTS_MAX    8    /* at a time in one event loop and location; else 503 */
+/* In one event loop: folders that are being read at a time, and the bytes of all lists until they
+ * are sent; else 503. */
+#define FILES_LISTS_MAX   8
+#define FILES_LISTS_BYTES ((size_t)32 << 20)
 
-struct files_listing;
+void files_lists_init(struct files_lists *);
+/* Cuts lists whose clients take nothing, until the others fit. False: they do not. */
+bool files_lists_make_room(struct files_lists *, uint64_t now_ms);
 
 /* Begins to list the folder, whose descriptor it takes, and responds when it was read. 0, or the
  * status of the error: then there is no response yet. */
@@ -289,8 +319,10 @@ void files_page_read_query(struct files_page *, const char *query, size_t len);
 /* 0, -ENOMEM, or -ENOSPC: it is not added, and cut is set. A name that is too long is left out, and
  * cut is set, too. */
 int files_page_add(struct files_page *, const char *name, size_t len, const struct files_file *);
-/* Folders come first. */
+/* Folders come first; then nothing can be added. */
 void files_page_sort(struct files_page *);
+/* The memory that it holds. */
+size_t files_page_bytes(const struct files_page *);
 /* Copies the next bytes of the page: returns how many, GIVE_END or GIVE_FAIL. */
 long files_page_give(struct files_page *, uint8_t *out, size_t size);
 void files_page_release(struct files_page *);

@@ -76,13 +76,16 @@ static unsigned status_of(int error)
 struct finder {
 	const struct files_config *config;
 	struct files_keep *keep; /* NULL: nothing is kept */
+	bool waits;              /* for a disk */
+	bool is_cold;            /* it would have had to wait */
 };
 
 /* What is only kept to be faster goes when descriptors are short. */
-static int fd_open(const struct finder *f, const struct files_name *name, int flags)
+static int fd_open_now(struct finder *f, const struct files_name *name, int flags)
 {
 	const struct files_config *c = f->config;
-	const unsigned how = c->conf->no_symlinks ? ROOT_NO_LINKS : 0;
+	const unsigned how = (c->conf->no_symlinks ? (unsigned)ROOT_NO_LINKS : 0) |
+			     (f->waits ? 0 : (unsigned)ROOT_CACHED);
 	int fd = root_open(c->root, name->text, flags, how);
 	if (fd == -EMFILE && f->keep != NULL) {
 		files_keep_empty(f->keep);
@@ -91,8 +94,16 @@ static int fd_open(const struct finder *f, const struct files_name *name, int fl
 	return fd;
 }
 
+static int fd_open(struct finder *f, const struct files_name *name, int flags)
+{
+	const int fd = fd_open_now(f, name, flags);
+	if (fd == -EAGAIN && !f->waits)
+		f->is_cold = true;
+	return fd;
+}
+
 /* Opens what has this name, of any kind. Returns 0 or the status of the error. */
-static unsigned name_open(const struct finder *f, const struct files_name *name, int flags,
+static unsigned name_open(struct finder *f, const struct files_name *name, int flags,
 			  struct files_file *ret)
 {
 	const int fd = fd_open(f, name, flags);
@@ -111,7 +122,7 @@ static unsigned name_open(const struct finder *f, const struct files_name *name,
 
 /* The same, but that there is no file of this name may be kept, too, if the configuration has made
  * the name: clients could ask for any number of names. */
-static unsigned kept_open(const struct finder *f, const struct files_name *name, bool made,
+static unsigned kept_open(struct finder *f, const struct files_name *name, bool made,
 			  struct files_file *ret)
 {
 	struct files_file none = {.fd = -1};
@@ -124,8 +135,7 @@ static unsigned kept_open(const struct finder *f, const struct files_name *name,
 }
 
 /* The same, of a regular file: others are not found. */
-static unsigned file_open(const struct finder *f, const struct files_name *name,
-			  struct files_file *ret)
+static unsigned file_open(struct finder *f, const struct files_name *name, struct files_file *ret)
 {
 	const unsigned status = kept_open(f, name, true, ret);
 	if (status != 0 || ret->is_regular)
@@ -135,7 +145,7 @@ static unsigned file_open(const struct finder *f, const struct files_name *name,
 }
 
 /* Opens the first index of this folder; its name is added. 404: it has none. */
-static unsigned index_open(const struct finder *f, struct files_name *name, struct files_file *ret)
+static unsigned index_open(struct finder *f, struct files_name *name, struct files_file *ret)
 {
 	const struct conf_files *conf = f->config->conf;
 	const size_t len = name->len;
@@ -190,7 +200,7 @@ static bool is_older(const struct files_file *sibling, const struct files_file *
 
 /* Replaces the file by the sibling that the client wants most. A sibling that is older than its
  * file was made from another one, and is not used. Returns 0, or 406: none is acceptable. */
-static unsigned sibling_choose(const struct finder *f, const struct http_request *r,
+static unsigned sibling_choose(struct finder *f, const struct http_request *r,
 			       const struct http_asks *asks, struct files_name *name,
 			       struct files_file *file)
 {
@@ -231,7 +241,7 @@ static unsigned sibling_choose(const struct finder *f, const struct http_request
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
-static enum files_outcome file_found(const struct finder *f, const struct http_request *r,
+static enum files_outcome file_found(struct finder *f, const struct http_request *r,
 				     const struct http_asks *asks, struct files_name *name,
 				     struct files_found *ret)
 {
@@ -243,7 +253,7 @@ static enum files_outcome file_found(const struct finder *f, const struct http_r
 }
 
 /* A path that ends in a slash. */
-static enum files_outcome folder_find(const struct finder *f, struct files_name *name,
+static enum files_outcome folder_find(struct finder *f, struct files_name *name,
 				      struct files_found *ret)
 {
 	ret->status = index_open(f, name, &ret->file);
@@ -264,7 +274,7 @@ static enum files_outcome folder_find(const struct finder *f, struct files_name 
 	return FILES_STATUS;
 }
 
-static enum files_outcome name_find(const struct finder *f, struct files_name *name,
+static enum files_outcome name_find(struct finder *f, struct files_name *name,
 				    struct files_found *ret)
 {
 	if (name->is_folder)
@@ -279,27 +289,40 @@ static enum files_outcome name_find(const struct finder *f, struct files_name *n
 	return ret->file.is_folder ? FILES_TO_SLASH : FILES_STATUS;
 }
 
-enum files_outcome files_find(const struct files_config *c, struct files_common *common,
-			      const struct http_request *r, const struct http_asks *asks,
-			      enum files_named named, struct files_name *name,
-			      struct files_found *ret)
+static enum files_outcome found_by(struct finder *f, const struct http_request *r,
+				   const struct http_asks *asks, enum files_named named,
+				   struct files_name *name, struct files_found *ret)
 {
-	const struct finder f = {.config = c, .keep = c->conf->unkept ? NULL : common->keep};
+	const struct files_config *c = f->config;
 	const char *fallback = c->conf->fallback;
 	enum files_outcome outcome = FILES_STATUS;
 	*ret = (struct files_found){.file.fd = -1, .status = 404};
 	if (named == FILES_HIDDEN)
 		return FILES_STATUS;
 	if (named == FILES_NAMED)
-		outcome = name_find(&f, name, ret);
+		outcome = name_find(f, name, ret);
 	/* a folder without an index is no file, either */
 	if (outcome == FILES_STATUS && (ret->status == 404 || ret->is_bare) && fallback != NULL) {
 		name->len = 0;
 		name->is_folder = false;
 		fallback += strspn(fallback, "/");
 		(void)files_name_add(name, fallback, strlen(fallback));
-		ret->status = file_open(&f, name, &ret->file);
+		ret->status = file_open(f, name, &ret->file);
 		outcome = ret->status == 0 ? FILES_FOUND : FILES_STATUS;
 	}
-	return outcome == FILES_FOUND ? file_found(&f, r, asks, name, ret) : outcome;
+	return outcome == FILES_FOUND ? file_found(f, r, asks, name, ret) : outcome;
+}
+
+enum files_outcome files_find(const struct files_config *c, struct files_common *common, bool waits,
+			      const struct http_request *r, const struct http_asks *asks,
+			      enum files_named named, struct files_name *name,
+			      struct files_found *ret)
+{
+	struct finder f = {
+	    .config = c, .keep = c->conf->unkept ? NULL : common->keep, .waits = waits};
+	const enum files_outcome outcome = found_by(&f, r, asks, named, name, ret);
+	if (!f.is_cold)
+		return outcome;
+	files_close(&ret->file);
+	return FILES_COLD;
 }

@@ -98,10 +98,31 @@ static int entries_compare(const void *left, const void *right, void *page)
 	return p->descending ? -order : order;
 }
 
+/* What was room for more. */
+static void page_shrink(struct files_page *p)
+{
+	void *entries = realloc(p->entries, (p->count > 0 ? p->count : 1) * sizeof(*p->entries));
+	char *names = realloc(p->names, p->names_len > 0 ? p->names_len : 1);
+	if (entries != NULL) {
+		p->entries = entries;
+		p->room = p->count;
+	}
+	if (names != NULL) {
+		p->names = names;
+		p->names_room = p->names_len;
+	}
+}
+
 void files_page_sort(struct files_page *p)
 {
 	if (p->count > 1)
 		qsort_r(p->entries, p->count, sizeof(*p->entries), entries_compare, p);
+	page_shrink(p);
+}
+
+size_t files_page_bytes(const struct files_page *p)
+{
+	return p->room * sizeof(*p->entries) + p->names_room + p->out.allocated;
 }
 
 /* --- the query -------------------------------------------------------------------------------- */
@@ -391,4 +412,5 @@ void files_page_release(struct files_page *p)
 	buf_release(&p->out);
 	p->entries = NULL;
 	p->names = NULL;
+	p->count = p->room = p->names_len = p->names_room = 0;
 }

@@ -46,9 +46,9 @@ def wait_for(condition, what, timeout=20):
     raise RuntimeError(f"{what} did not happen within {timeout} s")
 
 
-def answers(port, plain):
+def answers(port, plain, path="/"):
     try:
-        request(port, plain=plain)
+        request(port, plain=plain, path=path)
         return True
     except OSError:
         return False
@@ -97,11 +97,11 @@ def cpu_ns_of(pid):
 class Server:
     """A server with all its processes."""
 
-    def __init__(self, name, argv, port, log, plain=False):
+    def __init__(self, name, argv, port, log, plain=False, path="/"):
         self.name, self.port = name, port
         self.log = open(log, "wb")
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
-        wait_for(lambda: answers(port, plain), f"{name} on port {port}")
+        wait_for(lambda: answers(port, plain, path), f"{name} on port {port}")
 
     def pids(self):
         found, todo = [], [self.process.pid]
@@ -141,14 +141,15 @@ class Bench:
     def pair(self, kind):
         return (os.path.join(self.build, "bench", kind + end) for end in (".pem", ".key"))
 
-    def bulkhead(self, text, port, name="bulkhead", kind="ecdsa", binary="bulkhead", plain=False):
-        path = os.path.join(self.folder, f"{name}.conf")
+    def bulkhead(self, text, port, name="bulkhead", kind="ecdsa", binary="bulkhead", plain=False,
+                 path="/"):
+        conf = os.path.join(self.folder, f"{name}.conf")
         certificate, key = self.pair(kind)
-        with open(path, "w") as f:
+        with open(conf, "w") as f:
             f.write("tls off\n" if plain else f'tls {{ certificate "{certificate}" key "{key}" }}\n')
             f.write(text)
-        return Server(name, [os.path.join(self.build, binary), "-f", path], port,
-                      os.path.join(self.folder, f"{name}.log"), plain)
+        return Server(name, [os.path.join(self.build, binary), "-f", conf], port,
+                      os.path.join(self.folder, f"{name}.log"), plain, path)
 
     def nginx(self, port, plain=False, name="nginx", more="",
               location=f'default_type text/plain; return 200 "{GREETING}";'):
@@ -319,6 +320,67 @@ ssl.privkey = "{key}"
             for name in names:
                 if name != "nginx":
                     self.tell(kind, figures, name, "nginx")
+
+    # --- a cold disk -----------------------------------------------------------------------
+
+    def cold(self, folders=100, each=50):
+        """The latency of small requests while files are opened that the kernel's caches do not have;
+        beside another program if one is given. The caches of the whole machine are dropped."""
+        top = os.path.join(self.folder, "cold")
+        for i in range(folders):
+            os.makedirs(os.path.join(top, str(i)))
+            for k in range(each):
+                with open(os.path.join(top, str(i), f"{k}.txt"), "w") as f:
+                    f.write("cold\nHello, world!\n")
+        os.chmod(self.folder, 0o755)
+        os.sync()
+        programs = ["bulkhead"] + ([os.path.abspath(self.options.beside)] if self.options.beside else [])
+        for binary in programs * 2:
+            for drops in False, True:
+                self.cold_of(binary, drops, top, folders, each)
+
+    def cold_of(self, binary, drops, top, folders, each):
+        port = free_port()
+        server = self.bulkhead(f'access log off\nlimits {{ requests 100000000 }}\n'
+                               f'port {port} {{ listen on 127.0.0.1 location "/" {{ files "{top}" }} '
+                               f'location "/small" {{ respond 200 "{GREETING}" }} }}\n', port,
+                               "cold", binary=binary, path="/small")
+        try:
+            if drops:
+                with open("/proc/sys/vm/drop_caches", "w") as f:
+                    f.write("3")
+            asks = subprocess.Popen([sys.executable, "-c", f"""
+import sys; sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})
+import bench
+clients = [bench.connect({port}, 60) for _ in range(16)]
+names = [f"/{{i}}/{{k}}.txt" for k in range({each}) for i in range({folders})]
+while names:
+    asked = []
+    for c in clients:
+        if names:
+            c.sendall(f"GET {{names.pop()}} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n".encode())
+            asked.append(c)
+    for c in asked:
+        data = b""
+        while not data.endswith(b"Hello, world!\\n"):
+            data += c.recv(4096)
+"""])
+            times = []
+            with connect(port) as c:
+                while asks.poll() is None:
+                    start = time.monotonic()
+                    request(port, c, path="/small")
+                    times.append((time.monotonic() - start) * 1000)
+            times.sort()
+            at = {p: times[min(len(times) - 1, int(len(times) * p))] for p in (0.5, 0.99, 0.999)}
+            print(f"small requests while {folders * each} {'cold' if drops else 'warm'} files are opened, "
+                  f"{binary}: p50 {at[0.5]:.2f} ms, p99 {at[0.99]:.2f} ms, p99.9 {at[0.999]:.2f} ms, "
+                  f"most {times[-1]:.1f} ms ({len(times)} requests)", flush=True)
+            self.results.setdefault("cold", []).append(
+                {"binary": binary, "cold": drops, "p50_ms": at[0.5], "p99_ms": at[0.99],
+                 "p999_ms": at[0.999], "most_ms": times[-1]})
+        finally:
+            server.stop()
 
     # --- instructions ----------------------------------------------------------------------
 
@@ -696,9 +758,9 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[
-        "cpu", "plain", "files", "instructions", "routes", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
+        "cpu", "plain", "files", "cold", "instructions", "routes", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
         "spread"])
-    parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for files and instructions")
+    parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for files, cold and instructions")
     parser.add_argument("--json", help="write all figures there, too")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

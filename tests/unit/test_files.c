@@ -1308,7 +1308,7 @@ static void a_folder_that_goes_is_not_found(void **state)
 	const char *out = peer_out(s.peer);
 	assert_has(out, "HTTP/1.1 404 Not Found\r\n");
 	assert_string_equal(body_of(out), NOT_FOUND);
-	assert_int_equal(((struct files_local *)s.locals[1])->lists, 0);
+	assert_int_equal(((struct files_local *)s.locals[1])->common->lists.bytes, 0);
 	assert_answer(&s, "GET", "/test/a.txt", "", 200, "0123456789");
 	site_stop(&s);
 	loop_release(&loop);
@@ -1336,17 +1336,93 @@ static void a_large_folder_is_read_in_several_turns(void **state)
 	assert_has(peer_out(s.peer), "\"./2999\"");
 	assert_has(peer_out(s.peer), "\"complete\":true");
 	/* no more than so many at a time, and the client leaves while they are read */
-	struct files_local *local = s.locals[1];
-	local->lists = FILES_LISTS_MAX;
+	struct files_lists *lists = &((struct files_local *)s.locals[1])->common->lists;
+	assert_int_equal(lists->count, 0);
+	lists->count = FILES_LISTS_MAX;
 	const char *out = site_get(&s, "GET", "/test/sub/", "");
 	assert_memory_equal(out, "HTTP/1.1 503 ", 13);
 	assert_has(out, "\r\nRetry-After: 1\r\n");
-	local->lists = 0;
+	lists->count = 0;
 	peer_add(s.peer, "GET /test/sub/ HTTP/1.1\r\nHost: a\r\n\r\n");
-	assert_int_equal(local->lists, 1);
+	assert_int_equal(lists->count, 1);
 	struct peer *p = s.peer;
 	p->http1.proto.ops->release(&p->http1.proto);
-	assert_int_equal(local->lists, 0);
+	assert_int_equal(lists->count, 0);
+	assert_int_equal(lists->bytes, 0);
+	site_stop(&s);
+	loop_release(&loop);
+	site_end(&s);
+}
+
+/* A place is for reading: a client that does not take its list keeps only memory, which it loses
+ * when others want it. */
+static void a_client_that_does_not_read_its_list_keeps_nobody_out(void **state)
+{
+	struct site s;
+	struct loop loop;
+	char name[300];
+	(void)state;
+	site_begin(&s);
+	s.conf.listing = true;
+	for (unsigned i = 0; i < 1000; i++) {
+		(void)snprintf(name, sizeof(name), "sub/%0200u", i);
+		site_make(&s, name, "");
+	}
+	assert_int_equal(loop_init(&loop), 0);
+	site_serve(&s);
+	s.peer->loop.events = &loop;
+	struct files_lists *lists = &((struct files_local *)s.locals[1])->common->lists;
+	peer_add(s.peer, "GET /test/sub/ HTTP/1.1\r\nHost: a\r\n\r\n");
+	while (lists->bytes == 0 || lists->count > 0)
+		assert_int_equal(loop_turn(&loop, 1000), 0);
+	assert_in_range(lists->bytes, 200000, 300000); /* 200 bytes each, and no room for more */
+	assert_true(peer_pull(s.peer) > 0);
+	/* now others want all of it */
+	const size_t others = FILES_LISTS_BYTES;
+	lists->bytes += others;
+	assert_false(files_lists_make_room(lists, loop.now_ms));
+	assert_in_range(lists->bytes, others + 200000, others + 300000);
+	loop.now_ms += 2000;
+	assert_false(files_lists_make_room(lists, loop.now_ms));
+	assert_in_range(lists->bytes, others, others + 8192);
+	lists->bytes -= others;
+	peer_run(s.peer);
+	assert_int_equal(peer_phase(s.peer), PROTO_ABORTED);
+	site_stop(&s);
+	loop_release(&loop);
+	site_end(&s);
+}
+
+/* An absolute link takes a walk, for which the disk may be needed, like a name that is not cached.
+ */
+static void a_file_that_is_not_cached_is_opened_in_a_later_turn(void **state)
+{
+	struct site s;
+	struct loop loop;
+	char target[128];
+	(void)state;
+	site_begin(&s);
+	(void)snprintf(target, sizeof(target), "%s/a.txt", s.path);
+	site_link(&s, target, "walk.txt");
+	site_link(&s, "/etc/passwd", "away");
+	assert_int_equal(loop_init(&loop), 0);
+	site_serve(&s);
+	s.peer->loop.events = &loop;
+	const struct files_queue *cold = &((struct files_local *)s.locals[1])->common->cold;
+	assert_string_equal(site_get(&s, "GET", "/test/walk.txt", ""), "");
+	assert_false(TAILQ_EMPTY(&cold->waiters));
+	site_finish(&s, &loop);
+	assert_string_equal(body_of(peer_out(s.peer)), "0123456789");
+	assert_true(TAILQ_EMPTY(&cold->waiters));
+	/* an answer without a handler's end, and a client that leaves */
+	assert_string_equal(site_get(&s, "GET", "/test/away", ""), "");
+	site_finish(&s, &loop);
+	assert_memory_equal(peer_out(s.peer), "HTTP/1.1 404 ", 13);
+	assert_string_equal(site_get(&s, "GET", "/test/walk.txt", ""), "");
+	struct peer *p = s.peer;
+	p->http1.proto.ops->release(&p->http1.proto);
+	assert_true(TAILQ_EMPTY(&cold->waiters));
+	assert_int_equal(loop_turn(&loop, 0), 0);
 	site_stop(&s);
 	loop_release(&loop);
 	site_end(&s);
@@ -1386,6 +1462,8 @@ int main(void)
 	    cmocka_unit_test(one_file_system_that_waits_is_not_all),
 	    cmocka_unit_test(a_cold_file_is_sent_when_the_disk_has_it),
 	    cmocka_unit_test(a_large_folder_is_read_in_several_turns),
+	    cmocka_unit_test(a_client_that_does_not_read_its_list_keeps_nobody_out),
+	    cmocka_unit_test(a_file_that_is_not_cached_is_opened_in_a_later_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
