@@ -198,6 +198,18 @@ def test_a_path_that_leaves_the_folder_of_its_link_and_comes_back_is_served(cont
     assert "workers can read all" not in s.log()
 
 
+def test_a_followed_link_that_leads_out_of_its_folder_is_served_by_new_processes(controlled, ports, public):  # noqa: F811
+    fill(public / "shop" / "1", "1")
+    fill(public / "elsewhere", "elsewhere")
+    (public / "shop" / "current").symlink_to("1")
+    (public / "shop").chmod(0o755)
+    s = controlled(files(ports[0], public / "shop" / "current"))
+    assert page(ports[0]) == (200, "1")
+    switch(public / "shop" / "current", public / "elsewhere")
+    wait_for(lambda: page(ports[0]) == (200, "elsewhere"), "an answer from the other folder")
+    assert "another folder is in the place" in s.log()
+
+
 def in_a_home(public):
     """A link in a folder that holds too much, its target there, and another."""
     home = public / "home" / "alice"

@@ -1,8 +1,8 @@
 /*
  * Runs in the master: notices that another folder has taken the place of a document root, because a
  * link in its path was switched or a folder renamed, and then gives the port new processes, which
- * are handed the new one. Links that the workers follow for each request themselves (base/root.h)
- * are not its concern.
+ * are handed the new one. A link that the workers follow for each request themselves (base/root.h)
+ * matters only if it leads out of its folder.
  *
  * The kernel reports changes of these links and folders (inotify(7)): nothing is looked at again
  * and again, since a look at a file system that does not answer would block the master. Each report
@@ -70,9 +70,8 @@ static void switches_add_way(void *arg, const char *path, bool is_link)
 static int switches_add_port(struct master *m, const struct port *p)
 {
 	struct way_watch w = {.m = m};
-	for (size_t i = 0; i < p->files.count && w.error == 0; i++)
-		if (p->files.list[i].place != NULL)
-			path_walk(p->files.list[i].place->written, switches_add_way, &w);
+	for (size_t i = 0; i < p->conf->roots_count && w.error == 0; i++)
+		path_walk(p->conf->roots[i].path, switches_add_way, &w);
 	return w.error;
 }
 
