@@ -103,6 +103,8 @@ int conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 	}
 	LIST_INSERT_HEAD(&l->conns, c, link);
 	l->conns_count++;
+	if (l->conns_count > l->conns_peak)
+		l->conns_peak = l->conns_count;
 	holding_change(&l->conns_held, (int64_t)l->worker->descriptors_each,
 		       (int64_t)l->conn_memory_max);
 	ipc_slot_put(&l->slot->counters.connections, l->conns_count);

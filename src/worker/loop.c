@@ -5,6 +5,7 @@
 #include "worker/loop.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,6 +22,10 @@
 #include "worker/show.h"
 
 #define WIRE_OUT_MAX (1 << 20)
+
+/* When seven eighths of so many connections have ended, and a second later still. */
+#define CALM_PEAK 128
+#define CALM_MS   1000
 
 /* Does the port echo requests? Then its refusals give their reason, too. */
 static bool is_echo(const struct conf_port *port)
@@ -60,6 +65,25 @@ static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
 		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
 }
 
+static bool is_calm(const struct worker_loop *l)
+{
+	return l->conns_peak >= CALM_PEAK && l->conns_count < l->conns_peak / 8;
+}
+
+/* The allocator gives memory back by itself only from the end of its heap, where as a rule
+ * something is still in use: after many connections with full buffers it would keep nearly all of
+ * theirs. It takes 0.2 ms for each megabyte, so it waits until few clients are left. */
+static void calm_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct worker_loop *l =
+	    (struct worker_loop *)((char *)timer - offsetof(struct worker_loop, calm));
+	(void)loop;
+	if (!is_calm(l))
+		return;
+	(void)malloc_trim(0);
+	l->conns_peak = l->conns_count;
+}
+
 int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 {
 	*l = (struct worker_loop){
@@ -91,7 +115,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	int error = loop_init(&l->loop);
 	l->loop.busy_since_ms = &l->slot->busy_since_ms;
 	if (error < 0 || (error = loop_timer_init(&l->loop, &l->resume, accept_resume)) < 0 ||
-	    (error = loop_timer_init(&l->loop, &l->log_tick, log_tick_expired)) < 0)
+	    (error = loop_timer_init(&l->loop, &l->log_tick, log_tick_expired)) < 0 ||
+	    (error = loop_timer_init(&l->loop, &l->calm, calm_expired)) < 0)
 		return error;
 	if (index > 0) {
 		l->wakeup.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -195,6 +220,8 @@ static void turn_end(struct worker_loop *l)
 	if (l->conns_freed) {
 		l->conns_freed = false;
 		accept_freed(l);
+		if (is_calm(l) && !loop_timer_is_set(&l->calm))
+			loop_timer_set(&l->loop, &l->calm, l->loop.now_ms + CALM_MS);
 	}
 	if (l->signer.timeouts != l->timeouts_told)
 		silence_tell(l);

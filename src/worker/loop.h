@@ -81,8 +81,10 @@ struct worker_loop {
 
 	struct conn_list conns;
 	unsigned conns_count;
-	unsigned conns_max; /* this loop's share of limits connections */
-	bool held;          /* it does not accept yet */
+	unsigned conns_max;     /* this loop's share of limits connections */
+	unsigned conns_peak;    /* the most since freed memory went back to the kernel */
+	struct loop_timer calm; /* runs when most of these have ended */
+	bool held;              /* it does not accept yet */
 	bool draining;
 	bool lenient; /* draining, but idle clients may send one more request */
 
