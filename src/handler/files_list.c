@@ -222,24 +222,21 @@ static void listing_fail(struct files_listing *l, int error)
 	files_answer(ex, list_status(error), 0);
 }
 
-/* One list after the other, so that a large one does not keep the others waiting. */
+/* One list in a turn, each after the others, so that a large one does not keep them waiting. */
 static void lists_run(struct loop *loop, struct loop_task *task)
 {
 	struct files_lists *lists = (struct files_lists *)task;
-	const uint64_t until_ns = clock_ns() + STEP_NS;
-	do {
-		struct files_listing *l = TAILQ_FIRST(&lists->reading);
-		const int result = listing_step(l, until_ns);
-		if (result == 1) {
-			listing_finish(l);
-		} else if (result < 0) {
-			listing_fail(l, result);
-		} else {
-			TAILQ_REMOVE(&lists->reading, l, link);
-			TAILQ_INSERT_TAIL(&lists->reading, l, link);
-		}
-	} while (!TAILQ_EMPTY(&lists->reading) && clock_ns() < until_ns);
-	if (!TAILQ_EMPTY(&lists->reading))
+	struct files_listing *l = TAILQ_FIRST(&lists->reading);
+	const int result = listing_step(l, clock_ns() + STEP_NS);
+	if (result == 1) {
+		listing_finish(l);
+	} else if (result < 0) {
+		listing_fail(l, result);
+	} else {
+		TAILQ_REMOVE(&lists->reading, l, link);
+		TAILQ_INSERT_TAIL(&lists->reading, l, link);
+	}
+	if (lists->count > 0)
 		loop_soon(loop, task);
 }
 
