@@ -138,8 +138,9 @@ static void site_end(struct site *s)
 	if (p != NULL) {
 		void *config = (void *)(uintptr_t)p->location.config;
 		const struct handler *h = p->location.handler;
-		peer_free(p);
+		p->http1.proto.ops->release(&p->http1.proto); /* exchanges end before it */
 		h->close(s->locals[1]);
+		peer_free(p);
 		free(config);
 		loop_release(&s->events);
 		s->events.epoll_fd = -1;
