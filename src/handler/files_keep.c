@@ -235,8 +235,8 @@ static bool kept_holds(struct files_kept *f)
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
-bool files_kept_find(struct files_keep *k, const struct files_config *c,
-		     const struct files_name *name, struct files_file *ret)
+static struct files_kept *kept_look_up(struct files_keep *k, const struct files_config *c,
+				       const struct files_name *name)
 {
 	const uint64_t hash = name_hash(k, name->text, name->len);
 	struct files_kept *f;
@@ -244,7 +244,14 @@ bool files_kept_find(struct files_keep *k, const struct files_config *c,
 		if (f->hash == hash && f->name_len == name->len && f->config->root == c->root &&
 		    f->config->conf->no_symlinks == c->conf->no_symlinks &&
 		    memcmp(f->name, name->text, name->len) == 0)
-			break;
+			return f;
+	return NULL;
+}
+
+bool files_kept_find(struct files_keep *k, const struct files_config *c,
+		     const struct files_name *name, struct files_file *ret)
+{
+	struct files_kept *f = kept_look_up(k, c, name);
 	if (f == NULL)
 		return false;
 	if (!kept_holds(f)) {
