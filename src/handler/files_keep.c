@@ -153,9 +153,11 @@ const char *files_kept_content(const struct files_kept *f)
 
 void files_keep_empty(struct files_keep *k)
 {
-	struct files_kept *f;
-	while ((f = TAILQ_FIRST(&k->queue)) != NULL)
+	struct files_kept *f, *next;
+	for (f = TAILQ_FIRST(&k->queue); f != NULL; f = next) {
+		next = TAILQ_NEXT(f, used);
 		kept_remove(f);
+	}
 }
 
 /* --- is it still what it was? ----------------------------------------------------------------- */
@@ -381,12 +383,15 @@ static void kept_read(struct files_kept *f)
 
 static void kept_room(struct files_keep *k, size_t bytes)
 {
-	struct files_kept *f;
-	while ((f = TAILQ_FIRST(&k->queue)) != NULL &&
-	       (k->count >= FILES_KEPT_MAX ||
-		k->descriptors + STEPS_MAX + 1 > FILES_KEPT_DESCRIPTORS ||
-		k->bytes + bytes > FILES_KEPT_BYTES))
+	struct files_kept *f, *next;
+	for (f = TAILQ_FIRST(&k->queue); f != NULL; f = next) {
+		if (k->count < FILES_KEPT_MAX &&
+		    k->descriptors + STEPS_MAX + 1 <= FILES_KEPT_DESCRIPTORS &&
+		    k->bytes + bytes <= FILES_KEPT_BYTES)
+			break;
+		next = TAILQ_NEXT(f, used);
 		kept_remove(f);
+	}
 }
 
 static struct files_kept *kept_new(struct files_keep *k, const struct files_config *c,
@@ -448,9 +453,12 @@ void files_kept_add(struct files_keep *k, const struct files_config *c,
 static void sweep_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct files_keep *k = (void *)((char *)timer - offsetof(struct files_keep, sweep));
-	struct files_kept *f;
-	while ((f = TAILQ_FIRST(&k->queue)) != NULL && loop->now_ms - f->used_ms >= UNUSED_MS)
+	struct files_kept *f, *next;
+	for (f = TAILQ_FIRST(&k->queue); f != NULL && loop->now_ms - f->used_ms >= UNUSED_MS;
+	     f = next) {
+		next = TAILQ_NEXT(f, used);
 		kept_remove(f);
+	}
 	if (f != NULL)
 		loop_timer_set(loop, timer, loop->now_ms + AGAIN_MS);
 }

@@ -363,7 +363,9 @@ while names:
     for c in asked:
         data = b""
         while not data.endswith(b"Hello, world!\\n"):
-            data += c.recv(4096)
+            piece = c.recv(4096)
+        assert piece, "the server has closed a connection"
+        data += piece
 """])
             times = []
             with connect(port) as c:

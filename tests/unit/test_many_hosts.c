@@ -233,7 +233,7 @@ static void warnings_inherit(size_t count)
 {
 	static struct expiry before[MANY], after[MANY];
 	static struct expiry_of olds[MANY], heirs[MANY];
-	static char names[MANY][32];
+	static char names[MANY][40];
 	for (size_t i = 0; i < count; i++) {
 		snprintf(names[i], sizeof(names[i]), "/etc/shop%zu.pem", i);
 		before[i] = (struct expiry){.ends = 1000, .told = (int64_t)i + 1};
