@@ -26,7 +26,7 @@ void verify_add(void *arg, enum conf_severity severity, const struct conf_where 
 {
 	struct verify *v = arg;
 	const char *whole = v->whole != NULL ? v->whole : "bulkhead";
-	if (severity == CONF_WARNING && v->errors_only)
+	if (severity != CONF_ERROR && v->errors_only)
 		return;
 	struct finding *list = reallocarray(v->list, v->count + 1, sizeof(*list));
 	v->errors += severity == CONF_ERROR;

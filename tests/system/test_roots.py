@@ -278,6 +278,21 @@ def test_a_folder_in_the_place_of_another_is_served(controlled, ports, site, abo
     assert s.log().count("another folder is in the place") == 2
 
 
+@pytest.mark.parametrize("above", [False, True], ids=["itself", "above"])
+def test_a_folder_that_is_removed_and_made_again_is_served(controlled, ports, site, above):  # noqa: F811
+    """The workers and the master hold the removed one, so it is not gone."""
+    fill(site / "inner", "first")
+    s = controlled(files(ports[0], site / "inner" if above else site))
+    assert page(ports[0])[0] == 200
+    shutil.rmtree(site)
+    wait_for(lambda: page(ports[0])[0] == 404, "an answer without a file")
+    site.mkdir(mode=0o755)
+    fill(site / "inner", "second")
+    (site / "page").write_text("second")
+    wait_for(lambda: page(ports[0]) == (200, "second"), "an answer from the other folder")
+    assert "another folder is in the place" in s.log()
+
+
 def test_another_folder_that_cannot_be_served_is_tried_again(controlled, ports, public, certificates):  # noqa: F811
     link, target = in_a_home(public)
     s = controlled(files(ports[0], link))

@@ -203,17 +203,20 @@ exec {BINARY} "$@"
     assert get(ports[0]).body == HELLO
 
 
-def test_the_reason_of_a_refusal_is_no_warning(upgradable, ports, certificates, tmp_path):
+def test_the_reason_of_a_refusal_is_no_warning(upgradable, ports, certificates, tmp_path, open_folder):
     certificate, key = certificates()
     own = tmp_path / "own.json"
     own.write_text("{}")
-    s = upgradable(f'port {ports[0]} {{\nhost "a.example" {{ tls {{ certificate "{certificate}" key "{key}" }} '
+    (open_folder / "1").mkdir(mode=0o755)
+    (open_folder / "current").symlink_to("1")  # a note
+    s = upgradable(f'port {ports[0]} {{\nlocation "/files" {{ files "{open_folder}/current" }}\nhost "a.example" {{ tls {{ certificate "{certificate}" key "{key}" }} '
                    f'respond 200 file "{own}" }}\nrespond 200 "Hello, world!\\n" }}\n')
     own.unlink()
     put(s, NEXT)
     s.kill(signal.SIGUSR2)
     found = s.wait_log("upgrade failed: (.*); nothing has changed")[-1][1]
-    assert "refuses with status 1: " in found and "error: " in found and "warning" not in found, found
+    assert "refuses with status 1: " in found and "error: " in found, found
+    assert "warning" not in found and "note" not in found, found
     assert get(ports[0]).body == HELLO
 
 

@@ -105,8 +105,8 @@ static bool holds_home(const char *folder, const char *home)
 				   realpath(home, real) != NULL && path_covers(folder, real)));
 }
 
-/* Those of all users of this machine, and that of the folder's owner, who may come from elsewhere
- * (nsswitch.conf(5)). */
+/* Those of all users of this machine. An owner who is none of them (nsswitch.conf(5)) may have any
+ * home: to ask for it could take minutes, and the master is not to wait. */
 static bool holds_homes(const char *folder)
 {
 	struct stat st;
@@ -119,10 +119,7 @@ static bool holds_homes(const char *folder)
 	}
 	if (f != NULL)
 		(void)fclose(f);
-	if (holds || known)
-		return holds;
-	user = getpwuid(st.st_uid);
-	return user != NULL && holds_home(folder, user->pw_dir);
+	return holds || !known;
 }
 
 /* --- where it is ------------------------------------------------------------------------------ */

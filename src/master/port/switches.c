@@ -12,7 +12,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -47,8 +49,9 @@ static void switches_ready(struct loop *loop, struct loop_io *io, uint32_t event
 
 static int switches_add(struct master *m, const char *path, uint32_t mask)
 {
-	const int n =
-	    inotify_add_watch(m->switches.io.fd, path, mask | IN_DELETE_SELF | IN_MOVE_SELF);
+	/* a folder on the way to one root may be above another one */
+	const int n = inotify_add_watch(m->switches.io.fd, path,
+					mask | IN_MASK_ADD | IN_DELETE_SELF | IN_MOVE_SELF);
 	/* what is missing is found by the look that follows */
 	return n < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES ? -errno : 0;
 }
@@ -58,13 +61,20 @@ struct way_watch {
 	int error;
 };
 
-/* A link that another one takes the place of first loses its name, which is an attribute. */
+/* A link that another one takes the place of first loses its name, which is an attribute. A folder
+ * that is removed while processes hold it reports nothing itself: the one above it does. */
 static void switches_add_way(void *arg, const char *path, bool is_link)
 {
 	struct way_watch *w = arg;
+	char above[PATH_MAX];
+	const size_t len = (size_t)(strrchr(path, '/') - path);
+	(void)snprintf(above, sizeof(above), "%.*s", len > 0 ? (int)len : 1, path);
 	if (w->error == 0)
 		w->error =
 		    switches_add(w->m, path, is_link ? IN_DONT_FOLLOW | IN_ATTRIB : IN_ONLYDIR);
+	if (w->error == 0)
+		w->error =
+		    switches_add(w->m, above, IN_ONLYDIR | IN_CREATE | IN_DELETE | IN_MOVED_TO);
 }
 
 static int switches_add_port(struct master *m, const struct port *p)
