@@ -348,9 +348,12 @@ static bool steps_end(struct files_kept *f)
 	return true;
 }
 
-/* Takes the folders and links on its way, and sees that they lead to it. */
+/* Takes the folders and links on its way, and sees that they lead to it. A file that is there shows
+ * by itself that it goes; one that is not may come in the folder where the root begins, too. */
 static bool kept_trace(struct files_kept *f)
 {
+	if (f->file.fd < 0 && step_take(f, ".") < 0)
+		return false;
 	const int error = root_trace(f->config->root, f->name, step_take, f);
 	if (f->file.fd < 0 ? error != -ENOENT : error < 0 || !steps_end(f))
 		return false;

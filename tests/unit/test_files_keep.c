@@ -326,6 +326,17 @@ static void change_earlier_index(const struct site *s)
 	site_write(s, "sub/first.html", "first index");
 }
 
+static void change_first_index_of_root(const struct site *s)
+{
+	site_write(s, "first.html", "first index");
+}
+
+static void change_second_index_of_root(const struct site *s)
+{
+	site_write(s, "ready.html", "second index");
+	site_rename(s, "ready.html", "index.html");
+}
+
 static void every_change_shows_at_once(void **state)
 {
 	static const struct {
@@ -387,26 +398,54 @@ static void a_switched_root_shows_at_once(void **state)
 	}
 }
 
+/* Of a name directly in the root, the root is the only folder that shows it. */
+static void an_index_of_the_root_shows_at_once(void **state)
+{
+	static const char *const rests[] = {"", "itself"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
+		struct site s;
+		site_begin(&s);
+		site_link(&s, ".", "itself");
+		s.root.rest = rests[i];
+		site_serve(&s);
+		for (int n = 0; n < 4; n++)
+			assert_string_equal(site_get(&s, ""), "no 200");
+		assert_true(held(&s) > 0);
+		change_second_index_of_root(&s);
+		assert_string_equal(site_get(&s, ""), "second index");
+		s.peer->loop.date_seconds += 60;
+		for (int n = 0; n < 4; n++)
+			assert_string_equal(site_get(&s, ""), "second index");
+		change_first_index_of_root(&s);
+		assert_string_equal(site_get(&s, ""), "first index");
+		site_end(&s);
+	}
+}
+
 /* --- encoded siblings ------------------------------------------------------------------------- */
 
 static void an_encoded_sibling_shows_at_once(void **state)
 {
-	struct site s;
+	static const char *const names[][2] = {{"sub/deep/b.txt", "sub/deep/b.txt.gz"},
+					       {"a.txt", "a.txt.gz"}};
+	static const char *const fields = "Accept-Encoding: br, gzip\r\n";
 	(void)state;
-	site_begin(&s);
-	s.conf.precompressed[0] = CONF_BR;
-	s.conf.precompressed[1] = CONF_GZIP;
-	s.conf.precompressed_count = 2;
-	site_serve(&s);
-	for (int i = 0; i < 4; i++)
-		assert_null(
-		    strstr(site_ask(&s, "GET", "sub/deep/b.txt", "Accept-Encoding: br, gzip\r\n"),
-			   "Content-Encoding"));
-	site_write(&s, "sub/deep/b.txt.gz", "gz");
-	assert_non_null(
-	    strstr(site_ask(&s, "GET", "sub/deep/b.txt", "Accept-Encoding: br, gzip\r\n"),
-		   "Content-Encoding: gzip"));
-	site_end(&s);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct site s;
+		site_begin(&s);
+		s.conf.precompressed[0] = CONF_BR;
+		s.conf.precompressed[1] = CONF_GZIP;
+		s.conf.precompressed_count = 2;
+		site_serve(&s);
+		for (int n = 0; n < 4; n++)
+			assert_null(
+			    strstr(site_ask(&s, "GET", names[i][0], fields), "Content-Encoding"));
+		site_write(&s, names[i][1], "gz");
+		assert_non_null(
+		    strstr(site_ask(&s, "GET", names[i][0], fields), "Content-Encoding: gzip"));
+		site_end(&s);
+	}
 }
 
 /* --- what is kept ----------------------------------------------------------------------------- */
@@ -585,6 +624,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_change_shows_at_once),
 	    cmocka_unit_test(a_switched_root_shows_at_once),
+	    cmocka_unit_test(an_index_of_the_root_shows_at_once),
 	    cmocka_unit_test(an_encoded_sibling_shows_at_once),
 	    cmocka_unit_test(a_file_is_kept_if_it_is_asked_for_again),
 	    cmocka_unit_test(a_file_that_is_not_asked_for_is_closed),
