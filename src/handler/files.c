@@ -211,7 +211,7 @@ static void file_respond(struct exchange *ex, const struct http_asks *asks,
 	const int64_t now = ex->loop->date_seconds;
 	struct files_head *h = arena_take(&ex->arena, sizeof(*h));
 	struct http_range ranges[HTTP_RANGES_MAX];
-	files_read_begin(&s->reading, f);
+	files_read_begin(&s->reading, ex, f);
 	if (h == NULL) {
 		file_answer(ex, 503);
 		return;

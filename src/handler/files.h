@@ -247,7 +247,8 @@ struct files_reading {
 	uint64_t size;
 	int64_t modified;
 	uint32_t modified_ns;
-	bool again; /* bytes were read before */
+	uint32_t turn; /* of the loop, in which that was; its low bits */
+	bool again;    /* bytes were read before */
 	uint64_t at, end;
 	uint64_t ahead; /* where the kernel was asked to read up to; 0: it was not */
 	struct files_local *local;
@@ -256,7 +257,7 @@ struct files_reading {
 };
 
 /* From the first byte on; takes the file. */
-void files_read_begin(struct files_reading *, const struct files_file *);
+void files_read_begin(struct files_reading *, const struct exchange *, const struct files_file *);
 /* Of a handler's give(). */
 long files_read(struct files_reading *, struct exchange *, uint8_t *out, size_t size);
 /* Gives the file back. */

@@ -139,8 +139,20 @@ static bool is_last(const struct files_reading *r)
 	return r->at == r->end && (r->parts == NULL || r->parts->next == r->parts->count);
 }
 
+static uint32_t turn_of(const struct exchange *ex)
+{
+	return ex->loop->events != NULL ? (uint32_t)ex->loop->events->turn : 0;
+}
+
+/* Was all of it read at once, just after its tag was made? A client decides when a response is read
+ * whose turn comes after others. */
+static bool is_read_at_once(const struct files_reading *r, const struct exchange *ex)
+{
+	return !r->again && r->wait == NULL && r->turn == turn_of(ex);
+}
+
 /* Reads bytes of the present range, as many as there are and there is room for. The last ones are
- * only given if all are of one file: what one read has got at once is. */
+ * only given if all are of the file that the tag is of. */
 static long range_read(struct files_reading *r, struct exchange *ex, uint8_t *out, size_t size)
 {
 	size_t used = 0;
@@ -157,7 +169,7 @@ static long range_read(struct files_reading *r, struct exchange *ex, uint8_t *ou
 			return GIVE_FAIL;
 		r->at += (uint64_t)n;
 		used += (size_t)n;
-		if (is_last(r) && (r->again || r->wait != NULL) && file_is_other(r))
+		if (is_last(r) && !is_read_at_once(r, ex) && file_is_other(r))
 			return GIVE_FAIL;
 		r->again = true;
 		wait_end(r);
@@ -214,8 +226,10 @@ long files_read(struct files_reading *r, struct exchange *ex, uint8_t *out, size
 	return used > 0 ? (long)used : GIVE_FAIL;
 }
 
-void files_read_begin(struct files_reading *r, const struct files_file *f)
+void files_read_begin(struct files_reading *r, const struct exchange *ex,
+		      const struct files_file *f)
 {
+	r->turn = turn_of(ex);
 	r->fd = f->fd;
 	r->kept = f->kept;
 	r->device = f->device;

@@ -813,6 +813,39 @@ static void a_file_that_is_overwritten_ends_the_connection(void **state)
 	site_end(&s);
 }
 
+/* A small one, too, whose response waits for its turn on the connection. */
+static void a_file_that_is_overwritten_before_it_is_read_ends_the_connection(void **state)
+{
+	static const char *const fields[] = {"", "Range: bytes=2-4\r\n",
+					     "Range: bytes=0-1,5-6\r\n"};
+	char path[128], request[128];
+	struct site s;
+	struct loop loop;
+	(void)state;
+	site_begin(&s);
+	(void)snprintf(path, sizeof(path), "%s/a.txt", s.path);
+	assert_int_equal(loop_init(&loop), 0);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		site_make(&s, "a.txt", "0123456789");
+		site_serve(&s);
+		s.peer->loop.events = &loop;
+		(void)snprintf(request, sizeof(request),
+			       "GET /test/a.txt HTTP/1.1\r\nHost: a\r\n%s\r\n", fields[i]);
+		peer_add(s.peer, request); /* nothing is pulled yet */
+		assert_int_equal(peer_phase(s.peer), PROTO_BUSY);
+		FILE *f = fopen(path, "r+");
+		(void)fputs("other one!", f);
+		(void)fclose(f);
+		loop.turn++;
+		peer_run(s.peer);
+		assert_int_equal(peer_phase(s.peer), PROTO_ABORTED);
+		assert_null(strstr(peer_out(s.peer), "other"));
+		site_stop(&s);
+	}
+	loop_release(&loop);
+	site_end(&s);
+}
+
 static void a_file_that_is_replaced_is_sent_whole(void **state)
 {
 	struct site s;
@@ -1446,6 +1479,7 @@ int main(void)
 	    cmocka_unit_test(without_precompressed_encodings_are_not_negotiated),
 	    cmocka_unit_test(a_file_that_shrinks_ends_the_connection),
 	    cmocka_unit_test(a_file_that_grows_is_sent_up_to_its_length),
+	    cmocka_unit_test(a_file_that_is_overwritten_before_it_is_read_ends_the_connection),
 	    cmocka_unit_test(a_file_that_is_replaced_is_sent_whole),
 	    cmocka_unit_test(a_file_that_is_overwritten_ends_the_connection),
 	    cmocka_unit_test(a_tag_changes_with_its_file),
