@@ -369,7 +369,7 @@ static void kept_read(struct files_kept *f)
 {
 	const size_t size = (size_t)f->file.size;
 	struct files_keep *k = f->keep;
-	if (f->file.fd < 0 || f->file.size > FILES_KEPT_SIZE || size > FILES_KEPT_BYTES - k->bytes)
+	if (f->file.fd < 0 || f->file.size > FILES_KEPT_SIZE || k->bytes + size > FILES_KEPT_BYTES)
 		return;
 	char *content = malloc(size > 0 ? size : 1);
 	const struct iovec vector = {.iov_base = content, .iov_len = size};

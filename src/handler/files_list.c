@@ -118,8 +118,24 @@ static int entry_open(struct files_listing *l, const struct dirent64 *d)
 			    : fd; /* not all file systems say what is one */
 }
 
-/* 0, or -errno of files_page_add(). What cannot be looked at, or is no file and no folder, is left
- * out. */
+static bool is_short(int fd)
+{
+	return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM;
+}
+
+/* The same; what is only kept to be faster goes when descriptors or memory are short. */
+static int entry_open_surely(struct files_listing *l, const struct dirent64 *d)
+{
+	const struct files_local *local = exchange_local(l->exchange);
+	const int fd = entry_open(l, d);
+	if (!is_short(fd) || local->common->keep == NULL)
+		return fd;
+	files_keep_empty(local->common->keep);
+	return entry_open(l, d);
+}
+
+/* 0, -errno of files_page_add(), or -ENOMEM: it cannot be looked at now. What can never be, or is
+ * no file and no folder, is left out. */
 static int entry_add(struct files_listing *l, const struct dirent64 *d)
 {
 	struct files_file file;
@@ -130,9 +146,9 @@ static int entry_add(struct files_listing *l, const struct dirent64 *d)
 	if (d->d_type != DT_REG && d->d_type != DT_DIR && d->d_type != DT_LNK &&
 	    d->d_type != DT_UNKNOWN)
 		return 0;
-	int fd = entry_open(l, d);
+	int fd = entry_open_surely(l, d);
 	if (fd < 0)
-		return 0;
+		return is_short(fd) ? -ENOMEM : 0;
 	const bool shown = files_stat(fd, &file) == 0 && (file.is_regular || file.is_folder);
 	fd_close(&fd);
 	return shown ? files_page_add(&l->page, name, strlen(name), &file) : 0;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -1019,6 +1020,30 @@ static void a_folder_is_listed(void **state)
 	site_end(&s);
 }
 
+/* Without descriptors there is no list, rather than one that lacks entries. */
+static void a_list_without_descriptors_is_refused(void **state)
+{
+	struct site s;
+	struct rlimit limit;
+	(void)state;
+	site_begin(&s);
+	s.conf.listing = true;
+	s.conf.index_count = 0;
+	site_serve(&s);
+	const int next = dup(s.root.fd);
+	assert_true(next >= 0);
+	(void)close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	const struct rlimit low = {.rlim_cur = (rlim_t)next + 1, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0); /* the folder has the last one */
+	const char *out = site_get(&s, "GET", "/test/", "");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_memory_equal(out, "HTTP/1.1 503 ", 13);
+	assert_answer(&s, "GET", "/test/", "", 200, NULL);
+	site_stop(&s);
+	site_end(&s);
+}
+
 static void a_list_is_bounded(void **state)
 {
 	struct files_page page;
@@ -1486,6 +1511,7 @@ int main(void)
 	    cmocka_unit_test(a_file_is_settled_when_its_next_change_has_another_time),
 	    cmocka_unit_test(a_new_file_has_a_weak_tag_on_a_coarse_clock),
 	    cmocka_unit_test(a_folder_is_listed),
+	    cmocka_unit_test(a_list_without_descriptors_is_refused),
 	    cmocka_unit_test(a_list_is_bounded),
 	    cmocka_unit_test(names_of_other_file_systems_are_listed),
 	    cmocka_unit_test(the_longest_path_is_shown),

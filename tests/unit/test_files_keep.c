@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -597,6 +598,31 @@ static void a_kept_file_is_answered_as_others_are(void **state)
 	site_end(&s);
 }
 
+/* A list that needs the last descriptor gets it. */
+static void a_list_takes_the_descriptors_of_kept_files(void **state)
+{
+	struct site s;
+	struct rlimit limit;
+	(void)state;
+	site_begin(&s);
+	s.conf.listing = true;
+	s.conf.index_count = 0;
+	site_serve(&s);
+	site_keep(&s, "a.txt", "0123456789");
+	const int next = dup(s.root.fd);
+	assert_true(next >= 0);
+	(void)close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	const struct rlimit low = {.rlim_cur = (rlim_t)next + 1, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	const char *out = site_ask(&s, "GET", "sub/", "Accept: application/json\r\n");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_non_null(strstr(out, "./index.html"));
+	assert_non_null(strstr(out, "\"complete\":true"));
+	assert_int_equal(held(&s), 0);
+	site_end(&s);
+}
+
 /* Its bytes are those of its tag, whatever happens to it meanwhile. */
 static void a_file_that_is_being_sent_stays_as_it_was(void **state)
 {
@@ -633,6 +659,7 @@ int main(void)
 	    cmocka_unit_test(names_that_only_a_client_knows_are_not_kept),
 	    cmocka_unit_test(what_is_kept_is_bounded),
 	    cmocka_unit_test(a_kept_file_is_answered_as_others_are),
+	    cmocka_unit_test(a_list_takes_the_descriptors_of_kept_files),
 	    cmocka_unit_test(a_file_that_is_being_sent_stays_as_it_was),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
