@@ -158,12 +158,19 @@ static void pump_say_end(struct conn *c)
 	c->said_end = true;
 }
 
+/* While a response was awaited, nothing was read. */
+static bool pump_has_unread(const struct conn *c)
+{
+	uint8_t byte;
+	return recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* The protocol knows whether the client may still be sending what it asked for; a client that sends
  * on after what it called its last request is seen only here. */
 static bool pump_lingers(const struct conn *c)
 {
 	return c->proto->ops->lingers(c->proto) || c->goes_on || buf_len(&c->plain_in) > 0 ||
-	       c->owner->wire.in_len > 0;
+	       c->owner->wire.in_len > 0 || pump_has_unread(c);
 }
 
 /* Moves bytes in both directions until no more can move. */

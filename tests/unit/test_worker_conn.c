@@ -367,6 +367,53 @@ static void a_connection_that_lingers_needs_no_turns(void **state)
 	closed(fd);
 }
 
+static struct exchange *late;
+static bool late_ready;
+
+static void late_begin(struct exchange *ex)
+{
+	late = ex;
+	exchange_respond(ex, 200, 3, NULL, 0);
+}
+
+static long late_give(struct exchange *ex, uint8_t *out, size_t size)
+{
+	(void)ex;
+	(void)size;
+	if (!late_ready)
+		return GIVE_LATER;
+	memcpy(out, "abc", 3);
+	return 3;
+}
+
+/* To close it with bytes that were not read would reset it, and take the response away. */
+static void a_client_that_goes_on_while_it_waits_is_not_reset(void **state)
+{
+	static const struct handler handler = {
+	    .methods = UINT32_MAX, .begin = late_begin, .give = late_give};
+	(void)state;
+	served.handler = &handler;
+	late = NULL;
+	late_ready = false;
+	int fd = client_new();
+	const struct conn *c = LIST_FIRST(&loop->conns);
+	send_text(fd, "GET /served HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
+	for (int i = 0; i < 100 && late == NULL; i++)
+		assert_int_equal(loop_turn(&loop->loop, 10), 0);
+	assert_non_null(late);
+	send_text(fd, "more");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(loop_turn(&loop->loop, 1), 0);
+	late_ready = true;
+	exchange_wake(late);
+	assert_int_equal(loop_turn(&loop->loop, 10), 0);
+	assert_int_equal(loop->conns_count, 1);
+	assert_int_equal(c->state, CONN_LINGER);
+	char out[4096];
+	assert_true(hear(fd, out, sizeof(out)) > 0);
+	closed(fd);
+}
+
 /* --- ends without a word for them: only TCP has one ------------------------------------------- */
 
 static int tcp_client_new(void)
@@ -677,6 +724,7 @@ int main(void)
 	    TEST(a_client_that_takes_nothing_is_reset_after_its_limit),
 	    TEST(draining_ends_idle_connections_and_answers_the_others),
 	    TEST(a_connection_that_lingers_needs_no_turns),
+	    TEST(a_client_that_goes_on_while_it_waits_is_not_reset),
 	    TEST(a_cut_is_no_end),
 	    TEST(a_client_of_a_tunnel_may_speak_after_the_end_of_the_other_half),
 	    TEST(what_is_left_of_a_tunnel_waits_for_room),
