@@ -398,12 +398,13 @@ static void worker_release(struct worker *w)
 
 int worker_main(struct role *r)
 {
-	struct worker w = {.role = r,
-			   .phase = r->start.held != 0 ? WORKER_HELD : WORKER_SERVING,
-			   .port = r->port,
-			   .means = {.port = r->port->number, .file_grain_ns = CLOCK_FILE_GRAIN_NS},
-			   .accepting = r->port->threads,
-			   .loops_count = r->port->threads};
+	struct worker w = {
+	    .role = r,
+	    .phase = r->start.held != 0 ? WORKER_HELD : WORKER_SERVING,
+	    .port = r->port,
+	    .means = {.port = r->port->number, .file_grain_ns = clock_file_grain_ns()},
+	    .accepting = r->port->threads,
+	    .loops_count = r->port->threads};
 	w.pool = w.port->workers * w.loops_count;
 
 	handed_check(&w);

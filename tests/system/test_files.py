@@ -471,11 +471,14 @@ def test_a_tag_is_another_one_although_the_times_are_set_back(server, ports, roo
 
 
 def test_a_tag_is_strong(server, ports, root):
-    """As soon as another change would have another time."""
+    """At once on kernels that give each change a time of its own, else when the clock has moved on."""
+    release = tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
     serve(server, ports[0], root)
     with Connection(ports[0]) as c:
         for i in range(10):
             (root / "x").write_bytes(b"%04d" % i)
+            tag = ask(c, "/x")["ETag"]
+            assert release < (6, 13) or not tag.startswith("W/"), (i, tag)
             wait_for(lambda: not ask(c, "/x")["ETag"].startswith("W/"), "a strong tag")
             tag = ask(c, "/x")["ETag"]
             assert ask(c, "/x", f"If-None-Match: {tag}").status == 304
