@@ -30,7 +30,7 @@ struct handler_means {
 	const struct handler_body *bodies; /* by the index in conf_port.bodies */
 	const struct root *roots;          /* by the index in conf_port.roots */
 	const struct media_table *types;   /* media types by extension */
-	uint64_t file_grain_ns;            /* clock_file_grain_ns() */
+	uint64_t file_grain_ns; /* between two changes of a file that may have the same time */
 };
 
 /* A kind of handler: src/handler/WORD.c defines handler_kind_WORD for each of HANDLER_KINDS

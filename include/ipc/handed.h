@@ -104,6 +104,8 @@ struct ipc_handed_list {
 int ipc_handed_receive(int fd, int timeout_ms, struct ipc_start *ret_start,
 		       struct ipc_handed_list *ret, const char **ret_why);
 
+/* A descriptor that the list goes on owning. -1: there is none. */
+int ipc_handed_look(const struct ipc_handed_list *, enum ipc_handed, size_t of);
 /* Takes a descriptor: the caller then owns it. -1: there is none. */
 int ipc_handed_take(struct ipc_handed_list *, enum ipc_handed, size_t of);
 

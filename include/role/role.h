@@ -74,6 +74,7 @@ void role_begin(struct role *, int channel_fd, bool threads_built, const struct 
  * number: the caller then owns it. -1: there is none. */
 size_t role_count(const struct role *, enum ipc_handed);
 int role_take(struct role *, enum ipc_handed, size_t of);
+int role_look(const struct role *, enum ipc_handed, size_t of); /* the role goes on owning it */
 
 /* A number above all received descriptors that were not taken yet. */
 unsigned role_handed_end(const struct role *);

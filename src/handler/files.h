@@ -36,7 +36,7 @@ struct files_config {
 	const struct conf_files *conf;
 	const struct root *root;
 	const struct media_table *types; /* of the system */
-	uint64_t grain_ns;               /* clock_file_grain_ns() */
+	uint64_t grain_ns;               /* see handler_means */
 };
 
 struct files_keep;

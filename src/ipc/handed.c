@@ -183,15 +183,27 @@ int ipc_handed_receive(int fd, int timeout_ms, struct ipc_start *ret_start,
 	return 0;
 }
 
-int ipc_handed_take(struct ipc_handed_list *l, enum ipc_handed kind, size_t of)
+static int *handed_find(const struct ipc_handed_list *l, enum ipc_handed kind, size_t of)
 {
 	for (size_t i = 0; i < l->count; i++)
-		if (l->list[i].kind == kind && l->list[i].of == of) {
-			const int fd = l->list[i].fd;
-			l->list[i].fd = -1;
-			return fd;
-		}
-	return -1;
+		if (l->list[i].kind == kind && l->list[i].of == of)
+			return &l->list[i].fd;
+	return NULL;
+}
+
+int ipc_handed_look(const struct ipc_handed_list *l, enum ipc_handed kind, size_t of)
+{
+	const int *at = handed_find(l, kind, of);
+	return at == NULL ? -1 : *at;
+}
+
+int ipc_handed_take(struct ipc_handed_list *l, enum ipc_handed kind, size_t of)
+{
+	int *at = handed_find(l, kind, of);
+	const int fd = at == NULL ? -1 : *at;
+	if (at != NULL)
+		*at = -1;
+	return fd;
 }
 
 void ipc_handed_release(struct ipc_handed_list *l)

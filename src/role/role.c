@@ -33,6 +33,11 @@ size_t role_count(const struct role *r, enum ipc_handed kind)
 	return r->handed.counts[kind];
 }
 
+int role_look(const struct role *r, enum ipc_handed kind, size_t of)
+{
+	return ipc_handed_look(&r->handed, kind, of);
+}
+
 int role_take(struct role *r, enum ipc_handed kind, size_t of)
 {
 	return ipc_handed_take(&r->handed, kind, of);

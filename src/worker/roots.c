@@ -1,14 +1,42 @@
-/* Runs in the worker while it starts, after the drop: the document roots that it was handed. Must
+/* Runs in the worker while it starts: the document roots that it was handed. Must
  * never open one itself. */
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <sysexits.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/root.h"
 #include "ipc/places.h"
 #include "worker/loop.h"
+
+/* All that give each change a time of its own where the kernel can (FS_MGTIME in its sources). */
+static bool has_fine_times(int fd)
+{
+	struct statfs fs;
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	switch ((uint32_t)fs.f_type) {
+	case BTRFS_SUPER_MAGIC:
+	case EXT4_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+	case XFS_SUPER_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+uint64_t worker_roots_grain_ns(const struct worker *w)
+{
+	for (size_t i = 0; i < w->port->roots_count; i++)
+		if (!has_fine_times(role_look(w->role, IPC_FD_ROOT, i)))
+			return CLOCK_TICK_NS;
+	return clock_file_grain_ns();
+}
 
 void worker_roots_take(struct worker *w)
 {

@@ -398,18 +398,18 @@ static void worker_release(struct worker *w)
 
 int worker_main(struct role *r)
 {
-	struct worker w = {
-	    .role = r,
-	    .phase = r->start.held != 0 ? WORKER_HELD : WORKER_SERVING,
-	    .port = r->port,
-	    .means = {.port = r->port->number, .file_grain_ns = clock_file_grain_ns()},
-	    .accepting = r->port->threads,
-	    .loops_count = r->port->threads};
+	struct worker w = {.role = r,
+			   .phase = r->start.held != 0 ? WORKER_HELD : WORKER_SERVING,
+			   .port = r->port,
+			   .means = {.port = r->port->number},
+			   .accepting = r->port->threads,
+			   .loops_count = r->port->threads};
 	w.pool = w.port->workers * w.loops_count;
 
 	handed_check(&w);
 	if (!w.port->plain)
 		policy_make(&w);
+	w.means.file_grain_ns = worker_roots_grain_ns(&w);
 	worker_confine(&w);
 	if (w.port->roots_count > 0 || w.port->bodies_count > 0)
 		worker_types_make(&w);

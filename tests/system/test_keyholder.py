@@ -743,7 +743,7 @@ def test_a_renewed_pair_comes_whole(server, ports, certificates, pair, rename, r
     assert served(ports[0]) == certificates("ecdsa")[0].read_text()  # nobody has asked for it
     victims = s.workers(ports[0]) if role == "worker" else s.keyholders(ports[0])
     os.kill(victims[ports[0], 1], number)
-    s.wait_log("have changed: all processes of the port are replaced")
+    s.wait_log("files of the port have changed: all its processes are replaced")
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in old), "new processes")
     for _ in range(8):
         assert served(ports[0]) == certificates("rsa")[0].read_text(), s.log()
