@@ -174,8 +174,8 @@ void worker_drain(struct worker *, bool lenient);
 /* type.c: the media types of files, those of the system first. */
 void worker_types_make(struct worker *);
 
-/* roots.c: how long after a change of a file beneath the document roots another one may have the same
- * time (base/clock.h); before the drop, which takes the calls away. */
+/* roots.c: how long after a change of a file beneath the document roots another one may have the
+ * same time (base/clock.h); before the drop, which takes the calls away. */
 uint64_t worker_roots_grain_ns(const struct worker *);
 /* Takes the document roots, after the drop. */
 void worker_roots_take(struct worker *);
