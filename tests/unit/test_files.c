@@ -21,6 +21,7 @@
 #include "handler/files.h"
 #include "http/internal.h"
 #include "skip.h"
+#include "tmpfs.h"
 
 extern const struct handler_kind handler_kind_files;
 
@@ -1263,6 +1264,8 @@ static void one_file_system_that_waits_is_not_all(void **state)
 	struct stat proc, own;
 	struct iovec vector = {.iov_base = &proc, .iov_len = 5};
 	(void)state;
+	if (is_tmpfs())
+		skip_because("needs temporary files on a disk");
 	site_begin(&s);
 	assert_int_equal(loop_init(&loop), 0);
 	const int fd = open("/proc/version", O_RDONLY);
@@ -1379,6 +1382,8 @@ static void a_large_folder_is_read_in_several_turns(void **state)
 	struct loop loop;
 	char name[32];
 	(void)state;
+	if (is_tmpfs())
+		skip_because("needs temporary files on a disk");
 	site_begin(&s);
 	s.conf.listing = true;
 	for (unsigned i = 0; i < 3000; i++) {

@@ -18,6 +18,8 @@
 #include "base/holding.h"
 #include "conf/conf.h"
 #include "handler/files.h"
+#include "skip.h"
+#include "tmpfs.h"
 
 extern const struct handler_kind handler_kind_files;
 
@@ -404,6 +406,8 @@ static void an_index_of_the_root_shows_at_once(void **state)
 {
 	static const char *const rests[] = {"", "itself"};
 	(void)state;
+	if (is_tmpfs())
+		skip_because("needs temporary files on a disk");
 	for (size_t i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
 		struct site s;
 		site_begin(&s);
@@ -628,6 +632,8 @@ static void a_file_that_is_being_sent_stays_as_it_was(void **state)
 {
 	struct site s;
 	(void)state;
+	if (is_tmpfs())
+		skip_because("needs temporary files on a disk");
 	site_begin(&s);
 	site_serve(&s);
 	site_keep(&s, "a.txt", "0123456789");
