@@ -128,7 +128,7 @@ def test_kept_files_make_room_for_clients(server, ports, site):
     names = [f"f{i}.txt" for i in range(12)]
     for name in names:
         (site / name).write_text(name)
-    s = server(f'port {ports[0]} {{ limits {{ idle 1h; handshake-timeout 1h }} files "{site}" }}',
+    s = server(f'port {ports[0]} {{ limits {{ idle 1h; handshake-timeout 1h; requests 1000000 }} files "{site}" }}',
                wrapper=("prlimit", "--nofile=48:48", "--"))
     pid = s.workers()[ports[0], 1]
     with contextlib.ExitStack() as stack:
