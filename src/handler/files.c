@@ -278,7 +278,7 @@ static void files_begin(struct exchange *ex)
 
 static void waiter_add(struct exchange *);
 
-/* Waits for a disk only if it is told so, or cannot come back. */
+/* With waits, or where there is no event loop to come back from, it may block for the disk. */
 static void files_serve(struct exchange *ex, bool waits)
 {
 	const struct files_config *c = ex->config;

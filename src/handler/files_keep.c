@@ -4,8 +4,8 @@
  * needed elsewhere.
  *
  * An open file is as good as its name. That holds as long as the file, and each folder and link on
- * the way to it, are what they were: whoever renames, replaces or removes one of them, or writes
- * into it, changes its inode's time of change (ctime), which no program can set. So each is kept
+ * the way to it, are what they were: to rename, replace or remove one of them, or to write into it,
+ * changes its inode's time of change (ctime), which no program can set. So each is kept
  * open, and looked at by fstat(2) once in a turn of the loop. A file system may count time in steps
  * of two seconds; so what has changed within the last ones is not kept. What the inodes do not
  * show, like a mount on the way, is seen as each file is opened again every second.

@@ -105,8 +105,8 @@ static bool holds_home(const char *folder, const char *home)
 				   realpath(home, real) != NULL && path_covers(folder, real)));
 }
 
-/* Those of all users of this machine. An owner who is none of them (nsswitch.conf(5)) may have any
- * home: to ask for it could take minutes, and the master is not to wait. */
+/* Looks for the homes of all users in /etc/passwd. Another owner (nsswitch.conf(5)) may have any
+ * home: to ask the name services for it could take minutes, and the master must not wait. */
 static bool holds_homes(const char *folder)
 {
 	struct stat st;

@@ -84,7 +84,7 @@ void anchors_tell(const struct port *);
  */
 int root_mark(struct master *, const char *path, struct file_mark *);
 int root_stat(const char *path, struct stat *);
-void mounts_forget(struct master *); /* what is mounted is looked at once in a turn */
+void mounts_forget(struct master *); /* the list of mounts is read once in a turn */
 void mounter_start(struct master *); /* before the master is confined */
 void mounter_ended(struct master *);
 

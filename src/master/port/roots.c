@@ -111,13 +111,11 @@ static int root_fail(const char *path, int error, struct err *err)
 	if (error == -ENOTDIR)
 		err_set(err, "document root \"%s\" is not a directory", path);
 	else if (error == -ENOSYS)
-		err_set(
-		    err,
-		    "document root \"%s\" cannot be served, because a filter of system calls "
-		    "around "
-		    "the server denies openat2(2): under systemd leave out RestrictSUIDSGID=, in a "
-		    "container use a filter that allows it",
-		    path);
+		err_set(err,
+			"document root \"%s\" cannot be served, because a filter of system calls "
+			"around the server denies openat2(2): under systemd leave out "
+			"RestrictSUIDSGID=, in a container use a filter that allows it",
+			path);
 	else
 		err_set(err, "document root \"%s\" cannot be read: %s", path, strerror(-error));
 	return err_is_shortage(-error) ? -EAGAIN : -1;

@@ -52,7 +52,7 @@ static int switches_add(struct master *m, const char *path, uint32_t mask)
 	/* a folder on the way to one root may be above another one */
 	const int n = inotify_add_watch(m->switches.io.fd, path,
 					mask | IN_MASK_ADD | IN_DELETE_SELF | IN_MOVE_SELF);
-	/* what is missing is found by the look that follows */
+	/* the look that follows finds that one is missing */
 	return n < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES ? -errno : 0;
 }
 
