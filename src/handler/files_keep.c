@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/holding.h"
@@ -364,7 +364,16 @@ static bool kept_trace(struct files_kept *f)
 	return f->file.fd < 0 ? kept_opens(f) : file_holds(&f->file);
 }
 
-/* Content that has to come from a disk is left to the first exchange. */
+/* Content that has to come from a disk is left to the first exchange, except where the file system
+ * cannot tell (overlayfs and tmpfs): there that one would wait, too. */
+static bool content_read(const struct files_file *file, char *content, size_t size)
+{
+	ssize_t n = files_read_cached(file->fd, content, size, 0);
+	if (n == -EOPNOTSUPP)
+		n = pread(file->fd, content, size, 0);
+	return n == (ssize_t)size;
+}
+
 static void kept_read(struct files_kept *f)
 {
 	const size_t size = (size_t)f->file.size;
@@ -372,11 +381,9 @@ static void kept_read(struct files_kept *f)
 	if (f->file.fd < 0 || f->file.size > FILES_KEPT_SIZE || k->bytes + size > FILES_KEPT_BYTES)
 		return;
 	char *content = malloc(size > 0 ? size : 1);
-	const struct iovec vector = {.iov_base = content, .iov_len = size};
 	if (content == NULL)
 		return;
-	if ((size > 0 && preadv2(f->file.fd, &vector, 1, 0, RWF_NOWAIT) != (ssize_t)size) ||
-	    !file_holds(&f->file)) {
+	if ((size > 0 && !content_read(&f->file, content, size)) || !file_holds(&f->file)) {
 		free(content);
 		return;
 	}

@@ -99,26 +99,33 @@ static ssize_t bytes_wait(const struct files_reading *r, uint8_t *out, size_t si
 	return n < 0 ? -errno : n;
 }
 
+ssize_t files_read_cached(int fd, void *out, size_t size, uint64_t at)
+{
+	const struct iovec vector = {.iov_base = out, .iov_len = size};
+	ssize_t n;
+	do
+		n = preadv2(fd, &vector, 1, (off_t)at, RWF_NOWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	return errno == ENOSYS || errno == EINVAL ? -EOPNOTSUPP : -errno;
+}
+
 /* -EAGAIN: the page cache has none of them. */
 static ssize_t bytes_read(const struct files_reading *r, const struct exchange *ex, uint8_t *out,
 			  size_t size)
 {
-	struct iovec vector = {.iov_base = out, .iov_len = size};
 	if (r->content != NULL) {
 		memcpy(out, r->content + r->at, size);
 		return (ssize_t)size;
 	}
 	if (r->local->waits_on == r->device || ex->loop->events == NULL)
 		return bytes_wait(r, out, size);
-	ssize_t n;
-	do
-		n = preadv2(r->fd, &vector, 1, (off_t)r->at, RWF_NOWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
-		r->local->waits_on = r->device; /* a root may hold other mounts */
-		return bytes_wait(r, out, size);
-	}
-	return n < 0 ? -errno : n;
+	const ssize_t n = files_read_cached(r->fd, out, size, r->at);
+	if (n != -EOPNOTSUPP)
+		return n;
+	r->local->waits_on = r->device; /* a root may hold other mounts */
+	return bytes_wait(r, out, size);
 }
 
 /* A file that another one was written into, and that has not grown, is not the one that the tag is

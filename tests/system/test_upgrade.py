@@ -72,7 +72,7 @@ def put_script(s, script):
 
 def upgrade(s, count=1):
     if not NEXT.exists():
-        pytest.skip("needs the next version beside the program")
+        pytest.skip("make next has not been run")
     put(s, NEXT if count % 2 else BINARY)
     s.kill(signal.SIGUSR2)
     s.wait_log(FOLLOWED, count)
