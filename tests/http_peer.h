@@ -155,7 +155,10 @@ static inline struct peer *peer_new(void)
 				     .owner = &peer_owner};
 	p->routes.find = peer_route;
 	p->routes.default_host = &peer_host;
-	p->client = (struct http_client){"127.0.0.1", 12345, &peer_tls, 0};
+	p->client = (struct http_client){.address = "127.0.0.1",
+					 .port = 12345,
+					 .tls = &peer_tls,
+					 .number = {0, UINT64_C(0xffff7f000001)}};
 	http1_ops.init(&p->http1.proto, &p->loop, p, &p->client);
 	return p;
 }

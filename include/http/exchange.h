@@ -28,6 +28,7 @@
 
 #include "base/address.h"
 #include "base/limits.h"
+#include "base/network.h"
 #include "http/arena.h"
 #include "http/request.h"
 
@@ -107,6 +108,7 @@ struct http_client {
 	uint16_t port;
 	const struct transport_facts *tls; /* net/transport.h; NULL: the connection has no TLS */
 	uint32_t policy; /* with TLS: http_host.policy of the host that it was made for */
+	struct network_address number; /* the address */
 };
 
 /* A filter of a location, http/filter.h. */

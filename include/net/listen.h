@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "base/network.h"
 
 /* An address to listen on. A link-local one has a zone: `fe80::1%eth0` (RFC 4007, 11;
  * netdevice(7)). */
@@ -54,8 +55,9 @@ void net_unlinger(int fd);
 void net_bound(int fd);
 
 /* Accepts one connection: non-blocking, close on exec, SO_LINGER off. Returns the descriptor, and
- * sets the peer's numeric address and port; or returns -errno (accept(2)). */
-int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], uint16_t *ret_port);
+ * sets the peer's address, as text and as a number, and port; or returns -errno (accept(2)). */
+int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], struct network_address *ret_number,
+	       uint16_t *ret_port);
 
 /* The address that the peer of a connection has connected to, as net_accept() writes it. Returns 0
  * or -errno. */

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/network.h"
 #include "base/num.h"
 #include "conf/conf.h"
 #include "grammar.h"
@@ -416,6 +417,11 @@ struct conf_block *conf_block_push(struct conf_parser *p, enum conf_block_kind,
 				   const struct conf_where *where);
 struct conf_block *conf_block_top(struct conf_parser *p); /* the innermost */
 void conf_block_close(struct conf_parser *p);
+
+/* network.c */
+/* Reads an address, "ADDRESS/LENGTH" or "*"; if it is none of them, that was reported. */
+bool conf_network(struct conf_parser *p, const struct conf_value *, const struct conf_where *at,
+		  struct network *ret);
 
 /* log.c */
 void conf_log_to(struct conf_parser *p, int token, const struct conf_where *where);

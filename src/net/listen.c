@@ -144,7 +144,8 @@ static void address_write(const union address *a, char text[ADDRESS_TEXT_MAX], u
 	*ret_port = ntohs(is_v6 ? a->v6.sin6_port : a->v4.sin_port);
 }
 
-int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], uint16_t *ret_port)
+int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], struct network_address *ret_number,
+	       uint16_t *ret_port)
 {
 	union address a = {0};
 	socklen_t len = sizeof(a);
@@ -153,6 +154,8 @@ int net_accept(int listener_fd, char address[ADDRESS_TEXT_MAX], uint16_t *ret_po
 		return -errno;
 	net_unlinger(fd);
 	address_write(&a, address, ret_port);
+	*ret_number = a.any.sa_family == AF_INET6 ? network_address_v6(&a.v6.sin6_addr)
+						  : network_address_v4(&a.v4.sin_addr);
 	return fd;
 }
 

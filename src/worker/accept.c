@@ -133,7 +133,7 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	struct http_client client;
 	(void)loop;
 	(void)events;
-	int fd = net_accept(io->fd, client.address, &client.port);
+	int fd = net_accept(io->fd, client.address, &client.number, &client.port);
 	if (fd >= 0) {
 		l->starved_since_ms = 0;
 		if (conn_new(l, fd, &client) < 0)
