@@ -5,6 +5,7 @@
 #ifndef BASE_BENEATH_H
 #define BASE_BENEATH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct beneath_file {
@@ -24,6 +25,9 @@ int beneath_init(struct beneath *, const char *const *paths, size_t count);
 /* Takes files whose paths are known, with the list. */
 void beneath_take(struct beneath *, struct beneath_file *files, size_t count);
 void beneath_release(struct beneath *);
+
+/* Is the path this one, or beneath it? Both are without links, "." and "..". */
+bool beneath_covers(const char *real, const char *path);
 
 /* How many of the files are beneath this real path, or are it; the first is *ret (untouched if
  * there is none), and the others follow it. */

@@ -142,6 +142,7 @@ struct http_location {
 	const struct handler *handler;
 	const void *config; /* for the handler: ex->config */
 	uint32_t methods;   /* instead of the handler's; 0: the handler's */
+	bool refuses;       /* its handler answers all of them with 405: Allow has the others */
 	uint32_t path_len;  /* how much of a path it covers: ex->path.matched */
 	uint32_t local;     /* the place of the handler's state in http_loop.locals; 0: none */
 	uint32_t filters_count;
@@ -303,7 +304,8 @@ struct exchange {
  * borrowed as long as the exchange lives: a constant, or part of the configuration. Whatever
  * depends on the request is added with exchange_add_field(). The protocol makes Date,
  * Content-Length, Transfer-Encoding and Connection. The first call counts, later ones are ignored.
- * A status outside 200 to 599 becomes 500. Outside a callback it also wakes the connection.
+ * A status outside 200 to 599 becomes 500. A 405 without Allow gets that of the location: add one
+ * before. Outside a callback it also wakes the connection.
  *
  * A status from 400 on may have a page of the configuration, which takes the place of the body and
  * of the fields about it, as far as they are known here: so a handler adds these before.

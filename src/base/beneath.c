@@ -65,8 +65,14 @@ void beneath_release(struct beneath *b)
 	*b = (struct beneath){.files = NULL};
 }
 
-static bool beneath_covers(const char *real, size_t len, const char *path)
+static size_t beneath_len(const char *real)
 {
+	return strcmp(real, "/") == 0 ? 0 : strlen(real);
+}
+
+bool beneath_covers(const char *real, const char *path)
+{
+	const size_t len = beneath_len(real);
 	return strncmp(real, path, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
@@ -74,13 +80,13 @@ static bool beneath_covers(const char *real, size_t len, const char *path)
  * beneath it. */
 static size_t beneath_bound(const struct beneath *b, size_t low, const char *real, bool end)
 {
-	const size_t len = strcmp(real, "/") == 0 ? 0 : strlen(real);
+	const bool is_root = beneath_len(real) == 0;
 	size_t high = b->count;
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 		const char *path = b->files[middle].real;
-		const bool before = end ? beneath_covers(real, len, path)
-					: len > 0 && beneath_order(path, real) < 0;
+		const bool before =
+		    end ? beneath_covers(real, path) : !is_root && beneath_order(path, real) < 0;
 		if (before)
 			low = middle + 1;
 		else

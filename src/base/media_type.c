@@ -1,21 +1,8 @@
 #include "base/media_type.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-/* RFC 9110, 5.6.2 */
-static size_t token_len(const char *s, size_t len)
-{
-	size_t n = 0;
-	for (; n < len; n++) {
-		const char c = s[n];
-		const bool alphanumeric =
-		    (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		if (!alphanumeric && (c == '\0' || strchr("!#$%&'*+-.^_`|~", c) == NULL))
-			break;
-	}
-	return n;
-}
+#include "base/chars.h"
 
 static size_t blanks_len(const char *s, size_t len)
 {
@@ -44,11 +31,11 @@ static size_t quoted_len(const char *s, size_t len)
 /* "name=value"; 0: there is none. */
 static size_t parameter_len(const char *s, size_t len)
 {
-	const size_t name = token_len(s, len);
+	const size_t name = chars_token_len(s, len);
 	if (name == 0 || name == len || s[name] != '=')
 		return 0;
 	const size_t from = name + 1;
-	size_t value = token_len(s + from, len - from);
+	size_t value = chars_token_len(s + from, len - from);
 	if (value == 0)
 		value = quoted_len(s + from, len - from);
 	return value > 0 ? from + value : 0;
@@ -56,10 +43,10 @@ static size_t parameter_len(const char *s, size_t len)
 
 enum media_type_fault media_type_check(const char *type, size_t len)
 {
-	size_t at = token_len(type, len);
+	size_t at = chars_token_len(type, len);
 	if (at == 0 || at == len || type[at] != '/')
 		return MEDIA_TYPE_NAME;
-	const size_t subtype = token_len(type + at + 1, len - at - 1);
+	const size_t subtype = chars_token_len(type + at + 1, len - at - 1);
 	at += 1 + subtype;
 	if (subtype == 0 || (at < len && strchr("; \t", type[at]) == NULL) ||
 	    (at < len && type[at] == '\0'))

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/chars.h"
 #include "base/media_type.h"
 #include "parser.h"
 
@@ -143,20 +144,6 @@ static void respond_type(struct conf_parser *p, const struct conf_value *type,
 	}
 }
 
-/* token, RFC 9110 5.6.2 */
-static bool is_token(const struct conf_value *name)
-{
-	static const char others[] = "!#$%&'*+-.^_`|~";
-	for (size_t i = 0; i < name->len; i++) {
-		char c = name->data[i];
-		bool alphanumeric =
-		    (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		if (!alphanumeric && (c == '\0' || strchr(others, c) == NULL))
-			return false;
-	}
-	return name->len > 0;
-}
-
 static bool check_field_name(struct conf_parser *p, const struct conf_value *name,
 			     const struct conf_where *at)
 {
@@ -165,7 +152,7 @@ static bool check_field_name(struct conf_parser *p, const struct conf_value *nam
 	char shown[CONF_SHOWN_MAX];
 	if (name->broken)
 		return false;
-	if (!is_token(name)) {
+	if (name->len == 0 || chars_token_len(name->data, name->len) < name->len) {
 		conf_error(p, at, "`%s` is not a header name: letters, digits and !#$%%&'*+-.^_`|~",
 			   conf_show(name, shown));
 		return false;
@@ -274,7 +261,8 @@ void conf_respond_default(struct conf_parser *p, const char *text, const struct 
 }
 
 /* Warns of a status that clients can do nothing with, because the header that belongs to it is
- * missing (RFC 9110, 15.3.7, 15.4, 15.5.2, 15.5.6, 15.5.8 and 15.5.22). */
+ * missing (RFC 9110, 15.3.7, 15.4, 15.5.2, 15.5.8, 15.5.17 and 15.5.22). It is no error, because a
+ * filter may add the header. The worker itself adds Allow to a 405. */
 static void respond_check(struct conf_parser *p, struct conf_port_draft *port,
 			  const struct conf_location_draft *location)
 {
@@ -289,8 +277,8 @@ static void respond_check(struct conf_parser *p, struct conf_port_draft *port,
 	    {307, "Location", "https://www.example.org/"},
 	    {308, "Location", "https://www.example.org/"},
 	    {401, "WWW-Authenticate", "Basic"},
-	    {405, "Allow", "GET, HEAD"},
 	    {407, "Proxy-Authenticate", "Basic"},
+	    {416, "Content-Range", "bytes */100"},
 	    {426, "Upgrade", "HTTP/2.0"},
 	};
 	const struct respond_draft *draft = location->location.options;

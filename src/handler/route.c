@@ -28,6 +28,13 @@ static uint32_t route_methods(const struct conf_location *l)
 	return set;
 }
 
+/* Does `respond 405` answer all that the location takes? */
+static bool route_refuses(const struct conf_location *l)
+{
+	const struct conf_respond *respond = l->options;
+	return l->handler == CONF_RESPOND && respond->status == 405;
+}
+
 static int route_init(struct route *r, const struct conf_location *l,
 		      const struct handler_means *means)
 {
@@ -42,6 +49,7 @@ static int route_init(struct route *r, const struct conf_location *l,
 	r->location = (struct http_location){.handler = kind->handler,
 					     .config = config,
 					     .methods = route_methods(l),
+					     .refuses = route_refuses(l),
 					     .path_len = (uint32_t)strlen(l->path)};
 	return 0;
 }

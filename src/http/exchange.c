@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "internal.h"
@@ -185,6 +186,66 @@ static void fields_replaced_remove(struct exchange *ex)
 	ex->added_end = at;
 }
 
+/* --- Allow ------------------------------------------------------------------------------------ */
+
+/* What the server as a whole can do, for OPTIONS * (RFC 9110, 9.3.7). */
+#define METHODS_SERVED                                                                            \
+	(HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD) | HTTP_METHOD_BIT(HTTP_POST) |    \
+	 HTTP_METHOD_BIT(HTTP_PUT) | HTTP_METHOD_BIT(HTTP_PATCH) | HTTP_METHOD_BIT(HTTP_DELETE) | \
+	 HTTP_METHOD_BIT(HTTP_OPTIONS))
+
+/* What a location takes. */
+static uint32_t methods_of(const struct http_location *l)
+{
+	return l->methods != 0 ? l->methods : l->handler->methods;
+}
+
+/* What Allow says of it: OPTIONS is answered everywhere, by the protocol where the location does
+ * not take it. One that refuses what it takes allows the rest, which may be nothing (RFC 9110,
+ * 10.2.1). */
+static uint32_t allowed_by(const struct http_location *l)
+{
+	const uint32_t options = HTTP_METHOD_BIT(HTTP_OPTIONS);
+	return l->refuses ? options & ~methods_of(l) : (methods_of(l) & METHODS_SERVED) | options;
+}
+
+#define ALLOW_MAX 72 /* every method: 64 */
+
+static void allow_add(struct exchange *ex, uint32_t allowed)
+{
+	char value[ALLOW_MAX];
+	struct text t;
+	text_init(&t, value, sizeof(value));
+	for (unsigned m = 0; m < HTTP_METHODS; m++) {
+		if ((allowed & HTTP_METHOD_BIT(m)) == 0)
+			continue;
+		if (t.len > 0)
+			text_add_str(&t, ", ");
+		text_add_str(&t, http_method_name((enum http_method)m));
+	}
+	(void)exchange_add_field(ex, "Allow", 5, t.data, t.len);
+}
+
+static bool has_allow(const struct exchange *ex)
+{
+	struct http_fields_walk walk = {0};
+	const struct http_header *f;
+	while ((f = exchange_next_field(ex, &walk)) != NULL)
+		if (f->name_len == 5 && strncasecmp(f->name, "Allow", 5) == 0)
+			return true;
+	return false;
+}
+
+/* Not inlined, or every response would pay for it. Whoever made a 405, it has Allow (RFC 9110,
+ * 15.5.6). */
+static __attribute__((noinline)) void response_begin_error(struct exchange *ex)
+{
+	if (ex->status == 405 && !has_allow(ex))
+		allow_add(ex, ex->location != NULL ? allowed_by(ex->location) : METHODS_SERVED);
+	if (page_choose(ex))
+		fields_replaced_remove(ex);
+}
+
 static void response_begin(struct exchange *ex, unsigned status, uint64_t length,
 			   const struct http_header *fields, size_t fields_count)
 {
@@ -193,8 +254,8 @@ static void response_begin(struct exchange *ex, unsigned status, uint64_t length
 	ex->length = length;
 	ex->fields = fields;
 	ex->fields_count = fields_count;
-	if (status >= 400 && page_choose(ex))
-		fields_replaced_remove(ex);
+	if (status >= 400)
+		response_begin_error(ex);
 	if (ex->filters_count > 0) {
 		const bool nested = exchange_enter(ex);
 		filters_head(ex);
@@ -230,9 +291,8 @@ static bool field_is_allowed(const char *name, size_t len)
 {
 	static const char *const made[] = {"connection", "content-length", "date",
 					   "transfer-encoding"};
-	for (size_t i = 0; i < len; i++)
-		if (!char_is(name[i], CHAR_TOKEN))
-			return false;
+	if (chars_token_len(name, len) < len)
+		return false;
 	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
 		if (http_name_is(name, len, made[i]))
 			return false;
@@ -324,8 +384,7 @@ struct status_state {
 
 _Static_assert(sizeof(struct status_state) <= HANDLER_STATE_MAX, "the state has its place");
 
-#define STATUS_BODY_MAX  192
-#define STATUS_ALLOW_MAX 72 /* every method: 64 */
+#define STATUS_BODY_MAX 192
 
 /* The body: "404 Not Found\n", on some ports followed by "bare-lf: a line ends in LF without
  * CR\n". */
@@ -371,21 +430,6 @@ static const struct handler handler_status = {
     .give = status_give,
 };
 
-static void allow_add(struct exchange *ex, uint32_t allowed)
-{
-	char value[STATUS_ALLOW_MAX];
-	struct text t;
-	text_init(&t, value, sizeof(value));
-	for (unsigned m = 0; m < HTTP_METHODS; m++) {
-		if ((allowed & HTTP_METHOD_BIT(m)) == 0)
-			continue;
-		if (t.len > 0)
-			text_add_str(&t, ", ");
-		text_add_str(&t, http_method_name((enum http_method)m));
-	}
-	(void)exchange_add_field(ex, "Allow", 5, t.data, t.len);
-}
-
 static void status_serve(struct exchange *ex, unsigned status, uint32_t allowed)
 {
 	struct status_state *s = (void *)ex->state;
@@ -395,12 +439,6 @@ static void status_serve(struct exchange *ex, unsigned status, uint32_t allowed)
 	if (allowed != 0)
 		allow_add(ex, allowed);
 }
-
-/* What the server as a whole can do, for OPTIONS * (RFC 9110, 9.3.7). */
-#define METHODS_SERVED                                                                            \
-	(HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD) | HTTP_METHOD_BIT(HTTP_POST) |    \
-	 HTTP_METHOD_BIT(HTTP_PUT) | HTTP_METHOD_BIT(HTTP_PATCH) | HTTP_METHOD_BIT(HTTP_DELETE) | \
-	 HTTP_METHOD_BIT(HTTP_OPTIONS))
 
 void exchange_answer(struct exchange *ex, unsigned status, uint32_t allowed)
 {
@@ -428,15 +466,13 @@ void exchange_replace(struct exchange *ex, unsigned status, uint32_t allowed)
 
 void exchange_handle(struct exchange *ex, const struct http_location *to)
 {
-	const uint32_t methods = to->methods != 0 ? to->methods : to->handler->methods;
-	if (methods & HTTP_METHOD_BIT(ex->request.method)) {
+	if (methods_of(to) & HTTP_METHOD_BIT(ex->request.method)) {
 		ex->handler = to->handler;
 		ex->config = to->config;
 		exchange_begin(ex);
 		return;
 	}
-	exchange_answer(ex, ex->request.method == HTTP_OPTIONS ? 204 : 405,
-			methods | HTTP_METHOD_BIT(HTTP_OPTIONS));
+	exchange_answer(ex, ex->request.method == HTTP_OPTIONS ? 204 : 405, allowed_by(to));
 }
 
 /* Begins the filters of the location, and then its handler. False: out of memory. */

@@ -7,6 +7,18 @@
 
 #include "internal.h"
 
+bool http_name_is(const char *s, size_t len, const char *name)
+{
+	for (size_t i = 0; i < len; i++) {
+		char c = s[i];
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c | 0x20);
+		if (c != name[i] || c == '\0') /* the second test: name is shorter */
+			return false;
+	}
+	return name[len] == '\0';
+}
+
 /* Takes the next element off the front of a comma-separated list, without the blanks around it;
  * false at the end. Empty elements count as elements. */
 static bool list_next(const char **at, const char *end, const char **ret, size_t *ret_len)
@@ -53,14 +65,6 @@ static int expect_read(struct http_request *r, const char *value, size_t len)
 	return 0;
 }
 
-static bool is_token(const char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!char_is(s[i], CHAR_TOKEN))
-			return false;
-	return len > 0;
-}
-
 /* Several fields form one list (RFC 9110, 5.3), so chunked must be the last element of all of
  * them. */
 static int coding_read(struct head_facts *f, const char *value, size_t len)
@@ -69,7 +73,7 @@ static int coding_read(struct head_facts *f, const char *value, size_t len)
 	size_t n;
 	f->coding = true;
 	while (list_next(&at, value + len, &element, &n)) {
-		if (f->coding_chunked || !is_token(element, n))
+		if (f->coding_chunked || n == 0 || chars_token_len(element, n) < n)
 			return -REFUSE_CODING_FORM;
 		if (http_name_is(element, n, "chunked"))
 			f->coding_chunked = true;

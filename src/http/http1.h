@@ -61,7 +61,8 @@ struct http1 {
 	bool body_seen;    /* a byte of the request body has arrived */
 	bool send_chunked; /* the response is chunked */
 	bool bodiless;     /* the response has no body: HEAD, 204, 304 */
-	bool tunnel_ended; /* the client's half of a tunnel has ended */
+	bool offers_upgrade; /* the response has a field Upgrade */
+	bool tunnel_ended;   /* the client's half of a tunnel has ended */
 
 	/* of the connection */
 	bool close;      /* the connection closes after this exchange */

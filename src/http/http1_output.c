@@ -55,7 +55,13 @@ static size_t response_finish(const struct http1 *h, uint8_t *out)
 	else if (ex->request.version_minor == 0)
 		connection = RESPONSE_KEEP_ALIVE;
 	uint64_t length = status_has_body(ex->status) ? ex->length : HTTP_LENGTH_UNKNOWN;
-	return http_response_finish(out, h->send_chunked, length, connection);
+	return http_response_finish(out, h->send_chunked, length, connection,
+				    h->offers_upgrade && !ex->upgraded);
+}
+
+static bool field_is_upgrade(const struct http_header *f)
+{
+	return f->name_len == 7 && http_name_is(f->name, 7, "upgrade");
 }
 
 /* The status line and the last lines are written whole; the fields may be larger than the room and
@@ -70,9 +76,11 @@ static size_t head_output(struct http1 *h, uint8_t *out, size_t size)
 		h->send = HTTP1_SEND_FIELDS;
 		h->walk = (struct http_fields_walk){0};
 		h->field_sent = 0;
+		h->offers_upgrade = false;
 		h->field = exchange_next_field(ex, &h->walk);
 	}
 	for (; h->field != NULL; h->field = exchange_next_field(ex, &h->walk), h->field_sent = 0) {
+		h->offers_upgrade |= field_is_upgrade(h->field);
 		used += http_response_line(out + used, size - used, h->field, &h->field_sent);
 		if (h->field_sent < http_line_len(h->field))
 			return used;

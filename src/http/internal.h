@@ -8,34 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/chars.h"
 #include "http/exchange.h"
 #include "http/proto.h"
 #include "http/request.h"
 #include "http1.h"
-
-/* --- chars.c: what a byte may be part of ----------------------------------------------------- */
-
-enum {
-	CHAR_TOKEN = 1,  /* RFC 9110, 5.6.2 */
-	CHAR_VALUE = 2,  /* of a field value: blanks, visible, obs-text (RFC 9110, 5.5) */
-	CHAR_TARGET = 4, /* of a request target: visible ASCII except "#" */
-	CHAR_REGNAME = 8 /* of a host name, but not of its escapes: RFC 3986, 3.2.2 */
-};
-
-extern const uint8_t http_chars[256];
-
-static inline bool char_is(char c, unsigned set)
-{
-	return (http_chars[(unsigned char)c] & set) != 0;
-}
-
-static inline bool char_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* Compares without regard to the case of ASCII letters; name is in lower case. */
-bool http_name_is(const char *s, size_t len, const char *name);
 
 /* --- parse.c --------------------------------------------------------------------------------- */
 
@@ -45,6 +22,9 @@ bool http_name_is(const char *s, size_t len, const char *name);
 long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan);
 
 /* --- fields.c: what the fields of a request say together ------------------------------------- */
+
+/* Compares without regard to the case of ASCII letters; name is in lower case. */
+bool http_name_is(const char *s, size_t len, const char *name);
 
 struct head_facts {
 	bool host, content_length;
@@ -105,8 +85,10 @@ static inline size_t http_line_len(const struct http_header *f)
 	return (size_t)f->name_len + f->value_len + 4;
 }
 /* Writes the framing, Connection and the blank line. length HTTP_LENGTH_UNKNOWN: no framing
- * field. */
-size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length, enum response_connection);
+ * field. offers_upgrade: the response has a field Upgrade, which Connection must name (RFC 9110,
+ * 7.8). */
+size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length, enum response_connection,
+			    bool offers_upgrade);
 
 /* --- exchange.c ------------------------------------------------------------------------------ */
 

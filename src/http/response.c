@@ -162,7 +162,7 @@ size_t http_response_line(uint8_t *out, size_t size, const struct http_header *f
 }
 
 size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length,
-			    enum response_connection connection)
+			    enum response_connection connection, bool offers_upgrade)
 {
 	uint8_t *at = out;
 	if (chunked) {
@@ -182,9 +182,11 @@ size_t http_response_finish(uint8_t *out, bool chunked, uint64_t length,
 		at = PUT(at, "Connection: keep-alive\r\n");
 		break;
 	case RESPONSE_UPGRADE:
-		at = PUT(at, "Connection: upgrade\r\n");
+		offers_upgrade = true;
 		break;
 	}
+	if (offers_upgrade)
+		at = PUT(at, "Connection: upgrade\r\n");
 	at = PUT(at, "\r\n");
 	return (size_t)(at - out);
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/chars.h"
+
 #define METHOD_MAX 32 /* the longest registered method has 17 */
 
 /* An exact sequence of bytes at the start. */
@@ -56,13 +58,6 @@ static enum tls_first ssl2_find(const uint8_t *data, size_t len)
 	return len < 4 ? TLS_FIRST_MORE : TLS_FIRST_SSL2;
 }
 
-/* tchar, RFC 9110, 5.6.2 */
-static bool is_method_byte(uint8_t c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
 /* A method, a blank, and the beginning of a target (RFC 9112, 3.2). Empty lines may come before it
  * (RFC 9112, 2.2). */
 static enum tls_first http_find(const uint8_t *data, size_t len)
@@ -71,7 +66,8 @@ static enum tls_first http_find(const uint8_t *data, size_t len)
 	size_t at = 0, begin;
 	while (at < len && at < 4 && (data[at] == '\r' || data[at] == '\n'))
 		at++;
-	for (begin = at; at < len && at - begin <= METHOD_MAX && is_method_byte(data[at]); at++)
+	for (begin = at;
+	     at < len && at - begin <= METHOD_MAX && char_is((char)data[at], CHAR_TOKEN); at++)
 		;
 	if (at - begin > METHOD_MAX)
 		return TLS_FIRST_OTHER;

@@ -285,6 +285,49 @@ def test_each_list_of_methods(server, ports):
             assert r.status == (status if "POST" in methods else 405)
 
 
+def all_of(response, name):
+    return [value for field, value in response.fields if field.lower() == name]
+
+
+REFUSING = {
+    'respond 405': ({"GET", "HEAD"}, "OPTIONS"),
+    'methods any respond 405 "no"': (set(METHODS), ""),
+    'methods "POST" respond 405': ({"POST"}, "OPTIONS"),
+    'methods "GET" "OPTIONS" respond 405': ({"GET", "HEAD", "OPTIONS"}, ""),
+    'respond 405 error 405 { respond "page" }': ({"GET", "HEAD"}, "OPTIONS"),
+    'methods any fault status code 405 respond 200': (set(METHODS), ", ".join(METHODS)),
+}
+
+
+def test_each_405_has_allow_with_the_other_methods(server, ports):
+    """RFC 9110, 15.5.6: whoever answers it. Where all are refused, OPTIONS is what is left, if anything."""
+    locations = "\n".join(f'location "/{i}" {{ {block} }}' for i, block in enumerate(REFUSING))
+    server(f"""faults enabled port {ports[0]} {{ {locations}
+        location "/own" {{ respond 405 header "allow" "PUT" }} }}""")
+    with Connection(ports[0]) as c:
+        for i, (methods, allow) in enumerate(REFUSING.values()):
+            for method in METHODS:
+                r = ask(c, f"{method} /{i} HTTP/1.1", "Host: a", method=method)
+                assert r.status == (405 if method != "OPTIONS" or method in methods else 204)
+                assert all_of(r, "allow") == [allow], (i, method)
+        assert all_of(ask(c, "GET /own HTTP/1.1", "Host: a"), "allow") == ["PUT"]
+
+
+@pytest.mark.parametrize("line, expected", [("HTTP/1.1", ["upgrade"]), ("HTTP/1.0", ["close", "upgrade"])])
+def test_an_offer_to_upgrade_is_named_by_connection(server, ports, line, expected):
+    """RFC 9110, 7.8."""
+    server(f"""port {ports[0]} {{
+        location "/426" {{ respond 426 "TLS" header "upgrade" "TLS/1.2" }}
+        location "/200" {{ respond 200 header "X" "1" header "Upgrade" "h2c" }}
+        location "/401" {{ respond 401 header "WWW-Authenticate" "Basic" }} }}""")
+    for path in ("/426", "/200"):
+        with Connection(ports[0]) as c:
+            assert all_of(ask(c, f"GET {path} {line}", "Host: a"), "connection") == expected
+    with Connection(ports[0]) as c:
+        r = ask(c, "GET /401 HTTP/1.1", "Host: a")
+        assert r["WWW-Authenticate"] and not r["Connection"]
+
+
 def test_methods(port):
     with Connection(port) as c:
         for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE"):

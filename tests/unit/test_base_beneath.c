@@ -169,9 +169,21 @@ static void each_different_path_is_resolved_once_however_many_directories_ask(vo
 	beneath_release(&b);
 }
 
+static void a_path_covers_itself_and_what_is_beneath_it(void **state)
+{
+	(void)state;
+	assert_true(beneath_covers("/srv/shop", "/srv/shop"));
+	assert_true(beneath_covers("/srv/shop", "/srv/shop/current"));
+	assert_false(beneath_covers("/srv/shop", "/srv/shop2"));
+	assert_false(beneath_covers("/srv/shop", "/srv"));
+	assert_true(beneath_covers("/", "/srv"));
+	assert_true(beneath_covers("/", "/"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_path_covers_itself_and_what_is_beneath_it),
 	    cmocka_unit_test(a_directory_finds_what_is_beneath_it_and_no_neighbour),
 	    cmocka_unit_test(links_are_resolved_and_the_path_is_kept_as_given),
 	    cmocka_unit_test(an_empty_set_has_nothing),

@@ -1868,14 +1868,17 @@ static void a_status_without_the_header_that_belongs_to_it_is_warned_of(void **s
 					       "\"Location\" \"https://www.example.org/\"`\n"},
 	    {"401", "`WWW-Authenticate` with status 401: add `header \"WWW-Authenticate\" "
 		    "\"Basic\"`\n"},
-	    {"405", "`Allow` with status 405: add `header \"Allow\" \"GET, HEAD\"`\n"},
 	    {"407", "`Proxy-Authenticate` with status 407: add `header \"Proxy-Authenticate\" "
 		    "\"Basic\"`\n"},
+	    {"416", "`Content-Range` with status 416: add `header \"Content-Range\" "
+		    "\"bytes */100\"`\n"},
 	    {"426", "`Upgrade` with status 426: add `header \"Upgrade\" \"HTTP/2.0\"`\n"},
 	    {"301 header \"Location\" \"/x\"", NULL},
 	    {"302 \"text\" type \"a/b\" header \"X\" \"y\" header \"LOCATION\" \"\"", NULL},
 	    {"401 header \"www-authenticate\" \"Basic\"", NULL},
+	    {"405", NULL},
 	    {"405 header \"allow\" \"\"", NULL},
+	    {"416 header \"content-range\" \"bytes */5\"", NULL},
 	    {"200", NULL},
 	    {"201", NULL},
 	    {"300", NULL},

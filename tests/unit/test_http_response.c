@@ -40,7 +40,7 @@ static void reasons_and_sizes(void **state)
 	for (unsigned status = 100; status < 600; status++)
 		assert_true(http_response_start(out, status, "Sun, 06 Nov 1994 08:49:37 GMT") <=
 			    sizeof(out));
-	assert_true(http_response_finish(out, false, UINT64_MAX - 1, RESPONSE_KEEP_ALIVE) <=
+	assert_true(http_response_finish(out, false, UINT64_MAX - 1, RESPONSE_KEEP_ALIVE, false) <=
 		    sizeof(out));
 }
 
@@ -55,11 +55,12 @@ static void heads_are_built_in_order(void **state)
 	out[http_response_start(out, 404, date)] = '\0';
 	assert_string_equal((char *)out,
 			    "HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
-	out[http_response_finish(out, false, 10, RESPONSE_CLOSE)] = '\0';
+	out[http_response_finish(out, false, 10, RESPONSE_CLOSE, false)] = '\0';
 	assert_string_equal((char *)out, "Content-Length: 10\r\nConnection: close\r\n\r\n");
-	out[http_response_finish(out, true, 10, RESPONSE_PLAIN)] = '\0';
+	out[http_response_finish(out, true, 10, RESPONSE_PLAIN, false)] = '\0';
 	assert_string_equal((char *)out, "Transfer-Encoding: chunked\r\n\r\n");
-	out[http_response_finish(out, false, HTTP_LENGTH_UNKNOWN, RESPONSE_KEEP_ALIVE)] = '\0';
+	out[http_response_finish(out, false, HTTP_LENGTH_UNKNOWN, RESPONSE_KEEP_ALIVE, false)] =
+	    '\0';
 	assert_string_equal((char *)out, "Connection: keep-alive\r\n\r\n");
 }
 

@@ -8,17 +8,6 @@
 
 #include "master/pure/wide.h"
 
-static void a_path_covers_itself_and_what_is_beneath_it(void **state)
-{
-	(void)state;
-	assert_true(path_covers("/srv/shop", "/srv/shop"));
-	assert_true(path_covers("/srv/shop", "/srv/shop/current"));
-	assert_false(path_covers("/srv/shop", "/srv/shop2"));
-	assert_false(path_covers("/srv/shop", "/srv"));
-	assert_true(path_covers("/", "/srv"));
-	assert_true(path_covers("/", "/"));
-}
-
 static void folders_of_one_site_are_narrow(void **state)
 {
 	static const char *const narrow[] = {
@@ -72,7 +61,6 @@ static void folders_of_many_are_wide(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_path_covers_itself_and_what_is_beneath_it),
 	    cmocka_unit_test(folders_of_one_site_are_narrow),
 	    cmocka_unit_test(folders_of_many_are_wide),
 	};

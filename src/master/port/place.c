@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/fd.h"
 #include "base/root.h"
 #include "master/port/port.h"
@@ -100,9 +101,9 @@ static const char *last_name(const char *path)
 static bool holds_home(const char *folder, const char *home)
 {
 	char real[PATH_MAX];
-	return home[0] == '/' && (path_covers(folder, home) ||
+	return home[0] == '/' && (beneath_covers(folder, home) ||
 				  (strcmp(last_name(folder), last_name(home)) == 0 &&
-				   realpath(home, real) != NULL && path_covers(folder, real)));
+				   realpath(home, real) != NULL && beneath_covers(folder, real)));
 }
 
 /* Looks for the homes of all users in /etc/passwd. Another owner (nsswitch.conf(5)) may have any
@@ -155,7 +156,7 @@ static bool is_followed(const char *path, size_t folder_len, size_t end, const c
 		return false;
 	part[folder_len] = '\0';
 	return realpath(folder_len == 0 ? "/" : part, ret_folder) != NULL &&
-	       path_covers(ret_folder, target) && path_covers(ret_folder, real) &&
+	       beneath_covers(ret_folder, target) && beneath_covers(ret_folder, real) &&
 	       !is_wide(ret_folder, real);
 }
 

@@ -4,11 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-bool path_covers(const char *real, const char *path)
-{
-	const size_t len = strcmp(real, "/") == 0 ? 0 : strlen(real);
-	return strncmp(real, path, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
+#include "base/beneath.h"
 
 #define ALL 255
 
@@ -57,7 +53,7 @@ static bool is_beside_homes(const char *real)
 bool path_is_wide(const char *real)
 {
 	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
-		if (path_covers(trees[i].folder, real) &&
+		if (beneath_covers(trees[i].folder, real) &&
 		    levels_beneath(trees[i].folder, real) <= trees[i].levels)
 			return true;
 	return is_beside_homes(real);

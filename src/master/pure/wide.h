@@ -4,10 +4,6 @@
 
 #include <stdbool.h>
 
-/* Is this real path (absolute, without links or slashes at its end) that of the directory or
- * beneath it? */
-bool path_covers(const char *real, const char *path);
-
 /* Is this real path that of a folder which a worker must not be handed for the sake of a link in
  * it: a folder directly beneath the root directory, a part of the system, a disk, or a home? Homes
  * are found here by their folder's name alone: `home`. */

@@ -1,8 +1,8 @@
-/* Runs in the workers, on every byte of a head. A constant table, never written. */
-#include "internal.h"
+/* Runs everywhere: in the workers on every byte of a head. A constant table, never written. */
+#include "base/chars.h"
 
 /* clang-format off */
-const uint8_t http_chars[256] = {
+const uint8_t chars[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0,
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 	2, 15, 6, 3, 15, 7, 15, 15, 14, 14, 15, 15, 14, 15, 15, 6,
@@ -22,14 +22,10 @@ const uint8_t http_chars[256] = {
 };
 /* clang-format on */
 
-bool http_name_is(const char *s, size_t len, const char *name)
+size_t chars_token_len(const char *s, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		char c = s[i];
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c | 0x20);
-		if (c != name[i] || c == '\0') /* the second test: name is shorter */
-			return false;
-	}
-	return name[len] == '\0';
+	size_t n = 0;
+	while (n < len && char_is(s[n], CHAR_TOKEN))
+		n++;
+	return n;
 }
