@@ -166,16 +166,6 @@ static void default_address(struct conf_parser *p, struct conf_port *port)
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
-/* "port 8443", or "the port" when its number was wrong. */
-#define PORT_NAME_MAX 16
-static const char *port_name(const struct conf_port *port, char out[PORT_NAME_MAX])
-{
-	if (port->number == 0)
-		return "the port";
-	(void)snprintf(out, PORT_NAME_MAX, "port %u", port->number);
-	return out;
-}
-
 static bool has_damaged_tls(const struct conf_port_draft *draft)
 {
 	bool damaged = draft->scope.tls_damaged;
@@ -188,7 +178,7 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 {
 	const struct conf_port *port = &draft->port;
 	const struct conf_host_draft *own = draft->hosts[0];
-	char name[PORT_NAME_MAX];
+	char name[CONF_PORT_NAME_MAX];
 	bool tls_damaged = has_damaged_tls(draft) || p->top.tls_damaged || p->top_damaged;
 	const uint64_t loops_bits =
 	    conf_setting_bit(conf_setting("workers")) | conf_setting_bit(conf_setting("threads"));
@@ -197,24 +187,24 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 	if (own->locations_count == 0 && draft->hosts_count == 1 && !own->damaged)
 		conf_error(p, &port->where,
 			   "%s serves nothing: give it `respond`, `echo` or a `location`",
-			   port_name(port, name));
+			   conf_port_name(draft, name));
 	if (port->certificates_count == 0 && !port->plain && !own->damaged && !tls_damaged)
 		conf_error(p, &port->where,
 			   "%s has no certificate: write `tls { certificate \"file\" key \"file\" "
 			   "}` in it or at the top level, or `tls development`; or `tls off` for "
 			   "plain HTTP",
-			   port_name(port, name));
+			   conf_port_name(draft, name));
 	conf_tls_check(p, draft);
 	if (port->workers > port->limits.connections)
 		conf_error(p, &port->where,
 			   "%s has more workers (%u) than connections (%u): some would never have "
 			   "one",
-			   port_name(port, name), port->workers, port->limits.connections);
+			   conf_port_name(draft, name), port->workers, port->limits.connections);
 	if (port->keyholders > loops(port) && !loops_damaged)
 		conf_error(p, &port->where,
 			   "%s has more keyholders (%u) than event loops (%u, its workers times "
 			   "its threads): some would never sign",
-			   port_name(port, name), port->keyholders, loops(port));
+			   conf_port_name(draft, name), port->keyholders, loops(port));
 }
 
 static void check_kinds_of(struct conf_parser *p, struct conf_port_draft *port,
@@ -242,31 +232,6 @@ static void check_kinds(struct conf_parser *p, struct conf_port_draft *port)
 	}
 }
 
-static int compare_ports(const void *a, const void *b)
-{
-	const struct conf_port_draft *const *l = a, *const *m = b;
-	if ((*l)->port.number != (*m)->port.number)
-		return (*l)->port.number < (*m)->port.number ? -1 : 1;
-	return (*l)->sequence < (*m)->sequence ? -1 : 1;
-}
-
-/* Sorts p->ports by number. */
-static void check_duplicate_ports(struct conf_parser *p)
-{
-	size_t first = 0;
-	char place[CONF_PLACE_MAX];
-	qsort(p->ports, p->ports_count, sizeof(void *), compare_ports);
-	for (size_t i = 1; i < p->ports_count; i++) {
-		const struct conf_port *here = &p->ports[i]->port;
-		const struct conf_port *there = &p->ports[first]->port;
-		if (here->number != there->number)
-			first = i;
-		else if (here->number != 0)
-			conf_error(p, &here->where, "duplicate port %u; the first one is at %s",
-				   here->number, conf_place(&there->where, &here->where, place));
-	}
-}
-
 static void check_options(struct conf_parser *p)
 {
 	struct conf_where where = {.file = "command line"};
@@ -274,6 +239,18 @@ static void check_options(struct conf_parser *p)
 		conf_error(p, &where, "workers %u is out of range; it can be 1 to %d",
 			   p->options->workers, CONF_WORKERS_MAX);
 	override_certificates(p);
+}
+
+/* One for each number of the block. They share their content. */
+static size_t ports_finish(const struct conf_port_draft *draft, struct conf_port *ports)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < draft->items_count; i++)
+		for (unsigned n = draft->items[i].first; n <= draft->items[i].last; n++) {
+			ports[count] = draft->port;
+			ports[count++].number = (uint16_t)n;
+		}
+	return count;
 }
 
 void conf_check(struct conf_parser *p)
@@ -287,7 +264,8 @@ void conf_check(struct conf_parser *p)
 				   "there is no port; give at least one `port N { ... }`");
 		return;
 	}
-	struct conf_port *ports = conf_alloc(p, p->ports_count * sizeof(*ports));
+	struct conf_port *ports = conf_alloc(p, p->ports_all * sizeof(*ports));
+	size_t count = 0;
 	for (size_t i = 0; i < p->ports_count && ports != NULL; i++) {
 		struct conf_port_draft *draft = p->ports[i];
 		inherit(p, draft);
@@ -298,9 +276,9 @@ void conf_check(struct conf_parser *p)
 		check_kinds(p, draft);
 		finish_memory(p, &draft->port);
 		check_port(p, draft);
-		ports[i] = draft->port;
+		count += ports_finish(draft, &ports[count]);
 	}
-	check_duplicate_ports(p);
+	conf_port_numbers_check(p);
 	conf->ports = ports;
-	conf->ports_count = p->ports_count;
+	conf->ports_count = count;
 }

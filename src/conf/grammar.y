@@ -209,7 +209,12 @@ tls_item:
 tls_setting: TLS_SETTING		{ conf_begin(p, &$1, &@1); } ;
 
 port:
-	"port" WORD "{"			{ conf_port_open(p, &$2, &@1, &@2); }
+	port_numbers "{"		{ conf_port_open(p, &@1); }
+;
+
+port_numbers:
+	"port" WORD			{ conf_port_begin(p, &$2, &@2); }
+|	port_numbers WORD		{ conf_port_number(p, &$2, &@2); }
 ;
 
 port_items:

@@ -323,7 +323,7 @@ static bool is_circle(const struct conf_location_draft *draft, const char *url)
 }
 
 /* Does the URL lead back to the same host on the same port? */
-static bool is_same_place(const struct conf_port *port, const char *url)
+static bool is_same_place(const struct conf_port_draft *draft, const char *url)
 {
 	static const struct {
 		const char *url;
@@ -336,8 +336,8 @@ static bool is_same_place(const struct conf_port *port, const char *url)
 	for (size_t i = 0; i < CONF_COUNT(circles); i++) {
 		const size_t len = strlen(circles[i].url);
 		const char *rest = strncmp(url, circles[i].url, len) == 0 ? url + len : "";
-		if (circles[i].plain == port->plain &&
-		    (circles[i].number == 0 || circles[i].number == port->number) &&
+		if (circles[i].plain == draft->port.plain &&
+		    (circles[i].number == 0 || conf_port_has(draft, circles[i].number)) &&
 		    (strcmp(rest, "${target}") == 0 || strcmp(rest, "${path}") == 0))
 			return true;
 	}
@@ -353,7 +353,7 @@ static void redirect_check(struct conf_parser *p, struct conf_port_draft *port,
 	if (redirect == NULL || path == NULL || path[0] == '\0')
 		return;
 	const char *to = url_at(p, redirect->url, path);
-	if (to == NULL || (!is_circle(draft, to) && !is_same_place(&port->port, redirect->url)))
+	if (to == NULL || (!is_circle(draft, to) && !is_same_place(port, redirect->url)))
 		return;
 	const struct conf_value url = {.data = redirect->url, .len = strlen(redirect->url)};
 	conf_warning(p, &draft->location.where,

@@ -26,6 +26,7 @@
 #define CONF_INCLUDES_MAX      1000              /* included files together, counting repetitions */
 #define CONF_DEPTH_MAX         16                /* files open inside each other */
 #define CONF_FINDINGS_MAX      50
+#define CONF_PORT_NUMBERS_MAX  1000   /* ports of one block */
 #define CONF_HOSTS_MAX         10000  /* of a port, without its default host */
 #define CONF_HOST_NAMES_MAX    100000 /* of a port */
 #define CONF_LOCATIONS_MAX     20000  /* of a port */
@@ -260,14 +261,23 @@ struct conf_host_draft {
 	bool damaged; /* a mistake may have hidden a statement: report none as missing */
 };
 
+/* A number of a port block, or a range of them. */
+struct conf_port_item {
+	unsigned first, last; /* 0: it has a mistake */
+	struct conf_where at;
+	const struct conf_port_item *told; /* the one that it was last said to repeat */
+};
+
+/* A port block. Its ports share all that it makes, so a check must come out the same for each. */
 struct conf_port_draft {
-	struct conf_port port;
+	struct conf_port port; /* number: the first one */
+	struct conf_port_item *items;
+	size_t items_count;
 	struct conf_scope scope;
 	struct conf_host_draft **hosts; /* the first is the default host */
 	size_t hosts_count;
 	size_t names_count, locations_count; /* of all hosts */
 	struct conf_paths bodies, roots;     /* of port.bodies, port.roots */
-	size_t sequence;
 };
 
 #define CONF_SEEN_MAX   32 /* at least as many as a block has statements */
@@ -324,6 +334,7 @@ struct conf_parser {
 	struct conf_port top_values;
 	struct conf_scope *scope;          /* of the innermost host or port; else top */
 	struct conf_port_draft *port;      /* NULL outside of a port */
+	struct conf_port_draft *port_next; /* gets numbers before its block opens */
 	struct conf_host_draft *host;      /* the open one, or the port's default host */
 	struct conf_host_draft *host_next; /* gets names before its block opens */
 	struct conf_error *error;          /* gets statuses before its block opens */
@@ -335,6 +346,7 @@ struct conf_parser {
 	struct conf_where certificate_where;
 	struct conf_port_draft **ports;
 	size_t ports_count;
+	unsigned ports_all; /* all their numbers */
 	unsigned blocks_count;
 	bool top_damaged;
 	bool location_damaged;
@@ -447,8 +459,7 @@ void conf_tls_check(struct conf_parser *p, const struct conf_port_draft *);
 /* port.c */
 /* The port in an address: "443", "*:443", "[::1]:443", "a.b:443"; else NULL. */
 const char *conf_port_in(const char *address);
-void conf_port_open(struct conf_parser *p, const struct conf_value *,
-		    const struct conf_where *where, const struct conf_where *at);
+void conf_port_open(struct conf_parser *p, const struct conf_where *where);
 void conf_port_close(struct conf_parser *p);
 void conf_add_address(struct conf_parser *p, const struct conf_value *,
 		      const struct conf_where *at);
@@ -459,6 +470,19 @@ void conf_location_close(struct conf_parser *p);
 /* Adds a location to the open host: "/" for its own handler. */
 struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
 					      const struct conf_where *where);
+
+/* port_number.c */
+/* The first number of a port block, before it; then the others. */
+void conf_port_begin(struct conf_parser *p, const struct conf_value *, const struct conf_where *at);
+void conf_port_number(struct conf_parser *p, const struct conf_value *,
+		      const struct conf_where *at);
+unsigned conf_port_numbers(const struct conf_port_draft *);
+bool conf_port_has(const struct conf_port_draft *, unsigned number);
+/* "port 8443"; "the port" when its number was wrong; "each of these ports". */
+#define CONF_PORT_NAME_MAX 32
+const char *conf_port_name(const struct conf_port_draft *, char out[CONF_PORT_NAME_MAX]);
+/* At the end: reports numbers that come twice. */
+void conf_port_numbers_check(struct conf_parser *p);
 
 /* host.c */
 /* The first name of a host, before its block; then the others. */

@@ -9,29 +9,16 @@
 #include "base/num.h"
 #include "parser.h"
 
-/* A port whose number is wrong becomes number 0: its block is still checked. */
-void conf_port_open(struct conf_parser *p, const struct conf_value *value,
-		    const struct conf_where *where, const struct conf_where *at)
+void conf_port_open(struct conf_parser *p, const struct conf_where *where)
 {
-	uint64_t number = 0;
-	struct conf_port_draft *port = conf_alloc(p, sizeof(*port));
+	struct conf_port_draft *port = p->port_next;
 	struct conf_port_draft **ports = conf_grow(p, p->ports, p->ports_count, sizeof(void *));
 	struct conf_block *block = conf_block_push(p, CONF_BLOCK_PORT, where);
-	if (port == NULL || ports == NULL)
+	if (port == NULL || ports == NULL || port->items_count == 0)
 		return; /* p->stop: no statement follows */
-	const char *in_address =
-	    strchr(value->data, ':') != NULL ? conf_port_in(value->data) : NULL;
-	if (in_address != NULL && !value->broken)
-		conf_error(
-		    p, at,
-		    "a port is a number: `port %s { ... }`; `listen on` in it has the address",
-		    in_address);
-	else
-		(void)conf_quantity(p, "port", CONF_NUMBER, 1, 65535, value, at, &number);
-	port->port.number = (uint16_t)number;
+	port->port.number = (uint16_t)port->items[0].first;
 	port->scope.values = &port->port;
 	port->port.where = *where;
-	port->sequence = p->ports_count;
 	p->port = port;
 	p->host = conf_host_add(p, where);
 	if (p->host == NULL)

@@ -72,8 +72,11 @@ static const char *value_here(const struct mistake *m)
 {
 	if (m->value[0] != '\0')
 		return m->value;
-	/* only the statuses of an error are followed by a block */
-	return value_meaning(m->wants_open ? T_ERROR : m->p->previous.kind);
+	/* only the numbers of a port and the statuses of an error are followed by a block */
+	if (m->wants_open)
+		return value_meaning(conf_block_top(m->p)->kind == CONF_BLOCK_TOP ? T_PORT
+										  : T_ERROR);
+	return value_meaning(m->p->previous.kind);
 }
 
 static const char *string_here(const struct mistake *m)
@@ -416,15 +419,16 @@ static bool tell_pattern(struct mistake *m)
 	return true;
 }
 
-/* port 8443, 8444 { ... } */
-static bool tell_second_port(struct mistake *m)
+/* port 9000 to 9010 { ... } */
+static bool tell_port_range(struct mistake *m)
 {
-	const char *word = m->token->value.data;
-	if (!is_word(m) || !m->wants_open || m->wants_string || m->p->previous.kind != T_WORD ||
-	    conf_block_top(m->p)->kind != CONF_BLOCK_TOP || conf_port_in(word) != word)
+	const struct conf_token *before = &m->p->previous;
+	char first[CONF_SHOWN_MAX];
+	if (m->token->kind != T_TO || !m->wants_open || before->kind != T_WORD ||
+	    conf_block_top(m->p)->kind != CONF_BLOCK_TOP)
 		return false;
-	conf_error(m->p, &m->token->where,
-		   "a port block has one number: write another block, `port %s { ... }`", word);
+	conf_error(m->p, &m->token->where, "a range of ports is one word: `%s-9010`",
+		   conf_show(&before->value, first));
 	return true;
 }
 
@@ -480,7 +484,7 @@ static bool tell_plain(struct mistake *m)
 	static bool (*const causes[])(struct mistake *) = {
 	    tell_listen,      tell_foreign,      tell_comment,     tell_end_tag, tell_quoted_word,
 	    tell_tls,         tell_error_status, tell_skipped,     tell_pattern, tell_methods,
-	    tell_inner_quote, tell_second_port,  tell_bare_string, tell_site,    tell_tail,
+	    tell_inner_quote, tell_port_range,   tell_bare_string, tell_site,    tell_tail,
 	};
 	for (size_t i = 0; i < CONF_COUNT(causes); i++)
 		if (causes[i](m))

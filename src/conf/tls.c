@@ -120,7 +120,7 @@ void conf_tls_check(struct conf_parser *p, const struct conf_port_draft *draft)
 				   "the host has certificates, and its port has `tls off` at %s: "
 				   "keep one of them",
 				   conf_place(off, &draft->hosts[i]->host.where, place));
-	if (draft->port.number == 443)
+	if (conf_port_has(draft, 443))
 		conf_warning(p, off,
 			     "port 443 has `tls off`: clients expect HTTPS on it, and plain HTTP "
 			     "on port 80");

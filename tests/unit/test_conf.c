@@ -1523,7 +1523,7 @@ static void missing_braces_are_found(void **state)
 		 "line 3 is missing\n"
 		 "7:18 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1\n\techo\n}\nport 2 { echo workers 0 }",
-		 "3:2 expected `{`, found `echo`\n"
+		 "3:2 expected a port number or `{`, found `echo`\n"
 		 "5:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 {\n\tlimits { head 1K } }\n\techo\n}\nport 2 { echo workers 0 }",
 		 "4:2 `echo` cannot be at the top level: there is a `}` too many before it\n"
@@ -1532,7 +1532,7 @@ static void missing_braces_are_found(void **state)
 		 "2:17 `}` closes nothing: no block is open\n"
 		 "3:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 x\n{\n echo\n}\nport 2 { echo workers 0 }",
-		 "2:8 expected `{`, found `x`\n"
+		 "2:8 `x` is not a number; port can be 1 to 65535\n"
 		 "6:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 { port 2 { echo } echo workers 0 }",
 		 "2:10 `port` cannot be in a port block; it belongs at the top level\n"
@@ -1567,7 +1567,8 @@ static void truncation_is_told_once(void **state)
 	told_tls(
 	    "port 1 { echo }\ndrain",
 	    "3:6 the file ends in the middle of a statement; expected a duration such as 10s\n");
-	told_tls("port 1", "2:7 the file ends in the middle of a statement; expected `{`\n");
+	told_tls("port 1", "2:7 the file ends in the middle of a statement; expected a port number "
+			   "or `{`\n");
 }
 
 /* Any truncated text: the parser ends, and reports one error or none. */
@@ -1742,10 +1743,7 @@ static void one_cause_and_what_to_write(void **state)
 	    {"port 1 { location ^~ \"/a\" { echo } }",
 	     "2:19 a location has a path and no pattern: write `location \"/path\" { ... }`, which "
 	     "is for the path and all paths below it"},
-	    {"port 1 2 { echo }", "2:8 a port block has one number: write another block, `port 2 { "
-				  "... }`"},
-	    {"port 1, 2 { echo }", "2:9 a port block has one number: write another block, `port 2 "
-				   "{ ... }`"},
+	    {"port 1, 2 { echo }", "2:6 blanks separate the numbers of a port block: write `1`"},
 	    {"port 1 { echo methods any \"GET\"\n}",
 	     "2:27 `methods any` names all methods: leave the others out"},
 	    {"port 1 { echo methods \"GET\" any\n}",
