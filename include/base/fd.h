@@ -5,6 +5,8 @@
 #define BASE_FD_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 /* Closes *fd unless it is -1, then sets it to -1. Leaves errno alone. */
 void fd_close(int *fd);
@@ -20,5 +22,9 @@ int fd_sealed_memory(const char *name, const void *data, size_t len);
  * share, is neither used nor changed. Returns 0, -EFBIG when the file is longer than max, else
  * -errno. */
 int fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_len);
+
+/* The bytes that the page cache has. -EAGAIN: none; -EOPNOTSUPP: the file system (like overlayfs
+ * and tmpfs) or the kernel cannot read without waiting; else another -errno. */
+ssize_t fd_read_cached(int fd, void *out, size_t size, uint64_t at);
 
 #endif

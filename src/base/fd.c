@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -99,4 +100,16 @@ fail:
 	explicit_bzero(data, len);
 	free(data);
 	return error;
+}
+
+ssize_t fd_read_cached(int fd, void *out, size_t size, uint64_t at)
+{
+	const struct iovec vector = {.iov_base = out, .iov_len = size};
+	ssize_t n;
+	do
+		n = preadv2(fd, &vector, 1, (off_t)at, RWF_NOWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	return errno == ENOSYS || errno == EINVAL ? -EOPNOTSUPP : -errno;
 }

@@ -265,10 +265,6 @@ void files_read_close(struct files_reading *);
 /* The exchange ends. */
 void files_read_end(struct files_reading *, struct exchange *);
 
-/* The bytes that the page cache has. -EAGAIN: none; -EOPNOTSUPP: the file system (like overlayfs
- * and tmpfs) or the kernel cannot read without waiting; else another -errno. */
-ssize_t files_read_cached(int fd, void *out, size_t size, uint64_t at);
-
 /* --- files_list.c ----------------------------------------------------------------------------- */
 
 #define FILES_LISTED_MAX   10000             /* entries of a folder that are shown */

@@ -368,7 +368,7 @@ static bool kept_trace(struct files_kept *f)
  * cannot tell (overlayfs and tmpfs): there that one would wait, too. */
 static bool content_read(const struct files_file *file, char *content, size_t size)
 {
-	ssize_t n = files_read_cached(file->fd, content, size, 0);
+	ssize_t n = fd_read_cached(file->fd, content, size, 0);
 	if (n == -EOPNOTSUPP)
 		n = pread(file->fd, content, size, 0);
 	return n == (ssize_t)size;

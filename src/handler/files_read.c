@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -99,18 +98,6 @@ static ssize_t bytes_wait(const struct files_reading *r, uint8_t *out, size_t si
 	return n < 0 ? -errno : n;
 }
 
-ssize_t files_read_cached(int fd, void *out, size_t size, uint64_t at)
-{
-	const struct iovec vector = {.iov_base = out, .iov_len = size};
-	ssize_t n;
-	do
-		n = preadv2(fd, &vector, 1, (off_t)at, RWF_NOWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n >= 0)
-		return n;
-	return errno == ENOSYS || errno == EINVAL ? -EOPNOTSUPP : -errno;
-}
-
 /* -EAGAIN: the page cache has none of them. */
 static ssize_t bytes_read(const struct files_reading *r, const struct exchange *ex, uint8_t *out,
 			  size_t size)
@@ -121,7 +108,7 @@ static ssize_t bytes_read(const struct files_reading *r, const struct exchange *
 	}
 	if (r->local->waits_on == r->device || ex->loop->events == NULL)
 		return bytes_wait(r, out, size);
-	const ssize_t n = files_read_cached(r->fd, out, size, r->at);
+	const ssize_t n = fd_read_cached(r->fd, out, size, r->at);
 	if (n != -EOPNOTSUPP)
 		return n;
 	r->local->waits_on = r->device; /* a root may hold other mounts */
