@@ -329,6 +329,12 @@ void exchange_respond(struct exchange *, unsigned status, uint64_t length,
 int exchange_add_field(struct exchange *, const char *name, size_t name_len, const char *value,
 		       size_t value_len);
 
+/* Removes all fields of that name from a response that has begun, the handler's, those that were
+ * added and those of its page: for a filter's head(). The name is in any case; those that the
+ * protocol makes are not among them. Returns 0, -EALREADY: the head has been written, or -ENOMEM:
+ * the response becomes 500. */
+int exchange_remove_field(struct exchange *, const char *name, size_t name_len);
+
 /*
  * Makes a tunnel of the exchange, in place of exchange_respond(): the response is 101 with the
  * fields given (Upgrade among them, RFC 9110, 7.8), and from then on take() and give() move the raw

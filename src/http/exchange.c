@@ -339,6 +339,68 @@ int exchange_add_field(struct exchange *ex, const char *name, size_t name_len, c
 	return 0;
 }
 
+static bool field_has_name(const struct http_header *f, const char *name, size_t len)
+{
+	return f->name_len == len && strncasecmp(f->name, name, len) == 0;
+}
+
+/* Both lists of constant fields are borrowed: the one without that name is a copy. False: out of
+ * memory. */
+static bool fields_without(struct exchange *ex, const char *name, size_t len,
+			   const struct http_header **fields, size_t *count)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < *count; i++)
+		kept += !field_has_name(&(*fields)[i], name, len);
+	if (kept == *count)
+		return true;
+	struct http_header *copy = arena_take(&ex->arena, *count * sizeof(*copy));
+	if (copy == NULL)
+		return false;
+	kept = 0;
+	for (size_t i = 0; i < *count; i++)
+		if (!field_has_name(&(*fields)[i], name, len))
+			copy[kept++] = (*fields)[i];
+	*fields = copy;
+	*count = kept;
+	return true;
+}
+
+static bool page_without(struct exchange *ex, const char *name, size_t len)
+{
+	const struct http_header *fields = ex->page->fields;
+	size_t count = ex->page->fields_count;
+	if (!fields_without(ex, name, len, &fields, &count))
+		return false;
+	if (count == ex->page->fields_count)
+		return true;
+	struct http_page *copy = arena_take(&ex->arena, sizeof(*copy));
+	if (copy == NULL)
+		return false;
+	*copy = *ex->page;
+	copy->fields = fields;
+	copy->fields_count = count;
+	ex->page = copy;
+	return true;
+}
+
+int exchange_remove_field(struct exchange *ex, const char *name, size_t name_len)
+{
+	if (ex->head_sent)
+		return -EALREADY;
+	if (!fields_without(ex, name, name_len, &ex->fields, &ex->fields_count) ||
+	    (ex->page != NULL && !page_without(ex, name, name_len)))
+		return field_fail(ex, -ENOMEM);
+	struct exchange_field **at = &ex->added;
+	while (*at != NULL)
+		if (field_has_name(&(*at)->header, name, name_len))
+			*at = (*at)->next;
+		else
+			at = &(*at)->next;
+	ex->added_end = at;
+	return 0;
+}
+
 /* The fields of the response, without those that its page replaces, then those of the page. Not
  * inlined, or every response would pay for it. */
 static __attribute__((noinline)) const struct http_header *fields_next_paged(

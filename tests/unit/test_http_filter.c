@@ -284,12 +284,81 @@ static void state_belongs_to_a_loop_and_a_location(void **state)
 	peer_free(b);
 }
 
+/* A filter takes fields away, whoever has made them: by its config, names without a case. */
+static void taking_head(struct exchange *ex, struct filter_use *use)
+{
+	(void)exchange_add_field(ex, "X-Added", 7, "1", 1);
+	(void)exchange_add_field(ex, "X-Other", 7, "2", 1);
+	for (const char *const *name = use->config; *name != NULL; name++)
+		assert_int_equal(exchange_remove_field(ex, *name, strlen(*name)), 0);
+	(void)exchange_add_field(ex, "X-Last", 6, "3", 1);
+}
+
+static long late_give(struct exchange *ex, struct filter_use *use, uint8_t *out, size_t size)
+{
+	assert_int_equal(exchange_remove_field(ex, "date", 4), -EALREADY);
+	return filter_give_next(ex, use, out, size);
+}
+
+static enum filter_verdict taking_begin(struct exchange *ex, struct filter_use *use)
+{
+	(void)ex;
+	(void)use;
+	return FILTER_PASSES;
+}
+
+static void one_takes_fields_away(void **state)
+{
+	static const struct filter taking = {
+	    .begin = taking_begin, .head = taking_head, .give = late_give};
+	static const struct http_header page_fields[] = {HTTP_HEADER("Content-Type", "text/html"),
+							 HTTP_HEADER("X-Page", "1")};
+	static const struct http_page page = {
+	    .fields = page_fields, .fields_count = 2, .body = "page", .body_len = 4};
+	static const struct http_status_page of_status = {.status = 405, .page = &page};
+	static const struct http_pages pages = {.count = 1, .list = &of_status};
+	static const char *const none[] = {NULL};
+	static const char *const some[] = {"x-added", "CONTENT-TYPE", "x-none", NULL};
+	static const char *const all[] = {"x-other", "x-added", "x-page", "content-type", NULL};
+	static const struct {
+		const char *const *names;
+		const char *ok, *paged;
+	} cases[] = {
+	    {none, "Content-Type: text/plain\r\nX-Added: 1\r\nX-Other: 2\r\n",
+	     "Content-Type: text/html\r\nX-Page: 1\r\nAllow: GET, HEAD, OPTIONS\r\n"
+	     "X-Added: 1\r\nX-Other: 2\r\n"},
+	    {some, "X-Other: 2\r\n", "X-Page: 1\r\nAllow: GET, HEAD, OPTIONS\r\nX-Other: 2\r\n"},
+	    {all, "", "Allow: GET, HEAD, OPTIONS\r\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct http_location_filter filter = {.filter = &taking,
+							    .config = cases[i].names};
+		char expected[512];
+		struct peer *p = peer_with(&filter, 1);
+		peer_send(p, GET);
+		(void)snprintf(expected, sizeof(expected),
+			       START "%sX-Last: 3\r\nContent-Length: 14\r\n\r\n" PEER_HELLO,
+			       cases[i].ok);
+		assert_string_equal(peer_out(p), expected);
+		p->location.pages = &pages;
+		peer_out_clear(p);
+		peer_send(p, "POST /test HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n");
+		(void)snprintf(expected, sizeof(expected),
+			       "%sX-Last: 3\r\nContent-Length: 4\r\n\r\npage", cases[i].paged);
+		assert_string_equal(strstr(peer_out(p), PEER_DATE) + sizeof(PEER_DATE) + 1,
+				    expected);
+		peer_free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(filters_are_asked_inwards_and_heard_outwards),
 	    cmocka_unit_test(one_that_leaves_is_not_called_again),
 	    cmocka_unit_test(one_answers_in_place_of_the_handler),
+	    cmocka_unit_test(one_takes_fields_away),
 	    cmocka_unit_test(a_method_is_judged_after_the_filters),
 	    cmocka_unit_test(a_request_waits_with_its_body),
 	    cmocka_unit_test(one_that_waits_ends_with_its_exchange),
