@@ -14,100 +14,37 @@
 
 #include <cmocka.h>
 
-#include "../http_peer.h"
 #include "../json_check.h"
-#include "base/root.h"
-#include "conf/conf.h"
-#include "handler/files.h"
+#include "files_site.h"
 #include "http/internal.h"
 #include "skip.h"
-
-extern const struct handler_kind handler_kind_files;
 
 #define BASE     "/tmp/test_files.XXXXXX"
 #define MODIFIED 700000000 /* Sat, 07 Mar 1992 20:26:40 GMT, before PEER_DATE */
 #define LAST     "Sat, 07 Mar 1992 20:26:40 GMT"
 
-struct site {
-	char path[64];
-	struct root root;
-	struct media_table types;
-	struct conf_files conf;
-	struct conf_location location;
-	struct handler_means means;
-	struct peer *peer;
-	void *locals[2];
-};
-
 static const char *indexes[] = {"index.html", "index.htm"};
 
+/* It has not changed for long. */
 static void site_make(struct site *s, const char *name, const char *content)
 {
 	const struct timespec times[2] = {{MODIFIED, 0}, {MODIFIED, 0}};
-	char path[8192];
-	(void)snprintf(path, sizeof(path), "%s/%s", s->path, name);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	(void)fputs(content, f);
-	(void)fclose(f);
+	char path[SITE_PATH_MAX];
+	path_of(s, name, path);
+	site_write(s, name, content);
 	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
-static void site_folder(struct site *s, const char *name)
-{
-	char path[8192];
-	(void)snprintf(path, sizeof(path), "%s/%s", s->path, name);
-	assert_int_equal(mkdir(path, 0755), 0);
-}
-
-static void site_link(struct site *s, const char *target, const char *name)
-{
-	char path[8192];
-	(void)snprintf(path, sizeof(path), "%s/%s", s->path, name);
-	assert_int_equal(symlink(target, path), 0);
-}
-
-/* Begins to serve, with the options that conf has by now. */
 static void site_serve(struct site *s)
 {
-	struct peer *p = peer_new();
-	const struct handler *h = handler_kind_files.handler;
-	s->location = (struct conf_location){.path = (char *)"/test", .options = &s->conf};
-	s->means.roots = &s->root;
-	s->means.types = &s->types;
-	p->location = (struct http_location){
-	    .path_len = 5,
-	    .handler = h,
-	    .config = handler_kind_files.make(&s->location, &s->means),
-	    .local = 1,
-	};
-	p->loop.locals = s->locals;
-	assert_int_equal(h->open(&p->loop, p->location.config, &s->locals[1]), 0);
-	s->peer = p;
-}
-
-static void site_stop(struct site *s)
-{
-	struct peer *p = s->peer;
-	void *config = (void *)(uintptr_t)p->location.config;
-	const struct handler *h = p->location.handler;
-	p->http1.proto.ops->release(
-	    &p->http1.proto); /* exchanges end before the state of the loop */
-	h->close(s->locals[1]);
-	peer_free(p);
-	free(config);
+	site_prepare(s);
+	site_open(s);
 }
 
 static void site_begin(struct site *s)
 {
-	*s = (struct site){.path = BASE};
-	assert_non_null(mkdtemp(s->path));
-	s->root = (struct root){.fd = open(s->path, O_RDONLY | O_DIRECTORY),
-				.rest = "",
-				.written = s->path,
-				.real = s->path};
+	site_make_empty(s, BASE);
 	s->conf = (struct conf_files){.index = indexes, .index_count = 2, .charset = "utf-8"};
-	assert_int_equal(media_add_known(&s->types), 0);
 	site_make(s, "a.txt", "0123456789");
 	site_make(s, "empty.txt", "");
 	site_make(s, "index.html", "<p>index");
@@ -138,15 +75,6 @@ static void site_begin(struct site *s)
 	const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
 	(void)close(fd);
-}
-
-static void site_end(struct site *s)
-{
-	char command[128];
-	(void)snprintf(command, sizeof(command), "rm -rf %s", s->path);
-	assert_int_equal(system(command), 0);
-	(void)close(s->root.fd);
-	media_release(&s->types);
 }
 
 static const char *site_get(struct site *s, const char *method, const char *target,
@@ -282,7 +210,7 @@ static void every_path_has_its_answer(void **state)
 		assert_answer(&s, "HEAD", cases[i].target, "", cases[i].status, "");
 	}
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void options_change_what_is_found(void **state)
@@ -315,7 +243,7 @@ static void options_change_what_is_found(void **state)
 	assert_answer(&s, "GET", "/test/none", "", 404, NOT_FOUND);
 	assert_answer(&s, "GET", "/test/.hidden", "", 404, NOT_FOUND);
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void a_redirect_keeps_the_path_and_the_query(void **state)
@@ -347,7 +275,7 @@ static void a_redirect_keeps_the_path_and_the_query(void **state)
 		assert_has(out, line);
 	}
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* --- what a response has ---------------------------------------------------------------------- */
@@ -389,7 +317,7 @@ static void a_response_says_what_the_file_is(void **state)
 		   "\r\nContent-Type: application/octet-stream\r\n");
 	assert_has(site_get(&s, "GET", "/test/a.txt", ""), "\r\nContent-Type: text/plain\r\n");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void head_has_the_head_of_get(void **state)
@@ -410,7 +338,7 @@ static void head_has_the_head_of_get(void **state)
 		assert_memory_equal(out, get, len);
 	}
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void a_time_in_the_future_is_the_present(void **state)
@@ -425,7 +353,7 @@ static void a_time_in_the_future_is_the_present(void **state)
 	site_serve(&s);
 	assert_has(site_get(&s, "GET", "/test/a.txt", ""), "\r\nLast-Modified: " PEER_DATE "\r\n");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void other_methods_are_not_allowed(void **state)
@@ -453,7 +381,7 @@ static void other_methods_are_not_allowed(void **state)
 			   "\r\nAllow: GET, HEAD, OPTIONS\r\n");
 		site_stop(&s);
 	}
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* --- conditions and ranges -------------------------------------------------------------------- */
@@ -528,7 +456,7 @@ static void conditions_come_before_ranges(void **state)
 	assert_answer(&s, "GET", "/test/none", "If-None-Match: *\r\n", 404, NOT_FOUND);
 	assert_answer(&s, "GET", "/test/none", "If-Match: *\r\n", 404, NOT_FOUND);
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void not_modified_has_what_a_cache_needs(void **state)
@@ -553,7 +481,7 @@ static void not_modified_has_what_a_cache_needs(void **state)
 	assert_has_not(out, "Last-Modified");
 	assert_has_not(out, "Transfer-Encoding");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* Content-Length is that of the body, whatever the room of one output is. */
@@ -589,7 +517,7 @@ static void several_ranges_are_parts(void **state)
 		assert_has_not(out, "Content-Range");
 	}
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* --- encodings -------------------------------------------------------------------------------- */
@@ -675,7 +603,7 @@ static void the_encoding_is_the_one_that_is_wanted_most(void **state)
 	assert_has(out, "\r\nContent-Type: application/gzip\r\n");
 	assert_has_not(out, "Content-Encoding");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void time_set(struct site *s, const char *name, int64_t seconds, long ns)
@@ -713,7 +641,7 @@ static void an_older_encoding_is_not_sent(void **state)
 		assert_string_equal(body_of(out), cases[i].sent ? "gzip!" : "0123456789");
 	}
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void without_precompressed_encodings_are_not_negotiated(void **state)
@@ -728,7 +656,7 @@ static void without_precompressed_encodings_are_not_negotiated(void **state)
 		      "0123456789");
 	assert_has_not(site_get(&s, "GET", "/test/a.txt", "Accept-Encoding: gzip\r\n"), "Vary");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* --- files that change ------------------------------------------------------------------------ */
@@ -764,7 +692,7 @@ static void a_file_that_shrinks_ends_the_connection(void **state)
 	for (size_t i = 0; body + i < peer_out(s.peer) + s.peer->out_len; i++)
 		assert_int_equal(body[i], 'a' + i % 26);
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void a_file_that_grows_is_sent_up_to_its_length(void **state)
@@ -785,7 +713,7 @@ static void a_file_that_grows_is_sent_up_to_its_length(void **state)
 	assert_int_equal(strlen(body_of(peer_out(s.peer))), BIG);
 	assert_answer(&s, "GET", "/test/a.txt", "", 200, "0123456789");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void a_file_that_is_overwritten_ends_the_connection(void **state)
@@ -811,7 +739,7 @@ static void a_file_that_is_overwritten_ends_the_connection(void **state)
 		assert_true(s.peer->out_len < BIG);
 		site_stop(&s);
 	}
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* A small one, too, whose response waits for its turn on the connection. */
@@ -844,7 +772,7 @@ static void a_file_that_is_overwritten_before_it_is_read_ends_the_connection(voi
 		site_stop(&s);
 	}
 	loop_release(&loop);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void a_file_that_is_replaced_is_sent_whole(void **state)
@@ -867,7 +795,7 @@ static void a_file_that_is_replaced_is_sent_whole(void **state)
 		assert_int_equal(body[i], 'a' + i % 26);
 	assert_answer(&s, "GET", "/test/big", "", 200, "other");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void a_tag_changes_with_its_file(void **state)
@@ -902,7 +830,7 @@ static void a_tag_changes_with_its_file(void **state)
 	assert_memory_equal(after, "W/\"", 3);
 	assert_memory_not_equal(after + 2, before, len);
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* RFC 9110, 8.8.1: a file that could change once more and keep its times has no strong tag. */
@@ -964,7 +892,7 @@ static void a_new_file_has_a_weak_tag_on_a_coarse_clock(void **state)
 	(void)snprintf(fields, sizeof(fields), "If-None-Match: %s\r\n", before);
 	assert_answer(&s, "GET", "/test/a.txt", fields, 200, "0123456789");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* --- folders ---------------------------------------------------------------------------------- */
@@ -1017,7 +945,7 @@ static void a_folder_is_listed(void **state)
 	assert_answer(&s, "GET", "/test/", "Range: bytes=0-1\r\n", 200, NULL);
 	assert_answer(&s, "GET", "/test/none/", "", 404, NOT_FOUND);
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* Without descriptors there is no list, rather than one that lacks entries. */
@@ -1041,7 +969,7 @@ static void a_list_without_descriptors_is_refused(void **state)
 	assert_memory_equal(out, "HTTP/1.1 503 ", 13);
 	assert_answer(&s, "GET", "/test/", "", 200, NULL);
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void a_list_is_bounded(void **state)
@@ -1200,7 +1128,7 @@ static void an_index_that_is_too_long_is_none(void **state)
 	(void)snprintf(target, sizeof(target), "/test/%s/", folder);
 	assert_answer(&s, "GET", target, "", 200, "deep");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void a_packed_picture_says_so(void **state)
@@ -1236,7 +1164,7 @@ static void a_packed_picture_says_so(void **state)
 	site_serve(&s);
 	assert_has_not(site_get(&s, "GET", "/test/a.svgz", ""), "Content-Encoding");
 	site_stop(&s);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* --- file systems ------------------------------------------------------------------------------
@@ -1284,7 +1212,7 @@ static void one_file_system_that_waits_is_not_all(void **state)
 	(void)close(fd);
 	site_stop(&s);
 	loop_release(&loop);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* --- with an event loop ----------------------------------------------------------------------- */
@@ -1343,7 +1271,7 @@ static void a_cold_file_is_sent_when_the_disk_has_it(void **state)
 	site_stop(&s);
 	assert_int_equal(loop.timers, 0);
 	loop_release(&loop);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* It was opened, and is removed before it is read: there is no such folder. */
@@ -1370,7 +1298,7 @@ static void a_folder_that_goes_is_not_found(void **state)
 	assert_answer(&s, "GET", "/test/a.txt", "", 200, "0123456789");
 	site_stop(&s);
 	loop_release(&loop);
-	site_end(&s);
+	site_remove(&s);
 }
 
 static void a_large_folder_is_read_in_several_turns(void **state)
@@ -1410,7 +1338,7 @@ static void a_large_folder_is_read_in_several_turns(void **state)
 	assert_int_equal(lists->bytes, 0);
 	site_stop(&s);
 	loop_release(&loop);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* A place is for reading: a client that does not take its list keeps only memory, which it loses
@@ -1449,7 +1377,7 @@ static void a_client_that_does_not_read_its_list_keeps_nobody_out(void **state)
 	assert_int_equal(peer_phase(s.peer), PROTO_ABORTED);
 	site_stop(&s);
 	loop_release(&loop);
-	site_end(&s);
+	site_remove(&s);
 }
 
 /* An absolute link takes a walk, for which the disk may be needed, like a name that is not cached.
@@ -1484,7 +1412,7 @@ static void a_file_that_is_not_cached_is_opened_in_a_later_turn(void **state)
 	assert_int_equal(loop_turn(&loop, 0), 0);
 	site_stop(&s);
 	loop_release(&loop);
-	site_end(&s);
+	site_remove(&s);
 }
 
 int main(void)

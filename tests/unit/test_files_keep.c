@@ -15,67 +15,19 @@
 
 #include <cmocka.h>
 
-#include "../http_peer.h"
 #include "base/fd.h"
-#include "base/holding.h"
-#include "conf/conf.h"
-#include "handler/files.h"
+#include "files_site.h"
 #include "skip.h"
 
-extern const struct handler_kind handler_kind_files;
-
 #define BASE "/tmp/test_files_keep.XXXXXX"
-
-struct site {
-	char path[64];
-	struct root root;
-	struct media_table types;
-	struct conf_files conf;
-	struct conf_location location;
-	struct handler_means means;
-	struct loop events;
-	struct holdings holdings;
-	struct peer *peer;
-	void *locals[2];
-};
 
 static const char *indexes[] = {"first.html", "index.html"};
 
 /* --- the folder ------------------------------------------------------------------------------- */
 
-static void path_of(const struct site *s, const char *name, char path[256])
-{
-	(void)snprintf(path, 256, "%s/%s", s->path, name);
-}
-
-static void site_write(const struct site *s, const char *name, const char *content)
-{
-	char path[256];
-	path_of(s, name, path);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	(void)fputs(content, f);
-	(void)fclose(f);
-}
-
-static void site_folder(const struct site *s, const char *name)
-{
-	char path[256];
-	path_of(s, name, path);
-	assert_int_equal(mkdir(path, 0755), 0);
-}
-
-static void site_link(const struct site *s, const char *target, const char *name)
-{
-	char path[256];
-	path_of(s, name, path);
-	(void)unlink(path);
-	assert_int_equal(symlink(target, path), 0);
-}
-
 static void site_rename(const struct site *s, const char *from, const char *to)
 {
-	char a[256], b[256];
+	char a[SITE_PATH_MAX], b[SITE_PATH_MAX];
 	path_of(s, from, a);
 	path_of(s, to, b);
 	assert_int_equal(rename(a, b), 0);
@@ -91,36 +43,19 @@ static int64_t later(void)
 
 static void site_serve(struct site *s)
 {
-	struct peer *p = peer_new();
-	const struct handler *h = handler_kind_files.handler;
-	s->location = (struct conf_location){.path = (char *)"/test", .options = &s->conf};
-	s->means = (struct handler_means){.roots = &s->root, .types = &s->types};
-	p->location = (struct http_location){
-	    .path_len = 5,
-	    .handler = h,
-	    .config = handler_kind_files.make(&s->location, &s->means),
-	    .local = 1,
-	};
-	p->loop.locals = s->locals;
-	p->loop.events = &s->events;
-	p->loop.holdings = &s->holdings;
-	p->loop.date_seconds = later();
+	site_prepare(s);
+	s->peer->loop.events = &s->events;
+	s->peer->loop.holdings = &s->holdings;
+	s->peer->loop.date_seconds = later();
 	assert_int_equal(loop_init(&s->events), 0);
 	s->events.now_ms = 1000000;
-	assert_int_equal(h->open(&p->loop, p->location.config, &s->locals[1]), 0);
-	s->peer = p;
+	site_open(s);
 }
 
 static void site_begin(struct site *s)
 {
-	*s = (struct site){.path = BASE};
-	assert_non_null(mkdtemp(s->path));
-	s->root = (struct root){.fd = open(s->path, O_RDONLY | O_DIRECTORY),
-				.rest = "",
-				.written = s->path,
-				.real = s->path};
+	site_make_empty(s, BASE);
 	s->conf = (struct conf_files){.index = indexes, .index_count = 2};
-	assert_int_equal(media_add_known(&s->types), 0);
 	site_write(s, "a.txt", "0123456789");
 	site_write(s, "other.txt", "another one");
 	site_folder(s, "sub");
@@ -137,22 +72,12 @@ static void site_begin(struct site *s)
 
 static void site_end(struct site *s)
 {
-	struct peer *p = s->peer;
-	char command[128];
-	if (p != NULL) {
-		void *config = (void *)(uintptr_t)p->location.config;
-		const struct handler *h = p->location.handler;
-		p->http1.proto.ops->release(&p->http1.proto); /* exchanges end before it */
-		h->close(s->locals[1]);
-		peer_free(p);
-		free(config);
+	if (s->peer != NULL) {
+		site_stop(s);
 		loop_release(&s->events);
 		s->events.epoll_fd = -1;
 	}
-	(void)snprintf(command, sizeof(command), "rm -rf %s", s->path);
-	assert_int_equal(system(command), 0);
-	(void)close(s->root.fd);
-	media_release(&s->types);
+	site_remove(s);
 }
 
 static uint64_t held(const struct site *s)
@@ -226,7 +151,7 @@ static void change_write(const struct site *s)
 /* All that a program can put back is as it was. */
 static void change_write_unseen(const struct site *s)
 {
-	char path[256];
+	char path[SITE_PATH_MAX];
 	struct stat st;
 	path_of(s, "a.txt", path);
 	assert_int_equal(stat(path, &st), 0);
@@ -237,14 +162,14 @@ static void change_write_unseen(const struct site *s)
 
 static void change_shorten(const struct site *s)
 {
-	char path[256];
+	char path[SITE_PATH_MAX];
 	path_of(s, "a.txt", path);
 	assert_int_equal(truncate(path, 4), 0);
 }
 
 static void change_append(const struct site *s)
 {
-	char path[256];
+	char path[SITE_PATH_MAX];
 	path_of(s, "a.txt", path);
 	FILE *f = fopen(path, "a");
 	assert_non_null(f);
@@ -259,14 +184,14 @@ static void change_replace(const struct site *s)
 
 static void change_remove(const struct site *s)
 {
-	char path[256];
+	char path[SITE_PATH_MAX];
 	path_of(s, "a.txt", path);
 	assert_int_equal(unlink(path), 0);
 }
 
 static void change_remove_one_of_two_names(const struct site *s)
 {
-	char a[256], b[256];
+	char a[SITE_PATH_MAX], b[SITE_PATH_MAX];
 	path_of(s, "a.txt", a);
 	path_of(s, "second.txt", b);
 	assert_int_equal(link(a, b), 0);
@@ -280,7 +205,7 @@ static void change_move(const struct site *s)
 
 static void change_exchange(const struct site *s)
 {
-	char a[256], b[256];
+	char a[SITE_PATH_MAX], b[SITE_PATH_MAX];
 	path_of(s, "a.txt", a);
 	path_of(s, "other.txt", b);
 	assert_int_equal(syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, 2 /* exchange */), 0);
