@@ -475,6 +475,7 @@ static void *files_make(const struct conf_location *location, const struct handl
 		*c = (struct files_config){.conf = conf,
 					   .root = &means->roots[conf->root],
 					   .types = means->types,
+					   .exact = location->exact,
 					   .grain_ns = means->file_grain_ns};
 	return c;
 }

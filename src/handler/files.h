@@ -36,7 +36,8 @@ struct files_config {
 	const struct conf_files *conf;
 	const struct root *root;
 	const struct media_table *types; /* of the system */
-	uint64_t grain_ns;               /* see handler_means */
+	bool exact;        /* of a location for one path: a folder there has no path with a slash */
+	uint64_t grain_ns; /* see handler_means */
 };
 
 struct files_keep;

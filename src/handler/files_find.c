@@ -286,7 +286,12 @@ static enum files_outcome name_find(struct finder *f, struct files_name *name,
 		return FILES_FOUND;
 	files_close(&ret->file);
 	ret->status = 404;
-	return ret->file.is_folder ? FILES_TO_SLASH : FILES_STATUS;
+	if (!ret->file.is_folder)
+		return FILES_STATUS;
+	if (!f->config->exact)
+		return FILES_TO_SLASH;
+	name->is_folder = true;
+	return folder_find(f, name, ret);
 }
 
 static enum files_outcome found_by(struct finder *f, const struct http_request *r,

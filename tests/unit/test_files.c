@@ -1275,6 +1275,23 @@ static void a_cold_file_is_sent_when_the_disk_has_it(void **state)
 }
 
 /* It was opened, and is removed before it is read: there is no such folder. */
+/* The path with a slash is not the location's, so it is no help to redirect there. */
+static void a_folder_at_an_exact_location_is_answered_there(void **state)
+{
+	struct site s;
+	(void)state;
+	site_begin(&s);
+	site_prepare(&s);
+	struct files_config *config = (void *)(uintptr_t)s.peer->location.config;
+	config->exact = true;
+	site_open(&s);
+	assert_answer(&s, "GET", "/test", "", 200, "<p>index");
+	assert_answer(&s, "GET", "/test/web", "", 200, "second");
+	assert_answer(&s, "GET", "/test/sub", "", 403, "403 Forbidden\n");
+	site_stop(&s);
+	site_remove(&s);
+}
+
 static void a_folder_that_goes_is_not_found(void **state)
 {
 	struct site s;
@@ -1447,6 +1464,7 @@ int main(void)
 	    cmocka_unit_test(sizes_are_rounded_down),
 	    cmocka_unit_test(an_index_that_is_too_long_is_none),
 	    cmocka_unit_test(a_packed_picture_says_so),
+	    cmocka_unit_test(a_folder_at_an_exact_location_is_answered_there),
 	    cmocka_unit_test(a_folder_that_goes_is_not_found),
 	    cmocka_unit_test(one_file_system_that_waits_is_not_all),
 	    cmocka_unit_test(a_cold_file_is_sent_when_the_disk_has_it),
