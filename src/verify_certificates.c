@@ -283,6 +283,87 @@ static void names_check(struct verify *v, const struct places *places, const str
 		place_warn(v, &places->all[i]);
 }
 
+/* --- versions, groups and ciphers ------------------------------------------------------------- */
+
+static void policy_warning(void *arg, size_t pair, const char *text)
+{
+	const struct pair_about *about = arg;
+	(void)pair;
+	verify_add(about->verify, CONF_WARNING, about->where, text);
+}
+
+static const char *version_name(unsigned version)
+{
+	return version == TLS_WORD_12 ? "TLS 1.2" : "TLS 1.3";
+}
+
+/* Is there, in each version of the port, a certificate of the host whose key it can use? */
+static void host_policy_check(struct verify *v, const struct places *places,
+			      const struct conf_port *port, const struct conf_host *host,
+			      const struct tls_policy *policy)
+{
+	const struct conf_certificate *first = &port->certificates[host->certificates_first];
+	const unsigned all = tls_policy_versions(policy);
+	unsigned usable = 0;
+	struct err err;
+	for (size_t i = 0; i < host->certificates_count; i++) {
+		const struct place *place = place_find(places, &first[i]);
+		usable |=
+		    place->loaded == NULL ? all : tls_credentials_versions(place->loaded, policy);
+	}
+	if (usable == all || host->certificates_count == 0)
+		return;
+	if (usable == 0)
+		err_set(&err,
+			"certificate \"%s\" cannot be used: no version and cipher of the port can "
+			"use its key",
+			first->certificate);
+	else
+		err_set(&err,
+			"%s is of no use here: it has no cipher for the key of certificate \"%s\"",
+			version_name(all & ~usable), first->certificate);
+	if (usable == 0 || !tls_choice_is_empty(&port->tls))
+		verify_add(v, usable == 0 ? CONF_ERROR : CONF_WARNING, &first->where, err.text);
+}
+
+/* A policy of the top level is reported once, not for each port. */
+static bool is_told(const struct conf *conf, size_t index)
+{
+	const struct conf_where *where = &conf->ports[index].tls_where;
+	for (size_t i = 0; i < index; i++) {
+		const struct conf_where *before = &conf->ports[i].tls_where;
+		if (!conf->ports[i].plain && before->file == where->file &&
+		    before->line == where->line && before->column == where->column)
+			return true;
+	}
+	return false;
+}
+
+static void policies_check(struct verify *v, const struct places *places, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->ports_count; i++) {
+		const struct conf_port *port = &conf->ports[i];
+		struct pair_about about = {v, &port->tls_where};
+		struct tls_policy *policy = NULL;
+		struct err err;
+		const bool told = is_told(conf, i);
+		if (port->plain)
+			continue;
+		if (tls_policy_new(&port->tls, &policy, &err) < 0) {
+			if (!told)
+				verify_add(v, CONF_ERROR, &port->tls_where, err.text);
+			continue;
+		}
+		if (!told)
+			tls_policy_warn(policy, policy_warning, &about);
+		for (size_t k = 0; k < port->hosts_count; k++)
+			if (k == 0 ||
+			    port->hosts[k].certificates_first != port->hosts[0].certificates_first)
+				host_policy_check(v, places, port, &port->hosts[k], policy);
+		tls_policy_free(policy);
+	}
+}
+
 /* Checks each pair separately, so that every bad one is reported, once. */
 void verify_certificates(struct verify *v, const struct conf *conf)
 {
@@ -302,6 +383,7 @@ void verify_certificates(struct verify *v, const struct conf *conf)
 	}
 	tls_trust_release(&trust);
 	names_check(v, &places, conf);
+	policies_check(v, &places, conf);
 	for (size_t i = 0; i < places.count; i++)
 		tls_credentials_free(places.all[i].loaded);
 	free(places.all);

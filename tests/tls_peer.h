@@ -93,7 +93,7 @@ static inline struct tls_context *peer_context_with(struct tls_policy **ret_poli
 	PEER_CHECK(devcert_unkept(certificate_fd, key_fd, &pair, &err) == 0);
 	const struct tls_pair files = {
 	    .certificate = pair.certificate, .certificate_fd = -1, .key = pair.key};
-	PEER_CHECK(tls_policy_new(ret_policy, &err) == 0);
+	PEER_CHECK(tls_policy_new(NULL, ret_policy, &err) == 0);
 	const struct tls_context_options options = {
 	    .policy = *ret_policy, .tickets = tickets, .tickets_ms = tickets_ms};
 	const struct tls_credentials_options wanted = {.signer = NULL};

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "base/tls_choice.h"
 #include "conf/kinds.h"
 #include "fault/fault.h"
 
@@ -178,8 +179,10 @@ struct conf_port {
 	uint64_t watchdog_ms; /* a process that hangs for longer is ended; 0: none is ended */
 	struct conf_restart restart;
 	struct limits limits;
-	bool refuses_unknown; /* `unknown name refuse`: of TLS; see tls/context.h */
-	bool plain;           /* `tls off`: no TLS, and so no certificates and no keyholder */
+	bool refuses_unknown;        /* `unknown name refuse`: of TLS; see tls/context.h */
+	struct tls_choice tls;       /* versions, groups and ciphers; all zero: the default */
+	struct conf_where tls_where; /* where a mistake in that choice is */
+	bool plain; /* `tls off`: no TLS, and so no certificates and no keyholder */
 	struct conf_certificate *certificates; /* of all hosts; empty only if it is plain */
 	size_t certificates_count;
 	/* The folders of `files`, of all hosts; each path once. Handlers have their numbers. */

@@ -6,9 +6,9 @@
  *
  * Both are made before the loops serve and are read-only afterwards, so threads need no lock.
  *
- * TLS 1.3 and 1.2 only (RFC 8446, RFC 5246), no static RSA, the server's preference decides. X25519
- * comes first; the ciphers are AEAD only, AES-128-GCM first. Everything else is the system's GnuTLS
- * default (gnutls_priority_init2).
+ * TLS 1.3 and 1.2 only (RFC 8446, RFC 5246), no static RSA, the server's preference decides. Unless
+ * the configuration chooses otherwise, X25519 comes first and the ciphers are AEAD only,
+ * AES-128-GCM first. Everything else is the system's GnuTLS default (gnutls_priority_init2).
  */
 #ifndef TLS_CONTEXT_H
 #define TLS_CONTEXT_H
@@ -37,10 +37,20 @@ struct tls_pair {
  * of the pair. The finding does not prevent serving. */
 typedef void tls_warning_fn(void *arg, size_t pair, const char *text);
 
-/* Makes the protocol policy. It reads the system's policy, so it must run before the process is
- * confined: later GnuTLS would silently use its built-in one. Returns 0, or -1 and a sentence in
- * err. */
-int tls_policy_new(struct tls_policy **ret, struct err *);
+/*
+ * Makes the protocol policy that the configuration chooses; NULL, or a choice that says nothing:
+ * the default. What is chosen is offered exactly, or it is an error: of a group that this library
+ * does not have, and of anything that the system's policy disables. It reads that policy, so it
+ * must run before the process is confined: later GnuTLS would silently use its built-in one.
+ * Returns 0, or -1 and a sentence in err.
+ */
+struct tls_choice;
+int tls_policy_new(const struct tls_choice *, struct tls_policy **ret, struct err *);
+/* Tells each thing in a `priority` that is weaker than the default; pair is 0. The configuration
+ * has told it of lists. */
+void tls_policy_warn(const struct tls_policy *, tls_warning_fn *warn, void *arg);
+/* Which of its versions (TLS_WORD_ of base/tls_choice.h) can the policy serve at all? */
+unsigned tls_policy_versions(const struct tls_policy *);
 void tls_policy_free(struct tls_policy *);
 
 #define TLS_PROTOCOLS_MAX 8
@@ -113,6 +123,13 @@ bool tls_credentials_cover(const struct tls_credentials *, const char *name);
 /* Appends the names in the certificates of the first host, the first few of them. */
 struct text;
 void tls_credentials_names(const struct tls_credentials *, struct text *);
+/* The versions (TLS_WORD_ of base/tls_choice.h) in which a certificate of the first host can be
+ * shown. */
+unsigned tls_credentials_versions(const struct tls_credentials *, const struct tls_policy *);
+/* Has each host a certificate that it can show in at least one version? Returns 0; else -1 with the
+ * reason in err, and the index of a pair of such a host in *ret_pair. */
+int tls_credentials_judge(const struct tls_credentials *, const struct tls_policy *,
+			  size_t *ret_pair, struct err *err);
 /* After the last context that uses it. */
 void tls_credentials_free(struct tls_credentials *);
 

@@ -84,11 +84,9 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	bound_keyholders(draft);
 	conf_limits_finish(port);
 	port->plain = (draft->scope.tls_set ? &draft->scope : &p->top)->plain_where.line != 0;
-	const struct conf_scope *tls = conf_certificates_scope(p, draft);
-	/* `tls off` and `tls development` are not written with more */
-	if (port->plain || (tls->certificates_count == 1 && tls->certificates[0].development))
-		port->refuses_unknown = false;
+	conf_tls_choice_finish(p, draft);
 	if (port->plain) {
+		port->refuses_unknown = false;
 		port->keyholders = 0;
 		port->key_user = NULL;
 		port->tickets_ms = 0;

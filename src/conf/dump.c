@@ -53,7 +53,10 @@ static void dump_piece(const void *base, const struct conf_piece *piece, FILE *o
 static bool is_written(const struct conf_statement *s, const void *base)
 {
 	const struct conf_piece *piece = &s->pieces[0], *origin = conf_limit_origin(piece);
-	const uint64_t number = piece->type == CONF_STRING ? 0 : conf_setting_number(base, piece);
+	const bool is_number = piece->type != CONF_STRING && piece->type != CONF_WORD;
+	const uint64_t number = is_number ? conf_setting_number(base, piece) : 0;
+	if (piece->type == CONF_WORD)
+		return false;
 	if (piece->type == CONF_STRING)
 		return conf_setting_text(base, piece) != NULL;
 	if (piece->type == CONF_PATH)
@@ -130,7 +133,10 @@ static void dump_certificates(const struct conf_port *port, const struct conf_ho
 		fputs("\ttls off\n", out);
 		return;
 	}
-	if (host->certificates_count == 1 && first->development && first->certificate[0] == '\0') {
+	const bool made =
+	    host->certificates_count == 1 && first->development && first->certificate[0] == '\0';
+	if (made &&
+	    (host != port->hosts || (tls_choice_is_empty(&port->tls) && !port->refuses_unknown))) {
 		fputs("\ttls development\n", out);
 		return;
 	}
@@ -138,7 +144,11 @@ static void dump_certificates(const struct conf_port *port, const struct conf_ho
 	for (size_t i = 0; i < conf_settings_count && host == port->hosts; i++)
 		if (conf_settings[i].blocks == CONF_BLOCK_TLS)
 			dump_setting(&conf_settings[i], port, "\t\t", out);
-	for (size_t i = 0; i < host->certificates_count; i++) {
+	if (host == port->hosts)
+		conf_tls_choice_dump(&port->tls, out);
+	if (made)
+		fputs("\t\tdevelopment\n", out);
+	for (size_t i = 0; i < host->certificates_count && !made; i++) {
 		conf_put(out, "\t\tcertificate ", first[i].certificate);
 		conf_put(out, " key ", first[i].key);
 		fputc('\n', out);

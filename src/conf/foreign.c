@@ -231,7 +231,11 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define PORT         "a port is written `port 443 { ... }`"
 #define CERT         "write `tls { certificate \"cert.pem\" key \"key.pem\" }`"
 #define TLS_OFF      CERT ", or `tls off` for plain HTTP"
-#define CIPHERS      "it takes TLS 1.2 and 1.3 with the ciphers that the system allows"
+#define VERSIONS     "write `tls { versions 1.2 1.3 }` or `tls { profile modern }`"
+#define CIPHERS      "write `tls { profile intermediate }`, or the names of suites after `ciphers`"
+#define GROUPS       "write `tls { groups x25519 secp256r1 }`"
+#define TLS_ALL      "write `tls { versions 1.3 groups x25519 ciphers AES-128-GCM }`"
+#define TLS_ORDER    "its own order decides, with ECDHE; `tls { ciphers ... }` can change it"
 #define RESPOND      "write `respond 200 \"text\"`, in a port or in a location"
 #define RETURN                                                           \
 	"write `respond 200 \"text\"`; to redirect write `redirect 308 " \
@@ -330,7 +334,6 @@ static const struct {
     {"CacheEnable", NO_CACHE},
     {"cgi.assign", NO_LANG},
     {"chrootdir", USER},
-    {"ciphers", CIPHERS},
     {"client_body_buffer_size", NOTHING},
     {"client_body_timeout", TIMEOUTS},
     {"client_header_buffer_size", HEAD_MAX},
@@ -342,7 +345,7 @@ static const struct {
     {"CoreDumpDirectory", CORE},
     {"crt", CERT},
     {"crt-base", CERT},
-    {"curves", CIPHERS},
+    {"curves", GROUPS},
     {"CustomLog", ACCESS},
     {"daemon", DAEMON},
     {"default-server", NO_PROXY},
@@ -484,7 +487,7 @@ static const struct {
     {"pid", PID},
     {"pidfile", PID},
     {"port_in_redirect", NOTHING},
-    {"protocols", CIPHERS},
+    {"protocols", VERSIONS},
     {"ProtocolsHonorOrder", NO_HTTP},
     {"proxy.header", NO_PROXY},
     {"proxy.server", NO_PROXY},
@@ -594,22 +597,22 @@ static const struct {
     {"split_clients", NO_LANG},
     {"ssl", TLS_OFF},
     {"ssl-default-bind-ciphers", CIPHERS},
-    {"ssl-default-bind-options", CIPHERS},
+    {"ssl-default-bind-options", TLS_ALL},
     {"ssl.ca-file", CERT},
     {"ssl.cipher-list", CIPHERS},
     {"ssl.engine", CERT},
-    {"ssl.openssl.ssl-conf-cmd", CIPHERS},
+    {"ssl.openssl.ssl-conf-cmd", TLS_ALL},
     {"ssl.pemfile", CERT},
     {"ssl.privkey", CERT},
     {"ssl_certificate", CERT},
     {"ssl_certificate_key", CERT},
     {"ssl_ciphers", CIPHERS},
-    {"ssl_conf_command", CIPHERS},
-    {"ssl_dhparam", CIPHERS},
-    {"ssl_ecdh_curve", CIPHERS},
+    {"ssl_conf_command", TLS_ALL},
+    {"ssl_dhparam", TLS_ORDER},
+    {"ssl_ecdh_curve", GROUPS},
     {"ssl_handshake_timeout", TIMEOUTS},
-    {"ssl_prefer_server_ciphers", CIPHERS},
-    {"ssl_protocols", CIPHERS},
+    {"ssl_prefer_server_ciphers", TLS_ORDER},
+    {"ssl_protocols", VERSIONS},
     {"ssl_session_cache", TICKETS},
     {"ssl_session_ticket_key", TICKETS},
     {"ssl_session_tickets", TICKETS},
@@ -621,8 +624,8 @@ static const struct {
     {"SSLCertificateKeyFile", CERT},
     {"SSLCipherSuite", CIPHERS},
     {"SSLEngine", CERT},
-    {"SSLHonorCipherOrder", CIPHERS},
-    {"SSLProtocol", CIPHERS},
+    {"SSLHonorCipherOrder", TLS_ORDER},
+    {"SSLProtocol", VERSIONS},
     {"SSLSessionCache", TICKETS},
     {"SSLSessionCacheTimeout", TICKETS},
     {"SSLSessionTickets", TICKETS},
@@ -645,7 +648,7 @@ static const struct {
     {"TransferLog", ACCESS},
     {"try_files", FALLBACK},
     {"tune.bufsize", HEAD_MAX},
-    {"tune.ssl.default-dh-param", CIPHERS},
+    {"tune.ssl.default-dh-param", TLS_ORDER},
     {"types", MIME},
     {"types_hash_max_size", NOTHING},
     {"TypesConfig", NOTHING},

@@ -22,6 +22,7 @@ bool conf_piece_fits(const struct conf_piece *piece, const struct conf_token *to
 	case CONF_SIZE:
 	case CONF_MEMORY:
 	case CONF_DURATION:
+	case CONF_WORD:
 		return token->kind == T_WORD;
 	case CONF_CHOICE:
 		for (size_t i = 0; piece->choices[i] != NULL && token->keyword != NULL; i++)
@@ -141,6 +142,7 @@ const char *conf_piece_meaning(const struct conf_piece *piece, char out[CONF_MEA
 	    [CONF_MEMORY] = {"size", "256M"}, [CONF_DURATION] = {"duration", "10s"},
 	    [CONF_STRING] = {"string", NULL}, [CONF_PATH] = {"path", NULL},
 	    [CONF_NONE] = {"value", NULL},    [CONF_CHOICE] = {"word", NULL},
+	    [CONF_WORD] = {"name", NULL},
 	};
 	const bool quoted = piece->type == CONF_STRING || piece->type == CONF_PATH;
 	const char *noun = piece->noun != NULL ? piece->noun : types[piece->type].noun;

@@ -203,6 +203,7 @@ tls_item:
 |	include tls_items include_end
 |	"certificate" STRING		{ conf_add_certificate(p, &$2, &@1, &@2); }
 |	"key" STRING			{ conf_add_key(p, &$2, &@1, &@2); }
+|	"development"			{ conf_tls_add_development(p, &@1); }
 |	tls_setting rest
 ;
 

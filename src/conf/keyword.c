@@ -29,7 +29,7 @@ static const struct conf_keyword grammar_words[] = {
     WORD("any", ANY, 0, NULL),
     WORD("certificate", CERTIFICATE, TLS, NULL),
     WORD("console", CONSOLE, 0, "log to"),
-    WORD("development", DEVELOPMENT, 0, NULL),
+    WORD("development", DEVELOPMENT, TLS, NULL),
     WORD("error", ERROR, PORT | HOST | LOCATION, NULL),
     WORD("exact", EXACT, 0, "location"),
     WORD("facility", FACILITY, 0, "log to syslog"),

@@ -39,6 +39,7 @@
 #define CONF_WATCHDOG_MIN      3000 /* a loop waits for a signature for at most 2 s */
 #define CONF_TICKETS_MIN       ((uint64_t)60000) /* ms; GnuTLS counts whole seconds */
 #define CONF_FAULTS_MAX        64                /* of a location */
+#define CONF_PRIORITY_MAX      1000              /* bytes of a priority of GnuTLS */
 
 /* --- memory: tree.c --------------------------------------------------------------------------- */
 
@@ -219,6 +220,9 @@ struct conf_scope {
 	/* the first setting in it that has an effect only with TLS; NULL: none */
 	const struct conf_statement *of_tls;
 	struct conf_where of_tls_where;
+	/* of each list of its TLS policy, and of its priority; line 0: not given */
+	struct conf_where tls_where[TLS_LISTS + 1];
+	bool tls_choice_damaged; /* a mistake may have hidden a word of a list */
 };
 
 /* A `methods` statement. */
@@ -342,7 +346,8 @@ struct conf_parser {
 	struct conf_location_draft *location; /* the open block; NULL: none */
 	struct conf_methods methods;          /* of that block */
 	struct conf_where handler_where;
-	const char *certificate; /* whose key has not come yet; NULL: none */
+	size_t certificates_before; /* the open tls block */
+	const char *certificate;    /* whose key has not come yet; NULL: none */
 	struct conf_where certificate_where;
 	struct conf_port_draft **ports;
 	size_t ports_count;
@@ -453,8 +458,22 @@ void conf_tls_development(struct conf_parser *p, const struct conf_where *where)
 void conf_tls_off(struct conf_parser *p, const struct conf_where *where);
 /* At the beginning of `tls { ... }`. */
 void conf_tls_open(struct conf_parser *p, const struct conf_where *where);
+/* `development` in a tls block. */
+void conf_tls_add_development(struct conf_parser *p, const struct conf_where *where);
 /* What a port's `tls off` contradicts. */
 void conf_tls_check(struct conf_parser *p, const struct conf_port_draft *);
+
+/* tls_choice.c */
+void conf_tls_versions(struct conf_parser *, const struct conf_group *);
+void conf_tls_groups(struct conf_parser *, const struct conf_group *);
+void conf_tls_ciphers(struct conf_parser *, const struct conf_group *);
+/* Is it in a port or at the top level? If not, that was reported. */
+bool conf_tls_choice_allowed(struct conf_parser *, const struct conf_where *where);
+bool conf_tls_priority_agrees(struct conf_parser *, const struct conf_group *,
+			      const uint64_t *numbers);
+/* After the settings are inherited: the lists, too; and is something left? */
+void conf_tls_choice_finish(struct conf_parser *, struct conf_port_draft *);
+void conf_tls_choice_dump(const struct tls_choice *, FILE *);
 
 /* port.c */
 /* The port in an address: "443", "*:443", "[::1]:443", "a.b:443"; else NULL. */

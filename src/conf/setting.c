@@ -29,6 +29,7 @@ static const char *const access_words[] = {"off", "on", "errors", NULL};
 static const char *const parked_words[] = {"refuse", "queue", NULL};
 static const char *const strict_words[] = {"lenient", "strict", NULL};
 static const char *const enabled_words[] = {"", "enabled", NULL};
+static const char *const profile_words[] = {"", "modern", "intermediate", NULL};
 static const char *const refuse_words[] = {"", "refuse", NULL};
 
 /* --- what their values must be together ------------------------------------------------------- */
@@ -171,6 +172,33 @@ const struct conf_statement conf_settings[] = {
      .allowed = unknown_allowed,
      .of_tls = true,
      .pieces = {{CONF_CHOICE, .word = "name", .choices = refuse_words, IN_PORT(refuses_unknown)}}},
+    {.word = "profile",
+     .blocks = IN_TLS,
+     .allowed = conf_tls_choice_allowed,
+     .of_tls = true,
+     .pieces = {{CONF_CHOICE, .choices = profile_words, IN_PORT(tls.profile)}}},
+    {.word = "versions",
+     .blocks = IN_TLS,
+     .take = conf_tls_versions,
+     .pieces = {{CONF_WORD, .noun = "version", .example = "1.3"},
+		{CONF_WORD, CONF_MAY, .noun = "version", .many = true}}},
+    {.word = "groups",
+     .blocks = IN_TLS,
+     .take = conf_tls_groups,
+     .pieces = {{CONF_WORD, .noun = "group", .example = "x25519"},
+		{CONF_WORD, CONF_MAY, .noun = "group", .many = true}}},
+    {.word = "ciphers",
+     .blocks = IN_TLS,
+     .take = conf_tls_ciphers,
+     .pieces = {{CONF_WORD, .noun = "cipher", .example = "AES-128-GCM"},
+		{CONF_WORD, CONF_MAY, .noun = "cipher", .many = true}}},
+    {.word = "priority",
+     .blocks = IN_TLS,
+     .allowed = conf_tls_choice_allowed,
+     .of_tls = true,
+     .agree = conf_tls_priority_agrees,
+     .pieces = {{CONF_STRING, .noun = "priority", .most = CONF_PRIORITY_MAX,
+		 IN_PORT(tls.priority)}}},
 
     PORT_LIMITS(LIMIT_ROW)};
 
@@ -306,6 +334,7 @@ static bool value_read(struct conf_parser *p, const struct conf_statement *s,
 				: path_read(p, piece, what, value, &given->at[i]);
 		return *ret_text != NULL;
 	case CONF_NONE:
+	case CONF_WORD:
 	case CONF_NUMBER:
 	case CONF_SIZE:
 	case CONF_MEMORY:
@@ -320,6 +349,12 @@ static bool value_read(struct conf_parser *p, const struct conf_statement *s,
 static bool is_text(const struct conf_piece *piece)
 {
 	return piece->type == CONF_STRING || piece->type == CONF_PATH;
+}
+
+/* Has it a member? Words have a list that is not in the table. */
+static bool has_member(const struct conf_piece *piece)
+{
+	return piece->type != CONF_WORD;
 }
 
 static bool is_option(const struct conf_statement *s)
@@ -390,7 +425,7 @@ void conf_settings_preset(struct conf_parser *p, struct conf_port *values)
 	for (size_t i = 0; i < conf_settings_count; i++)
 		for (const struct conf_piece *piece = conf_settings[i].pieces;
 		     piece->type != CONF_NONE; piece++)
-			if (!is_text(piece))
+			if (!is_text(piece) && has_member(piece))
 				number_put(base_of(p, &conf_settings[i], values), piece,
 					   piece->preset);
 }
@@ -435,6 +470,7 @@ void conf_settings_inherit(struct conf_scope *own, const struct conf_scope *oute
 			continue;
 		for (const struct conf_piece *piece = s->pieces;
 		     piece->type != CONF_NONE && !piece->global; piece++)
-			member_copy(own->values, outer->values, piece);
+			if (has_member(piece))
+				member_copy(own->values, outer->values, piece);
 	}
 }

@@ -31,6 +31,7 @@ enum conf_type {
 	CONF_MEMORY, /* a size; its example is that of memory */
 	CONF_DURATION,
 	CONF_CHOICE, /* a word of choices; the value is its index */
+	CONF_WORD,   /* of a list that the statement's take keeps; it has no member */
 	CONF_STRING,
 	CONF_PATH, /* a string; a path, which becomes absolute */
 };

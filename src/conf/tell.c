@@ -321,13 +321,12 @@ static bool tell_comment(struct mistake *m)
 	return true;
 }
 
-/* tls on, tls cert.pem key.pem, tls { development } */
+/* tls on, tls cert.pem key.pem, tls { off } */
 static bool tell_tls(struct mistake *m)
 {
 	const struct conf_value *value = &m->token->value;
 	const bool inside = conf_block_top(m->p)->kind == CONF_BLOCK_TLS;
-	if (inside && m->at_statement &&
-	    (m->token->kind == T_DEVELOPMENT || m->token->kind == T_OFF)) {
+	if (inside && m->at_statement && m->token->kind == T_OFF) {
 		conf_error(m->p, &m->token->where, "write `tls %s`, without braces", m->shown);
 		return true;
 	}

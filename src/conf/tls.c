@@ -47,6 +47,12 @@ void conf_add_key(struct conf_parser *p, const struct conf_value *value,
 		scope->tls_damaged = true;
 		return;
 	}
+	if (conf_seen(p, "development") != NULL) {
+		conf_error(p, &p->certificate_where,
+			   "`development` is the only certificate of its block: leave it or the "
+			   "others out");
+		return;
+	}
 	if (scope->certificates_count == CONF_CERTIFICATES_MAX) {
 		conf_error(p, &p->certificate_where, "a port has at most %d certificates",
 			   CONF_CERTIFICATES_MAX);
@@ -85,6 +91,7 @@ void conf_tls_open(struct conf_parser *p, const struct conf_where *where)
 	tls_once(p, false, where);
 	conf_block_push(p, CONF_BLOCK_TLS, where)->damaged = &p->scope->tls_damaged;
 	p->scope->tls_set = true;
+	p->certificates_before = p->scope->certificates_count;
 	p->certificate = NULL;
 }
 
@@ -141,12 +148,11 @@ void conf_tls_close(struct conf_parser *p)
 	conf_block_close(p);
 }
 
-void conf_tls_development(struct conf_parser *p, const struct conf_where *where)
+static void development_add(struct conf_parser *p, const struct conf_where *where)
 {
 	struct conf_scope *scope = p->scope;
 	/* As an array: a block that is a mistake after it may add to it. */
 	struct conf_certificate *pair = conf_grow(p, NULL, 0, sizeof(*pair));
-	tls_once(p, false, where);
 	if (pair == NULL)
 		return;
 	*pair = (struct conf_certificate){.certificate = conf_copy(p, "", 0),
@@ -156,4 +162,23 @@ void conf_tls_development(struct conf_parser *p, const struct conf_where *where)
 	scope->tls_set = true;
 	scope->certificates = pair;
 	scope->certificates_count = 1;
+}
+
+void conf_tls_development(struct conf_parser *p, const struct conf_where *where)
+{
+	tls_once(p, false, where);
+	development_add(p, where);
+}
+
+void conf_tls_add_development(struct conf_parser *p, const struct conf_where *where)
+{
+	if (!conf_once(p, "development", where))
+		return;
+	if (p->scope->certificates_count > p->certificates_before) {
+		conf_error(p, where,
+			   "`development` is the only certificate of its block: leave it or the "
+			   "others out");
+		return;
+	}
+	development_add(p, where);
 }

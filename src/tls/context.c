@@ -1,6 +1,6 @@
 /*
- * Runs in a worker before it serves: the protocol policy, and what the sessions of one event loop
- * share. Nothing here changes once sessions exist.
+ * Runs in a worker before it serves: what the sessions of one event loop share. Nothing here
+ * changes once sessions exist.
  */
 #include "tls/context.h"
 
@@ -10,85 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/text.h"
 #include "selfsigned.h"
 #include "tls/context_private.h"
 #include "tls/key.h"
-#include "tls/policy.h"
 
 #define DAY_SEC 86400L
-
-#define GROUPS_MAX 64
-
-static size_t groups_name(const char *ret[GROUPS_MAX])
-{
-	const gnutls_group_t *all = gnutls_group_list();
-	size_t count = 0;
-	for (; all != NULL && *all != GNUTLS_GROUP_INVALID && count < GROUPS_MAX; all++) {
-		ret[count] = gnutls_group_get_name(*all);
-		count += ret[count] != NULL;
-	}
-	return count;
-}
-
-static int policy_make(bool short_rsa, struct tls_policy **ret, struct err *err)
-{
-	const char *groups[GROUPS_MAX], *where = NULL;
-	char wanted[TLS_POLICY_MAX];
-	struct text t;
-	text_init(&t, wanted, sizeof(wanted));
-	tls_policy_write(&t, groups, groups_name(groups), short_rsa);
-	struct tls_policy *p = calloc(1, sizeof(*p));
-	if (p == NULL) {
-		err_set(err, "out of memory");
-		return -1;
-	}
-	int error =
-	    gnutls_priority_init2(&p->priority, wanted, &where, GNUTLS_PRIORITY_INIT_DEF_APPEND);
-	if (error < 0) {
-		err_set(err, "the system's GnuTLS policy cannot be used: %s%s%s",
-			gnutls_strerror(error), where != NULL ? " at " : "",
-			where != NULL ? where : "");
-		free(p);
-		return -1;
-	}
-	tls_offer_read(&p->offer, p->priority);
-	*ret = p;
-	return 0;
-}
-
-int tls_policy_new(struct tls_policy **ret, struct err *err)
-{
-	struct tls_policy *p;
-	if (policy_make(false, &p, err) < 0)
-		return -1;
-	if (policy_make(true, &p->short_rsa, err) < 0) {
-		tls_policy_free(p);
-		return -1;
-	}
-	*ret = p;
-	return 0;
-}
-
-void tls_policy_protocols(struct tls_policy *p, const char *const *names, size_t count)
-{
-	for (; p != NULL; p = p->short_rsa) {
-		p->protocols_count =
-		    (unsigned)(count < TLS_PROTOCOLS_MAX ? count : TLS_PROTOCOLS_MAX);
-		for (unsigned i = 0; i < p->protocols_count; i++)
-			p->protocols[i] =
-			    (gnutls_datum_t){(unsigned char *)names[i], (unsigned)strlen(names[i])};
-	}
-}
-
-void tls_policy_free(struct tls_policy *p)
-{
-	if (p == NULL)
-		return;
-	tls_policy_free(p->short_rsa);
-	gnutls_priority_deinit(p->priority);
-	free(p);
-}
 
 /* One key per host that this signer signs with. */
 static int keys_make(struct tls_context *c, struct tls_signer *signer)

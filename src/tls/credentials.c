@@ -309,6 +309,34 @@ void tls_credentials_names(const struct tls_credentials *c, struct text *t)
 		text_addf(t, " and %zu more", count - NAMES_SHOWN);
 }
 
+static unsigned part_versions(const struct tls_credentials *c, const struct tls_policy *policy,
+			      const struct tls_part *part)
+{
+	unsigned versions = 0;
+	for (uint32_t i = 0; i < part->firsts_count; i++)
+		versions |= tls_identity_versions(&c->hosts.all[part->firsts[i]], &policy->offer);
+	return versions;
+}
+
+unsigned tls_credentials_versions(const struct tls_credentials *c, const struct tls_policy *policy)
+{
+	return part_versions(c, policy, c->hosts.parts);
+}
+
+int tls_credentials_judge(const struct tls_credentials *c, const struct tls_policy *policy,
+			  size_t *ret_pair, struct err *err)
+{
+	for (size_t i = 0; i < c->hosts.parts_count; i++) {
+		const struct tls_part *part = &c->hosts.parts[i];
+		if (part->firsts_count == 0 || part_versions(c, policy, part) != 0)
+			continue;
+		*ret_pair = part->number;
+		err_set(err, "no version and cipher of the port can use its key");
+		return -1;
+	}
+	return 0;
+}
+
 void tls_credentials_free(struct tls_credentials *c)
 {
 	if (c == NULL)

@@ -178,27 +178,56 @@ int tls_identity_names(gnutls_x509_crt_t leaf, struct tls_names *names, uint32_t
 
 /* --- what the client can verify -------------------------------------------------------------- */
 
+/* Without the groups of RFC 7919 there is no DHE. */
+static bool has_finite_fields(gnutls_priority_t priority)
+{
+	const unsigned *groups;
+	const int count = gnutls_priority_group_list(priority, &groups);
+	for (int i = 0; i < count; i++)
+		if (groups[i] >= GNUTLS_GROUP_FFDHE2048 && groups[i] <= GNUTLS_GROUP_FFDHE6144)
+			return true;
+	return false;
+}
+
+static unsigned versions_read(gnutls_priority_t priority)
+{
+	const unsigned *all;
+	const int count = gnutls_priority_protocol_list(priority, &all);
+	unsigned versions = 0;
+	for (int i = 0; i < count; i++)
+		versions |= all[i] == GNUTLS_TLS1_3   ? TLS_WORD_13
+			    : all[i] == GNUTLS_TLS1_2 ? TLS_WORD_12
+						      : 0;
+	return versions;
+}
+
 void tls_offer_read(struct tls_offer *o, gnutls_priority_t priority)
 {
-	unsigned index;
+	const bool finite = has_finite_fields(priority);
+	unsigned index, versions = 0;
 	*o = (struct tls_offer){0};
 	o->signs_count = gnutls_priority_sign_list(priority, &o->signs);
 	for (unsigned i = 0; o->suites_count < SUITES_MAX; i++) {
 		struct tls_suite suite = {0};
 		gnutls_kx_algorithm_t exchange = GNUTLS_KX_UNKNOWN;
+		gnutls_protocol_t least = GNUTLS_VERSION_UNKNOWN;
 		int error = gnutls_priority_get_cipher_suite_index(priority, i, &index);
 		if (error == GNUTLS_E_UNKNOWN_CIPHER_SUITE)
 			continue;
-		if (error < 0 ||
-		    gnutls_cipher_suite_info(index, suite.id, &exchange, NULL, NULL, NULL) == NULL)
+		if (error < 0 || gnutls_cipher_suite_info(index, suite.id, &exchange, NULL, NULL,
+							  &least) == NULL)
 			break;
 		if (exchange == GNUTLS_KX_ECDHE_ECDSA)
 			suite.kind = SUITES_ECDSA;
-		else if (exchange == GNUTLS_KX_ECDHE_RSA)
+		else if (exchange == GNUTLS_KX_ECDHE_RSA ||
+			 (exchange == GNUTLS_KX_DHE_RSA && finite))
 			suite.kind = SUITES_RSA;
+		versions |= least == GNUTLS_TLS1_3 ? TLS_WORD_13 : 0;
 		if (suite.kind != 0)
 			o->suites[o->suites_count++] = suite;
 	}
+	versions |= o->suites_count > 0 ? TLS_WORD_12 : 0;
+	o->versions = versions & versions_read(priority);
 }
 
 static bool sign_is_offered(const struct tls_offer *o, gnutls_sign_algorithm_t sign)
@@ -246,6 +275,24 @@ static bool suites_fit(const struct tls_identity *h, unsigned suites)
 	default:
 		return false;
 	}
+}
+
+unsigned tls_identity_versions(const struct tls_identity *h, const struct tls_offer *o)
+{
+	unsigned suites = 0, versions = 0;
+	for (size_t i = 0; i < o->suites_count; i++)
+		suites |= o->suites[i].kind;
+	for (int i = 0; i < o->signs_count; i++) {
+		const struct tls_scheme *scheme =
+		    tls_scheme_by_sign(h->pk, (gnutls_sign_algorithm_t)o->signs[i], NULL);
+		if (scheme == NULL)
+			continue;
+		if (scheme_fits(h, scheme, true))
+			versions |= TLS_WORD_13;
+		if (scheme_fits(h, scheme, false) && suites_fit(h, suites))
+			versions |= TLS_WORD_12;
+	}
+	return versions & o->versions;
 }
 
 bool tls_identity_fits(const struct tls_identity *h, const struct tls_session *s)

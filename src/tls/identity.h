@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/tls_choice.h"
 #include "tls/names.h"
 
 struct tls_chain;
@@ -47,7 +48,7 @@ uint8_t tls_identity_kind(const struct tls_identity *);
 /* The kinds of key that TLS 1.2's cipher suites need, as a set; suites of TLS 1.3 have none. */
 enum { SUITES_ECDSA = 1, SUITES_RSA = 2 };
 
-#define SUITES_MAX 32
+#define SUITES_MAX 64
 
 struct tls_suite {
 	uint8_t id[2];
@@ -60,9 +61,13 @@ struct tls_offer {
 	size_t suites_count;
 	const unsigned *signs; /* gnutls_sign_algorithm_t; owned by the priority */
 	int signs_count;
+	unsigned versions; /* that have a suite: TLS_WORD_ of base/tls_choice.h */
 };
 
 void tls_offer_read(struct tls_offer *, gnutls_priority_t);
+
+/* The versions in which some client can verify this key: TLS_WORD_ of base/tls_choice.h. */
+unsigned tls_identity_versions(const struct tls_identity *, const struct tls_offer *);
 
 /* Can the client verify this key? A client without signature_algorithms means SHA-1 (RFC 5246,
  * 7.4.1.4.1), which is no longer allowed (RFC 9155, 4): no key fits. */

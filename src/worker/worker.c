@@ -236,6 +236,10 @@ static void credentials_load(struct worker *w)
 	int error = tls_credentials_new(pairs, count, &options, &w->credentials, &pair, &err);
 	if (error < 0)
 		tls_failed(w, &w->loops[0], error, &err);
+	if (tls_credentials_judge(w->credentials, w->policy, &pair, &err) < 0)
+		role_fail(w->role, EX_CONFIG, "certificate \"%s\" cannot be used: %s",
+			  w->port->certificates[pair].certificate, err.text);
+	tls_policy_warn(w->policy, certificate_warning, &warnings);
 	warnings_end(&warnings);
 	certificates_tell(w, &certificates);
 	free(certificates.list);
@@ -260,7 +264,7 @@ static void policy_make(struct worker *w)
 {
 	struct err err;
 	const char *protocols[HTTP_PROTOCOL_NAMES_MAX];
-	if (tls_policy_new(&w->policy, &err) < 0)
+	if (tls_policy_new(&w->port->tls, &w->policy, &err) < 0)
 		role_fail(w->role, EX_CONFIG, "%s", err.text);
 	tls_policy_protocols(w->policy, protocols, http_protocol_names(protocols));
 }

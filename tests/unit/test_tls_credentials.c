@@ -135,7 +135,7 @@ static void share_begin(struct shared *s)
 						.certificate_fd = certificate_file(kind),
 						.key = "key"};
 	const struct tls_credentials_options options = {.signer = &signers[0]};
-	assert_int_equal(tls_policy_new(&s->policy, &err), 0);
+	assert_int_equal(tls_policy_new(NULL, &s->policy, &err), 0);
 	assert_int_equal(tls_credentials_new(pairs, KEYS, &options, &s->credentials, &at, &err), 0);
 	for (int kind = 0; kind < KEYS; kind++)
 		close(pairs[kind].certificate_fd);

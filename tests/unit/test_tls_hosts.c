@@ -138,7 +138,7 @@ static int make(void **state)
 		pair_make(i);
 	tickets_fd = ipc_tickets_create(&tickets);
 	assert_true(tickets_fd >= 0);
-	return tls_policy_new(&policy, &err);
+	return tls_policy_new(NULL, &policy, &err);
 }
 
 static int release(void **state)
