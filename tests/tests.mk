@@ -13,6 +13,10 @@ $(BUILD)/unit/test_sandbox $(BUILD)/unit/test_crash: ALLLDFLAGS += -pthread
 # Counts the calls of a function.
 $(BUILD)/unit/test_many_hosts: ALLLDFLAGS += -Wl,--wrap=file_mark_order
 
+# Decompresses what the server has compressed, and lets allocations fail.
+$(BUILD)/unit/test_compress: ALLLDFLAGS += -Wl,--wrap=malloc,--wrap=calloc
+$(BUILD)/unit/test_compress: LIBS += $(shell $(PKG) --libs libbrotlidec)
+
 # A test of bulkheadctl, whose objects are in no archive.
 CTL_PARTS := $(filter-out %/main.o,$(CTL_OBJ))
 CTL_TESTS := $(BUILD)/unit/test_ctl $(BUILD)/unit/test_ctl_screen

@@ -228,6 +228,7 @@ struct http_loop {
 	struct loop *events;       /* the event loop, for timers */
 	struct holdings *holdings; /* of the loop; NULL: nobody adds them up */
 	void *files;               /* what locations with files have in common */
+	void *compress;            /* and what those have that compress */
 	/* Gives up what handlers keep only to be faster; NULL: nothing. */
 	void (*spare)(struct http_loop *);
 	const struct fault_services *faults; /* on a port that has faults; else NULL */
