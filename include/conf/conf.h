@@ -122,6 +122,18 @@ struct conf_error {
 	struct conf_where where;
 };
 
+/*
+ * The filters of a place: a location, a host or a port. A place without filters of its own has
+ * those of the place around it, and points to the same struct. Kinds decide what the statements of
+ * an inner place do to those of an outer one (bulkhead.conf(5), FILTERS).
+ */
+struct conf_filters {
+	/* By kind, a struct of conf/kinds.h; NULL: it has none of this kind. Of CONF_FILTER_FAULT
+	 * always. */
+	const void *options[CONF_FILTERS]; /* with those of the places around it */
+	const void *own[CONF_FILTERS];     /* what its own statements say */
+};
+
 struct conf_location {
 	char *path; /* a prefix by whole segments, normalized; "/" for the port's own handler */
 	bool exact; /* `location exact`: only this path, which may end in "/" */
@@ -134,6 +146,7 @@ struct conf_location {
 	size_t faults_count;
 	struct conf_error *errors; /* before those of its host */
 	size_t errors_count;
+	const struct conf_filters *filters; /* NULL: none but faults */
 	struct conf_where where;
 };
 
@@ -154,6 +167,7 @@ struct conf_host {
 	size_t locations_count;
 	struct conf_error *errors; /* before those of the port; the default host has none */
 	size_t errors_count;
+	const struct conf_filters *filters; /* NULL: none */
 	struct conf_where where;
 };
 
@@ -192,7 +206,8 @@ struct conf_port {
 	size_t hosts_count;
 	struct conf_error *errors; /* those outside of hosts, for all hosts */
 	size_t errors_count;
-	struct conf_path *bodies; /* of all its locations and errors; each path once */
+	const struct conf_filters *filters; /* with those of the top level as its own; NULL: none */
+	struct conf_path *bodies;           /* of all its locations and errors; each path once */
 	size_t bodies_count;
 	bool faults; /* a location has faults, or is the one where faults are asked for */
 	struct conf_where where;

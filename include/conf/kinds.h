@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/network.h"
+
 /* KIND(constant, name). A handler answers the requests of its location; there is one in each. */
 #define HANDLER_KINDS(KIND)      \
 	KIND(RESPOND, respond)   \
@@ -20,13 +22,23 @@
 	KIND(FILES, files)       \
 	KIND(FAULT_CONTROL, fault_control)
 
-/* A filter stands in front of the handler; a location may have several, in their order. */
-#define FILTER_KINDS(KIND) KIND(FAULT, fault)
+/*
+ * A filter stands in front of the handler. A location has at most one of each kind, in this order:
+ * requests meet the first one first, and the heads of responses the last one first. Which clients
+ * may come in is asked before anything that costs more or shows more; faults come after it, so that
+ * they are of the requests that would be served.
+ */
+#define FILTER_KINDS(KIND)     \
+	KIND(CLIENTS, clients) \
+	KIND(FAULT, fault)
 
-#define CONF_KIND(constant, name) CONF_##constant,
+/* CONF_FILTER_FAULT and so on: some filters have the name of a handler or a limit. */
+#define CONF_KIND(constant, name)        CONF_##constant,
+#define CONF_FILTER_KIND(constant, name) CONF_FILTER_##constant,
 enum conf_handler { HANDLER_KINDS(CONF_KIND) CONF_HANDLERS };
-enum conf_filter { FILTER_KINDS(CONF_KIND) CONF_FILTERS };
+enum conf_filter { FILTER_KINDS(CONF_FILTER_KIND) CONF_FILTERS };
 #undef CONF_KIND
+#undef CONF_FILTER_KIND
 
 /*
  * The options of a handler: conf_location.options points to the struct of its kind, which lives as
@@ -98,6 +110,21 @@ struct conf_files {
 	uint32_t precompressed_count;
 	struct conf_media_type *types; /* each extension once; before the types of the system */
 	uint32_t types_count;
+};
+
+/*
+ * The options of a filter: conf_filters.options points to the struct of its kind. Faults have none:
+ * they are in conf_location.
+ */
+
+/* `allow` and `deny`: the first rule that has the address of a client counts; without one it may
+ * come in. */
+struct conf_clients {
+	struct conf_clients_rule {
+		struct network network;
+		bool deny;
+	} * rules;
+	uint32_t rules_count;
 };
 
 #endif

@@ -13,22 +13,21 @@
 
 #include "base/trie.h"
 #include "conf/conf.h"
-#include "filter/fault.h"
 #include "handler/handlers.h"
 #include "http/exchange.h"
 
 struct pages;
+struct places;
 
 struct route {
 	struct http_location location;
-	struct fault_rules rules;               /* if the location has faults */
-	struct http_location_filter filters[1]; /* there is one kind so far */
 	void *made; /* the handler's config, owned; NULL: it is the options of the configuration */
 };
 
 struct route_host {
-	struct http_host http; /* first */
-	struct trie paths;     /* values: in places */
+	struct http_host http;        /* first */
+	struct http_location nowhere; /* http.nowhere, if it is used */
+	struct trie paths;            /* values: in places */
 };
 
 /* What a host has at a path. */
@@ -44,10 +43,11 @@ struct routes {
 	size_t count, places_count;
 	struct route_host *hosts; /* as in the configuration: the first is the default host */
 	size_t hosts_count;
-	struct pages *pages; /* owned: of all of them (src/handler/pages.h) */
-	struct trie names;   /* values: in hosts */
-	bool wildcards;      /* a name begins with "*." */
-	uint32_t locals;     /* states per loop that handlers and filters have, and the place 0 */
+	struct pages *pages;    /* owned: of all of them (src/handler/pages.h) */
+	struct places *filters; /* owned, too: their filters (src/handler/places.h) */
+	struct trie names;      /* values: in hosts */
+	bool wildcards;         /* a name begins with "*." */
+	uint32_t locals; /* states per loop that handlers and filters have, and the place 0 */
 };
 
 /* conf and means must outlive the routes. Returns 0 or -ENOMEM. */

@@ -138,6 +138,17 @@ struct http_pages {
 	} * list; /* each status once */
 };
 
+/* What is done to the head of each response of a place when it is written: of its handlers and
+ * filters, and of the protocol itself. In this order. */
+struct http_finishers {
+	size_t count;
+	struct http_finisher {
+		/* The status is the final one. May change fields by the functions below. */
+		void (*finish)(struct exchange *, const void *config);
+		const void *config;
+	} list[];
+};
+
 struct http_location {
 	const struct handler *handler;
 	const void *config; /* for the handler: ex->config */
@@ -148,6 +159,7 @@ struct http_location {
 	uint32_t filters_count;
 	const struct http_location_filter *filters; /* in their order, at most FILTERS_MAX */
 	const struct http_pages *pages; /* of its host and port, too; NULL: there are none */
+	const struct http_finishers *finishers; /* in the same way */
 };
 
 /*
@@ -176,6 +188,10 @@ struct http_host {
 	bool is_empty; /* it has no location: its requests are refused with 421 */
 	/* Of the port, too; NULL: there are none. For responses that have no location. */
 	const struct http_pages *pages;
+	const struct http_finishers *finishers;
+	/* If the host has filters: the location of requests that have none. Its handler is
+	 * handler_nowhere. NULL: they are answered at once. */
+	const struct http_location *nowhere;
 };
 
 /* Finds hosts and locations: the port's tables. What they return lives as long as the routes. */
@@ -188,6 +204,7 @@ struct http_routes {
 	/* For responses that have no host, as to a head that cannot be read; NULL: there are none.
 	 */
 	const struct http_pages *pages;
+	const struct http_finishers *finishers;
 	/* The location of a normalized path in this host; NULL: there is none (404). */
 	const struct http_location *(*find)(const struct http_routes *, const struct http_host *,
 					    const char *path, size_t len);
@@ -347,6 +364,10 @@ int exchange_remove_field(struct exchange *, const char *name, size_t name_len);
  */
 int exchange_upgrade(struct exchange *, const struct http_header *fields, size_t fields_count);
 
+/* Adds a field, as exchange_add_field() does, that is known to be valid and lives as long as the
+ * exchange: nothing is copied. For finishers. */
+void exchange_borrow_field(struct exchange *, const struct http_header *);
+
 /* Walks the fields of the response: those of exchange_respond(), then the added ones. Begin with a
  * walk of zeros. NULL: there is no other. */
 struct http_fields_walk {
@@ -404,6 +425,9 @@ void exchange_hand_on(struct exchange *, const struct http_location *);
  * "/", because the location has read it as that. Returns the length, at most that of request.path,
  * or SIZE_MAX: out is too small. The query is in the request, as it was sent. */
 size_t exchange_path_spell(const struct exchange *, size_t from, char *out, size_t size);
+
+/* The handler of http_host.nowhere: 404, or 421 on a host without locations. */
+extern const struct handler handler_nowhere;
 
 /* The reason phrase of a status ("Not Found"); "Unknown" for those without one. */
 const char *http_reason(unsigned status);

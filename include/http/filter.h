@@ -49,7 +49,7 @@ struct filter_use {
 	void *state; /* the filter's own; NULL at first */
 };
 
-#define FILTERS_MAX 8 /* of a location */
+#define FILTERS_MAX 12 /* of a location */
 
 /* The bytes of the next filter, or of the handler. */
 long filter_give_next(struct exchange *, struct filter_use *, uint8_t *out, size_t size);

@@ -115,15 +115,18 @@ static uint64_t kinds_bytes(const struct conf_location *l)
 static uint64_t content_bytes(const struct conf_port *port)
 {
 	uint64_t sum = port->certificates_count * CERTIFICATE_BYTES +
-		       conf_errors_bytes(port->errors, port->errors_count);
+		       conf_errors_bytes(port->errors, port->errors_count) +
+		       conf_filters_bytes(port->filters, NULL);
 	for (const struct conf_host *h = port->hosts; h < port->hosts + port->hosts_count; h++) {
-		sum += HOST_BYTES + conf_errors_bytes(h->errors, h->errors_count);
+		sum += HOST_BYTES + conf_errors_bytes(h->errors, h->errors_count) +
+		       conf_filters_bytes(h->filters, port->filters);
 		for (size_t i = 0; i < h->names_count; i++)
 			sum += NAME_BYTES + strlen(h->names[i]);
 		for (size_t i = 0; i < h->locations_count; i++) {
 			const struct conf_location *l = &h->locations[i];
 			sum += LOCATION_BYTES + strlen(l->path) + kinds_bytes(l) +
-			       conf_errors_bytes(l->errors, l->errors_count);
+			       conf_errors_bytes(l->errors, l->errors_count) +
+			       conf_filters_bytes(l->filters, h->filters);
 		}
 	}
 	return 2 * sum;
@@ -268,6 +271,7 @@ void conf_check(struct conf_parser *p)
 		struct conf_port_draft *draft = p->ports[i];
 		inherit(p, draft);
 		default_address(p, &draft->port);
+		conf_filters_finish(p, draft);
 		conf_hosts_finish(p, draft);
 		if (p->no_memory)
 			return;

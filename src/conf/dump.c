@@ -169,12 +169,15 @@ static void dump_methods(unsigned set, FILE *out)
 	fputc('\n', out);
 }
 
-static void dump_location(const struct conf_location *location, FILE *out)
+static void dump_location(const struct conf_location *location, const struct conf_filters *outer,
+			  FILE *out)
 {
 	conf_put(out, location->exact ? "\tlocation exact " : "\tlocation ", location->path);
 	fputs(" {\n", out);
+	conf_filters_dump(location->filters, outer, "\t\t", out);
 	for (unsigned i = 0; i < CONF_FILTERS; i++)
-		conf_filter_kind(i)->dump(location, out);
+		if (conf_filter_kind(i)->dump != NULL)
+			conf_filter_kind(i)->dump(location, out);
 	dump_methods(location->methods, out);
 	conf_handler_kind(location->handler)->dump(location, out);
 	conf_errors_dump(location->errors, location->errors_count, "\t\t", out);
@@ -195,9 +198,10 @@ static void dump_host_content(const struct conf_port *port, const struct conf_ho
 {
 	if (host->certificates_first != port->hosts[0].certificates_first)
 		dump_certificates(port, host, out);
+	conf_filters_dump(host->filters, port->filters, "\t", out);
 	conf_errors_dump(host->errors, host->errors_count, "\t", out);
 	for (size_t i = 0; i < host->locations_count; i++)
-		dump_location(&host->locations[i], out);
+		dump_location(&host->locations[i], host->filters, out);
 }
 
 /* Without memory the text means the same, but is not in its usual form. */
@@ -229,9 +233,10 @@ static void dump_port(const struct conf_port *port, FILE *out)
 		put_line(out, "\tlisten on socket ", port->sockets[i]);
 	dump_settings(port, out);
 	dump_certificates(port, &port->hosts[0], out);
+	conf_filters_dump(port->filters, NULL, "\t", out);
 	conf_errors_dump(port->errors, port->errors_count, "\t", out);
 	for (size_t i = 0; i < port->hosts[0].locations_count; i++)
-		dump_location(&port->hosts[0].locations[i], out);
+		dump_location(&port->hosts[0].locations[i], port->filters, out);
 	for (size_t i = 1; i < port->hosts_count; i++)
 		dump_host(port, &port->hosts[i], out);
 	fputs("}\n", out);

@@ -65,6 +65,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token GLOBAL "a global setting" SETTING "a setting" PORT_SETTING "a setting of a port"
 %token RESTART_SETTING "a setting of restart" LIMIT "a limit" TLS_SETTING "a setting of tls"
 %token HANDLER "a handler" BARE_HANDLER "a bare handler" OPTIONS_HANDLER "a handler with options" RESPOND "respond"
+%token FILTER "a filter" OPTIONS_FILTER "a filter with options"
 %token OPTION "an option"
 %token INNER "a word inside a statement"
 /* What follows such a word: DONE may end the statement. */
@@ -90,6 +91,7 @@ top_item:
 |	"log" "to" sink
 |	"log" "rate" rate		{ conf_set_value(p, "log rate", &$3, &@1, &@3); }
 |	port port_items "}"		{ conf_port_close(p); }
+|	filter
 ;
 
 /* A word with what its description asks for; form.c reads ahead what each token is. */
@@ -234,6 +236,7 @@ port_item:
 |	host host_items "}"		{ conf_host_close(p); }
 |	location location_items "}"	{ conf_location_close(p); }
 |	handler
+|	filter
 |	error_block
 ;
 
@@ -260,6 +263,7 @@ host_item:
 |	certificates
 |	location location_items "}"	{ conf_location_close(p); }
 |	handler
+|	filter
 |	error_block
 ;
 
@@ -278,6 +282,7 @@ location_item:
 |	mistake
 |	include location_items include_end
 |	handler
+|	filter
 |	error_block
 |	"fault" "control"		{ conf_fault_control(p, &@1); }
 |	fault
@@ -310,7 +315,7 @@ handler_word: HANDLER | "respond" ;
 
 /* A handler whose options are in a block. */
 options_begin:
-	OPTIONS_HANDLER			{ p->handler = $1.statement; conf_begin(p, &$1, &@1); }
+	OPTIONS_HANDLER			{ conf_options_begin(p, $1.statement); conf_begin(p, &$1, &@1); }
 ;
 
 options:
@@ -330,6 +335,23 @@ options_item:
 ;
 
 option: OPTION				{ conf_begin(p, &$1, &@1); } ;
+
+/* What stands in front of the handlers of the place. */
+filter:
+	filter_begin rest
+|	options_filter rest
+|	filter_options options_items "}"	{ conf_block_close(p); }
+;
+
+filter_begin: FILTER			{ conf_begin(p, &$1, &@1); } ;
+
+options_filter:
+	OPTIONS_FILTER			{ conf_options_begin(p, $1.statement); conf_begin(p, &$1, &@1); }
+;
+
+filter_options:
+	options_filter rest "{"		{ conf_options_open(p, &@1); }
+;
 
 bare_handler: BARE_HANDLER		{ conf_begin(p, &$1, &@1); } ;
 

@@ -117,6 +117,8 @@ static int statement_token(const struct conf_statement *s)
 		return T_TLS_SETTING;
 	case CONF_BLOCK_OPTIONS:
 		return T_OPTION;
+	case CONF_FILTER_BLOCKS:
+		return s->has_options ? T_OPTIONS_FILTER : T_FILTER;
 	default:
 		return s->pieces[0].type == CONF_NONE ? T_BARE_HANDLER
 		       : s->has_options               ? T_OPTIONS_HANDLER
@@ -134,6 +136,14 @@ static void statement_add(struct conf_words *words, const struct conf_statement 
 	word->statement = s;
 }
 
+/* The statements of a list that ends with one without a word; NULL: none. */
+static void each_statement(struct conf_words *words, const struct conf_statement *list,
+			   void (*add)(struct conf_words *, const struct conf_statement *))
+{
+	for (const struct conf_statement *s = list; s != NULL && s->word != NULL; s++)
+		add(words, s);
+}
+
 /* First all statements: a word may begin one and be inside another. */
 void conf_words_init(struct conf_words *words)
 {
@@ -143,18 +153,22 @@ void conf_words_init(struct conf_words *words)
 		statement_add(words, &conf_settings[i]);
 	for (unsigned i = 0; i < CONF_HANDLERS; i++)
 		statement_add(words, &conf_handler_kind(i)->statement);
+	for (unsigned i = 0; i < CONF_FILTERS; i++)
+		each_statement(words, conf_filter_kind(i)->statements, statement_add);
 	for (unsigned i = 0; i < CONF_HANDLERS; i++)
-		for (const struct conf_statement *s = conf_handler_kind(i)->options;
-		     s != NULL && s->word != NULL; s++)
-			statement_add(words, s);
+		each_statement(words, conf_handler_kind(i)->options, statement_add);
+	for (unsigned i = 0; i < CONF_FILTERS; i++)
+		each_statement(words, conf_filter_kind(i)->options, statement_add);
 	for (size_t i = 0; i < conf_settings_count; i++)
 		if (conf_settings[i].blocks != 0)
 			parts_add(words, &conf_settings[i]);
 	for (unsigned i = 0; i < CONF_HANDLERS; i++) {
 		parts_add(words, &conf_handler_kind(i)->statement);
-		for (const struct conf_statement *s = conf_handler_kind(i)->options;
-		     s != NULL && s->word != NULL; s++)
-			parts_add(words, s);
+		each_statement(words, conf_handler_kind(i)->options, parts_add);
+	}
+	for (unsigned i = 0; i < CONF_FILTERS; i++) {
+		each_statement(words, conf_filter_kind(i)->statements, parts_add);
+		each_statement(words, conf_filter_kind(i)->options, parts_add);
 	}
 }
 

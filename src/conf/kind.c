@@ -5,7 +5,8 @@
 HANDLER_KINDS(KIND_DECLARE)
 FILTER_KINDS(KIND_DECLARE)
 
-#define KIND_ROW(constant, name) [CONF_##constant] = &conf_kind_##name,
+#define KIND_ROW(constant, name)   [CONF_##constant] = &conf_kind_##name,
+#define FILTER_ROW(constant, name) [CONF_FILTER_##constant] = &conf_kind_##name,
 
 const struct conf_kind *conf_handler_kind(enum conf_handler kind)
 {
@@ -15,16 +16,35 @@ const struct conf_kind *conf_handler_kind(enum conf_handler kind)
 
 const struct conf_kind *conf_filter_kind(enum conf_filter kind)
 {
-	static const struct conf_kind *const kinds[] = {FILTER_KINDS(KIND_ROW)};
+	static const struct conf_kind *const kinds[] = {FILTER_KINDS(FILTER_ROW)};
 	return kinds[kind];
+}
+
+static bool kind_has(const struct conf_kind *kind, const struct conf_statement *statement)
+{
+	if (statement == &kind->statement)
+		return true;
+	for (const struct conf_statement *s = kind->statements; s != NULL && s->word != NULL; s++)
+		if (s == statement)
+			return true;
+	return false;
+}
+
+void conf_options_begin(struct conf_parser *p, const struct conf_statement *statement)
+{
+	p->kind = NULL;
+	for (unsigned i = 0; i < CONF_HANDLERS; i++)
+		if (kind_has(conf_handler_kind(i), statement))
+			p->kind = conf_handler_kind(i);
+	for (unsigned i = 0; i < CONF_FILTERS; i++)
+		if (kind_has(conf_filter_kind(i), statement))
+			p->kind = conf_filter_kind(i);
 }
 
 void conf_options_open(struct conf_parser *p, const struct conf_where *where)
 {
-	const bool in_location = conf_block_top(p)->kind == CONF_BLOCK_LOCATION;
+	bool *damaged = conf_block_top(p)->damaged;
 	struct conf_block *block = conf_block_push(p, CONF_BLOCK_OPTIONS, where);
-	for (unsigned i = 0; i < CONF_HANDLERS; i++)
-		if (&conf_handler_kind(i)->statement == p->handler)
-			block->statements = conf_handler_kind(i)->options;
-	block->damaged = in_location ? &p->location_damaged : &p->host->damaged;
+	block->statements = p->kind->options;
+	block->damaged = damaged;
 }

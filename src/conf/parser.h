@@ -90,7 +90,7 @@ struct conf_keyword {
 	const char *of; /* the statement to name if it stands alone; NULL: none in particular */
 };
 
-#define CONF_WORDS_MAX 128
+#define CONF_WORDS_MAX 256
 
 /* All words of the language; made once for each parse. */
 struct conf_words {
@@ -239,8 +239,14 @@ struct conf_paths {
 	size_t size;     /* a power of 2 */
 };
 
+/* The filters of a place while it is read, by kind; see struct conf_filters. */
+struct conf_filters_draft {
+	void *own[CONF_FILTERS];
+};
+
 struct conf_location_draft {
 	struct conf_location location;
+	struct conf_filters_draft filters;
 	const struct conf_host_draft *host; /* that it belongs to */
 	struct conf_where fault_where;      /* of its first fault; line 0: none */
 	size_t sequence;
@@ -254,7 +260,8 @@ struct conf_host_name {
 
 struct conf_host_draft {
 	struct conf_host host;
-	struct conf_scope scope; /* unused in the default host: its port's is */
+	struct conf_filters_draft filters; /* unused in the default host: its port's are */
+	struct conf_scope scope;           /* unused in the default host: its port's is */
 	struct conf_host_name *names;
 	size_t names_count;
 	struct conf_location_draft *locations;
@@ -277,6 +284,7 @@ struct conf_port_draft {
 	struct conf_port port; /* number: the first one */
 	struct conf_port_item *items;
 	size_t items_count;
+	struct conf_filters_draft filters;
 	struct conf_scope scope;
 	struct conf_host_draft **hosts; /* the first is the default host */
 	size_t hosts_count;
@@ -284,7 +292,7 @@ struct conf_port_draft {
 	struct conf_paths bodies, roots;     /* of port.bodies, port.roots */
 };
 
-#define CONF_SEEN_MAX   32 /* at least as many as a block has statements */
+#define CONF_SEEN_MAX   64 /* at least as many as a block has statements */
 #define CONF_BLOCKS_MAX 5
 
 /* An open block. */
@@ -331,11 +339,12 @@ struct conf_parser {
 	struct conf_block blocks[CONF_BLOCKS_MAX]; /* the first is the top level */
 	const struct conf_statement *statement;    /* that conf_begin() began */
 	struct conf_group given;
-	unsigned options_given; /* bits of its pieces */
-	void *kind_options;     /* of the handler that it makes; NULL: it is not used */
-	const struct conf_statement *handler; /* the last one that may have a block of options */
+	unsigned options_given;       /* bits of its pieces */
+	void *kind_options;           /* of the handler or filter; NULL: it is not used */
+	const struct conf_kind *kind; /* the last one that may have a block of options */
 	struct conf_scope top;
 	struct conf_port top_values;
+	struct conf_filters_draft top_filters;
 	struct conf_scope *scope;          /* of the innermost host or port; else top */
 	struct conf_port_draft *port;      /* NULL outside of a port */
 	struct conf_port_draft *port_next; /* gets numbers before its block opens */
@@ -586,6 +595,16 @@ void conf_fault(struct conf_parser *p, const struct conf_value *kind,
 void conf_fault_parameter(struct conf_parser *p, const struct conf_value *name,
 			  const struct conf_value *value, const struct conf_where *at);
 void conf_fault_end(struct conf_parser *p); /* reports contradictions in the last one */
+
+/* filter.c */
+/* What each place of the port has, with those of the places around it; before its hosts are
+ * finished. */
+void conf_filters_finish(struct conf_parser *, struct conf_port_draft *);
+/* Writes what a place says itself, if that is not the outer place's. */
+void conf_filters_dump(const struct conf_filters *, const struct conf_filters *outer,
+		       const char *indent, FILE *);
+/* The bytes of it. */
+uint64_t conf_filters_bytes(const struct conf_filters *, const struct conf_filters *outer);
 
 /* include.c */
 void conf_include(struct conf_parser *p, const struct conf_value *, const struct conf_where *where,

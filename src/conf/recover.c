@@ -77,6 +77,8 @@ static void sort_out(struct mistake *m, const char *const *expected, size_t coun
 	    {"a limit", T_LIMIT},
 	    {"a setting of tls", T_TLS_SETTING},
 	    {"a handler", T_HANDLER},
+	    {"a filter", T_FILTER},
+	    {"a filter with options", T_OPTIONS_FILTER},
 	    {"a handler with options", T_OPTIONS_HANDLER},
 	    {"an option", T_OPTION},
 	    {"a bare handler", T_BARE_HANDLER},

@@ -87,7 +87,7 @@ struct conf_statement {
 	struct conf_piece pieces[CONF_PIECES_MAX];
 	/* Its effect, of the pieces up to here; NULL: a setting (conf_set()). */
 	void (*take)(struct conf_parser *, const struct conf_group *);
-	bool has_options; /* a handler: a block with conf_kind.options may follow */
+	bool has_options; /* a block with conf_kind.options may follow */
 	bool repeats;     /* an option that may be given more than once */
 
 	/* of a setting */
@@ -136,9 +136,11 @@ void conf_set_value(struct conf_parser *, const char *word, const struct conf_va
 /* A kind of handler or filter; conf/kinds.h lists them. */
 struct conf_kind {
 	struct conf_statement statement;
-	/* What the block after a handler may have, ended by one without a word; NULL: there is no
-	 * such block. Without take, its members are those of the options: of the struct that
-	 * conf_handler_begin() was given. */
+	/* Of a filter in place of the one above: its statements, ended by one without a word. */
+	const struct conf_statement *statements;
+	/* What the block after it may have, ended by one without a word; NULL: there is no such
+	 * block. Without take, its members are those of the options: of the struct that
+	 * conf_handler_begin() was given, or that conf_filter_here() has made. */
 	const struct conf_statement *options;
 	unsigned methods; /* that a handler takes by default; 0: it has its own, and no `methods` */
 	bool no_others;   /* it answers no other methods: `methods` can only leave some out */
@@ -149,10 +151,24 @@ struct conf_kind {
 	void (*dump)(const struct conf_location *, FILE *);
 	/* Bytes that a worker keeps for it, besides the structs of its location; NULL: none. */
 	uint64_t (*bytes)(const struct conf_location *);
+
+	/* The rest is of filters whose statements may stand in every place, not of faults. */
+
+	/* The options of a place whose own statements say own; outer is of the place around it.
+	 * NULL: its own take the place of the outer ones. */
+	const void *(*inherit)(struct conf_parser *, const void *outer, const void *own);
+	/* When all of a place is known, once for what its own statements say; NULL: nothing. */
+	void (*finish)(struct conf_parser *, void *own);
+	/* Writes the statements: whole lines, each after the indent. */
+	void (*write)(const void *own, const char *indent, FILE *);
+	/* The bytes of its own options in a worker; NULL: few. */
+	uint64_t (*size)(const void *own);
 };
 
 /* The blocks in which a handler stands. */
 #define CONF_HANDLER_BLOCKS (CONF_BLOCK_PORT | CONF_BLOCK_HOST | CONF_BLOCK_LOCATION)
+/* The blocks in which a filter stands: it is inherited inwards. */
+#define CONF_FILTER_BLOCKS (CONF_BLOCK_TOP | CONF_HANDLER_BLOCKS)
 
 const struct conf_kind *conf_handler_kind(enum conf_handler);
 const struct conf_kind *conf_filter_kind(enum conf_filter);
@@ -162,7 +178,11 @@ const struct conf_kind *conf_filter_kind(enum conf_filter);
  * false: there is no location for it, and p->kind_options is NULL. */
 bool conf_handler_begin(struct conf_parser *, enum conf_handler, void *options,
 			const struct conf_where *);
-/* The block of its options begins. */
+/* For a filter's take: what the innermost place says of this kind so far, as p->kind_options: of
+ * size bytes, which are 0 at first. NULL: no memory. */
+void *conf_filter_here(struct conf_parser *, enum conf_filter, size_t size);
+/* A statement that may have a block of options begins; then the block. */
+void conf_options_begin(struct conf_parser *, const struct conf_statement *);
 void conf_options_open(struct conf_parser *, const struct conf_where *);
 /* The statement that a word begins in the innermost block; NULL: none. */
 const struct conf_statement *conf_statement_here(struct conf_parser *, const struct conf_keyword *);

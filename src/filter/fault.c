@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "fault_run.h"
+#include "filter/kinds.h"
 
 #define SOON_MS       1  /* the next turn of the loop: this turn sends the output first */
 #define AGAIN_MS      10 /* between two checks whether the kernel has taken the output */
@@ -328,6 +329,19 @@ static enum filter_verdict rules_begin(struct exchange *ex, struct filter_use *u
 	}
 	return FILTER_LEAVES;
 }
+
+/* The options of faults are their location. */
+static void *rules_make(const void *options, const struct filter_means *means)
+{
+	const struct conf_location *location = options;
+	struct fault_rules *rules = malloc(sizeof(*rules));
+	(void)means;
+	if (rules != NULL)
+		*rules = (struct fault_rules){location->faults, location->faults_count};
+	return rules;
+}
+
+const struct filter_kind filter_kind_fault = {.filter = &filter_fault, .make = rules_make};
 
 const struct filter filter_fault = {
     .open = rules_open,

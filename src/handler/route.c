@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pages.h"
+#include "places.h"
 
 #define KIND_DECLARE(constant, name) extern const struct handler_kind handler_kind_##name;
 HANDLER_KINDS(KIND_DECLARE)
@@ -55,24 +56,22 @@ static int route_init(struct route *r, const struct conf_location *l,
 }
 
 /* Puts the location's filters in front of its handler. */
-static void route_add_filters(struct route *r, const struct conf_location *l)
+static int route_add_filters(struct routes *routes, struct route *r, const struct conf_location *l,
+			     const struct place *outer)
 {
-	if (l->faults_count == 0)
-		return;
-	r->rules = (struct fault_rules){.list = l->faults, .count = l->faults_count};
-	r->filters[0] = (struct http_location_filter){.filter = &filter_fault, .config = &r->rules};
-	r->location.filters = r->filters;
-	r->location.filters_count = 1;
+	const struct place *place;
+	if (places_add(routes->filters, l->filters, l->faults_count > 0 ? l : NULL, outer, &place) <
+	    0)
+		return -ENOMEM;
+	place_use(place, &r->location);
+	return 0;
 }
 
-/* Numbers what has state per loop, from 1 on. */
+/* Numbers handlers that have state per loop, from 1 on; filters are numbered with them. */
 static void route_number(struct routes *routes, struct route *r)
 {
 	if (r->location.handler->open != NULL)
 		r->location.local = ++routes->locals;
-	for (size_t i = 0; i < r->location.filters_count; i++)
-		if (r->filters[i].filter->open != NULL)
-			r->filters[i].local = ++routes->locals;
 }
 
 /* --- finding ---------------------------------------------------------------------------------- */
@@ -159,12 +158,29 @@ static void place_add(struct routes *routes, struct route_host *host, const stru
 	*(l->exact ? &place->exact : &place->prefix) = location;
 }
 
-static int host_init(struct routes *routes, struct route_host *host, const struct conf_host *conf,
-		     const struct handler_means *means)
+/* Its filters are asked for paths without a location, too. */
+static void host_use(struct route_host *host, const struct place *place)
 {
+	if (place == NULL)
+		return;
+	host->nowhere =
+	    (struct http_location){.handler = &handler_nowhere, .pages = host->http.pages};
+	place_use(place, &host->nowhere);
+	host->http.finishers = place->finishers;
+	if (place->filters_count > 0)
+		host->http.nowhere = &host->nowhere;
+}
+
+static int host_init(struct routes *routes, struct route_host *host, const struct conf_host *conf,
+		     const struct place *outer, const struct handler_means *means)
+{
+	const struct place *place;
 	if (pages_add(routes->pages, conf->errors, conf->errors_count, routes->http.pages,
 		      &host->http.pages) < 0)
 		return -ENOMEM;
+	if (places_add(routes->filters, conf->filters, NULL, outer, &place) < 0)
+		return -ENOMEM;
+	host_use(host, place);
 	host->http.policy = conf->certificates_first;
 	host->http.is_empty = conf->locations_count == 0;
 	if (trie_init(&host->paths, conf->locations_count) < 0)
@@ -174,7 +190,8 @@ static int host_init(struct routes *routes, struct route_host *host, const struc
 		if (route_init(r, &conf->locations[i], means) < 0)
 			return -ENOMEM;
 		routes->count++;
-		route_add_filters(r, &conf->locations[i]);
+		if (route_add_filters(routes, r, &conf->locations[i], place) < 0)
+			return -ENOMEM;
 		if (route_add_pages(routes, r, host, &conf->locations[i]) < 0)
 			return -ENOMEM;
 		route_number(routes, r);
@@ -206,16 +223,23 @@ static int hosts_init(struct routes *routes, const struct conf_port *port,
 	if (routes->list == NULL || routes->places == NULL || routes->hosts == NULL ||
 	    trie_init(&routes->names, names) < 0)
 		return -ENOMEM;
+	const struct place *place;
 	routes->hosts_count = port->hosts_count;
 	routes->pages = calloc(1, sizeof(*routes->pages));
-	if (routes->pages == NULL)
+	routes->filters = calloc(1, sizeof(*routes->filters));
+	if (routes->pages == NULL || routes->filters == NULL)
 		return -ENOMEM;
 	routes->pages->means = means;
+	*routes->filters =
+	    (struct places){.means = {.port = means->port}, .locals = &routes->locals};
+	if (places_add(routes->filters, port->filters, NULL, NULL, &place) < 0)
+		return -ENOMEM;
+	routes->http.finishers = place != NULL ? place->finishers : NULL;
 	if (pages_add(routes->pages, port->errors, port->errors_count, NULL, &routes->http.pages) <
 	    0)
 		return -ENOMEM;
 	for (size_t i = 0; i < port->hosts_count; i++) {
-		if (host_init(routes, &routes->hosts[i], &port->hosts[i], means) < 0)
+		if (host_init(routes, &routes->hosts[i], &port->hosts[i], place, means) < 0)
 			return -ENOMEM;
 		names_add(routes, &port->hosts[i], (uint32_t)i);
 	}
@@ -247,6 +271,9 @@ void routes_release(struct routes *routes)
 	if (routes->pages != NULL)
 		pages_release(routes->pages);
 	free(routes->pages);
+	if (routes->filters != NULL)
+		places_release(routes->filters);
+	free(routes->filters);
 	free(routes->hosts);
 	free(routes->places);
 	free(routes->list);
@@ -263,13 +290,8 @@ int routes_open(const struct routes *routes, struct http_loop *http)
 		const struct http_location *l = &routes->list[i].location;
 		if (l->local != 0)
 			error = l->handler->open(http, l->config, &http->locals[l->local]);
-		for (size_t k = 0; k < l->filters_count && error == 0; k++) {
-			const struct http_location_filter *f = &l->filters[k];
-			if (f->local != 0)
-				error = f->filter->open(http, f->config, &http->locals[f->local]);
-		}
 	}
-	return error;
+	return error == 0 ? places_open(routes->filters, http) : error;
 }
 
 static void local_close(const struct http_loop *http, uint32_t place, void (*close)(void *))
@@ -283,9 +305,9 @@ void routes_close(const struct routes *routes, struct http_loop *http)
 	for (size_t i = 0; i < routes->count && http->locals != NULL; i++) {
 		const struct http_location *l = &routes->list[i].location;
 		local_close(http, l->local, l->handler->close);
-		for (size_t k = 0; k < l->filters_count; k++)
-			local_close(http, l->filters[k].local, l->filters[k].filter->close);
 	}
+	if (http->locals != NULL)
+		places_close(routes->filters, http);
 	free(http->locals);
 	http->locals = NULL;
 }

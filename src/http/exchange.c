@@ -339,6 +339,18 @@ int exchange_add_field(struct exchange *ex, const char *name, size_t name_len, c
 	return 0;
 }
 
+void exchange_borrow_field(struct exchange *ex, const struct http_header *header)
+{
+	struct exchange_field *field = arena_take(&ex->arena, sizeof(*field));
+	if (field == NULL) {
+		ex->fields_failed = true;
+		return;
+	}
+	*field = (struct exchange_field){.header = *header};
+	*ex->added_end = field;
+	ex->added_end = &field->next;
+}
+
 static bool field_has_name(const struct http_header *f, const char *name, size_t len)
 {
 	return f->name_len == len && strncasecmp(f->name, name, len) == 0;
@@ -399,6 +411,38 @@ int exchange_remove_field(struct exchange *ex, const char *name, size_t name_len
 			at = &(*at)->next;
 	ex->added_end = at;
 	return 0;
+}
+
+/* --- the end of the head ---------------------------------------------------------------------- */
+
+static const struct http_finishers *finishers_of(const struct exchange *ex)
+{
+	if (ex->location != NULL)
+		return ex->location->finishers;
+	return ex->host != NULL ? ex->host->finishers : ex->loop->routes->finishers;
+}
+
+static void head_finish(struct exchange *ex)
+{
+	const struct http_finishers *f = finishers_of(ex);
+	if (f == NULL)
+		return;
+	const bool nested = exchange_enter(ex);
+	for (size_t i = 0; i < f->count; i++)
+		f->list[i].finish(ex, f->list[i].config);
+	exchange_leave(ex, nested);
+}
+
+bool exchange_finish_head(struct exchange *ex)
+{
+	head_finish(ex);
+	const bool failed = ex->fields_failed;
+	if (failed) {
+		exchange_replace(ex, 500, 0);
+		head_finish(ex);
+	}
+	ex->head_sent = true;
+	return failed;
 }
 
 /* The fields of the response, without those that its page replaces, then those of the page. Not
@@ -564,13 +608,15 @@ static int exchange_misdirected(struct exchange *ex, enum http_refusal why)
 }
 
 /* Without a location there is nothing of this name on the port, or nothing at this path. */
-static int exchange_not_found(struct exchange *ex)
+static void exchange_not_found(struct exchange *ex)
 {
 	if (ex->host->is_empty)
-		return exchange_misdirected(ex, REFUSE_HOST_UNKNOWN);
-	exchange_answer(ex, 404, 0);
-	return 0;
+		(void)exchange_misdirected(ex, REFUSE_HOST_UNKNOWN);
+	else
+		exchange_answer(ex, 404, 0);
 }
+
+const struct handler handler_nowhere = {.methods = UINT32_MAX, .begin = exchange_not_found};
 
 int exchange_dispatch(struct exchange *ex)
 {
@@ -598,7 +644,11 @@ int exchange_dispatch(struct exchange *ex)
 	const struct http_location *location =
 	    routes->find(routes, host, ex->path.text, ex->path.len);
 	if (location == NULL)
-		return exchange_not_found(ex);
+		location = host->nowhere;
+	if (location == NULL) {
+		exchange_not_found(ex);
+		return 0;
+	}
 	ex->path.matched = location->path_len;
 	return exchange_serve(ex, location) ? 0 : EXCHANGE_NO_MEMORY;
 }

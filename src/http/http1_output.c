@@ -25,12 +25,11 @@ static bool status_has_body(unsigned status)
 static void response_frame(struct http1 *h)
 {
 	struct exchange *ex = h->exchange;
-	if (ex->fields_failed) {
-		h->unread |= ex->upgraded; /* its bytes are no requests */
-		h->close |= ex->upgraded || !h->request_done;
-		exchange_replace(ex, 500, 0);
+	const bool upgraded = ex->upgraded;
+	if (exchange_finish_head(ex)) {
+		h->unread |= upgraded; /* its bytes are no requests */
+		h->close |= upgraded || !h->request_done;
 	}
-	ex->head_sent = true;
 	http1_uninvited(h);
 	bool unknown = ex->length == HTTP_LENGTH_UNKNOWN;
 	bool has_body = status_has_body(ex->status);

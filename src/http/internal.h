@@ -120,6 +120,11 @@ void exchange_replace(struct exchange *, unsigned status, uint32_t allowed);
 /* The same, with the status of a refusal. */
 void exchange_refuse(struct exchange *, enum http_refusal);
 
+/* For the protocol, when it is about to write the head: lets the finishers of the place change it.
+ * If a field could not be added, the response becomes 500, and true is returned. Then nothing more
+ * can be added. */
+bool exchange_finish_head(struct exchange *);
+
 /* Returns whether a function of the exchange is running already: a handler that hands it on. */
 static inline bool exchange_enter(struct exchange *ex)
 {

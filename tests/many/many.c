@@ -266,6 +266,8 @@ static size_t head_output(struct stream *s, uint8_t *out, size_t size)
 	const struct http_header *f;
 	const size_t max = size - FRAME_HEADER;
 	char *to = (char *)out + FRAME_HEADER;
+	if (!ex->head_sent)
+		(void)exchange_finish_head(ex);
 	size_t len = (size_t)snprintf(to, max, "%u\r\n", ex->status);
 	while ((f = exchange_next_field(ex, &walk)) != NULL) {
 		if (max - len <= http_line_len(f))
@@ -273,7 +275,7 @@ static size_t head_output(struct stream *s, uint8_t *out, size_t size)
 		len += (size_t)snprintf(to + len, max - len, "%.*s: %.*s\r\n", (int)f->name_len,
 					f->name, (int)f->value_len, f->value);
 	}
-	s->head_sent = ex->head_sent = true;
+	s->head_sent = true;
 	s->left = stream_has_body(s) ? ex->length : 0;
 	return frame_write(out, s->id, FRAME_HEAD, len);
 }

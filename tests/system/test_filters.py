@@ -1,0 +1,162 @@
+"""The filters of a port, on the wire: each one alone and each pair of them, over every kind of response."""
+import itertools
+import json
+import socket
+
+import pytest
+
+from harness import Connection
+
+THREADED = True
+
+
+def ask(c, path, host="a", method="GET", extra="", body=b""):
+    c.send(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{extra}\r\n".encode("latin-1") + body)
+    return c.response(method)
+
+
+def fields(answer):
+    return sorted((name.lower(), value) for name, value in answer.fields if name.lower() != "date")
+
+
+# --- the table ------------------------------------------------------------------------------------
+#
+# A row is a filter: its statements; the fields of requests that it makes something of; and what it
+# makes of the answer that the location gives without it. A new filter is a new row.
+
+class Plain:
+    """The answer of a location without filters, as far as filters change it."""
+
+    def __init__(self, answer):
+        self.status, self.body = answer.status, answer.body
+        self.fields = fields(answer)
+
+    def drop(self, *names):
+        self.fields = [f for f in self.fields if f[0] not in names]
+
+    def refused(self, method, status, line):
+        self.status, self.body = status, b"" if method == "HEAD" else line
+        self.fields = [("content-length", str(len(line))), ("content-type", "text/plain")]
+
+
+def denied(plain, method):
+    plain.refused(method, 403, b"403 Forbidden\n")
+
+
+FILTERS = {
+    # name: (kind, statements, change); in the order in which they are carried out
+    "allow": ("clients", "allow 127.0.0.0/8  deny *", lambda plain, method: None),
+    "deny": ("clients", "deny 127.0.0.1  allow *", denied),
+    "delay": ("fault", "fault delay mean 1ms deviation 0ms", lambda plain, method: None),
+}
+
+HANDLERS = {
+    "files": 'files "%s"',
+    "respond": 'respond 200 "hello" header "X-Own" "1"',
+    "failing": 'respond 503 "busy" header "Retry-After" "7"',
+    "echo": "echo",
+    "redirect": 'redirect 308 "/elsewhere"',
+}
+
+# name: (method, path below the location, fields, body)
+REQUESTS = {
+    "get": ("GET", "", "", b""),
+    "head": ("HEAD", "", "", b""),
+    "file": ("GET", "/a.txt", "", b""),
+    "file-head": ("HEAD", "/a.txt", "", b""),
+    "range": ("GET", "/a.txt", "Range: bytes=2-5\r\n", b""),
+    "ranges": ("GET", "/a.txt", "Range: bytes=0-1,4-5\r\n", b""),
+    "no-range": ("GET", "/a.txt", "Range: bytes=9999-\r\n", b""),
+    "same": ("GET", "/a.txt", 'If-None-Match: "etag"\r\n', b""),
+    "missing": ("GET", "/missing", "", b""),
+    "post": ("POST", "", "Content-Length: 4\r\n", b"ping"),
+    "chunked": ("POST", "", "Transfer-Encoding: chunked\r\n", b"4\r\nping\r\n0\r\n\r\n"),
+    "method": ("DELETE", "", "", b""),
+    "options": ("OPTIONS", "", "", b""),
+}
+
+PAIRS = [pair for pair in itertools.combinations(FILTERS, 2)
+         if FILTERS[pair[0]][0] != FILTERS[pair[1]][0]]
+CASES = [()] + [(name,) for name in FILTERS] + PAIRS
+
+
+def location(handler, case):
+    return "/" + "-".join((handler,) + case)
+
+
+@pytest.fixture
+def table(server, ports, tmp_path):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "a.txt").write_text("0123456789" * 20)
+    (folder / "index.html").write_text("<p>index</p>")
+    text = "faults enabled\nport %d {\n\ttls off\n" % ports[0]
+    for handler, case in itertools.product(HANDLERS, CASES):
+        content = HANDLERS[handler].replace("%s", str(folder))
+        filters = "  ".join(FILTERS[name][1] for name in case)
+        text += f'\tlocation "{location(handler, case)}" {{ {filters}\n\t{content} }}\n'
+    return server(text + "}\n", tls=False)
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    monkeypatch.setattr(Connection, "plain", True)
+
+
+def boundary_of(answer):
+    kind = answer["Content-Type"] or ""
+    return kind.split("boundary=")[1] if "boundary=" in kind else "\0"
+
+
+def seen(answer, path):
+    """An answer without what differs in each: a boundary, the path, the number of a request."""
+    boundary = boundary_of(answer)
+    body = answer.body.replace(boundary.encode(), b"B")
+    if body.startswith(b"{"):
+        shown = json.loads(body)
+        body = b"echo of %s" % shown["method"].encode()
+    out = []
+    for name, value in fields(answer):
+        if name in ("fault-id", "last-modified"):
+            continue
+        if name == "content-length" and answer["Content-Type"] == "application/json":
+            continue  # what echo shows has the path in it
+        out.append((name, value.replace(boundary, "B").replace(path, "/PATH")))
+    return answer.status, body, out
+
+
+def test_each_filter_and_each_pair(table, ports):
+    with Connection(ports[0]) as c:
+        etag = ask(c, location("files", ()) + "/a.txt")["ETag"]
+        for handler, (request, (method, below, extra, body)) in \
+                itertools.product(HANDLERS, REQUESTS.items()):
+            extra = extra.replace('"etag"', etag)
+            plain_path = location(handler, ()) + below
+            plain = ask(c, plain_path, method=method, extra=extra, body=body)
+            for case in CASES[1:]:
+                path = location(handler, case) + below
+                answer = ask(c, path, method=method, extra=extra, body=body)
+                want = Plain(plain)
+                for name in reversed(case):  # the outermost one last
+                    FILTERS[name][2](want, method)
+                status, shown, got = seen(answer, location(handler, case))
+                assert status == want.status, (path, request)
+                if want.status == plain.status:
+                    wanted = seen(plain, location(handler, ()))
+                    assert (shown, got) == wanted[1:], (path, request)
+                else:
+                    assert (shown, got) == (want.body, want.fields), (path, request)
+
+
+def test_each_filter_with_a_connection_that_breaks(table, ports):
+    """A client that leaves in the middle of its request, or of the answer, harms no other one."""
+    for handler, case in itertools.product(HANDLERS, CASES):
+        path = location(handler, case)
+        for cut in (f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf",
+                    f"GET {path}/a.txt HTTP/1.1\r\nHost: a\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", ports[0])) as s:
+                s.sendall(cut.encode())
+    with Connection(ports[0]) as c:
+        assert ask(c, location("respond", ())).body == b"hello"
+    assert len(table.workers()) == 1 and "restart" not in table.log()

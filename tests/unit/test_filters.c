@@ -1,0 +1,211 @@
+/* The filters of places: what the configuration says of them, what inner places have from outer
+ * ones, and what requests meet. */
+#include "conf_told.h"
+
+#include "../http_peer.h"
+#include "handler/route.h"
+
+/* --- a configuration that is served ----------------------------------------------------------- */
+
+struct site {
+	struct conf *conf;
+	struct routes routes;
+	struct peer *peer;
+};
+
+static void site_open(struct site *s, const char *text)
+{
+	static const struct handler_means means = {.port = 8443};
+	struct told told = {.len = 0};
+	const int error =
+	    conf_parse_text(text, strlen(text), "text", NULL, gather, &told, &s->conf);
+	if (error != 0)
+		print_error("%s", told.text);
+	assert_int_equal(error, 0);
+	assert_int_equal(routes_init(&s->routes, s->conf->ports, &means), 0);
+	s->peer = peer_new();
+	s->peer->loop.routes = &s->routes.http;
+	assert_int_equal(routes_open(&s->routes, &s->peer->loop), 0);
+}
+
+static void site_close(struct site *s)
+{
+	struct http_loop loop = s->peer->loop;
+	peer_free(s->peer);
+	routes_close(&s->routes, &loop);
+	routes_release(&s->routes);
+	conf_free(s->conf);
+}
+
+/* The whole response. */
+static const char *ask(struct site *s, const char *request)
+{
+	peer_out_clear(s->peer);
+	peer_send(s->peer, request);
+	return peer_out(s->peer);
+}
+
+static unsigned status_of(const char *response)
+{
+	assert_int_equal(strncmp(response, "HTTP/1.1 ", 9), 0);
+	return (unsigned)atoi(response + 9);
+}
+
+/* --- the text --------------------------------------------------------------------------------- */
+
+/* Exactly these messages, which may be warnings alone. */
+static void says(const char *text, const char *messages)
+{
+	struct told told = {.len = 0};
+	struct conf *conf = NULL;
+	(void)conf_parse_text(text, strlen(text), "text", NULL, gather, &told, &conf);
+	assert_string_equal(told.text, messages);
+	conf_free(conf);
+}
+
+static void mistakes_are_named(void **state)
+{
+	static const struct {
+		const char *text, *messages;
+	} rows[] = {
+	    {"allow;", "2:6 expected a network such as 10.0.0.0/8, found `;`\n"},
+	    {"deny all", "2:6 for all addresses write `*` in place of `all`\n"},
+	    {"allow any", "2:7 expected a network such as 10.0.0.0/8, found `any`\n"},
+	    {"deny 10.0.0.1/8",
+	     "2:6 `10.0.0.1/8` has bits after its length: the network is `10.0.0.0/8`, and one "
+	     "address is `10.0.0.1`\n"},
+	    {"deny 10.0.0.0/33", "2:6 the length in `10.0.0.0/33` is out of range; it can be 0 to "
+				 "32 for IPv4, and 0 to 128 for IPv6\n"},
+	    {"deny example.org",
+	     "2:6 `example.org` is not a network; write one such as 10.0.0.0/8 or 2001:db8::/32, "
+	     "an address, or `*` for all\n"},
+	    {"deny 10.0.0.0/8 10.0.0.0/99",
+	     "2:17 the length in `10.0.0.0/99` is out of range; it can be 0 to 32 for IPv4, and 0 "
+	     "to 128 for IPv6\n"},
+	    {"deny \"10.0.0.0/8\"", "2:6 `10.0.0.0/8` is written without quotes here\n"},
+	    {"denny 10.0.0.0/8", "2:1 unknown word `denny`; did you mean `deny`?\n"},
+	    {"allow 10.0.0.0/8",
+	     "2:7 warning: `allow` keeps nobody out by itself: end the list with `deny *`\n"},
+	    {"deny * allow 10.0.0.0/8", "2:14 warning: `allow 10.0.0.0/8` has no effect: `deny *` "
+					"at line 2 comes first\n"},
+	    {"deny 10.0.0.0/9 10.128.0.0/9 10.1.0.0/16",
+	     "2:30 warning: `deny 10.1.0.0/16` has no effect: `deny 10.0.0.0/9` at line 2 comes "
+	     "first\n"},
+	    {"deny 10.0.0.0/9 10.0.0.0/8", ""},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[512];
+		(void)snprintf(text, sizeof(text), "port 8 { echo tls off\n%s\n}", rows[i].text);
+		says(text, rows[i].messages);
+	}
+}
+
+/* What the top level says is the port's own in the canonical text. */
+static void the_canonical_text_means_the_same(void **state)
+{
+	static const char *const texts[] = {
+	    "deny 192.0.2.0/24\nport 1 { tls off echo }\nport 2 { tls off allow * echo }",
+	    "port 1 { tls off deny * host \"a\" { allow ::1 deny ::/1 location \"/\" { echo } "
+	    "location \"/a\" { deny 8000::/1 ::ffff:1.2.3.4 echo } } }",
+	    "faults enabled port 1 { tls off deny 10.0.0.0/8 location \"/\" { fault crash } }",
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct told told = {.len = 0};
+		struct conf *conf = NULL;
+		assert_int_equal(
+		    conf_parse_text(texts[i], strlen(texts[i]), "text", NULL, gather, &told, &conf),
+		    0);
+		stable(conf);
+		conf_free(conf);
+	}
+	struct conf *conf = parse(texts[0]);
+	char *text = dump(conf, &conf->ports[0]);
+	assert_non_null(strstr(text, "\n\tdeny 192.0.2.0/24\n"));
+	free(text);
+	text = dump(conf, &conf->ports[1]);
+	assert_null(strstr(text, "deny"));
+	free(text);
+	conf_free(conf);
+}
+
+/* --- which clients may come in ---------------------------------------------------------------- */
+
+#define GET(path, host) "GET " path " HTTP/1.1\r\nHost: " host "\r\n\r\n"
+
+static void clients_come_in_by_their_addresses(void **state)
+{
+	static const char text[] =
+	    "deny 192.0.2.66 203.0.113.0/24\n"
+	    "port 8443 { tls off\n"
+	    "	location \"/\" { respond 200 \"root\" }\n"
+	    "	location \"/lan\" { allow 10.0.0.0/8 fd00::/8 deny * echo }\n"
+	    "	location \"/all\" { allow * deny 1.1.1.1 echo }\n"
+	    "	host \"inner.example\" { allow 10.1.0.0/16 deny *\n"
+	    "		location \"/a\" { echo }\n"
+	    "		location \"/open\" { deny 10.1.2.3 echo } } }";
+	static const struct {
+		const char *address, *request;
+		unsigned status;
+	} rows[] = {
+	    {"198.51.100.1", GET("/", "a"), 200},
+	    {"192.0.2.66", GET("/", "a"), 403},
+	    {"192.0.2.67", GET("/", "a"), 200},
+	    {"::ffff:192.0.2.66", GET("/", "a"), 403},
+	    {"203.0.113.255", GET("/", "a"), 403},
+	    {"2001:db8::1", GET("/", "a"), 200},
+	    {"203.0.113.255", GET("/all", "a"), 200}, /* it replaces the outer list */
+	    {"1.1.1.1", GET("/all", "a"), 200},       /* the first that has it */
+	    {"10.9.9.9", GET("/lan", "a"), 200},
+	    {"fdff::1", GET("/lan/deep", "a"), 200},
+	    {"fe00::1", GET("/lan", "a"), 403},
+	    {"11.0.0.1", GET("/lan", "a"), 403},
+	    {"11.0.0.1", "DELETE /lan HTTP/1.1\r\nHost: a\r\n\r\n", 403},
+	    {"11.0.0.1", "OPTIONS /lan HTTP/1.1\r\nHost: a\r\n\r\n", 403},
+	    {"10.1.0.1", GET("/a", "inner.example"), 200},
+	    {"10.2.0.1", GET("/a", "inner.example"), 403},
+	    {"10.2.0.1", GET("/open", "inner.example"), 200},
+	    {"10.1.2.3", GET("/open", "inner.example"), 403},
+	    /* a path without a location is the host's */
+	    {"10.1.0.1", GET("/none", "inner.example"), 404},
+	    {"10.2.0.1", GET("/none", "inner.example"), 403},
+	};
+	struct site s;
+	(void)state;
+	site_open(&s, text);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(network_address_parse(rows[i].address, strlen(rows[i].address),
+						       &s.peer->client.number),
+				 0);
+		const unsigned status = status_of(ask(&s, rows[i].request));
+		if (status != rows[i].status)
+			print_error("%s %s", rows[i].address, rows[i].request);
+		assert_int_equal(status, rows[i].status);
+	}
+	site_close(&s);
+}
+
+static void a_port_without_locations_of_its_own_keeps_out_too(void **state)
+{
+	struct site s;
+	(void)state;
+	site_open(&s, "port 1 { tls off deny 127.0.0.1 host \"a\" { echo } }");
+	assert_int_equal(status_of(ask(&s, GET("/", "other"))), 403);
+	assert_int_equal(status_of(ask(&s, GET("/", "a"))), 403);
+	s.peer->client.number.low++;
+	assert_int_equal(status_of(ask(&s, GET("/", "other"))), 421);
+	assert_int_equal(status_of(ask(&s, GET("/", "a"))), 200);
+	site_close(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(mistakes_are_named),
+	    cmocka_unit_test(the_canonical_text_means_the_same),
+	    cmocka_unit_test(clients_come_in_by_their_addresses),
+	    cmocka_unit_test(a_port_without_locations_of_its_own_keeps_out_too),
+	};
+	return cmocka_run_group_tests_name("filters", tests, NULL, NULL);
+}
