@@ -59,6 +59,7 @@ static int conf_read_as(const struct arguments *a, bool keep_broken, conf_report
 					     .workers = a->workers,
 					     .certificate = a->certificate,
 					     .key = a->key,
+					     .environment = environ,
 					     .keep_broken = keep_broken};
 	if (a->config == NULL)
 		return builtin_conf(a, &options, tell, arg, ret);

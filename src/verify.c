@@ -81,6 +81,28 @@ static int finding_compare(const void *a, const void *b)
 	return f->sequence < g->sequence ? -1 : 1;
 }
 
+/* Ports of one block share their files, and those are checked for each. */
+static bool finding_repeats(const struct finding *first, const struct finding *f)
+{
+	for (const struct finding *g = f; g > first;) {
+		g--;
+		if (g->rank != f->rank || g->line != f->line || g->column != f->column)
+			break;
+		if (g->severity == f->severity && strcmp(g->text, f->text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void finding_print(const struct finding *f)
+{
+	const char *kind = conf_severity_name(f->severity);
+	if (f->line == 0) /* about the whole file */
+		fprintf(stderr, "%s: %s: %s\n", f->file, kind, f->text);
+	else
+		fprintf(stderr, "%s:%u:%u: %s: %s\n", f->file, f->line, f->column, kind, f->text);
+}
+
 void verify_print(struct verify *v, const struct conf *conf)
 {
 	if (v->no_memory || findings_rank(v, conf) < 0) {
@@ -89,15 +111,9 @@ void verify_print(struct verify *v, const struct conf *conf)
 	}
 	if (v->count > 0)
 		qsort(v->list, v->count, sizeof(*v->list), finding_compare);
-	for (size_t i = 0; i < v->count; i++) {
-		const struct finding *f = &v->list[i];
-		const char *kind = conf_severity_name(f->severity);
-		if (f->line == 0) /* about the whole file */
-			fprintf(stderr, "%s: %s: %s\n", f->file, kind, f->text);
-		else
-			fprintf(stderr, "%s:%u:%u: %s: %s\n", f->file, f->line, f->column, kind,
-				f->text);
-	}
+	for (size_t i = 0; i < v->count; i++)
+		if (!finding_repeats(v->list, &v->list[i]))
+			finding_print(&v->list[i]);
 }
 
 void verify_release(struct verify *v)

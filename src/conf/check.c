@@ -259,6 +259,7 @@ void conf_check(struct conf_parser *p)
 	struct conf *conf = &p->tree->conf;
 	struct conf_where whole = {.file = conf->files[0]};
 	check_options(p);
+	conf_unknown_check(p);
 	if (p->ports_count == 0) {
 		if (!p->top_damaged)
 			conf_error(p, &whole,
@@ -281,6 +282,7 @@ void conf_check(struct conf_parser *p)
 		count += ports_finish(draft, &ports[count]);
 	}
 	conf_port_numbers_check(p);
+	conf_blocks_check(p);
 	conf->ports = ports;
 	conf->ports_count = count;
 }

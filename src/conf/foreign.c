@@ -261,6 +261,12 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define TICKETS  "write `tickets lifetime 6h` or `tickets off`"
 #define CONTROL  "write `control \"file\"`; bulkheadctl shows the state of every port"
 #define INCLUDE  "write `include \"conf.d/*.conf\"`"
+#define DEFINE   "write `define NAME \"value\"` at the top level, and `${NAME}` for it"
+#define ENV      "write `${env:NAME}` for a value of the environment"
+#define BLOCK    "write `block NAME { ... }` at the top level, and `use NAME` in its places"
+#define IMPORT \
+	"write `include \"file.conf\"`; or `block NAME { ... }`, and `use NAME` in its places"
+#define DEFAULTS "what stands at the top level is for all ports"
 #define NO_CACHE "it caches nothing"
 #define NO_RATE  "it limits no rate of requests; `limits { ... }` has what it does limit"
 #define NOTHING  "it does not need that; leave the statement out"
@@ -288,6 +294,7 @@ static const struct {
     {"<LimitExcept", METHODS},
     {"<Location", LOCATION},
     {"<LocationMatch", LOCATION},
+    {"<Macro", BLOCK},
     {"<Proxy", NO_PROXY},
     {"<VirtualHost", VIRTUAL},
     {"abort", RESPOND},
@@ -352,9 +359,8 @@ static const struct {
     {"default_backend", NO_PROXY},
     {"default_server", DEFAULT_HOST},
     {"default_type", MIME},
-    {"defaults", NOTHING},
+    {"defaults", DEFAULTS},
     {"DefaultType", MIME},
-    {"define", NO_LANG},
     {"deflate.mimetypes", PACKED},
     {"DeflateCompressionLevel", PACKED},
     {"description", NOTHING},
@@ -366,6 +372,7 @@ static const struct {
     {"email", CERT},
     {"EnableSendfile", NOTHING},
     {"encode", PACKED},
+    {"env", ENV},
     {"error_log", LOG},
     {"error_page", ERROR},
     {"ErrorDocument", ERROR},
@@ -416,7 +423,7 @@ static const struct {
     {"if", NO_LANG},
     {"IfDefine", NO_LANG},
     {"IfModule", NO_LANG},
-    {"import", INCLUDE},
+    {"import", IMPORT},
     {"include_shell", INCLUDE},
     {"IncludeOptional", INCLUDE},
     {"index-file.names", INDEX},
@@ -460,8 +467,6 @@ static const struct {
     {"MaxRequestsPerChild", REQUESTS},
     {"MaxRequestWorkers", CONNS},
     {"MaxSpareServers", WORKERS},
-    {"merge_slashes",
-     "slashes that follow each other count as one in every location; leave the statement out"},
     {"method", METHODS},
     {"metrics", CONTROL},
     {"mime", MIME},
@@ -480,12 +485,14 @@ static const struct {
     {"option", NO_PROXY},
     {"Options", LISTING},
     {"Order", CLIENTS},
+    {"PassEnv", ENV},
     {"path_beg", LOCATION},
     {"perl", NO_LANG},
     {"php_fastcgi", NO_LANG},
     {"pid", PID},
     {"pidfile", PID},
     {"port_in_redirect", NOTHING},
+    {"presetenv", ENV},
     {"protocols", VERSIONS},
     {"ProtocolsHonorOrder", NO_HTTP},
     {"proxy.header", NO_PROXY},
@@ -518,6 +525,7 @@ static const struct {
     {"RequestReadTimeout", TIMEOUTS},
     {"Require", CLIENTS},
     {"reset_timedout_connection", NOTHING},
+    {"resetenv", ENV},
     {"resolver", NO_PROXY},
     {"retries", NO_PROXY},
     {"return", RETURN},
@@ -583,8 +591,8 @@ static const struct {
     {"ServerStatus", CONTROL},
     {"ServerTokens", NOTHING},
     {"session_tickets", TICKETS},
-    {"set", NO_LANG},
-    {"SetEnv", NO_LANG},
+    {"set", DEFINE},
+    {"SetEnv", ENV},
     {"setenv.add-response-header", HEADER},
     {"setenv.set-response-header", HEADER},
     {"SetEnvIf", NO_LANG},
@@ -592,7 +600,7 @@ static const struct {
     {"SetOutputFilter", PACKED},
     {"shutdown_timeout", DRAIN},
     {"site", VIRTUAL},
-    {"snippet", INCLUDE},
+    {"snippet", BLOCK},
     {"split_clients", NO_LANG},
     {"ssl", TLS_OFF},
     {"ssl-default-bind-ciphers", CIPHERS},
@@ -653,7 +661,10 @@ static const struct {
     {"TypesConfig", NOTHING},
     {"uid", USER},
     {"ulimit-n", OPEN},
+    {"UnDefine", DEFINE},
+    {"UndefMacro", BLOCK},
     {"underscores_in_headers", NOTHING},
+    {"unsetenv", ENV},
     {"upstream", NO_PROXY},
     {"uri", NO_REWRITE},
     {"uri_strip_prefix", NO_REWRITE},

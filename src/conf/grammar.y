@@ -30,6 +30,7 @@ struct conf_value {
 	int token;
 	bool foreign; /* a string in other quotes than double ones; then broken is set, too */
 	bool broken; /* it has a mistake that was reported: its content is not checked */
+	bool raw;    /* a string in which nothing was replaced */
 	const struct conf_statement *statement; /* that it begins; NULL: the grammar knows it */
 	const struct conf_piece *piece;         /* that it is of its statement, with MORE and DONE */
 	int part;                               /* enum conf_part */
@@ -56,10 +57,10 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token SEPARATOR   /* not in any text: recover.c inserts it where the parser continues after a mistake */
 %token INCLUDE_END "the end of the included file"
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
-%token AFTER "after" ANY "any" CERTIFICATE "certificate" CONSOLE "console" CONTROL "control" DEVELOPMENT "development" ERROR "error" EXACT "exact"
+%token AFTER "after" ANY "any" BLOCK "block" CERTIFICATE "certificate" CONSOLE "console" CONTROL "control" DEFINE "define" DEVELOPMENT "development" ERROR "error" EXACT "exact"
 %token FACILITY "facility" FAULT "fault" HEADER "header" HOST "host" INCLUDE "include" JOURNAL "journal" KEY "key" LIMITS "limits" LISTEN "listen"
 %token LOCATION "location" LOG "log" METHODS "methods" OFF "off" ON "on" PATH "path" PORT "port" RATE "rate" RESTART "restart"
-%token SOCKET "socket" SYSLOG "syslog" TLS "tls" TO "to" USER "user"
+%token SOCKET "socket" SYSLOG "syslog" TLS "tls" TO "to" USE "use" USER "user"
 
 /* The words of settings and handlers, by their blocks; see statement.h. */
 %token GLOBAL "a global setting" SETTING "a setting" PORT_SETTING "a setting of a port"
@@ -86,12 +87,27 @@ top_item:
 	";"
 |	mistake
 |	include top_items include_end
+|	define
+|	block block_items "}"		{ conf_block_close(p); }
 |	setting
 |	global rest
 |	"log" "to" sink
 |	"log" "rate" rate		{ conf_set_value(p, "log rate", &$3, &@1, &@3); }
 |	port port_items "}"		{ conf_port_close(p); }
 |	filter
+;
+
+/* Both must take effect before the next token is read, as include must. */
+define: "define" WORD STRING		{ conf_define(p, &$2, &$3, &@1, &@2); } ;
+
+/* Its content is text until something uses it. */
+block:
+	"block" WORD "{"		{ conf_block_define(p, &$2, &@1, &@2); }
+;
+
+block_items:
+	%empty
+|	block_items mistake
 ;
 
 /* A word with what its description asks for; form.c reads ahead what each token is. */
@@ -397,6 +413,7 @@ methods_list:
  * where only one action is possible. */
 include:
 	"include" STRING		{ conf_include(p, &$2, &@1, &@2); }
+|	"use" WORD			{ conf_block_use(p, &$2, &@1, &@2); }
 ;
 
 include_end:

@@ -112,7 +112,7 @@ char *conf_path(struct conf_parser *p, const char *path, const struct conf_where
 
 /* --- sources ---------------------------------------------------------------------------------- */
 
-static struct conf_source *push(struct conf_parser *p, const char *name)
+struct conf_source *conf_source_push(struct conf_parser *p, const char *name)
 {
 	struct conf_source *source = conf_alloc(p, sizeof(*source));
 	const char *copy = conf_file_name(p, name);
@@ -155,7 +155,7 @@ static void set_text(struct conf_parser *p, struct conf_source *source, const ch
 
 void conf_source_text(struct conf_parser *p, const char *text, size_t len, const char *name)
 {
-	struct conf_source *source = push(p, name);
+	struct conf_source *source = conf_source_push(p, name);
 	struct conf_where whole = {.file = source != NULL ? source->name : name};
 	if (source == NULL)
 		return;
@@ -237,7 +237,7 @@ static void source_load(struct conf_parser *p, struct conf_source *source,
 
 void conf_source_open(struct conf_parser *p, const char *name, const struct conf_where *where)
 {
-	struct conf_source *source = push(p, name);
+	struct conf_source *source = conf_source_push(p, name);
 	struct conf_where whole = {.file = source != NULL ? source->name : name};
 	if (source != NULL)
 		source_load(p, source, where != NULL ? where : &whole);
@@ -268,6 +268,8 @@ void conf_source_next(struct conf_parser *p)
 
 void conf_sources_free(struct conf_parser *p)
 {
+	free(p->scratch);
+	p->scratch = NULL;
 	while (p->source != NULL) {
 		free(p->source->text);
 		p->source = p->source->parent;
@@ -385,7 +387,7 @@ static void file_include(struct conf_parser *p, const struct conf_value *value,
 		   "cannot read %s: it is a directory; write `include \"%.*s/*.conf\"` for the "
 		   "files in it",
 		   value->data, (int)len, value->data);
-	(void)push(p, p->source->name);
+	(void)conf_source_push(p, p->source->name);
 }
 
 /* If no file matches, is there one of exactly this name, as x[1].conf is? */
@@ -418,7 +420,7 @@ static void pattern_include(struct conf_parser *p, const struct conf_value *valu
 		return;
 	}
 	if (count == 0) {
-		(void)push(p, folder);
+		(void)conf_source_push(p, folder);
 		return;
 	}
 	p->includes += (unsigned)count - 1;
@@ -432,15 +434,23 @@ static void pattern_include(struct conf_parser *p, const struct conf_value *valu
 
 /* --- the statement ---------------------------------------------------------------------------- */
 
-static bool may_include(struct conf_parser *p, const struct conf_where *where)
+bool conf_depth_check(struct conf_parser *p, const struct conf_where *where)
 {
 	unsigned depth = 1;
 	for (const struct conf_source *s = p->source; s->parent != NULL; s = s->parent)
 		depth++;
+	if (depth >= CONF_DEPTH_MAX)
+		conf_error(p, where, "files and blocks include each other more than %d deep",
+			   CONF_DEPTH_MAX);
+	return depth < CONF_DEPTH_MAX;
+}
+
+static bool may_include(struct conf_parser *p, const struct conf_where *where)
+{
 	if (!p->source->is_file)
 		conf_error(p, where, "include works only in files, and this text is not one");
-	else if (depth >= CONF_DEPTH_MAX)
-		conf_error(p, where, "files include each other more than %d deep", CONF_DEPTH_MAX);
+	else if (!conf_depth_check(p, where))
+		return false;
 	else if (p->includes++ >= CONF_INCLUDES_MAX)
 		conf_error(p, where, "more than %d files are included", CONF_INCLUDES_MAX);
 	else
@@ -456,7 +466,7 @@ void conf_include(struct conf_parser *p, const struct conf_value *value,
 	size_t errors = p->errors_count;
 	struct conf_block *block = conf_block_top(p);
 	if (!conf_plain(p, "a file name", PATH_MAX - 1, value, at) || !may_include(p, where)) {
-		(void)push(p, p->source->name);
+		(void)conf_source_push(p, p->source->name);
 	} else if (is_pattern(value->data)) {
 		pattern_include(p, value, at);
 	} else {

@@ -27,8 +27,10 @@
 static const struct conf_keyword grammar_words[] = {
     WORD("after", AFTER, 0, NULL),
     WORD("any", ANY, 0, NULL),
+    WORD("block", BLOCK, TOP, NULL),
     WORD("certificate", CERTIFICATE, TLS, NULL),
     WORD("console", CONSOLE, 0, "log to"),
+    WORD("define", DEFINE, TOP, NULL),
     WORD("development", DEVELOPMENT, TLS, NULL),
     WORD("error", ERROR, PORT | HOST | LOCATION, NULL),
     WORD("exact", EXACT, 0, "location"),
@@ -54,6 +56,7 @@ static const struct conf_keyword grammar_words[] = {
     WORD("syslog", SYSLOG, 0, "log to"),
     WORD("tls", TLS, TOP | PORT | HOST, NULL),
     WORD("to", TO, 0, NULL),
+    WORD("use", USE, ANY, NULL),
 };
 
 /* --- making the table ------------------------------------------------------------------------- */

@@ -296,7 +296,7 @@ static void redirect_take(struct conf_parser *p, const struct conf_group *given)
 	*redirect = (struct conf_redirect){.status = 308, .url = ""};
 	if (status_read(p, &given->values[STATUS], &given->at[STATUS], &status))
 		redirect->status = (uint32_t)status;
-	if (!conf_plain(p, "a URL", URL_MAX, url, &given->at[URL]) ||
+	if (!conf_plain_variables(p, "a URL", URL_MAX, url, &given->at[URL]) ||
 	    !variables_check(p, url->data, &given->at[URL]))
 		return;
 	const char *expanded = url_expand(p, url->data, &least);

@@ -64,6 +64,8 @@ void conf_log_facility(struct conf_parser *p, const struct conf_value *value,
 	const char *names[CONF_COUNT(facilities)];
 	char shown[CONF_SHOWN_MAX];
 	given(p, &p->log_facility_given, "facility", where);
+	if (value->broken)
+		return;
 	for (size_t i = 0; i < CONF_COUNT(facilities); i++) {
 		names[i] = facilities[i].name;
 		if (strcmp(value->data, names[i]) == 0) {

@@ -19,6 +19,7 @@ struct mistake {
 	bool at_statement;                  /* a statement could begin here */
 	const struct conf_keyword *keyword; /* the word, or the word that was probably meant */
 	bool misspelt;                      /* ... the second */
+	bool passed;                        /* its `}` is behind the cursor */
 	bool dropped;                       /* only this token is wrong, and is skipped */
 	/* blocks that the rest of the file leaves open (> 0), or closes without an opening (< 0) */
 	long surplus;

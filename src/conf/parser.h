@@ -146,7 +146,15 @@ struct conf_cursor {
 	const char *end;
 	const char *line_begin;
 	unsigned line;
+	/* A text that begins after this line; NULL: none does. At the line's end the cursor goes on
+	 * after the text's closing word, so many lines further. */
+	const char *text_at;
+	const char *text_end, *text_end_line;
+	unsigned text_lines;
 };
+
+/* Another text has the same content at to that this one has at from. */
+void conf_cursor_move(struct conf_cursor *, const char *from, const char *to);
 
 /* A text that is being read; texts that include each other form a list. */
 struct conf_source {
@@ -159,8 +167,10 @@ struct conf_source {
 	unsigned blocks_base;  /* blocks that were open at its beginning */
 	char **rest;           /* of a pattern: names of the files that follow */
 	size_t rest_count;
-	struct conf_where rest_where; /* of the pattern */
-	bool file_ended;              /* and the next one has not begun */
+	struct conf_where rest_where;       /* of the pattern */
+	const struct conf_snippet *snippet; /* whose text it is; NULL: it is not a block's */
+	bool cut;                           /* its end is missing, which was reported */
+	bool file_ended;                    /* and the next one has not begun */
 	uint64_t device, inode;
 	bool is_file;
 };
@@ -170,6 +180,9 @@ struct conf_token {
 	struct conf_value value;
 	struct conf_where where;
 	const struct conf_keyword *keyword; /* NULL: it is not one */
+	struct conf_value
+	    written; /* as it is in the text, where a name was replaced; len 0: as it is */
+	bool failed; /* a name in it could not be replaced, which was reported */
 	bool begins_line;
 	bool ends_file; /* an inserted semicolon: the next file of a pattern follows */
 	bool again;     /* returned a second time after a mistake */
@@ -188,7 +201,22 @@ struct conf_scanned {
 	bool unterminated;
 	bool lines;   /* unterminated, as it has line ends in it */
 	bool foreign; /* a string in quotes that this language does not have */
+	bool raw;     /* a string in which nothing is replaced */
+	bool named;   /* a word with `${` */
+	/* A string in the lines after it: up to the line with this closing word, and without the
+	 * blanks before that. */
+	bool text;
+	const char *closing;
+	size_t closing_len;
+	unsigned text_line; /* its first line */
+	const char *indent;
+	size_t indent_len;
+	unsigned near_line; /* begins with the closing word, and has more; 0: none does */
+	bool odd;           /* in the form of another language */
 };
+
+/* Does this byte end a word? */
+bool conf_ends_word(char c);
 
 /* Finds the next token. */
 void conf_scan(struct conf_cursor *, struct conf_scanned *);
@@ -203,6 +231,56 @@ long conf_lexer_balance(const struct conf_source *);
  * before a `}` that closes an earlier block. depth: blocks that are already open inside the
  * statement. */
 void conf_lexer_skip(struct conf_source *, unsigned depth);
+
+/* --- names of values: define.c ---------------------------------------------------------------- */
+
+struct conf_define {
+	const char *name;
+	struct conf_value value;
+	struct conf_where where;
+};
+
+/* A `${name}` in a string that no define has: of requests, meant literally, or a mistake. */
+struct conf_unknown {
+	const char *name;
+	struct conf_where token, where; /* the string; the name in it */
+};
+
+/* What stands in place of a name. */
+struct conf_expansion {
+	const char *data;
+	size_t len;
+	size_t used;    /* bytes of the text that it replaces */
+	bool is_source; /* a part of that text, which may have escapes */
+	bool broken;    /* a mistake in it was reported */
+};
+
+/* Is there a name to be replaced? In a string one that is not known stays as it is. token, at:
+ * where the token and the name begin. */
+bool conf_expand(struct conf_parser *, const char *text, const char *end,
+		 const struct conf_where *token, const struct conf_where *at, bool in_string,
+		 struct conf_expansion *ret);
+bool conf_is_name(const char *name, size_t len);
+/* Is it a name? If not, that was reported. */
+bool conf_name_check(struct conf_parser *, const struct conf_value *, const struct conf_where *at);
+/* Warns of a `${name}` in a string where nothing else replaces it. */
+void conf_unreplaced_tell(struct conf_parser *, const struct conf_value *,
+			  const struct conf_where *at);
+/* At the end: names that stand before their definition, or are misspelt. */
+void conf_unknown_check(struct conf_parser *);
+
+/* --- blocks with names: block.c --------------------------------------------------------------- */
+
+struct conf_snippet {
+	const char *name;
+	struct conf_where where;
+	struct conf_cursor cursor; /* its text */
+	const char *file, *directory;
+	bool is_file, used;
+};
+
+/* At the end: blocks that nothing uses. */
+void conf_blocks_check(struct conf_parser *);
 
 /* --- the state -------------------------------------------------------------------------------- */
 
@@ -331,7 +409,15 @@ struct conf_parser {
 	struct conf_token previous; /* ... and before that */
 	struct conf_token pending[CONF_BLOCKS_MAX + 3];
 	unsigned pending_at, pending_count;
-	unsigned includes;
+	unsigned includes, uses;
+	char *scratch; /* of the token that is decoded */
+	size_t scratch_len, scratch_size;
+	struct conf_define *defines; /* sorted by name */
+	size_t defines_count;
+	struct conf_unknown *unknown;
+	size_t unknown_count;
+	struct conf_snippet **snippets;
+	size_t snippets_count;
 	struct conf_form form;        /* the statement at the next token */
 	struct conf_form form_before; /* ... and at the last one */
 
@@ -376,6 +462,7 @@ struct conf_parser {
 	struct conf_finding *findings;
 	size_t findings_count;
 	size_t errors_count;
+	size_t errors_told; /* without those that an earlier one equals */
 	size_t warnings_count;
 };
 
@@ -386,6 +473,8 @@ void conf_error(struct conf_parser *p, const struct conf_where *, const char *fo
 /* Like conf_error(), for a text that is allowed and was probably not meant. */
 void conf_warning(struct conf_parser *p, const struct conf_where *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Is there a finding at this very place? */
+bool conf_found_at(const struct conf_parser *p, const struct conf_where *);
 /* Reports all findings in the order of the text, file by file. */
 void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *arg);
 
@@ -414,6 +503,10 @@ bool conf_recover(struct conf_parser *p);
 /* Opens the file as the innermost source; an error is reported at where. Even then it adds an empty
  * source, so that the parser sees the end of an included file. */
 void conf_source_open(struct conf_parser *p, const char *name, const struct conf_where *where);
+/* Adds an empty source as the innermost one; NULL: no memory. */
+struct conf_source *conf_source_push(struct conf_parser *p, const char *name);
+/* May one more be opened inside the others? If not, it was reported. */
+bool conf_depth_check(struct conf_parser *p, const struct conf_where *where);
 void conf_source_text(struct conf_parser *p, const char *text, size_t len, const char *name);
 /* The innermost source continues with the next file of its pattern, which must exist. */
 void conf_source_next(struct conf_parser *p);
@@ -433,6 +526,9 @@ bool conf_once(struct conf_parser *p, const char *word, const struct conf_where 
  * what names the value. */
 bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struct conf_value *,
 		const struct conf_where *at);
+/* The same for a value in which variables of requests are replaced. */
+bool conf_plain_variables(struct conf_parser *p, const char *what, size_t max,
+			  const struct conf_value *, const struct conf_where *at);
 bool conf_quantity(struct conf_parser *p, const char *what, enum conf_type, uint64_t min,
 		   uint64_t max, const struct conf_value *, const struct conf_where *at,
 		   uint64_t *ret);
@@ -448,6 +544,14 @@ void conf_block_close(struct conf_parser *p);
 /* Reads an address, "ADDRESS/LENGTH" or "*"; if it is none of them, that was reported. */
 bool conf_network(struct conf_parser *p, const struct conf_value *, const struct conf_where *at,
 		  struct network *ret);
+
+/* define.c, block.c */
+void conf_define(struct conf_parser *p, const struct conf_value *name, const struct conf_value *,
+		 const struct conf_where *where, const struct conf_where *at);
+void conf_block_define(struct conf_parser *p, const struct conf_value *name,
+		       const struct conf_where *where, const struct conf_where *at);
+void conf_block_use(struct conf_parser *p, const struct conf_value *name,
+		    const struct conf_where *where, const struct conf_where *at);
 
 /* log.c */
 void conf_log_to(struct conf_parser *p, int token, const struct conf_where *where);

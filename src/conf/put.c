@@ -17,6 +17,8 @@ void conf_put_string(FILE *out, const char *data, size_t len)
 			fputs("\\t", out);
 		else if (c == '"' || c == '\\')
 			(void)fprintf(out, "\\%c", c);
+		else if (len - i > 5 && memcmp(data + i, "${env:", 6) == 0)
+			fputs("\\x24", out); /* what it is the value of was replaced */
 		else if (c >= 0x20 && c < 0x7f)
 			fputc(c, out);
 		else

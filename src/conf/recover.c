@@ -225,7 +225,7 @@ static void skip(struct mistake *m)
 		p->ports[p->ports_count - 1]->hosts[0]->damaged = true;
 	else if (lost && p->port != NULL && conf_block_top(p)->kind == CONF_BLOCK_PORT)
 		p->port->hosts[p->port->hosts_count - 1]->damaged = true;
-	conf_lexer_skip(p->source, lost || m->token->kind == T_OPEN ? 1 : 0);
+	conf_lexer_skip(p->source, lost || (m->token->kind == T_OPEN && !m->passed) ? 1 : 0);
 }
 
 static void plan(struct mistake *m)
@@ -283,7 +283,7 @@ void conf_mistake(struct conf_parser *p, const char *const *expected, size_t cou
 	sort_out(&m, expected, count);
 	find_keyword(&m);
 	find_key(&m);
-	(void)conf_show(&p->last.value, m.shown);
+	(void)conf_show(p->last.written.len > 0 ? &p->last.written : &p->last.value, m.shown);
 	m.surplus = conf_lexer_balance(p->source) + (long)p->blocks_count -
 		    (long)p->source->blocks_base + (p->last.kind == T_OPEN);
 	conf_mistake_tell(&m);

@@ -72,30 +72,57 @@ static void finding_add(struct conf_parser *p, enum conf_severity severity,
 	p->findings_count++;
 }
 
+static bool is_at(const struct conf_finding *f, const struct conf_where *where)
+{
+	return f->where.line == where->line && f->where.column == where->column &&
+	       f->where.file == where->file;
+}
+
+bool conf_found_at(const struct conf_parser *p, const struct conf_where *where)
+{
+	for (size_t i = 0; i < p->findings_count; i++)
+		if (is_at(&p->findings[i], where))
+			return true;
+	return false;
+}
+
+/* The text of a block, or of a file that is included twice, has each of its mistakes in each of its
+ * places. */
+static bool is_known(const struct conf_parser *p, enum conf_severity severity,
+		     const struct conf_where *where, const char *text)
+{
+	for (size_t i = 0; i < p->findings_count; i++)
+		if (is_at(&p->findings[i], where) && p->findings[i].severity == severity &&
+		    strcmp(p->findings[i].text, text) == 0)
+			return true;
+	return false;
+}
+
 void conf_error(struct conf_parser *p, const struct conf_where *where, const char *format, ...)
 {
 	char text[1024];
-	p->errors_count++;
-	if (p->errors_count > CONF_FINDINGS_MAX) {
-		p->stop = true;
-		return;
-	}
 	va_list args;
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	finding_add(p, CONF_ERROR, where, text);
+	p->errors_count++;
+	if (is_known(p, CONF_ERROR, where, text))
+		return;
+	if (++p->errors_told > CONF_FINDINGS_MAX)
+		p->stop = true;
+	else
+		finding_add(p, CONF_ERROR, where, text);
 }
 
 void conf_warning(struct conf_parser *p, const struct conf_where *where, const char *format, ...)
 {
 	char text[1024];
-	if (++p->warnings_count > CONF_FINDINGS_MAX)
-		return;
 	va_list args;
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (is_known(p, CONF_WARNING, where, text) || p->warnings_count++ >= CONF_FINDINGS_MAX)
+		return;
 	finding_add(p, CONF_WARNING, where, text);
 }
 
@@ -111,13 +138,6 @@ static int compare(const void *a, const void *b)
 	return f->sequence < g->sequence ? -1 : 1;
 }
 
-/* A file that is included twice has each of its mistakes twice. */
-static bool same(const struct conf_finding *f, const struct conf_finding *g)
-{
-	return f->file == g->file && f->where.line == g->where.line &&
-	       f->where.column == g->where.column && strcmp(f->text, g->text) == 0;
-}
-
 void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *arg)
 {
 	if (report == NULL || p->findings_count == 0)
@@ -125,9 +145,8 @@ void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *a
 	struct conf_finding *f = p->findings;
 	qsort(f, p->findings_count, sizeof(*f), compare);
 	for (size_t i = 0; i < p->findings_count; i++)
-		if (i == 0 || !same(&f[i - 1], &f[i]))
-			report(arg, f[i].severity, &f[i].where, f[i].text);
-	if (p->errors_count > CONF_FINDINGS_MAX)
+		report(arg, f[i].severity, &f[i].where, f[i].text);
+	if (p->errors_told > CONF_FINDINGS_MAX)
 		report(arg, CONF_ERROR, &f[p->findings_count - 1].where,
 		       "there are more errors; only the first ones are shown");
 }

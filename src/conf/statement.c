@@ -67,8 +67,8 @@ bool conf_once(struct conf_parser *p, const char *word, const struct conf_where 
 	return true;
 }
 
-bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struct conf_value *value,
-		const struct conf_where *at)
+bool conf_plain_variables(struct conf_parser *p, const char *what, size_t max,
+			  const struct conf_value *value, const struct conf_where *at)
 {
 	if (value->broken)
 		return false;
@@ -88,6 +88,15 @@ bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struc
 			return false;
 		}
 	}
+	return true;
+}
+
+bool conf_plain(struct conf_parser *p, const char *what, size_t max, const struct conf_value *value,
+		const struct conf_where *at)
+{
+	if (!conf_plain_variables(p, what, max, value, at))
+		return false;
+	conf_unreplaced_tell(p, value, at);
 	return true;
 }
 
@@ -147,6 +156,13 @@ bool conf_quantity(struct conf_parser *p, const char *what, enum conf_type type,
 	if (type != CONF_NUMBER && strspn(value->data, "0123456789") == value->len &&
 	    conf_lexer_unit_follows(p, at))
 		return false; /* `16 K` has its own message */
+	if (value->data[0] == '$' && conf_is_name(value->data + 1, value->len - 1)) {
+		conf_error(p, at,
+			   "`%s` is not %s; a defined value is written `${%s}`, and one of the "
+			   "environment `${env:%s}`",
+			   value->data, unit_name(type), value->data + 1, value->data + 1);
+		return false;
+	}
 	if (type != CONF_NUMBER)
 		here = unit_elsewhere(value, &digits);
 	(void)conf_quantity_format(type, min, low);

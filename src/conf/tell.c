@@ -28,6 +28,11 @@ static const char *value_meaning(int previous)
 		return "an address or `*`";
 	case T_FACILITY:
 		return "a facility such as daemon";
+	case T_DEFINE:
+	case T_BLOCK:
+		return "a name";
+	case T_USE:
+		return "the name of a block";
 	case T_FAULT:
 		return "a fault such as crash";
 	case T_WORD: /* a parameter of a fault */
@@ -83,6 +88,9 @@ static const char *string_here(const struct mistake *m)
 {
 	if (m->string[0] != '\0')
 		return m->string;
+	/* the value of a name */
+	if (!m->wants_value && m->p->previous.kind == T_WORD)
+		return "a value" IN_QUOTES;
 	/* only the names of a host are followed by a block */
 	return string_meaning(m->wants_open ? T_HOST : m->p->previous.kind);
 }
@@ -121,7 +129,8 @@ static void tell_end(struct mistake *m, const char *expected)
 			   p->blocks[p->blocks_count - 1].where.line);
 	else
 		conf_error(m->p, &p->last.where,
-			   "the file ends in the middle of a statement; expected %s", expected);
+			   "the %s ends in the middle of a statement; expected %s",
+			   p->source->snippet != NULL ? "block" : "file", expected);
 }
 
 static void tell_close(struct mistake *m, const char *expected)
@@ -418,6 +427,37 @@ static bool tell_pattern(struct mistake *m)
 	return true;
 }
 
+/* workers {$WORKERS}, (name) { ... } */
+static bool tell_caddy(struct mistake *m)
+{
+	struct conf_cursor next = m->p->source->cursor;
+	const struct conf_value *value = &m->token->value;
+	struct conf_scanned s;
+	if (m->token->kind == T_OPEN && m->token == &m->p->last && !m->at_statement) {
+		conf_scan(&next, &s);
+		const size_t len = (size_t)(s.end - s.begin);
+		if (s.kind != T_WORD || s.begins_line || s.begin[0] != '$' ||
+		    !conf_is_name(s.begin + 1, len - 1))
+			return false;
+		conf_error(m->p, &m->token->where,
+			   "a value of the environment is written `${env:%.*s}`", (int)len - 1,
+			   s.begin + 1);
+		conf_scan(&next, &s);
+		m->passed = s.kind == T_CLOSE;
+		if (m->passed)
+			m->p->source->cursor = next;
+		return true;
+	}
+	if (!is_word(m) || !m->at_statement || value->data[0] != '(' || value->len < 3 ||
+	    value->data[value->len - 1] != ')' || !conf_is_name(value->data + 1, value->len - 2))
+		return false;
+	conf_error(m->p, &m->token->where,
+		   "a block with a name is written `block %.*s { ... }`, and `use %.*s` in its "
+		   "places",
+		   (int)value->len - 2, value->data + 1, (int)value->len - 2, value->data + 1);
+	return true;
+}
+
 /* port 9000 to 9010 { ... } */
 static bool tell_port_range(struct mistake *m)
 {
@@ -481,9 +521,10 @@ static bool tell_tail(struct mistake *m)
 static bool tell_plain(struct mistake *m)
 {
 	static bool (*const causes[])(struct mistake *) = {
-	    tell_listen,      tell_foreign,      tell_comment,     tell_end_tag, tell_quoted_word,
-	    tell_tls,         tell_error_status, tell_skipped,     tell_pattern, tell_methods,
-	    tell_inner_quote, tell_port_range,   tell_bare_string, tell_site,    tell_tail,
+	    tell_listen,      tell_foreign, tell_comment,      tell_end_tag,
+	    tell_quoted_word, tell_tls,     tell_error_status, tell_skipped,
+	    tell_pattern,     tell_methods, tell_inner_quote,  tell_port_range,
+	    tell_bare_string, tell_site,    tell_caddy,        tell_tail,
 	};
 	for (size_t i = 0; i < CONF_COUNT(causes); i++)
 		if (causes[i](m))
@@ -503,8 +544,10 @@ void conf_mistake_tell(struct mistake *m)
 		text_add_statement(&text, conf_block_top(m->p)->kind);
 	else
 		(void)list_expected(m, expected, sizeof(expected));
-	if (token->value.foreign)
-		return; /* its quotes were reported */
+	if (token->value.foreign || token->failed)
+		return; /* its quotes, or a name in it, were reported */
+	if (end && m->p->source->cut)
+		return; /* so was what has swallowed the rest */
 	if (m->wants_value && m->wants_string && m->p->fault_shifted)
 		return; /* the cause was reported */
 	end = end || (m->at_end && blocks > 0);

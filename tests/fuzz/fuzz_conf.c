@@ -11,7 +11,12 @@
 #include "conf/conf.h"
 #include "conf/parser.h"
 
-static const struct conf_options options = {.threads_built = true, .directory = "/etc"};
+static char user[] = "USER=${A} ${env:USER} \"\\n\xff", empty[] = "EMPTY=";
+static char *const environment[] = {user, empty, NULL};
+static const struct conf_options options = {
+    .threads_built = true, .directory = "/etc", .environment = environment};
+/* A child has none. */
+static const struct conf_options canonical = {.threads_built = true};
 
 /* Shown bytes are escaped, whatever the text holds. */
 static void check(void *arg, enum conf_severity severity, const struct conf_where *where,
@@ -26,11 +31,11 @@ static void check(void *arg, enum conf_severity severity, const struct conf_wher
 			abort();
 }
 
-static struct conf *parse(const char *text, size_t len)
+static struct conf *parse(const char *text, size_t len, const struct conf_options *with)
 {
 	struct conf *conf = NULL;
 	unsigned count = 0;
-	int error = conf_parse_text(text, len, "text", &options, check, &count, &conf);
+	int error = conf_parse_text(text, len, "text", with, check, &count, &conf);
 	if ((error == 0) != (conf != NULL) || (error == 0) != (count == 0))
 		abort();
 	return conf;
@@ -54,7 +59,7 @@ static void check_stable(const struct conf *conf, const struct conf_port *port)
 {
 	size_t first_len, second_len;
 	char *first = dump(conf, port, &first_len);
-	struct conf *again = parse(first, first_len);
+	struct conf *again = parse(first, first_len, &canonical);
 	if (again == NULL)
 		abort();
 	char *second = dump(again, port != NULL ? again->ports : NULL, &second_len);
@@ -69,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct conf *conf = parse((const char *)data, size);
+	struct conf *conf = parse((const char *)data, size, &options);
 	if (conf == NULL)
 		return 0;
 	check_stable(conf, NULL);

@@ -43,6 +43,8 @@ def completed(text):
 def test_every_configuration_is_one(run, conf_file, certificates, tmp_path, text):
     """With its files there, and with users that exist."""
     text = USERS.sub(r'\1 "0"', completed(text))
+    for name, value in re.findall(r'^define (\w+) "([^"]*)"$', text, re.M):
+        text = text.replace(f"${{{name}}}", value)
     for names in re.findall(r'certificate "([^"]+)"\s+key "([^"]+)"', text):
         for name, pem in zip(names, certificates("rsa" if "rsa" in names[0] else "ecdsa")):
             conf_file(name, pem.read_text())

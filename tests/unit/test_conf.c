@@ -1548,7 +1548,8 @@ static void broken_strings_are_one_mistake(void **state)
 		 "3:22 the string has no closing quote on its line\n"
 		 "5:23 workers 0 is out of range; it can be 1 to 64\n");
 	told_tls("port 1 { respond 200 \"a\\q\\xg0\\x\" }",
-		 "2:24 unknown escape `\\q`; there are \\n, \\r, \\t, \\\", \\\\ and \\xHH\n"
+		 "2:24 unknown escape `\\q`; there are \\n, \\r, \\t, \\\", \\\\, \\$ and "
+		 "\\xHH\n"
 		 "2:26 `\\x` takes two hexadecimal digits\n"
 		 "2:30 `\\x` takes two hexadecimal digits\n");
 	told_tls("port 1 { respond 200 \"a\\",
@@ -1716,10 +1717,12 @@ static void one_cause_and_what_to_write(void **state)
 	    {"port *:8443 { echo }",
 	     "2:6 a port is a number: `port 8443 { ... }`; `listen on` in it has the address"},
 	    {"port 1 { respond 200 \"one\ntwo\nthree\" workers 0 }",
-	     "2:22 the string has no closing quote on its line: write `\\n` for a line end in it\n"
+	     "2:22 the string has no closing quote on its line: write `\\n` for a line end in it, "
+	     "or `<<END` for the lines up to one that is `END`\n"
 	     "4:16 workers 0 is out of range; it can be 1 to 64"},
 	    {"port 1 { respond 200 \"<p>\n {x}\n\" }\nport 2 { workers 0 echo }",
-	     "2:22 the string has no closing quote on its line: write `\\n` for a line end in it\n"
+	     "2:22 the string has no closing quote on its line: write `\\n` for a line end in it, "
+	     "or `<<END` for the lines up to one that is `END`\n"
 	     "5:18 workers 0 is out of range; it can be 1 to 64"},
 	    {"port 1 { respond 200 \"one\nlocation \"/a\" { workers 0 } }",
 	     "2:22 the string has no closing quote on its line\n"
@@ -2371,7 +2374,7 @@ static void include_loops_are_told(void **state)
 		(void)snprintf(text, sizeof(text), "include \"deep%d\"", i + 1);
 		file(name, text);
 	}
-	parse_file("deep0", "deep15:1:1 files include each other more than 16 deep\n");
+	parse_file("deep0", "deep15:1:1 files and blocks include each other more than 16 deep\n");
 }
 
 /* 2 to the power of 15 files, were there no bound on how many. */
