@@ -38,4 +38,21 @@ static inline bool bucket_take(struct bucket *b, uint64_t tokens, uint64_t per_s
 	return true;
 }
 
+/* Is it full by now? A new one could then take its place. */
+static inline bool bucket_is_full(const struct bucket *b, uint64_t per_second, uint64_t capacity,
+				  uint64_t now_ms)
+{
+	const uint64_t full = capacity * 1000;
+	return b->thousandths >= full ||
+	       now_ms - b->since_ms >= (full - b->thousandths + per_second - 1) / per_second;
+}
+
+/* After bucket_take() was refused: the milliseconds until it would be granted. */
+static inline uint64_t bucket_wait_ms(const struct bucket *b, uint64_t tokens, uint64_t per_second,
+				      uint64_t capacity)
+{
+	const uint64_t cost = (tokens < capacity ? tokens : capacity) * 1000;
+	return b->thousandths < cost ? (cost - b->thousandths + per_second - 1) / per_second : 0;
+}
+
 #endif

@@ -8,6 +8,7 @@
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,9 +52,29 @@
 	/* per second, that one event loop may ask of the keyholder */                            \
 	LIMIT(uint32_t, signatures, "signatures", NUMBER, 1, 1000000, 10000, 0)
 
+/* How often a client may do something: so many times at once, and so often on and on. */
+struct limit_rate {
+	uint64_t per_hour; /* 0: without a limit */
+	uint32_t burst;    /* 1 or more, if there is a limit */
+};
+#define LIMIT_RATE_MAX UINT64_C(3600000000) /* a million a second */
+
+/* What one client may have, in one event loop (net/client_table.h); 0: without a limit. */
+struct client_limits {
+	struct limit_rate requests, handshakes;
+	uint32_t connections;
+	uint32_t places; /* of the table */
+};
+
+static inline bool client_limits_any(const struct client_limits *c)
+{
+	return c->requests.per_hour != 0 || c->handshakes.per_hour != 0 || c->connections != 0;
+}
+
 #define LIMIT_MEMBER(type, member, word, unit, least, most, preset, floor) type member;
 struct limits {
 	PORT_LIMITS(LIMIT_MEMBER)
+	struct client_limits clients;
 };
 #undef LIMIT_MEMBER
 

@@ -20,6 +20,9 @@ int num_parse_duration(const char *s, size_t len, uint64_t min_ms, uint64_t max_
 /* "16K", "1M", "2G" (powers of 1024); a bare number is bytes. */
 int num_parse_size(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *ret_bytes);
 
+/* "50/s", "5/m", "1/h": how often in an hour; a bare number is none. */
+int num_parse_rate(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *ret_per_hour);
+
 static inline uint64_t num_least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -39,5 +42,6 @@ static inline int num_hex_digit(char c)
 /* The shortest text that parses back to the same value, e.g. 10s, 100ms, 16K; returns out. */
 char *num_format_duration(uint64_t ms, char out[NUM_TEXT_MAX]);
 char *num_format_size(uint64_t bytes, char out[NUM_TEXT_MAX]);
+char *num_format_rate(uint64_t per_hour, char out[NUM_TEXT_MAX]);
 
 #endif

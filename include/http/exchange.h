@@ -32,6 +32,7 @@
 #include "http/arena.h"
 #include "http/request.h"
 
+struct client;
 struct exchange;
 struct exchange_field;
 struct fault_services;
@@ -109,6 +110,7 @@ struct http_client {
 	const struct transport_facts *tls; /* net/transport.h; NULL: the connection has no TLS */
 	uint32_t policy; /* with TLS: http_host.policy of the host that it was made for */
 	struct network_address number; /* the address */
+	struct client *limited;        /* net/client_table.h: it has limits; NULL: it has none */
 };
 
 /* A filter of a location, http/filter.h. */
@@ -211,7 +213,7 @@ struct http_routes {
 };
 
 /* What an exchange has done for it where it came from: the connection, which is the pointer that
- * proto_ops.init() got. One constant table; every function is set. */
+ * proto_ops.init() got. One constant table; every function but limit is set. */
 struct exchange_owner {
 	/* A head was read, was found unreadable, or timed out. The owner sets begun_ns and id. Each
 	 * begun() is followed by one done(). */
@@ -222,6 +224,9 @@ struct exchange_owner {
 	/* A handler that answered GIVE_LATER has bytes now, or one that took nothing has room: pull
 	 * from the protocol soon, but not from within this call. */
 	void (*wake)(void *connection, const struct exchange *);
+	/* A request of a client with limits: 0, or the seconds after which it may have another one,
+	 * and this one gets 429. NULL: no client has limits. */
+	uint32_t (*limit)(void *connection, const struct exchange *);
 	/* The exchange has ended: for the access record. */
 	void (*done)(void *connection, const struct exchange *);
 };

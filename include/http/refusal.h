@@ -65,6 +65,9 @@ enum http_refusal {
 	/* a redirection that the request makes too long */
 	REFUSE_REDIRECT_TOO_LONG,
 
+	/* more requests than a client may have: RFC 6585, 4 */
+	REFUSE_TOO_MANY,
+
 	/* requests for a tunnel, and time limits */
 	REFUSE_TUNNEL,
 	REFUSE_HEAD_TIMEOUT,

@@ -32,6 +32,15 @@
 #define IPC_FAILURE_ENUM(constant, name) IPC_FAILURE_##constant,
 enum ipc_failure { IPC_FAILURE_LIST(IPC_FAILURE_ENUM) IPC_FAILURES };
 
+/* Which limit of a client refused something: LIMITED(constant, name). */
+#define IPC_LIMITED_LIST(LIMITED)           \
+	LIMITED(CONNECTIONS, "connections") \
+	LIMITED(HANDSHAKES, "handshakes")   \
+	LIMITED(REQUESTS, "requests")
+
+#define IPC_LIMITED_ENUM(constant, name) IPC_LIMITED_##constant,
+enum ipc_limited { IPC_LIMITED_LIST(IPC_LIMITED_ENUM) IPC_LIMITED };
+
 /* Responses by class: [0] ended without a response, [1] unused, [2] 2xx … [5] 5xx. */
 #define IPC_CLASSES 6
 
@@ -74,6 +83,12 @@ enum ipc_failure { IPC_FAILURE_LIST(IPC_FAILURE_ENUM) IPC_FAILURES };
 	    "Connections that were accepted.")                                                     \
 	ONE(limit_reached, SUM, "connections_limit_reached", "times at their limit", "times",      \
 	    "How often the limit of connections stopped accepting.")                               \
+	ONE(clients, GAUGE, "clients", "clients", "clients",                                       \
+	    "Clients in the table of the limits per client.")                                      \
+	ONE(clients_forgotten, SUM, "clients_forgotten", "clients forgotten", "clients",           \
+	    "Clients that this table forgot early, because it was full.")                          \
+	MANY(limited, IPC_LIMITED, limited_part, REASONS, "limited", "over a limit per client",    \
+	     "times", "What clients were refused over their limits, by limit.")                    \
 	ONE(handshakes_full, SUM, "handshakes_full", "full handshakes", "handshakes",              \
 	    "TLS handshakes with a signature.")                                                    \
 	ONE(handshakes_resumed, SUM, "handshakes_resumed", "resumed handshakes", "handshakes",     \

@@ -23,6 +23,12 @@ static const struct unit size_units[] = {
     {"", 1},
 };
 
+static const struct unit rate_units[] = {
+    {"/s", 3600},
+    {"/m", 60},
+    {"/h", 1},
+};
+
 /* Reads the leading digits and returns how many there are. *ret_over: the value does not fit. */
 static size_t digits_parse(const char *s, size_t len, uint64_t *ret, bool *ret_over)
 {
@@ -96,6 +102,16 @@ int num_parse_duration(const char *s, size_t len, uint64_t min_ms, uint64_t max_
 int num_parse_size(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *ret_bytes)
 {
 	return unit_parse(s, len, size_units, COUNT(size_units), 1, min, max, ret_bytes);
+}
+
+int num_parse_rate(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *ret_per_hour)
+{
+	return unit_parse(s, len, rate_units, COUNT(rate_units), 0, min, max, ret_per_hour);
+}
+
+char *num_format_rate(uint64_t per_hour, char out[NUM_TEXT_MAX])
+{
+	return unit_format(per_hour, rate_units, COUNT(rate_units), out);
 }
 
 char *num_format_duration(uint64_t ms, char out[NUM_TEXT_MAX])

@@ -90,6 +90,7 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 		port->keyholders = 0;
 		port->key_user = NULL;
 		port->tickets_ms = 0;
+		port->limits.clients.handshakes = (struct limit_rate){0};
 	}
 }
 
@@ -138,9 +139,21 @@ static uint64_t bodies_bytes(const struct conf_port *port)
 	return port->bodies_count > 0 ? CONF_BODIES_BYTES_MAX : 0;
 }
 
+/* A table for each event loop (net/client_table.h): a place with its part of the chains, for the
+ * clients that are remembered and those that are connected. */
+static uint64_t clients_bytes(const struct conf_port *port)
+{
+	const uint64_t place = 64 + 2 * sizeof(uint32_t);
+	if (!client_limits_any(&port->limits.clients))
+		return 0;
+	return (port->limits.clients.places * (uint64_t)port->threads +
+		port->limits.connections / port->workers + port->threads) *
+	       place;
+}
+
 static void finish_memory(struct conf_parser *p, struct conf_port *port)
 {
-	const uint64_t content = content_bytes(port) + bodies_bytes(port),
+	const uint64_t content = content_bytes(port) + bodies_bytes(port) + clients_bytes(port),
 		       own = LIMIT_MEMORY_MIN / 2;
 	char given[NUM_TEXT_MAX], least[NUM_TEXT_MAX];
 	if (port->limits.memory_bytes == LIMIT_COMPUTED)

@@ -32,14 +32,15 @@ static void dump_value(const void *base, const struct conf_piece *piece, FILE *o
 		(void)fprintf(out, " %s", conf_quantity_format(piece->type, number, text));
 }
 
-static void dump_piece(const void *base, const struct conf_piece *piece, FILE *out)
+/* False: it was a word for 0, and nothing follows it. */
+static bool dump_piece(const void *base, const struct conf_piece *piece, FILE *out)
 {
 	const bool is_text = piece->type == CONF_STRING || piece->type == CONF_PATH;
 	const char *string = is_text ? conf_setting_text(base, piece) : NULL;
 	const bool zero = is_text ? string == NULL : conf_setting_number(base, piece) == 0;
 	if (zero && piece->zero != NULL) {
 		(void)fprintf(out, " %s", piece->zero);
-		return;
+		return false;
 	}
 	if (piece->word != NULL)
 		(void)fprintf(out, " %s", piece->word);
@@ -47,6 +48,7 @@ static void dump_piece(const void *base, const struct conf_piece *piece, FILE *o
 		conf_put(out, " ", string);
 	else
 		dump_value(base, piece, out);
+	return true;
 }
 
 /* Some settings have no text for their default. */
@@ -59,7 +61,7 @@ static bool is_written(const struct conf_statement *s, const void *base)
 		return false;
 	if (piece->type == CONF_STRING)
 		return conf_setting_text(base, piece) != NULL;
-	if (piece->type == CONF_PATH)
+	if (piece->type == CONF_PATH || s->unwritten_zero)
 		return number != 0;
 	if (piece->type == CONF_CHOICE)
 		return piece->choices[number][0] != '\0';
@@ -74,8 +76,9 @@ static void dump_setting(const struct conf_statement *s, const void *base, const
 	if (!is_written(s, base))
 		return;
 	(void)fprintf(out, "%s%s", before, s->word);
-	for (const struct conf_piece *piece = s->pieces; piece->type != CONF_NONE; piece++)
-		dump_piece(base, piece, out);
+	for (const struct conf_piece *piece = s->pieces;
+	     piece->type != CONF_NONE && dump_piece(base, piece, out); piece++)
+		;
 	fputc('\n', out);
 }
 

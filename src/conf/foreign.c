@@ -97,7 +97,8 @@ static const struct {
     {"hour", "h"}, {"hours", "h"},  {"day", "d"},     {"days", "d"},    {"k", "K"},
     {"kb", "K"},   {"KB", "K"},     {"kB", "K"},      {"KiB", "K"},     {"Ki", "K"},
     {"mb", "M"},   {"MB", "M"},     {"MiB", "M"},     {"Mi", "M"},      {"g", "G"},
-    {"gb", "G"},   {"GB", "G"},     {"GiB", "G"},     {"Gi", "G"},
+    {"gb", "G"},   {"GB", "G"},     {"GiB", "G"},     {"Gi", "G"},      {"r/s", "/s"},
+    {"r/m", "/m"},
 };
 
 const char *conf_foreign_unit(const char *word, size_t len)
@@ -268,15 +269,19 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 	"write `include \"file.conf\"`; or `block NAME { ... }`, and `use NAME` in its places"
 #define DEFAULTS "what stands at the top level is for all ports"
 #define NO_CACHE "it caches nothing"
-#define NO_RATE  "it limits no rate of requests; `limits { ... }` has what it does limit"
-#define NOTHING  "it does not need that; leave the statement out"
-#define LOCATION "write `location \"/path\" { ... }` in a port"
-#define DAEMON   "use the option `bulkhead -D`"
-#define PID      "use the option `bulkhead -P FILE`"
-#define DRAIN    "write `drain 10s`"
-#define CHROOT   "write `chroot \"/empty/directory\"`"
-#define CORE     "write `limits { core 1G }`"
-#define OPEN     "ports, addresses and limits make this number; ulimit(1) raises it"
+#define CLIENT_REQUESTS                                                                    \
+	"write `limits { requests-per-client 50/s burst 100 }`, at the top level or in a " \
+	"port"
+#define CLIENT_CONNS "write `limits { connections-per-client 100 }`, at the top level or in a port"
+#define NO_RATE      "it limits no rate of bytes; `limits { requests-per-client 50/s }` limits requests"
+#define NOTHING      "it does not need that; leave the statement out"
+#define LOCATION     "write `location \"/path\" { ... }` in a port"
+#define DAEMON       "use the option `bulkhead -D`"
+#define PID          "use the option `bulkhead -P FILE`"
+#define DRAIN        "write `drain 10s`"
+#define CHROOT       "write `chroot \"/empty/directory\"`"
+#define CORE         "write `limits { core 1G }`"
+#define OPEN         "ports, addresses and limits make this number; ulimit(1) raises it"
 
 /* Words of nginx, Caddy, HAProxy, lighttpd and Apache; compared without regard to case, in the
  * order of strcasecmp(3). Words that this language has, too, are not listed. */
@@ -348,6 +353,7 @@ static const struct {
     {"client_max_body_size", BODY_MAX},
     {"compress.filetype", PACKED},
     {"compression", PACKED},
+    {"connection.kbytes-per-second", NO_RATE},
     {"cookie", NO_PROXY},
     {"CoreDumpDirectory", CORE},
     {"crt", CERT},
@@ -369,6 +375,8 @@ static const struct {
     {"DirectoryIndex", INDEX},
     {"disable_symlinks", LINKS},
     {"DocumentRoot", FILES},
+    {"DOSPageCount", CLIENT_REQUESTS},
+    {"DOSSiteCount", CLIENT_REQUESTS},
     {"email", CERT},
     {"EnableSendfile", NOTHING},
     {"encode", PACKED},
@@ -379,6 +387,7 @@ static const struct {
     {"errorfile", ERROR},
     {"ErrorLog", LOG},
     {"etag", NOTHING},
+    {"evasive.max-conns-per-ip", CLIENT_CONNS},
     {"events", NOTHING},
     {"expires", EXPIRES},
     {"ExpiresActive", EXPIRES},
@@ -435,12 +444,17 @@ static const struct {
     {"KeepAliveTimeout", IDLE},
     {"large_client_header_buffers", HEAD_MAX},
     {"lb_policy", NO_PROXY},
-    {"limit_conn", CONNS},
-    {"limit_conn_zone", CONNS},
+    {"limit_conn", CLIENT_CONNS},
+    {"limit_conn_log_level", CLIENT_CONNS},
+    {"limit_conn_status", CLIENT_CONNS},
+    {"limit_conn_zone", CLIENT_CONNS},
     {"limit_except", METHODS},
     {"limit_rate", NO_RATE},
-    {"limit_req", NO_RATE},
-    {"limit_req_zone", NO_RATE},
+    {"limit_rate_after", NO_RATE},
+    {"limit_req", CLIENT_REQUESTS},
+    {"limit_req_log_level", CLIENT_REQUESTS},
+    {"limit_req_status", CLIENT_REQUESTS},
+    {"limit_req_zone", CLIENT_REQUESTS},
     {"LimitRequestBody", BODY_MAX},
     {"LimitRequestFields", HEAD_MAX},
     {"LimitRequestFieldSize", HEAD_MAX},
@@ -511,8 +525,9 @@ static const struct {
     {"ProxyPassReverse", NO_PROXY},
     {"ProxyPreserveHost", NO_PROXY},
     {"ProxyRequests", NO_PROXY},
+    {"QS_SrvMaxConnPerIP", CLIENT_CONNS},
     {"quic", NO_HTTP},
-    {"rate_limit", NO_RATE},
+    {"rate_limit", CLIENT_REQUESTS},
     {"read_body", TIMEOUTS},
     {"read_header", TIMEOUTS},
     {"read_timeout", TIMEOUTS},
@@ -639,7 +654,7 @@ static const struct {
     {"StartServers", WORKERS},
     {"static-file.exclude-extensions", FILES},
     {"stats", CONTROL},
-    {"stick-table", NO_RATE},
+    {"stick-table", CLIENT_REQUESTS},
     {"stream", NO_PROXY},
     {"strict_sni_host", NOTHING},
     {"stub_status", CONTROL},

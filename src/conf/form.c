@@ -23,6 +23,7 @@ bool conf_piece_fits(const struct conf_piece *piece, const struct conf_token *to
 	case CONF_MEMORY:
 	case CONF_DURATION:
 	case CONF_WORD:
+	case CONF_RATE:
 		return token->kind == T_WORD;
 	case CONF_CHOICE:
 		for (size_t i = 0; piece->choices[i] != NULL && token->keyword != NULL; i++)
@@ -78,7 +79,8 @@ static void form_pass(struct conf_form *form, const struct conf_piece *piece, en
 	if (form->worded || piece->many)
 		return;
 	form->at++;
-	form->owed = pieces[form->at].type != CONF_NONE && pieces[form->at].when == CONF_OWED;
+	form->owed = part != CONF_PART_ZERO && pieces[form->at].type != CONF_NONE &&
+		     pieces[form->at].when == CONF_OWED;
 }
 
 static bool form_take(struct conf_form *form, const struct conf_token *token,
@@ -140,9 +142,9 @@ const char *conf_piece_meaning(const struct conf_piece *piece, char out[CONF_MEA
 	} types[] = {
 	    [CONF_NUMBER] = {"number", NULL}, [CONF_SIZE] = {"size", "16K"},
 	    [CONF_MEMORY] = {"size", "256M"}, [CONF_DURATION] = {"duration", "10s"},
-	    [CONF_STRING] = {"string", NULL}, [CONF_PATH] = {"path", NULL},
-	    [CONF_NONE] = {"value", NULL},    [CONF_CHOICE] = {"word", NULL},
-	    [CONF_WORD] = {"name", NULL},
+	    [CONF_RATE] = {"rate", "50/s"},   [CONF_STRING] = {"string", NULL},
+	    [CONF_PATH] = {"path", NULL},     [CONF_NONE] = {"value", NULL},
+	    [CONF_CHOICE] = {"word", NULL},   [CONF_WORD] = {"name", NULL},
 	};
 	const bool quoted = piece->type == CONF_STRING || piece->type == CONF_PATH;
 	const char *noun = piece->noun != NULL ? piece->noun : types[piece->type].noun;

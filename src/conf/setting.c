@@ -76,6 +76,20 @@ static bool backoff_agrees(struct conf_parser *p, const struct conf_group *given
 		     .floor = (floor_),                                       \
 		     IN_PORT(limits.member)}}},
 
+/* burst 0: as much as the rate has in a second, conf_limits_finish() */
+#define CLIENT_RATE_ROW(word_, member, of_tls_)                                                \
+	{                                                                                      \
+		.word = (word_), .blocks = LIMIT, .of_tls = (of_tls_), .unwritten_zero = true, \
+		.pieces = {                                                                    \
+			{CONF_RATE, .least = 1, .most = LIMIT_RATE_MAX, .zero = "off",         \
+			 IN_PORT(limits.clients.member.per_hour)},                             \
+			{CONF_NUMBER, CONF_OPTION, "burst", .least = 1, .most = 1000000,       \
+			 .once = true, IN_PORT(limits.clients.member.burst)}                   \
+		}                                                                              \
+	}
+
+#define CONF_CLIENTS_PRESET 65536
+
 const struct conf_statement conf_settings[] = {
     {.word = "privileges",
      .blocks = TOP,
@@ -200,7 +214,21 @@ const struct conf_statement conf_settings[] = {
      .pieces = {{CONF_STRING, .noun = "priority", .most = CONF_PRIORITY_MAX,
 		 IN_PORT(tls.priority)}}},
 
-    PORT_LIMITS(LIMIT_ROW)};
+    PORT_LIMITS(LIMIT_ROW)
+
+	CLIENT_RATE_ROW("requests-per-client", requests, false),
+    {.word = "connections-per-client",
+     .blocks = LIMIT,
+     .unwritten_zero = true,
+     .pieces = {{CONF_NUMBER, .least = 1, .most = 1000000, .zero = "off",
+		 IN_PORT(limits.clients.connections)}}},
+    CLIENT_RATE_ROW("handshakes-per-client", handshakes, true),
+    {.word = "clients",
+     .blocks = LIMIT,
+     .unwritten = CONF_CLIENTS_PRESET,
+     .pieces = {{CONF_NUMBER, .least = 64, .most = 16777216, .preset = CONF_CLIENTS_PRESET,
+		 IN_PORT(limits.clients.places)}}},
+};
 
 const size_t conf_settings_count = CONF_COUNT(conf_settings);
 
@@ -339,6 +367,7 @@ static bool value_read(struct conf_parser *p, const struct conf_statement *s,
 	case CONF_SIZE:
 	case CONF_MEMORY:
 	case CONF_DURATION:
+	case CONF_RATE:
 		break;
 	}
 	return conf_quantity(p, what, piece->type, piece->least, piece->most, value, &given->at[i],
@@ -381,13 +410,24 @@ static void value_put(void *base, const struct conf_piece *piece, uint64_t numbe
 		number_put(base, piece, number);
 }
 
+/* An option that is not given is not that of an outer block, either. */
+static void options_clear(void *base, const struct conf_statement *s)
+{
+	for (const struct conf_piece *piece = s->pieces; base != NULL && piece->type != CONF_NONE;
+	     piece++)
+		if (piece->when == CONF_OPTION && !is_option(s))
+			value_put(base, piece, piece->preset, NULL);
+}
+
 void conf_set(struct conf_parser *p, const struct conf_statement *s, const struct conf_group *given)
 {
 	struct conf_scope *scope = p->scope;
 	void *base = base_of(p, s, scope->values);
 	uint64_t numbers[2] = {0};
 	char *texts[2] = {NULL};
-	const bool first = conf_once(p, s->again != NULL ? s->again : s->word, &given->where);
+	const bool is_option_piece = given->piece > 0; /* of the same statement */
+	const bool first =
+	    is_option_piece || conf_once(p, s->again != NULL ? s->again : s->word, &given->where);
 	if (!first && s->blocks == LIMIT)
 		return; /* one mistake; the other settings are checked nevertheless */
 	if (s->where_offset != 0)
@@ -405,7 +445,9 @@ void conf_set(struct conf_parser *p, const struct conf_statement *s, const struc
 		s)) /* they have no defaults elsewhere, and nothing is told of their absence */
 		*(good ? &scope->set : &scope->broken) |= conf_setting_bit(s);
 	for (size_t i = 0; good && base != NULL && i < given->count; i++)
-		value_put(base, &s->pieces[i], numbers[i], texts[i]);
+		value_put(base, &s->pieces[given->piece + i], numbers[i], texts[i]);
+	if (!is_option_piece)
+		options_clear(base, s);
 }
 
 void conf_set_value(struct conf_parser *p, const char *word, const struct conf_value *value,
@@ -452,8 +494,19 @@ const struct conf_piece *conf_limit_origin(const struct conf_piece *piece)
 	return s->pieces;
 }
 
+/* A client may do at once what it may do in a second. */
+static void rate_finish(struct limit_rate *rate)
+{
+	if (rate->burst == 0)
+		rate->burst = (uint32_t)((rate->per_hour + 3599) / 3600);
+	if (rate->per_hour == 0)
+		rate->burst = 0;
+}
+
 void conf_limits_finish(struct conf_port *port)
 {
+	rate_finish(&port->limits.clients.requests);
+	rate_finish(&port->limits.clients.handshakes);
 	for (size_t i = 0; i < conf_settings_count; i++) {
 		const struct conf_piece *piece = conf_settings[i].pieces;
 		const struct conf_piece *origin = conf_limit_origin(piece);

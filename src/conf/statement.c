@@ -109,6 +109,7 @@ static const char *unit_name(enum conf_type type)
 {
 	return is_size(type)           ? "a size such as 16K or 1M"
 	       : type == CONF_DURATION ? "a duration such as 250ms, 10s or 5m"
+	       : type == CONF_RATE     ? "a rate such as 50/s or 5/m"
 				       : "a number";
 }
 
@@ -118,6 +119,8 @@ const char *conf_quantity_format(enum conf_type type, uint64_t value, char out[N
 		return num_format_size(value, out);
 	if (type == CONF_DURATION)
 		return num_format_duration(value, out);
+	if (type == CONF_RATE)
+		return num_format_rate(value, out);
 	(void)snprintf(out, NUM_TEXT_MAX, "%" PRIu64, value);
 	return out;
 }
@@ -129,6 +132,8 @@ static int unit_parse(enum conf_type type, const struct conf_value *value, uint6
 		return num_parse_size(value->data, value->len, min, max, ret);
 	if (type == CONF_DURATION)
 		return num_parse_duration(value->data, value->len, min, max, ret);
+	if (type == CONF_RATE)
+		return num_parse_rate(value->data, value->len, min, max, ret);
 	return num_parse(value->data, value->len, min, max, ret);
 }
 

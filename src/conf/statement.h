@@ -30,6 +30,7 @@ enum conf_type {
 	CONF_SIZE,
 	CONF_MEMORY, /* a size; its example is that of memory */
 	CONF_DURATION,
+	CONF_RATE,   /* so often: the value is of an hour */
 	CONF_CHOICE, /* a word of choices; the value is its index */
 	CONF_WORD,   /* of a list that the statement's take keeps; it has no member */
 	CONF_STRING,
@@ -95,6 +96,7 @@ struct conf_statement {
 	const char *again;   /* the word in a message about a second one; NULL: its own */
 	size_t where_offset; /* in struct conf: where it stands; 0: nobody asks */
 	bool of_tls;         /* it has no effect without TLS */
+	bool unwritten_zero; /* with 0 it is not in the canonical text */
 	uint64_t unwritten;  /* with this value it is not in the canonical text; 0: it always is */
 	/* Is it allowed at all? If not, that was reported. */
 	bool (*allowed)(struct conf_parser *, const struct conf_where *);

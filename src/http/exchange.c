@@ -618,6 +618,31 @@ static void exchange_not_found(struct exchange *ex)
 
 const struct handler handler_nowhere = {.methods = UINT32_MAX, .begin = exchange_not_found};
 
+/* The client makes more requests than it may (RFC 6585, 4). The answer is that of the place which
+ * it asked for. */
+static int exchange_limited(struct exchange *ex, uint32_t wait_s)
+{
+	const struct http_routes *routes = ex->loop->routes;
+	char value[16];
+	struct text t;
+	if (ex->host != NULL && exchange_path_make(ex) == 0)
+		ex->location = routes->find(routes, ex->host, ex->path.text, ex->path.len);
+	text_init(&t, value, sizeof(value));
+	text_add_uint(&t, wait_s);
+	ex->refusal = REFUSE_TOO_MANY;
+	(void)exchange_add_field(ex, "Retry-After", 11, t.data, t.len);
+	exchange_answer(ex, http_refusal_facts(ex->refusal)->status, 0);
+	return 0;
+}
+
+/* 0: the client may have this request. */
+static inline uint32_t exchange_limit(const struct exchange *ex)
+{
+	if (ex->client->limited == NULL)
+		return 0;
+	return ex->loop->owner->limit(ex->connection, ex);
+}
+
 int exchange_dispatch(struct exchange *ex)
 {
 	const struct http_request *r = &ex->request;
@@ -630,8 +655,11 @@ int exchange_dispatch(struct exchange *ex)
 		ex->host = host;
 	if (r->framing == HTTP_BODY_LENGTH && r->content_length > loop->limits->body_bytes)
 		return -REFUSE_BODY_TOO_LARGE;
+	const uint32_t wait_s = exchange_limit(ex);
 	if (r->method == HTTP_CONNECT) /* what follows may be meant for the tunnel */
 		return -REFUSE_TUNNEL;
+	if (wait_s > 0)
+		return exchange_limited(ex, wait_s);
 	if (is_elsewhere)
 		return exchange_misdirected(ex, REFUSE_HOST_ELSEWHERE);
 	if (r->path.len == 1 && *http_slice_at(r, r->path) == '*') {

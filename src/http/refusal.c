@@ -71,6 +71,8 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
     [REFUSE_REDIRECT_TOO_LONG] = {"redirect-too-long", 414,
 				  "the URL that it is redirected to would be too long"},
 
+    [REFUSE_TOO_MANY] = {"too-many", 429, "the client makes more requests than it may"},
+
     [REFUSE_TUNNEL] = {"tunnel", 405, "this server is not a proxy"},
     [REFUSE_HEAD_TIMEOUT] = {"head-timeout", 408, "the head took longer than the limit"},
     [REFUSE_BODY_TIMEOUT] = {"body-timeout", 408, "the body came more slowly than the limit"},

@@ -14,6 +14,13 @@ static const char *failure_part(size_t i)
 	return failures[i];
 }
 
+#define LIMITED_NAME(constant, name) [IPC_LIMITED_##constant] = (name),
+static const char *limited_part(size_t i)
+{
+	static const char *const limits[IPC_LIMITED] = {IPC_LIMITED_LIST(LIMITED_NAME)};
+	return limits[i];
+}
+
 static const char *class_part(size_t i)
 {
 	static const char *const classes[IPC_CLASSES] = {"none", NULL, "2xx", "3xx", "4xx", "5xx"};

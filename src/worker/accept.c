@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "net/listen.h"
+#include "worker/clients.h"
 #include "worker/conn.h"
 #include "worker/lack.h"
 #include "worker/loop.h"
@@ -127,6 +128,19 @@ static void listeners_retry(struct worker_loop *l)
 	}
 }
 
+/* 0, or -ENOMEM. A client that has its connections already loses this one. */
+static int listener_took(struct worker_loop *l, int fd, struct http_client *client)
+{
+	if (!clients_enter(l, client)) {
+		fd_close(&fd);
+		return 0;
+	}
+	const int error = conn_new(l, fd, client);
+	if (error < 0)
+		clients_leave(l, client);
+	return error;
+}
+
 static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct worker_loop *l = ((struct listener *)io)->owner;
@@ -136,7 +150,7 @@ static void listener_ready(struct loop *loop, struct loop_io *io, uint32_t event
 	int fd = net_accept(io->fd, client.address, &client.number, &client.port);
 	if (fd >= 0) {
 		l->starved_since_ms = 0;
-		if (conn_new(l, fd, &client) < 0)
+		if (listener_took(l, fd, &client) < 0)
 			accept_starved(l);
 		else if (l->conns_count >= l->conns_max)
 			pause_accepting(l, 0);

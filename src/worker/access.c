@@ -46,6 +46,8 @@ void access_done(void *connection, const struct exchange *ex)
 	ipc_slot_add(&counters->responses[ex->status / 100 % IPC_CLASSES], 1);
 	ipc_counters_latency(counters, duration_us);
 
+	if (ex->refusal == REFUSE_TOO_MANY) /* worker/clients.c logs it */
+		return;
 	enum conf_access access = l->worker->port->access;
 	if (access == CONF_ACCESS_OFF || (access == CONF_ACCESS_ERRORS && ex->status < 400))
 		return;

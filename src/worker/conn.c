@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "net/listen.h"
 #include "worker/access.h"
+#include "worker/clients.h"
 #include "worker/deadlines.h"
 #include "worker/fault.h"
 #include "worker/pump.h"
@@ -135,6 +136,7 @@ void conn_free(struct conn *c)
 	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
 		ipc_slot_add(&l->slot->counters.handshakes_failed[IPC_FAILURE_CLOSED], 1);
 	transport_release(c);
+	clients_leave(l, &c->client);
 	if (l->faults != NULL && faults_keep(l->faults))
 		loop_remove(&l->loop, &c->io);
 	else
@@ -217,6 +219,11 @@ static void conn_handshake(struct conn *c)
 	struct transport_failure failure = {0};
 	if (c->transport == NULL && l->wire.in_len == 0) { /* no byte has come yet */
 		c->over = l->wire.in_ended;
+		return;
+	}
+	if (c->transport == NULL && !clients_handshake(c)) {
+		c->failed = true; /* and counted */
+		conn_close(c, false);
 		return;
 	}
 	if (c->transport == NULL)

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "tls/transport.h"
 #include "worker/access.h"
+#include "worker/clients.h"
 #include "worker/conn.h"
 #include "worker/fault.h"
 #include "worker/show.h"
@@ -43,8 +44,11 @@ static void wake(void *connection, const struct exchange *ex)
 	conn_wake(connection);
 }
 
-static const struct exchange_owner owner = {
-    .begun = access_begun, .entered = show_entered, .wake = wake, .done = access_done};
+static const struct exchange_owner owner = {.begun = access_begun,
+					    .entered = show_entered,
+					    .wake = wake,
+					    .limit = clients_request,
+					    .done = access_done};
 
 static void wakeup_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
@@ -109,6 +113,9 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	l->conn_memory_max = conn_memory_max(l);
 	if (getrandom(&l->id_prefix, sizeof(l->id_prefix), 0) < 0)
 		return -errno;
+	const int clients_error = clients_init(l);
+	if (clients_error < 0)
+		return clients_error;
 	l->listeners = calloc(w->listeners_count, sizeof(*l->listeners));
 	if (l->listeners == NULL)
 		return -ENOMEM;
@@ -136,6 +143,7 @@ void worker_loop_release(struct worker_loop *l)
 {
 	while (!LIST_EMPTY(&l->conns))
 		conn_free(LIST_FIRST(&l->conns));
+	clients_release(l);
 	http_loop_release(&l->http);
 	routes_close(&l->worker->routes, &l->http);
 	faults_release(l);

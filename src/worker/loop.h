@@ -23,6 +23,7 @@
 #include "ipc/slot.h"
 #include "ipc/tickets.h"
 #include "log/log.h"
+#include "net/client_table.h"
 #include "net/loop.h"
 #include "net/transport.h"
 #include "role/role.h"
@@ -74,7 +75,10 @@ struct worker_loop {
 
 	struct holdings holdings; /* what its parts hold */
 	struct holding conns_held;
-	size_t conn_memory_max; /* of one connection */
+	struct client_table clients; /* without places: no client has limits */
+	struct holding clients_held;
+	struct bucket clients_lines; /* of the log, about clients over their limits */
+	size_t conn_memory_max;      /* of one connection */
 	/* Facts of this turn, which the loop looks at after it. */
 	bool conns_freed;  /* a connection ended */
 	bool memory_lacks; /* there was no memory for a connection */

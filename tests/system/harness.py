@@ -315,8 +315,9 @@ class Connection:
     plain = False
 
     def __init__(self, port, host="127.0.0.1", context=None, timeout=TIMEOUT, server_hostname=None,
-                 session=None, plain=None):
-        raw = socket.create_connection((host, port), timeout=timeout)
+                 session=None, plain=None, source=None):
+        raw = socket.create_connection((host, port), timeout=timeout,
+                                       source_address=(source, 0) if source else None)
         if self.plain if plain is None else plain:
             self.socket = raw
         else:

@@ -352,14 +352,14 @@ PORT_FIELDS = {
     "port": int, "state": str, "reason": (str, type(None)), "by_order": bool, "generation": int,
     "former_version": bool, "addresses": list, "sockets": list, "workers_wanted": int, "keyholders_wanted": int, "workers": list,
     "keyholders": list, "draining": list, "restarts": int, "last_exit": (dict, type(None)),
-    "next_retry_ms": (int, type(None)), "connections": int, "requests_per_second": NUMBER,
+    "next_retry_ms": (int, type(None)), "connections": int, "clients": int, "requests_per_second": NUMBER,
     "counters": dict, "latency": dict, "certificate": (dict, type(None)), "certificates": list, "tls": bool,
 }
 PROCESS_FIELDS = {"number": int, "pid": int, "state": str, "starts": int, "generation": int, "uptime_ms": int,
                   "sandbox": str}
 COUNTERS = {"accepted", "limit_reached", "handshakes_full", "handshakes_resumed",
             "handshakes_failed", "requests", "responses", "bytes_in", "bytes_out", "log_dropped",
-            "signatures", "signatures_refused"}
+            "signatures", "signatures_refused", "clients_forgotten", "limited"}
 
 
 def test_status_is_complete(controlled, ports):

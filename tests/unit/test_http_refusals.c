@@ -144,6 +144,7 @@ static struct peer *refused(const struct refusal_case *c, size_t step, bool expl
 static bool is_elsewhere(enum http_refusal why)
 {
 	return why == REFUSE_CHUNK_EXTENSIONS_TOO_LONG ||
+	       why == REFUSE_TOO_MANY ||     /* tests/system/test_client_limits.py */
 	       why == REFUSE_HOST_UNKNOWN || /* test_routes.c */
 	       why == REFUSE_HOST_ELSEWHERE || why == REFUSE_REDIRECT_TOO_LONG;
 }
