@@ -24,11 +24,13 @@
 
 /*
  * A filter stands in front of the handler. A location has at most one of each kind, in this order:
- * requests meet the first one first, and the heads of responses the last one first. Which clients
- * may come in is asked before anything that costs more or shows more; faults come after it, so that
- * they are of the requests that would be served.
+ * requests meet the first one first, and the heads of responses the last one first. The rules for
+ * headers have the last word about a head, so they are the outermost. Which clients may come in is
+ * asked before anything that costs more or shows more; faults come after it, so that they are of
+ * the requests that would be served.
  */
 #define FILTER_KINDS(KIND)     \
+	KIND(HEADER, header)   \
 	KIND(CLIENTS, clients) \
 	KIND(FAULT, fault)
 
@@ -60,19 +62,21 @@ struct conf_respond {
 };
 
 /* VARIABLE(constant, word, of_path): a part of the request, written "${word}" in the URL of a
- * redirection. Those of a path are empty or begin with "/". */
-#define REDIRECT_VARIABLES(VARIABLE)           \
+ * redirection and in the value of a header. Those of a path are empty or begin with "/". */
+#define CONF_VARIABLES(VARIABLE)               \
 	VARIABLE(HOST, "host", false)          \
 	VARIABLE(TARGET, "target", true)       \
 	VARIABLE(PATH, "path", true)           \
 	VARIABLE(QUERY, "query", false)        \
 	VARIABLE(REMAINDER, "remainder", true) \
 	VARIABLE(SCHEME, "scheme", false)      \
-	VARIABLE(PORT, "port", false)
+	VARIABLE(PORT, "port", false)          \
+	VARIABLE(CLIENT, "client", false)      \
+	VARIABLE(REQUEST_ID, "request-id", false)
 
-#define REDIRECT_CONSTANT(constant, word, of_path) REDIRECT_##constant,
-enum redirect_variable { REDIRECT_VARIABLES(REDIRECT_CONSTANT) REDIRECT_NO_VARIABLE };
-#undef REDIRECT_CONSTANT
+#define CONF_VARIABLE(constant, word, of_path) CONF_VARIABLE_##constant,
+enum conf_variable { CONF_VARIABLES(CONF_VARIABLE) CONF_NO_VARIABLE };
+#undef CONF_VARIABLE
 
 struct conf_redirect {
 	uint32_t status;
@@ -116,6 +120,22 @@ struct conf_files {
  * The options of a filter: conf_filters.options points to the struct of its kind. Faults have none:
  * they are in conf_location.
  */
+
+/* `header`: rules for the heads of responses, those of an outer place before its own. */
+enum conf_header_operation { CONF_HEADER_SET, CONF_HEADER_ADD, CONF_HEADER_REMOVE };
+
+struct conf_headers {
+	const struct conf_headers *outer; /* NULL: there are none */
+	struct conf_header_rule {
+		enum conf_header_operation operation;
+		const char *name;
+		const char *value;  /* may have variables; NULL: to remove it */
+		bool always;        /* for every status */
+		uint32_t *statuses; /* else for these; none: for 200 to 399 */
+		uint32_t statuses_count;
+	} * rules;
+	uint32_t rules_count;
+};
 
 /* `allow` and `deny`: the first rule that has the address of a client counts; without one it may
  * come in. */

@@ -46,6 +46,7 @@ struct transport_facts;
 #define HANDLER_STATE_MAX   128 /* bytes of state in the exchange itself, for the handler */
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 #define HTTP_FIELDS_MAX     16384 /* bytes of the fields that one exchange adds to its response */
+#define HTTP_FINISH_MAX     16384 /* bytes for what finishers do to them */
 #define HTTP_REQUEST_ID_MAX 32
 #define HTTP_DATE_SIZE      32 /* IMF-fixdate has 29 bytes (RFC 9110, 5.6.7) */
 #define HTTP_EXCHANGES_KEPT 64 /* at most so many on a free list; the others are freed */
@@ -55,7 +56,7 @@ struct transport_facts;
  * the fields that were added. */
 #define EXCHANGE_MEMORY_MAX(head_max)              \
 	(sizeof(struct exchange) + EXCHANGE_ROOM + \
-	 ARENA_MEMORY_MAX(4 * (size_t)(head_max) + HTTP_FIELDS_MAX))
+	 ARENA_MEMORY_MAX(4 * (size_t)(head_max) + HTTP_FIELDS_MAX + HTTP_FINISH_MAX))
 
 enum {
 	GIVE_LATER = -1, /* nothing now; more request body or exchange_wake() will change that */
@@ -294,6 +295,8 @@ struct exchange {
 	size_t page_given;
 	bool upgraded;      /* exchange_upgrade() was called */
 	bool fields_failed; /* one could not be added: the response becomes 500 */
+	bool fields_long;   /* ... or 414: exchange_fail_field() */
+	bool fields_copied; /* fields are a copy in the arena */
 	bool head_sent;     /* for the protocol: a field comes too late */
 
 	bool inside;       /* one of the handler's functions is running */
@@ -369,6 +372,9 @@ int exchange_remove_field(struct exchange *, const char *name, size_t name_len);
  */
 int exchange_upgrade(struct exchange *, const struct http_header *fields, size_t fields_count);
 
+/* A field would be longer than it may, because of the request: the response becomes 414, unless the
+ * request was refused for another reason: then it has not this field. For finishers. */
+void exchange_fail_field(struct exchange *);
 /* Adds a field, as exchange_add_field() does, that is known to be valid and lives as long as the
  * exchange: nothing is copied. For finishers. */
 void exchange_borrow_field(struct exchange *, const struct http_header *);

@@ -18,8 +18,8 @@
 static bool is_reserved(const char *name, size_t len)
 {
 #define NAME_OF_VARIABLE(constant, word, of_path) word,
-	static const char *const names[] = {REDIRECT_VARIABLES(NAME_OF_VARIABLE) "client",
-					    "request-id", "method", "status", "env"};
+	static const char *const names[] = {CONF_VARIABLES(NAME_OF_VARIABLE) "method", "status",
+					    "env"};
 	static const char *const beginnings[] = {"client-", "request-", "response-"};
 	for (size_t i = 0; i < CONF_COUNT(names); i++)
 		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)

@@ -42,8 +42,12 @@ static const void *filter_inherit(struct conf_parser *p, unsigned kind, const vo
 	return k->inherit != NULL ? k->inherit(p, outer, own) : own;
 }
 
-static void draft_finish(struct conf_parser *p, const struct conf_filters_draft *draft)
+/* The top level is finished with the first port. */
+static void draft_finish(struct conf_parser *p, struct conf_filters_draft *draft)
 {
+	if (draft->is_finished)
+		return;
+	draft->is_finished = true;
 	for (unsigned k = 0; k < CONF_FILTERS; k++)
 		if (draft->own[k] != NULL && conf_filter_kind(k)->finish != NULL)
 			conf_filter_kind(k)->finish(p, draft->own[k]);
@@ -51,7 +55,7 @@ static void draft_finish(struct conf_parser *p, const struct conf_filters_draft 
 
 /* What a place has, in a place that has that. */
 static const struct conf_filters *place_finish(struct conf_parser *p,
-					       const struct conf_filters_draft *draft,
+					       struct conf_filters_draft *draft,
 					       const struct conf_filters *outer)
 {
 	bool has_own = false;

@@ -244,7 +244,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 	"\"https://www.example.org/\"`"
 #define ERROR    "write `error 404 { respond file \"404.html\" }`"
 #define REDIRECT "write `redirect 308 \"https://${host}${target}\"`"
-#define HEADER   "headers follow a response: `respond 200 \"text\" header \"Name\" \"value\"`"
+#define HEADER   "write `header set \"Name\" \"value\"`, with `always` for errors, too"
 #define ACCESS   "write `access log on`, `off` or `errors`; `log to` says where records go"
 #define LOG      "write `log to console`, `log to syslog` or `log to journal`"
 #define USER     "write `user \"name\"`, and `group \"name\"` where it is not the user's own"

@@ -116,12 +116,38 @@ static void form_begin(struct conf_form *form, const struct conf_statement *s)
 	form->owed = s->pieces[0].type != CONF_NONE && s->pieces[0].when == CONF_OWED;
 }
 
+/* Does the token after this one fit as the first piece of that statement, which is one of words? */
+static bool choice_follows(const struct conf_parser *p, const struct conf_statement *s)
+{
+	struct conf_cursor ahead = p->source->cursor;
+	struct conf_scanned next;
+	const struct conf_piece *piece = &s->pieces[0];
+	conf_scan(&ahead, &next);
+	for (size_t i = 0; piece->type == CONF_CHOICE && piece->choices[i] != NULL; i++)
+		if (next.kind == T_WORD &&
+		    strlen(piece->choices[i]) == (size_t)(next.end - next.begin) &&
+		    memcmp(piece->choices[i], next.begin, strlen(piece->choices[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Some words are options of one statement and begin another: `header` of a response and `header
+ * set`; `methods` of `cors` and those of a handler, which stand on a line of their own. */
+static bool begins_statement(struct conf_parser *p, const struct conf_token *token)
+{
+	const struct conf_keyword *word = token->keyword;
+	if (p->form.owed || word == NULL || (word->blocks & conf_block_top(p)->kind) == 0)
+		return false;
+	return word->statement != NULL ? choice_follows(p, word->statement) : token->begins_line;
+}
+
 int conf_form_token(struct conf_parser *p, struct conf_value *value)
 {
 	const struct conf_token *token = &p->last;
 	const struct conf_keyword *keyword = token->keyword;
 	p->form_before = p->form;
-	if (p->form.statement != NULL && form_take(&p->form, token, value))
+	if (p->form.statement != NULL && !begins_statement(p, token) &&
+	    form_take(&p->form, token, value))
 		return p->form.owed ? T_MORE : T_DONE;
 	p->form = (struct conf_form){.statement = NULL};
 	if (keyword == NULL || keyword->statement == NULL)

@@ -359,7 +359,9 @@ filter:
 |	filter_options options_items "}"	{ conf_block_close(p); }
 ;
 
-filter_begin: FILTER			{ conf_begin(p, &$1, &@1); } ;
+filter_begin: filter_word		{ conf_begin(p, &$1, &@1); } ;
+
+filter_word: FILTER | "header" ;
 
 options_filter:
 	OPTIONS_FILTER			{ conf_options_begin(p, $1.statement); conf_begin(p, &$1, &@1); }

@@ -36,7 +36,6 @@ static const struct conf_keyword grammar_words[] = {
     WORD("exact", EXACT, 0, "location"),
     WORD("facility", FACILITY, 0, "log to syslog"),
     WORD("fault", FAULT, LOCATION, NULL),
-    WORD("header", HEADER, 0, "respond"),
     WORD("host", HOST, PORT, NULL),
     WORD("include", INCLUDE, ANY, NULL),
     WORD("journal", JOURNAL, 0, "log to"),

@@ -13,7 +13,6 @@
 struct clients_draft {
 	struct conf_clients clients;
 	struct conf_where *at; /* of clients.rules */
-	bool is_finished;
 };
 
 /* `all` of other servers. */
@@ -96,12 +95,9 @@ static void only_allows_tell(struct conf_parser *p, const struct clients_draft *
 
 static void clients_finish(struct conf_parser *p, void *own)
 {
-	struct clients_draft *draft = own;
+	const struct clients_draft *draft = own;
 	const struct conf_clients *clients = &draft->clients;
 	struct network_table table;
-	if (draft->is_finished) /* of the top level: once for all ports */
-		return;
-	draft->is_finished = true;
 	struct network *networks = conf_alloc(p, clients->rules_count * sizeof(*networks));
 	for (uint32_t i = 0; networks != NULL && i < clients->rules_count; i++)
 		networks[i] = clients->rules[i].network;

@@ -13,156 +13,41 @@
 
 enum { STATUS, URL };
 
-/* --- variables -------------------------------------------------------------------------------- */
-
-static const struct {
-	const char *text;
-	size_t len;
-	bool of_path;
-} variables[] = {
-#define VARIABLE(constant, word, of_path) \
-	[REDIRECT_##constant] = {"${" word "}", sizeof("${" word "}") - 1, of_path},
-    REDIRECT_VARIABLES(VARIABLE)
-#undef VARIABLE
-};
-
 /* A request, to see what a URL may become. */
 struct example {
-	const char *values[REDIRECT_NO_VARIABLE];
+	const char *values[CONF_NO_VARIABLE];
 };
 
 /* Nothing that a URL must have is in it. */
-static const struct example least = {.values = {[REDIRECT_HOST] = "h",
-						[REDIRECT_TARGET] = "/",
-						[REDIRECT_PATH] = "/",
-						[REDIRECT_QUERY] = "",
-						[REDIRECT_REMAINDER] = "",
-						[REDIRECT_SCHEME] = "https",
-						[REDIRECT_PORT] = "1"}};
-
-static unsigned variable_at(const char *at)
-{
-	unsigned i = 0;
-	while (i < REDIRECT_NO_VARIABLE && strncmp(at, variables[i].text, variables[i].len) != 0)
-		i++;
-	return i;
-}
+static const struct example least = {.values = {[CONF_VARIABLE_HOST] = "h",
+						[CONF_VARIABLE_TARGET] = "/",
+						[CONF_VARIABLE_PATH] = "/",
+						[CONF_VARIABLE_QUERY] = "",
+						[CONF_VARIABLE_REMAINDER] = "",
+						[CONF_VARIABLE_SCHEME] = "https",
+						[CONF_VARIABLE_PORT] = "1",
+						[CONF_VARIABLE_CLIENT] = "::1",
+						[CONF_VARIABLE_REQUEST_ID] = "1"}};
 
 /* The URL for such a request; no value is longer than the name of its variable, except a path. */
 static char *url_expand(struct conf_parser *p, const char *url, const struct example *example)
 {
 	size_t most = strlen(url), used = 0;
 	for (const char *c = url; *c != '\0'; c++)
-		if (variable_at(c) < REDIRECT_NO_VARIABLE)
-			most += strlen(example->values[variable_at(c)]);
+		if (conf_variable_at(c) < CONF_NO_VARIABLE)
+			most += strlen(example->values[conf_variable_at(c)]);
 	char *out = conf_alloc(p, most + 1);
 	if (out == NULL)
 		return NULL;
 	while (*url != '\0') {
-		const unsigned i = variable_at(url);
-		const char *from = i < REDIRECT_NO_VARIABLE ? example->values[i] : url;
-		const size_t len = i < REDIRECT_NO_VARIABLE ? strlen(from) : 1;
+		const enum conf_variable i = conf_variable_at(url);
+		const char *from = i < CONF_NO_VARIABLE ? example->values[i] : url;
+		const size_t len = i < CONF_NO_VARIABLE ? strlen(from) : 1;
 		memcpy(out + used, from, len);
 		used += len;
-		url += i < REDIRECT_NO_VARIABLE ? variables[i].len : 1;
+		url += i < CONF_NO_VARIABLE ? conf_variables[i].len : 1;
 	}
 	return out;
-}
-
-static void variable_unknown(struct conf_parser *p, const char *begin, size_t len,
-			     const struct conf_where *at)
-{
-	const struct conf_value name = {.data = begin, .len = len};
-	const char *texts[REDIRECT_NO_VARIABLE];
-	char shown[CONF_SHOWN_MAX], list[128];
-	struct text t;
-	text_init(&t, list, sizeof(list));
-	for (unsigned i = 0; i < REDIRECT_NO_VARIABLE; i++) {
-		texts[i] = variables[i].text;
-		conf_list_item(&t, texts[i], "`", i, REDIRECT_NO_VARIABLE, "and");
-	}
-	const char *meant = conf_suggest(begin, len, texts, REDIRECT_NO_VARIABLE);
-	if (meant != NULL)
-		conf_error(p, at, "unknown variable `%s`; did you mean `%s`?",
-			   conf_show(&name, shown), meant);
-	else
-		conf_error(p, at, "unknown variable `%s`; there are %s", conf_show(&name, shown),
-			   list);
-}
-
-/* Is every `${` the beginning of a variable? If not, that was reported. */
-static bool variables_check(struct conf_parser *p, const char *url, const struct conf_where *at)
-{
-	for (const char *c = strstr(url, "${"); c != NULL; c = strstr(c + 1, "${")) {
-		const size_t len = strcspn(c, "}");
-		if (variable_at(c) < REDIRECT_NO_VARIABLE)
-			continue;
-		if (c[len] == '\0')
-			conf_error(p, at, "a variable such as `${host}` ends in `}`");
-		else
-			variable_unknown(p, c, len + 1, at);
-		return false;
-	}
-	return true;
-}
-
-/* The variables of other servers: what they are called here. */
-static const char *variable_translated(const char *name, size_t len)
-{
-	static const struct {
-		const char *theirs;
-		enum redirect_variable ours;
-	} words[] = {{"host", REDIRECT_HOST},
-		     {"http_host", REDIRECT_HOST},
-		     {"server_name", REDIRECT_HOST},
-		     {"request_uri", REDIRECT_TARGET},
-		     {"uri", REDIRECT_PATH},
-		     {"document_uri", REDIRECT_PATH},
-		     {"path", REDIRECT_PATH},
-		     {"target", REDIRECT_TARGET},
-		     {"remainder", REDIRECT_REMAINDER},
-		     {"args", REDIRECT_QUERY},
-		     {"query", REDIRECT_QUERY},
-		     {"query_string", REDIRECT_QUERY},
-		     {"scheme", REDIRECT_SCHEME},
-		     {"port", REDIRECT_PORT},
-		     {"server_port", REDIRECT_PORT}};
-	for (size_t i = 0; i < CONF_COUNT(words); i++)
-		if (strlen(words[i].theirs) == len && strncasecmp(words[i].theirs, name, len) == 0)
-			return variables[words[i].ours].text;
-	return NULL;
-}
-
-/* `$request_uri` is allowed, and was probably meant as a variable; `{uri}` and `%{REQUEST_URI}` are
- * not. true: it cannot stand there, and that was reported. */
-static bool foreign_tell(struct conf_parser *p, const char *url, const struct conf_where *at)
-{
-	struct conf_value name = {.len = 0};
-	char shown[CONF_SHOWN_MAX];
-	name.data = conf_foreign_variable(url, strlen(url), true, &name.len);
-	if (name.data == NULL)
-		return false;
-	const size_t begin = strspn(name.data, "$%{");
-	const size_t end = name.len - (name.data[name.len - 1] == '}');
-	const char *ours = variable_translated(name.data + begin, end - begin);
-	const bool braces = memchr(name.data, '{', name.len) != NULL;
-	if (ours != NULL && name.data[0] == '%') /* of Apache: without the query */
-		ours =
-		    ours == variables[REDIRECT_TARGET].text ? variables[REDIRECT_PATH].text : ours;
-	else if (ours != NULL && name.data[0] == '{') /* of Caddy: with it */
-		ours = ours == variables[REDIRECT_PATH].text && end - begin == 3
-			   ? variables[REDIRECT_TARGET].text
-			   : ours;
-	(void)conf_show(&name, shown);
-	if (braces && ours != NULL)
-		conf_error(p, at, "`%s` is a variable of another server: write `%s`", shown, ours);
-	else if (!braces && ours != NULL)
-		conf_warning(p, at, "`%s` is sent as it stands: the variable is `%s`", shown, ours);
-	else if (!braces)
-		conf_warning(p, at,
-			     "`%s` is sent as it stands: a variable is written like `${host}`",
-			     shown);
-	return braces && ours != NULL;
 }
 
 /* --- the URL (RFC 3986) ----------------------------------------------------------------------- */
@@ -218,8 +103,8 @@ static void byte_tell(struct conf_parser *p, const char *wrong, const struct con
 
 static bool url_begins_with_path(const char *url)
 {
-	const unsigned i = variable_at(url);
-	return i < REDIRECT_NO_VARIABLE && variables[i].of_path;
+	const enum conf_variable i = conf_variable_at(url);
+	return i < CONF_NO_VARIABLE && conf_variables[i].of_path;
 }
 
 /* May a request change which host the URL leads to, other than by naming it? */
@@ -229,20 +114,20 @@ static bool authority_check(struct conf_parser *p, const char *url, const struct
 	if (url[0] == '/' || url_begins_with_path(url) || begin == NULL)
 		return true;
 	for (const char *c = begin + 3; *c != '\0' && strchr("/?#", *c) == NULL;) {
-		const unsigned i = variable_at(c);
-		if (i == REDIRECT_NO_VARIABLE) {
+		const enum conf_variable i = conf_variable_at(c);
+		if (i == CONF_NO_VARIABLE) {
 			c++;
 			continue;
 		}
-		if (i != REDIRECT_HOST && i != REDIRECT_PORT &&
-		    (!variables[i].of_path || c == begin + 3)) {
+		if (i != CONF_VARIABLE_HOST && i != CONF_VARIABLE_PORT &&
+		    (!conf_variables[i].of_path || c == begin + 3)) {
 			conf_error(p, at, "`%s` cannot be the host of a URL; `${host}` can",
-				   variables[i].text);
+				   conf_variables[i].text);
 			return false;
 		}
-		if (variables[i].of_path)
+		if (conf_variables[i].of_path)
 			break;
-		c += variables[i].len;
+		c += conf_variables[i].len;
 	}
 	return true;
 }
@@ -297,10 +182,10 @@ static void redirect_take(struct conf_parser *p, const struct conf_group *given)
 	if (status_read(p, &given->values[STATUS], &given->at[STATUS], &status))
 		redirect->status = (uint32_t)status;
 	if (!conf_plain_variables(p, "a URL", URL_MAX, url, &given->at[URL]) ||
-	    !variables_check(p, url->data, &given->at[URL]))
+	    !conf_variables_check(p, url->data, &given->at[URL]))
 		return;
 	const char *expanded = url_expand(p, url->data, &least);
-	if (expanded == NULL || foreign_tell(p, expanded, &given->at[URL]) ||
+	if (expanded == NULL || conf_variables_foreign(p, expanded, &given->at[URL]) ||
 	    !url_check(p, url->data, expanded, &given->at[URL]))
 		return;
 	redirect->url = conf_copy(p, url->data, url->len);
@@ -310,8 +195,8 @@ static void redirect_take(struct conf_parser *p, const struct conf_group *given)
 static const char *url_at(struct conf_parser *p, const char *url, const char *path)
 {
 	struct example here = least;
-	here.values[REDIRECT_TARGET] = here.values[REDIRECT_PATH] = path;
-	here.values[REDIRECT_REMAINDER] = path[1] == '\0' ? "/" : "";
+	here.values[CONF_VARIABLE_TARGET] = here.values[CONF_VARIABLE_PATH] = path;
+	here.values[CONF_VARIABLE_REMAINDER] = path[1] == '\0' ? "/" : "";
 	return url_expand(p, url, &here);
 }
 

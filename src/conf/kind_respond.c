@@ -144,8 +144,8 @@ static void respond_type(struct conf_parser *p, const struct conf_value *type,
 	}
 }
 
-static bool check_field_name(struct conf_parser *p, const struct conf_value *name,
-			     const struct conf_where *at)
+bool conf_field_name_check(struct conf_parser *p, const struct conf_value *name,
+			   const struct conf_where *at)
 {
 	static const char *const made[] = {"Content-Length", "Transfer-Encoding", "Connection",
 					   "Date"};
@@ -167,11 +167,18 @@ static bool check_field_name(struct conf_parser *p, const struct conf_value *nam
 			return false;
 		}
 	}
-	if (strcasecmp(name->data, "Content-Type") == 0) {
-		conf_error(p, at, "write `type \"...\"` for Content-Type");
-		return false;
-	}
 	return true;
+}
+
+static bool respond_name_check(struct conf_parser *p, const struct conf_value *name,
+			       const struct conf_where *at)
+{
+	if (!conf_field_name_check(p, name, at))
+		return false;
+	const bool is_type = strcasecmp(name->data, "Content-Type") == 0;
+	if (is_type)
+		conf_error(p, at, "write `type \"...\"` for Content-Type");
+	return !is_type;
 }
 
 static bool has_header(const struct conf_respond *respond, const char *name)
@@ -215,7 +222,7 @@ static void respond_header(struct conf_parser *p, const struct conf_group *given
 {
 	const struct conf_value *name = &given->values[0], *value = &given->values[1];
 	struct respond_draft *draft = p->kind_options;
-	bool good = check_field_name(p, name, &given->at[0]);
+	bool good = respond_name_check(p, name, &given->at[0]);
 	if (!conf_field_check(p, "a header value", value, &given->at[1]) || !good || draft == NULL)
 		return;
 	draft->headers_bytes += name->len + value->len;

@@ -320,6 +320,7 @@ struct conf_paths {
 /* The filters of a place while it is read, by kind; see struct conf_filters. */
 struct conf_filters_draft {
 	void *own[CONF_FILTERS];
+	bool is_finished;
 };
 
 struct conf_location_draft {
@@ -673,6 +674,19 @@ const char *conf_method_name(enum conf_method);
 void conf_variables_tell(struct conf_parser *, const struct conf_value *, bool header,
 			 const struct conf_where *at);
 
+/* variable.c */
+extern const struct conf_variable_text {
+	const char *text; /* "${host}" */
+	size_t len;
+	bool of_path;
+} conf_variables[];
+/* The variable that the text begins with, or CONF_NO_VARIABLE. */
+enum conf_variable conf_variable_at(const char *at);
+/* Is every `${` the beginning of a variable? If not, that was reported. */
+bool conf_variables_check(struct conf_parser *, const char *text, const struct conf_where *at);
+/* Reports variables of other servers. true: it cannot stand there, else it is only warned of. */
+bool conf_variables_foreign(struct conf_parser *, const char *text, const struct conf_where *at);
+
 /* kind_respond.c: the handler of a location that has only faults */
 void conf_respond_default(struct conf_parser *, const char *text, const struct conf_where *);
 /* What stands in an `error` block; its response becomes that of p->error. */
@@ -687,6 +701,9 @@ uint64_t conf_respond_bytes(const struct conf_respond *);
 /* A value of a field (RFC 9110, 5.5); if not, it was reported. */
 bool conf_field_check(struct conf_parser *, const char *what, const struct conf_value *,
 		      const struct conf_where *at);
+/* The name of a field that the server does not make itself, in the same way. */
+bool conf_field_name_check(struct conf_parser *, const struct conf_value *,
+			   const struct conf_where *at);
 /* A media type (base/media_type.h), in the same way. */
 bool conf_type_check(struct conf_parser *, const struct conf_value *, const struct conf_where *at);
 

@@ -8,26 +8,17 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "filter/variable.h"
 #include "handler/handlers.h"
 
 #define URL_MAX 8192 /* bytes of a URL with its parts; a longer one is answered with 414 */
-
-static const char *const variables[] = {
-#define VARIABLE(constant, word, of_path) [REDIRECT_##constant] = "${" word "}",
-    REDIRECT_VARIABLES(VARIABLE)
-#undef VARIABLE
-};
 
 struct redirect {
 	unsigned status;
 	bool is_local; /* it has no scheme, so the result is a path of this site */
 	char port[8];
 	size_t count;
-	struct redirect_part {
-		enum redirect_variable variable;
-		const char *text; /* without a variable; borrowed */
-		size_t len;
-	} parts[];
+	struct variable_part parts[];
 };
 
 /* --- writing a URL ---------------------------------------------------------------------------- */
@@ -134,36 +125,42 @@ static const char *url_local(struct url *u, size_t *ret_len)
 
 /* --- the handler ------------------------------------------------------------------------------ */
 
-static bool part_add(struct url *u, const struct redirect_part *p, const struct exchange *ex)
+static bool part_add(struct url *u, const struct variable_part *p, const struct exchange *ex)
 {
 	const struct redirect *redirect = ex->config;
 	const struct http_request *r = &ex->request;
 	switch (p->variable) {
-	case REDIRECT_NO_VARIABLE:
+	case CONF_NO_VARIABLE:
 		url_add(u, p->text, p->len);
 		break;
-	case REDIRECT_HOST:
+	case CONF_VARIABLE_HOST:
 		return url_add_host(u, r);
-	case REDIRECT_TARGET:
+	case CONF_VARIABLE_TARGET:
 		url_add_target(u, r);
 		break;
-	case REDIRECT_PATH:
+	case CONF_VARIABLE_PATH:
 		url_add_path(u, ex, 0);
 		break;
-	case REDIRECT_QUERY:
+	case CONF_VARIABLE_QUERY:
 		url_add_bare_query(u, r);
 		break;
-	case REDIRECT_REMAINDER: /* a location ends before a separator, except "/" */
+	case CONF_VARIABLE_REMAINDER: /* a location ends before a separator, except "/" */
 		url_add_path(u, ex, ex->path.matched > 1 ? ex->path.matched : 0);
 		break;
-	case REDIRECT_SCHEME:
+	case CONF_VARIABLE_SCHEME:
 		if (ex->client->tls != NULL)
 			url_add(u, "https", 5);
 		else
 			url_add(u, "http", 4);
 		break;
-	case REDIRECT_PORT:
+	case CONF_VARIABLE_PORT:
 		url_add(u, redirect->port, strlen(redirect->port));
+		break;
+	case CONF_VARIABLE_CLIENT:
+		url_add(u, ex->client->address, strlen(ex->client->address));
+		break;
+	case CONF_VARIABLE_REQUEST_ID:
+		url_add_encoded(u, ex->id, strlen(ex->id));
 		break;
 	}
 	return true;
@@ -203,7 +200,7 @@ static void redirect_varied(struct exchange *ex)
 static void redirect_begin(struct exchange *ex)
 {
 	const struct redirect *r = ex->config;
-	if (r->count > 1 || r->parts[0].variable != REDIRECT_NO_VARIABLE) {
+	if (r->count > 1 || r->parts[0].variable != CONF_NO_VARIABLE) {
 		redirect_varied(ex);
 		return;
 	}
@@ -218,30 +215,6 @@ static const struct handler handler_redirect = {
 
 /* --- the parts of a URL ----------------------------------------------------------------------- */
 
-static enum redirect_variable variable_at(const char *url)
-{
-	unsigned i = 0;
-	while (i < REDIRECT_NO_VARIABLE && strncmp(url, variables[i], strlen(variables[i])) != 0)
-		i++;
-	return (enum redirect_variable)i;
-}
-
-static void parts_add(struct redirect *r, const char *url)
-{
-	while (*url != '\0') {
-		struct redirect_part *p = &r->parts[r->count++];
-		const enum redirect_variable variable = variable_at(url);
-		size_t len = 1;
-		if (variable != REDIRECT_NO_VARIABLE)
-			len = strlen(variables[variable]);
-		else
-			while (url[len] != '\0' && variable_at(url + len) == REDIRECT_NO_VARIABLE)
-				len++;
-		*p = (struct redirect_part){variable, url, len};
-		url += len;
-	}
-}
-
 static bool is_local(const char *url)
 {
 	return strncmp(url, "${scheme}", 9) != 0 && url[strcspn(url, ":/?#$")] != ':';
@@ -250,16 +223,14 @@ static bool is_local(const char *url)
 static void *redirect_make(const struct conf_location *location, const struct handler_means *means)
 {
 	const struct conf_redirect *conf = location->options;
-	size_t most = 1;
-	for (const char *c = conf->url; *c != '\0'; c++)
-		most += *c == '$' ? 2 : 0;
-	struct redirect *r = calloc(1, sizeof(*r) + most * sizeof(r->parts[0]));
+	struct redirect *r =
+	    calloc(1, sizeof(*r) + variable_parts_most(conf->url) * sizeof(r->parts[0]));
 	if (r == NULL)
 		return NULL;
 	r->status = conf->status;
 	r->is_local = is_local(conf->url);
 	(void)snprintf(r->port, sizeof(r->port), "%u", means->port);
-	parts_add(r, conf->url);
+	r->count = variable_parts(conf->url, r->parts);
 	return r;
 }
 

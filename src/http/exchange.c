@@ -22,6 +22,7 @@ static struct exchange *exchange_new(void)
 static void response_clear(struct exchange *ex)
 {
 	ex->responding = ex->upgraded = ex->fields_failed = ex->head_sent = false;
+	ex->fields_long = ex->fields_copied = false;
 	ex->length = 0;
 	ex->fields = NULL;
 	ex->fields_count = ex->added_bytes = 0;
@@ -356,9 +357,9 @@ static bool field_has_name(const struct http_header *f, const char *name, size_t
 	return f->name_len == len && strncasecmp(f->name, name, len) == 0;
 }
 
-/* Both lists of constant fields are borrowed: the one without that name is a copy. False: out of
- * memory. */
-static bool fields_without(struct exchange *ex, const char *name, size_t len,
+/* Both lists of constant fields are borrowed: the one without that name is a copy, unless it is one
+ * already. False: out of memory. */
+static bool fields_without(struct exchange *ex, const char *name, size_t len, bool is_copy,
 			   const struct http_header **fields, size_t *count)
 {
 	size_t kept = 0;
@@ -366,7 +367,8 @@ static bool fields_without(struct exchange *ex, const char *name, size_t len,
 		kept += !field_has_name(&(*fields)[i], name, len);
 	if (kept == *count)
 		return true;
-	struct http_header *copy = arena_take(&ex->arena, *count * sizeof(*copy));
+	struct http_header *copy = is_copy ? (struct http_header *)(uintptr_t)*fields
+					   : arena_take(&ex->arena, *count * sizeof(*copy));
 	if (copy == NULL)
 		return false;
 	kept = 0;
@@ -382,7 +384,7 @@ static bool page_without(struct exchange *ex, const char *name, size_t len)
 {
 	const struct http_header *fields = ex->page->fields;
 	size_t count = ex->page->fields_count;
-	if (!fields_without(ex, name, len, &fields, &count))
+	if (!fields_without(ex, name, len, false, &fields, &count))
 		return false;
 	if (count == ex->page->fields_count)
 		return true;
@@ -400,9 +402,12 @@ int exchange_remove_field(struct exchange *ex, const char *name, size_t name_len
 {
 	if (ex->head_sent)
 		return -EALREADY;
-	if (!fields_without(ex, name, name_len, &ex->fields, &ex->fields_count) ||
+	const struct http_header *before = ex->fields;
+	if (!fields_without(ex, name, name_len, ex->fields_copied, &ex->fields,
+			    &ex->fields_count) ||
 	    (ex->page != NULL && !page_without(ex, name, name_len)))
 		return field_fail(ex, -ENOMEM);
+	ex->fields_copied = ex->fields_copied || ex->fields != before;
 	struct exchange_field **at = &ex->added;
 	while (*at != NULL)
 		if (field_has_name(&(*at)->header, name, name_len))
@@ -411,6 +416,12 @@ int exchange_remove_field(struct exchange *ex, const char *name, size_t name_len
 			at = &(*at)->next;
 	ex->added_end = at;
 	return 0;
+}
+
+void exchange_fail_field(struct exchange *ex)
+{
+	if (ex->refusal == REFUSE_NOT)
+		ex->fields_failed = ex->fields_long = true;
 }
 
 /* --- the end of the head ---------------------------------------------------------------------- */
@@ -438,7 +449,9 @@ bool exchange_finish_head(struct exchange *ex)
 	head_finish(ex);
 	const bool failed = ex->fields_failed;
 	if (failed) {
-		exchange_replace(ex, 500, 0);
+		if (ex->fields_long)
+			ex->refusal = REFUSE_TARGET_TOO_LONG;
+		exchange_replace(ex, ex->fields_long ? 414 : 500, 0);
 		head_finish(ex);
 	}
 	ex->head_sent = true;

@@ -1132,10 +1132,12 @@ static void redirections_are_checked(void **state)
 	    {"308 \"/{}\"", "3:23 a URL cannot contain `{`: write it as `%7B`\n"},
 	    {"308 \"/${hots}\"", "3:23 unknown variable `${hots}`; did you mean `${host}`?\n"},
 	    {"308 \"/${x}\"", "3:23 unknown variable `${x}`; there are `${host}`, `${target}`, "
-			      "`${path}`, `${query}`, `${remainder}`, `${scheme}` and `${port}`\n"},
+			      "`${path}`, `${query}`, `${remainder}`, `${scheme}`, `${port}`, "
+			      "`${client}` and `${request-id}`\n"},
 	    {"308 \"/${host\"", "3:23 a variable such as `${host}` ends in `}`\n"},
 	    {"308 \"/${}\"", "3:23 unknown variable `${}`; there are `${host}`, `${target}`, "
-			     "`${path}`, `${query}`, `${remainder}`, `${scheme}` and `${port}`\n"},
+			     "`${path}`, `${query}`, `${remainder}`, `${scheme}`, `${port}`, "
+			     "`${client}` and `${request-id}`\n"},
 	    {"308 \"//${host}/\"",
 	     "3:23 a URL with a host begins with its scheme: \"https://${host}/\"\n"},
 	    {"308 \"${host}/\"",
@@ -1753,7 +1755,7 @@ static void one_cause_and_what_to_write(void **state)
 	    {"port 1 { echo }\n</VirtualHost>",
 	     "3:1 a block ends with `}`, not with `</VirtualHost>`"},
 	    {"port 1 { respond 200; header \"a\" \"b\" }",
-	     "2:23 `header` is not a statement of its own; it is part of `respond`"},
+	     "2:30 expected `add`, `remove` or `set`, found the string \"a\""},
 	    {"PORT 1 { Echo }", "2:1 unknown word `PORT`; did you mean `port`?\n"
 				"2:10 unknown word `Echo`; did you mean `echo`?"},
 	    {"port 1 { loc \"/\" { echo } }", "2:10 unknown word `loc`; did you mean `location`?"},

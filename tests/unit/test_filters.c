@@ -2,6 +2,8 @@
  * ones, and what requests meet. */
 #include "conf_told.h"
 
+#include <strings.h>
+
 #include "../http_peer.h"
 #include "handler/route.h"
 
@@ -92,6 +94,47 @@ static void mistakes_are_named(void **state)
 	     "2:30 warning: `deny 10.1.0.0/16` has no effect: `deny 10.0.0.0/9` at line 2 comes "
 	     "first\n"},
 	    {"deny 10.0.0.0/9 10.0.0.0/8", ""},
+
+	    {"header \"A\" \"b\"",
+	     "2:8 expected `add`, `remove` or `set`, found the string \"A\"\n"},
+	    {"header set", "3:1 expected a header name in quotes, found `}`\n"},
+	    {"header set \"A\"", "2:1 `header set` needs a value: `header set \"A\" \"value\"`\n"},
+	    {"header add \"A\" always",
+	     "2:1 `header add` needs a value: `header add \"A\" \"value\"`\n"},
+	    {"header remove \"A\" \"b\"", "2:19 `header remove` has a name and no value\n"},
+	    {"header set \"Date\" \"b\"", "2:12 the server makes `Date` itself\n"},
+	    {"header remove \"connection\"", "2:15 the server makes `Connection` itself\n"},
+	    {"header add \"content-length\" \"1\"",
+	     "2:12 the server makes `Content-Length` itself\n"},
+	    {"header add \"transfer-encoding\" \"a\"",
+	     "2:12 the server makes `Transfer-Encoding` itself\n"},
+	    {"header set \"Upgrade\" \"a\"", "2:12 the server makes `Upgrade` itself\n"},
+	    {"header set \"Content-Range\" \"a\"",
+	     "2:12 the server makes `Content-Range` itself\n"},
+	    {"header set \"A b\" \"a\"", "2:12 `A b` is not a header name: letters, digits and "
+					 "!#$%&'*+-.^_`|~\n"},
+	    {"header set \"A\" \"a\\r\\nB: c\"",
+	     "2:16 a header value cannot contain a line end, a NUL byte or another control "
+	     "character\n"},
+	    {"header set \"A\" \"a\\x00\"",
+	     "2:16 a header value cannot contain a line end, a NUL byte or another control "
+	     "character\n"},
+	    {"header set \"A\" \"${hosts}\"",
+	     "2:16 unknown variable `${hosts}`; did you mean `${host}`?\n"},
+	    {"header set \"A\" \"${request_id}\"",
+	     "2:16 unknown variable `${request_id}`; did you mean `${request-id}`?\n"},
+	    {"header set \"A\" \"${host\"", "2:16 a variable such as `${host}` ends in `}`\n"},
+	    {"header set \"A\" \"$remote_addr\"",
+	     "2:16 warning: `$remote_addr` is sent as it stands: the variable is `${client}`\n"},
+	    {"header set \"A\" \"%{REMOTE_ADDR}\"",
+	     "2:16 `%{REMOTE_ADDR}` is a variable of another server: write `${client}`\n"},
+	    {"header set \"A\" \"b\" 404", "2:20 before a status stands `on`: `on 404`\n"},
+	    {"header set \"A\" \"b\" on 404 404", "2:27 duplicate status 404 in one statement\n"},
+	    {"header set \"A\" \"b\" on 99",
+	     "2:23 status 99 is out of range; it can be 200 to 599\n"},
+	    {"header set \"A\" \"b\" always on 404",
+	     "2:27 `always` is for every status: leave `on` out\n"},
+	    {"header set \"A\" \"${client} ${port}\" on 200 404 header add \"A\" \"\"", ""},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -108,6 +151,9 @@ static void the_canonical_text_means_the_same(void **state)
 	    "deny 192.0.2.0/24\nport 1 { tls off echo }\nport 2 { tls off allow * echo }",
 	    "port 1 { tls off deny * host \"a\" { allow ::1 deny ::/1 location \"/\" { echo } "
 	    "location \"/a\" { deny 8000::/1 ::ffff:1.2.3.4 echo } } }",
+	    "header set \"A\" \"1\" always\nport 1 { tls off header add \"A\" \"${host}\" "
+	    "respond 200 \"x\" header \"B\" \"c\" header remove \"B\" host \"h\" { header set "
+	    "\"A\" \"2\" on 404 410 location \"/\" { echo header add \"C\" \"\\\"\" } } }",
 	    "faults enabled port 1 { tls off deny 10.0.0.0/8 location \"/\" { fault crash } }",
 	};
 	(void)state;
@@ -199,6 +245,141 @@ static void a_port_without_locations_of_its_own_keeps_out_too(void **state)
 	site_close(&s);
 }
 
+/* --- headers of responses --------------------------------------------------------------------- */
+
+/* The values of a field, in their order. */
+static const char *values_of(const char *response, const char *name)
+{
+	static char out[20000];
+	const char *end = strstr(response, "\r\n\r\n");
+	out[0] = '\0';
+	assert_non_null(end);
+	for (const char *line = strstr(response, "\r\n") + 2; line < end;
+	     line = strstr(line, "\r\n") + 2) {
+		const size_t len = strlen(name);
+		if (strncasecmp(line, name, len) != 0 || line[len] != ':')
+			continue;
+		if (out[0] != '\0')
+			strcat(out, "|");
+		strncat(out, line + len + 2, strcspn(line + len + 2, "\r"));
+	}
+	return out;
+}
+
+static void rules_change_the_heads_of_all_responses(void **state)
+{
+	static const char text[] =
+	    "header set \"X-Top\" \"top\" always\n"
+	    "header add \"X-Sum\" \"1\"\n"
+	    "port 8443 { tls off\n"
+	    "	header add \"X-Sum\" \"2\"\n"
+	    "	header set \"X-Gone\" \"yes\" on 404 410\n"
+	    "	error 404 { respond \"page\" type \"text/page\" header \"X-Page\" \"1\" }\n"
+	    "	location \"/own\" { respond 200 \"own\" header \"X-Own\" \"1\" header \"x-own\" "
+	    "\"2\" "
+	    "header \"X-Kept\" \"3\"\n"
+	    "		header remove \"X-OWN\"  header set \"content-type\" \"a/b\" }\n"
+	    "	location \"/busy\" { respond 503 \"busy\" header \"Retry-After\" \"1\"\n"
+	    "		header set \"Retry-After\" \"2\"  header set \"X-Sum\" \"3\" always }\n"
+	    "	location \"/moved\" { redirect 308 \"/own\" header add \"X-Sum\" \"3\" }\n"
+	    "	location \"/page\" { respond 404 \"own\" header remove \"X-Page\" always\n"
+	    "		header set \"Content-Type\" \"text/other\" on 404 }\n"
+	    "	host \"inner\" { header remove \"X-Top\" always location \"/a\" { respond 200 \"\" "
+	    "} }\n"
+	    "}";
+	static const struct {
+		const char *request, *name, *values;
+	} rows[] = {
+	    {GET("/own", "a"), "X-Own", ""},
+	    {GET("/own", "a"), "X-Kept", "3"},
+	    {GET("/own", "a"), "Content-Type", "a/b"},
+	    {GET("/own", "a"), "X-Sum", "1|2"},
+	    {GET("/own", "a"), "X-Top", "top"},
+	    {"HEAD /own HTTP/1.1\r\nHost: a\r\n\r\n", "Content-Type", "a/b"},
+	    {"DELETE /own HTTP/1.1\r\nHost: a\r\n\r\n", "X-Top", "top"}, /* 405 */
+	    {"DELETE /own HTTP/1.1\r\nHost: a\r\n\r\n", "X-Sum", ""},
+	    {"OPTIONS /own HTTP/1.1\r\nHost: a\r\n\r\n", "X-Sum", "1|2"}, /* 204 */
+	    {GET("/busy", "a"), "Retry-After", "1"},
+	    {GET("/busy", "a"), "X-Sum", "3"},
+	    {GET("/moved", "a"), "X-Sum", "1|2|3"},
+	    {GET("/moved", "a"), "Location", "/own"},
+	    {GET("/page", "a"), "X-Page", ""},
+	    {GET("/page", "a"), "Content-Type", "text/other"},
+	    {GET("/page", "a"), "X-Gone", "yes"},
+	    {GET("/none", "a"), "X-Gone", "yes"},
+	    {GET("/none", "a"), "X-Page", "1"},
+	    {GET("/none", "a"), "X-Top", "top"},
+	    {GET("/a", "inner"), "X-Top", ""},
+	    {GET("/none", "inner"), "X-Top", ""},
+	    {GET("/none", "inner"), "X-Gone", "yes"},
+	    {"GET /a HTTP/1.1\r\n\r\n", "X-Top", "top"}, /* 400, before a host is known */
+	    {"GET /a HTTP/1.1\r\nHost: inner\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "X-Top",
+	     ""}, /* 400, after it */
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct site s;
+		site_open(&s, text);
+		const char *values = values_of(ask(&s, rows[i].request), rows[i].name);
+		if (strcmp(values, rows[i].values) != 0)
+			print_error("%s%s\n", rows[i].request, peer_out(s.peer));
+		assert_string_equal(values, rows[i].values);
+		site_close(&s);
+	}
+}
+
+static void variables_stand_for_parts_of_the_request(void **state)
+{
+	static const struct {
+		const char *text, *request, *value;
+	} rows[] = {
+	    {"${host}", GET("/", "Www.Example.:8443"), "www.example"},
+	    {"${host}", "GET / HTTP/1.0\r\n\r\n", ""},
+	    {"a${host}", "GET / HTTP/1.0\r\n\r\n", "a"},
+	    {"${target}", GET("/l/%2e/a?b=c&d", "a"), "/l/%2e/a?b=c&d"},
+	    {"${target}", GET("http://x/l?", "a"), "/l?"},
+	    {"${path}", GET("//l/%2e/a%20b?c", "a"), "/l/a%20b"},
+	    {"${query}", GET("/?a=b%0d%0aX:1", "a"), "a=b%0d%0aX:1"},
+	    {"${query}", GET("/", "a"), ""},
+	    {"${remainder}|", GET("/l/x/y", "a"), "/x/y|"},
+	    {"${remainder}|", GET("/l", "a"), "|"},
+	    {"${client}:${port} ${scheme}", GET("/", "a"), "127.0.0.1:8443 https"},
+	    {"${request-id}", GET("/", "a"), "id-1"},
+	    {"$${host}}${port}", GET("/", "a"), "$a}8443"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct site s;
+		char text[512];
+		(void)snprintf(text, sizeof(text),
+			       "port 1 { tls off header set \"X-V\" \"%s\" always respond 200 \"\" "
+			       "header \"X-V\" \"own\" location \"/l\" { echo } }",
+			       rows[i].text);
+		site_open(&s, text);
+		assert_string_equal(values_of(ask(&s, rows[i].request), "X-V"), rows[i].value);
+		site_close(&s);
+	}
+}
+
+/* What a client sends makes no header longer than it may be. */
+static void a_value_that_is_too_long_is_refused(void **state)
+{
+	struct site s;
+	char request[16000] = "GET /";
+	(void)state;
+	site_open(&s, "port 1 { tls off header add \"X-V\" \"${path}${path}${path}\" always "
+		      "header set \"X-W\" \"1\" always respond 200 \"\" }");
+	memset(request + 5, 'a', 3000);
+	strcpy(request + 3005, " HTTP/1.1\r\nHost: a\r\n\r\n");
+	const char *response = ask(&s, request);
+	assert_int_equal(status_of(response), 414);
+	assert_string_equal(values_of(response, "X-W"), "1");
+	assert_string_equal(values_of(response, "X-V"), "");
+	assert_int_equal(s.peer->refusal, REFUSE_TARGET_TOO_LONG);
+	assert_int_equal(status_of(ask(&s, GET("/", "a"))), 200);
+	site_close(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +387,9 @@ int main(void)
 	    cmocka_unit_test(the_canonical_text_means_the_same),
 	    cmocka_unit_test(clients_come_in_by_their_addresses),
 	    cmocka_unit_test(a_port_without_locations_of_its_own_keeps_out_too),
+	    cmocka_unit_test(rules_change_the_heads_of_all_responses),
+	    cmocka_unit_test(variables_stand_for_parts_of_the_request),
+	    cmocka_unit_test(a_value_that_is_too_long_is_refused),
 	};
 	return cmocka_run_group_tests_name("filters", tests, NULL, NULL);
 }
