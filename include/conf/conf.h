@@ -39,9 +39,12 @@
  * which it takes from a mapping of twice its size. */
 #define CONF_THREAD_MEMORY  ((uint64_t)144 << 20)
 #define CONF_KEYHOLDERS_MAX 64
+/* Bytes of what port blocks with several numbers have for all but the first: names, paths and
+ * bodies, and some for each host, location and certificate. */
+#define CONF_COPIES_MAX ((size_t)256 << 20)
 /* Bytes of a canonical text, which only the master writes: an escape turns one byte into four, and
  * the text of a fault (64 per location, 20000 locations) or of a port has a few hundred. */
-#define CONF_TEXT_MAX (12 * CONF_INCLUDED_MAX)
+#define CONF_TEXT_MAX (12 * CONF_INCLUDED_MAX + 4 * CONF_COPIES_MAX)
 /* Bytes of all files of a port in conf_port.bodies together. A worker reads them at its start. */
 #define CONF_BODIES_BYTES_MAX ((size_t)16 << 20)
 

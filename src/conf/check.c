@@ -255,6 +255,26 @@ static void check_options(struct conf_parser *p)
 	override_certificates(p);
 }
 
+/* What the ports of a block have in the canonical text, where each has its own. */
+static void copies_check(struct conf_parser *p, const struct conf_port_draft *draft)
+{
+	const struct conf_port *port = &draft->port;
+	const unsigned more = conf_port_numbers(draft) - 1;
+	uint64_t bytes = content_bytes(port) - 2 * port->certificates_count * CERTIFICATE_BYTES;
+	for (size_t i = 0; i < port->certificates_count; i++)
+		bytes += LOCATION_BYTES + strlen(port->certificates[i].certificate) +
+			 strlen(port->certificates[i].key);
+	if (more == 0 || more * bytes <= CONF_COPIES_MAX - p->copies_bytes) {
+		p->copies_bytes += more * bytes;
+		return;
+	}
+	conf_error(
+	    p, &port->where,
+	    "the content of this block is too much for %u ports: written out, all blocks for "
+	    "several ports have at most %zu MiB",
+	    more + 1, CONF_COPIES_MAX >> 20);
+}
+
 /* One for each number of the block. They share their content. */
 static size_t ports_finish(const struct conf_port_draft *draft, struct conf_port *ports)
 {
@@ -292,6 +312,7 @@ void conf_check(struct conf_parser *p)
 		check_kinds(p, draft);
 		finish_memory(p, &draft->port);
 		check_port(p, draft);
+		copies_check(p, draft);
 		count += ports_finish(draft, &ports[count]);
 	}
 	conf_port_numbers_check(p);

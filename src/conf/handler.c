@@ -56,7 +56,7 @@ void conf_variables_tell(struct conf_parser *p, const struct conf_value *value, 
 	struct conf_value shown = {.len = 0};
 	char text[CONF_SHOWN_MAX];
 	shown.data = conf_foreign_variable(value->data, value->len, header, &shown.len);
-	if (shown.data != NULL && !value->broken)
+	if (shown.data != NULL && !value->broken && !value->raw)
 		conf_warning(p, at, "`%s` is sent as it stands: there are no variables",
 			     conf_show(&shown, text));
 }

@@ -447,7 +447,8 @@ struct conf_parser {
 	struct conf_where certificate_where;
 	struct conf_port_draft **ports;
 	size_t ports_count;
-	unsigned ports_all; /* all their numbers */
+	unsigned ports_all;    /* all their numbers */
+	uint64_t copies_bytes; /* see CONF_COPIES_MAX */
 	unsigned blocks_count;
 	bool top_damaged;
 	bool location_damaged;

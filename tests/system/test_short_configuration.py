@@ -167,3 +167,35 @@ def test_a_check_says_what_is_wrong_with_a_block_once(tmp_path):
                           timeout=TIMEOUT, check=False)
     places = re.findall(r"^.*bulkhead\.conf:(\d+:\d+): error: ", done.stderr, re.M)
     assert done.returncode == 1 and places == sorted(set(places)) and len(places) == 3, done.stderr
+
+
+# --- in files ---
+
+
+def test_names_and_blocks_reach_over_files(tmp_path):
+    """They may be defined in one file and used in another; paths in a block are those of its file."""
+    folder = tmp_path / "common"
+    folder.mkdir()
+    (folder / "names.conf").write_text('define SITE "shop.example"\ndefine FILE "limits"\n'
+                                       'block site {\n\tlocation "/" { files "www" }\n'
+                                       '\terror 404 { respond file "${SITE}/404.html" }\n}\n'
+                                       'block bounds { limits { include "${FILE}.conf" } }\n')
+    (folder / "limits.conf").write_text("idle 7s")
+    (tmp_path / "hosts.conf").write_text('host "${SITE}" { use site }\n')
+    conf = tmp_path / "bulkhead.conf"
+    conf.write_text('tls development\ninclude "common/names.conf"\n'
+                    'port 9000-9001 { use bounds  include "hosts.conf"  files "other" }\n')
+    done = subprocess.run([BINARY, "-T", "-f", conf], capture_output=True, text=True,
+                          timeout=TIMEOUT, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert done.stdout.count(f'files "{folder}/www"') == 2
+    assert done.stdout.count(f'respond file "{folder}/shop.example/404.html"') == 2
+    assert done.stdout.count(f'files "{tmp_path}/other"') == 2
+    assert done.stdout.count("\t\tidle 7s\n") == 2
+    # a mistake in a block is told where it stands
+    (folder / "limits.conf").write_text("idle 7s\nbdoy 8K")
+    done = subprocess.run([BINARY, "-T", "-f", conf], capture_output=True, text=True,
+                          timeout=TIMEOUT, check=False)
+    assert done.returncode == 1
+    assert re.findall(r"([\w.]+:\d+:\d+): error: (.*)", done.stderr) == \
+        [("limits.conf:2:1", "unknown word `bdoy`; did you mean `body`?")]

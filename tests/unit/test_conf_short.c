@@ -205,6 +205,31 @@ static void warnings_of_a_block_come_once(void **state)
 	    "to this location\n");
 }
 
+/* A child, and the next version at an upgrade, can read every text that is accepted. */
+static void content_of_many_ports_is_bounded(void **state)
+{
+	(void)state;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	fputs(TLS "port 1-1000 { respond 200 \"", out);
+	for (int i = 0; i < 150000; i++)
+		fputc('x', out);
+	fputs("\" }\n", out);
+	fclose(out);
+	told(text,
+	     "2:1 the content of this block is too much for 1000 ports: written out, all blocks "
+	     "for several ports have at most 256 MiB\n");
+	struct conf *conf = NULL;
+	text[strlen(TLS "port 1-1")] = ' '; /* 1-1 and 00 */
+	text[strlen(TLS "port 1-1 ")] = '2';
+	text[strlen(TLS "port 1-1 2")] = '0';
+	conf = parse(text);
+	assert_int_equal(conf->ports_count, 2);
+	conf_free(conf);
+	free(text);
+}
+
 static void all_ports_there_are(void **state)
 {
 	(void)state;
@@ -431,6 +456,9 @@ static void names_that_stay_as_they_are_are_warned_of(void **state)
 	    {"port 1 { files \"/srv/${site}\" }", "2:16 warning: `${site}` is taken as it stands: "
 						  "no `define` before it has this name\n"},
 	    {"port 1 { files r\"/srv/${site}\" }", ""},
+	    {"port 1 { respond 200 \"$host\" }",
+	     "2:22 warning: `$host` is sent as it stands: there are no variables\n"},
+	    {"port 1 { respond 200 r\"$host\" }", ""},
 	    {"port 1 { location \"/${host}\" { echo } }",
 	     "2:19 warning: `${host}` is taken as it stands: there are no variables here\n"},
 	};
@@ -760,6 +788,7 @@ int main(void)
 	    cmocka_unit_test(each_port_of_a_block_is_one_of_its_own),
 	    cmocka_unit_test(numbers_of_ports_are_checked),
 	    cmocka_unit_test(warnings_of_a_block_come_once),
+	    cmocka_unit_test(content_of_many_ports_is_bounded),
 	    cmocka_unit_test(all_ports_there_are),
 	    cmocka_unit_test(names_stand_for_values),
 	    cmocka_unit_test(values_come_from_the_environment),
