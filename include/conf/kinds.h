@@ -26,12 +26,14 @@
  * A filter stands in front of the handler. A location has at most one of each kind, in this order:
  * requests meet the first one first, and the heads of responses the last one first. The rules for
  * headers have the last word about a head, so they are the outermost. Which clients may come in is
- * asked before anything that costs more or shows more; faults come after it, so that they are of
- * the requests that would be served.
+ * asked before anything that costs more or shows more; a browser's question whether it may ask
+ * (CORS) comes before what needs credentials, which it sends none of; faults come after it, so that
+ * they are of the requests that would be served.
  */
 #define FILTER_KINDS(KIND)     \
 	KIND(HEADER, header)   \
 	KIND(CLIENTS, clients) \
+	KIND(CORS, cors)       \
 	KIND(FAULT, fault)
 
 /* CONF_FILTER_FAULT and so on: some filters have the name of a handler or a limit. */
@@ -135,6 +137,22 @@ struct conf_headers {
 		uint32_t statuses_count;
 	} * rules;
 	uint32_t rules_count;
+};
+
+/* `cors`: which sites may read responses from a browser. */
+struct conf_cors_words {
+	const char **list;
+	uint32_t count;
+};
+
+struct conf_cors {
+	bool off; /* in place of that of an outer place */
+	bool any; /* every origin; then there are none by name */
+	bool credentials;
+	bool has_max_age;
+	uint32_t max_age_s;
+	unsigned methods; /* a set of CONF_METHOD_BIT (conf/conf.h); 0: those of the location */
+	struct conf_cors_words origins, headers, expose;
 };
 
 /* `allow` and `deny`: the first rule that has the address of a client counts; without one it may

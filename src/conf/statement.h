@@ -70,7 +70,7 @@ enum conf_need {
 	CONF_NEED_MASTER,
 };
 
-#define CONF_PIECES_MAX 8
+#define CONF_PIECES_MAX 12
 
 /* The tokens of a statement from its word or from one of its options on, until it is complete. */
 struct conf_group {

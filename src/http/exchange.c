@@ -426,16 +426,9 @@ void exchange_fail_field(struct exchange *ex)
 
 /* --- the end of the head ---------------------------------------------------------------------- */
 
-static const struct http_finishers *finishers_of(const struct exchange *ex)
-{
-	if (ex->location != NULL)
-		return ex->location->finishers;
-	return ex->host != NULL ? ex->host->finishers : ex->loop->routes->finishers;
-}
-
 static void head_finish(struct exchange *ex)
 {
-	const struct http_finishers *f = finishers_of(ex);
+	const struct http_finishers *f = exchange_finishers(ex);
 	if (f == NULL)
 		return;
 	const bool nested = exchange_enter(ex);
@@ -444,7 +437,7 @@ static void head_finish(struct exchange *ex)
 	exchange_leave(ex, nested);
 }
 
-bool exchange_finish_head(struct exchange *ex)
+bool exchange_change_head(struct exchange *ex)
 {
 	head_finish(ex);
 	const bool failed = ex->fields_failed;

@@ -120,10 +120,27 @@ void exchange_replace(struct exchange *, unsigned status, uint32_t allowed);
 /* The same, with the status of a refusal. */
 void exchange_refuse(struct exchange *, enum http_refusal);
 
+/* What changes the heads of responses in the place of this exchange; NULL: nothing does. */
+static inline const struct http_finishers *exchange_finishers(const struct exchange *ex)
+{
+	if (ex->location != NULL)
+		return ex->location->finishers;
+	return ex->host != NULL ? ex->host->finishers : ex->loop->routes->finishers;
+}
+
+/* For the function below. */
+bool exchange_change_head(struct exchange *);
+
 /* For the protocol, when it is about to write the head: lets the finishers of the place change it.
  * If a field could not be added, the response becomes 500, and true is returned. Then nothing more
  * can be added. */
-bool exchange_finish_head(struct exchange *);
+static inline bool exchange_finish_head(struct exchange *ex)
+{
+	if (exchange_finishers(ex) != NULL || ex->fields_failed)
+		return exchange_change_head(ex);
+	ex->head_sent = true;
+	return false;
+}
 
 /* Returns whether a function of the exchange is running already: a handler that hands it on. */
 static inline bool exchange_enter(struct exchange *ex)

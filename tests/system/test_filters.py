@@ -39,11 +39,11 @@ class Plain:
         self.fields = [("content-length", str(len(line))), ("content-type", "text/plain")]
 
 
-def denied(plain, method):
+def denied(plain, method, extra):
     plain.refused(method, 403, b"403 Forbidden\n")
 
 
-def rules(plain, method):
+def rules(plain, method, extra):
     plain.fields = [f for f in plain.fields if f[0] not in ("x-own", "x-set")]
     if 200 <= plain.status <= 399:
         plain.fields.append(("x-set", "1"))
@@ -52,14 +52,39 @@ def rules(plain, method):
     plain.fields += [("x-always", "http"), ("x-always", "port")]
 
 
+def nothing(plain, method, extra):
+    pass
+
+
+ORIGIN = "Origin: https://app.example\r\n"
+
+
+def preflight(plain, method, extra):
+    if method == "OPTIONS" and ORIGIN in extra and "Access-Control-Request-Method" in extra:
+        plain.status, plain.body = 204, b""
+        plain.fields = [("access-control-allow-methods", "GET, PUT"),
+                        ("access-control-allow-headers", "X-A"), ("access-control-max-age", "60")]
+
+
+def shared(plain, method, extra):
+    plain.fields.append(("vary", "Origin"))
+    if ORIGIN in extra:
+        plain.fields += [("access-control-allow-origin", "https://app.example"),
+                         ("access-control-allow-credentials", "true"),
+                         ("access-control-expose-headers", "X-B")]
+
+
 FILTERS = {
-    # name: (kind, statements, change); in the order in which they are carried out
+    # name: (kind, statements, what it answers, what it changes in the head); in the order in which
+    # they are carried out
     "rules": ("header", 'header set "X-Set" "1"  header add "X-404" "gone" on 404 410  '
               'header set "x-always" "${scheme}" always  header add "X-Always" "port" always  '
-              'header remove "X-Own" always', rules),
-    "allow": ("clients", "allow 127.0.0.0/8  deny *", lambda plain, method: None),
-    "deny": ("clients", "deny 127.0.0.1  allow *", denied),
-    "delay": ("fault", "fault delay mean 1ms deviation 0ms", lambda plain, method: None),
+              'header remove "X-Own" always', nothing, rules),
+    "allow": ("clients", "allow 127.0.0.0/8  deny *", nothing, nothing),
+    "deny": ("clients", "deny 127.0.0.1  allow *", denied, nothing),
+    "cors": ("cors", 'cors origin "https://app.example" methods "GET" "PUT" headers "X-A" expose "X-B" '
+             "credentials on max-age 60s", preflight, shared),
+    "delay": ("fault", "fault delay mean 1ms deviation 0ms", nothing, nothing),
 }
 
 HANDLERS = {
@@ -85,6 +110,13 @@ REQUESTS = {
     "chunked": ("POST", "", "Transfer-Encoding: chunked\r\n", b"4\r\nping\r\n0\r\n\r\n"),
     "method": ("DELETE", "", "", b""),
     "options": ("OPTIONS", "", "", b""),
+    "cross": ("GET", "", "Origin: https://app.example\r\n", b""),
+    "cross-missing": ("GET", "/missing", "Origin: https://app.example\r\n", b""),
+    "stranger": ("GET", "", "Origin: https://evil.example\r\n", b""),
+    "preflight": ("OPTIONS", "", "Origin: https://app.example\r\n"
+                  "Access-Control-Request-Method: PUT\r\n", b""),
+    "strange-preflight": ("OPTIONS", "", "Origin: https://evil.example\r\n"
+                          "Access-Control-Request-Method: PUT\r\n", b""),
 }
 
 PAIRS = [pair for pair in itertools.combinations(FILTERS, 2)
@@ -151,7 +183,9 @@ def test_each_filter_and_each_pair(table, ports):
                 answer = ask(c, path, method=method, extra=extra, body=body)
                 want = Plain(plain)
                 for name in reversed(case):  # the outermost one last
-                    FILTERS[name][2](want, method)
+                    FILTERS[name][2](want, method, extra)
+                for name in reversed(case):
+                    FILTERS[name][3](want, method, extra)
                 got = seen(answer, location(handler, case))
                 assert got == seen(want, location(handler, ())), (path, request)
 

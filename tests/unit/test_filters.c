@@ -95,6 +95,43 @@ static void mistakes_are_named(void **state)
 	     "first\n"},
 	    {"deny 10.0.0.0/9 10.0.0.0/8", ""},
 
+	    {"cors origin",
+	     "2:1 `cors origin` needs an origin such as \"https://app.example\", or `any`\n"},
+	    {"cors origin any credentials on", "2:17 `credentials on` needs the origins by name: "
+					       "with `any` every site could act as its "
+					       "visitors\n"},
+	    {"cors origin any \"https://a\"",
+	     "2:1 `any` is for all origins: leave the others out\n"},
+	    {"cors origin \"*\"", "2:13 for all origins write `any`, without quotes\n"},
+	    {"cors origin \"null\"",
+	     "2:13 \"null\" is the origin of many documents, and of no site\n"},
+	    {"cors origin \"https://A\"",
+	     "2:13 browsers send an origin in lower case: \"https://A\" would never be it\n"},
+	    {"cors origin \"a.example\"",
+	     "2:13 \"a.example\" is not an origin: that is a scheme and a "
+	     "host, such as \"https://app.example\"\n"},
+	    {"cors origin \"https://a/\"", "2:13 an origin has no path: write \"https://a\"\n"},
+	    {"cors origin \"https://*.a\"",
+	     "2:13 the host of an origin is one name, without `*` or other signs\n"},
+	    {"cors origin \"https://a:443\"",
+	     "2:13 browsers leave the usual port out: write \"https://a\"\n"},
+	    {"cors origin \"http://a:80\"",
+	     "2:13 browsers leave the usual port out: write \"http://a\"\n"},
+	    {"cors origin \"https://a\" \"https://a\"",
+	     "2:25 duplicate \"https://a\" in one statement\n"},
+	    {"cors origin any methods \"get\"", "2:25 unknown method \"get\"; there are GET, HEAD, "
+						"POST, PUT, DELETE, OPTIONS and PATCH, "
+						"each in quotes of its own\n"},
+	    {"cors origin any headers \"A b\"",
+	     "2:25 `A b` is not a header name: letters, digits and "
+	     "!#$%&'+-.^_`|~\n"},
+	    {"cors off max-age 1m", "2:10 nothing follows `cors off`\n"},
+	    {"cors origin any cors off", "2:17 duplicate `cors`; the first one is at line 2\n"},
+	    {"cors origin \"https://a:8443\" \"http://a\" methods \"GET\" \"PUT\" headers \"A\" "
+	     "\"B\" "
+	     "expose \"C\" credentials on max-age 10m",
+	     ""},
+
 	    {"header \"A\" \"b\"",
 	     "2:8 expected `add`, `remove` or `set`, found the string \"A\"\n"},
 	    {"header set", "3:1 expected a header name in quotes, found `}`\n"},
@@ -154,6 +191,13 @@ static void the_canonical_text_means_the_same(void **state)
 	    "header set \"A\" \"1\" always\nport 1 { tls off header add \"A\" \"${host}\" "
 	    "respond 200 \"x\" header \"B\" \"c\" header remove \"B\" host \"h\" { header set "
 	    "\"A\" \"2\" on 404 410 location \"/\" { echo header add \"C\" \"\\\"\" } } }",
+	    "cors origin any max-age 0\nport 1 { tls off cors origin \"https://a\" \"https://b\" "
+	    "methods "
+	    "\"PUT\" \"GET\" headers \"A\" \"B\" expose \"C\" credentials on max-age 2h echo "
+	    "location "
+	    "\"/a\" { cors off\nmethods \"GET\" echo } location \"/b\" { cors origin any\nmethods "
+	    "\"GET\" "
+	    "echo } }",
 	    "faults enabled port 1 { tls off deny 10.0.0.0/8 location \"/\" { fault crash } }",
 	};
 	(void)state;
@@ -380,6 +424,85 @@ static void a_value_that_is_too_long_is_refused(void **state)
 	site_close(&s);
 }
 
+/* --- CORS ------------------------------------------------------------------------------------- */
+
+#define ORIGIN(value)              "Origin: " value "\r\n"
+#define PREFLIGHT(method)          "Access-Control-Request-Method: " method "\r\n"
+#define FROM(method, path, fields) method " " path " HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
+
+static void browsers_learn_which_sites_may_ask(void **state)
+{
+	static const char text[] =
+	    "port 8443 { tls off\n"
+	    "	cors origin \"https://a\" \"https://b:8443\" credentials on expose \"X-A\" "
+	    "\"X-B\"\n"
+	    "	location \"/\" { respond 200 \"\" header \"Access-Control-Allow-Origin\" \"*\" }\n"
+	    "	location \"/busy\" { respond 503 \"\" }\n"
+	    "	location \"/any\" { echo cors origin any methods \"GET\" \"PUT\" headers \"X\" "
+	    "\"Y\" max-age "
+	    "10m }\n"
+	    "	location \"/off\" { echo cors off }\n"
+	    "	location \"/own\" { echo\n methods \"GET\" \"PUT\" }\n"
+	    "	location \"/shut\" { deny * echo }\n"
+	    "}";
+	static const char allow[] = "Access-Control-Allow-Origin";
+	static const struct {
+		const char *request, *name, *values;
+		unsigned status;
+	} rows[] = {
+	    {FROM("GET", "/", ORIGIN("https://a")), allow, "https://a", 200},
+	    {FROM("GET", "/", ORIGIN("https://a")), "Vary", "Origin", 200},
+	    {FROM("GET", "/", ORIGIN("https://a")), "Access-Control-Allow-Credentials", "true",
+	     200},
+	    {FROM("GET", "/", ORIGIN("https://a")), "Access-Control-Expose-Headers", "X-A, X-B",
+	     200},
+	    {FROM("GET", "/", ORIGIN("https://b:8443")), allow, "https://b:8443", 200},
+	    {FROM("GET", "/", ORIGIN("https://b")), allow, "", 200},
+	    {FROM("GET", "/", ORIGIN("https://aa")), allow, "", 200},
+	    {FROM("GET", "/", ORIGIN("null")), allow, "", 200},
+	    {FROM("GET", "/", ORIGIN("null")), "Access-Control-Allow-Credentials", "", 200},
+	    {FROM("GET", "/", ""), allow, "", 200},
+	    {FROM("GET", "/", ""), "Vary", "Origin", 200},
+	    {FROM("GET", "/busy", ORIGIN("https://a")), allow, "https://a", 503},
+	    {FROM("GET", "/shut", ORIGIN("https://a")), allow, "https://a", 403},
+	    {FROM("PUT", "/", ORIGIN("https://a")), allow, "https://a", 405},
+	    {FROM("GET", "/%zz", ORIGIN("https://a")), allow, "https://a", 400},
+	    {FROM("OPTIONS", "/", ORIGIN("https://a") PREFLIGHT("GET")), allow, "https://a", 204},
+	    {FROM("OPTIONS", "/", ORIGIN("https://a") PREFLIGHT("GET")),
+	     "Access-Control-Allow-Methods", "GET, HEAD", 204},
+	    {FROM("OPTIONS", "/own", ORIGIN("https://a") PREFLIGHT("GET")),
+	     "Access-Control-Allow-Methods", "GET, HEAD, PUT", 204},
+	    {FROM("OPTIONS", "/", ORIGIN("https://c") PREFLIGHT("GET")),
+	     "Access-Control-Allow-Methods", "", 204},
+	    {FROM("OPTIONS", "/", ORIGIN("https://a")), "Access-Control-Allow-Methods", "", 204},
+	    {FROM("OPTIONS", "/shut", ORIGIN("https://a") PREFLIGHT("GET")),
+	     "Access-Control-Allow-Methods", "", 403},
+	    {FROM("OPTIONS", "/any", ORIGIN("null") PREFLIGHT("PUT")), allow, "*", 204},
+	    {FROM("OPTIONS", "/any", ORIGIN("null") PREFLIGHT("PUT")),
+	     "Access-Control-Allow-Methods", "GET, PUT", 204},
+	    {FROM("OPTIONS", "/any", ORIGIN("null") PREFLIGHT("PUT")),
+	     "Access-Control-Allow-Headers", "X, Y", 204},
+	    {FROM("OPTIONS", "/any", ORIGIN("null") PREFLIGHT("PUT")), "Access-Control-Max-Age",
+	     "600", 204},
+	    {FROM("GET", "/any", ""), allow, "*", 200},
+	    {FROM("GET", "/any", ""), "Vary", "", 200},
+	    {FROM("GET", "/any", ORIGIN("x")), "Access-Control-Allow-Credentials", "", 200},
+	    {FROM("GET", "/off", ORIGIN("https://a")), allow, "", 200},
+	    {FROM("GET", "/off", ORIGIN("https://a")), "Vary", "", 200},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct site s;
+		site_open(&s, text);
+		const char *response = ask(&s, rows[i].request);
+		if (strcmp(values_of(response, rows[i].name), rows[i].values) != 0)
+			print_error("%s%s\n", rows[i].request, response);
+		assert_string_equal(values_of(response, rows[i].name), rows[i].values);
+		assert_int_equal(status_of(response), rows[i].status);
+		site_close(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +510,7 @@ int main(void)
 	    cmocka_unit_test(the_canonical_text_means_the_same),
 	    cmocka_unit_test(clients_come_in_by_their_addresses),
 	    cmocka_unit_test(a_port_without_locations_of_its_own_keeps_out_too),
+	    cmocka_unit_test(browsers_learn_which_sites_may_ask),
 	    cmocka_unit_test(rules_change_the_heads_of_all_responses),
 	    cmocka_unit_test(variables_stand_for_parts_of_the_request),
 	    cmocka_unit_test(a_value_that_is_too_long_is_refused),
