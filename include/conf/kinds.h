@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/compression.h"
 #include "base/network.h"
 
 /* KIND(constant, name). A handler answers the requests of its location; there is one in each. */
@@ -28,13 +29,14 @@
  * headers have the last word about a head, so they are the outermost. Which clients may come in is
  * asked before anything that costs more or shows more; a browser's question whether it may ask
  * (CORS) comes before what needs credentials, which it sends none of; faults come after it, so that
- * they are of the requests that would be served.
+ * they are of the requests that would be served. What is compressed is what the handler sends.
  */
 #define FILTER_KINDS(KIND)     \
 	KIND(HEADER, header)   \
 	KIND(CLIENTS, clients) \
 	KIND(CORS, cors)       \
-	KIND(FAULT, fault)
+	KIND(FAULT, fault)     \
+	KIND(COMPRESS, compress)
 
 /* CONF_FILTER_FAULT and so on: some filters have the name of a handler or a limit. */
 #define CONF_KIND(constant, name)        CONF_##constant,
@@ -163,6 +165,16 @@ struct conf_clients {
 		bool deny;
 	} * rules;
 	uint32_t rules_count;
+};
+
+/* `compress`. */
+struct conf_compress {
+	uint8_t codings[COMPRESSIONS_COUNT]; /* enum compression; the first comes first */
+	uint8_t levels[COMPRESSIONS_COUNT];  /* by enum compression */
+	uint32_t codings_count;              /* 0: nothing is compressed */
+	uint64_t least;     /* bytes of a response that is worth it; a length that is unknown is */
+	const char **types; /* of media, without parameters; one "*" in each stands for any part */
+	uint32_t types_count;
 };
 
 #endif

@@ -58,20 +58,43 @@ static void bound_keyholders(struct conf_port_draft *draft)
 		port->keyholders = loops(port);
 }
 
+static bool filters_compress(const struct conf_filters *filters)
+{
+	const struct conf_compress *c =
+	    filters != NULL ? filters->options[CONF_FILTER_COMPRESS] : NULL;
+	return c != NULL && c->codings_count > 0;
+}
+
+static bool compresses(const struct conf_port *port)
+{
+	if (filters_compress(port->filters))
+		return true;
+	for (const struct conf_host *h = port->hosts; h < port->hosts + port->hosts_count; h++) {
+		if (filters_compress(h->filters))
+			return true;
+		for (size_t i = 0; i < h->locations_count; i++)
+			if (filters_compress(h->locations[i].filters))
+				return true;
+	}
+	return false;
+}
+
 /*
  * The memory that a worker needs: for the program with its libraries (10M measured) and room to
  * grow, and per connection that of an idle one (11K measured) and half as much again. A connection
  * that does not take its response, or is in a handshake, needs ten times that and more, so not all
  * can do that at once: a worker without memory accepts no more until connections end. For each
- * further thread the C library reserves CONF_THREAD_MEMORY. The content that it serves is added
+ * further thread the C library reserves CONF_THREAD_MEMORY. Each event loop of a port that
+ * compresses has COMPRESSION_BYTES_MAX for that. The content that it serves is added
  * from a megabyte on.
  */
 static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
 {
 	const uint64_t mega = 1 << 20, connection = 16 << 10;
+	const uint64_t compression = compresses(port) ? COMPRESSION_BYTES_MAX : 0;
 	const uint64_t connections = (port->limits.connections + port->workers - 1) / port->workers;
-	const uint64_t bytes =
-	    LIMIT_MEMORY_MIN + (port->threads - 1) * CONF_THREAD_MEMORY + connections * connection;
+	const uint64_t bytes = LIMIT_MEMORY_MIN + (port->threads - 1) * CONF_THREAD_MEMORY +
+			       connections * connection + port->threads * compression;
 	return (bytes + mega - 1) / mega * mega + content / mega * mega;
 }
 

@@ -215,9 +215,10 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define EXPIRES  "write `files \"/srv/www\" { cache \"max-age=3600\" }`"
 #define MIME     "write `type \"text/html\" \"html\"` in the block of `files`, or `respond ... type`"
 #define CHARSET  "write `charset \"utf-8\"` in the block of `files`"
-#define PACKED                                                                                 \
-	"it compresses nothing itself; `precompressed br gzip` in the block of `files` sends " \
-	"page.html.br and the like"
+#define COMPRESS "write `compress gzip zstd br { least 1K types \"text/*\" }`"
+#define PACKED                                                                                  \
+	"`precompressed br gzip` in the block of `files` sends page.html.br and the like; for " \
+	"what has no such file write `compress br gzip`"
 #define KEPT     "it keeps often used files open itself, as `keep on` in the block of `files` says"
 #define NO_PROXY "it is no proxy; a location has `respond` or `echo`"
 #define NO_LANG  "it runs no programs and has no scripts or conditions"
@@ -313,7 +314,7 @@ static const struct {
     {"AddDefaultCharset", CHARSET},
     {"AddEncoding", PACKED},
     {"AddHandler", NO_LANG},
-    {"AddOutputFilterByType", PACKED},
+    {"AddOutputFilterByType", COMPRESS},
     {"AddType", MIME},
     {"admin", CONTROL},
     {"aio", THREADS},
@@ -339,8 +340,11 @@ static const struct {
     {"basic_auth", NO_AUTH},
     {"basicauth", NO_AUTH},
     {"bind", PORT},
-    {"brotli", PACKED},
+    {"brotli", COMPRESS},
+    {"brotli_comp_level", COMPRESS},
+    {"brotli_min_length", COMPRESS},
     {"brotli_static", PACKED},
+    {"brotli_types", COMPRESS},
     {"browse", LISTING},
     {"ca-base", CERT},
     {"CacheEnable", NO_CACHE},
@@ -351,8 +355,8 @@ static const struct {
     {"client_header_buffer_size", HEAD_MAX},
     {"client_header_timeout", TIMEOUTS},
     {"client_max_body_size", BODY_MAX},
-    {"compress.filetype", PACKED},
-    {"compression", PACKED},
+    {"compress.filetype", COMPRESS},
+    {"compression", COMPRESS},
     {"connection.kbytes-per-second", NO_RATE},
     {"cookie", NO_PROXY},
     {"CoreDumpDirectory", CORE},
@@ -367,8 +371,8 @@ static const struct {
     {"default_type", MIME},
     {"defaults", DEFAULTS},
     {"DefaultType", MIME},
-    {"deflate.mimetypes", PACKED},
-    {"DeflateCompressionLevel", PACKED},
+    {"deflate.mimetypes", COMPRESS},
+    {"DeflateCompressionLevel", COMPRESS},
     {"description", NOTHING},
     {"dir-listing.activate", LISTING},
     {"directory", FILES},
@@ -379,7 +383,7 @@ static const struct {
     {"DOSSiteCount", CLIENT_REQUESTS},
     {"email", CERT},
     {"EnableSendfile", NOTHING},
-    {"encode", PACKED},
+    {"encode", COMPRESS},
     {"env", ENV},
     {"error_log", LOG},
     {"error_page", ERROR},
@@ -409,10 +413,13 @@ static const struct {
     {"GracefulShutdownTimeout", DRAIN},
     {"groupname", USER},
     {"grpc_pass", NO_PROXY},
-    {"gzip", PACKED},
+    {"gzip", COMPRESS},
+    {"gzip_comp_level", COMPRESS},
+    {"gzip_min_length", COMPRESS},
+    {"gzip_proxied", COMPRESS},
     {"gzip_static", PACKED},
-    {"gzip_types", PACKED},
-    {"gzip_vary", PACKED},
+    {"gzip_types", COMPRESS},
+    {"gzip_vary", COMPRESS},
     {"handle", LOCATION},
     {"handle_errors", ERROR},
     {"handle_path", NO_REWRITE},
@@ -612,7 +619,7 @@ static const struct {
     {"setenv.set-response-header", HEADER},
     {"SetEnvIf", NO_LANG},
     {"SetHandler", NO_LANG},
-    {"SetOutputFilter", PACKED},
+    {"SetOutputFilter", COMPRESS},
     {"shutdown_timeout", DRAIN},
     {"site", VIRTUAL},
     {"snippet", BLOCK},
@@ -671,7 +678,6 @@ static const struct {
     {"try_files", FALLBACK},
     {"tune.bufsize", HEAD_MAX},
     {"tune.ssl.default-dh-param", TLS_ORDER},
-    {"types", MIME},
     {"types_hash_max_size", NOTHING},
     {"TypesConfig", NOTHING},
     {"uid", USER},

@@ -1,16 +1,21 @@
 /*
- * Runs in the workers: decides which responses are compressed, and in which coding. Must never
- * compress one that a cache or a client could then take for another, or that says that it must not
- * be changed.
+ * Runs in the workers: decides which responses are compressed, and in which coding (RFC 9110, 8.4
+ * and 12.5.3). Must never compress one that a cache or a client could then take for another, or
+ * that says that it must not be changed.
+ *
+ * A response that is compressed becomes a stream of unknown length. Its entity tag becomes weak:
+ * the bytes are others than those that the handler has it for (RFC 9110, 8.8.1). So it still serves
+ * If-None-Match; If-Range and If-Match, which compare strongly, do not hold. Ranges are of the
+ * uncompressed form, and are sent as that; a compressed response has no Accept-Ranges. What could
+ * have been compressed says "Vary: Accept-Encoding", even if it was not.
  */
-#include "filter/compress.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "compress_stream.h"
+#include "filter/kinds.h"
 #include "http/accept.h"
 
 struct compress_local {
@@ -111,7 +116,7 @@ static size_t type_len(const char *value, size_t len)
 	return n;
 }
 
-bool compress_type_covers(const char *type, const char *value, size_t len)
+static bool type_covers(const char *type, const char *value, size_t len)
 {
 	const char *star = strchr(type, '*');
 	const size_t before = star != NULL ? (size_t)(star - type) : strlen(type);
@@ -123,10 +128,10 @@ bool compress_type_covers(const char *type, const char *value, size_t len)
 	       strncasecmp(value + len - after, star + 1, after) == 0;
 }
 
-static bool types_cover(const struct compress *c, const struct http_header *type)
+static bool types_cover(const struct conf_compress *c, const struct http_header *type)
 {
 	for (size_t i = 0; type != NULL && i < c->types_count; i++)
-		if (compress_type_covers(c->types[i], type->value, type->value_len))
+		if (type_covers(c->types[i], type->value, type->value_len))
 			return true;
 	return false;
 }
@@ -135,7 +140,7 @@ static bool types_cover(const struct compress *c, const struct http_header *type
 
 /* The one that the client wants most of those that were not tried, the first of equals; not one
  * that it wants less than the response as it is. COMPRESSIONS_COUNT: none. */
-static unsigned coding_choose(const struct compress *c, const struct http_codings *q,
+static unsigned coding_choose(const struct conf_compress *c, const struct http_codings *q,
 			      unsigned tried)
 {
 	unsigned best = COMPRESSIONS_COUNT, most = q->quality[HTTP_IDENTITY];
@@ -155,7 +160,7 @@ static unsigned coding_choose(const struct compress *c, const struct http_coding
 static bool coding_begin(struct exchange *ex, struct filter_use *use, const struct http_asks *asks,
 			 unsigned *ret_coding)
 {
-	const struct compress *c = use->config;
+	const struct conf_compress *c = use->config;
 	const struct compress_local *local = use->local;
 	struct http_codings q;
 	http_codings_read(&ex->request, asks, &q);
@@ -224,7 +229,7 @@ static void head_compress(struct exchange *ex, const struct head_says *h, unsign
 }
 
 /* Could a response to the same target be compressed? */
-static bool head_could_vary(const struct exchange *ex, const struct compress *c,
+static bool head_could_vary(const struct exchange *ex, const struct conf_compress *c,
 			    const struct head_says *h)
 {
 	if (h->encoded)
@@ -293,9 +298,9 @@ static void compress_close(void *state)
 
 static enum filter_verdict compress_begin(struct exchange *ex, struct filter_use *use)
 {
+	const struct conf_compress *c = use->config;
 	(void)ex;
-	(void)use;
-	return FILTER_PASSES;
+	return c->codings_count > 0 ? FILTER_PASSES : FILTER_LEAVES;
 }
 
 static void compress_release(struct exchange *ex, struct filter_use *use)
@@ -316,7 +321,7 @@ static long compress_give(struct exchange *ex, struct filter_use *use, uint8_t *
 	return n;
 }
 
-const struct filter filter_compress = {
+static const struct filter filter_compress = {
     .open = compress_open,
     .close = compress_close,
     .begin = compress_begin,
@@ -324,3 +329,5 @@ const struct filter filter_compress = {
     .give = compress_give,
     .end = compress_release,
 };
+
+const struct filter_kind filter_kind_compress = {.filter = &filter_compress};

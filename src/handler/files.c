@@ -467,6 +467,13 @@ static const struct handler handler_files = {
     .end = files_end,
 };
 
+static bool files_compress(const struct conf_location *location)
+{
+	const struct conf_compress *c =
+	    location->filters != NULL ? location->filters->options[CONF_FILTER_COMPRESS] : NULL;
+	return c != NULL && c->codings_count > 0;
+}
+
 static void *files_make(const struct conf_location *location, const struct handler_means *means)
 {
 	const struct conf_files *conf = location->options;
@@ -476,7 +483,8 @@ static void *files_make(const struct conf_location *location, const struct handl
 					   .root = &means->roots[conf->root],
 					   .types = means->types,
 					   .exact = location->exact,
-					   .grain_ns = means->file_grain_ns};
+					   .grain_ns = means->file_grain_ns,
+					   .compresses = files_compress(location)};
 	return c;
 }
 

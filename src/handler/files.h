@@ -38,6 +38,7 @@ struct files_config {
 	const struct media_table *types; /* of the system */
 	bool exact;        /* of a location for one path: a folder there has no path with a slash */
 	uint64_t grain_ns; /* see handler_means */
+	bool compresses;   /* a filter makes other codings of the file */
 };
 
 struct files_keep;

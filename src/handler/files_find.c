@@ -199,7 +199,8 @@ static bool is_older(const struct files_file *sibling, const struct files_file *
 }
 
 /* Replaces the file by the sibling that the client wants most. A sibling that is older than its
- * file was made from another one, and is not used. Returns 0, or 406: none is acceptable. */
+ * file was made from another one, and is not used. Returns 0, or 406: none is acceptable, and the
+ * location makes no other one. */
 static unsigned sibling_choose(struct finder *f, const struct http_request *r,
 			       const struct http_asks *asks, struct files_name *name,
 			       struct files_file *file)
@@ -218,7 +219,7 @@ static unsigned sibling_choose(struct finder *f, const struct http_request *r,
 		if (coding == HTTP_IDENTITY)
 			return 0;
 		if (coding == HTTP_CODINGS)
-			return 406;
+			return f->config->compresses ? 0 : 406;
 		tried |= 1U << coding;
 		const char *suffix = http_coding_suffix(coding);
 		if (!files_name_add(name, suffix, strlen(suffix)))

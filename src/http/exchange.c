@@ -111,7 +111,7 @@ long exchange_give(struct exchange *ex, uint8_t *out, size_t size)
 	const long n = ex->filters_count > 0 && !ex->upgraded ? filters_give(ex, 0, out, size)
 							      : exchange_body(ex, out, size);
 	exchange_leave(ex, nested);
-	ex->take_blocked = ex->woken = false;
+	ex->woken = false;
 	if (n == 0)
 		return GIVE_LATER;
 	if (n > 0 && (size_t)n > size)

@@ -14,9 +14,9 @@
 
 #include "../http_peer.h"
 #include "base/holding.h"
-#include "filter/compress.h"
 #include "filter/compress_coder.h"
 #include "filter/compress_stream.h"
+#include "filter/kinds.h"
 #include "net/loop.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -182,11 +182,13 @@ static const struct http_header html[] = {HTTP_HEADER("Content-Type", "text/html
 					  HTTP_HEADER("ETag", "\"tag\""),
 					  HTTP_HEADER("Accept-Ranges", "bytes")};
 
+extern const struct filter_kind filter_kind_compress;
+
 /* --- a port ----------------------------------------------------------------------------------- */
 
-static const char *const all_types[] = {"text/*", "application/json", "application/*+json"};
+static const char *all_types[] = {"text/*", "application/json", "application/*+json"};
 
-static const struct compress all = {
+static const struct conf_compress all = {
     .codings = {COMPRESSION_GZIP, COMPRESSION_ZSTD, COMPRESSION_BR},
     .levels = {[COMPRESSION_GZIP] = 5, [COMPRESSION_ZSTD] = 3, [COMPRESSION_BR] = 4},
     .codings_count = 3,
@@ -205,13 +207,13 @@ struct site {
 	bool ended; /* the last chunk came */
 };
 
-static void site_begin(struct site *s, const struct compress *config, bool has_loop)
+static void site_begin(struct site *s, const struct conf_compress *config, bool has_loop)
 {
 	*s = (struct site){.peer = peer_new()};
 	struct peer *p = s->peer;
 	p->location.handler = &source;
-	s->filter =
-	    (struct http_location_filter){.filter = &filter_compress, .config = config, .local = 1};
+	s->filter = (struct http_location_filter){
+	    .filter = filter_kind_compress.filter, .config = config, .local = 1};
 	p->location.filters = &s->filter;
 	p->location.filters_count = 1;
 	p->loop.locals = s->locals;
@@ -220,14 +222,14 @@ static void site_begin(struct site *s, const struct compress *config, bool has_l
 		assert_int_equal(loop_init(&s->loop), 0);
 		p->loop.events = &s->loop;
 	}
-	assert_int_equal(filter_compress.open(&p->loop, config, &s->locals[1]), 0);
+	assert_int_equal(filter_kind_compress.filter->open(&p->loop, config, &s->locals[1]), 0);
 }
 
 static void site_end(struct site *s)
 {
 	struct holding sum = {0};
 	http1_ops.release(&s->peer->http1.proto);
-	filter_compress.close(s->locals[1]);
+	filter_kind_compress.filter->close(s->locals[1]);
 	assert_null(s->peer->loop.compress);
 	http1_ops.init(&s->peer->http1.proto, &s->peer->loop, s->peer, &s->peer->client);
 	(void)sum;
@@ -402,7 +404,7 @@ static void the_order_of_the_statement_decides_between_equals(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(orders); i++)
 		for (uint32_t n = 1; n <= COMPRESSIONS_COUNT; n++) {
-			struct compress config = all;
+			struct conf_compress config = all;
 			struct site s;
 			memcpy(config.codings, orders[i], sizeof(config.codings));
 			config.codings_count = n;
@@ -959,8 +961,9 @@ static void memory_has_a_bound(void **state)
 	for (unsigned i = 0; i < 60; i++)
 		assert_non_null(strstr(peer_out(w.others[i]), "Content-Encoding: gzip"));
 	crowd_leave(&w);
-	filter_compress.close(w.site.locals[1]);
-	assert_int_equal(filter_compress.open(&w.site.peer->loop, &all, &w.site.locals[1]), 0);
+	filter_kind_compress.filter->close(w.site.locals[1]);
+	assert_int_equal(
+	    filter_kind_compress.filter->open(&w.site.peer->loop, &all, &w.site.locals[1]), 0);
 	site_end(&w.site);
 }
 

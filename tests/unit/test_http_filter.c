@@ -357,6 +357,37 @@ static void one_takes_fields_away(void **state)
 	}
 }
 
+static bool holds_back;
+
+static long holding_give(struct exchange *ex, struct filter_use *use, uint8_t *out, size_t size)
+{
+	return holds_back ? GIVE_LATER : filter_give_next(ex, use, out, size);
+}
+
+/* The handler has no more room before it is asked to give. */
+static void one_that_holds_back_does_not_let_the_body_in(void **state)
+{
+	static const struct filter holding = {.begin = taking_begin, .give = holding_give};
+	static const struct http_location_filter filter = {.filter = &holding, .config = ""};
+	static uint8_t body[50000];
+	struct peer *p = peer_with(&filter, 1);
+	(void)state;
+	p->location.handler = &handler_echo;
+	holds_back = true;
+	peer_send(p, "POST /test HTTP/1.1\r\n" H "Content-Length: 50000\r\n\r\n");
+	assert_true(http1_ops.wants_input(&p->http1.proto));
+	peer_give(p, body, sizeof(body));
+	peer_run(p);
+	assert_true(p->in_len > 0);
+	assert_false(http1_ops.wants_input(&p->http1.proto));
+	holds_back = false;
+	exchange_wake(p->http1.exchange);
+	peer_run(p);
+	assert_int_equal(p->body_sent, sizeof(body));
+	assert_int_equal(p->http1.state, HTTP1_IDLE);
+	peer_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +395,7 @@ int main(void)
 	    cmocka_unit_test(one_that_leaves_is_not_called_again),
 	    cmocka_unit_test(one_answers_in_place_of_the_handler),
 	    cmocka_unit_test(one_takes_fields_away),
+	    cmocka_unit_test(one_that_holds_back_does_not_let_the_body_in),
 	    cmocka_unit_test(a_method_is_judged_after_the_filters),
 	    cmocka_unit_test(a_request_waits_with_its_body),
 	    cmocka_unit_test(one_that_waits_ends_with_its_exchange),
