@@ -2,6 +2,7 @@
 import itertools
 import json
 import socket
+import zlib
 
 import pytest
 
@@ -30,9 +31,6 @@ class Plain:
     def __init__(self, answer):
         self.status, self.body = answer.status, answer.body
         self.fields = fields(answer)
-
-    def __getitem__(self, name):
-        return dict(self.fields).get(name.lower())
 
     def refused(self, method, status, line):
         self.status, self.body = status, b"" if method == "HEAD" else line
@@ -74,6 +72,19 @@ def shared(plain, method, extra):
                          ("access-control-expose-headers", "X-B")]
 
 
+def compressed(plain, method, extra):
+    has = dict(plain.fields)
+    kept = plain.status in (206, 304)
+    if not kept and (plain.status == 204 or "content-type" not in has or has.get("content-length") == "0"):
+        return
+    plain.fields.append(("vary", "Accept-Encoding"))
+    if "gzip" in extra and not kept and "content-range" not in has:
+        plain.drop("content-length", "transfer-encoding", "accept-ranges", "etag")
+        plain.fields += [("content-encoding", "gzip"), ("transfer-encoding", "chunked")]
+        if "etag" in has:
+            plain.fields.append(("etag", "W/" + has["etag"].removeprefix("W/")))
+
+
 FILTERS = {
     # name: (kind, statements, what it answers, what it changes in the head); in the order in which
     # they are carried out
@@ -85,6 +96,7 @@ FILTERS = {
     "cors": ("cors", 'cors origin "https://app.example" methods "GET" "PUT" headers "X-A" expose "X-B" '
              "credentials on max-age 60s", preflight, shared),
     "delay": ("fault", "fault delay mean 1ms deviation 0ms", nothing, nothing),
+    "compress": ("compress", 'compress gzip { least 1  types "*" }', compressed, nothing),
 }
 
 HANDLERS = {
@@ -117,6 +129,13 @@ REQUESTS = {
                   "Access-Control-Request-Method: PUT\r\n", b""),
     "strange-preflight": ("OPTIONS", "", "Origin: https://evil.example\r\n"
                           "Access-Control-Request-Method: PUT\r\n", b""),
+    "gzip": ("GET", "", "Accept-Encoding: gzip\r\n", b""),
+    "gzip-head": ("HEAD", "", "Accept-Encoding: gzip\r\n", b""),
+    "gzip-file": ("GET", "/a.txt", "Accept-Encoding: gzip\r\n", b""),
+    "gzip-range": ("GET", "/a.txt", "Accept-Encoding: gzip\r\nRange: bytes=2-5\r\n", b""),
+    "gzip-same": ("GET", "/a.txt", 'Accept-Encoding: gzip\r\nIf-None-Match: "etag"\r\n', b""),
+    "gzip-post": ("POST", "", "Accept-Encoding: gzip\r\nContent-Length: 4\r\n", b"ping"),
+    "gzip-missing": ("GET", "/missing", "Accept-Encoding: gzip\r\n", b""),
 }
 
 PAIRS = [pair for pair in itertools.combinations(FILTERS, 2)
@@ -148,26 +167,27 @@ def plain(monkeypatch):
     monkeypatch.setattr(Connection, "plain", True)
 
 
-def boundary_of(answer):
-    kind = answer["Content-Type"] or ""
-    return kind.split("boundary=")[1] if "boundary=" in kind else "\0"
-
-
-def seen(answer, path):
+def seen(body, fields, path):
     """An answer without what differs in each: a boundary, the path, the number of a request."""
-    boundary = boundary_of(answer)
-    body = answer.body.replace(boundary.encode(), b"B")
+    kind = dict(fields).get("content-type", "")
+    boundary = kind.split("boundary=")[1] if "boundary=" in kind else "\0"
+    body = body.replace(boundary.encode(), b"B")
     if body.startswith(b"{"):
         shown = json.loads(body)
         body = b"echo of %s" % shown["method"].encode()
     out = []
-    for name, value in sorted((n.lower(), v) for n, v in answer.fields if n.lower() != "date"):
+    for name, value in sorted(fields):
         if name in ("fault-id", "last-modified"):
             continue
-        if name == "content-length" and answer["Content-Type"] == "application/json":
+        if name == "content-length" and kind == "application/json":
             continue  # what echo shows has the path in it
         out.append((name, value.replace(boundary, "B").replace(path, "/PATH")))
-    return answer.status, body, out
+    return body, out
+
+
+def unpacked(answer):
+    packed = answer["Content-Encoding"] == "gzip" and answer.body
+    return zlib.decompress(answer.body, 31) if packed else answer.body
 
 
 def test_each_filter_and_each_pair(table, ports):
@@ -186,8 +206,9 @@ def test_each_filter_and_each_pair(table, ports):
                     FILTERS[name][2](want, method, extra)
                 for name in reversed(case):
                     FILTERS[name][3](want, method, extra)
-                got = seen(answer, location(handler, case))
-                assert got == seen(want, location(handler, ())), (path, request)
+                assert answer.status == want.status, (path, request)
+                got = seen(unpacked(answer), fields(answer), location(handler, case))
+                assert got == seen(want.body, want.fields, location(handler, ())), (path, request)
 
 
 def test_each_filter_with_a_connection_that_breaks(table, ports):
