@@ -22,8 +22,20 @@ struct compress_local {
 	struct compress_loop *common;
 };
 
-static const enum http_coding coding_of[COMPRESSIONS_COUNT] = {
-    [COMPRESSION_GZIP] = HTTP_GZIP, [COMPRESSION_ZSTD] = HTTP_ZSTD, [COMPRESSION_BR] = HTTP_BR};
+static enum http_coding coding_of(unsigned compression)
+{
+	switch ((enum compression)compression) {
+	case COMPRESSION_GZIP:
+		return HTTP_GZIP;
+	case COMPRESSION_ZSTD:
+		return HTTP_ZSTD;
+	case COMPRESSION_BR:
+		return HTTP_BR;
+	case COMPRESSIONS_COUNT:
+		break;
+	}
+	return HTTP_IDENTITY;
+}
 
 /* --- what the response says ------------------------------------------------------------------- */
 
@@ -146,7 +158,7 @@ static unsigned coding_choose(const struct conf_compress *c, const struct http_c
 	unsigned best = COMPRESSIONS_COUNT, most = q->quality[HTTP_IDENTITY];
 	for (uint32_t i = 0; i < c->codings_count; i++) {
 		const unsigned coding = c->codings[i];
-		const unsigned quality = q->quality[coding_of[coding]];
+		const unsigned quality = q->quality[coding_of(coding)];
 		if (quality == 0 || (tried & 1U << coding) != 0 ||
 		    (best == COMPRESSIONS_COUNT ? quality < most : quality <= most))
 			continue;
@@ -218,7 +230,7 @@ static void digests_remove(struct exchange *ex)
 
 static void head_compress(struct exchange *ex, const struct head_says *h, unsigned coding)
 {
-	const char *name = http_coding_name(coding_of[coding]);
+	const char *name = http_coding_name(coding_of(coding));
 	(void)exchange_add_field(ex, "Content-Encoding", 16, name, strlen(name));
 	etag_weaken(ex, h->etag);
 	if (h->has_range)
