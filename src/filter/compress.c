@@ -246,8 +246,12 @@ static bool head_could_vary(const struct exchange *ex, const struct conf_compres
 {
 	if (h->encoded)
 		return false;
-	if (ex->status == 206 || ex->status == 304) /* they have another type, or none */
+	if (ex->status == 304) /* it does not say of which type the response is */
 		return true;
+	if (ex->status == 206) /* of several ranges neither, and none says how long it is */
+		return h->type == NULL ||
+		       type_covers("multipart/*", h->type->value, h->type->value_len) ||
+		       types_cover(c, h->type);
 	if (ex->status < 200 || ex->status == 204 || ex->status == 205 || ex->length == 0)
 		return false;
 	return ex->length >= c->least && types_cover(c, h->type);

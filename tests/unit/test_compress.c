@@ -465,6 +465,7 @@ static void only_what_may_be_is_compressed(void **state)
 	    {206, 5000, false,
 	     FIELDS(TYPE("text/plain"), HTTP_HEADER("Content-Range", "bytes 0-4999/9999")), VARIES},
 	    {206, 5000, true, FIELDS(TYPE("multipart/byteranges; boundary=a")), VARIES},
+	    {206, 5000, false, FIELDS(TYPE("image/png")), AS_IT_IS},
 	    {302, 5000, false, FIELDS(TYPE("text/html")), COMPRESSED},
 	    {304, 0, false, FIELDS(HTTP_HEADER("ETag", "\"a\"")), VARIES},
 	    {404, 5000, false, FIELDS(TYPE("text/html")), COMPRESSED},
@@ -818,6 +819,32 @@ static void a_filter_in_front_takes_a_byte_at_a_time(void **state)
 		}
 }
 
+/* The body of a page of the configuration, in place of the handler's. */
+static void a_page_is_compressed(void **state)
+{
+	static char body[5000];
+	static const struct http_header fields[] = {TYPE("text/html")};
+	static const struct http_page page = {
+	    .fields = fields, .fields_count = 1, .body = body, .body_len = sizeof(body)};
+	static const struct http_status_page of_status = {.status = 404, .page = &page};
+	static const struct http_pages pages = {.count = 1, .list = &of_status};
+	static const struct source c = {.status = 404, .fields = html, .fields_count = 3, .len = 9};
+	struct site s;
+	(void)state;
+	memset(body, 'p', sizeof(body));
+	site_begin(&s, &all, false);
+	s.peer->location.pages = &pages;
+	site_ask(&s, &c, GET("Accept-Encoding: br\r\n"));
+	assert_int_equal(s.peer->status, 404);
+	assert_field(&s, "Content-Encoding", "br");
+	assert_field(&s, "ETag", NULL);
+	body_split(&s);
+	assert_true(s.ended && br_read(&s.body, &s.plain));
+	assert_int_equal(s.plain.len, sizeof(body));
+	assert_memory_equal(s.plain.data, body, sizeof(body));
+	site_end(&s);
+}
+
 /* --- bounds ----------------------------------------------------------------------------------- */
 
 /* One long response, or many, read no more in a turn than is said, and all of them get on. */
@@ -1128,6 +1155,7 @@ int main(void)
 	    cmocka_unit_test(a_broken_response_is_not_ended_well),
 	    cmocka_unit_test(a_client_leaves),
 	    cmocka_unit_test(a_filter_in_front_takes_a_byte_at_a_time),
+	    cmocka_unit_test(a_page_is_compressed),
 	    cmocka_unit_test(a_turn_has_a_bound),
 	    cmocka_unit_test(turns_go_around),
 	    cmocka_unit_test(memory_has_a_bound),
