@@ -32,6 +32,9 @@ class Plain:
         self.status, self.body = answer.status, answer.body
         self.fields = fields(answer)
 
+    def drop(self, *names):
+        self.fields = [f for f in self.fields if f[0] not in names]
+
     def refused(self, method, status, line):
         self.status, self.body = status, b"" if method == "HEAD" else line
         self.fields = [("content-length", str(len(line))), ("content-type", "text/plain")]
