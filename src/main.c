@@ -26,6 +26,7 @@
 #include "master/master.h"
 #include "role/role.h"
 #include "selftest/selftest.h"
+#include "verifier/verifier.h"
 #include "verify.h"
 #include "worker/worker.h"
 
@@ -320,7 +321,14 @@ static int child(const struct arguments *a)
 	struct role role;
 	role_begin(&role, IPC_CHANNEL_FD, worker_threads_built,
 		   a->attempts != NULL ? selftest_hook(a->attempts) : NULL);
-	return role.start.role == IPC_KEYHOLDER ? keyholder_main(&role) : worker_main(&role);
+	switch ((enum ipc_role)role.start.role) {
+	case IPC_KEYHOLDER:
+		return keyholder_main(&role);
+	case IPC_VERIFIER:
+		return verifier_main(&role);
+	default:
+		return worker_main(&role);
+	}
 }
 
 static int selftest(const struct arguments *a)

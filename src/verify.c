@@ -2,14 +2,17 @@
 #include "verify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/same.h"
 #include "master/master.h"
+#include "verifier/passwords.h"
 
 struct finding {
 	enum conf_severity severity;
@@ -139,6 +142,29 @@ static void bodies_check(struct verify *v, const struct conf_port *port)
 	}
 }
 
+/* --- passwords -------------------------------------------------------------------------------- */
+
+static void passwords_verify(struct verify *v, const struct conf_path *file)
+{
+	struct passwords *passwords = NULL;
+	struct err err;
+	int fd = open(file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		err_set(&err, "password file \"%s\" cannot be read: %s", file->path,
+			strerror(errno));
+	if (fd < 0 || passwords_load(fd, file->path, NULL, &passwords, &err) < 0)
+		verify_add(v, CONF_ERROR, &file->where, err.text);
+	passwords_free(passwords);
+	fd_close(&fd);
+}
+
+static void passwords_check_all(struct verify *v, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->ports_count; i++)
+		for (size_t k = 0; k < conf->ports[i].passwords_count; k++)
+			passwords_verify(v, &conf->ports[i].passwords[k]);
+}
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 static void users_check(struct verify *v, const struct conf *conf)
@@ -155,6 +181,7 @@ void verify_files(struct verify *v, const struct conf *conf, bool daemonized)
 	verify_certificates(v, conf);
 	for (size_t i = 0; i < conf->ports_count; i++)
 		bodies_check(v, &conf->ports[i]);
+	passwords_check_all(v, conf);
 	users_check(v, conf);
 	if (master_check_roots(conf, verify_add, v) < 0)
 		v->no_memory = true;

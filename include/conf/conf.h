@@ -32,6 +32,7 @@
 #define CONF_CERTIFICATES_MAX 4096               /* of a port, with those of its hosts */
 #define CONF_BODIES_MAX       4096               /* files of a port that are sent as they are */
 #define CONF_ROOTS_MAX        4096               /* folders of a port whose files are sent */
+#define CONF_PASSWORDS_MAX    64                 /* password files of a port */
 #define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */
 #define CONF_THREADS_MAX      64
 #define CONF_WORKERS_MAX      64
@@ -212,6 +213,8 @@ struct conf_port {
 	const struct conf_filters *filters; /* with those of the top level as its own; NULL: none */
 	struct conf_path *bodies;           /* of all its locations and errors; each path once */
 	size_t bodies_count;
+	struct conf_path *passwords; /* the password files of all its locations; each path once */
+	size_t passwords_count;
 	bool faults; /* a location has faults, or is the one where faults are asked for */
 	struct conf_where where;
 };

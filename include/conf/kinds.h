@@ -31,11 +31,12 @@
  * (CORS) comes before what needs credentials, which it sends none of; faults come after it, so that
  * they are of the requests that would be served. What is compressed is what the handler sends.
  */
-#define FILTER_KINDS(KIND)     \
-	KIND(HEADER, header)   \
-	KIND(CLIENTS, clients) \
-	KIND(CORS, cors)       \
-	KIND(FAULT, fault)     \
+#define FILTER_KINDS(KIND)               \
+	KIND(HEADER, header)             \
+	KIND(CLIENTS, clients)           \
+	KIND(CORS, cors)                 \
+	KIND(AUTHENTICATE, authenticate) \
+	KIND(FAULT, fault)               \
 	KIND(COMPRESS, compress)
 
 /* CONF_FILTER_FAULT and so on: some filters have the name of a handler or a limit. */
@@ -175,6 +176,12 @@ struct conf_compress {
 	uint64_t least;     /* bytes of a response that is worth it; a length that is unknown is */
 	const char **types; /* of media, without parameters; one "*" in each stands for any part */
 	uint32_t types_count;
+};
+
+/* `authenticate`: a client comes in with a password of this file (RFC 7617). */
+struct conf_authenticate {
+	const char *realm; /* NULL: `off` */
+	const char *path;  /* of the file, in conf_port.passwords, too; NULL: it had a mistake */
 };
 
 #endif

@@ -17,6 +17,8 @@
  * routes. */
 struct filter_means {
 	uint16_t port;
+	const struct conf_path *passwords; /* conf_port.passwords */
+	size_t passwords_count;
 };
 
 /* A kind of filter: src/filter/WORD.c defines filter_kind_WORD for each of FILTER_KINDS

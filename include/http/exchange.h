@@ -32,6 +32,7 @@
 #include "http/arena.h"
 #include "http/request.h"
 
+struct authenticate_service;
 struct client;
 struct exchange;
 struct exchange_field;
@@ -254,8 +255,9 @@ struct http_loop {
 	void *compress;            /* and what those have that compress */
 	/* Gives up what handlers keep only to be faster; NULL: nothing. */
 	void (*spare)(struct http_loop *);
-	const struct fault_services *faults; /* on a port that has faults; else NULL */
-	void **locals;                       /* state per loop, as the locations number it */
+	const struct fault_services *faults;    /* on a port that has faults; else NULL */
+	struct authenticate_service *passwords; /* on a port that has some; else NULL */
+	void **locals;                          /* state per loop, as the locations number it */
 
 	struct exchange_pool pool;
 	/* the one that entered() was called for last; the owner sets it when it shows another */
@@ -322,6 +324,8 @@ struct exchange {
 	uint64_t begun_ns;
 	uint64_t body_received;
 	uint64_t body_sent;
+	const char *user; /* who showed a right password; in the arena; NULL: nobody */
+	uint32_t user_len;
 	char id[HTTP_REQUEST_ID_MAX];
 };
 

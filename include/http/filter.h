@@ -57,6 +57,10 @@ long filter_give_next(struct exchange *, struct filter_use *, uint8_t *out, size
 /* Ends FILTER_WAITS, from outside the functions of the exchange. */
 void filter_continue(struct exchange *);
 
+/* Ends it the other way: the filter answers in place of the handler, as by exchange_answer().
+ * Fields are added before. */
+void filter_answer(struct exchange *, unsigned status);
+
 /* For a handler that turns out to need a filter: puts one in front of itself, whose begin() is not
  * called. NULL: out of memory, or FILTERS_MAX are there. */
 struct filter_use *filter_add(struct exchange *, const struct filter *, void *local);

@@ -81,7 +81,9 @@ struct ipc_message {
 	_Alignas(8) uint8_t payload[IPC_PAYLOAD_MAX + 1]; /* payload[len] is 0 */
 };
 
-enum ipc_role { IPC_WORKER = 1, IPC_KEYHOLDER };
+/* A verifier is to the master what a keyholder is: it exchanges the same messages. */
+enum ipc_role { IPC_WORKER = 1, IPC_KEYHOLDER, IPC_VERIFIER, IPC_ROLES };
+const char *ipc_role_name(enum ipc_role); /* "worker" */
 
 /* How a child begins. Its configuration says what it serves. */
 struct ipc_start {

@@ -109,7 +109,11 @@ enum ipc_limited { IPC_LIMITED_LIST(IPC_LIMITED_ENUM) IPC_LIMITED };
 	ONE(signatures, SUM, "signatures", "signatures", "signatures",                             \
 	    "Signatures that keyholders made.")                                                    \
 	ONE(signatures_refused, SUM, "signatures_refused", "signatures refused", "requests",       \
-	    "Requests that keyholders refused.")
+	    "Requests that keyholders refused.")                                                   \
+	ONE(passwords_right, SUM, "passwords_right", "right passwords", "passwords",               \
+	    "Passwords that verifiers found right.")                                               \
+	ONE(passwords_wrong, SUM, "passwords_wrong", "wrong passwords", "passwords",               \
+	    "Passwords that were wrong, or of unknown users.")
 
 enum ipc_kind {
 	IPC_KIND_GAUGE,    /* a present value, which ends with its process */

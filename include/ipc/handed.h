@@ -38,6 +38,8 @@ enum ipc_handed {
 	IPC_FD_ROOT,        /* of: its number in conf_port.roots. A directory, perhaps O_PATH */
 	IPC_FD_TYPES,       /* the system's table of media types; /dev/null: none can be read */
 	IPC_FD_BODY,        /* of: its index in conf_port.bodies. Open for reading */
+	IPC_FD_PASSWORDS,   /* of: its index in conf_port.passwords. Open for reading */
+	IPC_FD_PASSWORD_CHANNEL, /* of: the event loop (ipc/password.h) */
 	IPC_FD_KINDS
 };
 

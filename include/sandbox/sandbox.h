@@ -1,8 +1,8 @@
 /*
  * Confinement: what a process gives up before it processes input that may be hostile.
  *
- * There are four roles. A worker and a keyholder are confined in two steps, since threads can only
- * be made between them:
+ * There are five roles. A worker, a keyholder and a verifier are confined in two steps, since
+ * threads can only be made between them:
  *
  *   sandbox_drop()   groups, ids → capabilities, but for one → no new privileges → not dumpable →
  *                    parent-death signal | → chroot → the last capability → Landlock → limits
@@ -34,7 +34,13 @@
 #include "base/err.h"
 #include "base/text.h"
 
-enum sandbox_role { SANDBOX_MASTER, SANDBOX_WORKER, SANDBOX_KEYHOLDER, SANDBOX_MOUNTER };
+enum sandbox_role {
+	SANDBOX_MASTER,
+	SANDBOX_WORKER,
+	SANDBOX_KEYHOLDER,
+	SANDBOX_MOUNTER,
+	SANDBOX_VERIFIER
+};
 
 /*
  * What a process must be able to do beyond what every child must, as bits. A row of the tables that
@@ -45,7 +51,8 @@ enum sandbox_need {
 	SANDBOX_CLIENTS = 1, /* accept connections and end them */
 	SANDBOX_THREADS = 2, /* run more than one thread */
 	SANDBOX_FILES = 4,   /* read files beneath its document roots */
-	SANDBOX_TLS = 8      /* speak TLS to clients */
+	SANDBOX_TLS = 8,     /* speak TLS to clients */
+	SANDBOX_HASHES = 16  /* hash passwords, which takes memory */
 };
 
 /* All needs that a process of this role can have. */
@@ -65,7 +72,7 @@ enum sandbox_layer {
 #define SANDBOX_ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1) /* a bit for each */
 
 struct sandbox_plan {
-	enum sandbox_role role; /* SANDBOX_WORKER or SANDBOX_KEYHOLDER */
+	enum sandbox_role role; /* SANDBOX_WORKER, SANDBOX_KEYHOLDER or SANDBOX_VERIFIER */
 	unsigned needs;         /* enum sandbox_need; the role must be able to have them */
 	pid_t parent_pid;       /* the process dies with this one */
 	int chroot_fd;          /* O_PATH of the empty directory; -1: no chroot */
@@ -79,7 +86,7 @@ struct sandbox_plan {
 	 * one */
 	uint64_t descriptors;
 	uint64_t memory_bytes; /* RLIMIT_AS; 0: as inherited */
-	uint64_t core_bytes;   /* RLIMIT_CORE; always 0 for a keyholder */
+	uint64_t core_bytes;   /* RLIMIT_CORE; 0 for all but a worker */
 	/* The block of descriptors from sandbox_guard_block() whose options no call may change once
 	 * the process is sealed: the listeners. Count 0: none. */
 	unsigned guarded_first, guarded_count;
@@ -107,9 +114,9 @@ struct sandbox_level {
 };
 
 /*
- * The steps of a worker or keyholder, in this order. The first fills *ret_level, the second
- * completes it. Return 0, or -1 and a sentence in err: the process cannot go on. If the parent has
- * already ended, they call _exit(EX_UNAVAILABLE).
+ * The steps of a worker, keyholder or verifier, in this order. The first fills *ret_level, the
+ * second completes it. Return 0, or -1 and a sentence in err: the process cannot go on. If the
+ * parent has already ended, they call _exit(EX_UNAVAILABLE).
  *
  * The drop needs a process with one thread that has no directory open except the roots and
  * chroot_fd (which the caller closes) and that will open nothing by name. The seal applies to all

@@ -6,6 +6,7 @@
 #ifndef TLS_DIGEST_H
 #define TLS_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,10 @@
 
 /* The digest of the content of one file. */
 void tls_digest(const void *data, size_t len, uint8_t ret[IPC_DIGEST_BYTES]);
+
+/* HMAC-SHA-256 (RFC 2104) of the data under a key of IPC_DIGEST_BYTES; false: out of memory. */
+bool tls_digest_keyed(const uint8_t key[IPC_DIGEST_BYTES], const void *data, size_t len,
+		      uint8_t ret[IPC_DIGEST_BYTES]);
 
 /* Adds one more file to all, which begins as zeros. */
 void tls_digest_add(uint8_t all[IPC_DIGEST_BYTES], const uint8_t one[IPC_DIGEST_BYTES]);

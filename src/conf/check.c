@@ -111,7 +111,8 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	if (port->plain) {
 		port->refuses_unknown = false;
 		port->keyholders = 0;
-		port->key_user = NULL;
+		if (port->passwords_count == 0)
+			port->key_user = NULL;
 		port->tickets_ms = 0;
 		port->limits.clients.handshakes = (struct limit_rate){0};
 	}

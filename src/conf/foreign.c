@@ -229,7 +229,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define DEFAULT_HOST "what stands in a port outside of its `host` blocks serves all other names"
 #define VIRTUAL      "write `port 443 { host \"www.example.org\" { ... } }`"
 #define CLIENTS      "write `allow 10.0.0.0/8` and `deny *`; the first one that has the client counts"
-#define NO_AUTH      "it has no authentication by passwords"
+#define AUTH         "write `authenticate basic \"staff\" file \"staff.htpasswd\"`"
 #define NO_HTTP      "it speaks HTTP/1.1 and nothing else"
 #define PORT         "a port is written `port 443 { ... }`"
 #define CERT         "write `tls { certificate \"cert.pem\" key \"key.pem\" }`"
@@ -323,13 +323,13 @@ static const struct {
     {"AliasMatch", ALIAS},
     {"AllowOverride", NOTHING},
     {"alpn", NO_HTTP},
-    {"auth.backend", NO_AUTH},
-    {"auth.require", NO_AUTH},
-    {"auth_basic", NO_AUTH},
-    {"auth_basic_user_file", NO_AUTH},
-    {"AuthName", NO_AUTH},
-    {"AuthType", NO_AUTH},
-    {"AuthUserFile", NO_AUTH},
+    {"auth.backend", AUTH},
+    {"auth.require", AUTH},
+    {"auth_basic", AUTH},
+    {"auth_basic_user_file", AUTH},
+    {"AuthName", AUTH},
+    {"AuthType", AUTH},
+    {"AuthUserFile", AUTH},
     {"auto_https", TLS_OFF},
     {"autoindex", LISTING},
     {"autoindex_exact_size", LISTING},
@@ -337,8 +337,8 @@ static const struct {
     {"backend", NO_PROXY},
     {"balance", NO_PROXY},
     {"BalancerMember", NO_PROXY},
-    {"basic_auth", NO_AUTH},
-    {"basicauth", NO_AUTH},
+    {"basic_auth", AUTH},
+    {"basicauth", AUTH},
     {"bind", PORT},
     {"brotli", COMPRESS},
     {"brotli_comp_level", COMPRESS},
@@ -560,7 +560,7 @@ static const struct {
     {"rlimit_core", CORE},
     {"root", FILES},
     {"route", LOCATION},
-    {"satisfy", NO_AUTH},
+    {"satisfy", NOTHING},
     {"scgi_pass", NO_LANG},
     {"ScriptAlias", NO_LANG},
     {"send_timeout", TIMEOUTS},

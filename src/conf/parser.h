@@ -367,8 +367,8 @@ struct conf_port_draft {
 	struct conf_scope scope;
 	struct conf_host_draft **hosts; /* the first is the default host */
 	size_t hosts_count;
-	size_t names_count, locations_count; /* of all hosts */
-	struct conf_paths bodies, roots;     /* of port.bodies, port.roots */
+	size_t names_count, locations_count;        /* of all hosts */
+	struct conf_paths bodies, roots, passwords; /* of port.bodies, port.roots … */
 };
 
 #define CONF_SEEN_MAX   64 /* at least as many as a block has statements */

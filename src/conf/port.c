@@ -38,17 +38,6 @@ void conf_port_close(struct conf_parser *p)
 	p->scope = &p->top;
 }
 
-const char *conf_port_in(const char *address)
-{
-	const char *colon = strrchr(address, ':'), *number = colon != NULL ? colon + 1 : address;
-	uint64_t port;
-	/* If there are several colons, the last one separates a port only after a bracket. */
-	if (colon != NULL && strchr(address, ':') != colon &&
-	    (colon == address || colon[-1] != ']'))
-		return NULL;
-	return num_parse(number, strlen(number), 1, 65535, &port) == 0 ? number : NULL;
-}
-
 /* --- addresses -------------------------------------------------------------------------------- */
 
 #define ADDRESS_MAX (INET6_ADDRSTRLEN + IF_NAMESIZE) /* with `%` and a zone */

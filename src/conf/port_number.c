@@ -7,10 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "parser.h"
 
 #define NUMBER_MAX 65535
 #define DIGITS     "0123456789"
+
+const char *conf_port_in(const char *address)
+{
+	const char *colon = strrchr(address, ':'), *number = colon != NULL ? colon + 1 : address;
+	uint64_t port;
+	/* If there are several colons, the last one separates a port only after a bracket. */
+	if (colon != NULL && strchr(address, ':') != colon &&
+	    (colon == address || colon[-1] != ']'))
+		return NULL;
+	return num_parse(number, strlen(number), 1, 65535, &port) == 0 ? number : NULL;
+}
 
 /* --- one of them ------------------------------------------------------------------------------ */
 

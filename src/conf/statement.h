@@ -161,6 +161,9 @@ struct conf_kind {
 	const void *(*inherit)(struct conf_parser *, const void *outer, const void *own);
 	/* When all of a place is known, once for what its own statements say; NULL: nothing. */
 	void (*finish)(struct conf_parser *, void *own);
+	/* What the port's processes are handed for it: in the port, its hosts and locations. NULL:
+	 * nothing. */
+	void (*gather)(struct conf_parser *, struct conf_port_draft *, const void *own);
 	/* Writes the statements: whole lines, each after the indent. */
 	void (*write)(const void *own, const char *indent, FILE *);
 	/* The bytes of its own options in a worker; NULL: few. */

@@ -113,6 +113,7 @@ void rows_look(struct row *rows, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		row_add_processes(&rows[i], json_object_get(rows[i].json, "workers"));
 		row_add_processes(&rows[i], json_object_get(rows[i].json, "keyholders"));
+		row_add_processes(&rows[i], json_object_get(rows[i].json, "verifiers"));
 		row_add_draining(&rows[i], json_object_get(rows[i].json, "draining"));
 	}
 }

@@ -165,5 +165,6 @@ void port_show(const json_t *port)
 	last_exit_show(json_object_get(port, "last_exit"));
 	processes_show(port, "workers", "worker");
 	processes_show(port, "keyholders", "keyholder");
+	processes_show(port, "verifiers", "verifier");
 	puts("");
 }

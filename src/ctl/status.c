@@ -156,6 +156,7 @@ static void complete(const json_t *status)
 		const json_t *port = json_array_get(ports, i);
 		processes_complete(json_object_get(port, "workers"));
 		processes_complete(json_object_get(port, "keyholders"));
+		processes_complete(json_object_get(port, "verifiers"));
 	}
 }
 

@@ -230,8 +230,10 @@ static int hosts_init(struct routes *routes, const struct conf_port *port,
 	if (routes->pages == NULL || routes->filters == NULL)
 		return -ENOMEM;
 	routes->pages->means = means;
-	*routes->filters =
-	    (struct places){.means = {.port = means->port}, .locals = &routes->locals};
+	*routes->filters = (struct places){.means = {.port = means->port,
+						     .passwords = port->passwords,
+						     .passwords_count = port->passwords_count},
+					   .locals = &routes->locals};
 	if (places_add(routes->filters, port->filters, NULL, NULL, &place) < 0)
 		return -ENOMEM;
 	routes->http.finishers = place != NULL ? place->finishers : NULL;

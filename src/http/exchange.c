@@ -64,6 +64,8 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->window.begun = ex->window.runs = false;
 	ex->work = (struct exchange_work){0};
 	ex->begun_ns = ex->body_received = ex->body_sent = 0;
+	ex->user = NULL;
+	ex->user_len = 0;
 	ex->id[0] = '\0';
 	return ex;
 }

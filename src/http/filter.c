@@ -87,6 +87,18 @@ void filter_continue(struct exchange *ex)
 	exchange_wake(ex);
 }
 
+void filter_answer(struct exchange *ex, unsigned status)
+{
+	if (!ex->waiting)
+		return;
+	ex->waiting = false;
+	ex->filters_count = ex->filters_asked;
+	const bool nested = exchange_enter(ex);
+	exchange_answer(ex, status, 0);
+	exchange_leave(ex, nested);
+	exchange_wake(ex);
+}
+
 void filters_head(struct exchange *ex)
 {
 	for (size_t i = ex->filters_count; i > 0; i--) {

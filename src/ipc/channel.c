@@ -83,6 +83,13 @@ const struct ipc_permit ipc_to_keyholder[IPC_TYPES] = {
     [IPC_FAULT] = EXACTLY(READY_ON, struct ipc_fault, 0, 0),
 };
 
+const char *ipc_role_name(enum ipc_role role)
+{
+	static const char *const names[IPC_ROLES] = {
+	    [IPC_WORKER] = "worker", [IPC_KEYHOLDER] = "keyholder", [IPC_VERIFIER] = "verifier"};
+	return role >= IPC_WORKER && role < IPC_ROLES ? names[role] : "unknown";
+}
+
 int ipc_channel(int ret_fds[2])
 {
 	int fds[2];

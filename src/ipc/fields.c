@@ -11,4 +11,5 @@ const char *const ipc_field_names[IPC_FIELDS] = {
     [IPC_FIELD_METHOD] = "BULKHEAD_METHOD",
     [IPC_FIELD_PATH] = "BULKHEAD_PATH",
     [IPC_FIELD_HOST] = "BULKHEAD_HOST",
+    [IPC_FIELD_USER] = "BULKHEAD_USER",
 };

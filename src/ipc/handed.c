@@ -12,14 +12,15 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
-#define BOTH   (1u << IPC_WORKER | 1u << IPC_KEYHOLDER)
+#define ALL    (1u << IPC_WORKER | 1u << IPC_KEYHOLDER | 1u << IPC_VERIFIER)
 #define WORKER (1u << IPC_WORKER)
 #define KEYS   (1u << IPC_KEYHOLDER)
+#define VERIFY (1u << IPC_VERIFIER)
 
 const struct ipc_handed_kind ipc_handed_kinds[IPC_FD_KINDS] = {
-    [IPC_FD_CONF] = {"configuration", BOTH, 1, 1},
-    [IPC_FD_SLOT] = {"counters", BOTH, 1, 1},
-    [IPC_FD_CHROOT] = {"root directory", BOTH, 0, 1},
+    [IPC_FD_CONF] = {"configuration", ALL, 1, 1},
+    [IPC_FD_SLOT] = {"counters", ALL, 1, 1},
+    [IPC_FD_CHROOT] = {"root directory", ALL, 0, 1},
     [IPC_FD_TICKETS] = {"session ticket keys", WORKER, 0, 1},
     [IPC_FD_CERTIFICATE] = {"certificate", WORKER, 0, IPC_HANDED_MAX},
     [IPC_FD_KEY] = {"key", KEYS, 1, IPC_HANDED_MAX},
@@ -29,6 +30,8 @@ const struct ipc_handed_kind ipc_handed_kinds[IPC_FD_KINDS] = {
     [IPC_FD_ROOT] = {"document root", WORKER, 0, IPC_HANDED_MAX},
     [IPC_FD_TYPES] = {"media types", WORKER, 0, 1},
     [IPC_FD_BODY] = {"file", WORKER, 0, IPC_HANDED_MAX},
+    [IPC_FD_PASSWORDS] = {"password file", VERIFY, 1, IPC_HANDED_MAX},
+    [IPC_FD_PASSWORD_CHANNEL] = {"password channel", WORKER, 0, IPC_FDS_MAX},
 };
 
 /* --- the sender ------------------------------------------------------------------------------ */
@@ -148,7 +151,7 @@ static int message_take(struct ipc_handed_list *l, struct ipc_start *start, stru
 	const enum ipc_role role = (enum ipc_role)start->role;
 	if (m->type == IPC_START && !started) {
 		memcpy(start, m->payload, sizeof(*start));
-		return start->role == IPC_WORKER || start->role == IPC_KEYHOLDER ? 0 : -EBADMSG;
+		return start->role > 0 && start->role < IPC_ROLES ? 0 : -EBADMSG;
 	}
 	if (m->type == IPC_HANDED && started)
 		return items_take(l, m, role);

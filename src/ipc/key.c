@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/fd.h"
+#include "packet.h"
 
 int ipc_key_request_check(const struct ipc_key_request *r, size_t size)
 {
@@ -44,15 +44,6 @@ int ipc_key_channel(int ret_fds[2])
 	return 0;
 }
 
-static int packet_send(int fd, const void *data, size_t size)
-{
-	ssize_t n;
-	do
-		n = write(fd, data, size);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
-}
-
 int ipc_key_ask(int fd, const struct ipc_key_request *r)
 {
 	return packet_send(fd, r, ipc_key_request_size(r));
@@ -61,16 +52,6 @@ int ipc_key_ask(int fd, const struct ipc_key_request *r)
 int ipc_key_answer(int fd, const struct ipc_key_answer *a)
 {
 	return packet_send(fd, a, ipc_key_answer_size(a));
-}
-
-/* MSG_TRUNC makes recv() return the real length of the packet, even if it exceeds the buffer. */
-static ssize_t packet_receive(int fd, void *data, size_t size, int flags)
-{
-	ssize_t n;
-	do
-		n = recv(fd, data, size, flags | MSG_TRUNC);
-	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
-	return n < 0 ? -errno : n;
 }
 
 int ipc_key_receive_request(int fd, struct ipc_key_request *ret)

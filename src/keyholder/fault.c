@@ -7,10 +7,10 @@
 
 #include "fault/fault.h"
 
-void keyholder_fault(struct keyholder *k, const struct ipc_fault *fault)
+void keyholder_fault(struct holder *h, const struct ipc_fault *fault)
 {
-	struct log *log = &k->role->log;
-	if (!k->role->port->faults || fault->how >= FAULT_KEY_HOWS) {
+	struct log *log = &h->role->log;
+	if (!h->role->port->faults || fault->how >= FAULT_KEY_HOWS) {
 		log_write(log, LOG_ERR, "refused a fault: its port has no faults");
 		return;
 	}
@@ -27,7 +27,7 @@ void keyholder_fault(struct keyholder *k, const struct ipc_fault *fault)
 	case FAULT_KEY_GARBAGE:
 		log_write(log, LOG_NOTICE, "answers %u request%s malformed, as it was asked to",
 			  fault->count, fault->count == 1 ? "" : "s");
-		k->garbage = fault->count;
+		keyholder_of(h)->garbage = fault->count;
 		break;
 	case FAULT_KEY_HOWS:
 		break;

@@ -7,20 +7,17 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/syslog.h>
 #include <sysexits.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/same.h"
-#include "channel.h"
 #include "fault.h"
 #include "tls/key.h"
 
 static void keyring_make(struct keyholder *k, size_t count)
 {
-	const struct conf_port *port = k->role->port;
+	const struct conf_port *port = k->holder.role->port;
 	const char **paths = calloc(count, sizeof(*paths));
 	k->keys.keys = calloc(count, sizeof(*k->keys.keys));
 	k->keys.firsts = calloc(count, sizeof(*k->keys.firsts));
@@ -28,14 +25,14 @@ static void keyring_make(struct keyholder *k, size_t count)
 		paths[i] = port->certificates[i].key;
 	if (paths == NULL || k->keys.keys == NULL || k->keys.firsts == NULL ||
 	    same_texts(paths, count, k->keys.firsts) < 0)
-		role_fail(k->role, role_status(k->role, ENOMEM), "out of memory");
+		role_fail(k->holder.role, role_status(k->holder.role, ENOMEM), "out of memory");
 	free(paths);
 }
 
 /* Each file is read once, however many hosts have it. */
 static void keys_load(struct keyholder *k)
 {
-	struct role *r = k->role;
+	struct role *r = k->holder.role;
 	struct err err;
 	struct ipc_files files = {{0}};
 	size_t count = role_count(r, IPC_FD_KEY);
@@ -58,91 +55,64 @@ static void keys_load(struct keyholder *k)
 	role_tell(r, IPC_FILES, &files, sizeof(files));
 }
 
-static void keyholder_told(struct role *r, struct ipc_message *m)
+/* --- serving ---------------------------------------------------------------------------------- */
+
+/* `limits signatures` is per second; a worker may at once ask for one of each key. */
+static bool rate_pays(struct holder_channel *c, const struct keyholder *k)
 {
-	struct keyholder *k = (struct keyholder *)r->user;
-	struct ipc_key_channels who;
-	struct ipc_fault fault;
-	switch (m->type) {
-	case IPC_DRAIN:
-		k->ended = true;
-		break;
-	case IPC_PING:
-		(void)ipc_send(r->channel_fd, IPC_PONG, NULL, 0, NULL, 0);
-		break;
-	case IPC_KEY_CHANNELS:
-		memcpy(&who, m->payload, sizeof(who));
-		for (size_t i = 0; i < m->fds_count; i++) {
-			if (!channel_add(k, m->fds[i], &who)) {
-				log_write(&r->log, LOG_ERR, "out of memory: worker %u has no key",
-					  who.worker);
-				(void)ipc_send(r->channel_fd, IPC_KEY_ABUSED, &who, sizeof(who),
-					       NULL, 0);
-			}
-			m->fds[i] = -1;
-		}
-		break;
-	case IPC_FAULT:
-		memcpy(&fault, m->payload, sizeof(fault));
-		keyholder_fault(k, &fault);
-		break;
-	default: /* not permitted in this role */
-		break;
-	}
+	const uint64_t rate = k->holder.role->port->limits.signatures;
+	const uint64_t capacity = rate > k->keys.count ? rate : k->keys.count;
+	return holder_pays(c, rate, capacity);
 }
 
-static void log_tick_expired(struct loop *loop, struct loop_timer *timer)
+static void request_serve(struct holder_channel *c, const struct ipc_key_request *request)
 {
-	struct keyholder *k =
-	    (struct keyholder *)((char *)timer - offsetof(struct keyholder, log_tick));
-	log_tick(&k->role->log);
-	if (log_outstanding(&k->role->log))
-		loop_timer_set(loop, timer, loop->now_ms + LOG_TICK_MS);
+	struct keyholder *k = keyholder_of(c->owner);
+	struct ipc_counters *counters = &c->owner->role->slots[0].counters;
+	struct ipc_key_answer answer;
+	const char *why;
+	if (rate_pays(c, k)) {
+		why = keyring_sign(&k->keys, request, &answer);
+	} else {
+		answer = (struct ipc_key_answer){.id = request->id, .status = IPC_KEY_REFUSED};
+		why = "more than its limit in a second";
+	}
+	ipc_slot_add(why != NULL ? &counters->signatures_refused : &counters->signatures, 1);
+	if (why != NULL)
+		holder_refused(c, "signature", why);
+	if (k->garbage > 0) {
+		keyholder_fault_answer(k, c->io.fd, &answer);
+		return;
+	}
+	/* A worker that sends requests and does not read gets no answer. */
+	(void)ipc_key_answer(c->io.fd, &answer);
 }
 
-static void keyholder_serve(struct keyholder *k)
+static int keyholder_serve(struct holder_channel *c)
 {
-	struct log *log = &k->role->log;
-	while (!k->ended) {
-		int error = loop_turn(&k->loop, -1);
-		if (error < 0) {
-			log_write(log, LOG_CRIT, "the event loop failed: %s", strerror(-error));
-			return;
-		}
-		if (log_outstanding(log) && !loop_timer_is_set(&k->log_tick)) {
-			ipc_slot_put(&k->role->slots[0].counters.log_dropped, log_dropped(log));
-			loop_timer_set(&k->loop, &k->log_tick, k->loop.now_ms + LOG_TICK_MS);
-		}
-	}
-	loop_rest(&k->loop);
+	struct ipc_key_request request;
+	const int n = ipc_key_receive_request(c->io.fd, &request);
+	if (n == 1)
+		request_serve(c, &request);
+	else if (n == -EBADMSG)
+		ipc_slot_add(&c->owner->role->slots[0].counters.signatures_refused, 1);
+	return n;
 }
+
+static const struct holder_ops ops = {
+    .serve = keyholder_serve, .fault = keyholder_fault, .protocol = "the key protocol"};
 
 int keyholder_main(struct role *r)
 {
-	struct keyholder k = {.role = r};
+	struct keyholder k = {.holder = {.role = r, .ops = &ops}};
 	const struct conf_port *port = r->port;
-	LIST_INIT(&k.channels);
 
 	/* the channels count twice: old and new workers overlap */
 	role_confine(r, SANDBOX_KEYHOLDER,
 		     ROLE_DESCRIPTORS + 2 * (uint64_t)port->workers * port->threads +
 			 port->certificates_count);
 	keys_load(&k);
-	int error = loop_init(&k.loop);
-	k.loop.busy_since_ms = &r->slots[0].busy_since_ms;
-	if (error == 0)
-		error = loop_timer_init(&k.loop, &k.log_tick, log_tick_expired);
-	if (error == 0)
-		error = role_listen(r, &k.loop, ipc_to_keyholder, keyholder_told, NULL, &k);
-	if (error < 0)
-		role_fail(r, role_status(r, -error), "cannot make the event loop: %s",
-			  strerror(-error));
-	role_seal(r, &k.loop);
-	keyholder_serve(&k);
-
-	channel_close_all(&k);
+	const int status = holder_run(&k.holder);
 	keyring_release(&k.keys);
-	loop_release(&k.loop);
-	role_release(r);
-	return k.ended ? EX_OK : EX_SOFTWARE;
+	return status;
 }

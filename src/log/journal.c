@@ -68,6 +68,8 @@ static const char *role_name(enum log_role role)
 		return "worker";
 	case LOG_ROLE_KEYHOLDER:
 		return "keyholder";
+	case LOG_ROLE_VERIFIER:
+		return "verifier";
 	}
 	return "unknown";
 }

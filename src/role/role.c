@@ -67,18 +67,19 @@ static void start_receive(struct role *r)
 
 /* --- beginning ------------------------------------------------------------------------------- */
 
-static bool is_keyholder(const struct role *r)
+static bool is_worker(const struct role *r)
 {
-	return r->start.role == IPC_KEYHOLDER;
+	return r->start.role == IPC_WORKER;
 }
 
 static void log_begin(struct role *r)
 {
 	const struct ipc_start *s = &r->start;
-	if (is_keyholder(r))
-		log_init(&r->log, LOG_ROLE_KEYHOLDER, s->port, 0, 0);
-	else
+	if (is_worker(r))
 		log_init(&r->log, LOG_ROLE_WORKER, s->port, s->number, 0);
+	else
+		log_init(&r->log, s->role == IPC_VERIFIER ? LOG_ROLE_VERIFIER : LOG_ROLE_KEYHOLDER,
+			 s->port, 0, 0);
 	r->log.level = s->log_level;
 	log_adopt(&r->log, LOG_SINK_MASTER, STDERR_FILENO);
 }
@@ -115,7 +116,7 @@ _Static_assert(RECORDER_LOOPS_MAX >= CONF_THREADS_MAX, "the crash recorder has a
 static void board_begin(struct role *r)
 {
 	int fd = role_take(r, IPC_FD_SLOT, 0);
-	r->slots_count = is_keyholder(r) ? 1 : r->port->threads;
+	r->slots_count = is_worker(r) ? r->port->threads : 1;
 	r->board = ipc_board_map(fd, r->slots_count);
 	fd_close(&fd);
 	if (r->board == NULL)
@@ -131,7 +132,7 @@ void role_begin(struct role *r, int channel_fd, bool threads_built, const struct
 	*r = (struct role){.channel_fd = channel_fd, .hook = hook};
 	start_receive(r);
 	title_set("bulkhead: port %u %s %u", r->start.port,
-		  is_keyholder(r) ? "keyholder" : "worker", r->start.number);
+		  ipc_role_name((enum ipc_role)r->start.role), r->start.number);
 	log_begin(r);
 	conf_begin(r, threads_built);
 	board_begin(r);
@@ -165,8 +166,7 @@ void role_tell(struct role *r, enum ipc_type type, const void *payload, size_t l
  * map a quarter of the limit without using it: only the limit can refuse that. */
 static bool is_at_own_limit(const struct role *r)
 {
-	const uint64_t limit =
-	    r->port == NULL || is_keyholder(r) ? 0 : r->port->limits.memory_bytes;
+	const uint64_t limit = r->port != NULL && is_worker(r) ? r->port->limits.memory_bytes : 0;
 	if (limit == 0)
 		return false;
 	void *probe =
@@ -188,7 +188,7 @@ int role_status(const struct role *r, int error)
 unsigned role_needs(enum sandbox_role role, const struct conf_port *port)
 {
 	if (role != SANDBOX_WORKER)
-		return 0;
+		return role == SANDBOX_VERIFIER ? SANDBOX_HASHES : 0;
 	return SANDBOX_CLIENTS | (port->threads > 1 ? SANDBOX_THREADS : 0) |
 	       (port->roots_count > 0 ? SANDBOX_FILES : 0) | (port->plain ? 0 : SANDBOX_TLS);
 }
@@ -213,19 +213,19 @@ void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
 	int chroot_fd = role_count(r, IPC_FD_CHROOT) > 0 ? role_take(r, IPC_FD_CHROOT, 0) : -1;
 	size_t roots_count = 0;
 	int *roots = roots_list(r, &roots_count);
-	r->plan = (struct sandbox_plan){.role = role,
-					.needs = role_needs(role, r->port),
-					.parent_pid = s->master_pid,
-					.chroot_fd = chroot_fd,
-					.roots = roots,
-					.roots_count = roots_count,
-					.change_user = s->change_user != 0,
-					.uid = s->uid,
-					.gid = s->gid,
-					.descriptors = descriptors,
-					.memory_bytes =
-					    is_keyholder(r) ? 0 : r->port->limits.memory_bytes,
-					.core_bytes = r->port->limits.core_bytes};
+	r->plan =
+	    (struct sandbox_plan){.role = role,
+				  .needs = role_needs(role, r->port),
+				  .parent_pid = s->master_pid,
+				  .chroot_fd = chroot_fd,
+				  .roots = roots,
+				  .roots_count = roots_count,
+				  .change_user = s->change_user != 0,
+				  .uid = s->uid,
+				  .gid = s->gid,
+				  .descriptors = descriptors,
+				  .memory_bytes = is_worker(r) ? r->port->limits.memory_bytes : 0,
+				  .core_bytes = r->port->limits.core_bytes};
 	if (r->hook != NULL) {
 		r->plan.leave_out = r->hook->leave_out;
 		r->hook->begun(r->hook->arg, r);

@@ -264,6 +264,8 @@ unsigned sandbox_needs_of(enum sandbox_role role)
 	case SANDBOX_KEYHOLDER:
 	case SANDBOX_MOUNTER:
 		return 0;
+	case SANDBOX_VERIFIER:
+		return SANDBOX_HASHES;
 	case SANDBOX_WORKER:
 		return SANDBOX_CLIENTS | SANDBOX_THREADS | SANDBOX_FILES | SANDBOX_TLS;
 	}
@@ -314,6 +316,18 @@ static const struct rule *allowed_rule(const struct rule *table, size_t count, u
 	return NULL;
 }
 
+/* crypt_r(3) asks for huge pages for yescrypt, and does without. */
+static const struct refusal refusals[] = {{"mmap", SANDBOX_HASHES, 3, MAP_HUGETLB, ENOMEM},
+					  {"mmap2", SANDBOX_HASHES, 3, MAP_HUGETLB, ENOMEM}};
+
+const struct refusal *calls_refusal(const char *name, unsigned needs)
+{
+	for (size_t i = 0; i < COUNT(refusals); i++)
+		if ((refusals[i].needs & needs) != 0 && strcmp(refusals[i].name, name) == 0)
+			return &refusals[i];
+	return NULL;
+}
+
 const struct rule *calls_rule(enum sandbox_role role, unsigned needs, size_t index)
 {
 	switch (role) {
@@ -323,6 +337,7 @@ const struct rule *calls_rule(enum sandbox_role role, unsigned needs, size_t ind
 		return allowed_rule(mounter, COUNT(mounter), 0, index);
 	case SANDBOX_WORKER:
 	case SANDBOX_KEYHOLDER:
+	case SANDBOX_VERIFIER:
 		break;
 	}
 	return allowed_rule(child, COUNT(child), needs & sandbox_needs_of(role), index);

@@ -90,6 +90,19 @@ struct rule {
 	unsigned needs; /* only for a process with one of these; 0: for all */
 };
 
+/* With one of the bits in that argument the call fails with the error, where without this row it
+ * would end the process. */
+struct refusal {
+	const char *name;
+	unsigned needs; /* as of a rule */
+	unsigned argument;
+	uint64_t bits;
+	int error;
+};
+
+/* The row for a process with these needs; NULL: there is none. */
+const struct refusal *calls_refusal(const char *name, unsigned needs);
+
 /* The i-th rule for a process of that role with these needs; NULL after the last. */
 const struct rule *calls_rule(enum sandbox_role, unsigned needs, size_t index);
 

@@ -122,6 +122,14 @@ static uint32_t action_of(enum sandbox_role role, const struct rule *r)
 	return SCMP_ACT_ERRNO((uint16_t)(r->error != 0 ? r->error : EPERM));
 }
 
+static int refusal_add(scmp_filter_ctx filter, int number, const struct refusal *refused)
+{
+	if (refused == NULL)
+		return 0;
+	const struct check any = {CHECK_ANY, refused->argument, refused->bits};
+	return rule_add_any(filter, SCMP_ACT_ERRNO((uint16_t)refused->error), number, &any);
+}
+
 /* Adds the whole table; counts the calls in it that this machine has. */
 static int rules_add(scmp_filter_ctx filter, const struct sandbox_plan *p, uint32_t *ret_count)
 {
@@ -133,6 +141,8 @@ static int rules_add(scmp_filter_ctx filter, const struct sandbox_plan *p, uint3
 			continue;
 		const uint32_t action = action_of(p->role, r);
 		int error = rule_add(filter, action, number, p, r);
+		if (error == 0)
+			error = refusal_add(filter, number, calls_refusal(r->call.name, p->needs));
 		if (error < 0)
 			return error;
 		count++;

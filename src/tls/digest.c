@@ -10,6 +10,12 @@ void tls_digest(const void *data, size_t len, uint8_t ret[IPC_DIGEST_BYTES])
 		memset(ret, 0, IPC_DIGEST_BYTES); /* no file has this digest */
 }
 
+bool tls_digest_keyed(const uint8_t key[IPC_DIGEST_BYTES], const void *data, size_t len,
+		      uint8_t ret[IPC_DIGEST_BYTES])
+{
+	return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, IPC_DIGEST_BYTES, data, len, ret) == 0;
+}
+
 void tls_digest_add(uint8_t all[IPC_DIGEST_BYTES], const uint8_t one[IPC_DIGEST_BYTES])
 {
 	uint8_t both[2 * IPC_DIGEST_BYTES];

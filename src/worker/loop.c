@@ -3,6 +3,7 @@
  * loop writes.
  */
 #include "worker/loop.h"
+#include "worker/passwords.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -134,6 +135,9 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	}
 	if (w->port->faults && (error = faults_init(l)) < 0)
 		return error;
+	const int passwords = role_take(w->role, IPC_FD_PASSWORD_CHANNEL, index);
+	if (passwords >= 0 && (error = passwords_open(l, passwords)) < 0)
+		return error;
 	if ((error = routes_open(&w->routes, &l->http)) < 0)
 		return error;
 	return accept_start(l);
@@ -147,6 +151,7 @@ void worker_loop_release(struct worker_loop *l)
 	http_loop_release(&l->http);
 	routes_close(&l->worker->routes, &l->http);
 	faults_release(l);
+	passwords_close(l);
 	tls_context_free(l->tls);
 	fd_close(&l->signer.fd);
 	fd_close(&l->wakeup.fd);

@@ -149,6 +149,20 @@ static void reason_add(struct text *t, struct access_record *record, const struc
 	text_add_char(t, '"');
 }
 
+static void user_add(struct text *t, struct access_record *record, const struct exchange *ex)
+{
+	struct text part;
+	const size_t room = t->size - t->len;
+	if (ex->user == NULL)
+		return;
+	text_add_str(t, " user \"");
+	text_init(&part, t->data + t->len, RECORD_USER_MAX + 1 < room ? RECORD_USER_MAX + 1 : room);
+	text_add_escaped(&part, ex->user, ex->user_len);
+	record_put(record, IPC_FIELD_USER, part.data, part.len);
+	t->len += part.len;
+	text_add_str(t, part.truncated ? "...\"" : "\"");
+}
+
 /* The parser has accepted it, so there is nothing to escape; and if there were, it would be cut. */
 static void host_add(struct access_record *record, const struct http_request *r)
 {
@@ -174,6 +188,7 @@ void access_record_make(struct access_record *record, const struct exchange *ex,
 	text_add_char(&t, ' ');
 	duration_add(&t, record, duration_us);
 	reason_add(&t, record, ex);
+	user_add(&t, record, ex);
 	host_add(record, &ex->request);
 	record_put(record, IPC_FIELD_REQUEST_ID, ex->id, strnlen(ex->id, sizeof(ex->id)));
 	values_end(record);

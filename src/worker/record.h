@@ -9,8 +9,10 @@
  *
  *   Received malformed request from ('127.0.0.1', 12345) "-" 400 16 0.4ms request-line "hello"
  *
- * A method, target or excerpt that is too long is cut and ends in "...", so that the following
- * parts always appear. The bytes of the client are escaped.
+ * and for one with a right password, ` user "bob"` at its end.
+ *
+ * A method, target, excerpt or user that is too long is cut and ends in "...", so that the
+ * following parts always appear. The bytes of the client are escaped.
  *
  * The values also have the host that was asked for, as hosts are compared; the line has not, since
  * most targets have none.
@@ -29,6 +31,7 @@
 #define RECORD_TARGET_MAX  3000
 #define RECORD_METHOD_MAX  64
 #define RECORD_EXCERPT_MAX 200
+#define RECORD_USER_MAX    200
 
 /* What log_record() takes. The values lie in the line, in the rooms for duration and host, and in
  * the exchange. */

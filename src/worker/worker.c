@@ -101,7 +101,8 @@ static uint64_t descriptors_held(const struct worker *w)
 	return (worker_conns_max(w) * w->descriptors_each + kept) * w->loops_count;
 }
 
-/* Besides its listeners, each loop needs an epoll set, a wakeup and a key channel. */
+/* Besides its listeners, each loop needs an epoll set, a wakeup, and a channel each to a keyholder
+ * and to the verifier. */
 static void worker_confine(struct worker *w)
 {
 	struct role *r = w->role;
@@ -112,7 +113,7 @@ static void worker_confine(struct worker *w)
 	w->memory_own = memory_own();
 	w->descriptors_each = w->port->roots_count > 0 ? 2 : 1;
 	w->descriptors_own = ROLE_DESCRIPTORS + block.guarded_first + block.guarded_count +
-			     3 * loops + w->port->roots_count + FILES_DESCRIPTORS * loops;
+			     4 * loops + w->port->roots_count + FILES_DESCRIPTORS * loops;
 	role_confine(r, SANDBOX_WORKER, w->descriptors_own + descriptors_held(w));
 	r->plan.guarded_first = block.guarded_first;
 	r->plan.guarded_count = block.guarded_count;
@@ -279,6 +280,10 @@ static void handed_check(const struct worker *w)
 	    role_count(w->role, IPC_FD_KEY_CHANNEL) != (p->plain ? 0 : w->loops_count))
 		role_fail(w->role, EX_SOFTWARE,
 			  "its channels to keyholders do not fit the configuration");
+	if (role_count(w->role, IPC_FD_PASSWORD_CHANNEL) !=
+	    (p->passwords_count > 0 ? w->loops_count : 0))
+		role_fail(w->role, EX_SOFTWARE,
+			  "its channels to the verifier do not fit the configuration");
 }
 
 /* Each loop has a context of its own, because each has its own channel to the keyholder. */

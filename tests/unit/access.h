@@ -28,6 +28,8 @@ struct access {
 	const char *excerpt;
 	size_t excerpt_len;
 	bool excerpt_cut;
+	const char *user; /* NULL: nobody showed a right password */
+	size_t user_len;
 };
 
 static inline struct http_slice access_slice(char *head, uint32_t *used, const char *part,
@@ -48,7 +50,13 @@ static inline void access_record_of(struct access_record *record, const struct a
 	uint32_t used = 0;
 	(void)snprintf(client.address, sizeof(client.address), "%s", a->client);
 	ex = (struct exchange){
-	    .client = &client, .status = a->status, .body_sent = a->bytes, .refusal = a->refusal};
+	    .client = &client,
+	    .status = a->status,
+	    .body_sent = a->bytes,
+	    .refusal = a->refusal,
+	    .user = a->user,
+	    .user_len = (uint32_t)a->user_len,
+	};
 	if (a->request_id != NULL)
 		(void)snprintf(ex.id, sizeof(ex.id), "%s", a->request_id);
 	ex.request.head = head;

@@ -157,11 +157,14 @@ static void the_longest_record_has_all_of_its_parts(void **state)
 				 .refusal = REFUSE_CHUNK_EXTENSIONS_TOO_LONG,
 				 .excerpt = bytes,
 				 .excerpt_len = 1000,
-				 .excerpt_cut = true};
+				 .excerpt_cut = true,
+				 .user = bytes,
+				 .user_len = 255};
 	access_record_of(&record, &a);
 	assert_true(record.len < LOG_TEXT_MAX - 100);
 	assert_non_null(strstr(record.line, "... HTTP/1.1\" 999 18446744073709551615 "
 					    "18446744073709551.6ms chunk-extensions-too-long \""));
+	assert_non_null(strstr(record.line, "\\\"...\" user \"\\\""));
 	assert_string_equal(record.line + record.len - 6, "\\\"...\"");
 	assert_value(IPC_FIELD_DURATION, "18446744073709551615");
 	assert_int_equal(record.values_count, IPC_FIELDS);

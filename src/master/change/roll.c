@@ -120,7 +120,7 @@ static void promote(struct port *p)
 {
 	struct port *old = port_find(p->master, port_number(p));
 	p->stage = STAGE_CURRENT;
-	for (unsigned i = p->keyholders; i < p->children_count; i++)
+	for (unsigned i = p->holders; i < p->children_count; i++)
 		if (p->children[i].state == CHILD_SERVING && p->children[i].channel.fd >= 0)
 			(void)child_send(&p->children[i], IPC_SERVE, NULL, 0);
 	if (old == NULL)

@@ -53,7 +53,7 @@ static void confinement_compare(struct child *c)
 void confinement_tell(struct master *m)
 {
 	struct confinement all = {.count = 0};
-	bool keyholders = false;
+	bool holders = false;
 	char line[512];
 	struct text t;
 	for (size_t i = 0; i < m->ports_count; i++)
@@ -63,7 +63,7 @@ void confinement_tell(struct master *m)
 			 * its children. */
 			if (c->state != CHILD_SERVING || c->confinement.role == SANDBOX_MASTER)
 				continue;
-			keyholders = keyholders || !is_worker(c);
+			holders = holders || !is_worker(c);
 			confinement_compare(c);
 			confinement_add(&all, &c->confinement);
 		}
@@ -72,7 +72,7 @@ void confinement_tell(struct master *m)
 	text_init(&t, line, sizeof(line));
 	confinement_describe(&all, !sandbox_may_change_user(), &t);
 	log_write(&m->log, LOG_NOTICE, "workers%s are confined by %s",
-		  keyholders ? " and keyholders" : "", line);
+		  holders ? " and keyholders" : "", line);
 }
 
 /* The turn that follows goes on with its port. */
@@ -127,7 +127,7 @@ static void worker_abused(struct port *p, const struct ipc_key_channels *who)
 {
 	if (who->worker == 0 || who->worker > p->conf->workers)
 		return;
-	struct child *c = &p->children[p->keyholders + who->worker - 1];
+	struct child *c = &p->children[p->holders + who->worker - 1];
 	if (c->state == CHILD_NONE || c->generation != who->generation)
 		return;
 	child_log(c, LOG_ERR, "has abused its keyholder; killing it");
@@ -194,7 +194,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 		certificate_told(c, &certificate);
 		break;
 	case IPC_KEY_SILENT:
-		keyholders_ping(c->port);
+		holders_ping(c->port);
 		break;
 	case IPC_FAULT:
 		memcpy(&fault, message->payload, sizeof(fault));

@@ -15,9 +15,15 @@ void child_deadline_expired(struct loop *, struct loop_timer *);
 /* environment.c: the environment of children. NULL: no memory. */
 char **environment_for_children(void);
 
+/* A worker's ends of its loops' channels: by loop; -1: none. */
+struct child_ends {
+	int keys[CONF_THREADS_MAX];
+	int passwords[CONF_THREADS_MAX];
+};
+
 /* handover.c: sends a new child START and descriptors. Returns 0 or -errno. If there is more than
  * one message can carry, the rest follows while the child reads. */
-int child_hand_over(struct child *, int channel_fd, int board_fd, const int *key_channels);
+int child_hand_over(struct child *, int channel_fd, int board_fd, const struct child_ends *);
 void child_hand_on(struct loop *, struct loop_timer *); /* the callback of the timer */
 void child_handing_end(struct child *);
 /* Is there a child that has not been handed everything? The next version of this program could not
@@ -30,19 +36,22 @@ void handing_give_up(struct master *);
  * payload is struct ipc_settings or none. Returns 0 or an error of ipc_send(). */
 int child_send(struct child *, enum ipc_type, const void *payload, size_t len);
 
-/* keys.c: the channels between the workers' loops and the keyholders. */
-int child_key_channels(struct child *, int *ret_worker_ends); /* new ones: 0 or -errno */
-void child_key_channels_close(struct child *);
-/* sends this worker's channels to the keyholders */
-void keyholders_tell(const struct child *worker);
-/* sends all workers' channels to this keyholder */
-void keyholder_tell_all(struct child *);
-void keyholder_lost(const struct child *keyholder); /* has lost requests asked again */
-void keyholders_ping(struct port *);                /* kills those that do not answer */
+/* keys.c: the channels between the workers' loops and the holders of secrets: the keyholders and
+ * the verifier. */
+/* new ones, where the port has such holders: 0 or -errno; the caller closes *ret */
+int child_channels(struct child *, struct child_ends *ret);
+void child_ends_close(struct child_ends *);
+void child_channels_close(struct child *);
+/* sends this worker's channels to the holders */
+void holders_tell(const struct child *worker);
+/* sends all workers' channels to this holder */
+void holder_tell_all(struct child *);
+void holder_lost(const struct child *holder); /* has lost requests asked again */
+void holders_ping(struct port *);             /* kills those that do not answer */
 /* passes a fault on to the keyholders */
 void keyholders_fault(const struct port *, const struct ipc_fault *);
-void keyholders_dismiss(struct port *); /* ends them if no worker is left */
-bool keyholders_ready(const struct port *);
+void holders_dismiss(struct port *); /* ends them if no worker is left */
+bool holders_ready(const struct port *);
 
 /* channel.c: messages from children. */
 void child_channel_ready(struct loop *, struct loop_io *, uint32_t events);

@@ -65,6 +65,17 @@ static int places_memory(const struct child *c, int *ret_fd)
 	return 0;
 }
 
+/* In a message of their own: with all others there may be too many. */
+static int passwords_send(struct child *c, const struct child_ends *ends, int channel_fd)
+{
+	struct ipc_batch batch = {.count = 0};
+	if (c->password_ends == NULL)
+		return 0;
+	for (unsigned i = 0; i < c->loops; i++)
+		(void)ipc_batch_add(&batch, IPC_FD_PASSWORD_CHANNEL, i, ends->passwords[i]);
+	return ipc_batch_send(&batch, channel_fd, &c->handing.complete);
+}
+
 static bool add_listeners(struct ipc_batch *b, const struct port *p)
 {
 	bool fits = true;
@@ -74,7 +85,7 @@ static bool add_listeners(struct ipc_batch *b, const struct port *p)
 }
 
 static bool add_own(struct ipc_batch *b, const struct child *c, int conf_fd, int board_fd,
-		    int places_fd, const int *key_channels)
+		    int places_fd, const struct child_ends *ends)
 {
 	const struct port *p = c->port;
 	bool fits =
@@ -87,8 +98,8 @@ static bool add_own(struct ipc_batch *b, const struct child *c, int conf_fd, int
 		fits = fits && ipc_batch_add(b, IPC_FD_PLACES, 0, places_fd);
 	if (!p->conf->plain)
 		fits = fits && ipc_batch_add(b, IPC_FD_TICKETS, 0, p->tickets_fd);
-	for (unsigned i = 0; i < p->conf->threads && !p->conf->plain; i++)
-		fits = fits && ipc_batch_add(b, IPC_FD_KEY_CHANNEL, i, key_channels[i]);
+	for (unsigned i = 0; i < c->loops && c->key_ends != NULL; i++)
+		fits = fits && ipc_batch_add(b, IPC_FD_KEY_CHANNEL, i, ends->keys[i]);
 	return fits && add_listeners(b, p);
 }
 
@@ -153,7 +164,7 @@ void child_handing_end(struct child *c)
 	h->complete = (struct ipc_complete){{0}};
 }
 
-int child_hand_over(struct child *c, int channel_fd, int board_fd, const int *key_channels)
+int child_hand_over(struct child *c, int channel_fd, int board_fd, const struct child_ends *ends)
 {
 	const struct port *p = c->port;
 	const struct identity *identity = child_identity(c);
@@ -172,7 +183,9 @@ int child_hand_over(struct child *c, int channel_fd, int board_fd, const int *ke
 	int error = conf_fd < 0 ? conf_fd : places_memory(c, &places_fd);
 	if (error == 0)
 		error = ipc_send(channel_fd, IPC_START, &start, sizeof(start), NULL, 0);
-	if (error == 0 && !add_own(&batch, c, conf_fd, board_fd, places_fd, key_channels))
+	if (error == 0)
+		error = passwords_send(c, ends, channel_fd);
+	if (error == 0 && !add_own(&batch, c, conf_fd, board_fd, places_fd, ends))
 		error = -EMFILE;
 	if (error == 0)
 		error = first_send(c, &batch, channel_fd);
@@ -200,7 +213,7 @@ static void late_send(struct child *c)
 			(void)ipc_send(fd, (enum ipc_type)type, NULL, 0, NULL, 0);
 	c->handing.later = 0;
 	if (!is_worker(c))
-		keyholder_tell_all(c);
+		holder_tell_all(c);
 }
 
 /* After the last file, COMPLETE: then everything before it has been read. */

@@ -1,10 +1,11 @@
 /*
- * Runs in the master: decides which keyholder of a port signs for which event loop. It makes the
- * channels and keeps the keyholders' ends, so that a channel survives its keyholder and workers
- * need no new one. It never reads from them.
+ * Runs in the master: decides which holder of a port's secrets serves which event loop: which
+ * keyholder signs for it, and that the verifier checks its passwords. It makes the channels and
+ * keeps the holders' ends, so that a channel survives its holder and workers need no new one. It
+ * never reads from them.
  *
  * Loop l of worker w is loop (w - 1) * threads + l of the port. The loops are assigned to the
- * keyholders in turn.
+ * keyholders in turn, and all to the verifier.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,123 +13,171 @@
 
 #include "base/fd.h"
 #include "ipc/key.h"
+#include "ipc/password.h"
 #include "master/child/child.h"
 
 #define PING_TIMEOUT_MS 2000
-#define UNREAD_MS       10000 /* the time in which a keyholder must read the master's messages */
+#define HASH_TIMEOUT_MS 20000 /* a verifier answers when it has computed the present hash */
+#define UNREAD_MS       10000 /* the time in which a holder must read the master's messages */
 
-int child_key_channels(struct child *c, int *ret_worker_ends)
+/* Makes a channel per loop; *ret_holder_ends owns the other ends. */
+static int channels_make(unsigned loops, int (*make)(int fds[2]), int **ret_holder_ends,
+			 int *ret_worker_ends)
 {
-	unsigned threads = c->port->conf->threads, made = 0;
-	int error = 0;
-	c->key_ends = calloc(threads, sizeof(*c->key_ends));
-	if (c->key_ends == NULL)
+	int error = 0, *ends = *ret_holder_ends = calloc(loops, sizeof(*ends));
+	if (ends == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; i < threads; i++)
-		c->key_ends[i] = ret_worker_ends[i] = -1;
-	for (; made < threads; made++) {
+	for (unsigned i = 0; i < loops; i++)
+		ends[i] = -1;
+	for (unsigned i = 0; i < loops && error == 0; i++) {
 		int fds[2];
-		if ((error = ipc_key_channel(fds)) < 0)
+		if ((error = make(fds)) < 0)
 			break;
-		ret_worker_ends[made] = fds[0];
-		c->key_ends[made] = fds[1];
+		ret_worker_ends[i] = fds[0];
+		ends[i] = fds[1];
 	}
 	return error;
 }
 
-void child_key_channels_close(struct child *c)
+int child_channels(struct child *c, struct child_ends *ret)
 {
-	for (unsigned i = 0; i < c->port->conf->threads && c->key_ends != NULL; i++)
-		fd_close(&c->key_ends[i]);
-	free(c->key_ends);
-	c->key_ends = NULL;
+	const struct port *p = c->port;
+	int error = 0;
+	for (unsigned i = 0; i < CONF_THREADS_MAX; i++)
+		ret->keys[i] = ret->passwords[i] = -1;
+	if (is_worker(c) && p->keyholders > 0)
+		error = channels_make(c->loops, ipc_key_channel, &c->key_ends, ret->keys);
+	if (error == 0 && is_worker(c) && p->holders > p->keyholders)
+		error = channels_make(c->loops, ipc_password_channel, &c->password_ends,
+				      ret->passwords);
+	return error;
 }
 
-/* Does this keyholder sign for that loop of the worker? */
-static bool signs_for(const struct child *keyholder, const struct child *worker, unsigned loop)
+void child_ends_close(struct child_ends *ends)
 {
-	const struct port *p = keyholder->port;
-	unsigned index = (worker->number - 1) * p->conf->threads + loop;
-	return index % p->keyholders == keyholder->number - 1;
+	for (unsigned i = 0; i < CONF_THREADS_MAX; i++) {
+		fd_close(&ends->keys[i]);
+		fd_close(&ends->passwords[i]);
+	}
 }
 
-/* Has the keyholder left messages unread for too long? The kernel counts descriptors in flight per
+static void channels_close(unsigned loops, int **ends)
+{
+	for (unsigned i = 0; i < loops && *ends != NULL; i++)
+		fd_close(&(*ends)[i]);
+	free(*ends);
+	*ends = NULL;
+}
+
+void child_channels_close(struct child *c)
+{
+	channels_close(c->loops, &c->key_ends);
+	channels_close(c->loops, &c->password_ends);
+}
+
+/* The holder's end of the channel to that loop of the worker; -1: it does not serve that loop. */
+static int end_of(const struct child *holder, const struct child *worker, unsigned loop)
+{
+	const struct port *p = holder->port;
+	const unsigned index = (worker->number - 1) * p->conf->threads + loop;
+	if (holder->role == IPC_VERIFIER)
+		return worker->password_ends != NULL ? worker->password_ends[loop] : -1;
+	return worker->key_ends != NULL && index % p->keyholders == holder->number - 1
+		   ? worker->key_ends[loop]
+		   : -1;
+}
+
+/* Has the holder left messages unread for too long? The kernel counts descriptors in flight per
  * user, and if there are too many, it refuses all of the master's messages, to any port. */
-static bool does_not_read(struct child *keyholder)
+static bool does_not_read(struct child *holder)
 {
-	const uint64_t now_ms = keyholder->port->master->loop.now_ms;
-	if (keyholder->state != CHILD_SERVING || !ipc_has_unread(keyholder->channel.fd))
-		keyholder->unread_since_ms = 0;
-	else if (keyholder->unread_since_ms == 0)
-		keyholder->unread_since_ms = now_ms;
-	return keyholder->unread_since_ms != 0 && now_ms - keyholder->unread_since_ms >= UNREAD_MS;
+	const uint64_t now_ms = holder->port->master->loop.now_ms;
+	if (holder->state != CHILD_SERVING || !ipc_has_unread(holder->channel.fd))
+		holder->unread_since_ms = 0;
+	else if (holder->unread_since_ms == 0)
+		holder->unread_since_ms = now_ms;
+	return holder->unread_since_ms != 0 && now_ms - holder->unread_since_ms >= UNREAD_MS;
 }
 
-/* Sends the keyholder the worker's channels. Kills a keyholder that does not read them. */
-static void keyholder_tell(struct child *keyholder, const struct child *worker)
+/* Sends the holder the worker's channels. Kills a holder that does not read them. */
+static void holder_tell(struct child *holder, const struct child *worker)
 {
 	const struct ipc_key_channels who = {.worker = worker->number,
 					     .generation = worker->generation};
 	int fds[IPC_FDS_MAX];
 	size_t count = 0;
 	for (unsigned i = 0; i < worker->port->conf->threads; i++)
-		if (signs_for(keyholder, worker, i))
-			fds[count++] = worker->key_ends[i];
+		if (end_of(holder, worker, i) >= 0)
+			fds[count++] = end_of(holder, worker, i);
 	/* One that has not been handed everything is told afterwards. */
-	if (count == 0 || keyholder->state == CHILD_NONE || keyholder->channel.fd < 0 ||
-	    keyholder->handing.under_way)
+	if (count == 0 || holder->state == CHILD_NONE || holder->channel.fd < 0 ||
+	    holder->handing.under_way)
 		return;
-	int error = does_not_read(keyholder) ? -EAGAIN
-					     : ipc_send(keyholder->channel.fd, IPC_KEY_CHANNELS,
-							&who, sizeof(who), fds, count);
+	int error = does_not_read(holder) ? -EAGAIN
+					  : ipc_send(holder->channel.fd, IPC_KEY_CHANNELS, &who,
+						     sizeof(who), fds, count);
 	/* These errors mean that it has just ended and will be reaped soon. */
 	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
 		return;
-	child_log(keyholder, LOG_ERR, "does not read its messages about worker %u; killing it",
+	child_log(holder, LOG_ERR, "does not read its messages about worker %u; killing it",
 		  worker->number);
-	child_kill(keyholder, "did not read its messages");
+	child_kill(holder, "did not read its messages");
 }
 
-void keyholders_tell(const struct child *worker)
+void holders_tell(const struct child *worker)
 {
 	struct port *p = worker->port;
-	for (unsigned i = 0; i < p->keyholders; i++)
-		keyholder_tell(&p->children[i], worker);
+	for (unsigned i = 0; i < p->holders; i++)
+		holder_tell(&p->children[i], worker);
 }
 
-void keyholder_tell_all(struct child *keyholder)
+void holder_tell_all(struct child *holder)
 {
-	const struct port *p = keyholder->port;
-	for (unsigned i = p->keyholders; i < p->children_count; i++)
-		if (p->children[i].state != CHILD_NONE && p->children[i].key_ends != NULL)
-			keyholder_tell(keyholder, &p->children[i]);
+	const struct port *p = holder->port;
+	for (unsigned i = p->holders; i < p->children_count; i++)
+		if (p->children[i].state != CHILD_NONE)
+			holder_tell(holder, &p->children[i]);
 }
 
-void keyholder_lost(const struct child *keyholder)
+/* Unread bytes on a channel are an answer, which is not lost, or an earlier one like this. So the
+ * channel of a loop that makes no requests never fills up. */
+static void loop_asks_again(const struct child *holder, int end)
 {
-	const struct port *p = keyholder->port;
-	const struct ipc_key_answer again = {.status = IPC_KEY_AGAIN};
-	/* Unread bytes on a channel are an answer, which is not lost, or an earlier IPC_KEY_AGAIN.
-	 * So the channel of a loop that makes no requests never fills up. */
-	for (unsigned i = p->keyholders; i < p->children_count; i++)
-		for (unsigned k = 0; k < p->conf->threads && p->children[i].key_ends != NULL; k++)
-			if (signs_for(keyholder, &p->children[i], k) &&
-			    !ipc_has_unread(p->children[i].key_ends[k]))
-				(void)ipc_key_answer(p->children[i].key_ends[k], &again);
+	const struct ipc_key_answer sign = {.status = IPC_KEY_AGAIN};
+	const struct ipc_password_answer verify = {.status = IPC_PASSWORD_AGAIN};
+	if (end < 0 || ipc_has_unread(end))
+		return;
+	if (holder->role == IPC_VERIFIER)
+		(void)ipc_password_answer(end, &verify);
+	else
+		(void)ipc_key_answer(end, &sign);
 }
 
-void keyholders_ping(struct port *p)
+void holder_lost(const struct child *holder)
+{
+	const struct port *p = holder->port;
+	for (unsigned i = p->holders; i < p->children_count; i++)
+		for (unsigned k = 0; k < p->conf->threads; k++)
+			loop_asks_again(holder, end_of(holder, &p->children[i], k));
+}
+
+static uint64_t answer_timeout_ms(const struct child *holder)
+{
+	return holder->role == IPC_VERIFIER ? HASH_TIMEOUT_MS : PING_TIMEOUT_MS;
+}
+
+void holders_ping(struct port *p)
 {
 	struct master *m = p->master;
 	if (p->conf->watchdog_ms == 0)
 		return;
-	for (unsigned i = 0; i < p->keyholders; i++) {
+	for (unsigned i = 0; i < p->holders; i++) {
 		struct child *c = &p->children[i];
 		if (c->state != CHILD_SERVING || loop_timer_is_set(&c->deadline))
 			continue;
 		c->pinged = true;
 		(void)ipc_send(c->channel.fd, IPC_PING, NULL, 0, NULL, 0);
-		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + PING_TIMEOUT_MS);
+		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + answer_timeout_ms(c));
 	}
 }
 
@@ -140,27 +189,27 @@ void keyholders_fault(const struct port *p, const struct ipc_fault *fault)
 				       NULL, 0);
 }
 
-bool keyholders_ready(const struct port *p)
+bool holders_ready(const struct port *p)
 {
-	for (unsigned i = 0; i < p->keyholders; i++)
+	for (unsigned i = 0; i < p->holders; i++)
 		if (p->children[i].state != CHILD_SERVING)
 			return false;
 	return true;
 }
 
-void keyholders_dismiss(struct port *p)
+void holders_dismiss(struct port *p)
 {
 	struct master *m = p->master;
-	for (unsigned i = p->keyholders; i < p->children_count; i++)
+	for (unsigned i = p->holders; i < p->children_count; i++)
 		if (p->children[i].state != CHILD_NONE)
 			return;
-	for (unsigned i = 0; i < p->keyholders; i++) {
+	for (unsigned i = 0; i < p->holders; i++) {
 		struct child *c = &p->children[i];
 		if (c->state == CHILD_NONE)
 			continue;
 		c->state = CHILD_DRAINING;
 		if (c->channel.fd >= 0)
 			(void)child_send(c, IPC_DRAIN, NULL, 0);
-		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + PING_TIMEOUT_MS);
+		loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + answer_timeout_ms(c));
 	}
 }

@@ -70,7 +70,10 @@ int relay_make(struct child *c, int *ret_child_end)
 void relay_begin(struct child *c)
 {
 	struct relay *r = &c->relay;
-	struct log_source source = {.role = is_worker(c) ? LOG_ROLE_WORKER : LOG_ROLE_KEYHOLDER,
+	static const enum log_role roles[IPC_ROLES] = {[IPC_WORKER] = LOG_ROLE_WORKER,
+						       [IPC_KEYHOLDER] = LOG_ROLE_KEYHOLDER,
+						       [IPC_VERIFIER] = LOG_ROLE_VERIFIER};
+	struct log_source source = {.role = roles[c->role],
 				    .port = port_number(c->port),
 				    .worker = is_worker(c) ? c->number : 0,
 				    .pid = c->pid};

@@ -30,7 +30,14 @@ void child_counters(const struct child *c, struct ipc_counters *ret)
 
 static uint64_t done_by(const struct child *c, const struct ipc_counters *sum)
 {
-	return is_worker(c) ? sum->requests : sum->signatures;
+	switch (c->role) {
+	case IPC_KEYHOLDER:
+		return sum->signatures;
+	case IPC_VERIFIER:
+		return sum->passwords_right + sum->passwords_wrong;
+	default:
+		return sum->requests;
+	}
 }
 
 /* The loop that the report is about: the one that crashed, hung or was busy, from 1; 0 if none
@@ -83,11 +90,13 @@ void end_gather(struct end *e, const struct child *c, int status)
 
 static void life_describe(struct text *t, const struct child *c, const struct ipc_counters *sum)
 {
+	static const char *const things[IPC_ROLES] = {
+	    [IPC_WORKER] = "request", [IPC_KEYHOLDER] = "signature", [IPC_VERIFIER] = "password"};
 	const uint64_t uptime_ms = c->port->master->loop.now_ms - c->started_ms;
 	const uint64_t done = done_by(c, sum);
 	text_addf(t, " after %llu.%03us and %llu %s%s", (unsigned long long)(uptime_ms / 1000),
-		  (unsigned)(uptime_ms % 1000), (unsigned long long)done,
-		  is_worker(c) ? "request" : "signature", done == 1 ? "" : "s");
+		  (unsigned)(uptime_ms % 1000), (unsigned long long)done, things[c->role],
+		  done == 1 ? "" : "s");
 	if (sum->signatures_refused > 0)
 		text_addf(t, ", %llu refused", (unsigned long long)sum->signatures_refused);
 	if (c->failure[0] != '\0')

@@ -74,30 +74,28 @@ static void begun(struct child *c, pid_t pid, int channel_fd, int board_fd,
 		/* it is reaped and replaced like any other */
 		child_kill(c, "could not be watched");
 	if (is_worker(c))
-		keyholders_tell(c);
+		holders_tell(c);
 	else
-		keyholder_tell_all(c);
+		holder_tell_all(c);
 }
 
 int child_spawn(struct child *c)
 {
-	int channel[2] = {-1, -1}, board_fd = -1, log_fd = -1, key_channels[CONF_THREADS_MAX];
-	unsigned keys = is_worker(c) && !c->port->conf->plain ? c->loops : 0;
+	int channel[2] = {-1, -1}, board_fd = -1, log_fd = -1;
+	struct child_ends ends;
 	const struct ipc_board *board = NULL;
 	pid_t pid = -1;
 
-	for (unsigned i = 0; i < keys; i++)
-		key_channels[i] = -1;
 	c->generation++;
-	int error = ipc_channel(channel);
-	if (error == 0 && keys > 0)
-		error = child_key_channels(c, key_channels);
+	int error = child_channels(c, &ends);
+	if (error == 0)
+		error = ipc_channel(channel);
 	if (error == 0)
 		error = relay_make(c, &log_fd);
 	if (error == 0 && (board_fd = ipc_board_create(c->loops, &board)) < 0)
 		error = board_fd;
 	if (error == 0)
-		error = child_hand_over(c, channel[0], board_fd, key_channels);
+		error = child_hand_over(c, channel[0], board_fd, &ends);
 	if (error == 0 && (pid = fork()) < 0)
 		error = -errno;
 	if (pid == 0)
@@ -106,7 +104,7 @@ int child_spawn(struct child *c)
 		begun(c, pid, channel[0], board_fd, board);
 		channel[0] = board_fd = -1;
 	} else {
-		child_key_channels_close(c);
+		child_channels_close(c);
 		fd_close(&c->relay.io.fd);
 		ipc_board_unmap(board, c->loops);
 	}
@@ -114,8 +112,7 @@ int child_spawn(struct child *c)
 	fd_close(&channel[1]);
 	fd_close(&board_fd);
 	fd_close(&log_fd);
-	for (unsigned i = 0; i < keys; i++)
-		fd_close(&key_channels[i]);
+	child_ends_close(&ends);
 	return error;
 }
 

@@ -20,7 +20,7 @@ static void report_add(struct jsonout *j, unsigned port, const struct report *r)
 	jsonout_open(j, NULL, '{');
 	jsonout_uint(j, "port", port);
 	jsonout_time(j, "when", r->when);
-	jsonout_text(j, "role", r->role == IPC_WORKER ? "worker" : "keyholder");
+	jsonout_text(j, "role", ipc_role_name(r->role));
 	jsonout_uint(j, "number", r->number);
 	jsonout_text(j, "cause", cause_name(r->cause));
 	jsonout_text(j, "text", r->text);

@@ -206,6 +206,7 @@ static void port_add(struct jsonout *j, const struct port *p)
 	jsonout_uint(j, "keyholders_wanted", p->keyholders);
 	children_add(j, "workers", p, IPC_WORKER);
 	children_add(j, "keyholders", p, IPC_KEYHOLDER);
+	children_add(j, "verifiers", p, IPC_VERIFIER);
 	draining_add(j, p);
 	jsonout_uint(j, "restarts", p->restarts);
 	last_exit_add(j, p);

@@ -129,13 +129,15 @@ struct child {
 	const char *killed_for; /* why the master killed it; NULL: it did not */
 	/* why it is useless, if the deadline runs for that; NULL: it is not */
 	const char *unusable;
-	uint64_t unread_since_ms; /* keyholder: since when it has unread messages; 0: none */
+	uint64_t unread_since_ms; /* holder: since when it has unread messages; 0: none */
 	bool pinged;              /* the deadline runs for its answer to a ping */
 	bool left;                /* it has said that it accepts no more */
 	bool leaving;             /* it was told to retire, and has not said so yet */
 	struct relay relay;
-	/* worker: the keyholder's ends of its loops' channels; they outlive keyholders */
-	int *key_ends;
+	/* worker: the holders' ends of its loops' channels, which outlive holders: one per loop;
+	 * NULL: its port has no such holder */
+	int *key_ends;                    /* to a keyholder */
+	int *password_ends;               /* to the verifier */
 	char failure[IPC_PAYLOAD_MAX];    /* its reason for not starting (escaped); "" if none */
 	struct sandbox_level confinement; /* from READY; all zero before */
 	char level[512];                  /* the same in words; "" before */
@@ -271,9 +273,12 @@ struct port {
 	struct port_content content;
 	int tickets_fd;          /* memory of the tickets, for its workers; -1: none yet */
 	struct tickets *tickets; /* shared by generations (port/tickets.c); NULL: none yet */
-	struct child *children;  /* the places in the pool: keyholders first, then workers */
+	/* the places in the pool: the holders of secrets first (keyholders, then the verifier),
+	 * then workers */
+	struct child *children;
 	unsigned children_count;
 	unsigned keyholders;
+	unsigned holders; /* keyholders, and the verifier if there is one */
 	struct restart_state restart;
 	unsigned restarts;                    /* how many children have replaced another one */
 	struct ipc_counters totals;           /* counters of ended children */
@@ -281,7 +286,7 @@ struct port {
 	unsigned reports_next;
 	struct loop_timer backoff;
 	struct rate rate; /* of requests, over all generations */
-	/* layers that keyholders [0] or workers [1] lack and that were logged */
+	/* layers that holders [0] or workers [1] lack and that were logged */
 	unsigned confinement_told[2];
 	bool served;    /* it has been SERVING at least once */
 	bool discarded; /* RETIRED without ever having been CURRENT */
@@ -486,7 +491,7 @@ static inline bool is_worker(const struct child *c)
 
 static inline const char *role_name(const struct child *c)
 {
-	return is_worker(c) ? "worker" : "keyholder";
+	return ipc_role_name(c->role);
 }
 
 static inline const struct identity *child_identity(const struct child *c)

@@ -57,7 +57,7 @@ void port_drain(struct port *p)
 			child_drain(&p->children[k], p->stage == STAGE_RETIRED && !m->draining
 							 ? IPC_RETIRE
 							 : IPC_DRAIN);
-	keyholders_dismiss(p);
+	holders_dismiss(p);
 	if (port_is_empty(p))
 		port_stopped(p);
 	else

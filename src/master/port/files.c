@@ -73,6 +73,16 @@ static const char *body_path(const struct conf_port *conf, size_t body)
 	return conf->bodies[body].path;
 }
 
+static size_t passwords_count(const struct conf_port *conf)
+{
+	return conf->passwords_count;
+}
+
+static const char *passwords_path(const struct conf_port *conf, size_t of)
+{
+	return conf->passwords[of].path;
+}
+
 #define PLAIN (O_RDONLY | O_NOCTTY | O_NONBLOCK)
 
 /* The state of an upgrade has the files in this order, so a new row comes last. */
@@ -88,6 +98,7 @@ static const struct file_kind {
     {IPC_FD_ROOT, false, roots_count, root_path, O_DIRECTORY},
     {IPC_FD_TYPES, false, types_count, types_path, PLAIN},
     {IPC_FD_BODY, false, bodies_count, body_path, PLAIN},
+    {IPC_FD_PASSWORDS, true, passwords_count, passwords_path, PLAIN},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

@@ -126,7 +126,7 @@ static int users_identify(struct port *p, struct err *err)
 	if (error < 0)
 		return error;
 	p->keyholder_identity = p->worker_identity;
-	if (conf->plain)
+	if (conf->plain && conf->passwords_count == 0)
 		return 0;
 	if (conf->key_user != NULL)
 		return key_user_lookup(conf, &p->keyholder_identity, err);
@@ -135,7 +135,8 @@ static int users_identify(struct port *p, struct err *err)
 	if (!m->key_user_warned)
 		log_write(
 		    &m->log, LOG_WARNING,
-		    "there is no user \"bulkhead-key\": keyholders run as their workers' user");
+		    "there is no user \"bulkhead-key\": keyholders and verifiers run as their "
+		    "workers' user");
 	m->key_user_warned = true;
 	return 0;
 }

@@ -49,6 +49,6 @@ void port_park(struct port *p, const char *reason)
 		if (is_worker(c))
 			loop_timer_set(&m->loop, &c->deadline, m->loop.now_ms + m->conf->drain_ms);
 	}
-	keyholders_dismiss(p);
+	holders_dismiss(p);
 	askers_tell(&p->waiting, p->reason);
 }

@@ -45,18 +45,18 @@ void port_spawn(struct port *p)
 		return;
 	}
 	for (unsigned i = 0; i < p->children_count; i++) {
-		/* A worker checks its key before it serves, so the keyholders come first. */
-		if (i == p->keyholders && !keyholders_ready(p))
+		/* A worker checks its key before it serves, so the holders come first. */
+		if (i == p->holders && !holders_ready(p))
 			return;
 		if (!place_fill(&p->children[i]))
 			return;
 	}
 }
 
-/* Is there an empty place that can be filled now? The workers' wait for the keyholders. */
+/* Is there an empty place that can be filled now? The workers' wait for the holders. */
 static bool pool_has_place(const struct port *p)
 {
-	const unsigned count = keyholders_ready(p) ? p->children_count : p->keyholders;
+	const unsigned count = holders_ready(p) ? p->children_count : p->holders;
 	for (unsigned i = 0; i < count; i++)
 		if (p->children[i].state == CHILD_NONE)
 			return true;

@@ -22,13 +22,21 @@ static unsigned keyholders_of(const struct conf_port *conf)
 	return processors > 0 && loops > (unsigned long)processors ? (unsigned)processors : loops;
 }
 
+static enum ipc_role role_at(const struct port *p, unsigned index, unsigned *ret_number)
+{
+	const bool worker = index >= p->holders, keyholder = index < p->keyholders;
+	*ret_number = 1 + index - (worker ? p->holders : keyholder ? 0 : p->keyholders);
+	return worker ? IPC_WORKER : keyholder ? IPC_KEYHOLDER : IPC_VERIFIER;
+}
+
 static int child_init(struct port *p, struct child *c, unsigned index)
 {
-	bool worker = index >= p->keyholders;
+	unsigned number = 0;
+	const enum ipc_role role = role_at(p, index, &number);
 	*c = (struct child){.port = p,
-			    .role = worker ? IPC_WORKER : IPC_KEYHOLDER,
-			    .number = worker ? index - p->keyholders + 1 : index + 1,
-			    .loops = worker ? p->conf->threads : 1,
+			    .role = role,
+			    .number = number,
+			    .loops = role == IPC_WORKER ? p->conf->threads : 1,
 			    .pid = -1,
 			    .channel = {.fd = -1},
 			    .board_fd = -1,
@@ -127,6 +135,7 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 			   .chroot_fd = -1,
 			   .tickets_fd = -1,
 			   .keyholders = keyholders > 0 ? keyholders : keyholders_of(conf)};
+	p->holders = p->keyholders + (conf->passwords_count > 0 ? 1 : 0);
 	if (timers_init(p) < 0) {
 		free(p);
 		return NULL;
@@ -134,11 +143,11 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	p->configuration = configuration;
 	configuration->users++;
 	p->text = port_text(configuration->conf, conf);
-	p->children = calloc(p->keyholders + conf->workers, sizeof(*p->children));
+	p->children = calloc(p->holders + conf->workers, sizeof(*p->children));
 	p->content.pairs = calloc(conf->certificates_count + 1, sizeof(*p->content.pairs));
 	if (p->text == NULL || p->children == NULL || p->content.pairs == NULL)
 		goto fail;
-	for (; p->children_count < p->keyholders + conf->workers; p->children_count++)
+	for (; p->children_count < p->holders + conf->workers; p->children_count++)
 		if (child_init(p, &p->children[p->children_count], p->children_count) < 0)
 			goto fail;
 	if (list_add(m, p) < 0)

@@ -40,10 +40,10 @@ static void child_release(struct child *c)
 	c->state = CHILD_NONE;
 	c->pid = -1;
 	if (is_worker(c)) {
-		child_key_channels_close(c);
+		child_channels_close(c);
 		port_sockets_reset(port_heir(c->port));
 	} else {
-		keyholder_lost(c);
+		holder_lost(c);
 	}
 }
 
@@ -71,7 +71,7 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 	}
 	report_log(r, c, clean ? LOG_INFO : LOG_WARNING, "");
 	child_release(c);
-	keyholders_dismiss(p);
+	holders_dismiss(p);
 	for (unsigned i = 0; i < p->children_count; i++)
 		if (p->children[i].state != CHILD_NONE)
 			return;
@@ -145,7 +145,7 @@ static void ended_in_service(struct child *c, const struct end *e, const struct 
 	if (p->state == PORT_PARKED) {
 		report_log(r, c, LOG_NOTICE, "; the port is parked");
 		child_release(c);
-		keyholders_dismiss(p);
+		holders_dismiss(p);
 		return;
 	}
 	switch (restart_decide(&p->restart, &p->conf->restart, cause, m->loop.now_ms,

@@ -42,6 +42,8 @@ static void child_take(struct child *c)
 		shut_on_exec(fds[i]);
 	for (unsigned i = 0; c->key_ends != NULL && i < c->loops; i++)
 		shut_on_exec(c->key_ends[i]);
+	for (unsigned i = 0; c->password_ends != NULL && i < c->loops; i++)
+		shut_on_exec(c->password_ends[i]);
 	c->channel.ready = child_channel_ready;
 	if (ipc_view_open(&c->view, c->board_fd, c->loops, c->view.layout) < 0)
 		child_kill(c, "had memory that could not be mapped");
@@ -123,7 +125,8 @@ static void descriptors_forget(struct master *m)
 			p->files.list[k].fd = -1;
 		for (unsigned k = 0; k < p->children_count; k++) {
 			free(p->children[k].key_ends);
-			p->children[k].key_ends = NULL;
+			free(p->children[k].password_ends);
+			p->children[k].key_ends = p->children[k].password_ends = NULL;
 		}
 	}
 }

@@ -30,7 +30,7 @@ struct restoring {
 	struct port *port;
 	size_t expiries;
 	struct child *child;
-	unsigned keys; /* of the present child */
+	unsigned keys, passwords; /* channels of the present child */
 	bool ended;
 };
 
@@ -470,24 +470,45 @@ static void take_child(struct restoring *r)
 	c->pinged = flag(r, "pinged");
 	record_sentence(&r->record, "failure", c->failure, sizeof(c->failure));
 	record_sentence(&r->record, "level", c->level, sizeof(c->level));
-	r->keys = 0;
-	if (!is_worker(c))
-		return;
-	c->key_ends = calloc(c->loops, sizeof(*c->key_ends));
-	if (c->key_ends == NULL)
+	r->keys = r->passwords = 0;
+}
+
+/* The next of a worker's channels; the list is made with the first one. */
+static void take_channel(struct restoring *r, int **ends, unsigned *count)
+{
+	const struct child *c = r->child;
+	const int fd = descriptor(r, "fd");
+	if (*ends == NULL) {
+		*ends = calloc(c->loops, sizeof(**ends));
+		for (unsigned i = 0; *ends != NULL && i < c->loops; i++)
+			(*ends)[i] = -1;
+	}
+	if (*ends == NULL)
 		record_fail(&r->record, "out of memory");
-	for (unsigned i = 0; c->key_ends != NULL && i < c->loops; i++)
-		c->key_ends[i] = -1;
+	else if (*count == c->loops)
+		record_fail(&r->record, "too many channels");
+	else
+		(*ends)[(*count)++] = fd;
+}
+
+static bool is_of_worker(struct restoring *r)
+{
+	if (r->child != NULL && is_worker(r->child))
+		return true;
+	record_fail(&r->record, "belongs to no worker");
+	return false;
 }
 
 static void take_key_channel(struct restoring *r)
 {
-	const struct child *c = r->child;
-	const int fd = descriptor(r, "fd");
-	if (c == NULL || c->key_ends == NULL || r->keys == c->loops)
-		record_fail(&r->record, "too many channels");
-	else
-		c->key_ends[r->keys++] = fd;
+	if (is_of_worker(r))
+		take_channel(r, &r->child->key_ends, &r->keys);
+}
+
+static void take_password_channel(struct restoring *r)
+{
+	if (is_of_worker(r))
+		take_channel(r, &r->child->password_ends, &r->passwords);
 }
 
 static void take_report(struct restoring *r)
@@ -515,7 +536,7 @@ static void take_report(struct restoring *r)
 	record_sentence(&r->record, "client", it->client, sizeof(it->client));
 	record_sentence(&r->record, "backtrace", it->backtrace, sizeof(it->backtrace));
 	/* A newer version may know more causes and roles: what this one cannot name it forgets. */
-	if (cause <= CAUSE_EXIT && role >= IPC_WORKER && role <= IPC_KEYHOLDER)
+	if (cause <= CAUSE_EXIT && role >= IPC_WORKER && role < IPC_ROLES)
 		report_keep(r->port, it);
 	free(it);
 }
@@ -552,6 +573,7 @@ static const struct kind {
     {"death", take_death, OF_PORT},
     {"child", take_child, OF_PORT},
     {"key_channel", take_key_channel, OF_PORT},
+    {"password_channel", take_password_channel, OF_PORT},
     {"report", take_report, OF_PORT},
     {"layout", take_layout, LATER},
     {"member", take_member, LATER},

@@ -112,6 +112,15 @@ static int64_t layout_number(struct layouts *l, const struct ipc_layout *layout)
 	return (int64_t)l->count - 1;
 }
 
+static void put_channels(FILE *f, struct kept *k, const char *name, const int *ends, unsigned loops)
+{
+	for (unsigned i = 0; ends != NULL && i < loops; i++) {
+		record_begin(f, name);
+		put_fd(f, k, "fd", ends[i]);
+		record_end(f);
+	}
+}
+
 static void put_child(FILE *f, struct kept *k, struct layouts *l, const struct child *c,
 		      unsigned place)
 {
@@ -135,11 +144,8 @@ static void put_child(FILE *f, struct kept *k, struct layouts *l, const struct c
 	record_put_text(f, "failure", c->failure);
 	record_put_text(f, "level", c->level);
 	record_end(f);
-	for (unsigned i = 0; c->key_ends != NULL && i < c->loops; i++) {
-		record_begin(f, "key_channel");
-		put_fd(f, k, "fd", c->key_ends[i]);
-		record_end(f);
-	}
+	put_channels(f, k, "key_channel", c->key_ends, c->loops);
+	put_channels(f, k, "password_channel", c->password_ends, c->loops);
 }
 
 static void put_report(FILE *f, const struct report *r)
