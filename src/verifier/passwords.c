@@ -35,10 +35,13 @@ struct passwords {
 /* So costly takes about a second on a machine of these years. */
 #define BCRYPT_COST_MIN 4
 #define BCRYPT_COST_MAX 14
+#define SHA_ROUNDS_MIN  1000
 #define SHA_ROUNDS_MAX  1000000
+#define SHA_SALT_MAX    16
 /* crypt(5): N is 2 to the power of this, and r; together they say how much memory. */
 #define YESCRYPT_N_LOG2_MAX 16
 #define YESCRYPT_BYTES_MAX  ((uint64_t)128 << 20)
+#define YESCRYPT_SALT_MAX   86 /* 64 bytes */
 
 #define CRYPT_DIGITS "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -47,31 +50,66 @@ static bool begins(const char *hash, const char *with)
 	return strncmp(hash, with, strlen(with)) == 0;
 }
 
+static bool is_digits(const char *text, size_t len)
+{
+	return strspn(text, CRYPT_DIGITS) >= len;
+}
+
+static unsigned digit_value(char digit)
+{
+	return (unsigned)(strchr(CRYPT_DIGITS, digit) - CRYPT_DIGITS);
+}
+
+/*
+ * Each check knows what crypt(3) makes nothing of, and what it would not have made: nobody could
+ * come in by such a hash, and an unknown user whose hash is like it would not take as long.
+ */
+
+/* The 22nd digit of the salt, whose order of digits is another, has only two bits of it. */
 static const char *bcrypt_check(const char *hash)
 {
 	uint64_t cost = 0;
 	if (strspn(hash + 4, "0123456789") != 2 || hash[6] != '$' || strlen(hash) != 60 ||
-	    num_parse(hash + 4, 2, BCRYPT_COST_MIN, 31, &cost) < 0)
+	    num_parse(hash + 4, 2, BCRYPT_COST_MIN, 31, &cost) < 0 || !is_digits(hash + 7, 53) ||
+	    strchr(".Oeu", hash[28]) == NULL)
 		return "is no whole bcrypt hash";
 	return cost > BCRYPT_COST_MAX ? "has a bcrypt cost above 14, which takes seconds" : NULL;
+}
+
+static bool sha_salt_check(const char *salt, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (salt[i] <= ' ' || salt[i] >= 0x7f || strchr("!*;\\", salt[i]) != NULL)
+			return false;
+	return len <= SHA_SALT_MAX;
 }
 
 static const char *sha_check(const char *hash, size_t digest_len)
 {
 	static const char word[] = "rounds=";
 	const char *salt = hash + 3;
-	uint64_t rounds = 0;
+	uint64_t rounds = SHA_ROUNDS_MIN;
 	if (begins(salt, word)) {
 		const char *digits = salt + sizeof(word) - 1;
 		const size_t len = strspn(digits, "0123456789");
-		if (digits[len] != '$' || num_parse(digits, len, 1, UINT32_MAX, &rounds) < 0)
+		if (digits[len] != '$' || digits[0] == '0' ||
+		    num_parse(digits, len, SHA_ROUNDS_MIN, UINT32_MAX, &rounds) < 0)
 			return "is no whole hash";
 		salt = digits + len + 1;
 	}
 	const char *digest = strchr(salt, '$');
-	if (digest == NULL || strlen(digest + 1) != digest_len)
+	if (digest == NULL || !sha_salt_check(salt, (size_t)(digest - salt)) ||
+	    strlen(digest + 1) != digest_len || !is_digits(digest + 1, digest_len))
 		return "is no whole hash";
 	return rounds > SHA_ROUNDS_MAX ? "has more than 1000000 rounds, which takes seconds" : NULL;
+}
+
+/* Whole bytes, three in four digits, the lowest bits first. */
+static bool yescrypt_salt_check(const char *salt, size_t len)
+{
+	static const unsigned ends[] = {64, 0, 4, 16}; /* the last digit is below, by len % 4 */
+	return len <= YESCRYPT_SALT_MAX && is_digits(salt, len) &&
+	       (len == 0 || digit_value(salt[len - 1]) < ends[len % 4]);
 }
 
 /* "j9T": a flavour, N and r, a digit each. Longer forms have more parameters. */
@@ -79,17 +117,16 @@ static const char *yescrypt_check(const char *hash)
 {
 	const char *parameters = hash + 3, *end = strchr(parameters, '$');
 	const char *digest = end != NULL ? strchr(end + 1, '$') : NULL;
-	if (digest == NULL || strlen(digest + 1) != 43)
+	if (digest == NULL || strlen(digest + 1) != 43 || !is_digits(digest + 1, 43) ||
+	    !yescrypt_salt_check(end + 1, (size_t)(digest - end - 1)))
 		return "is no whole yescrypt hash";
 	if (end - parameters != 3 || parameters[0] != 'j')
 		return "has yescrypt parameters that are not supported: make it by `mkpasswd -m "
 		       "yescrypt`";
-	const char *n = strchr(CRYPT_DIGITS, parameters[1]);
-	const char *r = strchr(CRYPT_DIGITS, parameters[2]);
-	if (n == NULL || r == NULL)
+	if (!is_digits(parameters, 3) || parameters[1] == CRYPT_DIGITS[0])
 		return "is no yescrypt hash";
-	const uint64_t n_log2 = (uint64_t)(n - CRYPT_DIGITS) + 1;
-	const uint64_t blocks = (uint64_t)(r - CRYPT_DIGITS) + 1;
+	const unsigned n_log2 = digit_value(parameters[1]) + 1;
+	const uint64_t blocks = digit_value(parameters[2]) + 1;
 	if (n_log2 > YESCRYPT_N_LOG2_MAX || 128 * blocks << n_log2 > YESCRYPT_BYTES_MAX)
 		return "has a yescrypt cost that takes seconds, or more than 128 MB";
 	return NULL;
