@@ -166,9 +166,12 @@ static bool entry_read(struct passwords *p, char *text, uint32_t line, const cha
 		       struct err *err)
 {
 	char *colon = strchr(text, ':');
-	struct entry *e = &p->entries[p->count];
 	if (colon == NULL)
 		return entry_fail(path, line, "a line is `user:hash`", err);
+	if (p->count == PASSWORDS_USERS_MAX) {
+		err_set(err, "\"%s\" has more than %u users", path, PASSWORDS_USERS_MAX);
+		return false;
+	}
 	const size_t len = (size_t)(colon - text);
 	colon[1 + strcspn(colon + 1, ":")] = '\0';
 	if (len == 0 || len > IPC_USER_MAX)
@@ -179,9 +182,9 @@ static bool entry_read(struct passwords *p, char *text, uint32_t line, const cha
 			wrong);
 		return false;
 	}
-	*e = (struct entry){text, colon + 1, (uint32_t)len, line};
+	p->entries[p->count] = (struct entry){text, colon + 1, (uint32_t)len, line};
 	if (p->count++ == 0)
-		p->first = e->hash;
+		p->first = colon + 1;
 	return true;
 }
 
@@ -212,10 +215,12 @@ static bool entries_check(struct passwords *p, const char *path, struct err *err
 	return true;
 }
 
+/* That can be users; a file of empty lines must not cost more than one of users. */
 static size_t lines_count(const char *text)
 {
 	size_t count = 1;
-	for (const char *c = text; (c = strchr(c, '\n')) != NULL; c++)
+	for (const char *c = text; count < PASSWORDS_USERS_MAX && (c = strchr(c, '\n')) != NULL;
+	     c++)
 		count++;
 	return count;
 }
