@@ -36,6 +36,11 @@ void handing_give_up(struct master *);
  * payload is struct ipc_settings or none. Returns 0 or an error of ipc_send(). */
 int child_send(struct child *, enum ipc_type, const void *payload, size_t len);
 
+/* The time in which a verifier returns to its event loop, and answers. */
+#define HASH_TIMEOUT_MS 60000
+/* watchdog.c: how long the child's loops may take for a turn; 0: as long as they want. */
+uint64_t child_watchdog_ms(const struct child *);
+
 /* keys.c: the channels between the workers' loops and the holders of secrets: the keyholders and
  * the verifier. */
 /* new ones, where the port has such holders: 0 or -errno; the caller closes *ret */

@@ -17,7 +17,6 @@
 #include "master/child/child.h"
 
 #define PING_TIMEOUT_MS 2000
-#define HASH_TIMEOUT_MS 20000 /* a verifier answers when it has computed the present hash */
 #define UNREAD_MS       10000 /* the time in which a holder must read the master's messages */
 
 /* Makes a channel per loop; *ret_holder_ends owns the other ends. */

@@ -75,7 +75,7 @@ void end_gather(struct end *e, const struct child *c, int status)
 			  .told = c->state == CHILD_DRAINING,
 			  .watched = c->watch.verdict,
 			  .was_stopped = c->watch.was_stopped,
-			  .watchdog_ms = p->conf->watchdog_ms,
+			  .watchdog_ms = child_watchdog_ms(c),
 			  .killed_for = c->killed_for,
 			  .memory_bytes = is_worker(c) ? p->conf->limits.memory_bytes : 0,
 			  .lack = lack_of(c)};

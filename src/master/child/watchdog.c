@@ -20,6 +20,13 @@ static void abort_child(const struct child *c)
 		child_signal(c, 0, SIGCONT);
 }
 
+/* A turn of a verifier is a hash, of a second's work, on a processor that workers may need, too. */
+uint64_t child_watchdog_ms(const struct child *c)
+{
+	const uint64_t ms = c->port->conf->watchdog_ms;
+	return c->role == IPC_VERIFIER && ms > 0 && ms < HASH_TIMEOUT_MS ? HASH_TIMEOUT_MS : ms;
+}
+
 static void look(struct child *c, uint64_t elapsed_ms)
 {
 	uint64_t turns[CONF_THREADS_MAX];
@@ -29,7 +36,7 @@ static void look(struct child *c, uint64_t elapsed_ms)
 			return;
 		turns[i] = ipc_view_busy_since(&c->view, i);
 	}
-	switch (watch_look(&c->watch, turns, elapsed_ms, c->port->conf->watchdog_ms)) {
+	switch (watch_look(&c->watch, turns, elapsed_ms, child_watchdog_ms(c))) {
 	case WATCH_FINE:
 		break;
 	case WATCH_ABORTED:
