@@ -13,6 +13,13 @@ static struct filter_use *filters_room(struct exchange *ex)
 	return ex->filters;
 }
 
+/* A body that was not invited yet is not waited for, either. */
+static void request_waits(struct exchange *ex)
+{
+	ex->waiting = true;
+	ex->take_blocked = ex->request.expect_continue;
+}
+
 /* The request goes on: to the filters that were not asked yet, then to the handler. */
 static void filters_run(struct exchange *ex)
 {
@@ -28,7 +35,7 @@ static void filters_run(struct exchange *ex)
 			ex->filters_count = ex->filters_asked;
 			break;
 		case FILTER_WAITS:
-			ex->waiting = true;
+			request_waits(ex);
 			return;
 		}
 	}
@@ -69,8 +76,10 @@ void filter_apply(struct exchange *ex, enum filter_verdict verdict)
 {
 	ex->handler = NULL;
 	memset(ex->state, 0, sizeof(ex->state));
-	ex->waiting = verdict == FILTER_WAITS;
-	if (!ex->waiting)
+	ex->waiting = false;
+	if (verdict == FILTER_WAITS)
+		request_waits(ex);
+	else
 		filters_run(ex);
 }
 

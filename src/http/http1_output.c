@@ -175,7 +175,7 @@ static size_t body_output(struct http1 *h, uint8_t *out, size_t size)
 static size_t continue_output(struct http1 *h, uint8_t *out)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	if (!body_uninvited(h))
+	if (!body_uninvited(h) || h->exchange->waiting)
 		return 0;
 	h->continued = true;
 	memcpy(out, text, sizeof(text) - 1);

@@ -195,6 +195,42 @@ static void a_request_waits_with_its_body(void **state)
 	peer_free(p);
 }
 
+/* A client that asks before it sends its body hears nothing until the request goes on. */
+static void a_body_is_invited_when_the_request_goes_on(void **state)
+{
+	static const struct http_location_filter filters[] = {{.filter = &noted, .config = "1w"}};
+	static const char post[] =
+	    "POST /test HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+	struct peer *p = peer_with(filters, 1);
+	(void)state;
+	p->location.handler = &handler_echo;
+	peer_send(p, post);
+	assert_string_equal(peer_out(p), "");
+	assert_false(http1_ops.wants_input(&p->http1.proto)); /* so no time of its runs */
+	filter_continue(waiting);
+	peer_run(p);
+	assert_string_equal(peer_out(p), "HTTP/1.1 100 Continue\r\n\r\n");
+	assert_true(http1_ops.wants_input(&p->http1.proto));
+	peer_out_clear(p);
+	peer_send(p, "body");
+	assert_non_null(strstr(peer_out(p), "\r\n\r\nbody"));
+	/* it does not have to wait for the answer */
+	peer_out_clear(p);
+	peer_send(p, post);
+	peer_send(p, "body");
+	filter_continue(waiting);
+	peer_run(p);
+	assert_non_null(strstr(peer_out(p), "\r\n\r\nbody"));
+	/* and never hears that it may send it */
+	peer_out_clear(p);
+	peer_send(p, post);
+	filter_answer(waiting, 403);
+	peer_run(p);
+	assert_int_equal(strncmp(peer_out(p), "HTTP/1.1 403 Forbidden\r\n", 24), 0);
+	assert_int_equal(peer_phase(p), PROTO_CLOSING);
+	peer_free(p);
+}
+
 static void one_that_waits_ends_with_its_exchange(void **state)
 {
 	static const struct http_location_filter filters[] = {{.filter = &noted, .config = "1"},
@@ -398,6 +434,7 @@ int main(void)
 	    cmocka_unit_test(one_that_holds_back_does_not_let_the_body_in),
 	    cmocka_unit_test(a_method_is_judged_after_the_filters),
 	    cmocka_unit_test(a_request_waits_with_its_body),
+	    cmocka_unit_test(a_body_is_invited_when_the_request_goes_on),
 	    cmocka_unit_test(one_that_waits_ends_with_its_exchange),
 	    cmocka_unit_test(state_belongs_to_a_loop_and_a_location),
 	};
