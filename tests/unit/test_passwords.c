@@ -23,6 +23,8 @@
 #define YESCRYPT "$y$j75$saltsaltsalt$jyf/lxrpdyAIshWRo1x5DRC6KIE7sNRRtjcomR3PgHA"
 #define SHA512_DIGEST \
 	"jEjbdVgI3DJ2.2esJ0sGPhhOCjuOMC3NT4lLq17ZGmWxZHhdBv5MlVgCU2CU8OvKOT9He.hkrN.SUx28Eu6OE0"
+#define SHA512_5000 \
+	"AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz."
 #define SHA512 "$6$rounds=1234$saltstring$" SHA512_DIGEST
 #define DIGEST "jyf/lxrpdyAIshWRo1x5DRC6KIE7sNRRtjcomR3PgHA" /* 43 digits */
 
@@ -95,8 +97,7 @@ static void each_kind_is_checked(void **state)
 	    "$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi.",
 	    "$5$$o1w7HPzHt8gHmL5zUzDkRqt6Az.BjDfkvuDNNLWnXx5",
 	    SHA512,
-	    "$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZT"
-	    "ITsuk0Ry5qulYz.",
+	    "$6$saltstring$" SHA512_5000,
 	    YESCRYPT,
 	    "$y$j75$$2ydGyJY.m3lesWesWhmcrVX27GKM4AqNwOMJADwvhjB",
 	    "$y$j75$ab..$VjZoSqR2z5Y50EKjypfmgHqP1T8r5CqDW4w0Sg.sm6B",
