@@ -210,7 +210,7 @@ static struct known *known_places(struct passwords_loop *p, const uint8_t digest
 {
 	uint32_t hash;
 	memcpy(&hash, digest, sizeof(hash));
-	return &p->known[hash % (PASSWORDS_KNOWN_MAX / WAYS) * WAYS];
+	return &p->known[(size_t)hash % (PASSWORDS_KNOWN_MAX / WAYS) * WAYS];
 }
 
 static bool passwords_knows(struct authenticate_service *service,
@@ -284,7 +284,7 @@ static uint64_t passwords_refuses(struct authenticate_service *service,
 				  const struct http_client *client)
 {
 	struct passwords_loop *p = (struct passwords_loop *)service;
-	const uint64_t hash = client_hash(p, client), each = 1000 * AUTHENTICATE_TRY_MS;
+	const uint64_t hash = client_hash(p, client), each = UINT64_C(1000) * AUTHENTICATE_TRY_MS;
 	struct tries *t = tries_find(p, hash);
 	if (t->client != hash)
 		return 0;

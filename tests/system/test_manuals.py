@@ -56,7 +56,7 @@ def test_every_configuration_is_one(run, conf_file, certificates, tmp_path, text
         place = tmp_path / name
         (place if kind == "files" else place.parent).mkdir(parents=True, exist_ok=True)
         if kind == "file":
-            place.write_text("text")
+            place.write_text("" if place.suffix == ".htpasswd" else "text")
     result = run("-t", "-f", conf_file("example.conf", text))
     assert result.returncode == 0 and "error" not in result.stderr, result.stderr
 
