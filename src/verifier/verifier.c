@@ -87,7 +87,7 @@ int verifier_main(struct role *r)
 	struct verifier v = {.holder = {.role = r, .ops = &ops}};
 	const struct conf_port *port = r->port;
 
-	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
+	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICENESS);
 	/* the channels count twice: old and new workers overlap */
 	role_confine(r, SANDBOX_VERIFIER,
 		     ROLE_DESCRIPTORS + 2 * (uint64_t)port->workers * port->threads +
