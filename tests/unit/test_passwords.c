@@ -97,7 +97,7 @@ static void each_kind_is_checked(void **state)
 	    "$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi.",
 	    "$5$$o1w7HPzHt8gHmL5zUzDkRqt6Az.BjDfkvuDNNLWnXx5",
 	    SHA512,
-	    "$6$saltstring$" SHA512_5000,
+	    ("$6$saltstring$" SHA512_5000),
 	    YESCRYPT,
 	    "$y$j75$$2ydGyJY.m3lesWesWhmcrVX27GKM4AqNwOMJADwvhjB",
 	    "$y$j75$ab..$VjZoSqR2z5Y50EKjypfmgHqP1T8r5CqDW4w0Sg.sm6B",
