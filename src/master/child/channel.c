@@ -37,23 +37,33 @@ static void level_take(struct child *c, const struct ipc_message *message)
 static void confinement_compare(struct child *c)
 {
 	struct port *p = c->port;
-	const unsigned role = is_worker(c), had = p->master->confined[role];
-	const unsigned less = confinement_less(had, &c->confinement) & ~p->confinement_told[role];
+	const unsigned had = p->master->confined[c->role];
+	const unsigned less =
+	    confinement_less(had, &c->confinement) & ~p->confinement_told[c->role];
 	char reasons[512];
 	struct text t;
 	if (less == 0)
 		return;
-	p->confinement_told[role] |= less;
+	p->confinement_told[c->role] |= less;
 	text_init(&t, reasons, sizeof(reasons));
 	(void)sandbox_level_missing(&c->confinement, &t);
 	child_log(c, LOG_WARNING, "is confined less than another %s: it is without %s",
 		  role_name(c), reasons);
 }
 
+/* The holders beside the workers; roles: a bit each. */
+static const char *holders_name(unsigned roles)
+{
+	const bool keyholders = (roles & 1u << IPC_KEYHOLDER) != 0;
+	if ((roles & 1u << IPC_VERIFIER) != 0)
+		return keyholders ? ", keyholders and verifiers" : " and verifiers";
+	return keyholders ? " and keyholders" : "";
+}
+
 void confinement_tell(struct master *m)
 {
 	struct confinement all = {.count = 0};
-	bool holders = false;
+	unsigned roles = 0;
 	char line[512];
 	struct text t;
 	for (size_t i = 0; i < m->ports_count; i++)
@@ -63,7 +73,7 @@ void confinement_tell(struct master *m)
 			 * its children. */
 			if (c->state != CHILD_SERVING || c->confinement.role == SANDBOX_MASTER)
 				continue;
-			holders = holders || !is_worker(c);
+			roles |= 1u << c->role;
 			confinement_compare(c);
 			confinement_add(&all, &c->confinement);
 		}
@@ -71,8 +81,7 @@ void confinement_tell(struct master *m)
 		return;
 	text_init(&t, line, sizeof(line));
 	confinement_describe(&all, !sandbox_may_change_user(), &t);
-	log_write(&m->log, LOG_NOTICE, "workers%s are confined by %s",
-		  holders ? " and keyholders" : "", line);
+	log_write(&m->log, LOG_NOTICE, "workers%s are confined by %s", holders_name(roles), line);
 }
 
 /* The turn that follows goes on with its port. */
@@ -85,7 +94,7 @@ static void child_ready(struct child *c)
 	loop_timer_cancel(&m->loop, &c->deadline);
 	child_log(c, LOG_NOTICE, "is ready");
 	child_log(c, LOG_DEBUG, "is confined: %s", c->level);
-	m->confined[is_worker(c)] |= c->confinement.reached;
+	m->confined[c->role] |= c->confinement.reached;
 	if (m->settled)
 		confinement_compare(c);
 }
@@ -122,16 +131,19 @@ static void certificate_told(const struct child *c, const struct ipc_certificate
 	text_add_utf8(&t, told->subject, strnlen(told->subject, sizeof(told->subject)));
 }
 
-/* The keyholder has closed a channel of this worker, so the worker is useless now. */
-static void worker_abused(struct port *p, const struct ipc_key_channels *who)
+/* The holder has closed a channel of this worker, so the worker is useless now. */
+static void worker_abused(const struct child *holder, const struct ipc_key_channels *who)
 {
+	const bool verifier = holder->role == IPC_VERIFIER;
+	const char *what = verifier ? "has abused its verifier" : "has abused its keyholder";
+	struct port *p = holder->port;
 	if (who->worker == 0 || who->worker > p->conf->workers)
 		return;
 	struct child *c = &p->children[p->holders + who->worker - 1];
 	if (c->state == CHILD_NONE || c->generation != who->generation)
 		return;
-	child_log(c, LOG_ERR, "has abused its keyholder; killing it");
-	child_kill(c, "has abused its keyholder");
+	child_log(c, LOG_ERR, "%s; killing it", what);
+	child_kill(c, what);
 }
 
 void child_channel_close(struct child *c)
@@ -209,7 +221,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 		break;
 	case IPC_KEY_ABUSED:
 		memcpy(&who, message->payload, sizeof(who));
-		worker_abused(c->port, &who);
+		worker_abused(c, &who);
 		break;
 	case IPC_START: /* not permitted from a child */
 	case IPC_DRAIN:

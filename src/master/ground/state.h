@@ -286,8 +286,8 @@ struct port {
 	unsigned reports_next;
 	struct loop_timer backoff;
 	struct rate rate; /* of requests, over all generations */
-	/* layers that holders [0] or workers [1] lack and that were logged */
-	unsigned confinement_told[2];
+	/* layers that its processes of a role lack and that were logged */
+	unsigned confinement_told[IPC_ROLES];
 	bool served;    /* it has been SERVING at least once */
 	bool discarded; /* RETIRED without ever having been CURRENT */
 	struct port_switches switches;
@@ -383,8 +383,8 @@ struct master {
 	size_t empty_roots_count;
 	bool nobody_warned, key_user_warned, user_warned, chroot_warned, types_warned;
 	uint64_t started_ms;
-	char former[32];      /* the version that this one replaced; "": none */
-	unsigned confined[2]; /* layers that any keyholder [0] or worker [1] has or had */
+	char former[32];              /* the version that this one replaced; "": none */
+	unsigned confined[IPC_ROLES]; /* layers that any process of the role has or had */
 	/* makes copies of document roots; fd -1: none */
 	struct sandbox_mounter mounter;
 	struct switches switches;
