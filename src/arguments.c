@@ -82,7 +82,7 @@ void arguments_usage(void)
 	     "  -f, --config FILE       the configuration\n"
 	     "      --json              print JSON\n"
 	     "      --without LAYER     leave a layer out: seccomp, landlock, user, chroot,\n"
-	     "                          keyholder or mounts\n"
+	     "                          keyholder, verifier or mounts\n"
 	     "\n"
 	     "SIGINT and SIGTERM stop the server gracefully; a second one at once.");
 }

@@ -1,11 +1,12 @@
 /*
- * `bulkhead selftest`: tries what a worker or keyholder could do after it was taken over.
+ * `bulkhead selftest`: tries what a worker, keyholder or verifier could do after it was taken
+ * over.
  *
- * A real master serves the configuration on other ports with throwaway keys. In its children, once
- * they are sealed, an agent makes the attempts of the table in src/selftest/attempts.c and reports
- * the kernel's answers. Every attempt has an expectation. An attempt that does not meet it is a
- * FAIL; attempts that this kernel or this user cannot make are reported as "not tested", not as
- * passed.
+ * A real master serves the configuration on other ports with throwaway keys and passwords. In its
+ * children, once they are sealed, an agent makes the attempts of the table in
+ * src/selftest/attempts.c and reports the kernel's answers. Every attempt has an expectation. An
+ * attempt that does not meet it is a FAIL; attempts that this kernel or this user cannot make are
+ * reported as "not tested", not as passed.
  *
  * Three processes have an entry here: the one that the user starts (selftest_main), its master (an
  * ordinary master that passes an argument on to its children), and the children (whose role gets
@@ -27,6 +28,7 @@ enum selftest_without {
 	SELFTEST_WITHOUT_USER,
 	SELFTEST_WITHOUT_CHROOT,
 	SELFTEST_WITHOUT_KEYHOLDER, /* the worker reads its port's key */
+	SELFTEST_WITHOUT_VERIFIER,  /* the worker reads its port's password file */
 	SELFTEST_WITHOUT_MOUNTS,    /* document roots are plain directories */
 };
 

@@ -22,7 +22,7 @@ _bulkhead() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
-	LAYER) names=(seccomp landlock user chroot keyholder mounts) ;;
+	LAYER) names=(seccomp landlock user chroot keyholder verifier mounts) ;;
 	[A-Z]*) names=() ;;
 	*) ((COMP_CWORD > 1)) || names+=(selftest) ;;
 	esac

@@ -72,14 +72,26 @@ static int handed(const struct role *r, enum ipc_handed kind)
 	return -1;
 }
 
-static void key_keep(struct agent *a, const struct role *r)
+static char *file_keep(const char *path)
 {
+	char *text = NULL;
 	size_t len;
-	int fd = open(r->port->certificates[0].key, O_RDONLY | O_CLOEXEC);
-	int error = fd < 0 ? -errno : fd_read_all(fd, TLS_KEY_FILE_MAX, &a->kept, &len);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int error = fd < 0 ? -errno : fd_read_all(fd, TLS_KEY_FILE_MAX, &text, &len);
 	fd_close(&fd);
 	if (error < 0)
-		fatal(EX_OSERR, "the key cannot be read: %s", strerror(-error));
+		fatal(EX_OSERR, "\"%s\" cannot be read: %s", path, strerror(-error));
+	return text;
+}
+
+static void secrets_keep(struct agent *a, const struct role *r)
+{
+	if (r->start.role != IPC_WORKER)
+		return;
+	if ((a->keep & AGENT_KEPT_KEY) != 0 && !r->port->plain)
+		a->kept_key = file_keep(r->port->certificates[0].key);
+	if ((a->keep & AGENT_KEPT_PASSWORDS) != 0 && r->port->passwords_count > 0)
+		a->kept_passwords = file_keep(r->port->passwords[0].path);
 }
 
 static void begun(void *arg, const struct role *r)
@@ -89,22 +101,25 @@ static void begun(void *arg, const struct role *r)
 	a->root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	roots_find(a, r);
 	a->exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-	a->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	bool maps = true;
+	for (unsigned i = 0; i < AGENT_SCANS; i++)
+		maps =
+		    (a->maps_fds[i] = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)) >= 0 && maps;
 	a->tcp4_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	a->tcp6_fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	a->unix_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	a->key_fd = handed(r, IPC_FD_KEY_CHANNEL);
+	a->password_fd = handed(r, IPC_FD_PASSWORD_CHANNEL);
 	a->tickets_fd = fcntl(handed(r, IPC_FD_TICKETS), F_DUPFD_CLOEXEC, 0);
 	if (a->tickets_fd >= 0)
 		a->tickets =
 		    mmap(NULL, sizeof(struct ipc_tickets), PROT_READ, MAP_SHARED, a->tickets_fd, 0);
 	a->datagram_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	a->maps = malloc(MAPS_ROOM);
-	if (a->root_fd < 0 || a->exe_fd < 0 || a->maps_fd < 0 || a->tcp4_fd < 0 || a->unix_fd < 0 ||
+	if (a->root_fd < 0 || a->exe_fd < 0 || !maps || a->tcp4_fd < 0 || a->unix_fd < 0 ||
 	    a->maps == NULL || a->tickets == MAP_FAILED)
 		fatal(EX_OSERR, "the attempts cannot be prepared: %s", strerror(errno));
-	if (a->keep_key && r->start.role == IPC_WORKER && !r->port->plain)
-		key_keep(a, r);
+	secrets_keep(a, r);
 }
 
 /* --- after the seal -------------------------------------------------------------------------- */
@@ -149,7 +164,7 @@ static const char *argument_parse(const char *s, struct agent *a)
 	if (end == s || *end != ',')
 		return NULL;
 	s = end + 1;
-	a->keep_key = strtoul(s, &end, 10) != 0;
+	a->keep = (unsigned)strtoul(s, &end, 10);
 	return end == s || *end != ',' || strchr(end, '/') == NULL ? NULL : end + 1;
 }
 

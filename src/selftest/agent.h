@@ -20,6 +20,7 @@
 #define NEEDLES_MAX  12
 #define NEEDLE_MASK  0x5a /* so that a search does not find the needle itself */
 #define PATH_ROOM    512
+#define AGENT_SCANS  2 /* searches of a process for secrets: a key and a hash */
 
 struct needle {
 	uint8_t masked[NEEDLE_BYTES];
@@ -39,8 +40,8 @@ struct order {
 	int32_t pid;      /* the target process */
 	uint32_t port;    /* of the other port */
 	uint32_t needles_count;
-	uint64_t address; /* an address in that process */
-	char path[PATH_ROOM];
+	uint64_t address;     /* an address in that process */
+	char path[PATH_ROOM]; /* or a password */
 	struct needle needles[NEEDLES_MAX];
 };
 
@@ -48,31 +49,35 @@ struct answer {
 	int32_t result; /* negative: -errno; else the attempt succeeded */
 };
 
+/* What a worker reads that it must not have, to show that it is found. */
+enum agent_kept { AGENT_KEPT_KEY = 1, AGENT_KEPT_PASSWORDS = 2 };
+
 /* In a child. Besides what it borrows from the role, it holds what a leak would give an attacker,
  * made before the drop. */
 struct agent {
 	struct loop_io io; /* first */
 	struct role_hook hook;
-	bool keep_key;
-	const char *path;        /* where the selftest listens */
-	int root_fd;             /* of "/" */
-	int document_fd;         /* a document root of the configuration; -1: it has none */
-	int site_fd;             /* the selftest's own one (site.h); -1: it has none */
-	int exe_fd;              /* O_PATH of this program */
-	int maps_fd;             /* /proc/self/maps, read once */
-	int tcp4_fd;             /* not connected */
-	int tcp6_fd;             /* not connected; -1: no IPv6 here */
-	int unix_fd;             /* not connected */
-	int key_fd;              /* the role's first key channel; -1 in a keyholder */
-	int listener_fd;         /* the role's first listener; -1 in a keyholder */
-	int datagram_fd;         /* the role's log */
-	int tickets_fd;          /* leaked memory of the ticket keys; -1 in a keyholder */
-	void *tickets;           /* the same memory, mapped as in a worker; NULL in a keyholder */
-	struct ipc_board *board; /* borrowed from the role */
-	uint64_t last_id;        /* on the key channel */
-	char *maps;              /* room for the text of maps_fd */
-	/* the text of the key's file, if it was told to read it; never used */
-	char *kept;
+	unsigned keep;             /* bits of enum agent_kept */
+	const char *path;          /* where the selftest listens */
+	int root_fd;               /* of "/" */
+	int document_fd;           /* a document root of the configuration; -1: it has none */
+	int site_fd;               /* the selftest's own one (site.h); -1: it has none */
+	int exe_fd;                /* O_PATH of this program */
+	int maps_fds[AGENT_SCANS]; /* /proc/self/maps, each read once */
+	unsigned scans;            /* of these used */
+	int tcp4_fd;               /* not connected */
+	int tcp6_fd;               /* not connected; -1: no IPv6 here */
+	int unix_fd;               /* not connected */
+	int key_fd;                /* the role's first key channel; -1 except in a worker */
+	int password_fd;           /* the role's first password channel; -1 except in a worker */
+	int listener_fd;           /* the role's first listener; -1 except in a worker */
+	int datagram_fd;           /* the role's log */
+	int tickets_fd;            /* leaked memory of the ticket keys; -1 except in a worker */
+	void *tickets;             /* the same memory, mapped as in a worker; NULL in others */
+	struct ipc_board *board;   /* borrowed from the role */
+	uint64_t last_id;          /* on these channels */
+	char *maps;                /* room for the text of one */
+	char *kept_key, *kept_passwords; /* the texts of files, if it was told to read them */
 };
 #define MAPS_ROOM (512 << 10)
 
@@ -112,6 +117,10 @@ attempt_fn try_fork, try_exec, try_memfd, try_map_exec, try_map_shared, try_map_
 attempt_fn try_key_proper, try_key_proper_rsa, try_key_proper_ed25519, try_key_short,
     try_key_length, try_key_id, try_key_oversized, try_key_index, try_key_foreign, try_key_digest,
     try_key_certificate, try_key_raw;
+/* try_password.c: 1 when the password was right, -EKEYREJECTED when it was wrong */
+attempt_fn try_password_right, try_password_wrong, try_password_many, try_password_file,
+    try_password_short, try_password_length, try_password_id, try_password_nul,
+    try_password_oversized;
 /* try_memory.c: how many of the needles are in this process's memory */
 attempt_fn try_scan;
 

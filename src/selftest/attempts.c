@@ -8,9 +8,8 @@
 #include <sys/syscall.h>
 
 #define WORKERS (ROLE_WORKER | ROLE_PLAIN)
-#define ALL     (WORKERS | ROLE_KEYHOLDER)
-/* With what a port without TLS does not have. */
-#define BOTH (ROLE_WORKER | ROLE_KEYHOLDER)
+#define HOLDERS (ROLE_KEYHOLDER | ROLE_VERIFIER)
+#define ALL     (WORKERS | HOLDERS)
 
 /* In the first round; the same for every user. */
 #define WHOLE(...)                  \
@@ -60,12 +59,17 @@
 
 const struct attempt attempts[] = {
     /* the control for the following rows, and searches that must come before processes end */
-    ROW("find the port's private key in its memory", ROLE_WORKER, try_scan, NONE, NONE,
-	ANSWERED(EXPECT_ABSENCE)),
+    ROW("find the port's private key in its memory", ROLE_WORKER | ROLE_VERIFIER, try_scan, NONE,
+	NONE, ANSWERED(EXPECT_ABSENCE)),
     ROW("find the port's private key in its memory (control)", ROLE_KEYHOLDER, try_scan, NONE, NONE,
 	ANSWERED(EXPECT_PRESENCE)),
     ROW("find another port's private key in its memory", ROLE_PLAIN, try_scan, NONE, NONE,
 	ANSWERED(EXPECT_ABSENCE)),
+
+    ROW("find the password's hash in its memory", WORKERS | ROLE_KEYHOLDER, try_scan, NONE, HASH,
+	ANSWERED(EXPECT_ABSENCE)),
+    ROW("find the password's hash in its memory (control)", ROLE_VERIFIER, try_scan, NONE, HASH,
+	ANSWERED(EXPECT_PRESENCE)),
 
     /* the keyholder, over the worker's own channel */
     ROW("ask for a signature as TLS does (control)", ROLE_WORKER, try_key_proper, NONE, NONE,
@@ -91,6 +95,26 @@ const struct attempt attempts[] = {
     ROW("send it an id of 0", ROLE_WORKER, try_key_id, NONE, NONE, ANSWERED(EXPECT_KILL)),
     ROW("send it 64 KiB", ROLE_WORKER, try_key_oversized, NONE, NONE, ANSWERED(EXPECT_KILL)),
 
+    /* the verifier, in the same way */
+    ROW("ask if a password is right, as HTTP does (control)", WORKERS, try_password_right, NONE,
+	PASSWORD, ANSWERED(EXPECT_RIGHT)),
+    ROW("ask with a wrong password", WORKERS, try_password_wrong, NONE, PASSWORD,
+	ANSWERED(EXPECT_WRONG)),
+    ROW("ask 64 times before the first answer", WORKERS, try_password_many, NONE, PASSWORD,
+	ANSWERED(EXPECT_RIGHT)),
+    ROW("ask with the number of a file that is not there", WORKERS, try_password_file, NONE,
+	PASSWORD, ANSWERED(EXPECT_KILL)),
+    ROW("send the verifier a packet that is too short", WORKERS, try_password_short, NONE, PASSWORD,
+	ANSWERED(EXPECT_KILL)),
+    ROW("send the verifier a length that is not the packet's", WORKERS, try_password_length, NONE,
+	PASSWORD, ANSWERED(EXPECT_KILL)),
+    ROW("send the verifier an id of 0", WORKERS, try_password_id, NONE, PASSWORD,
+	ANSWERED(EXPECT_KILL)),
+    ROW("send the verifier a password with a NUL byte", WORKERS, try_password_nul, NONE, PASSWORD,
+	ANSWERED(EXPECT_KILL)),
+    ROW("send the verifier 64 KiB", WORKERS, try_password_oversized, NONE, PASSWORD,
+	ANSWERED(EXPECT_KILL)),
+
     /* files */
     /* in the form that glibc's malloc(3) uses, which is refused and does not end a process with
      * threads; and in others */
@@ -103,10 +127,14 @@ const struct attempt attempts[] = {
 	ENDED(openat), BELOW(EACCES, 1)),
     ROW("go to a leaked / and read /etc/passwd", ALL, try_open_moved, NONE, PASSWD, ENDED(fchdir),
 	BELOW(EACCES, 1)),
-    ROW("read its own port's key file", BOTH, try_open_leaked, NONE, OWN_KEY, ENDED(openat),
-	BELOW(EACCES, 1)),
+    ROW("read its own port's key file", ROLE_WORKER | HOLDERS, try_open_leaked, NONE, OWN_KEY,
+	ENDED(openat), BELOW(EACCES, 1)),
     ROW("read another port's key file", ALL, try_open_leaked, NONE, OTHER_KEY, ENDED(openat),
 	BELOW(EACCES, 1)),
+    ROW("read its own port's password file", ALL, try_open_leaked, NONE, OWN_PASSWORDS,
+	ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read another port's password file", ALL, try_open_leaked, NONE, OTHER_PASSWORDS,
+	ENDED(openat), BELOW(EACCES, 1)),
     ROW("make a file", ALL, try_create, NONE, NEW, ENDED(openat), BELOW(EACCES, 1)),
 
     /* document roots: ENOENT and EROFS where they are mounts of their own, EACCES by Landlock. In a
@@ -184,13 +212,28 @@ const struct attempt attempts[] = {
 	ENDED(process_vm_readv), BELOW(EPERM, 0)),
     ROW("signal another port's keyholder", ALL, try_kill, OTHER_KEYHOLDER, NONE, ENDED(kill),
 	BELOW(EPERM, 6)),
-    ROW("read its own keyholder (/proc/PID/mem)", ROLE_WORKER, try_open_leaked, PARTNER,
+    ROW("read another port's verifier (/proc/PID/mem)", ALL, try_open_leaked, OTHER_VERIFIER,
 	TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
-    ROW("read its own keyholder (process_vm_readv)", ROLE_WORKER, try_vm_read, PARTNER, NONE,
+    ROW("read another port's verifier (process_vm_readv)", ALL, try_vm_read, OTHER_VERIFIER, NONE,
 	ENDED(process_vm_readv), BELOW(EPERM, 0)),
-    ROW("trace its own keyholder", ROLE_WORKER, try_ptrace, PARTNER, NONE, ENDED(ptrace),
-	BELOW(EPERM, 0)),
-    ROW("signal its own keyholder", ROLE_WORKER, try_kill, PARTNER, NONE, ENDED(kill),
+    ROW("signal another port's verifier", ALL, try_kill, OTHER_VERIFIER, NONE, ENDED(kill),
+	BELOW(EPERM, 6)),
+    ROW("read its own keyholder (/proc/PID/mem)", ROLE_WORKER | ROLE_VERIFIER, try_open_leaked,
+	KEYHOLDER, TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read its own keyholder (process_vm_readv)", ROLE_WORKER | ROLE_VERIFIER, try_vm_read,
+	KEYHOLDER, NONE, ENDED(process_vm_readv), BELOW(EPERM, 0)),
+    ROW("trace its own keyholder", ROLE_WORKER | ROLE_VERIFIER, try_ptrace, KEYHOLDER, NONE,
+	ENDED(ptrace), BELOW(EPERM, 0)),
+    ROW("signal its own keyholder", ROLE_WORKER | ROLE_VERIFIER, try_kill, KEYHOLDER, NONE,
+	ENDED(kill), BELOW(EPERM, 6)),
+
+    ROW("read its own verifier (/proc/PID/mem)", WORKERS | ROLE_KEYHOLDER, try_open_leaked,
+	VERIFIER, TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read its own verifier (process_vm_readv)", WORKERS | ROLE_KEYHOLDER, try_vm_read, VERIFIER,
+	NONE, ENDED(process_vm_readv), BELOW(EPERM, 0)),
+    ROW("trace its own verifier", WORKERS | ROLE_KEYHOLDER, try_ptrace, VERIFIER, NONE,
+	ENDED(ptrace), BELOW(EPERM, 0)),
+    ROW("signal its own verifier", WORKERS | ROLE_KEYHOLDER, try_kill, VERIFIER, NONE, ENDED(kill),
 	BELOW(EPERM, 6)),
 
     /* the network and other sockets */
@@ -225,7 +268,9 @@ const struct attempt attempts[] = {
     ROW("make its memory executable", ALL, try_protect_exec, NONE, NONE, ENDED(mprotect)),
     ROW("map memory that counts for no process (MAP_SHARED)", ALL, try_map_shared, NONE, NONE,
 	ENDED(mmap)),
-    ROW("the same of huge pages", ALL, try_map_huge, NONE, NONE, ENDED(mmap)),
+    ROW("the same of huge pages", WORKERS | ROLE_KEYHOLDER, try_map_huge, NONE, NONE, ENDED(mmap)),
+    ROW("the same of huge pages", ROLE_VERIFIER, try_map_huge, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {ENOMEM})),
     ROW("lock memory", ALL, try_map_locked, NONE, NONE, ENDED(mmap)),
     ROW("map the port's ticket keys for writing", ROLE_WORKER, try_map_tickets, NONE, NONE,
 	ENDED(mmap), BELOW(EPERM, 0)),

@@ -12,6 +12,7 @@
 #define ROLE_WORKER    1u /* of a port with TLS */
 #define ROLE_KEYHOLDER 2u
 #define ROLE_PLAIN     4u /* the worker of a port without TLS */
+#define ROLE_VERIFIER  8u /* of either port */
 
 /* The conditions of a round: all layers, or all but the roles' lists of system calls, so that the
  * layers under them are tested alone. */
@@ -23,7 +24,9 @@ enum attempt_target {
 	TARGET_MASTER,
 	TARGET_OTHER_WORKER,    /* of port B */
 	TARGET_OTHER_KEYHOLDER, /* of port B */
-	TARGET_PARTNER          /* a worker's keyholder, or a keyholder's worker */
+	TARGET_OTHER_VERIFIER,  /* of port B */
+	TARGET_KEYHOLDER,       /* of its own port */
+	TARGET_VERIFIER         /* of its own port */
 };
 
 /* The path in the order. */
@@ -32,12 +35,16 @@ enum attempt_path {
 	PATH_PASSWD,
 	PATH_OWN_KEY,
 	PATH_OTHER_KEY,
+	PATH_OWN_PASSWORDS,
+	PATH_OTHER_PASSWORDS,
+	PATH_PASSWORD,      /* none, but a password */
 	PATH_TARGET_MEMORY, /* /proc/PID/mem */
 	PATH_NEW,           /* a file that does not exist */
 	PATH_SOCKET,        /* a listening unix socket */
 	PATH_ABSTRACT,      /* an abstract name of one */
 	PATH_DATAGRAM,      /* a unix datagram socket */
-	PATH_ROOT           /* none; it is about document roots */
+	PATH_ROOT,          /* none; it is about document roots */
+	PATH_HASH           /* none; it looks for the password's hash, not for keys */
 };
 
 enum expect_kind {
@@ -45,12 +52,14 @@ enum expect_kind {
 	EXPECT_END,        /* the sandbox ends the process for that system call */
 	EXPECT_ERROR,      /* one of the errors */
 	EXPECT_REFUSAL,    /* the keyholder refuses to sign */
-	EXPECT_KILL,       /* the master kills it for abusing its keyholder */
+	EXPECT_KILL,       /* the master kills it for abusing its keyholder or verifier */
 	EXPECT_UNRECORDED, /* the kernel ends the process: the crash recorder could not run */
 	EXPECT_SUCCESS,    /* it succeeds: the control for the others */
+	EXPECT_RIGHT,      /* the verifier says that the password is right: the control */
+	EXPECT_WRONG,      /* … that it is wrong */
 	EXPECT_READ,       /* something is read: the control for others */
-	EXPECT_ABSENCE,    /* the key is not in the memory */
-	EXPECT_PRESENCE,   /* the key is in the memory: the control */
+	EXPECT_ABSENCE,    /* the key or hash is not in the memory */
+	EXPECT_PRESENCE,   /* the key or hash is in the memory: the control */
 	EXPECT_UNTESTED    /* no layer refuses it here, for this reason */
 };
 

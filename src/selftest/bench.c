@@ -272,7 +272,7 @@ int bench_start(struct bench *b, struct err *err)
 {
 	char option[PATH_ROOM + 32];
 	buf_release(&b->log);
-	(void)snprintf(option, sizeof(option), "%u,%u,%s", b->leave_out, b->keep_key ? 1U : 0U,
+	(void)snprintf(option, sizeof(option), "%u,%u,%s", b->leave_out, b->keep,
 		       b->stage->socket_path);
 	int error = master_start(b, option);
 	if (error < 0) {
@@ -282,6 +282,7 @@ int bench_start(struct bench *b, struct err *err)
 	for (const struct stage_port *p = b->stage->ports; p < b->stage->ports + PORTS_TRIED; p++)
 		if (p->number != 0 &&
 		    ((!p->plain && bench_peer(b, IPC_KEYHOLDER, p->number) == NULL) ||
+		     bench_peer(b, IPC_VERIFIER, p->number) == NULL ||
 		     bench_peer(b, IPC_WORKER, p->number) == NULL)) {
 			err_set(err, "not all ports of the configuration are served here");
 			return -1;

@@ -33,7 +33,7 @@ struct bench {
 	const struct stage *stage;
 	/* of the master that is started next; the caller sets them */
 	unsigned leave_out; /* the layers that its children leave out, a bit for each */
-	bool keep_key;      /* a worker reads its port's key */
+	unsigned keep;      /* what a worker reads, bits of enum agent_kept */
 	bool no_mounts;     /* it cannot make document roots mounts of their own */
 	struct loop loop;
 	struct loop_io signals;  /* signals that end the selftest */
@@ -75,7 +75,7 @@ enum trial_end {
 struct trial {
 	enum trial_end end;
 	int result;
-	bool abused;    /* the master says that it abused its keyholder */
+	bool abused;    /* the master says that it abused its keyholder or verifier */
 	char said[128]; /* "was killed by signal 9 (SIGKILL)"; "" if nothing was said */
 };
 

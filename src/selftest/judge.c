@@ -49,6 +49,12 @@ static void expectation_describe(const struct expectation *e, struct row *row)
 	case EXPECT_SUCCESS:
 		put(row->expected, "a signature");
 		break;
+	case EXPECT_RIGHT:
+		put(row->expected, "right");
+		break;
+	case EXPECT_WRONG:
+		put(row->expected, "wrong");
+		break;
 	case EXPECT_READ:
 		put(row->expected, "read");
 		break;
@@ -71,11 +77,16 @@ static bool is_search(const struct expectation *e)
 	return e->kind == EXPECT_ABSENCE || e->kind == EXPECT_PRESENCE;
 }
 
+static bool is_password(const struct expectation *e)
+{
+	return e->kind == EXPECT_RIGHT || e->kind == EXPECT_WRONG;
+}
+
 static void answer_describe(const struct expectation *e, const struct trial *t, struct row *row)
 {
 	const int error = t->result < 0 ? -t->result : 0;
 	if (error == EKEYREJECTED)
-		put(row->result, "refused");
+		put(row->result, is_password(e) ? "wrong" : "refused");
 	else if (error > 0)
 		put(row->result, "%s",
 		    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?");
@@ -83,6 +94,8 @@ static void answer_describe(const struct expectation *e, const struct trial *t, 
 		put(row->result, t->result > 0 ? "found %d times" : "not found", t->result);
 	else if (e->kind == EXPECT_READ && t->result > 0)
 		put(row->result, "read");
+	else if (is_password(e) && t->result > 0)
+		put(row->result, "right");
 	else if (e->kind == EXPECT_SUCCESS)
 		put(row->result, "%d bytes", t->result);
 	else
@@ -136,12 +149,14 @@ static bool is_met(const struct expectation *e, const struct trial *t)
 		return answered && t->result < 0 &&
 		       (t->result == -e->errors[0] || t->result == -e->errors[1]);
 	case EXPECT_REFUSAL:
+	case EXPECT_WRONG:
 		return answered && t->result == -EKEYREJECTED;
 	case EXPECT_KILL:
 		return t->end == TRIAL_ENDED && t->abused;
 	case EXPECT_UNRECORDED:
 		return is_unrecorded(t);
 	case EXPECT_SUCCESS:
+	case EXPECT_RIGHT:
 	case EXPECT_READ:
 	case EXPECT_PRESENCE:
 		return answered && t->result > 0;

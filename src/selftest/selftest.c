@@ -37,7 +37,7 @@ static const char *const round_names[ROUNDS] = {"", "without its own list of sys
 bool selftest_without_parse(const char *name, enum selftest_without *ret)
 {
 	static const char *const names[] = {"",       "seccomp",   "landlock", "user",
-					    "chroot", "keyholder", "mounts"};
+					    "chroot", "keyholder", "verifier", "mounts"};
 	for (unsigned i = 1; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(name, names[i]) == 0) {
 			*ret = (enum selftest_without)i;
@@ -60,10 +60,18 @@ static unsigned layers_left_out(const struct selftest *s)
 		return bits | 1u << SANDBOX_CHROOT;
 	case SELFTEST_WITHOUT_NOTHING:
 	case SELFTEST_WITHOUT_KEYHOLDER:
+	case SELFTEST_WITHOUT_VERIFIER:
 	case SELFTEST_WITHOUT_MOUNTS:
 		break;
 	}
 	return bits;
+}
+
+static unsigned secrets_kept(const struct selftest *s)
+{
+	if (s->options->without == SELFTEST_WITHOUT_KEYHOLDER)
+		return AGENT_KEPT_KEY;
+	return s->options->without == SELFTEST_WITHOUT_VERIFIER ? AGENT_KEPT_PASSWORDS : 0;
 }
 
 /* --- one attempt ----------------------------------------------------------------------------- */
@@ -75,15 +83,15 @@ static const struct stage_port *stage_from(const struct selftest *s)
 
 static const char *process_name(const struct selftest *s, enum ipc_role role)
 {
-	if (role == IPC_KEYHOLDER)
-		return "keyholder";
+	if (role != IPC_WORKER)
+		return ipc_role_name(role);
 	return stage_from(s)->plain ? "plain worker" : "worker";
 }
 
 static unsigned role_bit(const struct selftest *s, enum ipc_role role)
 {
-	if (role == IPC_KEYHOLDER)
-		return ROLE_KEYHOLDER;
+	if (role != IPC_WORKER)
+		return role == IPC_KEYHOLDER ? ROLE_KEYHOLDER : ROLE_VERIFIER;
 	return stage_from(s)->plain ? ROLE_PLAIN : ROLE_WORKER;
 }
 
@@ -93,8 +101,7 @@ static struct peer *peer_get(struct selftest *s, enum ipc_role role, unsigned wh
 }
 
 /* False: the target process is not there. */
-static bool target_fill(struct selftest *s, enum ipc_role role, enum attempt_target target,
-			struct order *o)
+static bool target_fill(struct selftest *s, enum attempt_target target, struct order *o)
 {
 	const struct peer *p = NULL;
 	switch (target) {
@@ -109,8 +116,14 @@ static bool target_fill(struct selftest *s, enum ipc_role role, enum attempt_tar
 	case TARGET_OTHER_KEYHOLDER:
 		p = peer_get(s, IPC_KEYHOLDER, PORT_B);
 		break;
-	case TARGET_PARTNER:
-		p = peer_get(s, role == IPC_WORKER ? IPC_KEYHOLDER : IPC_WORKER, s->from);
+	case TARGET_OTHER_VERIFIER:
+		p = peer_get(s, IPC_VERIFIER, PORT_B);
+		break;
+	case TARGET_KEYHOLDER:
+		p = peer_get(s, IPC_KEYHOLDER, s->from);
+		break;
+	case TARGET_VERIFIER:
+		p = peer_get(s, IPC_VERIFIER, s->from);
 		break;
 	}
 	if (p == NULL)
@@ -134,6 +147,15 @@ static void path_fill(const struct selftest *s, enum attempt_path path, struct o
 	case PATH_OTHER_KEY:
 		text = stage->ports[PORT_B].key_path;
 		break;
+	case PATH_OWN_PASSWORDS:
+		text = stage_from(s)->passwords_path;
+		break;
+	case PATH_OTHER_PASSWORDS:
+		text = stage->ports[PORT_B].passwords_path;
+		break;
+	case PATH_PASSWORD:
+		text = stage_from(s)->password;
+		break;
 	case PATH_NEW:
 		text = stage->new_path;
 		break;
@@ -148,6 +170,7 @@ static void path_fill(const struct selftest *s, enum attempt_path path, struct o
 		break;
 	case PATH_NONE:
 	case PATH_ROOT:
+	case PATH_HASH:
 	case PATH_TARGET_MEMORY:
 		break;
 	}
@@ -169,13 +192,21 @@ static const struct expectation *expectation_of(const struct selftest *s, const 
 
 static enum sandbox_role sandbox_role_of(enum ipc_role role)
 {
-	return role == IPC_WORKER ? SANDBOX_WORKER : SANDBOX_KEYHOLDER;
+	static const enum sandbox_role roles[IPC_ROLES] = {[IPC_WORKER] = SANDBOX_WORKER,
+							   [IPC_KEYHOLDER] = SANDBOX_KEYHOLDER,
+							   [IPC_VERIFIER] = SANDBOX_VERIFIER};
+	return roles[role];
+}
+
+static const struct needles *needles_of(const struct selftest *s, const struct attempt *a)
+{
+	return a->path == PATH_HASH ? &stage_from(s)->hash : &s->stage.needles;
 }
 
 /* Of a process without document roots only its list of system calls can be tried. */
 static bool is_about_nothing(const struct selftest *s, enum ipc_role role, const struct attempt *a)
 {
-	const unsigned needs = stage_from(s)->needs[role == IPC_WORKER];
+	const unsigned needs = stage_from(s)->needs[role];
 	return a->path == PATH_ROOT && (needs & SANDBOX_FILES) == 0 &&
 	       (s->round == ROUND_ASIDE || a->expect[s->round][0].kind == EXPECT_READ);
 }
@@ -190,21 +221,22 @@ static bool is_mounted(const struct selftest *s, const struct peer *p)
 static void attempt_make(struct selftest *s, enum ipc_role role, const struct attempt *a)
 {
 	struct expectation expected = *expectation_of(s, a), *e = &expected;
+	const struct needles *needles = needles_of(s, a);
 	struct order o = {.attempt = (uint32_t)(a - attempts),
 			  .port = s->stage.ports[PORT_B].number,
-			  .needles_count = (uint32_t)s->stage.needles.count};
+			  .needles_count = (uint32_t)needles->count};
 	struct row row = {
 	    .process = process_name(s, role), .round = round_names[s->round], .attempt = a->name};
 	struct trial trial = {.end = TRIAL_SILENT};
 	if (e->kind == EXPECT_NO_ROW || is_about_nothing(s, role, a))
 		return;
 	if (s->round == ROUND_WHOLE)
-		attempt_adapt(e, sandbox_role_of(role), stage_from(s)->needs[role == IPC_WORKER]);
+		attempt_adapt(e, sandbox_role_of(role), stage_from(s)->needs[role]);
 	struct peer *p = peer_get(s, role, s->from);
 	if (!judge_beforehand(e, s->landlock, is_mounted(s, p), &row)) {
-		bool ready = p != NULL && target_fill(s, role, a->target, &o);
+		bool ready = p != NULL && target_fill(s, a->target, &o);
 		path_fill(s, a->path, &o);
-		memcpy(o.needles, s->stage.needles.list, sizeof(o.needles));
+		memcpy(o.needles, needles->list, sizeof(o.needles));
 		if (ready)
 			bench_try(&s->bench, p, &o, &trial);
 		judge(e, &trial, &row);
@@ -217,7 +249,9 @@ static bool has_aim(const struct selftest *s, const struct attempt *a)
 {
 	if (a->target == TARGET_OTHER_KEYHOLDER || a->path == PATH_OTHER_KEY)
 		return !s->stage.ports[PORT_B].plain;
-	return a->try != try_scan || s->stage.needles.count > 0;
+	if (a->target == TARGET_KEYHOLDER || a->path == PATH_OWN_KEY)
+		return !stage_from(s)->plain;
+	return a->try != try_scan || needles_of(s, a)->count > 0;
 }
 
 static void attempts_make(struct selftest *s, enum ipc_role role)
@@ -235,7 +269,8 @@ static void master_examine(struct selftest *s)
 	const struct state_view v = {
 	    .port = stage_from(s), .process = "master", .pid = s->bench.master};
 	if (s->stage.needles.count > 0)
-		state_search(&v, &s->stage.needles, false, &s->report);
+		state_search(&v, STATE_KEY, &s->stage.needles, false, &s->report);
+	state_search(&v, STATE_HASH, &stage_from(s)->hash, false, &s->report);
 }
 
 static void child_examine(struct selftest *s, enum ipc_role role)
@@ -245,11 +280,12 @@ static void child_examine(struct selftest *s, enum ipc_role role)
 				     .process = process_name(s, role),
 				     .pid = p == NULL ? 0 : p->hello.pid,
 				     .site_path = s->stage.site_path,
-				     .worker = role == IPC_WORKER,
+				     .role = role,
 				     .by_root = s->by_root};
 	state_examine(&v, &s->report);
 	if (s->stage.needles.count > 0)
-		state_search(&v, &s->stage.needles, !v.worker, &s->report);
+		state_search(&v, STATE_KEY, &s->stage.needles, role == IPC_KEYHOLDER, &s->report);
+	state_search(&v, STATE_HASH, &stage_from(s)->hash, role == IPC_VERIFIER, &s->report);
 }
 
 static void child_try(struct selftest *s, enum ipc_role role)
@@ -259,12 +295,14 @@ static void child_try(struct selftest *s, enum ipc_role role)
 	attempts_make(s, role);
 }
 
-/* The keyholder must still be the same process, whatever the workers sent. */
-static void keyholder_check(struct selftest *s, pid_t pid)
+/* The holder must still be the same process, whatever the workers sent. */
+static void holder_check(struct selftest *s, enum ipc_role role, pid_t pid)
 {
 	struct row row = {.process = process_name(s, IPC_WORKER),
 			  .round = round_names[s->round],
-			  .attempt = "the keyholder is still the same process"};
+			  .attempt = role == IPC_KEYHOLDER
+					 ? "the keyholder is still the same process"
+					 : "the verifier is still the same process"};
 	const bool lives = bench_lives(&s->bench, pid);
 	(void)snprintf(row.expected, sizeof(row.expected), "pid %d", (int)pid);
 	(void)snprintf(row.result, sizeof(row.result), lives ? "pid %d" : "it has ended", (int)pid);
@@ -272,14 +310,27 @@ static void keyholder_check(struct selftest *s, pid_t pid)
 	report_add(&s->report, &row);
 }
 
-/* Tries the keyholder's attempts first, because the worker's must not end it. */
-static void pair_try(struct selftest *s)
+static pid_t holder_pid(struct selftest *s, enum ipc_role role)
 {
-	child_try(s, IPC_KEYHOLDER);
-	const struct peer *keyholder = peer_get(s, IPC_KEYHOLDER, s->from);
-	const pid_t pid = keyholder == NULL ? 0 : keyholder->hello.pid;
+	const struct peer *holder = peer_get(s, role, s->from);
+	return holder == NULL ? 0 : holder->hello.pid;
+}
+
+/* Tries the holders' attempts first, because the worker's must not end them. A verifier is the same
+ * on ports with and without TLS. */
+static void port_try(struct selftest *s)
+{
+	const bool has_keyholder = !stage_from(s)->plain;
+	if (has_keyholder)
+		child_try(s, IPC_KEYHOLDER);
+	if (s->from == PORT_A)
+		child_try(s, IPC_VERIFIER);
+	const pid_t keyholder = has_keyholder ? holder_pid(s, IPC_KEYHOLDER) : 0;
+	const pid_t verifier = holder_pid(s, IPC_VERIFIER);
 	child_try(s, IPC_WORKER);
-	keyholder_check(s, pid);
+	if (has_keyholder)
+		holder_check(s, IPC_KEYHOLDER, keyholder);
+	holder_check(s, IPC_VERIFIER, verifier);
 }
 
 static int round_run(struct selftest *s, enum attempt_round round, struct err *err)
@@ -288,7 +339,7 @@ static int round_run(struct selftest *s, enum attempt_round round, struct err *e
 	s->from = PORT_A;
 	const unsigned leave_out = layers_left_out(s);
 	s->bench.leave_out = leave_out;
-	s->bench.keep_key = s->options->without == SELFTEST_WITHOUT_KEYHOLDER;
+	s->bench.keep = secrets_kept(s);
 	s->bench.no_mounts = s->options->without == SELFTEST_WITHOUT_MOUNTS;
 	if (stage_write(&s->stage, s->conf, leave_out == 0 && !s->bench.no_mounts, err) < 0 ||
 	    bench_start(&s->bench, err) < 0)
@@ -296,12 +347,8 @@ static int round_run(struct selftest *s, enum attempt_round round, struct err *e
 	if (round == ROUND_WHOLE)
 		master_examine(s);
 	for (s->from = PORT_A; s->from < PORTS_TRIED; s->from++)
-		if (s->from != PORT_B && stage_from(s)->number != 0) {
-			if (stage_from(s)->plain)
-				child_try(s, IPC_WORKER);
-			else
-				pair_try(s);
-		}
+		if (s->from != PORT_B && stage_from(s)->number != 0)
+			port_try(s);
 	bench_stop(&s->bench);
 	return 0;
 }

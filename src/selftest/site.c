@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,30 +50,29 @@ static bool serves_files(const struct conf_host *h)
 	return false;
 }
 
-bool site_add(struct conf_port *p, struct conf_files *files, const char *path,
-	      struct conf_location **ret)
+bool site_add(struct conf_port *p, const char *path, struct copies *copies)
 {
 	static char location_path[] = SITE_LOCATION;
+	const struct conf_files served = {.path = path};
 	struct conf_host *host = NULL;
-	*ret = NULL;
 	for (size_t i = 0; i < p->hosts_count && host == NULL; i++)
 		if (serves_files(&p->hosts[i]))
 			host = &p->hosts[i];
 	if (host == NULL)
 		return true;
 	const size_t count = host->locations_count;
-	struct conf_location *all = reallocarray(NULL, count + 1, sizeof(*all));
-	if (all == NULL)
+	const struct conf_files *files = copies_add(copies, &served, sizeof(served), 0);
+	struct conf_location *all =
+	    copies_add(copies, host->locations, count * sizeof(*all), sizeof(*all));
+	if (files == NULL || all == NULL)
 		return false;
-	memcpy(all, host->locations, count * sizeof(*all));
-	*files = (struct conf_files){.path = path};
 	all[count] = (struct conf_location){.path = location_path,
 					    .handler = CONF_FILES,
 					    .methods = CONF_METHOD_BIT(CONF_GET) |
 						       CONF_METHOD_BIT(CONF_HEAD),
-					    .options = files};
+					    .options = files,
+					    .filters = host->filters};
 	host->locations = all;
 	host->locations_count = count + 1;
-	*ret = all;
 	return true;
 }

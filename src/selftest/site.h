@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "conf/conf.h"
+#include "copies.h"
 
 #define SITE_NAME "site" /* in the stage's folder */
 #define SITE_FILE "file"
@@ -24,9 +25,7 @@ int site_make(const char *path, struct err *err);
 void site_remove(const char *path);
 
 /* Adds a location that serves it to the first host of the port that serves files; without one there
- * is nothing to add. The caller frees what is returned after the port's last use; NULL: nothing was
- * added. files is used until then. False: no memory. */
-bool site_add(struct conf_port *, struct conf_files *files, const char *path,
-	      struct conf_location **ret);
+ * is nothing to add. False: no memory. */
+bool site_add(struct conf_port *, const char *path, struct copies *);
 
 #endif

@@ -176,8 +176,9 @@ static void port_remember(struct stage_port *s, const struct conf_port *p)
 	s->core_bytes = p->limits.core_bytes;
 	s->roots = p->roots;
 	s->roots_count = p->roots_count;
-	s->needs[0] = role_needs(SANDBOX_KEYHOLDER, p);
-	s->needs[1] = role_needs(SANDBOX_WORKER, p);
+	s->needs[IPC_KEYHOLDER] = role_needs(SANDBOX_KEYHOLDER, p);
+	s->needs[IPC_VERIFIER] = role_needs(SANDBOX_VERIFIER, p);
+	s->needs[IPC_WORKER] = role_needs(SANDBOX_WORKER, p);
 	s->key_path[0] = '\0';
 	if (!p->plain)
 		(void)snprintf(s->key_path, PATH_ROOM, "%s", p->certificates[0].key);
@@ -208,34 +209,59 @@ static size_t ports_copy(const struct conf *conf, struct conf_port *to, size_t t
 
 /* What a port is rewritten with. */
 struct port_parts {
-	struct conf_host *hosts;
-	struct conf_location *locations;
-	struct conf_files files;
+	char passwords_path[PATH_ROOM];
+	struct copies copies;
 };
 
 static void parts_free(struct port_parts *parts, size_t count)
 {
-	for (size_t i = 0; parts != NULL && i < count; i++) {
-		free(parts[i].hosts);
-		free(parts[i].locations);
-	}
+	for (size_t i = 0; parts != NULL && i < count; i++)
+		copies_release(&parts[i].copies);
 	free(parts);
 }
 
-/* All hosts of the port have the throwaway pairs, and one of them serves the site, too, if it
- * serves files. Returns 0 or -ENOMEM. */
-static int hosts_rewrite(struct conf_port *p, struct port_parts *parts, const char *site_path)
+/* All hosts of the port have the throwaway pairs and the password file, and one of them serves the
+ * site, too, if it serves files. False: no memory. */
+static bool hosts_rewrite(struct conf_port *p, struct port_parts *parts, const char *site_path)
 {
-	struct conf_host *hosts = reallocarray(NULL, p->hosts_count, sizeof(*hosts));
+	struct conf_host *hosts =
+	    copies_add(&parts->copies, p->hosts, p->hosts_count * sizeof(*hosts), 0);
 	if (hosts == NULL)
-		return -ENOMEM;
-	memcpy(hosts, p->hosts, p->hosts_count * sizeof(*hosts));
+		return false;
 	for (size_t i = 0; i < p->hosts_count; i++) {
 		hosts[i].certificates_first = 0;
 		hosts[i].certificates_count = (uint32_t)p->certificates_count;
 	}
-	p->hosts = parts->hosts = hosts;
-	return site_add(p, &parts->files, site_path, &parts->locations) ? 0 : -ENOMEM;
+	p->hosts = hosts;
+	return htpasswd_put(p, parts->passwords_path, &parts->copies) &&
+	       site_add(p, site_path, &parts->copies);
+}
+
+/* The port's password file, and for one that is tried a location that has it. */
+static int passwords_rewrite(struct stage *s, struct conf_port *p, const size_t tried[PORTS_TRIED],
+			     size_t index, struct port_parts *parts, struct err *err)
+{
+	char password[HTPASSWD_PASSWORD_ROOM];
+	struct needles hash = {.count = 0};
+	struct stage_port *port = NULL;
+	for (size_t k = 0; k < PORTS_TRIED; k++)
+		if (tried[k] == index)
+			port = &s->ports[k];
+	if (port == NULL && p->passwords_count == 0)
+		return 0;
+	if (access(parts->passwords_path, F_OK) < 0) {
+		if (htpasswd_make(parts->passwords_path, password, &hash, err) < 0)
+			return -1;
+		if (port != NULL) {
+			port->hash = hash;
+			memcpy(port->password, password, sizeof(password));
+			memcpy(port->passwords_path, parts->passwords_path, PATH_ROOM);
+		}
+	}
+	if (port == NULL || htpasswd_add(p, parts->passwords_path, &parts->copies))
+		return 0;
+	err_set(err, "out of memory");
+	return -1;
 }
 
 int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, struct err *err)
@@ -256,10 +282,14 @@ int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, st
 		port_rewrite(p);
 		p->certificates = pairs[i];
 		p->certificates_count = p->plain ? 0 : pairs_of(i);
-		if (hosts_rewrite(p, &parts[i], s->site_path) < 0) {
+		(void)snprintf(parts[i].passwords_path, PATH_ROOM, "%s/%zu.htpasswd", s->folder, i);
+		if (!hosts_rewrite(p, &parts[i], s->site_path)) {
 			err_set(err, "out of memory");
 			result = -1;
-		} else if (!p->plain)
+		}
+		if (result == 0)
+			result = passwords_rewrite(s, p, tried, i, &parts[i], err);
+		if (result == 0 && !p->plain)
 			result = pairs_make(s, i, paths[i], pairs[i], err);
 	}
 	c.strict = conf->strict && may_be_strict;

@@ -7,6 +7,7 @@
 
 #include "agent.h"
 #include "conf/conf.h"
+#include "htpasswd.h"
 #include "pair.h"
 
 /* The ports that the attempts use; the others are only served. Attempts are made from inside the
@@ -18,9 +19,12 @@ struct stage_port {
 	unsigned number; /* that is served; 0: there is no such port */
 	bool plain;
 	char key_path[PATH_ROOM]; /* "": it has none */
+	char passwords_path[PATH_ROOM];
+	char password[HTPASSWD_PASSWORD_ROOM]; /* of HTPASSWD_USER, in that file */
+	struct needles hash;                   /* … and its hash */
 	bool chroot_off;
 	uint64_t core_bytes;           /* of its workers */
-	unsigned needs[2];             /* of its keyholders [0] and workers [1] */
+	unsigned needs[IPC_ROLES];     /* of its processes, by enum ipc_role */
 	const struct conf_path *roots; /* the configuration's; its workers also have the site */
 	size_t roots_count;
 };
@@ -41,9 +45,10 @@ struct stage {
 /* Makes the folder. Returns 0, or -1 and a sentence. */
 int stage_init(struct stage *, struct err *);
 
-/* Writes the configuration: free loopback ports, throwaway pairs, one worker per port, restarts
- * without limit, a log that the selftest receives; everything else stays. Privileges are only
- * strict if they may be. The first call makes the pairs. Returns 0, or -1 and a sentence. */
+/* Writes the configuration: free loopback ports, throwaway pairs and password files, one worker per
+ * port, restarts without limit, a log that the selftest receives; everything else stays. The ports
+ * that are tried have a location with passwords. Privileges are only strict if they may be. The
+ * first call makes the pairs and files. Returns 0, or -1 and a sentence. */
 int stage_write(struct stage *, const struct conf *, bool may_be_strict, struct err *);
 
 /* Removes the folder and its files. */

@@ -7,12 +7,12 @@
 #include "agent.h"
 
 /* Uses read(2), the only such call that a role has left. */
-static int maps_read(const struct agent *a)
+static int maps_read(struct agent *a)
 {
+	const int fd = a->scans < AGENT_SCANS ? a->maps_fds[a->scans++] : -1;
 	size_t len = 0;
 	ssize_t n;
-	while (len < MAPS_ROOM - 1 &&
-	       (n = read(a->maps_fd, a->maps + len, MAPS_ROOM - 1 - len)) > 0)
+	while (len < MAPS_ROOM - 1 && (n = read(fd, a->maps + len, MAPS_ROOM - 1 - len)) > 0)
 		len += (size_t)n;
 	a->maps[len] = '\0';
 	if (len == 0 || len == MAPS_ROOM - 1)

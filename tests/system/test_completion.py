@@ -23,7 +23,7 @@ PROGRAMS = {
 }
 MANUALS = {"bulkhead": "bulkhead.8", "bulkheadctl": "ctl/bulkheadctl.8",
            "bulkhead-isolation": "bulkhead-isolation.1"}
-LAYERS = ["chroot", "keyholder", "landlock", "mounts", "seccomp", "user"]
+LAYERS = ["chroot", "keyholder", "landlock", "mounts", "seccomp", "user", "verifier"]
 
 # A zsh that shows what it would offer, a line each, and ends: its compadd says what it adds.
 ZSHRC = r"""

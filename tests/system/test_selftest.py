@@ -73,13 +73,20 @@ def test_everything_is_refused(starter):
     rows = attempts(result)
     assert not failed(rows), [row for row in rows if row["verdict"] == "FAIL"]
     assert result.returncode == 0
-    assert sum(row["verdict"] == "pass" for row in rows) > 150
+    assert sum(row["verdict"] == "pass" for row in rows) > 300
     untested = [row for row in rows if row["verdict"] == "not tested"]
     assert all(row["result"] for row in untested)
-    assert {row["process"] for row in rows} == {"master", "keyholder", "worker"}
+    assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "worker"}
     verdicts = {(row["process"], row["attempt"], row["round"]): row["verdict"] for row in rows}
     assert verdicts["keyholder", "find the port's private key in its memory (control)", ""] == "pass"
     assert verdicts["worker", "ask for a signature as TLS does (control)", ""] == "pass"
+    assert verdicts["verifier", "find the password's hash in its memory (control)", ""] == "pass"
+    for process in ("worker", "keyholder"):
+        assert verdicts[process, "find the password's hash in its memory", ""] == "pass"
+    assert verdicts["worker", "ask if a password is right, as HTTP does (control)", ""] == "pass"
+    assert verdicts["verifier", "read its own port's key file", ""] == "pass"
+    for name in ("the keyholder is still the same process", "the verifier is still the same process"):
+        assert verdicts["worker", name, ""] == verdicts["worker", name, ASIDE] == "pass"
     if starter["root"]:
         assert verdicts["worker", "its four user ids", ""] == "pass"
     else:
@@ -112,11 +119,17 @@ def test_a_plain_port(starter, with_tls):
     tried = {row["attempt"] for row in rows if row["process"] == "plain worker"}
     assert {"make an IPv4 socket", "set an option that its listener hands on"} <= tried
     assert not {"ask for a signature as TLS does (control)", "read its own port's key file"} & tried
+    assert {"ask if a password is right, as HTTP does (control)", "read its own port's password file",
+            "send the verifier 64 KiB", "trace its own verifier"} <= tried
+    verifier = {row["attempt"] for row in rows if row["process"] == "verifier"}
+    assert "find the password's hash in its memory (control)" in verifier
+    assert ("read its own port's key file" in verifier) == with_tls
+    assert ("trace its own keyholder" in verifier) == with_tls
     if with_tls:
-        assert {row["process"] for row in rows} == {"master", "keyholder", "worker", "plain worker"}
+        assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "worker", "plain worker"}
         assert {"find another port's private key in its memory", "read another port's key file"} <= tried
     else:
-        assert {row["process"] for row in rows} == {"plain worker"}
+        assert {row["process"] for row in rows} == {"master", "verifier", "plain worker"}
 
 
 @pytest.mark.parametrize("link", [False, True], ids=["folder", "link"])
@@ -188,6 +201,39 @@ ROOT_ATTEMPTS = ABOVE | {
     "empty a file in its document root", "write into a FIFO in its document root"}
 
 
+def test_files_of_passwords_are_the_selftests_own(starter):
+    """Those of the configuration are not there: the selftest has no use for them."""
+    site = tempfile.mkdtemp(prefix="selftest-site-")
+    os.chmod(site, 0o755)
+    path = os.path.join(starter["folder"], "passwords.conf")
+    with open(path, "w", encoding="ascii") as f:
+        f.write('tls { certificate "/none/a.pem" key "/none/a.key" }\n'
+                'authenticate basic "all" file "/none/all"\n'
+                'port 443 {\n'
+                '\tdeny 192.0.2.0/24\n'
+                '\tauthenticate basic "port" file "/none/port"\n'
+                '\tlocation "/" { echo }\n'
+                '\tlocation "/open" { authenticate off; echo }\n'
+                '\tlocation "/own" { authenticate basic "own" file "/none/own"; allow *; echo }\n'
+                '\thost "a.example" {\n'
+                '\t\tauthenticate basic "host" file "/none/host"\n'
+                f'\t\tlocation "/" {{ files "{site}" }}\n'
+                '\t}\n'
+                '}\n'
+                'port 8443 { host "b.example" { echo } }\n'
+                'port 9443 { location "/" { authenticate basic "third" file "/none/third"; echo } }\n'
+                f'port 80 {{ tls off; deny 192.0.2.0/24; files "{site}" }}\n')
+    os.chmod(path, 0o644)
+    result = starter["run"]("--json", "-f", path)
+    os.unlink(path)
+    shutil.rmtree(site)
+    assert result.stderr == ""
+    rows = attempts(result)
+    emptied = {(aside, "empty a file in its document root") for aside in (False, True)}
+    assert failed(rows) - (emptied if landlock_version() < 3 and not starter["root"] else set()) == set()
+    assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "worker", "plain worker"}
+
+
 def test_mounts_are_left_out_where_there_are_some(starter):
     result = starter["run"]("--without", "mounts")
     assert result.returncode == 2
@@ -239,9 +285,10 @@ def test_without_landlock(starter):
     assert all(aside for aside, _ in failed(rows))
     if not starter["root"]:  # which no other layer protects
         assert {(True, "read another port's key file"), (True, "read /etc/passwd"),
+                (True, "read its own port's password file"), (True, "read another port's password file"),
                 (True, "read the master's memory (/proc/PID/mem)")} <= failed(rows)
         executed = [row["result"] for row in rows if "exec a leaked" in row["attempt"] and row["round"]]
-        assert executed == ["drained"] * 2  # that program has ended well
+        assert executed == ["drained"] * 3  # that program has ended well
 
 
 @pytest.mark.parametrize("layer, rows", [
@@ -262,15 +309,18 @@ def test_without_what_only_root_has(starter, layer, rows):
     found = attempts(result)
     assert failed(found, "worker") == rows
     assert failed(found, "keyholder") == rows
+    assert failed(found, "verifier") == rows
 
 
-def test_without_the_keyholder(starter):
-    result = starter["run"]("--json", "--without", "keyholder")
+@pytest.mark.parametrize("holder, secret", [("keyholder", "port's private key"),
+                                            ("verifier", "password's hash")])
+def test_without_a_holder(starter, holder, secret):
+    result = starter["run"]("--json", "--without", holder)
     rows = attempts(result)
     assert result.returncode == 1
-    outside = {(False, "the port's private key in /proc/PID/mem")}
-    assert failed(rows, "worker") - outside == {(False, "find the port's private key in its memory")}
-    assert failed(rows, "keyholder") == failed(rows, "master") == set()
+    outside = {(False, f"the {secret} in /proc/PID/mem")}
+    assert failed(rows, "worker") - outside == {(False, f"find the {secret} in its memory")}
+    assert failed(rows, "keyholder") == failed(rows, "verifier") == failed(rows, "master") == set()
     looked = [row["verdict"] for row in rows if (False, row["attempt"]) in outside
               and row["process"] == "worker"]
     assert looked in (["FAIL"], ["not tested"])  # where the kernel forbids the look

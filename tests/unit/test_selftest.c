@@ -116,6 +116,24 @@ static void a_search_that_failed_has_not_found_nothing(void **state)
 	assert_int_equal(judged(&presence, TRIAL_ANSWERED, 0, ""), VERDICT_FAIL);
 }
 
+static void a_password_is_right_or_wrong_and_nothing_else(void **state)
+{
+	const struct expectation right = {.kind = EXPECT_RIGHT};
+	const struct expectation wrong = {.kind = EXPECT_WRONG};
+	(void)state;
+	assert_int_equal(judged(&right, TRIAL_ANSWERED, 1, ""), VERDICT_PASS);
+	assert_int_equal(judged(&wrong, TRIAL_ANSWERED, -EKEYREJECTED, ""), VERDICT_PASS);
+	assert_int_equal(judged(&right, TRIAL_ANSWERED, -EKEYREJECTED, ""), VERDICT_FAIL);
+	assert_int_equal(judged(&wrong, TRIAL_ANSWERED, 1, ""), VERDICT_FAIL);
+	const struct expectation *both[] = {&right, &wrong};
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(judged(both[i], TRIAL_ANSWERED, -ETIMEDOUT, ""), VERDICT_FAIL);
+		assert_int_equal(judged(both[i], TRIAL_ANSWERED, 0, ""), VERDICT_FAIL);
+		assert_int_equal(judged(both[i], TRIAL_ENDED, 1, ""), VERDICT_FAIL);
+		assert_int_equal(judged(both[i], TRIAL_SILENT, 1, ""), VERDICT_FAIL);
+	}
+}
+
 static void what_an_old_kernel_cannot_do_is_not_tested(void **state)
 {
 	const struct expectation e = {.kind = EXPECT_ERROR, .errors = {EPERM}, .landlock = 6};
@@ -147,6 +165,18 @@ static void every_attempt_has_an_expectation_for_whoever_starts_it(void **state)
 			assert_int_equal(a->expect[round][BY_ROOT].kind == EXPECT_NO_ROW,
 					 a->expect[round][BY_USER].kind == EXPECT_NO_ROW);
 		assert_int_not_equal(a->expect[ROUND_WHOLE][BY_ROOT].kind, EXPECT_NO_ROW);
+	}
+}
+
+/* The report has no other name for a row. */
+static void no_process_has_two_attempts_of_a_name(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < attempts_count; i++) {
+		assert_int_not_equal(attempts[i].roles, 0);
+		for (size_t k = 0; k < i; k++)
+			if ((attempts[i].roles & attempts[k].roles) != 0)
+				assert_string_not_equal(attempts[i].name, attempts[k].name);
 	}
 }
 
@@ -204,6 +234,8 @@ static void no_attempt_contradicts_the_tables(void **state)
 		if ((attempts[i].roles & ROLE_KEYHOLDER) &&
 		    is_unconditional(SANDBOX_KEYHOLDER, name))
 			fail_msg("%s", attempts[i].name);
+		if ((attempts[i].roles & ROLE_VERIFIER) && is_unconditional(SANDBOX_VERIFIER, name))
+			fail_msg("%s", attempts[i].name);
 	}
 }
 
@@ -215,9 +247,11 @@ int main(void)
 	    cmocka_unit_test(an_end_counts_for_its_own_system_call_only),
 	    cmocka_unit_test(an_error_counts_if_it_is_the_expected_one),
 	    cmocka_unit_test(a_search_that_failed_has_not_found_nothing),
+	    cmocka_unit_test(a_password_is_right_or_wrong_and_nothing_else),
 	    cmocka_unit_test(what_an_old_kernel_cannot_do_is_not_tested),
 	    cmocka_unit_test(what_only_a_mount_refuses_is_not_tested_without),
 	    cmocka_unit_test(every_attempt_has_an_expectation_for_whoever_starts_it),
+	    cmocka_unit_test(no_process_has_two_attempts_of_a_name),
 	    cmocka_unit_test(an_error_is_expected_if_the_process_may_make_the_call),
 	    cmocka_unit_test(no_attempt_contradicts_the_tables),
 	};
