@@ -1,8 +1,8 @@
 /*
  * The filters of places when a port is complete: what they have from the places around them, and
- * what a port's processes are handed for them. Runs in the master and in the child of the port. Must
- * never make a copy of it for each location: a port may have twenty thousand, and most have what
- * their host has.
+ * what a port's processes are handed for them. Runs in the master and in the child of the port.
+ * Must never make a copy of it for each location: a port may have twenty thousand, and most have
+ * what their host has.
  */
 #include <stdlib.h>
 #include <string.h>
