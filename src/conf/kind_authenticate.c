@@ -15,7 +15,7 @@ enum { HOW, REALM, PASSWORDS };
 struct authenticate_draft {
 	struct conf_authenticate authenticate;
 	struct conf_where where, file_at;
-	bool given, is_basic, broken, is_finished;
+	bool given, is_basic, broken;
 };
 
 static void realm_take(struct conf_parser *p, struct authenticate_draft *draft,
@@ -66,9 +66,8 @@ static void authenticate_take(struct conf_parser *p, const struct conf_group *gi
 static void authenticate_finish(struct conf_parser *p, void *own)
 {
 	struct authenticate_draft *draft = own;
-	if (draft->is_finished || draft->broken)
+	if (draft->broken)
 		return;
-	draft->is_finished = true;
 	const bool has_realm = draft->authenticate.realm != NULL;
 	const bool has_file = draft->authenticate.path != NULL;
 	if (draft->is_basic && (!has_realm || !has_file))
