@@ -1,9 +1,9 @@
 /*
- * The crash recorder: what a worker or keyholder writes into its slot (ipc/slot.h) when a fatal
- * signal strikes. The slot already shows the present request. The recorder adds the signal, its
- * code and address, the program counter and a backtrace by frame pointers; then it ends the process
- * with the default action of recorder_ends_by(). The master reads the record after the process has
- * ended (crash/trace.h).
+ * The crash recorder: what a worker, keyholder or verifier writes into its slot (ipc/slot.h) when a
+ * fatal signal strikes. The slot already shows the present request. The recorder adds the signal,
+ * its code and address, the program counter and a backtrace by frame pointers; then it ends the
+ * process with the default action of recorder_ends_by(). The master reads the record after the
+ * process has ended (crash/trace.h).
  *
  * A process with a fault ends by SIGABRT. If the wait status is the fault itself, the recorder
  * could not run: the kernel ends a process by a fault that strikes inside a handler, or if the

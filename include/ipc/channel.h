@@ -24,12 +24,13 @@ enum ipc_type {
 	IPC_READY,     /* child → master: it serves; its confinement, struct sandbox_level */
 	IPC_FAILED,    /* child → master: why it cannot start, as text; it exits afterwards */
 	IPC_DRAIN,     /* master → child: finish the requests in progress, then exit 0 */
-	/* master → keyholder: struct ipc_key_channels and the channels of one worker */
+	/* master → holder (keyholder, verifier): struct ipc_key_channels and the channels of one
+	 * worker */
 	IPC_KEY_CHANNELS = 6,
 	IPC_KEY_SILENT, /* worker → master: the keyholder did not answer in time */
-	IPC_KEY_ABUSED, /* keyholder → master: struct ipc_key_channels; it closed one of them */
-	IPC_PING,       /* master → keyholder: are you alive? */
-	IPC_PONG,       /* keyholder → master */
+	IPC_KEY_ABUSED, /* holder → master: struct ipc_key_channels; it closed one of them */
+	IPC_PING,       /* master → holder: are you alive? */
+	IPC_PONG,       /* holder → master */
 	IPC_FAULT, /* worker → master → keyholders: struct ipc_fault; on ports with faults */
 	IPC_FILES, /* child → master: struct ipc_files */
 	IPC_CERTIFICATE, /* worker → master: struct ipc_certificate, one per pair */

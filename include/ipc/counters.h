@@ -1,5 +1,5 @@
 /*
- * What a worker and a keyholder count: one table that names every counter once.
+ * What workers, keyholders and verifiers count: one table that names every counter once.
  *
  * The memory of a child (ipc/slot.h), `status` and the log of the master, bulkheadctl, the list in
  * bulkheadctl(8) and the state that an upgrade hands over are all made from this table. So a new

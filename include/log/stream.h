@@ -23,7 +23,7 @@
 struct log_source {
 	enum log_role role;
 	unsigned port;
-	unsigned worker; /* 0: a keyholder */
+	unsigned worker; /* 0: another role */
 	pid_t pid;
 	char name[48]; /* "worker 1 (pid 4242)"; a text begins with it */
 };

@@ -1,8 +1,8 @@
 /*
- * Runs in a worker and a keyholder: recorder_install() and the other functions while it starts, the
- * handler when it crashes. The handler must never trust the heap, the interrupted stack or any
- * variable that a crash could have overwritten, nor call what is not async-signal-safe. It must
- * never return to the crashed code without the default action pending.
+ * Runs in workers, keyholders and verifiers: recorder_install() and the other functions while they
+ * start, the handler when one crashes. The handler must never trust the heap, the interrupted stack
+ * or any variable that a crash could have overwritten, nor call what is not async-signal-safe. It
+ * must never return to the crashed code without the default action pending.
  */
 #include "crash/recorder.h"
 

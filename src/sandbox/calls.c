@@ -28,7 +28,7 @@
 	}
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* --- allowed to a worker and a keyholder, as far as they need it ------------------------------ */
+/* --- allowed to workers, keyholders and verifiers, as far as they need it --------------------- */
 
 /* Mappings are never executable, so injected bytes stay data. */
 #define NOT_EXECUTABLE "without PROT_EXEC"

@@ -1,5 +1,6 @@
 /*
- * Runs in a worker and in a keyholder while they start, and in the master before its first child.
+ * Runs in workers, keyholders and verifiers while they start, and in the master before its first
+ * child.
  * Must never continue after a step failed that should have worked, nor change the order of the
  * steps: each needs something that a later one takes away.
  *

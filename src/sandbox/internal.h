@@ -108,7 +108,7 @@ const struct rule *calls_rule(enum sandbox_role, unsigned needs, size_t index);
 
 /* From calls_extra_none.c or calls_extra_sanitizer.c, chosen by the makefile's SAN. */
 extern const bool calls_sanitized;      /* no chroot, Landlock, limit of memory or processes */
-extern const struct rule calls_extra[]; /* more rows for a worker and a keyholder */
+extern const struct rule calls_extra[]; /* more rows for these roles' table */
 extern const size_t calls_extra_count;
 /* exempt from the master's list; NULL after the last */
 extern const char *const calls_not_denied[];

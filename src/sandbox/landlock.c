@@ -1,8 +1,8 @@
 /*
- * Runs in a worker and in a keyholder while they start. Open descriptors stay usable, but from here
- * on nothing can be opened by name, except for reading beneath its document roots; nothing bound or
- * connected; and no process outside can be signalled.
- * Must never fail because the kernel does not know a right: it is asked for its version.
+ * Runs in workers, keyholders and verifiers while they start. Open descriptors stay usable, but
+ * from here on nothing can be opened by name, except for reading beneath its document roots;
+ * nothing bound or connected; and no process outside can be signalled. Must never fail because the
+ * kernel does not know a right: it is asked for its version.
  */
 #include <errno.h>
 #include <stdint.h>

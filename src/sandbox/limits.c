@@ -1,5 +1,5 @@
 /*
- * Runs in a worker and in a keyholder while they start. Must never raise a limit above the
+ * Runs in workers, keyholders and verifiers while they start. Must never raise a limit above the
  * inherited hard one, nor fail because that one is low: if it is too low, the call that needs more
  * reports it.
  */
@@ -22,8 +22,8 @@
  * because then the sender of SIGABRT would be lost. */
 #define SIGNALS_QUEUED 64
 
-/* When memory is short, the kernel should end a worker rather than its keyholder, and either rather
- * than the master. Best effort: without /proc the scores stay equal. */
+/* When memory is short, the kernel should end a worker rather than its keyholder or verifier, and
+ * these rather than the master. Best effort: without /proc the scores stay equal. */
 int limits_offer_to_oom_killer(const struct sandbox_plan *p, struct sandbox_level *l,
 			       struct err *err)
 {
