@@ -49,7 +49,7 @@ static int verdict_of(const struct ipc_password_answer *answer)
 
 static int answer_await(const struct agent *a, uint64_t id)
 {
-	struct ipc_password_answer answer;
+	struct ipc_password_answer answer = {0};
 	for (unsigned i = 0; i < OTHERS_MAX; i++) {
 		const int n = answer_receive(a, &answer);
 		if (n != 1)
