@@ -53,8 +53,11 @@ struct authenticate_service {
 	void (*forget)(struct authenticate_service *, struct authenticate_ask *);
 	/* Was this password right not long ago? */
 	bool (*knows)(struct authenticate_service *, const struct authenticate_ask *);
-	/* May this client try another password? 0: yes; else when, in ms. */
+	/* May this client try another password? 0: yes, and this counts as one, so that those that
+	 * it tries side by side do; else when, in ms. */
 	uint64_t (*refuses)(struct authenticate_service *, const struct http_client *);
+	/* It was right, or nobody has checked it: that one does not count. */
+	void (*spares)(struct authenticate_service *, const struct http_client *);
 	/* A password of it was wrong. */
 	void (*failed)(struct authenticate_service *, const struct http_client *,
 		       const struct authenticate_ask *, const char *realm);

@@ -160,6 +160,7 @@ static void trial_answered(struct authenticate_ask *ask, enum authenticate_verdi
 	t->asking = false;
 	switch (verdict) {
 	case AUTHENTICATE_RIGHT:
+		t->service->spares(t->service, t->ex->client);
 		user_set(t->ex, ask);
 		filter_continue(t->ex);
 		break;
@@ -168,6 +169,7 @@ static void trial_answered(struct authenticate_ask *ask, enum authenticate_verdi
 		loop_timer_set(loop, &t->pause, loop->now_ms + AUTHENTICATE_PAUSE_MS);
 		break;
 	case AUTHENTICATE_UNCHECKED:
+		t->service->spares(t->service, t->ex->client);
 		trial_refuse(t, 503);
 		break;
 	}
@@ -213,7 +215,10 @@ static enum filter_verdict trial_begin(struct exchange *ex, struct filter_use *u
 	t->ask.password = t->ask.user + ask->user_len + 1;
 	t->ask.password_len = ask->password_len;
 	t->asking = t->service->ask(t->service, &t->ask);
-	return t->asking ? FILTER_WAITS : refuse(ex, use, 503, AUTHENTICATE_PAUSE_MS);
+	if (t->asking)
+		return FILTER_WAITS;
+	t->service->spares(t->service, ex->client);
+	return refuse(ex, use, 503, AUTHENTICATE_PAUSE_MS);
 }
 
 /* --- the filter ------------------------------------------------------------------------------- */

@@ -274,35 +274,41 @@ static struct tries *tries_find(struct passwords_loop *p, uint64_t client)
 }
 
 /* In thousandths of a second, so that a slow rate is a whole number: see bucket_take(). */
-static bool tries_take(struct tries *t, uint64_t tokens, uint64_t now_ms)
+#define TRY (UINT64_C(1000) * AUTHENTICATE_TRY_MS)
+
+static bool tries_take(struct tries *t, uint64_t now_ms)
 {
 	const uint64_t per_second = 1000, each = AUTHENTICATE_TRY_MS;
-	return bucket_take(&t->left, tokens * each, per_second, AUTHENTICATE_TRIES * each, now_ms);
+	return bucket_take(&t->left, each, per_second, AUTHENTICATE_TRIES * each, now_ms);
 }
 
 static uint64_t passwords_refuses(struct authenticate_service *service,
 				  const struct http_client *client)
 {
 	struct passwords_loop *p = (struct passwords_loop *)service;
-	const uint64_t hash = client_hash(p, client), each = UINT64_C(1000) * AUTHENTICATE_TRY_MS;
+	const uint64_t hash = client_hash(p, client);
 	struct tries *t = tries_find(p, hash);
 	if (t->client != hash)
-		return 0;
-	(void)tries_take(t, 0, now_of(p)); /* as much time has passed */
-	return t->left.thousandths < each ? (each - t->left.thousandths + 999) / 1000 : 0;
+		*t = (struct tries){hash, bucket_full(now_of(p))};
+	return tries_take(t, now_of(p)) ? 0 : (TRY - t->left.thousandths + 999) / 1000;
+}
+
+/* More than its capacity counts as full. */
+static void passwords_spares(struct authenticate_service *service, const struct http_client *client)
+{
+	struct passwords_loop *p = (struct passwords_loop *)service;
+	const uint64_t hash = client_hash(p, client);
+	struct tries *t = tries_find(p, hash);
+	if (t->client == hash && t->left.thousandths <= AUTHENTICATE_TRIES * TRY)
+		t->left.thousandths += TRY;
 }
 
 static void passwords_failed(struct authenticate_service *service, const struct http_client *client,
 			     const struct authenticate_ask *ask, const char *realm)
 {
 	struct passwords_loop *p = (struct passwords_loop *)service;
-	const uint64_t hash = client_hash(p, client);
-	struct tries *t = tries_find(p, hash);
 	char user[4 * IPC_USER_MAX + 1];
 	struct text shown;
-	if (t->client != hash)
-		*t = (struct tries){hash, bucket_full(now_of(p))};
-	(void)tries_take(t, 1, now_of(p));
 	text_init(&shown, user, sizeof(user));
 	text_add_escaped(&shown, ask->user, ask->user_len);
 	log_write(&p->owner->log, LOG_WARNING,
@@ -338,6 +344,7 @@ int passwords_open(struct worker_loop *l, int fd)
 						   .forget = passwords_forget,
 						   .knows = passwords_knows,
 						   .refuses = passwords_refuses,
+						   .spares = passwords_spares,
 						   .failed = passwords_failed};
 	p->owner = l;
 	p->soon.run = soon_run;

@@ -13,6 +13,7 @@ struct service {
 	struct authenticate_service of; /* first */
 	struct authenticate_ask *asked; /* NULL: none */
 	unsigned asks, forgotten, failures, lookups;
+	int tries;                                  /* that count */
 	char user[512], password[1024], realm[300]; /* of the last ask, failure … */
 	uint32_t file;
 	bool full, known;
@@ -55,7 +56,16 @@ static uint64_t service_refuses(struct authenticate_service *of, const struct ht
 {
 	struct service *s = (struct service *)of;
 	s->client = client;
+	s->tries += s->refuses_ms == 0;
 	return s->refuses_ms;
+}
+
+static void service_spares(struct authenticate_service *of, const struct http_client *client)
+{
+	struct service *s = (struct service *)of;
+	assert_ptr_equal(client, s->client);
+	s->tries--;
+	assert_true(s->tries >= 0);
 }
 
 static void service_failed(struct authenticate_service *of, const struct http_client *client,
@@ -105,6 +115,7 @@ static void site_open(struct site *s, const char *text)
 					  .forget = service_forget,
 					  .knows = service_knows,
 					  .refuses = service_refuses,
+					  .spares = service_spares,
 					  .failed = service_failed}};
 	if (conf_parse_text(text, strlen(text), "/etc/text", NULL, gather, &told, &s->conf) != 0)
 		fail_msg("%s", told.text);
@@ -383,6 +394,7 @@ static void a_right_password_comes_in(void **state)
 	has_not(out, "WWW-Authenticate");
 	assert_string_equal(ended_user, "bob");
 	assert_int_equal(s.service.failures + s.service.forgotten, 0);
+	assert_int_equal(s.service.tries, 0);
 	assert_int_equal(s.loop.timers, 0);
 	/* each request asks; the service is who remembers */
 	assert_string_equal(get(&s, BOB), "");
@@ -418,6 +430,7 @@ static void a_wrong_password_is_told_after_a_pause(void **state)
 		assert_string_equal(get(&s, BOB), "");
 		assert_string_equal(answered(&s, AUTHENTICATE_WRONG), "");
 		assert_int_equal(s.service.failures, i); /* now, and not when it is told */
+		assert_int_equal(s.service.tries, i);
 		assert_ptr_equal(s.service.client, &s.peer->client);
 		assert_string_equal(s.service.user, "bob");
 		assert_string_equal(s.service.realm, "staff");
@@ -442,6 +455,7 @@ static void an_unchecked_password_is_503(void **state)
 	has(out, "\r\nRetry-After: 1\r\n");
 	has_not(out, "WWW-Authenticate");
 	assert_int_equal(s.service.failures, 0); /* nobody knows whether it is wrong */
+	assert_int_equal(s.service.tries, 0);
 	assert_int_equal(s.loop.timers, 0);
 	site_close(&s);
 }
@@ -455,6 +469,7 @@ static void too_many_that_wait_are_503(void **state)
 	const char *out = get(&s, BOB);
 	begins(out, "HTTP/1.1 503 Service Unavailable\r\n");
 	has(out, "\r\nRetry-After: 1\r\n");
+	assert_int_equal(s.service.tries, 0);
 	s.service.full = false;
 	assert_string_equal(get(&s, BOB), "");
 	has(answered(&s, AUTHENTICATE_RIGHT), "inside");
