@@ -1,7 +1,7 @@
 /*
  * From arguments to a role: a check (-t), a dump (-T), a selftest, the master, or, started by the
- * master, a worker, keyholder or verifier. This file does what comes before a role begins; the role is in its
- * own folder.
+ * master, a worker, keyholder or verifier. This file does what comes before a role begins; the role
+ * is in its own folder.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -168,7 +168,7 @@ static void dump_methods(unsigned set, FILE *out)
 		fputs(" any", out);
 	for (unsigned m = 0; m < CONF_METHODS; m++)
 		if (set != CONF_METHODS_ANY && (set & CONF_METHOD_BIT(m)) != 0)
-			(void)fprintf(out, " \"%s\"", conf_method_name((enum conf_method)m));
+			(void)fprintf(out, " \"%s\"", conf_method_names[m]);
 	fputc('\n', out);
 }
 

@@ -134,7 +134,7 @@ static bool method_add(struct conf_parser *p, struct conf_cors *cors,
 	if (value->broken)
 		return false;
 	for (unsigned m = 0; m < CONF_METHODS; m++) {
-		if (strcmp(value->data, conf_method_name((enum conf_method)m)) != 0)
+		if (strcmp(value->data, conf_method_names[m]) != 0)
 			continue;
 		if (cors->methods & CONF_METHOD_BIT(m))
 			conf_error(p, at, "duplicate method \"%s\" in one statement", value->data);
@@ -259,8 +259,7 @@ static void cors_write(const void *own, const char *indent, FILE *out)
 	words_write(" ", &cors->origins, out);
 	for (unsigned m = 0; m < CONF_METHODS; m++)
 		if (cors->methods & CONF_METHOD_BIT(m)) {
-			(void)fprintf(out, "%s \"%s\"", before,
-				      conf_method_name((enum conf_method)m));
+			(void)fprintf(out, "%s \"%s\"", before, conf_method_names[m]);
 			before = "";
 		}
 	words_write(" headers ", &cors->headers, out);

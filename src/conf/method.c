@@ -8,17 +8,6 @@
 #include "base/text.h"
 #include "parser.h"
 
-static const char *const method_names[CONF_METHODS] = {
-    [CONF_GET] = "GET",     [CONF_HEAD] = "HEAD",     [CONF_POST] = "POST",
-    [CONF_PUT] = "PUT",     [CONF_DELETE] = "DELETE", [CONF_OPTIONS] = "OPTIONS",
-    [CONF_PATCH] = "PATCH",
-};
-
-const char *conf_method_name(enum conf_method method)
-{
-	return method_names[method];
-}
-
 static struct conf_methods *methods_here(struct conf_parser *p)
 {
 	return conf_block_top(p)->kind == CONF_BLOCK_LOCATION ? &p->methods : &p->host->methods;
@@ -49,16 +38,16 @@ static void method_refuse(struct conf_parser *p, const struct conf_value *value,
 {
 	char shown[CONF_SHOWN_MAX];
 	for (unsigned m = 0; m < CONF_METHODS && strlen(value->data) == value->len; m++)
-		if (strcasecmp(value->data, method_names[m]) == 0) {
+		if (strcasecmp(value->data, conf_method_names[m]) == 0) {
 			conf_error(p, at, "methods are in capital letters: \"%s\"",
-				   method_names[m]);
+				   conf_method_names[m]);
 			return;
 		}
 	if (strcmp(value->data, "CONNECT") == 0 || strcmp(value->data, "TRACE") == 0) {
 		conf_error(p, at, "this server never answers %s", value->data);
 		return;
 	}
-	const char *meant = conf_suggest(value->data, value->len, method_names, CONF_METHODS);
+	const char *meant = conf_suggest(value->data, value->len, conf_method_names, CONF_METHODS);
 	if (strcasecmp(value->data, "any") == 0)
 		conf_error(p, at, "for every method write `methods any`, without quotes");
 	else if (meant != NULL)
@@ -76,12 +65,12 @@ void conf_methods_add(struct conf_parser *p, const struct conf_value *value,
 {
 	struct conf_methods *methods = methods_here(p);
 	for (unsigned m = 0; m < CONF_METHODS; m++) {
-		if (value->broken || strcmp(value->data, method_names[m]) != 0 ||
+		if (value->broken || strcmp(value->data, conf_method_names[m]) != 0 ||
 		    strlen(value->data) != value->len)
 			continue;
 		if (methods->set & CONF_METHOD_BIT(m))
 			conf_error(p, at, "duplicate method \"%s\" in one statement",
-				   method_names[m]);
+				   conf_method_names[m]);
 		methods->set |= CONF_METHOD_BIT(m);
 		return;
 	}
@@ -123,7 +112,7 @@ static unsigned methods_answered(struct conf_parser *p, const struct conf_kind *
 	text_init(&t, list, sizeof(list));
 	for (unsigned m = 0; m < CONF_METHODS; m++)
 		if (kind->methods & CONF_METHOD_BIT(m))
-			conf_list_item(&t, method_names[m], "", i++, count, "and");
+			conf_list_item(&t, conf_method_names[m], "", i++, count, "and");
 	if (answered != 0) {
 		conf_warning(p, &methods->where,
 			     "`%s` answers only %s; other methods get 405, whatever is listed here",

@@ -668,7 +668,7 @@ void conf_methods_add(struct conf_parser *p, const struct conf_value *,
 /* At the end of a block: sets the methods of its own handler; handler is NULL if there is none. */
 void conf_methods_end(struct conf_parser *p, const struct conf_methods *,
 		      struct conf_location *handler);
-const char *conf_method_name(enum conf_method);
+extern const char *const conf_method_names[CONF_METHODS]; /* method_name.c */
 
 /* handler.c */
 /* Warns of a variable of another server in a value that is sent as it stands. */
