@@ -243,7 +243,8 @@ struct conf_options {
 	/* returns a configuration with errors, too, so that its files can be checked. It must not
 	 * be served */
 	bool keep_broken;
-	/* for `${env:NAME}`, as environ(7); NULL: the text is refused if it has any */
+	/* for `${env:NAME}`, as environ(7); NULL: in strings it stays as it is, elsewhere it is an
+	 * error */
 	char *const *environment;
 	/* relative paths start there, for text without a file; NULL: the current directory */
 	const char *directory;

@@ -320,7 +320,9 @@ bool conf_expand(struct conf_parser *p, const char *text, const char *end,
 		return false;
 	const char *inner = text + 2, *close = memchr(inner, '}', left - 2);
 	const size_t len = (size_t)((close != NULL ? close : end) - inner);
-	const bool of_environment = len >= env && memcmp(inner, OF_ENVIRONMENT, env) == 0;
+	/* text without an environment is canonical: it has its values already */
+	const bool of_environment = len >= env && memcmp(inner, OF_ENVIRONMENT, env) == 0 &&
+				    (p->options->environment != NULL || !in_string);
 	ret->used = len + 2 + (close != NULL);
 	if (close == NULL && (of_environment || !in_string)) {
 		conf_error(p, at, "the `}` after this `${` is missing");

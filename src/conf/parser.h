@@ -591,8 +591,6 @@ void conf_tls_choice_finish(struct conf_parser *, struct conf_port_draft *);
 void conf_tls_choice_dump(const struct tls_choice *, FILE *);
 
 /* port.c */
-/* The port in an address: "443", "*:443", "[::1]:443", "a.b:443"; else NULL. */
-const char *conf_port_in(const char *address);
 void conf_port_open(struct conf_parser *p, const struct conf_where *where);
 void conf_port_close(struct conf_parser *p);
 void conf_add_address(struct conf_parser *p, const struct conf_value *,
@@ -606,6 +604,8 @@ struct conf_location_draft *conf_location_add(struct conf_parser *p, char *path,
 					      const struct conf_where *where);
 
 /* port_number.c */
+/* The port in an address: "443", "*:443", "[::1]:443", "a.b:443"; else NULL. */
+const char *conf_port_in(const char *address);
 /* The first number of a port block, before it; then the others. */
 void conf_port_begin(struct conf_parser *p, const struct conf_value *, const struct conf_where *at);
 void conf_port_number(struct conf_parser *p, const struct conf_value *,

@@ -334,9 +334,14 @@ static void values_come_from_the_environment(void **state)
 	assert_non_null(strstr(text, "\"${W} \\x24{env:WORKERS} \\\\n ; } #\""));
 	free(text);
 	conf_free(conf);
-	/* other texts have none */
-	told("tls development port 1 { respond 200 \"${env:WORKERS}\" }",
-	     "1:39 this text is read without an environment: `${env:WORKERS}` has no value\n");
+	/* a text that is read without one is canonical */
+	conf = parse(TLS "port 1 { respond 200 \"${env:WORKERS}\" }");
+	assert_string_equal(respond_of(&conf->ports[0].hosts[0].locations[0])->body,
+			    "${env:WORKERS}");
+	stable(conf);
+	conf_free(conf);
+	told("tls development workers ${env:WORKERS} port 1 { echo }",
+	     "1:25 this text is read without an environment: `${env:WORKERS}` has no value\n");
 }
 
 static void names_are_checked(void **state)
@@ -647,6 +652,12 @@ static void blocks_stand_in_several_places(void **state)
 	     "port 1 { echo error 404 { respond \"x\" } }"},
 	    {"block b { port 1 { echo } workers 2 } use b", "port 1 { echo } workers 2"},
 	    {"block b { } port 1 { use b echo use b }", "port 1 { echo }"},
+	    {"define S \"s\" block b { header set \"X\" \"${S} ${host}\" always } use b port 1-2 { "
+	     "use b "
+	     "echo }",
+	     "header set \"X\" \"s ${host}\" always port 1-2 { header set \"X\" \"s ${host}\" "
+	     "always "
+	     "echo }"},
 	    {"block a { echo } block b { workers 2 use a } port 1-2 { use b }",
 	     "port 1-2 { workers 2 echo }"},
 	    {"block port { echo } port 1 { use port }", "port 1 { echo }"},
