@@ -216,10 +216,10 @@ static unsigned sibling_choose(struct finder *f, const struct http_request *r,
 	for (;;) {
 		struct files_file sibling = {.fd = -1};
 		const enum http_coding coding = coding_choose(conf, &q, tried);
-		if (coding == HTTP_IDENTITY)
+		if (coding == HTTP_IDENTITY || (coding == HTTP_CODINGS && f->config->compresses))
 			return 0;
 		if (coding == HTTP_CODINGS)
-			return f->config->compresses ? 0 : 406;
+			return 406;
 		tried |= 1U << coding;
 		const char *suffix = http_coding_suffix(coding);
 		if (!files_name_add(name, suffix, strlen(suffix)))
