@@ -185,7 +185,7 @@ static enum proxy_header_result v2_read(const uint8_t *data, size_t len, struct 
 enum proxy_header_result proxy_header_read(const uint8_t *data, size_t len,
 					   struct proxy_header *ret)
 {
-	struct proxy_header h;
+	struct proxy_header h = {0};
 	enum proxy_header_result result = compare(data, len, v2_mark, V2_MARK_LEN);
 	if (result == PROXY_HEADER_OK) {
 		result = v2_read(data, len, &h);
