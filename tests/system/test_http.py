@@ -239,7 +239,7 @@ def test_the_manual_has_every_status():
     """Each status that stands in the source, be it the protocol's or a handler's, is in the table."""
     found = set()
     for path in [*(TOP / "src" / "http").glob("*.c"), *(TOP / "src" / "handler").glob("*.c"),
-                 TOP / "src" / "worker" / "plain.c"]:
+                 *(TOP / "src" / "filter").glob("*.c"), TOP / "src" / "worker" / "plain.c"]:
         text = path.read_text()
         found |= set(re.findall(r'\[REFUSE_\w+\] = \{"[^"]+", (\d{3}),', text))
         found |= set(re.findall(r'"HTTP/1\.1 (\d{3}) ', text))
