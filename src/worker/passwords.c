@@ -59,7 +59,7 @@ static uint64_t now_of(const struct passwords_loop *p)
 
 static void request_end(struct passwords_loop *p)
 {
-	explicit_bzero(&p->request, sizeof(p->request));
+	p->request = (struct ipc_password_request){.id = 0};
 	p->asked = NULL;
 }
 

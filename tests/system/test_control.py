@@ -351,7 +351,7 @@ NUMBER = (int, float)
 PORT_FIELDS = {
     "port": int, "state": str, "reason": (str, type(None)), "by_order": bool, "generation": int,
     "former_version": bool, "addresses": list, "sockets": list, "workers_wanted": int, "keyholders_wanted": int, "workers": list,
-    "keyholders": list, "draining": list, "restarts": int, "last_exit": (dict, type(None)),
+    "keyholders": list, "verifiers": list, "draining": list, "restarts": int, "last_exit": (dict, type(None)),
     "next_retry_ms": (int, type(None)), "connections": int, "clients": int, "requests_per_second": NUMBER,
     "counters": dict, "latency": dict, "certificate": (dict, type(None)), "certificates": list, "tls": bool,
 }
@@ -359,7 +359,8 @@ PROCESS_FIELDS = {"number": int, "pid": int, "state": str, "starts": int, "gener
                   "sandbox": str}
 COUNTERS = {"accepted", "limit_reached", "handshakes_full", "handshakes_resumed",
             "handshakes_failed", "requests", "responses", "bytes_in", "bytes_out", "log_dropped",
-            "signatures", "signatures_refused", "clients_forgotten", "limited"}
+            "signatures", "signatures_refused", "passwords_right", "passwords_wrong",
+            "clients_forgotten", "limited"}
 
 
 def test_status_is_complete(controlled, ports):
