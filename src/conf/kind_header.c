@@ -43,7 +43,7 @@ static bool name_check(struct conf_parser *p, const struct conf_value *name,
 static enum conf_header_operation operation_of(const char *word)
 {
 	unsigned i = 0;
-	while (strcmp(operation_words[i], word) != 0)
+	while (operation_words[i + 1] != NULL && strcmp(operation_words[i], word) != 0)
 		i++;
 	return (enum conf_header_operation)i;
 }

@@ -47,8 +47,8 @@ void clients_release(struct worker_loop *l)
 static void rate_write(char out[2 * NUM_TEXT_MAX], const struct limit_rate *rate)
 {
 	char often[NUM_TEXT_MAX];
-	(void)snprintf(out, 2 * NUM_TEXT_MAX, "%s burst %u", num_format_rate(rate->per_hour, often),
-		       rate->burst);
+	(void)snprintf(out, (size_t)2 * NUM_TEXT_MAX, "%s burst %u",
+		       num_format_rate(rate->per_hour, often), rate->burst);
 }
 
 /* Once in CLIENT_TOLD_S, with the number of refusals that were not logged. */

@@ -165,7 +165,7 @@ STEPS = ("--only", "layers", "--only", "check-*")
 
 
 def line_of(done, step):
-    found = re.findall(rf"^(\w+) +{step} +(.*), \d+s$", done.stdout, re.M)
+    found = re.findall(rf"^(\w+) +{step} +(.*), \d+s, CPU \d+s$", done.stdout, re.M)
     assert len(found) == 1, done.stdout
     return found[0]
 

@@ -13,7 +13,6 @@ from harness import TIMEOUT, Connection, client_context, wait_for
 from test_control import controlled, ctl  # noqa: F401 (a fixture)
 
 PLAIN_TOO = True
-THREADED = True
 
 
 def ask(c, target="/", method="GET", fields="", body=b""):
