@@ -532,9 +532,10 @@ def socket_kinds(pid):
     Looked up, since a duplicate of a connection would keep it in its owner's epoll set for good.
     """
     kinds = {}
+    names = {"0001": "stream", "0002": "datagram", "0005": "seqpacket"}  # 0000: it is being closed
     net = pathlib.Path(f"/proc/{pid}/net")
     for kind, inode, _ in unix_sockets(pid):
-        kinds[inode] = {"0001": "stream", "0002": "datagram", "0005": "seqpacket"}[kind]
+        kinds[inode] = names.get(kind, "closed")
     for family in ("tcp", "tcp6"):
         for line in (net / family).read_text(errors="replace").splitlines()[1:]:
             words = line.split()
