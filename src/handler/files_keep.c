@@ -22,6 +22,7 @@
 #include "files.h"
 
 #define BUCKETS     256 /* powers of two */
+#define WAYS        4   /* names that share places among those that are not kept */
 #define STEPS_MAX   16  /* of folders and links to one file */
 #define SETTLED_S   2   /* without a change */
 #define AGAIN_MS    1000
@@ -273,11 +274,25 @@ bool files_kept_find(struct files_keep *k, const struct files_config *c,
 
 /* --- keeping ---------------------------------------------------------------------------------- */
 
+/* Its place, or that of the name which was asked for the longest time ago: names that share a place
+ * alone would take it from each other for ever. */
+static struct missed *missed_place(struct files_keep *k, uint64_t hash)
+{
+	struct missed *places = &k->missed[hash % (BUCKETS / WAYS) * WAYS], *oldest = places;
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (places[i].hash == (uint32_t)(hash >> 32))
+			return &places[i];
+		if (places[i].asked_ms < oldest->asked_ms)
+			oldest = &places[i];
+	}
+	return oldest;
+}
+
 /* Was it asked for a moment ago, too? Most files of a large site are asked for now and then. */
 static struct missed *missed_again(struct files_keep *k, uint64_t hash)
 {
 	const uint64_t now = k->loop->events->now_ms;
-	struct missed *m = &k->missed[hash % BUCKETS];
+	struct missed *m = missed_place(k, hash);
 	const bool again = m->hash == (uint32_t)(hash >> 32) && now - m->asked_ms <= AGAIN_MS;
 	if (!again)
 		*m = (struct missed){.hash = (uint32_t)(hash >> 32)};

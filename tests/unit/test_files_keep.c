@@ -544,6 +544,31 @@ static void a_kept_file_is_answered_as_others_are(void **state)
 	site_end(&s);
 }
 
+/* Names that are asked for in turn, whatever places their hashes give them. */
+static void names_in_turn_do_not_keep_each_other_out(void **state)
+{
+	static const char *const names[] = {"a.txt", "other.txt", "sub/deep/b.txt",
+					    "sub/index.html"};
+	uint64_t all = 0;
+	(void)state;
+	for (unsigned i = 0; i < 60; i++) {
+		struct site s;
+		site_begin(&s);
+		site_serve(&s);
+		for (unsigned k = 0; i == 0 && k < 4; k++) {
+			(void)site_get(&s, names[k]);
+			(void)site_get(&s, names[k]);
+		}
+		for (unsigned k = 0; i > 0 && k < 12; k++)
+			(void)site_get(&s, names[k % 4]);
+		if (i == 0)
+			all = held(&s);
+		assert_true(all > 4);
+		assert_int_equal(held(&s), all);
+		site_end(&s);
+	}
+}
+
 /* A list that needs the last descriptor gets it. */
 static void a_list_takes_the_descriptors_of_kept_files(void **state)
 {
@@ -595,6 +620,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_change_shows_at_once),
+	    cmocka_unit_test(names_in_turn_do_not_keep_each_other_out),
 	    cmocka_unit_test(a_switched_root_shows_at_once),
 	    cmocka_unit_test(an_index_of_the_root_shows_at_once),
 	    cmocka_unit_test(an_encoded_sibling_shows_at_once),
