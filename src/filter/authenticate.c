@@ -63,14 +63,21 @@ static void retry_add(struct exchange *ex, uint64_t ms)
 	(void)exchange_add_field(ex, name, sizeof(name) - 1, t.data, t.len);
 }
 
-static enum filter_verdict refuse(struct exchange *ex, struct filter_use *use, unsigned status,
-				  uint64_t retry_ms)
+/* What a response with this status has besides. */
+static void fields_add(struct exchange *ex, const struct filter_use *use, unsigned status,
+		       uint64_t retry_ms)
 {
 	const struct authenticate *config = use->config;
 	if (status == 401)
 		challenge_add(ex, config->realm);
 	else
 		retry_add(ex, retry_ms);
+}
+
+static enum filter_verdict refuse(struct exchange *ex, struct filter_use *use, unsigned status,
+				  uint64_t retry_ms)
+{
+	fields_add(ex, use, status, retry_ms);
 	exchange_answer(ex, status, 0);
 	return FILTER_ANSWERS;
 }
@@ -137,11 +144,7 @@ static void user_set(struct exchange *ex, const struct authenticate_ask *ask)
 
 static void trial_refuse(struct trial *t, unsigned status)
 {
-	const struct authenticate *config = t->use->config;
-	if (status == 401)
-		challenge_add(t->ex, config->realm);
-	else
-		retry_add(t->ex, AUTHENTICATE_PAUSE_MS);
+	fields_add(t->ex, t->use, status, AUTHENTICATE_PAUSE_MS);
 	filter_answer(t->ex, status);
 }
 

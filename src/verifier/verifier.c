@@ -72,9 +72,10 @@ static int verifier_serve(struct holder_channel *c)
 		return -EBADMSG;
 	const struct ipc_password_answer answer = {.id = request.id, .status = judge(v, &request)};
 	explicit_bzero(&request, sizeof(request));
-	ipc_slot_add(answer.status == IPC_PASSWORD_RIGHT ? &counters->passwords_right
-							 : &counters->passwords_wrong,
-		     1);
+	if (answer.status == IPC_PASSWORD_RIGHT)
+		ipc_slot_add(&counters->passwords_right, 1);
+	else if (answer.status == IPC_PASSWORD_WRONG)
+		ipc_slot_add(&counters->passwords_wrong, 1);
 	/* A worker that sends requests and does not read gets no answer. */
 	(void)ipc_password_answer(c->io.fd, &answer);
 	return 1;
