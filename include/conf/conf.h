@@ -197,6 +197,9 @@ struct conf_port {
 	uint64_t watchdog_ms; /* a process that hangs for longer is ended; 0: none is ended */
 	struct conf_restart restart;
 	struct limits limits;
+	/* Clients to which the limits of a client do not apply; each network once. */
+	struct network *exempt;
+	size_t exempt_count;
 	bool refuses_unknown;        /* `unknown name refuse`: of TLS; see tls/context.h */
 	struct tls_choice tls;       /* versions, groups and ciphers; all zero: the default */
 	struct conf_where tls_where; /* where a mistake in that choice is */

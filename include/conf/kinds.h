@@ -29,13 +29,15 @@
  * headers have the last word about a head, so they are the outermost. Which clients may come in is
  * asked before anything that costs more or shows more; a browser's question whether it may ask
  * (CORS) comes before what needs credentials, which it sends none of; faults come after it, so that
- * they are of the requests that would be served. What is compressed is what the handler sends.
+ * they are of the requests that would be served. What is compressed is what the handler sends, and
+ * what is paced is what goes out, compressed or not.
  */
 #define FILTER_KINDS(KIND)               \
 	KIND(HEADER, header)             \
 	KIND(CLIENTS, clients)           \
 	KIND(CORS, cors)                 \
 	KIND(AUTHENTICATE, authenticate) \
+	KIND(RATE, rate)                 \
 	KIND(FAULT, fault)               \
 	KIND(COMPRESS, compress)
 
@@ -125,6 +127,11 @@ struct conf_files {
  * The options of a filter: conf_filters.options points to the struct of its kind. Faults have none:
  * they are in conf_location.
  */
+
+/* `rate`: of the body of a response; 0: off, in spite of the place around. */
+struct conf_rate {
+	uint64_t bytes_per_second;
+};
 
 /* `header`: rules for the heads of responses, those of an outer place before its own. */
 enum conf_header_operation { CONF_HEADER_SET, CONF_HEADER_ADD, CONF_HEADER_REMOVE };

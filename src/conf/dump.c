@@ -109,6 +109,8 @@ static void dump_settings(const struct conf_port *port, FILE *out)
 		for (size_t i = 0; i < conf_settings_count; i++)
 			if (conf_settings[i].blocks == blocks[k].kind)
 				dump_setting(&conf_settings[i], port, "\t\t", out);
+		if (blocks[k].kind == CONF_BLOCK_LIMITS)
+			conf_exempt_dump(port, "\t\t", out);
 		fputs("\t}\n", out);
 	}
 }

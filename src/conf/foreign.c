@@ -274,7 +274,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 	"write `limits { requests-per-client 50/s burst 100 }`, at the top level or in a " \
 	"port"
 #define CLIENT_CONNS "write `limits { connections-per-client 100 }`, at the top level or in a port"
-#define NO_RATE      "it limits no rate of bytes; `limits { requests-per-client 50/s }` limits requests"
+#define PACED        "write `rate 1M/s`, at the top level, in a port or in a location"
 #define NOTHING      "it does not need that; leave the statement out"
 #define LOCATION     "write `location \"/path\" { ... }` in a port"
 #define DAEMON       "use the option `bulkhead -D`"
@@ -357,7 +357,7 @@ static const struct {
     {"client_max_body_size", BODY_MAX},
     {"compress.filetype", COMPRESS},
     {"compression", COMPRESS},
-    {"connection.kbytes-per-second", NO_RATE},
+    {"connection.kbytes-per-second", PACED},
     {"cookie", NO_PROXY},
     {"CoreDumpDirectory", CORE},
     {"crt", CERT},
@@ -456,8 +456,8 @@ static const struct {
     {"limit_conn_status", CLIENT_CONNS},
     {"limit_conn_zone", CLIENT_CONNS},
     {"limit_except", METHODS},
-    {"limit_rate", NO_RATE},
-    {"limit_rate_after", NO_RATE},
+    {"limit_rate", PACED},
+    {"limit_rate_after", PACED},
     {"limit_req", CLIENT_REQUESTS},
     {"limit_req_log_level", CLIENT_REQUESTS},
     {"limit_req_status", CLIENT_REQUESTS},
@@ -582,7 +582,7 @@ static const struct {
     {"server.graceful-shutdown-timeout", DRAIN},
     {"server.groupname", USER},
     {"server.indexfiles", INDEX},
-    {"server.kbytes-per-second", NO_RATE},
+    {"server.kbytes-per-second", PACED},
     {"server.max-connections", CONNS},
     {"server.max-fds", OPEN},
     {"server.max-keep-alive-idle", IDLE},

@@ -150,7 +150,8 @@ int conf_form_token(struct conf_parser *p, struct conf_value *value)
 	    form_take(&p->form, token, value))
 		return p->form.owed ? T_MORE : T_DONE;
 	p->form = (struct conf_form){.statement = NULL};
-	if (keyword == NULL || keyword->statement == NULL)
+	/* `log rate` is not the filter `rate` */
+	if (keyword == NULL || keyword->statement == NULL || p->previous.kind == T_LOG)
 		return token->kind;
 	value->statement = conf_statement_here(p, keyword);
 	if (value->statement == NULL)

@@ -72,6 +72,10 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 /* What follows such a word: DONE may end the statement. */
 %token MORE "more of the statement" DONE "the end of the statement"
 
+/* After a fault, `rate` is a word of it. */
+%precedence FAULT_END
+%precedence "rate"
+
 %%
 
 file:
@@ -92,7 +96,7 @@ top_item:
 |	setting
 |	global rest
 |	"log" "to" sink
-|	"log" "rate" rate		{ conf_set_value(p, "log rate", &$3, &@1, &@3); }
+|	"log" "rate" log_rate		{ conf_set_value(p, "log rate", &$3, &@1, &@3); }
 |	port port_items "}"		{ conf_port_close(p); }
 |	filter
 ;
@@ -125,7 +129,7 @@ more:
 |	more MORE			{ conf_more(p, &$2, &@2); }
 ;
 
-rate: WORD | "off" ;
+log_rate: WORD | "off" ;
 
 sink:
 	"console"			{ conf_log_to(p, T_CONSOLE, &@1); }
@@ -301,7 +305,7 @@ location_item:
 |	filter
 |	error_block
 |	"fault" "control"		{ conf_fault_control(p, &@1); }
-|	fault
+|	fault %prec FAULT_END
 ;
 
 /* fault/fault.h has the catalogue of kinds, names and values. Some of them are words of the language
@@ -309,11 +313,12 @@ location_item:
 fault:
 	"fault" fault_kind		{ conf_fault(p, &$2, &@1, &@2); }
 |	fault fault_name fault_value	{ conf_fault_parameter(p, &$2, &$3, &@2); }
+|	fault "rate" DONE		{ conf_fault_parameter(p, &$2, &$3, &@2); }
 ;
 
 fault_kind: WORD | "certificate" ;
 
-fault_name: WORD | "after" | "rate" ;
+fault_name: WORD | "after" ;
 
 fault_value: WORD | STRING | "after" | "header" | "socket" ;
 
@@ -361,7 +366,7 @@ filter:
 
 filter_begin: filter_word		{ conf_begin(p, &$1, &@1); } ;
 
-filter_word: FILTER | "header" ;
+filter_word: FILTER | "header" | "rate" ;
 
 options_filter:
 	OPTIONS_FILTER			{ conf_options_begin(p, $1.statement); conf_begin(p, &$1, &@1); }

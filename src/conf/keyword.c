@@ -49,7 +49,6 @@ static const struct conf_keyword grammar_words[] = {
     WORD("on", ON, 0, "listen"),
     WORD("path", PATH, 0, "log to"),
     WORD("port", PORT, TOP, NULL),
-    WORD("rate", RATE, 0, "log"),
     WORD("restart", RESTART, TOP | PORT, NULL),
     WORD("socket", SOCKET, 0, NULL),
     WORD("syslog", SYSLOG, 0, "log to"),

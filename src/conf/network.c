@@ -45,3 +45,38 @@ bool conf_network(struct conf_parser *p, const struct conf_value *value,
 	}
 	return false;
 }
+
+#define EXEMPT_MAX 4096
+
+void conf_exempt(struct conf_parser *p, const struct conf_group *given)
+{
+	struct conf_port *values = p->scope->values;
+	struct network network, *list;
+	if (!conf_network(p, &given->values[0], &given->at[0], &network) || values == NULL)
+		return;
+	for (size_t i = 0; i < values->exempt_count; i++)
+		if (values->exempt[i].bits == network.bits &&
+		    network_has(&values->exempt[i], &network.first))
+			return;
+	if (values->exempt_count == EXEMPT_MAX) {
+		conf_error(p, &given->at[0], "a port exempts at most %d networks", EXEMPT_MAX);
+		p->stop = true;
+		return;
+	}
+	list = conf_grow(p, values->exempt, values->exempt_count, sizeof(*list));
+	if (list == NULL)
+		return;
+	values->exempt = list;
+	list[values->exempt_count++] = network;
+}
+
+void conf_exempt_dump(const struct conf_port *port, const char *indent, FILE *out)
+{
+	char text[NETWORK_TEXT_MAX];
+	if (port->exempt_count == 0)
+		return;
+	(void)fprintf(out, "%sexempt", indent);
+	for (size_t i = 0; i < port->exempt_count; i++)
+		(void)fprintf(out, " %s", network_format(&port->exempt[i], text));
+	fputc('\n', out);
+}

@@ -579,6 +579,9 @@ void conf_tls_add_development(struct conf_parser *p, const struct conf_where *wh
 void conf_tls_check(struct conf_parser *p, const struct conf_port_draft *);
 
 /* tls_choice.c */
+/* limits { exempt NETWORK ... } */
+void conf_exempt(struct conf_parser *, const struct conf_group *);
+void conf_exempt_dump(const struct conf_port *, const char *indent, FILE *);
 void conf_tls_versions(struct conf_parser *, const struct conf_group *);
 void conf_tls_groups(struct conf_parser *, const struct conf_group *);
 void conf_tls_ciphers(struct conf_parser *, const struct conf_group *);

@@ -103,7 +103,7 @@ const struct conf_statement conf_settings[] = {
      .need = CONF_NEED_CHILD,
      .pieces = {{CONF_CHOICE, .choices = enabled_words, IN_CONF(faults)}}},
     {.word = "log rate",
-     .again = "rate",
+     .again = "log rate",
      .need = CONF_NEED_MASTER,
      .pieces = {{CONF_NUMBER, .least = 1, .most = 1000000000, .preset = 5000, .zero = "off",
 		 IN_CONF(log.rate)}}},
@@ -223,6 +223,11 @@ const struct conf_statement conf_settings[] = {
      .pieces = {{CONF_NUMBER, .least = 1, .most = 1000000, .zero = "off",
 		 IN_PORT(limits.clients.connections)}}},
     CLIENT_RATE_ROW("handshakes-per-client", handshakes, true),
+    {.word = "exempt",
+     .blocks = LIMIT,
+     .take = conf_exempt,
+     .pieces = {{CONF_WORD, .noun = "network", .example = "10.0.0.0/8"},
+		{CONF_WORD, CONF_MAY, .noun = "network", .example = "10.0.0.0/8", .many = true}}},
     {.word = "clients",
      .blocks = LIMIT,
      .unwritten = CONF_CLIENTS_PRESET,
@@ -517,6 +522,10 @@ void conf_limits_finish(struct conf_port *port)
 
 void conf_settings_inherit(struct conf_scope *own, const struct conf_scope *outer)
 {
+	if (own->values->exempt_count == 0) {
+		own->values->exempt = outer->values->exempt;
+		own->values->exempt_count = outer->values->exempt_count;
+	}
 	for (size_t i = 0; i < conf_settings_count; i++) {
 		const struct conf_statement *s = &conf_settings[i];
 		if ((own->set & conf_setting_bit(s)) != 0)

@@ -87,7 +87,8 @@ bool clients_enter(struct worker_loop *l, struct http_client *who)
 {
 	const struct client_limits *limits = clients_limits(l);
 	who->limited = NULL;
-	if (l->clients.places_count == 0)
+	if (l->clients.places_count == 0 ||
+	    network_table_find(&l->worker->exempt, &who->number) != NETWORK_NONE)
 		return true;
 	struct client *c = client_enter(&l->clients, &who->number, l->loop.now_ms);
 	if (c == NULL) /* no place, which cannot be */

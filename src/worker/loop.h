@@ -122,6 +122,7 @@ struct worker {
 	struct handler_body *bodies; /* owned: the files that its handlers send; NULL: none */
 	size_t bodies_left;          /* bytes that further ones may have */
 	struct routes routes;
+	struct network_table exempt; /* from the limits of a client */
 	struct root *roots; /* of the port, in its order; owned, open while the process lives */
 	char *roots_places; /* their texts; owned */
 	struct tls_policy *policy;

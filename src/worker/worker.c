@@ -395,6 +395,7 @@ static void worker_release(struct worker *w)
 	free(w->loops);
 	worker_faults_release(w);
 	free(w->listener_fds);
+	network_table_release(&w->exempt);
 	tls_credentials_free(w->credentials);
 	tls_policy_free(w->policy);
 	ipc_tickets_unmap(w->tickets);
@@ -426,6 +427,8 @@ int worker_main(struct role *r)
 	w.means.roots = w.roots;
 	worker_bodies_take(&w);
 	if (routes_init(&w.routes, w.port, &w.means) < 0)
+		role_fail(r, role_status(r, ENOMEM), "out of memory");
+	if (network_table_init(&w.exempt, w.port->exempt, w.port->exempt_count) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	loops_prepare(&w);
 	if (w.port->plain)

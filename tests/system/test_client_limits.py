@@ -289,3 +289,29 @@ def test_without_limits_nobody_is_counted(controlled, ports):
         assert statuses(c, 100) == [200] * 100
     status = port_of(s, ports[0])
     assert status["clients"] == 0 and not any(status["counters"]["limited"].values())
+
+
+# --- who has none -------------------------------------------------------------------------------
+
+
+def test_exempt_clients_have_no_limits(controlled, ports):
+    s = controlled(f"""limits {{ requests-per-client 1/h burst 1  connections-per-client 2  handshakes-per-client 1/h burst 9
+            exempt 127.0.0.8/29 ::1 }}
+        port {ports[0]} {{ listen on 127.0.0.1 listen on ::1 respond 200 }}
+        port {ports[1]} {{ limits {{ exempt 127.0.0.2 }} respond 200 }}""")
+    with Connection(ports[0]) as c:
+        assert statuses(c, 3) == [200, 429, 429]
+    for source in ("127.0.0.8", "127.0.0.15"):
+        exempt = [Connection(ports[0], source=source) for _ in range(12)]
+        assert all(statuses(c, 3) == [200] * 3 for c in exempt)
+        for c in exempt:
+            c.close()
+    with Connection(ports[0], host="::1") as c:
+        assert statuses(c, 3) == [200] * 3
+    with Connection(ports[0], source="127.0.0.16") as c:
+        assert statuses(c, 2) == [200, 429]
+    # the list of a port takes the place of that of the top level
+    for source, expected in (("127.0.0.8", [200, 429]), ("127.0.0.2", [200, 200])):
+        with Connection(ports[1], source=source) as c:
+            assert statuses(c, 2) == expected
+    assert port_of(s, ports[0])["clients"] == 2

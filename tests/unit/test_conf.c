@@ -849,7 +849,7 @@ static void the_log_has_a_rate(void **state)
 	told_tls("log rate 1000000001\nport 1 { echo }",
 		 "2:10 log rate 1000000001 is out of range; it can be 1 to 1000000000\n");
 	told_tls("log rate 5 log rate off\nport 1 { echo }",
-		 "2:12 duplicate `rate`; the first one is at line 2\n");
+		 "2:12 duplicate `log rate`; the first one is at line 2\n");
 	told_tls("log rate on\nport 1 { echo }", "2:10 expected a number or `off`, found `on`\n");
 }
 
