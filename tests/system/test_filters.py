@@ -1,7 +1,9 @@
 """The filters of a port, on the wire: each one alone and each pair of them, over every kind of response."""
 import itertools
 import json
+import random
 import socket
+import time
 import zlib
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from harness import Connection
 
 THREADED = True
+
+LARGE = random.Random(5).randbytes(30_000)
 
 
 def ask(c, path, host="a", method="GET", extra="", body=b""):
@@ -98,6 +102,7 @@ FILTERS = {
     "deny": ("clients", "deny 127.0.0.1  allow *", denied, nothing),
     "cors": ("cors", 'cors origin "https://app.example" methods "GET" "PUT" headers "X-A" expose "X-B" '
              "credentials on max-age 60s", preflight, shared),
+    "rate": ("rate", "rate 200K/s", nothing, nothing),
     "delay": ("fault", "fault delay mean 1ms deviation 0ms", nothing, nothing),
     "compress": ("compress", 'compress gzip { least 1  types "*" }', compressed, nothing),
 }
@@ -156,6 +161,7 @@ def table(server, ports, tmp_path):
     folder.mkdir()
     folder.chmod(0o755)
     (folder / "a.txt").write_text("0123456789" * 20)
+    (folder / "large.txt").write_bytes(LARGE)
     (folder / "index.html").write_text("<p>index</p>")
     text = "faults enabled\nport %d {\n\ttls off\n" % ports[0]
     for handler, case in itertools.product(HANDLERS, CASES):
@@ -212,6 +218,18 @@ def test_each_filter_and_each_pair(table, ports):
                 assert answer.status == want.status, (path, request)
                 got = seen(unpacked(answer), fields(answer), location(handler, case))
                 assert got == seen(want.body, want.fields, location(handler, ())), (path, request)
+
+
+def test_what_is_paced_is_what_goes_out(table, ports):
+    """With each other filter a response has its bytes, and takes the time that its rate gives."""
+    with Connection(ports[0]) as c:
+        for case in CASES:
+            if "rate" in case and "deny" not in case:
+                begun = time.monotonic()
+                answer = ask(c, location("files", case) + "/large.txt", extra="Accept-Encoding: gzip\r\n")
+                assert time.monotonic() - begun >= 0.04, case  # two quanta of 50 ms, less one saved up
+                assert (answer.status, unpacked(answer)) == (200, LARGE), case
+                assert (answer["Content-Encoding"] == "gzip") == ("compress" in case), case
 
 
 def test_each_filter_with_a_connection_that_breaks(table, ports):
