@@ -27,24 +27,28 @@ static inline struct machine_registers machine_registers(const ucontext_t *u)
 					  (uintptr_t)r[REG_RBP]};
 }
 
-static inline bool machine_is_direct_call(const volatile uint8_t *behind)
+/* Is there a call of what a register or memory holds before this address? Its length follows from
+ * its second and third byte (Intel SDM volume 2, tables 2-2 and 2-3): an instruction of another
+ * length that has the same bytes is none, nor is the middle of a call. */
+static inline bool machine_is_behind_indirect_call(const volatile uint8_t *behind)
 {
-	return behind[-5] == 0xe8; /* call rel32 */
+	static const uint8_t displacement[] = {0, 1, 4, 0}; /* by the upper two bits */
+	for (int i = 2; i <= 7; i++) {
+		const uint8_t form = behind[1 - i], mode = form >> 6, base = form & 7;
+		const bool has_sib = mode != 3 && base == 4;
+		const bool is_far = mode == 0 && (has_sib && i > 2 ? behind[2 - i] & 7 : base) == 5;
+		if (behind[-i] == 0xff && (form >> 3 & 7) == 2 &&
+		    i == 2 + has_sib + (is_far ? 4 : displacement[mode]))
+			return true;
+	}
+	return false;
 }
 
-static inline bool machine_is_behind_call(const volatile uint8_t *behind)
-{
-	bool found = machine_is_direct_call(behind);
-	for (int i = 2; i <= 7; i++) /* call r/m64, of any length */
-		found = found || (behind[-i] == 0xff && (behind[1 - i] >> 3 & 7) == 2);
-	return found;
-}
-
-/* The target of the call before this address; 0: unknown. */
+/* The target of the direct call before this address; 0: there is none. */
 static inline uintptr_t machine_called(const volatile uint8_t *behind)
 {
 	uint32_t distance = 0;
-	if (!machine_is_direct_call(behind))
+	if (behind[-5] != 0xe8) /* call rel32 */
 		return 0;
 	for (int i = 4; i >= 1; i--)
 		distance |= (uint32_t)behind[-i] << 8 * (4 - i);
@@ -74,10 +78,10 @@ static inline struct machine_registers machine_registers(const ucontext_t *u)
 #endif
 }
 
-static inline bool machine_is_behind_call(const volatile uint8_t *behind)
+static inline bool machine_is_behind_indirect_call(const volatile uint8_t *behind)
 {
 	(void)behind;
-	return true;
+	return true; /* it may be */
 }
 
 static inline uintptr_t machine_called(const volatile uint8_t *behind)

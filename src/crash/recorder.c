@@ -80,11 +80,14 @@ static bool is_own_code(uintptr_t address)
 	return address >= state.text_start && address < state.text_end;
 }
 
-/* Is it a return address in our code? Any word on a stack may look like an address. */
+/* Is it a return address in our code? Any word on a stack may look like an address. Our code calls
+ * no library directly, only by way of its own. */
 static ANY_MEMORY bool is_return(uintptr_t address)
 {
-	return is_own_code(address) && is_own_code(address - MACHINE_CALL_MAX) &&
-	       machine_is_behind_call((const volatile uint8_t *)address);
+	if (!is_own_code(address) || !is_own_code(address - MACHINE_CALL_MAX))
+		return false;
+	const volatile uint8_t *behind = (const volatile uint8_t *)address;
+	return machine_is_behind_indirect_call(behind) || is_own_code(machine_called(behind));
 }
 
 /* Does this return address follow a call of the function that contains pc? Only known for direct
