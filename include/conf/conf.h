@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "base/network.h"
 #include "base/tls_choice.h"
 #include "conf/kinds.h"
 #include "fault/fault.h"
@@ -29,6 +30,7 @@
 #define CONF_ADDRESSES_MAX    64                 /* of a port */
 #define CONF_SOCKETS_MAX      64                 /* names of a port */
 #define CONF_SOCKET_NAME_MAX  255                /* FileDescriptorName= of systemd.socket(5) */
+#define CONF_PROXIES_MAX      1024               /* networks of a port's `proxy protocol` */
 #define CONF_CERTIFICATES_MAX 4096               /* of a port, with those of its hosts */
 #define CONF_BODIES_MAX       4096               /* files of a port that are sent as they are */
 #define CONF_ROOTS_MAX        4096               /* folders of a port whose files are sent */
@@ -182,6 +184,10 @@ struct conf_port {
 	size_t addresses_count;
 	char **sockets; /* names of sockets from the service manager; each once */
 	size_t sockets_count;
+	/* `proxy protocol from`: connections from these networks begin with a header of the PROXY
+	 * protocol. None: no connection does. */
+	struct network *proxies;
+	size_t proxies_count;
 	uint32_t workers;
 	uint32_t threads;
 	uint32_t keyholders; /* at most workers * threads; 0: auto */

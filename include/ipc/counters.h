@@ -27,6 +27,8 @@
 	FAILURE(MALFORMED, "malformed") /* bytes that are not a handshake */               \
 	FAILURE(KEY, "key")             /* the keyholder gave no signature */              \
 	FAILURE(MEMORY, "memory")       /* the worker is out of memory */                  \
+	FAILURE(PROXY, "proxy")         /* no PROXY header, a broken one, or one of        \
+					   somebody who must not send any */               \
 	FAILURE(OTHER, "other")
 
 #define IPC_FAILURE_ENUM(constant, name) IPC_FAILURE_##constant,
@@ -40,6 +42,21 @@ enum ipc_failure { IPC_FAILURE_LIST(IPC_FAILURE_ENUM) IPC_FAILURES };
 
 #define IPC_LIMITED_ENUM(constant, name) IPC_LIMITED_##constant,
 enum ipc_limited { IPC_LIMITED_LIST(IPC_LIMITED_ENUM) IPC_LIMITED };
+
+/* What became of the PROXY headers of connections: PROXY(constant, name). Only ports with `proxy
+ * protocol from` have them. Each connection of a listed peer is in one of them. */
+#define IPC_PROXY_LIST(PROXY)                                                          \
+	PROXY(CLIENT, "client")       /* the header names the client */                \
+	PROXY(OWN, "own")             /* it names none: the proxy speaks for itself */ \
+	PROXY(SILENT, "silent")       /* the peer left without a byte */               \
+	PROXY(MISSING, "missing")     /* its bytes are no header */                    \
+	PROXY(MALFORMED, "malformed") /* the header is broken */                       \
+	PROXY(TIMEOUT, "timeout")     /* it was not complete in time */                \
+	PROXY(CLOSED, "closed")       /* the peer left in the middle of it */          \
+	PROXY(UNLISTED, "unlisted")   /* a peer that is not listed sent one */
+
+#define IPC_PROXY_ENUM(constant, name) IPC_PROXY_##constant,
+enum ipc_proxy { IPC_PROXY_LIST(IPC_PROXY_ENUM) IPC_PROXIES };
 
 /* Responses by class: [0] ended without a response, [1] unused, [2] 2xx … [5] 5xx. */
 #define IPC_CLASSES 6
@@ -95,6 +112,8 @@ enum ipc_limited { IPC_LIMITED_LIST(IPC_LIMITED_ENUM) IPC_LIMITED };
 	    "TLS handshakes that resumed a session.")                                              \
 	MANY(handshakes_failed, IPC_FAILURES, failure_part, REASONS, "handshakes_failed",          \
 	     "failed handshakes", "handshakes", "TLS handshakes that failed, by reason.")          \
+	MANY(proxy_headers, IPC_PROXIES, proxy_part, REASONS, "proxy_headers", "proxy headers",    \
+	     "connections", "Connections on which a PROXY header was due or came, by its end.")    \
 	ONE(requests, SUM, "requests", "requests", "requests", "Requests that have ended.")        \
 	MANY(responses, IPC_CLASSES, class_part, CLASSES, "responses", "responses", "responses",   \
 	     "Responses by class, and requests that ended without one.")                           \

@@ -102,6 +102,7 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 {
 	struct conf_port *port = &draft->port;
 	conf_settings_inherit(&draft->scope, &p->top);
+	conf_proxies_inherit(&draft->scope, &p->top);
 	if (p->options->workers != 0)
 		port->workers = p->options->workers;
 	bound_keyholders(draft);
@@ -118,11 +119,12 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	}
 }
 
-/* A host and its names; a certificate as GnuTLS keeps it; a location, and the options of most
- * handlers. */
+/* A host and its names; a certificate as GnuTLS keeps it; a network of proxies; a location, and the
+ * options of most handlers. */
 #define HOST_BYTES        (sizeof(struct conf_host_draft) + sizeof(struct conf_host))
 #define NAME_BYTES        (sizeof(struct conf_host_name) + sizeof(char *))
 #define CERTIFICATE_BYTES (UINT64_C(12) << 10)
+#define PROXY_BYTES       (sizeof(struct network) + 2 * sizeof(struct network_span))
 #define LOCATION_BYTES    (sizeof(struct conf_location) + sizeof(struct conf_respond))
 
 /* What the kinds of a location keep; a location without a handler has a mistake. */
@@ -140,6 +142,7 @@ static uint64_t kinds_bytes(const struct conf_location *l)
 static uint64_t content_bytes(const struct conf_port *port)
 {
 	uint64_t sum = port->certificates_count * CERTIFICATE_BYTES +
+		       port->proxies_count * PROXY_BYTES +
 		       conf_errors_bytes(port->errors, port->errors_count) +
 		       conf_filters_bytes(port->filters, NULL);
 	for (const struct conf_host *h = port->hosts; h < port->hosts + port->hosts_count; h++) {

@@ -236,6 +236,7 @@ static void dump_port(const struct conf_port *port, FILE *out)
 		(void)fprintf(out, "\tlisten on %s\n", port->addresses[i]);
 	for (size_t i = 0; i < port->sockets_count; i++)
 		put_line(out, "\tlisten on socket ", port->sockets[i]);
+	conf_proxies_dump(port, out);
 	dump_settings(port, out);
 	dump_certificates(port, &port->hosts[0], out);
 	conf_filters_dump(port->filters, NULL, "\t", out);

@@ -221,7 +221,10 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 	"what has no such file write `compress br gzip`"
 #define KEPT     "it keeps often used files open itself, as `keep on` in the block of `files` says"
 #define NO_PROXY "it is no proxy; a location has `respond` or `echo`"
-#define NO_LANG  "it runs no programs and has no scripts or conditions"
+#define BALANCERS                                                                              \
+	"write `proxy protocol from 10.0.0.0/8` with the addresses of the load balancers; it " \
+	"reads no address from a header of HTTP"
+#define NO_LANG "it runs no programs and has no scripts or conditions"
 #define NO_REWRITE                                                                  \
 	"it rewrites nothing; to redirect write `location \"/old\" { redirect 308 " \
 	"\"/new${remainder}\" }`"
@@ -305,6 +308,7 @@ static const struct {
     {"<VirtualHost", VIRTUAL},
     {"abort", RESPOND},
     {"absolute_redirect", NOTHING},
+    {"accept-proxy", BALANCERS},
     {"accept_mutex", NOTHING},
     {"access_log", ACCESS},
     {"accesslog.filename", ACCESS},
@@ -396,6 +400,9 @@ static const struct {
     {"expires", EXPIRES},
     {"ExpiresActive", EXPIRES},
     {"ExpiresByType", EXPIRES},
+    {"extforward.forwarder", BALANCERS},
+    {"extforward.hap-PROXY", BALANCERS},
+    {"extforward.headers", BALANCERS},
     {"FallbackResource", FALLBACK},
     {"fastcgi.server", NO_LANG},
     {"fastcgi_cache", NO_CACHE},
@@ -470,6 +477,7 @@ static const struct {
     {"lingering_time", NOTHING},
     {"lingering_timeout", NOTHING},
     {"ListenBacklog", CONNS},
+    {"listener_wrappers", BALANCERS},
     {"load_module", NOTHING},
     {"LoadModule", NOTHING},
     {"local_certs", CERT},
@@ -524,6 +532,7 @@ static const struct {
     {"proxy_connect_timeout", NO_PROXY},
     {"proxy_http_version", NO_PROXY},
     {"proxy_pass", NO_PROXY},
+    {"proxy_protocol", BALANCERS},
     {"proxy_read_timeout", NO_PROXY},
     {"proxy_redirect", NO_PROXY},
     {"proxy_send_timeout", NO_PROXY},
@@ -538,10 +547,17 @@ static const struct {
     {"read_body", TIMEOUTS},
     {"read_header", TIMEOUTS},
     {"read_timeout", TIMEOUTS},
+    {"real_ip_header", BALANCERS},
+    {"real_ip_recursive", BALANCERS},
     {"recursive_error_pages", NOTHING},
     {"redir", REDIRECT},
     {"RedirectMatch", REDIRECT},
     {"RedirectPermanent", REDIRECT},
+    {"RemoteIPHeader", BALANCERS},
+    {"RemoteIPInternalProxy", BALANCERS},
+    {"RemoteIPProxyProtocol", BALANCERS},
+    {"RemoteIPProxyProtocolExceptions", BALANCERS},
+    {"RemoteIPTrustedProxy", BALANCERS},
     {"request_body", BODY_MAX},
     {"RequestHeader", HEADER},
     {"RequestReadTimeout", TIMEOUTS},
@@ -614,6 +630,7 @@ static const struct {
     {"ServerTokens", NOTHING},
     {"session_tickets", TICKETS},
     {"set", DEFINE},
+    {"set_real_ip_from", BALANCERS},
     {"SetEnv", ENV},
     {"setenv.add-response-header", HEADER},
     {"setenv.set-response-header", HEADER},
@@ -675,6 +692,7 @@ static const struct {
     {"timeout", TIMEOUTS},
     {"timeouts", TIMEOUTS},
     {"TransferLog", ACCESS},
+    {"trusted_proxies", BALANCERS},
     {"try_files", FALLBACK},
     {"tune.bufsize", HEAD_MAX},
     {"tune.ssl.default-dh-param", TLS_ORDER},

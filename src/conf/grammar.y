@@ -59,6 +59,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token OPEN "{" CLOSE "}" SEMICOLON ";"
 %token AFTER "after" ANY "any" BLOCK "block" CERTIFICATE "certificate" CONSOLE "console" CONTROL "control" DEFINE "define" DEVELOPMENT "development" ERROR "error" EXACT "exact"
 %token FACILITY "facility" FAULT "fault" HEADER "header" HOST "host" INCLUDE "include" JOURNAL "journal" KEY "key" LIMITS "limits" LISTEN "listen"
+%token FROM "from" PROTOCOL "protocol" PROXY "proxy"
 %token LOCATION "location" LOG "log" METHODS "methods" OFF "off" ON "on" PATH "path" PORT "port" RATE "rate" RESTART "restart"
 %token SOCKET "socket" SYSLOG "syslog" TLS "tls" TO "to" USE "use" USER "user"
 
@@ -161,11 +162,23 @@ setting:
 |	restart restart_items "}"	{ conf_block_close(p); }
 |	limits limits_items "}"		{ conf_block_close(p); }
 |	certificates
+|	proxies
 ;
 
 setting_begin: setting_word		{ conf_begin(p, &$1, &@1); } ;
 
 setting_word: SETTING | "user" ;
+
+/* Whose connections begin with a header of the PROXY protocol. */
+proxies:
+	"proxy" "protocol" "off"	{ conf_proxies_off(p, &@1); }
+|	proxies_list
+;
+
+proxies_list:
+	"proxy" "protocol" "from" WORD	{ conf_proxies_first(p, &$4, &@1, &@4); }
+|	proxies_list WORD		{ conf_proxies_add(p, &$2, &@2); }
+;
 
 restart:
 	"restart" "{"			{ conf_block_open(p, CONF_BLOCK_RESTART, "restart", &@1); }

@@ -289,6 +289,7 @@ struct conf_scope {
 	/* the settings in it; where they are not set, defaults. NULL in a host */
 	struct conf_port *values;
 	uint64_t set, broken; /* bits of conf_setting_bit(); broken: a mistake was in it */
+	bool proxies_set;     /* `proxy protocol`, on or off */
 	bool tls_set;
 	struct conf_certificate *certificates;
 	size_t certificates_count;
@@ -620,6 +621,15 @@ bool conf_port_has(const struct conf_port_draft *, unsigned number);
 const char *conf_port_name(const struct conf_port_draft *, char out[CONF_PORT_NAME_MAX]);
 /* At the end: reports numbers that come twice. */
 void conf_port_numbers_check(struct conf_parser *p);
+
+/* proxy.c: `proxy protocol`; the first of its networks, then the others. */
+void conf_proxies_off(struct conf_parser *p, const struct conf_where *where);
+void conf_proxies_first(struct conf_parser *p, const struct conf_value *,
+			const struct conf_where *where, const struct conf_where *at);
+void conf_proxies_add(struct conf_parser *p, const struct conf_value *,
+		      const struct conf_where *at);
+void conf_proxies_inherit(struct conf_scope *own, const struct conf_scope *outer);
+void conf_proxies_dump(const struct conf_port *, FILE *);
 
 /* host.c */
 /* The first name of a host, before its block; then the others. */

@@ -21,6 +21,14 @@ static const char *limited_part(size_t i)
 	return limits[i];
 }
 
+#define PROXY_NAME(constant, name) [IPC_PROXY_##constant] = (name),
+static const char *const proxies[IPC_PROXIES] = {IPC_PROXY_LIST(PROXY_NAME)};
+
+static const char *proxy_part(size_t i)
+{
+	return proxies[i];
+}
+
 static const char *class_part(size_t i)
 {
 	static const char *const classes[IPC_CLASSES] = {"none", NULL, "2xx", "3xx", "4xx", "5xx"};

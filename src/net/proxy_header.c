@@ -68,11 +68,11 @@ static enum proxy_header_result v1_addresses(const char *text, const char *end, 
 					     struct proxy_header *h)
 {
 	if (!v1_address(&text, end, v4, &h->source) || !v1_address(&text, end, v4, &h->destination))
-		return broken(h, "Its header of the PROXY protocol has no valid addresses.");
+		return broken(h, "Its PROXY header has no valid addresses.");
 	if (!v1_port(&text, end, &h->source_port) || !v1_port(&text, end, &h->destination_port))
-		return broken(h, "Its header of the PROXY protocol has no valid ports.");
+		return broken(h, "Its PROXY header has no valid ports.");
 	if (text != end)
-		return broken(h, "Its header of the PROXY protocol goes on after the ports.");
+		return broken(h, "Its PROXY header goes on after the ports.");
 	return PROXY_HEADER_OK;
 }
 
@@ -91,7 +91,7 @@ static enum proxy_header_result v1_line(const char *text, const char *end, struc
 			return PROXY_HEADER_OK;
 		}
 	}
-	return broken(h, "Its header of the PROXY protocol names neither TCP4, TCP6 nor UNKNOWN.");
+	return broken(h, "Its PROXY header names neither TCP4, TCP6 nor UNKNOWN.");
 }
 
 static enum proxy_header_result v1_read(const uint8_t *data, size_t len, struct proxy_header *h)

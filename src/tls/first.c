@@ -122,7 +122,8 @@ const char *tls_first_text(enum tls_first first)
 	case TLS_FIRST_SMTP:
 		return "The client speaks SMTP.";
 	case TLS_FIRST_PROXY:
-		return "The client sends a header of the PROXY protocol.";
+		return "The client sends a header of the PROXY protocol, and the port has no "
+		       "`proxy protocol from`.";
 	case TLS_FIRST_OTHER:
 		return "The client does not speak TLS.";
 	}

@@ -297,7 +297,7 @@ static void failure_describe(const struct tls_session *s, int result, const uint
 	*ret = (struct transport_failure){.kind = failure_kind(s, result)};
 	if (s->hello.count == 0 && ret->kind != IPC_FAILURE_CLOSED &&
 	    tls_first_text(s->first) != NULL) {
-		ret->kind = IPC_FAILURE_MALFORMED;
+		ret->kind = s->first == TLS_FIRST_PROXY ? IPC_FAILURE_PROXY : IPC_FAILURE_MALFORMED;
 		text = tls_first_text(s->first);
 	} else if (result ==
 		   GNUTLS_E_FATAL_ALERT_RECEIVED) { /* GnuTLS says this of warnings, too */

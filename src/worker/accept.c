@@ -12,6 +12,7 @@
 #include "net/listen.h"
 #include "worker/clients.h"
 #include "worker/conn.h"
+#include "worker/header.h"
 #include "worker/lack.h"
 #include "worker/loop.h"
 
@@ -128,10 +129,12 @@ static void listeners_retry(struct worker_loop *l)
 	}
 }
 
-/* 0, or -ENOMEM. A client that has its connections already loses this one. */
+/* 0, or -ENOMEM. A client that has its connections already loses this one. One that comes through a
+ * load balancer is known later. */
 static int listener_took(struct worker_loop *l, int fd, struct http_client *client)
 {
-	if (!clients_enter(l, client)) {
+	client->limited = NULL;
+	if (!header_due(l->worker, client) && !clients_enter(l, client)) {
 		fd_close(&fd);
 		return 0;
 	}

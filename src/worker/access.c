@@ -63,8 +63,18 @@ void access_handshake_failed(struct conn *c, unsigned kind, const char *text)
 	ipc_slot_add(&l->slot->counters.handshakes_failed[kind], 1);
 	if (kind == IPC_FAILURE_MEMORY)
 		l->memory_lacks = true;
-	if (c->bytes_in > 0 && l->worker->port->access != CONF_ACCESS_OFF)
+	if (conn_has_spoken(c) && l->worker->port->access != CONF_ACCESS_OFF)
 		log_write(&l->log, LOG_INFO, "%s with ('%s', %u) failed: %s",
 			  l->worker->port->plain ? "plain connection" : "TLS handshake",
+			  c->client.address, c->client.port, text);
+}
+
+void access_header_refused(struct conn *c, const char *text)
+{
+	struct worker_loop *l = c->owner;
+	c->failed = true;
+	ipc_slot_add(&l->slot->counters.handshakes_failed[IPC_FAILURE_PROXY], 1);
+	if (l->worker->port->access != CONF_ACCESS_OFF)
+		log_write(&l->log, LOG_INFO, "connection from ('%s', %u) refused: %s",
 			  c->client.address, c->client.port, text);
 }

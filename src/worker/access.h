@@ -12,4 +12,7 @@ void access_done(void *connection, const struct exchange *);
  * sent no byte (a port scanner, a browser that connects in advance), it is only counted. */
 void access_handshake_failed(struct conn *, unsigned kind, const char *text);
 
+/* The same for a connection that ends because of its PROXY header, which has no handshake. */
+void access_header_refused(struct conn *, const char *text);
+
 #endif

@@ -16,6 +16,7 @@
 #include "worker/clients.h"
 #include "worker/deadlines.h"
 #include "worker/fault.h"
+#include "worker/header.h"
 #include "worker/pump.h"
 #include "worker/show.h"
 
@@ -23,20 +24,13 @@ static void conn_ready(struct loop *, struct loop_io *, uint32_t events);
 static void conn_again(struct loop *, struct loop_task *);
 static void conn_timed(struct loop *, struct loop_timer *);
 
-/* Bytes of memory for an object that another one follows. */
-static size_t room(size_t size)
-{
-	const size_t align = _Alignof(max_align_t);
-	return (size + align - 1) / align * align;
-}
-
 size_t conn_memory_max(const struct worker_loop *l)
 {
 	const struct transport_ops *t = l->transport;
 	const size_t head_max = l->worker->port->limits.head_bytes;
-	return sizeof(struct conn) + room(t->size) + http_protocol_size() +
-	       t->memory_max(RECEIVE_BYTES) + CONN_CIPHER_IN_MAX + CONN_PLAIN_IN_MAX +
-	       CONN_CIPHER_OUT_MAX +
+	return sizeof(struct conn) + conn_room(t->size) + conn_room(http_protocol_size()) +
+	       header_size(l->worker) + t->memory_max(RECEIVE_BYTES) + CONN_CIPHER_IN_MAX +
+	       CONN_PLAIN_IN_MAX + CONN_CIPHER_OUT_MAX +
 	       http_protocol_exchanges() *
 		   (EXCHANGE_MEMORY_MAX(head_max) + HANDLER_MEMORY_MAX(head_max));
 }
@@ -59,7 +53,12 @@ static void transport_release(struct conn *c)
 
 int conn_local_address(const void *connection, char ret[ADDRESS_TEXT_MAX])
 {
-	return net_local_address(((const struct conn *)connection)->io.fd, ret);
+	const struct conn *c = connection;
+	const char *reached = header_reached(c);
+	if (reached == NULL)
+		return net_local_address(c->io.fd, ret);
+	(void)strlcpy(ret, reached, ADDRESS_TEXT_MAX);
+	return 0;
 }
 
 /* The transport carries data: begins the protocol that it negotiated. */
@@ -77,13 +76,24 @@ static void conn_open(struct conn *c)
 	c->client.tls = t->ops->facts == NULL ? NULL : t->ops->facts(t);
 	c->client.policy = c->client.tls != NULL ? c->client.tls->policy : 0;
 	c->state = CONN_OPEN;
-	c->proto = (struct proto *)(c->memory + room(t->ops->size));
+	c->proto = (struct proto *)(c->memory + conn_room(t->ops->size));
 	protocol->init(c->proto, &l->http, c, &c->client);
+}
+
+/* The address of the client is known. */
+static void conn_begin(struct conn *c)
+{
+	c->state = CONN_HANDSHAKE;
+	if (c->owner->transport->handshake != NULL)
+		return;
+	transport_begin(c);
+	conn_open(c);
 }
 
 int conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 {
-	struct conn *c = calloc(1, sizeof(*c) + room(l->transport->size) + http_protocol_size());
+	struct conn *c = calloc(1, sizeof(*c) + conn_room(l->transport->size) +
+				       conn_room(http_protocol_size()) + header_size(l->worker));
 	int error = -ENOMEM;
 	if (c == NULL)
 		goto fail;
@@ -110,10 +120,10 @@ int conn_new(struct worker_loop *l, int fd, const struct http_client *client)
 		       (int64_t)l->conn_memory_max);
 	ipc_slot_put(&l->slot->counters.connections, l->conns_count);
 	ipc_slot_add(&l->slot->counters.accepted, 1);
-	if (l->transport->handshake == NULL) {
-		transport_begin(c);
-		conn_open(c);
-	}
+	if (header_size(l->worker) > 0)
+		header_begin(c);
+	else
+		conn_begin(c);
 	deadline_update(c);
 	return 0;
 fail:
@@ -133,7 +143,9 @@ void conn_free(struct conn *c)
 {
 	struct worker_loop *l = c->owner;
 	conn_proto_release(c);
-	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
+	if (c->state == CONN_HEADER)
+		header_left(c);
+	if (c->state == CONN_HANDSHAKE && conn_has_spoken(c) && !c->failed)
 		ipc_slot_add(&l->slot->counters.handshakes_failed[IPC_FAILURE_CLOSED], 1);
 	transport_release(c);
 	clients_leave(l, &c->client);
@@ -169,7 +181,7 @@ static void handshake_done(struct conn *c)
 /* The client left; a handshake in progress has failed. */
 static void handshake_left(struct conn *c)
 {
-	if (c->state == CONN_HANDSHAKE && c->bytes_in > 0 && !c->failed)
+	if (c->state == CONN_HANDSHAKE && conn_has_spoken(c) && !c->failed)
 		access_handshake_failed(c, IPC_FAILURE_CLOSED, "The client closed the connection.");
 	c->over = true;
 }
@@ -241,6 +253,35 @@ static void conn_handshake(struct conn *c)
 	case TRANSPORT_CLOSED:
 	case TRANSPORT_FAILED:
 		handshake_refused(c, &failure);
+		break;
+	}
+}
+
+/* The client has come through a load balancer, and has its connections already. */
+static bool header_limited(struct conn *c)
+{
+	if (!header_came(c) || clients_enter(c->owner, &c->client))
+		return false;
+	c->failed = true; /* and counted */
+	conn_close(c, false);
+	return true;
+}
+
+/* Its PROXY header; after it the connection begins, with the bytes that follow. */
+static void conn_take_header(struct conn *c)
+{
+	switch (header_take(c)) {
+	case HEADER_DONE:
+		if (header_limited(c))
+			break;
+		conn_begin(c);
+		deadline_header_done(c);
+		break;
+	case HEADER_AGAIN:
+		c->over = c->owner->wire.in_ended;
+		break;
+	case HEADER_REFUSED:
+		conn_close(c, true);
 		break;
 	}
 }
@@ -334,12 +375,15 @@ static void conn_settle(struct conn *c)
 	deadline_update(c);
 }
 
-/* Without a handshake, the first bytes show whether the client speaks TLS nevertheless. */
-static void conn_meet(struct conn *c, const uint8_t *received, size_t len)
+/* Without a handshake, the first bytes show whether the client speaks another protocol. */
+static void conn_meet(struct conn *c)
 {
-	if (!conn_speaks_tls(received, len))
+	const struct transport_wire *w = &c->owner->wire;
+	unsigned kind;
+	const char *fault = conn_plain_fault(w->in, w->in_len, &kind);
+	if (fault == NULL)
 		return;
-	access_handshake_failed(c, IPC_FAILURE_MALFORMED, "The client speaks TLS to a plain port.");
+	access_handshake_failed(c, kind, fault);
 	conn_close(c, true);
 }
 
@@ -347,8 +391,11 @@ static void conn_meet(struct conn *c, const uint8_t *received, size_t len)
 static void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 {
 	pump_load(c, received, len);
-	if (len > 0 && c->bytes_in == len && c->state == CONN_OPEN)
-		conn_meet(c, received, len);
+	if (!c->over && c->state == CONN_HEADER)
+		conn_take_header(c);
+	if (c->state == CONN_OPEN && c->owner->wire.in_len > 0 &&
+	    c->bytes_in == c->header_bytes + c->owner->wire.in_len)
+		conn_meet(c);
 	if (!c->over && !c->closing && c->state == CONN_HANDSHAKE)
 		conn_handshake(c);
 	if (!c->over && !c->closing && c->state == CONN_OPEN)

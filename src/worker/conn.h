@@ -5,6 +5,8 @@
  *   HANDSHAKE ──done──> OPEN ──protocol closing, all sent──> LINGER ──end of input──> freed
  *       └─ failed: alert, LINGER      └── clean end: freed at once
  *
+ * On ports with `proxy protocol from`, the state HEADER comes before these (header.h).
+ *
  * conn.c is its life, pump.c the way of its bytes, deadlines.c the limits of time.
  */
 #ifndef WORKER_CONN_H
@@ -25,12 +27,12 @@
 #define CONN_PLAIN_IN_MAX   (LIMIT_HEAD_MAX + 2 * (size_t)TRANSPORT_DATA_MAX)
 #define CONN_CIPHER_OUT_MAX ((size_t)512 * 1024) /* bytes that wait for the kernel */
 
-enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_LINGER };
+enum conn_state { CONN_HANDSHAKE, CONN_HEADER, CONN_OPEN, CONN_LINGER };
 
 /* The limit that runs. */
 enum conn_wait {
 	WAIT_NONE,
-	WAIT_HANDSHAKE,
+	WAIT_HANDSHAKE, /* for the PROXY header, too */
 	WAIT_IDLE,
 	WAIT_REQUESTS, /* a limit of a request, which the protocol knows */
 	WAIT_WRITE,
@@ -43,6 +45,7 @@ struct conn {
 	LIST_ENTRY(conn) link;
 	struct http_client client;
 	enum conn_state state;
+	uint32_t header_bytes; /* of bytes_in: those of the PROXY header */
 
 	struct transport *transport; /* in memory; NULL until the first byte has come */
 	struct proto *proto; /* in memory; NULL until the handshake is done, and while it lingers */
@@ -58,7 +61,7 @@ struct conn {
 	bool lingers;     /* input may still come after it */
 	bool cut;         /* its end must be a reset, or the response would look complete */
 	bool over;        /* conn_settle() frees it */
-	bool failed;      /* the handshake failed, and was counted */
+	bool failed;      /* the handshake or the header failed, and was counted */
 	bool more_output; /* it used up its turn and continues in the next */
 
 	struct loop_task again; /* queued: it gets a turn although no event comes */
@@ -72,8 +75,22 @@ struct conn {
 	uint64_t linger_bytes_in;  /* the limit of input while it lingers */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
-	_Alignas(max_align_t) uint8_t memory[]; /* for the transport and, after it, the protocol */
+	/* for the transport, after it the protocol, and after that struct conn_header */
+	_Alignas(max_align_t) uint8_t memory[];
 };
+
+/* Bytes of that memory for an object that another one follows. */
+static inline size_t conn_room(size_t size)
+{
+	const size_t align = _Alignof(max_align_t);
+	return (size + align - 1) / align * align;
+}
+
+/* Has the client sent anything, after its PROXY header? */
+static inline bool conn_has_spoken(const struct conn *c)
+{
+	return c->bytes_in > c->header_bytes;
+}
 
 /* Takes ownership of the descriptor, and closes it on failure. Returns 0, or -ENOMEM: this process
  * has no memory for it. */
@@ -107,8 +124,9 @@ static inline void conn_close(struct conn *c, bool lingers)
 
 /* In plain.c: writes the answer to plain HTTP into the wire. Returns 0 or -errno. */
 int conn_plain_answer(struct conn *);
-/* On a plain port: do these first bytes of a client belong to TLS? */
-bool conn_speaks_tls(const uint8_t *data, size_t len);
+/* On a plain port: why these first bytes of a client are not HTTP, and the enum ipc_failure. NULL:
+ * they may be. */
+const char *conn_plain_fault(const uint8_t *data, size_t len, unsigned *ret_kind);
 
 static inline uint32_t conn_requests(const struct conn *c)
 {

@@ -20,6 +20,7 @@
 
 #include "base/num.h"
 #include "worker/access.h"
+#include "worker/header.h"
 #include "worker/pump.h"
 
 #define WINDOW_BYTES  1024
@@ -37,6 +38,7 @@ static enum conn_wait wait_for(const struct conn *c)
 {
 	const struct proto *p = c->proto;
 	switch (c->state) {
+	case CONN_HEADER:
 	case CONN_HANDSHAKE: /* a failed handshake waits for the client to take the alert */
 		if (!c->closing)
 			return WAIT_HANDSHAKE;
@@ -48,7 +50,7 @@ static enum conn_wait wait_for(const struct conn *c)
 	}
 	if (conn_blocked(c))
 		return WAIT_WRITE;
-	if (c->state == CONN_HANDSHAKE)
+	if (c->state != CONN_OPEN)
 		return WAIT_HANDSHAKE;
 	switch (p->ops->phase(p)) {
 	case PROTO_IDLE:
@@ -78,11 +80,16 @@ static uint64_t linger_ms(const struct conn *c)
 	return num_least(left, brief ? num_least(silence, LINGER_SHORT_MS) : silence);
 }
 
+static bool is_plain(const struct conn *c)
+{
+	return c->owner->transport->handshake == NULL;
+}
+
 /* A client that has not sent anything yet. With TLS the limit of the handshake ends it; without,
  * its first request has to begin as soon as a head must be complete. */
 static bool is_silent(const struct conn *c)
 {
-	return c->bytes_in == 0 && c->transport->ops->handshake == NULL;
+	return !conn_has_spoken(c) && is_plain(c);
 }
 
 static uint64_t idle_ms(const struct conn *c)
@@ -91,11 +98,19 @@ static uint64_t idle_ms(const struct conn *c)
 	return is_silent(c) ? num_least(limits->idle_ms, limits->head_ms) : limits->idle_ms;
 }
 
+/* From the connection's begin: the handshake with the PROXY header before it. On a plain port it is
+ * the header, and the silence after it. */
+static uint64_t handshake_limit_ms(const struct conn *c)
+{
+	const struct limits *limits = &c->owner->worker->port->limits;
+	return is_plain(c) ? num_least(limits->idle_ms, limits->head_ms) : limits->handshake_ms;
+}
+
 /* While the worker drains, a handshake goes on as long as bytes come: the client cannot know that
  * it came late. One that has not sent anything is not waited for. */
 static uint64_t handshake_ms(const struct conn *c)
 {
-	const uint64_t limit = c->owner->worker->port->limits.handshake_ms;
+	const uint64_t limit = handshake_limit_ms(c);
 	if (c->owner->draining && c->bytes_in > 0)
 		return num_least(limit, HANDSHAKE_SILENCE_MS);
 	return drain_shortened(c, limit);
@@ -104,8 +119,7 @@ static uint64_t handshake_ms(const struct conn *c)
 /* How long that may last in all. */
 static uint64_t handshake_longest_ms(const struct conn *c)
 {
-	const struct worker *w = c->owner->worker;
-	return num_least(w->port->limits.handshake_ms, w->role->conf->drain_ms / 2);
+	return num_least(handshake_limit_ms(c), c->owner->worker->role->conf->drain_ms / 2);
 }
 
 /* How long a connection may linger in all, even if bytes come: a client that trickles must not hold
@@ -226,6 +240,12 @@ static void wait_begin(struct conn *c, enum conn_wait wait)
 	timer_set(c, wait_until(c, wait));
 }
 
+void deadline_header_done(struct conn *c)
+{
+	if (is_plain(c) && c->wait == WAIT_HANDSHAKE)
+		c->idle_until_ms = c->wait_since_ms + limit_ms(c, WAIT_HANDSHAKE);
+}
+
 void deadline_update(struct conn *c)
 {
 	const enum conn_wait wait = wait_for(c);
@@ -244,7 +264,7 @@ static void expiry_log(const struct conn *c, const char *limit)
 
 static const char *handshake_expiry(const struct conn *c)
 {
-	return limit_ms(c, WAIT_HANDSHAKE) < c->owner->worker->port->limits.handshake_ms
+	return limit_ms(c, WAIT_HANDSHAKE) < handshake_limit_ms(c)
 		   ? "It was not done when the worker had to end."
 		   : "It was not done within handshake-timeout.";
 }
@@ -292,6 +312,17 @@ static enum deadline requests_expired(struct conn *c)
 	return DEADLINE_WAITS;
 }
 
+/* The handshake was too slow, or its PROXY header. */
+static enum deadline handshake_expired(struct conn *c)
+{
+	expiry_log(c, is_plain(c) ? "head-timeout" : "handshake-timeout");
+	if (c->state == CONN_HEADER && header_expired(c))
+		return DEADLINE_GOES_ON;
+	if (!c->failed && !is_plain(c))
+		access_handshake_failed(c, IPC_FAILURE_TIMEOUT, handshake_expiry(c));
+	return DEADLINE_ENDS;
+}
+
 /* A window of input is over: begins another one if there was some. */
 static bool window_begun(struct conn *c)
 {
@@ -321,9 +352,7 @@ enum deadline deadline_expire(struct conn *c)
 	case WAIT_HANDSHAKE:
 		if (c->owner->draining && window_begun(c))
 			return DEADLINE_WAITS;
-		access_handshake_failed(c, IPC_FAILURE_TIMEOUT, handshake_expiry(c));
-		expiry_log(c, "handshake-timeout");
-		break;
+		return handshake_expired(c);
 	case WAIT_NONE:
 		break;
 	}

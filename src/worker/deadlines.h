@@ -10,6 +10,9 @@ void deadline_update(struct conn *);
 /* The limits have changed: what it waits for begins again with deadline_update(). */
 void deadline_restart(struct conn *);
 
+/* Its PROXY header is complete, which takes of the time for what follows. */
+void deadline_header_done(struct conn *);
+
 /* The connection lingers from now on: sets its bounds. */
 void deadline_linger(struct conn *);
 /* The worker begins to drain while the connection lingers: shortens the bounds. */

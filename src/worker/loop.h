@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/holding.h"
+#include "base/network.h"
 #include "conf/conf.h"
 #include "fault/fault.h"
 #include "handler/route.h"
@@ -119,8 +120,9 @@ struct worker {
 	struct media_table types; /* of its means, for files */
 	/* of the system's table, from which they come; all zero: none was handed over */
 	uint8_t types_digest[IPC_DIGEST_BYTES];
-	struct handler_body *bodies; /* owned: the files that its handlers send; NULL: none */
-	size_t bodies_left;          /* bytes that further ones may have */
+	struct handler_body *bodies;  /* owned: the files that its handlers send; NULL: none */
+	size_t bodies_left;           /* bytes that further ones may have */
+	struct network_table proxies; /* of conf_port.proxies */
 	struct routes routes;
 	struct network_table exempt; /* from the limits of a client */
 	struct root *roots; /* of the port, in its order; owned, open while the process lives */

@@ -1,11 +1,12 @@
 /*
- * Clients that speak plain HTTP to a TLS port, or TLS to a plain one. Runs in a loop. Must never
- * repeat a byte of the client.
+ * Clients that speak plain HTTP to a TLS port, or TLS to a plain one, or send a PROXY header. Runs
+ * in a loop. Must never repeat a byte of the client.
  */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "net/proxy_header.h"
 #include "tls/first.h"
 #include "worker/conn.h"
 
@@ -27,10 +28,21 @@ static bool is_head(const uint8_t *in, size_t len)
 
 /* A ClientHello comes in a record (RFC 8446, 5.1) or in the form of SSL 2.0, and no request of HTTP
  * begins with such a byte. */
-bool conn_speaks_tls(const uint8_t *data, size_t len)
+static bool is_tls(const uint8_t *data, size_t len)
 {
 	const enum tls_first first = tls_first_of(data, len, true);
 	return first == TLS_FIRST_RECORD || first == TLS_FIRST_SSL2;
+}
+
+const char *conn_plain_fault(const uint8_t *data, size_t len, unsigned *ret_kind)
+{
+	*ret_kind = IPC_FAILURE_MALFORMED;
+	if (is_tls(data, len))
+		return "The client speaks TLS to a plain port.";
+	if (proxy_header_recognize(data, len) != PROXY_HEADER_OK)
+		return NULL;
+	*ret_kind = IPC_FAILURE_PROXY;
+	return tls_first_text(TLS_FIRST_PROXY);
 }
 
 int conn_plain_answer(struct conn *c)

@@ -400,6 +400,7 @@ static void worker_release(struct worker *w)
 	tls_policy_free(w->policy);
 	ipc_tickets_unmap(w->tickets);
 	routes_release(&w->routes);
+	network_table_release(&w->proxies);
 	media_release(&w->types);
 	worker_roots_release(w);
 	worker_bodies_release(w);
@@ -426,7 +427,8 @@ int worker_main(struct role *r)
 	worker_roots_take(&w);
 	w.means.roots = w.roots;
 	worker_bodies_take(&w);
-	if (routes_init(&w.routes, w.port, &w.means) < 0)
+	if (routes_init(&w.routes, w.port, &w.means) < 0 ||
+	    network_table_init(&w.proxies, w.port->proxies, w.port->proxies_count) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	if (network_table_init(&w.exempt, w.port->exempt, w.port->exempt_count) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");

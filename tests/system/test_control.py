@@ -360,7 +360,7 @@ PROCESS_FIELDS = {"number": int, "pid": int, "state": str, "starts": int, "gener
 COUNTERS = {"accepted", "limit_reached", "handshakes_full", "handshakes_resumed",
             "handshakes_failed", "requests", "responses", "bytes_in", "bytes_out", "log_dropped",
             "signatures", "signatures_refused", "passwords_right", "passwords_wrong",
-            "clients_forgotten", "limited"}
+            "clients_forgotten", "limited", "proxy_headers"}
 
 
 def test_status_is_complete(controlled, ports):

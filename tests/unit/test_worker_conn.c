@@ -592,31 +592,39 @@ static void what_is_left_of_a_tunnel_waits_for_room(void **state)
 	}
 }
 
-/* --- TLS to a plain port ---------------------------------------------------------------------- */
+/* --- other protocols on a plain port
+ * ---------------------------------------------------------------------- */
 
-static void tls_is_recognized_by_its_first_bytes(void **state)
+static void other_protocols_are_recognized_by_their_first_bytes(void **state)
 {
 	static const struct {
 		const char *bytes;
 		size_t len;
-		bool is_tls;
+		unsigned kind; /* IPC_FAILURES: it may be HTTP */
 	} cases[] = {
-	    {"\x16", 1, true},
-	    {"\x16\x03\x01\x02\x00\x01", 6, true},
-	    {"\x15\x03\x03\x00\x02\x02\x00", 7, true},
-	    {"\x80\x2e\x01\x03\x01", 5, true},
-	    {"\x80\x2e\x02\x03\x01", 5, false},
-	    {"GET / HTTP/1.1\r\n", 16, false},
-	    {"\r\nGET /", 7, false},
-	    {"\n\x16", 2, false},
-	    {"PRI * HTTP/2.0\r\n", 16, false},
-	    {"SSH-2.0-x\r\n", 11, false},
-	    {"", 1, false},
+	    {"\x16", 1, IPC_FAILURE_MALFORMED},
+	    {"\x16\x03\x01\x02\x00\x01", 6, IPC_FAILURE_MALFORMED},
+	    {"\x15\x03\x03\x00\x02\x02\x00", 7, IPC_FAILURE_MALFORMED},
+	    {"\x80\x2e\x01\x03\x01", 5, IPC_FAILURE_MALFORMED},
+	    {"\x80\x2e\x02\x03\x01", 5, IPC_FAILURES},
+	    {"GET / HTTP/1.1\r\n", 16, IPC_FAILURES},
+	    {"\r\nGET /", 7, IPC_FAILURES},
+	    {"\n\x16", 2, IPC_FAILURES},
+	    {"PRI * HTTP/2.0\r\n", 16, IPC_FAILURES},
+	    {"SSH-2.0-x\r\n", 11, IPC_FAILURES},
+	    {"", 1, IPC_FAILURES},
+	    {"PROXY TCP4 192.0.2.1 ", 21, IPC_FAILURE_PROXY},
+	    {"PROXY UNKNOWN\r\n", 15, IPC_FAILURE_PROXY},
+	    {"\r\n\r\n\0\r\nQUIT\n\x21", 13, IPC_FAILURE_PROXY},
+	    {"PROXY / HTTP/1.1\r\n", 18, IPC_FAILURES},
 	};
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(conn_speaks_tls((const uint8_t *)cases[i].bytes, cases[i].len),
-				 cases[i].is_tls);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned kind;
+		const char *fault =
+		    conn_plain_fault((const uint8_t *)cases[i].bytes, cases[i].len, &kind);
+		assert_int_equal(fault != NULL ? kind : (unsigned)IPC_FAILURES, cases[i].kind);
+	}
 }
 
 static void tls_is_closed_without_a_reset_and_counted(void **state)
@@ -728,7 +736,7 @@ int main(void)
 	    TEST(a_cut_is_no_end),
 	    TEST(a_client_of_a_tunnel_may_speak_after_the_end_of_the_other_half),
 	    TEST(what_is_left_of_a_tunnel_waits_for_room),
-	    TEST(tls_is_recognized_by_its_first_bytes),
+	    TEST(other_protocols_are_recognized_by_their_first_bytes),
 	    TEST(tls_is_closed_without_a_reset_and_counted),
 	    TEST(a_client_that_says_nothing_has_the_time_of_a_head),
 	    TEST(descriptors_that_a_part_holds_are_no_leak),
