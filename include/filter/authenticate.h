@@ -33,34 +33,53 @@ enum authenticate_verdict {
 	AUTHENTICATE_UNCHECKED /* out of memory, or nobody checks passwords now */
 };
 
+struct authenticate_ask;
+TAILQ_HEAD(authenticate_asks, authenticate_ask);
+
+/* What belongs to the service. */
+struct authenticate_place {
+	TAILQ_ENTRY(authenticate_ask)
+	link;                           /* of those that wait, that are like another, or that
+					   will be answered next */
+	struct authenticate_asks alike; /* from the same client, with the same password */
+	struct authenticate_ask *like;  /* the one in whose list it is */
+	uint64_t client;                /* a keyed hash */
+	uint64_t begun_ms;
+	uint64_t round;
+	bool counts;                       /* as a try */
+	unsigned where;                    /* worker/asks.h */
+	enum authenticate_verdict verdict; /* of one that will be answered next */
+};
+
 /* A password to check. The filter owns it and what it points to until it is answered or
  * forgotten. */
 struct authenticate_ask {
-	TAILQ_ENTRY(authenticate_ask) link; /* for the service */
-	uint64_t begun_ms;                  /* for the service */
-	uint32_t file;                      /* its number in conf_port.passwords */
-	const char *user, *password;        /* without NUL bytes, not terminated */
+	struct authenticate_place place; /* zeros at the begin */
+	const struct http_client *client;
+	uint32_t file;               /* its number in conf_port.passwords */
+	const char *user, *password; /* without NUL bytes, not terminated */
 	size_t user_len, password_len;
 	/* Called once, from the loop; not from within ask(). */
 	void (*answered)(struct authenticate_ask *, enum authenticate_verdict);
 };
 
-/* What the worker does for it in each event loop: http_loop.passwords. */
+/* What the worker does for it in each event loop: http_loop.passwords. For a request, knows(),
+ * refuses() and ask() are called in this order, with the same ask or a copy of it, until one of
+ * them decides. */
 struct authenticate_service {
+	/* Was this password right not long ago? A client that guesses is not told. */
+	bool (*knows)(struct authenticate_service *, struct authenticate_ask *);
+	/* May this client try another password? 0: yes, and this counts as one, so that those that
+	 * it tries side by side do; unless it is right, or nobody could check it. Else when, in ms.
+	 */
+	uint64_t (*refuses)(struct authenticate_service *, struct authenticate_ask *);
 	/* false: too many wait */
 	bool (*ask)(struct authenticate_service *, struct authenticate_ask *);
 	/* The ask will not be answered. */
 	void (*forget)(struct authenticate_service *, struct authenticate_ask *);
-	/* Was this password right not long ago? */
-	bool (*knows)(struct authenticate_service *, const struct authenticate_ask *);
-	/* May this client try another password? 0: yes, and this counts as one, so that those that
-	 * it tries side by side do; else when, in ms. */
-	uint64_t (*refuses)(struct authenticate_service *, const struct http_client *);
-	/* It was right, or nobody has checked it: that one does not count. */
-	void (*spares)(struct authenticate_service *, const struct http_client *);
-	/* A password of it was wrong. */
-	void (*failed)(struct authenticate_service *, const struct http_client *,
-		       const struct authenticate_ask *, const char *realm);
+	/* The password was wrong. */
+	void (*failed)(struct authenticate_service *, const struct authenticate_ask *,
+		       const char *realm);
 };
 
 #endif

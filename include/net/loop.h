@@ -58,6 +58,9 @@ struct loop {
 	/* When the present turn began (CLOCK_MONOTONIC, milliseconds); 0 while the loop waits. The
 	 * master's watchdog reads it. Points to idle until the owner points it elsewhere. */
 	uint64_t *busy_since_ms;
+	/* How many events a turn takes, at most LOOP_EVENTS_MAX, which is the default. Those that
+	 * are left come first in the next turn. */
+	int events_max;
 	uint64_t idle;
 	struct epoll_event *batch; /* the events of the present turn */
 	int batch_next;

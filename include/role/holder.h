@@ -44,6 +44,8 @@ struct holder_ops {
 	/* The master passes on a worker's request for a fault. NULL: there are none. */
 	void (*fault)(struct holder *, const struct ipc_fault *);
 	const char *protocol; /* "the key protocol", for the log */
+	int turn_requests;    /* served before it looks whether the master has sent something; 0:
+				 as many as there are events in a turn */
 };
 
 struct holder {

@@ -1,6 +1,7 @@
 /*
  * A password file: lines `user:hash`, as htpasswd(1) and mkpasswd(1) make them. Empty lines and
- * lines that begin with "#" are left out, and so is what follows a second colon.
+ * lines that begin with "#" are left out, and so is what follows a second colon, a byte order mark
+ * at the begin and the CR of a line that ends with CRLF.
  *
  * Hashes are those of crypt(5) that are made for passwords: bcrypt ($2b$, $2y$, $2a$), SHA-256 and
  * SHA-512 ($5$, $6$) and yescrypt ($y$), as costly as a second at most. Others are refused: plain
@@ -29,8 +30,8 @@ void passwords_free(struct passwords *);
 
 enum passwords_verdict { PASSWORDS_RIGHT, PASSWORDS_WRONG, PASSWORDS_FAILED };
 
-/* Takes as long for an unknown user as for the first one of the file, so that nobody finds out who
- * is there. FAILED: out of memory. */
+/* Takes as long for an unknown user as for some user of the file, always the same one, so that
+ * nobody finds out who is there. FAILED: out of memory. */
 enum passwords_verdict passwords_check(const struct passwords *, const char *user, size_t user_len,
 				       const char *password, size_t password_len);
 

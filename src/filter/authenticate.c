@@ -163,16 +163,14 @@ static void trial_answered(struct authenticate_ask *ask, enum authenticate_verdi
 	t->asking = false;
 	switch (verdict) {
 	case AUTHENTICATE_RIGHT:
-		t->service->spares(t->service, t->ex->client);
 		user_set(t->ex, ask);
 		filter_continue(t->ex);
 		break;
 	case AUTHENTICATE_WRONG:
-		t->service->failed(t->service, t->ex->client, ask, config->realm);
+		t->service->failed(t->service, ask, config->realm);
 		loop_timer_set(loop, &t->pause, loop->now_ms + AUTHENTICATE_PAUSE_MS);
 		break;
 	case AUTHENTICATE_UNCHECKED:
-		t->service->spares(t->service, t->ex->client);
 		trial_refuse(t, 503);
 		break;
 	}
@@ -195,7 +193,6 @@ static struct trial *trial_new(struct exchange *ex, struct filter_use *use)
 	t->ex = ex;
 	t->use = use;
 	t->service = ex->loop->passwords;
-	t->ask.answered = trial_answered;
 	if (loop_timer_init(ex->loop->events, &t->pause, pause_over) < 0) {
 		free(t);
 		return NULL;
@@ -212,16 +209,12 @@ static enum filter_verdict trial_begin(struct exchange *ex, struct filter_use *u
 	if (t == NULL)
 		return refuse(ex, use, 503, AUTHENTICATE_PAUSE_MS);
 	memcpy(t->credentials, credentials, ask->user_len + 1 + ask->password_len);
-	t->ask.file = ask->file;
+	t->ask = *ask;
 	t->ask.user = (const char *)t->credentials;
-	t->ask.user_len = ask->user_len;
 	t->ask.password = t->ask.user + ask->user_len + 1;
-	t->ask.password_len = ask->password_len;
+	t->ask.answered = trial_answered;
 	t->asking = t->service->ask(t->service, &t->ask);
-	if (t->asking)
-		return FILTER_WAITS;
-	t->service->spares(t->service, ex->client);
-	return refuse(ex, use, 503, AUTHENTICATE_PAUSE_MS);
+	return t->asking ? FILTER_WAITS : refuse(ex, use, 503, AUTHENTICATE_PAUSE_MS);
 }
 
 /* --- the filter ------------------------------------------------------------------------------- */
@@ -230,7 +223,7 @@ static enum filter_verdict authenticate_begin(struct exchange *ex, struct filter
 {
 	const struct authenticate *config = use->config;
 	struct authenticate_service *service = ex->loop->passwords;
-	struct authenticate_ask ask = {.file = config->file};
+	struct authenticate_ask ask = {.file = config->file, .client = ex->client};
 	uint8_t credentials[CREDENTIALS + 3];
 	uint64_t wait_ms = 0;
 	enum filter_verdict verdict;
@@ -241,7 +234,7 @@ static enum filter_verdict authenticate_begin(struct exchange *ex, struct filter
 	} else if (service->knows(service, &ask)) {
 		user_set(ex, &ask);
 		verdict = FILTER_LEAVES;
-	} else if ((wait_ms = service->refuses(service, ex->client)) > 0) {
+	} else if ((wait_ms = service->refuses(service, &ask)) > 0) {
 		verdict = refuse(ex, use, 429, wait_ms);
 	} else {
 		verdict = trial_begin(ex, use, &ask, credentials);

@@ -20,7 +20,7 @@ static void now_read(struct loop *l)
 
 int loop_init(struct loop *l)
 {
-	*l = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+	*l = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC), .events_max = LOOP_EVENTS_MAX};
 	if (l->epoll_fd < 0)
 		return -errno;
 	TAILQ_INIT(&l->soon);
@@ -235,7 +235,7 @@ int loop_turn(struct loop *l, int max_wait_ms)
 	struct epoll_event batch[LOOP_EVENTS_MAX];
 	loop_rest(l);
 	l->turn++;
-	int n = epoll_wait(l->epoll_fd, batch, LOOP_EVENTS_MAX, timers_wait_ms(l, max_wait_ms));
+	int n = epoll_wait(l->epoll_fd, batch, l->events_max, timers_wait_ms(l, max_wait_ms));
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	now_read(l);

@@ -167,6 +167,8 @@ int holder_run(struct holder *h)
 	LIST_INIT(&h->channels);
 	int error = loop_init(&h->loop);
 	h->loop.busy_since_ms = &r->slots[0].busy_since_ms;
+	if (h->ops->turn_requests > 0)
+		h->loop.events_max = h->ops->turn_requests;
 	if (error == 0)
 		error = loop_timer_init(&h->loop, &h->log_tick, log_tick_expired);
 	if (error == 0)

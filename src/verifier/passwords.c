@@ -26,7 +26,7 @@ struct passwords {
 	size_t len;
 	struct entry *entries; /* sorted by user; owned */
 	size_t count;
-	const char *first; /* the hash of the first line: an unknown user's is like it */
+	uint8_t digest[IPC_DIGEST_BYTES]; /* of the content, which is secret */
 	struct crypt_data *data;
 };
 
@@ -182,9 +182,7 @@ static bool entry_read(struct passwords *p, char *text, uint32_t line, const cha
 			wrong);
 		return false;
 	}
-	p->entries[p->count] = (struct entry){text, colon + 1, (uint32_t)len, line};
-	if (p->count++ == 0)
-		p->first = colon + 1;
+	p->entries[p->count++] = (struct entry){text, colon + 1, (uint32_t)len, line};
 	return true;
 }
 
@@ -227,8 +225,10 @@ static size_t lines_count(const char *text)
 
 static bool text_read(struct passwords *p, const char *path, struct err *err)
 {
+	static const char mark[] = "\xef\xbb\xbf"; /* some editors begin a file in UTF-8 with it */
 	uint32_t line = 0;
-	for (char *at = p->text, *next; at != NULL; at = next) {
+	char *begin = begins(p->text, mark) ? p->text + sizeof(mark) - 1 : p->text;
+	for (char *at = begin, *next; at != NULL; at = next) {
 		line++;
 		next = strchr(at, '\n');
 		if (next != NULL)
@@ -247,11 +247,10 @@ int passwords_load(int fd, const char *path, uint8_t *digest, struct passwords *
 {
 	struct passwords *p = calloc(1, sizeof(*p));
 	int error = p == NULL ? -ENOMEM : fd_read_all(fd, PASSWORDS_FILE_MAX, &p->text, &p->len);
-	if (error == 0 && digest != NULL) {
-		uint8_t one[IPC_DIGEST_BYTES];
-		tls_digest(p->text, p->len, one);
-		tls_digest_add(digest, one);
-	}
+	if (error == 0)
+		tls_digest(p->text, p->len, p->digest);
+	if (error == 0 && digest != NULL)
+		tls_digest_add(digest, p->digest);
 	if (error == 0 && memchr(p->text, '\0', p->len) != NULL) {
 		err_set(err, "\"%s\" is no password file: it has a NUL byte", path);
 		passwords_free(p);
@@ -285,6 +284,7 @@ void passwords_free(struct passwords *p)
 		explicit_bzero(p->text, p->len);
 	if (p->data != NULL)
 		explicit_bzero(p->data, sizeof(*p->data));
+	explicit_bzero(p->digest, sizeof(p->digest));
 	free(p->text);
 	free(p->entries);
 	free(p->data);
@@ -310,6 +310,19 @@ static const struct entry *entry_find(const struct passwords *p, const char *use
 	return NULL;
 }
 
+/* A file may have hashes of several kinds and costs. So a user that is not there is given the hash
+ * of one that is, always the same one, and takes as long. NULL: there is none, or no memory to find
+ * one. */
+static const char *unknown_hash(const struct passwords *p, const char *user, size_t len)
+{
+	uint8_t digest[IPC_DIGEST_BYTES];
+	uint64_t number;
+	if (p->count == 0 || !tls_digest_keyed(p->digest, user, len, digest))
+		return NULL;
+	memcpy(&number, digest, sizeof(number));
+	return p->entries[number % p->count].hash;
+}
+
 static bool is_same(const char *a, const char *b)
 {
 	const size_t len = strlen(a);
@@ -326,9 +339,11 @@ enum passwords_verdict passwords_check(const struct passwords *p, const char *us
 {
 	char text[IPC_PASSWORD_MAX + 1];
 	const struct entry *e = entry_find(p, user, user_len);
-	const char *hash = e != NULL ? e->hash : p->first;
-	if (hash == NULL || password_len > IPC_PASSWORD_MAX)
+	const char *hash = e != NULL ? e->hash : unknown_hash(p, user, user_len);
+	if (p->count == 0 || password_len > IPC_PASSWORD_MAX)
 		return PASSWORDS_WRONG;
+	if (hash == NULL)
+		return PASSWORDS_FAILED;
 	memcpy(text, password, password_len);
 	text[password_len] = '\0';
 	const char *made = crypt_r(text, hash, p->data);

@@ -19,6 +19,9 @@
 
 /* A password to check may wait until workers have had their turn on a processor. */
 #define NICENESS 5
+/* Each can take a second, and with them all the master must not wait long enough to believe that
+ * this process hangs (HASH_TIMEOUT_MS). */
+#define TURN_HASHES 4
 
 struct verifier {
 	struct holder holder;     /* first */
@@ -81,7 +84,8 @@ static int verifier_serve(struct holder_channel *c)
 	return 1;
 }
 
-static const struct holder_ops ops = {.serve = verifier_serve, .protocol = "the password protocol"};
+static const struct holder_ops ops = {
+    .serve = verifier_serve, .protocol = "the password protocol", .turn_requests = TURN_HASHES};
 
 int verifier_main(struct role *r)
 {

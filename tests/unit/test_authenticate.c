@@ -13,7 +13,6 @@ struct service {
 	struct authenticate_service of; /* first */
 	struct authenticate_ask *asked; /* NULL: none */
 	unsigned asks, forgotten, failures, lookups;
-	int tries;                                  /* that count */
 	char user[512], password[1024], realm[300]; /* of the last ask, failure … */
 	uint32_t file;
 	bool full, known;
@@ -25,6 +24,9 @@ static bool service_ask(struct authenticate_service *of, struct authenticate_ask
 {
 	struct service *s = (struct service *)of;
 	assert_null(s->asked);
+	/* what the others have found out about it */
+	assert_int_equal(ask->place.client, 77);
+	assert_true(ask->place.counts);
 	if (s->full)
 		return false;
 	s->asked = ask;
@@ -44,36 +46,32 @@ static void service_forget(struct authenticate_service *of, struct authenticate_
 	s->forgotten++;
 }
 
-static bool service_knows(struct authenticate_service *of, const struct authenticate_ask *ask)
+static bool service_knows(struct authenticate_service *of, struct authenticate_ask *ask)
 {
 	struct service *s = (struct service *)of;
+	static const struct authenticate_place zeros;
 	assert_true(ask->user_len > 0);
+	assert_memory_equal(&ask->place, &zeros, sizeof(zeros));
+	ask->place.client = 77;
 	s->lookups++;
 	return s->known;
 }
 
-static uint64_t service_refuses(struct authenticate_service *of, const struct http_client *client)
+static uint64_t service_refuses(struct authenticate_service *of, struct authenticate_ask *ask)
 {
 	struct service *s = (struct service *)of;
-	s->client = client;
-	s->tries += s->refuses_ms == 0;
+	assert_int_equal(ask->place.client, 77);
+	ask->place.counts = true;
+	s->client = ask->client;
 	return s->refuses_ms;
 }
 
-static void service_spares(struct authenticate_service *of, const struct http_client *client)
-{
-	struct service *s = (struct service *)of;
-	assert_ptr_equal(client, s->client);
-	s->tries--;
-	assert_true(s->tries >= 0);
-}
-
-static void service_failed(struct authenticate_service *of, const struct http_client *client,
-			   const struct authenticate_ask *ask, const char *realm)
+static void service_failed(struct authenticate_service *of, const struct authenticate_ask *ask,
+			   const char *realm)
 {
 	struct service *s = (struct service *)of;
 	s->failures++;
-	s->client = client;
+	s->client = ask->client;
 	(void)snprintf(s->user, sizeof(s->user), "%.*s", (int)ask->user_len, ask->user);
 	(void)snprintf(s->realm, sizeof(s->realm), "%s", realm);
 }
@@ -115,7 +113,6 @@ static void site_open(struct site *s, const char *text)
 					  .forget = service_forget,
 					  .knows = service_knows,
 					  .refuses = service_refuses,
-					  .spares = service_spares,
 					  .failed = service_failed}};
 	if (conf_parse_text(text, strlen(text), "/etc/text", NULL, gather, &told, &s->conf) != 0)
 		fail_msg("%s", told.text);
@@ -394,7 +391,6 @@ static void a_right_password_comes_in(void **state)
 	has_not(out, "WWW-Authenticate");
 	assert_string_equal(ended_user, "bob");
 	assert_int_equal(s.service.failures + s.service.forgotten, 0);
-	assert_int_equal(s.service.tries, 0);
 	assert_int_equal(s.loop.timers, 0);
 	/* each request asks; the service is who remembers */
 	assert_string_equal(get(&s, BOB), "");
@@ -430,7 +426,6 @@ static void a_wrong_password_is_told_after_a_pause(void **state)
 		assert_string_equal(get(&s, BOB), "");
 		assert_string_equal(answered(&s, AUTHENTICATE_WRONG), "");
 		assert_int_equal(s.service.failures, i); /* now, and not when it is told */
-		assert_int_equal(s.service.tries, i);
 		assert_ptr_equal(s.service.client, &s.peer->client);
 		assert_string_equal(s.service.user, "bob");
 		assert_string_equal(s.service.realm, "staff");
@@ -455,7 +450,6 @@ static void an_unchecked_password_is_503(void **state)
 	has(out, "\r\nRetry-After: 1\r\n");
 	has_not(out, "WWW-Authenticate");
 	assert_int_equal(s.service.failures, 0); /* nobody knows whether it is wrong */
-	assert_int_equal(s.service.tries, 0);
 	assert_int_equal(s.loop.timers, 0);
 	site_close(&s);
 }
@@ -469,7 +463,6 @@ static void too_many_that_wait_are_503(void **state)
 	const char *out = get(&s, BOB);
 	begins(out, "HTTP/1.1 503 Service Unavailable\r\n");
 	has(out, "\r\nRetry-After: 1\r\n");
-	assert_int_equal(s.service.tries, 0);
 	s.service.full = false;
 	assert_string_equal(get(&s, BOB), "");
 	has(answered(&s, AUTHENTICATE_RIGHT), "inside");

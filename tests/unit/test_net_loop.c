@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "net/loop.h"
@@ -214,6 +215,45 @@ static void event_note(struct loop *l, struct loop_io *io, uint32_t events)
 	event_out[strlen(event_out)] = 'e';
 }
 
+static const struct loop_io *events_first;
+static unsigned events_of[5];
+
+static void event_count(struct loop *l, struct loop_io *io, uint32_t events)
+{
+	(void)l;
+	(void)events;
+	events_of[io - events_first]++;
+}
+
+/* A holder whose requests are long looks at its master's messages in between. */
+static void a_turn_takes_at_most_so_many_events(void **state)
+{
+	struct loop l;
+	struct loop_io ios[5];
+	(void)state;
+	assert_int_equal(loop_init(&l), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		ios[i] = (struct loop_io){.fd = eventfd(1, EFD_CLOEXEC), .ready = event_count};
+		assert_int_equal(loop_add(&l, &ios[i], EPOLLIN), 0);
+	}
+	l.events_max = 2;
+	memset(events_of, 0, sizeof(events_of));
+	events_first = ios;
+	/* they stay ready, and each gets its turn */
+	for (unsigned turn = 1; turn <= 10; turn++) {
+		unsigned sum = 0;
+		assert_int_equal(loop_turn(&l, 0), 0);
+		for (unsigned i = 0; i < 5; i++)
+			sum += events_of[i];
+		assert_int_equal(sum, 2 * turn);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(events_of[i], 4);
+		loop_remove_and_close(&l, &ios[i]);
+	}
+	loop_release(&l);
+}
+
 static void others_have_their_turn_before_a_task(void **state)
 {
 	struct loop l;
@@ -247,6 +287,7 @@ int main(void)
 	    cmocka_unit_test(a_task_runs_once_in_the_next_turn_and_does_not_wait),
 	    cmocka_unit_test(a_cancelled_task_does_not_run),
 	    cmocka_unit_test(others_have_their_turn_before_a_task),
+	    cmocka_unit_test(a_turn_takes_at_most_so_many_events),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

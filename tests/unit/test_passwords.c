@@ -573,18 +573,59 @@ static uint64_t cost_of(const struct passwords *p, const char *user, const char 
 	return least;
 }
 
-/* A hash is made for it, as for the first one in the file, which need not be first in order. */
+/* A hash is made for it, like that of a user, and always like that of the same one: as often as
+ * users have costly ones, unknown ones seem to. */
 static void unknown_users_cost_as_much(void **state)
 {
 	(void)state;
 	struct passwords *p =
-	    load("zoe:$5$rounds=20000$salt$" DIGEST "\nbob:$5$rounds=1000$salt$" DIGEST "\n");
-	const uint64_t cheap = cost_of(p, "bob", "x"), first = cost_of(p, "zoe", "x");
-	assert_true(first > 4 * cheap);
-	assert_true(cost_of(p, "alice", "x") > first / 2);
-	assert_true(cost_of(p, "zzz", "x") > first / 2);
-	assert_true(cost_of(p, "", "") > first / 2);
+	    load("zoe:$5$rounds=50000$salt$" DIGEST "\nbob:$5$rounds=1000$salt$" DIGEST "\n");
+	const uint64_t cheap = cost_of(p, "bob", "x"), costly = cost_of(p, "zoe", "x");
+	unsigned like_zoe = 0;
+	assert_true(costly > 10 * cheap);
+	for (unsigned i = 0; i < 40; i++) {
+		char user[16];
+		(void)snprintf(user, sizeof(user), "u%u", i);
+		const uint64_t ns = cost_of(p, user, "x");
+		assert_true(ns > cheap / 2);
+		like_zoe += ns > costly / 2;
+		for (unsigned k = 0; k < 2; k++)
+			assert_true((cost_of(p, user, "y") > costly / 2) == (ns > costly / 2));
+	}
+	assert_in_range(like_zoe, 5, 35);
+	assert_true(cost_of(p, "", "") > cheap / 2);
 	passwords_free(p);
+	/* where all are costly, nobody is cheap */
+	p = load("zoe:$5$rounds=50000$salt$" DIGEST "\n");
+	for (unsigned i = 0; i < 5; i++) {
+		const char user[2] = {(char)('a' + i), '\0'};
+		assert_true(cost_of(p, user, "x") > costly / 2);
+	}
+	passwords_free(p);
+}
+
+/* As editors of other systems write it. */
+static void a_byte_order_mark_is_no_part_of_a_user(void **state)
+{
+#define MARK "\xef\xbb\xbf"
+	(void)state;
+	struct passwords *p = load(MARK "bob:" BCRYPT "\r\ncarol:" SHA256 "\r\n");
+	RIGHT(p, "bob", "secret");
+	RIGHT(p, "carol", "secret");
+	WRONG(p, MARK "bob", "secret");
+	passwords_free(p);
+	p = load(MARK "# staff\r\n" MARK "bob:" BCRYPT);
+	RIGHT(p, MARK "bob", "secret"); /* elsewhere, it is */
+	WRONG(p, "bob", "secret");
+	passwords_free(p);
+	p = load(MARK);
+	WRONG(p, "", "");
+	passwords_free(p);
+	refused(MARK "bob", "\"/etc/staff\", line 1: a line is `user:hash`");
+	refused("\xff\xfe"
+		"bob:x",
+		"\"/etc/staff\", line 1: the hash of \"\xff\xfe"
+		"bob\" is a password in plain text, or made by DES: make a hash by `htpasswd -B`");
 }
 
 /* The password of the first one is right for the first one alone. */
@@ -634,6 +675,7 @@ int main(void)
 	    cmocka_unit_test(the_digest_is_of_the_content),
 	    cmocka_unit_test(a_file_has_100000_users),
 	    cmocka_unit_test(unknown_users_cost_as_much),
+	    cmocka_unit_test(a_byte_order_mark_is_no_part_of_a_user),
 	    cmocka_unit_test(no_unknown_user_has_the_first_ones_password),
 	    cmocka_unit_test(passwords_have_up_to_511_bytes),
 	};
