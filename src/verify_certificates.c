@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "tls/clients.h"
 #include "tls/context.h"
 #include "tls/devcert.h"
 #include "verify.h"
@@ -364,6 +365,54 @@ static void policies_check(struct verify *v, const struct places *places, const 
 	}
 }
 
+/* --- certificates of clients ------------------------------------------------------------------ */
+
+/* One that several ports inherit is reported once. */
+static bool client_is_told(const struct conf *conf, const struct conf_port *port,
+			   const struct conf_client *c)
+{
+	for (const struct conf_port *p = conf->ports; p <= port; p++)
+		for (size_t i = 0; i < p->clients_count; i++) {
+			const struct conf_where *where = &p->clients[i].where;
+			if (&p->clients[i] == c)
+				return false;
+			if (where->file == c->where.file && where->line == c->where.line &&
+			    where->column == c->where.column)
+				return true;
+		}
+	return false;
+}
+
+static void client_check(struct verify *v, const struct conf_port *port,
+			 const struct conf_client *c)
+{
+	struct pair_about about = {v, &c->where};
+	struct tls_clients *loaded = NULL;
+	struct err err;
+	const struct tls_clients_options options = {
+	    .required = c->wish == CONF_CLIENT_REQUIRED,
+	    .depth = c->depth,
+	    .authority = port->authorities[c->authority].path,
+	    .authority_fd = -1,
+	    .authority_max = CONF_AUTHORITIES_BYTES_MAX,
+	    .revoked = c->revoked > 0 ? port->revoked[c->revoked - 1].path : NULL,
+	    .revoked_fd = -1,
+	    .revoked_max = CONF_REVOKED_BYTES_MAX,
+	    .warn = pair_warning,
+	    .arg = &about};
+	if (tls_clients_new(&options, &loaded, &err) < 0)
+		verify_add(v, CONF_ERROR, &c->where, err.text);
+	tls_clients_free(loaded);
+}
+
+static void clients_check(struct verify *v, const struct conf *conf)
+{
+	for (const struct conf_port *p = conf->ports; p < conf->ports + conf->ports_count; p++)
+		for (size_t i = 0; i < p->clients_count; i++)
+			if (!client_is_told(conf, p, &p->clients[i]))
+				client_check(v, p, &p->clients[i]);
+}
+
 /* Checks each pair separately, so that every bad one is reported, once. */
 void verify_certificates(struct verify *v, const struct conf *conf)
 {
@@ -384,6 +433,7 @@ void verify_certificates(struct verify *v, const struct conf *conf)
 	tls_trust_release(&trust);
 	names_check(v, &places, conf);
 	policies_check(v, &places, conf);
+	clients_check(v, conf);
 	for (size_t i = 0; i < places.count; i++)
 		tls_credentials_free(places.all[i].loaded);
 	free(places.all);

@@ -50,6 +50,10 @@
 #define CONF_TEXT_MAX (12 * CONF_INCLUDED_MAX + 4 * CONF_COPIES_MAX)
 /* Bytes of all files of a port in conf_port.bodies together. A worker reads them at its start. */
 #define CONF_BODIES_BYTES_MAX ((size_t)16 << 20)
+#define CONF_CLIENTS_MAX      64 /* different `client certificate` of a port */
+/* Bytes of all files of a port with authorities, and of those with what they have revoked. */
+#define CONF_AUTHORITIES_BYTES_MAX ((size_t)1 << 20)
+#define CONF_REVOKED_BYTES_MAX     ((size_t)64 << 20)
 
 struct conf_where {
 	const char *file; /* owned by the struct conf */
@@ -160,6 +164,17 @@ struct conf_location {
  * What some host names of a port serve. The first host of a port is its default host: it has no
  * names, serves every name that no other host has, and is what a port without `host` consists of.
  */
+enum conf_client_wish { CONF_CLIENT_OFF, CONF_CLIENT_OPTIONAL, CONF_CLIENT_REQUIRED };
+
+/* `client certificate`: who may be a client of a host. */
+struct conf_client {
+	enum conf_client_wish wish; /* never OFF */
+	uint32_t authority;         /* its index in conf_port.authorities */
+	uint32_t revoked;           /* its index in conf_port.revoked, plus 1; 0: none */
+	uint32_t depth;             /* certificates between the client's and the authority's */
+	struct conf_where where;
+};
+
 struct conf_host {
 	/* As names are compared: in lower case, A-labels (RFC 5890), no trailing dot; numeric
 	 * addresses in their canonical form, IPv6 in brackets. "*.example.org" covers each name
@@ -169,6 +184,7 @@ struct conf_host {
 	/* Its part of conf_port.certificates. A host without certificates of its own has those of
 	 * the default host; hosts with the same files have the same part. */
 	uint32_t certificates_first, certificates_count;
+	uint32_t client; /* its index in conf_port.clients, plus 1; 0: no client certificates */
 	struct conf_location *locations; /* longest path first; none: its requests get 421 */
 	size_t locations_count;
 	struct conf_error *errors; /* before those of the port; the default host has none */
@@ -212,6 +228,11 @@ struct conf_port {
 	bool plain; /* `tls off`: no TLS, and so no certificates and no keyholder */
 	struct conf_certificate *certificates; /* of all hosts; empty only if it is plain */
 	size_t certificates_count;
+	/* The different `client certificate` of its hosts, and their files; each path once. */
+	struct conf_client *clients;
+	size_t clients_count;
+	struct conf_path *authorities, *revoked;
+	size_t authorities_count, revoked_count;
 	/* The folders of `files`, of all hosts; each path once. Handlers have their numbers. */
 	struct conf_path *roots;
 	size_t roots_count;
@@ -278,6 +299,13 @@ bool conf_wants_development(const struct conf *);
 int conf_set_development(struct conf *, const char *certificate, const char *key);
 /* Frees all of it at once; no part of it may be freed or kept separately. NULL is ignored. */
 void conf_free(struct conf *);
+
+/* Which certificates are shown and asked for at a host, as a number: hosts with another number are
+ * not served on a connection (struct transport_facts, policy). */
+static inline uint32_t conf_host_policy(const struct conf_host *host)
+{
+	return host->client << 16 | host->certificates_first;
+}
 
 /* The port with that number; NULL: none. */
 const struct conf_port *conf_port_find(const struct conf *, unsigned number);

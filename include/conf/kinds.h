@@ -70,16 +70,21 @@ struct conf_respond {
 
 /* VARIABLE(constant, word, of_path): a part of the request, written "${word}" in the URL of a
  * redirection and in the value of a header. Those of a path are empty or begin with "/". */
-#define CONF_VARIABLES(VARIABLE)               \
-	VARIABLE(HOST, "host", false)          \
-	VARIABLE(TARGET, "target", true)       \
-	VARIABLE(PATH, "path", true)           \
-	VARIABLE(QUERY, "query", false)        \
-	VARIABLE(REMAINDER, "remainder", true) \
-	VARIABLE(SCHEME, "scheme", false)      \
-	VARIABLE(PORT, "port", false)          \
-	VARIABLE(CLIENT, "client", false)      \
-	VARIABLE(REQUEST_ID, "request-id", false)
+#define CONF_VARIABLES(VARIABLE)                                                   \
+	VARIABLE(HOST, "host", false)                                              \
+	VARIABLE(TARGET, "target", true)                                           \
+	VARIABLE(PATH, "path", true)                                               \
+	VARIABLE(QUERY, "query", false)                                            \
+	VARIABLE(REMAINDER, "remainder", true)                                     \
+	VARIABLE(SCHEME, "scheme", false)                                          \
+	VARIABLE(PORT, "port", false)                                              \
+	VARIABLE(CLIENT, "client", false)                                          \
+	VARIABLE(REQUEST_ID, "request-id", false)                                  \
+	VARIABLE(CERTIFICATE_SUBJECT, "client-certificate-subject", false)         \
+	VARIABLE(CERTIFICATE_ISSUER, "client-certificate-issuer", false)           \
+	VARIABLE(CERTIFICATE_SERIAL, "client-certificate-serial", false)           \
+	VARIABLE(CERTIFICATE_FINGERPRINT, "client-certificate-fingerprint", false) \
+	VARIABLE(CERTIFICATE_SAN, "client-certificate-san", false)
 
 #define CONF_VARIABLE(constant, word, of_path) CONF_VARIABLE_##constant,
 enum conf_variable { CONF_VARIABLES(CONF_VARIABLE) CONF_NO_VARIABLE };

@@ -31,4 +31,8 @@ size_t variable_parts(const char *text, struct variable_part *parts);
 size_t variable_expand(const struct variable_part *, size_t count, const struct exchange *,
 		       uint16_t port, char *out, size_t size);
 
+/* What a variable of the client's certificate stands for, without control characters: empty if it
+ * has shown none. NULL: the variable is another one. */
+const char *variable_of_certificate(enum conf_variable, const struct exchange *);
+
 #endif

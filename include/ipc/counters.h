@@ -17,18 +17,19 @@
 #include <stdint.h>
 
 /* Why a TLS handshake failed: FAILURE(constant, name). */
-#define IPC_FAILURE_LIST(FAILURE)                                                          \
-	FAILURE(CLOSED, "closed")       /* the client closed in the middle of it */        \
-	FAILURE(TIMEOUT, "timeout")     /* limits handshake-timeout */                     \
-	FAILURE(VERSION, "version")     /* no version in common */                         \
-	FAILURE(CHOICE, "choice")       /* no cipher, group, signature scheme or protocol  \
-					   in common */                                    \
-	FAILURE(ALERT, "alert")         /* the client refused, as for an unknown issuer */ \
-	FAILURE(MALFORMED, "malformed") /* bytes that are not a handshake */               \
-	FAILURE(KEY, "key")             /* the keyholder gave no signature */              \
-	FAILURE(MEMORY, "memory")       /* the worker is out of memory */                  \
-	FAILURE(PROXY, "proxy")         /* no PROXY header, a broken one, or one of        \
-					   somebody who must not send any */               \
+#define IPC_FAILURE_LIST(FAILURE)                                                                \
+	FAILURE(CLOSED, "closed")             /* the client closed in the middle of it */        \
+	FAILURE(TIMEOUT, "timeout")           /* limits handshake-timeout */                     \
+	FAILURE(VERSION, "version")           /* no version in common */                         \
+	FAILURE(CHOICE, "choice")             /* no cipher, group, signature scheme or protocol  \
+						 in common */                                    \
+	FAILURE(ALERT, "alert")               /* the client refused, as for an unknown issuer */ \
+	FAILURE(MALFORMED, "malformed")       /* bytes that are not a handshake */               \
+	FAILURE(CLIENT, "client-certificate") /* none where one is required, or a bad one */     \
+	FAILURE(KEY, "key")                   /* the keyholder gave no signature */              \
+	FAILURE(MEMORY, "memory")             /* the worker is out of memory */                  \
+	FAILURE(PROXY, "proxy")               /* no PROXY header, a broken one, or one of        \
+						 somebody who must not send any */               \
 	FAILURE(OTHER, "other")
 
 #define IPC_FAILURE_ENUM(constant, name) IPC_FAILURE_##constant,

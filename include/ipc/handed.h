@@ -40,6 +40,8 @@ enum ipc_handed {
 	IPC_FD_BODY,        /* of: its index in conf_port.bodies. Open for reading */
 	IPC_FD_PASSWORDS,   /* of: its index in conf_port.passwords. Open for reading */
 	IPC_FD_PASSWORD_CHANNEL, /* of: the event loop (ipc/password.h) */
+	IPC_FD_AUTHORITY,        /* of: its index in conf_port.authorities. Open for reading */
+	IPC_FD_REVOKED,          /* of: its index in conf_port.revoked. Open for reading */
 	IPC_FD_KINDS
 };
 

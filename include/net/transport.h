@@ -44,6 +44,16 @@ struct transport_failure {
 	bool plain_http;  /* the peer speaks plain HTTP: the owner may answer in the same way */
 };
 
+/* The certificate of a client that has proven that it has the key. Names are escaped by
+ * text_add_utf8(): no control characters, valid UTF-8; what does not fit ends in "...". */
+struct transport_certificate {
+	char subject[256];    /* RFC 4514 */
+	char issuer[256];     /* RFC 4514 */
+	char serial[129];     /* hexadecimal, of at most 64 bytes */
+	char fingerprint[65]; /* SHA-256, hexadecimal */
+	char names[512];      /* "DNS:a.example,email:a@b.example"; a comma in a name is "\\," */
+};
+
 /* Facts about an encrypted transport, shown to people. They live as long as it. */
 struct transport_facts {
 	const char *version;     /* "TLS1.3" */
@@ -51,11 +61,12 @@ struct transport_facts {
 	const char *group;       /* "X25519" */
 	const char *server_name; /* SNI, any bytes; NULL: none was sent, or none that can be shown:
 				    with a zero byte, or of more than 255 bytes */
-	/* Which certificates the server name chose: the number of the first one of the host's part
-	 * (conf_host.certificates_first). A request for a host with another part is misdirected
-	 * (RFC 9110, 15.5.20). */
+	/* Which certificates the server name chose, and which of clients are asked for: the number
+	 * of that (conf_host_policy()). A request for a host with another one is misdirected (RFC
+	 * 9110, 15.5.20). */
 	uint32_t policy;
 	bool resumed;
+	const struct transport_certificate *client; /* NULL: it has shown none */
 };
 
 struct transport_ops;

@@ -84,12 +84,17 @@ struct tls_trust {
 void tls_trust_release(struct tls_trust *);
 
 /* A host of the port: which names choose which of the pairs. */
+struct tls_clients;
 struct tls_host {
 	/* "*.example.org" covers each name with one label in place of "*" */
 	const char *const *names;
 	size_t names_count;
 	/* Its part of the pairs; hosts with the same first pair have the same part. */
 	uint32_t first, count;
+	/* Whose certificates it asks for; must outlive the credentials. NULL: none. */
+	const struct tls_clients *clients;
+	/* The same number for the same part and clients, another one for others. */
+	uint32_t policy;
 };
 
 struct tls_credentials_options {

@@ -74,13 +74,15 @@ struct tls_session {
 	struct tls_incoming incoming;
 	bool unsuited; /* the client can verify the key of none of the certificates */
 	struct tls_hello hello;
-	bool gives_ticket;            /* of the current key */
-	bool refused;                 /* a renegotiation was refused just now */
-	uint8_t refusals;             /* refused renegotiations */
-	uint32_t barren_bytes;        /* taken since the last message or data was complete */
-	const struct tls_part *part;  /* of the host that the name chose */
-	char *server_name;            /* as the client sent it; NULL: none; owned */
-	struct transport_facts facts; /* once the handshake is complete */
+	bool gives_ticket;           /* of the current key */
+	bool refused;                /* a renegotiation was refused just now */
+	uint8_t refusals;            /* refused renegotiations */
+	uint32_t barren_bytes;       /* taken since the last message or data was complete */
+	const struct tls_part *part; /* of the host that the name chose */
+	char *server_name;           /* as the client sent it; NULL: none; owned */
+	int client_fault;            /* of the client's certificate: enum tls_client_fault */
+	struct transport_certificate *client; /* its facts; owned; NULL: none */
+	struct transport_facts facts;         /* once the handshake is complete */
 };
 
 /* Returns 0 or -ENOMEM. context and wire must outlive the session. */

@@ -163,7 +163,11 @@ static uint64_t content_bytes(const struct conf_port *port)
 /* The files are not opened here, so it is as much as they may have. */
 static uint64_t bodies_bytes(const struct conf_port *port)
 {
-	return port->bodies_count > 0 ? CONF_BODIES_BYTES_MAX : 0;
+	/* While it is read, a file with what is revoked is there two times, besides the numbers in
+	 * it. */
+	return (port->bodies_count > 0 ? CONF_BODIES_BYTES_MAX : 0) +
+	       (port->authorities_count > 0 ? 8 * CONF_AUTHORITIES_BYTES_MAX : 0) +
+	       (port->revoked_count > 0 ? 3 * CONF_REVOKED_BYTES_MAX : 0);
 }
 
 /* A table for each event loop (net/client_table.h): a place with its part of the chains, for the
@@ -334,6 +338,7 @@ void conf_check(struct conf_parser *p)
 		default_address(p, &draft->port);
 		conf_filters_finish(p, draft);
 		conf_hosts_finish(p, draft);
+		conf_tls_clients_finish(p, draft);
 		if (p->no_memory)
 			return;
 		check_kinds(p, draft);

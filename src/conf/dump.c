@@ -55,9 +55,9 @@ static bool dump_piece(const void *base, const struct conf_piece *piece, FILE *o
 static bool is_written(const struct conf_statement *s, const void *base)
 {
 	const struct conf_piece *piece = &s->pieces[0], *origin = conf_limit_origin(piece);
-	const bool is_number = piece->type != CONF_STRING && piece->type != CONF_WORD;
+	const bool is_number = piece->type != CONF_STRING && piece->size > 0;
 	const uint64_t number = is_number ? conf_setting_number(base, piece) : 0;
-	if (piece->type == CONF_WORD)
+	if (piece->size == 0)
 		return false;
 	if (piece->type == CONF_STRING)
 		return conf_setting_text(base, piece) != NULL;
@@ -140,8 +140,9 @@ static void dump_certificates(const struct conf_port *port, const struct conf_ho
 	}
 	const bool made =
 	    host->certificates_count == 1 && first->development && first->certificate[0] == '\0';
-	if (made &&
-	    (host != port->hosts || (tls_choice_is_empty(&port->tls) && !port->refuses_unknown))) {
+	if (made && host->client == port->hosts[0].client &&
+	    (host != port->hosts ||
+	     (tls_choice_is_empty(&port->tls) && !port->refuses_unknown && host->client == 0))) {
 		fputs("\ttls development\n", out);
 		return;
 	}
@@ -151,9 +152,12 @@ static void dump_certificates(const struct conf_port *port, const struct conf_ho
 			dump_setting(&conf_settings[i], port, "\t\t", out);
 	if (host == port->hosts)
 		conf_tls_choice_dump(&port->tls, out);
+	conf_tls_client_dump(port, host, out);
 	if (made)
 		fputs("\t\tdevelopment\n", out);
-	for (size_t i = 0; i < host->certificates_count && !made; i++) {
+	const bool own =
+	    host == port->hosts || host->certificates_first != port->hosts[0].certificates_first;
+	for (size_t i = 0; own && i < host->certificates_count && !made; i++) {
 		conf_put(out, "\t\tcertificate ", first[i].certificate);
 		conf_put(out, " key ", first[i].key);
 		fputc('\n', out);
@@ -201,7 +205,8 @@ static void dump_lines(const char *lines, FILE *out)
 /* A host that has the certificates of the default host has no `tls`. */
 static void dump_host_content(const struct conf_port *port, const struct conf_host *host, FILE *out)
 {
-	if (host->certificates_first != port->hosts[0].certificates_first)
+	if (host->certificates_first != port->hosts[0].certificates_first ||
+	    host->client != port->hosts[0].client)
 		dump_certificates(port, host, out);
 	conf_filters_dump(host->filters, port->filters, "\t", out);
 	conf_errors_dump(host->errors, host->errors_count, "\t", out);

@@ -240,6 +240,8 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define VERSIONS     "write `tls { versions 1.2 1.3 }` or `tls { profile modern }`"
 #define CIPHERS      "write `tls { profile intermediate }`, or the names of suites after `ciphers`"
 #define GROUPS       "write `tls { groups x25519 secp256r1 }`"
+#define CLIENT_CERT  "write `tls { client certificate required authority \"ca.pem\" }`"
+#define REVOKED      CLIENT_CERT ", with `revoked \"list.crl\"` at its end"
 #define TLS_ALL      "write `tls { versions 1.3 groups x25519 ciphers AES-128-GCM }`"
 #define TLS_ORDER    "its own order decides, with ECDHE; `tls { ciphers ... }` can change it"
 #define RESPOND      "write `respond 200 \"text\"`, in a port or in a location"
@@ -354,6 +356,7 @@ static const struct {
     {"CacheEnable", NO_CACHE},
     {"cgi.assign", NO_LANG},
     {"chrootdir", USER},
+    {"client_auth", CLIENT_CERT},
     {"client_body_buffer_size", NOTHING},
     {"client_body_timeout", TIMEOUTS},
     {"client_header_buffer_size", HEAD_MAX},
@@ -644,16 +647,20 @@ static const struct {
     {"ssl", TLS_OFF},
     {"ssl-default-bind-ciphers", CIPHERS},
     {"ssl-default-bind-options", TLS_ALL},
-    {"ssl.ca-file", CERT},
+    {"ssl.ca-file", CLIENT_CERT},
     {"ssl.cipher-list", CIPHERS},
     {"ssl.engine", CERT},
     {"ssl.openssl.ssl-conf-cmd", TLS_ALL},
     {"ssl.pemfile", CERT},
     {"ssl.privkey", CERT},
+    {"ssl.verifyclient.activate", CLIENT_CERT},
+    {"ssl.verifyclient.ca-file", CLIENT_CERT},
     {"ssl_certificate", CERT},
     {"ssl_certificate_key", CERT},
     {"ssl_ciphers", CIPHERS},
+    {"ssl_client_certificate", CLIENT_CERT},
     {"ssl_conf_command", TLS_ALL},
+    {"ssl_crl", REVOKED},
     {"ssl_dhparam", TLS_ORDER},
     {"ssl_ecdh_curve", GROUPS},
     {"ssl_handshake_timeout", TIMEOUTS},
@@ -664,7 +671,10 @@ static const struct {
     {"ssl_session_tickets", TICKETS},
     {"ssl_session_timeout", TICKETS},
     {"ssl_trusted_certificate", CERT},
-    {"SSLCACertificateFile", CERT},
+    {"ssl_verify_client", CLIENT_CERT},
+    {"ssl_verify_depth", CLIENT_CERT},
+    {"SSLCACertificateFile", CLIENT_CERT},
+    {"SSLCARevocationFile", REVOKED},
     {"SSLCertificateChainFile", CERT},
     {"SSLCertificateFile", CERT},
     {"SSLCertificateKeyFile", CERT},
@@ -675,6 +685,8 @@ static const struct {
     {"SSLSessionCache", TICKETS},
     {"SSLSessionCacheTimeout", TICKETS},
     {"SSLSessionTickets", TICKETS},
+    {"SSLVerifyClient", CLIENT_CERT},
+    {"SSLVerifyDepth", CLIENT_CERT},
     {"StartServers", WORKERS},
     {"static-file.exclude-extensions", FILES},
     {"stats", CONTROL},
@@ -692,6 +704,7 @@ static const struct {
     {"timeout", TIMEOUTS},
     {"timeouts", TIMEOUTS},
     {"TransferLog", ACCESS},
+    {"trusted_ca_cert_file", CLIENT_CERT},
     {"trusted_proxies", BALANCERS},
     {"try_files", FALLBACK},
     {"tune.bufsize", HEAD_MAX},

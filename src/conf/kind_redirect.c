@@ -27,7 +27,12 @@ static const struct example least = {.values = {[CONF_VARIABLE_HOST] = "h",
 						[CONF_VARIABLE_SCHEME] = "https",
 						[CONF_VARIABLE_PORT] = "1",
 						[CONF_VARIABLE_CLIENT] = "::1",
-						[CONF_VARIABLE_REQUEST_ID] = "1"}};
+						[CONF_VARIABLE_REQUEST_ID] = "1",
+						[CONF_VARIABLE_CERTIFICATE_SUBJECT] = "",
+						[CONF_VARIABLE_CERTIFICATE_ISSUER] = "",
+						[CONF_VARIABLE_CERTIFICATE_SERIAL] = "",
+						[CONF_VARIABLE_CERTIFICATE_FINGERPRINT] = "",
+						[CONF_VARIABLE_CERTIFICATE_SAN] = ""}};
 
 /* The URL for such a request; no value is longer than the name of its variable, except a path. */
 static char *url_expand(struct conf_parser *p, const char *url, const struct example *example)

@@ -299,9 +299,17 @@ struct conf_scope {
 	/* the first setting in it that has an effect only with TLS; NULL: none */
 	const struct conf_statement *of_tls;
 	struct conf_where of_tls_where;
+	struct conf_client_draft *client; /* `client certificate`; NULL: as outside */
 	/* of each list of its TLS policy, and of its priority; line 0: not given */
 	struct conf_where tls_where[TLS_LISTS + 1];
 	bool tls_choice_damaged; /* a mistake may have hidden a word of a list */
+};
+
+/* A `client certificate` statement. */
+struct conf_client_draft {
+	struct conf_client client; /* wish may be OFF */
+	char *authority, *revoked; /* absolute; NULL: not given */
+	bool damaged;
 };
 
 /* A `methods` statement. */
@@ -370,6 +378,7 @@ struct conf_port_draft {
 	size_t hosts_count;
 	size_t names_count, locations_count;        /* of all hosts */
 	struct conf_paths bodies, roots, passwords; /* of port.bodies, port.roots … */
+	struct conf_paths authorities, revoked;
 };
 
 #define CONF_SEEN_MAX   64 /* at least as many as a block has statements */
@@ -593,6 +602,13 @@ bool conf_tls_priority_agrees(struct conf_parser *, const struct conf_group *,
 /* After the settings are inherited: the lists, too; and is something left? */
 void conf_tls_choice_finish(struct conf_parser *, struct conf_port_draft *);
 void conf_tls_choice_dump(const struct tls_choice *, FILE *);
+
+/* tls_client.c */
+void conf_tls_client(struct conf_parser *, const struct conf_group *);
+void conf_tls_client_check(struct conf_parser *); /* at the end of the block */
+/* When the hosts of the port are complete. */
+void conf_tls_clients_finish(struct conf_parser *, struct conf_port_draft *);
+void conf_tls_client_dump(const struct conf_port *, const struct conf_host *, FILE *);
 
 /* port.c */
 void conf_port_open(struct conf_parser *p, const struct conf_where *where);

@@ -30,6 +30,7 @@ static const char *const parked_words[] = {"refuse", "queue", NULL};
 static const char *const strict_words[] = {"lenient", "strict", NULL};
 static const char *const enabled_words[] = {"", "enabled", NULL};
 static const char *const profile_words[] = {"", "modern", "intermediate", NULL};
+static const char *const client_words[] = {"off", "optional", "required", NULL};
 static const char *const refuse_words[] = {"", "refuse", NULL};
 
 /* --- what their values must be together ------------------------------------------------------- */
@@ -206,6 +207,14 @@ const struct conf_statement conf_settings[] = {
      .take = conf_tls_ciphers,
      .pieces = {{CONF_WORD, .noun = "cipher", .example = "AES-128-GCM"},
 		{CONF_WORD, CONF_MAY, .noun = "cipher", .many = true}}},
+    {.word = "client",
+     .again = "client certificate",
+     .blocks = IN_TLS,
+     .take = conf_tls_client,
+     .pieces = {{CONF_CHOICE, .word = "certificate", .choices = client_words},
+		{CONF_STRING, CONF_OPTION, .word = "authority", .noun = "file name", .once = true},
+		{CONF_STRING, CONF_OPTION, .word = "revoked", .noun = "file name", .once = true},
+		{CONF_NUMBER, CONF_OPTION, .word = "depth", .once = true}}},
     {.word = "priority",
      .blocks = IN_TLS,
      .allowed = conf_tls_choice_allowed,
@@ -385,10 +394,10 @@ static bool is_text(const struct conf_piece *piece)
 	return piece->type == CONF_STRING || piece->type == CONF_PATH;
 }
 
-/* Has it a member? Words have a list that is not in the table. */
+/* Has it a member? What a statement's own take keeps is not in the table. */
 static bool has_member(const struct conf_piece *piece)
 {
-	return piece->type != CONF_WORD;
+	return piece->size > 0;
 }
 
 static bool is_option(const struct conf_statement *s)

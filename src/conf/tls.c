@@ -138,6 +138,7 @@ void conf_tls_close(struct conf_parser *p)
 	bool half = p->certificate != NULL;
 	const bool empty = conf_block_top(p)->seen_count == 0; /* of settings */
 	miss_key(p);
+	conf_tls_client_check(p);
 	if (!half && empty && p->scope->certificates_count == 0 && !p->scope->tls_damaged)
 		conf_error(p, &conf_block_top(p)->where,
 			   "the tls block has no certificate: write `certificate \"file\" key "

@@ -30,7 +30,7 @@ static void variable_unknown(struct conf_parser *p, const char *begin, size_t le
 {
 	const struct conf_value name = {.data = begin, .len = len};
 	const char *texts[CONF_NO_VARIABLE];
-	char shown[CONF_SHOWN_MAX], list[256];
+	char shown[CONF_SHOWN_MAX], list[512];
 	struct text t;
 	text_init(&t, list, sizeof(list));
 	for (unsigned i = 0; i < CONF_NO_VARIABLE; i++) {
@@ -88,7 +88,12 @@ static const char *variable_translated(const char *name, size_t len)
 		     {"client", CONF_VARIABLE_CLIENT},
 		     {"client_ip", CONF_VARIABLE_CLIENT},
 		     {"request_id", CONF_VARIABLE_REQUEST_ID},
-		     {"unique_id", CONF_VARIABLE_REQUEST_ID}};
+		     {"unique_id", CONF_VARIABLE_REQUEST_ID},
+		     {"ssl_client_s_dn", CONF_VARIABLE_CERTIFICATE_SUBJECT},
+		     {"ssl_client_i_dn", CONF_VARIABLE_CERTIFICATE_ISSUER},
+		     {"ssl_client_serial", CONF_VARIABLE_CERTIFICATE_SERIAL},
+		     {"ssl_client_m_serial", CONF_VARIABLE_CERTIFICATE_SERIAL},
+		     {"ssl_client_fingerprint", CONF_VARIABLE_CERTIFICATE_FINGERPRINT}};
 	for (size_t i = 0; i < CONF_COUNT(words); i++)
 		if (strlen(words[i].theirs) == len && strncasecmp(words[i].theirs, name, len) == 0)
 			return conf_variables[words[i].ours].text;

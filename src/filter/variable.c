@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/transport.h"
+
 static const struct variable {
 	const char *text;
 	size_t len;
@@ -47,6 +49,28 @@ size_t variable_parts(const char *text, struct variable_part *parts)
 	return count;
 }
 
+const char *variable_of_certificate(enum conf_variable variable, const struct exchange *ex)
+{
+	static const struct transport_certificate none = {.subject = ""};
+	const struct transport_facts *tls = ex->client->tls;
+	const struct transport_certificate *c =
+	    tls != NULL && tls->client != NULL ? tls->client : &none;
+	switch (variable) {
+	case CONF_VARIABLE_CERTIFICATE_SUBJECT:
+		return c->subject;
+	case CONF_VARIABLE_CERTIFICATE_ISSUER:
+		return c->issuer;
+	case CONF_VARIABLE_CERTIFICATE_SERIAL:
+		return c->serial;
+	case CONF_VARIABLE_CERTIFICATE_FINGERPRINT:
+		return c->fingerprint;
+	case CONF_VARIABLE_CERTIFICATE_SAN:
+		return c->names;
+	default:
+		return NULL;
+	}
+}
+
 /* --- expanding -------------------------------------------------------------------------------- */
 
 struct expansion {
@@ -86,6 +110,7 @@ static void expansion_add_variable(struct expansion *e, enum conf_variable varia
 				   const struct exchange *ex, uint16_t port)
 {
 	const struct http_request *r = &ex->request;
+	const char *of_certificate;
 	char text[HTTP_HOST_NAME_MAX + 1];
 	switch (variable) {
 	case CONF_VARIABLE_HOST:
@@ -120,6 +145,14 @@ static void expansion_add_variable(struct expansion *e, enum conf_variable varia
 		break;
 	case CONF_VARIABLE_REQUEST_ID:
 		expansion_add(e, ex->id, strlen(ex->id));
+		break;
+	case CONF_VARIABLE_CERTIFICATE_SUBJECT:
+	case CONF_VARIABLE_CERTIFICATE_ISSUER:
+	case CONF_VARIABLE_CERTIFICATE_SERIAL:
+	case CONF_VARIABLE_CERTIFICATE_FINGERPRINT:
+	case CONF_VARIABLE_CERTIFICATE_SAN:
+		of_certificate = variable_of_certificate(variable, ex);
+		expansion_add(e, of_certificate, strlen(of_certificate));
 		break;
 	case CONF_NO_VARIABLE:
 		break;

@@ -61,6 +61,25 @@ static void json_add_request(struct jsonout *j, const struct exchange *ex)
 	jsonout_add(j, "]");
 }
 
+static void json_add_certificate(struct jsonout *j, const struct transport_certificate *c)
+{
+	if (c == NULL) {
+		jsonout_add(j, "null");
+		return;
+	}
+	jsonout_add(j, "{\"subject\":");
+	jsonout_add_text(j, c->subject);
+	jsonout_add(j, ",\"issuer\":");
+	jsonout_add_text(j, c->issuer);
+	jsonout_add(j, ",\"serial\":");
+	jsonout_add_text(j, c->serial);
+	jsonout_add(j, ",\"fingerprint\":");
+	jsonout_add_text(j, c->fingerprint);
+	jsonout_add(j, ",\"san\":");
+	jsonout_add_text(j, c->names);
+	jsonout_add(j, "}");
+}
+
 static void json_add_tls(struct jsonout *j, const struct transport_facts *tls)
 {
 	if (tls == NULL) {
@@ -75,6 +94,8 @@ static void json_add_tls(struct jsonout *j, const struct transport_facts *tls)
 	jsonout_add_text(j, tls->group);
 	jsonout_add(j, ",\"server_name\":");
 	jsonout_add_text(j, tls->server_name);
+	jsonout_add(j, ",\"client_certificate\":");
+	json_add_certificate(j, tls->client);
 	jsonout_add(j, ",\"resumed\":");
 	jsonout_add(j, tls->resumed ? "true}" : "false}");
 }

@@ -46,6 +46,22 @@ static void url_add_encoded(struct url *u, const char *s, size_t len)
 		url_add(u, spelled, http_url_spell(s + i, len - i, spelled));
 }
 
+/* Names in a certificate are chosen by others than the one who wrote the URL: none of their
+ * characters may have a meaning in it, such as that of `&` in a query. */
+static void url_add_name(struct url *u, const char *s)
+{
+	static const char plain[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	char spelled[4];
+	for (; *s != '\0' && !u->full; s++)
+		if (strchr(plain, *s) != NULL) {
+			url_add(u, s, 1);
+		} else {
+			(void)snprintf(spelled, sizeof(spelled), "%%%02X", (unsigned char)*s);
+			url_add(u, spelled, 3);
+		}
+}
+
 static void url_add_query(struct url *u, const struct http_request *r)
 {
 	if (r->query_present)
@@ -161,6 +177,13 @@ static bool part_add(struct url *u, const struct variable_part *p, const struct 
 		break;
 	case CONF_VARIABLE_REQUEST_ID:
 		url_add_encoded(u, ex->id, strlen(ex->id));
+		break;
+	case CONF_VARIABLE_CERTIFICATE_SUBJECT:
+	case CONF_VARIABLE_CERTIFICATE_ISSUER:
+	case CONF_VARIABLE_CERTIFICATE_SERIAL:
+	case CONF_VARIABLE_CERTIFICATE_FINGERPRINT:
+	case CONF_VARIABLE_CERTIFICATE_SAN:
+		url_add_name(u, variable_of_certificate(p->variable, ex));
 		break;
 	}
 	return true;

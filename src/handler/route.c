@@ -181,7 +181,7 @@ static int host_init(struct routes *routes, struct route_host *host, const struc
 	if (places_add(routes->filters, conf->filters, NULL, outer, &place) < 0)
 		return -ENOMEM;
 	host_use(host, place);
-	host->http.policy = conf->certificates_first;
+	host->http.policy = conf_host_policy(conf);
 	host->http.is_empty = conf->locations_count == 0;
 	if (trie_init(&host->paths, conf->locations_count) < 0)
 		return -ENOMEM;

@@ -32,6 +32,8 @@ const struct ipc_handed_kind ipc_handed_kinds[IPC_FD_KINDS] = {
     [IPC_FD_BODY] = {"file", WORKER, 0, IPC_HANDED_MAX},
     [IPC_FD_PASSWORDS] = {"password file", VERIFY, 1, IPC_HANDED_MAX},
     [IPC_FD_PASSWORD_CHANNEL] = {"password channel", WORKER, 0, IPC_FDS_MAX},
+    [IPC_FD_AUTHORITY] = {"authority", WORKER, 0, IPC_HANDED_MAX},
+    [IPC_FD_REVOKED] = {"revoked", WORKER, 0, IPC_HANDED_MAX},
 };
 
 /* --- the sender ------------------------------------------------------------------------------ */

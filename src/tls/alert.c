@@ -1,6 +1,7 @@
 /* Runs in a worker's loop, for a session that failed. */
 #include "tls/alert.h"
 
+#include "tls/clients_private.h"
 #include "tls/hello.h"
 
 #define APPLICATION_DATA 23 /* ContentType, RFC 8446, 5.1 */
@@ -38,6 +39,9 @@ static gnutls_alert_description_t extension_alert(const struct tls_session *s)
 
 gnutls_alert_description_t tls_alert_of(const struct tls_session *s, int error)
 {
+	if (s->client_fault != TLS_CLIENT_GOOD)
+		return tls_client_fault_alert((enum tls_client_fault)s->client_fault,
+					      gnutls_protocol_get_version(s->handle));
 	if (retry_is_spoiled(s, error))
 		return GNUTLS_A_ILLEGAL_PARAMETER;
 	switch (error) {

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "selfsigned.h"
+#include "tls/clients_private.h"
 #include "tls/context_private.h"
 #include "tls/key.h"
 
@@ -88,6 +89,7 @@ int tls_context_new_false(const struct tls_policy *p, const struct tls_credentia
 		tls_context_free(c);
 		return -1;
 	}
+	tls_clients_verify_with(c->own->handle);
 	c->credentials = c->own;
 	c->hosts = &as->hosts;
 	c->policy = p;

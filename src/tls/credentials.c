@@ -330,7 +330,7 @@ int tls_credentials_judge(const struct tls_credentials *c, const struct tls_poli
 		const struct tls_part *part = &c->hosts.parts[i];
 		if (part->firsts_count == 0 || part_versions(c, policy, part) != 0)
 			continue;
-		*ret_pair = part->number;
+		*ret_pair = part->first;
 		err_set(err, "no version and cipher of the port can use its key");
 		return -1;
 	}

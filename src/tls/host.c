@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/clients_private.h"
 #include "tls/context_private.h"
 #include "tls/hello.h"
 #include "tls/session.h"
@@ -177,22 +178,32 @@ static int address_choose(struct tls_session *s, char address[ADDRESS_TEXT_MAX])
 	return part_choose(s);
 }
 
-static int hello_hook(gnutls_session_t handle, unsigned type, unsigned when, unsigned incoming,
-		      const gnutls_datum_t *message)
+static int hello_come(struct tls_session *s, const gnutls_datum_t *message)
 {
-	struct tls_session *s = gnutls_session_get_ptr(handle);
 	char address[ADDRESS_TEXT_MAX];
-	(void)type;
-	(void)when;
-	(void)incoming;
 	tls_hello_read(&s->hello, &s->context->policy->offer, message->data, message->size);
 	int error = name_keep(s, &s->hello);
 	if (error >= 0)
 		error = address_choose(s, address);
+	if (error >= 0)
+		error = tls_clients_ask(s);
 	if (error >= 0 && s->hello.count == 1)
 		error = tls_tickets_enable(s);
 	s->hello.host = NULL; /* it pointed into the message */
 	return error;
+}
+
+/* GnuTLS calls this for each message of the handshake, before it reads it. */
+static int message_hook(gnutls_session_t handle, unsigned type, unsigned when, unsigned incoming,
+			const gnutls_datum_t *message)
+{
+	struct tls_session *s = gnutls_session_get_ptr(handle);
+	(void)when;
+	if (incoming && type == GNUTLS_HANDSHAKE_CLIENT_HELLO)
+		return hello_come(s, message);
+	if (incoming && type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT)
+		return tls_clients_admit(s, message);
+	return 0;
 }
 
 static int extension_ignore(gnutls_session_t handle, const unsigned char *data, size_t len)
@@ -241,7 +252,7 @@ int tls_host_listen(struct tls_session *s)
 			return GNUTLS_E_MEMORY_ERROR;
 	s->part = s->context->hosts->parts;
 	gnutls_session_set_ptr(s->handle, s);
-	gnutls_handshake_set_hook_function(s->handle, GNUTLS_HANDSHAKE_CLIENT_HELLO,
-					   GNUTLS_HOOK_PRE, hello_hook);
+	gnutls_handshake_set_hook_function(s->handle, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
+					   message_hook);
 	return 0;
 }

@@ -26,7 +26,9 @@ struct tls_session;
 
 /* A part of the certificates: those of one host, or of several with the same files. */
 struct tls_part {
-	uint32_t number; /* struct transport_facts, policy */
+	uint32_t number;                   /* struct transport_facts, policy */
+	uint32_t first;                    /* the first of its pairs */
+	const struct tls_clients *clients; /* whose certificates are asked for; NULL: none */
 	/* The first certificate of each kind, in the order of preference: what is shown if none has
 	 * the name. */
 	uint32_t firsts_count;

@@ -57,7 +57,7 @@ static int part_fill(const struct making *m, uint32_t index, size_t first, size_
 	struct tls_part *part = &m->hosts->parts[index];
 	uint32_t kinds = 0;
 	int error = 0;
-	part->number = (uint32_t)first;
+	part->first = (uint32_t)first;
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t i = first; i < first + count && i < m->pairs_count; i++) {
 			const uint32_t identity = m->pairs[i];
@@ -83,25 +83,61 @@ static int names_add(struct tls_hosts *hosts, const struct tls_host *host, uint3
 	return error;
 }
 
-/* Hosts with the same certificates share the part: it is known by its first pair. */
+/* A part that exists already. */
+struct part_key {
+	uint32_t policy, part;
+};
+
+static int part_compare(const void *a, const void *b)
+{
+	const struct part_key *k = a, *l = b;
+	if (k->policy != l->policy)
+		return k->policy < l->policy ? -1 : 1;
+	return k->part < l->part ? -1 : k->part > l->part;
+}
+
+/* Hosts with the same policy share the part: each gets the number of the first one with it. Returns
+ * the numbers, which the caller frees; NULL: no memory. */
+static uint32_t *parts_unify(const struct tls_host *list, size_t count)
+{
+	struct part_key *keys = calloc(count + 1, sizeof(*keys));
+	uint32_t *same = calloc(count + 1, sizeof(*same));
+	if (keys == NULL || same == NULL) {
+		free(keys);
+		free(same);
+		return NULL;
+	}
+	for (size_t i = 0; i < count; i++)
+		keys[i] = (struct part_key){list[i].policy, (uint32_t)i};
+	qsort(keys, count, sizeof(*keys), part_compare);
+	for (size_t i = 0, first = 0; i < count; i++) {
+		if (keys[i].policy != keys[first].policy)
+			first = i;
+		same[keys[i].part] = keys[first].part;
+	}
+	free(keys);
+	return same;
+}
+
 static int hosts_fill(const struct making *m, const struct tls_host *list, size_t count)
 {
 	struct tls_hosts *hosts = m->hosts;
 	int error = 0;
-	uint32_t *parts = calloc(m->pairs_count + 1, sizeof(*parts)); /* of a first pair; + 1 */
-	if (parts == NULL)
-		return -ENOMEM;
+	uint32_t *same = parts_unify(list, count), *parts = calloc(count + 1, sizeof(*parts));
+	if (same == NULL || parts == NULL)
+		error = -ENOMEM;
 	for (size_t i = 0; i < count && error == 0; i++) {
 		const struct tls_host *host = &list[i];
-		uint32_t *part =
-		    &parts[host->first < m->pairs_count ? host->first : m->pairs_count];
-		if (*part == 0) {
-			*part = (uint32_t)++hosts->parts_count;
-			error = part_fill(m, *part - 1, host->first, host->count);
+		if (same[i] == i) {
+			parts[i] = (uint32_t)hosts->parts_count++;
+			hosts->parts[parts[i]].number = host->policy;
+			hosts->parts[parts[i]].clients = host->clients;
+			error = part_fill(m, parts[i], host->first, host->count);
 		}
 		if (error == 0)
-			error = names_add(hosts, host, *part - 1);
+			error = names_add(hosts, host, parts[same[i]]);
 	}
+	free(same);
 	free(parts);
 	return error;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tls/alert.h"
+#include "tls/clients_private.h"
 #include "tls/context_private.h"
 #include "tls/key.h"
 
@@ -140,6 +141,8 @@ void tls_session_release(struct tls_session *s)
 	if (s->handle != NULL)
 		gnutls_deinit(s->handle);
 	free(s->server_name);
+	free(s->client);
+	s->client = NULL;
 	s->handle = NULL;
 	s->server_name = NULL;
 }
@@ -243,6 +246,8 @@ static enum ipc_failure failure_kind(const struct tls_session *s, int result)
 	case GNUTLS_E_MEMORY_ERROR:
 		return IPC_FAILURE_MEMORY;
 	}
+	if (s->client_fault != TLS_CLIENT_GOOD)
+		return IPC_FAILURE_CLIENT;
 	switch (tls_alert_of(s, result)) {
 	case GNUTLS_A_PROTOCOL_VERSION:
 	case GNUTLS_A_INAPPROPRIATE_FALLBACK:
@@ -268,6 +273,8 @@ static enum ipc_failure failure_kind(const struct tls_session *s, int result)
 static const char *failure_text(const struct tls_session *s, int result)
 {
 	const gnutls_alert_description_t alert = tls_alert_of(s, result);
+	if (s->client_fault != TLS_CLIENT_GOOD)
+		return tls_client_fault_text((enum tls_client_fault)s->client_fault);
 	if (alert == GNUTLS_A_MISSING_EXTENSION)
 		return "The client's hello lacks an extension that TLS 1.3 needs.";
 	if (alert == GNUTLS_A_ILLEGAL_PARAMETER && s->hello.count > 1)
@@ -320,6 +327,7 @@ static void facts_read(struct tls_session *s)
 	    .group = gnutls_group_get_name(gnutls_group_get(s->handle)),
 	    .server_name = s->server_name,
 	    .policy = s->part->number,
+	    .client = s->client,
 	    .resumed = gnutls_session_is_resumed(s->handle) != 0,
 	};
 }
@@ -352,10 +360,14 @@ enum transport_result tls_session_handshake(struct tls_session *s,
 	/* GnuTLS has several errors for a message that is cut off, one of them for close_notify. */
 	if (result < 0 && (s->ended || result == GNUTLS_E_SESSION_EOF))
 		result = GNUTLS_E_PREMATURE_TERMINATION;
+	/* GnuTLS asks nobody about a client that has no certificate. */
+	if (result == GNUTLS_E_NO_CERTIFICATE_FOUND || result == GNUTLS_E_CERTIFICATE_REQUIRED)
+		s->client_fault = TLS_CLIENT_NONE;
 	if (result < 0) {
 		failure_describe(s, result, in, in_len, ret_failure);
 		return session_fail(s, result);
 	}
+	s->client = tls_clients_facts(s);
 	facts_read(s);
 	s->barren_bytes = 0;
 	if (s->gives_ticket && gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)

@@ -87,7 +87,9 @@ int tls_tickets_enable(struct tls_session *s)
 {
 	const struct tls_context *c = s->context;
 	struct ipc_ticket_keys keys;
-	if (c->tickets == NULL || c->tickets_s == 0)
+	/* With a client's certificate each session is verified as a whole: it may be revoked by
+	 * now. */
+	if (c->tickets == NULL || c->tickets_s == 0 || s->part->clients != NULL)
 		return 0;
 	gnutls_db_set_cache_expiration(s->handle, (int)c->tickets_s);
 	const bool former =

@@ -19,6 +19,9 @@
  * name chooses among several certificates. In these cases each name has its own keys, derived from
  * the port's.
  *
+ * A host that asks for the certificates of clients has no tickets: in a session that is resumed,
+ * none would be verified.
+ *
  * Returns 0 or a GnuTLS error. */
 int tls_tickets_enable(struct tls_session *);
 

@@ -128,6 +128,8 @@ struct worker {
 	struct root *roots; /* of the port, in its order; owned, open while the process lives */
 	char *roots_places; /* their texts; owned */
 	struct tls_policy *policy;
+	struct tls_clients **authorities; /* by the index in conf_port.clients; NULL: none */
+	uint8_t authorities_digest[IPC_DIGEST_BYTES];
 	struct tls_credentials *credentials; /* all loops share them */
 	const struct ipc_tickets *tickets;   /* the master's memory, mapped for reading */
 	struct tls_context *false_tls[FAULT_CERTIFICATES]; /* for a port with faults, else NULL */
@@ -161,6 +163,13 @@ void worker_loop_drain(struct worker_loop *, bool lenient);
 /* Makes the loop follow the process: serve, drain, change the log level. */
 void worker_loop_follow(struct worker_loop *);
 void worker_loop_release(struct worker_loop *);
+
+/* In authorities.c: was it handed the files of conf_port.clients? Then it reads and closes them, or
+ * ends the process. */
+bool worker_authorities_fit(const struct worker *);
+void worker_authorities_take(struct worker *, void (*warn)(void *, size_t, const char *),
+			     void *arg);
+void worker_authorities_release(struct worker *);
 
 /* In body.c: reads conf_port.bodies for the means. Ends the process if that fails. */
 void worker_bodies_take(struct worker *);

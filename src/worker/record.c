@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "net/transport.h"
 
 static void record_put(struct access_record *r, enum ipc_field name, const char *data, size_t len)
 {
@@ -173,6 +174,20 @@ static void host_add(struct access_record *record, const struct http_request *r)
 	record_put(record, IPC_FIELD_HOST, t.data, t.len);
 }
 
+/* They are escaped already, and live as long as the connection. */
+static void client_add(struct access_record *record, const struct exchange *ex)
+{
+	const struct transport_certificate *c =
+	    ex->client->tls != NULL ? ex->client->tls->client : NULL;
+	if (c == NULL)
+		return;
+	record_put(record, IPC_FIELD_CLIENT_SUBJECT, c->subject, strlen(c->subject));
+	record_put(record, IPC_FIELD_CLIENT_SERIAL, c->serial, strlen(c->serial));
+	record_put(record, IPC_FIELD_CLIENT_FINGERPRINT, c->fingerprint, strlen(c->fingerprint));
+	record_put(record, IPC_FIELD_CLIENT_ISSUER, c->issuer, strlen(c->issuer));
+	record_put(record, IPC_FIELD_CLIENT_SAN, c->names, strlen(c->names));
+}
+
 void access_record_make(struct access_record *record, const struct exchange *ex,
 			uint64_t duration_us)
 {
@@ -190,6 +205,7 @@ void access_record_make(struct access_record *record, const struct exchange *ex,
 	reason_add(&t, record, ex);
 	user_add(&t, record, ex);
 	host_add(record, &ex->request);
+	client_add(record, ex);
 	record_put(record, IPC_FIELD_REQUEST_ID, ex->id, strnlen(ex->id, sizeof(ex->id)));
 	values_end(record);
 	record->len = t.len;

@@ -169,10 +169,13 @@ static struct tls_host *hosts_list(const struct worker *w)
 		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
 	for (size_t i = 0; i < port->hosts_count; i++) {
 		const struct conf_host *host = &port->hosts[i];
-		list[i] = (struct tls_host){.names = (const char *const *)host->names,
-					    .names_count = host->names_count,
-					    .first = host->certificates_first,
-					    .count = host->certificates_count};
+		list[i] = (struct tls_host){
+		    .names = (const char *const *)host->names,
+		    .names_count = host->names_count,
+		    .first = host->certificates_first,
+		    .count = host->certificates_count,
+		    .clients = host->client > 0 ? w->authorities[host->client - 1] : NULL,
+		    .policy = conf_host_policy(host)};
 	}
 	return list;
 }
@@ -200,6 +203,8 @@ static void files_tell(const struct worker *w, const uint8_t certificates[IPC_DI
 	memcpy(files.digest, certificates, sizeof(files.digest));
 	worker_bodies_digest(w, files.digest);
 	tls_digest_add(files.digest, w->types_digest);
+	if (w->port->clients_count > 0)
+		tls_digest_add(files.digest, w->authorities_digest);
 	role_tell(w->role, IPC_FILES, &files, sizeof(files));
 }
 
@@ -223,6 +228,7 @@ static void credentials_load(struct worker *w)
 	struct warnings warnings = {.log = &w->role->log, .worker = w->role->start.number};
 	struct tls_certificates certificates = {.list =
 						    calloc(count, sizeof(struct tls_certificate))};
+	worker_authorities_take(w, certificate_warning, &warnings);
 	struct tls_host *hosts = hosts_list(w);
 	const struct tls_credentials_options options = {.hosts = hosts,
 							.hosts_count = w->port->hosts_count,
@@ -276,6 +282,8 @@ static void handed_check(const struct worker *w)
 	const struct conf_port *p = w->port;
 	if (role_count(w->role, IPC_FD_CERTIFICATE) != p->certificates_count)
 		role_fail(w->role, EX_SOFTWARE, "its certificates do not fit the configuration");
+	if (!worker_authorities_fit(w))
+		role_fail(w->role, EX_SOFTWARE, "its authorities do not fit the configuration");
 	if (role_count(w->role, IPC_FD_TICKETS) != (p->plain ? 0 : 1) ||
 	    role_count(w->role, IPC_FD_KEY_CHANNEL) != (p->plain ? 0 : w->loops_count))
 		role_fail(w->role, EX_SOFTWARE,
@@ -397,6 +405,7 @@ static void worker_release(struct worker *w)
 	free(w->listener_fds);
 	network_table_release(&w->exempt);
 	tls_credentials_free(w->credentials);
+	worker_authorities_release(w);
 	tls_policy_free(w->policy);
 	ipc_tickets_unmap(w->tickets);
 	routes_release(&w->routes);

@@ -689,7 +689,7 @@ def test_taken_although_odd(port):
 
 def test_echo_as_json(port, over):
     tls = {"version": "TLS1.3", "cipher": "TLS_AES_128_GCM_SHA256", "group": "X25519",
-           "server_name": "some.example", "resumed": False}
+           "server_name": "some.example", "client_certificate": None, "resumed": False}
     with Connection(port, server_hostname="some.example") as c:
         response = ask(c, "DELETE /echo/a%20b/../c?d=e&f HTTP/1.1", "Host: h.example:1", "X-One: 1",
                        "x-one:  two  ", "X-Empty:")

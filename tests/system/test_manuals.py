@@ -1,6 +1,7 @@
 """README and manual pages: their examples work, and what they quote is what the programs say."""
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -39,6 +40,17 @@ def completed(text):
     return text if "tls {" in text else f'tls {{ certificate "cert.pem" key "key.pem" }}\n{text}'
 
 
+def authority_make(folder, certificate, revoked):
+    """An authority of client certificates, and its list of those that it has revoked: none."""
+    (folder / "index").touch()
+    (folder / "ca.cnf").write_text("[ca]\ndefault_ca = d\n[d]\ndatabase = index\ndefault_md = sha256\n"
+                                   "default_crl_days = 30\n")
+    for argv in (["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", certificate,
+                  "-subj", "/CN=ca"],
+                 ["ca", "-config", "ca.cnf", "-cert", certificate, "-keyfile", "ca.key", "-gencrl", "-out", revoked]):
+        subprocess.run(["openssl", *argv], cwd=folder, check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("text", configurations())
 def test_every_configuration_is_one(run, conf_file, certificates, tmp_path, text):
     """With its files there, and with users that exist."""
@@ -48,6 +60,8 @@ def test_every_configuration_is_one(run, conf_file, certificates, tmp_path, text
     for names in re.findall(r'certificate "([^"]+)"\s+key "([^"]+)"', text):
         for name, pem in zip(names, certificates("rsa" if "rsa" in names[0] else "ecdsa")):
             conf_file(name, pem.read_text())
+    for name, revoked in re.findall(r'authority "([^"]+)" revoked "([^"]+)"', text):
+        authority_make(tmp_path, name, revoked)
     for name in re.findall(r'include "([^"*]+)"', text):
         conf_file(name, "connections 100")
     # what is served, here and not in the places of the page

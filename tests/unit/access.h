@@ -9,10 +9,12 @@
 
 #include "ipc/fields.h"
 #include "log/log.h"
+#include "net/transport.h"
 #include "worker/record.h"
 
 struct access {
 	const char *client;
+	const struct transport_facts *tls; /* NULL: it is plain */
 	unsigned client_port;
 	const char *method; /* NULL: the request line could not be read */
 	size_t method_len;
@@ -46,7 +48,7 @@ static inline void access_record_of(struct access_record *record, const struct a
 {
 	static char head[300000];
 	static struct exchange ex;
-	struct http_client client = {.port = (uint16_t)a->client_port};
+	struct http_client client = {.port = (uint16_t)a->client_port, .tls = a->tls};
 	uint32_t used = 0;
 	(void)snprintf(client.address, sizeof(client.address), "%s", a->client);
 	ex = (struct exchange){

@@ -142,7 +142,15 @@ static void the_longest_record_has_all_of_its_parts(void **state)
 	(void)state;
 	static char bytes[70000];
 	memset(bytes, '"', sizeof(bytes));
+	static struct transport_certificate shown;
+	const struct transport_facts facts = {.client = &shown};
+	memset(shown.subject, '"', sizeof(shown.subject) - 1);
+	memset(shown.serial, 'f', sizeof(shown.serial) - 1);
+	memset(shown.fingerprint, 'f', sizeof(shown.fingerprint) - 1);
+	memset(shown.issuer, '"', sizeof(shown.issuer) - 1);
+	memset(shown.names, '"', sizeof(shown.names) - 1);
 	const struct access a = {.client = "2001:db8:1111:2222:3333:4444:255.255.255.255",
+				 .tls = &facts,
 				 .client_port = 65535,
 				 .method = bytes,
 				 .method_len = 1000,
@@ -167,6 +175,8 @@ static void the_longest_record_has_all_of_its_parts(void **state)
 	assert_non_null(strstr(record.line, "\\\"...\" user \"\\\""));
 	assert_string_equal(record.line + record.len - 6, "\\\"...\"");
 	assert_value(IPC_FIELD_DURATION, "18446744073709551615");
+	assert_value(IPC_FIELD_CLIENT_SUBJECT, shown.subject);
+	assert_value(IPC_FIELD_CLIENT_SAN, shown.names);
 	assert_int_equal(record.values_count, IPC_FIELDS);
 }
 

@@ -1133,11 +1133,17 @@ static void redirections_are_checked(void **state)
 	    {"308 \"/${hots}\"", "3:23 unknown variable `${hots}`; did you mean `${host}`?\n"},
 	    {"308 \"/${x}\"", "3:23 unknown variable `${x}`; there are `${host}`, `${target}`, "
 			      "`${path}`, `${query}`, `${remainder}`, `${scheme}`, `${port}`, "
-			      "`${client}` and `${request-id}`\n"},
+			      "`${client}`, `${request-id}`, "
+			      "`${client-certificate-subject}`, `${client-certificate-issuer}`, "
+			      "`${client-certificate-serial}`, `${client-certificate-fingerprint}` "
+			      "and `${client-certificate-san}`\n"},
 	    {"308 \"/${host\"", "3:23 a variable such as `${host}` ends in `}`\n"},
 	    {"308 \"/${}\"", "3:23 unknown variable `${}`; there are `${host}`, `${target}`, "
 			     "`${path}`, `${query}`, `${remainder}`, `${scheme}`, `${port}`, "
-			     "`${client}` and `${request-id}`\n"},
+			     "`${client}`, `${request-id}`, "
+			     "`${client-certificate-subject}`, `${client-certificate-issuer}`, "
+			     "`${client-certificate-serial}`, `${client-certificate-fingerprint}` "
+			     "and `${client-certificate-san}`\n"},
 	    {"308 \"//${host}/\"",
 	     "3:23 a URL with a host begins with its scheme: \"https://${host}/\"\n"},
 	    {"308 \"${host}/\"",

@@ -236,6 +236,58 @@ static void what_is_weak_or_useless_is_warned_of(void **state)
 	}
 }
 
+static void hosts_ask_for_certificates(void **state)
+{
+	(void)state;
+	struct conf *conf = parse(
+	    "tls { client certificate required authority \"/ca\" }\n"
+	    "port 1 { tls { certificate \"/c\" key \"/k\" } echo\n"
+	    "host \"a\" { tls { client certificate off } echo }\n"
+	    "host \"b\" { tls { client certificate optional authority \"/ca\" revoked \"/r\" "
+	    "depth 0 } echo }\n"
+	    "host \"c\" { tls { client certificate required authority \"/ca\" depth 3 } echo }\n"
+	    "host \"d\" { echo } }\n"
+	    "port 2 { tls { development client certificate optional authority \"/o\" } echo }\n"
+	    "port 3 { tls off echo }");
+	const struct conf_port *p = conf->ports;
+	assert_int_equal(p->clients_count, 2);
+	assert_int_equal(p->authorities_count, 1);
+	assert_int_equal(p->revoked_count, 1);
+	assert_int_equal(p->hosts[0].client, 1);
+	assert_int_equal(p->hosts[1].client, 0);
+	assert_int_equal(p->hosts[2].client, 2);
+	assert_int_equal(p->hosts[3].client, 1);
+	assert_int_equal(p->hosts[4].client, 1);
+	assert_int_equal(p->clients[0].depth, 3);
+	assert_int_equal(p->clients[1].depth, 0);
+	assert_int_equal(p->clients[1].wish, CONF_CLIENT_OPTIONAL);
+	assert_int_not_equal(conf_host_policy(&p->hosts[0]), conf_host_policy(&p->hosts[1]));
+	assert_int_equal(conf_host_policy(&p->hosts[0]), conf_host_policy(&p->hosts[4]));
+	assert_int_equal(p[1].clients_count, 1);
+	assert_int_equal(p[2].clients_count, 0);
+	stable(conf);
+	conf_free(conf);
+	static const struct {
+		const char *statement, *messages;
+	} cases[] = {
+	    {"client certificate required",
+	     "2:16 the client certificate has no authority: write `authority \"file\"` with the "
+	     "certificates of those that issue them\n"},
+	    {"client certificate off authority \"/a\"",
+	     "2:16 `client certificate off` asks for none: leave out the rest\n"},
+	    {"client certificate required authority \"/a\" depth 17",
+	     "2:65 depth 17 is out of range; it can be 0 to 16\n"},
+	    {"client certificate required authority \"/a\" client certificate off",
+	     "2:59 duplicate `client certificate`; the first one is at line 2\n"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[512];
+		(void)snprintf(text, sizeof(text), "port 1 { tls { %s } echo }",
+			       cases[i].statement);
+		told_tls(text, cases[i].messages);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +297,7 @@ int main(void)
 	    cmocka_unit_test(a_profile_is_lists),
 	    cmocka_unit_test(the_development_certificate_has_a_policy),
 	    cmocka_unit_test(mistakes_are_told),
+	    cmocka_unit_test(hosts_ask_for_certificates),
 	    cmocka_unit_test(what_is_weak_or_useless_is_warned_of),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

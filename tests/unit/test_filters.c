@@ -6,6 +6,7 @@
 
 #include "../http_peer.h"
 #include "handler/route.h"
+#include "net/transport.h"
 
 /* --- a configuration that is served ----------------------------------------------------------- */
 
@@ -405,6 +406,52 @@ static void variables_stand_for_parts_of_the_request(void **state)
 	}
 }
 
+/* What a certificate says is one value of one header, and one part of a URL. */
+static void variables_stand_for_parts_of_a_certificate(void **state)
+{
+	static const struct transport_certificate shown = {.subject = "CN=a\\, \"b\" & c?\xc3\xa4",
+							   .issuer = "CN=ca",
+							   .serial = "0f",
+							   .fingerprint = "abcd",
+							   .names = "DNS:a.example,URI:urn:a"};
+	static const struct transport_certificate plain = {.subject = ""};
+	static const struct {
+		const struct transport_certificate *client;
+		const char *text, *value, *url;
+	} rows[] = {
+	    {&shown, "${client-certificate-subject}", "CN=a\\, \"b\" & c?\xc3\xa4",
+	     "/?CN%3Da%5C%2C%20%22b%22%20%26%20c%3F%C3%A4"},
+	    {&shown, "${client-certificate-issuer}", "CN=ca", "/?CN%3Dca"},
+	    {&shown, "${client-certificate-serial}-${client-certificate-fingerprint}", "0f-abcd",
+	     "/?0f-abcd"},
+	    {&shown, "${client-certificate-san}", "DNS:a.example,URI:urn:a",
+	     "/?DNS%3Aa.example%2CURI%3Aurn%3Aa"},
+	    {&plain, "${client-certificate-subject}${client-certificate-san}|", "|", NULL},
+	    {NULL, "${client-certificate-subject}${client-certificate-issuer}a", "a", "/?a"},
+	    {NULL, "${client-certificate-serial}${client-certificate-fingerprint}a", "a", "/?a"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct transport_facts facts = {.version = "TLS1.3",
+						      .client = rows[i].client};
+		struct site s;
+		char text[512];
+		(void)snprintf(text, sizeof(text),
+			       "port 1 { tls off header set \"X-V\" \"%s\" respond 200 \"\" "
+			       "location \"/r\" { redirect 307 \"/?%s\" } }",
+			       rows[i].text, rows[i].url != NULL ? rows[i].text : "");
+		for (int plain_port = 0; plain_port < 1 + (rows[i].client == NULL); plain_port++) {
+			site_open(&s, text);
+			s.peer->client.tls = plain_port ? NULL : &facts;
+			assert_string_equal(values_of(ask(&s, GET("/", "a")), "X-V"),
+					    rows[i].value);
+			assert_string_equal(values_of(ask(&s, GET("/r", "a")), "Location"),
+					    rows[i].url != NULL ? rows[i].url : "/?");
+			site_close(&s);
+		}
+	}
+}
+
 /* What a client sends makes no header longer than it may be. */
 static void a_value_that_is_too_long_is_refused(void **state)
 {
@@ -513,6 +560,7 @@ int main(void)
 	    cmocka_unit_test(browsers_learn_which_sites_may_ask),
 	    cmocka_unit_test(rules_change_the_heads_of_all_responses),
 	    cmocka_unit_test(variables_stand_for_parts_of_the_request),
+	    cmocka_unit_test(variables_stand_for_parts_of_a_certificate),
 	    cmocka_unit_test(a_value_that_is_too_long_is_refused),
 	};
 	return cmocka_run_group_tests_name("filters", tests, NULL, NULL);

@@ -33,7 +33,8 @@ static void echo_tells_what_it_sees(void **state)
 	    "[\"Host\",\"a:1\"],[\"X-Twice\",\"1\"],[\"x-twice\",\"2\"],[\"Empty\",\"\"]],"
 	    "\"client\":{\"address\":\"127.0.0.1\",\"port\":12345},"
 	    "\"tls\":{\"version\":\"TLS1.3\",\"cipher\":\"TLS_AES_128_GCM_SHA256\","
-	    "\"group\":\"X25519\",\"server_name\":null,\"resumed\":true},"
+	    "\"group\":\"X25519\",\"server_name\":null,\"client_certificate\":null,\"resumed\":"
+	    "true},"
 	    "\"request_id\":\"id-1\"}\n");
 	assert_memory_equal(peer_out(p), START "Content-Type: application/json\r\n",
 			    sizeof(START "Content-Type: application/json\r\n") - 1);

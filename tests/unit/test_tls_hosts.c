@@ -46,8 +46,9 @@ static const char *const rsa[] = {"rsa.example"};
 static const char *const many[] = {"many.example", "xn--bcher-kva.example"};
 
 static const struct tls_host hosts[] = {
-    {NULL, 0, 0, 2},      {shop, 3, 2, 2}, {stars, 2, 4, 1}, {same, 2, 2, 2},
-    {addresses, 2, 5, 1}, {rsa, 1, 6, 1},  {many, 2, 7, 4},
+    {NULL, 0, 0, 2, NULL, 0}, {shop, 3, 2, 2, NULL, 2},      {stars, 2, 4, 1, NULL, 4},
+    {same, 2, 2, 2, NULL, 2}, {addresses, 2, 5, 1, NULL, 5}, {rsa, 1, 6, 1, NULL, 6},
+    {many, 2, 7, 4, NULL, 7},
 };
 #define HOSTS (sizeof(hosts) / sizeof(hosts[0]))
 
@@ -594,8 +595,10 @@ static void files_are_loaded_once_however_many_hosts_name_them(void **state)
 	/* The same files as pair 2, 3 and 6, in other combinations. */
 	static const size_t order[] = {0, 2, 3, 3, 2, 6, 2, 6};
 	enum { COUNT = sizeof(order) / sizeof(order[0]) };
-	const struct tls_host list[] = {
-	    {NULL, 0, 0, 1}, {a, 1, 1, 2}, {b, 1, 3, 3}, {NULL, 0, 6, 2}};
+	const struct tls_host list[] = {{NULL, 0, 0, 1, NULL, 0},
+					{a, 1, 1, 2, NULL, 1},
+					{b, 1, 3, 3, NULL, 3},
+					{NULL, 0, 6, 2, NULL, 6}};
 	struct tls_pair pairs[COUNT];
 	struct tls_certificate facts[COUNT];
 	struct tls_certificates certificates = {.list = facts};

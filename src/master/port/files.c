@@ -83,6 +83,26 @@ static const char *passwords_path(const struct conf_port *conf, size_t of)
 	return conf->passwords[of].path;
 }
 
+static size_t authorities_count(const struct conf_port *conf)
+{
+	return conf->authorities_count;
+}
+
+static const char *authority_path(const struct conf_port *conf, size_t of)
+{
+	return conf->authorities[of].path;
+}
+
+static size_t revoked_count(const struct conf_port *conf)
+{
+	return conf->revoked_count;
+}
+
+static const char *revoked_path(const struct conf_port *conf, size_t of)
+{
+	return conf->revoked[of].path;
+}
+
 #define PLAIN (O_RDONLY | O_NOCTTY | O_NONBLOCK)
 
 /* The state of an upgrade has the files in this order, so a new row comes last. */
@@ -99,6 +119,8 @@ static const struct file_kind {
     {IPC_FD_TYPES, false, types_count, types_path, PLAIN},
     {IPC_FD_BODY, false, bodies_count, body_path, PLAIN},
     {IPC_FD_PASSWORDS, true, passwords_count, passwords_path, PLAIN},
+    {IPC_FD_AUTHORITY, false, authorities_count, authority_path, PLAIN},
+    {IPC_FD_REVOKED, false, revoked_count, revoked_path, PLAIN},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

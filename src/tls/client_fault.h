@@ -1,0 +1,19 @@
+/* Why a client's certificate was refused; src/tls only. */
+#ifndef TLS_CLIENT_FAULT_H
+#define TLS_CLIENT_FAULT_H
+
+enum tls_client_fault {
+	TLS_CLIENT_GOOD,
+	TLS_CLIENT_NONE,
+	TLS_CLIENT_EXPIRED,
+	TLS_CLIENT_EARLY,
+	TLS_CLIENT_REVOKED,
+	TLS_CLIENT_UNKNOWN,
+	TLS_CLIENT_USAGE,
+	TLS_CLIENT_DEEP,
+	TLS_CLIENT_COSTLY,
+	TLS_CLIENT_BAD,
+	TLS_CLIENT_FAULTS
+};
+
+#endif
