@@ -53,10 +53,17 @@ static void block_check(struct role *r, const struct sandbox_plan *block)
 			  (unsigned long long)limit.rlim_cur);
 }
 
+static bool block_has(const struct sandbox_plan *block, int fd)
+{
+	return fd >= (int)block->guarded_first &&
+	       fd < (int)(block->guarded_first + block->guarded_count);
+}
+
 /*
  * Moves the listeners, which are among the received descriptors, into a block of numbers that the
  * seal guards, so that no connection ever gets a number in it. Each loop has its own duplicates,
- * since epoll_ctl(2) identifies a registration by its descriptor.
+ * since epoll_ctl(2) identifies a registration by its descriptor. The block begins after what else
+ * was received; a listener may have a number in it already, or a later one.
  */
 static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
 {
@@ -77,16 +84,16 @@ static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
 	const int first = (int)ret_block->guarded_first;
 	for (unsigned i = 0; i < w->listener_fds_count; i++) {
 		const int fd = handed[i % count];
-		const bool in_place = i < count && fd >= first;
+		const bool in_place = i < count && block_has(ret_block, fd);
 		w->listener_fds[i] = in_place ? fd : fcntl(fd, F_DUPFD_CLOEXEC, first);
 		if (w->listener_fds[i] < 0)
 			role_fail(r, role_status(r, errno), "cannot place the listeners: %s",
 				  strerror(errno));
-		if (w->listener_fds[i] >= first + (int)w->listener_fds_count)
+		if (!block_has(ret_block, w->listener_fds[i]))
 			role_fail(r, EX_SOFTWARE, "the listeners' descriptors are in use");
 	}
 	for (unsigned i = 0; i < count; i++)
-		if (handed[i] < first)
+		if (!block_has(ret_block, handed[i]))
 			fd_close(&handed[i]);
 }
 

@@ -246,3 +246,17 @@ def test_a_worker_that_dies_is_replaced(server, ports, number):
     subprocess.run(["kill", f"-{number.value}", str(pid)], check=True)
     wait_for(lambda: list(s.workers(ports[0]).values()) not in ([], [pid]), "the next worker")
     assert get(ports[0]).status == 200
+
+
+@pytest.mark.parametrize("root", ["chroot off", ""])
+@pytest.mark.parametrize("addresses", [["*"], ["127.0.0.1"], ["127.0.0.1", "127.0.0.2", "::1"],
+                                       [f"127.0.0.{i}" for i in range(1, 10)]])
+def test_a_worker_that_is_handed_little_else_has_its_listeners(server, ports, root, addresses):
+    """Without keys, and without a folder for its root."""
+    s = server(f"privileges lenient\nworkers 2\nport {ports[0]} {{ tls off {root}\n" +
+               "".join(f"listen on {address}\n" for address in addresses) + "echo }", tls=False)
+    for address in addresses:
+        with Connection(ports[0], host="127.0.0.1" if address == "*" else address) as c:
+            assert c.get().status == 200
+    assert len(s.workers()) == 2 and "starting it again" not in s.log()
+    assert s.stop() == 0
