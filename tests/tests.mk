@@ -13,8 +13,8 @@ $(BUILD)/unit/test_sandbox $(BUILD)/unit/test_crash: ALLLDFLAGS += -pthread
 # Counts the calls of a function.
 $(BUILD)/unit/test_many_hosts: ALLLDFLAGS += -Wl,--wrap=file_mark_order
 
-# Decompresses what the server has compressed, and lets allocations fail.
-$(BUILD)/unit/test_compress: ALLLDFLAGS += -Wl,--wrap=malloc,--wrap=calloc
+# Decompresses what the server has compressed, lets allocations fail, and has a clock of its own.
+$(BUILD)/unit/test_compress: ALLLDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=clock_ns
 $(BUILD)/unit/test_compress: LIBS += $(shell $(PKG) --libs libbrotlidec)
 
 # A test of bulkheadctl, whose objects are in no archive.

@@ -139,6 +139,7 @@ static void br_free(struct coder *coder)
 
 const struct coder_ops coder_br = {
     .memory_max = sizeof(struct br) + 4096, /* a mapping is of whole pages */
+    .piece = SIZE_MAX,
     .make = br_make,
     .begin = br_begin,
     .step = br_step,

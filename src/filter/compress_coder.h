@@ -47,7 +47,10 @@ struct coder {
 };
 
 struct coder_ops {
-	size_t memory_max;                             /* bytes of one coder, at any level */
+	size_t memory_max; /* bytes of one coder, at any level */
+	/* What a step is given at most, so that none takes long whatever is in it: a coder that
+	 * does its work in blocks of its own need not be given less than a part. */
+	size_t piece;
 	struct coder *(*make)(void);                   /* NULL: out of memory */
 	bool (*begin)(struct coder *, unsigned level); /* false: out of memory */
 	enum coder_result (*step)(struct coder *, enum coder_order, struct coder_io *);

@@ -79,6 +79,7 @@ static void gzip_free(struct coder *coder)
 
 const struct coder_ops coder_gzip = {
     .memory_max = (size_t)320 << 10,
+    .piece = 1024, /* of bytes that were chosen for it, level 9 takes 2.6 ms for each KiB */
     .make = gzip_make,
     .begin = gzip_begin,
     .step = gzip_step,

@@ -1,13 +1,15 @@
 /*
  * Runs in the workers: responses that are being compressed, and their turns. Must never let them
- * read more in one turn of the loop than COMPRESS_TURN_BYTES twice, hold back what the handler has
- * given when it has no more for now, or allocate for a stream while one is idle.
+ * have more of one turn of the loop than COMPRESS_TURN_BYTES twice, or as much time as these stand
+ * for; hold back what the handler has given when it has no more for now; or allocate for a stream
+ * while one is idle.
  */
 #include "compress_stream.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/holding.h"
 #include "compress_coder.h"
 #include "net/loop.h"
@@ -27,7 +29,7 @@ struct compress_stream {
 	bool dirty; /* it has read something since it flushed */
 	bool ended;
 	uint64_t left; /* bytes of the response that are still to be read, or HTTP_LENGTH_UNKNOWN */
-	size_t granted;     /* bytes that it may read, because its turn has come */
+	size_t granted;     /* bytes that it may compress, because its turn has come */
 	struct coder_io io; /* only its input is kept */
 	size_t spill_at, spill_len;
 	uint8_t spill[CODER_OUT_MIN]; /* output for which there was no room */
@@ -41,8 +43,8 @@ struct compress_loop {
 	struct compress_streams waiting; /* the one that waits longest comes first */
 	struct compress_streams idle[KINDS];
 	size_t bytes, idle_bytes; /* of all streams, and of those that are idle */
-	uint64_t turn;            /* of the loop, in which so many bytes were read: */
-	size_t read;
+	uint64_t turn;            /* of the loop, in which so many bytes were compressed: */
+	size_t spent;
 	struct holding held;
 };
 
@@ -73,7 +75,7 @@ static void turns_run(struct loop *loop, struct loop_task *task)
 		loop_soon(loop, task);
 }
 
-/* May it read on now? If not, it will be woken. */
+/* May it go on now? If not, it will be woken. */
 static bool turn_is_its(struct compress_stream *s)
 {
 	struct compress_loop *c = s->common;
@@ -84,9 +86,9 @@ static bool turn_is_its(struct compress_stream *s)
 		return false;
 	if (c->turn != loop->turn) {
 		c->turn = loop->turn;
-		c->read = 0;
+		c->spent = 0;
 	}
-	if (TAILQ_EMPTY(&c->waiting) && c->read < COMPRESS_TURN_BYTES)
+	if (TAILQ_EMPTY(&c->waiting) && c->spent < COMPRESS_TURN_BYTES)
 		return true;
 	TAILQ_INSERT_TAIL(&c->waiting, s, link);
 	s->waits = true;
@@ -94,11 +96,14 @@ static bool turn_is_its(struct compress_stream *s)
 	return false;
 }
 
-static void turn_spend(struct compress_stream *s, size_t bytes)
+/* So many bytes were compressed, in so much time. */
+static void turn_spend(struct compress_stream *s, size_t bytes, uint64_t ns)
 {
-	const size_t granted = bytes < s->granted ? bytes : s->granted;
+	const uint64_t of_time = ns / (COMPRESS_TURN_NS / COMPRESS_TURN_BYTES);
+	const size_t cost = of_time > bytes ? (size_t)of_time : bytes;
+	const size_t granted = cost < s->granted ? cost : s->granted;
 	s->granted -= granted;
-	s->common->read += bytes - granted;
+	s->common->spent += cost - granted;
 }
 
 /* --- streams ---------------------------------------------------------------------------------- */
@@ -191,13 +196,10 @@ void compress_stream_end(struct compress_stream *s)
 /* Reads the next part of the response. Returns 0, GIVE_LATER or GIVE_FAIL. */
 static long stream_read(struct compress_stream *s, struct filter_use *use)
 {
-	if (!turn_is_its(s))
-		return GIVE_LATER;
 	const size_t size = s->left < sizeof(s->in) ? (size_t)s->left : sizeof(s->in);
 	const long n = filter_give_next(s->ex, use, s->in, size);
 	const bool is_known = s->left != HTTP_LENGTH_UNKNOWN;
 	if (n > 0 && (size_t)n <= size) {
-		turn_spend(s, (size_t)n);
 		s->io.in = s->in;
 		s->io.in_len = (size_t)n;
 		s->dirty = true;
@@ -219,17 +221,34 @@ static long stream_read(struct compress_stream *s, struct filter_use *use)
 	return 0;
 }
 
+/* One step of the coder. CODER_MORE: it has more to do, for lack of room or because it was given
+ * only a piece. */
+static enum coder_result stream_step(struct compress_stream *s)
+{
+	const struct coder_ops *ops = s->coder->ops;
+	const size_t rest = s->io.in_len > ops->piece ? s->io.in_len - ops->piece : 0;
+	const size_t given = s->io.in_len -= rest;
+	const uint64_t begun_ns = clock_ns();
+	const enum coder_result result =
+	    ops->step(s->coder, rest > 0 ? CODER_GOES_ON : s->order, &s->io);
+	turn_spend(s, given - s->io.in_len, clock_ns() - begun_ns);
+	s->io.in_len += rest;
+	return rest > 0 && result == CODER_DONE ? CODER_MORE : result;
+}
+
 /* Fills what is left of out. Returns whether that could go on at once, or why not: GIVE_LATER,
  * GIVE_END or GIVE_FAIL; 0: out is full. */
 static long stream_fill(struct compress_stream *s, struct filter_use *use)
 {
 	while (!s->ended) {
+		if (!turn_is_its(s))
+			return GIVE_LATER;
 		if (s->order == CODER_GOES_ON && s->io.in_len == 0) {
 			const long why = stream_read(s, use);
 			if (why < 0)
 				return why;
 		}
-		const enum coder_result result = s->coder->ops->step(s->coder, s->order, &s->io);
+		const enum coder_result result = stream_step(s);
 		if (result == CODER_FAILED)
 			return GIVE_FAIL;
 		if (result == CODER_DONE) {

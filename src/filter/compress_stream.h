@@ -28,9 +28,12 @@ void compress_stream_end(struct compress_stream *);
 
 /* Bytes of streams that are kept for the next ones. */
 #define COMPRESS_KEPT_BYTES ((size_t)8 << 20)
-/* Bytes of responses that are read in one turn of the loop, by streams that need not wait; and what
- * one of those that wait reads when its turn has come, as many as make up the same. */
+/* Bytes of responses that are compressed in one turn of the loop, by streams that need not wait;
+ * and what one of those that wait has when its turn has come, as many as make up the same. Time
+ * counts as bytes, where more of it was spent than such bytes take: some cost a hundred times as
+ * much. */
 #define COMPRESS_TURN_BYTES ((size_t)64 << 10)
 #define COMPRESS_PART_BYTES ((size_t)16 << 10)
+#define COMPRESS_TURN_NS    UINT64_C(4000000)
 
 #endif

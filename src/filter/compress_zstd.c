@@ -88,6 +88,7 @@ static void zstd_free(struct coder *coder)
 
 const struct coder_ops coder_zstd = {
     .memory_max = (size_t)1536 << 10,
+    .piece = SIZE_MAX,
     .make = zstd_make,
     .begin = zstd_begin,
     .step = zstd_step,

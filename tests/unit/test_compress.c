@@ -847,6 +847,17 @@ static void a_page_is_compressed(void **state)
 
 /* --- bounds ----------------------------------------------------------------------------------- */
 
+/* A clock that stands still (tests.mk), or goes on by so much whenever it is read. */
+uint64_t __wrap_clock_ns(void);
+static uint64_t clock_now = 1, clock_step;
+static unsigned clock_reads;
+
+uint64_t __wrap_clock_ns(void)
+{
+	clock_reads++;
+	return clock_now += clock_step;
+}
+
 /* One long response, or many, read no more in a turn than is said, and all of them get on. */
 static void a_turn_has_a_bound(void **state)
 {
@@ -901,6 +912,39 @@ static size_t given_of(const struct peer *p, size_t len)
 {
 	const struct exchange *ex = p->http1.exchange;
 	return ex != NULL ? ((const struct source_state *)(const void *)ex->state)->given : len;
+}
+
+/* Bytes that take long: a step of the coder costs more than its part of a turn. */
+static void a_turn_has_a_bound_in_time(void **state)
+{
+	static const uint64_t steps_ns[] = {100000, 1000000, 3000000};
+	static const struct source c = {
+	    .status = 200, .fields = html, .fields_count = 3, .len = 100000};
+	(void)state;
+	for (size_t i = 0; i < COUNT(steps_ns); i++) {
+		struct site s;
+		unsigned turns = 0;
+		site_begin(&s, &all, true);
+		clock_step = steps_ns[i];
+		clock_reads = 0;
+		site_ask(&s, &c, GET("Accept-Encoding: gzip\r\n"));
+		/* each step reads the clock twice, and the last one may begin just before the end
+		 */
+		assert_in_range(clock_reads / 2 * clock_step, 1, COMPRESS_TURN_NS + 2 * clock_step);
+		while (s.peer->http1.exchange != NULL && turns++ < 10000) {
+			const unsigned woken = s.peer->woken;
+			assert_int_equal(loop_turn(&s.loop, 1000), 0);
+			clock_reads = 0;
+			if (s.peer->woken != woken)
+				peer_run(s.peer);
+			assert_in_range(clock_reads / 2 * clock_step, 0,
+					2 * COMPRESS_TURN_NS + 2 * clock_step);
+		}
+		clock_step = 0;
+		assert_in_range(turns, 100000 / 1024 * steps_ns[i] / (3 * COMPRESS_TURN_NS), 10000);
+		assert_response(&s, &c, COMPRESSION_GZIP);
+		site_end(&s);
+	}
 }
 
 static void turns_go_around(void **state)
@@ -1157,6 +1201,7 @@ int main(void)
 	    cmocka_unit_test(a_filter_in_front_takes_a_byte_at_a_time),
 	    cmocka_unit_test(a_page_is_compressed),
 	    cmocka_unit_test(a_turn_has_a_bound),
+	    cmocka_unit_test(a_turn_has_a_bound_in_time),
 	    cmocka_unit_test(turns_go_around),
 	    cmocka_unit_test(memory_has_a_bound),
 	    cmocka_unit_test(a_warm_stream_allocates_nothing),
