@@ -7,6 +7,7 @@
 #ifndef FILTER_KINDS_H
 #define FILTER_KINDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf/conf.h"
@@ -28,7 +29,8 @@ struct filter_kind {
 	const struct filter *filter;
 	/* See struct http_finishers; NULL: nothing to do. */
 	void (*finish)(struct exchange *, const void *config);
-	/* Makes the config of both from the options of a place; it may borrow from them and the
+	bool (*stays)(const struct exchange *, const void *config);
+	/* Makes the config of all from the options of a place; it may borrow from them and the
 	 * means. NULL: out of memory. Without this function the config is the options. */
 	void *(*make)(const void *options, const struct filter_means *);
 	void (*release)(void *made); /* NULL: free() */

@@ -149,6 +149,8 @@ struct http_finishers {
 	struct http_finisher {
 		/* The status is the final one. May change fields by the functions below. */
 		void (*finish)(struct exchange *, const void *config);
+		/* See exchange_stays(); NULL: no. */
+		bool (*stays)(const struct exchange *, const void *config);
 		const void *config;
 	} list[];
 };
@@ -376,9 +378,15 @@ int exchange_remove_field(struct exchange *, const char *name, size_t name_len);
  */
 int exchange_upgrade(struct exchange *, const struct http_header *fields, size_t fields_count);
 
-/* A field would be longer than it may, because of the request: the response becomes 414, unless the
- * request was refused for another reason: then it has not this field. For finishers. */
+/* A field would be longer than it may, or exchange_field_fits() says no, because of the request:
+ * the response becomes 414, unless the request was refused for another reason: then it has not this
+ * field. For finishers. */
 void exchange_fail_field(struct exchange *);
+/* Is there room for a field so long among those that are added? */
+bool exchange_field_fits(const struct exchange *, size_t name_len, size_t value_len);
+/* Will a finisher of the place say that the body stays as it is, by Content-Encoding or
+ * "no-transform"? For a filter that would change it, in its head(). */
+bool exchange_stays(const struct exchange *);
 /* Adds a field, as exchange_add_field() does, that is known to be valid and lives as long as the
  * exchange: nothing is copied. For finishers. */
 void exchange_borrow_field(struct exchange *, const struct http_header *);

@@ -102,6 +102,10 @@ struct http_header {
 	uint32_t value_len;
 };
 
+/* Is this word, in lower case, an element of the list that the field is (RFC 9110, 5.6.1), in any
+ * case? A quoted string in it is an element as it stands, so no word. */
+bool http_list_has(const struct http_header *, const char *word);
+
 /* A constant one. */
 #define HTTP_HEADER(name, value)                                 \
 	{                                                        \

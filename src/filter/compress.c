@@ -53,28 +53,6 @@ static bool field_is(const struct http_header *f, const char *name)
 	return strncasecmp(f->name, name, f->name_len) == 0 && name[f->name_len] == '\0';
 }
 
-/* Is it an element of a list (RFC 9110, 5.6.1)? Quoted strings in it are elements of no list here,
- * and do not look like one of these words. */
-static bool list_has(const struct http_header *f, const char *word)
-{
-	const size_t len = strlen(word);
-	const char *at = f->value, *end = f->value + f->value_len;
-	while (at < end) {
-		const char *comma = memchr(at, ',', (size_t)(end - at));
-		const char *to = comma != NULL ? comma : end;
-		while (at < to && (*at == ' ' || *at == '\t'))
-			at++;
-		while (to > at && (to[-1] == ' ' || to[-1] == '\t'))
-			to--;
-		if ((size_t)(to - at) == len && strncasecmp(at, word, len) == 0)
-			return true;
-		if (comma == NULL)
-			return false;
-		at = comma + 1;
-	}
-	return false;
-}
-
 static void head_read_field(struct head_says *h, const struct http_header *f)
 {
 	switch (f->name_len) { /* the length alone excludes most fields */
@@ -82,7 +60,7 @@ static void head_read_field(struct head_says *h, const struct http_header *f)
 		if (field_is(f, "etag"))
 			h->etag = f;
 		else if (field_is(f, "vary"))
-			h->varies |= list_has(f, "accept-encoding") || list_has(f, "*");
+			h->varies |= http_list_has(f, "accept-encoding") || http_list_has(f, "*");
 		break;
 	case 6:
 		h->digested |= field_is(f, "digest");
@@ -97,7 +75,7 @@ static void head_read_field(struct head_says *h, const struct http_header *f)
 	case 13:
 		h->ranged |= field_is(f, "content-range");
 		h->has_range |= field_is(f, "accept-ranges");
-		h->encoded |= field_is(f, "cache-control") && list_has(f, "no-transform");
+		h->encoded |= field_is(f, "cache-control") && http_list_has(f, "no-transform");
 		break;
 	case 14:
 		h->digested |= field_is(f, "content-digest");
@@ -244,7 +222,7 @@ static void head_compress(struct exchange *ex, const struct head_says *h, unsign
 static bool head_could_vary(const struct exchange *ex, const struct conf_compress *c,
 			    const struct head_says *h)
 {
-	if (h->encoded)
+	if (h->encoded || exchange_stays(ex))
 		return false;
 	if (ex->status == 304) /* it does not say of which type the response is */
 		return true;

@@ -15,12 +15,16 @@ struct header_rule {
 	const struct conf_header_rule *conf;
 	struct http_header field; /* its value is that of the rule, unless parts_count is not 0 */
 	bool is_type;             /* Content-Type */
+	bool is_encoding;         /* Content-Encoding */
+	bool is_cache;            /* Cache-Control */
+	bool says_so; /* its value keeps the body as it is: what exchange_stays() is for */
 	uint32_t parts_count;
 	const struct variable_part *parts;
 };
 
 struct headers {
 	uint16_t port;
+	bool says_so;                /* a rule does */
 	struct variable_part *parts; /* owned: of all rules */
 	size_t count;
 	struct header_rule rules[];
@@ -60,7 +64,7 @@ static void rule_add_varied(struct exchange *ex, const struct headers *h,
 	char value[VALUE_MAX];
 	const size_t len =
 	    variable_expand(rule->parts, rule->parts_count, ex, h->port, value, sizeof(value));
-	if (len == SIZE_MAX)
+	if (len == SIZE_MAX || !exchange_field_fits(ex, rule->field.name_len, len))
 		exchange_fail_field(ex);
 	else if (len > 0)
 		(void)exchange_add_field(ex, rule->field.name, rule->field.name_len, value, len);
@@ -88,6 +92,26 @@ static void headers_finish(struct exchange *ex, const void *config)
 			rule_apply(ex, h, &h->rules[i]);
 }
 
+/* What the last rules say of the two fields that keep a body as it is. What the handler says of
+ * them is not seen here. */
+static bool headers_stay(const struct exchange *ex, const void *config)
+{
+	const struct headers *h = config;
+	bool encoded = false, kept = false;
+	for (size_t i = 0; h->says_so && i < h->count; i++) {
+		const struct header_rule *rule = &h->rules[i];
+		const bool adds = rule->conf->operation == CONF_HEADER_ADD;
+		if ((!rule->is_encoding && !rule->is_cache) ||
+		    !rule_applies(rule->conf, ex->status))
+			continue;
+		if (rule->is_encoding)
+			encoded = rule->says_so || (adds && encoded);
+		else
+			kept = rule->says_so || (adds && kept);
+	}
+	return encoded || kept;
+}
+
 /* --- at the start ----------------------------------------------------------------------------- */
 
 static size_t rules_count(const struct conf_headers *conf)
@@ -113,8 +137,13 @@ static void rule_init(struct headers *h, const struct conf_header_rule *conf,
 	    .conf = conf,
 	    .field = {conf->name, value, (uint32_t)strlen(conf->name), (uint32_t)strlen(value)},
 	    .is_type = strcasecmp(conf->name, "Content-Type") == 0,
+	    .is_encoding = strcasecmp(conf->name, "Content-Encoding") == 0,
+	    .is_cache = strcasecmp(conf->name, "Cache-Control") == 0,
 	    .parts = *parts,
 	};
+	rule->says_so = (rule->is_encoding && value[0] != '\0') ||
+			(rule->is_cache && http_list_has(&rule->field, "no-transform"));
+	h->says_so = h->says_so || rule->says_so;
 	const size_t count = variable_parts(value, *parts);
 	if (count > 1 || (count == 1 && rule->parts[0].variable != CONF_NO_VARIABLE)) {
 		rule->parts_count = (uint32_t)count;
@@ -157,6 +186,7 @@ static void *headers_make(const void *options, const struct filter_means *means)
 
 const struct filter_kind filter_kind_header = {
     .finish = headers_finish,
+    .stays = headers_stay,
     .make = headers_make,
     .release = headers_release,
 };

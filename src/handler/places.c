@@ -57,7 +57,9 @@ static void place_list(struct place *place)
 		const struct place_filter *f = &place->kinds[k];
 		if (f->config != NULL && kinds[k]->finish != NULL)
 			finishers->list[finishers->count++] =
-			    (struct http_finisher){.finish = kinds[k]->finish, .config = f->config};
+			    (struct http_finisher){.finish = kinds[k]->finish,
+						   .stays = kinds[k]->stays,
+						   .config = f->config};
 	}
 	if (finishers->count > 0)
 		return;

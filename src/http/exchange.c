@@ -316,14 +316,20 @@ static int field_fail(struct exchange *ex, int error)
 	return error;
 }
 
+bool exchange_field_fits(const struct exchange *ex, size_t name_len, size_t value_len)
+{
+	const size_t room = HTTP_FIELDS_MAX - ex->added_bytes;
+	return name_len <= room && value_len <= room &&
+	       sizeof(struct exchange_field) + name_len + value_len <= room;
+}
+
 int exchange_add_field(struct exchange *ex, const char *name, size_t name_len, const char *value,
 		       size_t value_len)
 {
 	if (ex->head_sent)
 		return -EALREADY;
 	struct exchange_field *field;
-	const size_t room = HTTP_FIELDS_MAX - ex->added_bytes;
-	if (name_len > room || value_len > room || sizeof(*field) + name_len + value_len > room)
+	if (!exchange_field_fits(ex, name_len, value_len))
 		return field_fail(ex, -ENOSPC);
 	if (!field_is_allowed(name, name_len) || !field_value_is_valid(value, value_len))
 		return field_fail(ex, -EINVAL);
@@ -437,6 +443,15 @@ static void head_finish(struct exchange *ex)
 	for (size_t i = 0; i < f->count; i++)
 		f->list[i].finish(ex, f->list[i].config);
 	exchange_leave(ex, nested);
+}
+
+bool exchange_stays(const struct exchange *ex)
+{
+	const struct http_finishers *f = exchange_finishers(ex);
+	for (size_t i = 0; f != NULL && i < f->count; i++)
+		if (f->list[i].stays != NULL && f->list[i].stays(ex, f->list[i].config))
+			return true;
+	return false;
 }
 
 bool exchange_change_head(struct exchange *ex)

@@ -38,6 +38,16 @@ static bool list_next(const char **at, const char *end, const char **ret, size_t
 	return true;
 }
 
+bool http_list_has(const struct http_header *f, const char *word)
+{
+	const char *at = f->value, *element;
+	size_t n;
+	while (list_next(&at, f->value + f->value_len, &element, &n))
+		if (http_name_is(element, n, word))
+			return true;
+	return false;
+}
+
 static void connection_read(struct head_facts *f, const char *value, size_t len)
 {
 	const char *at = value, *element;

@@ -471,6 +471,85 @@ static void a_value_that_is_too_long_is_refused(void **state)
 	site_close(&s);
 }
 
+/* The same of all fields together, whatever the client asks for. */
+static void values_that_are_too_long_together_are_refused(void **state)
+{
+	struct site s;
+	char request[16000] = "GET /";
+	(void)state;
+	site_open(&s, "port 1 { tls off header set \"X-A\" \"${path}\" always "
+		      "header set \"X-B\" \"${target}${path}\" always "
+		      "header set \"X-C\" \"${target}${path}\" always "
+		      "header set \"X-W\" \"1\" always respond 200 \"\" }");
+	memset(request + 5, 'a', 3500);
+	strcpy(request + 3505, " HTTP/1.1\r\nHost: a\r\n\r\n");
+	const char *response = ask(&s, request);
+	assert_int_equal(status_of(response), 414);
+	assert_string_equal(values_of(response, "X-W"), "1");
+	assert_int_equal(s.peer->refusal, REFUSE_TARGET_TOO_LONG);
+	/* what is refused for another reason stays so */
+	strcpy(request + 3505, " HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+	response = ask(&s, request);
+	assert_int_equal(status_of(response), 400);
+	assert_string_equal(values_of(response, "X-W"), "1");
+	site_close(&s);
+}
+
+/* --- what keeps a body as it is --------------------------------------------------------------- */
+
+#define CODED "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n"
+
+/* A rule is the last word, so it says for the handler, too, that the body is encoded or must not
+ * be changed. */
+static void rules_keep_a_body_as_it_is(void **state)
+{
+	static const struct {
+		const char *port, *location;
+		bool compressed;
+	} rows[] = {
+	    {"", "", true},
+	    {"", "header set \"Cache-Control\" \"no-transform\"", false},
+	    {"", "header add \"cache-control\" \"max-age=1 ,\tNO-Transform, public\"", false},
+	    {"", "header set \"Cache-Control\" \"no-transform\" always", false},
+	    {"", "header set \"Cache-Control\" \"no-transform\" on 200", false},
+	    {"", "header set \"Cache-Control\" \"no-transform\" on 404", true},
+	    {"", "header set \"Cache-Control\" \"public, x-no-transform, \\\"no-transform\\\"\"",
+	     true},
+	    {"", "header set \"X-Cache-Control\" \"no-transform\"", true},
+	    {"", "header set \"Content-Encoding\" \"gzip\"", false},
+	    {"", "header add \"content-encoding\" \"aes128gcm\"", false},
+	    {"", "header set \"Content-Encoding\" \"\"", true},
+	    {"", "header remove \"Content-Encoding\" header remove \"Cache-Control\"", true},
+	    {"header set \"Cache-Control\" \"no-transform\"", "", false},
+	    {"header set \"Cache-Control\" \"no-transform\"",
+	     "header add \"Cache-Control\" \"public\"", false},
+	    {"header set \"Cache-Control\" \"no-transform\"",
+	     "header set \"Cache-Control\" \"public\"", true},
+	    {"header set \"Cache-Control\" \"no-transform\"", "header remove \"Cache-Control\"",
+	     true},
+	    {"header set \"Content-Encoding\" \"gzip\"", "header set \"Cache-Control\" \"public\"",
+	     false},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct site s;
+		char text[1024];
+		(void)snprintf(text, sizeof(text),
+			       "port 1 { tls off compress gzip { least 1 } %s location \"/\" { "
+			       "respond 200 \"aaaaaaaaaaaaaaaaaaaa\" type \"text/html\"\n%s } }",
+			       rows[i].port, rows[i].location);
+		site_open(&s, text);
+		const char *response = ask(&s, CODED);
+		const bool compressed = memmem(response, s.peer->out_len, "\x1f\x8b", 2) != NULL;
+		if (compressed != rows[i].compressed)
+			print_error("%s\n%s\n", text, response);
+		assert_int_equal(compressed, rows[i].compressed);
+		assert_int_equal(strstr(values_of(response, "Vary"), "Accept-Encoding") != NULL,
+				 rows[i].compressed);
+		site_close(&s);
+	}
+}
+
 /* --- CORS ------------------------------------------------------------------------------------- */
 
 #define ORIGIN(value)              "Origin: " value "\r\n"
@@ -562,6 +641,8 @@ int main(void)
 	    cmocka_unit_test(variables_stand_for_parts_of_the_request),
 	    cmocka_unit_test(variables_stand_for_parts_of_a_certificate),
 	    cmocka_unit_test(a_value_that_is_too_long_is_refused),
+	    cmocka_unit_test(values_that_are_too_long_together_are_refused),
+	    cmocka_unit_test(rules_keep_a_body_as_it_is),
 	};
 	return cmocka_run_group_tests_name("filters", tests, NULL, NULL);
 }
