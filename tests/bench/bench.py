@@ -59,9 +59,9 @@ CONTEXT.check_hostname = False
 CONTEXT.verify_mode = ssl.CERT_NONE
 
 
-def connect(port, timeout=10, plain=False):
+def connect(port, timeout=10, plain=False, context=CONTEXT):
     raw = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-    return raw if plain else CONTEXT.wrap_socket(raw)
+    return raw if plain else context.wrap_socket(raw)
 
 
 def request(port, connection=None, host="localhost", path="/", plain=False):
@@ -79,6 +79,30 @@ def request(port, connection=None, host="localhost", path="/", plain=False):
     finally:
         if connection is None:
             s.close()
+
+
+def exchange(connection, fields="", path="/"):
+    """One GET, whatever the response is like; returns its status."""
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
+    data = b""
+
+    def more():
+        nonlocal data
+        piece = connection.recv(65536)
+        if not piece:
+            raise ConnectionError("closed in a response")
+        data += piece
+
+    while b"\r\n\r\n" not in data:
+        more()
+    head, data = data.split(b"\r\n\r\n", 1)
+    if length := re.search(rb"\r\nContent-Length: (\d+)", head):
+        while len(data) < int(length[1]):
+            more()
+    elif b"\r\nTransfer-Encoding: chunked" in head:
+        while not data.endswith(b"0\r\n\r\n"):
+            more()
+    return int(head.split()[1])
 
 
 def pss_of(pid):
@@ -511,20 +535,114 @@ while names:
         return (time.monotonic() - start,
                 after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
+    # --- filters ---------------------------------------------------------------------------
+
+    def filters(self, requests=15):
+        """Instructions of the worker for a request on a kept connection: without filters, and with each
+        of them alone; without, beside another program, too, if one is given."""
+        passwords = os.path.join(self.folder, "htpasswd")
+        with open(passwords, "w") as f:  # "secret"
+            f.write("bob:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n")
+        os.chmod(passwords, 0o600)
+        least = self.filter_of("none", requests)
+        print(f"filters, none: {least:.0f} instructions", flush=True)
+        if self.options.beside:
+            other = os.path.abspath(self.options.beside)
+            self.filter_tell(f"none, beside {other}", least, self.filter_of("none, beside", requests, binary=other))
+        self.filter_tell("none, without TLS", self.filter_of("none, without TLS", requests, plain=True), least)
+        cases = {
+            ("", ""): {
+                "header set": 'header set "X-Frame-Options" "DENY"',
+                "header set, with a variable": 'header set "X-Id" "${request-id}"',
+                "allow, which lets in": "allow 127.0.0.0/8  deny *",
+                "deny, which does not": "deny *",
+                "rate": "rate 1G/s",
+                "cors": 'cors origin "https://app.example"',
+            },
+            (", with Origin", "Origin: https://app.example\r\n"): {
+                "cors": 'cors origin "https://app.example"',
+            },
+            (", with a password", "Authorization: Basic Ym9iOnNlY3JldA==\r\n"): {
+                "authenticate": f'authenticate basic "staff" file "{passwords}"',
+            },
+            (", with Accept-Encoding", "Accept-Encoding: gzip\r\n"): {
+                "compress, of another type": 'compress gzip { types "text/html" least 1 }',
+            },
+        }
+        for (sort, fields), filters in cases.items():
+            without = self.filter_of("none" + sort, requests, fields=fields) if fields else least
+            for name, text in filters.items():
+                figure = self.filter_of(name + sort, requests, f'{text}\nrespond 200 "{GREETING}"', fields)
+                self.filter_tell(name + sort, figure, without)
+        for name, text in {"requests-per-client": "requests-per-client 1000000/s",
+                           "connections-per-client": "connections-per-client 100"}.items():
+            self.filter_tell(name, self.filter_of(name, requests, port=f"limits {{ {text} }}"), least)
+
+    def filter_of(self, name, requests, text=f'respond 200 "{GREETING}"', fields="", port="", binary="bulkhead",
+                  plain=False):
+        """The least of the requests: now and then there is other work in a turn, such as the date."""
+        number = free_port()
+        server = self.bulkhead(f'access log off\nport {number} {{ listen on 127.0.0.1 watchdog 1h {port}\n'
+                               f'respond 200 "{GREETING}"\nlocation "/in" {{ {text} }} }}\n',
+                               number, binary=binary, plain=plain)
+        count = os.path.join(self.folder, "steps")
+        try:
+            worker = self.worker_of(server)
+            with open(count, "wb") as f:
+                f.write(bytes(8))
+            with connect(number, plain=plain) as c:
+                for _ in range(20):
+                    exchange(c, fields, "/in")
+                counter = self.steps_begin(worker, count)
+                counts = [self.steps_asleep(worker, count)]
+                for _ in range(requests + 1):
+                    exchange(c, fields, "/in")
+                    counts.append(self.steps_asleep(worker, count))
+                counter.terminate()
+                counter.communicate()
+        finally:
+            server.stop()
+        # The first request also has the end of the wait in which the counter began.
+        figure = min(b - a for a, b in zip(counts[1:], counts[2:]))
+        self.results.setdefault("filters", {})[name] = figure
+        return figure
+
+    def steps_asleep(self, worker, count):
+        """The number of steps once the worker waits for its next event."""
+        def asleep():
+            with open(f"/proc/{worker}/stat") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] == "S"
+
+        wait_for(asleep, "the end of the worker's turn")
+        with open(count, "rb") as f:
+            return int.from_bytes(f.read(8), sys.byteorder)
+
+    def filter_tell(self, name, figure, least):
+        print(f"filters, {name}: {figure - least:+.0f} instructions ({(figure / least - 1) * 100:+.2f} %)",
+              flush=True)
+
+    def worker_of(self, server):
+        [worker] = [pid for pid in server.children()
+                    if b" worker " in open(f"/proc/{pid}/cmdline", "rb").read()]
+        return worker
+
+    def steps_begin(self, *arguments):
+        counter = subprocess.Popen([os.path.join(self.build, "bench", "steps"), *map(str, arguments)],
+                                   stdout=subprocess.PIPE, text=True)
+        counter.stdout.readline()
+        return counter
+
     def steps(self, binary, access, requests, more="", what=("localhost", "/")):
         port = free_port()
         server = self.bulkhead(f'access log {access}\nport {port} {{ listen on 127.0.0.1 {more}\n'
                                f'respond 200 "{GREETING}" }}\n', port, binary=binary)
         try:
-            [worker] = [pid for pid in server.children()
-                        if b" worker " in open(f"/proc/{pid}/cmdline", "rb").read()]
+            worker = self.worker_of(server)
             with connect(port) as c:
                 for _ in range(50):
                     request(port, c, *what)
                 kb = pss_of(worker)
-                counter = subprocess.Popen([os.path.join(self.build, "bench", "steps"), str(worker)],
-                                           stdout=subprocess.PIPE, text=True)
-                counter.stdout.readline()
+                counter = self.steps_begin(worker)
                 for _ in range(requests):
                     request(port, c, *what)
                 counter.terminate()
@@ -760,9 +878,9 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[
-        "cpu", "plain", "files", "cold", "instructions", "routes", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
+        "cpu", "plain", "files", "cold", "instructions", "routes", "filters", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
         "spread"])
-    parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for files, cold and instructions")
+    parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for files, cold, instructions and filters")
     parser.add_argument("--json", help="write all figures there, too")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
