@@ -82,7 +82,7 @@ def request(port, connection=None, host="localhost", path="/", plain=False):
 
 
 def exchange(connection, fields="", path="/"):
-    """One GET, whatever the response is like; returns its status."""
+    """One GET, whatever the response is like; returns its status and how long its body was on the way."""
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
     data = b""
 
@@ -102,7 +102,7 @@ def exchange(connection, fields="", path="/"):
     elif b"\r\nTransfer-Encoding: chunked" in head:
         while not data.endswith(b"0\r\n\r\n"):
             more()
-    return int(head.split()[1])
+    return int(head.split()[1]), len(data)
 
 
 def pss_of(pid):
@@ -233,14 +233,16 @@ ssl.privkey = "{key}"
     def client_path(self):
         return os.path.join(self.build, "bench", "client")
 
-    def compare(self, servers, kinds):
-        """CPU in us per unit of each kind, for each server, round by round; stops the servers."""
-        figures = {(s.name, k): [] for s in servers for k in kinds}
+    def compare(self, servers, kinds, alone=None):
+        """CPU in us per unit of each kind, for each server, round by round, and of those that are for the
+        first server alone; stops the servers."""
+        alone = alone or {}
+        figures = {(s.name, k): [] for s in servers for k in (*kinds, *alone)}
         try:
             for index in range(self.options.rounds + 1):  # the first warms up
                 order = servers if index % 2 else servers[::-1]
-                for kind, run in kinds.items():
-                    for server in order:
+                for kind, run in {**kinds, **alone}.items():
+                    for server in servers[:1] if kind in alone else order:
                         before = server.cpu_ns()
                         count = run(server.port)["count"]
                         if index > 0:
@@ -607,6 +609,65 @@ while names:
         self.results.setdefault("filters", {})[name] = figure
         return figure
 
+    # --- compression -----------------------------------------------------------------------
+
+    def compression(self, levels=(1, 5, 6, 9), times=10):
+        """CPU for a MB of text that is compressed, beside nginx at the same level; and for a page of 2 KB."""
+        folder = os.path.join(self.folder, "text")
+        os.mkdir(folder)
+        sources = sorted(glob.glob(os.path.join(os.path.dirname(__file__), "../../src/**/*.[ch158]"),
+                                   recursive=True))
+        text = b"".join(open(path, "rb").read() for path in sources)[:1000000]
+        for name, size in ("mb.html", len(text)), ("page.html", 2048):
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(text[:size])
+        os.chmod(self.folder, 0o755)
+        mb = len(text) / 1e6
+
+        def kind(name, coding, place):
+            def run(port):
+                fields = f"Accept-Encoding: {coding}\r\n" if coding else ""
+                with connect(port, plain=True) as c:
+                    for _ in range(times):
+                        status, size = exchange(c, fields, f"{place}/mb.html")
+                        assert status == 200 and (size < len(text) / 2) == bool(coding), (status, size)
+                    sizes[name, port] = size
+                return {"count": times * mb}
+            return run
+
+        def small(coding, place):
+            def run(port):
+                with connect(port, plain=True) as c:
+                    for _ in range(500):
+                        exchange(c, f"Accept-Encoding: {coding}\r\n" if coding else "", f"{place}/page.html")
+                return {"count": 500}
+            return run
+
+        sizes, port, other = {}, free_port(), free_port()
+        servers = [self.bulkhead(
+            f'access log off\nlimits {{ requests 100000000 }}\nport {port} {{ listen on 127.0.0.1\n'
+            f'respond 200 "{GREETING}"\n' + "".join(
+                f'location "/{n}" {{ compress gzip {{ level gzip {n} }}  files "{folder}" }}\n' for n in levels) +
+            f'location "/any" {{ compress zstd br  files "{folder}" }}\n'
+            f'location "/off" {{ files "{folder}" }} }}\n', port, plain=True)]
+        if shutil.which("nginx"):
+            servers.append(self.nginx(other, plain=True, location=f'return 200 "{GREETING}"; }}\n' + "".join(
+                f'location /{n}/ {{ gzip on; gzip_comp_level {n}; alias {folder}/; default_type text/html; }}\n'
+                for n in levels) + f'location /off/ {{ alias {folder}/; default_type text/html;'))
+        else:
+            print("nginx: not installed, skipped")
+        kinds = {f"MB, gzip {n}": kind(f"MB, gzip {n}", "gzip", f"/{n}") for n in levels}
+        kinds["MB as it is"] = kind("MB as it is", "", "/off")
+        kinds["page of 2 KB, gzip 5"] = small("gzip", "/5")
+        kinds["page of 2 KB as it is"] = small("", "/off")
+        alone = {f"MB, {word}": kind(f"MB, {word}", word, "/any") for word in ("zstd", "br")}
+        alone.update({f"page of 2 KB, {word}": small(word, "/any") for word in ("zstd", "br")})
+        figures = self.compare(servers, kinds, alone)
+        for name in (*kinds, *alone):
+            self.tell(name, figures, "bulkhead", "nginx")
+        for (name, at), size in sorted(sizes.items()):
+            print(f"{name}, {'bulkhead' if at == port else 'nginx'}: {size} of {len(text)} bytes", flush=True)
+
     def steps_asleep(self, worker, count):
         """The number of steps once the worker waits for its next event."""
         def asleep():
@@ -878,7 +939,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[
-        "cpu", "plain", "files", "cold", "instructions", "routes", "filters", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
+        "cpu", "plain", "files", "cold", "instructions", "routes", "filters", "compression", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
         "spread"])
     parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for files, cold, instructions and filters")
     parser.add_argument("--json", help="write all figures there, too")
