@@ -45,6 +45,8 @@ class Target:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # Python sets it; an end without close_notify would look like a proper one.
         context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+        if self.plain:
+            return context  # is not used; there may be no certificate
         if self.ca:
             context.load_verify_locations(self.ca)
         else:
@@ -87,14 +89,15 @@ class Connection:
     TLS runs over memory: on a socket Python's ssl cannot distinguish a reset from an end.
     """
 
-    def __init__(self, target: Target, context: ssl.SSLContext, deadline: float):
+    def __init__(self, target: Target, context: ssl.SSLContext, deadline: float, source: str = ""):
         self.deadline = deadline
         self.buffer = b""
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = None if target.plain else context.wrap_bio(
             self.incoming, self.outgoing, server_hostname=target.server_name)
         with failures_told():
-            self.socket = socket.create_connection((target.host, target.port), self._left())
+            self.socket = socket.create_connection((target.host, target.port), self._left(),
+                                                   (source, 0) if source else None)
         try:
             with failures_told():
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -123,9 +126,10 @@ class Connection:
             pass
         return False
 
-    def get(self, path: str, host: str, deadline: float) -> Answer:
+    def get(self, path: str, host: str, deadline: float, fields: tuple[str, ...] = ()) -> Answer:
         self.deadline = deadline
-        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bulkhead-isolation\r\n\r\n"
+        lines = (f"GET {path} HTTP/1.1", f"Host: {host}", "User-Agent: bulkhead-isolation", *fields)
+        request = "".join(f"{line}\r\n" for line in (*lines, ""))
         with failures_told():
             self._write(request.encode("ascii"))
             return self._answer()

@@ -1,6 +1,8 @@
 """The load: for each port a process with its clients, so that the clients of one port cannot
 delay the measurements of another; each flood has one more."""
+import collections
 import dataclasses
+import itertools
 import multiprocessing
 import resource
 import signal
@@ -33,6 +35,8 @@ class Clients:
     connections: int = 0
     # when kept connections were found closed
     dropped: list[float] = dataclasses.field(default_factory=list)
+    # of the answers to a flood
+    statuses: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
     cpu: float = 0.0
 
     def add(self, other: "Clients") -> None:
@@ -40,6 +44,7 @@ class Clients:
         self.late += other.late
         self.held_back += other.held_back
         self.dropped += other.dropped
+        self.statuses += other.statuses
         self.connections += other.connections
 
 
@@ -109,24 +114,59 @@ class Client:
             self.connection = None
 
 
-class Flooder:
-    """Makes handshakes only, one after the other."""
+class Addresses:
+    """The addresses of a flood's connections, in turn: from 127.1.0.1 on."""
 
-    def __init__(self, target: Target, context: ssl.SSLContext, timeout: float, record: Clients):
-        self.target, self.context, self.timeout, self.record = target, context, timeout, record
+    def __init__(self, count: int):
+        self.count, self.turn = count, itertools.count()
+
+    def next(self) -> str:
+        """"": the system chooses."""
+        if not self.count:
+            return ""
+        number = 1 + next(self.turn) % self.count
+        return f"127.{1 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+
+
+class Flooder:
+    """Makes handshakes, or sends requests, one after the other."""
+
+    def __init__(self, target: Target, context: ssl.SSLContext, flood: Fault, addresses: Addresses,
+                 record: Clients):
+        self.target, self.context, self.flood, self.record = target, context, flood, record
+        self.addresses = addresses
+        self.connection: Connection | None = None
 
     def run(self, start: float, end: float, pace: Pace) -> None:
         while True:
             pace.wait(self.record)
             began, kind = time.monotonic(), ""
             if began >= end:
-                return
+                break
             try:
-                Connection(self.target, self.context, began + self.timeout).close()
-                self.record.connections += 1
+                self._act(began + self.flood.timeout)
             except Failure as failure:
                 kind = failure.kind
+                self._close()
             self.record.samples.append(Sample(began - start, time.monotonic() - start, kind))
+        self._close()
+
+
+    def _act(self, deadline: float) -> None:
+        if not self.connection:
+            self.connection = Connection(self.target, self.context, deadline, self.addresses.next())
+            self.record.connections += 1
+        answer = None
+        if self.flood.flood == "requests":
+            answer = self.connection.get(self.flood.path, self.target.server_name, deadline, self.flood.fields)
+            self.record.statuses[answer.status] += 1
+        if not answer or answer.closes or self.flood.connection == "new":
+            self._close()
+
+    def _close(self) -> None:
+        if self.connection:
+            self.connection.close()
+            self.connection = None
 
 
 # --- a process of clients ----------------------------------------------------------------------
@@ -174,7 +214,8 @@ class Generator:
             begin, until = start, end
             count, rate = self.port.load.clients, self.port.load.rate
         records = [Clients() for _ in range(count)]
-        threads = [threading.Thread(target=self._client(record).run,
+        addresses = Addresses(self.flood.addresses if self.flood else 0)
+        threads = [threading.Thread(target=self._client(record, addresses).run,
                                     args=(start, until, Pace(begin, rate, count, number)))
                    for number, record in enumerate(records)]
         for thread in threads:
@@ -188,8 +229,8 @@ class Generator:
         total.samples.sort(key=lambda sample: sample.ended)
         pipe.send(total)
 
-    def _client(self, record: Clients) -> Client | Flooder:
+    def _client(self, record: Clients, addresses: Addresses) -> Client | Flooder:
         context = self.target.context()
         if self.flood:
-            return Flooder(self.target, context, self.flood.timeout, record)
+            return Flooder(self.target, context, self.flood, addresses, record)
         return Client(self.target, context, self.port.load, record)

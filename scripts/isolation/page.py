@@ -7,6 +7,7 @@ from .client import KINDS
 from .plot import Plot, element, scales_of
 from .style import STYLE
 from .notice import rule_text
+from .summary import flood_done
 from .text import counted_of, generator_of, verdict_of
 from .units import count_text, list_text, plural, time_text
 
@@ -116,7 +117,7 @@ def seen_of(fault: Report) -> str:
     if flood:
         rate = f"at most {flood['rate']:g} a second" if flood["rate"] else "as fast as they can"
         return (f"{plural(flood['clients'], 'client')}, {rate}, for {fault['lasts_s']:g} s: "
-                f"{count_text(flood['done'])} done, {count_text(flood['failed'])} failed")
+                f"{flood_done(flood)}")
     outcomes = [strike["outcome"] for strike in fault["strikes"]]
     if fault["signal"]:  # each names another process
         outcomes = ["sent" if outcome.startswith("sent") else outcome for outcome in outcomes]

@@ -241,9 +241,11 @@ def fault_of(run: Run, number: int, fault: Fault) -> Report:
     if fault.flood:
         samples = [sample for at in fault.times for sample in run.floods[number, at].samples]
         failed = collections.Counter(s.kind for s in samples if s.kind)
-        report["flood"] = {"clients": fault.clients, "rate": fault.rate or None,
+        statuses = sum((run.floods[number, at].statuses for at in fault.times), collections.Counter())
+        report["flood"] = {"of": fault.flood, "clients": fault.clients, "rate": fault.rate or None,
                            "done": len(samples) - failed.total(), "failed": failed.total(),
-                           "failures_by_kind": dict(failed)}
+                           "failures_by_kind": dict(failed),
+                           "statuses": {str(status): n for status, n in sorted(statuses.items())}}
     return report
 
 

@@ -11,8 +11,10 @@ from .expect import Expectation, expectations_read
 from .table import Table, suggestion, written
 
 CONNECTIONS = ("keep-alive", "new")
+FLOODS = ("handshakes", "requests")
 ROLES = ("worker", "keyholder")
 RESERVED = ("hit", "others", "all")
+FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~]*")
 
 
 class ScenarioError(Exception):
@@ -53,6 +55,10 @@ class Fault:
     clients: int = 0
     rate: float = 0.0
     lasts: float = 0.0
+    connection: str = ""  # of a flood of requests, and so are these
+    path: str = ""
+    fields: tuple[str, ...] = ()
+    addresses: int = 0  # 0: that of the other clients
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +68,7 @@ class Server:
     log: str  # of a running server; "": unknown
     ca: str
     name: str
+    files: dict[str, str]  # of a server that is started: their names, and their content
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,13 +128,20 @@ def scenario_of(name: str, top: Table, seed: int | None) -> Scenario:
 def server_of(table: Table) -> Server:
     server = Server(start=table.flag("start", True), conf=table.text("conf", ""),
                     log=table.text("log", ""), ca=table.text("ca", ""),
-                    name=table.text("name", "localhost"))
-    for key in ("log", "ca", "name") if server.start else ("conf",):
+                    name=table.text("name", "localhost"), files=files_of(table.table("files")))
+    for key in ("log", "ca", "name") if server.start else ("conf", "files"):
         if key in table.data:
             state = "starts" if server.start else "does not start"
             table.problem(key, f"has no meaning for a server that the scenario {state}")
     table.done()
     return server
+
+
+def files_of(table: Table) -> dict[str, str]:
+    for name in table.data:
+        if "/" in name or name.startswith("."):
+            table.problem(name, "is the name of a file in the server's folder, without slashes")
+    return {name: table.text(name) for name in table.data}
 
 
 def ports_of(table: Table, server: Server) -> tuple[Port, ...]:
@@ -216,8 +230,10 @@ def fault_of(table: Table, port: str, times: tuple[float, ...], server: Server,
         return Fault(port, "", times)
     makers = {"request": request_of, "signal": signal_of, "flood": flood_of}
     fault = makers[kinds[0]](table, port, times)
-    if fault.flood and any(p.plain for p in ports if p.name == port):
+    if fault.flood == "handshakes" and any(p.plain for p in ports if p.name == port):
         table.problem("flood", "needs a port with TLS, and this one is plain")
+    if fault.addresses and not all(p.host.startswith("127.") for p in ports if p.name == port):
+        table.problem("addresses", "needs a port at a host such as 127.0.0.1")
     if fault.signal and fault.role == "keyholder" and any(p.plain for p in ports if p.name == port):
         table.problem("to", "needs a port with TLS: a plain one has no keyholder")
     if fault.signal and not server.start:
@@ -246,10 +262,25 @@ def signal_of(table: Table, port: str, times: tuple[float, ...]) -> Fault:
 
 
 def flood_of(table: Table, port: str, times: tuple[float, ...]) -> Fault:
-    flood = table.choice("flood", ("handshakes",), "handshakes")
-    return Fault(port, f"flood of {flood}", times, flood=flood,
-                 clients=table.number("clients", 1, 256, 8), rate=rate_of(table, 200),
-                 lasts=table.time("for", at_least=0.1), timeout=table.time("timeout", "5s", 0.01))
+    flood = table.choice("flood", FLOODS, "handshakes")
+    fault = Fault(port, f"flood of {flood}", times, flood=flood,
+                  clients=table.number("clients", 1, 256, 8), rate=rate_of(table, 200),
+                  lasts=table.time("for", at_least=0.1), timeout=table.time("timeout", "5s", 0.01),
+                  addresses=table.number("addresses", 0, 1000000, 0))
+    if flood == "handshakes":
+        return fault
+    return dataclasses.replace(fault, path=path_of(table, "path", "/"), fields=fields_of(table),
+                               connection=table.choice("connection", CONNECTIONS, "keep-alive"))
+
+
+def fields_of(table: Table) -> tuple[str, ...]:
+    """Lines of a request's head."""
+    what = 'an array of strings such as "Accept: text/html"'
+    fields = table.value("fields", list, what, [])
+    for n, field in enumerate(fields, 1):
+        if not isinstance(field, str) or not FIELD.fullmatch(field):
+            table.problem(f"fields[{n}]", f'is a string such as "Accept: text/html", not {written(field)}')
+    return tuple(map(str, fields))
 
 
 def times_of(table: Table, duration: float, draw: random.Random) -> tuple[float, ...]:

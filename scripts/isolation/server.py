@@ -112,6 +112,9 @@ class StartedServer:
         self._version_read(env)
         config = self.folder / "bulkhead.conf"
         config.write_text(self._configuration())
+        for name, content in self.scenario.server.files.items():
+            (self.folder / name).write_text(content)
+            (self.folder / name).chmod(0o600)
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen([self.binary, "-f", config], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env=env, cwd=self.folder,

@@ -65,10 +65,20 @@ def missed_of(fault: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def flood_of(floods: list[dict[str, Any]]) -> str:
-    failed = sum(flood["failed"] for flood in floods)
-    tried = sum(flood["done"] for flood in floods) + failed
-    return (f"was flooded with {plural(tried, 'handshake')}"
-            + (f" ({count_text(failed)} failed)" if failed else ""))
+    told = []
+    for what in dict.fromkeys(flood["of"] for flood in floods):
+        mine = [flood for flood in floods if flood["of"] == what]
+        failed = sum(flood["failed"] for flood in mine)
+        tried = sum(flood["done"] for flood in mine) + failed
+        told.append(plural(tried, what.removesuffix("s")) + (f" ({count_text(failed)} failed)" if failed else ""))
+    return f"was flooded with {list_text(told)}"
+
+
+def flood_done(flood: dict[str, Any]) -> str:
+    """How many were done; of requests, with which answers."""
+    statuses = ", ".join(f"{count_text(n)} with {status}" for status, n in flood["statuses"].items())
+    return f"{count_text(flood['done'])} done{f' ({statuses})' if statuses else ''}, " \
+           f"{count_text(flood['failed'])} failed"
 
 
 def others_of(others: list[dict[str, Any]]) -> list[str]:

@@ -1,6 +1,7 @@
 """The report as plain text."""
 from typing import Any
 
+from .summary import flood_done
 from .units import count_text, plural, time_text
 
 LATENCIES = (("quiet", "p50_s"), ("under_faults", "p50_s"), ("quiet", "p99_s"),
@@ -56,9 +57,7 @@ def faults_of(faults: list[dict[str, Any]]) -> list[str]:
         if strikes:
             line += f", from {strikes[0]['at_s']:.1f} s"
         if fault["flood"]:
-            flood = fault["flood"]
-            line += (f" for {fault['lasts_s']:g} s: {count_text(flood['done'])} done, "
-                     f"{count_text(flood['failed'])} failed")
+            line += f" for {fault['lasts_s']:g} s: {flood_done(fault['flood'])}"
         lines.append(line)
     return lines
 

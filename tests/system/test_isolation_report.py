@@ -104,10 +104,10 @@ def test_scenarios_that_ship_are_sound(path):
     assert result.returncode == 0, result.stderr
 
 
-def test_four_scenarios_ship():
+def test_six_scenarios_ship():
     result = subprocess.run([sys.executable, PROGRAM, "--list"], capture_output=True, text=True)
     assert [line.split()[0] for line in result.stdout.splitlines()] == \
-        ["crash-storm", "handshake-flood", "hang", "memory-leak"]
+        ["crash-storm", "handshake-flood", "hang", "memory-leak", "password-storm", "request-flood"]
 
 
 PORT = "[port.shop]\n"
@@ -150,6 +150,17 @@ MISTAKES = {
     "a number for a time there": (PORT + '[expect]\nall = ["p99 <= 3"]', r"compared with a time"),
     "a flood of a plain port": ("[port.shop]\nplain = true\n" + FAULT.replace(PORT, "") +
                                 'flood = "handshakes"\nfor = "1s"', r"fault\[1\]\.flood: needs a port with TLS"),
+    "a flood of another kind": (FAULT + 'flood = "packets"\nfor = "1s"', r"fault\[1\]\.flood: is one of handshakes, requests"),
+    "fields of handshakes": (FAULT + 'flood = "handshakes"\nfields = ["A: b"]\nfor = "1s"',
+                             r"fault\[1\]\.fields: is unknown"),
+    "two fields in one": (FAULT + 'flood = "requests"\nfields = ["A: b", "A: b\\r\\nC: d"]\nfor = "1s"',
+                          r'fault\[1\]\.fields\[2\]: is a string such as "Accept: text/html"'),
+    "fields that are none": (FAULT + 'flood = "requests"\nfields = "A: b"\nfor = "1s"', r"fields: is an array"),
+    "addresses of a host elsewhere": (
+        '[port.shop]\nhost = "192.0.2.1"\n' + FAULT.replace(PORT, "") +
+        'flood = "requests"\naddresses = 2\nfor = "1s"', r"addresses: needs a port at a host such as 127\.0\.0\.1"),
+    "too many addresses": (FAULT + 'flood = "requests"\naddresses = 1000001\nfor = "1s"', r"addresses: .* 0 to 1000000"),
+    "a file elsewhere": ('[server.files]\n"../x" = ""\n' + PORT, r"server\.files\.\.\./x: is the name of a file"),
     "a keyholder of a plain port": ("[port.shop]\nconf = 'tls off  echo'\n" + FAULT.replace(PORT, "") +
                                     'signal = "KILL"\nto = "keyholder"',
                                     r"fault\[1\]\.to: needs a port with TLS: a plain one has no keyholder"),
@@ -324,8 +335,46 @@ def test_flood_is_counted_apart(isolation):
     report = json.loads(result.stdout)
     assert result.returncode == 0, report["expectations"]
     flood = report["faults"][0]["flood"]
-    assert 1 <= flood["done"] <= 41 and flood["failed"] == 0
+    assert 1 <= flood["done"] <= 41 and flood["failed"] == 0 and flood["statuses"] == {}
     assert re.match(r"Port shop was flooded with \d+ handshakes", report["summary"])
+
+
+def test_requests_of_a_flood_have_fields_and_addresses(isolation):
+    """Three addresses may each send five; the load's own, which is a fourth one, sends fewer."""
+    text = """
+duration = "4s"
+[server.files]
+"greeting.txt" = "hello"
+[port.shop]
+plain = true
+conf = '''
+limits { requests-per-client 1/h burst 5 }
+location "/" { respond 200 }
+location "/in" { cors origin "https://a.example"  respond 200 file "greeting.txt" }
+'''
+load = { clients = 1, rate = 1, timeout = "30s" }
+[[fault]]
+port = "shop"
+flood = "requests"
+path = "/in"
+fields = ["Origin: https://a.example"]
+connection = "new"
+addresses = 3
+at = "1s"
+for = "1s"
+clients = 2
+rate = 40
+timeout = "30s"
+[expect]
+all = ["failures == 0"]
+"""
+    result = isolation(text, "--json", "-")
+    report = json.loads(result.stdout)
+    assert result.returncode == 0, report["expectations"]
+    flood = report["faults"][0]["flood"]
+    assert (flood["of"], flood["failed"], flood["statuses"].pop("200")) == ("requests", 0, min(15, flood["done"]))
+    assert flood["statuses"] == ({"429": flood["done"] - 15} if flood["done"] > 15 else {})
+    assert re.match(r"Port shop was flooded with \d+ requests", report["summary"])
 
 
 PLAIN = """
