@@ -34,6 +34,9 @@ struct filter_kind {
 	 * means. NULL: out of memory. Without this function the config is the options. */
 	void *(*make)(const void *options, const struct filter_means *);
 	void (*release)(void *made); /* NULL: free() */
+	/* Do these options take back what the places around have? Then the place is made without
+	 * this filter, and its requests never meet it. NULL: no options do. */
+	bool (*is_off)(const void *options);
 };
 
 #endif

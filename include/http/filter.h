@@ -29,7 +29,7 @@ struct filter {
 	int (*open)(struct http_loop *, const void *config, void **ret);
 	void (*close)(void *local);
 
-	/* The head was read. */
+	/* The head was read. NULL: passes. */
 	enum filter_verdict (*begin)(struct exchange *, struct filter_use *);
 	/* The response begins: the handler's, a filter's or the protocol's. It may change the
 	 * status and the length, and add fields. NULL: nothing to do. */

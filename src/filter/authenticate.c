@@ -20,7 +20,7 @@
 
 /* The filter's config. */
 struct authenticate {
-	const char *realm; /* NULL: everybody comes in */
+	const char *realm;
 	uint32_t file;
 };
 
@@ -227,8 +227,6 @@ static enum filter_verdict authenticate_begin(struct exchange *ex, struct filter
 	uint8_t credentials[CREDENTIALS + 3];
 	uint64_t wait_ms = 0;
 	enum filter_verdict verdict;
-	if (config->realm == NULL)
-		return FILTER_LEAVES;
 	if (!credentials_read(&ex->request, credentials, &ask)) {
 		verdict = refuse(ex, use, 401, 0);
 	} else if (service->knows(service, &ask)) {
@@ -260,11 +258,16 @@ static void *authenticate_make(const void *options, const struct filter_means *m
 	if (made == NULL)
 		return NULL;
 	made->realm = conf->realm;
-	while (conf->realm != NULL && made->file < means->passwords_count &&
+	while (made->file < means->passwords_count &&
 	       strcmp(means->passwords[made->file].path, conf->path) != 0)
 		made->file++;
 	return made;
 }
 
-const struct filter_kind filter_kind_authenticate = {.filter = &filter_authenticate,
-						     .make = authenticate_make};
+static bool authenticate_is_off(const void *options)
+{
+	return ((const struct conf_authenticate *)options)->realm == NULL;
+}
+
+const struct filter_kind filter_kind_authenticate = {
+    .filter = &filter_authenticate, .make = authenticate_make, .is_off = authenticate_is_off};

@@ -48,8 +48,19 @@ static void *clients_make(const void *options, const struct filter_means *means)
 	return clients;
 }
 
+/* Such as `allow *`, which takes back an outer list. */
+static bool clients_is_off(const void *options)
+{
+	const struct conf_clients *conf = options;
+	for (uint32_t i = 0; i < conf->rules_count; i++)
+		if (conf->rules[i].deny)
+			return false;
+	return true;
+}
+
 const struct filter_kind filter_kind_clients = {
     .filter = &filter_clients,
+    .is_off = clients_is_off,
     .make = clients_make,
     .release = clients_release,
 };

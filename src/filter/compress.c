@@ -290,13 +290,6 @@ static void compress_close(void *state)
 	free(local);
 }
 
-static enum filter_verdict compress_begin(struct exchange *ex, struct filter_use *use)
-{
-	const struct conf_compress *c = use->config;
-	(void)ex;
-	return c->codings_count > 0 ? FILTER_PASSES : FILTER_LEAVES;
-}
-
 static void compress_release(struct exchange *ex, struct filter_use *use)
 {
 	(void)ex;
@@ -318,10 +311,15 @@ static long compress_give(struct exchange *ex, struct filter_use *use, uint8_t *
 static const struct filter filter_compress = {
     .open = compress_open,
     .close = compress_close,
-    .begin = compress_begin,
     .head = compress_head,
     .give = compress_give,
     .end = compress_release,
 };
 
-const struct filter_kind filter_kind_compress = {.filter = &filter_compress};
+static bool compress_is_off(const void *options)
+{
+	return ((const struct conf_compress *)options)->codings_count == 0;
+}
+
+const struct filter_kind filter_kind_compress = {.filter = &filter_compress,
+						 .is_off = compress_is_off};

@@ -72,7 +72,7 @@ static enum filter_verdict cors_begin(struct exchange *ex, struct filter_use *us
 {
 	const struct cors *cors = use->config;
 	const struct http_field *origin;
-	if (ex->request.method != HTTP_OPTIONS || cors->conf->off)
+	if (ex->request.method != HTTP_OPTIONS)
 		return FILTER_LEAVES;
 	origin = origin_of(ex);
 	if (origin == NULL || !origin_is_allowed(cors->conf, ex, origin) ||
@@ -98,8 +98,6 @@ static void cors_finish(struct exchange *ex, const void *config)
 {
 	const struct cors *cors = config;
 	const struct conf_cors *conf = cors->conf;
-	if (conf->off)
-		return;
 	(void)exchange_remove_field(ex, any_origin.name, any_origin.name_len);
 	(void)exchange_remove_field(ex, with_credentials.name, with_credentials.name_len);
 	if (conf->any) {
@@ -191,8 +189,14 @@ static void *cors_make(const void *options, const struct filter_means *means)
 	return cors;
 }
 
+static bool cors_is_off(const void *options)
+{
+	return ((const struct conf_cors *)options)->off;
+}
+
 const struct filter_kind filter_kind_cors = {
     .filter = &filter_cors,
+    .is_off = cors_is_off,
     .finish = cors_finish,
     .make = cors_make,
 };

@@ -35,13 +35,6 @@ static void rate_expired(struct loop *loop, struct loop_timer *timer)
 	exchange_wake(s->ex);
 }
 
-static enum filter_verdict rate_begin(struct exchange *ex, struct filter_use *use)
-{
-	const struct conf_rate *conf = use->config;
-	(void)ex;
-	return conf->bytes_per_second == 0 ? FILTER_LEAVES : FILTER_PASSES;
-}
-
 /* For a response that has a body. NULL: out of memory. */
 static struct rate_state *rate_new(struct exchange *ex, uint64_t per_second)
 {
@@ -108,6 +101,11 @@ static void rate_end(struct exchange *ex, struct filter_use *use)
 		loop_timer_release(s->loop, &s->timer);
 }
 
-static const struct filter filter_rate = {.begin = rate_begin, .give = rate_give, .end = rate_end};
+static const struct filter filter_rate = {.give = rate_give, .end = rate_end};
 
-const struct filter_kind filter_kind_rate = {.filter = &filter_rate};
+static bool rate_is_off(const void *options)
+{
+	return ((const struct conf_rate *)options)->bytes_per_second == 0;
+}
+
+const struct filter_kind filter_kind_rate = {.filter = &filter_rate, .is_off = rate_is_off};

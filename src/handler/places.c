@@ -12,13 +12,16 @@ static const struct filter_kind *const kinds[] = {FILTER_KINDS(KIND_ROW)};
 
 _Static_assert(CONF_FILTERS <= FILTERS_MAX, "an exchange has room for all");
 
-/* The options of a kind; NULL: the place has none. Faults are in the location. */
+/* The options of a kind; NULL: the place has none, or they say `off`. Faults are in the location. */
 static const void *kind_options(unsigned kind, const struct conf_filters *conf,
 				const struct conf_location *faulty)
 {
 	if (kind == CONF_FILTER_FAULT)
 		return faulty;
-	return conf != NULL ? conf->options[kind] : NULL;
+	const void *options = conf != NULL ? conf->options[kind] : NULL;
+	if (options != NULL && kinds[kind]->is_off != NULL && kinds[kind]->is_off(options))
+		return NULL;
+	return options;
 }
 
 /* What is the same as in the place around it is made once, and has one state for both. */

@@ -20,12 +20,17 @@ static void request_waits(struct exchange *ex)
 	ex->take_blocked = ex->request.expect_continue;
 }
 
+static enum filter_verdict filter_ask(struct exchange *ex, struct filter_use *use)
+{
+	return use->filter->begin != NULL ? use->filter->begin(ex, use) : FILTER_PASSES;
+}
+
 /* The request goes on: to the filters that were not asked yet, then to the handler. */
 static void filters_run(struct exchange *ex)
 {
 	while (ex->filters_asked < ex->filters_count) {
 		struct filter_use *use = &ex->filters[ex->filters_asked++];
-		switch (use->filter->begin(ex, use)) {
+		switch (filter_ask(ex, use)) {
 		case FILTER_PASSES:
 			break;
 		case FILTER_LEAVES:

@@ -290,6 +290,41 @@ static void a_port_without_locations_of_its_own_keeps_out_too(void **state)
 	site_close(&s);
 }
 
+/* --- what is off ------------------------------------------------------------------------------ */
+
+/* A request there costs as much as one of a port without filters. */
+static void what_is_off_is_not_there(void **state)
+{
+	static const char text[] =
+	    "deny 192.0.2.0/24 cors origin any authenticate basic \"staff\" file \"/p\"\n"
+	    "compress gzip rate 1M/s\n"
+	    "port 1 { tls off\n"
+	    "	location \"/all\" { echo }\n"
+	    "	location \"/none\" { allow * cors off\n authenticate off compress off rate off "
+	    "echo }\n"
+	    "	location \"/some\" { cors off\n authenticate off echo }\n"
+	    "	location \"/allow\" { allow 10.0.0.0/8 ::1 allow * deny 10.0.0.1 echo }\n"
+	    "	host \"off\" { allow * cors off\n authenticate off compress off rate off\n"
+	    "		location \"/a\" { echo } location \"/b\" { compress gzip echo } } }";
+	static const struct {
+		size_t filters, finishers;
+	} rows[] = {{5, 1}, {0, 0}, {3, 0}, {5, 1}, {0, 0}, {1, 0}};
+	struct site s;
+	(void)state;
+	site_open(&s, text);
+	assert_int_equal(s.routes.count, sizeof(rows) / sizeof(rows[0]));
+	for (size_t i = 0; i < s.routes.count; i++) {
+		const struct http_location *l = &s.routes.list[i].location;
+		assert_int_equal(l->filters_count, rows[i].filters);
+		assert_int_equal(l->finishers != NULL ? l->finishers->count : 0, rows[i].finishers);
+	}
+	assert_int_equal(s.routes.hosts[1].nowhere.filters_count, 0);
+	assert_int_equal(status_of(ask(&s, GET("/none", "a"))), 200);
+	assert_int_equal(status_of(ask(&s, GET("/a", "off"))), 200);
+	assert_int_equal(status_of(ask(&s, GET("/nowhere", "off"))), 404);
+	site_close(&s);
+}
+
 /* --- headers of responses --------------------------------------------------------------------- */
 
 /* The values of a field, in their order. */
@@ -636,6 +671,7 @@ int main(void)
 	    cmocka_unit_test(the_canonical_text_means_the_same),
 	    cmocka_unit_test(clients_come_in_by_their_addresses),
 	    cmocka_unit_test(a_port_without_locations_of_its_own_keeps_out_too),
+	    cmocka_unit_test(what_is_off_is_not_there),
 	    cmocka_unit_test(browsers_learn_which_sites_may_ask),
 	    cmocka_unit_test(rules_change_the_heads_of_all_responses),
 	    cmocka_unit_test(variables_stand_for_parts_of_the_request),

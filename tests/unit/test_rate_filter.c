@@ -88,7 +88,7 @@ static void a_response_goes_out_at_its_rate(void **state)
 		     {10 * K, 100000},
 		     {300 * K, 1000000},
 		     {1024 * K, LENGTH},
-		     {100 * 1024 * K, LENGTH}};
+		     {102400 * K, LENGTH}};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct paced s;
@@ -167,13 +167,6 @@ static void what_has_no_body_has_no_timer(void **state)
 	s.respond.body_len = 0;
 	peer_send(s.peer, GET);
 	assert_int_equal(s.peer->done, 2);
-	/* off, in spite of the place around */
-	s.conf.bytes_per_second = 0;
-	s.respond.status = 200;
-	s.respond.body_len = 100000;
-	peer_out_clear(s.peer);
-	peer_send(s.peer, GET);
-	assert_int_equal(given(&s), 100000);
 	paced_end(&s);
 }
 
