@@ -193,8 +193,29 @@ static void duplicate_tell(struct conf_parser *p)
 	p->options_given |= bit;
 }
 
+/* Once for a statement. */
+static void alone_tell(struct conf_parser *p, const struct conf_where *at)
+{
+	if (!p->alone_told)
+		conf_error(p, at, "nothing follows `%s %s`", p->statement->word,
+			   p->statement->pieces[0].zero);
+	p->alone_told = true;
+}
+
+void conf_alone_check(struct conf_parser *p, const struct conf_where *at)
+{
+	if (p->stands_alone)
+		alone_tell(p, at);
+}
+
 static void statement_take(struct conf_parser *p)
 {
+	if (p->stands_alone) {
+		alone_tell(p, &p->given.where);
+		return;
+	}
+	p->stands_alone =
+	    p->given.piece == 0 && p->given.count > 0 && p->given.values[0].part == CONF_PART_ZERO;
 	duplicate_tell(p);
 	if (p->statement->take != NULL)
 		p->statement->take(p, &p->given);
@@ -210,6 +231,7 @@ void conf_begin(struct conf_parser *p, const struct conf_value *value,
 	    (p->statement->blocks & CONF_BLOCK_OPTIONS) != 0)
 		(void)conf_once(p, p->statement->word, where);
 	p->options_given = 0;
+	p->stands_alone = p->alone_told = false;
 	p->given = (struct conf_group){.where = *where};
 	if (p->statement->pieces[0].type == CONF_NONE)
 		statement_take(p);

@@ -353,7 +353,7 @@ options_begin:
 ;
 
 options:
-	options_begin rest "{"		{ conf_options_open(p, &@1); }
+	options_begin rest "{"		{ conf_options_open(p, &@1, &@3); }
 ;
 
 options_items:
@@ -386,7 +386,7 @@ options_filter:
 ;
 
 filter_options:
-	options_filter rest "{"		{ conf_options_open(p, &@1); }
+	options_filter rest "{"		{ conf_options_open(p, &@1, &@3); }
 ;
 
 bare_handler: BARE_HANDLER		{ conf_begin(p, &$1, &@1); } ;

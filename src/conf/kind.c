@@ -41,8 +41,10 @@ void conf_options_begin(struct conf_parser *p, const struct conf_statement *stat
 			p->kind = conf_filter_kind(i);
 }
 
-void conf_options_open(struct conf_parser *p, const struct conf_where *where)
+void conf_options_open(struct conf_parser *p, const struct conf_where *where,
+		       const struct conf_where *at)
 {
+	conf_alone_check(p, at);
 	bool *damaged = conf_block_top(p)->damaged;
 	struct conf_block *block = conf_block_push(p, CONF_BLOCK_OPTIONS, where);
 	block->statements = p->kind->options;

@@ -59,7 +59,7 @@ static void authenticate_take(struct conf_parser *p, const struct conf_group *gi
 	*draft = (struct authenticate_draft){
 	    .given = true,
 	    .where = given->where,
-	    .is_basic = strcmp(given->values[0].data, "basic") == 0,
+	    .is_basic = given->values[0].part != CONF_PART_ZERO,
 	};
 }
 
@@ -75,8 +75,6 @@ static void authenticate_finish(struct conf_parser *p, void *own)
 		    p, &draft->where,
 		    "say for what the passwords are, and where: `authenticate basic \"staff\" "
 		    "file \"staff.htpasswd\"`");
-	else if (!draft->is_basic && (has_realm || has_file))
-		conf_error(p, &draft->where, "`authenticate off` stands alone");
 }
 
 static void authenticate_gather(struct conf_parser *p, struct conf_port_draft *port,
@@ -114,7 +112,7 @@ static uint64_t authenticate_size(const void *own)
 	       (a->path != NULL ? strlen(a->path) : 0);
 }
 
-static const char *const words[] = {"off", "basic", NULL};
+static const char *const words[] = {"basic", NULL};
 
 static const struct conf_statement authenticate_statements[] = {
     {.word = "authenticate",
@@ -122,7 +120,7 @@ static const struct conf_statement authenticate_statements[] = {
      .take = authenticate_take,
      .pieces =
 	 {
-	     [HOW] = {CONF_CHOICE, .choices = words},
+	     [HOW] = {CONF_CHOICE, .choices = words, .zero = "off"},
 	     [REALM] = {CONF_STRING, CONF_MAY, .noun = "realm"},
 	     [PASSWORDS] = {CONF_STRING, CONF_OPTION, .word = "file", .noun = "file", .once = true},
 	 }},

@@ -14,7 +14,7 @@
 /* The options with what only the configuration needs. */
 struct compress_draft {
 	struct conf_compress compress; /* first */
-	bool off, types_given;
+	bool types_given;
 	unsigned levels_given; /* bits */
 };
 
@@ -71,13 +71,7 @@ static void compress_take(struct conf_parser *p, const struct conf_group *given)
 		p->kind_options = NULL; /* a second one is checked and not used */
 		return;
 	}
-	if (given->piece == 0)
-		draft->off = word->part == CONF_PART_ZERO;
-	else if (draft->off)
-		conf_error(p, &given->at[0],
-			   "`compress off` is for no coding: leave the others "
-			   "out");
-	if (draft->off || word->broken)
+	if (word->part == CONF_PART_ZERO || word->broken)
 		return;
 	const unsigned coding = coding_read(word);
 	if (coding_is_named(&draft->compress, coding))
@@ -102,7 +96,7 @@ static void level_take(struct conf_parser *p, const struct conf_group *given)
 	(void)snprintf(subject, sizeof(subject), "level %s", coding_words[coding]);
 	if (!conf_quantity(p, subject, CONF_NUMBER, 1, mosts[coding], &given->values[1],
 			   &given->at[1], &level) ||
-	    draft == NULL || draft->off)
+	    draft == NULL || draft->compress.codings_count == 0)
 		return;
 	if ((draft->levels_given & 1U << coding) != 0)
 		conf_error(p, &given->where, "duplicate `level %s`", coding_words[coding]);

@@ -33,7 +33,7 @@ struct cors_draft {
 	bool damaged;
 };
 
-static const char *const mode_words[] = {"origin", "off", NULL};
+static const char *const mode_words[] = {"origin", NULL};
 static const char *const switch_words[] = {"off", "on", NULL};
 
 static void word_add(struct conf_parser *p, struct conf_cors_words *words,
@@ -155,7 +155,7 @@ static void cors_begin(struct conf_parser *p, struct cors_draft *draft,
 {
 	(void)conf_once(p, "cors", &given->where);
 	*draft = (struct cors_draft){.where = given->where};
-	draft->cors.off = strcmp(given->values[0].data, "off") == 0;
+	draft->cors.off = given->values[0].part == CONF_PART_ZERO;
 }
 
 static void cors_origin(struct conf_parser *p, struct cors_draft *draft,
@@ -191,12 +191,6 @@ static void cors_take(struct conf_parser *p, const struct conf_group *given)
 	uint64_t age;
 	if (draft == NULL)
 		return;
-	if (given->piece != MODE && draft->cors.off) {
-		if (!draft->damaged)
-			conf_error(p, &given->where, "nothing follows `cors off`");
-		draft->damaged = true;
-		return;
-	}
 	switch (given->piece) {
 	case MODE:
 		cors_begin(p, draft, given);
@@ -295,7 +289,7 @@ static const struct conf_statement cors_statements[] = {
      .blocks = CONF_FILTER_BLOCKS,
      .take = cors_take,
      .pieces =
-	 {[MODE] = {CONF_CHOICE, .choices = mode_words},
+	 {[MODE] = {CONF_CHOICE, .choices = mode_words, .zero = "off"},
 	  [ORIGINS] = {CONF_STRING, CONF_MAY, .noun = "origin", .zero = "any", .many = true},
 	  [METHODS] = {CONF_STRING, CONF_OPTION, "methods", .noun = "method", .once = true},
 	  [MORE_METHODS] = MORE("method"),

@@ -20,7 +20,6 @@ struct files_draft {
 	struct conf_files files;
 	struct conf_where path_at;
 	struct conf_where *types_at; /* of files.types */
-	bool index_off, precompressed_off;
 	uint32_t extensions_count;
 };
 
@@ -74,13 +73,8 @@ static void index_take(struct conf_parser *p, const struct conf_group *given)
 	const bool good = off || conf_plain(p, "an index", INDEX_NAME_MAX, name, &given->at[0]);
 	if (draft == NULL)
 		return;
-	if (given->piece == 0) {
+	if (given->piece == 0)
 		draft->files.index_count = 0;
-		draft->index_off = off;
-	} else if (draft->index_off) {
-		conf_error(p, &given->at[0], "`index off` is for no name: leave the others out");
-		return;
-	}
 	if (!good || off)
 		return;
 	if (strchr(name->data, '/') != NULL || strcmp(name->data, ".") == 0 ||
@@ -129,15 +123,9 @@ static void precompressed_take(struct conf_parser *p, const struct conf_group *g
 	if (draft == NULL)
 		return;
 	struct conf_files *files = &draft->files;
-	if (given->piece == 0) {
+	if (given->piece == 0)
 		files->precompressed_count = 0;
-		draft->precompressed_off = word->part == CONF_PART_ZERO;
-	} else if (draft->precompressed_off) {
-		conf_error(p, &given->at[0],
-			   "`precompressed off` is for no coding: leave the others out");
-		return;
-	}
-	if (draft->precompressed_off)
+	if (word->part == CONF_PART_ZERO)
 		return;
 	while (coding + 1 < CONF_CODINGS && strcmp(coding_words[coding], word->data) != 0)
 		coding++;

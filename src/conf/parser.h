@@ -436,9 +436,10 @@ struct conf_parser {
 	struct conf_block blocks[CONF_BLOCKS_MAX]; /* the first is the top level */
 	const struct conf_statement *statement;    /* that conf_begin() began */
 	struct conf_group given;
-	unsigned options_given;       /* bits of its pieces */
-	void *kind_options;           /* of the handler or filter; NULL: it is not used */
-	const struct conf_kind *kind; /* the last one that may have a block of options */
+	unsigned options_given;        /* bits of its pieces */
+	bool stands_alone, alone_told; /* it is `off`, and something follows */
+	void *kind_options;            /* of the handler or filter; NULL: it is not used */
+	const struct conf_kind *kind;  /* the last one that may have a block of options */
 	struct conf_scope top;
 	struct conf_port top_values;
 	struct conf_filters_draft top_filters;

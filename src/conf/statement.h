@@ -56,7 +56,8 @@ struct conf_piece {
 	/* of numbers; most is also the bytes of a string */
 	uint64_t least, most, preset;
 	uint64_t floor;             /* the value is 0 or at least that; 0: there is no floor */
-	const char *zero;           /* a word for 0, which stands alone */
+	const char *zero;           /* a word for 0, which stands alone; as the first
+				     * piece, nothing else of the statement follows it */
 	const char *const *choices; /* ended by NULL; "" cannot be written, and is not dumped */
 	size_t offset, size;        /* of a setting: its member ... */
 	size_t path_offset;         /* of CONF_PATH: the other member, for the path itself */
@@ -188,7 +189,8 @@ bool conf_handler_begin(struct conf_parser *, enum conf_handler, void *options,
 void *conf_filter_here(struct conf_parser *, enum conf_filter, size_t size);
 /* A statement that may have a block of options begins; then the block. */
 void conf_options_begin(struct conf_parser *, const struct conf_statement *);
-void conf_options_open(struct conf_parser *, const struct conf_where *);
+void conf_options_open(struct conf_parser *, const struct conf_where *,
+		       const struct conf_where *at);
 /* The statement that a word begins in the innermost block; NULL: none. */
 const struct conf_statement *conf_statement_here(struct conf_parser *, const struct conf_keyword *);
 
@@ -212,6 +214,8 @@ enum conf_part { CONF_PART_WORD, CONF_PART_VALUE, CONF_PART_ZERO };
 int conf_form_token(struct conf_parser *, struct conf_value *);
 /* Does the token fit as the value of this piece? */
 bool conf_piece_fits(const struct conf_piece *, const struct conf_token *);
+/* The last statement says `off`, and something at this place follows it: reports that. */
+void conf_alone_check(struct conf_parser *, const struct conf_where *at);
 /* The pieces that could come next: returns them one by one from *index (0 at first); NULL: that
  * were all. worded: only the value of it is left. */
 const struct conf_piece *conf_form_next(const struct conf_form *, size_t *index);

@@ -56,7 +56,7 @@ static void mistakes_are_named(void **state)
 #define SAY                                                                                  \
 	"2:1 say for what the passwords are, and where: `authenticate basic \"staff\" file " \
 	"\"staff.htpasswd\"`\n"
-#define ALONE "2:1 `authenticate off` stands alone\n"
+#define ALONE "2:18 nothing follows `authenticate off`\n"
 	static const struct {
 		const char *text, *messages;
 	} rows[] = {

@@ -101,6 +101,7 @@ static void mistakes_say_what_to_write(void **state)
 	    {"requests-per-client 1/s burst 0",
 	     "57 requests-per-client burst 0 is out of range; it can be 1 to 1000000\n"},
 	    {"requests-per-client 1/s burst 1 burst 2", "59 duplicate `burst` in one statement\n"},
+	    {"requests-per-client off burst 9", "51 nothing follows `requests-per-client off`\n"},
 	    {"connections-per-client 0",
 	     "50 connections-per-client 0 is out of range; it can be 1 to 1000000\n"},
 	    {"clients 63", "35 clients 63 is out of range; it can be 64 to 16777216\n"},

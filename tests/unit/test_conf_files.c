@@ -176,7 +176,7 @@ static void files_are_checked(void **state)
 	     "3:7 an index is the name of a file in each folder, without a `/`; for one file in "
 	     "place of all that do not exist write `fallback \"/file\"`"},
 	    {"index \"a\" \"a\"", "3:11 duplicate index \"a\" in one statement"},
-	    {"index off \"a\"", "3:11 `index off` is for no name: leave the others out"},
+	    {"index off \"a\"", "3:11 nothing follows `index off`"},
 	    {"index \"a\" index \"b\"", "3:11 duplicate `index`; the first one is at line 3"},
 	    {"index a", "3:7 a file name stands in double quotes: \"a\"; or write `off`"},
 	    {"index \"a\" b", "3:11 a file name stands in double quotes: \"b\""},
@@ -193,7 +193,7 @@ static void files_are_checked(void **state)
 	     "3:15 expected `br`, `gzip`, `off` or `zstd`, found `deflate`"},
 	    {"precompressed br br", "3:18 duplicate `br` in one statement"},
 	    {"precompressed off br",
-	     "3:19 `precompressed off` is for no coding: leave the others out"},
+	     "3:19 nothing follows `precompressed off`"},
 	    {"cache \"\"", "3:7 a value of Cache-Control cannot be empty; write `cache off`, or "
 			   "leave the statement out"},
 	    {"cache \"a\\nb\"", "3:7 a value of Cache-Control cannot contain a control character "

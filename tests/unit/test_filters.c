@@ -127,6 +127,8 @@ static void mistakes_are_named(void **state)
 	     "2:25 `A b` is not a header name: letters, digits and "
 	     "!#$%&'+-.^_`|~\n"},
 	    {"cors off max-age 1m", "2:10 nothing follows `cors off`\n"},
+	    {"cors off max-age 1m expose \"A\"", "2:10 nothing follows `cors off`\n"},
+	    {"cors off \"https://a\"", "2:10 nothing follows `cors off`\n"},
 	    {"cors origin any cors off", "2:17 duplicate `cors`; the first one is at line 2\n"},
 	    {"cors origin \"https://a:8443\" \"http://a\" methods \"GET\" \"PUT\" headers \"A\" "
 	     "\"B\" "
