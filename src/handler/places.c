@@ -12,7 +12,8 @@ static const struct filter_kind *const kinds[] = {FILTER_KINDS(KIND_ROW)};
 
 _Static_assert(CONF_FILTERS <= FILTERS_MAX, "an exchange has room for all");
 
-/* The options of a kind; NULL: the place has none, or they say `off`. Faults are in the location. */
+/* The options of a kind; NULL: the place has none, or they say `off`. Faults are in the location.
+ */
 static const void *kind_options(unsigned kind, const struct conf_filters *conf,
 				const struct conf_location *faulty)
 {

@@ -192,8 +192,7 @@ static void files_are_checked(void **state)
 	    {"precompressed deflate",
 	     "3:15 expected `br`, `gzip`, `off` or `zstd`, found `deflate`"},
 	    {"precompressed br br", "3:18 duplicate `br` in one statement"},
-	    {"precompressed off br",
-	     "3:19 nothing follows `precompressed off`"},
+	    {"precompressed off br", "3:19 nothing follows `precompressed off`"},
 	    {"cache \"\"", "3:7 a value of Cache-Control cannot be empty; write `cache off`, or "
 			   "leave the statement out"},
 	    {"cache \"a\\nb\"", "3:7 a value of Cache-Control cannot contain a control character "
