@@ -29,6 +29,13 @@ static inline bool network_address_is_v4(const struct network_address *a)
 	return a->high == 0 && a->low >> 32 == 0xffff;
 }
 
+/* Who it is, for what is counted by client: an IPv4 address, or the first 64 bits of an IPv6
+ * address, since its owner has all of the rest (RFC 6177). */
+static inline uint64_t network_address_client(const struct network_address *a)
+{
+	return network_address_is_v4(a) ? a->low : a->high;
+}
+
 /* The addresses that begin with the same bits as first. */
 struct network {
 	struct network_address first;

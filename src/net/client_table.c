@@ -72,11 +72,6 @@ static bool is_full(const struct bucket *b, const struct limit_rate *rate, uint6
 
 /* --- the places ------------------------------------------------------------------------------- */
 
-static uint64_t key_of(const struct network_address *a)
-{
-	return network_address_is_v4(a) ? a->low : a->high;
-}
-
 /* There are as many chains as places, or more: a power of two. */
 static uint64_t chains_for(uint64_t places)
 {
@@ -207,7 +202,7 @@ static struct client *place_take(struct client_table *t, uint64_t now_ms)
 struct client *client_enter(struct client_table *t, const struct network_address *address,
 			    uint64_t now_ms)
 {
-	const uint64_t key = key_of(address);
+	const uint64_t key = network_address_client(address);
 	uint32_t *chain = chain_of(t, key);
 	for (uint32_t at = *chain; at != NO_PLACE; at = t->places[at].next) {
 		struct client *c = &t->places[at];

@@ -14,12 +14,10 @@
 
 uint64_t tries_client(const struct tries *t, const struct http_client *client)
 {
-	const struct network_address *address = &client->number;
+	const uint64_t who = network_address_client(&client->number);
 	uint8_t digest[IPC_DIGEST_BYTES];
 	uint64_t hash;
-	if (!tls_digest_keyed(
-		t->key, address,
-		network_address_is_v4(address) ? sizeof(*address) : sizeof(address->high), digest))
+	if (!tls_digest_keyed(t->key, &who, sizeof(who), digest))
 		return 1;
 	memcpy(&hash, digest, sizeof(hash));
 	return hash | 1;
