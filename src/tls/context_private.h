@@ -11,6 +11,7 @@ struct tls_policy {
 	gnutls_priority_t priority; /* shared: it halves the memory of a session */
 	struct tls_offer offer;     /* read from priority */
 	bool own;                   /* its text is the configuration's `priority` */
+	uint32_t weak_flags;        /* of that text; priority.c has the list */
 	/* For ALPN, the preferred one first; the names are borrowed. */
 	gnutls_datum_t protocols[TLS_PROTOCOLS_MAX];
 	unsigned protocols_count;

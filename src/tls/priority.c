@@ -123,6 +123,43 @@ static int rest_check(const struct tls_policy *policy, struct err *err)
 	return missing != NULL ? -1 : 0;
 }
 
+/* --- flags ------------------------------------------------------------------------------------ */
+
+/* Of a priority's text, by which something is less safe that no list of algorithms shows. */
+static const struct {
+	const char *name, *why;
+} weak_flags[] = {
+    {"%UNSAFE_RENEGOTIATION", "which allows what RFC 5746 mends"},
+    {"%DISABLE_SAFE_RENEGOTIATION", "which takes away RFC 5746"},
+    {"%NO_EXTENSIONS", "which takes away server names and most protections of TLS 1.2"},
+    {"%NO_SESSION_HASH", "which takes away the extended master secret (RFC 7627)"},
+    {"%NO_ETM", "which takes away encrypt-then-MAC (RFC 7366)"},
+    {"%VERIFY_ALLOW_BROKEN", "which takes certificates with broken signatures"},
+    {"%VERIFY_ALLOW_SIGN_RSA_MD5", "which takes certificates with MD5 signatures"},
+    {"%VERIFY_ALLOW_SIGN_WITH_SHA1", "which takes certificates with SHA-1 signatures"},
+    {"%VERIFY_ALLOW_X509_V1_CA_CRT", "which takes authorities that do not say they are"},
+    {"%VERIFY_DISABLE_CRL_CHECKS", "which takes certificates that are revoked"},
+    {"%DEBUG_ALLOW_KEY_USAGE_VIOLATIONS", "which takes certificates made for other uses"},
+    {"%PROFILE_VERY_WEAK", "which takes certificates with keys that are too short"},
+    {"%PROFILE_LOW", "which takes certificates with keys that are too short"},
+    {"%PROFILE_LEGACY", "which takes certificates with keys that are too short"},
+};
+
+/* As bits. */
+static uint32_t weak_flags_find(const char *text)
+{
+	uint32_t found = 0;
+	while (text != NULL) {
+		const size_t len = strcspn(text, ":");
+		for (unsigned i = 0; i < sizeof(weak_flags) / sizeof(weak_flags[0]); i++)
+			if (strlen(weak_flags[i].name) == len &&
+			    strncmp(weak_flags[i].name, text, len) == 0)
+				found |= 1u << i;
+		text = text[len] == ':' ? text + len + 1 : NULL;
+	}
+	return found;
+}
+
 /* --- making it -------------------------------------------------------------------------------- */
 
 static void text_refused(const struct tls_choice *choice, int error, const char *where,
@@ -164,6 +201,7 @@ static int policy_make(const struct tls_choice *choice, bool short_rsa, struct t
 	}
 	tls_offer_read(&p->offer, p->priority);
 	p->own = own;
+	p->weak_flags = own ? weak_flags_find(choice->priority) : 0;
 	if ((choice != NULL && lists_check(p->priority, choice, &library, err) < 0) ||
 	    rest_check(p, err) < 0) {
 		tls_policy_free(p);
@@ -272,4 +310,7 @@ void tls_policy_warn(const struct tls_policy *p, tls_warning_fn *warn, void *arg
 			weak_tell(&w, "signature", gnutls_sign_get_name(sign),
 				  "which RFC 9155 forbids");
 	}
+	for (unsigned i = 0; i < sizeof(weak_flags) / sizeof(weak_flags[0]); i++)
+		if ((p->weak_flags & 1u << i) != 0)
+			weak_tell(&w, "flag", weak_flags[i].name, weak_flags[i].why);
 }

@@ -233,6 +233,14 @@ CHECKS = [
     ("groups X448", "ecdsa", "warning: many clients have none of these groups"),
     ('priority "NORMAL"', "ecdsa", "warning: the TLS policy is weaker than the default: it has the cipher AES-256-CBC"),
     ('priority "NORMAL"', "ecdsa", "signature RSA-SHA1, which RFC 9155 forbids"),
+    *((f'priority "NORMAL:{flag}:%SERVER_PRECEDENCE"', "ecdsa",
+       f"warning: the TLS policy is weaker than the default: it has the flag {flag}, which t")
+      for flag in ("%DISABLE_SAFE_RENEGOTIATION", "%NO_SESSION_HASH", "%NO_ETM", "%VERIFY_ALLOW_BROKEN",
+                   "%VERIFY_ALLOW_SIGN_RSA_MD5", "%VERIFY_ALLOW_SIGN_WITH_SHA1", "%VERIFY_ALLOW_X509_V1_CA_CRT",
+                   "%VERIFY_DISABLE_CRL_CHECKS", "%DEBUG_ALLOW_KEY_USAGE_VIOLATIONS", "%PROFILE_VERY_WEAK",
+                   "%PROFILE_LOW", "%PROFILE_LEGACY", "%NO_EXTENSIONS")),
+    ('priority "NORMAL:%UNSAFE_RENEGOTIATION"', "ecdsa", "it has the flag %UNSAFE_RENEGOTIATION, which allows what RFC"
+     " 5746 mends"),
     ('priority "NORMAL:+X"', "ecdsa", "error: GnuTLS does not take this priority: The request is invalid. At: +X\n"),
     ('priority "NORMAL:-VERS-TLS-ALL:+VERS-TLS1.1"', "ecdsa", "error: "),
     ('priority "NORMAL:-GROUP-ALL:-VERS-TLS1.2"', "ecdsa", "error: "),
@@ -246,10 +254,16 @@ CHECKS = [
 
 
 @pytest.mark.parametrize("policy, kind, said", CHECKS)
-def test_t_says_what_is_not_left(conf_file, certificates, policy, kind, said):
+def test_t_says_what_is_not_left_or_weak(conf_file, certificates, policy, kind, said):
     code, stderr = check(conf_file, certificates, policy, kind)
     assert said in stderr
-    assert code == (0 if "warning" in said or "signature" in said else 1)
+    assert code == (0 if "warning" in said or "signature" in said or "flag" in said else 1)
+
+
+def test_t_says_nothing_of_flags_that_weaken_nothing(conf_file, certificates):
+    for flag in "%SERVER_PRECEDENCE", "%PROFILE_MEDIUM", "%COMPAT":
+        code, stderr = check(conf_file, certificates, f'priority "NORMAL:{flag}"', "ecdsa")
+        assert (code, "the flag" in stderr) == (0, False), stderr
 
 
 @pytest.mark.parametrize("name", ["X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024"])
