@@ -30,7 +30,7 @@ struct client {
 	uint64_t key;
 	struct bucket requests, handshakes;
 	uint32_t connections;  /* open ones */
-	uint32_t told_s;       /* when it was last logged that it was refused; 0: never */
+	uint32_t told_s;       /* client_now_s() when its refusal was last logged; 0: never */
 	uint32_t refused;      /* since then */
 	uint32_t next;         /* in its chain, or of the free places */
 	uint32_t newer, older; /* of those without connections, by when they had one */
@@ -66,6 +66,10 @@ void client_table_release(struct client_table *);
  * kept, which does not happen if the table has more than there are connections. */
 struct client *client_enter(struct client_table *, const struct network_address *, uint64_t now_ms);
 void client_leave(struct client_table *, struct client *);
+
+/* Seconds for told_s, never 0; and may its refusal be logged again? */
+uint32_t client_now_s(uint64_t now_ms);
+bool client_may_tell(const struct client *, uint64_t now_ms);
 
 /* May the client have one more now? If so, it is taken. */
 bool client_take(struct bucket *, const struct limit_rate *, uint64_t now_ms);

@@ -164,11 +164,20 @@ static void client_forget(struct client_table *t, struct client *c)
 	t->used--;
 }
 
+uint32_t client_now_s(uint64_t now_ms)
+{
+	return (uint32_t)(now_ms / 1000) + 1;
+}
+
+bool client_may_tell(const struct client *c, uint64_t now_ms)
+{
+	return c->told_s == 0 || client_now_s(now_ms) - c->told_s >= CLIENT_TOLD_S;
+}
+
 static bool is_as_new(const struct client_table *t, const struct client *c, uint64_t now_ms)
 {
 	return is_full(&c->requests, &t->requests, now_ms) &&
-	       is_full(&c->handshakes, &t->handshakes, now_ms) &&
-	       (c->told_s == 0 || now_ms / 1000 - c->told_s >= CLIENT_TOLD_S);
+	       is_full(&c->handshakes, &t->handshakes, now_ms) && client_may_tell(c, now_ms);
 }
 
 /* Two for each that comes: so those to forget do not pile up, and no call takes long. */

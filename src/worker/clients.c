@@ -59,10 +59,9 @@ static void client_tell(struct worker_loop *l, const struct http_client *who, st
 						       [IPC_LIMITED_HANDSHAKES] = "handshakes",
 						       [IPC_LIMITED_REQUESTS] = "requests"};
 	const struct client_limits *limits = clients_limits(l);
-	const uint32_t now_s = (uint32_t)(l->loop.now_ms / 1000) + 1;
 	char limit[2 * NUM_TEXT_MAX], more[64] = "";
 	ipc_slot_add(&l->slot->counters.limited[kind], 1);
-	if ((c->told_s != 0 && now_s - c->told_s < CLIENT_TOLD_S) ||
+	if (!client_may_tell(c, l->loop.now_ms) ||
 	    !bucket_take(&l->clients_lines, 1, LINES_PER_SECOND, LINES_AT_ONCE, l->loop.now_ms)) {
 		c->refused++;
 		return;
@@ -77,7 +76,7 @@ static void client_tell(struct worker_loop *l, const struct http_client *who, st
 			       c->refused);
 	log_write(&l->log, LOG_NOTICE, "('%s', %u) is over the limit %s-per-client %s%s",
 		  who->address, who->port, words[kind], limit, more);
-	c->told_s = now_s;
+	c->told_s = client_now_s(l->loop.now_ms);
 	c->refused = 0;
 }
 

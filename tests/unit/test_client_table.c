@@ -189,6 +189,34 @@ static void clients_are_forgotten_when_that_changes_nothing(void **state)
 	client_table_release(&t);
 }
 
+/* Or it would be logged again with its next connection. */
+static void a_client_that_was_logged_is_remembered_for_a_minute(void **state)
+{
+	(void)state;
+	for (uint64_t begin_ms = 0; begin_ms < 2500; begin_ms += 250)
+		for (uint64_t passed_ms = 0; passed_ms < 70000; passed_ms += 450) {
+			struct client_table t;
+			begin(&t, 100);
+			const struct network_address a = v4(1);
+			uint64_t now_ms = begin_ms;
+			struct client *c = client_enter(&t, &a, now_ms);
+			assert_true(client_may_tell(c, now_ms));
+			c->told_s = client_now_s(now_ms);
+			assert_false(client_may_tell(c, now_ms));
+			client_leave(&t, c);
+			now_ms += passed_ms;
+			for (uint32_t i = 2; i < 6; i++)
+				client_leave(&t, client_enter(&t, (struct network_address[]){v4(i)},
+							      now_ms));
+			c = client_enter(&t, &a, now_ms);
+			if (passed_ms <= 59000)
+				assert_false(client_may_tell(c, now_ms));
+			if (passed_ms >= 60000)
+				assert_true(client_may_tell(c, now_ms));
+			client_table_release(&t);
+		}
+}
+
 /* 100,000 clients in a table of 4,096 places: none that keeps to its rate is refused, the memory is
  * the same, and one that does not and has a connection is refused all the time. */
 static void many_clients_get_what_is_theirs(void **state)
@@ -360,6 +388,7 @@ int main(void)
 	    cmocka_unit_test(slow_rates_are_kept_and_the_wait_is_exact),
 	    cmocka_unit_test(jumps_of_the_clock_favour_clients),
 	    cmocka_unit_test(clients_are_forgotten_when_that_changes_nothing),
+	    cmocka_unit_test(a_client_that_was_logged_is_remembered_for_a_minute),
 	    cmocka_unit_test(many_clients_get_what_is_theirs),
 	    cmocka_unit_test(a_full_table_makes_nobody_be_refused),
 	    cmocka_unit_test(a_client_with_a_connection_keeps_its_place),
