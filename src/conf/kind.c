@@ -1,4 +1,6 @@
 /* The lists of handlers and of filters. Runs in the master and in the child of the port. */
+#include <string.h>
+
 #include "parser.h"
 
 #define KIND_DECLARE(constant, name) extern const struct conf_kind conf_kind_##name;
@@ -30,6 +32,31 @@ static bool kind_has(const struct conf_kind *kind, const struct conf_statement *
 	return false;
 }
 
+const char *conf_kind_word(const struct conf_kind *kind)
+{
+	return kind->statement.word != NULL ? kind->statement.word : kind->statements[0].word;
+}
+
+static size_t option_find(const struct conf_kind *kind, const char *word, const char **ret)
+{
+	for (const struct conf_statement *s = kind->options; s != NULL && s->word != NULL; s++)
+		if (strcmp(s->word, word) == 0) {
+			*ret = conf_kind_word(kind);
+			return 1;
+		}
+	return 0;
+}
+
+size_t conf_option_places(const char *word, const char *ret[CONF_KINDS])
+{
+	size_t count = 0;
+	for (unsigned i = 0; i < CONF_HANDLERS; i++)
+		count += option_find(conf_handler_kind(i), word, &ret[count]);
+	for (unsigned i = 0; i < CONF_FILTERS; i++)
+		count += option_find(conf_filter_kind(i), word, &ret[count]);
+	return count;
+}
+
 void conf_options_begin(struct conf_parser *p, const struct conf_statement *statement)
 {
 	p->kind = NULL;
@@ -48,5 +75,6 @@ void conf_options_open(struct conf_parser *p, const struct conf_where *where,
 	bool *damaged = conf_block_top(p)->damaged;
 	struct conf_block *block = conf_block_push(p, CONF_BLOCK_OPTIONS, where);
 	block->statements = p->kind->options;
+	block->options_of = p->kind;
 	block->damaged = damaged;
 }

@@ -391,6 +391,7 @@ struct conf_block {
 	bool *damaged; /* a mistake in the block sets it; may be NULL */
 	/* The meaning of words in this block, ended by one without a word; NULL: as elsewhere. */
 	const struct conf_statement *statements;
+	const struct conf_kind *options_of; /* whose options these are; NULL: it has no options */
 	struct conf_seen {
 		const char *word;
 		struct conf_where where;

@@ -24,6 +24,7 @@ struct conf_block *conf_block_push(struct conf_parser *p, enum conf_block_kind k
 	block->where = *where;
 	block->damaged = NULL;
 	block->statements = NULL;
+	block->options_of = NULL;
 	block->seen_count = 0;
 	return block;
 }

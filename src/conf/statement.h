@@ -187,6 +187,11 @@ bool conf_handler_begin(struct conf_parser *, enum conf_handler, void *options,
 /* For a filter's take: what the innermost place says of this kind so far, as p->kind_options: of
  * size bytes, which are 0 at first. NULL: no memory. */
 void *conf_filter_here(struct conf_parser *, enum conf_filter, size_t size);
+/* The word that begins a statement of that kind. */
+const char *conf_kind_word(const struct conf_kind *);
+/* The kinds that have an option of this name, by their words. Returns how many. */
+#define CONF_KINDS (CONF_HANDLERS + CONF_FILTERS)
+size_t conf_option_places(const char *word, const char *ret[CONF_KINDS]);
 /* A statement that may have a block of options begins; then the block. */
 void conf_options_begin(struct conf_parser *, const struct conf_statement *);
 void conf_options_open(struct conf_parser *, const struct conf_where *,

@@ -145,31 +145,43 @@ static void tell_close(struct mistake *m, const char *expected)
 }
 
 /* "it belongs in a tls block", "... at the top level or in a port, host or location block" */
-static void text_add_places(struct text *text, unsigned blocks)
+static void text_add_places(struct text *text, const struct conf_keyword *keyword)
 {
-	const unsigned inner = blocks & ~(unsigned)CONF_BLOCK_TOP;
-	const size_t count = (size_t)__builtin_popcount(inner);
-	size_t at = 0;
-	if (blocks & CONF_BLOCK_TOP)
-		text_addf(text, "%s%s", conf_block_place(CONF_BLOCK_TOP), inner ? " or " : "");
-	for (unsigned kind = CONF_BLOCK_PORT; kind <= CONF_BLOCK_LAST; kind <<= 1) {
-		if ((inner & kind) == 0)
-			continue;
-		text_addf(text, "%s", at == 0 ? "in a " : "");
-		conf_list_item(text, conf_block_word((enum conf_block_kind)kind), "", at++, count,
-			       "or");
+	const char *words[CONF_KINDS + __builtin_ctz(CONF_BLOCK_LAST)];
+	size_t count = 0;
+	for (unsigned kind = CONF_BLOCK_PORT; kind < CONF_BLOCK_OPTIONS; kind <<= 1)
+		if (keyword->blocks & kind)
+			words[count++] = conf_block_word((enum conf_block_kind)kind);
+	if (keyword->blocks & CONF_BLOCK_OPTIONS)
+		count += conf_option_places(keyword->name, &words[count]);
+	if (keyword->blocks & CONF_BLOCK_TOP)
+		text_addf(text, "%s%s", conf_block_place(CONF_BLOCK_TOP), count > 0 ? " or " : "");
+	for (size_t i = 0; i < count; i++) {
+		text_addf(text, "%s", i == 0 ? "in a " : "");
+		conf_list_item(text, words[i], "", i, count, "or");
 	}
-	text_addf(text, "%s", inner ? " block" : "");
+	text_addf(text, "%s", count > 0 ? " block" : "");
+}
+
+/* "in a port block" */
+static void text_add_block(struct text *text, const struct conf_block *block)
+{
+	if (block->options_of != NULL)
+		text_addf(text, "in a %s block", conf_kind_word(block->options_of));
+	else
+		text_addf(text, "%s", conf_block_place(block->kind));
 }
 
 /* A statement that exists but is not allowed in this block. */
 static void tell_misplaced(struct mistake *m)
 {
-	char places[160];
+	char places[160], here[64];
 	struct text text;
 	const struct conf_block *block = conf_block_top(m->p);
+	text_init(&text, here, sizeof(here));
+	text_add_block(&text, block);
 	text_init(&text, places, sizeof(places));
-	text_add_places(&text, m->keyword->blocks);
+	text_add_places(&text, m->keyword);
 	if (m->misspelt)
 		conf_error(m->p, &m->token->where,
 			   "unknown word `%s`; did you mean `%s`, which belongs %s?", m->shown,
@@ -177,14 +189,14 @@ static void tell_misplaced(struct mistake *m)
 	else if (m->surplus > 0 && conf_mistake_levels_out(m) > 0)
 		conf_error(m->p, &m->token->where,
 			   "`%s` cannot be %s: the `}` of the block opened at line %u is missing",
-			   m->keyword->name, conf_block_place(block->kind), block->where.line);
+			   m->keyword->name, here, block->where.line);
 	else if (m->surplus < 0)
 		conf_error(m->p, &m->token->where,
 			   "`%s` cannot be %s: there is a `}` too many before it", m->keyword->name,
-			   conf_block_place(block->kind));
+			   here);
 	else
 		conf_error(m->p, &m->token->where, "`%s` cannot be %s; it belongs %s",
-			   m->keyword->name, conf_block_place(block->kind), places);
+			   m->keyword->name, here, places);
 }
 
 static bool expected_word(const struct mistake *m)
@@ -196,7 +208,7 @@ static bool expected_word(const struct mistake *m)
 }
 
 /* "a statement that belongs in a port block, such as `respond` or `location`" */
-static void text_add_statement(struct text *text, enum conf_block_kind kind)
+static void text_add_statement(struct text *text, const struct conf_block *block)
 {
 	static const struct {
 		enum conf_block_kind kind;
@@ -210,12 +222,14 @@ static void text_add_statement(struct text *text, enum conf_block_kind kind)
 	    {CONF_BLOCK_LIMITS, "`connections` or `idle`"},
 	    {CONF_BLOCK_TLS, "`certificate`"},
 	    {CONF_BLOCK_ERROR, "`respond`"},
-	    {CONF_BLOCK_OPTIONS, "`index` or `listing`"},
 	};
-	text_addf(text, "a statement that belongs %s", conf_block_place(kind));
+	text_addf(text, "a statement that belongs ");
+	text_add_block(text, block);
 	for (size_t i = 0; i < CONF_COUNT(examples); i++)
-		if (examples[i].kind == kind)
+		if (examples[i].kind == block->kind)
 			text_addf(text, ", such as %s", examples[i].some);
+	for (size_t i = 0; block->options_of != NULL && i < 2 && block->statements[i].word; i++)
+		text_addf(text, "%s `%s`", i == 0 ? ", such as" : " or", block->statements[i].word);
 }
 
 static void tell_other(struct mistake *m, const char *expected)
@@ -541,7 +555,7 @@ void conf_mistake_tell(struct mistake *m)
 	bool end = token->kind == T_YYEOF || token->kind == T_INCLUDE_END || token->ends_file;
 	text_init(&text, expected, sizeof(expected));
 	if (m->at_statement)
-		text_add_statement(&text, conf_block_top(m->p)->kind);
+		text_add_statement(&text, conf_block_top(m->p));
 	else
 		(void)list_expected(m, expected, sizeof(expected));
 	if (token->value.foreign || token->failed)

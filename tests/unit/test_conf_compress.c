@@ -123,6 +123,19 @@ static void mistakes_are_named(void **state)
 	    {"compress br { level br 7 }", "2:24 level br 7 is out of range; it can be 1 to 6\n"},
 	    {"compress gzip { level br 3 }", "2:23 this `compress` does not name `br`\n"},
 	    {"compress gzip { level gzip 3 level gzip 3 }", "2:30 duplicate `level gzip`\n"},
+	    {"level gzip 3",
+	     "2:1 `level` cannot be in a port block; it belongs in a compress block\n"},
+	    {"compress gzip level gzip 3",
+	     "2:15 `level` cannot be in a port block; it belongs in a compress block\n"},
+	    {"index \"a\"", "2:1 `index` cannot be in a port block; it belongs in a files block\n"},
+	    {"compress gzip { echo }", "2:17 `echo` cannot be in a compress block; it belongs in a "
+				       "port, host or location block\n"},
+	    {"compress gzip { listing on }",
+	     "2:17 expected a statement that belongs in a compress block, such as `least` or "
+	     "`types`, found `listing`\n"},
+	    {"compress gzip { foo }",
+	     "2:17 unknown word `foo`; expected a statement that belongs in "
+	     "a compress block, such as `least` or `types`\n"},
 	    {"gzip on;",
 	     "2:1 Bulkhead has no `gzip`: write `compress gzip zstd br { least 1K types "
 	     "\"text/*\" }`\n"},
