@@ -262,6 +262,15 @@ static void environment_missing(struct conf_parser *p, const struct conf_value *
 			   shown, shown);
 }
 
+/* Begins a name in it? The `}` of it would end the whole. */
+static bool has_name(const char *text, const char *end)
+{
+	for (; end - text > 2; text++)
+		if (text[0] == '$' && text[1] == '{' && is_letter(text[2]))
+			return true;
+	return false;
+}
+
 /* NAME or NAME:-DEFAULT, which a value that is missing or empty has, as in sh(1). */
 static void environment_expand(struct conf_parser *p, const char *inner, size_t len,
 			       const struct conf_where *at, struct conf_expansion *ret)
@@ -276,6 +285,13 @@ static void environment_expand(struct conf_parser *p, const char *inner, size_t 
 			   "`%s` is not the name of a variable of the environment; write "
 			   "`${env:NAME}` or `${env:NAME:-value}`",
 			   conf_show(&name, shown));
+		ret->broken = true;
+		return;
+	}
+	if (rest != NULL && has_name(rest, inner + len)) {
+		conf_error(p, at,
+			   "what follows `:-` is text, without names in it: `define` one value "
+			   "with the other");
 		ret->broken = true;
 		return;
 	}

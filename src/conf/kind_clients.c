@@ -13,6 +13,7 @@
 struct clients_draft {
 	struct conf_clients clients;
 	struct conf_where *at; /* of clients.rules */
+	bool damaged;          /* a rule had a mistake: what the others do is not known */
 };
 
 /* `all` of other servers. */
@@ -29,9 +30,13 @@ static void clients_take(struct conf_parser *p, const struct conf_group *given)
 {
 	struct clients_draft *draft = conf_filter_here(p, CONF_FILTER_CLIENTS, sizeof(*draft));
 	struct network network;
-	if (draft == NULL || all_tell(p, &given->values[0], &given->at[0]) ||
-	    !conf_network(p, &given->values[0], &given->at[0], &network))
+	if (draft == NULL)
 		return;
+	if (all_tell(p, &given->values[0], &given->at[0]) ||
+	    !conf_network(p, &given->values[0], &given->at[0], &network)) {
+		draft->damaged = true;
+		return;
+	}
 	struct conf_clients *clients = &draft->clients;
 	if (clients->rules_count == RULES_MAX) {
 		conf_error(p, &given->at[0],
@@ -106,7 +111,8 @@ static void clients_finish(struct conf_parser *p, void *own)
 		return;
 	}
 	unreached_tell(p, draft, networks, &table);
-	only_allows_tell(p, draft);
+	if (!draft->damaged)
+		only_allows_tell(p, draft);
 	network_table_release(&table);
 }
 

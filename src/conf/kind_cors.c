@@ -7,6 +7,8 @@
 #include <strings.h>
 
 #include "base/chars.h"
+#include "base/network.h"
+#include "base/num.h"
 #include "parser.h"
 
 #define WORDS_MAX  64 /* origins, and names of headers in a list */
@@ -73,6 +75,36 @@ static bool port_is_default(const char *text)
 	       (strncmp(text, "http:", 5) == 0 && strcmp(port, ":80") == 0);
 }
 
+/* Where the host ends: a name, or an IPv6 address in brackets. NULL: it is neither. */
+static const char *host_end(const char *host)
+{
+	struct network_address address;
+	const char *close = host[0] == '[' ? strchr(host, ']') : NULL;
+	const size_t len = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-._");
+	if (close != NULL)
+		return memchr(host, ':', (size_t)(close - host)) != NULL &&
+			       network_address_parse(host + 1, (size_t)(close - host) - 1,
+						     &address) == 0
+			   ? close + 1
+			   : NULL;
+	return len > 0 && host[0] != '.' && strstr(host, "..") == NULL ? host + len : NULL;
+}
+
+/* As a browser writes it. */
+static bool port_is_number(const char *port)
+{
+	uint64_t number;
+	return port[0] != '0' && num_parse(port, strlen(port), 1, 65535, &number) == 0;
+}
+
+/* A browser sends a name in other letters than those of ASCII in its form "xn--". */
+static bool is_ascii(const char *text)
+{
+	while (*text > 0)
+		text++;
+	return *text == '\0';
+}
+
 static bool origin_check(struct conf_parser *p, const struct conf_value *value,
 			 const struct conf_where *at)
 {
@@ -102,8 +134,15 @@ static bool origin_check(struct conf_parser *p, const struct conf_value *value,
 	else if (host[path] != '\0')
 		conf_error(p, at, "an origin has no path: write \"%.*s\"",
 			   (int)(host - text + (ptrdiff_t)path), text);
-	else if (strpbrk(host, "*@ \"<>\\^`{|}%") != NULL)
+	else if (!is_ascii(text))
+		conf_error(p, at,
+			   "browsers send a name with other letters than a to z in its form "
+			   "\"xn--...\": write that");
+	else if (host_end(host) == NULL || strchr(":", *host_end(host)) == NULL)
 		conf_error(p, at, "the host of an origin is one name, without `*` or other signs");
+	else if (*host_end(host) == ':' && !port_is_number(host_end(host) + 1))
+		conf_error(p, at, "`%s` is not the port of an origin: that is 1 to 65535",
+			   host_end(host) + 1);
 	else if (port_is_default(text))
 		conf_error(p, at, "browsers leave the usual port out: write \"%.*s\"",
 			   (int)(strrchr(text, ':') - text), text);

@@ -40,6 +40,16 @@ static bool name_check(struct conf_parser *p, const struct conf_value *name,
 	return true;
 }
 
+/* A cache that does not know all that a response depends on gives it to the wrong clients. */
+static void vary_tell(struct conf_parser *p, const struct conf_value *name, const char *operation,
+		      const struct conf_where *at)
+{
+	if (strcasecmp(name->data, "Vary") == 0 && strcmp(operation, "set") == 0)
+		conf_warning(p, at,
+			     "this takes away what the server says in Vary, such as "
+			     "Accept-Encoding: write `header add \"Vary\"`");
+}
+
 static enum conf_header_operation operation_of(const char *word)
 {
 	unsigned i = 0;
@@ -71,6 +81,7 @@ static void rule_begin(struct conf_parser *p, struct header_draft *draft,
 		conf_error(p, &given->where, "a place has at most %d header rules", RULES_MAX);
 		return;
 	}
+	vary_tell(p, name, given->values[OPERATION].data, &given->at[NAME]);
 	struct conf_header_rule *rules =
 	    conf_grow(p, headers->rules, headers->rules_count, sizeof(*rules));
 	struct conf_where *at = conf_grow(p, draft->at, headers->rules_count, sizeof(*at));

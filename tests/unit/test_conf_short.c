@@ -340,6 +340,17 @@ static void values_come_from_the_environment(void **state)
 			    "${env:WORKERS}");
 	stable(conf);
 	conf_free(conf);
+	static const char *const nested[] = {"${env:NONE:-${env:EMPTY}}", "${env:NONE:-a${B}}",
+					     "${env:WORKERS:-${B}}", "${env:NONE:-a${host}/}"};
+	for (size_t i = 0; i < sizeof(nested) / sizeof(nested[0]); i++) {
+		char source[256];
+		(void)snprintf(source, sizeof(source), TLS "port 1 { respond 200 \"%s\" }",
+			       nested[i]);
+		conf_free(
+		    parse_with(source, &with_environment,
+			       "2:23 what follows `:-` is text, without names in it: `define` "
+			       "one value with the other\n"));
+	}
 	told("tls development workers ${env:WORKERS} port 1 { echo }",
 	     "1:25 this text is read without an environment: `${env:WORKERS}` has no value\n");
 }

@@ -66,6 +66,11 @@ static void says(const char *text, const char *messages)
 	conf_free(conf);
 }
 
+#define NOT_ONE_NAME "2:13 the host of an origin is one name, without `*` or other signs\n"
+#define VARY_TELLS                                                                              \
+	"2:12 warning: this takes away what the server says in Vary, such as Accept-Encoding: " \
+	"write `header add \"Vary\"`\n"
+
 static void mistakes_are_named(void **state)
 {
 	static const struct {
@@ -95,6 +100,13 @@ static void mistakes_are_named(void **state)
 	     "2:30 warning: `deny 10.1.0.0/16` has no effect: `deny 10.0.0.0/9` at line 2 comes "
 	     "first\n"},
 	    {"deny 10.0.0.0/9 10.0.0.0/8", ""},
+	    /* one mistake has one message */
+	    {"allow 10.0.0.0/8 deny all", "2:23 for all addresses write `*` in place of `all`\n"},
+	    {"deny all allow 10.0.0.0/8", "2:6 for all addresses write `*` in place of `all`\n"},
+	    {"allow 10.0.0.0/8 deny *, deny 10.0.0.0/8",
+	     "2:23 `*,` is not a network; write one such as 10.0.0.0/8 or 2001:db8::/32, an "
+	     "address, or `*` for all\n2:31 warning: `deny 10.0.0.0/8` has no effect: `allow "
+	     "10.0.0.0/8` at line 2 comes first\n"},
 
 	    {"cors origin",
 	     "2:1 `cors origin` needs an origin such as \"https://app.example\", or `any`\n"},
@@ -108,6 +120,37 @@ static void mistakes_are_named(void **state)
 	     "2:13 \"null\" is the origin of many documents, and of no site\n"},
 	    {"cors origin \"https://A\"",
 	     "2:13 browsers send an origin in lower case: \"https://A\" would never be it\n"},
+	    {"cors origin \"https://b\xc3\xbc"
+	     "cher.example\"",
+	     "2:13 browsers send a name with other letters than a to z in its form "
+	     "\"xn--...\": write that\n"},
+	    {"cors origin \"https://xn--bcher-kva.example\" \"https://a_b-1.c:8443\" "
+	     "\"http://127.0.0.1:1\" \"https://[::1]\" \"http://[2001:db8::1]:65535\" "
+	     "\"app+x.y-z://localhost\"",
+	     ""},
+	    {"cors origin \"https://a:\"",
+	     "2:13 `` is not the port of an origin: that is 1 to 65535\n"},
+	    {"cors origin \"https://a:0\"",
+	     "2:13 `0` is not the port of an origin: that is 1 to 65535\n"},
+	    {"cors origin \"https://a:08443\"",
+	     "2:13 `08443` is not the port of an origin: that is 1 to 65535\n"},
+	    {"cors origin \"https://[::1]:65536\"",
+	     "2:13 `65536` is not the port of an origin: that is 1 to 65535\n"},
+	    {"cors origin \"https://a:b\"",
+	     "2:13 `b` is not the port of an origin: that is 1 to 65535\n"},
+	    {"cors origin \"https://a,b\"", NOT_ONE_NAME},
+	    {"cors origin \"https://a b\"", NOT_ONE_NAME},
+	    {"cors origin \"https://a;b\"", NOT_ONE_NAME},
+	    {"cors origin \"https://u@a\"", NOT_ONE_NAME},
+	    {"cors origin \"https://*.a\"", NOT_ONE_NAME},
+	    {"cors origin \"https://a..b\"", NOT_ONE_NAME},
+	    {"cors origin \"https://.a\"", NOT_ONE_NAME},
+	    {"cors origin \"https://:8443\"", NOT_ONE_NAME},
+	    {"cors origin \"https://::1\"", NOT_ONE_NAME},
+	    {"cors origin \"https://[::1\"", NOT_ONE_NAME},
+	    {"cors origin \"https://[a]\"", NOT_ONE_NAME},
+	    {"cors origin \"https://[127.0.0.1]\"", NOT_ONE_NAME},
+	    {"cors origin \"https://[::1]a\"", NOT_ONE_NAME},
 	    {"cors origin \"a.example\"",
 	     "2:13 \"a.example\" is not an origin: that is a scheme and a "
 	     "host, such as \"https://app.example\"\n"},
@@ -164,6 +207,9 @@ static void mistakes_are_named(void **state)
 	    {"header set \"A\" \"${request_id}\"",
 	     "2:16 unknown variable `${request_id}`; did you mean `${request-id}`?\n"},
 	    {"header set \"A\" \"${host\"", "2:16 a variable such as `${host}` ends in `}`\n"},
+	    {"header set \"Vary\" \"Accept-Language\"", VARY_TELLS},
+	    {"header set \"vary\" \"Accept-Encoding\" always", VARY_TELLS},
+	    {"header add \"Vary\" \"Accept-Language\" header remove \"Vary\" on 404", ""},
 	    {"header set \"A\" \"$remote_addr\"",
 	     "2:16 warning: `$remote_addr` is sent as it stands: the variable is `${client}`\n"},
 	    {"header set \"A\" \"%{REMOTE_ADDR}\"",
