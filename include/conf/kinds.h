@@ -161,8 +161,9 @@ struct conf_cors_words {
 };
 
 struct conf_cors {
-	bool off; /* in place of that of an outer place */
-	bool any; /* every origin; then there are none by name */
+	bool off;        /* in place of that of an outer place */
+	bool any;        /* every origin; then there are none by name */
+	bool any_header; /* what a preflight asks for; then headers are none */
 	bool credentials;
 	bool has_max_age;
 	uint32_t max_age_s;

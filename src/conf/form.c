@@ -64,10 +64,14 @@ static bool form_fits(const struct conf_form *form, const struct conf_piece *pie
 		*ret = CONF_PART_ZERO;
 	else if (piece->word != NULL && !worded)
 		*ret = CONF_PART_WORD;
+	else if (is_word(token, piece->instead))
+		*ret = CONF_PART_INSTEAD;
 	else
 		*ret = CONF_PART_VALUE;
 	if (*ret == CONF_PART_ZERO)
 		return piece->word == NULL || !worded;
+	if (*ret == CONF_PART_INSTEAD)
+		return true;
 	return *ret == CONF_PART_WORD ? is_word(token, piece->word) : conf_piece_fits(piece, token);
 }
 

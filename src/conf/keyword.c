@@ -95,6 +95,7 @@ static void parts_add(struct conf_words *words, const struct conf_statement *s)
 		option_part_add(words, piece->word, first ? s->word : NULL);
 		part_add(words, piece->word, first ? s->word : NULL);
 		part_add(words, piece->zero, NULL);
+		part_add(words, piece->instead, NULL);
 		for (size_t i = 0; piece->type == CONF_CHOICE && piece->choices[i] != NULL; i++)
 			if (piece->choices[i][0] != '\0')
 				part_add(words, piece->choices[i],

@@ -217,7 +217,9 @@ static void cors_list(struct conf_parser *p, struct cors_draft *draft,
 	const struct conf_value *value = &given->values[0];
 	const bool is_method = given->piece == METHODS || given->piece == MORE_METHODS;
 	const bool is_header = given->piece == HEADERS || given->piece == MORE_HEADERS;
-	if (is_method)
+	if (value->part == CONF_PART_INSTEAD)
+		draft->cors.any_header = true;
+	else if (is_method)
 		(void)method_add(p, &draft->cors, value, &given->at[0]);
 	else if (name_check(p, value, &given->at[0]))
 		word_add(p, is_header ? &draft->cors.headers : &draft->cors.expose, value,
@@ -266,6 +268,8 @@ static void cors_finish(struct conf_parser *p, void *own)
 		conf_error(p, &draft->where,
 			   "`cors origin` needs an origin such as \"https://app.example\", or "
 			   "`any`");
+	else if (cors->any_header && cors->headers.count > 0)
+		conf_error(p, &draft->where, "`any` is for all headers: leave the others out");
 	else if (cors->any && cors->credentials)
 		conf_error(p, &draft->credentials_at,
 			   "`credentials on` needs the origins by name: with `any` every site "
@@ -295,6 +299,8 @@ static void cors_write(const void *own, const char *indent, FILE *out)
 			(void)fprintf(out, "%s \"%s\"", before, conf_method_names[m]);
 			before = "";
 		}
+	if (cors->any_header)
+		fputs(" headers any", out);
 	words_write(" headers ", &cors->headers, out);
 	words_write(" expose ", &cors->expose, out);
 	(void)fprintf(out, " credentials %s", switch_words[cors->credentials]);
@@ -327,18 +333,21 @@ static const struct conf_statement cors_statements[] = {
     {.word = "cors",
      .blocks = CONF_FILTER_BLOCKS,
      .take = cors_take,
-     .pieces =
-	 {[MODE] = {CONF_CHOICE, .choices = mode_words, .zero = "off"},
-	  [ORIGINS] = {CONF_STRING, CONF_MAY, .noun = "origin", .zero = "any", .many = true},
-	  [METHODS] = {CONF_STRING, CONF_OPTION, "methods", .noun = "method", .once = true},
-	  [MORE_METHODS] = MORE("method"),
-	  [HEADERS] = {CONF_STRING, CONF_OPTION, "headers", .noun = "header name", .once = true},
-	  [MORE_HEADERS] = MORE("header name"),
-	  [EXPOSE] = {CONF_STRING, CONF_OPTION, "expose", .noun = "header name", .once = true},
-	  [MORE_EXPOSE] = MORE("header name"),
-	  [CREDENTIALS] = {CONF_CHOICE, CONF_OPTION, "credentials", .choices = switch_words,
-			   .once = true},
-	  [MAX_AGE] = {CONF_DURATION, CONF_OPTION, "max-age", .example = "10m", .once = true}}},
+     .pieces = {[MODE] = {CONF_CHOICE, .choices = mode_words, .zero = "off"},
+		[ORIGINS] = {CONF_STRING, CONF_MAY, .noun = "origin", .zero = "any", .many = true},
+		[METHODS] = {CONF_STRING, CONF_OPTION, "methods", .noun = "method", .once = true},
+		[MORE_METHODS] = MORE("method"),
+		[HEADERS] = {CONF_STRING, CONF_OPTION, "headers", .noun = "header name",
+			     .instead = "any", .once = true},
+		[MORE_HEADERS] = {CONF_STRING, CONF_MAY, .noun = "header name", .instead = "any",
+				  .many = true},
+		[EXPOSE] = {CONF_STRING, CONF_OPTION, "expose", .noun = "header name",
+			    .once = true},
+		[MORE_EXPOSE] = MORE("header name"),
+		[CREDENTIALS] = {CONF_CHOICE, CONF_OPTION, "credentials", .choices = switch_words,
+				 .once = true},
+		[MAX_AGE] = {CONF_DURATION, CONF_OPTION, "max-age", .example = "10m",
+			     .once = true}}},
     {.word = NULL},
 };
 

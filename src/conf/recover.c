@@ -42,6 +42,8 @@ static void piece_add(struct mistake *m, const struct conf_piece *piece, bool wo
 				word_add(m, piece->choices[i]);
 	} else if (piece->type == CONF_STRING || piece->type == CONF_PATH) {
 		m->wants_string = true;
+		if (piece->instead != NULL)
+			word_add(m, piece->instead);
 		(void)conf_piece_meaning(piece, m->string);
 	} else {
 		m->wants_value = true;

@@ -58,6 +58,7 @@ struct conf_piece {
 	uint64_t floor;             /* the value is 0 or at least that; 0: there is no floor */
 	const char *zero;           /* a word for 0, which stands alone; as the first
 				     * piece, nothing else of the statement follows it */
+	const char *instead;        /* of a string: a word in its place */
 	const char *const *choices; /* ended by NULL; "" cannot be written, and is not dumped */
 	size_t offset, size;        /* of a setting: its member ... */
 	size_t path_offset;         /* of CONF_PATH: the other member, for the path itself */
@@ -212,7 +213,7 @@ struct conf_form {
 };
 
 /* What a token is in its statement. */
-enum conf_part { CONF_PART_WORD, CONF_PART_VALUE, CONF_PART_ZERO };
+enum conf_part { CONF_PART_WORD, CONF_PART_VALUE, CONF_PART_ZERO, CONF_PART_INSTEAD };
 
 /* Follows the statements by p->last, and returns that token's kind for the grammar: MORE or DONE
  * for a token that fits into its statement, which DONE may end. */

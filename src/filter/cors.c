@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/chars.h"
 #include "base/text.h"
 #include "filter/kinds.h"
 
@@ -22,6 +23,8 @@ static const struct http_header any_origin = HTTP_HEADER("Access-Control-Allow-O
 static const struct http_header with_credentials =
     HTTP_HEADER("Access-Control-Allow-Credentials", "true");
 static const struct http_header varies = HTTP_HEADER("Vary", "Origin");
+static const struct http_header varies_asked =
+    HTTP_HEADER("Vary", "Access-Control-Request-Headers");
 
 /* The origin that the request names; NULL: it names none. */
 static const struct http_field *origin_of(const struct exchange *ex)
@@ -66,6 +69,39 @@ static void field_borrow(struct exchange *ex, const struct http_header *field)
 		exchange_borrow_field(ex, field);
 }
 
+/* Names, commas and blanks (RFC 9110, 5.6.1). */
+static bool is_list(const char *text, size_t len)
+{
+	while (len > 0) {
+		const size_t name = chars_token_len(text, len);
+		if (name == 0 && *text != ',' && *text != ' ' && *text != '\t')
+			return false;
+		text += name > 0 ? name : 1;
+		len -= name > 0 ? name : 1;
+	}
+	return true;
+}
+
+/* With `any`, those that it asks for: `*` is no permission for Authorization, nor for anything with
+ * credentials (Fetch, 4.9). */
+static void headers_add(struct exchange *ex, const struct cors *cors)
+{
+	const struct http_field *asked;
+	if (!cors->conf->any_header) {
+		field_borrow(ex, &cors->headers);
+		return;
+	}
+	exchange_borrow_field(ex, &varies_asked);
+	asked = http_request_field(&ex->request, "access-control-request-headers");
+	if (asked == NULL)
+		return;
+	const struct http_header allowed = {"Access-Control-Allow-Headers",
+					    http_slice_at(&ex->request, asked->value), 28,
+					    asked->value.len};
+	if (allowed.value_len > 0 && is_list(allowed.value, allowed.value_len))
+		exchange_borrow_field(ex, &allowed);
+}
+
 /* A preflight is answered before anything that a browser sends no credentials for. One from another
  * origin is an OPTIONS like any other. */
 static enum filter_verdict cors_begin(struct exchange *ex, struct filter_use *use)
@@ -82,7 +118,7 @@ static enum filter_verdict cors_begin(struct exchange *ex, struct filter_use *us
 		exchange_borrow_field(ex, &cors->methods);
 	else
 		methods_add(ex);
-	field_borrow(ex, &cors->headers);
+	headers_add(ex, cors);
 	field_borrow(ex, &cors->max_age);
 	exchange_answer(ex, 204, 0);
 	return FILTER_ANSWERS;

@@ -630,26 +630,41 @@ static int exchange_misdirected(struct exchange *ex, enum http_refusal why)
 	return 0;
 }
 
-/* Without a location there is nothing of this name on the port, or nothing at this path. */
-static void exchange_not_found(struct exchange *ex)
+static bool asks_server(const struct http_request *r)
 {
-	if (ex->host->is_empty)
+	return r->path.len == 1 && *http_slice_at(r, r->path) == '*';
+}
+
+/* OPTIONS * asks for the server itself, whatever the name (RFC 9110, 7.1). Otherwise there is
+ * nothing of this name on the port, or nothing at this path. */
+static void exchange_nowhere(struct exchange *ex)
+{
+	if (asks_server(&ex->request))
+		exchange_answer(ex, 204, METHODS_SERVED);
+	else if (ex->host->is_empty)
 		(void)exchange_misdirected(ex, REFUSE_HOST_UNKNOWN);
 	else
 		exchange_answer(ex, 404, 0);
 }
 
-const struct handler handler_nowhere = {.methods = UINT32_MAX, .begin = exchange_not_found};
+const struct handler handler_nowhere = {.methods = UINT32_MAX, .begin = exchange_nowhere};
 
-/* The client makes more requests than it may (RFC 6585, 4). The answer is that of the place which
- * it asked for. */
-static int exchange_limited(struct exchange *ex, uint32_t wait_s)
+/* A request that is refused before its location is asked gets the head and the page of that place
+ * nevertheless. */
+static void exchange_place(struct exchange *ex)
 {
 	const struct http_routes *routes = ex->loop->routes;
+	if (ex->host != NULL && ex->request.method != HTTP_CONNECT && !asks_server(&ex->request) &&
+	    exchange_path_make(ex) == 0)
+		ex->location = routes->find(routes, ex->host, ex->path.text, ex->path.len);
+}
+
+/* The client makes more requests than it may (RFC 6585, 4). */
+static int exchange_limited(struct exchange *ex, uint32_t wait_s)
+{
 	char value[16];
 	struct text t;
-	if (ex->host != NULL && exchange_path_make(ex) == 0)
-		ex->location = routes->find(routes, ex->host, ex->path.text, ex->path.len);
+	exchange_place(ex);
 	text_init(&t, value, sizeof(value));
 	text_add_uint(&t, wait_s);
 	ex->refusal = REFUSE_TOO_MANY;
@@ -676,8 +691,10 @@ int exchange_dispatch(struct exchange *ex)
 	const bool is_elsewhere = ex->client->tls != NULL && ex->client->policy != host->policy;
 	if (!is_elsewhere)
 		ex->host = host;
-	if (r->framing == HTTP_BODY_LENGTH && r->content_length > loop->limits->body_bytes)
+	if (r->framing == HTTP_BODY_LENGTH && r->content_length > loop->limits->body_bytes) {
+		exchange_place(ex);
 		return -REFUSE_BODY_TOO_LARGE;
+	}
 	const uint32_t wait_s = exchange_limit(ex);
 	if (r->method == HTTP_CONNECT) /* what follows may be meant for the tunnel */
 		return -REFUSE_TUNNEL;
@@ -685,19 +702,17 @@ int exchange_dispatch(struct exchange *ex)
 		return exchange_limited(ex, wait_s);
 	if (is_elsewhere)
 		return exchange_misdirected(ex, REFUSE_HOST_ELSEWHERE);
-	if (r->path.len == 1 && *http_slice_at(r, r->path) == '*') {
-		exchange_answer(ex, 204, METHODS_SERVED);
-		return 0;
+	const struct http_location *location = NULL;
+	if (!asks_server(r)) {
+		const int error = exchange_path_make(ex);
+		if (error < 0)
+			return error;
+		location = routes->find(routes, host, ex->path.text, ex->path.len);
 	}
-	const int error = exchange_path_make(ex);
-	if (error < 0)
-		return error;
-	const struct http_location *location =
-	    routes->find(routes, host, ex->path.text, ex->path.len);
 	if (location == NULL)
 		location = host->nowhere;
 	if (location == NULL) {
-		exchange_not_found(ex);
+		exchange_nowhere(ex);
 		return 0;
 	}
 	ex->path.matched = location->path_len;

@@ -171,6 +171,14 @@ static void mistakes_are_named(void **state)
 	     "!#$%&'+-.^_`|~\n"},
 	    {"cors off max-age 1m", "2:10 nothing follows `cors off`\n"},
 	    {"cors off max-age 1m expose \"A\"", "2:10 nothing follows `cors off`\n"},
+	    {"cors origin any headers \"A\" any",
+	     "2:1 `any` is for all headers: leave the others out\n"},
+	    {"cors origin any headers any \"A\"",
+	     "2:1 `any` is for all headers: leave the others out\n"},
+	    {"cors origin any headers any headers any",
+	     "2:29 duplicate `headers` in one statement\n"},
+	    {"cors origin any headers;",
+	     "2:24 expected a header name in quotes or `any`, found `;`\n"},
 	    {"cors off \"https://a\"", "2:10 nothing follows `cors off`\n"},
 	    {"cors origin any cors off", "2:17 duplicate `cors`; the first one is at line 2\n"},
 	    {"cors origin \"https://a:8443\" \"http://a\" methods \"GET\" \"PUT\" headers \"A\" "
@@ -240,6 +248,7 @@ static void the_canonical_text_means_the_same(void **state)
 	    "header set \"A\" \"1\" always\nport 1 { tls off header add \"A\" \"${host}\" "
 	    "respond 200 \"x\" header \"B\" \"c\" header remove \"B\" host \"h\" { header set "
 	    "\"A\" \"2\" on 404 410 location \"/\" { echo header add \"C\" \"\\\"\" } } }",
+	    "port 1 { tls off cors origin any headers any expose \"A\"\necho }",
 	    "cors origin any max-age 0\nport 1 { tls off cors origin \"https://a\" \"https://b\" "
 	    "methods "
 	    "\"PUT\" \"GET\" headers \"A\" \"B\" expose \"C\" credentials on max-age 2h echo "
@@ -535,6 +544,79 @@ static void variables_stand_for_parts_of_a_certificate(void **state)
 	}
 }
 
+/* --- requests that the server itself answers --- */
+
+#define HOST_A       "\r\nHost: a\r\n"
+#define TOO_LARGE    "Content-Length: 100001\r\n\r\n"
+#define CHUNKS_LARGE "Transfer-Encoding: chunked\r\n\r\n186a1\r\n"
+
+/* Each has the rules of the innermost place that is known. */
+static void what_is_refused_has_the_rules_of_its_place(void **state)
+{
+	static const char text[] =
+	    "port 1 { tls off header set \"X\" \"port\" always cors origin any\n"
+	    "	location \"/\" { echo }\n"
+	    "	host \"a\" { header set \"X\" \"host\" always\n"
+	    "		location \"/l\" { header set \"X\" \"location\" always echo } }\n"
+	    "	host \"b\" { deny * header set \"X\" \"b\" always location \"/l\" { echo } }\n"
+	    "}";
+	static const struct {
+		const char *request, *rule;
+		unsigned status;
+	} rows[] = {
+	    {"GET /l HTTP/1.1" HOST_A "\r\n", "location", 200},
+	    {"GET /none HTTP/1.1" HOST_A "\r\n", "host", 404},
+	    {"OPTIONS * HTTP/1.1" HOST_A "\r\n", "host", 204},
+	    {"OPTIONS * HTTP/1.1\r\nHost: c\r\n\r\n", "port", 204},
+	    {"OPTIONS * HTTP/1.1\r\nHost: b\r\n\r\n", "b", 403}, /* it meets the filters */
+	    {"CONNECT a:443 HTTP/1.1" HOST_A "\r\n", "host", 405},
+	    {"GET /l%00 HTTP/1.1" HOST_A "\r\n", "host", 400},
+	    {"GET /../l HTTP/1.1" HOST_A "\r\n", "host", 400},
+	    {"POST /l HTTP/1.1" HOST_A TOO_LARGE, "location", 413},
+	    {"POST /none HTTP/1.1" HOST_A TOO_LARGE, "host", 413},
+	    {"POST /l HTTP/1.1\r\nHost: b\r\n" TOO_LARGE, "b", 413},
+	    {"POST /../l HTTP/1.1" HOST_A TOO_LARGE, "host", 413},
+	    {"POST /l HTTP/1.1" HOST_A CHUNKS_LARGE, "location", 413},
+	    {"POST /l HTTP/1.1" HOST_A "Transfer-Encoding: chunked\r\n\r\nx\r\n", "location", 400},
+	    {"POST /l HTTP/1.1" HOST_A "Content-Length: x\r\n\r\n", "port", 400},
+	    {"GET /l HTTP/1.1\r\n\r\n", "port", 400},
+	    {"GET /l\r\n\r\n", "port", 400},
+	    {"GET /l HTTP/3.0" HOST_A "\r\n", "port", 505},
+	    {"GET /l HTTP/1.1" HOST_A "Expect: more\r\n\r\n", "port", 417},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct site s;
+		site_open(&s, text);
+		s.peer->client.tls = NULL;
+		const char *response = ask(&s, rows[i].request);
+		if (status_of(response) != rows[i].status ||
+		    strcmp(values_of(response, "X"), rows[i].rule) != 0)
+			fail_msg("%s%s", rows[i].request, response);
+		assert_string_equal(values_of(response, "Access-Control-Allow-Origin"), "*");
+		site_close(&s);
+	}
+}
+
+static void a_host_that_is_not_there_has_the_rules_of_the_port(void **state)
+{
+	struct site s;
+	(void)state;
+	site_open(&s, "port 1 { tls off header set \"X\" \"port\" always host \"a\" { header set "
+		      "\"X\" \"host\" always location \"/\" { echo } } }");
+	const char *response = ask(&s, GET("/", "unknown"));
+	assert_int_equal(status_of(response), 421);
+	assert_string_equal(values_of(response, "X"), "port");
+	response = ask(&s, "OPTIONS * HTTP/1.1\r\nHost: unknown\r\n\r\n");
+	assert_int_equal(status_of(response), 204);
+	assert_string_equal(values_of(response, "X"), "port");
+	s.peer->client.policy = 7;
+	response = ask(&s, GET("/", "a"));
+	assert_int_equal(status_of(response), 421);
+	assert_string_equal(values_of(response, "X"), "port");
+	site_close(&s);
+}
+
 /* What a client sends makes no header longer than it may be. */
 static void a_value_that_is_too_long_is_refused(void **state)
 {
@@ -635,8 +717,10 @@ static void rules_keep_a_body_as_it_is(void **state)
 
 /* --- CORS ------------------------------------------------------------------------------------- */
 
-#define ORIGIN(value)              "Origin: " value "\r\n"
-#define PREFLIGHT(method)          "Access-Control-Request-Method: " method "\r\n"
+#define ORIGIN(value)     "Origin: " value "\r\n"
+#define PREFLIGHT(method) "Access-Control-Request-Method: " method "\r\n"
+#define ASKED(headers) \
+	ORIGIN("https://a") PREFLIGHT("GET") "Access-Control-Request-Headers: " headers "\r\n"
 #define FROM(method, path, fields) method " " path " HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
 
 static void browsers_learn_which_sites_may_ask(void **state)
@@ -651,6 +735,7 @@ static void browsers_learn_which_sites_may_ask(void **state)
 	    "\"Y\" max-age "
 	    "10m }\n"
 	    "	location \"/off\" { echo cors off }\n"
+	    "	location \"/all\" { echo cors origin \"https://a\" headers any credentials on }\n"
 	    "	location \"/own\" { echo\n methods \"GET\" \"PUT\" }\n"
 	    "	location \"/shut\" { deny * echo }\n"
 	    "}";
@@ -696,6 +781,22 @@ static void browsers_learn_which_sites_may_ask(void **state)
 	    {FROM("GET", "/any", ""), allow, "*", 200},
 	    {FROM("GET", "/any", ""), "Vary", "", 200},
 	    {FROM("GET", "/any", ORIGIN("x")), "Access-Control-Allow-Credentials", "", 200},
+	    {FROM("OPTIONS", "/all", ASKED("x-a,x-b, authorization")),
+	     "Access-Control-Allow-Headers", "x-a,x-b, authorization", 204},
+	    {FROM("OPTIONS", "/all", ASKED("x-a")), "Vary", "Access-Control-Request-Headers|Origin",
+	     204},
+	    {FROM("OPTIONS", "/all", ASKED("x-a")), "Access-Control-Allow-Credentials", "true",
+	     204},
+	    {FROM("OPTIONS", "/all", ASKED("<x-a>")), "Access-Control-Allow-Headers", "", 204},
+	    {FROM("OPTIONS", "/all", ASKED("x-a: b")), "Access-Control-Allow-Headers", "", 204},
+	    {FROM("OPTIONS", "/all", ASKED("")), "Access-Control-Allow-Headers", "", 204},
+	    {FROM("OPTIONS", "/all", ORIGIN("https://a") PREFLIGHT("GET")),
+	     "Access-Control-Allow-Headers", "", 204},
+	    {FROM("OPTIONS", "/all",
+		  ORIGIN("https://c") PREFLIGHT("GET") "Access-Control-Request-Headers: x-a\r\n"),
+	     "Access-Control-Allow-Headers", "", 200},
+	    {FROM("OPTIONS", "/", ASKED("x-a")), "Access-Control-Allow-Headers", "", 204},
+	    {FROM("GET", "/all", ASKED("x-a")), "Access-Control-Allow-Headers", "", 200},
 	    {FROM("GET", "/off", ORIGIN("https://a")), allow, "", 200},
 	    {FROM("GET", "/off", ORIGIN("https://a")), "Vary", "", 200},
 	};
@@ -724,6 +825,8 @@ int main(void)
 	    cmocka_unit_test(rules_change_the_heads_of_all_responses),
 	    cmocka_unit_test(variables_stand_for_parts_of_the_request),
 	    cmocka_unit_test(variables_stand_for_parts_of_a_certificate),
+	    cmocka_unit_test(what_is_refused_has_the_rules_of_its_place),
+	    cmocka_unit_test(a_host_that_is_not_there_has_the_rules_of_the_port),
 	    cmocka_unit_test(a_value_that_is_too_long_is_refused),
 	    cmocka_unit_test(values_that_are_too_long_together_are_refused),
 	    cmocka_unit_test(rules_keep_a_body_as_it_is),
