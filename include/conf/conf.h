@@ -54,6 +54,8 @@
 /* Bytes of all files of a port with authorities, and of those with what they have revoked. */
 #define CONF_AUTHORITIES_BYTES_MAX ((size_t)1 << 20)
 #define CONF_REVOKED_BYTES_MAX     ((size_t)64 << 20)
+/* Bytes of an event loop for the clients that it knows (tls/client_known.h). */
+#define CONF_KNOWN_BYTES ((size_t)512 << 10)
 
 struct conf_where {
 	const char *file; /* owned by the struct conf */

@@ -4,7 +4,8 @@
  * to the keys, the protocol policy, the ticket keys. Each loop has its own context, because each
  * has its own signer (tls/key.h) and GnuTLS passes nothing but the key to the callback.
  *
- * Both are made before the loops serve and are read-only afterwards, so threads need no lock.
+ * Both are made before the loops serve and are read-only afterwards, so threads need no lock; what
+ * a loop knows of its clients (tls/client_known.h) is the context's, and so its own.
  *
  * TLS 1.3 and 1.2 only (RFC 8446, RFC 5246), no static RSA, the server's preference decides. Unless
  * the configuration chooses otherwise, X25519 comes first and the ciphers are AEAD only,

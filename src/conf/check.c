@@ -166,7 +166,9 @@ static uint64_t bodies_bytes(const struct conf_port *port)
 	/* While it is read, a file with what is revoked is there two times, besides the numbers in
 	 * it. */
 	return (port->bodies_count > 0 ? CONF_BODIES_BYTES_MAX : 0) +
-	       (port->authorities_count > 0 ? 8 * CONF_AUTHORITIES_BYTES_MAX : 0) +
+	       (port->authorities_count > 0
+		    ? 8 * CONF_AUTHORITIES_BYTES_MAX + port->threads * CONF_KNOWN_BYTES
+		    : 0) +
 	       (port->revoked_count > 0 ? 3 * CONF_REVOKED_BYTES_MAX : 0);
 }
 

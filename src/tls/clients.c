@@ -4,10 +4,8 @@
  */
 #include "tls/clients.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/x509-ext.h>
 #include <gnutls/x509.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +15,8 @@
 
 #include "base/fd.h"
 #include "base/num.h"
-#include "base/text.h"
+#include "tls/client_facts.h"
+#include "tls/client_known.h"
 #include "tls/client_message.h"
 #include "tls/clients_private.h"
 #include "tls/context_private.h"
@@ -32,6 +31,7 @@ struct tls_clients {
 	gnutls_x509_trust_list_t trust;          /* handle's */
 	bool required;
 	unsigned depth;
+	time_t expiry; /* the next of an authority; INT64_MAX: none has one that is to come */
 	struct tls_revoked lists[LISTS_MAX];
 	size_t lists_count;
 };
@@ -92,6 +92,17 @@ static void tell(const struct tls_clients_options *o, const char *what, const ch
 	o->warn(o->arg, 0, err.text);
 }
 
+static void expiry_find(struct tls_clients *c, const gnutls_x509_crt_t *list, unsigned count)
+{
+	const time_t now = time(NULL);
+	c->expiry = INT64_MAX;
+	for (unsigned i = 0; i < count; i++) {
+		const time_t expiry = gnutls_x509_crt_get_expiration_time(list[i]);
+		if (expiry >= now && expiry < c->expiry)
+			c->expiry = expiry;
+	}
+}
+
 static void authorities_warn(const struct tls_clients_options *o, const gnutls_x509_crt_t *list,
 			     unsigned count)
 {
@@ -127,6 +138,7 @@ static int authorities_load(struct tls_clients *c, const struct tls_clients_opti
 	if (error >= 0) {
 		gnutls_certificate_get_trust_list(c->handle, &c->trust);
 		authorities_warn(o, *ret, *ret_count);
+		expiry_find(c, *ret, *ret_count);
 		return 0;
 	}
 	err_set(err, "authority \"%s\" cannot be used: %s", o->authority, gnutls_strerror(error));
@@ -351,19 +363,59 @@ static enum tls_client_fault path_verify(const struct tls_clients *c, struct pat
 	return (status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0 ? TLS_CLIENT_UNKNOWN : TLS_CLIENT_BAD;
 }
 
-static enum tls_client_fault chain_judge(const struct tls_clients *c, const gnutls_datum_t *raw,
-					 unsigned count)
+/* How long will all of it be valid? */
+static time_t path_expiry(const struct tls_clients *c, const struct path *p)
+{
+	time_t expiry = c->expiry;
+	for (unsigned i = 0; i < p->way_count; i++) {
+		const time_t own = gnutls_x509_crt_get_expiration_time(p->way[i]);
+		expiry = own < expiry ? own : expiry;
+	}
+	return expiry;
+}
+
+static enum tls_client_fault chain_verify(const struct tls_clients *c, const gnutls_datum_t *raw,
+					  unsigned count, struct transport_certificate *ret_facts,
+					  time_t *ret_until)
 {
 	struct path p = {.sent_count = 0};
 	enum tls_client_fault fault = TLS_CLIENT_BAD;
-	if (count > c->depth + OWN_AND_AUTHORITY)
-		return TLS_CLIENT_DEEP;
 	if (path_import(&p, raw, count))
 		fault = path_order(c, &p);
 	if (fault == TLS_CLIENT_GOOD)
 		fault = path_verify(c, &p);
+	if (fault == TLS_CLIENT_GOOD) {
+		tls_client_facts(p.sent[0], &raw[0], ret_facts);
+		*ret_until = path_expiry(c, &p);
+	}
 	for (unsigned i = 0; i < p.sent_count; i++)
 		gnutls_x509_crt_deinit(p.sent[i]);
+	return fault;
+}
+
+/* A false certificate's context has no table. */
+static enum tls_client_fault chain_judge(const struct tls_session *s, const gnutls_datum_t *raw,
+					 unsigned count, struct transport_certificate *ret_facts)
+{
+	const struct tls_clients *c = s->part->clients;
+	struct tls_known *known = s->context->known;
+	const struct transport_certificate *facts = NULL;
+	uint8_t name[IPC_DIGEST_BYTES];
+	const time_t now = time(NULL);
+	time_t until = 0;
+	if (count > c->depth + OWN_AND_AUTHORITY)
+		return TLS_CLIENT_DEEP;
+	if (known != NULL) {
+		tls_known_name(raw, count, name);
+		facts = tls_known_find(known, c, name, now);
+	}
+	if (facts != NULL) {
+		*ret_facts = *facts;
+		return TLS_CLIENT_GOOD;
+	}
+	const enum tls_client_fault fault = chain_verify(c, raw, count, ret_facts, &until);
+	if (fault == TLS_CLIENT_GOOD && known != NULL)
+		tls_known_add(known, c, name, now, until, ret_facts);
 	return fault;
 }
 
@@ -381,8 +433,9 @@ int tls_clients_admit(struct tls_session *s, const gnutls_datum_t *message)
 	return fault == TLS_CLIENT_GOOD ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
-/* GnuTLS calls this when the client's certificate message has come. */
-static int chain_verify(gnutls_session_t handle)
+/* GnuTLS calls this when the client's certificates have come; under TLS 1.3 it has verified by now
+ * that the client has the key, and under TLS 1.2 it does so next. */
+static int certificates_come(gnutls_session_t handle)
 {
 	struct tls_session *s = gnutls_session_get_ptr(handle);
 	const struct tls_clients *c = s->part->clients;
@@ -390,16 +443,21 @@ static int chain_verify(gnutls_session_t handle)
 	const gnutls_datum_t *raw = gnutls_certificate_get_peers(handle, &count);
 	if (c == NULL)
 		return GNUTLS_E_CERTIFICATE_ERROR;
-	if (raw == NULL || count == 0)
+	if (raw == NULL || count == 0) {
 		s->client_fault = c->required ? TLS_CLIENT_NONE : TLS_CLIENT_GOOD;
-	else
-		s->client_fault = chain_judge(c, raw, count);
+		return c->required ? GNUTLS_E_CERTIFICATE_ERROR : 0;
+	}
+	free(s->client);
+	s->client = malloc(sizeof(*s->client));
+	if (s->client == NULL)
+		return GNUTLS_E_MEMORY_ERROR;
+	s->client_fault = chain_judge(s, raw, count, s->client);
 	return s->client_fault == TLS_CLIENT_GOOD ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
 void tls_clients_verify_with(gnutls_certificate_credentials_t credentials)
 {
-	gnutls_certificate_set_verify_function(credentials, chain_verify);
+	gnutls_certificate_set_verify_function(credentials, certificates_come);
 }
 
 /* A false certificate comes with credentials of its own, which name no authorities. */
@@ -449,105 +507,4 @@ gnutls_alert_description_t tls_client_fault_alert(enum tls_client_fault fault,
 	if (fault == TLS_CLIENT_NONE && version != GNUTLS_TLS1_3)
 		return GNUTLS_A_HANDSHAKE_FAILURE;
 	return faults[fault].alert;
-}
-
-/* --- facts ------------------------------------------------------------------------------------ */
-
-static void name_write(char *to, size_t size, gnutls_x509_crt_t crt,
-		       int (*get)(gnutls_x509_crt_t, gnutls_datum_t *, unsigned))
-{
-	struct text t;
-	gnutls_datum_t name = {.data = NULL};
-	text_init(&t, to, size);
-	if (get(crt, &name, 0) >= 0)
-		text_add_utf8(&t, name.data, name.size);
-	gnutls_free(name.data);
-}
-
-static void hex_write(char *to, size_t size, const uint8_t *bytes, size_t len)
-{
-	struct text t;
-	text_init(&t, to, size);
-	for (size_t i = 0; i < len; i++)
-		text_addf(&t, "%02x", bytes[i]);
-}
-
-/* A comma and a backslash in a name get a backslash, so that no name looks like two. */
-static void alternative_add(struct text *t, const char *kind, const void *name, size_t len)
-{
-	const char *c = name;
-	text_addf(t, "%s%s:", t->len > 0 ? "," : "", kind);
-	for (size_t i = 0; i < len; i++) {
-		if (c[i] == ',' || c[i] == '\\')
-			text_add_char(t, '\\');
-		text_add_char(t, c[i]);
-	}
-}
-
-static void alternatives_gather(struct text *t, gnutls_subject_alt_names_t names)
-{
-	gnutls_datum_t name;
-	unsigned type;
-	for (unsigned i = 0;
-	     !t->truncated && gnutls_subject_alt_names_get(names, i, &type, &name, NULL) >= 0;
-	     i++) {
-		char address[INET6_ADDRSTRLEN];
-		if (type == GNUTLS_SAN_DNSNAME)
-			alternative_add(t, "DNS", name.data, name.size);
-		else if (type == GNUTLS_SAN_RFC822NAME)
-			alternative_add(t, "email", name.data, name.size);
-		else if (type == GNUTLS_SAN_URI)
-			alternative_add(t, "URI", name.data, name.size);
-		else if (type == GNUTLS_SAN_IPADDRESS && (name.size == 4 || name.size == 16) &&
-			 inet_ntop(name.size == 4 ? AF_INET : AF_INET6, name.data, address,
-				   sizeof(address)) != NULL)
-			alternative_add(t, "IP", address, strlen(address));
-	}
-}
-
-/* Gathers more than fits, so that what does not fit is marked as in the other texts. */
-static void alternatives_write(char *to, size_t size, gnutls_x509_crt_t crt)
-{
-	char gathered[2 * sizeof(((struct transport_certificate *)NULL)->names)];
-	gnutls_datum_t extension = {.data = NULL};
-	gnutls_subject_alt_names_t names = NULL;
-	struct text t, all;
-	text_init(&t, to, size);
-	text_init(&all, gathered, sizeof(gathered));
-	if (gnutls_x509_crt_get_extension_by_oid2(crt, GNUTLS_X509EXT_OID_SAN, 0, &extension,
-						  NULL) >= 0 &&
-	    gnutls_subject_alt_names_init(&names) >= 0 &&
-	    gnutls_x509_ext_import_subject_alt_names(&extension, names, 0) >= 0)
-		alternatives_gather(&all, names);
-	text_add_utf8(&t, all.data, all.len);
-	if (names != NULL)
-		gnutls_subject_alt_names_deinit(names);
-	gnutls_free(extension.data);
-}
-
-struct transport_certificate *tls_clients_facts(const struct tls_session *s)
-{
-	unsigned count = 0;
-	const gnutls_datum_t *raw =
-	    s->part->clients != NULL ? gnutls_certificate_get_peers(s->handle, &count) : NULL;
-	struct transport_certificate *facts = NULL;
-	gnutls_x509_crt_t crt = NULL;
-	uint8_t bytes[64];
-	size_t len = sizeof(bytes);
-	if (raw == NULL || count == 0 || gnutls_x509_crt_init(&crt) < 0)
-		return NULL;
-	if (gnutls_x509_crt_import(crt, raw, GNUTLS_X509_FMT_DER) >= 0)
-		facts = calloc(1, sizeof(*facts));
-	if (facts != NULL) {
-		name_write(facts->subject, sizeof(facts->subject), crt, gnutls_x509_crt_get_dn3);
-		name_write(facts->issuer, sizeof(facts->issuer), crt,
-			   gnutls_x509_crt_get_issuer_dn3);
-		if (gnutls_x509_crt_get_serial(crt, bytes, &len) >= 0)
-			hex_write(facts->serial, sizeof(facts->serial), bytes, len);
-		tls_digest(raw->data, raw->size, bytes);
-		hex_write(facts->fingerprint, sizeof(facts->fingerprint), bytes, 32);
-		alternatives_write(facts->names, sizeof(facts->names), crt);
-	}
-	gnutls_x509_crt_deinit(crt);
-	return facts;
 }

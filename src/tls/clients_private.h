@@ -17,9 +17,8 @@ int tls_clients_ask(struct tls_session *);
 /* The client's Certificate message has come, and nothing in it was used: is it worth computing?
  * Returns 0 or a GnuTLS error. */
 int tls_clients_admit(struct tls_session *, const gnutls_datum_t *message);
-/* Makes these credentials verify the certificates of clients by their session's host. */
+/* Makes these credentials verify the certificates of clients by their session's host, and keep the
+ * facts in the session. */
 void tls_clients_verify_with(gnutls_certificate_credentials_t);
-/* The facts of the certificate that the client has shown; NULL: none, or no memory. */
-struct transport_certificate *tls_clients_facts(const struct tls_session *);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Runs in a worker before it serves: what the sessions of one event loop share. Nothing here
- * changes once sessions exist.
+ * changes once sessions exist, except the table of known clients, which only this loop has.
  */
 #include "tls/context.h"
 
@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "selfsigned.h"
+#include "tls/client_known.h"
 #include "tls/clients_private.h"
 #include "tls/context_private.h"
 #include "tls/key.h"
@@ -29,6 +30,14 @@ static int keys_make(struct tls_context *c, struct tls_signer *signer)
 	return error;
 }
 
+static bool asks(const struct tls_hosts *hosts)
+{
+	for (size_t i = 0; i < hosts->parts_count; i++)
+		if (hosts->parts[i].clients != NULL)
+			return true;
+	return false;
+}
+
 int tls_context_new(const struct tls_credentials *credentials, const struct tls_context_options *o,
 		    struct tls_context **ret, struct err *err)
 {
@@ -44,7 +53,11 @@ int tls_context_new(const struct tls_credentials *credentials, const struct tls_
 				  .signer = o->signer,
 				  .tickets = o->tickets,
 				  .tickets_s = o->tickets_ms / 1000};
-	const int error = o->signer != NULL ? keys_make(c, o->signer) : 0;
+	int error = o->signer != NULL ? keys_make(c, o->signer) : 0;
+	if (error >= 0 && asks(c->hosts)) {
+		c->known = tls_known_new();
+		error = c->known == NULL ? GNUTLS_E_MEMORY_ERROR : 0;
+	}
 	if (error < 0) {
 		err_set(err, "the keys cannot be used: %s", gnutls_strerror(error));
 		tls_context_free(c);
@@ -104,6 +117,7 @@ void tls_context_free(struct tls_context *c)
 	for (size_t i = 0; c->keys != NULL && i < c->credentials->hosts.count; i++)
 		gnutls_privkey_deinit(c->keys[i]);
 	free(c->keys);
+	tls_known_free(c->known);
 	tls_credentials_free(c->own);
 	free(c);
 }

@@ -38,6 +38,7 @@ struct tls_context {
 	const struct tls_signer *signer;
 	const struct ipc_tickets *tickets; /* the port's keys; NULL: sessions have no tickets */
 	uint64_t tickets_s;                /* lifetime of a ticket; 0: no tickets */
+	struct tls_known *known; /* good chains of clients; NULL: no host asks for certificates */
 };
 
 #endif

@@ -367,7 +367,6 @@ enum transport_result tls_session_handshake(struct tls_session *s,
 		failure_describe(s, result, in, in_len, ret_failure);
 		return session_fail(s, result);
 	}
-	s->client = tls_clients_facts(s);
 	facts_read(s);
 	s->barren_bytes = 0;
 	if (s->gives_ticket && gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3)

@@ -15,6 +15,8 @@ import pytest
 
 from harness import BINARY, TIMEOUT, Connection, descriptors_of, free_ports, get, wait_for
 
+THREADED = True
+
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
 CLIENT = "extendedKeyUsage=clientAuth\n"
 ISSUER = "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign\n"
@@ -364,6 +366,34 @@ def test_a_list_counts_whatever_its_dates(server, conf_file, certificates, autho
             assert attempt(port, authority, "below", version) == "certificate revoked"
         assert attempt(ports[2], authority, "revoked", version) == "ok"
         assert attempt(ports[2], authority, "wrong", version) == "ok"
+
+
+@pytest.mark.parametrize("version", [V13, V12])
+def test_what_was_good_is_not_good_elsewhere_or_for_ever(server, certificates, authority, version):
+    """A chain that is remembered is good for these authorities, this list and this depth only, and until it expires."""
+    (port,) = free_ports(1)
+    other = f'client certificate required authority "{authority.folder}/other.pem"'
+    server(f'port {port} {{ {tls(certificates, asks(authority, revoked=None))} respond 200 "ok"\n'
+           f'host "other.example" {{ tls {{ {other} }} respond 200 "ok" }}\n'
+           f'host "list.example" {{ tls {{ {asks(authority)} }} respond 200 "ok" }}\n'
+           f'host "short.example" {{ tls {{ {asks(authority, revoked=None, depth="depth 1")} }} respond 200 "ok" }} }}')
+    for _ in range(2):
+        for name in "good", "revoked", "chain2":
+            assert attempt(port, authority, name, version) == "ok"
+        assert attempt(port, authority, "good", version, "other.example") == "unknown ca"
+        assert attempt(port, authority, "revoked", version, "list.example") == "certificate revoked"
+        assert attempt(port, authority, "chain2", version, "short.example") == "bad certificate"
+    end = time.time() + 4
+    authority.issue("brief", dates=("-startdate", "20200101000000Z", "-enddate",
+                                    time.strftime("%Y%m%d%H%M%SZ", time.gmtime(end))))
+
+    def seen():
+        begun = time.time()
+        said = attempt(port, authority, "brief", version)
+        assert said == ("ok" if begun < end else "certificate expired") or begun < end + 1
+        return said == "certificate expired"
+
+    wait_for(seen, "the end of a certificate")
 
 
 def test_variables_have_the_certificate(server, certificates, authority):
