@@ -424,7 +424,12 @@ static bool tell_inner_quote(struct mistake *m)
 	    m->token != &m->p->last || m->token->again || (m->misspelt && expected_word(m)) ||
 	    at->line != c->line || at->column < 2 || c->line_begin[at->column - 2] != '"')
 		return false;
-	conf_error(m->p, at, "a double quote in a string is written `\\\"`");
+	if (m->p->previous.value.raw)
+		conf_error(m->p, at,
+			   "a raw string ends at its first double quote: leave out the `r` and "
+			   "write `\\\"`, or write `r<<END` for the lines up to one that is `END`");
+	else
+		conf_error(m->p, at, "a double quote in a string is written `\\\"`");
 	return true;
 }
 

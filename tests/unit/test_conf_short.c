@@ -538,7 +538,8 @@ static void raw_strings_are_as_they_stand(void **state)
 	     "2:22 the string has no closing quote on its line\n"
 	     "4:23 workers 0 is out of range; it can be 1 to 64"},
 	    {"port 1 { respond 200 r\"a\"b\"\n }\nport 2 { echo workers 0 }",
-	     "2:26 a double quote in a string is written `\\\"`\n"
+	     "2:26 a raw string ends at its first double quote: leave out the `r` and write "
+	     "`\\\"`, or write `r<<END` for the lines up to one that is `END`\n"
 	     "4:23 workers 0 is out of range; it can be 1 to 64"},
 	    {"port 1 { respond 200 r \"a\"\n }", "2:22 a body stands in double quotes: \"r\""},
 	    {"port 1 { respond 200 R\"a\"\n }", "2:22 a body stands in double quotes: \"R\""},
