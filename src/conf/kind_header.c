@@ -186,9 +186,26 @@ static void header_finish(struct conf_parser *p, void *own)
 	}
 }
 
+/* In the canonical text, which a child reads, those of the top level are the port's. */
+static void sum_check(struct conf_parser *p, const struct header_draft *top,
+		      const struct header_draft *port)
+{
+	const uint32_t count = port->headers.rules_count;
+	if (count > 0 && top->headers.rules_count + count > RULES_MAX)
+		conf_error(p, &port->at[count - 1],
+			   "with the %u of the top level, a port has at most %d header rules",
+			   top->headers.rules_count, RULES_MAX);
+	else if (count > 0 && top->bytes + port->bytes > RULES_BYTES_MAX)
+		conf_error(p, &port->at[count - 1],
+			   "the header rules of the top level and of a port have at most 16 KiB "
+			   "together");
+}
+
 /* The rules of an outer place come first. */
 static const void *header_inherit(struct conf_parser *p, const void *outer, const void *own)
 {
+	if (outer == p->top_filters.own[CONF_FILTER_HEADER])
+		sum_check(p, outer, own);
 	struct conf_headers *headers = conf_alloc(p, sizeof(*headers));
 	if (headers == NULL)
 		return own;

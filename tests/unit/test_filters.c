@@ -278,6 +278,46 @@ static void the_canonical_text_means_the_same(void **state)
 	conf_free(conf);
 }
 
+/* A port whose rules are the most there can be, with those of the top level, is one that its
+ * processes can read. */
+static void rules_of_the_top_level_count_in_each_port(void **state)
+{
+	static const struct {
+		unsigned top, port, len;
+		const char *messages;
+	} rows[] = {
+	    {0, 64, 10, ""},
+	    {64, 0, 10, ""},
+	    {40, 24, 10, ""},
+	    {40, 25, 10, "66:1 with the 40 of the top level, a port has at most 64 header rules\n"},
+	    {64, 1, 10, "66:1 with the 64 of the top level, a port has at most 64 header rules\n"},
+	    {2, 2, 4000, ""},
+	    {3, 2, 4000,
+	     "6:1 the header rules of the top level and of a port have at most 16 KiB together\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct told told = {.len = 0};
+		struct conf *conf = NULL;
+		char value[4096], *text = NULL;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+		memset(value, 'v', sizeof(value));
+		for (unsigned k = 0; k < rows[i].top + rows[i].port; k++)
+			(void)fprintf(out, "%sheader set \"A%u\" \"%.*s\"\n",
+				      k == rows[i].top ? "port 1 { tls off echo\n" : "", k,
+				      (int)rows[i].len, value);
+		(void)fprintf(out, "%s}", rows[i].port == 0 ? "port 1 { tls off echo\n" : "");
+		fclose(out);
+		(void)conf_parse_text(text, len, "text", NULL, gather, &told, &conf);
+		assert_string_equal(told.text, rows[i].messages);
+		if (conf != NULL)
+			stable(conf);
+		conf_free(conf);
+		free(text);
+	}
+}
+
 /* --- which clients may come in ---------------------------------------------------------------- */
 
 #define GET(path, host) "GET " path " HTTP/1.1\r\nHost: " host "\r\n\r\n"
@@ -818,6 +858,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(mistakes_are_named),
 	    cmocka_unit_test(the_canonical_text_means_the_same),
+	    cmocka_unit_test(rules_of_the_top_level_count_in_each_port),
 	    cmocka_unit_test(clients_come_in_by_their_addresses),
 	    cmocka_unit_test(a_port_without_locations_of_its_own_keeps_out_too),
 	    cmocka_unit_test(what_is_off_is_not_there),
