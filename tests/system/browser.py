@@ -19,12 +19,12 @@ NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chro
 
 
 @contextlib.contextmanager
-def browser(*options):
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+def browser(*options, program=None, env=None):
+    program = program or next((found for name in NAMES if (found := shutil.which(name))), None)
     if not program:
         pytest.skip("needs Chromium")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        b = Browser(program, folder, options)
+        b = Browser(program, folder, options, env)
         try:
             yield b
         finally:
@@ -34,7 +34,7 @@ def browser(*options):
 class Browser:
     """It reads commands from its descriptor 3 and answers on 4, each message ended by a NUL."""
 
-    def __init__(self, program, folder, options):
+    def __init__(self, program, folder, options, env):
         theirs_in, self.output = high(os.pipe())
         self.input, theirs_out = high(os.pipe())
         argv = ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", program,
@@ -42,7 +42,7 @@ class Browser:
                 f"--user-data-dir={folder}", "--remote-debugging-pipe", *options, "about:blank"]
         self.process = subprocess.Popen(argv, pass_fds=(theirs_in, theirs_out),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+                                        stderr=subprocess.DEVNULL, env=env)
         os.close(theirs_in)
         os.close(theirs_out)
         self.buffer, self.number, self.events, self.session = b"", 0, [], None
