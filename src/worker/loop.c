@@ -181,6 +181,7 @@ void worker_loop_drain(struct worker_loop *l, bool lenient)
 		leave(l);
 	l->draining = true;
 	l->lenient = lenient;
+	passwords_drain(l);
 	struct conn *next;
 	for (struct conn *c = LIST_FIRST(&l->conns); c != NULL; c = next) {
 		next = LIST_NEXT(c, link); /* c may free itself, and only itself */

@@ -12,6 +12,7 @@
 #include <sys/syslog.h>
 
 #include "base/fd.h"
+#include "base/num.h"
 #include "base/text.h"
 #include "ipc/password.h"
 #include "worker/asks.h"
@@ -29,6 +30,7 @@ struct passwords_loop {
 	struct ipc_password_request request; /* the same as a packet; id 0: none is under way */
 	bool again;                          /* it was sent again */
 	uint64_t last_id;
+	uint64_t end_ms; /* then nothing waits any more; UINT64_MAX: the worker does not drain */
 	struct known known;
 	struct tries tries;
 };
@@ -114,7 +116,8 @@ static void go_on(struct passwords_loop *p)
 	if (oldest_ms == UINT64_MAX)
 		loop_timer_cancel(&p->owner->loop, &p->waiting);
 	else
-		loop_timer_set(&p->owner->loop, &p->waiting, oldest_ms + PASSWORDS_WAIT_MS);
+		loop_timer_set(&p->owner->loop, &p->waiting,
+			       num_least(oldest_ms + PASSWORDS_WAIT_MS, p->end_ms));
 }
 
 /* The verifier died, maybe over this request: it must not be the end of many. */
@@ -158,7 +161,8 @@ static void waiting_expired(struct loop *loop, struct loop_timer *timer)
 {
 	struct passwords_loop *p =
 	    (struct passwords_loop *)((char *)timer - offsetof(struct passwords_loop, waiting));
-	asks_expire(&p->asks, loop->now_ms - PASSWORDS_WAIT_MS);
+	asks_expire(&p->asks,
+		    loop->now_ms < p->end_ms ? loop->now_ms - PASSWORDS_WAIT_MS : UINT64_MAX);
 	go_on(p);
 }
 
@@ -272,11 +276,21 @@ int passwords_open(struct worker_loop *l, int fd)
 						   .forget = passwords_forget,
 						   .failed = passwords_failed};
 	p->owner = l;
+	p->end_ms = UINT64_MAX;
 	p->soon.run = soon_run;
 	asks_init(&p->asks);
 	p->channel = (struct loop_io){.fd = fd, .ready = channel_ready};
 	l->http.passwords = &p->service;
 	return loop_add(&l->loop, &p->channel, EPOLLIN);
+}
+
+void passwords_drain(struct worker_loop *l)
+{
+	struct passwords_loop *p = (struct passwords_loop *)l->http.passwords;
+	if (p == NULL)
+		return;
+	p->end_ms = num_least(p->end_ms, now_of(p) + l->worker->role->conf->drain_ms / 2);
+	loop_soon(&l->loop, &p->soon);
 }
 
 void passwords_close(struct worker_loop *l)

@@ -15,10 +15,15 @@
 #include "filter/authenticate.h"
 #include "worker/loop.h"
 
-#define PASSWORDS_WAIT_MS 30000 /* then a password counts as not checked */
+/* Then a password counts as not checked. While the worker drains, it does so in the middle of the
+ * time for that: nobody replaces a verifier that ends meanwhile, and the client shall get an answer.
+ */
+#define PASSWORDS_WAIT_MS 30000
 
 /* Takes the channel. Returns 0 or -errno, and then the descriptor is closed. */
 int passwords_open(struct worker_loop *, int fd);
+/* The worker begins to drain. */
+void passwords_drain(struct worker_loop *);
 void passwords_close(struct worker_loop *);
 
 #endif

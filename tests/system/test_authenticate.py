@@ -451,6 +451,31 @@ def test_a_password_over_which_verifiers_die_is_given_up(server, ports, staff, o
     s.wait_reaped()
 
 
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+@pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGHUP])
+def test_who_waits_is_answered_although_the_verifier_is_lost_in_the_end(server, ports, staff, how, ends):
+    """Nobody replaces a verifier of processes that are to end."""
+    staff(slow=SLOW, bob=BOB)
+    s = server("drain 4s\n" + port_of(ports[0], staff))
+    pid = verifier_of(s, ports[0])
+    ticks = cpu_ticks(pid)
+    with connect(ports[0]) as c, connect(ports[0]) as other:
+        c.send(f"GET /in HTTP/1.1\r\nHost: a\r\n{field('slow', 'x')}\r\n".encode())
+        wait_for(lambda: cpu_ticks(pid) > ticks + 1, "the hash")
+        os.kill(pid, signal.SIGSTOP)
+        other.send(f"GET /in HTTP/1.1\r\nHost: a\r\n{field('bob', 'secret')}\r\n".encode())
+        staff(slow=SLOW)
+        s.kill(ends)
+        s.wait_log("stopping, requests in flight" if ends == signal.SIGTERM else "reloaded: 0 kept, 1 changed")
+        os.kill(pid, how)
+        for waits in c, other:
+            answer = waits.response()
+            assert (answer.status, answer["Retry-After"]) == (503, "1")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    s.wait_log(r"worker 1 \(pid \d+\) drained after")
+
+
 def test_a_byte_order_mark_and_line_ends_are_no_part_of_users(server, ports, staff):
     staff("\ufeffbob:" + BOB + "\r", "carol:" + CHANGED + "\r", "\r")
     server(port_of(ports[0], staff))
