@@ -16,7 +16,8 @@
 #include "worker/loop.h"
 
 /* Then a password counts as not checked. While the worker drains, it does so in the middle of the
- * time for that: nobody replaces a verifier that ends meanwhile, and the client shall get an answer.
+ * time for that: nobody replaces a verifier that ends meanwhile, and the client shall get an
+ * answer.
  */
 #define PASSWORDS_WAIT_MS 30000
 
