@@ -26,6 +26,9 @@
 
 #define LISTS_MAX 64 /* in a file */
 
+/* 112 bits of security (NIST SP 800-57): RSA of 2048 bits and SHA-256, as OpenSSL's level 2. */
+#define PROFILE GNUTLS_PROFILE_MEDIUM
+
 struct tls_clients {
 	gnutls_certificate_credentials_t handle; /* names the authorities to clients */
 	gnutls_x509_trust_list_t trust;          /* handle's */
@@ -103,19 +106,32 @@ static void expiry_find(struct tls_clients *c, const gnutls_x509_crt_t *list, un
 	}
 }
 
+static bool is_weak(gnutls_x509_crt_t crt)
+{
+	unsigned bits = 0;
+	const int pk = gnutls_x509_crt_get_pk_algorithm(crt, &bits);
+	return pk >= 0 && gnutls_pk_bits_to_sec_param((gnutls_pk_algorithm_t)pk, bits) <
+			      GNUTLS_SEC_PARAM_MEDIUM;
+}
+
 static void authorities_warn(const struct tls_clients_options *o, const gnutls_x509_crt_t *list,
 			     unsigned count)
 {
 	const time_t now = time(NULL);
-	bool expired = false, other = false;
+	bool expired = false, other = false, weak = false;
 	for (unsigned i = 0; i < count; i++) {
 		expired = expired || gnutls_x509_crt_get_expiration_time(list[i]) < now;
 		other = other || gnutls_x509_crt_get_ca_status(list[i], NULL) <= 0;
+		weak = weak || is_weak(list[i]);
 	}
 	if (expired)
 		tell(o, "authority", o->authority,
 		     "has a certificate that has expired: clients with its certificates are "
 		     "refused");
+	if (weak)
+		tell(o, "authority", o->authority,
+		     "has a certificate with a key of less than 112 bits of security, such as RSA "
+		     "of less than 2048: clients with its certificates are refused");
 	if (other)
 		tell(o, "authority", o->authority,
 		     "has a certificate that may issue none: only itself is accepted");
@@ -347,8 +363,9 @@ static enum tls_client_fault path_verify(const struct tls_clients *c, struct pat
 					     (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT,
 					 .size = 0};
 	unsigned status = 0;
-	if (gnutls_x509_trust_list_verify_crt2(c->trust, p->way, p->way_count, &purpose, 1, 0,
-					       &status, NULL) < 0)
+	if (gnutls_x509_trust_list_verify_crt2(c->trust, p->way, p->way_count, &purpose, 1,
+					       GNUTLS_PROFILE_TO_VFLAGS(PROFILE), &status,
+					       NULL) < 0)
 		return TLS_CLIENT_BAD;
 	if (is_revoked(c, p))
 		return TLS_CLIENT_REVOKED;

@@ -56,8 +56,8 @@ class Authority:
     def openssl(self, *argv):
         subprocess.run(["openssl", *map(str, argv)], cwd=self.folder, check=True, capture_output=True)
 
-    def issue(self, name, issuer="ca", usage=CLIENT, subject=None, chain=(), dates=("-days", "30")):
-        self.openssl("req", *EC, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject or f"/CN={name}",
+    def issue(self, name, issuer="ca", usage=CLIENT, subject=None, chain=(), dates=("-days", "30"), key=EC):
+        self.openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject or f"/CN={name}",
                      "-utf8")
         (self.folder / f"{name}.ext").write_text(usage)
         self.openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", f"{issuer}.leaf" if issuer not in
@@ -117,6 +117,7 @@ def authority(tmp_path_factory):
     (a.folder / "long.pem").write_text((a.folder / "good.pem").read_text() + (a.folder / "one.leaf").read_text() *
                                        len(many))
     shutil.copy(a.folder / "good.key", a.folder / "long.key")
+    a.issue("weak", key=["-newkey", "rsa:1024", "-nodes"])
     a.key("rsa7000", (4423, 2281), 65537)
     a.key("rsa13942", (9689, 4253), 65537)
     a.key("exponent", (1279, 2203), 2 ** 80 + 1)
@@ -137,6 +138,8 @@ def client(authority, name, version=V13):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.minimum_version = context.maximum_version = version
+    if name == "weak":
+        context.set_ciphers("DEFAULT@SECLEVEL=0")  # or OpenSSL would not use it
     if name is not None:
         context.load_cert_chain(authority.folder / f"{name}.pem", authority.folder / f"{name}.key")
     return context
@@ -162,7 +165,7 @@ TABLE = {
     "good": "ok", "any": "ok", "chain1": "ok", "chain2": "ok",
     "server": "unsupported certificate", "expired": "certificate expired", "early": "certificate expired",
     "revoked": "certificate revoked", "below": "certificate revoked", "wrong": "unknown ca", "self": "unknown ca",
-    "long": "bad certificate", "rsa7000": "ok", "rsa13942": "bad certificate", "exponent": "bad certificate",
+    "weak": "bad certificate", "long": "bad certificate", "rsa7000": "ok", "rsa13942": "bad certificate", "exponent": "bad certificate",
 }
 
 
@@ -323,6 +326,7 @@ def test_t_judges_the_files(conf_file, certificates, authority, tmp_path):
             (f'client certificate required authority "{folder}/ca.pem" revoked "{cut}"', 1, "cut off or malformed"),
             (f'client certificate required authority "{folder}/other.pem" revoked "{folder}/ca.crl"', 1,
              "none of the authorities has issued it"),
+            (f'client certificate optional authority "{folder}/weak.leaf"', 0, "less than 112 bits of security"),
             (f'client certificate optional authority "{folder}/good.leaf"', 0, "only itself is accepted")):
         got, stderr = check(conf_file, certificates, policy)
         assert got == code and said in stderr, (policy, stderr)
