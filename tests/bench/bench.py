@@ -12,6 +12,7 @@ disturbed least. Nothing here fails on a time.
 import argparse
 import contextlib
 import glob
+import itertools
 import json
 import os
 import re
@@ -579,35 +580,90 @@ while names:
         for name, text in {"requests-per-client": "requests-per-client 1000000/s",
                            "connections-per-client": "connections-per-client 100"}.items():
             self.filter_tell(name, self.filter_of(name, requests, port=f"limits {{ {text} }}"), least)
+        certificate, key = self.pair("ecdsa")  # its own authority
+        shown = ssl.create_default_context()
+        shown.check_hostname, shown.verify_mode = False, ssl.CERT_NONE
+        shown.load_cert_chain(certificate, key)
+        asks = {"port": f'tls {{ certificate "{certificate}" key "{key}" '
+                        f'client certificate optional authority "{certificate}" }}', "context": shown}
+        known = self.filter_of("none, with a client certificate", requests, **asks)
+        self.filter_tell("client certificate", known, least)
+        name = "header set, with a variable of the client certificate"
+        text = 'header set "X-Client" "${client-certificate-subject}"\n' + f'respond 200 "{GREETING}"'
+        self.filter_tell(name, self.filter_of(name, requests, text, **asks), known)
 
     def filter_of(self, name, requests, text=f'respond 200 "{GREETING}"', fields="", port="", binary="bulkhead",
-                  plain=False):
-        """The least of the requests: now and then there is other work in a turn, such as the date."""
+                  plain=False, context=CONTEXT):
         number = free_port()
         server = self.bulkhead(f'access log off\nport {number} {{ listen on 127.0.0.1 watchdog 1h {port}\n'
                                f'respond 200 "{GREETING}"\nlocation "/in" {{ {text} }} }}\n',
                                number, binary=binary, plain=plain)
-        count = os.path.join(self.folder, "steps")
         try:
-            worker = self.worker_of(server)
-            with open(count, "wb") as f:
-                f.write(bytes(8))
-            with connect(number, plain=plain) as c:
-                for _ in range(20):
-                    exchange(c, fields, "/in")
-                counter = self.steps_begin(worker, count)
-                counts = [self.steps_asleep(worker, count)]
-                for _ in range(requests + 1):
-                    exchange(c, fields, "/in")
-                    counts.append(self.steps_asleep(worker, count))
-                counter.terminate()
-                counter.communicate()
+            figure = self.steps_least(server, number, requests, fields, "/in", plain=plain, context=context)
         finally:
             server.stop()
-        # The first request also has the end of the wait in which the counter began.
-        figure = min(b - a for a, b in zip(counts[1:], counts[2:]))
         self.results.setdefault("filters", {})[name] = figure
         return figure
+
+    # --- limits of a client ----------------------------------------------------------------
+
+    def limits(self):
+        """What a client costs that is over its limits, beside one that has none; and what a worker takes that
+        knows 100,000 clients."""
+        servers, second = [], {}
+        for name, requests, handshakes in (("refused", "requests-per-client 1/h burst 100",
+                                            "handshakes-per-client 1/h burst 100"), ("served", "", "")):
+            port, other = free_port(), free_port()
+            text = "".join(f'port {number} {{ listen on 127.0.0.1 limits {{ requests 100000000 {limit} }}\n'
+                           f'respond 200 "{GREETING}" }}\n' for number, limit in ((port, requests), (other, handshakes)))
+            servers.append(self.bulkhead(f"access log off\n{text}", port, name))
+            second[port] = other
+
+        def ask(port):
+            with connect(port) as c:
+                for _ in range(5000):
+                    exchange(c)
+            return {"count": 5000}
+
+        def shake(port):
+            for _ in range(500):
+                with contextlib.suppress(ssl.SSLError, ConnectionError):
+                    connect(second[port]).close()
+            return {"count": 500}
+
+        kinds = {"request over its limit": ask, "handshake over its limit": shake}
+        figures = self.compare(servers, kinds)
+        for kind in kinds:
+            self.tell(kind, figures, "refused", "served")
+        few, many = self.known_clients(1), self.known_clients(100000)
+        print(f"a worker that knows 100,000 clients: {many[1] - few[1]} KB more (PSS); a request {few[0]:.0f} "
+              f"instructions, and {many[0]:.0f} with them", flush=True)
+        self.results["known clients"] = {"kb": many[1] - few[1], "instructions": many[0], "few": few[0]}
+
+    def known_clients(self, count):
+        """Instructions for a request, and PSS, once so many clients have been there."""
+        port, at = free_port(), itertools.count(1)
+        server = self.bulkhead(f'access log off\nport {port} {{ listen on 127.0.0.1 watchdog 1h\n'
+                               f'limits {{ requests-per-client 1/h burst 1000 clients 131072 }}\n'
+                               f'respond 200 "{GREETING}" }}\n', port, "known", plain=True)
+
+        def come():
+            while (n := next(at)) <= count:
+                with socket.socket() as s:
+                    s.bind((f"127.{1 + (n >> 16)}.{n >> 8 & 255}.{n & 255}", 0))
+                    s.connect(("127.0.0.1", port))
+                    exchange(s)
+
+        try:
+            guests = [threading.Thread(target=come) for _ in range(8)]
+            for guest in guests:
+                guest.start()
+            for guest in guests:
+                guest.join()
+            kb = pss_of(self.worker_of(server))
+            return self.steps_least(server, port, 15, "", "/", plain=True), kb
+        finally:
+            server.stop()
 
     # --- compression -----------------------------------------------------------------------
 
@@ -667,6 +723,26 @@ while names:
             self.tell(name, figures, "bulkhead", "nginx")
         for (name, at), size in sorted(sizes.items()):
             print(f"{name}, {'bulkhead' if at == port else 'nginx'}: {size} of {len(text)} bytes", flush=True)
+
+    def steps_least(self, server, port, requests, fields, path, **options):
+        """The least of the requests: now and then there is other work in a turn, such as the date. The worker
+        does not survive it."""
+        count = os.path.join(self.folder, "steps")
+        with open(count, "wb") as f:
+            f.write(bytes(8))
+        worker = self.worker_of(server)
+        with connect(port, **options) as c:
+            for _ in range(20):
+                exchange(c, fields, path)
+            counter = self.steps_begin(worker, count)
+            counts = [self.steps_asleep(worker, count)]
+            for _ in range(requests + 1):
+                exchange(c, fields, path)
+                counts.append(self.steps_asleep(worker, count))
+            counter.terminate()
+            counter.communicate()
+        # The first request also has the end of the wait in which the counter began.
+        return min(b - a for a, b in zip(counts[1:], counts[2:]))
 
     def steps_asleep(self, worker, count):
         """The number of steps once the worker waits for its next event."""
@@ -939,7 +1015,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[
-        "cpu", "plain", "files", "cold", "instructions", "routes", "filters", "compression", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
+        "cpu", "plain", "files", "cold", "instructions", "routes", "filters", "limits", "compression", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
         "spread"])
     parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for files, cold, instructions and filters")
     parser.add_argument("--json", help="write all figures there, too")
