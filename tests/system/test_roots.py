@@ -498,6 +498,34 @@ def test_a_key_beneath_a_root_is_an_error(run, conf_file, controlled, ports, cer
     s.wait_ready(ports[0], "worker", 1)
 
 
+def test_a_password_file_beneath_a_root_is_an_error(run, conf_file, controlled, ports, certificates, public):
+    """Whoever has the hashes can guess the passwords, however slowly."""
+    path = public / "site" / ".htpasswd"
+    fill(public / "site" / "releases", "")
+    path.write_text("bob:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n")
+    (public / "site" / "current").symlink_to("releases")
+    (public / "link").symlink_to(path)
+    for port, file in (1, path), (2, path), (1, public / "link"):
+        locked = f'port {port} {{ tls off location "/in" {{ authenticate basic "x" file "{file}" echo }} '
+        for root in path.parent, path.parent / "current", public:
+            location = f'location "/" {{ files "{root}" }}'
+            text = f"{locked} {location} }}" if port == 1 else f"{locked} }} port 1 {{ tls off {location} }}"
+            status, err = check(run, conf_file, certificates, text)
+            assert status != 0
+            if root.is_symlink():
+                assert f'password file "{file}" lies beneath "{path.parent}", which workers can read because a link' in err
+            else:
+                assert (f'error: password file "{file}" lies beneath the document root "{root}", and would be served: '
+                        "keep it elsewhere") in err
+        status, err = check(run, conf_file, certificates,
+                            f'{locked} location "/" {{ files "{path.parent}/releases" }} }}')
+        assert status == 0, err
+    s = controlled(f'port {ports[0]} {{ respond 200 }}\nport {ports[1]} {{ location "/in" {{ authenticate basic "x" file '
+                   f'"{path}" echo }}\n location "/" {{ files "{path.parent}" }} }}', wait=None)
+    s.wait_log("password file .* would be served")
+    s.wait_ready(ports[0], "worker", 1)
+
+
 def test_a_configuration_beneath_a_root_is_a_warning(run, conf_file, certificates):
     path = conf_file("test.conf", "")
     pair = certificates()

@@ -124,7 +124,7 @@ static void keys_are_looked_for_once_in_a_turn(void **state)
 	static const char *const users[] = {"0", "0", "0"};
 	enum { HOSTS = 200, PORTS = 3 };
 	struct configuration *c = configuration_new(site_make(HOSTS, users, PORTS));
-	const struct beneath *keys;
+	const struct secrets *secrets;
 	struct port port = {.configuration = c, .stage = STAGE_CURRENT};
 	struct port *ports[] = {&port};
 	struct master m = {.ports = ports, .ports_count = 1};
@@ -135,16 +135,16 @@ static void keys_are_looked_for_once_in_a_turn(void **state)
 		for (size_t i = 0; i < HOSTS; i++) {
 			struct port_file f = {.fd = -1};
 			struct err err;
-			assert_int_equal(configuration_keys(c, &keys), 0);
+			assert_int_equal(configuration_secrets(c, &secrets), 0);
 			assert_int_equal(
-			    root_place(keys, c->conf->ports[0].roots[i].path, &f, &err), 0);
+			    root_place(secrets, c->conf->ports[0].roots[i].path, &f, &err), 0);
 			fd_close(&f.fd);
 			place_release(f.place);
 		}
-		assert_int_equal(keys->count, HOSTS);
+		assert_int_equal(secrets->keys.count, HOSTS);
 		assert_int_equal(resolved, HOSTS + HOSTS); /* each key, and each root */
 		ports_sweep(&m);
-		assert_int_equal(keys->count, 0);
+		assert_int_equal(secrets->keys.count, 0);
 	}
 	configuration_release(c);
 }
@@ -191,7 +191,7 @@ static void what_was_judged_is_opened_and_no_link_in_its_place(void **state)
 
 static void a_root_that_has_become_a_link_is_judged_again(void **state)
 {
-	struct beneath none = {.files = NULL};
+	struct secrets none = {.keys = {.files = NULL}};
 	struct port_file f = {.fd = -1};
 	struct err err;
 	char path[sizeof(inner) + 8], key[sizeof(real_other) + 8];
@@ -210,13 +210,13 @@ static void a_root_that_has_become_a_link_is_judged_again(void **state)
 	snprintf(path, sizeof(path), "%s/www", inner);
 	snprintf(key, sizeof(key), "%s/key", real_other);
 	file_make(key);
-	assert_int_equal(beneath_init(&none, keys, 1), 0);
+	assert_int_equal(beneath_init(&none.keys, keys, 1), 0);
 	f = (struct port_file){.fd = -1};
 	meanwhile = swap;
 	assert_int_equal(root_place(&none, path, &f, &err), -1);
 	assert_non_null(strstr(err.text, "would be served"));
 	place_release(f.place);
-	beneath_release(&none);
+	secrets_release(&none);
 }
 
 /* --- bulkhead -t ------------------------------------------------------------------------------ */

@@ -50,12 +50,17 @@ struct master;
 struct tickets;
 struct roll_kind;
 
+/* Where files are that no client and no worker may read. */
+struct secrets {
+	struct beneath keys, passwords;
+};
+
 /* A configuration of ports; freed with the last port that uses it. */
 struct configuration {
 	struct conf *conf;
 	unsigned users;
-	bool keys_known;     /* until the end of the turn in which a document root was opened */
-	struct beneath keys; /* where its keys are */
+	bool secrets_known; /* until the end of the turn in which a document root was opened */
+	struct secrets secrets;
 };
 
 /* The sender of an order that takes time. The sender owns the memory, which is linked while it

@@ -16,18 +16,18 @@ struct configuration *configuration_new(struct conf *conf)
 	return c;
 }
 
-int configuration_keys(struct configuration *c, const struct beneath **ret)
+int configuration_secrets(struct configuration *c, const struct secrets **ret)
 {
-	const int error = c->keys_known ? 0 : keys_find(c->conf, &c->keys);
-	c->keys_known = error == 0;
-	*ret = &c->keys;
+	const int error = c->secrets_known ? 0 : secrets_find(c->conf, &c->secrets);
+	c->secrets_known = error == 0;
+	*ret = &c->secrets;
 	return error;
 }
 
 void configuration_forget(struct configuration *c)
 {
-	beneath_release(&c->keys);
-	c->keys_known = false;
+	secrets_release(&c->secrets);
+	c->secrets_known = false;
 }
 
 void configuration_release(struct configuration *c)

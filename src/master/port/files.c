@@ -259,12 +259,12 @@ static int plain_open(const struct port *p, struct port_file *f, struct stat *re
 static int file_open_root(const struct port *p, const char *path, struct port_file *f,
 			  struct err *err)
 {
-	const struct beneath *keys;
-	if (configuration_keys(p->configuration, &keys) < 0) {
+	const struct secrets *secrets;
+	if (configuration_secrets(p->configuration, &secrets) < 0) {
 		err_set(err, "out of memory");
 		return -EAGAIN;
 	}
-	return port_open_root(p->master, keys, path, f, err);
+	return port_open_root(p->master, secrets, path, f, err);
 }
 
 /* Returns 0; or -1 or -EAGAIN, and a sentence. bytes: of all files that are sent, so far. */

@@ -14,10 +14,10 @@ struct stat;
  * freed. */
 struct configuration *configuration_new(struct conf *);
 void configuration_release(struct configuration *); /* removes one user */
-/* Where the keys of all its ports are: looked for once in a turn, however many document roots are
- * opened in it. 0 or -ENOMEM. */
-int configuration_keys(struct configuration *, const struct beneath **ret);
-void configuration_forget(struct configuration *); /* where its keys are */
+/* Where the secret files of all its ports are: looked for once in a turn, however many document
+ * roots are opened in it. 0 or -ENOMEM. */
+int configuration_secrets(struct configuration *, const struct secrets **ret);
+void configuration_forget(struct configuration *); /* where its secret files are */
 
 /* ports.c: creates and frees ports. */
 /* keyholders: how many; 0: as the configuration says. NULL: no memory. */
@@ -26,7 +26,7 @@ struct port *port_new(struct master *, struct configuration *, const struct conf
 void port_free(struct port *);
 /* The text of conf_dump_process(), which the caller frees; NULL: no memory. */
 char *port_text(const struct conf *, const struct conf_port *);
-/* After each turn: frees retired ports that have stopped, and forgets where keys are. */
+/* After each turn: frees retired ports that have stopped, and forgets where secret files are. */
 void ports_sweep(struct master *);
 
 /* The parts of a port that it needs to begin. Each returns 0, or a sentence and -1, or -EAGAIN if
@@ -70,14 +70,16 @@ void path_walk(const char *path, path_visit_fn *, void *arg);
 
 /* roots.c, and for -t roots_check.c: document roots. */
 
-/* Where all keys of the configuration are; the caller releases it. 0 or -ENOMEM. */
-int keys_find(const struct conf *, struct beneath *ret);
+/* Where all keys and password files of the configuration are; the caller releases it. 0 or
+ * -ENOMEM. */
+int secrets_find(const struct conf *, struct secrets *ret);
+void secrets_release(struct secrets *);
 /* Fills the place and the descriptor of a root, as -t does it, too. 0; or -1 or -EAGAIN, and a
- * sentence: among others if one of the keys would be served. */
-int root_place(const struct beneath *keys, const char *path, struct port_file *, struct err *);
+ * sentence: among others if one of the secret files would be served. */
+int root_place(const struct secrets *, const char *path, struct port_file *, struct err *);
 /* The same for workers: a copy of the mount, if there is a mounter; and its mark. */
-int port_open_root(struct master *, const struct beneath *keys, const char *path,
-		   struct port_file *, struct err *);
+int port_open_root(struct master *, const struct secrets *, const char *path, struct port_file *,
+		   struct err *);
 /* Logs the folders that workers can read for the sake of links. */
 void anchors_tell(const struct port *);
 /* The directory that the path would be handed over as now: its mark, or stat(2) of it. 0 or -errno.

@@ -190,7 +190,7 @@ void ports_sweep(struct master *m)
 		mounts_forget(m);
 	for (size_t i = m->ports_count; i > 0; i--) {
 		struct port *p = m->ports[i - 1];
-		if (p->configuration->keys_known)
+		if (p->configuration->secrets_known)
 			configuration_forget(p->configuration);
 		if (p->stage == STAGE_RETIRED && p->state == PORT_STOPPED)
 			port_free(p);

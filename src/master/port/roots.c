@@ -65,45 +65,85 @@ static void root_copy(struct master *m, int *fd)
 	}
 }
 
-int keys_find(const struct conf *conf, struct beneath *ret)
+static const char *key_path(const struct conf_port *port, size_t i)
 {
+	return i < port->certificates_count ? port->certificates[i].key : NULL;
+}
+
+static const char *passwords_path(const struct conf_port *port, size_t i)
+{
+	return i < port->passwords_count ? port->passwords[i].path : NULL;
+}
+
+/* The files of all ports, of which path_of() gives those of one until it gives NULL. */
+static int files_find(const struct conf *conf,
+		      const char *(*path_of)(const struct conf_port *, size_t), struct beneath *ret)
+{
+	const char *path;
 	size_t count = 0;
 	for (size_t i = 0; i < conf->ports_count; i++)
-		count += conf->ports[i].certificates_count;
+		for (size_t k = 0; path_of(&conf->ports[i], k) != NULL; k++)
+			count++;
 	const char **paths = calloc(count + 1, sizeof(*paths));
 	if (paths == NULL)
 		return -ENOMEM;
 	count = 0;
 	for (size_t i = 0; i < conf->ports_count; i++)
-		for (size_t k = 0; k < conf->ports[i].certificates_count; k++)
-			paths[count++] = conf->ports[i].certificates[k].key;
+		for (size_t k = 0; (path = path_of(&conf->ports[i], k)) != NULL; k++)
+			paths[count++] = path;
 	const int error = beneath_init(ret, paths, count);
 	free(paths);
 	return error;
 }
 
-/* Keys must not be served, nor be readable by a worker. */
-static int keys_look(const struct beneath *keys, const char *path, const struct port_place *place,
-		     struct err *err)
+int secrets_find(const struct conf *conf, struct secrets *ret)
+{
+	*ret = (struct secrets){.keys = {.files = NULL}};
+	int error = files_find(conf, key_path, &ret->keys);
+	if (error == 0)
+		error = files_find(conf, passwords_path, &ret->passwords);
+	if (error < 0)
+		secrets_release(ret);
+	return error;
+}
+
+void secrets_release(struct secrets *s)
+{
+	beneath_release(&s->keys);
+	beneath_release(&s->passwords);
+}
+
+/* They must not be served, nor be readable by a worker. */
+static int secret_files_look(const struct beneath *files, const char *kind, const char *path,
+			     const struct port_place *place, struct err *err)
 {
 	char root[PATH_MAX];
-	const struct beneath_file *key;
-	if (beneath_find(keys, place->real, &key) == 0)
+	const struct beneath_file *file;
+	if (beneath_find(files, place->real, &file) == 0)
 		return 0;
 	if (place->rest[0] == '\0' ||
-	    (realpath(path, root) != NULL && beneath_find(keys, root, &key) > 0))
+	    (realpath(path, root) != NULL && beneath_find(files, root, &file) > 0))
 		err_set(
 		    err,
-		    "key \"%s\" lies beneath the document root \"%s\", and would be served: keep "
+		    "%s \"%s\" lies beneath the document root \"%s\", and would be served: keep "
 		    "it elsewhere",
-		    key->path, path);
+		    kind, file->path, path);
 	else
 		err_set(
 		    err,
-		    "key \"%s\" lies beneath \"%s\", which workers can read because a link there "
+		    "%s \"%s\" lies beneath \"%s\", which workers can read because a link there "
 		    "leads to the document root \"%s\": keep it elsewhere",
-		    key->path, place->real, path);
+		    kind, file->path, place->real, path);
 	return -1;
+}
+
+static int secrets_look(const struct secrets *secrets, const char *path,
+			const struct port_place *place, struct err *err)
+{
+	const int error = secret_files_look(&secrets->keys, "key", path, place, err);
+	return error < 0
+		   ? error
+		   : secret_files_look(&secrets->passwords, "password file", path, place, err);
 }
 
 static int root_fail(const char *path, int error, struct err *err)
@@ -121,13 +161,14 @@ static int root_fail(const char *path, int error, struct err *err)
 	return err_is_shortage(-error) ? -EAGAIN : -1;
 }
 
-int root_place(const struct beneath *keys, const char *path, struct port_file *f, struct err *err)
+int root_place(const struct secrets *secrets, const char *path, struct port_file *f,
+	       struct err *err)
 {
 	for (unsigned i = 0;; i++) {
 		int error = root_find(path, &f->place);
 		if (error < 0 || f->place == NULL)
 			return root_fail(path, error, err);
-		if (keys_look(keys, path, f->place, err) < 0)
+		if (secrets_look(secrets, path, f->place, err) < 0)
 			return -1;
 		f->fd = place_open(f->place);
 		if (f->fd >= 0)
@@ -139,12 +180,12 @@ int root_place(const struct beneath *keys, const char *path, struct port_file *f
 	}
 }
 
-int port_open_root(struct master *m, const struct beneath *keys, const char *path,
+int port_open_root(struct master *m, const struct secrets *secrets, const char *path,
 		   struct port_file *f, struct err *err)
 {
 	const struct mounts *mounts = mounts_look(m);
 	struct stat st;
-	int error = root_place(keys, path, f, err);
+	int error = root_place(secrets, path, f, err);
 	if (error < 0)
 		return error;
 	if (fstat(f->fd, &st) < 0)

@@ -132,11 +132,11 @@ static void anchor_explain(const struct roots_checked *all, const struct root_ch
 }
 
 static void root_look(const struct roots_checked *all, struct root_checked *r,
-		      const struct beneath *keys, const struct beneath *files)
+		      const struct secrets *secrets, const struct beneath *files)
 {
 	struct port_file f = {.kind = IPC_FD_ROOT, .fd = -1};
 	struct err err;
-	const int error = root_place(keys, r->path->path, &f, &err);
+	const int error = root_place(secrets, r->path->path, &f, &err);
 	fd_close(&f.fd);
 	if (error < 0) {
 		all->report(all->arg, CONF_ERROR, &r->path->where, err.text);
@@ -159,14 +159,15 @@ static void root_look(const struct roots_checked *all, struct root_checked *r,
 
 static int roots_look(struct roots_checked *all, const struct conf *conf)
 {
-	struct beneath keys = {.files = NULL}, files = {.files = NULL};
-	int error = keys_find(conf, &keys);
+	struct beneath files = {.files = NULL};
+	struct secrets secrets;
+	int error = secrets_find(conf, &secrets);
 	if (error == 0)
 		error = beneath_init(&files, (const char *const *)conf->files, conf->files_count);
 	for (size_t i = 0; i < all->count && error == 0; i++)
 		if (!all->list[i].known)
-			root_look(all, &all->list[i], &keys, &files);
-	beneath_release(&keys);
+			root_look(all, &all->list[i], &secrets, &files);
+	secrets_release(&secrets);
 	beneath_release(&files);
 	return error;
 }
