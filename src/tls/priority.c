@@ -145,7 +145,7 @@ static const struct {
     {"%PROFILE_LEGACY", "which takes certificates with keys that are too short"},
 };
 
-/* As bits. */
+/* As bits. NULL has none. */
 static uint32_t weak_flags_find(const char *text)
 {
 	uint32_t found = 0;
@@ -182,7 +182,7 @@ static int policy_make(const struct tls_choice *choice, bool short_rsa, struct t
 {
 	const char *groups[GROUPS_MAX], *where = NULL;
 	const struct tls_library library = {groups, groups_name(groups)};
-	const bool own = choice != NULL && choice->priority != NULL;
+	const char *own = choice != NULL ? choice->priority : NULL;
 	char wanted[TLS_POLICY_MAX];
 	struct text t;
 	text_init(&t, wanted, sizeof(wanted));
@@ -193,15 +193,15 @@ static int policy_make(const struct tls_choice *choice, bool short_rsa, struct t
 		return -1;
 	}
 	int error = gnutls_priority_init2(&p->priority, wanted, &where,
-					  own ? 0 : GNUTLS_PRIORITY_INIT_DEF_APPEND);
+					  own != NULL ? 0 : GNUTLS_PRIORITY_INIT_DEF_APPEND);
 	if (error < 0) {
 		text_refused(choice, error, where, err);
 		free(p);
 		return -1;
 	}
 	tls_offer_read(&p->offer, p->priority);
-	p->own = own;
-	p->weak_flags = own ? weak_flags_find(choice->priority) : 0;
+	p->own = own != NULL;
+	p->weak_flags = weak_flags_find(own);
 	if ((choice != NULL && lists_check(p->priority, choice, &library, err) < 0) ||
 	    rest_check(p, err) < 0) {
 		tls_policy_free(p);
