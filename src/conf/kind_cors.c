@@ -126,6 +126,10 @@ static bool origin_check(struct conf_parser *p, const struct conf_value *value,
 	else if (upper)
 		conf_error(p, at, "browsers send an origin in lower case: \"%s\" would never be it",
 			   shown);
+	else if (!is_ascii(text))
+		conf_error(p, at,
+			   "browsers send a name with other letters than a to z in its form "
+			   "\"xn--...\": write that");
 	else if (scheme == 0 || path == 0)
 		conf_error(p, at,
 			   "\"%s\" is not an origin: that is a scheme and a host, such as "
@@ -134,10 +138,6 @@ static bool origin_check(struct conf_parser *p, const struct conf_value *value,
 	else if (host[path] != '\0')
 		conf_error(p, at, "an origin has no path: write \"%.*s\"",
 			   (int)(host - text + (ptrdiff_t)path), text);
-	else if (!is_ascii(text))
-		conf_error(p, at,
-			   "browsers send a name with other letters than a to z in its form "
-			   "\"xn--...\": write that");
 	else if (host_end(host) == NULL || strchr(":", *host_end(host)) == NULL)
 		conf_error(p, at, "the host of an origin is one name, without `*` or other signs");
 	else if (*host_end(host) == ':' && !port_is_number(host_end(host) + 1))

@@ -137,9 +137,10 @@ static void rule_on(struct conf_parser *p, struct header_draft *draft,
 		    const struct conf_group *given)
 {
 	struct conf_header_rule *rule = draft->open;
+	char shown[CONF_SHOWN_MAX];
 	if (given->piece == MORE_ON && rule->statuses_count == 0)
 		conf_error(p, &given->at[0], "before a status stands `on`: `on %s`",
-			   given->values[0].data);
+			   conf_show(&given->values[0], shown));
 	else if (rule->always)
 		conf_error(p, &given->where, "`always` is for every status: leave `on` out");
 	else

@@ -33,10 +33,13 @@ static void site_open(struct site *s, const char *text)
 
 static void site_close(struct site *s)
 {
-	struct http_loop loop = s->peer->loop;
-	peer_free(s->peer);
-	routes_close(&s->routes, &loop);
+	struct peer *p = s->peer;
+	p->http1.proto.ops->release(&p->http1.proto);
+	routes_close(&s->routes, &p->loop);
 	routes_release(&s->routes);
+	p->loop.routes = &p->routes;
+	http1_ops.init(&p->http1.proto, &p->loop, p, &p->client);
+	peer_free(p);
 	conf_free(s->conf);
 }
 
@@ -122,6 +125,10 @@ static void mistakes_are_named(void **state)
 	     "2:13 browsers send an origin in lower case: \"https://A\" would never be it\n"},
 	    {"cors origin \"https://b\xc3\xbc"
 	     "cher.example\"",
+	     "2:13 browsers send a name with other letters than a to z in its form "
+	     "\"xn--...\": write that\n"},
+	    {"cors origin \"https://b\xc3\xbc"
+	     "cher.example/\"",
 	     "2:13 browsers send a name with other letters than a to z in its form "
 	     "\"xn--...\": write that\n"},
 	    {"cors origin \"https://xn--bcher-kva.example\" \"https://a_b-1.c:8443\" "
@@ -223,6 +230,8 @@ static void mistakes_are_named(void **state)
 	    {"header set \"A\" \"%{REMOTE_ADDR}\"",
 	     "2:16 `%{REMOTE_ADDR}` is a variable of another server: write `${client}`\n"},
 	    {"header set \"A\" \"b\" 404", "2:20 before a status stands `on`: `on 404`\n"},
+	    {"header set \"A\" \"b\" 4\x1b\xff",
+	     "2:20 before a status stands `on`: `on 4\\033\\377`\n"},
 	    {"header set \"A\" \"b\" on 404 404", "2:27 duplicate status 404 in one statement\n"},
 	    {"header set \"A\" \"b\" on 99",
 	     "2:23 status 99 is out of range; it can be 200 to 599\n"},
