@@ -237,6 +237,28 @@ static bool hosts_rewrite(struct conf_port *p, struct port_parts *parts, const c
 	       site_add(p, site_path, &parts->copies);
 }
 
+/* Clients are asked for certificates of a throwaway pair, and there is no list of what is revoked.
+ * False: no memory. */
+static bool clients_rewrite(struct conf_port *p, struct copies *copies)
+{
+	if (p->clients_count == 0)
+		return true;
+	struct conf_client *clients =
+	    copies_add(copies, p->clients, p->clients_count * sizeof(*clients), 0);
+	struct conf_path *authorities =
+	    copies_add(copies, p->authorities, p->authorities_count * sizeof(*authorities), 0);
+	if (clients == NULL || authorities == NULL)
+		return false;
+	for (size_t i = 0; i < p->clients_count; i++)
+		clients[i].revoked = 0;
+	for (size_t i = 0; i < p->authorities_count; i++)
+		authorities[i].path = p->certificates[0].certificate;
+	p->clients = clients;
+	p->authorities = authorities;
+	p->revoked_count = 0;
+	return true;
+}
+
 /* The port's password file, and for one that is tried a location that has it. */
 static int passwords_rewrite(struct stage *s, struct conf_port *p, const size_t tried[PORTS_TRIED],
 			     size_t index, struct port_parts *parts, struct err *err)
@@ -291,6 +313,10 @@ int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, st
 			result = passwords_rewrite(s, p, tried, i, &parts[i], err);
 		if (result == 0 && !p->plain)
 			result = pairs_make(s, i, paths[i], pairs[i], err);
+		if (result == 0 && !clients_rewrite(p, &parts[i].copies)) {
+			err_set(err, "out of memory");
+			result = -1;
+		}
 	}
 	c.strict = conf->strict && may_be_strict;
 	c.drain_ms = DRAIN_MS;

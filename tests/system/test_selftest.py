@@ -235,6 +235,26 @@ def test_files_of_passwords_are_the_selftests_own(starter):
     assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "worker", "plain worker"}
 
 
+def test_files_of_client_certificates_are_not_kept(starter):
+    """A worker reads whose clients it lets in, and has no such file open when it serves. Those of the configuration are
+    not there."""
+    path = os.path.join(starter["folder"], "clients.conf")
+    with open(path, "w", encoding="ascii") as f:
+        f.write('tls { certificate "/none/a.pem" key "/none/a.key" }\n'
+                'port 443 { tls { certificate "/none/b.pem" key "/none/b.key"\n'
+                '\tclient certificate optional authority "/none/ca.pem" revoked "/none/ca.crl" }\n'
+                '\techo\n'
+                '\thost "a.example" { tls { client certificate required authority "/none/other.pem" } echo }\n'
+                '\thost "b.example" { tls { client certificate off } echo } }\n')
+    os.chmod(path, 0o644)
+    result = starter["run"]("--json", "-f", path)
+    os.unlink(path)
+    rows = attempts(result)
+    assert not failed(rows), result.stdout
+    left = {row["verdict"] for row in rows if (row["process"], row["attempt"]) == ("worker", "files that were left open")}
+    assert left == {"pass" if starter["root"] else "not tested"}
+
+
 def test_mounts_are_left_out_where_there_are_some(starter):
     result = starter["run"]("--without", "mounts")
     assert result.returncode == 2
