@@ -154,6 +154,10 @@ static void passwords_verify(struct verify *v, const struct conf_path *file)
 			strerror(errno));
 	if (fd < 0 || passwords_load(fd, file->path, NULL, &passwords, &err) < 0)
 		verify_add(v, CONF_ERROR, &file->where, err.text);
+	if (passwords != NULL && passwords_count(passwords) == 0) {
+		err_set(&err, PASSWORDS_NOBODY, file->path);
+		verify_add(v, CONF_WARNING, &file->where, err.text);
+	}
 	passwords_free(passwords);
 	fd_close(&fd);
 }

@@ -19,12 +19,16 @@
 #define PASSWORDS_FILE_MAX  ((size_t)16 << 20) /* bytes */
 #define PASSWORDS_USERS_MAX 100000
 
+#define PASSWORDS_NOBODY "password file \"%s\" has no user: nobody can come in by it"
+
 struct passwords;
 
 /* Reads an open file; path is for messages. The content is added to digest (base), unless that is
  * NULL. Returns 0; or, with a sentence in err that never shows a hash, -1 or -EAGAIN (out of
  * memory). */
 int passwords_load(int fd, const char *path, uint8_t *digest, struct passwords **ret, struct err *);
+/* How many users there are; without any, nobody can come in. */
+size_t passwords_count(const struct passwords *);
 /* Wipes them; NULL is ignored. */
 void passwords_free(struct passwords *);
 

@@ -176,6 +176,11 @@ static bool entry_read(struct passwords *p, char *text, uint32_t line, const cha
 	colon[1 + strcspn(colon + 1, ":")] = '\0';
 	if (len == 0 || len > IPC_USER_MAX)
 		return entry_fail(path, line, "a user has 1 to 255 bytes", err);
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return entry_fail(path, line,
+					  "a user with a control byte cannot come in (RFC 7617, 2)",
+					  err);
 	const char *wrong = hash_check(colon + 1);
 	if (wrong != NULL) {
 		err_set(err, "\"%s\", line %u: the hash of \"%.*s\" %s", path, line, (int)len, text,
@@ -274,6 +279,11 @@ int passwords_load(int fd, const char *path, uint8_t *digest, struct passwords *
 	}
 	*ret = p;
 	return 0;
+}
+
+size_t passwords_count(const struct passwords *p)
+{
+	return p->count;
 }
 
 void passwords_free(struct passwords *p)

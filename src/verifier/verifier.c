@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syslog.h>
 #include <sysexits.h>
 
 #include "base/err.h"
@@ -48,6 +49,9 @@ static void files_load(struct verifier *v)
 		if (error < 0)
 			role_fail(r, error == -EAGAIN ? role_status(r, ENOMEM) : EX_CONFIG, "%s",
 				  err.text);
+		if (passwords_count(v->files[v->count]) == 0)
+			log_write(&r->log, LOG_WARNING, PASSWORDS_NOBODY,
+				  r->port->passwords[v->count].path);
 	}
 	role_tell(r, IPC_FILES, &files, sizeof(files));
 }

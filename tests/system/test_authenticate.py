@@ -451,6 +451,26 @@ def test_a_password_over_which_verifiers_die_is_given_up(server, ports, staff, o
     s.wait_reaped()
 
 
+@pytest.mark.parametrize("text", ["", "\n\n", "# nobody yet\n", "\ufeff", None])
+def test_a_file_without_users_is_served_with_a_warning(run, server, ports, staff, text):
+    """Nobody comes in, and nobody is surprised. A file that is no file is empty, too."""
+    if text is None:
+        staff.path.unlink()
+        os.mkfifo(staff.path)
+    else:
+        staff.path.write_text(text)
+    s = server(port_of(ports[0], staff))
+    said = f'password file "{staff.path}" has no user: nobody can come in by it'
+    s.wait_log(re.escape(said))
+    assert ask(ports[0]).status == 401
+    ran = run("-t", "-f", str(s.config))
+    assert ran.returncode == 0 and "warning: " + said in ran.stderr
+    staff.path.unlink()
+    staff(bob=BOB)
+    ran = run("-t", "-f", str(s.config))
+    assert ran.returncode == 0 and said not in ran.stderr
+
+
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
 @pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGHUP])
 def test_who_waits_is_answered_although_the_verifier_is_lost_in_the_end(server, ports, staff, how, ends):

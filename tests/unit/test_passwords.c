@@ -327,6 +327,8 @@ static void nobody_comes_in_by_an_empty_file(void **state)
 static void lines_out_of_form_are_refused(void **state)
 {
 #define FORM(n) "\"/etc/staff\", line " #n ": a line is `user:hash`"
+#define CONTROL(n) \
+	"\"/etc/staff\", line " #n ": a user with a control byte cannot come in (RFC 7617, 2)"
 #define USER(n) "\"/etc/staff\", line " #n ": a user has 1 to 255 bytes"
 	static const char *const rows[][2] = {
 	    {"bob", FORM(1)},
@@ -344,6 +346,10 @@ static void lines_out_of_form_are_refused(void **state)
 	     "\"/etc/staff\", line 1: the hash of \"bob\" is a password in plain text, or made by "
 	     "DES: make a hash by `htpasswd -B`"},
 	    {"bob:" BCRYPT " \n", BCRYPT_PART},
+	    {"bob:" BCRYPT "\n\tbob:" BCRYPT, CONTROL(2)},
+	    {"bo\x01b:" BCRYPT, CONTROL(1)},
+	    {"bob\x7f:" BCRYPT, CONTROL(1)},
+	    {"bob:" BCRYPT "\r\nca\rrol:" BCRYPT "\r\n", CONTROL(2)},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
@@ -370,8 +376,8 @@ static void users_have_1_to_255_bytes(void **state)
 		passwords_free(p);
 	}
 	/* any other bytes */
-	struct passwords *p = load("J\xc3\xbcrg M.\t\x01:" BCRYPT "\n");
-	RIGHT(p, "J\xc3\xbcrg M.\t\x01", "secret");
+	struct passwords *p = load("J\xc3\xbcrg M. \xff#:" BCRYPT "\n");
+	RIGHT(p, "J\xc3\xbcrg M. \xff#", "secret");
 	WRONG(p, "J\xc3\xbcrg M.", "secret");
 	passwords_free(p);
 }
