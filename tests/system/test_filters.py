@@ -9,6 +9,7 @@ import zlib
 import pytest
 
 from harness import Connection
+from test_authenticate import BOB, field
 
 THREADED = True
 
@@ -61,6 +62,15 @@ def nothing(plain, method, extra):
     pass
 
 
+KNOWN = field("bob", "secret")
+
+
+def unknown(plain, method, extra):
+    if KNOWN not in extra:
+        plain.refused(method, 401, b"401 Unauthorized\n")
+        plain.fields.append(("www-authenticate", 'Basic realm="staff", charset="UTF-8"'))
+
+
 ORIGIN = "Origin: https://app.example\r\n"
 
 
@@ -102,6 +112,7 @@ FILTERS = {
     "deny": ("clients", "deny 127.0.0.1  allow *", denied, nothing),
     "cors": ("cors", 'cors origin "https://app.example" methods "GET" "PUT" headers "X-A" expose "X-B" '
              "credentials on max-age 60s", preflight, shared),
+    "password": ("authenticate", 'authenticate basic "staff" file "PASSWORDS"', unknown, nothing),
     "rate": ("rate", "rate 200K/s", nothing, nothing),
     "delay": ("fault", "fault delay mean 1ms deviation 0ms", nothing, nothing),
     "compress": ("compress", 'compress gzip { least 1  types "*" }', compressed, nothing),
@@ -115,7 +126,7 @@ HANDLERS = {
     "redirect": 'redirect 308 "/elsewhere"',
 }
 
-# name: (method, path below the location, fields, body)
+# name: (method, path below the location, fields, body); those of "anonymous" have no password
 REQUESTS = {
     "get": ("GET", "", "", b""),
     "head": ("HEAD", "", "", b""),
@@ -143,6 +154,12 @@ REQUESTS = {
     "gzip-range": ("GET", "/a.txt", "Accept-Encoding: gzip\r\nRange: bytes=2-5\r\n", b""),
     "gzip-same": ("GET", "/a.txt", 'Accept-Encoding: gzip\r\nIf-None-Match: "etag"\r\n', b""),
     "gzip-post": ("POST", "", "Accept-Encoding: gzip\r\nContent-Length: 4\r\n", b"ping"),
+    "anonymous": ("GET", "", "Accept-Encoding: gzip\r\n", b""),
+    "anonymous-head": ("HEAD", "/a.txt", "", b""),
+    "anonymous-missing": ("GET", "/missing", ORIGIN, b""),
+    "anonymous-post": ("POST", "", "Content-Length: 4\r\n", b"ping"),
+    "anonymous-chunked": ("POST", "", "Transfer-Encoding: chunked\r\n", b"4\r\nping\r\n0\r\n\r\n"),
+    "anonymous-preflight": ("OPTIONS", "", ORIGIN + "Access-Control-Request-Method: PUT\r\n", b""),
     "gzip-missing": ("GET", "/missing", "Accept-Encoding: gzip\r\n", b""),
 }
 
@@ -163,10 +180,13 @@ def table(server, ports, tmp_path):
     (folder / "a.txt").write_text("0123456789" * 20)
     (folder / "large.txt").write_bytes(LARGE)
     (folder / "index.html").write_text("<p>index</p>")
+    passwords = tmp_path / "staff.htpasswd"
+    passwords.write_text(f"bob:{BOB}\n")
+    passwords.chmod(0o600)
     text = "faults enabled\nport %d {\n\ttls off\n" % ports[0]
     for handler, case in itertools.product(HANDLERS, CASES):
         content = HANDLERS[handler].replace("%s", str(folder))
-        filters = "  ".join(FILTERS[name][1] for name in case)
+        filters = "  ".join(FILTERS[name][1] for name in case).replace("PASSWORDS", str(passwords))
         text += f'\tlocation "{location(handler, case)}" {{ {filters}\n\t{content} }}\n'
     return server(text + "}\n", tls=False)
 
@@ -204,7 +224,7 @@ def test_each_filter_and_each_pair(table, ports):
         etag = ask(c, location("files", ()) + "/a.txt")["ETag"]
         for handler, (request, (method, below, extra, body)) in \
                 itertools.product(HANDLERS, REQUESTS.items()):
-            extra = extra.replace('"etag"', etag)
+            extra = extra.replace('"etag"', etag) + ("" if "anonymous" in request else KNOWN)
             plain_path = location(handler, ()) + below
             plain = ask(c, plain_path, method=method, extra=extra, body=body)
             for case in CASES[1:]:
@@ -226,7 +246,7 @@ def test_what_is_paced_is_what_goes_out(table, ports):
         for case in CASES:
             if "rate" in case and "deny" not in case:
                 begun = time.monotonic()
-                answer = ask(c, location("files", case) + "/large.txt", extra="Accept-Encoding: gzip\r\n")
+                answer = ask(c, location("files", case) + "/large.txt", extra=KNOWN + "Accept-Encoding: gzip\r\n")
                 assert time.monotonic() - begun >= 0.04, case  # two quanta of 50 ms, less one saved up
                 assert (answer.status, unpacked(answer)) == (200, LARGE), case
                 assert (answer["Content-Encoding"] == "gzip") == ("compress" in case), case
