@@ -93,6 +93,7 @@ def test_everything_is_refused(starter):
         assert verdicts["worker", "its user, groups, root", ""] == "not tested"
 
 
+@pytest.mark.any_build
 def test_the_table_is_for_people(starter):
     result = starter["run"]()
     lines = result.stdout.splitlines()
@@ -255,12 +256,14 @@ def test_files_of_client_certificates_are_not_kept(starter):
     assert left == {"pass" if starter["root"] else "not tested"}
 
 
+@pytest.mark.any_build
 def test_mounts_are_left_out_where_there_are_some(starter):
     result = starter["run"]("--without", "mounts")
     assert result.returncode == 2
     assert "the configuration has no `files`" in result.stderr
 
 
+@pytest.mark.any_build
 def test_a_configuration_of_two_ports(starter):
     path = os.path.join(starter["folder"], "two.conf")
     with open(path, "w", encoding="ascii") as f:
@@ -283,6 +286,7 @@ READS = {(True, "read /etc/passwd by a leaked descriptor of /"),
          (True, "go to a leaked / and read /etc/passwd")}
 
 
+@pytest.mark.any_build
 def test_without_seccomp(starter):
     result = starter["run"]("--json", "--without", "seccomp")
     rows = attempts(result)
@@ -296,6 +300,7 @@ def test_without_seccomp(starter):
     assert all(not aside for aside, _ in failed(rows))
 
 
+@pytest.mark.any_build
 def test_without_landlock(starter):
     result = starter["run"]("--json", "--without", "landlock")
     rows = attempts(result)
@@ -312,6 +317,7 @@ def test_without_landlock(starter):
         assert executed == ["drained"] * 3  # that program has ended well
 
 
+@pytest.mark.any_build
 @pytest.mark.parametrize("layer, rows", [
     ("user", {(False, "its four user ids"), (False, "its four group ids"), (True, "fork"),
               (True, "become root")}),
@@ -333,6 +339,7 @@ def test_without_what_only_root_has(starter, layer, rows):
     assert failed(found, "verifier") == rows
 
 
+@pytest.mark.any_build
 @pytest.mark.parametrize("holder, secret", [("keyholder", "port's private key"),
                                             ("verifier", "password's hash")])
 def test_without_a_holder(starter, holder, secret):
