@@ -116,4 +116,4 @@ storm: $(BUILD)/bulkhead storm-build
 
 .PHONY: unit unit-build fuzz bench storm storm-build next many
 -include $(STORM_BIN:=.d) $(STORM_LIB:.so=.d)
--include $(MANY_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
+-include $(BUILD)/count.d $(MANY_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
