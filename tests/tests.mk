@@ -40,7 +40,7 @@ $(NEXT_LIST): include/ipc/counters.h tests/next/counters.sed
 	@mkdir -p $(@D)
 	sed -f tests/next/counters.sed $< > $@
 
-$(BUILD)/count.o: tests/next/count.c $(BUILD)/list/ipc/counters.h $(BUILD)/flags
+$(BUILD)/count.o: tests/next/count.c $(BUILD)/flags
 	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -c -o $@ $<
 
 next: $(NEXT_LIST)
