@@ -73,7 +73,8 @@ static void request_end(struct passwords_loop *p, enum authenticate_verdict verd
 {
 	if (verdict == AUTHENTICATE_RIGHT)
 		request_known(p);
-	explicit_bzero(&p->request, sizeof(p->request));
+	explicit_bzero(p->request.data, sizeof(p->request.data));
+	p->request.id = 0;
 	if (p->asks.asked != NULL)
 		asks_finish(&p->asks, p->asks.asked, verdict);
 }
