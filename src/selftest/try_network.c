@@ -15,6 +15,7 @@
 #include "base/clock.h"
 
 #define LOG_FLOOD_BYTES ((size_t)1 << 20) /* many times more than the stage's rate allows */
+#define FLOOD_MS        300
 
 /* --- new sockets ----------------------------------------------------------------------------- */
 
@@ -138,7 +139,8 @@ int try_read_error(struct agent *a, const struct order *o)
 	return attempt_result(syscall(SYS_read, STDERR_FILENO, &none, 0));
 }
 
-/* Writes for a second as fast as it can: 0 when it could write more than the limit. */
+/* Writes for FLOOD_MS as fast as it can, since it may not wait for the log to take more: 0 when it
+ * could write more than the limit. */
 int try_log_flood(struct agent *a, const struct order *o)
 {
 	static const char block[4096] = "forged ";
@@ -147,7 +149,7 @@ int try_log_flood(struct agent *a, const struct order *o)
 	int error = 0;
 	(void)a;
 	(void)o;
-	while (clock_ms() - begun_ms < 1000 && taken <= LOG_FLOOD_BYTES) {
+	while (clock_ms() - begun_ms < FLOOD_MS && taken <= LOG_FLOOD_BYTES) {
 		long n = syscall(SYS_write, STDERR_FILENO, block, sizeof(block));
 		if (n > 0)
 			taken += (size_t)n;

@@ -338,6 +338,7 @@ def pipes(pid):
     return sum(what == "pipe" for what in descriptors_of(pid).values())
 
 
+@pytest.mark.any_build
 @pytest.mark.parametrize("rate", ["", "log rate off\n"], ids=["default", "off"])
 @pytest.mark.parametrize("kind", ["lines", "long"])
 def test_a_flood_does_not_end_its_processs_log(server, ports, rate, kind):
