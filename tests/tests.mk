@@ -13,6 +13,9 @@ $(BUILD)/unit/test_sandbox $(BUILD)/unit/test_crash: ALLLDFLAGS += -pthread
 # Counts the calls of a function.
 $(BUILD)/unit/test_many_hosts: ALLLDFLAGS += -Wl,--wrap=file_mark_order
 
+# Has a clock of its own.
+$(BUILD)/unit/test_worker_passwords: ALLLDFLAGS += -Wl,--wrap=clock_ns
+
 # Decompresses what the server has compressed, lets allocations fail, and has a clock of its own.
 $(BUILD)/unit/test_compress: ALLLDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=clock_ns
 $(BUILD)/unit/test_compress: LIBS += $(shell $(PKG) --libs libbrotlidec)
