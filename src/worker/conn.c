@@ -410,6 +410,15 @@ static void conn_advance(struct conn *c, const uint8_t *received, size_t len)
 	conn_settle(c);
 }
 
+/* While output waits for the kernel, input is not watched. When it goes on, a protocol that takes
+ * input beside its output gets what came meanwhile: the output may never end. */
+static bool conn_may_have_input(const struct conn *c, uint32_t events)
+{
+	return (events & EPOLLOUT) && !c->over && c->state == CONN_OPEN && !c->closing &&
+	       !conn_blocked(c) && !c->input_ended && buf_len(&c->cipher_in) == 0 &&
+	       !conn_ignores(c) && c->proto->ops->wants_input(c->proto);
+}
+
 static void conn_turn(struct conn *c, uint32_t events)
 {
 	struct worker_loop *l = c->owner;
@@ -430,7 +439,7 @@ static void conn_turn(struct conn *c, uint32_t events)
 	}
 	if (events & EPOLLOUT)
 		pump_flush(c);
-	if (events & EPOLLIN)
+	if ((events & EPOLLIN) || conn_may_have_input(c, events))
 		n = pump_receive(c);
 	if (c->over || c->state == CONN_LINGER) {
 		c->over = c->over || l->wire.in_ended || c->bytes_in >= c->linger_bytes_in;

@@ -180,6 +180,9 @@ void pump_run(struct conn *c)
 	struct proto *p = c->proto;
 	size_t spent = 0;
 	c->more_output = false;
+	/* Output that fills the connection in every turn must not keep out what came, either. */
+	if (l->wire.in_len > 0 && buf_len(&c->plain_in) == 0)
+		(void)pump_decrypt(c);
 	while (!c->over && !c->closing && !c->more_output) {
 		bool moved = pump_offer(c);
 		if (l->draining && p->ops->phase(p) != PROTO_IDLE)
