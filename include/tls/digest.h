@@ -12,14 +12,14 @@
 
 #include "ipc/channel.h" /* IPC_DIGEST_BYTES */
 
-/* The digest of the content of one file. */
-void tls_digest(const void *data, size_t len, uint8_t ret[IPC_DIGEST_BYTES]);
+/* The digest of the content of one file; false, and zeros: it could not be computed. */
+bool tls_digest(const void *data, size_t len, uint8_t ret[IPC_DIGEST_BYTES]);
 
 /* HMAC-SHA-256 (RFC 2104) of the data under a key of IPC_DIGEST_BYTES; false: out of memory. */
 bool tls_digest_keyed(const uint8_t key[IPC_DIGEST_BYTES], const void *data, size_t len,
 		      uint8_t ret[IPC_DIGEST_BYTES]);
 
-/* Adds one more file to all, which begins as zeros. */
-void tls_digest_add(uint8_t all[IPC_DIGEST_BYTES], const uint8_t one[IPC_DIGEST_BYTES]);
+/* Adds one more file to all, which begins as zeros. False as above. */
+bool tls_digest_add(uint8_t all[IPC_DIGEST_BYTES], const uint8_t one[IPC_DIGEST_BYTES]);
 
 #endif

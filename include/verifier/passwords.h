@@ -35,7 +35,7 @@ void passwords_free(struct passwords *);
 enum passwords_verdict { PASSWORDS_RIGHT, PASSWORDS_WRONG, PASSWORDS_FAILED };
 
 /* Takes as long for an unknown user as for some user of the file, always the same one, so that
- * nobody finds out who is there. FAILED: out of memory. */
+ * the time does not show which users exist. FAILED: out of memory. */
 enum passwords_verdict passwords_check(const struct passwords *, const char *user, size_t user_len,
 				       const char *password, size_t password_len);
 

@@ -163,8 +163,8 @@ static uint64_t content_bytes(const struct conf_port *port)
 /* The files are not opened here, so it is as much as they may have. */
 static uint64_t bodies_bytes(const struct conf_port *port)
 {
-	/* While it is read, a file with what is revoked is there two times, besides the numbers in
-	 * it. */
+	/* While a list of revoked certificates is read, two copies of the file are in memory,
+	 * besides its numbers. */
 	return (port->bodies_count > 0 ? CONF_BODIES_BYTES_MAX : 0) +
 	       (port->authorities_count > 0
 		    ? 8 * CONF_AUTHORITIES_BYTES_MAX + port->threads * CONF_KNOWN_BYTES

@@ -28,14 +28,14 @@ void tls_known_free(struct tls_known *k)
 	free(k);
 }
 
-void tls_known_name(const gnutls_datum_t *chain, unsigned count, uint8_t ret[IPC_DIGEST_BYTES])
+bool tls_known_name(const gnutls_datum_t *chain, unsigned count, uint8_t ret[IPC_DIGEST_BYTES])
 {
 	uint8_t one[IPC_DIGEST_BYTES];
 	memset(ret, 0, IPC_DIGEST_BYTES);
-	for (unsigned i = 0; i < count; i++) {
-		tls_digest(chain[i].data, chain[i].size, one);
-		tls_digest_add(ret, one);
-	}
+	for (unsigned i = 0; i < count; i++)
+		if (!tls_digest(chain[i].data, chain[i].size, one) || !tls_digest_add(ret, one))
+			return false;
+	return count > 0;
 }
 
 /* A name's only place. */

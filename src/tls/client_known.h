@@ -13,6 +13,7 @@
 #define TLS_CLIENT_KNOWN_H
 
 #include <gnutls/gnutls.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -29,8 +30,9 @@ struct tls_known; /* of one event loop */
 struct tls_known *tls_known_new(void);
 void tls_known_free(struct tls_known *);
 
-/* What a chain is known by, in the order in which the client has sent it. */
-void tls_known_name(const gnutls_datum_t *chain, unsigned count, uint8_t ret[IPC_DIGEST_BYTES]);
+/* What a chain is known by, in the order in which the client has sent it. False: it could not be
+ * computed; the chain can be neither found nor added. */
+bool tls_known_name(const gnutls_datum_t *chain, unsigned count, uint8_t ret[IPC_DIGEST_BYTES]);
 /* NULL: it was not found good by these authorities lately. Valid until the next call. */
 const struct transport_certificate *tls_known_find(struct tls_known *, const struct tls_clients *,
 						   const uint8_t name[IPC_DIGEST_BYTES],

@@ -422,16 +422,15 @@ static enum tls_client_fault chain_judge(const struct tls_session *s, const gnut
 	time_t until = 0;
 	if (count > c->depth + OWN_AND_AUTHORITY)
 		return TLS_CLIENT_DEEP;
-	if (known != NULL) {
-		tls_known_name(raw, count, name);
+	const bool has_name = known != NULL && tls_known_name(raw, count, name);
+	if (has_name)
 		facts = tls_known_find(known, c, name, now);
-	}
 	if (facts != NULL) {
 		*ret_facts = *facts;
 		return TLS_CLIENT_GOOD;
 	}
 	const enum tls_client_fault fault = chain_verify(c, raw, count, ret_facts, &until);
-	if (fault == TLS_CLIENT_GOOD && known != NULL)
+	if (fault == TLS_CLIENT_GOOD && has_name)
 		tls_known_add(known, c, name, now, until, ret_facts);
 	return fault;
 }

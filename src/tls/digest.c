@@ -4,10 +4,12 @@
 #include <gnutls/crypto.h>
 #include <string.h>
 
-void tls_digest(const void *data, size_t len, uint8_t ret[IPC_DIGEST_BYTES])
+bool tls_digest(const void *data, size_t len, uint8_t ret[IPC_DIGEST_BYTES])
 {
-	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, data, len, ret) < 0)
-		memset(ret, 0, IPC_DIGEST_BYTES); /* no file has this digest */
+	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, data, len, ret) == 0)
+		return true;
+	memset(ret, 0, IPC_DIGEST_BYTES); /* no file has this digest */
+	return false;
 }
 
 bool tls_digest_keyed(const uint8_t key[IPC_DIGEST_BYTES], const void *data, size_t len,
@@ -16,10 +18,10 @@ bool tls_digest_keyed(const uint8_t key[IPC_DIGEST_BYTES], const void *data, siz
 	return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, IPC_DIGEST_BYTES, data, len, ret) == 0;
 }
 
-void tls_digest_add(uint8_t all[IPC_DIGEST_BYTES], const uint8_t one[IPC_DIGEST_BYTES])
+bool tls_digest_add(uint8_t all[IPC_DIGEST_BYTES], const uint8_t one[IPC_DIGEST_BYTES])
 {
 	uint8_t both[2 * IPC_DIGEST_BYTES];
 	memcpy(both, all, IPC_DIGEST_BYTES);
 	memcpy(both + IPC_DIGEST_BYTES, one, IPC_DIGEST_BYTES);
-	tls_digest(both, sizeof(both), all);
+	return tls_digest(both, sizeof(both), all);
 }

@@ -12,7 +12,7 @@
  * takes no place: what is found out about one holds for all of them. If the client has given up the
  * first one, the next takes its place.
  *
- * Pure: nothing is allocated, and asks are answered by whoever takes them by asks_take_done().
+ * Pure: nothing is allocated, and the caller of asks_take_done() answers the asks that it takes.
  */
 #ifndef WORKER_ASKS_H
 #define WORKER_ASKS_H

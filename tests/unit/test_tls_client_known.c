@@ -22,7 +22,7 @@ static void name_of(const char *first, const char *second, uint8_t ret[IPC_DIGES
 	gnutls_datum_t chain[2] = {{(void *)(uintptr_t)first, (unsigned)strlen(first)}};
 	if (second != NULL)
 		chain[1] = (gnutls_datum_t){(void *)(uintptr_t)second, (unsigned)strlen(second)};
-	tls_known_name(chain, second != NULL ? 2 : 1, ret);
+	assert_true(tls_known_name(chain, second != NULL ? 2 : 1, ret));
 }
 
 static void a_chain_is_known_by_all_of_it(void **state)
@@ -36,6 +36,34 @@ static void a_chain_is_known_by_all_of_it(void **state)
 		for (size_t k = 0; k < i; k++)
 			assert_memory_not_equal(names[i], names[k], IPC_DIGEST_BYTES);
 	}
+}
+
+/* Counts down to the digest that fails (tests.mk). */
+int __wrap_gnutls_hash_fast(gnutls_digest_algorithm_t, const void *, size_t, void *);
+int __real_gnutls_hash_fast(gnutls_digest_algorithm_t, const void *, size_t, void *);
+static unsigned fails_at;
+
+int __wrap_gnutls_hash_fast(gnutls_digest_algorithm_t kind, const void *data, size_t len, void *ret)
+{
+	if (fails_at > 0 && --fails_at == 0)
+		return GNUTLS_E_MEMORY_ERROR;
+	return __real_gnutls_hash_fast(kind, data, len, ret);
+}
+
+/* Or all chains of such a moment would be one. */
+static void a_chain_without_all_its_digests_has_no_name(void **state)
+{
+	const gnutls_datum_t chain[2] = {{(void *)(uintptr_t) "ab", 2},
+					 {(void *)(uintptr_t) "cd", 2}};
+	uint8_t name[IPC_DIGEST_BYTES];
+	(void)state;
+	for (unsigned at = 1; at <= 4; at++) {
+		fails_at = at;
+		assert_false(tls_known_name(chain, 2, name));
+	}
+	assert_int_equal(fails_at, 0);
+	assert_true(tls_known_name(chain, 2, name));
+	assert_false(tls_known_name(chain, 0, name));
 }
 
 static void it_is_good_for_its_authorities_and_for_a_time(void **state)
@@ -69,6 +97,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_chain_is_known_by_all_of_it),
+	    cmocka_unit_test(a_chain_without_all_its_digests_has_no_name),
 	    cmocka_unit_test(it_is_good_for_its_authorities_and_for_a_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
