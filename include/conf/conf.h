@@ -50,7 +50,10 @@
 #define CONF_TEXT_MAX (12 * CONF_INCLUDED_MAX + 4 * CONF_COPIES_MAX)
 /* Bytes of all files of a port in conf_port.bodies together. A worker reads them at its start. */
 #define CONF_BODIES_BYTES_MAX ((size_t)16 << 20)
-#define CONF_CLIENTS_MAX      64 /* different `client certificate` of a port */
+#define CONF_UPSTREAMS_MAX    1024 /* of a port */
+#define CONF_ENDPOINTS_MAX    4096 /* of a port */
+#define CONF_TRUSTED_MAX      1024 /* networks of a port's `trust` */
+#define CONF_CLIENTS_MAX      64   /* different `client certificate` of a port */
 /* Bytes of all files of a port with authorities, and of those with what they have revoked. */
 #define CONF_AUTHORITIES_BYTES_MAX ((size_t)1 << 20)
 #define CONF_REVOKED_BYTES_MAX     ((size_t)64 << 20)
@@ -177,6 +180,50 @@ struct conf_client {
 	struct conf_where where;
 };
 
+/* One URL of an upstream. Its number is its index in conf_port.endpoints. */
+struct conf_endpoint {
+	const char *url;  /* in its one form: "http://127.0.0.1:9000", "unix:/run/app/api.sock" */
+	const char *host; /* a name in lower case, or a numeric address; NULL: a Unix socket */
+	const char *path; /* of a Unix socket; NULL: none */
+	uint16_t port;    /* 0: a Unix socket */
+	bool named;       /* the host is a name, which must be resolved */
+	bool backup;      /* used only while no other one can be */
+};
+
+enum conf_balance { CONF_ROUND_ROBIN, CONF_LEAST_CONNECTIONS, CONF_HASH_CLIENT, CONF_HASH_HEADER };
+enum conf_probe { CONF_PROBE_OFF, CONF_PROBE_CONNECT, CONF_PROBE_GET };
+
+/* `upstream`: a service that requests are passed on to. */
+struct conf_upstream {
+	const char *name; /* of `proxy to "URL"` that URL */
+	bool anonymous;   /* it is such a one */
+	/* Its part of conf_port.endpoints, the backups last. */
+	uint32_t endpoints_first, endpoints_count;
+	enum conf_balance balance;
+	const char *balance_header; /* CONF_HASH_HEADER; else NULL */
+	enum conf_probe probe;      /* `check` */
+	const char *probe_target;   /* the path and query of CONF_PROBE_GET; else NULL */
+	uint64_t probe_every_ms, probe_ms;
+	uint32_t probe_least, probe_most; /* statuses that are good */
+	uint32_t fail_after;              /* failures in a row; 0: `fail off` */
+	uint64_t fail_pause_ms;
+	uint64_t slow_start_ms;                   /* 0: off */
+	uint64_t connect_ms, head_ms, between_ms; /* `timeouts` */
+	uint32_t connections;                     /* of a worker */
+	uint32_t queue;                           /* requests of a worker that wait; 0: off */
+	uint64_t queue_ms;
+	uint32_t keep; /* idle connections of a worker; 0: off */
+	uint64_t keep_ms;
+	unsigned retry_methods; /* a set of CONF_METHOD_BIT; 0: `retry off` */
+	uint32_t retry_percent; /* of its requests */
+	bool tls;               /* all of its endpoints are https */
+	bool verify_off;
+	uint32_t authority; /* its index in conf_port.upstream_authorities, if it is verified */
+	const char *verify_name; /* NULL: the host of the endpoint */
+	uint32_t certificate;    /* its index in conf_port.certificates, plus 1; 0: shows none */
+	struct conf_where where;
+};
+
 struct conf_host {
 	/* As names are compared: in lower case, A-labels (RFC 5890), no trailing dot; numeric
 	 * addresses in their canonical form, IPv6 in brackets. "*.example.org" covers each name
@@ -247,7 +294,17 @@ struct conf_port {
 	size_t bodies_count;
 	struct conf_path *passwords; /* the password files of all its locations; each path once */
 	size_t passwords_count;
-	bool faults; /* a location has faults, or is the one where faults are asked for */
+	struct conf_upstream *upstreams; /* with those of `proxy to "URL"` */
+	size_t upstreams_count;
+	struct conf_endpoint *endpoints; /* of all upstreams */
+	size_t endpoints_count;
+	struct conf_path *upstream_authorities; /* of all upstreams; each path once */
+	size_t upstream_authorities_count;
+	/* `trust`: what proxies in these networks say about their clients is believed. */
+	struct network *trusted;
+	size_t trusted_count;
+	char *connect_user; /* as key_user */
+	bool faults;        /* a location has faults, or is the one where faults are asked for */
 	struct conf_where where;
 };
 

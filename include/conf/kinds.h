@@ -128,6 +128,25 @@ struct conf_files {
 	uint32_t types_count;
 };
 
+/* `proxy`: requests go on to an upstream. */
+enum conf_proxy_host { CONF_PROXY_HOST_KEEP, CONF_PROXY_HOST_UPSTREAM, CONF_PROXY_HOST_NAME };
+enum conf_forwarded { CONF_FORWARDED = 1, CONF_X_FORWARDED = 2 };
+
+struct conf_proxy {
+	uint32_t upstream; /* its index in conf_port.upstreams */
+	/* `path`: what the path upstream begins with, in place of its first part; NULL: the path
+	 * stays as it is. Both are normalized. */
+	const char *path_from, *path_to;
+	enum conf_proxy_host host;
+	const char *host_name;                    /* CONF_PROXY_HOST_NAME; else NULL */
+	unsigned forwarded;                       /* a set of enum conf_forwarded */
+	uint64_t buffer_request, buffer_response; /* bytes */
+	bool via;                                 /* a field Via is added in both directions */
+	bool keep_server;                         /* Server of the upstream is passed on */
+	bool make_traceparent;                    /* where the request has none */
+	bool no_upgrade;                          /* no tunnels */
+};
+
 /*
  * The options of a filter: conf_filters.options points to the struct of its kind. Faults have none:
  * they are in conf_location.

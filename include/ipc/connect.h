@@ -1,0 +1,62 @@
+/*
+ * Connections to a port's endpoints: from an event loop of a worker to its port's connector, and
+ * the answers, one packet each on a SOCK_SEQPACKET socketpair that belongs to this loop.
+ *
+ * As with keys (ipc/key.h), the channel identifies the worker, and the master keeps the connector's
+ * end: if a connector dies, all that it had taken is lost, and the master answers IPC_CONNECT_AGAIN
+ * on every channel. The loop then asks for all that is pending again, with new ids. The ids of
+ * requests grow; an answer with the id of none is discarded, and a descriptor with it is closed.
+ *
+ * A request names its endpoint by number, and nothing else: what it is connected to, the connector
+ * knows from its configuration. Neither side trusts the other.
+ */
+#ifndef IPC_CONNECT_H
+#define IPC_CONNECT_H
+
+#include <stdint.h>
+
+#include "base/network.h"
+
+/* How many requests of one loop a connector has under way at most; more are IPC_CONNECT_FULL. */
+#define IPC_CONNECT_PENDING_MAX 512
+
+#define IPC_CONNECT_TIMEOUT_MAX_MS 600000
+
+struct ipc_connect_request {
+	uint64_t id;         /* never 0 */
+	uint32_t endpoint;   /* its index in conf_port.endpoints */
+	uint32_t timeout_ms; /* for all of its addresses; 1 to IPC_CONNECT_TIMEOUT_MAX_MS */
+};
+
+enum ipc_connect_status {
+	IPC_CONNECTED = 1,      /* the packet has the descriptor */
+	IPC_CONNECT_REFUSED,    /* by all of its addresses; error is the last reason */
+	IPC_CONNECT_TIMED_OUT,  /* no address has answered in time */
+	IPC_CONNECT_UNRESOLVED, /* its name has no address (yet) */
+	IPC_CONNECT_FULL,       /* too many are under way, or descriptors or memory lack: error */
+	IPC_CONNECT_AGAIN,      /* id 0, from the master: all that was asked may be lost */
+	IPC_CONNECT_STATUSES
+};
+
+struct ipc_connect_answer {
+	uint64_t id;
+	uint32_t status;
+	int32_t error;                  /* an errno; 0: none */
+	struct network_address address; /* CONNECTED: which one; zeros for a Unix socket */
+};
+
+/* Makes a channel: [0] for the worker, [1] for the connector; neither blocks. 0 or -errno. */
+int ipc_connect_channel(int ret_fds[2]);
+
+/* Sends a packet: 0, -EAGAIN when the other side does not read, or another -errno. */
+int ipc_connect_ask(int fd, const struct ipc_connect_request *);
+/* connected: the descriptor with IPC_CONNECTED, which the caller keeps; else -1. */
+int ipc_connect_answer(int fd, const struct ipc_connect_answer *, int connected);
+
+/* Receives one packet: 1; 0 when the other side is gone; -EBADMSG when it is malformed; -EAGAIN
+ * when there is none; or another -errno. */
+int ipc_connect_receive_request(int fd, struct ipc_connect_request *ret);
+/* *ret_fd is the caller's, or -1. */
+int ipc_connect_receive_answer(int fd, struct ipc_connect_answer *ret, int *ret_fd);
+
+#endif
