@@ -1,13 +1,13 @@
 /*
- * A holder of secrets: what a keyholder and a verifier have in common. It never faces the network.
- * Its clients are the event loops of its port's workers, each on its own channel; any worker may
- * have been taken over.
+ * A holder: what a keyholder, a verifier and a connector have in common. It never faces clients. It
+ * serves the event loops of its port's workers, each on its own channel; any worker may have been
+ * taken over.
  *
  *   starting ──READY──> serving ──DRAIN──> exit 0
  *      └── FAILED, exit EX_CONFIG         (the master dies: exit at once)
  *
  * It ignores SIGTERM: if a whole process group gets it, the workers finish first, and they need
- * the secrets. No request may end the process.
+ * what it holds. No request may end the process.
  */
 #ifndef ROLE_HOLDER_H
 #define ROLE_HOLDER_H
@@ -43,6 +43,19 @@ struct holder_ops {
 	int (*serve)(struct holder_channel *);
 	/* The master passes on a worker's request for a fault. NULL: there are none. */
 	void (*fault)(struct holder *, const struct ipc_fault *);
+	/* The others may be NULL. The event loop is made, and the process is not sealed yet; and it
+	 * is about to be released. */
+	void (*begun)(struct holder *);
+	void (*ending)(struct holder *);
+	/* A channel takes answers again, if the role has asked the loop for EPOLLOUT. */
+	void (*writable)(struct holder_channel *);
+	/* A channel is about to be closed and freed. */
+	void (*closed)(struct holder_channel *);
+	/* A message of the master that only this role knows. It takes what it needs from it. */
+	void (*told)(struct holder *, struct ipc_message *);
+	/* Bytes of the role's own struct, all zero at first, which begins with a struct
+	 * holder_channel. 0: it has none. */
+	size_t channel_size;
 	const char *protocol; /* "the key protocol", for the log */
 	int turn_requests;    /* served before it looks whether the master has sent something; 0:
 				 as many as there are events in a turn */

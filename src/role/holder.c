@@ -1,5 +1,5 @@
 /*
- * Runs in holders of secrets, on requests from workers. A refused request costs the worker that
+ * Runs in holders, on requests from workers. A refused request costs the worker that
  * request, a malformed one its channel.
  */
 #include "role/holder.h"
@@ -20,6 +20,8 @@
 static void channel_close(struct holder_channel *c)
 {
 	struct loop *loop = &c->owner->loop;
+	if (c->owner->ops->closed != NULL)
+		c->owner->ops->closed(c);
 	loop_remove_and_close(loop, &c->io); /* the master holds a duplicate */
 	LIST_REMOVE(c, link);
 	free(c);
@@ -48,6 +50,10 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 {
 	struct holder_channel *c = (struct holder_channel *)io;
 	(void)loop;
+	if ((events & EPOLLOUT) != 0 && c->owner->ops->writable != NULL)
+		c->owner->ops->writable(c);
+	if (events == EPOLLOUT)
+		return;
 	const int n = c->owner->ops->serve(c);
 	if (n == -EBADMSG || (n == 0 && (events & EPOLLHUP) == 0))
 		channel_abused(c); /* an empty packet looks like an end, and so does a half close */
@@ -60,7 +66,8 @@ static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events
 /* Takes ownership of the descriptor. False: out of memory, and it is closed. */
 static bool channel_add(struct holder *h, int fd, const struct ipc_key_channels *whose)
 {
-	struct holder_channel *c = malloc(sizeof(*c));
+	const size_t size = h->ops->channel_size;
+	struct holder_channel *c = calloc(1, size > 0 ? size : sizeof(*c));
 	if (c == NULL) {
 		fd_close(&fd);
 		return false;
@@ -131,7 +138,9 @@ static void told(struct role *r, struct ipc_message *m)
 		if (h->ops->fault != NULL)
 			h->ops->fault(h, &fault);
 		break;
-	default: /* not permitted in this role */
+	default: /* not permitted in this role, unless it knows it */
+		if (h->ops->told != NULL)
+			h->ops->told(h, m);
 		break;
 	}
 }
@@ -176,9 +185,13 @@ int holder_run(struct holder *h)
 	if (error < 0)
 		role_fail(r, role_status(r, -error), "cannot make the event loop: %s",
 			  strerror(-error));
+	if (h->ops->begun != NULL)
+		h->ops->begun(h);
 	role_seal(r, &h->loop);
 	serve(h);
 	channel_close_all(h);
+	if (h->ops->ending != NULL)
+		h->ops->ending(h);
 	loop_release(&h->loop);
 	role_release(r);
 	return h->ended ? EX_OK : EX_SOFTWARE;
