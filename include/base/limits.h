@@ -44,6 +44,8 @@
 	LIMIT(uint64_t, body_ms, "body-timeout", DURATION, 10, LIMITS_DAY_MS, 30000, 0)           \
 	/* for a response that the client does not take */                                        \
 	LIMIT(uint64_t, write_ms, "write-timeout", DURATION, 10, LIMITS_DAY_MS, 30000, 0)         \
+	/* that an event loop may be behind before it sheds requests to upstreams; 0: none */     \
+	LIMIT(uint64_t, lag_ms, "lag", DURATION, 0, LIMITS_DAY_MS, 1000, 10)                      \
 	/* address space of a worker; 0: no limit */                                              \
 	LIMIT(uint64_t, memory_bytes, "memory", MEMORY, 0, LIMITS_TERA, LIMIT_COMPUTED,           \
 	      LIMIT_MEMORY_MIN)                                                                   \

@@ -40,6 +40,7 @@ struct fault_services;
 struct filter;
 struct filter_use;
 struct http_loop;
+struct lag;
 struct loop;
 struct holdings;
 struct transport_facts;
@@ -253,6 +254,7 @@ struct http_loop {
 	/* for handlers and filters; src/http does not look into them */
 	struct loop *events;       /* the event loop, for timers */
 	struct holdings *holdings; /* of the loop; NULL: nobody adds them up */
+	struct lag *lag;           /* net/lag.h; NULL: no request is shed */
 	void *files;               /* what locations with files have in common */
 	void *compress;            /* and what those have that compress */
 	/* Gives up what handlers keep only to be faster; NULL: nothing. */

@@ -95,6 +95,7 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	    .worker = w,
 	    .index = index,
 	    .wakeup = {.fd = -1, .ready = wakeup_ready},
+	    .lag = {.probe = {.fd = -1}},
 	    .wire = {.out = BUF_INIT(WIRE_OUT_MAX), .local_address = conn_local_address},
 	    .log = w->role->log,
 	    .signer = {.fd = -1},
@@ -133,6 +134,11 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 		if ((error = loop_add(&l->loop, &l->wakeup, EPOLLIN)) < 0)
 			return error;
 	}
+	if (w->port->upstreams_count > 0 && w->port->limits.lag_ms > 0) {
+		if ((error = lag_init(&l->lag, &l->loop, w->port->limits.lag_ms)) < 0)
+			return error;
+		l->http.lag = &l->lag;
+	}
 	if (w->port->faults && (error = faults_init(l)) < 0)
 		return error;
 	const int passwords = role_take(w->role, IPC_FD_PASSWORD_CHANNEL, index);
@@ -152,6 +158,7 @@ void worker_loop_release(struct worker_loop *l)
 	routes_close(&l->worker->routes, &l->http);
 	faults_release(l);
 	passwords_close(l);
+	lag_release(&l->lag, &l->loop);
 	tls_context_free(l->tls);
 	fd_close(&l->signer.fd);
 	fd_close(&l->wakeup.fd);

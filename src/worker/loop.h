@@ -25,6 +25,7 @@
 #include "ipc/tickets.h"
 #include "log/log.h"
 #include "net/client_table.h"
+#include "net/lag.h"
 #include "net/loop.h"
 #include "net/transport.h"
 #include "role/role.h"
@@ -93,6 +94,7 @@ struct worker_loop {
 	bool draining;
 	bool lenient; /* draining, but idle clients may send one more request */
 
+	struct lag lag; /* of a port with upstreams; http.lag points to it if it has a limit */
 	struct loop_io wakeup;      /* eventfd: there are news from loop 0; -1 in loop 0 */
 	struct loop_timer log_tick; /* runs while dropped records must be reported */
 

@@ -744,6 +744,7 @@ static void dump_is_canonical(void **state)
 				  "		handshake-timeout 10s\n"
 				  "		body-timeout 30s\n"
 				  "		write-timeout 30s\n"
+				  "		lag 1s\n"
 				  "		memory 221M\n"
 				  "		core 0\n"
 				  "		signatures 10000\n"
