@@ -44,6 +44,7 @@ struct lag;
 struct loop;
 struct holdings;
 struct transport_facts;
+struct upstream_service;
 
 #define HANDLER_STATE_MAX   128 /* bytes of state in the exchange itself, for the handler */
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
@@ -261,6 +262,7 @@ struct http_loop {
 	void (*spare)(struct http_loop *);
 	const struct fault_services *faults;    /* on a port that has faults; else NULL */
 	struct authenticate_service *passwords; /* on a port that has some; else NULL */
+	struct upstream_service *upstreams;     /* the same */
 	void **locals;                          /* state per loop, as the locations number it */
 
 	struct exchange_pool pool;

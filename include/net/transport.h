@@ -40,7 +40,7 @@ enum transport_result {
 
 struct transport_failure {
 	unsigned kind;    /* an enum ipc_failure, which this folder does not know */
-	const char *text; /* for people; static */
+	const char *text; /* for people; static, or the transport's */
 	bool plain_http;  /* the peer speaks plain HTTP: the owner may answer in the same way */
 };
 
@@ -110,6 +110,10 @@ struct transport_ops {
 
 	/* After the handshake. NULL: it does not encrypt. */
 	const struct transport_facts *(*facts)(const struct transport *);
+
+	/* Why receive() or send() has FAILED, for people, in the form of "it sent ..."; static, or
+	 * the transport's. NULL, as is the function: there are no words. */
+	const char *(*failure)(const struct transport *);
 
 	/* At any moment. The owner frees the memory. */
 	void (*release)(struct transport *);

@@ -28,7 +28,7 @@ TAILQ_HEAD(upstream_asks, upstream_ask);
 struct upstream_ask {
 	TAILQ_ENTRY(upstream_ask) link; /* of the service, as is id */
 	uint64_t id;
-	uint64_t until_ms; /* by the loop's clock; of the owner, as is endpoint */
+	uint64_t until_ms; /* by the loop's clock, in the future; of the owner, as is endpoint */
 	uint32_t endpoint; /* its index in conf_port.endpoints */
 	/* Called once, from the loop, not from within ask(). fd is the owner's then, or -1. */
 	void (*answered)(struct upstream_ask *, enum upstream_connected, int fd, int error,
@@ -42,10 +42,11 @@ struct upstream_service {
 	void (*forget)(struct upstream_service *, struct upstream_ask *);
 	const struct ipc_healths *health; /* by the index in conf_port.endpoints */
 	/* How to speak to an endpoint with TLS, and the context for it, by the index in
-	 * conf_port.upstreams; contexts are NULL for upstreams without. */
+	 * conf_port.endpoints; NULL: without TLS. */
 	const struct transport_ops *tls;
-	void **tls_contexts;
-	/* For the log: an endpoint was found failing, or works again. */
+	const void *const *tls_contexts;
+	/* For the log: an endpoint was found failing, or works again. what follows its URL:
+	 * "refuses connections: Connection refused". */
 	void (*tell)(struct upstream_service *, uint32_t endpoint, const char *what);
 };
 
