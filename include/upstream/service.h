@@ -11,6 +11,7 @@
 
 #include "base/network.h"
 #include "ipc/health.h"
+#include "ipc/use.h"
 #include "net/transport.h"
 
 enum upstream_connected {
@@ -41,6 +42,9 @@ struct upstream_service {
 	/* The ask will not be answered; a connection that comes for it is closed. */
 	void (*forget)(struct upstream_service *, struct upstream_ask *);
 	const struct ipc_healths *health; /* by the index in conf_port.endpoints */
+	/* What this loop counts, by the same index, and by that in conf_port.upstreams. */
+	struct ipc_endpoint_use *endpoint_use;
+	struct ipc_upstream_use *upstream_use;
 	/* How to speak to an endpoint with TLS, and the context for it, by the index in
 	 * conf_port.endpoints; NULL: without TLS. */
 	const struct transport_ops *tls;
