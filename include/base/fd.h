@@ -16,6 +16,13 @@ void fd_close(int *fd);
  * fcntl(2). */
 int fd_sealed_memory(const char *name, const void *data, size_t len);
 
+/* Makes a memfd of so many zeros, sealed against resizing and more seals, but not against writing.
+ * Close on exec. Returns the descriptor or -errno. */
+int fd_shared_memory(const char *name, size_t bytes);
+/* Another descriptor of such a memory, by which it can neither be written nor be mapped for
+ * writing. Needs /proc. Returns it or -errno. */
+int fd_read_only(int fd);
+
 /* Reads a whole file of at most max bytes into new memory, with a NUL after the ret_len bytes. The
  * caller frees it, and wipes it first if it is secret: this function leaves no other copy. A file
  * that can seek is read from its beginning; the descriptor's offset, which other processes may

@@ -24,13 +24,13 @@ enum ipc_type {
 	IPC_READY,     /* child → master: it serves; its confinement, struct sandbox_level */
 	IPC_FAILED,    /* child → master: why it cannot start, as text; it exits afterwards */
 	IPC_DRAIN,     /* master → child: finish the requests in progress, then exit 0 */
-	/* master → holder (keyholder, verifier): struct ipc_key_channels and the channels of one
-	 * worker */
+	/* master → holder (keyholder, verifier, connector): struct ipc_key_channels and the
+	 * channels of one worker */
 	IPC_KEY_CHANNELS = 6,
 	IPC_KEY_SILENT, /* worker → master: the keyholder did not answer in time */
 	IPC_KEY_ABUSED, /* holder → master: struct ipc_key_channels; it closed one of them */
-	IPC_PING,       /* master → holder: are you alive? */
-	IPC_PONG,       /* holder → master */
+	IPC_PING,       /* master → holder or resolver: are you alive? */
+	IPC_PONG,       /* holder or resolver → master */
 	IPC_FAULT, /* worker → master → keyholders: struct ipc_fault; on ports with faults */
 	IPC_FILES, /* child → master: struct ipc_files */
 	IPC_CERTIFICATE, /* worker → master: struct ipc_certificate, one per pair */
@@ -43,6 +43,7 @@ enum ipc_type {
 	/* master → child, between START and its beginning (ipc/handed.h) */
 	IPC_HANDED,   /* descriptors, and a struct ipc_item for each */
 	IPC_COMPLETE, /* struct ipc_complete */
+	IPC_ORDER,    /* master → connector: struct ipc_order; those in force also to a new one */
 	IPC_TYPES
 };
 
@@ -68,9 +69,13 @@ struct ipc_permit {
 /* what the master accepts from a worker */
 extern const struct ipc_permit ipc_from_worker[IPC_TYPES];
 extern const struct ipc_permit ipc_from_keyholder[IPC_TYPES]; /* … and from a keyholder */
+extern const struct ipc_permit ipc_from_connector[IPC_TYPES];
+extern const struct ipc_permit ipc_from_resolver[IPC_TYPES];
 /* what a child accepts from the master */
 extern const struct ipc_permit ipc_to_worker[IPC_TYPES];
 extern const struct ipc_permit ipc_to_keyholder[IPC_TYPES];
+extern const struct ipc_permit ipc_to_connector[IPC_TYPES];
+extern const struct ipc_permit ipc_to_resolver[IPC_TYPES];
 /* START, HANDED, COMPLETE: before the child begins */
 extern const struct ipc_permit ipc_to_new_child[IPC_TYPES];
 
@@ -83,7 +88,14 @@ struct ipc_message {
 };
 
 /* A verifier is to the master what a keyholder is: it exchanges the same messages. */
-enum ipc_role { IPC_WORKER = 1, IPC_KEYHOLDER, IPC_VERIFIER, IPC_ROLES };
+enum ipc_role {
+	IPC_WORKER = 1,
+	IPC_KEYHOLDER,
+	IPC_VERIFIER,
+	IPC_CONNECTOR,
+	IPC_RESOLVER,
+	IPC_ROLES
+};
 const char *ipc_role_name(enum ipc_role); /* "worker" */
 
 /* How a child begins. Its configuration says what it serves. */
@@ -131,6 +143,12 @@ struct ipc_key_channels {
 struct ipc_fault {
 	uint32_t how;   /* enum fault_keyholder (fault/fault.h) */
 	uint32_t count; /* of answers, if how concerns answers */
+};
+
+/* What an administrator orders about an endpoint (`bulkheadctl upstream`). */
+struct ipc_order {
+	uint32_t endpoint; /* its index in conf_port.endpoints */
+	uint32_t order;    /* enum ipc_health_order (ipc/health.h) */
 };
 
 /* Makes a channel. Both ends close on exec and do not block. Returns 0 or -errno. */

@@ -45,18 +45,27 @@ struct ipc_connect_answer {
 	struct network_address address; /* CONNECTED: which one; zeros for a Unix socket */
 };
 
-/* Makes a channel: [0] for the worker, [1] for the connector; neither blocks. 0 or -errno. */
+/*
+ * Makes a channel: [0] for the worker, [1] for the connector; neither blocks. 0 or -errno.
+ *
+ * The connector's end takes only a few answers that the worker has not read yet (-EAGAIN after
+ * them). The kernel counts the descriptors in unread messages for the whole user, connectors of
+ * other ports included, and above a process's limit refuses that process's messages with
+ * descriptors (unix(7), ETOOMANYREFS): so a loop that does not read must not fill the count.
+ */
 int ipc_connect_channel(int ret_fds[2]);
 
 /* Sends a packet: 0, -EAGAIN when the other side does not read, or another -errno. */
 int ipc_connect_ask(int fd, const struct ipc_connect_request *);
-/* connected: the descriptor with IPC_CONNECTED, which the caller keeps; else -1. */
+/* connected: the descriptor with IPC_CONNECTED, which the caller keeps; else -1. -ETOOMANYREFS, as
+ * above, passes like -EAGAIN, but no event of epoll(7) says when. */
 int ipc_connect_answer(int fd, const struct ipc_connect_answer *, int connected);
 
 /* Receives one packet: 1; 0 when the other side is gone; -EBADMSG when it is malformed; -EAGAIN
  * when there is none; or another -errno. */
 int ipc_connect_receive_request(int fd, struct ipc_connect_request *ret);
-/* *ret_fd is the caller's, or -1. */
+/* *ret_fd is the caller's, or -1. A connection that came, but for which this process has no
+ * descriptor left, is IPC_CONNECT_FULL with EMFILE. */
 int ipc_connect_receive_answer(int fd, struct ipc_connect_answer *ret, int *ret_fd);
 
 #endif

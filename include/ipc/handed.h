@@ -42,6 +42,13 @@ enum ipc_handed {
 	IPC_FD_PASSWORD_CHANNEL, /* of: the event loop (ipc/password.h) */
 	IPC_FD_AUTHORITY,        /* of: its index in conf_port.authorities. Open for reading */
 	IPC_FD_REVOKED,          /* of: its index in conf_port.revoked. Open for reading */
+	IPC_FD_CONNECT_CHANNEL,  /* of: the event loop (ipc/connect.h) */
+	IPC_FD_HEALTH,           /* ipc/health.h; workers can only map it for reading */
+	IPC_FD_NAMES,            /* ipc/addresses.h; a connector can only map it for reading */
+	/* of: its index in conf_port.upstream_authorities. Open for reading */
+	IPC_FD_UPSTREAM_AUTHORITY,
+	IPC_FD_HOSTS,  /* the system's table of hosts; /dev/null: none can be read */
+	IPC_FD_RESOLV, /* the system's name servers, resolv.conf(5); /dev/null: as above */
 	IPC_FD_KINDS
 };
 

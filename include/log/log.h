@@ -43,7 +43,14 @@ enum log_sink_kind {
 #define LOG_SINKS_OUT LOG_SINK_MASTER /* the number of sinks that lead out of the server */
 
 /* The process that a record is about: [MASTER], [PORT 8000]. */
-enum log_role { LOG_ROLE_MASTER, LOG_ROLE_WORKER, LOG_ROLE_KEYHOLDER, LOG_ROLE_VERIFIER };
+enum log_role {
+	LOG_ROLE_MASTER,
+	LOG_ROLE_WORKER,
+	LOG_ROLE_KEYHOLDER,
+	LOG_ROLE_VERIFIER,
+	LOG_ROLE_CONNECTOR,
+	LOG_ROLE_RESOLVER
+};
 
 /* How a descriptor is written to without waiting; determined when the sink gets it. */
 enum log_way { LOG_WAY_SEND, LOG_WAY_NONBLOCK, LOG_WAY_POLL };

@@ -56,9 +56,10 @@ struct holder_ops {
 	/* Bytes of the role's own struct, all zero at first, which begins with a struct
 	 * holder_channel. 0: it has none. */
 	size_t channel_size;
-	const char *protocol; /* "the key protocol", for the log */
-	int turn_requests;    /* served before it looks whether the master has sent something; 0:
-				 as many as there are events in a turn */
+	const struct ipc_permit *permits; /* from the master; NULL: ipc_to_keyholder */
+	const char *protocol;             /* "the key protocol", for the log */
+	int turn_requests; /* served before it looks whether the master has sent something; 0:
+			      as many as there are events in a turn */
 };
 
 struct holder {

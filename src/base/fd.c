@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -43,6 +45,28 @@ fail:
 	error = errno != 0 ? -errno : -EIO;
 	close(fd);
 	return error;
+}
+
+int fd_shared_memory(const char *name, size_t bytes)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	/* No other user may open it again by way of /proc. */
+	if (fchmod(fd, S_IRUSR | S_IWUSR) == 0 && ftruncate(fd, (off_t)bytes) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+		return fd;
+	const int error = -errno;
+	close(fd);
+	return error;
+}
+
+int fd_read_only(int fd)
+{
+	char path[64];
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	const int again = open(path, O_RDONLY | O_CLOEXEC);
+	return again < 0 ? -errno : again;
 }
 
 /* realloc() for secrets: it wipes the old copy. */

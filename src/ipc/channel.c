@@ -58,6 +58,19 @@ const struct ipc_permit ipc_from_keyholder[IPC_TYPES] = {
     [IPC_PONG] = NOTHING(READY_ON),
 };
 
+const struct ipc_permit ipc_from_connector[IPC_TYPES] = {
+    [IPC_FAILED] = TEXT(IPC_BEGINNING),
+    [IPC_READY] = EXACTLY(IPC_BEGINNING, struct sandbox_level, 0, 0),
+    [IPC_KEY_ABUSED] = EXACTLY(READY_ON, struct ipc_key_channels, 0, 0),
+    [IPC_PONG] = NOTHING(READY_ON),
+};
+
+const struct ipc_permit ipc_from_resolver[IPC_TYPES] = {
+    [IPC_FAILED] = TEXT(IPC_BEGINNING),
+    [IPC_READY] = EXACTLY(IPC_BEGINNING, struct sandbox_level, 0, 0),
+    [IPC_PONG] = NOTHING(READY_ON),
+};
+
 const struct ipc_permit ipc_to_new_child[IPC_TYPES] = {
     [IPC_START] = EXACTLY(IPC_BEGINNING, struct ipc_start, 0, 0),
     [IPC_HANDED] = {.phases = IPC_BEGINNING,
@@ -83,10 +96,27 @@ const struct ipc_permit ipc_to_keyholder[IPC_TYPES] = {
     [IPC_FAULT] = EXACTLY(READY_ON, struct ipc_fault, 0, 0),
 };
 
+const struct ipc_permit ipc_to_connector[IPC_TYPES] = {
+    [IPC_DRAIN] = NOTHING(READY_ON),
+    [IPC_KEY_CHANNELS] = EXACTLY(READY_ON, struct ipc_key_channels, 1, IPC_FDS_MAX),
+    [IPC_PING] = NOTHING(READY_ON),
+    [IPC_SETTINGS] = EXACTLY(READY_ON, struct ipc_settings, 0, 0),
+    [IPC_ORDER] = EXACTLY(READY_ON, struct ipc_order, 0, 0),
+};
+
+const struct ipc_permit ipc_to_resolver[IPC_TYPES] = {
+    [IPC_DRAIN] = NOTHING(READY_ON),
+    [IPC_PING] = NOTHING(READY_ON),
+    [IPC_SETTINGS] = EXACTLY(READY_ON, struct ipc_settings, 0, 0),
+};
+
 const char *ipc_role_name(enum ipc_role role)
 {
-	static const char *const names[IPC_ROLES] = {
-	    [IPC_WORKER] = "worker", [IPC_KEYHOLDER] = "keyholder", [IPC_VERIFIER] = "verifier"};
+	static const char *const names[IPC_ROLES] = {[IPC_WORKER] = "worker",
+						     [IPC_KEYHOLDER] = "keyholder",
+						     [IPC_VERIFIER] = "verifier",
+						     [IPC_CONNECTOR] = "connector",
+						     [IPC_RESOLVER] = "resolver"};
 	return role >= IPC_WORKER && role < IPC_ROLES ? names[role] : "unknown";
 }
 
@@ -120,7 +150,7 @@ int ipc_send(int fd, enum ipc_type type, const void *payload, size_t len, const 
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * fds_count);
 	}
 	ssize_t n;
-	do /* a confined child has no sendmsg(2), and sends no descriptors */
+	do /* a confined child has no sendmsg(2) for it, and sends no descriptors */
 		n = fds_count > 0 ? sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
 				  : writev(fd, iov, 2);
 	while (n < 0 && errno == EINTR);

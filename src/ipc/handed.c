@@ -12,10 +12,12 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
-#define ALL    (1u << IPC_WORKER | 1u << IPC_KEYHOLDER | 1u << IPC_VERIFIER)
-#define WORKER (1u << IPC_WORKER)
-#define KEYS   (1u << IPC_KEYHOLDER)
-#define VERIFY (1u << IPC_VERIFIER)
+#define WORKER   (1u << IPC_WORKER)
+#define KEYS     (1u << IPC_KEYHOLDER)
+#define VERIFY   (1u << IPC_VERIFIER)
+#define CONNECTS (1u << IPC_CONNECTOR)
+#define RESOLVES (1u << IPC_RESOLVER)
+#define ALL      (WORKER | KEYS | VERIFY | CONNECTS | RESOLVES)
 
 const struct ipc_handed_kind ipc_handed_kinds[IPC_FD_KINDS] = {
     [IPC_FD_CONF] = {"configuration", ALL, 1, 1},
@@ -34,6 +36,12 @@ const struct ipc_handed_kind ipc_handed_kinds[IPC_FD_KINDS] = {
     [IPC_FD_PASSWORD_CHANNEL] = {"password channel", WORKER, 0, IPC_FDS_MAX},
     [IPC_FD_AUTHORITY] = {"authority", WORKER, 0, IPC_HANDED_MAX},
     [IPC_FD_REVOKED] = {"revoked", WORKER, 0, IPC_HANDED_MAX},
+    [IPC_FD_CONNECT_CHANNEL] = {"connect channel", WORKER, 0, IPC_FDS_MAX},
+    [IPC_FD_HEALTH] = {"health of upstreams", WORKER | CONNECTS, 0, 1},
+    [IPC_FD_NAMES] = {"addresses of names", CONNECTS | RESOLVES, 0, 1},
+    [IPC_FD_UPSTREAM_AUTHORITY] = {"authority of upstreams", WORKER | CONNECTS, 0, IPC_HANDED_MAX},
+    [IPC_FD_HOSTS] = {"table of hosts", RESOLVES, 1, 1},
+    [IPC_FD_RESOLV] = {"list of name servers", RESOLVES, 1, 1},
 };
 
 /* --- the sender ------------------------------------------------------------------------------ */

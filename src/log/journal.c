@@ -70,6 +70,10 @@ static const char *role_name(enum log_role role)
 		return "keyholder";
 	case LOG_ROLE_VERIFIER:
 		return "verifier";
+	case LOG_ROLE_CONNECTOR:
+		return "connector";
+	case LOG_ROLE_RESOLVER:
+		return "resolver";
 	}
 	return "unknown";
 }

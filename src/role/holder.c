@@ -181,7 +181,9 @@ int holder_run(struct holder *h)
 	if (error == 0)
 		error = loop_timer_init(&h->loop, &h->log_tick, log_tick_expired);
 	if (error == 0)
-		error = role_listen(r, &h->loop, ipc_to_keyholder, told, NULL, h);
+		error = role_listen(r, &h->loop,
+				    h->ops->permits != NULL ? h->ops->permits : ipc_to_keyholder,
+				    told, NULL, h);
 	if (error < 0)
 		role_fail(r, role_status(r, -error), "cannot make the event loop: %s",
 			  strerror(-error));

@@ -74,12 +74,13 @@ static bool is_worker(const struct role *r)
 
 static void log_begin(struct role *r)
 {
+	static const enum log_role roles[IPC_ROLES] = {[IPC_WORKER] = LOG_ROLE_WORKER,
+						       [IPC_KEYHOLDER] = LOG_ROLE_KEYHOLDER,
+						       [IPC_VERIFIER] = LOG_ROLE_VERIFIER,
+						       [IPC_CONNECTOR] = LOG_ROLE_CONNECTOR,
+						       [IPC_RESOLVER] = LOG_ROLE_RESOLVER};
 	const struct ipc_start *s = &r->start;
-	if (is_worker(r))
-		log_init(&r->log, LOG_ROLE_WORKER, s->port, s->number, 0);
-	else
-		log_init(&r->log, s->role == IPC_VERIFIER ? LOG_ROLE_VERIFIER : LOG_ROLE_KEYHOLDER,
-			 s->port, 0, 0);
+	log_init(&r->log, roles[s->role], s->port, is_worker(r) ? s->number : 0, 0);
 	r->log.level = s->log_level;
 	log_adopt(&r->log, LOG_SINK_MASTER, STDERR_FILENO);
 }

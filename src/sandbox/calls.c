@@ -266,6 +266,9 @@ unsigned sandbox_needs_of(enum sandbox_role role)
 		return 0;
 	case SANDBOX_VERIFIER:
 		return SANDBOX_HASHES;
+	case SANDBOX_CONNECTOR:
+	case SANDBOX_RESOLVER:
+		return 0;
 	case SANDBOX_WORKER:
 		return SANDBOX_CLIENTS | SANDBOX_THREADS | SANDBOX_FILES | SANDBOX_TLS;
 	}
@@ -338,6 +341,8 @@ const struct rule *calls_rule(enum sandbox_role role, unsigned needs, size_t ind
 	case SANDBOX_WORKER:
 	case SANDBOX_KEYHOLDER:
 	case SANDBOX_VERIFIER:
+	case SANDBOX_CONNECTOR:
+	case SANDBOX_RESOLVER:
 		break;
 	}
 	return allowed_rule(child, COUNT(child), needs & sandbox_needs_of(role), index);

@@ -232,6 +232,7 @@ static void message_take(struct child *c, struct ipc_message *message)
 	case IPC_SETTINGS:
 	case IPC_HANDED:
 	case IPC_COMPLETE:
+	case IPC_ORDER:
 	case IPC_TYPES:
 		break;
 	}

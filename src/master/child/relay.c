@@ -72,7 +72,9 @@ void relay_begin(struct child *c)
 	struct relay *r = &c->relay;
 	static const enum log_role roles[IPC_ROLES] = {[IPC_WORKER] = LOG_ROLE_WORKER,
 						       [IPC_KEYHOLDER] = LOG_ROLE_KEYHOLDER,
-						       [IPC_VERIFIER] = LOG_ROLE_VERIFIER};
+						       [IPC_VERIFIER] = LOG_ROLE_VERIFIER,
+						       [IPC_CONNECTOR] = LOG_ROLE_CONNECTOR,
+						       [IPC_RESOLVER] = LOG_ROLE_RESOLVER};
 	struct log_source source = {.role = roles[c->role],
 				    .port = port_number(c->port),
 				    .worker = is_worker(c) ? c->number : 0,
