@@ -25,7 +25,7 @@ enum upstream_fault {
 	UPSTREAM_FAULT_BOTH,    /* Content-Length and Transfer-Encoding */
 	UPSTREAM_FAULT_CODING,  /* a Transfer-Encoding that is not chunked alone, or on 1.0 */
 	UPSTREAM_FAULT_SWITCH,  /* 101 that was not asked for, or to another protocol */
-	UPSTREAM_FAULT_INTERIM, /* too many 1xx, or one with a body */
+	UPSTREAM_FAULT_INTERIM, /* too many 1xx */
 	UPSTREAM_FAULT_CHUNK,   /* malformed chunked body */
 	UPSTREAM_FAULT_TRAILER,
 	UPSTREAM_FAULT_CUT, /* ended before its end */
@@ -58,13 +58,25 @@ struct upstream_response {
 
 /* What was asked, as far as it decides how a response is read. */
 struct upstream_asked {
-	bool head;    /* HEAD */
-	bool upgrade; /* an upgrade was asked for: 101 may come */
+	bool head; /* HEAD */
+	/* The value of Upgrade that was sent: 101 may come, to one of these protocols. NULL: none
+	 * was asked for. */
+	const char *upgrade;
+	size_t upgrade_len;
 };
 
 /*
  * Parses the head at the front of data. > 0: its length with the blank line, and *ret points into
- * data; 0: it is not complete, *scan as in http_request_parse(); < 0: minus an enum upstream_fault.
+ * data; 0: it is not complete, *scan as in http_request_parse(); < 0: minus an enum upstream_fault,
+ * and the most of *ret is undefined. Something else than HTTP/1 is refused with its first byte that
+ * differs. The result never depends on how the bytes are split over calls.
+ *
+ * Where RFC 9112 leaves room:
+ *  - borne: a status line without a reason, and without the blank before it; HTTP/1.2 to 1.9, which
+ *    are 1.1; blanks between the name of a field and its colon (5.1); framing fields of a 1xx or
+ *    204, which mean nothing there (6.3), but the connection is not used again;
+ *  - refused: folded fields, bare CR and LF, blank lines before the status line, several or listed
+ *    Content-Length even with equal values, every Transfer-Encoding but "chunked".
  */
 long upstream_response_parse(const char *data, size_t len, size_t head_max, size_t *scan,
 			     const struct upstream_asked *, struct upstream_response *ret);

@@ -1,10 +1,13 @@
 /*
- * Runs in the workers: the chunked coding of request bodies (RFC 9112, 7.1). Must never accept a
- * size, an extension or a line end that another reader could understand differently. Extensions and
- * trailers are read within bounds and dropped.
+ * Runs in the workers, on bytes of any client or upstream: the chunked coding (RFC 9112, 7.1). Must
+ * never accept a size, an extension or a line end that another reader could understand differently.
+ * Extensions are read within bounds and dropped.
  */
+#include "http/chunked.h"
+
+#include "base/chars.h"
 #include "base/num.h"
-#include "internal.h"
+#include "http/message.h"
 
 #define CHUNK_LINE_MAX       255   /* bytes of one size with its extensions */
 #define CHUNK_EXTENSIONS_MAX 16384 /* bytes of all extensions, beyond the bytes of body */
@@ -181,16 +184,22 @@ static int chunk_step(struct http1_chunked *k, char c, size_t trailer_max)
 }
 
 long http1_chunked_read(struct http1_chunked *k, const uint8_t *data, size_t len,
-			size_t trailer_max)
+			size_t trailer_max, struct buf *trailers)
 {
-	size_t used = 0;
+	const uint32_t before = k->trailer_bytes;
+	size_t used = 0, first = 0; /* first: where the trailer begins, or goes on */
 	while (used < len && k->state != CHUNK_DATA && k->state != CHUNK_END) {
 		int next = chunk_step(k, (char)data[used], trailer_max);
 		if (next < 0)
 			return next;
 		k->state = (uint8_t)next;
 		used++;
+		if (k->trailer_bytes == before)
+			first = used;
 	}
+	if (trailers != NULL && k->trailer_bytes > before &&
+	    buf_append(trailers, data + first, k->trailer_bytes - before) < 0)
+		return -REFUSE_TRAILER_TOO_LONG;
 	return (long)used;
 }
 
@@ -210,4 +219,20 @@ bool http1_chunked_in_data(const struct http1_chunked *k)
 bool http1_chunked_ended(const struct http1_chunked *k)
 {
 	return k->state == CHUNK_END;
+}
+
+bool http_trailer_next(const struct buf *trailers, size_t *at, struct http_header *ret)
+{
+	const char *base = (const char *)buf_head(trailers);
+	const size_t len = buf_len(trailers);
+	if (*at >= len)
+		return false;
+	struct http_cursor c = {base + *at, base + len};
+	struct http_field field;
+	if (http_field_read(&c, base, false, &field) < 0)
+		return false;
+	*at = (size_t)(c.at - base);
+	*ret = (struct http_header){base + field.name.off, base + field.value.off, field.name.len,
+				    field.value.len};
+	return true;
 }

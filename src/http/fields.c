@@ -19,9 +19,7 @@ bool http_name_is(const char *s, size_t len, const char *name)
 	return name[len] == '\0';
 }
 
-/* Takes the next element off the front of a comma-separated list, without the blanks around it;
- * false at the end. Empty elements count as elements. */
-static bool list_next(const char **at, const char *end, const char **ret, size_t *ret_len)
+bool http_list_next(const char **at, const char *end, const char **ret, size_t *ret_len)
 {
 	if (*at > end)
 		return false;
@@ -42,7 +40,7 @@ bool http_list_has(const struct http_header *f, const char *word)
 {
 	const char *at = f->value, *element;
 	size_t n;
-	while (list_next(&at, f->value + f->value_len, &element, &n))
+	while (http_list_next(&at, f->value + f->value_len, &element, &n))
 		if (http_name_is(element, n, word))
 			return true;
 	return false;
@@ -52,7 +50,7 @@ static void connection_read(struct head_facts *f, const char *value, size_t len)
 {
 	const char *at = value, *element;
 	size_t n;
-	while (list_next(&at, value + len, &element, &n)) {
+	while (http_list_next(&at, value + len, &element, &n)) {
 		if (http_name_is(element, n, "close"))
 			f->close = true;
 		else if (http_name_is(element, n, "keep-alive"))
@@ -67,7 +65,7 @@ static int expect_read(struct http_request *r, const char *value, size_t len)
 {
 	const char *at = value, *element;
 	size_t n;
-	while (list_next(&at, value + len, &element, &n)) {
+	while (http_list_next(&at, value + len, &element, &n)) {
 		if (n > 0 && !http_name_is(element, n, "100-continue"))
 			return -REFUSE_EXPECTATION;
 		r->expect_continue = r->expect_continue || n > 0;
@@ -82,7 +80,7 @@ static int coding_read(struct head_facts *f, const char *value, size_t len)
 	const char *at = value, *element;
 	size_t n;
 	f->coding = true;
-	while (list_next(&at, value + len, &element, &n)) {
+	while (http_list_next(&at, value + len, &element, &n)) {
 		if (f->coding_chunked || n == 0 || chars_token_len(element, n) < n)
 			return -REFUSE_CODING_FORM;
 		if (http_name_is(element, n, "chunked"))
@@ -93,17 +91,11 @@ static int coding_read(struct head_facts *f, const char *value, size_t len)
 	return 0;
 }
 
-/* Accepts only digits. A second field or a list is refused even if the values agree: RFC 9110, 8.6
- * would allow that, but no honest client sends it. */
-static int content_length_read(struct head_facts *f, struct http_request *r, const char *s,
-			       size_t len)
+int http_length_read(const char *s, size_t len, uint64_t *ret)
 {
 	uint64_t value = 0;
-	if (f->content_length)
-		return -REFUSE_LENGTH_REPEATED;
 	if (len == 0)
 		return -REFUSE_LENGTH_FORM;
-	f->content_length = true;
 	for (size_t i = 0; i < len; i++) {
 		if (!char_is_digit(s[i]))
 			return -REFUSE_LENGTH_FORM;
@@ -112,8 +104,19 @@ static int content_length_read(struct head_facts *f, struct http_request *r, con
 			return -REFUSE_LENGTH_FORM;
 		value = value * 10 + digit;
 	}
-	r->content_length = value;
+	*ret = value;
 	return 0;
+}
+
+/* A second field or a list is refused even if the values agree: RFC 9110, 8.6 would allow that, but
+ * no honest client sends it. */
+static int content_length_read(struct head_facts *f, struct http_request *r, const char *s,
+			       size_t len)
+{
+	if (f->content_length)
+		return -REFUSE_LENGTH_REPEATED;
+	f->content_length = true;
+	return http_length_read(s, len, &r->content_length);
 }
 
 static int host_read(struct head_facts *f, struct http_request *r, struct http_slice value)

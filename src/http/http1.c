@@ -202,7 +202,8 @@ static size_t length_input(struct http1 *h, const uint8_t *data, size_t len)
 static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 {
 	struct exchange *ex = h->exchange;
-	long framing = http1_chunked_read(&h->chunked, data, len, h->loop->limits->trailers_bytes);
+	long framing =
+	    http1_chunked_read(&h->chunked, data, len, h->loop->limits->trailers_bytes, NULL);
 	if (framing < 0) {
 		http1_refuse(h, (enum http_refusal) - framing);
 		return len;

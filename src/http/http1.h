@@ -15,6 +15,7 @@
 #ifndef HTTP_HTTP1_H
 #define HTTP_HTTP1_H
 
+#include "http/chunked.h"
 #include "http/exchange.h"
 #include "http/proto.h"
 
@@ -26,14 +27,6 @@ enum http1_send {
 	HTTP1_SEND_FIELDS,
 	HTTP1_SEND_BODY,
 	HTTP1_SEND_DONE /* the rest of the request body is being discarded */
-};
-
-struct http1_chunked { /* decoder state, RFC 9112 7.1 */
-	uint8_t state;
-	uint8_t line_bytes;       /* of the present line of size and extensions */
-	uint32_t extension_bytes; /* of all such lines, minus the body bytes so far */
-	uint32_t trailer_bytes;
-	uint64_t left; /* of the present chunk */
 };
 
 struct http1 {

@@ -10,21 +10,18 @@
 
 #include "base/chars.h"
 #include "http/exchange.h"
+#include "http/message.h"
 #include "http/proto.h"
 #include "http/request.h"
 #include "http1.h"
 
 /* --- parse.c --------------------------------------------------------------------------------- */
 
-/* The first half of http_request_parse(): finds the end of the head. > 0: the length of the head;
- * 0: it is not complete; < 0: minus REFUSE_BARE_LF (*scan is the position of the LF),
- * REFUSE_BLANK_LINES or REFUSE_HEAD_TOO_LONG. */
+/* The first half of http_request_parse(): finds the end of the head, as http_lines_end() does,
+ * after the blank lines that may come before a request. */
 long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan);
 
 /* --- fields.c: what the fields of a request say together ------------------------------------- */
-
-/* Compares without regard to the case of ASCII letters; name is in lower case. */
-bool http_name_is(const char *s, size_t len, const char *name);
 
 struct head_facts {
 	bool host, content_length;
@@ -55,19 +52,6 @@ bool http_host_valid(const char *host, size_t len, bool port_required);
 /* Fills ex->path from the request. Returns 0, EXCHANGE_NO_MEMORY, or minus an enum http_refusal. */
 #define EXCHANGE_NO_MEMORY (-(int)HTTP_REFUSALS)
 int exchange_path_make(struct exchange *);
-
-/* --- chunked.c ------------------------------------------------------------------------------- */
-
-/* Reads framing at the front of data. Returns how many bytes of it were read, or minus an enum
- * http_refusal. Stops before body bytes, of which chunked->left follow, or at the end. trailer_max
- * bounds the bytes of all trailer fields together. */
-long http1_chunked_read(struct http1_chunked *, const uint8_t *data, size_t len,
-			size_t trailer_max);
-/* The caller took len of the body bytes; at most left. */
-void http1_chunked_take(struct http1_chunked *, size_t len);
-/* Is the next byte part of the body? (left is then the rest of its chunk.) */
-bool http1_chunked_in_data(const struct http1_chunked *);
-bool http1_chunked_ended(const struct http1_chunked *);
 
 /* --- response.c ------------------------------------------------------------------------------ */
 

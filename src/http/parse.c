@@ -6,13 +6,6 @@
 
 #include "internal.h"
 
-/* A position in the head; end is one past its last byte. Every line ends in CRLF (checked when the
- * end of the head was found), so a walk over allowed characters always stops inside the head. */
-struct cursor {
-	const char *at;
-	const char *end;
-};
-
 static size_t blank_lines_skip(const char *data, size_t len)
 {
 	size_t at = 0;
@@ -22,10 +15,9 @@ static size_t blank_lines_skip(const char *data, size_t len)
 	return at;
 }
 
-long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan)
+long http_lines_end(const char *data, size_t len, size_t start, size_t head_max, size_t *scan)
 {
 	size_t window = len < head_max ? len : head_max;
-	size_t start = blank_lines_skip(data, window);
 	size_t at = *scan > start ? *scan : start;
 
 	while (at < window) {
@@ -49,9 +41,15 @@ long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan)
 	return window < head_max ? 0 : -REFUSE_HEAD_TOO_LONG;
 }
 
-static struct http_slice slice(const struct http_request *r, const char *from, const char *to)
+long http_head_end(const char *data, size_t len, size_t head_max, size_t *scan)
 {
-	return (struct http_slice){(uint32_t)(from - r->head), (uint32_t)(to - from)};
+	const size_t start = blank_lines_skip(data, len < head_max ? len : head_max);
+	return http_lines_end(data, len, start, head_max, scan);
+}
+
+static struct http_slice slice(const char *base, const char *from, const char *to)
+{
+	return (struct http_slice){(uint32_t)(from - base), (uint32_t)(to - from)};
 }
 
 static const char *walk(const char *at, const char *end, unsigned set)
@@ -92,18 +90,18 @@ const char *http_method_name(enum http_method method)
 }
 
 /* Does the line end here, or does a blank follow where a word should begin? */
-static bool word_misses(const struct cursor *c, const char *from)
+static bool word_misses(const struct http_cursor *c, const char *from)
 {
 	return (c->at == from && *c->at == ' ') ||
 	       (*c->at == '\r' && c->end - c->at > 1 && c->at[1] == '\n');
 }
 
 /* Reads the method and the blank between it and the target. */
-static int method_read(struct cursor *c, struct http_slice *ret, const struct http_request *r)
+static int method_read(struct http_cursor *c, struct http_slice *ret, const struct http_request *r)
 {
 	const char *from = c->at;
 	c->at = walk(from, c->end, CHAR_TOKEN);
-	*ret = slice(r, from, c->at);
+	*ret = slice(r->head, from, c->at);
 	if (c->at == c->end)
 		return -REFUSE_METHOD_TOO_LONG;
 	if (word_misses(c, from))
@@ -111,11 +109,11 @@ static int method_read(struct cursor *c, struct http_slice *ret, const struct ht
 	return *c->at++ == ' ' ? 0 : -REFUSE_METHOD_BYTE;
 }
 
-static int target_read(struct cursor *c, struct http_slice *ret, const struct http_request *r)
+static int target_read(struct http_cursor *c, struct http_slice *ret, const struct http_request *r)
 {
 	const char *from = c->at;
 	c->at = walk(from, c->end, CHAR_TARGET);
-	*ret = slice(r, from, c->at);
+	*ret = slice(r->head, from, c->at);
 	if (c->at == c->end)
 		return -REFUSE_TARGET_TOO_LONG;
 	if (word_misses(c, from))
@@ -123,19 +121,19 @@ static int target_read(struct cursor *c, struct http_slice *ret, const struct ht
 	return *c->at++ == ' ' ? 0 : -REFUSE_TARGET_BYTE;
 }
 
-static int version_read(struct cursor *c, struct http_slice *ret, const struct http_request *r)
+static int version_read(struct http_cursor *c, struct http_slice *ret, const struct http_request *r)
 {
 	const char *s = c->at;
 	if (c->end - s < 10 || memcmp(s, "HTTP/", 5) != 0 || !char_is_digit(s[5]) || s[6] != '.' ||
 	    !char_is_digit(s[7]) || s[8] != '\r' || s[9] != '\n')
 		return -REFUSE_VERSION_FORM;
-	*ret = slice(r, s, s + 8);
+	*ret = slice(r->head, s, s + 8);
 	c->at += 10;
 	return 0;
 }
 
 /* Keeps all parts of the request line, or none of them. */
-static int request_line_read(struct cursor *c, struct http_request *r)
+static int request_line_read(struct http_cursor *c, struct http_request *r)
 {
 	struct http_slice method, target, version;
 	int status = method_read(c, &method, r);
@@ -166,7 +164,7 @@ static int request_line_judge(struct http_request *r)
 
 /* Judges a request line that reached the limit of the head without an end (RFC 9112, 3). An unknown
  * method comes first, because no target would be served with it. */
-static int long_line_judge(struct cursor *c, const struct http_request *r)
+static int long_line_judge(struct http_cursor *c, const struct http_request *r)
 {
 	struct http_slice method, target;
 	int status = method_read(c, &method, r);
@@ -178,16 +176,18 @@ static int long_line_judge(struct cursor *c, const struct http_request *r)
 	return status < 0 ? status : -REFUSE_TARGET_TOO_LONG;
 }
 
-/* field-name ":" OWS field-value OWS CRLF. */
-static int field_read(struct cursor *c, struct http_request *r, struct http_field *ret)
+int http_field_read(struct http_cursor *c, const char *base, bool is_response,
+		    struct http_field *ret)
 {
 	const char *name = c->at;
 	c->at = walk(name, c->end, CHAR_TOKEN);
 	if (c->at == name && (*name == ' ' || *name == '\t')) /* obs-fold */
 		return -REFUSE_FIELD_FOLDED;
+	ret->name = slice(base, name, c->at);
+	while (is_response && (*c->at == ' ' || *c->at == '\t'))
+		c->at++;
 	if (c->at == name || *c->at != ':')
 		return -REFUSE_FIELD_NAME;
-	ret->name = slice(r, name, c->at);
 
 	const char *from = c->at + 1;
 	while (*from == ' ' || *from == '\t')
@@ -198,7 +198,7 @@ static int field_read(struct cursor *c, struct http_request *r, struct http_fiel
 	const char *to = c->at;
 	while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
 		to--;
-	ret->value = slice(r, from, to);
+	ret->value = slice(base, from, to);
 	c->at += 2;
 	return 0;
 }
@@ -206,7 +206,7 @@ static int field_read(struct cursor *c, struct http_request *r, struct http_fiel
 /* Chooses what the record shows of a field line that is refused. If the line could not be read, its
  * name and the byte that is wrong. If it was read and its value is refused, the whole line: the
  * parser only understands fields that are not secret. */
-static void field_excerpt(struct http_request *r, const struct cursor *c, const char *line,
+static void field_excerpt(struct http_request *r, const struct http_cursor *c, const char *line,
 			  int status)
 {
 	const char *to = walk(line, c->end, CHAR_TOKEN);
@@ -221,10 +221,10 @@ static void field_excerpt(struct http_request *r, const struct cursor *c, const 
 	default:
 		to = c->at - 2;
 	}
-	r->excerpt = slice(r, line, to);
+	r->excerpt = slice(r->head, line, to);
 }
 
-static int fields_read(struct cursor *c, struct http_request *r)
+static int fields_read(struct http_cursor *c, struct http_request *r)
 {
 	struct head_facts facts = {0};
 
@@ -233,7 +233,7 @@ static int fields_read(struct cursor *c, struct http_request *r)
 			return -REFUSE_FIELDS_TOO_MANY;
 		struct http_field *field = &r->fields[r->fields_count];
 		const char *line = c->at;
-		int status = field_read(c, r, field);
+		int status = http_field_read(c, r->head, false, field);
 		if (status == 0)
 			status = head_facts_read(&facts, r, field);
 		if (status < 0) {
@@ -257,7 +257,7 @@ static void request_clear(struct http_request *r, const char *data)
 }
 
 /* c is the part of the head that may be read; end is the result of http_head_end(). */
-static int head_read(struct cursor *c, struct http_request *r, long end)
+static int head_read(struct http_cursor *c, struct http_request *r, long end)
 {
 	if (end == -REFUSE_HEAD_TOO_LONG && memchr(c->at, '\n', (size_t)(c->end - c->at)) == NULL)
 		return long_line_judge(c, r);
@@ -282,12 +282,12 @@ static void line_excerpt(struct http_request *r, const char *line, size_t len)
 		to--;
 	else
 		to++; /* the LF is the error */
-	r->excerpt = slice(r, line, to);
+	r->excerpt = slice(r->head, line, to);
 }
 
 /* Chooses what the record shows of a later line that ends in a bare LF, the last byte of the
  * head. */
-static void bare_lf_excerpt(struct http_request *r, const struct cursor *c)
+static void bare_lf_excerpt(struct http_request *r, const struct http_cursor *c)
 {
 	const char *before = memrchr(c->at, '\n', (size_t)(c->end - 1 - c->at));
 	field_excerpt(r, c, before != NULL ? before + 1 : c->at, -REFUSE_BARE_LF);
@@ -303,7 +303,7 @@ long http_request_parse(const char *data, size_t len, size_t head_max, size_t *s
 
 	size_t known = end > 0 ? (size_t)end : end == -REFUSE_BARE_LF ? *scan + 1 : head_max;
 	size_t start = blank_lines_skip(data, known);
-	struct cursor c = {data + start, data + known};
+	struct http_cursor c = {data + start, data + known};
 	if (end > 0)
 		ret->head_len = (uint32_t)end;
 	int status = head_read(&c, ret, end);

@@ -23,7 +23,8 @@ static long decode(const char *text, size_t len, size_t step, char *out, bool *r
 	size_t at = 0, body = 0;
 	while (at < len && !http1_chunked_ended(&k)) {
 		size_t n = len - at < step ? len - at : step;
-		long used = http1_chunked_read(&k, (const uint8_t *)text + at, n, TRAILER_MAX);
+		long used =
+		    http1_chunked_read(&k, (const uint8_t *)text + at, n, TRAILER_MAX, NULL);
 		if (used < 0)
 			return used;
 		at += (size_t)used;
@@ -174,8 +175,8 @@ static void extensions_follow_the_grammar(void **state)
 				line[i] = bytes[rest % base];
 			struct http1_chunked k = {0};
 			int used = sprintf(text, "1%s\r\n", line);
-			long got =
-			    http1_chunked_read(&k, (uint8_t *)text, (size_t)used, TRAILER_MAX);
+			long got = http1_chunked_read(&k, (uint8_t *)text, (size_t)used,
+						      TRAILER_MAX, NULL);
 			bool wanted = regexec(&regex, line, 0, NULL, 0) == 0;
 			if (wanted != (got == used))
 				fail_msg("%s", text);
@@ -201,14 +202,15 @@ static void largest_size_is_read(void **state)
 	struct http1_chunked k = {0};
 	(void)state;
 	assert_int_equal(
-	    http1_chunked_read(&k, (const uint8_t *)"ffffffffffffffff\r\nx", 19, TRAILER_MAX), 18);
+	    http1_chunked_read(&k, (const uint8_t *)"ffffffffffffffff\r\nx", 19, TRAILER_MAX, NULL),
+	    18);
 	assert_true(http1_chunked_in_data(&k));
 	assert_true(k.left == UINT64_MAX);
 }
 
 static long read_framing(struct http1_chunked *k, const void *text, size_t len)
 {
-	return http1_chunked_read(k, text, len, TRAILER_MAX);
+	return http1_chunked_read(k, text, len, TRAILER_MAX, NULL);
 }
 
 static void lines_and_trailers_are_bounded(void **state)
@@ -238,10 +240,12 @@ static void lines_and_trailers_are_bounded(void **state)
 	const long len = (long)sizeof(whole) - 1;
 	for (size_t max = 0; max <= 10; max++) {
 		k = (struct http1_chunked){0};
-		assert_int_equal(http1_chunked_read(&k, (const uint8_t *)whole, (size_t)len, max),
-				 max < 9 ? -REFUSE_TRAILER_TOO_LONG : len);
+		assert_int_equal(
+		    http1_chunked_read(&k, (const uint8_t *)whole, (size_t)len, max, NULL),
+		    max < 9 ? -REFUSE_TRAILER_TOO_LONG : len);
 		k = (struct http1_chunked){0};
-		assert_int_equal(http1_chunked_read(&k, (const uint8_t *)"0\r\n\r\n", 5, max), 5);
+		assert_int_equal(http1_chunked_read(&k, (const uint8_t *)"0\r\n\r\n", 5, max, NULL),
+				 5);
 	}
 
 	/* Each line has a separate bound. */
