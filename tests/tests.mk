@@ -16,8 +16,8 @@ $(BUILD)/unit/test_many_hosts: ALLLDFLAGS += -Wl,--wrap=file_mark_order
 # Lets a digest fail.
 $(BUILD)/unit/test_tls_client_known: ALLLDFLAGS += -Wl,--wrap=gnutls_hash_fast
 
-# Has a clock of its own.
-$(BUILD)/unit/test_worker_passwords: ALLLDFLAGS += -Wl,--wrap=clock_ns
+# Have a clock of their own.
+$(BUILD)/unit/test_worker_passwords $(BUILD)/unit/test_worker_connects: ALLLDFLAGS += -Wl,--wrap=clock_ns
 
 # Decompresses what the server has compressed, lets allocations fail, and has a clock of its own.
 $(BUILD)/unit/test_compress: ALLLDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=clock_ns

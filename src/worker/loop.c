@@ -3,7 +3,6 @@
  * loop writes.
  */
 #include "worker/loop.h"
-#include "worker/passwords.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -20,7 +19,9 @@
 #include "worker/access.h"
 #include "worker/clients.h"
 #include "worker/conn.h"
+#include "worker/connects.h"
 #include "worker/fault.h"
+#include "worker/passwords.h"
 #include "worker/show.h"
 
 #define WIRE_OUT_MAX (1 << 20)
@@ -144,6 +145,9 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	const int passwords = role_take(w->role, IPC_FD_PASSWORD_CHANNEL, index);
 	if (passwords >= 0 && (error = passwords_open(l, passwords)) < 0)
 		return error;
+	const int connects = role_take(w->role, IPC_FD_CONNECT_CHANNEL, index);
+	if (connects >= 0 && (error = connects_open(l, connects)) < 0)
+		return error;
 	if ((error = routes_open(&w->routes, &l->http)) < 0)
 		return error;
 	return accept_start(l);
@@ -158,6 +162,7 @@ void worker_loop_release(struct worker_loop *l)
 	routes_close(&l->worker->routes, &l->http);
 	faults_release(l);
 	passwords_close(l);
+	connects_close(l);
 	lag_release(&l->lag, &l->loop);
 	tls_context_free(l->tls);
 	fd_close(&l->signer.fd);

@@ -21,6 +21,7 @@
 #include "http/exchange.h"
 #include "http/media.h"
 #include "ipc/channel.h"
+#include "ipc/health.h"
 #include "ipc/slot.h"
 #include "ipc/tickets.h"
 #include "log/log.h"
@@ -134,6 +135,7 @@ struct worker {
 	uint8_t authorities_digest[IPC_DIGEST_BYTES];
 	struct tls_credentials *credentials; /* all loops share them */
 	const struct ipc_tickets *tickets;   /* the master's memory, mapped for reading */
+	const struct ipc_healths *health;    /* the connector's, the same; NULL: no upstreams */
 	struct tls_context *false_tls[FAULT_CERTIFICATES]; /* for a port with faults, else NULL */
 	unsigned listeners_count;                          /* per loop */
 	/* The listeners of all loops, one loop's after another's: duplicates that fill the block of
@@ -172,6 +174,13 @@ bool worker_authorities_fit(const struct worker *);
 void worker_authorities_take(struct worker *, void (*warn)(void *, size_t, const char *),
 			     void *arg);
 void worker_authorities_release(struct worker *);
+
+/* In upstreams.c: was it handed what the upstreams of its port need? Then it takes it, or ends the
+ * process. descriptors: the most that connections to them need. */
+bool worker_upstreams_fit(const struct worker *);
+uint64_t worker_upstreams_descriptors(const struct worker *);
+void worker_upstreams_take(struct worker *);
+void worker_upstreams_release(struct worker *);
 
 /* In body.c: reads conf_port.bodies for the means. Ends the process if that fails. */
 void worker_bodies_take(struct worker *);

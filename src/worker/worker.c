@@ -105,8 +105,13 @@ static void listeners_take(struct worker *w, struct sandbox_plan *ret_block)
 static uint64_t descriptors_held(const struct worker *w)
 {
 	const uint64_t kept = w->port->roots_count > 0 ? HANDLER_DESCRIPTORS_KEPT : 0;
-	return (worker_conns_max(w) * w->descriptors_each + kept) * w->loops_count;
+	return (worker_conns_max(w) * w->descriptors_each + kept) * w->loops_count +
+	       worker_upstreams_descriptors(w);
 }
+
+/* Of a loop for upstreams, besides connections: its channel to the connector, and a connection that
+ * has come and has no owner yet. */
+#define UPSTREAM_DESCRIPTORS 2
 
 /* Besides its listeners, each loop needs an epoll set, a wakeup, and a channel each to a keyholder
  * and to the verifier. */
@@ -119,8 +124,9 @@ static void worker_confine(struct worker *w)
 	listeners_take(w, &block);
 	w->memory_own = memory_own();
 	w->descriptors_each = w->port->roots_count > 0 ? 2 : 1;
+	const uint64_t of_loop = 4 + (w->port->endpoints_count > 0 ? UPSTREAM_DESCRIPTORS : 0);
 	w->descriptors_own = ROLE_DESCRIPTORS + block.guarded_first + block.guarded_count +
-			     4 * loops + w->port->roots_count + FILES_DESCRIPTORS * loops;
+			     of_loop * loops + w->port->roots_count + FILES_DESCRIPTORS * loops;
 	role_confine(r, SANDBOX_WORKER, w->descriptors_own + descriptors_held(w));
 	r->plan.guarded_first = block.guarded_first;
 	r->plan.guarded_count = block.guarded_count;
@@ -299,6 +305,9 @@ static void handed_check(const struct worker *w)
 	    (p->passwords_count > 0 ? w->loops_count : 0))
 		role_fail(w->role, EX_SOFTWARE,
 			  "its channels to the verifier do not fit the configuration");
+	if (!worker_upstreams_fit(w))
+		role_fail(w->role, EX_SOFTWARE,
+			  "what it was handed for its upstreams does not fit the configuration");
 }
 
 /* Each loop has a context of its own, because each has its own channel to the keyholder. */
@@ -413,6 +422,7 @@ static void worker_release(struct worker *w)
 	network_table_release(&w->exempt);
 	tls_credentials_free(w->credentials);
 	worker_authorities_release(w);
+	worker_upstreams_release(w);
 	tls_policy_free(w->policy);
 	ipc_tickets_unmap(w->tickets);
 	routes_release(&w->routes);
@@ -443,6 +453,7 @@ int worker_main(struct role *r)
 	worker_roots_take(&w);
 	w.means.roots = w.roots;
 	worker_bodies_take(&w);
+	worker_upstreams_take(&w);
 	if (routes_init(&w.routes, w.port, &w.means) < 0 ||
 	    network_table_init(&w.proxies, w.port->proxies, w.port->proxies_count) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
