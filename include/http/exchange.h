@@ -33,6 +33,7 @@
 #include "http/request.h"
 
 struct authenticate_service;
+struct buf;
 struct client;
 struct exchange;
 struct exchange_field;
@@ -50,6 +51,8 @@ struct upstream_service;
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 #define HTTP_FIELDS_MAX     16384 /* bytes of the fields that one exchange adds to its response */
 #define HTTP_FINISH_MAX     16384 /* bytes for what finishers do to them */
+#define HTTP_INTERIM_MAX    16384 /* bytes of the interim responses of one exchange */
+#define HTTP_TRAILER_MAX    16384 /* bytes of the trailer of its response */
 #define HTTP_REQUEST_ID_MAX 32
 #define HTTP_DATE_SIZE      32 /* IMF-fixdate has 29 bytes (RFC 9110, 5.6.7) */
 #define HTTP_EXCHANGES_KEPT 64 /* at most so many on a free list; the others are freed */
@@ -103,6 +106,9 @@ struct handler {
 	 * length it is called until that many were given. Not called for HEAD, nor for a status
 	 * without a body (204, 304). NULL: the response has no body. */
 	long (*give)(struct exchange *, uint8_t *out, size_t size);
+	/* The worker drains, and the exchange is a tunnel, which the handler has to end in time.
+	 * May be called several times. NULL: nothing to do. */
+	void (*drain)(struct exchange *);
 	/* The exchange ends, complete or not: free what the state owns. NULL: nothing to do. */
 	void (*end)(struct exchange *);
 };
@@ -250,6 +256,7 @@ struct http_loop {
 	const struct exchange_owner *owner; /* of all exchanges of this loop */
 	char date[HTTP_DATE_SIZE];          /* the present time; renewed with http_date() */
 	int64_t date_seconds;               /* the same, like time(2) */
+	uint64_t drain_ms;                  /* how long a worker may take to drain */
 	bool explains;                      /* the body of a refusal gives its reason, too */
 
 	/* for handlers and filters; src/http does not look into them */
@@ -268,6 +275,27 @@ struct http_loop {
 	struct exchange_pool pool;
 	/* the one that entered() was called for last; the owner sets it when it shows another */
 	const struct exchange *shown;
+};
+
+/* Text that is written as it stands, in its own time; in the arena. */
+struct exchange_text {
+	struct exchange_text *next;
+	uint32_t len, sent;
+	char data[];
+};
+struct exchange_texts {
+	struct exchange_text *first, **end; /* those that were not written yet */
+	uint32_t bytes;                     /* of all, with those that were */
+};
+
+/* What an upstream has done for the exchange: for the access record. */
+struct exchange_upstream {
+	const char *url; /* of the endpoint that was used last; NULL: there was none */
+	/* From the beginning of the last attempt: until there was a connection (0: it was there
+	 * already), until the head of the response had come, and until its end; 0: it did not. */
+	uint64_t connect_ns, head_ns, total_ns;
+	unsigned attempts;
+	const char *reason; /* the word for what went wrong; NULL: nothing */
 };
 
 struct exchange {
@@ -306,11 +334,18 @@ struct exchange {
 	bool fields_long;   /* ... or 414: exchange_fail_field() */
 	bool fields_copied; /* fields are a copy in the arena */
 	bool head_sent;     /* for the protocol: a field comes too late */
+	bool has_interim;   /* there are interim responses to write */
+	bool own_date;      /* exchange_keep_date() */
+	bool own_length;    /* exchange_keep_length() */
 
 	bool inside;       /* one of the handler's functions is running */
 	bool take_blocked; /* take() had no room; for the protocol */
-	bool woken;     /* exchange_wake() was called and give() was not since; for the protocol */
-	bool uninvited; /* answered at once, and the body will not be read; for the protocol */
+	bool woken;      /* exchange_wake() was called and give() was not since; for the protocol */
+	bool uninvited;  /* answered at once, and the body will not be read; for the protocol */
+	bool held;       /* exchange_hold_body() was called, and exchange_invite() not yet */
+	bool own_limits; /* exchange_own_limits() */
+	struct exchange_texts interim, trailer;
+	struct buf *request_trailer; /* exchange_keep_trailer() */
 
 	struct exchange_window { /* for src/http/deadline.c */
 		bool begun, runs;
@@ -332,6 +367,7 @@ struct exchange {
 	uint64_t body_sent;
 	const char *user; /* who showed a right password; in the arena; NULL: nobody */
 	uint32_t user_len;
+	const struct exchange_upstream *upstream; /* of the handler; NULL: there is none */
 	char id[HTTP_REQUEST_ID_MAX];
 };
 
@@ -392,7 +428,7 @@ bool exchange_field_fits(const struct exchange *, size_t name_len, size_t value_
  * "no-transform"? For a filter that would change it, in its head(). */
 bool exchange_stays(const struct exchange *);
 /* Adds a field, as exchange_add_field() does, that is known to be valid and lives as long as the
- * exchange: nothing is copied. For finishers. */
+ * exchange: nothing is copied. For finishers, and for responses of other servers. */
 void exchange_borrow_field(struct exchange *, const struct http_header *);
 
 /* Walks the fields of the response: those of exchange_respond(), then the added ones. Begin with a
@@ -430,6 +466,51 @@ static inline void *exchange_local(const struct exchange *ex)
  * connection closes after it. The handler that calls it gets no end(), so it frees what its state
  * owns before. */
 void exchange_answer(struct exchange *, unsigned status, uint32_t allowed);
+
+/*
+ * An interim response (RFC 9110, 15.2), as 103, before the response. Not 100, which is
+ * exchange_invite(), nor 101. The fields are copied and must be valid. A client of HTTP/1.0 gets
+ * none. Returns 0; -ENOSPC or -ENOMEM: it was left out, since all together have more than
+ * HTTP_INTERIM_MAX bytes; or -EALREADY: the response has begun.
+ */
+int exchange_interim(struct exchange *, unsigned status, const struct http_header *fields,
+		     size_t fields_count);
+
+/* In begin(): a client that waits for 100 Continue gets it when the handler calls
+ * exchange_invite(), not at once. It may send the body without. */
+void exchange_hold_body(struct exchange *);
+void exchange_invite(struct exchange *);
+
+/* In begin(): the trailer of the request (RFC 9110, 6.5) is added to the buffer before take_end()
+ * is called, for http_trailer_next() (http/chunked.h). It is the handler's until its end(). */
+static inline void exchange_keep_trailer(struct exchange *ex, struct buf *trailer)
+{
+	ex->request_trailer = trailer;
+}
+
+/* The handler has limits of time of its own for whatever it waits for: no other one runs then, nor
+ * in a tunnel of its. */
+static inline void exchange_own_limits(struct exchange *ex)
+{
+	ex->own_limits = true;
+}
+
+/* For a response that comes from another server: its fields are those that exchange_borrow_field()
+ * adds. With own_date Date is among them, and the protocol makes none. */
+static inline void exchange_keep_date(struct exchange *ex)
+{
+	ex->own_date = true;
+}
+/* The length of a 304 is that of the representation, which Content-Length says (RFC 9110, 8.6). */
+static inline void exchange_keep_length(struct exchange *ex)
+{
+	ex->own_length = true;
+}
+
+/* Adds a field to the trailer of the response, before give() answers GIVE_END. Both texts are
+ * copied. A response that is not chunked has none. Returns 0, or -EINVAL, -ENOSPC or -ENOMEM: it is
+ * left out. */
+int exchange_add_trailer(struct exchange *, const struct http_header *);
 
 /* The handler expects to need so much more time without giving or taking a byte than the five
  * minutes after which it counts as failed (500, or a response that is cut off), from now on. */

@@ -23,17 +23,22 @@ enum http_method {
 	HTTP_POST,
 	HTTP_PUT,
 	HTTP_DELETE,
-	HTTP_CONNECT,
 	HTTP_OPTIONS,
 	HTTP_TRACE,
 	HTTP_PATCH,
+	/* those that the protocol must look at itself */
+	HTTP_CONNECT,
+	HTTP_OTHER, /* any other token: method_text has it; only some locations take it */
 	HTTP_METHODS
 };
 
 /* The bit of a method in a set of methods, such as struct handler's. */
 #define HTTP_METHOD_BIT(m) (1u << (m))
 
-const char *http_method_name(enum http_method);
+/* All but HTTP_OTHER. */
+#define HTTP_METHODS_KNOWN (HTTP_METHOD_BIT(HTTP_OTHER) - 1)
+
+const char *http_method_name(enum http_method); /* of HTTP_OTHER "?" */
 
 /* A range of bytes in the head, as an offset so that the head may move. Absent: len 0 and off 0. */
 struct http_slice {

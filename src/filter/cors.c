@@ -54,7 +54,8 @@ static void methods_add(struct exchange *ex)
 	struct text t;
 	text_init(&t, value, sizeof(value));
 	for (unsigned m = 0; m < HTTP_METHODS; m++) {
-		if ((taken & HTTP_METHOD_BIT(m)) == 0 || m == HTTP_CONNECT || m == HTTP_TRACE)
+		if ((taken & HTTP_METHOD_BIT(m)) == 0 || m == HTTP_CONNECT || m == HTTP_TRACE ||
+		    m == HTTP_OTHER)
 			continue;
 		if (t.len > 0)
 			text_add_str(&t, ", ");

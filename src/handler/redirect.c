@@ -232,7 +232,7 @@ static void redirect_begin(struct exchange *ex)
 }
 
 static const struct handler handler_redirect = {
-    .methods = UINT32_MAX,
+    .methods = HTTP_METHODS_KNOWN,
     .begin = redirect_begin,
 };
 

@@ -34,7 +34,7 @@ const struct handler handler_respond = {
 };
 
 const struct handler handler_respond_any = {
-    .methods = UINT32_MAX,
+    .methods = HTTP_METHODS_KNOWN,
     .take_end = respond_take_end,
     .give = respond_give,
 };

@@ -55,11 +55,11 @@ uint64_t exchange_deadline(struct exchange *ex, enum exchange_wait wait, uint64_
 	struct exchange_window *w = &ex->window;
 	if (wait != EXCHANGE_WAITS_BODY) {
 		window_rest(w, now_ms);
-		if (wait != EXCHANGE_WAITS_NOT)
+		if (wait != EXCHANGE_WAITS_NOT && !ex->own_limits)
 			return work_deadline(ex, wait, now_ms);
 	}
 	ex->work.runs = false;
-	if (wait == EXCHANGE_WAITS_NOT)
+	if (wait != EXCHANGE_WAITS_BODY)
 		return PROTO_NO_DEADLINE;
 	if (!w->begun) {
 		w->begun = true;

@@ -22,13 +22,14 @@ static struct exchange *exchange_new(void)
 static void response_clear(struct exchange *ex)
 {
 	ex->responding = ex->upgraded = ex->fields_failed = ex->head_sent = false;
-	ex->fields_long = ex->fields_copied = false;
+	ex->fields_long = ex->fields_copied = ex->own_date = ex->own_length = false;
 	ex->length = 0;
 	ex->fields = NULL;
 	ex->fields_count = ex->added_bytes = 0;
 	ex->added = NULL;
 	ex->added_end = &ex->added;
 	ex->page = NULL;
+	ex->trailer.first = NULL;
 }
 
 struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
@@ -58,6 +59,10 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	memset(ex->state, 0, sizeof(ex->state));
 	/* ex->request is not cleared: it is large, and the parser clears what it does not fill. */
 	ex->inside = ex->take_blocked = ex->woken = ex->uninvited = false;
+	ex->held = ex->own_limits = ex->has_interim = false;
+	ex->interim = (struct exchange_texts){0};
+	ex->upstream = NULL;
+	ex->request_trailer = NULL;
 	ex->status = 0;
 	ex->refusal = REFUSE_NOT;
 	response_clear(ex);
@@ -95,6 +100,15 @@ size_t exchange_take(struct exchange *ex, const uint8_t *data, size_t len)
 	exchange_leave(ex, nested);
 	ex->take_blocked = taken == 0;
 	return taken < len ? taken : len;
+}
+
+void exchange_drain(struct exchange *ex)
+{
+	if (ex->handler->drain == NULL)
+		return;
+	const bool nested = exchange_enter(ex);
+	ex->handler->drain(ex);
+	exchange_leave(ex, nested);
 }
 
 void exchange_take_end(struct exchange *ex)
@@ -432,6 +446,123 @@ void exchange_fail_field(struct exchange *ex)
 		ex->fields_failed = ex->fields_long = true;
 }
 
+/* --- texts beside the response ---------------------------------------------------------------- */
+
+static size_t lines_len(const struct http_header *fields, size_t count)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < count; i++)
+		len += http_line_len(&fields[i]);
+	return len;
+}
+
+/* Room for so many bytes at the end of the texts. NULL: they have too many, or out of memory. */
+static char *texts_add(struct exchange *ex, struct exchange_texts *t, size_t len, size_t max,
+		       int *ret_error)
+{
+	struct exchange_text *text = NULL;
+	*ret_error = -ENOSPC;
+	if (len <= max && t->bytes <= max - len) {
+		*ret_error = -ENOMEM;
+		text = arena_take(&ex->arena, sizeof(*text) + len);
+	}
+	if (text == NULL)
+		return NULL;
+	*text = (struct exchange_text){.len = (uint32_t)len};
+	if (t->first == NULL)
+		t->end = &t->first;
+	*t->end = text;
+	t->end = &text->next;
+	t->bytes += (uint32_t)len;
+	return text->data;
+}
+
+static char *lines_put(char *at, const struct http_header *fields, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const size_t len = http_line_len(&fields[i]);
+		size_t sent = 0;
+		at += http_response_line((uint8_t *)at, len, &fields[i], &sent);
+	}
+	return at;
+}
+
+int exchange_interim(struct exchange *ex, unsigned status, const struct http_header *fields,
+		     size_t fields_count)
+{
+	char line[RESPONSE_PART_MAX];
+	int error;
+	if (ex->responding || status <= 101 || status > 199)
+		return -EALREADY;
+	if (ex->request.version_minor == 0)
+		return 0;
+	const size_t start = http_response_start((uint8_t *)line, status, NULL);
+	char *at = texts_add(ex, &ex->interim, start + lines_len(fields, fields_count) + 2,
+			     HTTP_INTERIM_MAX, &error);
+	if (at == NULL)
+		return error;
+	memcpy(at, line, start);
+	memcpy(lines_put(at + start, fields, fields_count), "\r\n", 2);
+	ex->has_interim = true;
+	if (!ex->inside)
+		exchange_wake(ex);
+	return 0;
+}
+
+/* Fields that say where a message ends, or how it is routed, cannot come after it (RFC 9110,
+ * 6.5.1). */
+static bool trailer_is_allowed(const struct http_header *f)
+{
+	static const char *const refused[] = {"connection", "content-length",    "host",   "te",
+					      "trailer",    "transfer-encoding", "upgrade"};
+	if (chars_token_len(f->name, f->name_len) < f->name_len || f->name_len == 0)
+		return false;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (http_name_is(f->name, f->name_len, refused[i]))
+			return false;
+	return field_value_is_valid(f->value, f->value_len);
+}
+
+int exchange_add_trailer(struct exchange *ex, const struct http_header *field)
+{
+	int error;
+	if (!trailer_is_allowed(field))
+		return -EINVAL;
+	if (ex->trailer.first == NULL)
+		ex->trailer.bytes = 0;
+	char *at = texts_add(ex, &ex->trailer, http_line_len(field), HTTP_TRAILER_MAX, &error);
+	if (at == NULL)
+		return error;
+	(void)lines_put(at, field, 1);
+	return 0;
+}
+
+size_t exchange_texts_write(struct exchange_texts *t, uint8_t *out, size_t size)
+{
+	size_t used = 0;
+	while (t->first != NULL && used < size) {
+		struct exchange_text *text = t->first;
+		const size_t n = give_copy(out + used, size - used, text->data + text->sent,
+					   text->len - text->sent);
+		text->sent += (uint32_t)n;
+		used += n;
+		if (text->sent == text->len)
+			t->first = text->next;
+	}
+	return used;
+}
+
+void exchange_hold_body(struct exchange *ex)
+{
+	ex->held = true;
+}
+
+void exchange_invite(struct exchange *ex)
+{
+	ex->held = false;
+	exchange_wake(ex);
+}
+
 /* --- the end of the head ---------------------------------------------------------------------- */
 
 static void head_finish(struct exchange *ex)
@@ -585,6 +716,8 @@ void exchange_answer(struct exchange *ex, unsigned status, uint32_t allowed)
 void exchange_replace(struct exchange *ex, unsigned status, uint32_t allowed)
 {
 	exchange_end(ex);
+	ex->own_limits = ex->held = false;
+	ex->request_trailer = NULL;
 	response_clear(ex);
 	ex->take_blocked = false;
 	status_serve(ex, status, allowed);
@@ -647,7 +780,7 @@ static void exchange_nowhere(struct exchange *ex)
 		exchange_answer(ex, 404, 0);
 }
 
-const struct handler handler_nowhere = {.methods = UINT32_MAX, .begin = exchange_nowhere};
+const struct handler handler_nowhere = {.methods = HTTP_METHODS_KNOWN, .begin = exchange_nowhere};
 
 /* A request that is refused before its location is asked gets the head and the page of that place
  * nevertheless. */
@@ -673,6 +806,18 @@ static int exchange_limited(struct exchange *ex, uint32_t wait_s)
 	return 0;
 }
 
+/* The method is none of those that every handler knows. Not inlined, since few requests have such a
+ * one. */
+static __attribute__((noinline)) int exchange_judge_method(struct exchange *ex)
+{
+	if (ex->request.method == HTTP_CONNECT) /* what follows may be meant for the tunnel */
+		return -REFUSE_TUNNEL;
+	exchange_place(ex);
+	if (ex->location != NULL && (methods_of(ex->location) & HTTP_METHOD_BIT(HTTP_OTHER)))
+		return 0;
+	return -REFUSE_METHOD_UNKNOWN;
+}
+
 /* 0: the client may have this request. */
 static inline uint32_t exchange_limit(const struct exchange *ex)
 {
@@ -696,8 +841,10 @@ int exchange_dispatch(struct exchange *ex)
 		return -REFUSE_BODY_TOO_LARGE;
 	}
 	const uint32_t wait_s = exchange_limit(ex);
-	if (r->method == HTTP_CONNECT) /* what follows may be meant for the tunnel */
-		return -REFUSE_TUNNEL;
+	const int strange =
+	    r->method >= HTTP_CONNECT && !is_elsewhere ? exchange_judge_method(ex) : 0;
+	if (strange < 0)
+		return strange;
 	if (wait_s > 0)
 		return exchange_limited(ex, wait_s);
 	if (is_elsewhere)

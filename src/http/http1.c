@@ -124,7 +124,7 @@ static bool exchange_start(struct http1 *h, struct exchange *ex)
 	h->chunked = (struct http1_chunked){0};
 	h->request_left = ex->request.framing == HTTP_BODY_LENGTH ? ex->request.content_length : 0;
 	h->request_done = h->continued = h->body_seen = h->send_chunked = h->bodiless =
-	    h->tunnel_ended = false;
+	    h->tunnel_ended = h->trailing = false;
 	if (++h->requests == h->loop->limits->requests)
 		h->close = true;
 	h->loop->owner->begun(h->connection, ex);
@@ -202,14 +202,20 @@ static size_t length_input(struct http1 *h, const uint8_t *data, size_t len)
 static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 {
 	struct exchange *ex = h->exchange;
-	long framing =
-	    http1_chunked_read(&h->chunked, data, len, h->loop->limits->trailers_bytes, NULL);
+	const struct http1_chunked before = h->chunked;
+	long framing = http1_chunked_read(&h->chunked, data, len, h->loop->limits->trailers_bytes,
+					  ex->request_trailer);
 	if (framing < 0) {
 		http1_refuse(h, (enum http_refusal) - framing);
 		return len;
 	}
 	size_t used = (size_t)framing;
 	h->body_seen = true; /* a chunk size begins the body */
+	if (ex->waiting && h->chunked.trailer_bytes != before.trailer_bytes) {
+		h->chunked = before; /* nobody has said yet where the trailer goes */
+		ex->take_blocked = true;
+		return 0;
+	}
 	if (http1_chunked_ended(&h->chunked)) {
 		request_end(h);
 		return used;
@@ -391,6 +397,8 @@ static enum exchange_wait http1_wait(const struct http1 *h)
 {
 	if (h->exchange->upgraded)
 		return EXCHANGE_IS_TUNNEL;
+	if (h->exchange->held && !h->body_seen) /* the client waits for its 100 Continue */
+		return EXCHANGE_WAITS_HANDLER;
 	return http1_wants_input(&h->proto) ? EXCHANGE_WAITS_BODY : EXCHANGE_WAITS_HANDLER;
 }
 
@@ -477,6 +485,8 @@ static void http1_drain(struct proto *p)
 		h->state = HTTP1_CLOSING;
 	else if (h->state == HTTP1_EXCHANGE && h->send == HTTP1_SEND_DONE)
 		exchange_finish(h);
+	else if (h->state == HTTP1_EXCHANGE && h->exchange->upgraded)
+		exchange_drain(h->exchange);
 }
 
 static bool http1_output_ended(const struct proto *p)

@@ -54,6 +54,7 @@ struct http1 {
 	bool body_seen;    /* a byte of the request body has arrived */
 	bool send_chunked; /* the response is chunked */
 	bool bodiless;     /* the response has no body: HEAD, 204, 304 */
+	bool trailing;     /* the last chunk was written, and the trailer follows */
 	bool offers_upgrade; /* the response has a field Upgrade */
 	bool tunnel_ended;   /* the client's half of a tunnel has ended */
 

@@ -53,7 +53,9 @@ static size_t response_finish(const struct http1 *h, uint8_t *out)
 		connection = RESPONSE_CLOSE;
 	else if (ex->request.version_minor == 0)
 		connection = RESPONSE_KEEP_ALIVE;
-	uint64_t length = status_has_body(ex->status) ? ex->length : HTTP_LENGTH_UNKNOWN;
+	uint64_t length = status_has_body(ex->status) || (ex->own_length && ex->status == 304)
+			      ? ex->length
+			      : HTTP_LENGTH_UNKNOWN;
 	return http_response_finish(out, h->send_chunked, length, connection,
 				    h->offers_upgrade && !ex->upgraded);
 }
@@ -71,7 +73,7 @@ static size_t head_output(struct http1 *h, uint8_t *out, size_t size)
 	size_t used = 0;
 	if (h->send == HTTP1_SEND_START) {
 		response_frame(h);
-		used = http_response_start(out, ex->status, h->loop->date);
+		used = http_response_start(out, ex->status, ex->own_date ? NULL : h->loop->date);
 		h->send = HTTP1_SEND_FIELDS;
 		h->walk = (struct http_fields_walk){0};
 		h->field_sent = 0;
@@ -111,17 +113,31 @@ static size_t hex_digits(size_t value)
 	return digits;
 }
 
+/* Writes the trailer, after the last chunk. */
+static long trailer_output(struct http1 *h, uint8_t *out, size_t size)
+{
+	size_t used = exchange_texts_write(&h->exchange->trailer, out, size);
+	if (h->exchange->trailer.first == NULL && size - used >= 2) {
+		memcpy(out + used, "\r\n", 2);
+		used += 2;
+		h->response_left = 0;
+	}
+	return (long)used;
+}
+
 /* Writes one chunk. The data is written after room for the widest possible size line, and moved
  * down if the real one is narrower. */
 static long chunk_output(struct http1 *h, uint8_t *out, size_t size)
 {
 	static const char hex[] = "0123456789abcdef";
+	if (h->trailing)
+		return trailer_output(h, out, size);
 	size_t digits = hex_digits(size);
 	long n = exchange_give(h->exchange, out + digits + 2, size - digits - 4);
 	if (n == GIVE_END) {
-		memcpy(out, "0\r\n\r\n", 5);
-		h->response_left = 0;
-		return 5;
+		h->trailing = true;
+		memcpy(out, "0\r\n", 3);
+		return 3 + trailer_output(h, out + 3, size - 3);
 	}
 	if (n < 0)
 		return n;
@@ -175,11 +191,19 @@ static size_t body_output(struct http1 *h, uint8_t *out, size_t size)
 static size_t continue_output(struct http1 *h, uint8_t *out)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	if (!body_uninvited(h) || h->exchange->waiting)
+	if (!body_uninvited(h) || h->exchange->waiting || h->exchange->held)
 		return 0;
 	h->continued = true;
 	memcpy(out, text, sizeof(text) - 1);
 	return sizeof(text) - 1;
+}
+
+/* Writes interim responses. False: there are more, or there is too little room for the response. */
+static bool interim_output(struct exchange *ex, uint8_t *out, size_t size, size_t *used)
+{
+	*used = exchange_texts_write(&ex->interim, out, size);
+	ex->has_interim = ex->interim.first != NULL;
+	return size - *used >= PROTO_OUTPUT_MIN;
 }
 
 size_t http1_output(struct proto *p, uint8_t *out, size_t size)
@@ -188,10 +212,12 @@ size_t http1_output(struct proto *p, uint8_t *out, size_t size)
 	size_t used = 0;
 	if (h->state != HTTP1_EXCHANGE || size < PROTO_OUTPUT_MIN)
 		return 0;
+	if (h->exchange->has_interim && !interim_output(h->exchange, out, size, &used))
+		return used;
 	if (!h->exchange->responding)
-		return continue_output(h, out);
+		return used + continue_output(h, out + used);
 	if (h->send < HTTP1_SEND_BODY)
-		used = head_output(h, out, size);
+		used += head_output(h, out + used, size - used);
 	if (h->send == HTTP1_SEND_BODY)
 		used += body_output(h, out + used, size - used);
 	return h->state == HTTP1_ABORTED ? 0 : used;

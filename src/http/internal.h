@@ -59,7 +59,7 @@ int exchange_path_make(struct exchange *);
 
 enum response_connection { RESPONSE_PLAIN, RESPONSE_CLOSE, RESPONSE_KEEP_ALIVE, RESPONSE_UPGRADE };
 
-/* Writes the status line and Date; returns the length. */
+/* Writes the status line and Date, unless date is NULL; returns the length. */
 size_t http_response_start(uint8_t *out, unsigned status, const char *date);
 /* Writes the bytes of one field's line from the byte *sent on, as many as there is room for, and
  * adds their number to *sent. Returns it; *sent is http_line_len() when the line is complete. */
@@ -93,6 +93,10 @@ int exchange_dispatch(struct exchange *);
 size_t exchange_take(struct exchange *, const uint8_t *data, size_t len);
 void exchange_take_end(struct exchange *);
 long exchange_give(struct exchange *, uint8_t *out, size_t size);
+void exchange_drain(struct exchange *);
+
+/* Writes as much of the texts as there is room for; first is NULL when all of them are written. */
+size_t exchange_texts_write(struct exchange_texts *, uint8_t *out, size_t size);
 
 /* Begins the handler of the location, or answers in its place: 405, and OPTIONS. */
 void exchange_handle(struct exchange *, const struct http_location *);

@@ -59,23 +59,23 @@ static const char *walk(const char *at, const char *end, unsigned set)
 	return at;
 }
 
-/* Returns the method, or -1: a token that is not a known method. */
-static int method_find(const char *s, size_t len)
+/* Returns the method, or HTTP_OTHER: a token that is not a known method. */
+static enum http_method method_find(const char *s, size_t len)
 {
 #define IS(name) (memcmp(s, name, sizeof(name) - 1) == 0)
 	switch (len) {
 	case 3:
-		return IS("GET") ? HTTP_GET : IS("PUT") ? HTTP_PUT : -1;
+		return IS("GET") ? HTTP_GET : IS("PUT") ? HTTP_PUT : HTTP_OTHER;
 	case 4:
-		return IS("HEAD") ? HTTP_HEAD : IS("POST") ? HTTP_POST : -1;
+		return IS("HEAD") ? HTTP_HEAD : IS("POST") ? HTTP_POST : HTTP_OTHER;
 	case 5:
-		return IS("PATCH") ? HTTP_PATCH : IS("TRACE") ? HTTP_TRACE : -1;
+		return IS("PATCH") ? HTTP_PATCH : IS("TRACE") ? HTTP_TRACE : HTTP_OTHER;
 	case 6:
-		return IS("DELETE") ? HTTP_DELETE : -1;
+		return IS("DELETE") ? HTTP_DELETE : HTTP_OTHER;
 	case 7:
-		return IS("OPTIONS") ? HTTP_OPTIONS : IS("CONNECT") ? HTTP_CONNECT : -1;
+		return IS("OPTIONS") ? HTTP_OPTIONS : IS("CONNECT") ? HTTP_CONNECT : HTTP_OTHER;
 	}
-	return -1;
+	return HTTP_OTHER;
 #undef IS
 }
 
@@ -85,6 +85,7 @@ const char *http_method_name(enum http_method method)
 	    [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",
 	    [HTTP_PUT] = "PUT",         [HTTP_DELETE] = "DELETE", [HTTP_CONNECT] = "CONNECT",
 	    [HTTP_OPTIONS] = "OPTIONS", [HTTP_TRACE] = "TRACE",   [HTTP_PATCH] = "PATCH",
+	    [HTTP_OTHER] = "?",
 	};
 	return (unsigned)method < HTTP_METHODS ? names[method] : "?";
 }
@@ -155,10 +156,7 @@ static int request_line_judge(struct http_request *r)
 	if (version[5] != '1')
 		return -REFUSE_VERSION_UNKNOWN;
 	r->version_minor = (unsigned)(version[7] - '0');
-	int method = method_find(http_slice_at(r, r->method_text), r->method_text.len);
-	if (method < 0)
-		return -REFUSE_METHOD_UNKNOWN;
-	r->method = (enum http_method)method;
+	r->method = method_find(http_slice_at(r, r->method_text), r->method_text.len);
 	return http_target_split(r);
 }
 
@@ -170,7 +168,7 @@ static int long_line_judge(struct http_cursor *c, const struct http_request *r)
 	int status = method_read(c, &method, r);
 	if (status < 0)
 		return status;
-	if (method_find(http_slice_at(r, method), method.len) < 0)
+	if (method_find(http_slice_at(r, method), method.len) == HTTP_OTHER)
 		return -REFUSE_METHOD_UNKNOWN;
 	status = target_read(c, &target, r);
 	return status < 0 ? status : -REFUSE_TARGET_TOO_LONG;

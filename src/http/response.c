@@ -13,6 +13,8 @@ const char *http_reason(unsigned status)
 	switch (status) {
 	case 100: return "Continue";
 	case 101: return "Switching Protocols";
+	case 102: return "Processing";
+	case 103: return "Early Hints";
 	case 200: return "OK";
 	case 201: return "Created";
 	case 202: return "Accepted";
@@ -20,6 +22,7 @@ const char *http_reason(unsigned status)
 	case 204: return "No Content";
 	case 205: return "Reset Content";
 	case 206: return "Partial Content";
+	case 207: return "Multi-Status";
 	case 300: return "Multiple Choices";
 	case 301: return "Moved Permanently";
 	case 302: return "Found";
@@ -47,6 +50,9 @@ const char *http_reason(unsigned status)
 	case 417: return "Expectation Failed";
 	case 421: return "Misdirected Request";
 	case 422: return "Unprocessable Content";
+	case 423: return "Locked";
+	case 424: return "Failed Dependency";
+	case 425: return "Too Early";
 	case 426: return "Upgrade Required";
 	case 428: return "Precondition Required";
 	case 429: return "Too Many Requests";
@@ -58,6 +64,7 @@ const char *http_reason(unsigned status)
 	case 503: return "Service Unavailable";
 	case 504: return "Gateway Timeout";
 	case 505: return "HTTP Version Not Supported";
+	case 507: return "Insufficient Storage";
 	case 511: return "Network Authentication Required";
 	}
 	return "Unknown";
@@ -117,7 +124,7 @@ static uint8_t *put_decimal(uint8_t *out, uint64_t value)
 size_t http_response_start(uint8_t *out, unsigned status, const char *date)
 {
 	uint8_t *at = out;
-	if (status == 200) {
+	if (status == 200 && date != NULL) {
 		at = PUT(at, "HTTP/1.1 200 OK\r\nDate: ");
 	} else {
 		const char *reason = http_reason(status);
@@ -125,7 +132,10 @@ size_t http_response_start(uint8_t *out, unsigned status, const char *date)
 		at = put_decimal(at, status);
 		at = PUT(at, " ");
 		at = put(at, reason, strlen(reason));
-		at = PUT(at, "\r\nDate: ");
+		at = PUT(at, "\r\n");
+		if (date == NULL)
+			return (size_t)(at - out);
+		at = PUT(at, "Date: ");
 	}
 	at = put(at, date, 29);
 	at = PUT(at, "\r\n");

@@ -109,7 +109,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 				     .routes = &w->routes.http,
 				     .owner = &owner,
 				     .events = &l->loop,
-				     .holdings = &l->holdings};
+				     .holdings = &l->holdings,
+				     .drain_ms = w->role->conf->drain_ms};
 	l->slot->lack = IPC_LACK_NONE;
 	LIST_INIT(&l->conns);
 	holdings_add(&l->holdings, &l->conns_held);

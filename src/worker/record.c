@@ -124,14 +124,19 @@ static void request_add(struct text *t, struct access_record *record, const stru
 	text_add_char(t, '"');
 }
 
-static void duration_add(struct text *t, struct access_record *record, uint64_t us)
+static void ms_add(struct text *t, uint64_t us)
 {
 	const uint64_t tenths = us / 100 + (us % 100 >= 50);
-	struct text whole;
 	text_add_uint(t, tenths / 10);
 	text_add_char(t, '.');
 	text_add_uint(t, tenths % 10);
 	text_add_str(t, "ms");
+}
+
+static void duration_add(struct text *t, struct access_record *record, uint64_t us)
+{
+	struct text whole;
+	ms_add(t, us);
 	text_init(&whole, record->duration, sizeof(record->duration));
 	record_add_number(&whole, record, IPC_FIELD_DURATION, us);
 }
@@ -139,6 +144,10 @@ static void duration_add(struct text *t, struct access_record *record, uint64_t 
 static void reason_add(struct text *t, struct access_record *record, const struct exchange *ex)
 {
 	const struct http_request *r = &ex->request;
+	if (ex->refusal == REFUSE_NOT && ex->upstream != NULL && ex->upstream->reason != NULL) {
+		text_add_char(t, ' ');
+		record_add_word(t, record, IPC_FIELD_REASON, ex->upstream->reason);
+	}
 	if (ex->refusal == REFUSE_NOT)
 		return;
 	text_add_char(t, ' ');
@@ -162,6 +171,38 @@ static void user_add(struct text *t, struct access_record *record, const struct 
 	record_put(record, IPC_FIELD_USER, part.data, part.len);
 	t->len += part.len;
 	text_add_str(t, part.truncated ? "...\"" : "\"");
+}
+
+static void upstream_add_time(struct text *t, struct text *values, struct access_record *record,
+			      enum ipc_field name, const char *word, uint64_t ns)
+{
+	if (ns == 0)
+		return;
+	text_add_str(t, word);
+	ms_add(t, ns / 1000);
+	record_add_number(values, record, name, ns / 1000);
+}
+
+/* The URL is one of the configuration. */
+static void upstream_add(struct text *t, struct access_record *record, const struct exchange *ex)
+{
+	const struct exchange_upstream *u = ex->upstream;
+	struct text values;
+	if (u == NULL || u->url == NULL)
+		return;
+	text_init(&values, record->upstream, sizeof(record->upstream));
+	text_add_str(t, " upstream \"");
+	record_add_word(t, record, IPC_FIELD_UPSTREAM, u->url);
+	text_add_char(t, '"');
+	upstream_add_time(t, &values, record, IPC_FIELD_UPSTREAM_CONNECT, " connect ",
+			  u->connect_ns);
+	upstream_add_time(t, &values, record, IPC_FIELD_UPSTREAM_HEAD, " head ", u->head_ns);
+	upstream_add_time(t, &values, record, IPC_FIELD_UPSTREAM_TOTAL, " total ", u->total_ns);
+	record_add_number(&values, record, IPC_FIELD_UPSTREAM_ATTEMPTS, u->attempts);
+	if (u->attempts == 1)
+		return;
+	text_add_str(t, " attempts ");
+	text_add_uint(t, u->attempts);
 }
 
 /* The parser has accepted it, so there is nothing to escape; and if there were, it would be cut. */
@@ -204,6 +245,7 @@ void access_record_make(struct access_record *record, const struct exchange *ex,
 	duration_add(&t, record, duration_us);
 	reason_add(&t, record, ex);
 	user_add(&t, record, ex);
+	upstream_add(&t, record, ex);
 	host_add(record, &ex->request);
 	client_add(record, ex);
 	record_put(record, IPC_FIELD_REQUEST_ID, ex->id, strnlen(ex->id, sizeof(ex->id)));

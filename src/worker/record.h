@@ -9,7 +9,9 @@
  *
  *   Received malformed request from ('127.0.0.1', 12345) "-" 400 16 0.4ms request-line "hello"
  *
- * and for one with a right password, ` user "bob"` at its end.
+ * and for one with a right password, ` user "bob"` at its end. For one that an upstream has
+ * answered, or should have: ` upstream "http://127.0.0.1:9000" connect 0.1ms head 1.2ms total
+ * 1.3ms attempts 2`, without what there was not; the reason is that of the upstream then.
  *
  * A method, target, excerpt or user that is too long is cut and ends in "...", so that the
  * following parts always appear. The bytes of the client are escaped.
@@ -28,7 +30,7 @@
 #include "log/log.h"
 
 /* bytes after escaping, without the "..." */
-#define RECORD_TARGET_MAX  3000
+#define RECORD_TARGET_MAX  2500
 #define RECORD_METHOD_MAX  64
 #define RECORD_EXCERPT_MAX 200
 #define RECORD_USER_MAX    200
@@ -41,6 +43,7 @@ struct access_record {
 	struct log_value values[IPC_FIELDS];
 	char duration[24];
 	char host[HTTP_HOST_NAME_MAX + 1];
+	char upstream[96]; /* its numbers */
 	char line[LOG_TEXT_MAX];
 };
 

@@ -32,6 +32,7 @@ struct access {
 	bool excerpt_cut;
 	const char *user; /* NULL: nobody showed a right password */
 	size_t user_len;
+	const struct exchange_upstream *upstream; /* NULL: none */
 };
 
 static inline struct http_slice access_slice(char *head, uint32_t *used, const char *part,
@@ -58,6 +59,7 @@ static inline void access_record_of(struct access_record *record, const struct a
 	    .refusal = a->refusal,
 	    .user = a->user,
 	    .user_len = (uint32_t)a->user_len,
+	    .upstream = a->upstream,
 	};
 	if (a->request_id != NULL)
 		(void)snprintf(ex.id, sizeof(ex.id), "%s", a->request_id);

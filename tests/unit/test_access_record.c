@@ -82,9 +82,9 @@ static void a_head_that_cannot_be_read_has_its_reason(void **state)
 	assert_value(IPC_FIELD_PATH, NULL);
 	assert_value(IPC_FIELD_HOST, NULL);
 	assert_value(IPC_FIELD_REASON, "request-line");
-	of_target("FETCH", "/x?y"); /* the line was read, the method is not known */
+	of_target("FETCH", "/x?y"); /* some locations take it */
 	assert_string_equal(record.line, "Received FETCH request from ('2001:db8::1', 443) "
-					 "\"FETCH /x?y HTTP/1.1\" 200 0 1.2ms method-unknown");
+					 "\"FETCH /x?y HTTP/1.1\" 200 0 1.2ms");
 	assert_value(IPC_FIELD_METHOD, "FETCH");
 	assert_value(IPC_FIELD_PATH, "/x");
 }
@@ -149,6 +149,14 @@ static void the_longest_record_has_all_of_its_parts(void **state)
 	memset(shown.fingerprint, 'f', sizeof(shown.fingerprint) - 1);
 	memset(shown.issuer, '"', sizeof(shown.issuer) - 1);
 	memset(shown.names, '"', sizeof(shown.names) - 1);
+	static char url[300];
+	memset(url, 'u', sizeof(url) - 1);
+	const struct exchange_upstream upstream = {.url = url,
+						   .connect_ns = UINT64_MAX,
+						   .head_ns = UINT64_MAX,
+						   .total_ns = UINT64_MAX,
+						   .attempts = UINT32_MAX,
+						   .reason = "never with a refusal"};
 	const struct access a = {.client = "2001:db8:1111:2222:3333:4444:255.255.255.255",
 				 .tls = &facts,
 				 .client_port = 65535,
@@ -167,13 +175,15 @@ static void the_longest_record_has_all_of_its_parts(void **state)
 				 .excerpt_len = 1000,
 				 .excerpt_cut = true,
 				 .user = bytes,
-				 .user_len = 255};
+				 .user_len = 255,
+				 .upstream = &upstream};
 	access_record_of(&record, &a);
 	assert_true(record.len < LOG_TEXT_MAX - 100);
 	assert_non_null(strstr(record.line, "... HTTP/1.1\" 999 18446744073709551615 "
 					    "18446744073709551.6ms chunk-extensions-too-long \""));
 	assert_non_null(strstr(record.line, "\\\"...\" user \"\\\""));
-	assert_string_equal(record.line + record.len - 6, "\\\"...\"");
+	assert_non_null(strstr(record.line, "\\\"...\" upstream \"uuu"));
+	assert_non_null(strstr(record.line, "total 18446744073709.6ms attempts 4294967295"));
 	assert_value(IPC_FIELD_DURATION, "18446744073709551615");
 	assert_value(IPC_FIELD_CLIENT_SUBJECT, shown.subject);
 	assert_value(IPC_FIELD_CLIENT_SAN, shown.names);
@@ -231,6 +241,48 @@ static void no_host_forges_a_value(void **state)
 	assert_value(IPC_FIELD_HOST, "a\\n\\377\\\"b");
 }
 
+static void an_upstream_has_its_part(void **state)
+{
+	static const struct exchange_upstream good = {
+	    .url = "http://127.0.0.1:9000", .head_ns = 1234567, .total_ns = 2000000, .attempts = 1};
+	static const struct exchange_upstream bad = {.url = "unix:/run/app.sock",
+						     .connect_ns = 150000,
+						     .attempts = 2,
+						     .reason = "upstream-cut"};
+	static const struct exchange_upstream none = {.reason = "upstream-none"};
+	struct access a = {.client = "::1",
+			   .method = "GET",
+			   .method_len = 3,
+			   .target = "/",
+			   .target_len = 1,
+			   .version = "HTTP/1.1",
+			   .status = 200};
+#define LINE "Received GET request from ('::1', 0) \"GET / HTTP/1.1\" 200 0 0.0ms"
+	(void)state;
+	a.upstream = &good;
+	access_record_of(&record, &a);
+	assert_string_equal(record.line,
+			    LINE " upstream \"http://127.0.0.1:9000\" head 1.2ms total 2.0ms");
+	assert_value(IPC_FIELD_UPSTREAM, "http://127.0.0.1:9000");
+	assert_value(IPC_FIELD_UPSTREAM_CONNECT, NULL);
+	assert_value(IPC_FIELD_UPSTREAM_HEAD, "1234");
+	assert_value(IPC_FIELD_UPSTREAM_TOTAL, "2000");
+	assert_value(IPC_FIELD_UPSTREAM_ATTEMPTS, "1");
+	assert_value(IPC_FIELD_REASON, NULL);
+	a.upstream = &bad;
+	access_record_of(&record, &a);
+	assert_string_equal(record.line, LINE " upstream-cut upstream \"unix:/run/app.sock\""
+					      " connect 0.2ms attempts 2");
+	assert_value(IPC_FIELD_UPSTREAM_CONNECT, "150");
+	assert_value(IPC_FIELD_UPSTREAM_HEAD, NULL);
+	assert_value(IPC_FIELD_UPSTREAM_ATTEMPTS, "2");
+	assert_value(IPC_FIELD_REASON, "upstream-cut");
+	a.upstream = &none;
+	access_record_of(&record, &a);
+	assert_string_equal(record.line, LINE " upstream-none");
+	assert_value(IPC_FIELD_UPSTREAM, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +292,7 @@ int main(void)
 	    cmocka_unit_test(a_target_that_is_cut_has_the_rest_of_its_path),
 	    cmocka_unit_test(the_host_is_the_one_that_was_asked_for),
 	    cmocka_unit_test(no_host_forges_a_value),
+	    cmocka_unit_test(an_upstream_has_its_part),
 	    cmocka_unit_test(the_longest_record_has_all_of_its_parts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
