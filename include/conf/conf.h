@@ -54,6 +54,8 @@
 #define CONF_ENDPOINTS_MAX    4096 /* of a port */
 #define CONF_TRUSTED_MAX      1024 /* networks of a port's `trust` */
 #define CONF_CLIENTS_MAX      64   /* different `client certificate` of a port */
+/* The authorities of the system, with which upstreams are verified if nothing else is said. */
+#define CONF_SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
 /* Bytes of all files of a port with authorities, and of those with what they have revoked. */
 #define CONF_AUTHORITIES_BYTES_MAX ((size_t)1 << 20)
 #define CONF_REVOKED_BYTES_MAX     ((size_t)64 << 20)
@@ -275,7 +277,8 @@ struct conf_port {
 	struct tls_choice tls;       /* versions, groups and ciphers; all zero: the default */
 	struct conf_where tls_where; /* where a mistake in that choice is */
 	bool plain; /* `tls off`: no TLS, and so no certificates and no keyholder */
-	struct conf_certificate *certificates; /* of all hosts; empty only if it is plain */
+	/* Of all hosts, empty only if it is plain; then those that upstreams are shown. */
+	struct conf_certificate *certificates;
 	size_t certificates_count;
 	/* The different `client certificate` of its hosts, and their files; each path once. */
 	struct conf_client *clients;

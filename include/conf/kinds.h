@@ -21,6 +21,7 @@
 	KIND(ECHO, echo)         \
 	KIND(REDIRECT, redirect) \
 	KIND(FILES, files)       \
+	KIND(PROXY, proxy)       \
 	KIND(FAULT_CONTROL, fault_control)
 
 /*

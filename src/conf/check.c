@@ -103,6 +103,7 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	struct conf_port *port = &draft->port;
 	conf_settings_inherit(&draft->scope, &p->top);
 	conf_proxies_inherit(&draft->scope, &p->top);
+	conf_trust_inherit(&draft->scope, &p->top);
 	if (p->options->workers != 0)
 		port->workers = p->options->workers;
 	bound_keyholders(draft);
@@ -235,7 +236,7 @@ static void check_port(struct conf_parser *p, const struct conf_port_draft *draf
 		conf_error(p, &port->where,
 			   "%s serves nothing: give it `respond`, `echo` or a `location`",
 			   conf_port_name(draft, name));
-	if (port->certificates_count == 0 && !port->plain && !own->damaged && !tls_damaged)
+	if (port->hosts[0].certificates_count == 0 && !port->plain && !own->damaged && !tls_damaged)
 		conf_error(p, &port->where,
 			   "%s has no certificate: write `tls { certificate \"file\" key \"file\" "
 			   "}` in it or at the top level, or `tls development`; or `tls off` for "
@@ -343,7 +344,9 @@ void conf_check(struct conf_parser *p)
 		conf_tls_clients_finish(p, draft);
 		if (p->no_memory)
 			return;
+		conf_upstreams_begin(p, draft);
 		check_kinds(p, draft);
+		conf_upstreams_end(p, draft);
 		finish_memory(p, &draft->port);
 		check_port(p, draft);
 		copies_check(p, draft);

@@ -70,7 +70,7 @@ static bool is_written(const struct conf_statement *s, const void *base)
 	return s->unwritten == 0 || number != s->unwritten;
 }
 
-static void dump_setting(const struct conf_statement *s, const void *base, const char *before,
+void conf_statement_dump(const struct conf_statement *s, const void *base, const char *before,
 			 FILE *out)
 {
 	if (!is_written(s, base))
@@ -87,7 +87,7 @@ static void dump_global(const struct conf *conf, enum conf_need need, FILE *out)
 {
 	for (size_t i = 0; i < conf_settings_count; i++)
 		if (conf_settings[i].pieces[0].global && conf_settings[i].need == need)
-			dump_setting(&conf_settings[i], conf, "", out);
+			conf_statement_dump(&conf_settings[i], conf, "", out);
 }
 
 #define INNER_BLOCKS (CONF_BLOCK_RESTART | CONF_BLOCK_LIMITS | CONF_BLOCK_TLS)
@@ -103,12 +103,12 @@ static void dump_settings(const struct conf_port *port, FILE *out)
 		if (!conf_settings[i].pieces[0].global &&
 		    (conf_settings[i].blocks & INNER_BLOCKS) == 0 &&
 		    !(conf_settings[i].of_tls && port->plain))
-			dump_setting(&conf_settings[i], port, "\t", out);
+			conf_statement_dump(&conf_settings[i], port, "\t", out);
 	for (size_t k = 0; k < CONF_COUNT(blocks); k++) {
 		(void)fprintf(out, "\t%s {\n", blocks[k].word);
 		for (size_t i = 0; i < conf_settings_count; i++)
 			if (conf_settings[i].blocks == blocks[k].kind)
-				dump_setting(&conf_settings[i], port, "\t\t", out);
+				conf_statement_dump(&conf_settings[i], port, "\t\t", out);
 		if (blocks[k].kind == CONF_BLOCK_LIMITS)
 			conf_exempt_dump(port, "\t\t", out);
 		fputs("\t}\n", out);
@@ -149,7 +149,7 @@ static void dump_certificates(const struct conf_port *port, const struct conf_ho
 	fputs("\ttls {\n", out);
 	for (size_t i = 0; i < conf_settings_count && host == port->hosts; i++)
 		if (conf_settings[i].blocks == CONF_BLOCK_TLS)
-			dump_setting(&conf_settings[i], port, "\t\t", out);
+			conf_statement_dump(&conf_settings[i], port, "\t\t", out);
 	if (host == port->hosts)
 		conf_tls_choice_dump(&port->tls, out);
 	conf_tls_client_dump(port, host, out);
@@ -242,8 +242,10 @@ static void dump_port(const struct conf_port *port, FILE *out)
 	for (size_t i = 0; i < port->sockets_count; i++)
 		put_line(out, "\tlisten on socket ", port->sockets[i]);
 	conf_proxies_dump(port, out);
+	conf_trust_dump(port, out);
 	dump_settings(port, out);
 	dump_certificates(port, &port->hosts[0], out);
+	conf_upstreams_dump(port, out);
 	conf_filters_dump(port->filters, NULL, "\t", out);
 	conf_errors_dump(port->errors, port->errors_count, "\t", out);
 	for (size_t i = 0; i < port->hosts[0].locations_count; i++)

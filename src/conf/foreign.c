@@ -717,7 +717,6 @@ static const struct {
     {"UndefMacro", BLOCK},
     {"underscores_in_headers", NOTHING},
     {"unsetenv", ENV},
-    {"upstream", NO_PROXY},
     {"uri", NO_REWRITE},
     {"uri_strip_prefix", NO_REWRITE},
     {"url.access-deny", CLIENTS},

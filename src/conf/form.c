@@ -104,14 +104,27 @@ static bool form_take(struct conf_form *form, const struct conf_token *token,
 	return false;
 }
 
+const struct conf_statement *conf_statement_own(struct conf_parser *p, const char *word)
+{
+	const struct conf_block *block = conf_block_top(p);
+	for (const struct conf_statement *s = block->statements; s != NULL && s->word != NULL; s++)
+		if (strcmp(s->word, word) == 0)
+			return s;
+	for (const struct conf_statement *s = block->more; s != NULL && s->word != NULL; s++)
+		if (strcmp(s->word, word) == 0)
+			return s;
+	return NULL;
+}
+
 const struct conf_statement *conf_statement_here(struct conf_parser *p,
 						 const struct conf_keyword *keyword)
 {
-	const struct conf_statement *here = conf_block_top(p)->statements;
-	for (const struct conf_statement *s = here; s != NULL && s->word != NULL; s++)
-		if (strcmp(s->word, keyword->name) == 0)
-			return s;
-	return here != NULL && keyword->blocks == CONF_BLOCK_OPTIONS ? NULL : keyword->statement;
+	const struct conf_statement *own = conf_statement_own(p, keyword->name);
+	if (own != NULL)
+		return own;
+	return conf_block_top(p)->statements != NULL && keyword->blocks == CONF_BLOCK_OPTIONS
+		   ? NULL
+		   : keyword->statement;
 }
 
 static void form_begin(struct conf_form *form, const struct conf_statement *s)
@@ -142,6 +155,8 @@ static bool begins_statement(struct conf_parser *p, const struct conf_token *tok
 	const struct conf_keyword *word = token->keyword;
 	if (p->form.owed || word == NULL || (word->blocks & conf_block_top(p)->kind) == 0)
 		return false;
+	if (conf_statement_own(p, word->name) != NULL)
+		return token->begins_line;
 	return word->statement != NULL ? choice_follows(p, word->statement) : token->begins_line;
 }
 
@@ -155,13 +170,17 @@ int conf_form_token(struct conf_parser *p, struct conf_value *value)
 		return p->form.owed ? T_MORE : T_DONE;
 	p->form = (struct conf_form){.statement = NULL};
 	/* `log rate` is not the filter `rate` */
-	if (keyword == NULL || keyword->statement == NULL || p->previous.kind == T_LOG)
+	if (keyword == NULL || p->previous.kind == T_LOG)
 		return token->kind;
 	value->statement = conf_statement_here(p, keyword);
 	if (value->statement == NULL)
-		return T_INNER; /* of another handler's options */
+		return keyword->statement != NULL ? T_INNER /* of another handler's options */
+						  : token->kind;
 	form_begin(&p->form, value->statement);
-	return token->kind;
+	/* A word of this block's own may be one of another statement elsewhere, too. */
+	return value->statement->blocks == CONF_BLOCK_OPTIONS && value->statement->token == 0
+		   ? T_OPTION
+		   : token->kind;
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -247,7 +266,8 @@ void conf_more(struct conf_parser *p, const struct conf_value *value,
 {
 	const struct conf_piece *piece = value->piece;
 	struct conf_group *given = &p->given;
-	if (piece->when != CONF_OWED && (value->part == CONF_PART_WORD || piece->word == NULL))
+	if (piece->when != CONF_OWED &&
+	    (value->part == CONF_PART_WORD || value->part == CONF_PART_ZERO || piece->word == NULL))
 		*given = (struct conf_group){.piece = (size_t)(piece - p->statement->pieces),
 					     .where = *where};
 	if (value->part == CONF_PART_WORD)

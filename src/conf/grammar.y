@@ -61,7 +61,7 @@ static void conf_yyerror(const struct conf_where *, struct conf_parser *, const 
 %token FACILITY "facility" FAULT "fault" HEADER "header" HOST "host" INCLUDE "include" JOURNAL "journal" KEY "key" LIMITS "limits" LISTEN "listen"
 %token FROM "from" PROTOCOL "protocol" PROXY "proxy"
 %token LOCATION "location" LOG "log" METHODS "methods" OFF "off" ON "on" PATH "path" PORT "port" RATE "rate" RESTART "restart"
-%token SOCKET "socket" SYSLOG "syslog" TLS "tls" TO "to" USE "use" USER "user"
+%token SOCKET "socket" SYSLOG "syslog" TIMEOUTS "timeouts" TLS "tls" TO "to" UPSTREAM "upstream" USE "use" USER "user"
 
 /* The words of settings and handlers, by their blocks; see statement.h. */
 %token GLOBAL "a global setting" SETTING "a setting" PORT_SETTING "a setting of a port"
@@ -266,6 +266,7 @@ port_item:
 |	"listen" "on" WORD		{ conf_add_address(p, &$3, &@3); }
 |	"listen" "on" "socket" STRING	{ conf_add_socket(p, &$4, &@4); }
 |	port_setting rest
+|	upstream options_items "}"	{ conf_upstream_close(p); }
 |	host host_items "}"		{ conf_host_close(p); }
 |	location location_items "}"	{ conf_location_close(p); }
 |	handler
@@ -274,6 +275,10 @@ port_item:
 ;
 
 port_setting: PORT_SETTING		{ conf_begin(p, &$1, &@1); } ;
+
+upstream:
+	"upstream" STRING "{"		{ conf_upstream_open(p, &$2, &@1, &@2); }
+;
 
 host:
 	host_names "{"			{ conf_host_open(p, &@1); }
@@ -317,9 +322,12 @@ location_item:
 |	handler
 |	filter
 |	error_block
+|	location_setting rest
 |	"fault" "control"		{ conf_fault_control(p, &@1); }
 |	fault %prec FAULT_END
 ;
+
+location_setting: "path"		{ conf_begin(p, &$1, &@1); } ;
 
 /* fault/fault.h has the catalogue of kinds, names and values. Some of them are words of the language
  * as well: tests/unit/test_conf.c tries all. */
@@ -331,9 +339,9 @@ fault:
 
 fault_kind: WORD | "certificate" ;
 
-fault_name: WORD | "after" ;
+fault_name: WORD | "after" | INNER ;
 
-fault_value: WORD | STRING | "after" | "header" | "socket" ;
+fault_value: WORD | STRING | INNER | "after" | "header" | "socket" ;
 
 handler:
 	handler_begin rest
@@ -348,9 +356,10 @@ handler_begin: handler_word		{ conf_begin(p, &$1, &@1); } ;
 handler_word: HANDLER | "respond" ;
 
 /* A handler whose options are in a block. */
-options_begin:
-	OPTIONS_HANDLER			{ conf_options_begin(p, $1.statement); conf_begin(p, &$1, &@1); }
-;
+options_begin: options_word		{ conf_options_begin(p, $1.statement); conf_begin(p, &$1, &@1); } ;
+
+/* `proxy protocol` begins with that word, too. */
+options_word: OPTIONS_HANDLER | "proxy" ;
 
 options:
 	options_begin rest "{"		{ conf_options_open(p, &@1, &@3); }
@@ -366,6 +375,11 @@ options_item:
 |	mistake
 |	include options_items include_end
 |	option rest
+|	timeouts options_items "}"	{ conf_block_close(p); }
+;
+
+timeouts:
+	"timeouts" "{"			{ conf_timeouts_open(p, &@1); }
 ;
 
 option: OPTION				{ conf_begin(p, &$1, &@1); } ;

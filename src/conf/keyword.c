@@ -48,15 +48,14 @@ static const struct conf_keyword grammar_words[] = {
     WORD("methods", METHODS, PORT | HOST | LOCATION, NULL),
     WORD("off", OFF, 0, NULL),
     WORD("on", ON, 0, "listen"),
-    WORD("path", PATH, 0, "log to"),
     WORD("port", PORT, TOP, NULL),
     WORD("protocol", PROTOCOL, 0, "proxy"),
-    WORD("proxy", PROXY, TOP | PORT, NULL),
     WORD("restart", RESTART, TOP | PORT, NULL),
     WORD("socket", SOCKET, 0, NULL),
     WORD("syslog", SYSLOG, 0, "log to"),
     WORD("tls", TLS, TOP | PORT | HOST, NULL),
     WORD("to", TO, 0, NULL),
+    WORD("upstream", UPSTREAM, PORT, NULL),
     WORD("use", USE, ANY, NULL),
 };
 
@@ -156,25 +155,34 @@ void conf_words_init(struct conf_words *words)
 	memcpy(words->list, grammar_words, sizeof(grammar_words));
 	for (size_t i = 0; i < conf_settings_count; i++)
 		statement_add(words, &conf_settings[i]);
-	for (unsigned i = 0; i < CONF_HANDLERS; i++)
+	for (unsigned i = 0; i < CONF_HANDLERS; i++) {
 		statement_add(words, &conf_handler_kind(i)->statement);
+		each_statement(words, conf_handler_kind(i)->statements, statement_add);
+	}
 	for (unsigned i = 0; i < CONF_FILTERS; i++)
 		each_statement(words, conf_filter_kind(i)->statements, statement_add);
 	for (unsigned i = 0; i < CONF_HANDLERS; i++)
 		each_statement(words, conf_handler_kind(i)->options, statement_add);
 	for (unsigned i = 0; i < CONF_FILTERS; i++)
 		each_statement(words, conf_filter_kind(i)->options, statement_add);
+	each_statement(words, conf_upstream_endpoints, statement_add);
+	each_statement(words, conf_upstream_options, statement_add);
+	each_statement(words, conf_timeouts_statements, statement_add);
 	for (size_t i = 0; i < conf_settings_count; i++)
 		if (conf_settings[i].blocks != 0)
 			parts_add(words, &conf_settings[i]);
 	for (unsigned i = 0; i < CONF_HANDLERS; i++) {
 		parts_add(words, &conf_handler_kind(i)->statement);
+		each_statement(words, conf_handler_kind(i)->statements, parts_add);
 		each_statement(words, conf_handler_kind(i)->options, parts_add);
 	}
 	for (unsigned i = 0; i < CONF_FILTERS; i++) {
 		each_statement(words, conf_filter_kind(i)->statements, parts_add);
 		each_statement(words, conf_filter_kind(i)->options, parts_add);
 	}
+	each_statement(words, conf_upstream_endpoints, parts_add);
+	each_statement(words, conf_upstream_options, parts_add);
+	each_statement(words, conf_timeouts_statements, parts_add);
 }
 
 /* --- finding a word --------------------------------------------------------------------------- */

@@ -37,23 +37,32 @@ const char *conf_kind_word(const struct conf_kind *kind)
 	return kind->statement.word != NULL ? kind->statement.word : kind->statements[0].word;
 }
 
-static size_t option_find(const struct conf_kind *kind, const char *word, const char **ret)
+static size_t list_find(const struct conf_statement *list, const char *of, const char *word,
+			const char **ret)
 {
-	for (const struct conf_statement *s = kind->options; s != NULL && s->word != NULL; s++)
+	for (const struct conf_statement *s = list; s != NULL && s->word != NULL; s++)
 		if (strcmp(s->word, word) == 0) {
-			*ret = conf_kind_word(kind);
+			*ret = of;
 			return 1;
 		}
 	return 0;
 }
 
-size_t conf_option_places(const char *word, const char *ret[CONF_KINDS])
+static size_t option_find(const struct conf_kind *kind, const char *word, const char **ret)
+{
+	return list_find(kind->options, conf_kind_word(kind), word, ret);
+}
+
+size_t conf_option_places(const char *word, const char *ret[CONF_OPTION_PLACES_MAX])
 {
 	size_t count = 0;
 	for (unsigned i = 0; i < CONF_HANDLERS; i++)
 		count += option_find(conf_handler_kind(i), word, &ret[count]);
 	for (unsigned i = 0; i < CONF_FILTERS; i++)
 		count += option_find(conf_filter_kind(i), word, &ret[count]);
+	count += list_find(conf_upstream_endpoints, "upstream", word, &ret[count]);
+	count += list_find(conf_upstream_options, "upstream", word, &ret[count]);
+	count += list_find(conf_timeouts_statements, "timeouts", word, &ret[count]);
 	return count;
 }
 
@@ -75,6 +84,7 @@ void conf_options_open(struct conf_parser *p, const struct conf_where *where,
 	bool *damaged = conf_block_top(p)->damaged;
 	struct conf_block *block = conf_block_push(p, CONF_BLOCK_OPTIONS, where);
 	block->statements = p->kind->options;
-	block->options_of = p->kind;
+	block->more = p->kind->more_options;
+	block->options_of = conf_kind_word(p->kind);
 	block->damaged = damaged;
 }

@@ -90,7 +90,7 @@ struct conf_keyword {
 	const char *of; /* the statement to name if it stands alone; NULL: none in particular */
 };
 
-#define CONF_WORDS_MAX 256
+#define CONF_WORDS_MAX 384
 
 /* All words of the language; made once for each parse. */
 struct conf_words {
@@ -290,6 +290,7 @@ struct conf_scope {
 	struct conf_port *values;
 	uint64_t set, broken; /* bits of conf_setting_bit(); broken: a mistake was in it */
 	bool proxies_set;     /* `proxy protocol`, on or off */
+	bool trusted_set;     /* `trust`, in the same way */
 	bool tls_set;
 	struct conf_certificate *certificates;
 	size_t certificates_count;
@@ -312,6 +313,29 @@ struct conf_client_draft {
 	bool damaged;
 };
 
+/* A URL of an upstream. */
+struct conf_endpoint_draft {
+	struct conf_endpoint endpoint;
+	struct conf_where at;
+	bool tls;
+};
+
+/* An upstream while it is read: of a block `upstream`, or of `proxy to`. */
+struct conf_upstream_draft {
+	struct conf_upstream upstream;         /* comes first: options are written into it */
+	struct conf_endpoint_draft *endpoints; /* in the order of the text */
+	size_t endpoints_count;
+	size_t backups_count;
+	const char *authority;         /* absolute; NULL: that of the system */
+	const char *certificate, *key; /* absolute; NULL: none */
+	struct conf_where verify_at, certificate_at, check_at, balance_at; /* line 0: not given */
+	bool is_reference; /* `proxy to "NAME"`: its statements are elsewhere */
+	bool hash;         /* `balance hash`, and what of is still to come */
+	bool damaged;      /* a mistake may have hidden a part of it */
+	bool used;
+	uint32_t number; /* its index in conf_port.upstreams */
+};
+
 /* A `methods` statement. */
 struct conf_methods {
 	unsigned set;            /* of CONF_METHOD_BIT */
@@ -332,9 +356,17 @@ struct conf_filters_draft {
 	bool is_finished;
 };
 
+/* `path replace`, `path strip`. */
+struct conf_proxy_path {
+	const char *from, *to; /* to: NULL: not given */
+	bool strip, damaged;
+	struct conf_where where; /* line 0: there is none */
+};
+
 struct conf_location_draft {
 	struct conf_location location;
 	struct conf_filters_draft filters;
+	struct conf_proxy_path path;
 	const struct conf_host_draft *host; /* that it belongs to */
 	struct conf_where fault_where;      /* of its first fault; line 0: none */
 	size_t sequence;
@@ -378,11 +410,16 @@ struct conf_port_draft {
 	size_t hosts_count;
 	size_t names_count, locations_count;        /* of all hosts */
 	struct conf_paths bodies, roots, passwords; /* of port.bodies, port.roots … */
-	struct conf_paths authorities, revoked;
+	struct conf_paths authorities, revoked, upstream_authorities;
+	struct conf_upstream_draft **upstreams; /* the blocks, in the order of the text */
+	size_t upstreams_count;
+	/* those of the port, by the index in port.upstreams */
+	const struct conf_upstream_draft **numbered;
+	size_t hosts_pairs; /* port.certificates of hosts: those of upstreams follow */
 };
 
 #define CONF_SEEN_MAX   64 /* at least as many as a block has statements */
-#define CONF_BLOCKS_MAX 5
+#define CONF_BLOCKS_MAX 6
 
 /* An open block. */
 struct conf_block {
@@ -390,8 +427,8 @@ struct conf_block {
 	struct conf_where where;
 	bool *damaged; /* a mistake in the block sets it; may be NULL */
 	/* The meaning of words in this block, ended by one without a word; NULL: as elsewhere. */
-	const struct conf_statement *statements;
-	const struct conf_kind *options_of; /* whose options these are; NULL: it has no options */
+	const struct conf_statement *statements, *more;
+	const char *options_of; /* the word of what these options are of; NULL: it has no options */
 	struct conf_seen {
 		const char *word;
 		struct conf_where where;
@@ -437,10 +474,11 @@ struct conf_parser {
 	struct conf_block blocks[CONF_BLOCKS_MAX]; /* the first is the top level */
 	const struct conf_statement *statement;    /* that conf_begin() began */
 	struct conf_group given;
-	unsigned options_given;        /* bits of its pieces */
-	bool stands_alone, alone_told; /* it is `off`, and something follows */
-	void *kind_options;            /* of the handler or filter; NULL: it is not used */
-	const struct conf_kind *kind;  /* the last one that may have a block of options */
+	unsigned options_given;               /* bits of its pieces */
+	bool stands_alone, alone_told;        /* it is `off`, and something follows */
+	void *kind_options;                   /* of the handler or filter; NULL: it is not used */
+	struct conf_upstream_draft *upstream; /* that options are of; NULL: it is not used */
+	const struct conf_kind *kind;         /* the last one that may have a block of options */
 	struct conf_scope top;
 	struct conf_port top_values;
 	struct conf_filters_draft top_filters;
@@ -649,6 +687,61 @@ void conf_proxies_add(struct conf_parser *p, const struct conf_value *,
 void conf_proxies_inherit(struct conf_scope *own, const struct conf_scope *outer);
 void conf_proxies_dump(const struct conf_port *, FILE *);
 
+/* trust.c: `trust` */
+void conf_trust(struct conf_parser *p, const struct conf_group *);
+void conf_trust_inherit(struct conf_scope *own, const struct conf_scope *outer);
+void conf_trust_dump(const struct conf_port *, FILE *);
+
+/* upstream.c */
+extern const struct conf_statement conf_upstream_endpoints[]; /* of a block `upstream` ... */
+extern const struct conf_statement conf_upstream_options[];   /* ... and also of `proxy to` */
+extern const struct conf_statement conf_timeouts_statements[];
+void conf_upstream_open(struct conf_parser *p, const struct conf_value *,
+			const struct conf_where *where, const struct conf_where *at);
+void conf_upstream_close(struct conf_parser *p);
+void conf_timeouts_open(struct conf_parser *p, const struct conf_where *where);
+/* One with the defaults; NULL: no memory. */
+struct conf_upstream_draft *conf_upstream_new(struct conf_parser *p,
+					      const struct conf_where *where);
+/* May options be written into p->upstream? If not, that was reported. */
+bool conf_upstream_allowed(struct conf_parser *p, const struct conf_where *where);
+/* Adds an endpoint. */
+void conf_upstream_add(struct conf_parser *p, struct conf_upstream_draft *,
+		       const struct conf_value *, const struct conf_where *at, bool backup);
+/* At the end of the block: what is missing, and what contradicts. */
+void conf_upstream_check(struct conf_parser *p, struct conf_upstream_draft *);
+
+/* upstream_url.c */
+#define CONF_UPSTREAM_NAME_MAX 64
+/* Is it a URL, and no name of an upstream? */
+bool conf_upstream_is_url(const struct conf_value *);
+/* Reads one; if it is none, that was reported. */
+bool conf_upstream_url(struct conf_parser *p, const struct conf_value *,
+		       const struct conf_where *at, struct conf_endpoint_draft *ret);
+/* Reads "name", "name:port" for Host, in the form of its name; NULL: it is none, which was
+ * reported. */
+const char *conf_upstream_host(struct conf_parser *p, const struct conf_value *,
+			       const struct conf_where *at);
+/* The name of an upstream; if it is none, that was reported. */
+bool conf_upstream_name(struct conf_parser *p, const struct conf_value *,
+			const struct conf_where *at);
+
+/* upstream_finish.c */
+/* Gives the blocks their numbers, when all of the port is known. */
+void conf_upstreams_begin(struct conf_parser *p, struct conf_port_draft *);
+/* The one that a location's requests go to gets a number, an equal one the same. */
+uint32_t conf_upstream_number(struct conf_parser *p, struct conf_port_draft *,
+			      struct conf_upstream_draft *);
+/* The block of that name; NULL: there is none. */
+struct conf_upstream_draft *conf_upstream_find(const struct conf_port_draft *, const char *name);
+/* Afterwards: what nothing uses, and what leads back to the port. */
+void conf_upstreams_end(struct conf_parser *p, struct conf_port_draft *);
+
+/* upstream_dump.c */
+void conf_upstreams_dump(const struct conf_port *, FILE *);
+/* The statements of one that has no block, each line after the indent. */
+void conf_upstream_dump(const struct conf_upstream_draft *, const char *indent, FILE *);
+
 /* host.c */
 /* The first name of a host, before its block; then the others. */
 void conf_host_begin(struct conf_parser *p, const struct conf_value *, const struct conf_where *at);
@@ -681,6 +774,9 @@ void conf_errors_dump(const struct conf_error *, size_t count, const char *inden
 uint64_t conf_errors_bytes(const struct conf_error *, size_t count);
 
 /* path.c */
+/* Is it a path as locations have it? If not, that was reported. */
+bool conf_path_check(struct conf_parser *p, const char *what, const struct conf_value *path,
+		     const struct conf_where *at);
 /* The number of a path in the list of a port, which it is added to. 0: there are too many, or there
  * is no memory; what names them. */
 uint32_t conf_paths_add(struct conf_parser *p, struct conf_paths *, struct conf_path **list,
@@ -700,6 +796,11 @@ void conf_methods_add(struct conf_parser *p, const struct conf_value *,
 void conf_methods_end(struct conf_parser *p, const struct conf_methods *,
 		      struct conf_location *handler);
 extern const char *const conf_method_names[CONF_METHODS]; /* method_name.c */
+
+/* method_add.c */
+/* Adds the method with that name to a set; if it is none, that was reported. */
+bool conf_method_add(struct conf_parser *p, unsigned *set, const struct conf_value *,
+		     const struct conf_where *at);
 
 /* handler.c */
 /* Warns of a variable of another server in a value that is sent as it stands. */
@@ -738,6 +839,9 @@ bool conf_field_name_check(struct conf_parser *, const struct conf_value *,
 			   const struct conf_where *at);
 /* A media type (base/media_type.h), in the same way. */
 bool conf_type_check(struct conf_parser *, const struct conf_value *, const struct conf_where *at);
+
+/* kind_proxy.c: at the end of a location: `path` is for `proxy` alone. */
+void conf_proxy_path_end(struct conf_parser *p);
 
 /* kind_fault_control.c */
 void conf_fault_control(struct conf_parser *p, const struct conf_where *where);

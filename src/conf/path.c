@@ -1,6 +1,6 @@
-/* The files and folders that a port's processes are handed, each once. Runs in the master and in
- * the child of the port. Must never number them in another order than the canonical text has them.
- */
+/* The form of paths, and the files and folders that a port's processes are handed, each once. Runs
+ * in the master and in the child of the port. Must never number them in another order than the
+ * canonical text has them. */
 #include <string.h>
 
 #include "parser.h"
@@ -101,4 +101,34 @@ const char *conf_file_name(struct conf_parser *p, const char *name)
 	files[conf->files_count++] = copy;
 	*slot = (uint32_t)conf->files_count;
 	return copy;
+}
+
+/* --- paths of requests ------------------------------------------------------------------------ */
+
+static bool has_dot_segment(const char *path)
+{
+	for (const char *s = path; s != NULL; s = strchr(s + 1, '/')) {
+		size_t len = strcspn(s + 1, "/");
+		if ((len == 1 && s[1] == '.') || (len == 2 && s[1] == '.' && s[2] == '.'))
+			return true;
+	}
+	return false;
+}
+
+bool conf_path_check(struct conf_parser *p, const char *what, const struct conf_value *path,
+		     const struct conf_where *at)
+{
+	if (!conf_plain(p, what, CONF_LOCATION_PATH_MAX, path, at))
+		return false;
+	if (path->data[0] != '/')
+		conf_error(p, at, "%s begins with `/`", what);
+	else if (strpbrk(path->data, "?#") != NULL)
+		conf_error(p, at, "%s has no query or fragment: no `?`, no `#`", what);
+	else if (strstr(path->data, "//") != NULL)
+		conf_error(p, at, "%s has no `//`", what);
+	else if (has_dot_segment(path->data))
+		conf_error(p, at, "%s has no `.` or `..` in it", what);
+	else
+		return true;
+	return false;
 }

@@ -213,34 +213,6 @@ void conf_add_socket(struct conf_parser *p, const struct conf_value *value,
 
 /* --- locations -------------------------------------------------------------------------------- */
 
-static bool has_dot_segment(const char *path)
-{
-	for (const char *s = path; s != NULL; s = strchr(s + 1, '/')) {
-		size_t len = strcspn(s + 1, "/");
-		if ((len == 1 && s[1] == '.') || (len == 2 && s[1] == '.' && s[2] == '.'))
-			return true;
-	}
-	return false;
-}
-
-static bool check_path(struct conf_parser *p, const struct conf_value *path,
-		       const struct conf_where *at)
-{
-	if (!conf_plain(p, "a location's path", CONF_LOCATION_PATH_MAX, path, at))
-		return false;
-	if (path->data[0] != '/')
-		conf_error(p, at, "a location's path begins with `/`");
-	else if (strpbrk(path->data, "?#") != NULL)
-		conf_error(p, at, "a location's path has no query or fragment: no `?`, no `#`");
-	else if (strstr(path->data, "//") != NULL)
-		conf_error(p, at, "a location's path has no `//`");
-	else if (has_dot_segment(path->data))
-		conf_error(p, at, "a location's path has no `.` or `..` in it");
-	else
-		return true;
-	return false;
-}
-
 /* A star at the end of a path, as other servers have it. */
 static void star_tell(struct conf_parser *p, const struct conf_value *path,
 		      const struct conf_where *at)
@@ -278,7 +250,7 @@ static void escape_tell(struct conf_parser *p, const struct conf_value *path,
 void conf_location_open(struct conf_parser *p, const struct conf_value *value, bool exact,
 			const struct conf_where *where, const struct conf_where *at)
 {
-	size_t len = check_path(p, value, at) ? value->len : 0;
+	size_t len = conf_path_check(p, "a location's path", value, at) ? value->len : 0;
 	if (len > 0 && !exact)
 		star_tell(p, value, at);
 	if (len > 0)
@@ -306,6 +278,7 @@ void conf_location_close(struct conf_parser *p)
 		conf_error(p, &conf_block_top(p)->where,
 			   "the location serves nothing: give it `respond` or `echo`");
 	conf_methods_end(p, &p->methods, p->location != NULL ? &p->location->location : NULL);
+	conf_proxy_path_end(p);
 	p->location = NULL;
 	conf_block_close(p);
 }

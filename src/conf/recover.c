@@ -174,7 +174,8 @@ static void find_key(struct mistake *m)
 
 bool conf_mistake_begins_here(const struct mistake *m)
 {
-	return m->keyword != NULL && (m->keyword->blocks & conf_block_top(m->p)->kind) != 0;
+	return m->keyword != NULL && ((m->keyword->blocks & conf_block_top(m->p)->kind) != 0 ||
+				      conf_statement_own(m->p, m->keyword->name) != NULL);
 }
 
 unsigned conf_mistake_levels_out(const struct mistake *m)

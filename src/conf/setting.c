@@ -128,6 +128,16 @@ const struct conf_statement conf_settings[] = {
      .again = "key",
      .of_tls = true,
      .pieces = {{CONF_STRING, .noun = "user's name", .most = CONF_ACCOUNT_MAX, IN_PORT(key_user)}}},
+    {.word = "connect",
+     .again = "connect user",
+     .blocks = TOP | PORT,
+     .pieces = {{CONF_STRING, .word = "user", .noun = "user's name", .most = CONF_ACCOUNT_MAX,
+		 IN_PORT(connect_user)}}},
+    {.word = "trust",
+     .blocks = TOP | PORT,
+     .take = conf_trust,
+     .pieces = {{CONF_WORD, .noun = "network", .example = "10.0.0.0/8", .zero = "off"},
+		{CONF_WORD, CONF_MAY, .noun = "network", .example = "10.0.0.0/8", .many = true}}},
     {.word = "chroot",
      .blocks = TOP | PORT,
      .pieces = {{CONF_PATH, .noun = "directory", .most = PATH_MAX - 1, .zero = "off",
@@ -410,7 +420,7 @@ static void *base_of(struct conf_parser *p, const struct conf_statement *s,
 		     struct conf_port *values)
 {
 	if (is_option(s))
-		return p->kind_options;
+		return s->of_upstream ? (void *)p->upstream : p->kind_options;
 	return s->pieces[0].global ? (void *)&p->tree->conf : (void *)values;
 }
 
@@ -459,7 +469,8 @@ void conf_set(struct conf_parser *p, const struct conf_statement *s, const struc
 		s)) /* they have no defaults elsewhere, and nothing is told of their absence */
 		*(good ? &scope->set : &scope->broken) |= conf_setting_bit(s);
 	for (size_t i = 0; good && base != NULL && i < given->count; i++)
-		value_put(base, &s->pieces[given->piece + i], numbers[i], texts[i]);
+		if (has_member(&s->pieces[given->piece + i]))
+			value_put(base, &s->pieces[given->piece + i], numbers[i], texts[i]);
 	if (!is_option_piece)
 		options_clear(base, s);
 }
@@ -484,6 +495,14 @@ void conf_settings_preset(struct conf_parser *p, struct conf_port *values)
 			if (!is_text(piece) && has_member(piece))
 				number_put(base_of(p, &conf_settings[i], values), piece,
 					   piece->preset);
+}
+
+void conf_options_preset(void *base, const struct conf_statement *list)
+{
+	for (const struct conf_statement *s = list; s->word != NULL; s++)
+		for (const struct conf_piece *piece = s->pieces; piece->type != CONF_NONE; piece++)
+			if (!is_text(piece) && has_member(piece))
+				number_put(base, piece, piece->preset);
 }
 
 static void member_copy(struct conf_port *to, const struct conf_port *from,

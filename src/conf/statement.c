@@ -23,7 +23,7 @@ struct conf_block *conf_block_push(struct conf_parser *p, enum conf_block_kind k
 	block->kind = kind;
 	block->where = *where;
 	block->damaged = NULL;
-	block->statements = NULL;
+	block->statements = block->more = NULL;
 	block->options_of = NULL;
 	block->seen_count = 0;
 	return block;

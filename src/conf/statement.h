@@ -92,6 +92,7 @@ struct conf_statement {
 	void (*take)(struct conf_parser *, const struct conf_group *);
 	bool has_options; /* a block with conf_kind.options may follow */
 	bool repeats;     /* an option that may be given more than once */
+	bool of_upstream; /* an option whose members are those of p->upstream */
 
 	/* of a setting */
 	enum conf_need need;
@@ -123,6 +124,11 @@ void conf_set(struct conf_parser *, const struct conf_statement *, const struct 
  * choice; a string, or NULL. */
 uint64_t conf_setting_number(const void *base, const struct conf_piece *);
 const char *conf_setting_text(const void *base, const struct conf_piece *);
+/* The defaults of a list of options, which ends with one without a word. */
+void conf_options_preset(void *base, const struct conf_statement *list);
+/* Writes one with its values: a line after that text. */
+void conf_statement_dump(const struct conf_statement *, const void *base, const char *before,
+			 FILE *);
 /* The defaults, of the global settings too. */
 void conf_settings_preset(struct conf_parser *, struct conf_port *values);
 /* What is not set in a scope is as in the one around it. */
@@ -140,12 +146,14 @@ void conf_set_value(struct conf_parser *, const char *word, const struct conf_va
 /* A kind of handler or filter; conf/kinds.h lists them. */
 struct conf_kind {
 	struct conf_statement statement;
-	/* Of a filter in place of the one above: its statements, ended by one without a word. */
+	/* Of a filter in place of the one above: its statements, ended by one without a word. Of a
+	 * handler: others that may stand beside it. */
 	const struct conf_statement *statements;
 	/* What the block after it may have, ended by one without a word; NULL: there is no such
 	 * block. Without take, its members are those of the options: of the struct that
 	 * conf_handler_begin() was given, or that conf_filter_here() has made. */
 	const struct conf_statement *options;
+	const struct conf_statement *more_options; /* that it shares with others, in that block */
 	unsigned methods; /* that a handler takes by default; 0: it has its own, and no `methods` */
 	bool no_others;   /* it answers no other methods: `methods` can only leave some out */
 	/* When the port is complete; NULL: nothing to check. */
@@ -191,12 +199,15 @@ void *conf_filter_here(struct conf_parser *, enum conf_filter, size_t size);
 /* The word that begins a statement of that kind. */
 const char *conf_kind_word(const struct conf_kind *);
 /* The kinds that have an option of this name, by their words. Returns how many. */
-#define CONF_KINDS (CONF_HANDLERS + CONF_FILTERS)
-size_t conf_option_places(const char *word, const char *ret[CONF_KINDS]);
+#define CONF_KINDS             (CONF_HANDLERS + CONF_FILTERS)
+#define CONF_OPTION_PLACES_MAX (CONF_KINDS + 2) /* and upstream, timeouts */
+size_t conf_option_places(const char *word, const char *ret[CONF_OPTION_PLACES_MAX]);
 /* A statement that may have a block of options begins; then the block. */
 void conf_options_begin(struct conf_parser *, const struct conf_statement *);
 void conf_options_open(struct conf_parser *, const struct conf_where *,
 		       const struct conf_where *at);
+/* That of the innermost block's own list; NULL: it has none of this word. */
+const struct conf_statement *conf_statement_own(struct conf_parser *, const char *word);
 /* The statement that a word begins in the innermost block; NULL: none. */
 const struct conf_statement *conf_statement_here(struct conf_parser *, const struct conf_keyword *);
 

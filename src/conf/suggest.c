@@ -46,7 +46,10 @@ const char *conf_suggest(const char *word, size_t len, const char *const *names,
 		if (name_len == 0 || name_len > WORD_MAX)
 			continue;
 		unsigned d = distance(word, len, names[i], name_len);
-		if (d < best_distance || (d == best_distance && best == NULL)) {
+		/* of two that are as near the longer one: letters are left out more often than
+		 * added */
+		if (d < best_distance ||
+		    (d == best_distance && (best == NULL || name_len > strlen(best)))) {
 			best = names[i];
 			best_distance = d;
 		}

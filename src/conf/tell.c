@@ -147,7 +147,7 @@ static void tell_close(struct mistake *m, const char *expected)
 /* "it belongs in a tls block", "... at the top level or in a port, host or location block" */
 static void text_add_places(struct text *text, const struct conf_keyword *keyword)
 {
-	const char *words[CONF_KINDS + __builtin_ctz(CONF_BLOCK_LAST)];
+	const char *words[CONF_OPTION_PLACES_MAX + __builtin_ctz(CONF_BLOCK_LAST)];
 	size_t count = 0;
 	for (unsigned kind = CONF_BLOCK_PORT; kind < CONF_BLOCK_OPTIONS; kind <<= 1)
 		if (keyword->blocks & kind)
@@ -167,7 +167,7 @@ static void text_add_places(struct text *text, const struct conf_keyword *keywor
 static void text_add_block(struct text *text, const struct conf_block *block)
 {
 	if (block->options_of != NULL)
-		text_addf(text, "in a %s block", conf_kind_word(block->options_of));
+		text_addf(text, "in a %s block", block->options_of);
 	else
 		text_addf(text, "%s", conf_block_place(block->kind));
 }
@@ -372,8 +372,12 @@ static bool tell_foreign(struct mistake *m)
 {
 	const struct conf_value *value = &m->token->value;
 	const char *answer = conf_foreign_word(value->data, value->len);
-	/* it may be a word inside a statement here, such as `deny` */
-	if ((!is_word(m) && m->token->kind != T_INNER) || !m->at_statement || answer == NULL)
+	const struct conf_keyword *keyword = m->token->keyword;
+	/* it may be a word inside a statement here, such as `deny`, or one of another block, such
+	 * as `server` */
+	const bool elsewhere =
+	    m->token->kind == T_INNER || (keyword != NULL && keyword->blocks == CONF_BLOCK_OPTIONS);
+	if ((!is_word(m) && !elsewhere) || !m->at_statement || answer == NULL)
 		return false;
 	conf_error(m->p, &m->token->where, "Bulkhead has no `%s`: %s", m->shown, answer);
 	m->keyword = NULL; /* the following text is in that server's language, too */

@@ -500,7 +500,7 @@ static void methods_that_are_none_are_told(void **state)
 		 "2:10 the location serves nothing: give it `respond` or `echo`\n");
 	told_tls("faults enabled port 1 { location \"/\" { methods any fault control } }",
 		 "2:40 `fault control` has its own methods, GET and POST; `methods` is for "
-		 "`respond`, `echo`, `redirect` and `files`\n");
+		 "`respond`, `echo`, `redirect`, `files` and `proxy`\n");
 	told_tls("methods any port 1 { echo }",
 		 "2:1 `methods` cannot be at the top level; it belongs in a port, host or "
 		 "location block\n");
@@ -1980,7 +1980,8 @@ static void words_of_other_servers_are_answered(void **state)
 		char text[512], want[512];
 		assert_true(strcasecmp(before, word) < 0); /* it is searched by halves */
 		const struct conf_keyword *here = conf_words_find(&list, word, strlen(word));
-		assert_true(here == NULL || (here->blocks == 0 && here->token == T_INNER));
+		assert_true(here == NULL || (here->blocks == 0 && here->token == T_INNER) ||
+			    here->blocks == CONF_BLOCK_OPTIONS);
 		const char *answer = conf_foreign_word(word, strlen(word));
 		assert_true(answer != NULL && strlen(answer) < 160 &&
 			    answer[strlen(answer) - 1] != '.');
