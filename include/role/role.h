@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
+#include "ipc/addresses.h"
 #include "ipc/channel.h"
 #include "ipc/handed.h"
 #include "ipc/slot.h"
@@ -95,8 +96,13 @@ void role_tell(struct role *, enum ipc_type, const void *payload, size_t len);
 unsigned role_needs(enum sandbox_role, const struct conf_port *);
 
 /* Drops privileges, except to read beneath the document roots that were handed over, which the role
- * takes afterwards. descriptors: how many the role will hold at most. */
+ * takes afterwards, and to connect to its upstreams or name servers. descriptors: how many the role
+ * will hold at most. */
 void role_confine(struct role *, enum sandbox_role, uint64_t descriptors);
+
+/* For a connector or resolver, before role_seal(): the block of addresses to which alone the
+ * process will be able to connect. addresses, names: how many it has, for the level. */
+void role_pin(struct role *, const struct ipc_block *, size_t addresses, size_t names);
 
 /* Closes received descriptors that were not taken, seals, and sends READY. If the privileges are
  * strict and a layer is missing, it fails instead. */

@@ -1,7 +1,7 @@
 /*
  * Confinement: what a process gives up before it processes input that may be hostile.
  *
- * There are five roles. A worker, a keyholder and a verifier are confined in two steps, since
+ * There are seven roles. All but the master and the mounter are confined in two steps, since
  * threads can only be made between them:
  *
  *   sandbox_drop()   groups, ids → capabilities, but for one → no new privileges → not dumpable →
@@ -54,8 +54,14 @@ enum sandbox_need {
 	SANDBOX_THREADS = 2, /* run more than one thread */
 	SANDBOX_FILES = 4,   /* read files beneath its document roots */
 	SANDBOX_TLS = 8,     /* speak TLS to clients */
-	SANDBOX_HASHES = 16  /* hash passwords, which takes memory */
+	SANDBOX_HASHES = 16, /* hash passwords, which takes memory */
+	/* The next ones have a block of addresses (plan.pinned), and connect to nothing else. */
+	SANDBOX_CONNECTS = 32, /* connect to upstreams, and hand over the connections */
+	SANDBOX_LOCAL = 64,    /* … to Unix sockets, too, which an empty root does not show */
+	SANDBOX_NAMES = 128    /* ask name servers */
 };
+#define SANDBOX_PINNED      (SANDBOX_CONNECTS | SANDBOX_LOCAL | SANDBOX_NAMES)
+#define SANDBOX_PLACE_BYTES 128 /* of an address in the block */
 
 /* All needs that a process of this role can have. */
 unsigned sandbox_needs_of(enum sandbox_role);
@@ -74,7 +80,7 @@ enum sandbox_layer {
 #define SANDBOX_ALL_LAYERS ((1u << SANDBOX_LAYERS) - 1) /* a bit for each */
 
 struct sandbox_plan {
-	enum sandbox_role role; /* SANDBOX_WORKER, SANDBOX_KEYHOLDER or SANDBOX_VERIFIER */
+	enum sandbox_role role; /* none of SANDBOX_MASTER and SANDBOX_MOUNTER */
 	unsigned needs;         /* enum sandbox_need; the role must be able to have them */
 	pid_t parent_pid;       /* the process dies with this one */
 	int chroot_fd;          /* O_PATH of the empty directory; -1: no chroot */
@@ -92,6 +98,17 @@ struct sandbox_plan {
 	/* The block of descriptors from sandbox_guard_block() whose options no call may change once
 	 * the process is sealed: the listeners. Count 0: none. */
 	unsigned guarded_first, guarded_count;
+	/*
+	 * With one of SANDBOX_PINNED: the block of addresses (ipc/addresses.h), set before the
+	 * seal: its size is a power of two, its address a multiple of it. A sealed process can call
+	 * connect(2) only with a pointer to a multiple of SANDBOX_PLACE_BYTES in it, and cannot put
+	 * other memory there. The process must be unable to write it.
+	 */
+	const void *pinned;
+	size_t pinned_bytes;
+	uint32_t addresses, names; /* that are in it, for the level */
+	const uint16_t *tcp_ports; /* to which it may connect by TCP; set before the drop */
+	size_t tcp_ports_count;
 	unsigned leave_out; /* a bit per layer; 0 in every process that serves */
 };
 
@@ -113,10 +130,14 @@ struct sandbox_level {
 	/* 0: each is a read-only mount of its own, which no path leaves (sandbox/mounter.h); else
 	 * why one is not, an errno */
 	int32_t roots_error;
+	/* a bit per layer that this process cannot have, and that is not missing therefore: an
+	 * empty root, if it connects to Unix sockets */
+	uint32_t waived;
+	uint32_t addresses, names; /* to which it may connect */
 };
 
 /*
- * The steps of a worker, keyholder or verifier, in this order. The first fills *ret_level, the
+ * The steps of all these roles, in this order. The first fills *ret_level, the
  * second completes it. Return 0, or -1 and a sentence in err: the process cannot go on. If the
  * parent has already ended, they call _exit(EX_UNAVAILABLE).
  *

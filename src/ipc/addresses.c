@@ -14,6 +14,9 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "sandbox/sandbox.h"
+
+_Static_assert(sizeof(union ipc_address) == SANDBOX_PLACE_BYTES, "the filter knows the places");
 
 static size_t page_bytes(void)
 {

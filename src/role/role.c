@@ -186,10 +186,30 @@ int role_status(const struct role *r, int error)
 
 /* --- confinement ----------------------------------------------------------------------------- */
 
+static bool connects_locally(const struct conf_port *port)
+{
+	size_t i = 0;
+	while (i < port->endpoints_count && port->endpoints[i].path == NULL)
+		i++;
+	return i < port->endpoints_count;
+}
+
 unsigned role_needs(enum sandbox_role role, const struct conf_port *port)
 {
-	if (role != SANDBOX_WORKER)
-		return role == SANDBOX_VERIFIER ? SANDBOX_HASHES : 0;
+	switch (role) {
+	case SANDBOX_MASTER:
+	case SANDBOX_MOUNTER:
+	case SANDBOX_KEYHOLDER:
+		return 0;
+	case SANDBOX_VERIFIER:
+		return SANDBOX_HASHES;
+	case SANDBOX_RESOLVER:
+		return SANDBOX_NAMES;
+	case SANDBOX_CONNECTOR:
+		return SANDBOX_CONNECTS | (connects_locally(port) ? SANDBOX_LOCAL : 0);
+	case SANDBOX_WORKER:
+		break;
+	}
 	return SANDBOX_CLIENTS | (port->threads > 1 ? SANDBOX_THREADS : 0) |
 	       (port->roots_count > 0 ? SANDBOX_FILES : 0) | (port->plain ? 0 : SANDBOX_TLS);
 }
@@ -207,20 +227,43 @@ static int *roots_list(struct role *r, size_t *ret_count)
 	return list;
 }
 
+#define NAME_SERVER_PORT 53
+
+/* To which ports the process may connect by TCP. */
+static uint16_t *tcp_ports_list(struct role *r, enum sandbox_role role, size_t *ret_count)
+{
+	uint16_t *list = calloc(r->port->endpoints_count + 1, sizeof(*list));
+	if (list == NULL)
+		role_fail(r, role_status(r, ENOMEM), "out of memory");
+	*ret_count = 0;
+	if (role == SANDBOX_RESOLVER)
+		list[(*ret_count)++] = NAME_SERVER_PORT;
+	for (size_t i = 0; role == SANDBOX_CONNECTOR && i < r->port->endpoints_count; i++)
+		if (r->port->endpoints[i].path == NULL)
+			list[(*ret_count)++] = r->port->endpoints[i].port;
+	return list;
+}
+
 void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
 {
 	const struct ipc_start *s = &r->start;
 	struct err err;
 	int chroot_fd = role_count(r, IPC_FD_CHROOT) > 0 ? role_take(r, IPC_FD_CHROOT, 0) : -1;
-	size_t roots_count = 0;
+	size_t roots_count = 0, tcp_ports_count = 0;
 	int *roots = roots_list(r, &roots_count);
+	uint16_t *tcp_ports = tcp_ports_list(r, role, &tcp_ports_count);
+	const unsigned needs = role_needs(role, r->port);
+	if ((needs & SANDBOX_LOCAL) != 0)
+		fd_close(&chroot_fd); /* its sockets are in the file system */
 	r->plan =
 	    (struct sandbox_plan){.role = role,
-				  .needs = role_needs(role, r->port),
+				  .needs = needs,
 				  .parent_pid = s->master_pid,
 				  .chroot_fd = chroot_fd,
 				  .roots = roots,
 				  .roots_count = roots_count,
+				  .tcp_ports = tcp_ports,
+				  .tcp_ports_count = tcp_ports_count,
 				  .change_user = s->change_user != 0,
 				  .uid = s->uid,
 				  .gid = s->gid,
@@ -235,9 +278,20 @@ void role_confine(struct role *r, enum sandbox_role role, uint64_t descriptors)
 		role_fail(r, EX_OSERR, "cannot be confined: %s", err.text);
 	fd_close(&chroot_fd);
 	free(roots);
+	free(tcp_ports);
 	r->plan.chroot_fd = -1;
+	r->plan.tcp_ports = NULL;
+	r->plan.tcp_ports_count = 0;
 	r->plan.roots = NULL;
 	r->plan.roots_count = 0;
+}
+
+void role_pin(struct role *r, const struct ipc_block *b, size_t addresses, size_t names)
+{
+	r->plan.pinned = b->places;
+	r->plan.pinned_bytes = b->bytes;
+	r->plan.addresses = (uint32_t)addresses;
+	r->plan.names = (uint32_t)names;
 }
 
 void role_seal(struct role *r, struct loop *loop)

@@ -8,6 +8,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -28,7 +30,7 @@
 	}
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* --- allowed to workers, keyholders and verifiers, as far as they need it --------------------- */
+/* --- allowed to workers and holders, as far as they need it ----------------------------------- */
 
 /* Mappings are never executable, so injected bytes stay data. */
 #define NOT_EXECUTABLE "without PROT_EXEC"
@@ -46,6 +48,33 @@
 	{                                                           \
 		CHECK_FLAGS, 3, MAP_OWN | (uint64_t)MAP_PLAIN << 32 \
 	}
+
+/* And never where something is mapped. */
+#define ADDED "private and anonymous, without PROT_EXEC, MAP_FIXED"
+#define IS_ADDED                                                                   \
+	{                                                                          \
+		CHECK_FLAGS, 3, MAP_OWN | (uint64_t)(MAP_PLAIN & ~MAP_FIXED) << 32 \
+	}
+#define FAILS(name)                                                             \
+	{                                                                       \
+		.call = {name, "fails"}, .error = EPERM, .needs = MEMORY_PINNED \
+	}
+
+/* Needs that follow from the others: has the process no block of addresses, or one? With the
+ * run-time of a sanitizer, which maps and unmaps all the time, it has neither, and the extra rows
+ * apply. */
+#define MEMORY_FREE   (1u << 30)
+#define MEMORY_PINNED (1u << 31)
+
+/* Sockets as connectors and resolvers make them. */
+#define KIND(type) (SOCK_##type | SOCK_NONBLOCK | SOCK_CLOEXEC)
+#define SOCKET(family, type, condition, which)                                                     \
+	{                                                                                          \
+		{"socket", condition},                                                             \
+		    {{CHECK_EQUAL, 0, family}, {CHECK_EQUAL, 1, KIND(type)}, {CHECK_EQUAL, 2, 0}}, \
+		    0, which                                                                       \
+	}
+#define CONNECTING (SANDBOX_CONNECTS | SANDBOX_NAMES)
 
 #define WILLNEED "POSIX_FADV_WILLNEED"
 
@@ -81,15 +110,24 @@ static const struct rule child[] = {
 
     /* memory */
     ALWAYS("brk"),
-    ALWAYS("munmap"),
+    FOR(MEMORY_FREE, "munmap"),
     {{"mremap", "to an address of the kernel's choice"},
      {{CHECK_CLEAR, 3, MREMAP_FIXED | MREMAP_DONTUNMAP}},
      0,
-     0},
-    ALWAYS("madvise"),
-    {{"mmap", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0, 0},
-    {{"mmap2", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0, 0},
-    {{"mprotect", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0, 0},
+     MEMORY_FREE},
+    FOR(MEMORY_FREE, "madvise"),
+    {{"mmap", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0, MEMORY_FREE},
+    {{"mmap2", PRIVATE}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_PRIVATE}, 0, MEMORY_FREE},
+    {{"mprotect", NOT_EXECUTABLE}, {{CHECK_CLEAR, 2, PROT_EXEC}}, 0, MEMORY_FREE},
+
+    /* the same in a process with a block of addresses: nothing that is mapped goes away or
+     * changes, and nothing takes its place. malloc() then takes all from brk(). */
+    FAILS("munmap"),
+    FAILS("mremap"),
+    FAILS("madvise"),
+    FAILS("mprotect"),
+    {{"mmap", ADDED}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_ADDED}, 0, MEMORY_PINNED},
+    {{"mmap2", ADDED}, {{CHECK_CLEAR, 2, PROT_EXEC}, IS_ADDED}, 0, MEMORY_PINNED},
 
     /* files beneath the document roots. What openat2 opens no filter can see: the mounts and
      * Landlock decide. fstat has no path, unlike the library's newfstatat. */
@@ -139,6 +177,30 @@ static const struct rule child[] = {
      {{CHECK_OTHER, 0, 0}, {CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_LINGER}},
      0,
      SANDBOX_CLIENTS},
+
+    /* upstreams and name servers. A filter cannot see what a pointer points to, but where. */
+    {{"connect", "to an address of its block"},
+     {{CHECK_PLACE, 1, 0}, {CHECK_AT_MOST, 2, SANDBOX_PLACE_BYTES}},
+     0,
+     CONNECTING},
+    SOCKET(AF_INET, STREAM, "streams that do not block; a resolver: datagrams, too", CONNECTING),
+    SOCKET(AF_INET6, STREAM, NULL, CONNECTING),
+    SOCKET(AF_UNIX, STREAM, NULL, SANDBOX_LOCAL),
+    SOCKET(AF_INET, DGRAM, NULL, SANDBOX_NAMES),
+    SOCKET(AF_INET6, DGRAM, NULL, SANDBOX_NAMES),
+    {{"getsockopt", "SO_ERROR"},
+     {{CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_ERROR}},
+     0,
+     CONNECTING},
+    {{"setsockopt", "TCP_NODELAY"},
+     {{CHECK_EQUAL, 1, IPPROTO_TCP}, {CHECK_EQUAL, 2, TCP_NODELAY}},
+     0,
+     SANDBOX_CONNECTS},
+    /* a connection to a worker; with MSG_FASTOPEN it would connect */
+    {{"sendmsg", "MSG_DONTWAIT and MSG_NOSIGNAL"},
+     {{CHECK_EQUAL, 2, MSG_DONTWAIT | MSG_NOSIGNAL}},
+     0,
+     SANDBOX_CONNECTS},
 };
 
 /* --- allowed to a mounter --------------------------------------------------------------------- */
@@ -267,8 +329,9 @@ unsigned sandbox_needs_of(enum sandbox_role role)
 	case SANDBOX_VERIFIER:
 		return SANDBOX_HASHES;
 	case SANDBOX_CONNECTOR:
+		return SANDBOX_CONNECTS | SANDBOX_LOCAL;
 	case SANDBOX_RESOLVER:
-		return 0;
+		return SANDBOX_NAMES;
 	case SANDBOX_WORKER:
 		return SANDBOX_CLIENTS | SANDBOX_THREADS | SANDBOX_FILES | SANDBOX_TLS;
 	}
@@ -331,6 +394,13 @@ const struct refusal *calls_refusal(const char *name, unsigned needs)
 	return NULL;
 }
 
+static unsigned with_memory(unsigned needs)
+{
+	if ((needs & SANDBOX_PINNED) == 0)
+		return needs | MEMORY_FREE;
+	return calls_sanitized ? needs : needs | MEMORY_PINNED;
+}
+
 const struct rule *calls_rule(enum sandbox_role role, unsigned needs, size_t index)
 {
 	switch (role) {
@@ -345,13 +415,17 @@ const struct rule *calls_rule(enum sandbox_role role, unsigned needs, size_t ind
 	case SANDBOX_RESOLVER:
 		break;
 	}
-	return allowed_rule(child, COUNT(child), needs & sandbox_needs_of(role), index);
+	return allowed_rule(child, COUNT(child), with_memory(needs & sandbox_needs_of(role)),
+			    index);
 }
 
 const struct sandbox_call *sandbox_calls(enum sandbox_role role, unsigned needs, size_t index)
 {
-	const struct rule *r = calls_rule(role, needs, index);
-	return r == NULL ? NULL : &r->call;
+	const struct rule *r;
+	for (size_t i = 0; (r = calls_rule(role, needs, i)) != NULL; i++)
+		if (r->call.condition != NULL && index-- == 0)
+			return &r->call;
+	return NULL;
 }
 
 bool sandbox_lists(enum sandbox_role role, unsigned needs, const char *name)

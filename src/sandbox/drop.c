@@ -1,6 +1,5 @@
 /*
- * Runs in workers, keyholders and verifiers while they start, and in the master before its first
- * child.
+ * Runs in workers and holders while they start, and in the master before its first child.
  * Must never continue after a step failed that should have worked, nor change the order of the
  * steps: each needs something that a later one takes away.
  *
@@ -28,8 +27,10 @@
 static int root_expect(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
 	(void)err;
-	if (p->chroot_fd < 0 && !layer_left_out(p, SANDBOX_CHROOT) && !calls_sanitized &&
-	    !capabilities_have(CAP_SYS_CHROOT))
+	if ((p->needs & SANDBOX_LOCAL) != 0)
+		l->waived |= 1u << SANDBOX_CHROOT;
+	else if (p->chroot_fd < 0 && !layer_left_out(p, SANDBOX_CHROOT) && !calls_sanitized &&
+		 !capabilities_have(CAP_SYS_CHROOT))
 		level_lack(l, SANDBOX_CHROOT, EPERM);
 	return 0;
 }
@@ -199,7 +200,8 @@ int sandbox_drop(const struct sandbox_plan *p, struct sandbox_level *ret_level, 
 		return -1;
 	}
 	if ((p->needs & ~sandbox_needs_of(p->role)) != 0 ||
-	    (p->roots_count > 0 && (p->needs & SANDBOX_FILES) == 0)) {
+	    (p->roots_count > 0 && (p->needs & SANDBOX_FILES) == 0) ||
+	    (p->tcp_ports_count > 0 && (p->needs & SANDBOX_PINNED) == 0)) {
 		err_set(err, "it would get system calls that only another role needs");
 		return -1;
 	}

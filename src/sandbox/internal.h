@@ -69,7 +69,8 @@ enum check_kind {
 	CHECK_FLAGS,
 	/* the argument has at least one of the value's bits; must be the only check */
 	CHECK_ANY,
-	CHECK_OTHER /* the argument is not a descriptor of the guarded block; must be first */
+	CHECK_OTHER, /* the argument is not a descriptor of the guarded block; must be first */
+	CHECK_PLACE  /* the argument points to a place in the plan's block of addresses */
 };
 
 struct check {
@@ -80,7 +81,9 @@ struct check {
 
 #define RULE_CHECKS 3
 
-/* A rule fits if all checks do. Each name is in a table once. */
+/* A rule fits if all checks do. A name is in a table once, or in rows that follow each other: then
+ * the call is allowed if one of them fits, and the first has the condition of all, the others
+ * NULL. */
 struct rule {
 	struct sandbox_call call;
 	struct check checks[RULE_CHECKS];

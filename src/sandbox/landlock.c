@@ -1,7 +1,8 @@
 /*
- * Runs in workers, keyholders and verifiers while they start. Open descriptors stay usable, but
- * from here on nothing can be opened by name, except for reading beneath its document roots;
- * nothing bound or connected; and no process outside can be signalled. Must never fail because the
+ * Runs in workers and holders while they start. Open descriptors stay usable, but from here on
+ * nothing can be opened by name, except for reading beneath its document roots; nothing bound, and
+ * nothing connected by TCP but to the ports of upstreams or name servers; and no process outside
+ * can be signalled. Must never fail because the
  * kernel does not know a right: it is asked for its version.
  */
 #include <errno.h>
@@ -37,11 +38,18 @@ struct path_beneath {
 	int32_t parent_fd;
 } __attribute__((packed));
 
+struct net_port {
+	uint64_t allowed;
+	uint64_t port;
+};
+
 #define NET_TCP      3u /* bind, connect */
+#define NET_CONNECT  2u
+#define NET_PORT     2  /* LANDLOCK_RULE_NET_PORT */
 #define SCOPE_OTHERS 3u /* abstract unix sockets, signals */
 
 /* Fills the ruleset with all rights of this version. Rules allow none of them but to read beneath
- * the document roots. */
+ * the document roots, and to connect to some ports. */
 static size_t ruleset_for(unsigned abi, struct ruleset *ret)
 {
 	unsigned rights = fs_rights[abi < FS_RIGHTS_KNOWN ? abi : FS_RIGHTS_KNOWN - 1];
@@ -60,8 +68,13 @@ int sandbox_landlock_version(void)
 	return abi < 0 ? -errno : (int)abi;
 }
 
-static int rules_add(int ruleset_fd, const struct sandbox_plan *p)
+static int rules_add(int ruleset_fd, const struct ruleset *rules, const struct sandbox_plan *p)
 {
+	for (size_t i = 0; i < p->tcp_ports_count && rules->net != 0; i++) {
+		const struct net_port rule = {NET_CONNECT, p->tcp_ports[i]};
+		if (syscall(SYS_landlock_add_rule, ruleset_fd, NET_PORT, &rule, 0) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < p->roots_count; i++) {
 		const struct path_beneath rule = {READ_BENEATH, p->roots[i]};
 		if (syscall(SYS_landlock_add_rule, ruleset_fd, PATH_BENEATH, &rule, 0) < 0)
@@ -82,7 +95,7 @@ int landlock_confine(const struct sandbox_plan *p, struct sandbox_level *l, stru
 	}
 	size_t size = ruleset_for((unsigned)abi, &rules);
 	long fd = syscall(SYS_landlock_create_ruleset, &rules, size, 0);
-	long done = fd < 0 || rules_add((int)fd, p) < 0
+	long done = fd < 0 || rules_add((int)fd, &rules, p) < 0
 			? -1
 			: syscall(SYS_landlock_restrict_self, (int)fd, 0);
 	int error = errno;

@@ -77,7 +77,7 @@ bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
 	const unsigned full = l->role == SANDBOX_MASTER ? MASTER_LAYERS : SANDBOX_ALL_LAYERS;
 	bool any = false;
 	for (unsigned layer = 0; layer < SANDBOX_LAYERS; layer++) {
-		if ((full & ~l->reached & 1u << layer) == 0)
+		if ((full & ~l->reached & ~l->waived & 1u << layer) == 0)
 			continue;
 		text_add_str(t, any ? ", " : "");
 		text_add_str(t, layer_names[layer]);
@@ -90,6 +90,23 @@ bool sandbox_level_missing(const struct sandbox_level *l, struct text *t)
 	text_add_str(t, any ? ", " : "");
 	roots_lack_describe(l, lack, t);
 	return true;
+}
+
+static const char *plural(uint32_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* Numbers, and names with whatever addresses they have. */
+static void targets_describe(const struct sandbox_level *l, struct text *t)
+{
+	const char *numbers = l->role == SANDBOX_RESOLVER ? "name server" : "upstream address";
+	const char *es = l->addresses == 1 ? "" : l->role == SANDBOX_RESOLVER ? "s" : "es";
+	if (l->addresses > 0)
+		text_addf(t, ", connects to %u %s%s", l->addresses, numbers, es);
+	if (l->names > 0)
+		text_addf(t, "%s %u name%s", l->addresses > 0 ? " and" : ", connects to", l->names,
+			  plural(l->names));
 }
 
 void sandbox_level_describe(const struct sandbox_level *l, struct text *t)
@@ -114,6 +131,8 @@ void sandbox_level_describe(const struct sandbox_level *l, struct text *t)
 	else if (l->roots > 0 && is_reached(l, SANDBOX_LANDLOCK))
 		text_addf(t, " (Landlock alone holds it there: %s)",
 			  sandbox_reason(l->roots_error));
+	if (is_reached(l, SANDBOX_SECCOMP))
+		targets_describe(l, t);
 	if (is_reached(l, SANDBOX_SECCOMP))
 		text_addf(t, ", %u system calls%s", l->system_calls, master ? " denied" : "");
 	text_init(&missing, room, sizeof(room));

@@ -1,5 +1,5 @@
 /*
- * Runs in workers, keyholders and verifiers while they start. Must never raise a limit above the
+ * Runs in workers and holders while they start. Must never raise a limit above the
  * inherited hard one, nor fail because that one is low: if it is too low, the call that needs more
  * reports it.
  */
@@ -13,17 +13,17 @@
 #include "base/num.h"
 #include "internal.h"
 
-#define OOM_SCORE_MAX     1000 /* proc(5), /proc/pid/oom_score_adj */
-#define OOM_WORKER_ADD    200
-#define OOM_KEYHOLDER_ADD 100
+#define OOM_SCORE_MAX  1000 /* proc(5), /proc/pid/oom_score_adj */
+#define OOM_WORKER_ADD 200
+#define OOM_HOLDER_ADD 100
 
 /* Queued signals are counted for the whole user, although each process has its own limit. This one
  * leaves room for the user's other processes, which may not belong to the server. It is not 0,
  * because then the sender of SIGABRT would be lost. */
 #define SIGNALS_QUEUED 64
 
-/* When memory is short, the kernel should end a worker rather than its keyholder or verifier, and
- * these rather than the master. Best effort: without /proc the scores stay equal. */
+/* When memory is short, the kernel should end a worker rather than a holder that serves it, and
+ * that rather than the master. Best effort: without /proc the scores stay equal. */
 int limits_offer_to_oom_killer(const struct sandbox_plan *p, struct sandbox_level *l,
 			       struct err *err)
 {
@@ -39,7 +39,7 @@ int limits_offer_to_oom_killer(const struct sandbox_plan *p, struct sandbox_leve
 		(void)num_parse(digits + sign, (size_t)n - sign - line_end, 0, OOM_SCORE_MAX,
 				&inherited);
 		int score = sign ? -(int)inherited : (int)inherited;
-		score += p->role == SANDBOX_WORKER ? OOM_WORKER_ADD : OOM_KEYHOLDER_ADD;
+		score += p->role == SANDBOX_WORKER ? OOM_WORKER_ADD : OOM_HOLDER_ADD;
 		text_init(&t, digits, sizeof(digits));
 		text_addf(&t, "%d", score < OOM_SCORE_MAX ? score : OOM_SCORE_MAX);
 		(void)!pwrite(fd, t.data, t.len, 0);

@@ -46,6 +46,7 @@ static struct scmp_arg_cmp check_compare(const struct check *c)
 	case CHECK_NONE:
 	case CHECK_ANY: /* handled by other functions */
 	case CHECK_OTHER:
+	case CHECK_PLACE:
 		abort();
 	}
 	return is;
@@ -86,6 +87,16 @@ static int rule_add_other(scmp_filter_ctx filter, uint32_t action, int number,
 	return 0;
 }
 
+/* All bits of a pointer but those that number the places. */
+static struct scmp_arg_cmp place_compare(const struct check *c, const struct sandbox_plan *p)
+{
+	const uint64_t inside = (p->pinned_bytes - 1) & ~(uint64_t)(SANDBOX_PLACE_BYTES - 1);
+	return (struct scmp_arg_cmp){.arg = c->argument,
+				     .op = SCMP_CMP_MASKED_EQ,
+				     .datum_a = ~inside,
+				     .datum_b = (uintptr_t)p->pinned};
+}
+
 static int rule_add(scmp_filter_ctx filter, uint32_t action, int number,
 		    const struct sandbox_plan *p, const struct rule *r)
 {
@@ -95,7 +106,9 @@ static int rule_add(scmp_filter_ctx filter, uint32_t action, int number,
 	if (r->checks[0].kind == CHECK_ANY)
 		return rule_add_any(filter, action, number, &r->checks[0]);
 	for (unsigned i = 0; i < RULE_CHECKS && r->checks[i].kind != CHECK_NONE; i++) {
-		if (r->checks[i].kind != CHECK_OTHER)
+		if (r->checks[i].kind == CHECK_PLACE)
+			compares[count++] = place_compare(&r->checks[i], p);
+		else if (r->checks[i].kind != CHECK_OTHER)
 			compares[count++] = check_compare(&r->checks[i]);
 		else if (p->guarded_count > 0)
 			compares[count++] = (struct scmp_arg_cmp){.arg = r->checks[i].argument,
@@ -145,7 +158,7 @@ static int rules_add(scmp_filter_ctx filter, const struct sandbox_plan *p, uint3
 			error = refusal_add(filter, number, calls_refusal(r->call.name, p->needs));
 		if (error < 0)
 			return error;
-		count++;
+		count += r->call.condition != NULL; /* not another form of the row before */
 	}
 	*ret_count = count;
 	return 0;
@@ -224,10 +237,24 @@ static int confine(const struct sandbox_plan *p, struct sandbox_level *l, struct
 	return error < 0 ? -1 : 0;
 }
 
+/* Without a block, connect() would be allowed with any pointer or none. */
+static bool is_pinned(const struct sandbox_plan *p)
+{
+	return p->pinned != NULL && p->pinned_bytes >= SANDBOX_PLACE_BYTES &&
+	       (p->pinned_bytes & (p->pinned_bytes - 1)) == 0 &&
+	       ((uintptr_t)p->pinned & (p->pinned_bytes - 1)) == 0;
+}
+
 int seccomp_confine(const struct sandbox_plan *p, struct sandbox_level *l, struct err *err)
 {
+	if ((p->needs & SANDBOX_PINNED) != 0 && !is_pinned(p)) {
+		err_set(err, "it has no block of addresses that a filter can judge");
+		return -1;
+	}
 	if (layer_left_out(p, SANDBOX_SECCOMP))
 		return 0;
+	l->addresses = p->addresses;
+	l->names = p->names;
 	return confine(p, l, err);
 }
 

@@ -433,7 +433,7 @@ def test_what_only_a_child_that_starts_may_say_ends_one_that_serves(server, port
     s = server("restart { backoff 1ms to 1ms; park after 64 in 1h }\n" + large(ports[0]) +
                large(ports[1]))
     others = s.children(role)[ports[1], 1]
-    words = {READY: bytes(56), FAILED: b"it was the configuration", FILES: bytes(32),
+    words = {READY: bytes(68), FAILED: b"it was the configuration", FILES: bytes(32),
              CERTIFICATE: bytes(3 * 8 + 256), FAULT: bytes(8), DRAIN: b"",
              START: bytes(36), HANDED: bytes(4), COMPLETE: bytes(32)}  # only the master hands out
     for count, (kind, payload) in enumerate(words.items(), 2):

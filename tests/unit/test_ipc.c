@@ -36,7 +36,7 @@ _Static_assert(IPC_READY == 2 && IPC_FAILED == 3 && IPC_DRAIN == 4 && IPC_FAULT 
 		   IPC_FILES == 12 && IPC_CERTIFICATE == 13 && IPC_START == 1 && IPC_HANDED == 18 &&
 		   IPC_COMPLETE == 19,
 	       "the numbers there");
-_Static_assert(sizeof(struct sandbox_level) == 56 && sizeof(struct ipc_files) == 32 &&
+_Static_assert(sizeof(struct sandbox_level) == 68 && sizeof(struct ipc_files) == 32 &&
 		   sizeof(struct ipc_certificate) == 280 && sizeof(struct ipc_fault) == 8,
 	       "the sizes there");
 

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "crash/recorder.h"
+#include "ipc/addresses.h"
 #include "sandbox/internal.h"
 #include "sandbox/sandbox.h"
 #include "skip.h"
@@ -70,7 +71,13 @@ static bool recorded = true;
 
 static struct sandbox_plan plan_for(enum sandbox_role role, unsigned leave_out)
 {
-	return (struct sandbox_plan){.role = role,
+	static const union ipc_address none = {.bytes = {0}};
+	static struct ipc_block block;
+	if (block.places == NULL)
+		assert_int_equal(ipc_block_make(&none, 1, -1, 0, &block), 0);
+	return (struct sandbox_plan){.pinned = block.places,
+				     .pinned_bytes = block.bytes,
+				     .role = role,
 				     .needs = sandbox_needs_of(role),
 				     .parent_pid = getpid(),
 				     .chroot_fd = -1,
@@ -147,7 +154,7 @@ static bool is_root(void)
 static void a_call_is_in_a_table_once(void **state)
 {
 	(void)state;
-	for (enum sandbox_role role = SANDBOX_MASTER; role <= SANDBOX_MOUNTER; role++) {
+	for (enum sandbox_role role = SANDBOX_MASTER; role <= SANDBOX_RESOLVER; role++) {
 		const struct sandbox_call *a, *b;
 		for (size_t i = 0; (a = sandbox_calls(role, ALL, i)) != NULL; i++)
 			for (size_t k = 0; k < i && (b = sandbox_calls(role, ALL, k)) != NULL; k++)
@@ -273,6 +280,18 @@ static void a_keyholder_ends_with_any_other_call(void **state)
 {
 	(void)state;
 	every_other_call_ends_the_process(SANDBOX_KEYHOLDER);
+}
+
+static void a_connector_ends_with_any_other_call(void **state)
+{
+	(void)state;
+	every_other_call_ends_the_process(SANDBOX_CONNECTOR);
+}
+
+static void a_resolver_ends_with_any_other_call(void **state)
+{
+	(void)state;
+	every_other_call_ends_the_process(SANDBOX_RESOLVER);
 }
 
 /* Each need alone, and none. */
@@ -1459,6 +1478,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(numbers_have_names),
 	    cmocka_unit_test(a_worker_ends_with_any_other_call),
 	    cmocka_unit_test(a_keyholder_ends_with_any_other_call),
+	    cmocka_unit_test(a_connector_ends_with_any_other_call),
+	    cmocka_unit_test(a_resolver_ends_with_any_other_call),
 	    cmocka_unit_test(a_call_that_is_not_needed_ends_the_process),
 	    cmocka_unit_test(each_need_brings_its_calls_and_no_others),
 	    cmocka_unit_test(a_need_that_the_role_cannot_have_is_refused),
