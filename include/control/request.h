@@ -27,15 +27,23 @@ enum control_verb {
 	CONTROL_RESTART, /* PORT */
 	CONTROL_DRAIN,
 	CONTROL_UPGRADE,
-	CONTROL_LOG, /* LEVEL */
+	CONTROL_LOG,      /* LEVEL */
+	CONTROL_UPSTREAM, /* PORT NAME ORDER */
 	CONTROL_VERBS
 };
+
+/* What an upstream, or an endpoint, is to do: "up" takes the others back. */
+enum control_order { CONTROL_ORDER_UP, CONTROL_ORDER_DRAIN, CONTROL_ORDER_DOWN, CONTROL_ORDERS };
+
+#define CONTROL_UPSTREAM_MAX 300 /* bytes of a name or a URL, with its NUL */
 
 struct control_request {
 	enum control_verb verb;
 	uint16_t port; /* 0: not given */
 	bool dry_run;
 	int level; /* of syslog(3): LOG_ERR … LOG_DEBUG */
+	enum control_order order;
+	char upstream[CONTROL_UPSTREAM_MAX]; /* its name, or the URL of an endpoint; else "" */
 };
 
 /* Parses a line without its newline; any bytes are safe. Returns 0, or -EINVAL and a sentence of
@@ -43,6 +51,10 @@ struct control_request {
 int control_parse(const char *line, size_t len, struct control_request *ret, struct err *);
 
 const char *control_verb_name(enum control_verb);
+
+const char *control_order_name(enum control_order);
+/* CONTROL_ORDERS: there is none of that name. */
+enum control_order control_order_parse(const char *word, size_t len);
 
 /* The levels that can be set: "err", "warning", "notice", "info", "debug". The name of a level, or
  * NULL; control_level_parse() does the opposite, -1 for an unknown word. */

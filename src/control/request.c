@@ -13,10 +13,10 @@
 #include "base/text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define WORDS_MAX    4 /* more than any request has */
+#define WORDS_MAX    6 /* more than any request has */
 #define SHOWN_MAX    40
 
-enum argument { NO_ARGUMENT, A_PORT, MAYBE_A_PORT, MAYBE_DRY_RUN, A_LEVEL };
+enum argument { NO_ARGUMENT, A_PORT, MAYBE_A_PORT, MAYBE_DRY_RUN, A_LEVEL, AN_UPSTREAM };
 
 static const struct verb {
 	const char *name;
@@ -31,7 +31,11 @@ static const struct verb {
     [CONTROL_DRAIN] = {"drain", NO_ARGUMENT},
     [CONTROL_UPGRADE] = {"upgrade", NO_ARGUMENT},
     [CONTROL_LOG] = {"log", A_LEVEL},
+    [CONTROL_UPSTREAM] = {"upstream", AN_UPSTREAM},
 };
+
+static const char *const orders[CONTROL_ORDERS] = {
+    [CONTROL_ORDER_UP] = "up", [CONTROL_ORDER_DRAIN] = "drain", [CONTROL_ORDER_DOWN] = "down"};
 
 static const struct level {
 	const char *name;
@@ -73,6 +77,20 @@ int control_level_parse(const char *word, size_t len)
 	return -1;
 }
 
+const char *control_order_name(enum control_order order)
+{
+	return orders[order];
+}
+
+enum control_order control_order_parse(const char *word, size_t len)
+{
+	const struct word w = {word, len};
+	enum control_order order = CONTROL_ORDER_UP;
+	while (order < CONTROL_ORDERS && !is(&w, orders[order]))
+		order++;
+	return order;
+}
+
 /* A word from outside, cut; the line is known to be printable. */
 static const char *shown(const struct word *w, char out[SHOWN_MAX])
 {
@@ -107,23 +125,53 @@ static size_t split(const char *line, size_t len, struct word words[WORDS_MAX], 
 	return count;
 }
 
+static int port_parse(const struct word *w, struct control_request *request, struct err *err)
+{
+	char out[SHOWN_MAX];
+	uint64_t number;
+	if (num_parse(w->data, w->len, 1, UINT16_MAX, &number) < 0) {
+		err_set(err, "\"%s\" is not a port; it can be 1 to 65535", shown(w, out));
+		return -EINVAL;
+	}
+	request->port = (uint16_t)number;
+	return 0;
+}
+
+/* PORT NAME ORDER */
+static int upstream_parse(const struct word *words, size_t count, struct control_request *request,
+			  struct err *err)
+{
+	char out[SHOWN_MAX];
+	if (count != 3) {
+		err_set(err, "upstream takes a port, a name and one of up, drain, down");
+		return -EINVAL;
+	}
+	if (port_parse(&words[0], request, err) < 0)
+		return -EINVAL;
+	if (words[1].len >= sizeof(request->upstream)) {
+		err_set(err, "no upstream has so long a name");
+		return -EINVAL;
+	}
+	memcpy(request->upstream, words[1].data, words[1].len);
+	request->order = control_order_parse(words[2].data, words[2].len);
+	if (request->order < CONTROL_ORDERS)
+		return 0;
+	err_set(err, "an upstream can be told up, drain or down, not \"%s\"",
+		shown(&words[2], out));
+	return -EINVAL;
+}
+
 static int argument_parse(const struct verb *verb, const struct word *w,
 			  struct control_request *request, struct err *err)
 {
 	char out[SHOWN_MAX];
-	uint64_t number;
 	switch (verb->argument) {
 	case NO_ARGUMENT:
 		err_set(err, "%s takes no argument", verb->name);
 		return -EINVAL;
 	case A_PORT:
 	case MAYBE_A_PORT:
-		if (num_parse(w->data, w->len, 1, UINT16_MAX, &number) < 0) {
-			err_set(err, "\"%s\" is not a port; it can be 1 to 65535", shown(w, out));
-			return -EINVAL;
-		}
-		request->port = (uint16_t)number;
-		return 0;
+		return port_parse(w, request, err);
 	case MAYBE_DRY_RUN:
 		request->dry_run = is(w, "dry-run");
 		if (!request->dry_run)
@@ -138,6 +186,8 @@ static int argument_parse(const struct verb *verb, const struct word *w,
 			    "\"%s\" is not a level; it can be err, warning, notice, info or debug",
 			    shown(w, out));
 		return request->level < 0 ? -EINVAL : 0;
+	case AN_UPSTREAM: /* it has several */
+		break;
 	}
 	return -EINVAL;
 }
@@ -172,6 +222,13 @@ int control_parse(const char *line, size_t len, struct control_request *ret, str
 		err_set(err, "there is no verb \"%s\"", shown(&words[1], out));
 		return -EINVAL;
 	}
+	request.verb = (enum control_verb)(verb - verbs);
+	if (verb->argument == AN_UPSTREAM) {
+		if (upstream_parse(words + 2, count - 2, &request, err) < 0)
+			return -EINVAL;
+		*ret = request;
+		return 0;
+	}
 	if (count > 3) {
 		err_set(err, "%s takes one argument at most", verb->name);
 		return -EINVAL;
@@ -181,7 +238,6 @@ int control_parse(const char *line, size_t len, struct control_request *ret, str
 			verb->argument == A_PORT ? "port" : "level");
 		return -EINVAL;
 	}
-	request.verb = (enum control_verb)(verb - verbs);
 	if (count == 3 && argument_parse(verb, &words[2], &request, err) < 0)
 		return -EINVAL;
 	*ret = request;

@@ -8,18 +8,24 @@
 #include "base/num.h"
 #include "ctl/ctl.h"
 
-enum takes { TAKES_NOTHING, TAKES_PORT, MAY_TAKE_PORT, TAKES_LEVEL, TAKES_WORDS };
+enum takes { TAKES_NOTHING, TAKES_PORT, MAY_TAKE_PORT, TAKES_LEVEL, TAKES_UPSTREAM, TAKES_WORDS };
 
 static const struct command {
 	const char *name;
 	enum ctl_command command;
 	enum takes takes;
 } commands[] = {
-    {"status", CTL_STATUS, MAY_TAKE_PORT},   {"top", CTL_TOP, TAKES_NOTHING},
-    {"crashes", CTL_CRASHES, MAY_TAKE_PORT}, {"reload", CTL_RELOAD, TAKES_NOTHING},
-    {"stop", CTL_STOP, TAKES_PORT},          {"start", CTL_START, TAKES_PORT},
-    {"restart", CTL_RESTART, TAKES_PORT},    {"drain", CTL_DRAIN, TAKES_NOTHING},
-    {"upgrade", CTL_UPGRADE, TAKES_NOTHING}, {"log", CTL_LOG, TAKES_LEVEL},
+    {"status", CTL_STATUS, MAY_TAKE_PORT},
+    {"top", CTL_TOP, TAKES_NOTHING},
+    {"crashes", CTL_CRASHES, MAY_TAKE_PORT},
+    {"reload", CTL_RELOAD, TAKES_NOTHING},
+    {"stop", CTL_STOP, TAKES_PORT},
+    {"start", CTL_START, TAKES_PORT},
+    {"restart", CTL_RESTART, TAKES_PORT},
+    {"drain", CTL_DRAIN, TAKES_NOTHING},
+    {"upgrade", CTL_UPGRADE, TAKES_NOTHING},
+    {"log", CTL_LOG, TAKES_LEVEL},
+    {"upstream", CTL_UPSTREAM, TAKES_UPSTREAM},
     {"complete", CTL_COMPLETE, TAKES_WORDS},
 };
 
@@ -31,6 +37,8 @@ void arguments_usage(void)
 	     "  crashes [--json] [port]   how processes have ended\n"
 	     "  reload [--dry-run]        read the configuration again, or only show the changes\n"
 	     "  stop|start|restart port   stop, start or restart one port\n"
+	     "  upstream port [NAME [up|drain|down]]\n"
+	     "                            its upstreams, or an order for one or for an endpoint\n"
 	     "  drain                     stop the server, and wait for its end\n"
 	     "  upgrade                   let the installed program take over\n"
 	     "  log level LEVEL           err, warning, notice, info or debug\n"
@@ -61,7 +69,8 @@ static const struct command *command_find(const char *word)
 
 static bool option_take(struct ctl_arguments *a, const char *word)
 {
-	if (strcmp(word, "--json") == 0 && (a->command == CTL_STATUS || a->command == CTL_CRASHES))
+	if (strcmp(word, "--json") == 0 &&
+	    (a->command == CTL_STATUS || a->command == CTL_CRASHES || a->command == CTL_UPSTREAM))
 		a->json = true;
 	else if (strcmp(word, "--dry-run") == 0 && a->command == CTL_RELOAD)
 		a->dry_run = true;
@@ -92,6 +101,31 @@ static enum ctl_status level_take(struct ctl_arguments *a, int count, char **wor
 	return CTL_DONE;
 }
 
+/* A blank or another byte in a name would be another request. */
+static bool is_name(const char *word)
+{
+	for (const char *c = word; *c != '\0'; c++)
+		if ((unsigned char)*c <= 0x20 || (unsigned char)*c > 0x7e)
+			return false;
+	return word[0] != '\0' && strlen(word) < CONTROL_UPSTREAM_MAX;
+}
+
+static enum ctl_status upstream_take(struct ctl_arguments *a, const char *word)
+{
+	if (a->port == 0)
+		return port_take(a, word);
+	if (a->upstream == NULL) {
+		a->upstream = word;
+		return is_name(word) ? CTL_DONE : wrong("that is no name of an upstream", word);
+	}
+	if (a->order != NULL)
+		return wrong("this command takes no such argument", word);
+	a->order = word;
+	return control_order_parse(word, strlen(word)) < CONTROL_ORDERS
+		   ? CTL_DONE
+		   : wrong("an upstream can be told up, drain or down, not this", word);
+}
+
 static enum ctl_status words_take(struct ctl_arguments *a, enum takes takes, int count,
 				  char **words)
 {
@@ -109,10 +143,11 @@ static enum ctl_status words_take(struct ctl_arguments *a, enum takes takes, int
 			return wrong("there is no such option of this command", words[i]);
 		if (takes == TAKES_NOTHING)
 			return wrong("this command takes no such argument", words[i]);
-		if (port_take(a, words[i]) != CTL_DONE)
+		if ((takes == TAKES_UPSTREAM ? upstream_take(a, words[i])
+					     : port_take(a, words[i])) != CTL_DONE)
 			return CTL_USAGE;
 	}
-	if (takes == TAKES_PORT && a->port == 0)
+	if ((takes == TAKES_PORT || takes == TAKES_UPSTREAM) && a->port == 0)
 		return wrong("this command needs a port", NULL);
 	return CTL_DONE;
 }

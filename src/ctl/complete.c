@@ -7,6 +7,7 @@
 
 #include "ctl/connection.h"
 #include "ctl/find.h"
+#include "ctl/words.h"
 
 #define PATIENCE_MS 300 /* the user has pressed Tab and waits */
 
@@ -14,6 +15,15 @@ static void print(const char *const *words)
 {
 	for (; *words != NULL; words++)
 		puts(*words);
+}
+
+static void word_print(const char *word)
+{
+	char line[1024];
+	struct text t;
+	text_init(&t, line, sizeof(line));
+	words_safe(&t, word);
+	puts(line);
 }
 
 static void ports_print(const struct ctl_arguments *arguments)
@@ -77,12 +87,50 @@ static void ports_and_json(const struct ctl_arguments *a, char **words, int coun
 		ports_print(a);
 }
 
+/* After a port: the names of its upstreams and the URLs of their endpoints. */
+static void upstreams_print(const struct ctl_arguments *arguments, const char *port)
+{
+	struct ctl_arguments a = *arguments;
+	char lines[FIND_SAID_MAX], request[32];
+	enum ctl_status found;
+	json_t *status = NULL;
+	struct err err;
+	struct text t;
+	text_init(&t, lines, sizeof(lines));
+	(void)snprintf(request, sizeof(request), "status %.5s", port);
+	if (a.socket == NULL)
+		a.socket = server_find(&found, &t);
+	if (a.socket != NULL && ctl_ask(&a, request, PATIENCE_MS, &status, &err) == CTL_DONE) {
+		const json_t *upstreams = json_object_get(
+		    json_array_get(json_object_get(status, "ports"), 0), "upstreams");
+		for (size_t i = 0; i < json_array_size(upstreams); i++) {
+			const json_t *upstream = json_array_get(upstreams, i);
+			const json_t *endpoints = json_object_get(upstream, "endpoints");
+			word_print(answer_text(upstream, "name"));
+			for (size_t k = 0; k < json_array_size(endpoints); k++)
+				word_print(answer_text(json_array_get(endpoints, k), "url"));
+		}
+	}
+	json_decref(status);
+}
+
+static void upstream_complete(const struct ctl_arguments *a, char **words, int count)
+{
+	static const char *const orders[] = {"up", "drain", "down", NULL};
+	if (count == 0)
+		ports_print(a);
+	else if (count == 1)
+		upstreams_print(a, words[0]);
+	else if (count == 2)
+		print(orders);
+}
+
 /* Reads the words before the one that is being typed: the program's options first. */
 enum ctl_status ctl_complete(const struct ctl_arguments *arguments)
 {
 	static const char *const commands[] = {
-	    "status", "top",     "crashes", "reload",   "stop",      "start",  "restart",
-	    "drain",  "upgrade", "log",     "--socket", "--version", "--help", NULL};
+	    "status",  "top", "crashes",  "reload",   "stop",      "start",  "restart", "drain",
+	    "upgrade", "log", "upstream", "--socket", "--version", "--help", NULL};
 	static const char *const shown[] = {"status", "crashes", NULL};
 	static const char *const ordered[] = {"stop", "start", "restart", NULL};
 	static const char *const dry_run[] = {"--dry-run", NULL};
@@ -96,6 +144,8 @@ enum ctl_status ctl_complete(const struct ctl_arguments *arguments)
 		print(commands);
 	else if (is_one_of(words[0], shown) || is_one_of(words[0], ordered))
 		ports_and_json(&a, words + 1, count - 1, is_one_of(words[0], shown));
+	else if (strcmp(words[0], "upstream") == 0)
+		upstream_complete(&a, words + 1, count - 1);
 	else if (strcmp(words[0], "reload") == 0 && count == 1)
 		print(dry_run);
 	else if (strcmp(words[0], "log") == 0 && count <= 2)

@@ -30,6 +30,7 @@ enum ctl_command {
 	CTL_DRAIN,
 	CTL_UPGRADE,
 	CTL_LOG,
+	CTL_UPSTREAM,
 	CTL_COMPLETE,
 	CTL_HELP,
 	CTL_VERSION
@@ -42,7 +43,9 @@ struct ctl_arguments {
 	bool json;
 	bool dry_run;
 	const char *level; /* log: a level's name */
-	char **words;      /* complete: the words so far, without the program's name */
+	/* upstream: its name, or the URL of an endpoint; NULL: all. The order for it; NULL: none */
+	const char *upstream, *order;
+	char **words; /* complete: the words so far, without the program's name */
 	int words_count;
 };
 
@@ -55,6 +58,7 @@ enum ctl_status ctl_status(const struct ctl_arguments *);
 enum ctl_status ctl_top(const struct ctl_arguments *);
 enum ctl_status ctl_crashes(const struct ctl_arguments *);
 enum ctl_status ctl_order(const struct ctl_arguments *);
+enum ctl_status ctl_upstream(const struct ctl_arguments *);
 enum ctl_status ctl_complete(const struct ctl_arguments *);
 
 /* say.c: prints "bulkheadctl: " and the sentence, escaped. Returns status. If no server answers,

@@ -43,6 +43,8 @@ static enum ctl_status command_run(const struct ctl_arguments *a)
 	case CTL_UPGRADE:
 	case CTL_LOG:
 		return ctl_order(a);
+	case CTL_UPSTREAM:
+		return ctl_upstream(a);
 	case CTL_COMPLETE:
 		return ctl_complete(a);
 	case CTL_HELP:

@@ -351,7 +351,7 @@ NUMBER = (int, float)
 PORT_FIELDS = {
     "port": int, "state": str, "reason": (str, type(None)), "by_order": bool, "generation": int,
     "former_version": bool, "addresses": list, "sockets": list, "workers_wanted": int, "keyholders_wanted": int, "workers": list,
-    "keyholders": list, "verifiers": list, "draining": list, "restarts": int, "last_exit": (dict, type(None)),
+    "keyholders": list, "verifiers": list, "upstreams": list, "draining": list, "restarts": int, "last_exit": (dict, type(None)),
     "next_retry_ms": (int, type(None)), "connections": int, "clients": int, "requests_per_second": NUMBER,
     "counters": dict, "latency": dict, "certificate": (dict, type(None)), "certificates": list, "tls": bool,
 }

@@ -73,3 +73,20 @@ def test_the_log_has_each_by_its_name_there(controlled, ports, rows):
     assert [n for n in names if n.startswith("responses_")] == [
         "responses_2xx", "responses_3xx", "responses_4xx", "responses_5xx", "responses_none"]
     assert names[0] == "restarts" and names[-1] == "latency_us"
+
+
+USE = re.compile(r'\b(?:ONE|MANY)\((\w+), (?:\w+, \w+, )?[A-Z]+,\s*"[^"]*",\s*"[^"]*",\s*"([^"]*)"\)')
+
+
+@pytest.mark.parametrize("table", ("IPC_UPSTREAM_LIST", "IPC_ENDPOINT_LIST"))
+def test_the_manual_lists_what_is_counted_about_upstreams(table):
+    text = (TOP / "include/ipc/use.h").read_text()
+    text = re.search(rf"#define {table}\(ONE, MANY\)(.*?)\n\n", text, re.S)[1].replace("\\\n", " ")
+    rows = USE.findall(text)
+    assert len(rows) == len(re.findall(r"\b(?:ONE|MANY)\(", text)) > 5
+    page = (TOP / "src/ctl/bulkheadctl.8").read_text()
+    page = page[page.index(".It Li upstreams\n"):]
+    listed = [(name, " ".join(said.replace("\n.Ic fail\n", " `fail` ").split()))
+              for name, said in re.findall(r"\.It Li (\w+)\n((?:(?!\.It|\.El).*\n)*)", page)]
+    at = listed.index(rows[0])
+    assert listed[at:at + len(rows)] == rows

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -90,6 +91,39 @@ static void arguments_are_judged(void **state)
 		       "\"loud\" is not a level; it can be err, warning, notice, info or debug");
 }
 
+static void an_upstream_is_told_what_to_do(void **state)
+{
+	(void)state;
+	const struct control_request r = parsed("bulkhead/1 upstream 8443 api drain");
+	assert_int_equal(r.verb, CONTROL_UPSTREAM);
+	assert_int_equal(r.port, 8443);
+	assert_string_equal(r.upstream, "api");
+	assert_int_equal(r.order, CONTROL_ORDER_DRAIN);
+	assert_int_equal(parsed("bulkhead/1 upstream 1 http://[::1]:9000 up").order,
+			 CONTROL_ORDER_UP);
+	assert_int_equal(parsed("bulkhead/1 upstream 1 unix:/run/app.sock down").order,
+			 CONTROL_ORDER_DOWN);
+	static const char needs[] = "upstream takes a port, a name and one of up, drain, down";
+	assert_refused("bulkhead/1 upstream", needs);
+	assert_refused("bulkhead/1 upstream 1", needs);
+	assert_refused("bulkhead/1 upstream 1 api", needs);
+	assert_refused("bulkhead/1 upstream 1 api up now", needs);
+	assert_refused("bulkhead/1 upstream 1 api up now and then", needs);
+	assert_refused("bulkhead/1 upstream api api up",
+		       "\"api\" is not a port; it can be 1 to 65535");
+	assert_refused("bulkhead/1 upstream 1 api Up",
+		       "an upstream can be told up, drain or down, not \"Up\"");
+	char line[2 * CONTROL_UPSTREAM_MAX];
+	for (size_t len = CONTROL_UPSTREAM_MAX - 1; len <= CONTROL_UPSTREAM_MAX; len++) {
+		int n = snprintf(line, sizeof(line), "bulkhead/1 upstream 1 %0*d up", (int)len, 0);
+		assert_true(n > 0 && (size_t)n < sizeof(line));
+		if (len < CONTROL_UPSTREAM_MAX)
+			assert_int_equal(strlen(parsed(line).upstream), len);
+		else
+			assert_refused(line, "no upstream has so long a name");
+	}
+}
+
 static void every_name_is_read_back(void **state)
 {
 	(void)state;
@@ -99,6 +133,10 @@ static void every_name_is_read_back(void **state)
 		assert_int_equal(control_level_parse(name, strlen(name)), level);
 	}
 	assert_null(control_level_name(LOG_EMERG));
+	for (int order = 0; order < CONTROL_ORDERS; order++) {
+		const char *name = control_order_name((enum control_order)order);
+		assert_int_equal(control_order_parse(name, strlen(name)), order);
+	}
 	for (int verb = 0; verb < CONTROL_VERBS; verb++)
 		assert_non_null(control_verb_name((enum control_verb)verb));
 }
@@ -109,6 +147,7 @@ int main(void)
 	    cmocka_unit_test(every_verb_is_understood),
 	    cmocka_unit_test(what_is_no_request_is_told),
 	    cmocka_unit_test(arguments_are_judged),
+	    cmocka_unit_test(an_upstream_is_told_what_to_do),
 	    cmocka_unit_test(every_name_is_read_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

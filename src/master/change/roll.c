@@ -40,7 +40,8 @@ static bool is_lost(struct master *m)
 static bool prepare(struct port *p, const struct port *old, struct err *err)
 {
 	return port_identify(p, err) == 0 && port_open_files(p, err) == 0 &&
-	       port_get_tickets(p, old, err) == 0 && port_bind(p, old, err) == 0;
+	       port_get_tickets(p, old, err) == 0 && port_get_upstreams(p, old, err) == 0 &&
+	       port_bind(p, old, err) == 0;
 }
 
 bool roll_add(struct master *m, struct configuration *configuration, const struct conf_port *conf,

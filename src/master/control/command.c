@@ -100,6 +100,12 @@ static void say(const struct client *c, const struct control_request *request)
 	struct log *log = &c->control->master->log;
 	const char *verb = control_verb_name(request->verb);
 	char level[32];
+	if (request->verb == CONTROL_UPSTREAM) {
+		log_write_for(log, request->port, 0, LOG_NOTICE,
+			      "control: upstream %s %s, asked for by user %u", request->upstream,
+			      control_order_name(request->order), (unsigned)c->uid);
+		return;
+	}
 	if (request->verb == CONTROL_LOG)
 		(void)snprintf(level, sizeof(level), " level %s",
 			       control_level_name(request->level));
@@ -134,6 +140,27 @@ static void level_set(struct client *c, int level)
 	master_log_level(c->control->master, level);
 	client_answer(c, &j, NULL);
 	jsonout_text(&j, "log_level", control_level_name(level));
+	client_answered(c, &j);
+}
+
+static void upstream_order(struct client *c, struct port *p, const struct control_request *request)
+{
+	static const enum ipc_health_order orders[CONTROL_ORDERS] = {
+	    [CONTROL_ORDER_UP] = IPC_ORDER_NONE,
+	    [CONTROL_ORDER_DRAIN] = IPC_ORDER_DRAIN,
+	    [CONTROL_ORDER_DOWN] = IPC_ORDER_DOWN};
+	char sentence[CONTROL_UPSTREAM_MAX + 64];
+	struct jsonout j;
+	const unsigned count = port_order_upstream(p, request->upstream, orders[request->order]);
+	if (count == 0) {
+		(void)snprintf(sentence, sizeof(sentence),
+			       "port %u has no upstream or endpoint \"%s\"", request->port,
+			       request->upstream);
+		client_tell(c, sentence);
+		return;
+	}
+	client_answer(c, &j, NULL);
+	jsonout_uint(&j, "endpoints", count);
 	client_answered(c, &j);
 }
 
@@ -201,6 +228,9 @@ void command_run(struct client *c, const struct control_request *request)
 		break;
 	case CONTROL_LOG:
 		level_set(c, request->level);
+		break;
+	case CONTROL_UPSTREAM:
+		upstream_order(c, p, request);
 		break;
 	case CONTROL_VERBS:
 		break;

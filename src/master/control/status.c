@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "base/validity.h"
 #include "master/control/control.h"
 #include "master/pure/expiry.h"
@@ -187,7 +188,80 @@ static void texts_add(struct jsonout *j, const char *name, char *const *texts, s
 	jsonout_close(j, ']');
 }
 
-static void port_add(struct jsonout *j, const struct port *p)
+/* --- of its upstreams ------------------------------------------------------------------------- */
+
+static void use_add(struct jsonout *j, const void *use, const struct ipc_counter *(*row)(size_t))
+{
+	const struct ipc_counter *c;
+	for (size_t i = 0; (c = row(i)) != NULL; i++)
+		counter_add(j, c, (const uint64_t *)(const void *)((const char *)use + c->offset));
+}
+
+static const char *health_name(uint32_t state)
+{
+	return state == IPC_HEALTH_UP ? "up" : state == IPC_HEALTH_DOWN ? "down" : "unknown";
+}
+
+static const char *order_name(unsigned order)
+{
+	return order == IPC_ORDER_DRAIN ? "drain" : order == IPC_ORDER_DOWN ? "down" : NULL;
+}
+
+static void endpoint_add(struct jsonout *j, const struct port *p, size_t endpoint)
+{
+	const struct conf_endpoint *e = &p->conf->endpoints[endpoint];
+	const uint64_t now_ms = p->master->loop.now_ms;
+	struct ipc_endpoint_use use;
+	struct ipc_health health = {.state = IPC_HEALTH_UNKNOWN};
+	if (p->upstreams.health != NULL)
+		ipc_health_read(&p->upstreams.health->list[endpoint], &health);
+	port_endpoint_use(p, endpoint, &use);
+	jsonout_open(j, NULL, '{');
+	jsonout_text(j, "url", e->url);
+	jsonout_bool(j, "backup", e->backup);
+	jsonout_text(j, "state", health_name(health.state));
+	jsonout_text(j, "why", health.why[0] != '\0' ? health.why : NULL);
+	jsonout_uint(j, "since_ms",
+		     health.since_ms != 0 && health.since_ms < now_ms ? now_ms - health.since_ms
+								      : 0);
+	jsonout_text(j, "order",
+		     p->upstreams.orders != NULL ? order_name(p->upstreams.orders[endpoint])
+						 : NULL);
+	jsonout_uint(j, "addresses", health.addresses);
+	jsonout_uint(j, "checks", num_least(health.checks, IPC_COUNT_MAX));
+	jsonout_uint(j, "checks_failed", num_least(health.checks_failed, IPC_COUNT_MAX));
+	use_add(j, &use, ipc_endpoint_counter);
+	jsonout_close(j, '}');
+}
+
+/* Beyond so many, only for the port alone: the answer has a bound. */
+#define ENDPOINTS_MAX 256
+
+static void upstreams_add(struct jsonout *j, const struct port *p, bool alone)
+{
+	const bool shown = alone || p->conf->endpoints_count <= ENDPOINTS_MAX;
+	jsonout_open(j, "upstreams", '[');
+	for (size_t i = 0; i < p->conf->upstreams_count; i++) {
+		const struct conf_upstream *u = &p->conf->upstreams[i];
+		struct ipc_upstream_use use;
+		port_upstream_use(p, i, &use);
+		jsonout_open(j, NULL, '{');
+		jsonout_text(j, "name", u->name);
+		use_add(j, &use, ipc_upstream_counter);
+		if (shown)
+			jsonout_open(j, "endpoints", '[');
+		else
+			jsonout_null(j, "endpoints");
+		for (uint32_t k = 0; shown && k < u->endpoints_count; k++)
+			endpoint_add(j, p, u->endpoints_first + k);
+		if (shown)
+			jsonout_close(j, ']');
+		jsonout_close(j, '}');
+	}
+	jsonout_close(j, ']');
+}
+
+static void port_add(struct jsonout *j, const struct port *p, bool alone)
 {
 	const uint64_t now_ms = p->master->loop.now_ms;
 	struct ipc_counters sum;
@@ -220,6 +294,7 @@ static void port_add(struct jsonout *j, const struct port *p)
 	counters_add(j, &sum);
 	latency_add(j, &sum);
 	certificates_add(j, p);
+	upstreams_add(j, p, alone);
 	jsonout_close(j, '}');
 }
 
@@ -287,6 +362,6 @@ void status_add(struct jsonout *j, const struct control *control, const struct p
 	jsonout_open(j, "ports", '[');
 	for (size_t i = 0; i < m->ports_count; i++)
 		if (is_shown(m->ports[i], only))
-			port_add(j, m->ports[i]);
+			port_add(j, m->ports[i], only != NULL);
 	jsonout_close(j, ']');
 }

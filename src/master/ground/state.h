@@ -26,8 +26,10 @@
 #include "conf/conf.h"
 #include "ipc/channel.h"
 #include "ipc/handed.h"
+#include "ipc/health.h"
 #include "ipc/slot.h"
 #include "ipc/tickets.h"
+#include "ipc/use.h"
 #include "ipc/view.h"
 #include "log/log.h"
 #include "log/stream.h"
@@ -191,6 +193,18 @@ struct port_content {
 	struct expiry *pairs; /* one per pair of the configuration; owned */
 };
 
+/* What the processes of a port share about its upstreams (port/upstreams.c); all fds are -1 and the
+ * pointers NULL on a port without any. */
+struct port_upstreams {
+	int health_fd, names_fd, use_fd; /* to write by */
+	const struct ipc_healths *health;
+	struct ipc_use use;
+	unsigned char *orders; /* enum ipc_health_order, by endpoint */
+	/* what was counted in earlier generations */
+	struct ipc_endpoint_use *endpoints_before;
+	struct ipc_upstream_use *upstreams_before;
+};
+
 /* When another folder takes the place of a document root (port/switches.c). */
 struct port_switches {
 	uint64_t next_ms;  /* the port is not renewed before */
@@ -278,6 +292,7 @@ struct port {
 	struct port_content content;
 	int tickets_fd;          /* memory of the tickets, for its workers; -1: none yet */
 	struct tickets *tickets; /* shared by generations (port/tickets.c); NULL: none yet */
+	struct port_upstreams upstreams;
 	/* the places in the pool: the holders of secrets first (keyholders, then the verifier),
 	 * then workers */
 	struct child *children;

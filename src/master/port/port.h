@@ -107,6 +107,21 @@ void port_forget_tickets(struct port *);
 void tickets_holder_ended(struct child *, int status);
 void tickets_look(struct master *); /* once a second */
 
+/* upstreams.c: gets the memory for the port's upstreams; old (may be NULL) is the generation
+ * before, whose orders and counts it takes over. */
+int port_get_upstreams(struct port *, const struct port *old, struct err *);
+void port_drop_upstreams(struct port *);
+void port_inherit_upstreams(struct port *, const struct port *old);
+/* How many of the endpoints have a name that must be resolved. */
+size_t port_names_count(const struct conf_port *);
+/* What was counted, by all generations. */
+void port_endpoint_use(const struct port *, size_t endpoint, struct ipc_endpoint_use *ret);
+void port_upstream_use(const struct port *, size_t upstream, struct ipc_upstream_use *ret);
+/* An order for the endpoints of the upstream with that name, or with that URL. Returns how many
+ * there are. */
+unsigned port_order_upstream(struct port *, const char *name, enum ipc_health_order);
+void upstreams_tell(struct child *connector); /* the orders in force; when it is ready */
+
 /* listen.c: binds the port's sockets, and makes them listen once it is certain that they are
  * needed. Sockets that old (may be NULL) has on the same addresses are shared with it. */
 int port_bind(struct port *, const struct port *old, struct err *);

@@ -134,6 +134,7 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 			   .generation = generation_next(m, conf->number, old),
 			   .chroot_fd = -1,
 			   .tickets_fd = -1,
+			   .upstreams = {.health_fd = -1, .names_fd = -1, .use_fd = -1},
 			   .keyholders = keyholders > 0 ? keyholders : keyholders_of(conf)};
 	p->holders = p->keyholders + (conf->passwords_count > 0 ? 1 : 0);
 	if (timers_init(p) < 0) {
@@ -179,6 +180,7 @@ void port_free(struct port *p)
 	port_unlisten(p);
 	port_close_files(p);
 	port_drop_tickets(p);
+	port_drop_upstreams(p);
 	free(p->text);
 	configuration_release(p->configuration);
 	free(p);

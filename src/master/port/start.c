@@ -127,6 +127,8 @@ static int all_get(struct port *p, struct err *err)
 		error = port_open_files(p, err);
 	if (error == 0)
 		error = port_get_tickets(p, NULL, err);
+	if (error == 0)
+		error = port_get_upstreams(p, NULL, err);
 	if (error == 0 && p->listeners_count == 0)
 		error = port_bind(p, NULL, err);
 	if (error == 0)
