@@ -22,6 +22,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/network.h"
+
 #define IPC_ADDRESS_BYTES 128 /* of a place */
 
 /* One address as connect(2) takes it; all zero: none. */
@@ -31,6 +33,9 @@ union ipc_address {
 	struct sockaddr_storage storage;
 	unsigned char bytes[IPC_ADDRESS_BYTES];
 };
+
+/* An address of TCP or UDP. */
+void ipc_address_put(union ipc_address *ret, const struct network_address *, uint16_t port);
 
 /* --- names ------------------------------------------------------------------------------------ */
 

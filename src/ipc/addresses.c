@@ -4,9 +4,11 @@
  */
 #include "ipc/addresses.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,6 +19,23 @@
 #include "sandbox/sandbox.h"
 
 _Static_assert(sizeof(union ipc_address) == SANDBOX_PLACE_BYTES, "the filter knows the places");
+
+void ipc_address_put(union ipc_address *ret, const struct network_address *a, uint16_t port)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)&ret->storage;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ret->storage;
+	const uint64_t words[2] = {htobe64(a->high), htobe64(a->low)};
+	*ret = (union ipc_address){.bytes = {0}};
+	if (network_address_is_v4(a)) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		in->sin_addr.s_addr = htonl((uint32_t)a->low);
+	} else {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(port);
+		memcpy(&in6->sin6_addr, words, sizeof(words));
+	}
+}
 
 static size_t page_bytes(void)
 {

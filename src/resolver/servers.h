@@ -1,0 +1,50 @@
+/*
+ * Whom to ask, and how: resolv.conf(5). Pure.
+ *
+ * Of the file: nameserver (the first three), search and domain (the last of them), and the options
+ * ndots, timeout, attempts, rotate and use-vc. A server can have another port than 53, as in
+ * 127.0.0.1:5353 and [::1]:5353.
+ */
+#ifndef RESOLVER_SERVERS_H
+#define RESOLVER_SERVERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/network.h"
+
+#define SERVERS_TEXT_MAX   ((size_t)1 << 16) /* bytes of the file */
+#define SERVERS_MAX        3                 /* MAXNS */
+#define SERVERS_SEARCH_MAX 16
+#define SERVERS_ZONE_MAX   32
+
+struct server {
+	struct network_address address;
+	uint16_t port;
+	char zone[SERVERS_ZONE_MAX]; /* of an IPv6 address: an interface, or its number; "": none */
+};
+
+struct servers {
+	struct server list[SERVERS_MAX]; /* never empty: without any, the one of this machine */
+	unsigned count;
+	char search[SERVERS_SEARCH_MAX][256];
+	unsigned search_count;
+	unsigned ndots;      /* a name with so many dots is first sought as it is */
+	unsigned timeout_ms; /* for an answer */
+	unsigned attempts;   /* with all of them */
+	bool rotate;         /* begin with another one each time */
+	bool tcp;            /* ask over TCP only */
+};
+
+/* Whatever the text is, the result can be used. host is the name of this machine, whose domain is
+ * the default of search; NULL: none. */
+void servers_read(const char *text, size_t len, const char *host, struct servers *ret);
+
+/* The i-th name to ask for, with its final dot, when a name of at most 255 bytes is sought: as it
+ * is, or with a domain of the search list. False: there are no more. */
+#define SERVERS_NAME_MAX 520
+bool servers_candidate(const struct servers *, const char *name, unsigned i,
+		       char ret[SERVERS_NAME_MAX]);
+
+#endif
