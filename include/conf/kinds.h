@@ -31,7 +31,8 @@
  * asked before anything that costs more or shows more; a browser's question whether it may ask
  * (CORS) comes before what needs credentials, which it sends none of; faults come after it, so that
  * they are of the requests that would be served. What is compressed is what the handler sends, and
- * what is paced is what goes out, compressed or not.
+ * what is paced is what goes out, compressed or not. The rules for the heads that go on to
+ * upstreams are those of the handler `proxy`, which reads them itself.
  */
 #define FILTER_KINDS(KIND)               \
 	KIND(HEADER, header)             \
@@ -40,7 +41,8 @@
 	KIND(AUTHENTICATE, authenticate) \
 	KIND(RATE, rate)                 \
 	KIND(FAULT, fault)               \
-	KIND(COMPRESS, compress)
+	KIND(COMPRESS, compress)         \
+	KIND(REQUEST, request)
 
 /* CONF_FILTER_FAULT and so on: some filters have the name of a handler or a limit. */
 #define CONF_KIND(constant, name)        CONF_##constant,
@@ -158,7 +160,8 @@ struct conf_rate {
 	uint64_t bytes_per_second;
 };
 
-/* `header`: rules for the heads of responses, those of an outer place before its own. */
+/* `header`: rules for the heads of responses, those of an outer place before its own; and
+ * `request header`: for those that go on to upstreams, without statuses. */
 enum conf_header_operation { CONF_HEADER_SET, CONF_HEADER_ADD, CONF_HEADER_REMOVE };
 
 struct conf_headers {

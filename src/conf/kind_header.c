@@ -1,32 +1,15 @@
 /*
  * The filter header: `header set`, `add` and `remove`, rules for the heads of responses. Runs in
- * the master and in the child of the port. Must never accept a header that the server makes itself,
- * or a value that could split a response.
+ * the master and in the child of the port. Must never accept a header that the server makes itself.
  */
 #include <string.h>
 #include <strings.h>
 
 #include "parser.h"
 
-#define RULES_MAX       64    /* of a place */
-#define RULES_BYTES_MAX 16384 /* of their names and values */
-#define STATUSES_MAX    64    /* of a rule */
-
-enum { OPERATION, NAME, VALUE, ALWAYS, ON, MORE_ON };
-
-/* The rules with what only the configuration needs. */
-struct header_draft {
-	struct conf_headers headers;
-	struct conf_where *at;         /* of headers.rules */
-	struct conf_header_rule *open; /* gets more words; NULL: a mistake was in it */
-	size_t bytes;
-};
-
-static const char *const operation_words[] = {"set", "add", "remove", NULL};
-
 /* Those of respond, and what belongs to one connection or one body. */
-static bool name_check(struct conf_parser *p, const struct conf_value *name,
-		       const struct conf_where *at)
+static bool header_name_check(struct conf_parser *p, const struct conf_value *name,
+			      const struct conf_where *at)
 {
 	static const char *const made[] = {"Content-Range", "Keep-Alive", "Proxy-Connection",
 					   "Trailer", "Upgrade"};
@@ -50,207 +33,17 @@ static void vary_tell(struct conf_parser *p, const struct conf_value *name, cons
 			     "Accept-Encoding: write `header add \"Vary\"`");
 }
 
-static enum conf_header_operation operation_of(const char *word)
-{
-	unsigned i = 0;
-	while (operation_words[i + 1] != NULL && strcmp(operation_words[i], word) != 0)
-		i++;
-	return (enum conf_header_operation)i;
-}
-
-static bool bytes_check(struct conf_parser *p, struct header_draft *draft, size_t bytes,
-			const struct conf_where *at)
-{
-	draft->bytes += bytes;
-	if (draft->bytes <= RULES_BYTES_MAX)
-		return true;
-	conf_error(p, at, "the header rules of a place have at most 16 KiB together");
-	return false;
-}
-
-static void rule_begin(struct conf_parser *p, struct header_draft *draft,
-		       const struct conf_group *given)
-{
-	struct conf_headers *headers = &draft->headers;
-	const struct conf_value *name = &given->values[NAME];
-	draft->open = NULL;
-	if (!name_check(p, name, &given->at[NAME]) ||
-	    !bytes_check(p, draft, name->len, &given->at[NAME]))
-		return;
-	if (headers->rules_count == RULES_MAX) {
-		conf_error(p, &given->where, "a place has at most %d header rules", RULES_MAX);
-		return;
-	}
-	vary_tell(p, name, given->values[OPERATION].data, &given->at[NAME]);
-	struct conf_header_rule *rules =
-	    conf_grow(p, headers->rules, headers->rules_count, sizeof(*rules));
-	struct conf_where *at = conf_grow(p, draft->at, headers->rules_count, sizeof(*at));
-	if (rules == NULL || at == NULL)
-		return;
-	headers->rules = rules;
-	draft->at = at;
-	at[headers->rules_count] = given->where;
-	draft->open = &rules[headers->rules_count++];
-	*draft->open =
-	    (struct conf_header_rule){.operation = operation_of(given->values[OPERATION].data),
-				      .name = conf_copy(p, name->data, name->len)};
-}
-
-/* A value with a mistake is not missing, too. */
-static void rule_value(struct conf_parser *p, struct header_draft *draft,
-		       const struct conf_value *value, const struct conf_where *at)
-{
-	struct conf_header_rule *rule = draft->open;
-	rule->value = "";
-	if (rule->operation == CONF_HEADER_REMOVE)
-		conf_error(p, at, "`header remove` has a name and no value");
-	else if (conf_field_check(p, "a header value", value, at) &&
-		 bytes_check(p, draft, value->len, at) &&
-		 conf_variables_check(p, value->data, at) &&
-		 !conf_variables_foreign(p, value->data, at))
-		rule->value = conf_copy(p, value->data, value->len);
-}
-
-static void rule_status(struct conf_parser *p, struct conf_header_rule *rule,
-			const struct conf_value *status, const struct conf_where *at)
-{
-	uint64_t number;
-	if (!conf_quantity(p, "status", CONF_NUMBER, 200, 599, status, at, &number))
-		return;
-	for (uint32_t i = 0; i < rule->statuses_count; i++)
-		if (rule->statuses[i] == number) {
-			conf_error(p, at, "duplicate status %s in one statement", status->data);
-			return;
-		}
-	if (rule->statuses_count == STATUSES_MAX) {
-		conf_error(p, at, "a header rule has at most %d statuses", STATUSES_MAX);
-		return;
-	}
-	uint32_t *statuses = conf_grow(p, rule->statuses, rule->statuses_count, sizeof(*statuses));
-	if (statuses == NULL)
-		return;
-	rule->statuses = statuses;
-	statuses[rule->statuses_count++] = (uint32_t)number;
-}
-
-static void rule_on(struct conf_parser *p, struct header_draft *draft,
-		    const struct conf_group *given)
-{
-	struct conf_header_rule *rule = draft->open;
-	char shown[CONF_SHOWN_MAX];
-	if (given->piece == MORE_ON && rule->statuses_count == 0)
-		conf_error(p, &given->at[0], "before a status stands `on`: `on %s`",
-			   conf_show(&given->values[0], shown));
-	else if (rule->always)
-		conf_error(p, &given->where, "`always` is for every status: leave `on` out");
-	else
-		rule_status(p, rule, &given->values[0], &given->at[0]);
-}
-
 static void header_take(struct conf_parser *p, const struct conf_group *given)
 {
-	struct header_draft *draft = conf_filter_here(p, CONF_FILTER_HEADER, sizeof(*draft));
-	if (draft == NULL)
-		return;
-	if (given->piece == OPERATION)
-		rule_begin(p, draft, given);
-	if (draft->open == NULL)
-		return;
-	switch (given->piece) {
-	case VALUE:
-		rule_value(p, draft, &given->values[0], &given->at[0]);
-		break;
-	case ALWAYS:
-		draft->open->always = true;
-		break;
-	case ON:
-	case MORE_ON:
-		rule_on(p, draft, given);
-		break;
-	}
+	if (given->piece == CONF_HEADER_OPERATION)
+		vary_tell(p, &given->values[CONF_HEADER_NAME],
+			  given->values[CONF_HEADER_OPERATION].data, &given->at[CONF_HEADER_NAME]);
+	conf_header_take(p, CONF_FILTER_HEADER, "header", header_name_check, given);
 }
 
-/* --- when all rules are known ----------------------------------------------------------------- */
-
-static void header_finish(struct conf_parser *p, void *own)
-{
-	const struct header_draft *draft = own;
-	for (uint32_t i = 0; i < draft->headers.rules_count; i++) {
-		struct conf_header_rule *rule = &draft->headers.rules[i];
-		const struct conf_value name = {.data = rule->name, .len = strlen(rule->name)};
-		char shown[CONF_SHOWN_MAX];
-		if (rule->value == NULL && rule->operation != CONF_HEADER_REMOVE)
-			conf_error(p, &draft->at[i],
-				   "`header %s` needs a value: `header %s \"%s\" \"value\"`",
-				   operation_words[rule->operation],
-				   operation_words[rule->operation], conf_show(&name, shown));
-	}
-}
-
-/* In the canonical text, which a child reads, those of the top level are the port's. */
-static void sum_check(struct conf_parser *p, const struct header_draft *top,
-		      const struct header_draft *port)
-{
-	const uint32_t count = port->headers.rules_count;
-	if (count > 0 && top->headers.rules_count + count > RULES_MAX)
-		conf_error(p, &port->at[count - 1],
-			   "with the %u of the top level, a port has at most %d header rules",
-			   top->headers.rules_count, RULES_MAX);
-	else if (count > 0 && top->bytes + port->bytes > RULES_BYTES_MAX)
-		conf_error(p, &port->at[count - 1],
-			   "the header rules of the top level and of a port have at most 16 KiB "
-			   "together");
-}
-
-/* The rules of an outer place come first. */
-static const void *header_inherit(struct conf_parser *p, const void *outer, const void *own)
-{
-	if (outer == p->top_filters.own[CONF_FILTER_HEADER])
-		sum_check(p, outer, own);
-	struct conf_headers *headers = conf_alloc(p, sizeof(*headers));
-	if (headers == NULL)
-		return own;
-	*headers = *(const struct conf_headers *)own;
-	headers->outer = outer;
-	return headers;
-}
-
-/* --- the canonical text ----------------------------------------------------------------------- */
-
-static void rule_write(const struct conf_header_rule *rule, const char *indent, FILE *out)
-{
-	(void)fprintf(out, "%sheader %s", indent, operation_words[rule->operation]);
-	conf_put(out, " ", rule->name);
-	if (rule->operation != CONF_HEADER_REMOVE)
-		conf_put(out, " ", rule->value);
-	if (rule->always)
-		fputs(" always", out);
-	for (uint32_t i = 0; i < rule->statuses_count; i++)
-		(void)fprintf(out, "%s %u", i == 0 ? " on" : "", rule->statuses[i]);
-	fputc('\n', out);
-}
-
-/* What its own statements say has nothing around it, except in a port: there the top level is. */
 static void header_write(const void *own, const char *indent, FILE *out)
 {
-	const struct conf_headers *headers = own;
-	if (headers->outer != NULL)
-		header_write(headers->outer, indent, out);
-	for (uint32_t i = 0; i < headers->rules_count; i++)
-		rule_write(&headers->rules[i], indent, out);
-}
-
-static uint64_t header_size(const void *own)
-{
-	const struct conf_headers *headers = own;
-	uint64_t sum = sizeof(struct header_draft);
-	for (uint32_t i = 0; i < headers->rules_count; i++) {
-		const struct conf_header_rule *rule = &headers->rules[i];
-		sum += 2 * sizeof(*rule) + sizeof(struct conf_where) + strlen(rule->name) +
-		       rule->statuses_count * sizeof(*rule->statuses) +
-		       (rule->value != NULL ? 2 * strlen(rule->value) : 0);
-	}
-	return sum + (headers->outer != NULL ? header_size(headers->outer) : 0);
+	conf_header_write(own, "header", indent, out);
 }
 
 static const char *const always_words[] = {"always", NULL};
@@ -260,20 +53,21 @@ static const struct conf_statement header_statements[] = {
      .blocks = CONF_FILTER_BLOCKS,
      .token = T_HEADER,
      .take = header_take,
-     .pieces = {[OPERATION] = {CONF_CHOICE, .choices = operation_words},
-		[NAME] = {CONF_STRING, .noun = "header name"},
-		[VALUE] = {CONF_STRING, CONF_MAY, .noun = "header value"},
-		[ALWAYS] = {CONF_CHOICE, CONF_MAY, .choices = always_words},
-		[ON] = {CONF_NUMBER, CONF_OPTION, "on", .noun = "status", .example = "404"},
-		[MORE_ON] = {CONF_NUMBER, CONF_MAY, .noun = "status", .example = "404",
-			     .many = true}}},
+     .pieces = {[CONF_HEADER_OPERATION] = {CONF_CHOICE, .choices = conf_header_operations},
+		[CONF_HEADER_NAME] = {CONF_STRING, .noun = "header name"},
+		[CONF_HEADER_VALUE] = {CONF_STRING, CONF_MAY, .noun = "header value"},
+		[CONF_HEADER_ALWAYS] = {CONF_CHOICE, CONF_MAY, .choices = always_words},
+		[CONF_HEADER_ON] = {CONF_NUMBER, CONF_OPTION, "on", .noun = "status",
+				    .example = "404"},
+		[CONF_HEADER_MORE_ON] = {CONF_NUMBER, CONF_MAY, .noun = "status", .example = "404",
+					 .many = true}}},
     {.word = NULL},
 };
 
 const struct conf_kind conf_kind_header = {
     .statements = header_statements,
-    .inherit = header_inherit,
-    .finish = header_finish,
+    .inherit = conf_header_inherit,
+    .finish = conf_header_finish,
     .write = header_write,
-    .size = header_size,
+    .size = conf_header_size,
 };

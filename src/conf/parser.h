@@ -820,6 +820,26 @@ bool conf_variables_check(struct conf_parser *, const char *text, const struct c
 /* Reports variables of other servers. true: it cannot stand there, else it is only warned of. */
 bool conf_variables_foreign(struct conf_parser *, const char *text, const struct conf_where *at);
 
+/* header_rules.c: what the filters header and request have in common; see struct conf_kind. */
+enum {
+	CONF_HEADER_OPERATION,
+	CONF_HEADER_NAME,
+	CONF_HEADER_VALUE,
+	CONF_HEADER_ALWAYS,
+	CONF_HEADER_ON,
+	CONF_HEADER_MORE_ON
+};
+extern const char *const conf_header_operations[]; /* ended by NULL */
+/* Can there be rules for this field? If not, that was reported. */
+typedef bool conf_header_names(struct conf_parser *p, const struct conf_value *name,
+			       const struct conf_where *at);
+void conf_header_take(struct conf_parser *p, enum conf_filter, const char *word,
+		      conf_header_names *, const struct conf_group *);
+void conf_header_finish(struct conf_parser *p, void *own);
+const void *conf_header_inherit(struct conf_parser *p, const void *outer, const void *own);
+void conf_header_write(const void *own, const char *word, const char *indent, FILE *);
+uint64_t conf_header_size(const void *own);
+
 /* kind_respond.c: the handler of a location that has only faults */
 void conf_respond_default(struct conf_parser *, const char *text, const struct conf_where *);
 /* What stands in an `error` block; its response becomes that of p->error. */
