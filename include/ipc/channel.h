@@ -43,7 +43,6 @@ enum ipc_type {
 	/* master → child, between START and its beginning (ipc/handed.h) */
 	IPC_HANDED,   /* descriptors, and a struct ipc_item for each */
 	IPC_COMPLETE, /* struct ipc_complete */
-	IPC_ORDER,    /* master → connector: struct ipc_order; those in force also to a new one */
 	IPC_TYPES
 };
 
@@ -143,12 +142,6 @@ struct ipc_key_channels {
 struct ipc_fault {
 	uint32_t how;   /* enum fault_keyholder (fault/fault.h) */
 	uint32_t count; /* of answers, if how concerns answers */
-};
-
-/* What an administrator orders about an endpoint (`bulkheadctl upstream`). */
-struct ipc_order {
-	uint32_t endpoint; /* its index in conf_port.endpoints */
-	uint32_t order;    /* enum ipc_health_order (ipc/health.h) */
 };
 
 /* Makes a channel. Both ends close on exec and do not block. Returns 0 or -errno. */

@@ -61,6 +61,10 @@ int ipc_connect_ask(int fd, const struct ipc_connect_request *);
  * above, passes like -EAGAIN, but no event of epoll(7) says when. */
 int ipc_connect_answer(int fd, const struct ipc_connect_answer *, int connected);
 
+/* For the master, on the connector's end: IPC_CONNECT_AGAIN, also if that end is full of answers. 0
+ * or -errno: it is full of those, too, so the worker will find one. */
+int ipc_connect_again(int fd);
+
 /* Receives one packet: 1; 0 when the other side is gone; -EBADMSG when it is malformed; -EAGAIN
  * when there is none; or another -errno. */
 int ipc_connect_receive_request(int fd, struct ipc_connect_request *ret);

@@ -133,7 +133,15 @@ enum ipc_proxy { IPC_PROXY_LIST(IPC_PROXY_ENUM) IPC_PROXIES };
 	ONE(passwords_right, SUM, "passwords_right", "right passwords", "passwords",               \
 	    "Passwords that verifiers found right.")                                               \
 	ONE(passwords_wrong, SUM, "passwords_wrong", "wrong passwords", "passwords",               \
-	    "Passwords that were wrong, or of unknown users.")
+	    "Passwords that were wrong, or of unknown users.")                                     \
+	ONE(connects, SUM, "connects", "connections to upstreams", "connections",                  \
+	    "Connections that connectors made for workers.")                                       \
+	ONE(connects_failed, SUM, "connects_failed", "failed connections to upstreams",            \
+	    "requests", "Requests for a connection that connectors could not fulfil.")             \
+	ONE(names_resolved, SUM, "names_resolved", "names resolved", "answers",                    \
+	    "Answers that resolvers had for names of upstreams.")                                  \
+	ONE(names_failed, SUM, "names_failed", "names not resolved", "questions",                  \
+	    "Questions of resolvers that had no answer.")
 
 enum ipc_kind {
 	IPC_KIND_GAUGE,    /* a present value, which ends with its process */

@@ -49,6 +49,7 @@ enum ipc_handed {
 	IPC_FD_UPSTREAM_AUTHORITY,
 	IPC_FD_HOSTS,  /* the system's table of hosts; /dev/null: none can be read */
 	IPC_FD_RESOLV, /* the system's name servers, resolv.conf(5); /dev/null: as above */
+	IPC_FD_USE,    /* what workers count about upstreams (ipc/use.h) */
 	IPC_FD_KINDS
 };
 

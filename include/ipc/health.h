@@ -1,9 +1,10 @@
 /*
- * What a port's connector knows about its endpoints, in memory that only the connector writes. Its
- * workers choose by it, and the master shows it.
+ * What a port's connector knows about its endpoints, in memory that it writes. Its workers choose
+ * by it, and the master shows it.
  *
- * The master makes the memory, one per generation of a port, so it outlives connectors. Workers and
- * the master map it for reading only. They trust none of it: a wrong state only makes this port
+ * The master makes the memory, one per generation of a port, so it outlives connectors. The orders
+ * in it are the master's, which writes nothing else; a connector does not write them. Workers map
+ * it for reading only. They trust none of it: a wrong state only makes this port
  * choose badly, and every text is bounded and escaped before it is shown.
  */
 #ifndef IPC_HEALTH_H
@@ -22,8 +23,7 @@ enum ipc_health_state {
 enum ipc_health_order {
 	IPC_ORDER_NONE,
 	IPC_ORDER_DRAIN, /* no new requests, except those that must go there; what runs goes on */
-	IPC_ORDER_DOWN,  /* none at all */
-	IPC_ORDER_UP     /* whatever its checks find */
+	IPC_ORDER_DOWN   /* none at all */
 };
 
 #define IPC_HEALTH_TEXT_MAX 128
@@ -65,6 +65,12 @@ static inline void ipc_health_begin(struct ipc_health *h)
 static inline void ipc_health_end(struct ipc_health *h)
 {
 	__atomic_store_n(&h->changes, h->changes + 1, __ATOMIC_RELEASE);
+}
+
+/* For the master. */
+static inline void ipc_health_set_order(struct ipc_health *h, enum ipc_health_order order)
+{
+	__atomic_store_n(&h->order, (uint32_t)order, __ATOMIC_RELAXED);
 }
 
 /* For each request: one look. */

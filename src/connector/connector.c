@@ -76,6 +76,8 @@ static void block_make(struct connector *c)
 	free(fixed);
 	if (error == 0)
 		error = endpoints_init(&c->endpoints, r->port, &block);
+	if (error == 0)
+		role_pin(r, &block, count, names);
 	if (error < 0)
 		fail(c, error, "list its addresses");
 }
@@ -235,22 +237,11 @@ static void connector_closed(struct holder_channel *channel)
 	requests_leave((struct requests_channel *)channel);
 }
 
-static void connector_told(struct holder *h, struct ipc_message *m)
-{
-	struct connector *c = (struct connector *)h;
-	struct ipc_order order;
-	if (m->type != IPC_ORDER)
-		return;
-	memcpy(&order, m->payload, sizeof(order));
-	health_order(&c->health, order.endpoint, order.order);
-}
-
 static const struct holder_ops ops = {.serve = connector_serve,
 				      .begun = connector_begun,
 				      .ending = connector_ending,
 				      .writable = connector_writable,
 				      .closed = connector_closed,
-				      .told = connector_told,
 				      .channel_size = sizeof(struct requests_channel),
 				      .permits = ipc_to_connector,
 				      .protocol = "the connect protocol"};

@@ -27,8 +27,6 @@ static void row_mend(struct ipc_health *h)
 		ipc_health_begin(h);
 	if (h->state > IPC_HEALTH_DOWN)
 		h->state = IPC_HEALTH_UNKNOWN;
-	if (h->order > IPC_ORDER_UP)
-		h->order = IPC_ORDER_NONE;
 	h->why[sizeof(h->why) - 1] = '\0';
 	ipc_health_end(h);
 }
@@ -130,16 +128,6 @@ void health_connect_failed(struct health *h, uint32_t endpoint, const char *why)
 	ipc_health_begin(row);
 	row->connects_failed++;
 	why_put(row, why);
-	ipc_health_end(row);
-}
-
-void health_order(struct health *h, uint32_t endpoint, uint32_t order)
-{
-	if (endpoint >= h->port->endpoints_count || order > IPC_ORDER_UP)
-		return;
-	struct ipc_health *row = &h->memory->list[endpoint];
-	ipc_health_begin(row);
-	__atomic_store_n(&row->order, order, __ATOMIC_RELAXED);
 	ipc_health_end(row);
 }
 

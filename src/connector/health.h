@@ -52,9 +52,6 @@ bool health_checked(struct health *, uint32_t endpoint, bool good, const char *w
 void health_connected(struct health *, uint32_t endpoint);
 void health_connect_failed(struct health *, uint32_t endpoint, const char *why);
 
-/* An administrator's order; what is none is ignored. */
-void health_order(struct health *, uint32_t endpoint, uint32_t order);
-
 /* How many addresses the endpoint has. */
 void health_addresses(struct health *, uint32_t endpoint, size_t count);
 

@@ -114,6 +114,8 @@ void rows_look(struct row *rows, size_t count)
 		row_add_processes(&rows[i], json_object_get(rows[i].json, "workers"));
 		row_add_processes(&rows[i], json_object_get(rows[i].json, "keyholders"));
 		row_add_processes(&rows[i], json_object_get(rows[i].json, "verifiers"));
+		row_add_processes(&rows[i], json_object_get(rows[i].json, "connectors"));
+		row_add_processes(&rows[i], json_object_get(rows[i].json, "resolvers"));
 		row_add_draining(&rows[i], json_object_get(rows[i].json, "draining"));
 	}
 }

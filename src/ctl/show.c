@@ -166,5 +166,7 @@ void port_show(const json_t *port)
 	processes_show(port, "workers", "worker");
 	processes_show(port, "keyholders", "keyholder");
 	processes_show(port, "verifiers", "verifier");
+	processes_show(port, "connectors", "connector");
+	processes_show(port, "resolvers", "resolver");
 	puts("");
 }

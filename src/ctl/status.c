@@ -157,6 +157,8 @@ static void complete(const json_t *status)
 		processes_complete(json_object_get(port, "workers"));
 		processes_complete(json_object_get(port, "keyholders"));
 		processes_complete(json_object_get(port, "verifiers"));
+		processes_complete(json_object_get(port, "connectors"));
+		processes_complete(json_object_get(port, "resolvers"));
 	}
 }
 

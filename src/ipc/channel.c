@@ -101,7 +101,6 @@ const struct ipc_permit ipc_to_connector[IPC_TYPES] = {
     [IPC_KEY_CHANNELS] = EXACTLY(READY_ON, struct ipc_key_channels, 1, IPC_FDS_MAX),
     [IPC_PING] = NOTHING(READY_ON),
     [IPC_SETTINGS] = EXACTLY(READY_ON, struct ipc_settings, 0, 0),
-    [IPC_ORDER] = EXACTLY(READY_ON, struct ipc_order, 0, 0),
 };
 
 const struct ipc_permit ipc_to_resolver[IPC_TYPES] = {

@@ -11,16 +11,21 @@
 
 /* As little as the kernel grants: room for a few answers (socket(7), SO_SNDBUF). */
 #define ANSWERS_BYTES 1
+#define AGAIN_BYTES   16384 /* and then for some of those */
+
+static int room_set(int fd, int bytes)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0 ? -errno : 0;
+}
 
 int ipc_connect_channel(int ret_fds[2])
 {
-	const int bytes = ANSWERS_BYTES;
 	int fds[2];
 	int error = ipc_channel(fds);
 	if (error < 0)
 		return error;
-	if (setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0) {
-		error = -errno;
+	error = room_set(fds[1], ANSWERS_BYTES);
+	if (error < 0) {
 		fd_close(&fds[0]);
 		fd_close(&fds[1]);
 		return error;
@@ -55,6 +60,15 @@ int ipc_connect_ask(int fd, const struct ipc_connect_request *r)
 int ipc_connect_answer(int fd, const struct ipc_connect_answer *a, int connected)
 {
 	return packet_send_with(fd, a, sizeof(*a), connected);
+}
+
+int ipc_connect_again(int fd)
+{
+	const struct ipc_connect_answer again = {.status = IPC_CONNECT_AGAIN};
+	(void)room_set(fd, AGAIN_BYTES);
+	const int error = ipc_connect_answer(fd, &again, -1);
+	(void)room_set(fd, ANSWERS_BYTES);
+	return error;
 }
 
 int ipc_connect_receive_request(int fd, struct ipc_connect_request *ret)

@@ -38,6 +38,7 @@ const struct ipc_handed_kind ipc_handed_kinds[IPC_FD_KINDS] = {
     [IPC_FD_REVOKED] = {"revoked", WORKER, 0, IPC_HANDED_MAX},
     [IPC_FD_CONNECT_CHANNEL] = {"connect channel", WORKER, 0, IPC_FDS_MAX},
     [IPC_FD_HEALTH] = {"health of upstreams", WORKER | CONNECTS, 0, 1},
+    [IPC_FD_USE] = {"use of upstreams", WORKER, 0, 1},
     [IPC_FD_NAMES] = {"addresses of names", CONNECTS | RESOLVES, 0, 1},
     [IPC_FD_UPSTREAM_AUTHORITY] = {"authority of upstreams", WORKER | CONNECTS, 0, IPC_HANDED_MAX},
     [IPC_FD_HOSTS] = {"table of hosts", RESOLVES, 1, 1},

@@ -68,7 +68,7 @@ static uint32_t bounded(uint32_t value, uint32_t most)
 static void health_judge(struct ipc_health *h)
 {
 	h->state = bounded(h->state, IPC_HEALTH_DOWN);
-	h->order = bounded(h->order, IPC_ORDER_UP);
+	h->order = bounded(h->order, IPC_ORDER_DOWN);
 	h->why[sizeof(h->why) - 1] = '\0';
 }
 

@@ -84,6 +84,7 @@ static void servers_prepare(struct resolver *r)
 	const int error = ipc_block_make(places, r->servers.count, -1, 0, &r->block);
 	if (error < 0)
 		fail(r, error, "list the name servers");
+	role_pin(r->holder.role, &r->block, r->servers.count, 0);
 }
 
 static void memory_map(struct resolver *r)

@@ -167,8 +167,9 @@ static const struct rule child[] = {
 
     /* clients */
     FOR(SANDBOX_CLIENTS, "accept4"),
-    /* which address a client without a server name has connected to */
-    FOR(SANDBOX_TLS, "getsockname"),
+    /* which address a client without a server name has connected to; whether a connection to an
+     * upstream is one to itself */
+    FOR(SANDBOX_TLS | SANDBOX_CONNECTS, "getsockname"),
     /* not SHUT_RD: it would disconnect a listener for all processes that share it */
     {{"shutdown", "SHUT_WR"}, {{CHECK_EQUAL, 1, SHUT_WR}}, 0, SANDBOX_CLIENTS},
     /* to cut off a client that does not read; on a listener, every later connection would inherit
@@ -188,6 +189,7 @@ static const struct rule child[] = {
     SOCKET(AF_UNIX, STREAM, NULL, SANDBOX_LOCAL),
     SOCKET(AF_INET, DGRAM, NULL, SANDBOX_NAMES),
     SOCKET(AF_INET6, DGRAM, NULL, SANDBOX_NAMES),
+    FOR(SANDBOX_CONNECTS, "getpeername"),
     {{"getsockopt", "SO_ERROR"},
      {{CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_ERROR}},
      0,

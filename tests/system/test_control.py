@@ -351,7 +351,8 @@ NUMBER = (int, float)
 PORT_FIELDS = {
     "port": int, "state": str, "reason": (str, type(None)), "by_order": bool, "generation": int,
     "former_version": bool, "addresses": list, "sockets": list, "workers_wanted": int, "keyholders_wanted": int, "workers": list,
-    "keyholders": list, "verifiers": list, "upstreams": list, "draining": list, "restarts": int, "last_exit": (dict, type(None)),
+    "keyholders": list, "verifiers": list, "connectors": list, "resolvers": list, "upstreams": list, "draining": list,
+    "restarts": int, "last_exit": (dict, type(None)),
     "next_retry_ms": (int, type(None)), "connections": int, "clients": int, "requests_per_second": NUMBER,
     "counters": dict, "latency": dict, "certificate": (dict, type(None)), "certificates": list, "tls": bool,
 }
@@ -360,7 +361,8 @@ PROCESS_FIELDS = {"number": int, "pid": int, "state": str, "starts": int, "gener
 COUNTERS = {"accepted", "limit_reached", "handshakes_full", "handshakes_resumed",
             "handshakes_failed", "requests", "responses", "bytes_in", "bytes_out", "log_dropped",
             "signatures", "signatures_refused", "passwords_right", "passwords_wrong",
-            "clients_forgotten", "limited", "proxy_headers"}
+            "clients_forgotten", "limited", "proxy_headers",
+            "connects", "connects_failed", "names_resolved", "names_failed"}
 
 
 def test_status_is_complete(controlled, ports):

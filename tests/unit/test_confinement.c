@@ -43,7 +43,14 @@ static void one_sentence_for_all(void **state)
 	const struct sandbox_level old = level(ALL & ~BIT(LANDLOCK), ENOSYS);
 	const struct sandbox_level off = level(ALL & ~BIT(CHROOT), 0);
 	const struct sandbox_level nothing = level(0, EPERM);
+	struct sandbox_level local = off; /* a connector to Unix sockets */
 	(void)state;
+	local.waived = BIT(CHROOT);
+	described(
+	    (const struct sandbox_level[]){full, local}, 2, false,
+	    "a user of its own, an empty capability bounding set, no new privileges, Landlock "
+	    "and a list of system calls; some without an empty root (their upstreams are Unix "
+	    "sockets)");
 	described(&full, 1, false,
 		  "an empty root, a user of its own, an empty capability bounding set, no new "
 		  "privileges, Landlock and a list of system calls");

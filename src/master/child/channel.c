@@ -15,7 +15,13 @@
 
 static const struct ipc_permit *child_permits(const struct child *c)
 {
-	return is_worker(c) ? ipc_from_worker : ipc_from_keyholder;
+	static const struct ipc_permit *const permits[IPC_ROLES] = {
+	    [IPC_WORKER] = ipc_from_worker,
+	    [IPC_KEYHOLDER] = ipc_from_keyholder,
+	    [IPC_VERIFIER] = ipc_from_keyholder,
+	    [IPC_CONNECTOR] = ipc_from_connector,
+	    [IPC_RESOLVER] = ipc_from_resolver};
+	return permits[c->role];
 }
 
 /* The phase that the child has announced. This is not c->state, which is what the master wants. */
@@ -51,13 +57,18 @@ static void confinement_compare(struct child *c)
 		  role_name(c), reasons);
 }
 
-/* The holders beside the workers; roles: a bit each. */
-static const char *holders_name(unsigned roles)
+/* Adds "workers, keyholders and verifiers"; roles: a bit each. */
+static void roles_add(struct text *t, unsigned roles)
 {
-	const bool keyholders = (roles & 1u << IPC_KEYHOLDER) != 0;
-	if ((roles & 1u << IPC_VERIFIER) != 0)
-		return keyholders ? ", keyholders and verifiers" : " and verifiers";
-	return keyholders ? " and keyholders" : "";
+	for (unsigned role = 0; role < IPC_ROLES; role++) {
+		if ((roles & 1u << role) == 0)
+			continue;
+		roles &= ~(1u << role);
+		text_addf(t, "%ss%s", ipc_role_name((enum ipc_role)role),
+			  roles == 0                   ? ""
+			  : (roles & (roles - 1)) == 0 ? " and "
+						       : ", ");
+	}
 }
 
 void confinement_tell(struct master *m)
@@ -80,8 +91,10 @@ void confinement_tell(struct master *m)
 	if (all.count == 0)
 		return;
 	text_init(&t, line, sizeof(line));
+	roles_add(&t, roles);
+	text_add_str(&t, " are confined by ");
 	confinement_describe(&all, !sandbox_may_change_user(), &t);
-	log_write(&m->log, LOG_NOTICE, "workers%s are confined by %s", holders_name(roles), line);
+	log_write(&m->log, LOG_NOTICE, "%s", line);
 }
 
 /* The turn that follows goes on with its port. */
@@ -134,8 +147,12 @@ static void certificate_told(const struct child *c, const struct ipc_certificate
 /* The holder has closed a channel of this worker, so the worker is useless now. */
 static void worker_abused(const struct child *holder, const struct ipc_key_channels *who)
 {
-	const bool verifier = holder->role == IPC_VERIFIER;
-	const char *what = verifier ? "has abused its verifier" : "has abused its keyholder";
+	static const char *const abuses[IPC_ROLES] = {[IPC_WORKER] = "",
+						      [IPC_KEYHOLDER] = "has abused its keyholder",
+						      [IPC_VERIFIER] = "has abused its verifier",
+						      [IPC_CONNECTOR] = "has abused its connector",
+						      [IPC_RESOLVER] = ""};
+	const char *what = abuses[holder->role];
 	struct port *p = holder->port;
 	if (who->worker == 0 || who->worker > p->conf->workers)
 		return;
@@ -232,7 +249,6 @@ static void message_take(struct child *c, struct ipc_message *message)
 	case IPC_SETTINGS:
 	case IPC_HANDED:
 	case IPC_COMPLETE:
-	case IPC_ORDER:
 	case IPC_TYPES:
 		break;
 	}

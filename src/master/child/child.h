@@ -15,10 +15,9 @@ void child_deadline_expired(struct loop *, struct loop_timer *);
 /* environment.c: the environment of children. NULL: no memory. */
 char **environment_for_children(void);
 
-/* A worker's ends of its loops' channels: by loop; -1: none. */
+/* A worker's ends of its loops' channels: by the holder's role, by loop; -1: none. */
 struct child_ends {
-	int keys[CONF_THREADS_MAX];
-	int passwords[CONF_THREADS_MAX];
+	int of[IPC_ROLES][CONF_THREADS_MAX];
 };
 
 /* handover.c: sends a new child START and descriptors. Returns 0 or -errno. If there is more than
@@ -41,8 +40,10 @@ int child_send(struct child *, enum ipc_type, const void *payload, size_t len);
 /* watchdog.c: how long the child's loops may take for a turn; 0: as long as they want. */
 uint64_t child_watchdog_ms(const struct child *);
 
-/* keys.c: the channels between the workers' loops and the holders of secrets: the keyholders and
- * the verifier. */
+/* keys.c: the channels between the workers' loops and the holders that serve them: keyholders,
+ * verifier, connector. */
+/* the kind of a worker's end of a channel to a holder of that role; IPC_FD_KINDS: there is none */
+enum ipc_handed channel_handed(enum ipc_role);
 /* new ones, where the port has such holders: 0 or -errno; the caller closes *ret */
 int child_channels(struct child *, struct child_ends *ret);
 void child_ends_close(struct child_ends *);

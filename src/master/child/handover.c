@@ -24,7 +24,7 @@
 #define FILES_MAX 64 /* in one message */
 
 /* The kinds of enum ipc_handed that are no files, for the largest configuration. */
-_Static_assert(5 + CONF_THREADS_MAX + PORT_LISTENERS_MAX <= IPC_FDS_MAX,
+_Static_assert(7 + CONF_THREADS_MAX + PORT_LISTENERS_MAX <= IPC_FDS_MAX,
 	       "the first message brings a worker all that is its own");
 
 /* Makes a sealed memory with the canonical text of this port. */
@@ -65,15 +65,20 @@ static int places_memory(const struct child *c, int *ret_fd)
 	return 0;
 }
 
-/* In a message of their own: with all others there may be too many. */
-static int passwords_send(struct child *c, const struct child_ends *ends, int channel_fd)
+/* To the holders of each role in a message of their own: with all others there may be too many. */
+static int channels_send(struct child *c, const struct child_ends *ends, int channel_fd)
 {
-	struct ipc_batch batch = {.count = 0};
-	if (c->password_ends == NULL)
-		return 0;
-	for (unsigned i = 0; i < c->loops; i++)
-		(void)ipc_batch_add(&batch, IPC_FD_PASSWORD_CHANNEL, i, ends->passwords[i]);
-	return ipc_batch_send(&batch, channel_fd, &c->handing.complete);
+	int error = 0;
+	for (unsigned role = 0; role < IPC_ROLES && error == 0; role++) {
+		struct ipc_batch batch = {.count = 0};
+		if (c->ends[role] == NULL)
+			continue;
+		for (unsigned i = 0; i < c->loops; i++)
+			(void)ipc_batch_add(&batch, channel_handed((enum ipc_role)role), i,
+					    ends->of[role][i]);
+		error = ipc_batch_send(&batch, channel_fd, &c->handing.complete);
+	}
+	return error;
 }
 
 static bool add_listeners(struct ipc_batch *b, const struct port *p)
@@ -84,22 +89,37 @@ static bool add_listeners(struct ipc_batch *b, const struct port *p)
 	return fits;
 }
 
+/* Each may write what it is there for; the others that have it may read it. */
+static bool add_upstreams(struct ipc_batch *b, const struct child *c)
+{
+	const struct port_upstreams *u = &c->port->upstreams;
+	const int health = c->role == IPC_CONNECTOR ? u->health_fd : u->health_read_fd;
+	const int names = c->role == IPC_RESOLVER ? u->names_fd : u->names_read_fd;
+	bool fits = true;
+	if (health >= 0 && ipc_is_handed(IPC_FD_HEALTH, c->role))
+		fits = ipc_batch_add(b, IPC_FD_HEALTH, 0, health);
+	if (names >= 0 && ipc_is_handed(IPC_FD_NAMES, c->role))
+		fits = fits && ipc_batch_add(b, IPC_FD_NAMES, 0, names);
+	if (u->use_fd >= 0 && ipc_is_handed(IPC_FD_USE, c->role))
+		fits = fits && ipc_batch_add(b, IPC_FD_USE, 0, u->use_fd);
+	return fits;
+}
+
 static bool add_own(struct ipc_batch *b, const struct child *c, int conf_fd, int board_fd,
-		    int places_fd, const struct child_ends *ends)
+		    int places_fd)
 {
 	const struct port *p = c->port;
 	bool fits =
 	    ipc_batch_add(b, IPC_FD_CONF, 0, conf_fd) && ipc_batch_add(b, IPC_FD_SLOT, 0, board_fd);
 	if (p->chroot_fd >= 0)
 		fits = fits && ipc_batch_add(b, IPC_FD_CHROOT, 0, p->chroot_fd);
+	fits = fits && add_upstreams(b, c);
 	if (!is_worker(c))
 		return fits;
 	if (places_fd >= 0)
 		fits = fits && ipc_batch_add(b, IPC_FD_PLACES, 0, places_fd);
 	if (!p->conf->plain)
 		fits = fits && ipc_batch_add(b, IPC_FD_TICKETS, 0, p->tickets_fd);
-	for (unsigned i = 0; i < c->loops && c->key_ends != NULL; i++)
-		fits = fits && ipc_batch_add(b, IPC_FD_KEY_CHANNEL, i, ends->keys[i]);
 	return fits && add_listeners(b, p);
 }
 
@@ -184,8 +204,8 @@ int child_hand_over(struct child *c, int channel_fd, int board_fd, const struct 
 	if (error == 0)
 		error = ipc_send(channel_fd, IPC_START, &start, sizeof(start), NULL, 0);
 	if (error == 0)
-		error = passwords_send(c, ends, channel_fd);
-	if (error == 0 && !add_own(&batch, c, conf_fd, board_fd, places_fd, ends))
+		error = channels_send(c, ends, channel_fd);
+	if (error == 0 && !add_own(&batch, c, conf_fd, board_fd, places_fd))
 		error = -EMFILE;
 	if (error == 0)
 		error = first_send(c, &batch, channel_fd);

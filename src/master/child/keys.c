@@ -1,23 +1,74 @@
 /*
- * Runs in the master: decides which holder of a port's secrets serves which event loop: which
- * keyholder signs for it, and that the verifier checks its passwords. It makes the channels and
- * keeps the holders' ends, so that a channel survives its holder and workers need no new one. It
- * never reads from them.
+ * Runs in the master: decides which holder serves which event loop of a port: which keyholder signs
+ * for it, that the verifier checks its passwords and the connector makes its connections. It makes
+ * the channels and keeps the holders' ends, so that a channel survives its holder and workers need
+ * no new one. It never reads from them.
  *
  * Loop l of worker w is loop (w - 1) * threads + l of the port. The loops are assigned to the
- * keyholders in turn, and all to the verifier.
+ * keyholders in turn, and all to the verifier and to the connector.
+ *
+ * A holder that workers ask is a row of the table here.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/syslog.h>
 
 #include "base/fd.h"
+#include "ipc/connect.h"
 #include "ipc/key.h"
 #include "ipc/password.h"
 #include "master/child/child.h"
 
 #define PING_TIMEOUT_MS 2000
 #define UNREAD_MS       10000 /* the time in which a holder must read the master's messages */
+
+/* --- the kinds of channels -------------------------------------------------------------------- */
+
+/* Unread bytes on a channel with one request at a time are its answer, which is not lost, or an
+ * earlier one like this. So the channel of a loop that makes no requests never fills up. */
+static void signing_again(int end)
+{
+	const struct ipc_key_answer again = {.status = IPC_KEY_AGAIN};
+	if (!ipc_has_unread(end))
+		(void)ipc_key_answer(end, &again);
+}
+
+static void checking_again(int end)
+{
+	const struct ipc_password_answer again = {.status = IPC_PASSWORD_AGAIN};
+	if (!ipc_has_unread(end))
+		(void)ipc_password_answer(end, &again);
+}
+
+static void connecting_again(int end)
+{
+	(void)ipc_connect_again(end);
+}
+
+static const struct channel_kind {
+	enum ipc_handed handed; /* to the worker */
+	int (*make)(int ret_fds[2]);
+	void (*again)(int end); /* the holder is lost: the loop asks its successor */
+} kinds[IPC_ROLES] = {
+    [IPC_KEYHOLDER] = {IPC_FD_KEY_CHANNEL, ipc_key_channel, signing_again},
+    [IPC_VERIFIER] = {IPC_FD_PASSWORD_CHANNEL, ipc_password_channel, checking_again},
+    [IPC_CONNECTOR] = {IPC_FD_CONNECT_CHANNEL, ipc_connect_channel, connecting_again},
+};
+
+enum ipc_handed channel_handed(enum ipc_role role)
+{
+	return kinds[role].make != NULL ? kinds[role].handed : IPC_FD_KINDS;
+}
+
+/* --- channels --------------------------------------------------------------------------------- */
+
+static bool has_holder(const struct port *p, unsigned role)
+{
+	for (unsigned i = 0; i < p->holders; i++)
+		if (p->children[i].role == role)
+			return true;
+	return false;
+}
 
 /* Makes a channel per loop; *ret_holder_ends owns the other ends. */
 static int channels_make(unsigned loops, int (*make)(int fds[2]), int **ret_holder_ends,
@@ -40,24 +91,22 @@ static int channels_make(unsigned loops, int (*make)(int fds[2]), int **ret_hold
 
 int child_channels(struct child *c, struct child_ends *ret)
 {
-	const struct port *p = c->port;
 	int error = 0;
-	for (unsigned i = 0; i < CONF_THREADS_MAX; i++)
-		ret->keys[i] = ret->passwords[i] = -1;
-	if (is_worker(c) && p->keyholders > 0)
-		error = channels_make(c->loops, ipc_key_channel, &c->key_ends, ret->keys);
-	if (error == 0 && is_worker(c) && p->holders > p->keyholders)
-		error = channels_make(c->loops, ipc_password_channel, &c->password_ends,
-				      ret->passwords);
+	for (unsigned role = 0; role < IPC_ROLES; role++)
+		for (unsigned i = 0; i < CONF_THREADS_MAX; i++)
+			ret->of[role][i] = -1;
+	for (unsigned role = 0; role < IPC_ROLES && error == 0 && is_worker(c); role++)
+		if (kinds[role].make != NULL && has_holder(c->port, role))
+			error = channels_make(c->loops, kinds[role].make, &c->ends[role],
+					      ret->of[role]);
 	return error;
 }
 
 void child_ends_close(struct child_ends *ends)
 {
-	for (unsigned i = 0; i < CONF_THREADS_MAX; i++) {
-		fd_close(&ends->keys[i]);
-		fd_close(&ends->passwords[i]);
-	}
+	for (unsigned role = 0; role < IPC_ROLES; role++)
+		for (unsigned i = 0; i < CONF_THREADS_MAX; i++)
+			fd_close(&ends->of[role][i]);
 }
 
 static void channels_close(unsigned loops, int **ends)
@@ -70,8 +119,8 @@ static void channels_close(unsigned loops, int **ends)
 
 void child_channels_close(struct child *c)
 {
-	channels_close(c->loops, &c->key_ends);
-	channels_close(c->loops, &c->password_ends);
+	for (unsigned role = 0; role < IPC_ROLES; role++)
+		channels_close(c->loops, &c->ends[role]);
 }
 
 /* The holder's end of the channel to that loop of the worker; -1: it does not serve that loop. */
@@ -79,11 +128,11 @@ static int end_of(const struct child *holder, const struct child *worker, unsign
 {
 	const struct port *p = holder->port;
 	const unsigned index = (worker->number - 1) * p->conf->threads + loop;
-	if (holder->role == IPC_VERIFIER)
-		return worker->password_ends != NULL ? worker->password_ends[loop] : -1;
-	return worker->key_ends != NULL && index % p->keyholders == holder->number - 1
-		   ? worker->key_ends[loop]
-		   : -1;
+	const int *ends = worker->ends[holder->role];
+	if (ends == NULL ||
+	    (holder->role == IPC_KEYHOLDER && index % p->keyholders != holder->number - 1))
+		return -1;
+	return ends[loop];
 }
 
 /* Has the holder left messages unread for too long? The kernel counts descriptors in flight per
@@ -138,26 +187,15 @@ void holder_tell_all(struct child *holder)
 			holder_tell(holder, &p->children[i]);
 }
 
-/* Unread bytes on a channel are an answer, which is not lost, or an earlier one like this. So the
- * channel of a loop that makes no requests never fills up. */
-static void loop_asks_again(const struct child *holder, int end)
-{
-	const struct ipc_key_answer sign = {.status = IPC_KEY_AGAIN};
-	const struct ipc_password_answer verify = {.status = IPC_PASSWORD_AGAIN};
-	if (end < 0 || ipc_has_unread(end))
-		return;
-	if (holder->role == IPC_VERIFIER)
-		(void)ipc_password_answer(end, &verify);
-	else
-		(void)ipc_key_answer(end, &sign);
-}
-
 void holder_lost(const struct child *holder)
 {
 	const struct port *p = holder->port;
 	for (unsigned i = p->holders; i < p->children_count; i++)
-		for (unsigned k = 0; k < p->conf->threads; k++)
-			loop_asks_again(holder, end_of(holder, &p->children[i], k));
+		for (unsigned k = 0; k < p->conf->threads; k++) {
+			const int end = end_of(holder, &p->children[i], k);
+			if (end >= 0)
+				kinds[holder->role].again(end);
+		}
 }
 
 static uint64_t answer_timeout_ms(const struct child *holder)

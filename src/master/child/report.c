@@ -35,9 +35,15 @@ static uint64_t done_by(const struct child *c, const struct ipc_counters *sum)
 		return sum->signatures;
 	case IPC_VERIFIER:
 		return sum->passwords_right + sum->passwords_wrong;
-	default:
-		return sum->requests;
+	case IPC_CONNECTOR:
+		return sum->connects;
+	case IPC_RESOLVER:
+		return sum->names_resolved;
+	case IPC_WORKER:
+	case IPC_ROLES:
+		break;
 	}
+	return sum->requests;
 }
 
 /* The loop that the report is about: the one that crashed, hung or was busy, from 1; 0 if none
@@ -90,8 +96,11 @@ void end_gather(struct end *e, const struct child *c, int status)
 
 static void life_describe(struct text *t, const struct child *c, const struct ipc_counters *sum)
 {
-	static const char *const things[IPC_ROLES] = {
-	    [IPC_WORKER] = "request", [IPC_KEYHOLDER] = "signature", [IPC_VERIFIER] = "password"};
+	static const char *const things[IPC_ROLES] = {[IPC_WORKER] = "request",
+						      [IPC_KEYHOLDER] = "signature",
+						      [IPC_VERIFIER] = "password",
+						      [IPC_CONNECTOR] = "connection",
+						      [IPC_RESOLVER] = "answer"};
 	const uint64_t uptime_ms = c->port->master->loop.now_ms - c->started_ms;
 	const uint64_t done = done_by(c, sum);
 	text_addf(t, " after %llu.%03us and %llu %s%s", (unsigned long long)(uptime_ms / 1000),

@@ -281,6 +281,8 @@ static void port_add(struct jsonout *j, const struct port *p, bool alone)
 	children_add(j, "workers", p, IPC_WORKER);
 	children_add(j, "keyholders", p, IPC_KEYHOLDER);
 	children_add(j, "verifiers", p, IPC_VERIFIER);
+	children_add(j, "connectors", p, IPC_CONNECTOR);
+	children_add(j, "resolvers", p, IPC_RESOLVER);
 	draining_add(j, p);
 	jsonout_uint(j, "restarts", p->restarts);
 	last_exit_add(j, p);

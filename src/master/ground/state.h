@@ -141,10 +141,9 @@ struct child {
 	bool left;                /* it has said that it accepts no more */
 	bool leaving;             /* it was told to retire, and has not said so yet */
 	struct relay relay;
-	/* worker: the holders' ends of its loops' channels, which outlive holders: one per loop;
-	 * NULL: its port has no such holder */
-	int *key_ends;                    /* to a keyholder */
-	int *password_ends;               /* to the verifier */
+	/* worker: the holders' ends of its loops' channels, which outlive holders: by the holder's
+	 * role, one per loop; NULL: its port has no such holder */
+	int *ends[IPC_ROLES];
 	char failure[IPC_PAYLOAD_MAX];    /* its reason for not starting (escaped); "" if none */
 	struct sandbox_level confinement; /* from READY; all zero before */
 	char level[512];                  /* the same in words; "" before */
@@ -196,10 +195,13 @@ struct port_content {
 /* What the processes of a port share about its upstreams (port/upstreams.c); all fds are -1 and the
  * pointers NULL on a port without any. */
 struct port_upstreams {
-	int health_fd, names_fd, use_fd; /* to write by */
-	const struct ipc_healths *health;
+	int health_fd, names_fd, use_fd;   /* to write by; names: -1, if no endpoint has one */
+	int health_read_fd, names_read_fd; /* for those that only read */
+	struct ipc_healths *health;
 	struct ipc_use use;
-	unsigned char *orders; /* enum ipc_health_order, by endpoint */
+	/* enum ipc_health_order, by endpoint. The memory has them, too, but a connector could write
+	 * there. */
+	unsigned char *orders;
 	/* what was counted in earlier generations */
 	struct ipc_endpoint_use *endpoints_before;
 	struct ipc_upstream_use *upstreams_before;
@@ -284,7 +286,7 @@ struct port {
 	struct asker *stopping;  /* senders that wait until its last process ends */
 	struct loop_timer limit; /* of a drain of this port alone */
 	bool change_user;        /* the master may change users, so its children do */
-	struct identity worker_identity, keyholder_identity;
+	struct identity worker_identity, keyholder_identity, connect_identity;
 	int chroot_fd; /* O_PATH of the empty directory; -1: none. Owned by the master */
 	struct port_listener listeners[PORT_LISTENERS_MAX];
 	unsigned listeners_count;
@@ -293,12 +295,11 @@ struct port {
 	int tickets_fd;          /* memory of the tickets, for its workers; -1: none yet */
 	struct tickets *tickets; /* shared by generations (port/tickets.c); NULL: none yet */
 	struct port_upstreams upstreams;
-	/* the places in the pool: the holders of secrets first (keyholders, then the verifier),
-	 * then workers */
+	/* the places in the pool: the holders first, role by role, then the workers (ports.c) */
 	struct child *children;
 	unsigned children_count;
 	unsigned keyholders;
-	unsigned holders; /* keyholders, and the verifier if there is one */
+	unsigned holders; /* all processes that are no workers */
 	struct restart_state restart;
 	unsigned restarts;                    /* how many children have replaced another one */
 	struct ipc_counters totals;           /* counters of ended children */
@@ -401,7 +402,8 @@ struct master {
 		int fd;
 	} * empty_roots; /* opened root directories, each path once */
 	size_t empty_roots_count;
-	bool nobody_warned, key_user_warned, user_warned, chroot_warned, types_warned;
+	bool nobody_warned, key_user_warned, connect_user_warned, user_warned, chroot_warned,
+	    types_warned;
 	uint64_t started_ms;
 	char former[32];              /* the version that this one replaced; "": none */
 	unsigned confined[IPC_ROLES]; /* layers that any process of the role has or had */
@@ -504,6 +506,12 @@ static inline unsigned port_number(const struct port *p)
 	return p->conf->number;
 }
 
+/* Keys of its own certificates, or of those that it shows upstreams. */
+static inline bool has_keys(const struct conf_port *conf)
+{
+	return !conf->plain || conf->certificates_count > 0;
+}
+
 static inline bool is_worker(const struct child *c)
 {
 	return c->role == IPC_WORKER;
@@ -516,7 +524,19 @@ static inline const char *role_name(const struct child *c)
 
 static inline const struct identity *child_identity(const struct child *c)
 {
-	return is_worker(c) ? &c->port->worker_identity : &c->port->keyholder_identity;
+	const struct port *p = c->port;
+	switch (c->role) {
+	case IPC_WORKER:
+	case IPC_ROLES:
+		return &p->worker_identity;
+	case IPC_KEYHOLDER:
+	case IPC_VERIFIER:
+		return &p->keyholder_identity;
+	case IPC_CONNECTOR:
+	case IPC_RESOLVER:
+		return &p->connect_identity;
+	}
+	return &p->worker_identity;
 }
 
 static inline bool upgrade_under_way(const struct master *m)

@@ -103,6 +103,36 @@ static const char *revoked_path(const struct conf_port *conf, size_t of)
 	return conf->revoked[of].path;
 }
 
+static size_t upstream_authorities_count(const struct conf_port *conf)
+{
+	return conf->upstream_authorities_count;
+}
+
+static const char *upstream_authority_path(const struct conf_port *conf, size_t of)
+{
+	return conf->upstream_authorities[of].path;
+}
+
+/* What a resolver answers and asks by. */
+static size_t resolvers_count(const struct conf_port *conf)
+{
+	return port_names_count(conf) > 0;
+}
+
+static const char *hosts_path(const struct conf_port *conf, size_t of)
+{
+	(void)conf;
+	(void)of;
+	return "/etc/hosts";
+}
+
+static const char *resolv_path(const struct conf_port *conf, size_t of)
+{
+	(void)conf;
+	(void)of;
+	return "/etc/resolv.conf";
+}
+
 #define PLAIN (O_RDONLY | O_NOCTTY | O_NONBLOCK)
 
 /* The state of an upgrade has the files in this order, so a new row comes last. */
@@ -111,16 +141,21 @@ static const struct file_kind {
 	bool secret; /* no file that a worker is handed may be the same file */
 	size_t (*count)(const struct conf_port *);
 	const char *(*path)(const struct conf_port *, size_t of);
-	int flags; /* of open(2); of a directory, O_DIRECTORY: it is opened by roots.c */
+	int flags;     /* of open(2); of a directory, O_DIRECTORY: it is opened by roots.c */
+	bool optional; /* an empty file takes the place of one that cannot be read */
 } kinds[] = {
-    {IPC_FD_CERTIFICATE, false, pairs_count, certificate_path, PLAIN},
-    {IPC_FD_KEY, true, pairs_count, key_path, PLAIN},
-    {IPC_FD_ROOT, false, roots_count, root_path, O_DIRECTORY},
-    {IPC_FD_TYPES, false, types_count, types_path, PLAIN},
-    {IPC_FD_BODY, false, bodies_count, body_path, PLAIN},
-    {IPC_FD_PASSWORDS, true, passwords_count, passwords_path, PLAIN},
-    {IPC_FD_AUTHORITY, false, authorities_count, authority_path, PLAIN},
-    {IPC_FD_REVOKED, false, revoked_count, revoked_path, PLAIN},
+    {IPC_FD_CERTIFICATE, false, pairs_count, certificate_path, PLAIN, false},
+    {IPC_FD_KEY, true, pairs_count, key_path, PLAIN, false},
+    {IPC_FD_ROOT, false, roots_count, root_path, O_DIRECTORY, false},
+    {IPC_FD_TYPES, false, types_count, types_path, PLAIN, true},
+    {IPC_FD_BODY, false, bodies_count, body_path, PLAIN, false},
+    {IPC_FD_PASSWORDS, true, passwords_count, passwords_path, PLAIN, false},
+    {IPC_FD_AUTHORITY, false, authorities_count, authority_path, PLAIN, false},
+    {IPC_FD_REVOKED, false, revoked_count, revoked_path, PLAIN, false},
+    {IPC_FD_UPSTREAM_AUTHORITY, false, upstream_authorities_count, upstream_authority_path, PLAIN,
+     false},
+    {IPC_FD_HOSTS, false, resolvers_count, hosts_path, PLAIN, true},
+    {IPC_FD_RESOLV, false, resolvers_count, resolv_path, PLAIN, true},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -233,9 +268,10 @@ static bool file_look(struct master *m, const struct conf_port *conf, const stru
 
 /* A table of media types need not exist: an empty file takes its place. Its mark is that of the
  * path, since only the path shows a change. */
-static int types_replace(const struct port *p, struct port_file *f)
+static int file_replace(const struct port *p, struct port_file *f)
 {
-	types_tell(p->master, errno);
+	if (f->kind == IPC_FD_TYPES)
+		types_tell(p->master, errno);
 	if (!file_look(p->master, p->conf, f, &f->mark))
 		f->mark = (struct file_mark){0};
 	f->fd = open("/dev/null", kind_of(f)->flags | O_CLOEXEC);
@@ -246,8 +282,8 @@ static int types_replace(const struct port *p, struct port_file *f)
 static int plain_open(const struct port *p, struct port_file *f, struct stat *ret)
 {
 	f->fd = open(path_of(p->conf, f), kind_of(f)->flags | O_CLOEXEC);
-	if (f->fd < 0 && f->kind == IPC_FD_TYPES && !err_is_shortage(errno))
-		return types_replace(p, f);
+	if (f->fd < 0 && kind_of(f)->optional && !err_is_shortage(errno))
+		return file_replace(p, f);
 	if (f->fd < 0 || fstat(f->fd, ret) < 0)
 		return -errno;
 	if (f->kind == IPC_FD_TYPES)

@@ -98,38 +98,22 @@ static const char *default_user(struct master *m)
 	return "nobody";
 }
 
-static int key_user_lookup(const struct conf_port *conf, struct identity *ret, struct err *err)
+/* `key user` and `connect user`. */
+static int own_user_lookup(const struct conf_port *conf, const char *user, struct identity *ret,
+			   struct err *err)
 {
-	const int error = lookup(conf->key_user, NULL, ret, err);
+	const int error = lookup(user, NULL, ret, err);
 	if (error == 0 || error == -EAGAIN)
 		return error;
 	/* `group` is for workers, so it is used only if this user has no group of its own. */
-	return conf->group != NULL ? lookup(conf->key_user, conf->group, ret, err) : -1;
+	return conf->group != NULL ? lookup(user, conf->group, ret, err) : -1;
 }
 
-static int users_identify(struct port *p, struct err *err)
+static int key_user_identify(struct port *p, struct err *err)
 {
 	struct master *m = p->master;
-	const struct conf_port *conf = p->conf;
-	p->change_user = sandbox_may_change_user();
-	if (!p->change_user) {
-		if ((conf->user != NULL || conf->key_user != NULL) && !m->user_warned) {
-			log_write(&m->log, LOG_WARNING,
-				  "only root can run the ports as other users: all run as user %u",
-				  (unsigned)geteuid());
-			m->user_warned = true;
-		}
-		return 0;
-	}
-	const int error = lookup(conf->user != NULL ? conf->user : default_user(m), conf->group,
-				 &p->worker_identity, err);
-	if (error < 0)
-		return error;
-	p->keyholder_identity = p->worker_identity;
-	if (conf->plain && conf->passwords_count == 0)
-		return 0;
-	if (conf->key_user != NULL)
-		return key_user_lookup(conf, &p->keyholder_identity, err);
+	if (p->conf->key_user != NULL)
+		return own_user_lookup(p->conf, p->conf->key_user, &p->keyholder_identity, err);
 	if (user_find("bulkhead-key") != NULL || err_is_shortage(errno))
 		return lookup("bulkhead-key", NULL, &p->keyholder_identity, err);
 	if (!m->key_user_warned)
@@ -139,6 +123,49 @@ static int users_identify(struct port *p, struct err *err)
 		    "workers' user");
 	m->key_user_warned = true;
 	return 0;
+}
+
+/* Without a user for it, that of the workers: rather theirs than that of the keys. */
+static int connect_user_identify(struct port *p, struct err *err)
+{
+	struct master *m = p->master;
+	if (p->conf->connect_user != NULL)
+		return own_user_lookup(p->conf, p->conf->connect_user, &p->connect_identity, err);
+	if (user_find("bulkhead-connect") != NULL || err_is_shortage(errno))
+		return lookup("bulkhead-connect", NULL, &p->connect_identity, err);
+	if (!m->connect_user_warned)
+		log_write(&m->log, LOG_WARNING,
+			  "there is no user \"bulkhead-connect\": connectors and resolvers run as "
+			  "their workers' user");
+	m->connect_user_warned = true;
+	return 0;
+}
+
+static int users_identify(struct port *p, struct err *err)
+{
+	struct master *m = p->master;
+	const struct conf_port *conf = p->conf;
+	p->change_user = sandbox_may_change_user();
+	if (!p->change_user) {
+		if ((conf->user != NULL || conf->key_user != NULL || conf->connect_user != NULL) &&
+		    !m->user_warned) {
+			log_write(&m->log, LOG_WARNING,
+				  "only root can run the ports as other users: all run as user %u",
+				  (unsigned)geteuid());
+			m->user_warned = true;
+		}
+		return 0;
+	}
+	int error = lookup(conf->user != NULL ? conf->user : default_user(m), conf->group,
+			   &p->worker_identity, err);
+	if (error < 0)
+		return error;
+	p->keyholder_identity = p->connect_identity = p->worker_identity;
+	if (has_keys(conf) || conf->passwords_count > 0)
+		error = key_user_identify(p, err);
+	if (error == 0 && conf->upstreams_count > 0)
+		error = connect_user_identify(p, err);
+	return error;
 }
 
 int worker_identify(const struct conf_port *conf, struct identity *ret, struct err *err)
@@ -255,7 +282,9 @@ int master_check_port(const struct conf_port *conf, struct err *err)
 	int fd = -1;
 	if ((conf->user != NULL && lookup(conf->user, conf->group, &identity, err) < 0) ||
 	    (conf->group != NULL && group_lookup(conf->group, &identity.gid, err) < 0) ||
-	    (conf->key_user != NULL && key_user_lookup(conf, &identity, err) < 0))
+	    (conf->key_user != NULL && own_user_lookup(conf, conf->key_user, &identity, err) < 0) ||
+	    (conf->connect_user != NULL &&
+	     own_user_lookup(conf, conf->connect_user, &identity, err) < 0))
 		return -1;
 	if (conf->chroot == CONF_CHROOT_PATH && (fd = root_open(conf->chroot_path, err)) < 0)
 		return -1;

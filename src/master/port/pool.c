@@ -16,6 +16,8 @@ static bool place_fill(struct child *c)
 	char delay[NUM_TEXT_MAX];
 	if (c->state != CHILD_NONE)
 		return true;
+	if (c->role == IPC_CONNECTOR)
+		port_orders_again(p); /* its predecessor may have written there */
 	int error = child_spawn(c);
 	if (error == 0)
 		return true;

@@ -108,10 +108,14 @@ void tickets_holder_ended(struct child *, int status);
 void tickets_look(struct master *); /* once a second */
 
 /* upstreams.c: gets the memory for the port's upstreams; old (may be NULL) is the generation
- * before, whose orders and counts it takes over. */
+ * before, whose orders, counts and findings go on with the endpoints of the same upstream and
+ * URL. */
 int port_get_upstreams(struct port *, const struct port *old, struct err *);
 void port_drop_upstreams(struct port *);
-void port_inherit_upstreams(struct port *, const struct port *old);
+/* Takes the memory whose descriptors came from the earlier version. 0 or -errno. */
+int port_adopt_upstreams(struct port *);
+/* The master's descriptors for it. */
+uint64_t port_upstreams_descriptors(const struct conf_port *);
 /* How many of the endpoints have a name that must be resolved. */
 size_t port_names_count(const struct conf_port *);
 /* What was counted, by all generations. */
@@ -120,7 +124,8 @@ void port_upstream_use(const struct port *, size_t upstream, struct ipc_upstream
 /* An order for the endpoints of the upstream with that name, or with that URL. Returns how many
  * there are. */
 unsigned port_order_upstream(struct port *, const char *name, enum ipc_health_order);
-void upstreams_tell(struct child *connector); /* the orders in force; when it is ready */
+/* Writes all orders into the memory again: a connector could change them there. */
+void port_orders_again(const struct port *);
 
 /* listen.c: binds the port's sockets, and makes them listen once it is certain that they are
  * needed. Sockets that old (may be NULL) has on the same addresses are shared with it. */

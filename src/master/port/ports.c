@@ -15,18 +15,67 @@ static unsigned keyholders_of(const struct conf_port *conf)
 {
 	unsigned loops = conf->workers * conf->threads;
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	if (conf->plain)
+	if (!has_keys(conf))
 		return 0;
 	if (conf->keyholders != 0)
 		return conf->keyholders;
 	return processors > 0 && loops > (unsigned long)processors ? (unsigned)processors : loops;
 }
 
+static unsigned keyholders_at(const struct port *p)
+{
+	return p->keyholders;
+}
+
+static unsigned verifiers_at(const struct port *p)
+{
+	return p->conf->passwords_count > 0;
+}
+
+static unsigned resolvers_at(const struct port *p)
+{
+	return port_names_count(p->conf) > 0;
+}
+
+static unsigned connectors_at(const struct port *p)
+{
+	return p->conf->upstreams_count > 0;
+}
+
+static unsigned workers_at(const struct port *p)
+{
+	return p->conf->workers;
+}
+
+/* The places of a port's pool, in this order. An upgrade identifies a process by its place, so a
+ * new row must not change the places of ports without it. */
+static const struct pool_row {
+	enum ipc_role role; /* IPC_WORKER is the last one */
+	unsigned (*count)(const struct port *);
+} pool[] = {
+    {IPC_KEYHOLDER, keyholders_at}, {IPC_VERIFIER, verifiers_at}, {IPC_RESOLVER, resolvers_at},
+    {IPC_CONNECTOR, connectors_at}, {IPC_WORKER, workers_at},
+};
+#define POOL_ROWS (sizeof(pool) / sizeof(pool[0]))
+
+static unsigned places_count(const struct port *p, unsigned *ret_holders)
+{
+	unsigned count = 0;
+	for (size_t i = 0; i < POOL_ROWS; i++) {
+		if (pool[i].role == IPC_WORKER)
+			*ret_holders = count;
+		count += pool[i].count(p);
+	}
+	return count;
+}
+
 static enum ipc_role role_at(const struct port *p, unsigned index, unsigned *ret_number)
 {
-	const bool worker = index >= p->holders, keyholder = index < p->keyholders;
-	*ret_number = 1 + index - (worker ? p->holders : keyholder ? 0 : p->keyholders);
-	return worker ? IPC_WORKER : keyholder ? IPC_KEYHOLDER : IPC_VERIFIER;
+	size_t i = 0;
+	for (; index >= pool[i].count(p); i++)
+		index -= pool[i].count(p);
+	*ret_number = index + 1;
+	return pool[i].role;
 }
 
 static int child_init(struct port *p, struct child *c, unsigned index)
@@ -134,9 +183,13 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 			   .generation = generation_next(m, conf->number, old),
 			   .chroot_fd = -1,
 			   .tickets_fd = -1,
-			   .upstreams = {.health_fd = -1, .names_fd = -1, .use_fd = -1},
+			   .upstreams = {.health_fd = -1,
+					 .names_fd = -1,
+					 .use_fd = -1,
+					 .health_read_fd = -1,
+					 .names_read_fd = -1},
 			   .keyholders = keyholders > 0 ? keyholders : keyholders_of(conf)};
-	p->holders = p->keyholders + (conf->passwords_count > 0 ? 1 : 0);
+	const unsigned count = places_count(p, &p->holders);
 	if (timers_init(p) < 0) {
 		free(p);
 		return NULL;
@@ -144,11 +197,11 @@ struct port *port_new(struct master *m, struct configuration *configuration,
 	p->configuration = configuration;
 	configuration->users++;
 	p->text = port_text(configuration->conf, conf);
-	p->children = calloc(p->holders + conf->workers, sizeof(*p->children));
+	p->children = calloc(count, sizeof(*p->children));
 	p->content.pairs = calloc(conf->certificates_count + 1, sizeof(*p->content.pairs));
 	if (p->text == NULL || p->children == NULL || p->content.pairs == NULL)
 		goto fail;
-	for (; p->children_count < p->holders + conf->workers; p->children_count++)
+	for (; p->children_count < count; p->children_count++)
 		if (child_init(p, &p->children[p->children_count], p->children_count) < 0)
 			goto fail;
 	if (list_add(m, p) < 0)

@@ -41,12 +41,14 @@ static uint64_t listeners_needed(const struct port *p)
 
 /* The master's descriptors while this port serves: sockets, files; for each process its channel,
  * board and log; with TLS the ticket key, and for each loop the channel to a keyholder; with
- * passwords that to the verifier. */
+ * passwords that to the verifier; with upstreams that to the connector, and their memory. */
 static uint64_t descriptors_needed(const struct port *p)
 {
 	const uint64_t each = 3, loops = (uint64_t)p->conf->workers * p->conf->threads;
 	return listeners_needed(p) + files_count(p->conf) + p->children_count * each +
-	       (p->conf->plain ? 0 : 1 + loops) + (p->conf->passwords_count > 0 ? loops : 0);
+	       (p->conf->plain ? 0 : 1) + (has_keys(p->conf) ? loops : 0) +
+	       (p->conf->passwords_count > 0 ? loops : 0) +
+	       (p->conf->upstreams_count > 0 ? loops : 0) + port_upstreams_descriptors(p->conf);
 }
 
 static bool holds_anything(const struct port *p)

@@ -5,18 +5,21 @@
  *   health   the connector writes, workers and the master read
  *   names    the resolver writes, the connector reads
  *   use      workers write, the master reads
- *   orders   the master keeps them, and tells each connector
+ *   orders   the master keeps them, and writes them into the health
+ *
+ * Each of these processes may have been taken over, so nothing is decided by what they write.
  *
  * Each generation has memory of its own, since the numbers of endpoints are those of its
- * configuration. Orders, and what was counted, go on with the endpoints of the same upstream and
- * URL.
+ * configuration. Orders, what was counted and what was found go on with the endpoints of the same
+ * upstream and URL.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syslog.h>
 
 #include "base/fd.h"
+#include "base/same.h"
 #include "ipc/addresses.h"
 #include "master/port/port.h"
 
@@ -28,28 +31,6 @@ static const struct conf_upstream *upstream_of(const struct conf_port *conf, siz
 	return u;
 }
 
-/* The number of the same endpoint in another configuration; its endpoints_count: it has none. */
-static size_t endpoint_find(const struct conf_port *conf, const char *upstream, const char *url)
-{
-	for (size_t i = 0; i < conf->upstreams_count; i++) {
-		const struct conf_upstream *u = &conf->upstreams[i];
-		if (strcmp(u->name, upstream) != 0)
-			continue;
-		for (uint32_t k = 0; k < u->endpoints_count; k++)
-			if (strcmp(conf->endpoints[u->endpoints_first + k].url, url) == 0)
-				return u->endpoints_first + k;
-	}
-	return conf->endpoints_count;
-}
-
-static size_t upstream_find(const struct conf_port *conf, const char *name)
-{
-	size_t i = 0;
-	while (i < conf->upstreams_count && strcmp(conf->upstreams[i].name, name) != 0)
-		i++;
-	return i;
-}
-
 size_t port_names_count(const struct conf_port *conf)
 {
 	size_t count = 0;
@@ -58,7 +39,64 @@ size_t port_names_count(const struct conf_port *conf)
 	return count;
 }
 
+uint64_t port_upstreams_descriptors(const struct conf_port *conf)
+{
+	return (conf->upstreams_count > 0 ? 3 : 0) + (port_names_count(conf) > 0 ? 2 : 0);
+}
+
 /* --- from generation to generation ----------------------------------------------------------- */
+
+/* "NAME URL" of each endpoint. False: no memory. */
+static bool endpoints_name(const struct conf_port *conf, char **list)
+{
+	for (size_t i = 0; i < conf->upstreams_count; i++) {
+		const struct conf_upstream *u = &conf->upstreams[i];
+		for (uint32_t k = 0; k < u->endpoints_count; k++) {
+			char **text = &list[u->endpoints_first + k];
+			if (asprintf(text, "%s %s", u->name,
+				     conf->endpoints[u->endpoints_first + k].url) < 0) {
+				*text = NULL;
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+/* For each endpoint of a, then of b, the first that is the same. NULL: no memory. */
+static uint32_t *endpoints_match(const struct conf_port *a, const struct conf_port *b)
+{
+	const size_t count = a->endpoints_count + b->endpoints_count;
+	char **names = calloc(count + 1, sizeof(char *));
+	uint32_t *firsts = calloc(count + 1, sizeof(*firsts));
+	const bool done = names != NULL && firsts != NULL && endpoints_name(a, names) &&
+			  endpoints_name(b, names + a->endpoints_count) &&
+			  same_texts((const char *const *)names, count, firsts) == 0;
+	for (size_t i = 0; names != NULL && i < count; i++)
+		free(names[i]);
+	free(names);
+	if (!done) {
+		free(firsts);
+		firsts = NULL;
+	}
+	return firsts;
+}
+
+static uint32_t *upstreams_match(const struct conf_port *a, const struct conf_port *b)
+{
+	const size_t count = a->upstreams_count + b->upstreams_count;
+	const char **names = calloc(count + 1, sizeof(*names));
+	uint32_t *firsts = calloc(count + 1, sizeof(*firsts));
+	for (size_t i = 0; names != NULL && i < count; i++)
+		names[i] = i < a->upstreams_count ? a->upstreams[i].name
+						  : b->upstreams[i - a->upstreams_count].name;
+	if (names == NULL || firsts == NULL || same_texts(names, count, firsts) < 0) {
+		free(firsts);
+		firsts = NULL;
+	}
+	free(names);
+	return firsts;
+}
 
 static void sums_add(void *to, const void *from, const struct ipc_counter *(*row)(size_t))
 {
@@ -72,10 +110,23 @@ static void sums_add(void *to, const void *from, const struct ipc_counter *(*row
 	}
 }
 
+/* What was found is the connector's, and bounded; the new one goes on from there. */
+static void health_inherit(struct ipc_health *to, const struct ipc_health *from)
+{
+	struct ipc_health then;
+	ipc_health_read(from, &then);
+	ipc_health_begin(to);
+	to->state = then.state;
+	to->since_ms = then.since_ms;
+	memcpy(to->why, then.why, sizeof(to->why));
+	ipc_health_end(to);
+}
+
 static void endpoint_inherit(struct port *p, size_t endpoint, const struct port *old, size_t same)
 {
 	struct ipc_endpoint_use use;
 	p->upstreams.orders[endpoint] = old->upstreams.orders[same];
+	health_inherit(&p->upstreams.health->list[endpoint], &old->upstreams.health->list[same]);
 	port_endpoint_use(old, same, &use);
 	sums_add(&p->upstreams.endpoints_before[endpoint], &use, ipc_endpoint_counter);
 }
@@ -87,79 +138,137 @@ static void upstream_inherit(struct port *p, size_t upstream, const struct port 
 	sums_add(&p->upstreams.upstreams_before[upstream], &use, ipc_upstream_counter);
 }
 
-void port_inherit_upstreams(struct port *p, const struct port *old)
+static int upstreams_inherit(struct port *p, const struct port *old)
 {
-	const struct conf_port *conf = p->conf, *before = old->conf;
-	if (p->upstreams.orders == NULL || old->upstreams.orders == NULL)
-		return;
-	for (size_t i = 0; i < conf->endpoints_count; i++) {
-		const size_t same =
-		    endpoint_find(before, upstream_of(conf, i)->name, conf->endpoints[i].url);
-		if (same < before->endpoints_count)
-			endpoint_inherit(p, i, old, same);
-	}
-	for (size_t i = 0; i < conf->upstreams_count; i++) {
-		const size_t same = upstream_find(before, conf->upstreams[i].name);
-		if (same < before->upstreams_count)
-			upstream_inherit(p, i, old, same);
-	}
+	const size_t endpoints = old->conf->endpoints_count, upstreams = old->conf->upstreams_count;
+	uint32_t *endpoint = endpoints_match(old->conf, p->conf);
+	uint32_t *upstream = upstreams_match(old->conf, p->conf);
+	const bool known = endpoint != NULL && upstream != NULL;
+	for (size_t i = 0; known && i < p->conf->endpoints_count; i++)
+		if (endpoint[endpoints + i] < endpoints)
+			endpoint_inherit(p, i, old, endpoint[endpoints + i]);
+	for (size_t i = 0; known && i < p->conf->upstreams_count; i++)
+		if (upstream[upstreams + i] < upstreams)
+			upstream_inherit(p, i, old, upstream[upstreams + i]);
+	free(endpoint);
+	free(upstream);
+	return known ? 0 : -ENOMEM;
 }
 
 /* --- the memory ------------------------------------------------------------------------------- */
 
-static int memory_make(struct port *p)
+static int lists_make(struct port *p)
+{
+	const struct conf_port *conf = p->conf;
+	struct port_upstreams *u = &p->upstreams;
+	if (u->orders == NULL) /* else they came from the earlier version */
+		u->orders = calloc(conf->endpoints_count, 1);
+	u->endpoints_before = calloc(conf->endpoints_count, sizeof(*u->endpoints_before));
+	u->upstreams_before = calloc(conf->upstreams_count, sizeof(*u->upstreams_before));
+	return u->orders == NULL || u->endpoints_before == NULL || u->upstreams_before == NULL
+		   ? -ENOMEM
+		   : 0;
+}
+
+static int health_make(struct port *p)
+{
+	struct port_upstreams *u = &p->upstreams;
+	const size_t count = p->conf->endpoints_count;
+	if (u->health_fd < 0 && (u->health_fd = ipc_health_create(count)) < 0)
+		return u->health_fd;
+	u->health = ipc_health_map(u->health_fd, count);
+	if (u->health == NULL)
+		return -ENOMEM;
+	u->health_read_fd = ipc_health_read_only(u->health_fd);
+	return u->health_read_fd < 0 ? u->health_read_fd : 0;
+}
+
+static int names_make(struct port *p)
+{
+	struct port_upstreams *u = &p->upstreams;
+	const size_t count = port_names_count(p->conf);
+	if (count == 0)
+		return 0;
+	if (u->names_fd < 0 && (u->names_fd = ipc_names_create(count)) < 0)
+		return u->names_fd;
+	u->names_read_fd = ipc_names_read_only(u->names_fd);
+	return u->names_read_fd < 0 ? u->names_read_fd : 0;
+}
+
+static int use_make(struct port *p)
 {
 	const struct conf_port *conf = p->conf;
 	struct port_upstreams *u = &p->upstreams;
 	const struct ipc_use_size size = {.loops = conf->workers * conf->threads,
 					  .endpoints = (uint32_t)conf->endpoints_count,
 					  .upstreams = (uint32_t)conf->upstreams_count};
-	u->orders = calloc(conf->endpoints_count, 1);
-	u->endpoints_before = calloc(conf->endpoints_count, sizeof(*u->endpoints_before));
-	u->upstreams_before = calloc(conf->upstreams_count, sizeof(*u->upstreams_before));
-	if (u->orders == NULL || u->endpoints_before == NULL || u->upstreams_before == NULL)
-		return -ENOMEM;
-	u->health_fd = ipc_health_create(conf->endpoints_count);
-	if (u->health_fd < 0)
-		return u->health_fd;
-	u->health = ipc_health_look(u->health_fd, conf->endpoints_count);
-	if (u->health == NULL)
-		return -ENOMEM;
-	const size_t names = port_names_count(conf);
-	if (names > 0 && (u->names_fd = ipc_names_create(names)) < 0)
-		return u->names_fd;
+	if (u->use_fd >= 0)
+		return ipc_use_open(u->use_fd, &size, &u->use);
 	u->use_fd = ipc_use_create(&size, &u->use);
 	return u->use_fd < 0 ? u->use_fd : 0;
 }
 
+/* Descriptors that are there already came from the earlier version of the program. */
+static int memory_make(struct port *p)
+{
+	int error = lists_make(p);
+	if (error == 0)
+		error = health_make(p);
+	if (error == 0)
+		error = names_make(p);
+	return error < 0 ? error : use_make(p);
+}
+
 int port_get_upstreams(struct port *p, const struct port *old, struct err *err)
 {
-	if (p->conf->upstreams_count == 0 || p->upstreams.orders != NULL)
+	if (p->conf->upstreams_count == 0 || p->upstreams.health != NULL)
 		return 0;
-	const int error = memory_make(p);
+	int error = memory_make(p);
+	if (error == 0 && old != NULL && old->upstreams.health != NULL)
+		error = upstreams_inherit(p, old);
 	if (error < 0) {
 		port_drop_upstreams(p);
-		err_set(err, "cannot make the memory for its upstreams: %s", strerror(-error));
+		err_set(err, "cannot make the memory for its upstreams%s: %s",
+			error == -ENOENT ? ", which needs /proc" : "", strerror(-error));
 		return err_is_shortage(-error) ? -EAGAIN : -1;
 	}
-	if (old != NULL)
-		port_inherit_upstreams(p, old);
+	port_orders_again(p);
 	return 0;
+}
+
+/* If that program has made it in another form, it is made again: its own processes go on with
+ * theirs, until they are replaced. */
+int port_adopt_upstreams(struct port *p)
+{
+	struct port_upstreams *u = &p->upstreams;
+	if (u->health_fd < 0)
+		return 0;
+	int error = memory_make(p);
+	if (error < 0) {
+		unsigned char *orders = u->orders;
+		u->orders = NULL;
+		port_drop_upstreams(p);
+		u->orders = orders;
+		error = memory_make(p);
+	}
+	port_orders_again(p);
+	return error;
 }
 
 void port_drop_upstreams(struct port *p)
 {
 	struct port_upstreams *u = &p->upstreams;
-	if (u->health != NULL)
-		ipc_health_unmap(u->health, p->conf->endpoints_count);
-	u->health = NULL;
+	ipc_health_unmap(u->health, p->conf->endpoints_count);
 	ipc_use_close(&u->use);
 	fd_close(&u->health_fd);
+	fd_close(&u->health_read_fd);
 	fd_close(&u->names_fd);
+	fd_close(&u->names_read_fd);
 	fd_close(&u->use_fd);
 	free(u->orders);
 	free(u->endpoints_before);
 	free(u->upstreams_before);
+	u->health = NULL;
 	u->orders = NULL;
 	u->endpoints_before = NULL;
 	u->upstreams_before = NULL;
@@ -183,39 +292,31 @@ void port_upstream_use(const struct port *p, size_t upstream, struct ipc_upstrea
 
 /* --- orders ----------------------------------------------------------------------------------- */
 
-static void order_send(struct child *c, size_t endpoint)
+void port_orders_again(const struct port *p)
 {
-	const struct ipc_order order = {.endpoint = (uint32_t)endpoint,
-					.order = c->port->upstreams.orders[endpoint]};
-	if (child_send(c, IPC_ORDER, &order, sizeof(order)) == -EAGAIN)
-		child_log(c, LOG_WARNING, "does not read: it is not told of an order");
+	for (size_t i = 0; p->upstreams.health != NULL && i < p->conf->endpoints_count; i++)
+		ipc_health_set_order(&p->upstreams.health->list[i],
+				     (enum ipc_health_order)p->upstreams.orders[i]);
 }
 
-void upstreams_tell(struct child *connector)
-{
-	const struct port *p = connector->port;
-	for (size_t i = 0; p->upstreams.orders != NULL && i < p->conf->endpoints_count; i++)
-		if (p->upstreams.orders[i] != IPC_ORDER_NONE)
-			order_send(connector, i);
-}
-
-static void endpoint_order(struct port *p, size_t endpoint, enum ipc_health_order order)
-{
-	p->upstreams.orders[endpoint] = (unsigned char)order;
-	for (unsigned i = 0; i < p->children_count; i++)
-		if (p->children[i].role == IPC_CONNECTOR && p->children[i].state == CHILD_SERVING)
-			order_send(&p->children[i], endpoint);
-}
-
-unsigned port_order_upstream(struct port *p, const char *name, enum ipc_health_order order)
+static unsigned endpoints_order(const struct port *p, const char *name, enum ipc_health_order order)
 {
 	unsigned count = 0;
 	for (size_t i = 0; p->upstreams.orders != NULL && i < p->conf->endpoints_count; i++) {
 		if (strcmp(upstream_of(p->conf, i)->name, name) != 0 &&
 		    strcmp(p->conf->endpoints[i].url, name) != 0)
 			continue;
-		endpoint_order(p, i, order);
+		p->upstreams.orders[i] = (unsigned char)order;
 		count++;
 	}
+	port_orders_again(p);
 	return count;
+}
+
+unsigned port_order_upstream(struct port *p, const char *name, enum ipc_health_order order)
+{
+	const struct port *next = port_prepared(p->master, port_number(p));
+	if (next != NULL) /* it has the orders of a moment ago */
+		(void)endpoints_order(next, name, order);
+	return endpoints_order(p, name, order);
 }

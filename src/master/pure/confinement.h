@@ -15,6 +15,7 @@ struct confinement {
 	unsigned count;
 	unsigned all;               /* a bit for each layer that all of them have */
 	unsigned some;              /* a bit for each layer that at least one of them has */
+	unsigned waived;            /* that at least one of them cannot have, by its task */
 	int errors[SANDBOX_LAYERS]; /* why a process lacks a layer; 0: it was not asked for */
 };
 

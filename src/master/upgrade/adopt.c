@@ -40,10 +40,9 @@ static void child_take(struct child *c)
 	int fds[] = {c->board_fd, c->relay.io.fd, c->channel.fd};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		shut_on_exec(fds[i]);
-	for (unsigned i = 0; c->key_ends != NULL && i < c->loops; i++)
-		shut_on_exec(c->key_ends[i]);
-	for (unsigned i = 0; c->password_ends != NULL && i < c->loops; i++)
-		shut_on_exec(c->password_ends[i]);
+	for (unsigned role = 0; role < IPC_ROLES; role++)
+		for (unsigned i = 0; c->ends[role] != NULL && i < c->loops; i++)
+			shut_on_exec(c->ends[role][i]);
 	c->channel.ready = child_channel_ready;
 	if (ipc_view_open(&c->view, c->board_fd, c->loops, c->view.layout) < 0)
 		child_kill(c, "had memory that could not be mapped");
@@ -67,9 +66,18 @@ int master_adopt(struct master *m, int state_fd, struct err *err)
 		struct port *p = m->ports[i];
 		descriptors_take(p);
 		port_sockets_reset(p);
-		const int error = port_adopt_tickets(p);
+		int error = port_adopt_tickets(p);
 		if (error < 0) {
 			err_set(err, "port %u: the session ticket key cannot be taken over: %s",
+				port_number(p), strerror(-error));
+			return -1;
+		}
+		shut_on_exec(p->upstreams.health_fd);
+		shut_on_exec(p->upstreams.names_fd);
+		shut_on_exec(p->upstreams.use_fd);
+		if ((error = port_adopt_upstreams(p)) < 0) {
+			err_set(err,
+				"port %u: the memory of its upstreams cannot be taken over: %s",
 				port_number(p), strerror(-error));
 			return -1;
 		}
@@ -119,14 +127,16 @@ static void descriptors_forget(struct master *m)
 		m->empty_roots[i].fd = -1;
 	for (size_t i = 0; i < m->ports_count; i++) {
 		struct port *p = m->ports[i];
-		p->tickets_fd = -1;
+		p->tickets_fd = p->upstreams.health_fd = p->upstreams.names_fd =
+		    p->upstreams.use_fd = -1;
 		p->listeners_count = 0;
 		for (size_t k = 0; k < p->files.count; k++)
 			p->files.list[k].fd = -1;
 		for (unsigned k = 0; k < p->children_count; k++) {
-			free(p->children[k].key_ends);
-			free(p->children[k].password_ends);
-			p->children[k].key_ends = p->children[k].password_ends = NULL;
+			for (unsigned role = 0; role < IPC_ROLES; role++) {
+				free(p->children[k].ends[role]);
+				p->children[k].ends[role] = NULL;
+			}
 		}
 	}
 }

@@ -30,7 +30,7 @@ struct restoring {
 	struct port *port;
 	size_t expiries;
 	struct child *child;
-	unsigned keys, passwords; /* channels of the present child */
+	unsigned channels[IPC_ROLES]; /* of the present child, by the holder's role */
 	bool ended;
 };
 
@@ -274,9 +274,9 @@ static struct port *port_begin(struct restoring *r)
 	struct configuration *c = r->configurations[n];
 	const struct conf_port *conf = conf_port_find(c->conf, (unsigned)wanted);
 	/* auto depends on the number of processors, which may have changed since. */
-	const bool plain = conf != NULL && conf->plain;
+	const bool keyless = conf != NULL && !has_keys(conf);
 	const unsigned keyholders =
-	    (unsigned)number(r, "keyholders", plain ? 0 : 1, plain ? 0 : UINT16_MAX);
+	    (unsigned)number(r, "keyholders", keyless ? 0 : 1, keyless ? 0 : UINT16_MAX);
 	struct port *p =
 	    conf != NULL && !r->record.failed ? port_new(r->m, c, conf, keyholders) : NULL;
 	if (p == NULL)
@@ -293,6 +293,17 @@ static void take_identities(struct restoring *r, struct port *p)
 	p->keyholder_identity.uid = (uid_t)number(r, "keyholder_uid", 0, UINT32_MAX);
 	p->keyholder_identity.gid = (gid_t)number(r, "keyholder_gid", 0, UINT32_MAX);
 	p->chroot_fd = descriptor(r, "root");
+}
+
+static void take_upstreams(struct restoring *r, struct port *p)
+{
+	if (p->conf->upstreams_count == 0)
+		return;
+	p->connect_identity.uid = (uid_t)number(r, "connect_uid", 0, UINT32_MAX);
+	p->connect_identity.gid = (gid_t)number(r, "connect_gid", 0, UINT32_MAX);
+	p->upstreams.health_fd = descriptor(r, "health");
+	p->upstreams.names_fd = descriptor(r, "names");
+	p->upstreams.use_fd = descriptor(r, "use");
 }
 
 static void take_totals(struct restoring *r, struct port *p)
@@ -319,6 +330,7 @@ static void take_port(struct restoring *r)
 	timer(r, "backoff", &p->backoff);
 	take_identities(r, p);
 	p->tickets_fd = descriptor(r, "tickets");
+	take_upstreams(r, p);
 	if (number(r, "places", 1, UINT32_MAX) != p->children_count)
 		record_fail(&r->record, "the port would have another number of processes");
 	p->files.proven = flag(r, "proven");
@@ -470,7 +482,7 @@ static void take_child(struct restoring *r)
 	c->pinged = flag(r, "pinged");
 	record_sentence(&r->record, "failure", c->failure, sizeof(c->failure));
 	record_sentence(&r->record, "level", c->level, sizeof(c->level));
-	r->keys = r->passwords = 0;
+	memset(r->channels, 0, sizeof(r->channels));
 }
 
 /* The next of a worker's channels; the list is made with the first one. */
@@ -499,16 +511,40 @@ static bool is_of_worker(struct restoring *r)
 	return false;
 }
 
-static void take_key_channel(struct restoring *r)
+static void take_channel_to(struct restoring *r, enum ipc_role role)
 {
 	if (is_of_worker(r))
-		take_channel(r, &r->child->key_ends, &r->keys);
+		take_channel(r, &r->child->ends[role], &r->channels[role]);
+}
+
+static void take_key_channel(struct restoring *r)
+{
+	take_channel_to(r, IPC_KEYHOLDER);
 }
 
 static void take_password_channel(struct restoring *r)
 {
-	if (is_of_worker(r))
-		take_channel(r, &r->child->password_ends, &r->passwords);
+	take_channel_to(r, IPC_VERIFIER);
+}
+
+static void take_connect_channel(struct restoring *r)
+{
+	take_channel_to(r, IPC_CONNECTOR);
+}
+
+/* It is put into the port's memory once that is there. */
+static void take_upstream_order(struct restoring *r)
+{
+	struct port *p = r->port;
+	const size_t count = p->conf->endpoints_count;
+	const int64_t endpoint = number(r, "endpoint", 0, (int64_t)count - 1);
+	const int64_t order = number(r, "order", IPC_ORDER_NONE, IPC_ORDER_DOWN);
+	if (p->upstreams.orders == NULL)
+		p->upstreams.orders = calloc(count + 1, sizeof(*p->upstreams.orders));
+	if (p->upstreams.orders == NULL)
+		record_fail(&r->record, "out of memory");
+	else if (!r->record.failed)
+		p->upstreams.orders[endpoint] = (uint8_t)order;
 }
 
 static void take_report(struct restoring *r)
@@ -574,6 +610,8 @@ static const struct kind {
     {"child", take_child, OF_PORT},
     {"key_channel", take_key_channel, OF_PORT},
     {"password_channel", take_password_channel, OF_PORT},
+    {"connect_channel", take_connect_channel, OF_PORT},
+    {"upstream_order", take_upstream_order, OF_PORT},
     {"report", take_report, OF_PORT},
     {"layout", take_layout, LATER},
     {"member", take_member, LATER},

@@ -112,6 +112,11 @@ static int64_t layout_number(struct layouts *l, const struct ipc_layout *layout)
 	return (int64_t)l->count - 1;
 }
 
+/* By the holder's role; NULL: it has no channels. */
+static const char *const channel_records[IPC_ROLES] = {[IPC_KEYHOLDER] = "key_channel",
+						       [IPC_VERIFIER] = "password_channel",
+						       [IPC_CONNECTOR] = "connect_channel"};
+
 static void put_channels(FILE *f, struct kept *k, const char *name, const int *ends, unsigned loops)
 {
 	for (unsigned i = 0; ends != NULL && i < loops; i++) {
@@ -144,8 +149,9 @@ static void put_child(FILE *f, struct kept *k, struct layouts *l, const struct c
 	record_put_text(f, "failure", c->failure);
 	record_put_text(f, "level", c->level);
 	record_end(f);
-	put_channels(f, k, "key_channel", c->key_ends, c->loops);
-	put_channels(f, k, "password_channel", c->password_ends, c->loops);
+	for (unsigned role = 0; role < IPC_ROLES; role++)
+		if (channel_records[role] != NULL)
+			put_channels(f, k, channel_records[role], c->ends[role], c->loops);
 }
 
 static void put_report(FILE *f, const struct report *r)
@@ -205,6 +211,19 @@ static void put_totals(FILE *f, const struct ipc_counters *totals)
 	}
 }
 
+/* In the order of the configuration, those that are not as they would be without it. */
+static void put_orders(FILE *f, const struct port *p)
+{
+	for (size_t i = 0; p->upstreams.orders != NULL && i < p->conf->endpoints_count; i++) {
+		if (p->upstreams.orders[i] == IPC_ORDER_NONE)
+			continue;
+		record_begin(f, "upstream_order");
+		record_put(f, "endpoint", (int64_t)i);
+		record_put(f, "order", p->upstreams.orders[i]);
+		record_end(f);
+	}
+}
+
 static void put_port(FILE *f, struct kept *k, struct layouts *l, const struct port *p,
 		     int64_t configuration)
 {
@@ -226,6 +245,13 @@ static void put_port(FILE *f, struct kept *k, struct layouts *l, const struct po
 	record_put(f, "keyholder_gid", p->keyholder_identity.gid);
 	record_put(f, "root", p->chroot_fd);
 	put_fd(f, k, "tickets", p->tickets_fd);
+	if (p->conf->upstreams_count > 0) { /* an earlier version knows none */
+		record_put(f, "connect_uid", p->connect_identity.uid);
+		record_put(f, "connect_gid", p->connect_identity.gid);
+		put_fd(f, k, "health", p->upstreams.health_fd);
+		put_fd(f, k, "names", p->upstreams.names_fd);
+		put_fd(f, k, "use", p->upstreams.use_fd);
+	}
 	record_put(f, "keyholders", p->keyholders);
 	record_put(f, "places", p->children_count);
 	record_put(f, "proven", p->files.proven);
@@ -240,6 +266,7 @@ static void put_port(FILE *f, struct kept *k, struct layouts *l, const struct po
 	put_listeners(f, k, p);
 	put_files(f, k, p);
 	put_deaths(f, &p->restart);
+	put_orders(f, p);
 	for (unsigned i = 0; i < p->children_count; i++)
 		if (p->children[i].state != CHILD_NONE)
 			put_child(f, k, l, &p->children[i], i);
