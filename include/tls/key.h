@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tls/scheme.h"
 
 /* How long an event loop waits for a signature. All of its connections wait during that time. */
 #define TLS_SIGN_DEADLINE_MS 2000
@@ -43,8 +44,10 @@ int tls_signer_init(struct tls_signer *, int fd);
 int tls_key_load(int fd, const char *path, uint8_t *digest, gnutls_privkey_t *ret, struct err *);
 
 /* Makes a key whose signatures the keyholder makes: the key number index of the port, for this
- * public key. The signer must outlive it. Returns 0 or a GnuTLS error. */
-int tls_key_remote(struct tls_signer *, unsigned index, gnutls_pubkey_t, gnutls_privkey_t *ret);
+ * public key, on that side of handshakes. The signer must outlive it. Returns 0 or a GnuTLS
+ * error. */
+int tls_key_remote(struct tls_signer *, enum tls_side, unsigned index, gnutls_pubkey_t,
+		   gnutls_privkey_t *ret);
 
 /* Asks the keyholder whether its key number index is the one of this public key, which must be an
  * RSA key. It has checked that the numbers of its keys fit each other, so this proves as much as a
@@ -59,6 +62,6 @@ int tls_key_pss_digest(gnutls_pubkey_t, gnutls_digest_algorithm_t *ret);
 
 /* Does the key sign for this certificate's public key? Makes one signature over data that cannot be
  * used in a handshake. Returns 0, GNUTLS_E_CERTIFICATE_KEY_MISMATCH or another GnuTLS error. */
-int tls_key_check(gnutls_privkey_t, gnutls_pubkey_t);
+int tls_key_check(gnutls_privkey_t, enum tls_side, gnutls_pubkey_t);
 
 #endif

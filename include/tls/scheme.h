@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Which side of a handshake makes a signature. */
+enum tls_side { TLS_SIDE_SERVER, TLS_SIDE_CLIENT };
+#define TLS_SIDES 2
+
 enum tls_scheme_form {
 	TLS_FORM_DIGEST,      /* the bare digest */
 	TLS_FORM_DIGEST_INFO, /* a DigestInfo of RFC 8017, 9.2: RSA PKCS#1 v1.5, TLS 1.2 only */
@@ -37,13 +41,14 @@ const struct tls_scheme *tls_scheme_by_code(gnutls_pk_algorithm_t, uint16_t code
 const struct tls_scheme *tls_scheme_by_sign(gnutls_pk_algorithm_t, gnutls_sign_algorithm_t,
 					    const gnutls_datum_t *data);
 
-/* Does data have, to the byte, the form that the scheme signs? *ret_digest is the digest in it, or
- * all of data with TLS_FORM_VERIFY; borrowed. */
-bool tls_scheme_check(const struct tls_scheme *, const gnutls_datum_t *data,
+/* Does data have, to the byte, the form that the scheme signs on this side? Only TLS_FORM_VERIFY
+ * shows the side: a digest shows nothing of what it was made of. *ret_digest is the digest in it,
+ * or all of data with TLS_FORM_VERIFY; borrowed. */
+bool tls_scheme_check(const struct tls_scheme *, enum tls_side, const gnutls_datum_t *data,
 		      gnutls_datum_t *ret_digest);
 
-/* The bytes of a server's CertificateVerify content before the transcript hash. */
+/* The bytes of a CertificateVerify content before the transcript hash, by side. */
 #define TLS_VERIFY_PREFIX 98
-extern const uint8_t tls_verify_prefix[TLS_VERIFY_PREFIX];
+extern const uint8_t tls_verify_prefixes[TLS_SIDES][TLS_VERIFY_PREFIX];
 
 #endif

@@ -64,20 +64,25 @@ struct tls_incoming {
 	bool misshapen; /* a change_cipher_spec with other content than the byte 1 has come */
 };
 
-struct tls_session {
+/* The bytes of a session, of a server or of a client (src/tls/flow.h). */
+struct tls_flow {
 	struct transport transport;        /* first: a transport of TLS is a session */
 	struct gnutls_session_int *handle; /* NULL: none */
-	const struct tls_context *context;
-	bool starved;         /* GnuTLS asked for bytes that are not there */
-	bool ended;           /* … and that will never come */
-	enum tls_first first; /* how the client began; its owner sets it */
+	bool starved;                      /* GnuTLS asked for bytes that are not there */
+	bool ended;                        /* … and that will never come */
+	bool refused;                      /* a renegotiation was refused just now */
+	uint8_t refusals;                  /* refused renegotiations */
+	uint32_t barren_bytes;             /* taken since the last message or data was complete */
 	struct tls_incoming incoming;
-	bool unsuited; /* the client can verify the key of none of the certificates */
+};
+
+struct tls_session {
+	struct tls_flow flow; /* first */
+	const struct tls_context *context;
+	enum tls_first first; /* how the client began; its owner sets it */
+	bool unsuited;        /* the client can verify the key of none of the certificates */
 	struct tls_hello hello;
 	bool gives_ticket;           /* of the current key */
-	bool refused;                /* a renegotiation was refused just now */
-	uint8_t refusals;            /* refused renegotiations */
-	uint32_t barren_bytes;       /* taken since the last message or data was complete */
 	const struct tls_part *part; /* of the host that the name chose */
 	char *server_name;           /* as the client sent it; NULL: none; owned */
 	int client_fault;            /* of the client's certificate: enum tls_client_fault */

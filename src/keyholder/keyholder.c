@@ -14,6 +14,20 @@
 #include "base/same.h"
 #include "fault.h"
 #include "tls/key.h"
+#include "tls/scheme.h"
+
+/* The certificates of upstreams are shown by a client, the others by a server. */
+static void sides_set(const struct conf_port *port, uint8_t *sides, size_t count)
+{
+	for (size_t i = 0; i < port->hosts_count; i++)
+		for (uint32_t k = 0; k < port->hosts[i].certificates_count; k++)
+			sides[port->hosts[i].certificates_first + k] |= 1u << TLS_SIDE_SERVER;
+	for (size_t i = 0; i < port->upstreams_count; i++) {
+		const uint32_t pair = port->upstreams[i].certificate;
+		if (pair > 0 && pair <= count)
+			sides[pair - 1] |= 1u << TLS_SIDE_CLIENT;
+	}
+}
 
 static void keyring_make(struct keyholder *k, size_t count)
 {
@@ -21,12 +35,14 @@ static void keyring_make(struct keyholder *k, size_t count)
 	const char **paths = calloc(count, sizeof(*paths));
 	k->keys.keys = calloc(count, sizeof(*k->keys.keys));
 	k->keys.firsts = calloc(count, sizeof(*k->keys.firsts));
+	k->keys.sides = calloc(count, sizeof(*k->keys.sides));
 	for (size_t i = 0; paths != NULL && i < count; i++)
 		paths[i] = port->certificates[i].key;
 	if (paths == NULL || k->keys.keys == NULL || k->keys.firsts == NULL ||
-	    same_texts(paths, count, k->keys.firsts) < 0)
+	    k->keys.sides == NULL || same_texts(paths, count, k->keys.firsts) < 0)
 		role_fail(k->holder.role, role_status(k->holder.role, ENOMEM), "out of memory");
 	free(paths);
+	sides_set(port, k->keys.sides, count);
 }
 
 /* Each file is read once, however many hosts have it. */

@@ -16,6 +16,7 @@ void keyring_release(struct keyring *r)
 			gnutls_privkey_deinit(r->keys[i]); /* it wipes the key */
 	free(r->keys);
 	free(r->firsts);
+	free(r->sides);
 	*r = (struct keyring){0};
 }
 
@@ -27,6 +28,18 @@ static int make(gnutls_privkey_t key, const struct tls_scheme *scheme, const gnu
 	if (scheme->form == TLS_FORM_VERIFY)
 		return gnutls_privkey_sign_data2(key, scheme->sign, 0, digest, signature);
 	return gnutls_privkey_sign_hash2(key, scheme->sign, 0, digest, signature);
+}
+
+/* Has the data the form that the scheme signs on a side that the pair is for? */
+static bool is_for(const struct keyring *r, unsigned pair, const struct tls_scheme *scheme,
+		   const gnutls_datum_t *data, gnutls_datum_t *digest)
+{
+	const unsigned sides = r->sides != NULL ? r->sides[pair] : 1u << TLS_SIDE_SERVER;
+	for (unsigned side = 0; side < TLS_SIDES; side++)
+		if ((sides & 1u << side) != 0 &&
+		    tls_scheme_check(scheme, (enum tls_side)side, data, digest))
+			return true;
+	return false;
 }
 
 /* The answer to IPC_KEY_WHICH. */
@@ -76,9 +89,10 @@ const char *keyring_sign(const struct keyring *r, const struct ipc_key_request *
 	const struct tls_scheme *scheme = tls_scheme_by_code(pk, request->scheme);
 	if (scheme == NULL)
 		return answer_refuse(answer, IPC_KEY_REFUSED, "the key is not for that scheme");
-	if (!tls_scheme_check(scheme, &data, &digest))
+	if (!is_for(r, request->key, scheme, &data, &digest))
 		return answer_refuse(answer, IPC_KEY_REFUSED,
-				     "the data to sign does not have a form that TLS signs");
+				     "the data to sign does not have a form that TLS signs with "
+				     "this key");
 	int error = make(key, scheme, &digest, &signature);
 	if (error == GNUTLS_E_MEMORY_ERROR)
 		return answer_refuse(answer, IPC_KEY_FAILED, "out of memory");

@@ -85,7 +85,7 @@ int try_key_proper_ed25519(struct agent *a, const struct order *o)
 {
 	struct ipc_key_request r = request(a, KEY_ED25519, ED25519, TLS_VERIFY_PREFIX + 32);
 	(void)o;
-	memcpy(r.data, tls_verify_prefix, TLS_VERIFY_PREFIX);
+	memcpy(r.data, tls_verify_prefixes[TLS_SIDE_SERVER], TLS_VERIFY_PREFIX);
 	return key_ask(a, &r);
 }
 

@@ -20,7 +20,7 @@ static bool retry_is_spoiled(const struct tls_session *s, int error)
 static bool lacks_extension(const struct tls_session *s)
 {
 	const uint64_t needed = HELLO_SIGNATURE_ALGORITHMS | HELLO_SUPPORTED_GROUPS;
-	return gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3 &&
+	return gnutls_protocol_get_version(s->flow.handle) == GNUTLS_TLS1_3 &&
 	       (s->hello.extensions & needed) != needed;
 }
 
@@ -41,7 +41,7 @@ gnutls_alert_description_t tls_alert_of(const struct tls_session *s, int error)
 {
 	if (s->client_fault != TLS_CLIENT_GOOD)
 		return tls_client_fault_alert((enum tls_client_fault)s->client_fault,
-					      gnutls_protocol_get_version(s->handle));
+					      gnutls_protocol_get_version(s->flow.handle));
 	if (retry_is_spoiled(s, error))
 		return GNUTLS_A_ILLEGAL_PARAMETER;
 	switch (error) {
@@ -52,8 +52,8 @@ gnutls_alert_description_t tls_alert_of(const struct tls_session *s, int error)
 	case GNUTLS_E_RECEIVED_ILLEGAL_EXTENSION:
 		return extension_alert(s);
 	case GNUTLS_E_DECRYPTION_FAILED: /* RFC 8446, 5: only one record type is encrypted */
-		return gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3 &&
-			       s->incoming.type != APPLICATION_DATA
+		return gnutls_protocol_get_version(s->flow.handle) == GNUTLS_TLS1_3 &&
+			       s->flow.incoming.type != APPLICATION_DATA
 			   ? GNUTLS_A_UNEXPECTED_MESSAGE
 			   : GNUTLS_A_BAD_RECORD_MAC;
 	case GNUTLS_E_PARSING_ERROR: /* a bad public value: RFC 8446, 4.2.8.2; RFC 8422, 5.11 */

@@ -441,7 +441,7 @@ int tls_clients_admit(struct tls_session *s, const gnutls_datum_t *message)
 	enum tls_client_fault fault;
 	if (c == NULL)
 		return 0;
-	const bool is_13 = gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3;
+	const bool is_13 = gnutls_protocol_get_version(s->flow.handle) == GNUTLS_TLS1_3;
 	if (!tls_client_message_check(message->data, message->size, is_13,
 				      c->depth + OWN_AND_AUTHORITY, &fault))
 		return GNUTLS_E_UNEXPECTED_PACKET_LENGTH;
@@ -482,11 +482,11 @@ int tls_clients_ask(struct tls_session *s)
 	const struct tls_clients *c = s->part->clients;
 	if (c == NULL)
 		return 0;
-	gnutls_certificate_server_set_request(s->handle, c->required ? GNUTLS_CERT_REQUIRE
-								     : GNUTLS_CERT_REQUEST);
+	gnutls_certificate_server_set_request(s->flow.handle, c->required ? GNUTLS_CERT_REQUIRE
+									  : GNUTLS_CERT_REQUEST);
 	return s->context->own != NULL
 		   ? 0
-		   : gnutls_credentials_set(s->handle, GNUTLS_CRD_CERTIFICATE, c->handle);
+		   : gnutls_credentials_set(s->flow.handle, GNUTLS_CRD_CERTIFICATE, c->handle);
 }
 
 /* --- faults ----------------------------------------------------------------------------------- */

@@ -25,8 +25,8 @@ static int keys_make(struct tls_context *c, struct tls_signer *signer)
 	c->keys = calloc(hosts->count, sizeof(gnutls_privkey_t));
 	int error = c->keys == NULL ? GNUTLS_E_MEMORY_ERROR : 0;
 	for (size_t i = 0; i < hosts->count && error >= 0; i++)
-		error = tls_key_remote(signer, hosts->all[i].pair, hosts->all[i].chain[0].pubkey,
-				       &c->keys[i]);
+		error = tls_key_remote(signer, TLS_SIDE_SERVER, hosts->all[i].pair,
+				       hosts->all[i].chain[0].pubkey, &c->keys[i]);
 	return error;
 }
 

@@ -18,82 +18,9 @@
 #include "tls/digest.h"
 #include "tls/host.h"
 #include "tls/identity.h"
-#include "tls/key.h"
+#include "tls/pair.h"
 
 #define NAMES_SHOWN 3
-
-/* Returns 0, -1, or -EAGAIN if memory ran out, which is not a fault of the files. */
-static int failed(int error)
-{
-	return error >= 0 ? 0 : error == GNUTLS_E_MEMORY_ERROR ? -EAGAIN : -1;
-}
-
-static int key_get(const struct tls_pair *pair, size_t index, gnutls_pubkey_t public,
-		   struct tls_signer *signer, gnutls_privkey_t *ret, struct err *err)
-{
-	if (signer == NULL) {
-		int fd = open(pair->key, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-		if (fd < 0) {
-			err_set(err, "key \"%s\" cannot be read: %s", pair->key, strerror(errno));
-			return -1;
-		}
-		int error = tls_key_load(fd, pair->key, NULL, ret, err);
-		fd_close(&fd);
-		return error;
-	}
-	int error = tls_key_remote(signer, (unsigned)index, public, ret);
-	if (error < 0)
-		err_set(err, "key \"%s\": %s", pair->key, gnutls_strerror(error));
-	return failed(error);
-}
-
-static void mismatch_tell(const struct tls_pair *pair, struct err *err)
-{
-	struct text t;
-	text_init(&t, err->text, sizeof(err->text));
-	text_addf(&t,
-		  "certificate \"%s\" does not match key \"%s\"; these print the same for a pair: "
-		  "openssl x509 -noout -pubkey -in ",
-		  pair->certificate, pair->key);
-	tls_content_quote(&t, pair->certificate);
-	text_add_str(&t, "; openssl pkey -pubout -in ");
-	tls_content_quote(&t, pair->key);
-}
-
-/* A keyholder of the version before this one does not say which key it has. */
-static int key_prove(gnutls_privkey_t key, gnutls_pubkey_t public, struct tls_signer *signer,
-		     size_t index)
-{
-	if (signer != NULL && gnutls_pubkey_get_pk_algorithm(public, NULL) == GNUTLS_PK_RSA) {
-		const int error = tls_key_ask(signer, (unsigned)index, public);
-		if (error >= 0 || !signer->refused)
-			return error;
-	}
-	return tls_key_check(key, public);
-}
-
-static int key_check(const struct tls_pair *pair, size_t index, gnutls_privkey_t key,
-		     gnutls_pubkey_t public, struct tls_signer *signer, struct err *err)
-{
-	int error = key_prove(key, public, signer, index);
-	if (error >= 0)
-		return 0;
-	if (error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH || error == GNUTLS_E_CONSTRAINT_ERROR ||
-	    (signer != NULL && signer->refused))
-		mismatch_tell(pair, err);
-	else
-		err_set(err, "key \"%s\" cannot be used: %s", pair->key,
-			signer != NULL && signer->failure != NULL ? signer->failure
-								  : gnutls_strerror(error));
-	return -1;
-}
-
-static int pair_unusable(const struct tls_pair *pair, int error, struct err *err)
-{
-	err_set(err, "certificate \"%s\" cannot be used: %s", pair->certificate,
-		gnutls_strerror(error));
-	return failed(error);
-}
 
 /* What is known of the pairs while they are loaded. */
 struct loading {
@@ -156,14 +83,14 @@ static int pair_add(struct loading *l, const struct tls_chain *chain, size_t ind
 {
 	const struct tls_pair *pair = &l->pairs[index];
 	const struct tls_credentials_options *o = l->options;
+	const struct tls_pair_use use = {
+	    .side = TLS_SIDE_SERVER, .number = (unsigned)index, .signer = o->signer};
 	gnutls_pubkey_t public = NULL;
 	gnutls_privkey_t key = NULL;
 	int error = tls_chain_public(chain, &public);
 	if (error < 0)
-		return pair_unusable(pair, error, err);
-	int result = key_get(pair, index, public, o->signer, &key, err);
-	if (result == 0)
-		result = key_check(pair, index, key, public, o->signer, err);
+		return tls_pair_unusable(pair, error, err);
+	int result = tls_pair_key(pair, chain, &use, &key, err);
 	if (result == 0) {
 		l->credentials->short_rsa = l->credentials->short_rsa || tls_key_is_short(public);
 		tls_chain_warn(chain, pair, index, o);
@@ -173,7 +100,7 @@ static int pair_add(struct loading *l, const struct tls_chain *chain, size_t ind
 		}
 		error = identity_add(l, chain, index, key);
 		if (error < 0)
-			result = pair_unusable(pair, error, err);
+			result = tls_pair_unusable(pair, error, err);
 		else
 			key = NULL; /* the identity owns it now */
 	}

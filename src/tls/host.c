@@ -168,7 +168,7 @@ static int part_choose(struct tls_session *s)
 static int address_choose(struct tls_session *s, char address[ADDRESS_TEXT_MAX])
 {
 	const struct tls_hosts *hosts = s->context->hosts;
-	const struct transport_wire *w = s->transport.wire;
+	const struct transport_wire *w = s->flow.transport.wire;
 	if (s->hello.host == NULL && hosts->has_addresses && w->local_address != NULL &&
 	    w->local_address(w->connection, address) == 0 &&
 	    host_part(hosts, address, strlen(address)) != NULL) {
@@ -246,13 +246,14 @@ int tls_host_listen(struct tls_session *s)
 {
 	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++)
 		if (gnutls_session_ext_register(
-			s->handle, extensions[i].name, EXTENSION_REPLACED(extensions[i].number),
-			extensions[i].when, extensions[i].receive, extension_silent, NULL, NULL,
-			NULL, GNUTLS_EXT_FLAG_CLIENT_HELLO) == GNUTLS_E_MEMORY_ERROR)
+			s->flow.handle, extensions[i].name,
+			EXTENSION_REPLACED(extensions[i].number), extensions[i].when,
+			extensions[i].receive, extension_silent, NULL, NULL, NULL,
+			GNUTLS_EXT_FLAG_CLIENT_HELLO) == GNUTLS_E_MEMORY_ERROR)
 			return GNUTLS_E_MEMORY_ERROR;
 	s->part = s->context->hosts->parts;
-	gnutls_session_set_ptr(s->handle, s);
-	gnutls_handshake_set_hook_function(s->handle, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
+	gnutls_session_set_ptr(s->flow.handle, s);
+	gnutls_handshake_set_hook_function(s->flow.handle, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
 					   message_hook);
 	return 0;
 }

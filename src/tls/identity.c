@@ -298,11 +298,12 @@ unsigned tls_identity_versions(const struct tls_identity *h, const struct tls_of
 bool tls_identity_fits(const struct tls_identity *h, const struct tls_session *s)
 {
 	const struct tls_offer *offer = &s->context->policy->offer;
-	bool tls13 = gnutls_protocol_get_version(s->handle) == GNUTLS_TLS1_3;
+	bool tls13 = gnutls_protocol_get_version(s->flow.handle) == GNUTLS_TLS1_3;
 	gnutls_sign_algorithm_t sign;
 	if (!tls13 && !suites_fit(h, s->hello.suites))
 		return false;
-	for (size_t i = 0; gnutls_sign_algorithm_get_requested(s->handle, i, &sign) >= 0; i++) {
+	for (size_t i = 0; gnutls_sign_algorithm_get_requested(s->flow.handle, i, &sign) >= 0;
+	     i++) {
 		const struct tls_scheme *scheme = tls_scheme_by_sign(h->pk, sign, NULL);
 		if (scheme != NULL && scheme_fits(h, scheme, tls13) && sign_is_offered(offer, sign))
 			return true;

@@ -162,7 +162,7 @@ static gnutls_sign_algorithm_t check_algorithm(gnutls_pubkey_t public, gnutls_pk
 
 /* Signs the content of a CertificateVerify whose transcript hash is zero. A keyholder signs this
  * form, and no handshake can use it, since no preimage of zero is known for SHA-256. */
-int tls_key_check(gnutls_privkey_t key, gnutls_pubkey_t public)
+int tls_key_check(gnutls_privkey_t key, enum tls_side side, gnutls_pubkey_t public)
 {
 	uint8_t content[TLS_VERIFY_PREFIX + 32] = {0};
 	gnutls_datum_t data = {content, sizeof(content)}, signature = {0};
@@ -172,7 +172,7 @@ int tls_key_check(gnutls_privkey_t key, gnutls_pubkey_t public)
 	gnutls_sign_algorithm_t sign = check_algorithm(public, (gnutls_pk_algorithm_t)pk);
 	if (sign == GNUTLS_SIGN_UNKNOWN)
 		return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
-	memcpy(content, tls_verify_prefix, TLS_VERIFY_PREFIX);
+	memcpy(content, tls_verify_prefixes[side], TLS_VERIFY_PREFIX);
 	public_salt_raise(public);
 	int error = gnutls_privkey_sign_data2(key, sign, 0, &data, &signature);
 	if (error < 0)

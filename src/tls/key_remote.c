@@ -17,6 +17,7 @@
 
 struct remote_key {
 	struct tls_signer *signer;
+	enum tls_side side;
 	unsigned index;
 	gnutls_pk_algorithm_t pk;
 	unsigned bits;
@@ -177,7 +178,7 @@ static int sign(void *userdata, gnutls_sign_algorithm_t algorithm, const gnutls_
 	gnutls_datum_t digest;
 	if (!is_allowed(key, scheme) || data->size > sizeof(request.data))
 		return signer_refuse(key->signer, "this server makes no such signature");
-	if (!tls_scheme_check(scheme, data, &digest))
+	if (!tls_scheme_check(scheme, key->side, data, &digest))
 		return signer_refuse(key->signer, "an EdDSA key signs under TLS 1.3 only");
 	request.scheme = scheme->code;
 	request.len = (uint16_t)data->size;
@@ -233,8 +234,8 @@ static void release(gnutls_privkey_t handle, void *userdata)
 	free(userdata);
 }
 
-int tls_key_remote(struct tls_signer *signer, unsigned index, gnutls_pubkey_t public,
-		   gnutls_privkey_t *ret)
+int tls_key_remote(struct tls_signer *signer, enum tls_side side, unsigned index,
+		   gnutls_pubkey_t public, gnutls_privkey_t *ret)
 {
 	unsigned bits = 0;
 	int pk = gnutls_pubkey_get_pk_algorithm(public, &bits);
@@ -244,8 +245,11 @@ int tls_key_remote(struct tls_signer *signer, unsigned index, gnutls_pubkey_t pu
 	struct remote_key *key = malloc(sizeof(*key));
 	if (key == NULL)
 		return GNUTLS_E_MEMORY_ERROR;
-	*key = (struct remote_key){
-	    .signer = signer, .index = index, .pk = (gnutls_pk_algorithm_t)pk, .bits = bits};
+	*key = (struct remote_key){.signer = signer,
+				   .side = side,
+				   .index = index,
+				   .pk = (gnutls_pk_algorithm_t)pk,
+				   .bits = bits};
 	(void)tls_key_pss_digest(public, &key->pss_digest);
 	int error = gnutls_privkey_init(&handle);
 	if (error >= 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "tls/client_private.h"
 #include "tls/context.h"
 #include "tls/context_private.h"
 #include "tls/policy.h"
@@ -245,6 +246,44 @@ void tls_policy_free(struct tls_policy *p)
 	if (p == NULL)
 		return;
 	tls_policy_free(p->short_rsa);
+	gnutls_priority_deinit(p->priority);
+	free(p);
+}
+
+/* --- of clients ------------------------------------------------------------------------------- */
+
+/* Without exchanges in groups that the server chooses: their size would be a stranger's choice. */
+#define CLIENT ":-DHE-RSA:-DHE-DSS"
+
+int tls_client_policy_new(struct tls_client_policy **ret, struct err *err)
+{
+	const char *groups[GROUPS_MAX], *where = NULL;
+	const struct tls_library library = {groups, groups_name(groups)};
+	char wanted[TLS_POLICY_MAX];
+	struct text t;
+	struct tls_client_policy *p = calloc(1, sizeof(*p));
+	if (p == NULL) {
+		err_set(err, "out of memory");
+		return -1;
+	}
+	text_init(&t, wanted, sizeof(wanted));
+	tls_policy_write(&t, NULL, &library, false);
+	text_add_str(&t, CLIENT);
+	const int error =
+	    gnutls_priority_init2(&p->priority, wanted, &where, GNUTLS_PRIORITY_INIT_DEF_APPEND);
+	if (error < 0) {
+		text_refused(NULL, error, where, err);
+		free(p);
+		return -1;
+	}
+	*ret = p;
+	return 0;
+}
+
+void tls_client_policy_free(struct tls_client_policy *p)
+{
+	if (p == NULL)
+		return;
 	gnutls_priority_deinit(p->priority);
 	free(p);
 }

@@ -39,9 +39,11 @@ static const struct tls_scheme schemes[] = {
 };
 #define SCHEMES (sizeof(schemes) / sizeof(schemes[0]))
 
-const uint8_t tls_verify_prefix[TLS_VERIFY_PREFIX] =
-    "                                                                " /* 64 blanks */
-    "TLS 1.3, server CertificateVerify";                               /* with its terminator */
+#define BLANKS "                                                                " /* 64 */
+/* With their terminators. */
+const uint8_t tls_verify_prefixes[TLS_SIDES][TLS_VERIFY_PREFIX] = {
+    [TLS_SIDE_SERVER] = BLANKS "TLS 1.3, server CertificateVerify",
+    [TLS_SIDE_CLIENT] = BLANKS "TLS 1.3, client CertificateVerify"};
 
 /* Writes the DigestInfo before the digest (RFC 8017, 9.2, note 1). Those of the three digests
  * differ in three bytes. */
@@ -74,7 +76,7 @@ const struct tls_scheme *tls_scheme_by_sign(gnutls_pk_algorithm_t pk, gnutls_sig
 		bool fits = sign != GNUTLS_SIGN_RSA_RAW
 				? s->sign == sign || s->sign13 == sign
 				: s->form == TLS_FORM_DIGEST_INFO && data != NULL &&
-				      tls_scheme_check(s, data, &digest);
+				      tls_scheme_check(s, TLS_SIDE_SERVER, data, &digest);
 		if (s->pk == pk && fits)
 			return s;
 	}
@@ -82,13 +84,13 @@ const struct tls_scheme *tls_scheme_by_sign(gnutls_pk_algorithm_t pk, gnutls_sig
 }
 
 /* 32 or 48 bytes: the hashes of TLS 1.3's cipher suites (RFC 8446, B.4). */
-static bool is_verify(const gnutls_datum_t *data)
+static bool is_verify(enum tls_side side, const gnutls_datum_t *data)
 {
 	return (data->size == TLS_VERIFY_PREFIX + 32 || data->size == TLS_VERIFY_PREFIX + 48) &&
-	       memcmp(data->data, tls_verify_prefix, TLS_VERIFY_PREFIX) == 0;
+	       memcmp(data->data, tls_verify_prefixes[side], TLS_VERIFY_PREFIX) == 0;
 }
 
-bool tls_scheme_check(const struct tls_scheme *s, const gnutls_datum_t *data,
+bool tls_scheme_check(const struct tls_scheme *s, enum tls_side side, const gnutls_datum_t *data,
 		      gnutls_datum_t *ret_digest)
 {
 	uint8_t prefix[DIGEST_INFO_PREFIX];
@@ -106,7 +108,7 @@ bool tls_scheme_check(const struct tls_scheme *s, const gnutls_datum_t *data,
 		return true;
 	case TLS_FORM_VERIFY:
 		*ret_digest = *data;
-		return is_verify(data);
+		return is_verify(side, data);
 	}
 	return false;
 }

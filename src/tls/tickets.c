@@ -80,7 +80,7 @@ static bool former_is_used(const struct tls_session *s, struct ipc_ticket_keys *
 static int enable(struct tls_session *s, const uint8_t *key)
 {
 	const gnutls_datum_t datum = {(unsigned char *)(uintptr_t)key, IPC_TICKET_KEY_BYTES};
-	return gnutls_session_ticket_enable_server(s->handle, &datum);
+	return gnutls_session_ticket_enable_server(s->flow.handle, &datum);
 }
 
 int tls_tickets_enable(struct tls_session *s)
@@ -91,7 +91,7 @@ int tls_tickets_enable(struct tls_session *s)
 	 * now. */
 	if (c->tickets == NULL || c->tickets_s == 0 || s->part->clients != NULL)
 		return 0;
-	gnutls_db_set_cache_expiration(s->handle, (int)c->tickets_s);
+	gnutls_db_set_cache_expiration(s->flow.handle, (int)c->tickets_s);
 	const bool former =
 	    ipc_tickets_read(c->tickets, clock_ms(), &keys) && former_is_used(s, &keys);
 	int error = former ? 0 : key_for(s, keys.current);

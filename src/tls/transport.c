@@ -20,13 +20,13 @@ static size_t transport_memory_max(size_t in_max)
 
 static void transport_init(struct transport *t, const void *context, struct transport_wire *wire)
 {
-	*session_of(t) = (struct tls_session){.transport = {.ops = &transport_tls, .wire = wire},
-					      .context = context};
+	*session_of(t) = (struct tls_session){
+	    .flow.transport = {.ops = &transport_tls, .wire = wire}, .context = context};
 }
 
 static enum transport_result session_begin(struct tls_session *s, struct transport_failure *ret)
 {
-	const struct transport_wire *w = s->transport.wire;
+	const struct transport_wire *w = s->flow.transport.wire;
 	const enum tls_first first = tls_first_of(w->in, w->in_len, w->in_ended);
 	if (first == TLS_FIRST_MORE)
 		return TRANSPORT_AGAIN;
@@ -36,8 +36,8 @@ static enum transport_result session_begin(struct tls_session *s, struct transpo
 						  .plain_http = true};
 		return TRANSPORT_FAILED;
 	}
-	const int error = tls_session_init(s, s->context, s->transport.wire);
-	s->transport.ops = &transport_tls;
+	const int error = tls_session_init(s, s->context, s->flow.transport.wire);
+	s->flow.transport.ops = &transport_tls;
 	if (error < 0) {
 		*ret = (struct transport_failure){.kind = IPC_FAILURE_MEMORY,
 						  .text = "The worker is out of memory."};
@@ -51,7 +51,7 @@ static enum transport_result transport_handshake(struct transport *t, struct tra
 {
 	struct tls_session *s = session_of(t);
 	enum transport_result result = TRANSPORT_OK;
-	if (s->handle == NULL)
+	if (s->flow.handle == NULL)
 		result = session_begin(s, ret);
 	return result == TRANSPORT_OK ? tls_session_handshake(s, ret) : result;
 }

@@ -27,8 +27,8 @@ int tls_key_ask(struct tls_signer *s, unsigned index, gnutls_pubkey_t public)
 	return 0;
 }
 
-int tls_key_remote(struct tls_signer *signer, unsigned index, gnutls_pubkey_t public,
-		   gnutls_privkey_t *ret)
+int tls_key_remote(struct tls_signer *signer, enum tls_side side, unsigned index,
+		   gnutls_pubkey_t public, gnutls_privkey_t *ret)
 {
 	int rsa = gnutls_pubkey_get_pk_algorithm(public, NULL) == GNUTLS_PK_RSA;
 	const char *pem = rsa ? bench_key_rsa : bench_key_ecdsa;
@@ -36,6 +36,7 @@ int tls_key_remote(struct tls_signer *signer, unsigned index, gnutls_pubkey_t pu
 	gnutls_datum_t datum = {(unsigned char *)(uintptr_t)pem, (unsigned)(end - pem)};
 	gnutls_privkey_t key;
 	(void)signer;
+	(void)side;
 	(void)index;
 	int error = gnutls_privkey_init(&key);
 	if (error >= 0 &&

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tls_signer signer;
 	gnutls_privkey_t remote;
 	if (ipc_key_channel(channel) < 0 || tls_signer_init(&signer, channel[0]) < 0 ||
-	    tls_key_remote(&signer, 0, public, &remote) < 0)
+	    tls_key_remote(&signer, TLS_SIDE_SERVER, 0, public, &remote) < 0)
 		abort();
 	while (size > 0) {
 		size_t used = packet_put(channel[1], data, size);
@@ -64,9 +64,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += used;
 		size -= used;
 	}
-	(void)shutdown(channel[1], SHUT_WR);    /* then the end of the channel, so that nobody
-	waits */
-	if (tls_key_check(remote, public) >= 0) /* nobody here has the key for such a signature */
+	(void)shutdown(channel[1], SHUT_WR); /* then the end of the channel, so that nobody
+     waits */
+	if (tls_key_check(remote, TLS_SIDE_SERVER, public) >=
+	    0) /* nobody here has the key for such a signature */
 		abort();
 	gnutls_privkey_deinit(remote);
 	close(channel[0]);

@@ -49,7 +49,7 @@ static void verify(const struct ipc_key_request *r, const struct ipc_key_answer 
 	}
 	const struct tls_scheme *s = tls_scheme_by_code(
 	    (gnutls_pk_algorithm_t)gnutls_privkey_get_pk_algorithm(key, NULL), r->scheme);
-	if (s == NULL || !tls_scheme_check(s, &data, &digest))
+	if (s == NULL || !tls_scheme_check(s, TLS_SIDE_SERVER, &data, &digest))
 		abort();
 	if (gnutls_pubkey_init(&public) < 0 || gnutls_pubkey_import_privkey(public, key, 0, 0) < 0)
 		abort();

@@ -51,10 +51,10 @@ static void every_scheme_makes_a_signature_that_its_public_key_takes(void **stat
 	    {KEY_RSA, 0x0401, GNUTLS_SIGN_RSA_SHA256, sha256_info, 19, 32},
 	    {KEY_RSA, 0x0501, GNUTLS_SIGN_RSA_SHA384, sha384_info, 19, 48},
 	    {KEY_RSA, 0x0601, GNUTLS_SIGN_RSA_SHA512, sha512_info, 19, 64},
-	    {KEY_ED25519, 0x0807, GNUTLS_SIGN_EDDSA_ED25519, tls_verify_prefix, TLS_VERIFY_PREFIX,
-	     32},
-	    {KEY_ED25519, 0x0807, GNUTLS_SIGN_EDDSA_ED25519, tls_verify_prefix, TLS_VERIFY_PREFIX,
-	     48},
+	    {KEY_ED25519, 0x0807, GNUTLS_SIGN_EDDSA_ED25519, tls_verify_prefixes[TLS_SIDE_SERVER],
+	     TLS_VERIFY_PREFIX, 32},
+	    {KEY_ED25519, 0x0807, GNUTLS_SIGN_EDDSA_ED25519, tls_verify_prefixes[TLS_SIDE_SERVER],
+	     TLS_VERIFY_PREFIX, 48},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -86,7 +86,7 @@ static void what_is_no_step_of_tls_is_refused(void **state)
 	static const char text[] = "pay 1000000 to the bearer of this";
 	uint8_t client[TLS_VERIFY_PREFIX], sha1_info[19];
 	(void)state;
-	memcpy(client, tls_verify_prefix, sizeof(client));
+	memcpy(client, tls_verify_prefixes[TLS_SIDE_SERVER], sizeof(client));
 	memcpy(client + 64, "TLS 1.3, client", 15);
 	memcpy(sha1_info, sha256_info, sizeof(sha1_info));
 	sha1_info[14] = 4; /* SHA-224 */
@@ -99,7 +99,7 @@ static void what_is_no_step_of_tls_is_refused(void **state)
 	    {"an RSA scheme with an ECDSA key", request(KEY_P256, 0x0804, NULL, 0, 32)},
 	    {"an ECDSA scheme with an RSA key", request(KEY_RSA, 0x0403, NULL, 0, 32)},
 	    {"an EdDSA scheme with an RSA key",
-	     request(KEY_RSA, 0x0807, tls_verify_prefix, TLS_VERIFY_PREFIX, 32)},
+	     request(KEY_RSA, 0x0807, tls_verify_prefixes[TLS_SIDE_SERVER], TLS_VERIFY_PREFIX, 32)},
 	    {"rsa_pss_pss with an rsaEncryption key", request(KEY_RSA, 0x0809, NULL, 0, 32)},
 	    {"SHA-1", request(KEY_P256, 0x0203, NULL, 0, 20)},
 	    {"rsa_pkcs1_sha1", request(KEY_RSA, 0x0201, NULL, 0, 20)},
@@ -119,9 +119,11 @@ static void what_is_no_step_of_tls_is_refused(void **state)
 	    {"a client's CertificateVerify",
 	     request(KEY_ED25519, 0x0807, client, sizeof(client), 32)},
 	    {"a CertificateVerify without a hash",
-	     request(KEY_ED25519, 0x0807, tls_verify_prefix, TLS_VERIFY_PREFIX, 0)},
+	     request(KEY_ED25519, 0x0807, tls_verify_prefixes[TLS_SIDE_SERVER], TLS_VERIFY_PREFIX,
+		     0)},
 	    {"a CertificateVerify with half a hash",
-	     request(KEY_ED25519, 0x0807, tls_verify_prefix, TLS_VERIFY_PREFIX, 16)},
+	     request(KEY_ED25519, 0x0807, tls_verify_prefixes[TLS_SIDE_SERVER], TLS_VERIFY_PREFIX,
+		     16)},
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct ipc_key_answer a;
@@ -131,6 +133,28 @@ static void what_is_no_step_of_tls_is_refused(void **state)
 		assert_int_equal(a.len, 0);
 		assert_int_equal(a.id, 7);
 	}
+}
+
+/* EdDSA signs the content, which shows the side; the other kinds sign a digest, which does not. */
+static void a_key_signs_for_its_own_side(void **state)
+{
+	uint8_t sides[KEYS];
+	(void)state;
+	ring.sides = sides;
+	for (unsigned of = 1; of < 1u << TLS_SIDES; of++)
+		for (unsigned side = 0; side < TLS_SIDES; side++) {
+			struct ipc_key_answer a;
+			memset(sides, (int)of, sizeof(sides));
+			const struct ipc_key_request verify = request(
+			    KEY_ED25519, 0x0807, tls_verify_prefixes[side], TLS_VERIFY_PREFIX, 32);
+			const struct ipc_key_request digest =
+			    request(KEY_P256, 0x0403, NULL, 0, 32);
+			const bool is_own = (of & 1u << side) != 0;
+			assert_int_equal(keyring_sign(&ring, &verify, &a) == NULL, is_own);
+			assert_int_equal(a.status, is_own ? IPC_KEY_SIGNED : IPC_KEY_REFUSED);
+			assert_null(keyring_sign(&ring, &digest, &a));
+		}
+	ring.sides = NULL;
 }
 
 static void an_rsa_key_says_which_it_is(void **state)
@@ -155,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_rsa_key_says_which_it_is),
+	    cmocka_unit_test(a_key_signs_for_its_own_side),
 	    cmocka_unit_test(every_scheme_makes_a_signature_that_its_public_key_takes),
 	    cmocka_unit_test(what_is_no_step_of_tls_is_refused),
 	};

@@ -78,7 +78,7 @@ static gnutls_privkey_t remote(int kind)
 {
 	gnutls_privkey_t key;
 	gnutls_pubkey_t public = public_of(ring.keys[kind]);
-	assert_int_equal(tls_key_remote(&signer, (unsigned)kind, public, &key), 0);
+	assert_int_equal(tls_key_remote(&signer, TLS_SIDE_SERVER, (unsigned)kind, public, &key), 0);
 	gnutls_pubkey_deinit(public);
 	return key;
 }
@@ -88,7 +88,7 @@ static int sign_once(void)
 {
 	gnutls_privkey_t key = remote(KEY_P256);
 	gnutls_pubkey_t public = public_of(ring.keys[KEY_P256]);
-	int error = tls_key_check(key, public);
+	int error = tls_key_check(key, TLS_SIDE_SERVER, public);
 	gnutls_pubkey_deinit(public);
 	gnutls_privkey_deinit(key);
 	return error;
@@ -101,7 +101,7 @@ static void every_kind_of_key_signs_from_afar(void **state)
 	for (int kind = 0; kind < KEYS; kind++) {
 		gnutls_privkey_t key = remote(kind);
 		gnutls_pubkey_t public = public_of(ring.keys[kind]);
-		assert_int_equal(tls_key_check(key, public), 0);
+		assert_int_equal(tls_key_check(key, TLS_SIDE_SERVER, public), 0);
 		gnutls_pubkey_deinit(public);
 		gnutls_privkey_deinit(key);
 	}
@@ -114,10 +114,12 @@ static void a_key_that_is_another_is_found_out(void **state)
 	pid_t pid = keyholder(serve_honestly);
 	gnutls_privkey_t other = key_make(KEY_P256), key = remote(KEY_P256);
 	gnutls_pubkey_t public = public_of(other);
-	assert_int_equal(tls_key_check(key, public), GNUTLS_E_CERTIFICATE_KEY_MISMATCH);
+	assert_int_equal(tls_key_check(key, TLS_SIDE_SERVER, public),
+			 GNUTLS_E_CERTIFICATE_KEY_MISMATCH);
 	gnutls_pubkey_deinit(public);
 	public = public_of(ring.keys[KEY_RSA]);
-	assert_int_equal(tls_key_check(key, public), GNUTLS_E_CERTIFICATE_KEY_MISMATCH);
+	assert_int_equal(tls_key_check(key, TLS_SIDE_SERVER, public),
+			 GNUTLS_E_CERTIFICATE_KEY_MISMATCH);
 	gnutls_pubkey_deinit(public);
 	gnutls_privkey_deinit(key);
 	gnutls_privkey_deinit(other);
@@ -137,7 +139,7 @@ static void an_rsa_key_is_proven_without_a_signature(void **state)
 	assert_int_equal(tls_key_ask(&signer, KEY_P256, public), GNUTLS_E_PK_SIGN_FAILED);
 	assert_true(signer.refused);
 	gnutls_privkey_t key = remote(KEY_RSA);
-	assert_int_equal(tls_key_check(key, public), 0);
+	assert_int_equal(tls_key_check(key, TLS_SIDE_SERVER, public), 0);
 	assert_false(signer.refused);
 	assert_null(signer.failure);
 	gnutls_privkey_deinit(key);
