@@ -118,6 +118,9 @@ static inline unsigned proxy_head_make(struct proxy_head *p, bool trusted)
 {
 	const unsigned status = proxy_request_judge(p->ex, &p->place, trusted, &p->request);
 	p->len = 0;
+	p->request.random[0] = UINT64_C(0x0123456789abcdef);
+	p->request.random[1] = UINT64_C(0x0011223344556677);
+	p->request.random[2] = UINT64_C(0xfedcba9876543210);
 	if (status != 0)
 		return status;
 	const size_t room = proxy_request_room(&p->request, p->target.authority_len);

@@ -31,12 +31,14 @@ static bool field_only(const struct proxy_request *q, enum upstream_field kind,
 	return found == 1 && ret->value_len > 0;
 }
 
+/* Digits; and letters and these, unless more is NULL. */
 static bool chars_are(const struct http_header *h, const char *more)
 {
 	for (uint32_t i = 0; i < h->value_len; i++) {
 		const char c = h->value[i];
-		if (!char_is_digit(c) && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
-		    (c == '\0' || strchr(more, c) == NULL))
+		if (!char_is_digit(c) &&
+		    (more == NULL || (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
+				      (c == '\0' || strchr(more, c) == NULL))))
 			return false;
 	}
 	return true;
@@ -296,7 +298,7 @@ static void put_x_forwarded(struct proxy_out *o, const struct proxy_request *q)
 		  makes ? strlen(scheme) : 0);
 	put_first(o, q, UPSTREAM_X_FORWARDED_HOST, "X-Forwarded-Host", "-._~!$&'()*+,;=:[]% ",
 		  r->host.len > 0 ? http_slice_at(r, r->host) : "", makes ? r->host.len : 0);
-	put_first(o, q, UPSTREAM_X_FORWARDED_PORT, "X-Forwarded-Port", "", port,
+	put_first(o, q, UPSTREAM_X_FORWARDED_PORT, "X-Forwarded-Port", NULL, port,
 		  makes ? decimal(q->place->port, port) : 0);
 	put_prefix(o, q, makes);
 	put_others(o, q);
