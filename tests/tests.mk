@@ -83,9 +83,10 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libbulkhead.a
 fuzz: $(FUZZ_BIN)
 
 # The benchmarks (tests/bench/README.md).
-$(BUILD)/bench/client $(BUILD)/bench/steps: $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
+BENCH_BIN := $(patsubst %,$(BUILD)/bench/%,client steps service)
+$(BENCH_BIN): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -o $@ $< $(ALLLDFLAGS) $(LIBS)
+	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -pthread -o $@ $< $(ALLLDFLAGS) $(LIBS)
 
 # A key and certificate of each kind, and a build whose workers sign themselves, to measure the cost of
 # the keyholder: its object defines the same functions as an archive member and replaces that.
@@ -101,7 +102,7 @@ $(BUILD)/bench/bulkhead-local: tests/bench/key_local.c $(MAIN_OBJ) $(BUILD)/libb
 	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -DBENCH_FOLDER='"$(BUILD)/bench"' $(ALLLDFLAGS) -o $@ $< \
 		$(MAIN_OBJ) $(BUILD)/libbulkhead.a $(LIBS)
 
-bench: $(BUILD)/bulkhead $(BUILD)/bench/client $(BUILD)/bench/steps $(BUILD)/bench/bulkhead-local
+bench: $(BUILD)/bulkhead $(BENCH_BIN) $(BUILD)/bench/bulkhead-local
 	/usr/bin/env python3 tests/bench/bench.py $(BUILD) $(BENCH)
 
 # The tools of the storms (tests/storm/README.md), always without a sanitizer: a library that is

@@ -28,6 +28,8 @@ import tempfile
 import threading
 import time
 
+import gateway
+
 GREETING = "Hello, world!\\n"
 
 
@@ -228,7 +230,7 @@ ssl.privkey = "{key}"
 
     def client(self, *arguments):
         out = subprocess.run([self.client_path(), *map(str, arguments)], check=True,
-                             capture_output=True, text=True).stdout
+                             stdout=subprocess.PIPE, text=True).stdout
         return json.loads(out)
 
     def client_path(self):
@@ -604,6 +606,11 @@ while names:
             server.stop()
         self.results.setdefault("filters", {})[name] = figure
         return figure
+
+    # --- in front of an upstream -----------------------------------------------------------
+
+    def gateway(self):
+        gateway.Gateway(self, Server, free_port, wait_for).run()
 
     # --- limits of a client ----------------------------------------------------------------
 
@@ -1015,7 +1022,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[
-        "cpu", "plain", "files", "cold", "instructions", "routes", "filters", "limits", "compression", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
+        "cpu", "plain", "files", "cold", "instructions", "routes", "filters", "limits", "gateway", "compression", "sites", "separation", "pools", "ports", "kill", "slow", "memory",
         "spread"])
     parser.add_argument("--beside", metavar="PROGRAM", help="another bulkhead, for files, cold, instructions and filters")
     parser.add_argument("--json", help="write all figures there, too")

@@ -8,6 +8,13 @@
  *   client resumed PORT COUNT                    the same with a session ticket; each must resume
  *   client idle PORT COUNT                       opens, shakes hands, one GET, then holds them
  *                                                until standard input ends
+ *   client upload PORT COUNT BYTES [PATH]        requests with a body of so many bytes, on one
+ *                                                connection
+ *   client tunnel PORT CONNECTIONS MESSAGES [PATH]
+ *                                                upgrades, and waves of one message of 64 bytes
+ *                                                on each connection, which comes back
+ *   client paced PORT COUNT RATE [PATH]          requests on one connection, so many a second: how
+ *                                                long each took from the moment it was due
  *   client plain ...                             the same, but for resumed, without TLS
  */
 #include <arpa/inet.h>
@@ -175,6 +182,122 @@ static void keepalive(int port, int connections, int requests)
 	free(clients);
 }
 
+static void client_write(struct client *c, const char *data, size_t len)
+{
+	while (len > 0) {
+		const ssize_t n =
+		    plain ? send(c->fd, data, len, 0) : gnutls_record_send(c->session, data, len);
+		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
+			continue;
+		if (n <= 0)
+			die("send failed");
+		data += n;
+		len -= (size_t)n;
+	}
+}
+
+static void upload(int port, int count, int bytes, const char *path)
+{
+	static char data[1 << 16];
+	char head[1024];
+	struct client c;
+	(void)snprintf(head, sizeof(head),
+		       "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", path,
+		       bytes);
+	client_open(&c, port, NULL);
+	double start = now();
+	for (int i = 0; i < count; i++) {
+		client_write(&c, head, strlen(head));
+		for (int left = bytes; left > 0;) {
+			const int n = left < (int)sizeof(data) ? left : (int)sizeof(data);
+			client_write(&c, data, (size_t)n);
+			left -= n;
+		}
+		(void)client_answer(&c);
+	}
+	printf("{\"count\": %d, \"bytes\": %lld, \"seconds\": %.3f}\n", count,
+	       (long long)count * bytes, now() - start);
+	client_close(&c);
+}
+
+#define MESSAGE 64
+
+static void tunnel_open(struct client *c, int port, const char *path)
+{
+	char data[4096];
+	size_t len = 0;
+	client_open(c, port, NULL);
+	(void)snprintf(data, sizeof(data),
+		       "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+		       "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+		       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+		       path);
+	client_write(c, data, strlen(data));
+	data[0] = '\0';
+	while (strstr(data, "\r\n\r\n") == NULL) {
+		const size_t n = client_read(c, data + len, sizeof(data) - 1 - len);
+		if (n == 0)
+			die("no answer to an upgrade");
+		len += n;
+		data[len] = '\0';
+	}
+	if (strncmp(data, "HTTP/1.1 101 ", 13) != 0)
+		die("not a 101: %.400s", data);
+}
+
+static void tunnel(int port, int connections, int messages, const char *path)
+{
+	char data[MESSAGE] = {(char)0x82, MESSAGE - 2};
+	struct client *clients = calloc((size_t)connections, sizeof(*clients));
+	for (int i = 0; i < connections; i++)
+		tunnel_open(&clients[i], port, path);
+	double start = now();
+	int done = 0;
+	for (; done < messages; done += connections) {
+		for (int i = 0; i < connections; i++)
+			client_write(&clients[i], data, sizeof(data));
+		for (int i = 0; i < connections; i++)
+			for (size_t got = 0; got < sizeof(data);) {
+				const size_t n =
+				    client_read(&clients[i], data + got, sizeof(data) - got);
+				if (n == 0)
+					die("a tunnel has ended");
+				got += n;
+			}
+	}
+	printf("{\"count\": %d, \"seconds\": %.3f}\n", done, now() - start);
+	for (int i = 0; i < connections; i++)
+		client_close(&clients[i]);
+	free(clients);
+}
+
+static int time_compare(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static void paced(int port, int count, int rate)
+{
+	double *took = calloc((size_t)count, sizeof(*took));
+	struct client c;
+	client_open(&c, port, NULL);
+	const double start = now();
+	for (int i = 0; i < count; i++) {
+		const double due = start + (double)i / rate;
+		while (now() < due)
+			; /* to sleep would measure how well this process wakes up */
+		client_ask(&c);
+		(void)client_answer(&c);
+		took[i] = (now() - due) * 1e6;
+	}
+	qsort(took, (size_t)count, sizeof(*took), time_compare);
+	printf("{\"count\": %d, \"p50_us\": %.1f, \"p99_us\": %.1f, \"seconds\": %.3f}\n", count,
+	       took[count / 2], took[count * 99 / 100], now() - start);
+	client_close(&c);
+	free(took);
+}
+
 static void full(int port, int count)
 {
 	double start = now();
@@ -234,10 +357,11 @@ int main(int argc, char **argv)
 	argc -= plain;
 	argv += plain;
 	if (argc < 4 || argc > 6)
-		die("usage: client [plain] keepalive|full|resumed|idle PORT COUNT [REQUESTS "
-		    "[PATH]]");
+		die("usage: client [plain] keepalive|full|resumed|idle|upload|tunnel|paced PORT "
+		    "COUNT [NUMBER [PATH]]");
 	(void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
 		       argc > 5 ? argv[5] : "/");
+	const char *path = argc > 5 ? argv[5] : "/";
 	for (int i = 2; i < argc && i < 5; i++)
 		arguments[i - 2] = atoi(argv[i]);
 	gnutls_certificate_allocate_credentials(&credentials);
@@ -247,6 +371,12 @@ int main(int argc, char **argv)
 			     NULL);
 	if (strcmp(argv[1], "keepalive") == 0 && argc >= 5)
 		keepalive(arguments[0], arguments[1], arguments[2]);
+	else if (strcmp(argv[1], "upload") == 0 && argc >= 5)
+		upload(arguments[0], arguments[1], arguments[2], path);
+	else if (strcmp(argv[1], "tunnel") == 0 && argc >= 5)
+		tunnel(arguments[0], arguments[1], arguments[2], path);
+	else if (strcmp(argv[1], "paced") == 0 && argc >= 5)
+		paced(arguments[0], arguments[1], arguments[2]);
 	else if (strcmp(argv[1], "full") == 0)
 		full(arguments[0], arguments[1]);
 	else if (strcmp(argv[1], "resumed") == 0 && !plain)
