@@ -80,6 +80,7 @@ static void block_make(struct connector *c)
 		role_pin(r, &block, count, names);
 	if (error < 0)
 		fail(c, error, "list its addresses");
+	role_pin(r, &block, count, names);
 }
 
 static void trust_load(struct connector *c, uint32_t index)

@@ -2,254 +2,159 @@
  * Runs in resolvers. Must never wait for a name server, nor give connect(2) a pointer to anything
  * but the place of one: the kernel ends the process for it.
  */
+#define CARES_NO_DEPRECATED /* the functions that the c-ares of Debian 12 has, too */
 #include "lookup.h"
 
+#include <ares.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/num.h"
 
-#define DATAGRAMS_MAX  8    /* read at once: somebody may send many */
-#define DATAGRAM_BYTES 4096 /* more than a server sends that was not told that it may */
-#define PREFIX_LEN     2    /* before a message over TCP: RFC 1035, 4.2.2 */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
-static void question_go_on(struct question *);
-static void question_end(struct question *, enum dns_verdict);
-
-/* --- a socket to a server --------------------------------------------------------------------- */
-
-static void peer_close(struct lookup_peer *p)
+static ares_socket_t socket_make(int family, int type, int protocol, void *arg)
 {
-	if (p->io.fd >= 0)
-		loop_close(p->question->lookup->all->loop, &p->io);
-	buf_release(&p->in);
-	p->sent = false;
+	(void)protocol; /* the usual one of the type */
+	(void)arg;
+	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* The server cannot be asked, or cannot say: the next one is asked at once. */
-static void peer_failed(struct lookup_peer *p)
+static int socket_close(ares_socket_t fd, void *arg)
 {
-	struct question *q = p->question;
-	peer_close(p);
-	p->failed = true;
-	question_go_on(q);
+	(void)arg;
+	return close(fd);
 }
 
-static void datagram_ready(struct loop *, struct loop_io *, uint32_t);
-static void stream_ready(struct loop *, struct loop_io *, uint32_t);
-
-static bool peer_open(struct lookup_peer *p, unsigned server, bool tcp)
+static bool is_place_of(const union ipc_address *place, const struct sockaddr *a, socklen_t len)
 {
-	struct lookups *all = p->question->lookup->all;
-	const union ipc_address *place = &all->places[server];
-	const int family = place->any.sa_family;
-	const int type = (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
-	const socklen_t len =
-	    family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-	p->tcp = tcp;
-	p->in = (struct buf)BUF_INIT(PREFIX_LEN + DNS_MESSAGE_MAX);
-	p->io = (struct loop_io){.fd = socket(family, type, 0),
-				 .ready = tcp ? stream_ready : datagram_ready};
-	return p->io.fd >= 0 &&
-	       (connect(p->io.fd, &place->any, len) == 0 || errno == EINPROGRESS) &&
-	       loop_add(all->loop, &p->io, tcp ? EPOLLOUT : EPOLLIN) == 0;
-}
-
-/* True: the peer goes on, because that was not the answer. Else the question may be gone. */
-static bool peer_judge(struct lookup_peer *p, const uint8_t *message, size_t len)
-{
-	struct question *q = p->question;
-	const enum dns_verdict v = dns_parse(message, len, q->query, q->query_len, &q->answer);
-	switch (v) {
-	case DNS_FOREIGN:
-		if (!p->tcp)
-			return true;
-		peer_failed(p);
-		break;
-	case DNS_FOUND:
-	case DNS_NONE:
-	case DNS_UNKNOWN:
-		question_end(q, v);
-		break;
-	case DNS_FAILED:
-		q->some_failed = true;
-		peer_failed(p);
-		break;
-	case DNS_TRUNCATED:
-		peer_close(p);
-		if (p->tcp || !peer_open(p, (unsigned)(p - q->peers), true))
-			peer_failed(p);
-		break;
-	}
-	return false;
-}
-
-static void datagram_ready(struct loop *loop, struct loop_io *io, uint32_t events)
-{
-	struct lookup_peer *p = (struct lookup_peer *)io;
-	uint8_t message[DATAGRAM_BYTES];
-	(void)loop;
-	(void)events;
-	for (int i = 0; i < DATAGRAMS_MAX; i++) {
-		const ssize_t n = recv(io->fd, message, sizeof(message), MSG_DONTWAIT);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			peer_failed(p); /* ICMP: nobody is there */
-		if (n < 0 || !peer_judge(p, message, (size_t)n))
-			return;
-	}
-}
-
-/* Both in one segment, as RFC 7766, 8 wants it. */
-static bool stream_send(struct lookup_peer *p)
-{
-	const struct question *q = p->question;
-	uint8_t message[PREFIX_LEN + DNS_QUERY_MAX];
-	message[0] = (uint8_t)(q->query_len >> 8);
-	message[1] = (uint8_t)q->query_len;
-	memcpy(message + PREFIX_LEN, q->query, q->query_len);
-	const ssize_t len = (ssize_t)(PREFIX_LEN + q->query_len);
-	p->sent = true;
-	/* so little is taken whole by a connection that is new */
-	return write(p->io.fd, message, (size_t)len) == len &&
-	       loop_modify(q->lookup->all->loop, &p->io, EPOLLIN) == 0;
-}
-
-/* False: it failed. */
-static bool stream_receive(struct lookup_peer *p)
-{
-	uint8_t *to = buf_reserve(&p->in, DATAGRAM_BYTES);
-	if (to == NULL)
+	const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)a;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)a;
+	const struct sockaddr_in *own = (const struct sockaddr_in *)&place->storage;
+	const struct sockaddr_in6 *own6 = (const struct sockaddr_in6 *)&place->storage;
+	if (a->sa_family != place->any.sa_family)
 		return false;
-	const ssize_t n = recv(p->io.fd, to, DATAGRAM_BYTES, MSG_DONTWAIT);
-	if (n > 0)
-		buf_advance(&p->in, (size_t)n);
-	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+	if (a->sa_family == AF_INET)
+		return len >= sizeof(*in) && in->sin_port == own->sin_port &&
+		       in->sin_addr.s_addr == own->sin_addr.s_addr;
+	return a->sa_family == AF_INET6 && len >= sizeof(*in6) &&
+	       in6->sin6_port == own6->sin6_port &&
+	       memcmp(&in6->sin6_addr, &own6->sin6_addr, sizeof(in6->sin6_addr)) == 0;
 }
 
-static void stream_ready(struct loop *loop, struct loop_io *io, uint32_t events)
+static int socket_connect(ares_socket_t fd, const struct sockaddr *to, ares_socklen_t len,
+			  void *arg)
 {
-	struct lookup_peer *p = (struct lookup_peer *)io;
+	const struct lookups *all = arg;
+	for (size_t i = 0; i < all->places_count; i++) {
+		const union ipc_address *place = &all->places[i];
+		if (is_place_of(place, to, len))
+			return connect(fd, &place->any,
+				       to->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+								: sizeof(struct sockaddr_in6));
+	}
+	errno = EACCES;
+	return -1;
+}
+
+static ares_ssize_t socket_receive(ares_socket_t fd, void *data, size_t size, int flags,
+				   struct sockaddr *from, ares_socklen_t *from_len, void *arg)
+{
+	(void)arg;
+	return recvfrom(fd, data, size, flags, from, from_len);
+}
+
+static ares_ssize_t socket_send(ares_socket_t fd, const struct iovec *data, int count, void *arg)
+{
+	(void)arg;
+	return writev(fd, data, count);
+}
+
+static const struct ares_socket_functions socket_functions = {.asocket = socket_make,
+							      .aclose = socket_close,
+							      .aconnect = socket_connect,
+							      .arecvfrom = socket_receive,
+							      .asendv = socket_send};
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void lookups_set_timer(struct lookups *all)
+{
+	struct timeval wait;
+	if (ares_timeout(all->channel, NULL, &wait) == NULL) {
+		loop_timer_cancel(all->loop, &all->timer);
+		return;
+	}
+	const uint64_t wait_ms = (uint64_t)wait.tv_sec * 1000 + (uint64_t)wait.tv_usec / 1000;
+	loop_timer_set(all->loop, &all->timer, all->loop->now_ms + wait_ms + 1);
+}
+
+static void lookups_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct lookups *all = (struct lookups *)((char *)timer - offsetof(struct lookups, timer));
 	(void)loop;
-	(void)events;
-	if (!p->sent ? !stream_send(p) : !stream_receive(p)) {
-		peer_failed(p);
-		return;
-	}
-	const uint8_t *data = buf_head(&p->in);
-	if (buf_len(&p->in) < PREFIX_LEN)
-		return;
-	const size_t len = (size_t)data[0] << 8 | data[1];
-	if (buf_len(&p->in) >= PREFIX_LEN + len)
-		peer_judge(p, data + PREFIX_LEN, len);
+	ares_process_fd(all->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	lookups_set_timer(all);
 }
 
-/* --- a question ------------------------------------------------------------------------------- */
-
-static void question_close(struct question *q)
+static void socket_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
-	for (unsigned i = 0; i < SERVERS_MAX; i++)
-		peer_close(&q->peers[i]);
-	loop_timer_release(q->lookup->all->loop, &q->timer);
-	q->asking = false;
-}
-
-static void lookup_look(struct lookup *);
-
-static void question_end(struct question *q, enum dns_verdict verdict)
-{
-	question_close(q);
-	q->verdict = verdict;
-	if (!q->lookup->beginning)
-		lookup_look(q->lookup);
-}
-
-/* Asks the server again if it was asked before. */
-static bool question_send(struct question *q, unsigned server)
-{
-	struct lookup_peer *p = &q->peers[server];
-	const bool tcp = q->lookup->all->servers->tcp;
-	p->failed = false;
-	if (p->io.fd < 0 && !peer_open(p, server, tcp))
-		return false;
-	return p->tcp || write(p->io.fd, q->query, q->query_len) == (ssize_t)q->query_len;
-}
-
-static bool all_have_failed(const struct question *q)
-{
-	for (unsigned i = 0; i < q->lookup->all->servers->count; i++)
-		if (!q->peers[i].failed)
-			return false;
-	return true;
-}
-
-/* Asks the next server, or begins the next attempt when all have failed. */
-static void question_go_on(struct question *q)
-{
-	const struct lookups *all = q->lookup->all;
-	const unsigned count = all->servers->count;
-	while (q->attempt < all->servers->attempts) {
-		while (q->next < count) {
-			const unsigned server = (q->lookup->first + q->next++) % count;
-			if (question_send(q, server)) {
-				const uint64_t wait_ms = all->servers->timeout_ms;
-				loop_timer_set(all->loop, &q->timer,
-					       all->loop->now_ms +
-						   (q->next < count
-							? num_least(wait_ms, LOOKUP_NEXT_MS)
-							: wait_ms));
-				return;
-			}
-			peer_close(&q->peers[server]);
-			q->peers[server].failed = true;
-		}
-		if (!all_have_failed(q))
-			return; /* the timer is set */
-		q->attempt++;
-		q->next = 0;
-	}
-	question_end(q, q->some_failed ? DNS_FAILED : DNS_FOREIGN);
-}
-
-static void question_expired(struct loop *loop, struct loop_timer *timer)
-{
-	struct question *q = (struct question *)((char *)timer - offsetof(struct question, timer));
+	struct lookups *all = ((struct lookup_socket *)io)->owner;
+	const bool writable = (events & EPOLLOUT) != 0;
+	const bool readable = (events & ~(uint32_t)EPOLLOUT) != 0;
+	const int fd = io->fd;
 	(void)loop;
-	if (q->next >= q->lookup->all->servers->count) {
-		q->attempt++;
-		q->next = 0;
-	}
-	question_go_on(q);
+	ares_process_fd(all->channel, readable ? fd : ARES_SOCKET_BAD,
+			writable ? fd : ARES_SOCKET_BAD);
+	lookups_set_timer(all);
 }
 
-/* A verdict other than DNS_FOREIGN as soon as it has ended. */
-static void question_begin(struct lookup *l, struct question *q, enum dns_type type,
-			   const char *name)
+static struct lookup_socket *socket_find(struct lookups *all, int fd)
 {
-	uint16_t id = 0;
-	*q = (struct question){.lookup = l, .type = type, .verdict = DNS_FAILED};
-	for (unsigned i = 0; i < SERVERS_MAX; i++)
-		q->peers[i] = (struct lookup_peer){.io = {.fd = -1}, .question = q};
-	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
-		return;
-	const int len = dns_query(id, name, type, q->query);
-	if (len < 0) { /* with this domain it is no name */
-		q->verdict = DNS_UNKNOWN;
-		return;
-	}
-	q->query_len = (size_t)len;
-	if (loop_timer_init(l->all->loop, &q->timer, question_expired) < 0)
-		return;
-	q->asking = true;
-	question_go_on(q);
+	for (size_t i = 0; i < LOOKUP_SOCKETS_MAX; i++)
+		if (all->sockets[i].io.fd == fd)
+			return &all->sockets[i];
+	return NULL;
 }
 
-/* --- a lookup --------------------------------------------------------------------------------- */
+/* c-ares says what it waits for; of nothing, before it closes the socket. Without a place the
+ * question is not answered in time. */
+static void socket_wanted(void *arg, ares_socket_t fd, int readable, int writable)
+{
+	struct lookups *all = arg;
+	struct lookup_socket *s = socket_find(all, fd);
+	const uint32_t events = (readable ? EPOLLIN : 0u) | (writable ? EPOLLOUT : 0u);
+	if (events == 0) {
+		if (s != NULL)
+			loop_remove(all->loop, &s->io);
+		if (s != NULL)
+			s->io.fd = -1;
+	} else if (s != NULL)
+		(void)loop_modify(all->loop, &s->io, events);
+	else if ((s = socket_find(all, -1)) != NULL) {
+		s->io = (struct loop_io){.fd = fd, .ready = socket_ready};
+		if (loop_add(all->loop, &s->io, events) < 0)
+			s->io.fd = -1;
+	}
+}
+
+/* --- what c-ares has found -------------------------------------------------------------------- */
+
+bool lookup_is_usable(const struct network_address *a, bool v6)
+{
+	if (network_address_is_v4(a)) {
+		const uint32_t v4 = (uint32_t)a->low;
+		return !v6 && v4 >> 24 != 0 && v4 >> 28 < 0xe; /* 224/4, 240/4: nobody has them */
+	}
+	return (a->high != 0 || a->low != 0) && a->high >> 56 != 0xff;
+}
 
 static int address_compare(const void *a, const void *b)
 {
@@ -259,107 +164,197 @@ static int address_compare(const void *a, const void *b)
 	return (x->low > y->low) - (x->low < y->low);
 }
 
-/* Ascending, each once. */
-static size_t answer_sort(const struct dns_answer *answer, struct network_address *ret)
+/* Of one family: the lowest ones, ascending, each once. */
+struct sorted {
+	struct network_address list[IPC_NAME_ADDRESSES_MAX];
+	size_t count;
+};
+
+static void sorted_add(struct sorted *s, const struct network_address *a)
 {
-	size_t count = 0;
-	memcpy(ret, answer->list, answer->count * sizeof(*ret));
-	qsort(ret, answer->count, sizeof(*ret), address_compare);
-	for (size_t i = 0; i < answer->count; i++)
-		if (i == 0 || address_compare(&ret[i], &ret[count - 1]) != 0)
-			ret[count++] = ret[i];
-	return count;
+	size_t at = 0;
+	while (at < s->count && address_compare(&s->list[at], a) < 0)
+		at++;
+	if (at < s->count && address_compare(&s->list[at], a) == 0)
+		return;
+	if (at == IPC_NAME_ADDRESSES_MAX)
+		return;
+	if (s->count < IPC_NAME_ADDRESSES_MAX)
+		s->count++;
+	memmove(&s->list[at + 1], &s->list[at], (s->count - at - 1) * sizeof(*s->list));
+	s->list[at] = *a;
 }
 
-void lookup_merge(const struct dns_answer *v4, const struct dns_answer *v6,
-		  struct lookup_result *ret)
+static bool node_read(const struct ares_addrinfo_node *n, struct network_address *ret)
 {
-	struct network_address list[2][IPC_NAME_ADDRESSES_MAX];
-	const size_t counts[2] = {answer_sort(v6, list[0]), answer_sort(v4, list[1])};
-	ret->count = 0;
+	const void *a = n->ai_addr;
+	if (n->ai_family == AF_INET && n->ai_addrlen >= sizeof(struct sockaddr_in))
+		*ret = network_address_v4(&((const struct sockaddr_in *)a)->sin_addr);
+	else if (n->ai_family == AF_INET6 && n->ai_addrlen >= sizeof(struct sockaddr_in6))
+		*ret = network_address_v6(&((const struct sockaddr_in6 *)a)->sin6_addr);
+	else
+		return false;
+	return lookup_is_usable(ret, n->ai_family == AF_INET6);
+}
+
+/* RFC 2181, 8: what is not positive is 0. */
+static void ttl_take(struct lookup_result *r, int ttl)
+{
+	r->ttl = (uint32_t)num_least(r->ttl, ttl > 0 ? (uint64_t)ttl : 0);
+}
+
+static void result_read(const struct ares_addrinfo *info, struct lookup_result *ret)
+{
+	struct sorted families[2] = {{.count = 0}, {.count = 0}}; /* IPv6 first */
+	struct network_address a;
+	*ret = (struct lookup_result){.verdict = LOOKUP_FOUND, .ttl = INT32_MAX};
+	for (const struct ares_addrinfo_node *n = info->nodes; n != NULL; n = n->ai_next) {
+		if (!node_read(n, &a))
+			continue;
+		sorted_add(&families[n->ai_family == AF_INET], &a);
+		ttl_take(ret, n->ai_ttl);
+	}
+	for (const struct ares_addrinfo_cname *c = info->cnames; c != NULL; c = c->next)
+		ttl_take(ret, c->ttl);
 	for (size_t i = 0; i < IPC_NAME_ADDRESSES_MAX; i++)
 		for (int f = 0; f < 2; f++)
-			if (i < counts[f] && ret->count < IPC_NAME_ADDRESSES_MAX)
-				ret->list[ret->count++] = list[f][i];
-	ret->ttl = (uint32_t)num_least(counts[0] > 0 ? v6->ttl : UINT32_MAX,
-				       counts[1] > 0 ? v4->ttl : UINT32_MAX);
+			if (i < families[f].count && ret->count < IPC_NAME_ADDRESSES_MAX)
+				ret->list[ret->count++] = families[f].list[i];
+	if (ret->count == 0)
+		ret->verdict = LOOKUP_UNKNOWN;
 }
 
-static void lookup_finish(struct lookup *l, const struct lookup_result *result)
+static enum lookup_verdict verdict_of(int status)
 {
-	l->done(l, result); /* l may be gone after this */
-}
-
-static void lookup_fail(struct lookup *l, enum lookup_verdict verdict)
-{
-	const struct lookup_result result = {.verdict = verdict};
-	lookup_finish(l, &result);
-}
-
-static bool is_answered(enum dns_verdict v)
-{
-	return v == DNS_NONE || v == DNS_UNKNOWN;
-}
-
-/* Both questions have ended. True: it goes on with the next candidate. */
-static bool lookup_judge(struct lookup *l)
-{
-	struct question *a = &l->questions[0], *b = &l->questions[1];
-	struct lookup_result result = {.verdict = LOOKUP_FOUND};
-	if (a->verdict == DNS_FOUND || b->verdict == DNS_FOUND) {
-		if (a->verdict != DNS_FOUND)
-			a->answer.count = 0;
-		if (b->verdict != DNS_FOUND)
-			b->answer.count = 0;
-		lookup_merge(&a->answer, &b->answer, &result);
-		lookup_finish(l, &result);
-		return false;
+	switch (status) {
+	case ARES_ENODATA:
+	case ARES_ENOTFOUND:
+	case ARES_ENONAME:
+	case ARES_EBADNAME:
+		return LOOKUP_UNKNOWN;
+	case ARES_ETIMEOUT:
+	case ARES_ECONNREFUSED:
+		return LOOKUP_NO_ANSWER;
+	default:
+		return LOOKUP_FAILED;
 	}
-	if (is_answered(a->verdict) && is_answered(b->verdict)) {
-		l->candidate++;
-		return true;
-	}
-	/* One that may exist must not be found under another name. */
-	lookup_fail(l, a->verdict == DNS_FAILED || b->verdict == DNS_FAILED ? LOOKUP_FAILED
-									    : LOOKUP_NO_ANSWER);
-	return false;
 }
 
-static void lookup_look(struct lookup *l)
+static void lookup_ended(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
-	char name[SERVERS_NAME_MAX];
-	while (!l->questions[0].asking && !l->questions[1].asking) {
-		if (!lookup_judge(l))
-			return;
-		if (!servers_candidate(l->all->servers, l->name, l->candidate, name)) {
-			lookup_fail(l, LOOKUP_UNKNOWN);
-			return;
-		}
-		l->beginning = true;
-		question_begin(l, &l->questions[0], DNS_A, name);
-		question_begin(l, &l->questions[1], DNS_AAAA, name);
-		l->beginning = false;
+	struct lookup_result result;
+	(void)timeouts;
+	if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED) {
+		ares_freeaddrinfo(info);
+		return;
 	}
+	struct lookup *l = arg;
+	if (status == ARES_SUCCESS && info != NULL)
+		result_read(info, &result);
+	else
+		result = (struct lookup_result){.verdict = verdict_of(status)};
+	ares_freeaddrinfo(info);
+	l->done(l, &result); /* l may be gone after this */
 }
 
 void lookup_begin(struct lookups *all, struct lookup *l, const char *name,
 		  void (*done)(struct lookup *, const struct lookup_result *))
 {
-	char first[SERVERS_NAME_MAX];
-	*l = (struct lookup){.all = all, .name = name, .done = done, .first = all->first};
-	if (all->servers->rotate)
-		all->first = (all->first + 1) % all->servers->count;
-	(void)servers_candidate(all->servers, name, 0, first);
-	l->beginning = true;
-	question_begin(l, &l->questions[0], DNS_A, first);
-	question_begin(l, &l->questions[1], DNS_AAAA, first);
-	l->beginning = false;
-	lookup_look(l);
+	const struct ares_addrinfo_hints hints = {
+	    .ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	*l = (struct lookup){.all = all, .done = done};
+	ares_getaddrinfo(all->channel, name, NULL, &hints, lookup_ended, l);
+	lookups_set_timer(all);
 }
 
-void lookup_cancel(struct lookup *l)
+/* --- all of them ------------------------------------------------------------------------------ */
+
+/* c-ares takes these as the system's settings. */
+static const char *const variables[] = {"LOCALDOMAIN", "RES_OPTIONS", "HOSTALIASES", "CARES_HOSTS"};
+
+static int channel_make(struct lookups *all, const struct servers *s)
 {
-	for (int i = 0; i < 2; i++)
-		if (l->questions[i].asking)
-			question_close(&l->questions[i]);
+	static char dns_only[] = "b", nothing[] = "/dev/null";
+	char *domains[SERVERS_SEARCH_MAX];
+	for (unsigned i = 0; i < s->search_count; i++)
+		domains[i] = (char *)(uintptr_t)s->search[i];
+	struct ares_options options = {.flags =
+					   ARES_FLAG_NOALIASES | (s->tcp ? ARES_FLAG_USEVC : 0),
+				       .timeout = (int)s->timeout_ms,
+				       .tries = (int)s->attempts,
+				       .ndots = (int)s->ndots,
+				       .domains = domains,
+				       .ndomains = (int)s->search_count,
+				       .lookups = dns_only,
+				       .sock_state_cb = socket_wanted,
+				       .sock_state_cb_data = all,
+				       .resolvconf_path = nothing};
+	const int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
+			  ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB |
+			  ARES_OPT_RESOLVCONF | (s->rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
+	const int status = ares_init_options(&all->channel, &options, given);
+	if (status != ARES_SUCCESS)
+		all->channel = NULL;
+	return status;
+}
+
+static int servers_set(struct lookups *all, const struct servers *s)
+{
+	struct ares_addr_port_node nodes[SERVERS_MAX];
+	for (unsigned i = 0; i < s->count; i++) {
+		struct ares_addr_port_node *n = &nodes[i];
+		union ipc_address a;
+		ipc_address_put(&a, &s->list[i].address, s->list[i].port);
+		*n = (struct ares_addr_port_node){.next = i + 1 < s->count ? n + 1 : NULL,
+						  .family = a.any.sa_family,
+						  .udp_port = s->list[i].port,
+						  .tcp_port = s->list[i].port};
+		if (n->family == AF_INET)
+			n->addr.addr4 = ((struct sockaddr_in *)&a.storage)->sin_addr;
+		else
+			memcpy(&n->addr.addr6, &((struct sockaddr_in6 *)&a.storage)->sin6_addr,
+			       sizeof(n->addr.addr6));
+	}
+	return ares_set_servers_ports(all->channel, nodes);
+}
+
+int lookups_init(struct lookups *all, const struct servers *s, struct err *err)
+{
+	*all = (struct lookups){.timer = {.position = LOOP_TIMER_UNSET}};
+	for (size_t i = 0; i < LOOKUP_SOCKETS_MAX; i++)
+		all->sockets[i] = (struct lookup_socket){.io = {.fd = -1}, .owner = all};
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		(void)unsetenv(variables[i]);
+	int status = ares_library_init(ARES_LIB_INIT_ALL);
+	if (status == ARES_SUCCESS)
+		status = channel_make(all, s);
+	if (status == ARES_SUCCESS)
+		status = servers_set(all, s);
+	if (status == ARES_SUCCESS) {
+		ares_set_socket_functions(all->channel, &socket_functions, all);
+		return 0;
+	}
+	err_set(err, "c-ares cannot begin: %s", ares_strerror(status));
+	if (all->channel != NULL)
+		ares_destroy(all->channel);
+	all->channel = NULL;
+	return -1;
+}
+
+int lookups_begin(struct lookups *all, struct loop *loop, const union ipc_address *places,
+		  size_t count)
+{
+	all->loop = loop;
+	all->places = places;
+	all->places_count = count;
+	return loop_timer_init(loop, &all->timer, lookups_expired);
+}
+
+void lookups_end(struct lookups *all)
+{
+	if (all->channel != NULL)
+		ares_destroy(all->channel);
+	all->channel = NULL;
+	ares_library_cleanup();
+	loop_timer_release(all->loop, &all->timer);
 }

@@ -1,35 +1,51 @@
 /*
- * The search for the addresses of one name: its candidates (resolv.conf(5), search) one after the
- * other, of each A and AAAA at the same time, and each of these questions to the name servers one
- * after the other, over UDP and, if an answer does not fit, over TCP (RFC 7766).
+ * The search for the addresses of a name: c-ares asks the name servers, over sockets that are made
+ * here, because only the place of a server's address in the block can be connected to.
  *
- * Each question has sockets of its own, connected to one server, with a port that the kernel
- * chooses at random, and a random id: so nobody else can easily answer (RFC 5452).
+ * A and AAAA are asked for at the same time, with the domains of resolv.conf(5), over UDP and, if
+ * an answer does not fit, over TCP. c-ares reads no file, and its memory of answers ends with their
+ * time to live.
  */
 #ifndef RESOLVER_LOOKUP_H
 #define RESOLVER_LOOKUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "dns.h"
+#include "base/err.h"
+#include "base/network.h"
 #include "ipc/addresses.h"
 #include "net/loop.h"
 #include "servers.h"
 
-/* A server has a second to answer before the next one is asked as well. */
-#define LOOKUP_NEXT_MS 1000
+#define LOOKUP_SOCKETS_MAX 32
 
-struct lookup;
+struct lookups;
+struct ares_channeldata;
+
+struct lookup_socket {
+	struct loop_io io; /* first; fd -1: it is not in use */
+	struct lookups *owner;
+};
 
 /* What all lookups of a process share. */
 struct lookups {
+	struct ares_channeldata *channel;
 	struct loop *loop;
-	const struct servers *servers;
 	const union ipc_address *places; /* of the servers: in the block */
-	unsigned first;                  /* the server that the next lookup asks first */
+	size_t places_count;
+	struct loop_timer timer;
+	struct lookup_socket sockets[LOOKUP_SOCKETS_MAX];
 };
+
+/* Before the process is confined: c-ares reads random bytes from a file here, for its ids. It takes
+ * nothing from the environment, nor from a file of the system. 0, or -1 and a sentence in err. */
+int lookups_init(struct lookups *, const struct servers *, struct err *);
+/* places: of the servers, in their order. 0 or -ENOMEM. */
+int lookups_begin(struct lookups *, struct loop *, const union ipc_address *places, size_t count);
+/* Lookups that are under way are not called back. Their memory must be there until then. */
+void lookups_end(struct lookups *);
 
 enum lookup_verdict {
 	LOOKUP_FOUND,     /* one address or more */
@@ -41,56 +57,23 @@ enum lookup_verdict {
 struct lookup_result {
 	enum lookup_verdict verdict;
 	/* IPv6 and IPv4 in turns (RFC 8305, 4), each ascending, so the same addresses are always
-	 * the same list */
+	 * the same list. Those beyond the most that a name can have are left out. */
 	struct network_address list[IPC_NAME_ADDRESSES_MAX];
 	size_t count;
-	uint32_t ttl; /* seconds */
+	uint32_t ttl; /* seconds, the least of all records that were used */
 };
 
-/* A socket to a server. */
-struct lookup_peer {
-	struct loop_io io; /* first; fd -1: it is not in use */
-	struct question *question;
-	bool tcp;
-	bool sent;     /* over TCP */
-	bool failed;   /* in this attempt */
-	struct buf in; /* over TCP */
-};
-
-struct question {
-	struct lookup *lookup;
-	enum dns_type type;
-	struct loop_timer timer;
-	struct lookup_peer peers[SERVERS_MAX];
-	unsigned next;    /* how many servers this attempt has asked */
-	unsigned attempt; /* from 0 */
-	bool asking;
-	bool some_failed; /* a server has said that it cannot say */
-	uint8_t query[DNS_QUERY_MAX];
-	size_t query_len;
-	enum dns_verdict verdict; /* once it is no longer asking; DNS_FOREIGN: no answer */
-	struct dns_answer answer;
-};
-
-/* The owner provides the memory. */
 struct lookup {
 	struct lookups *all;
-	const char *name; /* at most 255 bytes; of the owner */
 	/* Called once, from the loop or from within lookup_begin(). */
 	void (*done)(struct lookup *, const struct lookup_result *);
-	/* its own */
-	unsigned candidate, first;
-	bool beginning;
-	struct question questions[2];
 };
 
 void lookup_begin(struct lookups *, struct lookup *, const char *name,
 		  void (*done)(struct lookup *, const struct lookup_result *));
-/* It will not be called back. Not after it was. */
-void lookup_cancel(struct lookup *);
 
-/* What two answers are together; pure. */
-void lookup_merge(const struct dns_answer *v4, const struct dns_answer *v6,
-		  struct lookup_result *ret);
+/* Can a connection go there? Not to "any" address (0.0.0.0/8, ::), to many (multicast, broadcast),
+ * nor, if it was said to be of IPv6, to one of IPv4 (::ffff:0:0/96). Pure. */
+bool lookup_is_usable(const struct network_address *, bool v6);
 
 #endif

@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/syslog.h>
 
 #include "base/num.h"
@@ -13,6 +12,7 @@
 #include "hosts.h"
 
 #define LATE_MS          20
+#define NAME_TEXT_MAX    253
 #define LINES_PER_SECOND 10
 #define LINES_AT_ONCE    200
 
@@ -252,12 +252,6 @@ static void hosts_list(struct names *n)
 	}
 }
 
-static size_t bare_len(const char *name)
-{
-	const size_t len = strlen(name);
-	return len > 1 && name[len - 1] == '.' ? len - 1 : len;
-}
-
 static int host_compare(const void *name, const void *host)
 {
 	return strcmp(name, ((const struct host *)host)->name);
@@ -273,25 +267,23 @@ static void host_add_listed(struct names *n, const char *name,
 		h->addresses_count = 0;
 	h->listed = true;
 	if (h->addresses_count < IPC_NAME_ADDRESSES_MAX &&
-	    dns_is_usable(address, !network_address_is_v4(address)))
+	    lookup_is_usable(address, !network_address_is_v4(address)))
 		h->addresses[h->addresses_count++] = *address;
 }
 
-/* The table has names in any case; those of the configuration are in lower case. Both may have a
- * final dot. */
+/* The table has names in any case, perhaps with a final dot; those of the configuration are in
+ * lower case, without. */
 static void host_list_address(void *arg, const char *name, size_t len,
 			      const struct network_address *address)
 {
-	char key[DNS_NAME_TEXT_MAX + 2];
+	char key[NAME_TEXT_MAX + 1];
 	if (len > 1 && name[len - 1] == '.')
 		len--;
-	if (len > DNS_NAME_TEXT_MAX)
+	if (len > NAME_TEXT_MAX)
 		return;
 	for (size_t i = 0; i < len; i++)
 		key[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
 	key[len] = '\0';
-	host_add_listed(arg, key, address);
-	memcpy(key + len, ".", 2);
 	host_add_listed(arg, key, address);
 }
 
@@ -299,8 +291,8 @@ static void host_list_address(void *arg, const char *name, size_t len,
 static bool is_localhost(const char *name)
 {
 	static const char word[] = "localhost";
-	const size_t len = bare_len(name), word_len = sizeof(word) - 1;
-	return len >= word_len && strncasecmp(name + len - word_len, word, word_len) == 0 &&
+	const size_t len = strlen(name), word_len = sizeof(word) - 1;
+	return len >= word_len && strcmp(name + len - word_len, word) == 0 &&
 	       (len == word_len || name[len - word_len - 1] == '.');
 }
 
@@ -359,9 +351,6 @@ int names_begin(struct names *n, const char *table, size_t table_len)
 
 void names_end(struct names *n)
 {
-	for (size_t i = 0; n->slots != NULL && i < NAMES_AT_ONCE; i++)
-		if (n->slots[i].host != NULL)
-			lookup_cancel(&n->slots[i].lookup);
 	for (size_t i = 0; i < n->hosts_count; i++)
 		loop_timer_release(n->loop, &n->hosts[i].timer);
 	free(n->list);

@@ -47,6 +47,7 @@ struct names {
 /* Begins; the members up to memory are set. table is the text of hosts(5): names in it are never
  * sought, nor is localhost (RFC 6761, 6.3). 0 or -ENOMEM. */
 int names_begin(struct names *, const char *table, size_t table_len);
+/* After lookups_end(). */
 void names_end(struct names *);
 
 #endif

@@ -56,6 +56,21 @@ static void file_read(struct resolver *r, enum ipc_handed kind, const char *path
 	*ret_len = 0;
 }
 
+/* Before the process is confined, as c-ares wants it (lookup.h). */
+static void servers_prepare(struct resolver *r)
+{
+	char host[256] = "", *text = NULL;
+	struct err err;
+	size_t len = 0;
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		host[0] = '\0';
+	file_read(r, IPC_FD_RESOLV, "/etc/resolv.conf", SERVERS_TEXT_MAX, &text, &len);
+	servers_read(text != NULL ? text : "", len, host, &r->servers);
+	free(text);
+	if (lookups_init(&r->lookups, &r->servers, &err) < 0)
+		role_fail(r->holder.role, EX_OSERR, "%s", err.text);
+}
+
 static uint32_t zone_number(const char *zone)
 {
 	uint64_t number = 0;
@@ -64,16 +79,9 @@ static uint32_t zone_number(const char *zone)
 	return if_nametoindex(zone);
 }
 
-static void servers_prepare(struct resolver *r)
+static void block_make(struct resolver *r)
 {
 	union ipc_address places[SERVERS_MAX];
-	char host[256] = "", *text = NULL;
-	size_t len = 0;
-	if (gethostname(host, sizeof(host) - 1) < 0)
-		host[0] = '\0';
-	file_read(r, IPC_FD_RESOLV, "/etc/resolv.conf", SERVERS_TEXT_MAX, &text, &len);
-	servers_read(text != NULL ? text : "", len, host, &r->servers);
-	free(text);
 	for (unsigned i = 0; i < r->servers.count; i++) {
 		const struct server *s = &r->servers.list[i];
 		ipc_address_put(&places[i], &s->address, s->port);
@@ -102,14 +110,14 @@ static void memory_map(struct resolver *r)
 static void resolver_begun(struct holder *h)
 {
 	struct resolver *r = (struct resolver *)h;
-	r->lookups =
-	    (struct lookups){.loop = &h->loop, .servers = &r->servers, .places = r->block.places};
 	r->names = (struct names){.loop = &h->loop,
 				  .lookups = &r->lookups,
 				  .port = h->role->port,
 				  .log = &h->role->log,
 				  .memory = r->memory};
-	const int error = names_begin(&r->names, r->table != NULL ? r->table : "", r->table_len);
+	int error = lookups_begin(&r->lookups, &h->loop, r->block.places, r->servers.count);
+	if (error == 0)
+		error = names_begin(&r->names, r->table != NULL ? r->table : "", r->table_len);
 	free(r->table);
 	r->table = NULL;
 	if (error < 0)
@@ -119,6 +127,7 @@ static void resolver_begun(struct holder *h)
 static void resolver_ending(struct holder *h)
 {
 	struct resolver *r = (struct resolver *)h;
+	lookups_end(&r->lookups);
 	names_end(&r->names);
 	ipc_names_unmap(r->memory, r->names_count);
 }
@@ -140,10 +149,10 @@ int resolver_main(struct role *role)
 {
 	struct resolver r = {.holder = {.role = role, .ops = &ops}};
 
-	role_confine(role, SANDBOX_RESOLVER,
-		     ROLE_DESCRIPTORS + 2 * (uint64_t)NAMES_AT_ONCE * SERVERS_MAX);
-	memory_map(&r);
 	servers_prepare(&r);
+	role_confine(role, SANDBOX_RESOLVER, ROLE_DESCRIPTORS + LOOKUP_SOCKETS_MAX);
+	memory_map(&r);
+	block_make(&r);
 	file_read(&r, IPC_FD_HOSTS, "/etc/hosts", HOSTS_TEXT_MAX, &r.table, &r.table_len);
 	return holder_run(&r.holder);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "base/text.h"
 
 #define NDOTS_MAX     15
 #define TIMEOUT_MAX_S 30
@@ -155,7 +154,7 @@ void servers_read(const char *text, size_t len, const char *host, struct servers
 {
 	static const struct word own = {"127.0.0.1", 9};
 	const char *end = text + len, *dot = host != NULL ? strchr(host, '.') : NULL;
-	*ret = (struct servers){.ndots = 1, .timeout_ms = 5000, .attempts = 2};
+	*ret = (struct servers){.ndots = 1, .timeout_ms = 1000, .attempts = 3};
 	if (dot != NULL)
 		search_read(ret, dot + 1, dot + 1 + strlen(dot + 1), 1);
 	for (const char *line = text; line < end;) {
@@ -166,31 +165,4 @@ void servers_read(const char *text, size_t len, const char *host, struct servers
 	}
 	if (ret->count == 0)
 		server_add(ret, &own);
-}
-
-bool servers_candidate(const struct servers *s, const char *name, unsigned i,
-		       char ret[SERVERS_NAME_MAX])
-{
-	const size_t len = strlen(name);
-	unsigned dots = 0;
-	struct text t;
-	text_init(&t, ret, SERVERS_NAME_MAX);
-	if (len > 0 && name[len - 1] == '.') {
-		text_add_str(&t, name);
-		return i == 0;
-	}
-	for (const char *c = name; *c != '\0'; c++)
-		dots += *c == '.';
-	/* As it is comes first with enough dots, and last with fewer. */
-	const unsigned own = dots >= s->ndots ? 0 : s->search_count;
-	text_add_str(&t, name);
-	text_add_char(&t, '.');
-	if (i != own && i <= s->search_count) {
-		const char *domain = s->search[i < own ? i : i - 1];
-		if (strcmp(domain, ".") != 0) {
-			text_add_str(&t, domain);
-			text_add_char(&t, '.');
-		}
-	}
-	return i <= s->search_count;
 }
