@@ -234,6 +234,10 @@ static enum lookup_verdict verdict_of(int status)
 		return LOOKUP_UNKNOWN;
 	case ARES_ETIMEOUT:
 	case ARES_ECONNREFUSED:
+	case ARES_ESERVFAIL: /* the c-ares of Debian 12 does not say this, but the one above */
+	case ARES_EREFUSED:
+	case ARES_ENOTIMP:
+	case ARES_EFORMERR:
 		return LOOKUP_NO_ANSWER;
 	default:
 		return LOOKUP_FAILED;

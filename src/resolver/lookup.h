@@ -50,8 +50,8 @@ void lookups_end(struct lookups *);
 enum lookup_verdict {
 	LOOKUP_FOUND,     /* one address or more */
 	LOOKUP_UNKNOWN,   /* the name does not exist, or has no address that can be used */
-	LOOKUP_NO_ANSWER, /* of any server in time */
-	LOOKUP_FAILED     /* the servers cannot say, or this process lacks descriptors or memory */
+	LOOKUP_NO_ANSWER, /* no server has answered in time, or they cannot say */
+	LOOKUP_FAILED     /* the answer is malformed, or this process lacks memory */
 };
 
 struct lookup_result {

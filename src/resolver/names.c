@@ -117,11 +117,11 @@ static void host_tell_addresses(const struct host *h)
 
 static void host_tell_failure(struct host *h, enum lookup_verdict verdict)
 {
-	static const char *const texts[] = {[LOOKUP_FOUND] = "",
-					    [LOOKUP_UNKNOWN] =
-						"it does not exist, or has no address",
-					    [LOOKUP_NO_ANSWER] = "no name server answers",
-					    [LOOKUP_FAILED] = "the name servers cannot say"};
+	static const char *const texts[] = {
+	    [LOOKUP_FOUND] = "",
+	    [LOOKUP_UNKNOWN] = "it does not exist, or has no address",
+	    [LOOKUP_NO_ANSWER] = "no name server has an answer",
+	    [LOOKUP_FAILED] = "the answer is malformed, or memory is short"};
 	if (h->told == verdict || !names_may_tell(h->owner))
 		return;
 	h->told = verdict;

@@ -39,7 +39,7 @@ static struct {
 	struct health health;
 } gateway;
 
-static void gateway_begin(void)
+static inline void gateway_begin(void)
 {
 	memset(&gateway, 0, sizeof(gateway));
 	gateway.port.endpoints = gateway.endpoints;
@@ -68,7 +68,7 @@ static inline const char *gateway_logged(void)
 	return text;
 }
 
-static uint32_t gateway_endpoint(const char *host, uint16_t port, bool named)
+static inline uint32_t gateway_endpoint(const char *host, uint16_t port, bool named)
 {
 	const uint32_t i = (uint32_t)gateway.port.endpoints_count++;
 	assert_true(i < GATEWAY_ENDPOINTS);
@@ -88,7 +88,7 @@ static inline uint32_t gateway_socket(const char *path)
 	return i;
 }
 
-static void gateway_prepare(void)
+static inline void gateway_prepare(void)
 {
 	const size_t fixed = endpoints_fixed(&gateway.port, NULL);
 	const size_t names = endpoints_names(&gateway.port);
@@ -123,7 +123,7 @@ static inline void gateway_resolve(size_t name, const union ipc_address *list, s
 	n->turn = turn;
 }
 
-static void gateway_end(void)
+static inline void gateway_end(void)
 {
 	assert_int_equal(gateway.dialer.sockets, 0);
 	health_release(&gateway.health);
