@@ -76,8 +76,6 @@ static void block_make(struct connector *c)
 	free(fixed);
 	if (error == 0)
 		error = endpoints_init(&c->endpoints, r->port, &block);
-	if (error == 0)
-		role_pin(r, &block, count, names);
 	if (error < 0)
 		fail(c, error, "list its addresses");
 	role_pin(r, &block, count, names);

@@ -284,20 +284,15 @@ static void memory_of_another_connector_is_mended(void **state)
 	struct ipc_health *mine = &gateway.healths->list[0];
 	mine->changes = 7;
 	mine->state = 99;
-	mine->order = 77;
+	mine->order = IPC_ORDER_DRAIN; /* the master's */
 	memset(mine->why, 'x', sizeof(mine->why));
 	health_release(&gateway.health);
 	assert_int_equal(
 	    health_init(&gateway.health, gateway.healths, &gateway.port, &gateway.log, 1), 0);
 	assert_int_equal(mine->changes % 2, 0);
 	assert_int_equal(mine->state, IPC_HEALTH_UNKNOWN);
-	assert_int_equal(mine->order, IPC_ORDER_NONE);
+	assert_int_equal(mine->order, IPC_ORDER_DRAIN);
 	assert_int_equal(strlen(mine->why), sizeof(mine->why) - 1);
-	health_order(&gateway.health, 0, IPC_ORDER_DRAIN);
-	assert_int_equal(mine->order, IPC_ORDER_DRAIN);
-	health_order(&gateway.health, 1, IPC_ORDER_DOWN);
-	health_order(&gateway.health, 0, 99);
-	assert_int_equal(mine->order, IPC_ORDER_DRAIN);
 	server_end();
 	gateway_end();
 }
