@@ -112,12 +112,19 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 	conf_tls_choice_finish(p, draft);
 	if (port->plain) {
 		port->refuses_unknown = false;
-		port->keyholders = 0;
-		if (port->passwords_count == 0)
-			port->key_user = NULL;
 		port->tickets_ms = 0;
 		port->limits.clients.handshakes = (struct limit_rate){0};
 	}
+}
+
+/* Without certificates there are no keyholders, and without passwords no verifier. */
+static void keys_finish(struct conf_port *port)
+{
+	if (!port->plain || port->certificates_count > 0)
+		return;
+	port->keyholders = 0;
+	if (port->passwords_count == 0)
+		port->key_user = NULL;
 }
 
 /* A host and its names; a certificate as GnuTLS keeps it; a network of proxies; a location, and the
@@ -126,7 +133,10 @@ static void inherit(struct conf_parser *p, struct conf_port_draft *draft)
 #define NAME_BYTES        (sizeof(struct conf_host_name) + sizeof(char *))
 #define CERTIFICATE_BYTES (UINT64_C(12) << 10)
 #define PROXY_BYTES       (sizeof(struct network) + 2 * sizeof(struct network_span))
-#define LOCATION_BYTES    (sizeof(struct conf_location) + sizeof(struct conf_respond))
+/* An upstream with its state in each loop is small; an endpoint has a URL of up to a kilobyte. */
+#define UPSTREAM_BYTES (UINT64_C(2) << 10)
+#define ENDPOINT_BYTES (UINT64_C(2) << 10)
+#define LOCATION_BYTES (sizeof(struct conf_location) + sizeof(struct conf_respond))
 
 /* What the kinds of a location keep; a location without a handler has a mistake. */
 static uint64_t kinds_bytes(const struct conf_location *l)
@@ -143,7 +153,9 @@ static uint64_t kinds_bytes(const struct conf_location *l)
 static uint64_t content_bytes(const struct conf_port *port)
 {
 	uint64_t sum = port->certificates_count * CERTIFICATE_BYTES +
-		       port->proxies_count * PROXY_BYTES +
+		       (port->proxies_count + port->trusted_count) * PROXY_BYTES +
+		       port->upstreams_count * UPSTREAM_BYTES +
+		       port->endpoints_count * ENDPOINT_BYTES +
 		       conf_errors_bytes(port->errors, port->errors_count) +
 		       conf_filters_bytes(port->filters, NULL);
 	for (const struct conf_host *h = port->hosts; h < port->hosts + port->hosts_count; h++) {
@@ -170,6 +182,7 @@ static uint64_t bodies_bytes(const struct conf_port *port)
 	       (port->authorities_count > 0
 		    ? 8 * CONF_AUTHORITIES_BYTES_MAX + port->threads * CONF_KNOWN_BYTES
 		    : 0) +
+	       (port->upstream_authorities_count > 0 ? 8 * CONF_AUTHORITIES_BYTES_MAX : 0) +
 	       (port->revoked_count > 0 ? 3 * CONF_REVOKED_BYTES_MAX : 0);
 }
 
@@ -347,6 +360,7 @@ void conf_check(struct conf_parser *p)
 		conf_upstreams_begin(p, draft);
 		check_kinds(p, draft);
 		conf_upstreams_end(p, draft);
+		keys_finish(&draft->port);
 		finish_memory(p, &draft->port);
 		check_port(p, draft);
 		copies_check(p, draft);

@@ -102,7 +102,9 @@ static void dump_settings(const struct conf_port *port, FILE *out)
 	for (size_t i = 0; i < conf_settings_count; i++)
 		if (!conf_settings[i].pieces[0].global &&
 		    (conf_settings[i].blocks & INNER_BLOCKS) == 0 &&
-		    !(conf_settings[i].of_tls && port->plain))
+		    !(conf_settings[i].of_tls && port->plain) &&
+		    !(conf_settings[i].of_keys && port->plain && port->certificates_count == 0 &&
+		      port->key_user == NULL))
 			conf_statement_dump(&conf_settings[i], port, "\t", out);
 	for (size_t k = 0; k < CONF_COUNT(blocks); k++) {
 		(void)fprintf(out, "\t%s {\n", blocks[k].word);

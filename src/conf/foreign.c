@@ -219,8 +219,49 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define PACKED                                                                                  \
 	"`precompressed br gzip` in the block of `files` sends page.html.br and the like; for " \
 	"what has no such file write `compress br gzip`"
-#define KEPT     "it keeps often used files open itself, as `keep on` in the block of `files` says"
-#define NO_PROXY "it is no proxy; a location has `respond` or `echo`"
+#define KEPT "it keeps often used files open itself, as `keep on` in the block of `files` says"
+#define PASS "write `proxy to \"http://127.0.0.1:9000\"` in a location"
+#define UPSTREAM                                                                              \
+	"write `upstream \"api\" { to \"http://127.0.0.1:9000\" }` in a port, and `proxy to " \
+	"\"api\"` in a location"
+#define BALANCE                                                                                   \
+	"write `balance least-connections`, `round-robin`, `hash client` or `hash header \"X\"` " \
+	"in an `upstream`"
+#define CHECK    "write `check \"/health\" every 5s expect 200` in an `upstream`"
+#define UP_FAIL  "write `fail after 3 pause 10s` in an `upstream`"
+#define UP_RETRY "write `retry \"GET\" \"HEAD\" budget 20%` in an `upstream`"
+#define UP_KEEP  "write `keep 32 for 60s` in an `upstream`"
+#define UP_CONNS "write `connections 200` and `queue 100 for 5s` in an `upstream`"
+#define UP_TIMES                                                                              \
+	"write `timeouts { connect 2s; head 30s; between 60s }` in an `upstream`, or in the " \
+	"block of `proxy to`"
+#define UP_VERIFY                                                                             \
+	"write `verify authority \"ca.pem\" name \"a.example\"` in an `upstream`, or in the " \
+	"block of `proxy to`"
+#define UP_CERT    "write `certificate \"cert.pem\" key \"key.pem\"` in an `upstream`"
+#define UP_TLS     "write `proxy to \"https://a.example\"`"
+#define UP_BUFFER  "write `proxy to ... { buffer response 256K }`; no body is kept as a whole"
+#define UP_VERSION "it speaks HTTP/1.1 to upstreams and keeps connections; leave the statement out"
+#define UP_LOCATION \
+	"the upstream's Location goes on as it is; `host keep`, the default, keeps it right"
+#define UP_HOST "write `proxy to ... { host keep }`, which is the default, or `host upstream`"
+#define UP_VIA  "write `proxy to ... { via off }`"
+#define UP_PATH "write `path replace \"/old\" \"/new\"` or `path strip \"/old\"` beside `proxy to`"
+#define UP_HIDE "write `header remove \"Name\" always`"
+#define UP_HEADER                                                                              \
+	"write `request header set \"Name\" \"value\"`; Host is an option of `proxy to`, and " \
+	"X-Forwarded-For needs none"
+#define FORWARDED                                                                               \
+	"upstreams get Forwarded and X-Forwarded-For by themselves; `proxy to ... { forwarded " \
+	"off }` leaves them out"
+#define TRUST      "write `trust 10.0.0.0/8` with the addresses of your proxies"
+#define RESOLVER   "it asks the system's name servers for the names of upstreams; leave it out"
+#define OPTION     "`option httpchk` is `check \"/health\"` in an `upstream`; leave others out"
+#define NO_CGI     "upstreams speak HTTP; write `proxy to` a server between that speaks FastCGI"
+#define NO_GRPC    "upstreams are asked with HTTP/1.1, which gRPC does not speak"
+#define NO_STREAM  "it passes requests on, and no connections"
+#define NO_FORWARD "it passes requests on to its own upstreams alone; leave the statement out"
+#define NO_ASKING  "it asks no other server about a request; `authenticate` takes passwords"
 #define BALANCERS                                                                              \
 	"write `proxy protocol from 10.0.0.0/8` with the addresses of the load balancers; it " \
 	"reads no address from a header of HTTP"
@@ -260,7 +301,7 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define IDLE     "write `limits { idle 60s }`"
 #define TIMEOUTS                                                                                 \
 	"timeouts are in `limits { ... }`: idle, head-timeout, handshake-timeout, body-timeout " \
-	"and write-timeout"
+	"and write-timeout; and in an `upstream`"
 #define BODY_MAX "write `limits { body 1M }`"
 #define HEAD_MAX "write `limits { head 16K }`"
 #define REQUESTS "write `limits { requests 10000 }`"
@@ -306,7 +347,7 @@ static const struct {
     {"<Location", LOCATION},
     {"<LocationMatch", LOCATION},
     {"<Macro", BLOCK},
-    {"<Proxy", NO_PROXY},
+    {"<Proxy", UPSTREAM},
     {"<VirtualHost", VIRTUAL},
     {"abort", RESPOND},
     {"absolute_redirect", NOTHING},
@@ -340,9 +381,9 @@ static const struct {
     {"autoindex", LISTING},
     {"autoindex_exact_size", LISTING},
     {"autoindex_format", LISTING},
-    {"backend", NO_PROXY},
-    {"balance", NO_PROXY},
-    {"BalancerMember", NO_PROXY},
+    {"backend", UPSTREAM},
+    {"balance", BALANCE},
+    {"BalancerMember", UPSTREAM},
     {"basic_auth", AUTH},
     {"basicauth", AUTH},
     {"bind", PORT},
@@ -365,15 +406,15 @@ static const struct {
     {"compress.filetype", COMPRESS},
     {"compression", COMPRESS},
     {"connection.kbytes-per-second", PACED},
-    {"cookie", NO_PROXY},
+    {"cookie", BALANCE},
     {"CoreDumpDirectory", CORE},
     {"crt", CERT},
     {"crt-base", CERT},
     {"curves", GROUPS},
     {"CustomLog", ACCESS},
     {"daemon", DAEMON},
-    {"default-server", NO_PROXY},
-    {"default_backend", NO_PROXY},
+    {"default-server", UPSTREAM},
+    {"default_backend", UPSTREAM},
     {"default_server", DEFAULT_HOST},
     {"default_type", MIME},
     {"defaults", DEFAULTS},
@@ -381,6 +422,7 @@ static const struct {
     {"deflate.mimetypes", COMPRESS},
     {"DeflateCompressionLevel", COMPRESS},
     {"description", NOTHING},
+    {"dial_timeout", UP_TIMES},
     {"dir-listing.activate", LISTING},
     {"directory", FILES},
     {"DirectoryIndex", INDEX},
@@ -406,14 +448,19 @@ static const struct {
     {"extforward.forwarder", BALANCERS},
     {"extforward.hap-PROXY", BALANCERS},
     {"extforward.headers", BALANCERS},
+    {"fail_duration", UP_FAIL},
+    {"fail_timeout", UP_FAIL},
     {"FallbackResource", FALLBACK},
-    {"fastcgi.server", NO_LANG},
+    {"fastcgi.server", NO_CGI},
     {"fastcgi_cache", NO_CACHE},
-    {"fastcgi_pass", NO_LANG},
+    {"fastcgi_index", NO_CGI},
+    {"fastcgi_param", NO_CGI},
+    {"fastcgi_pass", NO_CGI},
     {"file_server", FILES},
     {"FileETag", NOTHING},
-    {"forward_auth", NO_PROXY},
-    {"forwardfor", NO_PROXY},
+    {"flush_interval", UP_BUFFER},
+    {"forward_auth", NO_ASKING},
+    {"forwardfor", FORWARDED},
     {"frontend", PORT},
     {"fs", FILES},
     {"geo", NO_LANG},
@@ -422,7 +469,7 @@ static const struct {
     {"grace_period", DRAIN},
     {"GracefulShutdownTimeout", DRAIN},
     {"groupname", USER},
-    {"grpc_pass", NO_PROXY},
+    {"grpc_pass", NO_GRPC},
     {"gzip", COMPRESS},
     {"gzip_comp_level", COMPRESS},
     {"gzip_min_length", COMPRESS},
@@ -434,16 +481,24 @@ static const struct {
     {"handle_errors", ERROR},
     {"handle_path", NO_REWRITE},
     {"hard-stop-after", DRAIN},
-    {"health_uri", NO_PROXY},
+    {"header_down", HEADER},
+    {"header_up", UP_HEADER},
+    {"health_interval", CHECK},
+    {"health_status", CHECK},
+    {"health_timeout", CHECK},
+    {"health_uri", CHECK},
     {"hide", NOTHING},
     {"HostnameLookups", NOTHING},
     {"http", PORT},
+    {"http-check", CHECK},
     {"http-request", RESPOND},
     {"http-response", HEADER},
+    {"http-reuse", UP_KEEP},
     {"http2", NO_HTTP},
     {"http2_max_concurrent_streams", NO_HTTP},
     {"http3", NO_HTTP},
     {"http_port", PORT},
+    {"httpchk", CHECK},
     {"https_port", PORT},
     {"idle_timeout", IDLE},
     {"if", NO_LANG},
@@ -455,12 +510,16 @@ static const struct {
     {"index-file.names", INDEX},
     {"internal", CLIENTS},
     {"invoke", NO_LANG},
+    {"ip_hash", BALANCE},
     {"KeepAlive", IDLE},
     {"keepalive_requests", REQUESTS},
     {"keepalive_timeout", IDLE},
     {"KeepAliveTimeout", IDLE},
     {"large_client_header_buffers", HEAD_MAX},
-    {"lb_policy", NO_PROXY},
+    {"lb_policy", BALANCE},
+    {"lb_retries", UP_RETRY},
+    {"lb_try_duration", UP_RETRY},
+    {"least_conn", BALANCE},
     {"limit_conn", CLIENT_CONNS},
     {"limit_conn_log_level", CLIENT_CONNS},
     {"limit_conn_status", CLIENT_CONNS},
@@ -490,6 +549,8 @@ static const struct {
     {"lua", NO_LANG},
     {"map", NO_LANG},
     {"master_process", NOTHING},
+    {"max_conns", UP_CONNS},
+    {"max_fails", UP_FAIL},
     {"max_header_size", HEAD_MAX},
     {"max_size", BODY_MAX},
     {"MaxClients", CONNS},
@@ -514,36 +575,65 @@ static const struct {
     {"nbthread", THREADS},
     {"on_demand_tls", CERT},
     {"open_file_cache", KEPT},
-    {"option", NO_PROXY},
+    {"option", OPTION},
     {"Options", LISTING},
     {"Order", CLIENTS},
     {"PassEnv", ENV},
     {"path_beg", LOCATION},
     {"perl", NO_LANG},
-    {"php_fastcgi", NO_LANG},
+    {"php_fastcgi", NO_CGI},
     {"pid", PID},
     {"pidfile", PID},
     {"port_in_redirect", NOTHING},
     {"presetenv", ENV},
     {"protocols", VERSIONS},
     {"ProtocolsHonorOrder", NO_HTTP},
-    {"proxy.header", NO_PROXY},
-    {"proxy.server", NO_PROXY},
-    {"proxy_buffering", NO_PROXY},
+    {"proxy.balance", BALANCE},
+    {"proxy.forwarded", FORWARDED},
+    {"proxy.header", UP_PATH},
+    {"proxy.replace-http-host", UP_HOST},
+    {"proxy.server", PASS},
+    {"proxy_buffer_size", UP_BUFFER},
+    {"proxy_buffering", UP_BUFFER},
+    {"proxy_buffers", UP_BUFFER},
+    {"proxy_busy_buffers_size", UP_BUFFER},
     {"proxy_cache", NO_CACHE},
     {"proxy_cache_path", NO_CACHE},
-    {"proxy_connect_timeout", NO_PROXY},
-    {"proxy_http_version", NO_PROXY},
-    {"proxy_pass", NO_PROXY},
+    {"proxy_connect_timeout", UP_TIMES},
+    {"proxy_hide_header", UP_HIDE},
+    {"proxy_http_version", UP_VERSION},
+    {"proxy_ignore_client_abort", NOTHING},
+    {"proxy_max_temp_file_size", UP_BUFFER},
+    {"proxy_next_upstream", UP_RETRY},
+    {"proxy_next_upstream_timeout", UP_RETRY},
+    {"proxy_next_upstream_tries", UP_RETRY},
+    {"proxy_pass", PASS},
+    {"proxy_pass_header", NOTHING},
+    {"proxy_pass_request_body", NOTHING},
+    {"proxy_pass_request_headers", NOTHING},
     {"proxy_protocol", BALANCERS},
-    {"proxy_read_timeout", NO_PROXY},
-    {"proxy_redirect", NO_PROXY},
-    {"proxy_send_timeout", NO_PROXY},
-    {"proxy_set_header", NO_PROXY},
-    {"ProxyPass", NO_PROXY},
-    {"ProxyPassReverse", NO_PROXY},
-    {"ProxyPreserveHost", NO_PROXY},
-    {"ProxyRequests", NO_PROXY},
+    {"proxy_read_timeout", UP_TIMES},
+    {"proxy_redirect", UP_LOCATION},
+    {"proxy_request_buffering", UP_BUFFER},
+    {"proxy_send_timeout", UP_TIMES},
+    {"proxy_set_header", UP_HEADER},
+    {"proxy_socket_keepalive", NOTHING},
+    {"proxy_ssl_certificate", UP_CERT},
+    {"proxy_ssl_certificate_key", UP_CERT},
+    {"proxy_ssl_name", UP_VERIFY},
+    {"proxy_ssl_server_name", UP_VERIFY},
+    {"proxy_ssl_session_reuse", NOTHING},
+    {"proxy_ssl_trusted_certificate", UP_VERIFY},
+    {"proxy_ssl_verify", UP_VERIFY},
+    {"proxy_ssl_verify_depth", UP_VERIFY},
+    {"proxy_temp_path", UP_BUFFER},
+    {"ProxyAddHeaders", FORWARDED},
+    {"ProxyPass", PASS},
+    {"ProxyPassReverse", UP_LOCATION},
+    {"ProxyPreserveHost", UP_HOST},
+    {"ProxyRequests", NO_FORWARD},
+    {"ProxyTimeout", UP_TIMES},
+    {"ProxyVia", UP_VIA},
     {"QS_SrvMaxConnPerIP", CLIENT_CONNS},
     {"quic", NO_HTTP},
     {"rate_limit", CLIENT_REQUESTS},
@@ -562,15 +652,16 @@ static const struct {
     {"RemoteIPProxyProtocolExceptions", BALANCERS},
     {"RemoteIPTrustedProxy", BALANCERS},
     {"request_body", BODY_MAX},
-    {"RequestHeader", HEADER},
+    {"RequestHeader", UP_HEADER},
     {"RequestReadTimeout", TIMEOUTS},
     {"Require", CLIENTS},
     {"reset_timedout_connection", NOTHING},
     {"resetenv", ENV},
-    {"resolver", NO_PROXY},
-    {"retries", NO_PROXY},
+    {"resolver", RESOLVER},
+    {"response_header_timeout", UP_TIMES},
+    {"retries", UP_RETRY},
     {"return", RETURN},
-    {"reverse_proxy", NO_PROXY},
+    {"reverse_proxy", PASS},
     {"rewrite", NO_REWRITE},
     {"RewriteBase", NO_REWRITE},
     {"RewriteCond", NO_REWRITE},
@@ -580,13 +671,13 @@ static const struct {
     {"root", FILES},
     {"route", LOCATION},
     {"satisfy", NOTHING},
-    {"scgi_pass", NO_LANG},
+    {"scgi_pass", NO_CGI},
     {"ScriptAlias", NO_LANG},
     {"send_timeout", TIMEOUTS},
     {"sendfile", NOTHING},
     {"server", PORT},
     {"server-status", CONTROL},
-    {"server-template", NO_PROXY},
+    {"server-template", UPSTREAM},
     {"server.bind", PORT},
     {"server.chroot", CHROOT},
     {"server.dir-listing", LISTING},
@@ -682,6 +773,10 @@ static const struct {
     {"SSLEngine", CERT},
     {"SSLHonorCipherOrder", TLS_ORDER},
     {"SSLProtocol", VERSIONS},
+    {"SSLProxyCACertificateFile", UP_VERIFY},
+    {"SSLProxyEngine", UP_TLS},
+    {"SSLProxyMachineCertificateFile", UP_CERT},
+    {"SSLProxyVerify", UP_VERIFY},
     {"SSLSessionCache", TICKETS},
     {"SSLSessionCacheTimeout", TICKETS},
     {"SSLSessionTickets", TICKETS},
@@ -691,7 +786,7 @@ static const struct {
     {"static-file.exclude-extensions", FILES},
     {"stats", CONTROL},
     {"stick-table", CLIENT_REQUESTS},
-    {"stream", NO_PROXY},
+    {"stream", NO_STREAM},
     {"strict_sni_host", NOTHING},
     {"stub_status", CONTROL},
     {"SuexecUserGroup", USER},
@@ -702,10 +797,13 @@ static const struct {
     {"ThreadLimit", THREADS},
     {"ThreadsPerChild", THREADS},
     {"timeout", TIMEOUTS},
-    {"timeouts", TIMEOUTS},
+    {"tls_client_auth", UP_CERT},
+    {"tls_insecure_skip_verify", UP_VERIFY},
+    {"tls_server_name", UP_VERIFY},
+    {"tls_trust_pool", UP_VERIFY},
     {"TransferLog", ACCESS},
     {"trusted_ca_cert_file", CLIENT_CERT},
-    {"trusted_proxies", BALANCERS},
+    {"trusted_proxies", TRUST},
     {"try_files", FALLBACK},
     {"tune.bufsize", HEAD_MAX},
     {"tune.ssl.default-dh-param", TLS_ORDER},
@@ -723,10 +821,11 @@ static const struct {
     {"url.redirect", REDIRECT},
     {"url.rewrite", NO_REWRITE},
     {"url.rewrite-once", NO_REWRITE},
-    {"use_backend", NO_PROXY},
+    {"use_backend", UPSTREAM},
     {"UseCanonicalName", NOTHING},
     {"username", USER},
-    {"uwsgi_pass", NO_LANG},
+    {"uwsgi_param", NO_CGI},
+    {"uwsgi_pass", NO_CGI},
     {"variables_hash_max_size", NOTHING},
     {"vars", NO_LANG},
     {"VirtualHost", VIRTUAL},
@@ -762,4 +861,29 @@ const char *conf_foreign_word(const char *word, size_t len)
 const char *conf_foreign_word_at(size_t index)
 {
 	return index < CONF_COUNT(words) ? words[index].word : NULL;
+}
+
+const char *conf_foreign_upstream_word(const char *word, size_t len)
+{
+	static const struct {
+		const char *word, *answer;
+	} here[] = {
+	    {"server", "write `to \"http://127.0.0.1:9000\"`"},
+	    {"url", "write `to \"http://127.0.0.1:9000\"`"},
+	    {"timeout", "write `timeouts { connect 2s; head 30s; between 60s }`"},
+	    {"keepalive", "write `keep 32 for 60s`"},
+	    {"keepalive_timeout", "write `keep 32 for 60s`"},
+	    {"least_conn", "write `balance least-connections`"},
+	    {"leastconn", "write `balance least-connections`"},
+	    {"random", "write `balance round-robin` or `balance least-connections`"},
+	    {"ip_hash", "write `balance hash client`"},
+	    {"hash", "write `balance hash client` or `balance hash header \"Name\"`"},
+	    {"zone", NOTHING},
+	    {"maxconn", "write `connections 200`, and `queue 100 for 5s`"},
+	    {"weight", "all endpoints are equal; `balance least-connections` spares slow ones"},
+	};
+	for (size_t i = 0; i < CONF_COUNT(here) && strlen(word) == len; i++)
+		if (strcmp(here[i].word, word) == 0)
+			return here[i].answer;
+	return NULL;
 }

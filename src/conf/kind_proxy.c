@@ -163,8 +163,8 @@ void conf_proxy_path_end(struct conf_parser *p)
 	if (draft != NULL && draft->path.where.line > 0 && p->location_served &&
 	    draft->location.handler != CONF_PROXY)
 		conf_error(p, &draft->path.where,
-			   "`path` changes what `proxy` passes on, and this location has `%s`",
-			   conf_handler_kind(draft->location.handler)->statement.word);
+			   "`path` changes what `proxy` passes on, and this location has another "
+			   "handler");
 }
 
 /* What a path in the location says, or the handler's own block. */
@@ -207,11 +207,14 @@ static void unknown_tell(struct conf_parser *p, const struct conf_port_draft *po
 	const struct conf_value name = {.data = draft->name, .len = strlen(draft->name)};
 	const char *names[CONF_UPSTREAMS_MAX];
 	char shown[CONF_SHOWN_MAX];
-	for (size_t i = 0; i < port->upstreams_count; i++)
+	for (size_t i = 0; i < port->upstreams_count; i++) {
 		names[i] = port->upstreams[i]->upstream.name;
+		if (names[i][0] == '\0')
+			return; /* it may be that one, whose name has a mistake */
+	}
 	const char *meant = conf_suggest(name.data, name.len, names, port->upstreams_count);
 	(void)conf_show(&name, shown);
-	if (meant != NULL && meant[0] != '\0')
+	if (meant != NULL)
 		conf_error(p, &draft->name_at, "unknown upstream \"%s\"; did you mean \"%s\"?",
 			   shown, meant);
 	else if (strchr(name.data, '.') != NULL || strcmp(name.data, "localhost") == 0)
@@ -225,6 +228,20 @@ static void unknown_tell(struct conf_parser *p, const struct conf_port_draft *po
 			   shown, shown);
 }
 
+/* `proxy to "http://api"` beside `upstream "api"`. */
+static void name_tell(struct conf_parser *p, const struct conf_port_draft *port,
+		      const struct proxy_draft *draft)
+{
+	const struct conf_endpoint_draft *e = draft->upstream->endpoints;
+	if (draft->upstream->endpoints_count == 0 || !e->endpoint.named ||
+	    conf_upstream_find(port, e->endpoint.host) == NULL || strchr(e->endpoint.url + 6, ':'))
+		return;
+	conf_warning(p, &draft->name_at,
+		     "this is the host \"%s\", and not the upstream of that name: write `proxy to "
+		     "\"%s\"`",
+		     e->endpoint.host, e->endpoint.host);
+}
+
 static void proxy_check(struct conf_parser *p, struct conf_port_draft *port,
 			const struct conf_location_draft *location)
 {
@@ -235,6 +252,7 @@ static void proxy_check(struct conf_parser *p, struct conf_port_draft *port,
 	path_finish(p, draft, location);
 	if (draft->upstream != NULL) {
 		conf_upstream_check(p, draft->upstream);
+		name_tell(p, port, draft);
 		draft->proxy.upstream = conf_upstream_number(p, port, draft->upstream);
 		return;
 	}

@@ -60,6 +60,18 @@ static void request_take(struct conf_parser *p, const struct conf_group *given)
 	conf_header_take(p, CONF_FILTER_REQUEST, "request header", request_name_check, given);
 }
 
+/* Of a place inside of which nothing is passed on nothing is said: more may come to be in it. */
+static void request_check(struct conf_parser *p, struct conf_port_draft *port,
+			  const struct conf_location_draft *draft)
+{
+	(void)port;
+	if (draft->filters.own[CONF_FILTER_REQUEST] != NULL &&
+	    draft->location.handler != CONF_PROXY)
+		conf_warning(p, &draft->location.where,
+			     "`request header` changes what `proxy` passes on, and this location "
+			     "has another handler");
+}
+
 static void request_write(const void *own, const char *indent, FILE *out)
 {
 	conf_header_write(own, "request header", indent, out);
@@ -80,6 +92,7 @@ const struct conf_kind conf_kind_request = {
     .statements = request_statements,
     .inherit = conf_header_inherit,
     .finish = conf_header_finish,
+    .check = request_check,
     .write = request_write,
     .size = conf_header_size,
 };

@@ -136,6 +136,8 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 /* What to write here for a statement of another server, as a sentence, or that Bulkhead has nothing
  * similar; NULL: it is not a word of another server. */
 const char *conf_foreign_word(const char *word, size_t len);
+/* The same in the block of an upstream, also for words that mean something elsewhere. */
+const char *conf_foreign_upstream_word(const char *word, size_t len);
 const char *conf_foreign_word_at(size_t index); /* all of them, for tests; NULL after the last */
 
 /* --- text to tokens: lexer.c ------------------------------------------------------------------ */
@@ -300,6 +302,9 @@ struct conf_scope {
 	/* the first setting in it that has an effect only with TLS; NULL: none */
 	const struct conf_statement *of_tls;
 	struct conf_where of_tls_where;
+	/* the first one that has an effect only with keys or passwords; NULL: none */
+	const struct conf_statement *of_keys;
+	struct conf_where of_keys_where;
 	struct conf_client_draft *client; /* `client certificate`; NULL: as outside */
 	/* of each list of its TLS policy, and of its priority; line 0: not given */
 	struct conf_where tls_where[TLS_LISTS + 1];
@@ -331,6 +336,7 @@ struct conf_upstream_draft {
 	struct conf_where verify_at, certificate_at, check_at, balance_at; /* line 0: not given */
 	bool is_reference; /* `proxy to "NAME"`: its statements are elsewhere */
 	bool hash;         /* `balance hash`, and what of is still to come */
+	bool check_time;   /* `check` has `timeout` */
 	bool damaged;      /* a mistake may have hidden a part of it */
 	bool used;
 	uint32_t number; /* its index in conf_port.upstreams */

@@ -30,6 +30,16 @@ static void words_add(struct mistake *m, int token)
 			word_add(m, words->list[i].name);
 }
 
+/* The words of this block, whatever they begin elsewhere. */
+static void options_add(struct mistake *m)
+{
+	const struct conf_block *block = conf_block_top(m->p);
+	for (const struct conf_statement *s = block->statements; s != NULL && s->word != NULL; s++)
+		word_add(m, s->word);
+	for (const struct conf_statement *s = block->more; s != NULL && s->word != NULL; s++)
+		word_add(m, s->word);
+}
+
 static void piece_add(struct mistake *m, const struct conf_piece *piece, bool worded)
 {
 	if (piece->zero != NULL && (piece->word == NULL || !worded))
@@ -82,7 +92,6 @@ static void sort_out(struct mistake *m, const char *const *expected, size_t coun
 	    {"a filter", T_FILTER},
 	    {"a filter with options", T_OPTIONS_FILTER},
 	    {"a handler with options", T_OPTIONS_HANDLER},
-	    {"an option", T_OPTION},
 	    {"a bare handler", T_BARE_HANDLER},
 	};
 	for (size_t i = 0; i < count; i++) {
@@ -93,6 +102,8 @@ static void sort_out(struct mistake *m, const char *const *expected, size_t coun
 			word_add(m, expected[i]);
 		else if (strcmp(expected[i], ";") == 0)
 			m->at_statement = true;
+		else if (strcmp(expected[i], "an option") == 0)
+			options_add(m);
 		else if (strcmp(expected[i], "{") == 0)
 			m->wants_open = true;
 		else if (strcmp(expected[i], "a value") == 0)

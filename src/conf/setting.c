@@ -126,7 +126,7 @@ const struct conf_statement conf_settings[] = {
      .pieces = {{CONF_STRING, .noun = "group's name", .most = CONF_ACCOUNT_MAX, IN_PORT(group)}}},
     {.word = "key user",
      .again = "key",
-     .of_tls = true,
+     .of_keys = true,
      .pieces = {{CONF_STRING, .noun = "user's name", .most = CONF_ACCOUNT_MAX, IN_PORT(key_user)}}},
     {.word = "connect",
      .again = "connect user",
@@ -155,7 +155,7 @@ const struct conf_statement conf_settings[] = {
 		 IN_PORT(threads)}}},
     {.word = "keyholders",
      .blocks = TOP | PORT,
-     .of_tls = true,
+     .of_keys = true,
      .pieces = {{CONF_NUMBER, .least = 1, .most = CONF_KEYHOLDERS_MAX, .zero = "auto",
 		 IN_PORT(keyholders)}}},
     {.word = "access",
@@ -459,6 +459,10 @@ void conf_set(struct conf_parser *p, const struct conf_statement *s, const struc
 	if (s->of_tls && scope->of_tls == NULL) {
 		scope->of_tls = s;
 		scope->of_tls_where = given->where;
+	}
+	if (s->of_keys && scope->of_keys == NULL) {
+		scope->of_keys = s;
+		scope->of_keys_where = given->where;
 	}
 	bool good = s->allowed == NULL || s->allowed(p, &given->where);
 	for (size_t i = 0; i < given->count && (good || i > 0); i++)

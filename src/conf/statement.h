@@ -99,6 +99,7 @@ struct conf_statement {
 	const char *again;   /* the word in a message about a second one; NULL: its own */
 	size_t where_offset; /* in struct conf: where it stands; 0: nobody asks */
 	bool of_tls;         /* it has no effect without TLS */
+	bool of_keys;        /* it has no effect without keyholders and verifiers */
 	bool unwritten_zero; /* with 0 it is not in the canonical text */
 	uint64_t unwritten;  /* with this value it is not in the canonical text; 0: it always is */
 	/* Is it allowed at all? If not, that was reported. */

@@ -60,6 +60,8 @@ static const char *string_meaning(int previous)
 		return "a socket's name" IN_QUOTES;
 	case T_HOST:
 		return "a name" IN_QUOTES;
+	case T_UPSTREAM:
+		return "an upstream's name" IN_QUOTES;
 	case T_METHODS:
 	case T_STRING: /* another one */
 		return "a method" IN_QUOTES;
@@ -144,6 +146,11 @@ static void tell_close(struct mistake *m, const char *expected)
 		conf_error(m->p, &m->token->where, "`}` closes nothing: no block is open");
 }
 
+static const char *in_article(const char *word)
+{
+	return strchr("aeiou", word[0]) != NULL ? "in an " : "in a ";
+}
+
 /* "it belongs in a tls block", "... at the top level or in a port, host or location block" */
 static void text_add_places(struct text *text, const struct conf_keyword *keyword)
 {
@@ -152,12 +159,11 @@ static void text_add_places(struct text *text, const struct conf_keyword *keywor
 	for (unsigned kind = CONF_BLOCK_PORT; kind < CONF_BLOCK_OPTIONS; kind <<= 1)
 		if (keyword->blocks & kind)
 			words[count++] = conf_block_word((enum conf_block_kind)kind);
-	if (keyword->blocks & CONF_BLOCK_OPTIONS)
-		count += conf_option_places(keyword->name, &words[count]);
+	count += conf_option_places(keyword->name, &words[count]);
 	if (keyword->blocks & CONF_BLOCK_TOP)
 		text_addf(text, "%s%s", conf_block_place(CONF_BLOCK_TOP), count > 0 ? " or " : "");
 	for (size_t i = 0; i < count; i++) {
-		text_addf(text, "%s", i == 0 ? "in a " : "");
+		text_addf(text, "%s", i > 0 ? "" : in_article(words[i]));
 		conf_list_item(text, words[i], "", i, count, "or");
 	}
 	text_addf(text, "%s", count > 0 ? " block" : "");
@@ -167,7 +173,7 @@ static void text_add_places(struct text *text, const struct conf_keyword *keywor
 static void text_add_block(struct text *text, const struct conf_block *block)
 {
 	if (block->options_of != NULL)
-		text_addf(text, "in a %s block", block->options_of);
+		text_addf(text, "%s%s block", in_article(block->options_of), block->options_of);
 	else
 		text_addf(text, "%s", conf_block_place(block->kind));
 }
@@ -367,6 +373,47 @@ static bool tell_tls(struct mistake *m)
 	return true;
 }
 
+/* proxy "http://a", proxy to "http://a" "http://b", and in a host or location `proxy protocol` */
+static bool tell_proxy(struct mistake *m)
+{
+	const struct conf_parser *p = m->p;
+	const enum conf_block_kind block = conf_block_top(m->p)->kind;
+	const struct conf_form *form = &p->form_before;
+	if (p->previous.kind == T_PROXY && m->token->kind == T_STRING)
+		conf_error(m->p, &m->token->where, "write `proxy to \"%s\"`", m->shown);
+	else if (p->previous.kind == T_PROXY && m->token->kind == T_PROTOCOL)
+		conf_error(m->p, &m->token->where,
+			   "`proxy protocol` is for whole connections: write it in the port, or at "
+			   "the top level");
+	else if (p->previous.kind == T_PROXY && m->token->kind == T_TO && block == CONF_BLOCK_TOP)
+		conf_error(m->p, &m->token->where,
+			   "`proxy to` serves requests: write it in a port, host or location "
+			   "block");
+	else if (m->token->kind == T_STRING && p->previous.kind == T_STRING &&
+		 form->statement != NULL && form->statement->token == T_PROXY)
+		conf_error(m->p, &m->token->where,
+			   "several URLs make an upstream: write `upstream \"api\" { to ... }` in "
+			   "the port, and `proxy to \"api\"`");
+	else
+		return false;
+	return true;
+}
+
+/* In an upstream: server 127.0.0.1:8080; */
+static bool tell_upstream(struct mistake *m)
+{
+	const struct conf_block *block = conf_block_top(m->p);
+	const struct conf_value *value = &m->token->value;
+	const char *answer = block->more == conf_upstream_options
+				 ? conf_foreign_upstream_word(value->data, value->len)
+				 : NULL;
+	if (!m->at_statement || answer == NULL)
+		return false;
+	conf_error(m->p, &m->token->where, "Bulkhead has no `%s` here: %s", m->shown, answer);
+	m->keyword = NULL;
+	return true;
+}
+
 /* server_name a; reverse_proxy b */
 static bool tell_foreign(struct mistake *m)
 {
@@ -509,7 +556,7 @@ static bool tell_error_status(struct mistake *m)
 /* methods any "GET", methods "GET" any */
 static bool tell_methods(struct mistake *m)
 {
-	if (!m->at_statement || m->token->begins_line)
+	if (!m->at_statement || m->token->begins_line || conf_block_top(m->p)->options_of != NULL)
 		return false;
 	if (m->p->previous.kind == T_ANY && m->token->kind == T_STRING)
 		conf_error(m->p, &m->token->where,
@@ -544,10 +591,10 @@ static bool tell_tail(struct mistake *m)
 static bool tell_plain(struct mistake *m)
 {
 	static bool (*const causes[])(struct mistake *) = {
-	    tell_listen,      tell_foreign, tell_comment,      tell_end_tag,
-	    tell_quoted_word, tell_tls,     tell_error_status, tell_skipped,
-	    tell_pattern,     tell_methods, tell_inner_quote,  tell_port_range,
-	    tell_bare_string, tell_site,    tell_caddy,        tell_tail,
+	    tell_listen,  tell_proxy,       tell_upstream,    tell_foreign,      tell_comment,
+	    tell_end_tag, tell_quoted_word, tell_tls,         tell_error_status, tell_skipped,
+	    tell_pattern, tell_methods,     tell_inner_quote, tell_port_range,   tell_bare_string,
+	    tell_site,    tell_caddy,       tell_tail,
 	};
 	for (size_t i = 0; i < CONF_COUNT(causes); i++)
 		if (causes[i](m))

@@ -121,6 +121,12 @@ void conf_tls_check(struct conf_parser *p, const struct conf_port_draft *draft)
 			   "`%s` has no effect without TLS, and this port has `tls off` at %s: "
 			   "keep one of them",
 			   scope->of_tls->word, conf_place(off, &scope->of_tls_where, place));
+	if (scope->of_keys != NULL && draft->port.certificates_count == 0 &&
+	    (draft->port.key_user == NULL || draft->port.passwords_count == 0))
+		conf_error(p, &scope->of_keys_where,
+			   "`%s` has no effect without TLS, and this port has `tls off` at %s: "
+			   "keep one of them",
+			   scope->of_keys->word, conf_place(off, &scope->of_keys_where, place));
 	for (size_t i = 1; i < draft->hosts_count; i++)
 		if (draft->hosts[i]->scope.tls_set)
 			conf_error(p, &draft->hosts[i]->host.where,

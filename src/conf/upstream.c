@@ -40,11 +40,12 @@ struct conf_upstream_draft *conf_upstream_new(struct conf_parser *p, const struc
 	return draft;
 }
 
-static void name_once(struct conf_parser *p, const struct conf_upstream_draft *draft,
+static void name_once(struct conf_parser *p, struct conf_upstream_draft *draft,
 		      const struct conf_where *at)
 {
 	const struct conf_upstream_draft *first = conf_upstream_find(p->port, draft->upstream.name);
 	char place[CONF_PLACE_MAX];
+	draft->used = first != NULL;
 	if (first != NULL)
 		conf_error(p, at, "duplicate upstream \"%s\"; the first one is at %s",
 			   draft->upstream.name, conf_place(&first->upstream.where, at, place));
@@ -310,6 +311,7 @@ static void check_take(struct conf_parser *p, const struct conf_group *given)
 	case TIMEOUT:
 		if (conf_quantity(p, "timeout", CONF_DURATION, 10, 60000, value, at, &ms))
 			draft->upstream.probe_ms = ms;
+		draft->check_time = true;
 		break;
 	}
 }
@@ -349,9 +351,9 @@ static void retry_take(struct conf_parser *p, const struct conf_group *given)
 	}
 	if (given->piece == RETRY)
 		*set = value->part == CONF_PART_INSTEAD ? CONF_METHODS_ANY : 0;
-	else if (*set == CONF_METHODS_ANY)
+	if (given->piece == MORE_METHODS && *set == CONF_METHODS_ANY)
 		conf_error(p, &given->at[0], "`retry any` names all methods: leave the others out");
-	if (value->part == CONF_PART_VALUE)
+	else if (value->part == CONF_PART_VALUE)
 		(void)conf_method_add(p, set, value, &given->at[0]);
 }
 
@@ -373,9 +375,9 @@ static void verify_take(struct conf_parser *p, const struct conf_group *given)
 			conf_error(p, at, "`verify off` verifies no name: leave one of them out");
 		draft->upstream.verify_off = true;
 		conf_warning(p, &given->where,
-			     "whoever is between this server and the upstream can read and change "
-			     "all of it: with a certificate of your own write `verify authority "
-			     "\"file\"`");
+			     "anyone between this server and the upstream can read and change all "
+			     "of it; for certificates of an authority of your own write `verify "
+			     "authority \"file\"`");
 	} else if (given->piece == AUTHORITY) {
 		if (conf_plain(p, "an authority's file name", PATH_MAX - 1, value, at))
 			draft->authority = conf_path(p, value->data, at);
@@ -440,7 +442,9 @@ static void tls_check(struct conf_parser *p, struct conf_upstream_draft *draft)
 
 void conf_upstream_check(struct conf_parser *p, struct conf_upstream_draft *draft)
 {
-	const struct conf_upstream *u = &draft->upstream;
+	struct conf_upstream *u = &draft->upstream;
+	if (u->probe_ms > u->probe_every_ms && !draft->check_time)
+		u->probe_ms = u->probe_every_ms;
 	if (draft->endpoints_count == 0 && !draft->damaged)
 		conf_error(p, &u->where,
 			   "the upstream has no endpoint: write `to \"http://127.0.0.1:"

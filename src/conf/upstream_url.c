@@ -31,8 +31,8 @@ bool conf_upstream_name(struct conf_parser *p, const struct conf_value *value,
 		if (!isalnum((unsigned char)*c) && strchr("-_.", *c) == NULL) {
 			conf_error(p, at,
 				   conf_upstream_is_url(value)
-				       ? "`upstream` has a name of your choice; the URL \"%s\" "
-					 "stands in its block: `to`"
+				       ? "an upstream has a name of your choice, and the URL "
+					 "stands in its block: `to \"%s\"`"
 				       : "an upstream's name is of letters, digits, `-`, `_` and "
 					 "`.`; \"%s\" has others",
 				   conf_show(value, shown));
@@ -231,7 +231,7 @@ static bool http_read(struct conf_parser *p, const struct conf_value *value, siz
 	char *copy = conf_copy(p, authority, strlen(authority));
 	if (copy == NULL)
 		return false;
-	if (copy[0] == '\0' || copy[0] == ':') {
+	if (copy[0] == '\0' || (copy[0] == ':' && strchr(copy + 1, ':') == NULL)) {
 		conf_error(p, at,
 			   "the URL has no host: write one such as \"http://127.0.0.1:9000\"");
 		return false;
@@ -275,8 +275,8 @@ static void scheme_tell(struct conf_parser *p, const struct conf_value *value,
 	    {"wss", "WebSockets go through `https://`"},
 	    {"h2c", "upstreams are asked with HTTP/1.1: write `http://`"},
 	    {"grpc", "upstreams are asked with HTTP/1.1, which gRPC does not speak"},
-	    {"fastcgi", "upstreams speak HTTP: put a server such as php-fpm's nginx between"},
-	    {"fcgi", "upstreams speak HTTP: put a server that speaks FastCGI between"},
+	    {"fastcgi", "upstreams speak HTTP: put a server between that speaks FastCGI"},
+	    {"fcgi", "upstreams speak HTTP: put a server between that speaks FastCGI"},
 	    {"uwsgi", "upstreams speak HTTP: start uWSGI with `--http-socket`"},
 	    {"tcp", "upstreams speak HTTP: write `http://`"},
 	};

@@ -1461,7 +1461,7 @@ static void what_was_expected_is_told(void **state)
 	    "port 1 { echo }\nlisten on *\nlocation \"/\" { echo; foo { } }\nhead 1K\nworkers 0",
 	    "3:1 `listen` cannot be at the top level; it belongs in a port block\n"
 	    "4:1 `location` cannot be at the top level; it belongs in a port or host block\n"
-	    "5:1 `head` cannot be at the top level; it belongs in a limits block\n"
+	    "5:1 `head` cannot be at the top level; it belongs in a limits or timeouts block\n"
 	    "6:9 workers 0 is out of range; it can be 1 to 64\n");
 }
 

@@ -227,9 +227,9 @@ static void blocks_of_hosts_are_checked(void **state)
 	    "2:21 `limits` cannot be in a host block; it belongs at the top level or in a port "
 	    "block\n");
 	told_tls("port 1 { host \"a\" { host \"b\" { echo } echo } }",
-		 "2:21 `host` cannot be in a host block; it belongs in a port block\n");
+		 "2:21 `host` cannot be in a host block; it belongs in a port or proxy block\n");
 	told_tls("host \"a\" { echo }\nport 1 { echo }",
-		 "2:1 `host` cannot be at the top level; it belongs in a port block\n");
+		 "2:1 `host` cannot be at the top level; it belongs in a port or proxy block\n");
 	told_tls("port 1 { hots \"a\" { echo } }",
 		 "2:10 unknown word `hots`; did you mean `host`?\n");
 	told_tls("port 1 { host \"a\" { ecko } }",
