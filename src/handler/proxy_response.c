@@ -39,6 +39,11 @@ static bool authority_is(const char *s, size_t len, const char *other, size_t ot
 	return len == other_len && len > 0 && strncasecmp(s, other, len) == 0;
 }
 
+static bool is_slash(char c)
+{
+	return c == '/' || c == '\\'; /* to browsers */
+}
+
 /* Does the URL lead to the upstream by its own name, or to this server by the name that the client
  * has used? Then *ret_path is where its path begins. */
 enum leads { LEADS_ELSEWHERE, LEADS_UPSTREAM, LEADS_HERE };
@@ -50,68 +55,72 @@ static enum leads url_leads(const struct proxy_walk *w, const struct http_header
 	const struct proxy_target *t = w->target;
 	const char *authority = NULL;
 	*ret_path = 0;
-	if (h->value_len > 0 && h->value[0] == '/' && (h->value_len == 1 || h->value[1] != '/'))
-		return LEADS_HERE;
+	if (h->value_len > 0 && h->value[0] == '/')
+		return h->value_len > 1 && is_slash(h->value[1]) ? LEADS_ELSEWHERE : LEADS_HERE;
 	size_t len = authority_find(h, t->tls ? "https://" : "http://", &authority);
-	if (len > 0 && authority_is(authority, len, t->authority, t->authority_len)) {
-		*ret_path = (size_t)(authority - h->value) + len;
+	*ret_path = len > 0 ? (size_t)(authority - h->value) + len : 0;
+	if (authority_is(authority, len, t->authority, t->authority_len))
 		return LEADS_UPSTREAM;
-	}
 	len = authority_find(h, w->ex->client->tls != NULL ? "https://" : "http://", &authority);
-	if (len > 0 && r->host.len > 0 &&
-	    authority_is(authority, len, http_slice_at(r, r->host), r->host.len)) {
-		*ret_path = (size_t)(authority - h->value) + len;
-		return LEADS_HERE;
-	}
-	return LEADS_ELSEWHERE;
+	*ret_path = len > 0 ? (size_t)(authority - h->value) + len : 0;
+	return authority_is(authority, len, http_slice_at(r, r->host), r->host.len)
+		   ? LEADS_HERE
+		   : LEADS_ELSEWHERE;
+}
+
+/* Without a slash at its end: "/" is empty. */
+static size_t trimmed(const char *path)
+{
+	const size_t len = strlen(path);
+	return len > 0 && path[len - 1] == '/' ? len - 1 : len;
 }
 
 /* Does the path begin with this one, as a location does? */
-static bool begins(const char *path, size_t len, const char *with)
+static bool begins(const char *path, size_t len, const char *with, size_t with_len)
 {
-	const size_t n = strlen(with);
-	if (len < n || memcmp(path, with, n) != 0)
-		return false;
-	return len == n || (n > 0 && with[n - 1] == '/') || strchr("/?#", path[n]) != NULL;
+	return len >= with_len && memcmp(path, with, with_len) == 0 &&
+	       (len == with_len || strchr("/?#", path[with_len]) != NULL);
 }
 
-/* What of the path `path replace` takes back, and what it puts in its place. 0 and "": nothing. */
-static size_t replaced_find(const struct conf_proxy *conf, const char *path, size_t len,
-			    const char **ret_by)
+/* Does `path replace` have to take the beginning of it back? Not if the upstream knows already
+ * where it is for clients. */
+static bool is_replaced(const struct conf_proxy *conf, const char *path, size_t len)
 {
-	*ret_by = "";
-	if (conf->path_from == NULL || !begins(path, len, conf->path_to) ||
-	    (strcmp(conf->path_from, conf->path_to) != 0 && begins(path, len, conf->path_from)))
-		return 0; /* it knows where it is for clients */
-	const size_t n = strlen(conf->path_to);
-	*ret_by = conf->path_from;
-	return n;
+	if (conf->path_from == NULL)
+		return false;
+	const size_t from = trimmed(conf->path_from), to = trimmed(conf->path_to);
+	if (from > 0 && begins(path, len, conf->path_from, from) &&
+	    !begins(conf->path_to, to, conf->path_from, from))
+		return false;
+	return begins(path, len, conf->path_to, to);
 }
 
-/* With exactly one slash between the two. */
-static bool location_make(struct proxy_walk *w, struct http_header *h, size_t path, size_t from,
-			  const char *by, bool keeps_authority)
+/* What follows the authority, of which kept bytes stay. A path of its own must not become the name
+ * of another server ("//evil"). */
+static void location_put(struct proxy_out *o, const struct proxy_walk *w,
+			 const struct http_header *h, size_t path, size_t kept)
 {
-	const char *rest = h->value + path + from;
-	size_t rest_len = h->value_len - path - from, by_len = strlen(by);
-	const size_t kept = keeps_authority ? path : 0;
-	if (by_len > 0 && by[by_len - 1] == '/' && rest_len > 0 && rest[0] == '/')
-		by_len--;
-	const bool slash = rest_len > 0 && strchr("/?#", rest[0]) == NULL &&
-			   (by_len == 0 || by[by_len - 1] != '/');
-	const bool root = by_len == 0 && (rest_len == 0 || rest[0] != '/') && !slash;
-	char *text = arena_take(&w->ex->arena, kept + 3 * by_len + 1 + rest_len);
-	if (text == NULL)
-		return false;
-	struct proxy_out o = {text, text + kept + 3 * by_len + 1 + rest_len, false};
-	proxy_put(&o, h->value, kept);
-	proxy_put_decoded(&o, by, by_len);
-	if (slash || root)
-		PROXY_PUT(&o, "/");
-	proxy_put(&o, rest, rest_len);
-	h->value = text;
-	h->value_len = (uint32_t)(o.at - text);
-	return true;
+	const struct conf_proxy *conf = w->place->conf;
+	const char *rest = h->value + path, *by = "";
+	size_t rest_len = h->value_len - path, by_len = 0;
+	if (is_replaced(conf, rest, rest_len)) {
+		const size_t n = trimmed(conf->path_to);
+		by = conf->path_from;
+		by_len = trimmed(by);
+		rest += n;
+		rest_len -= n;
+		if (n > 0 && by_len > 0 && (rest_len == 0 || rest[0] != '/')) {
+			proxy_put_decoded(o, by, by_len); /* "/app" itself, and "/app?a" */
+			proxy_put(o, rest, rest_len);
+			return;
+		}
+	}
+	proxy_put_decoded(o, by, by_len);
+	if (by_len == 0 && kept == 0 && rest_len > 1 && rest[0] == '/' && is_slash(rest[1]))
+		PROXY_PUT(o, "/.");
+	if (rest_len == 0 || rest[0] != '/')
+		PROXY_PUT(o, "/");
+	proxy_put(o, rest, rest_len);
 }
 
 /* A URL of the upstream itself becomes one of this server, without its name; and a path that the
@@ -119,14 +128,22 @@ static bool location_make(struct proxy_walk *w, struct http_header *h, size_t pa
 static void location_rewrite(struct proxy_walk *w, struct http_header *h)
 {
 	size_t path;
-	const char *by;
+	const struct conf_proxy *conf = w->place->conf;
 	const enum leads leads = url_leads(w, h, &path);
-	if (leads == LEADS_ELSEWHERE)
+	if (leads == LEADS_ELSEWHERE ||
+	    (leads == LEADS_HERE && !is_replaced(conf, h->value + path, h->value_len - path)))
 		return;
-	const size_t from =
-	    replaced_find(w->place->conf, h->value + path, h->value_len - path, &by);
-	if (leads == LEADS_UPSTREAM || from > 0)
-		(void)location_make(w, h, path, from, by, leads == LEADS_HERE);
+	const size_t kept = leads == LEADS_HERE ? path : 0;
+	const size_t from_len = conf->path_from != NULL ? strlen(conf->path_from) : 0;
+	const size_t room = h->value_len + 3 * from_len + 3;
+	char *text = arena_take(&w->ex->arena, room);
+	if (text == NULL)
+		return;
+	struct proxy_out o = {text, text + room, false};
+	proxy_put(&o, h->value, kept);
+	location_put(&o, w, h, path, kept);
+	h->value = text;
+	h->value_len = (uint32_t)(o.at - text);
 }
 
 /* --- the fields ------------------------------------------------------------------------------- */
