@@ -12,6 +12,7 @@
 #include "http/exchange.h"
 
 struct conf_location;
+struct conf_port;
 struct conf_respond;
 struct media_table;
 struct root;
@@ -27,6 +28,7 @@ struct handler_body {
  * the routes. */
 struct handler_means {
 	uint16_t port;
+	const struct conf_port *conf;
 	const struct handler_body *bodies; /* by the index in conf_port.bodies */
 	const struct root *roots;          /* by the index in conf_port.roots */
 	const struct media_table *types;   /* media types by extension */
@@ -41,6 +43,8 @@ struct handler_kind {
 	 * borrow from the location and the means. NULL: out of memory. Without this function the
 	 * config is the options of the location. */
 	void *(*make)(const struct conf_location *, const struct handler_means *);
+	/* Frees what was made, if that is more than one piece of memory. */
+	void (*release)(void *);
 };
 
 /* A fixed response. config: struct respond. The second one answers every method with it. */

@@ -22,6 +22,7 @@ struct places;
 struct route {
 	struct http_location location;
 	void *made; /* the handler's config, owned; NULL: it is the options of the configuration */
+	void (*release)(void *); /* frees it */
 };
 
 struct route_host {

@@ -336,7 +336,6 @@ struct exchange {
 	bool head_sent;     /* for the protocol: a field comes too late */
 	bool has_interim;   /* there are interim responses to write */
 	bool own_date;      /* exchange_keep_date() */
-	bool own_length;    /* exchange_keep_length() */
 
 	bool inside;       /* one of the handler's functions is running */
 	bool take_blocked; /* take() had no room; for the protocol */
@@ -501,12 +500,6 @@ static inline void exchange_keep_date(struct exchange *ex)
 {
 	ex->own_date = true;
 }
-/* The length of a 304 is that of the representation, which Content-Length says (RFC 9110, 8.6). */
-static inline void exchange_keep_length(struct exchange *ex)
-{
-	ex->own_length = true;
-}
-
 /* Adds a field to the trailer of the response, before give() answers GIVE_END. Both texts are
  * copied. A response that is not chunked has none. Returns 0, or -EINVAL, -ENOSPC or -ENOMEM: it is
  * left out. */

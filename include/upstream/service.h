@@ -49,6 +49,7 @@ struct upstream_service {
 	 * conf_port.endpoints; NULL: without TLS. */
 	const struct transport_ops *tls;
 	const void *const *tls_contexts;
+	struct upstream_pools *pools; /* of src/upstream; NULL at first */
 	/* For the log: an endpoint was found failing, or works again. what follows its URL:
 	 * "refuses connections: Connection refused". */
 	void (*tell)(struct upstream_service *, uint32_t endpoint, const char *what);

@@ -45,6 +45,7 @@ static int route_init(struct route *r, const struct conf_location *l,
 		r->made = kind->make(l, means);
 		if (r->made == NULL)
 			return -ENOMEM;
+		r->release = kind->release != NULL ? kind->release : free;
 		config = r->made;
 	}
 	r->location = (struct http_location){.handler = kind->handler,
@@ -266,7 +267,8 @@ int routes_init(struct routes *routes, const struct conf_port *port,
 void routes_release(struct routes *routes)
 {
 	for (size_t i = 0; i < routes->count; i++)
-		free(routes->list[i].made);
+		if (routes->list[i].made != NULL)
+			routes->list[i].release(routes->list[i].made);
 	for (size_t i = 0; routes->hosts != NULL && i < routes->hosts_count; i++)
 		trie_release(&routes->hosts[i].paths);
 	trie_release(&routes->names);

@@ -22,7 +22,7 @@ static struct exchange *exchange_new(void)
 static void response_clear(struct exchange *ex)
 {
 	ex->responding = ex->upgraded = ex->fields_failed = ex->head_sent = false;
-	ex->fields_long = ex->fields_copied = ex->own_date = ex->own_length = false;
+	ex->fields_long = ex->fields_copied = ex->own_date = false;
 	ex->length = 0;
 	ex->fields = NULL;
 	ex->fields_count = ex->added_bytes = 0;

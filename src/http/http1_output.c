@@ -53,9 +53,7 @@ static size_t response_finish(const struct http1 *h, uint8_t *out)
 		connection = RESPONSE_CLOSE;
 	else if (ex->request.version_minor == 0)
 		connection = RESPONSE_KEEP_ALIVE;
-	uint64_t length = status_has_body(ex->status) || (ex->own_length && ex->status == 304)
-			      ? ex->length
-			      : HTTP_LENGTH_UNKNOWN;
+	uint64_t length = status_has_body(ex->status) ? ex->length : HTTP_LENGTH_UNKNOWN;
 	return http_response_finish(out, h->send_chunked, length, connection,
 				    h->offers_upgrade && !ex->upgraded);
 }
@@ -178,9 +176,9 @@ static size_t body_output(struct http1 *h, uint8_t *out, size_t size)
 			n = length_output(h, out + used, size - used);
 		if (n == GIVE_LATER)
 			return used;
-		if (n < 0) {
+		if (n < 0) { /* what came before is still sent: it shows what was cut */
 			http1_abort(h);
-			return 0;
+			return used;
 		}
 		used += (size_t)n;
 	}
@@ -220,5 +218,5 @@ size_t http1_output(struct proto *p, uint8_t *out, size_t size)
 		used += head_output(h, out + used, size - used);
 	if (h->send == HTTP1_SEND_BODY)
 		used += body_output(h, out + used, size - used);
-	return h->state == HTTP1_ABORTED ? 0 : used;
+	return used;
 }

@@ -438,7 +438,7 @@ int worker_main(struct role *r)
 	struct worker w = {.role = r,
 			   .phase = r->start.held != 0 ? WORKER_HELD : WORKER_SERVING,
 			   .port = r->port,
-			   .means = {.port = r->port->number},
+			   .means = {.port = r->port->number, .conf = r->port},
 			   .accepting = r->port->threads,
 			   .loops_count = r->port->threads};
 	w.pool = w.port->workers * w.loops_count;

@@ -376,26 +376,6 @@ static void the_date_may_be_that_of_another_server(void **state)
 	}
 }
 
-static void a_304_may_have_a_length(void **state)
-{
-	struct peer *p = begin(NULL);
-	(void)state;
-	peer_send(p, "GET /test HTTP/1.1\r\n" H "\r\n");
-	exchange_keep_length(far.ex);
-	respond(p, 304, 1234);
-	assert_non_null(strstr(peer_out(p), "\r\nContent-Length: 1234\r\n"));
-	assert_int_equal(peer_phase(p), PROTO_IDLE);
-	peer_out_clear(p);
-	peer_send(p, "GET /test HTTP/1.1\r\n" H "\r\n"); /* it is that response's alone */
-	respond(p, 304, 1234);
-	assert_null(strstr(peer_out(p), "Content-Length"));
-	peer_out_clear(p);
-	peer_send(p, "HEAD /test HTTP/1.1\r\n" H "\r\n");
-	respond(p, 200, 5);
-	assert_non_null(strstr(peer_out(p), "\r\nContent-Length: 5\r\n\r\n"));
-	peer_free(p);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,7 +389,6 @@ int main(void)
 	    cmocka_unit_test(a_response_may_have_a_trailer),
 	    cmocka_unit_test(a_trailer_has_bounds),
 	    cmocka_unit_test(the_date_may_be_that_of_another_server),
-	    cmocka_unit_test(a_304_may_have_a_length),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,813 @@
+/* The handler `proxy`, with the upstream played by the test: what goes there, what comes back, and
+ * what becomes of connections. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proxied.h"
+
+#define GET     "GET /a?b HTTP/1.1\r\n" H "\r\n"
+#define DATE    "Date: Mon, 07 Nov 1994 08:49:37 GMT\r\n"
+#define OK(n)   "HTTP/1.1 200 OK\r\n" DATE "Content-Length: " #n "\r\n\r\n"
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
+
+static int begin(void **state)
+{
+	(void)gateway_prepare(state);
+	gateway_open();
+	return 0;
+}
+
+static void exchange_simply(int client, unsigned link)
+{
+	say(client, GET);
+	hear_request(far(link), GET);
+	say(far(link), OK(5) "hello");
+	hear(client, OK(5) "hello");
+}
+
+/* One request with these bytes goes upstream as want; the response is given and passed on. */
+static void pass(const char *request, const char *want, const char *response, const char *back)
+{
+	int client = client_new();
+	say(client, request);
+	hear_request(far(g.links_count > 0 ? g.links_count - 1 : 0), want);
+	say(far(g.links_count - 1), response);
+	hear(client, back);
+	hear_nothing(client);
+	close(client);
+	gateway_turns(3);
+}
+
+static void a_request_is_answered(void **state)
+{
+	int client = client_new();
+	(void)state;
+	exchange_simply(client, 0);
+	exchange_simply(client, 0); /* on the same connection */
+	assert_int_equal(g.asked, 1);
+	assert_int_equal(g.endpoint_use[0].idle, 1);
+	assert_int_equal(g.endpoint_use[0].requests, 2);
+	assert_int_equal(g.endpoint_use[0].responses[2], 2);
+	close(client);
+}
+
+/* --- framing of responses --------------------------------------------------------------------- */
+
+static void responses_keep_their_framing(void **state)
+{
+	(void)state;
+	pass(GET, GET, "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n5\r\nhello\r\n0\r\n\r\n",
+	     "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n5\r\nhello\r\n0\r\n\r\n");
+	pass(GET, GET, "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+	     "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n5\r\nhello\r\n0\r\n\r\n");
+	pass(GET, GET, "HTTP/1.1 204 No Content\r\n" DATE "\r\n",
+	     "HTTP/1.1 204 No Content\r\n" DATE "\r\n");
+	pass(GET, GET,
+	     "HTTP/1.1 304 Not Modified\r\n" DATE "ETag: \"a\"\r\nContent-Length: 5\r\n\r\n",
+	     "HTTP/1.1 304 Not Modified\r\n" DATE "ETag: \"a\"\r\nContent-Length: 5\r\n\r\n");
+	pass("HEAD / HTTP/1.1\r\n" H "\r\n", "HEAD / HTTP/1.1\r\n" H "\r\n", OK(5), OK(5));
+	pass(GET, GET, OK(0), OK(0));
+	assert_int_equal(g.asked, 1); /* all on one connection */
+	assert_int_equal(g.endpoint_use[0].idle, 1);
+	/* an HTTP/1.0 client cannot read chunks */
+	int client = client_new();
+	say(client, "GET / HTTP/1.0\r\n\r\n");
+	free(hear_until(far(0), "\r\n\r\n"));
+	say(far(0), "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n5\r\nhello\r\n0\r\n\r\n");
+	hear(client, "HTTP/1.1 200 OK\r\n" DATE "Connection: close\r\n\r\nhello");
+	hear_end(client);
+	close(client);
+}
+
+static void a_body_to_the_end_of_the_connection_is_chunked(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, GET);
+	hear_request(far(0), GET);
+	say(far(0), "HTTP/1.0 200 OK\r\n" DATE "\r\nhello");
+	hear(client, "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n5\r\nhello\r\n");
+	say(far(0), "you");
+	hear(client, "3\r\nyou\r\n");
+	far_end(0);
+	hear(client, "0\r\n\r\n");
+	exchange_simply(client, 1);
+	close(client);
+}
+
+static void large_bodies_stream_with_back_pressure(void **state)
+{
+	const size_t size = (size_t)32 << 20;
+	static char block[65536];
+	int client = client_new();
+	size_t sent = 0, got = 0, most = 0;
+	char head[128];
+	(void)state;
+	say(client, GET);
+	hear_request(far(0), GET);
+	(void)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n" DATE "Content-Length: %zu\r\n\r\n",
+		       size);
+	say(far(0), head);
+	hear(client, head);
+	/* a client that reads nothing stops the upstream */
+	for (int idle = 0; idle < 50;) {
+		const ssize_t n = write(far(0), block, sizeof(block));
+		idle = n > 0 ? 0 : idle + 1;
+		sent += n > 0 ? (size_t)n : 0;
+		gateway_turns(1);
+	}
+	assert_true(sent < (size_t)8 << 20);
+	while (got < size) {
+		const size_t left = size - sent < sizeof(block) ? size - sent : sizeof(block);
+		const ssize_t w = left > 0 ? write(far(0), block, left) : 0;
+		sent += w > 0 ? (size_t)w : 0;
+		const ssize_t n = read(client, block, sizeof(block));
+		got += n > 0 ? (size_t)n : 0;
+		most = sent - got > most ? sent - got : most;
+		gateway_turns(1);
+	}
+	assert_int_equal(sent, size);
+	assert_int_equal(got, size);
+	gateway_turns(2);
+	assert_int_equal(g.endpoint_use[0].idle, 1);
+	exchange_simply(client, 0);
+	close(client);
+}
+
+static void trailers_pass(void **state)
+{
+	(void)state;
+	pass(GET, GET,
+	     "HTTP/1.1 200 OK\r\n" DATE CHUNKED
+	     "\r\n1\r\nx\r\n0\r\nX-Sum: 1\r\nContent-Length: 3\r\n\r\n",
+	     "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n");
+	int client = client_new();
+	say(client,
+	    "POST / HTTP/1.1\r\n" H CHUNKED "\r\n3\r\nabc\r\n0\r\nX-Sum: 2\r\nHost: b\r\n\r\n");
+	hear_request(far(0), "POST / HTTP/1.1\r\n" H CHUNKED "\r\n");
+	hear(far(0), "3\r\nabc\r\n0\r\nX-Sum: 2\r\n\r\n");
+	say(far(0), OK(0));
+	hear(client, OK(0));
+	close(client);
+}
+
+static void interim_responses_pass(void **state)
+{
+	(void)state;
+	pass(GET, GET, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK(0),
+	     "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK(0));
+	pass(GET, GET, "HTTP/1.1 100 Continue\r\n\r\n" OK(0), OK(0));
+}
+
+/* --- request bodies --------------------------------------------------------------------------- */
+
+#define POST(n) "POST / HTTP/1.1\r\n" H "Content-Length: " #n "\r\n\r\n"
+
+static void request_bodies_stream(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, POST(10) "hello");
+	hear_request(far(0), POST(10));
+	hear(far(0), "hello");
+	say(client, "w");
+	hear(far(0), "w");
+	say(client, "orld");
+	hear(far(0), "orld");
+	say(far(0), OK(0));
+	hear(client, OK(0));
+	/* the head alone first, on a kept connection; and all at once */
+	say(client, POST(2));
+	hear_request(far(0), POST(2));
+	say(client, "ab");
+	hear(far(0), "ab");
+	say(far(0), OK(0));
+	hear(client, OK(0));
+	say(client, POST(2) "ab");
+	hear_request(far(0), POST(2));
+	hear(far(0), "ab");
+	say(far(0), OK(0));
+	hear(client, OK(0));
+	say(client, POST(0));
+	hear_request(far(0), POST(0));
+	say(far(0), OK(0));
+	hear(client, OK(0));
+	assert_int_equal(g.asked, 1);
+	close(client);
+}
+
+static void a_slow_upstream_stops_the_client(void **state)
+{
+	const size_t size = (size_t)32 << 20;
+	static char block[65536];
+	int client = client_new();
+	size_t sent = 0, got = 0;
+	char head[128];
+	(void)state;
+	(void)snprintf(head, sizeof(head), "POST / HTTP/1.1\r\n" H "Content-Length: %zu\r\n\r\n",
+		       size);
+	say(client, head);
+	hear_request(far(0), head);
+	for (int idle = 0; idle < 50;) {
+		const ssize_t n = write(client, block, sizeof(block));
+		idle = n > 0 ? 0 : idle + 1;
+		sent += n > 0 ? (size_t)n : 0;
+		gateway_turns(1);
+	}
+	assert_true(sent < (size_t)8 << 20);
+	while (got < size) {
+		const size_t left = size - sent < sizeof(block) ? size - sent : sizeof(block);
+		const ssize_t w = left > 0 ? write(client, block, left) : 0;
+		sent += w > 0 ? (size_t)w : 0;
+		const ssize_t n = read(far(0), block, sizeof(block));
+		got += n > 0 ? (size_t)n : 0;
+		gateway_turns(1);
+	}
+	say(far(0), OK(0));
+	hear(client, OK(0));
+	gateway_turns(2);
+	assert_int_equal(g.endpoint_use[0].idle, 1);
+	close(client);
+}
+
+#define EXPECTS "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+
+static void the_upstream_invites_the_body(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, EXPECTS);
+	char *head = hear_until(far(0), "\r\n\r\n");
+	assert_non_null(strstr(head, "Expect: 100-continue\r\n"));
+	free(head);
+	hear_nothing(client);
+	say(far(0), "HTTP/1.1 100 Continue\r\n\r\n");
+	hear(client, "HTTP/1.1 100 Continue\r\n\r\n");
+	say(client, "hello");
+	hear(far(0), "hello");
+	say(far(0), OK(0));
+	hear(client, OK(0));
+	/* it refuses */
+	say(client, EXPECTS);
+	free(hear_until(far(0), "\r\n\r\n"));
+	say(far(0), "HTTP/1.1 403 Forbidden\r\n" DATE "Content-Length: 0\r\n\r\n");
+	hear(client,
+	     "HTTP/1.1 403 Forbidden\r\n" DATE "Content-Length: 0\r\nConnection: close\r\n\r\n");
+	hear_end(client);
+	hear_end(far(0)); /* it may still wait for the body */
+	close(client);
+}
+
+static void an_early_response_passes(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, POST(10) "he");
+	hear_request(far(0), POST(10));
+	hear(far(0), "he");
+	say(far(0), "HTTP/1.1 413 Content Too Large\r\n" DATE "Content-Length: 2\r\n\r\nno");
+	hear(client, "HTTP/1.1 413 Content Too Large\r\n" DATE "Content-Length: 2\r\n\r\nno");
+	hear_end(far(0));
+	say(client, "llo wor!" GET); /* it goes on, and so does its connection */
+	hear_request(far(1), GET);
+	say(far(1), OK(0));
+	hear(client, OK(0));
+	close(client);
+}
+
+/* The upstream echoes a body while it comes. */
+static void both_directions_run_at_once(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, "POST / HTTP/1.1\r\n" H CHUNKED "\r\n3\r\nabc\r\n");
+	hear_request(far(0), "POST / HTTP/1.1\r\n" H CHUNKED "\r\n");
+	hear(far(0), "3\r\nabc\r\n");
+	say(far(0), "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n3\r\nABC\r\n");
+	hear(client, "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n3\r\nABC\r\n");
+	say(client, "1\r\nd\r\n");
+	hear(far(0), "1\r\nd\r\n");
+	say(far(0), "1\r\nD\r\n");
+	hear(client, "1\r\nD\r\n");
+	say(client, "0\r\n\r\n");
+	hear(far(0), "0\r\n\r\n");
+	say(far(0), "0\r\n\r\n");
+	hear(client, "0\r\n\r\n");
+	gateway_turns(2);
+	assert_int_equal(g.endpoint_use[0].idle, 1);
+	close(client);
+}
+
+/* --- methods ---------------------------------------------------------------------------------- */
+
+static void any_method_but_two_passes(void **state)
+{
+	(void)state;
+	pass("PROPFIND / HTTP/1.1\r\n" H "Depth: 1\r\n\r\n",
+	     "PROPFIND / HTTP/1.1\r\n" H "Depth: 1\r\n\r\n", OK(0), OK(0));
+	pass("DELETE /x HTTP/1.1\r\n" H "\r\n", "DELETE /x HTTP/1.1\r\n" H "\r\n", OK(0), OK(0));
+	static const char *const refused[] = {"CONNECT a:443 HTTP/1.1\r\n" H "\r\n",
+					      "TRACE / HTTP/1.1\r\n" H "\r\n"};
+	for (size_t i = 0; i < 2; i++) {
+		int client = client_new();
+		say(client, refused[i]);
+		hear_status(client, 405);
+		close(client);
+	}
+	int client = client_new();
+	say(client, "OPTIONS / HTTP/1.1\r\n" H "Max-Forwards: 0\r\n\r\n");
+	hear_status(client, 204);
+	close(client);
+	hear_nothing(far(0));
+}
+
+/* --- tunnels ---------------------------------------------------------------------------------- */
+
+#define UPGRADE "GET / HTTP/1.1\r\n" H "Upgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+#define SWITCHED                                    \
+	"HTTP/1.1 101 Switching Protocols\r\n" DATE \
+	"Upgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+
+static int tunnel(void)
+{
+	int client = client_new();
+	say(client, UPGRADE);
+	char *head = hear_until(far(0), "\r\n\r\n");
+	assert_non_null(strstr(head, "Upgrade: websocket\r\n"));
+	assert_non_null(strstr(head, "Connection: "));
+	free(head);
+	say(far(0), SWITCHED "hi");
+	hear(client, SWITCHED "hi");
+	say(client, "hello");
+	hear(far(0), "hello");
+	assert_int_equal(g.upstream_use.tunnels, 1);
+	return client;
+}
+
+static void tunnels_run_both_ways(void **state)
+{
+	int client = tunnel();
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		say(far(0), "you");
+		hear(client, "you");
+		say(client, "me");
+		hear(far(0), "me");
+	}
+	assert_int_equal(shutdown(client, SHUT_WR), 0);
+	hear_end(far(0));
+	say(far(0), "last");
+	hear(client, "last");
+	far_end(0);
+	hear_end(client);
+	close(client);
+	gateway_turns(3);
+	assert_int_equal(g.upstream_use.tunnels, 0);
+}
+
+static void an_upstream_may_end_a_tunnel_first(void **state)
+{
+	int client = tunnel();
+	(void)state;
+	assert_int_equal(shutdown(far(0), SHUT_WR), 0);
+	hear_end(client);
+	say(client, "more");
+	hear(far(0), "more");
+	close(client);
+	hear_end(far(0));
+}
+
+static void a_drain_ends_tunnels_in_time(void **state)
+{
+	int client = tunnel();
+	(void)state;
+	g.loop->http.drain_ms = 40;
+	g.worker.phase = WORKER_DRAINING;
+	worker_loop_follow(g.loop);
+	say(far(0), "you");
+	hear(client, "you");
+	hear_end(client);
+	hear_end(far(0));
+	close(client);
+}
+
+static void an_upgrade_may_be_refused(void **state)
+{
+	(void)state;
+	g.proxy.no_upgrade = true;
+	int client = client_new();
+	say(client, UPGRADE);
+	char *head = hear_until(far(0), "\r\n\r\n");
+	assert_null(strstr(head, "pgrade"));
+	free(head);
+	say(far(0), SWITCHED);
+	hear_status(client, 502);
+	close(client);
+}
+
+/* --- what an upstream does wrong -------------------------------------------------------------- */
+
+static const char *const malformed[] = {
+    "hello\r\n\r\n",
+    "HTTP/2.0 200 OK\r\n\r\n",
+    "HTTP/1.1 99 OK\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nX : y\nZ: z\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+};
+
+static void malformed_responses_are_502(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		int client = client_new();
+		say(client, GET);
+		hear_request(far((unsigned)i), GET);
+		say(far((unsigned)i), malformed[i]);
+		hear_status(client, 502);
+		hear(client, "502 Bad Gateway\n");
+		hear_end(far((unsigned)i));
+		close(client);
+	}
+	assert_int_equal(g.endpoint_use[0].failed[IPC_TRIED_MALFORMED],
+			 sizeof(malformed) / sizeof(malformed[0]));
+	assert_non_null(strstr(g.told, "0 sent no valid response"));
+}
+
+static void floods_of_interim_responses_end(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, GET);
+	hear_request(far(0), GET);
+	for (int i = 0; i < 100; i++)
+		(void)!write(far(0), "HTTP/1.1 102 Processing\r\n\r\n", 27);
+	gateway_turns(10);
+	char *all = hear_until(client, "502 Bad Gateway\n");
+	assert_non_null(strstr(all, "HTTP/1.1 502 Bad Gateway\r\n"));
+	free(all);
+	close(client);
+}
+
+static void a_response_that_is_cut_never_looks_complete(void **state)
+{
+	static const char *const cut[] = {
+	    "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 5\r\n\r\nhel",
+	    "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n5\r\nhel",
+	    "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n3\r\nhel\r\n",
+	    "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n3\r\nhel\r\n0\r\n",
+	    "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n3\r\nhelXX",
+	};
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		int client = client_new();
+		say(client, GET);
+		hear_request(far(i), GET);
+		say(far(i), cut[i]);
+		far_end(i);
+		char *all = hear_until(client, "hel");
+		free(all);
+		char rest[64] = "";
+		const uint64_t until = clock_ms() + GATEWAY_PATIENCE;
+		ssize_t n;
+		size_t len = 0;
+		while ((n = read(client, rest + len, sizeof(rest) - 1 - len)) != 0) {
+			assert_true(clock_ms() < until);
+			len += n > 0 ? (size_t)n : 0;
+			gateway_turns(1);
+		}
+		assert_null(strstr(rest, "0\r\n\r\n"));
+		close(client);
+	}
+	assert_int_equal(g.endpoint_use[0].failed[IPC_TRIED_CUT] +
+			     g.endpoint_use[0].failed[IPC_TRIED_MALFORMED],
+			 5);
+}
+
+static void an_end_in_the_head_is_502(void **state)
+{
+	static const char *const heads[] = {"", "H", "HTTP/1.1 200 OK\r\n",
+					    "HTTP/1.1 200 OK\r\nA: b\r\n"};
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		int client = client_new();
+		say(client, GET);
+		hear_request(far(i), GET);
+		say(far(i), heads[i]);
+		far_end(i);
+		hear_status(client, 502);
+		hear(client, "502 Bad Gateway\n");
+		close(client);
+	}
+}
+
+static void a_response_that_is_followed_by_bytes_ends_its_connection(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, GET);
+	hear_request(far(0), GET);
+	say(far(0), OK(5) "helloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+	hear(client, OK(5) "hello");
+	exchange_simply(client, 1);
+	/* and later, while it is idle */
+	say(far(1), OK(4) "evil");
+	gateway_turns(3);
+	hear_end(far(1));
+	exchange_simply(client, 2);
+	assert_int_equal(g.endpoint_use[0].idle, 1);
+	close(client);
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static void a_silent_upstream_is_504(void **state)
+{
+	int client = client_new();
+	(void)state;
+	g.upstream.head_ms = 30;
+	say(client, GET);
+	hear_request(far(0), GET);
+	say(far(0), "HTTP/1.1 2"); /* a byte now and then is no head */
+	hear_status(client, 504);
+	hear(client, "504 Gateway Timeout\n");
+	hear_end(far(0));
+	assert_int_equal(g.endpoint_use[0].failed[IPC_TRIED_HEAD], 1);
+	close(client);
+}
+
+static void a_body_may_not_stop(void **state)
+{
+	int client = client_new();
+	(void)state;
+	g.upstream.between_ms = 30;
+	say(client, GET);
+	hear_request(far(0), GET);
+	say(far(0), "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 5\r\n\r\nhel");
+	hear(client, "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 5\r\n\r\nhel");
+	hear_end(client);
+	hear_end(far(0));
+	assert_int_equal(g.endpoint_use[0].failed[IPC_TRIED_BETWEEN], 1);
+	close(client);
+}
+
+static void kept_connections_have_their_time(void **state)
+{
+	int client = client_new();
+	(void)state;
+	g.upstream.keep_ms = 20;
+	exchange_simply(client, 0);
+	hear_end(far(0));
+	assert_int_equal(g.endpoint_use[0].idle, 0);
+	close(client);
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+static void a_connection_that_fails_is_told(void **state)
+{
+	static const struct {
+		enum upstream_connected result;
+		unsigned status;
+		enum ipc_tried tried;
+	} cases[] = {{UPSTREAM_REFUSED, 502, IPC_TRIED_REFUSED},
+		     {UPSTREAM_TIMED_OUT, 504, IPC_TRIED_CONNECT},
+		     {UPSTREAM_UNRESOLVED, 502, IPC_TRIED_UNRESOLVED},
+		     {UPSTREAM_FULL, 503, IPC_TRIED_FULL}};
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		int client = client_new();
+		g.results[0] = cases[i].result;
+		g.upstream.fail_after = 0;
+		say(client, GET);
+		hear_status(client, cases[i].status);
+		assert_int_equal(g.endpoint_use[0].failed[cases[i].tried], 1);
+		close(client);
+	}
+	assert_non_null(strstr(g.told, "0 refuses connections: Connection refused"));
+}
+
+static int begin_three(void **state)
+{
+	(void)gateway_prepare(state);
+	g.upstream.endpoints_count = 3;
+	gateway_open();
+	return 0;
+}
+
+static void another_endpoint_is_tried(void **state)
+{
+	int client = client_new();
+	(void)state;
+	g.results[0] = g.results[1] = UPSTREAM_REFUSED;
+	for (int i = 0; i < 3; i++) {
+		say(client,
+		    POST(2) "ab"); /* nothing of it was sent, so it does not matter what it is */
+		hear_request(far(0), POST(2));
+		hear(far(0), "ab");
+		assert_int_equal(g.link_endpoints[0], 2);
+		say(far(0), OK(0));
+		hear(client, OK(0));
+	}
+	assert_true(g.upstream_use.retries > 0);
+	g.results[2] = UPSTREAM_REFUSED;
+	far_end(0);
+	gateway_turns(3);
+	say(client, GET);
+	hear_status(client, 502);
+	close(client);
+}
+
+/* The end of a kept connection and the next request come in the same turn. */
+static void a_kept_connection_may_be_gone(void **state)
+{
+	int client = client_new();
+	(void)state;
+	exchange_simply(client, 0);
+	say(client, GET);
+	far_end(0);
+	hear_request(far(1), GET);
+	say(far(1), OK(5) "hello");
+	hear(client, OK(5) "hello");
+	/* one that must not be repeated is not sent on such a connection */
+	say(client, POST(2) "ab");
+	far_end(1);
+	hear_request(far(2), POST(2));
+	hear(far(2), "ab");
+	say(far(2), OK(0));
+	hear(client, OK(0));
+	close(client);
+}
+
+static void a_request_that_may_have_been_processed_is_not_repeated(void **state)
+{
+	int client = client_new();
+	(void)state;
+	exchange_simply(client, 0);
+	say(client, GET);
+	hear_request(far(0), GET);
+	say(far(0), "HTTP/1.1 200");
+	gateway_turns(2);
+	far_end(0);
+	hear_status(client, 502);
+	hear(client, "502 Bad Gateway\n");
+	say(client, POST(4) "ab"); /* a part of the body has gone */
+	hear_request(far(1), POST(4));
+	hear(far(1), "ab");
+	far_end(1);
+	hear_status(client, 502);
+	assert_int_equal(g.asked, 2);
+	close(client);
+}
+
+static int begin_narrow(void **state)
+{
+	(void)gateway_prepare(state);
+	g.upstream.connections = 1;
+	g.upstream.queue = 2;
+	gateway_open();
+	return 0;
+}
+
+static void requests_wait_for_connections(void **state)
+{
+	int clients[4];
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		clients[i] = client_new();
+		say(clients[i], GET);
+		gateway_turns(2);
+	}
+	hear_status(clients[3], 503); /* two wait */
+	hear(clients[3], "503 Service Unavailable\n");
+	assert_int_equal(g.upstream_use.queue_full, 1);
+	assert_int_equal(g.upstream_use.queued, 2);
+	for (int i = 0; i < 3; i++) {
+		hear_request(far(0), GET);
+		say(far(0), OK(0));
+		hear(clients[i], OK(0));
+		gateway_turns(2);
+	}
+	assert_int_equal(g.asked, 1);
+	for (int i = 0; i < 4; i++)
+		close(clients[i]);
+}
+
+static int begin_impatient(void **state)
+{
+	(void)gateway_prepare(state);
+	g.upstream.connections = 1;
+	g.upstream.queue_ms = 20;
+	gateway_open();
+	return 0;
+}
+
+static void a_request_waits_only_for_a_time(void **state)
+{
+	int clients[3];
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		clients[i] = client_new();
+		say(clients[i], GET);
+		gateway_turns(2);
+	}
+	close(clients[1]); /* gives up its place */
+	hear_status(clients[2], 503);
+	assert_int_equal(g.upstream_use.queue_late, 1);
+	assert_int_equal(g.upstream_use.queued, 0);
+	hear_request(far(0), GET);
+	say(far(0), OK(0));
+	hear(clients[0], OK(0));
+	close(clients[0]);
+	close(clients[2]);
+}
+
+static void idle_connections_are_bounded(void **state)
+{
+	int clients[8];
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		clients[i] = client_new();
+		say(clients[i], GET);
+		hear_request(far(i), GET);
+	}
+	for (unsigned i = 0; i < 6; i++) {
+		say(far(i), OK(0));
+		hear(clients[i], OK(0));
+	}
+	assert_int_equal(g.endpoint_use[0].idle, 4);
+	hear_end(far(0)); /* those that were used the longest time ago */
+	hear_end(far(1));
+	exchange_simply(clients[0], 5); /* most recently used first */
+	for (unsigned i = 0; i < 6; i++)
+		close(clients[i]);
+}
+
+static void a_client_that_leaves_ends_the_request(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, GET);
+	hear_request(far(0), GET);
+	close(client);
+	hear_end(far(0));
+	assert_int_equal(g.endpoint_use[0].failed[IPC_TRIED_CLIENT], 1);
+	/* and while a connection is awaited */
+	g.silent = true;
+	client = client_new();
+	say(client, GET);
+	gateway_turns(2);
+	assert_int_equal(g.asked, 2);
+	close(client);
+	gateway_turns(2);
+	assert_int_equal(g.forgotten, 1);
+}
+
+#define TEST(name)        cmocka_unit_test_setup_teardown(name, begin, gateway_close)
+#define TEST_OF(name, by) cmocka_unit_test_setup_teardown(name, by, gateway_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(a_request_is_answered),
+	    TEST(responses_keep_their_framing),
+	    TEST(a_body_to_the_end_of_the_connection_is_chunked),
+	    TEST(large_bodies_stream_with_back_pressure),
+	    TEST(trailers_pass),
+	    TEST(interim_responses_pass),
+	    TEST(request_bodies_stream),
+	    TEST(a_slow_upstream_stops_the_client),
+	    TEST(the_upstream_invites_the_body),
+	    TEST(an_early_response_passes),
+	    TEST(both_directions_run_at_once),
+	    TEST(any_method_but_two_passes),
+	    TEST(tunnels_run_both_ways),
+	    TEST(an_upstream_may_end_a_tunnel_first),
+	    TEST(a_drain_ends_tunnels_in_time),
+	    TEST(an_upgrade_may_be_refused),
+	    TEST(malformed_responses_are_502),
+	    TEST(floods_of_interim_responses_end),
+	    TEST(a_response_that_is_cut_never_looks_complete),
+	    TEST(an_end_in_the_head_is_502),
+	    TEST(a_response_that_is_followed_by_bytes_ends_its_connection),
+	    TEST(a_silent_upstream_is_504),
+	    TEST(a_body_may_not_stop),
+	    TEST(kept_connections_have_their_time),
+	    TEST(a_connection_that_fails_is_told),
+	    TEST_OF(another_endpoint_is_tried, begin_three),
+	    TEST(a_kept_connection_may_be_gone),
+	    TEST(a_request_that_may_have_been_processed_is_not_repeated),
+	    TEST_OF(requests_wait_for_connections, begin_narrow),
+	    TEST_OF(a_request_waits_only_for_a_time, begin_impatient),
+	    TEST(idle_connections_are_bounded),
+	    TEST(a_client_that_leaves_ends_the_request),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
