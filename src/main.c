@@ -21,9 +21,11 @@
 #include "base/title.h"
 #include "builtin.h"
 #include "conf/conf.h"
+#include "connector/connector.h"
 #include "development.h"
 #include "keyholder/keyholder.h"
 #include "master/master.h"
+#include "resolver/resolver.h"
 #include "role/role.h"
 #include "selftest/selftest.h"
 #include "verifier/verifier.h"
@@ -326,6 +328,10 @@ static int child(const struct arguments *a)
 		return keyholder_main(&role);
 	case IPC_VERIFIER:
 		return verifier_main(&role);
+	case IPC_CONNECTOR:
+		return connector_main(&role);
+	case IPC_RESOLVER:
+		return resolver_main(&role);
 	default:
 		return worker_main(&role);
 	}

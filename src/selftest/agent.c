@@ -94,6 +94,21 @@ static void secrets_keep(struct agent *a, const struct role *r)
 		a->kept_passwords = file_keep(r->port->passwords[0].path);
 }
 
+/* What the role has of its upstreams. */
+static bool upstreams_keep(struct agent *a, const struct role *r)
+{
+	const bool worker = r->start.role == IPC_WORKER;
+	a->is_resolver = r->start.role == IPC_RESOLVER;
+	a->connect_fd = handed(r, IPC_FD_CONNECT_CHANNEL);
+	a->shared_fd = fcntl(handed(r, worker ? IPC_FD_HEALTH : IPC_FD_NAMES), F_DUPFD_CLOEXEC, 0);
+	if (a->shared_fd < 0)
+		return true;
+	if (a->is_resolver)
+		return lseek(a->shared_fd, 0, SEEK_END) > 0;
+	a->shared = mmap(NULL, 4096, PROT_READ, MAP_SHARED, a->shared_fd, 0);
+	return a->shared != MAP_FAILED;
+}
+
 static void begun(void *arg, const struct role *r)
 {
 	struct agent *a = arg;
@@ -117,7 +132,7 @@ static void begun(void *arg, const struct role *r)
 	a->datagram_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	a->maps = malloc(MAPS_ROOM);
 	if (a->root_fd < 0 || a->exe_fd < 0 || !maps || a->tcp4_fd < 0 || a->unix_fd < 0 ||
-	    a->maps == NULL || a->tickets == MAP_FAILED)
+	    a->maps == NULL || a->tickets == MAP_FAILED || !upstreams_keep(a, r))
 		fatal(EX_OSERR, "the attempts cannot be prepared: %s", strerror(errno));
 	secrets_keep(a, r);
 }
@@ -148,6 +163,8 @@ static void sealed(void *arg, struct role *r, struct loop *loop)
 				    .counters = (uintptr_t)r->board,
 				    .level = r->level};
 	a->listener_fd = r->plan.guarded_count > 0 ? (int)r->plan.guarded_first : -1;
+	a->pinned = r->plan.pinned;
+	a->pinned_bytes = r->plan.pinned_bytes;
 	a->io.ready = order_ready;
 	a->board = r->board;
 	if (write(a->io.fd, &hello, sizeof(hello)) < 0 || loop_add(loop, &a->io, EPOLLIN) < 0)

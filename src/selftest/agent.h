@@ -70,13 +70,21 @@ struct agent {
 	int unix_fd;               /* not connected */
 	int key_fd;                /* the role's first key channel; -1 except in a worker */
 	int password_fd;           /* the role's first password channel; -1 except in a worker */
+	int connect_fd;            /* the role's first connect channel; -1 except in a worker */
 	int listener_fd;           /* the role's first listener; -1 except in a worker */
 	int datagram_fd;           /* the role's log */
 	int tickets_fd;            /* leaked memory of the ticket keys; -1 except in a worker */
 	void *tickets;             /* the same memory, mapped as in a worker; NULL in others */
-	struct ipc_board *board;   /* borrowed from the role */
-	uint64_t last_id;          /* on these channels */
-	char *maps;                /* room for the text of one */
+	/* Leaked memory about upstreams: the health of a worker, the names of a connector, both
+	 * read-only, and mapped; the names of a resolver, with its offset at the end. -1: none */
+	int shared_fd;
+	void *shared;       /* the mapping; NULL in a resolver */
+	const void *pinned; /* the block of addresses of a connector or resolver */
+	size_t pinned_bytes;
+	bool is_resolver;
+	struct ipc_board *board;         /* borrowed from the role */
+	uint64_t last_id;                /* on these channels */
+	char *maps;                      /* room for the text of one */
 	char *kept_key, *kept_passwords; /* the texts of files, if it was told to read them */
 };
 #define MAPS_ROOM (512 << 10)
@@ -121,6 +129,16 @@ attempt_fn try_key_proper, try_key_proper_rsa, try_key_proper_ed25519, try_key_s
 attempt_fn try_password_right, try_password_wrong, try_password_many, try_password_file,
     try_password_short, try_password_length, try_password_id, try_password_nul,
     try_password_oversized;
+/* try_connect.c. From a connector or resolver: reaching what is listed, and an address of a name:
+ * results above 0; a copy of a listed address, another port, another address, places that are none,
+ * other sockets and ways. Its block: unmapping, moving, changing, mapping over and filling it. With
+ * memory that others write, or that is full. From a worker, over its channel to the connector: 1
+ * when it was connected */
+attempt_fn try_reach_listed, try_reach_named, try_reach_copy, try_reach_port, try_reach_neighbour,
+    try_reach_inside, try_reach_after, try_datagrams, try_send_fast, try_block_unmap,
+    try_block_move, try_block_protect, try_block_advise, try_block_map, try_block_fill,
+    try_map_shared_state, try_protect_shared_state, try_write_shared_state, try_names_grow,
+    try_ask_proper, try_ask_endpoint, try_ask_short, try_ask_id, try_ask_time, try_ask_oversized;
 /* try_memory.c: how many of the needles are in this process's memory */
 attempt_fn try_scan;
 

@@ -7,9 +7,10 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-#define WORKERS (ROLE_WORKER | ROLE_PLAIN)
-#define HOLDERS (ROLE_KEYHOLDER | ROLE_VERIFIER)
-#define ALL     (WORKERS | HOLDERS)
+#define WORKERS    (ROLE_WORKER | ROLE_PLAIN)
+#define HOLDERS    (ROLE_KEYHOLDER | ROLE_VERIFIER)
+#define CONNECTING (ROLE_CONNECTOR | ROLE_RESOLVER)
+#define ALL        (WORKERS | HOLDERS | CONNECTING)
 
 /* In the first round; the same for every user. */
 #define WHOLE(...)                  \
@@ -59,15 +60,15 @@
 
 const struct attempt attempts[] = {
     /* the control for the following rows, and searches that must come before processes end */
-    ROW("find the port's private key in its memory", ROLE_WORKER | ROLE_VERIFIER, try_scan, NONE,
-	NONE, ANSWERED(EXPECT_ABSENCE)),
+    ROW("find the port's private key in its memory", ROLE_WORKER | ROLE_VERIFIER | CONNECTING,
+	try_scan, NONE, NONE, ANSWERED(EXPECT_ABSENCE)),
     ROW("find the port's private key in its memory (control)", ROLE_KEYHOLDER, try_scan, NONE, NONE,
 	ANSWERED(EXPECT_PRESENCE)),
     ROW("find another port's private key in its memory", ROLE_PLAIN, try_scan, NONE, NONE,
 	ANSWERED(EXPECT_ABSENCE)),
 
-    ROW("find the password's hash in its memory", WORKERS | ROLE_KEYHOLDER, try_scan, NONE, HASH,
-	ANSWERED(EXPECT_ABSENCE)),
+    ROW("find the password's hash in its memory", WORKERS | ROLE_KEYHOLDER | CONNECTING, try_scan,
+	NONE, HASH, ANSWERED(EXPECT_ABSENCE)),
     ROW("find the password's hash in its memory (control)", ROLE_VERIFIER, try_scan, NONE, HASH,
 	ANSWERED(EXPECT_PRESENCE)),
 
@@ -115,6 +116,20 @@ const struct attempt attempts[] = {
     ROW("send the verifier 64 KiB", WORKERS, try_password_oversized, NONE, PASSWORD,
 	ANSWERED(EXPECT_KILL)),
 
+    /* the connector, in the same way */
+    ROW("ask for a connection as a proxy does (control)", WORKERS, try_ask_proper, NONE, UPSTREAM,
+	ANSWERED(EXPECT_CONNECTED)),
+    ROW("ask with the number of no endpoint", WORKERS, try_ask_endpoint, NONE, UPSTREAM,
+	ANSWERED(EXPECT_KILL)),
+    ROW("send the connector a packet that is too short", WORKERS, try_ask_short, NONE, UPSTREAM,
+	ANSWERED(EXPECT_KILL)),
+    ROW("send the connector an id of 0", WORKERS, try_ask_id, NONE, UPSTREAM,
+	ANSWERED(EXPECT_KILL)),
+    ROW("ask for a connection in no time", WORKERS, try_ask_time, NONE, UPSTREAM,
+	ANSWERED(EXPECT_KILL)),
+    ROW("send the connector 64 KiB", WORKERS, try_ask_oversized, NONE, UPSTREAM,
+	ANSWERED(EXPECT_KILL)),
+
     /* files */
     /* in the form that glibc's malloc(3) uses, which is refused and does not end a process with
      * threads; and in others */
@@ -127,8 +142,8 @@ const struct attempt attempts[] = {
 	ENDED(openat), BELOW(EACCES, 1)),
     ROW("go to a leaked / and read /etc/passwd", ALL, try_open_moved, NONE, PASSWD, ENDED(fchdir),
 	BELOW(EACCES, 1)),
-    ROW("read its own port's key file", ROLE_WORKER | HOLDERS, try_open_leaked, NONE, OWN_KEY,
-	ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read its own port's key file", ROLE_WORKER | HOLDERS | CONNECTING, try_open_leaked, NONE,
+	OWN_KEY, ENDED(openat), BELOW(EACCES, 1)),
     ROW("read another port's key file", ALL, try_open_leaked, NONE, OTHER_KEY, ENDED(openat),
 	BELOW(EACCES, 1)),
     ROW("read its own port's password file", ALL, try_open_leaked, NONE, OWN_PASSWORDS,
@@ -190,8 +205,9 @@ const struct attempt attempts[] = {
 	{REFUSED(EPERM, 0), REFUSED(EPERM, 6)}),
     ROW("queue a signal (the limit is the whole user's)", ALL, try_signal_queue, NONE, NONE,
 	ENDED(tgkill), BELOW(EAGAIN, 0)),
-    ROW("make a socket, its crash recorder's memory dropped", ALL, try_recorder_lost, NONE, NONE,
-	ANSWERED(EXPECT_UNRECORDED)),
+    /* a connector or resolver cannot drop it */
+    ROW("make a socket, its crash recorder's memory dropped", WORKERS | HOLDERS, try_recorder_lost,
+	NONE, NONE, ANSWERED(EXPECT_UNRECORDED)),
     ROW("signal the master by a pidfd", ALL, try_pidfd_signal, MASTER, NONE, ENDED(pidfd_open),
 	{REFUSED(EPERM, 0), REFUSED(EPERM, 6)}),
     ROW("take a descriptor of the master's", ALL, try_pidfd_steal, MASTER, NONE, ENDED(pidfd_open),
@@ -218,23 +234,23 @@ const struct attempt attempts[] = {
 	ENDED(process_vm_readv), BELOW(EPERM, 0)),
     ROW("signal another port's verifier", ALL, try_kill, OTHER_VERIFIER, NONE, ENDED(kill),
 	BELOW(EPERM, 6)),
-    ROW("read its own keyholder (/proc/PID/mem)", ROLE_WORKER | ROLE_VERIFIER, try_open_leaked,
-	KEYHOLDER, TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
-    ROW("read its own keyholder (process_vm_readv)", ROLE_WORKER | ROLE_VERIFIER, try_vm_read,
-	KEYHOLDER, NONE, ENDED(process_vm_readv), BELOW(EPERM, 0)),
-    ROW("trace its own keyholder", ROLE_WORKER | ROLE_VERIFIER, try_ptrace, KEYHOLDER, NONE,
-	ENDED(ptrace), BELOW(EPERM, 0)),
-    ROW("signal its own keyholder", ROLE_WORKER | ROLE_VERIFIER, try_kill, KEYHOLDER, NONE,
-	ENDED(kill), BELOW(EPERM, 6)),
+    ROW("read its own keyholder (/proc/PID/mem)", ROLE_WORKER | ROLE_VERIFIER | CONNECTING,
+	try_open_leaked, KEYHOLDER, TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read its own keyholder (process_vm_readv)", ROLE_WORKER | ROLE_VERIFIER | CONNECTING,
+	try_vm_read, KEYHOLDER, NONE, ENDED(process_vm_readv), BELOW(EPERM, 0)),
+    ROW("trace its own keyholder", ROLE_WORKER | ROLE_VERIFIER | CONNECTING, try_ptrace, KEYHOLDER,
+	NONE, ENDED(ptrace), BELOW(EPERM, 0)),
+    ROW("signal its own keyholder", ROLE_WORKER | ROLE_VERIFIER | CONNECTING, try_kill, KEYHOLDER,
+	NONE, ENDED(kill), BELOW(EPERM, 6)),
 
-    ROW("read its own verifier (/proc/PID/mem)", WORKERS | ROLE_KEYHOLDER, try_open_leaked,
-	VERIFIER, TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
-    ROW("read its own verifier (process_vm_readv)", WORKERS | ROLE_KEYHOLDER, try_vm_read, VERIFIER,
-	NONE, ENDED(process_vm_readv), BELOW(EPERM, 0)),
-    ROW("trace its own verifier", WORKERS | ROLE_KEYHOLDER, try_ptrace, VERIFIER, NONE,
+    ROW("read its own verifier (/proc/PID/mem)", WORKERS | ROLE_KEYHOLDER | CONNECTING,
+	try_open_leaked, VERIFIER, TARGET_MEMORY, ENDED(openat), BELOW(EACCES, 1)),
+    ROW("read its own verifier (process_vm_readv)", WORKERS | ROLE_KEYHOLDER | CONNECTING,
+	try_vm_read, VERIFIER, NONE, ENDED(process_vm_readv), BELOW(EPERM, 0)),
+    ROW("trace its own verifier", WORKERS | ROLE_KEYHOLDER | CONNECTING, try_ptrace, VERIFIER, NONE,
 	ENDED(ptrace), BELOW(EPERM, 0)),
-    ROW("signal its own verifier", WORKERS | ROLE_KEYHOLDER, try_kill, VERIFIER, NONE, ENDED(kill),
-	BELOW(EPERM, 6)),
+    ROW("signal its own verifier", WORKERS | ROLE_KEYHOLDER | CONNECTING, try_kill, VERIFIER, NONE,
+	ENDED(kill), BELOW(EPERM, 6)),
 
     /* the network and other sockets */
     ROW("make an IPv4 socket", ALL, try_socket4, NONE, NONE, ENDED(socket)),
@@ -259,16 +275,67 @@ const struct attempt attempts[] = {
     ROW("bind a leaked socket", ALL, try_bind, NONE, NONE, ENDED(bind), BELOW(EACCES, 4)),
     ROW("listen on a leaked socket", ALL, try_listen, NONE, NONE, ENDED(listen)),
 
+    /* connectors and resolvers: what is listed, and nothing else */
+    ROW("reach its upstream (control)", ROLE_CONNECTOR, try_reach_listed, NONE, NONE,
+	ANSWERED(EXPECT_CONNECTED), ANSWERED(EXPECT_CONNECTED)),
+    ROW("reach it by an address of its name (control)", ROLE_CONNECTOR, try_reach_named, NONE, NONE,
+	ANSWERED(EXPECT_CONNECTED), ANSWERED(EXPECT_CONNECTED)),
+    ROW("choose its name server (control)", ROLE_RESOLVER, try_reach_listed, NONE, NONE,
+	ANSWERED(EXPECT_CONNECTED), ANSWERED(EXPECT_CONNECTED)),
+    ROW("reach a listed address, copied elsewhere", CONNECTING, try_reach_copy, NONE, NONE,
+	ENDED(connect)),
+    ROW("reach another port", CONNECTING, try_reach_port, NONE, NONE, ENDED(connect),
+	BELOW(EACCES, 4)),
+    ROW("reach another address at a listed port", CONNECTING, try_reach_neighbour, NONE, NONE,
+	ENDED(connect)),
+    ROW("connect with a pointer into a place", CONNECTING, try_reach_inside, NONE, NONE,
+	ENDED(connect)),
+    ROW("connect with a pointer after its places", CONNECTING, try_reach_after, NONE, NONE,
+	ENDED(connect)),
+    ROW("make a socket for datagrams", ROLE_CONNECTOR, try_datagrams, NONE, NONE, ENDED(socket)),
+    ROW("connect out by sendmsg (TCP Fast Open)", CONNECTING, try_send_fast, NONE, NONE,
+	ENDED(sendmsg)),
+    ROW("unmap its list of addresses", CONNECTING, try_block_unmap, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EPERM})),
+    ROW("move its list of addresses away", CONNECTING, try_block_move, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EPERM})),
+    ROW("make its list of addresses writable", CONNECTING, try_block_protect, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EPERM}), BELOW(EACCES, 0)),
+    ROW("empty its list of addresses (madvise)", CONNECTING, try_block_advise, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EPERM}), BELOW(EACCES, 0)),
+    ROW("map other memory over its list of addresses", CONNECTING, try_block_map, NONE, NONE,
+	ENDED(mmap)),
+    ROW("let the kernel write into its list of addresses", CONNECTING, try_block_fill, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EFAULT}), BELOW(EFAULT, 0)),
+    ROW("map the addresses of names for writing", ROLE_CONNECTOR, try_map_shared_state, NONE, NONE,
+	ENDED(mmap), BELOW(EACCES, 0)),
+    ROW("make the addresses of names writable", ROLE_CONNECTOR, try_protect_shared_state, NONE,
+	NONE, WHOLE(.kind = EXPECT_ERROR, .errors = {EPERM}), BELOW(EACCES, 0)),
+    ROW("write to the addresses of names", ROLE_CONNECTOR, try_write_shared_state, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EBADF}), BELOW(EBADF, 0)),
+    ROW("write more names than there are", ROLE_RESOLVER, try_names_grow, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EPERM}), BELOW(EPERM, 0)),
+    ROW("map its upstreams' health for writing", WORKERS, try_map_shared_state, NONE, UPSTREAM,
+	ENDED(mmap), BELOW(EACCES, 0)),
+    ROW("make its upstreams' health writable", WORKERS, try_protect_shared_state, NONE, UPSTREAM,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EACCES}), BELOW(EACCES, 0)),
+    ROW("write to its upstreams' health", WORKERS, try_write_shared_state, NONE, UPSTREAM,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EBADF}), BELOW(EBADF, 0)),
+
     /* more of itself */
     ROW("fork", ALL, try_fork, NONE, NONE, ENDED(clone), BELOW(EAGAIN, 0)),
     ROW("exec a leaked descriptor of a program", ALL, try_exec, NONE, NONE, ENDED(execveat),
 	BELOW(EACCES, 1)),
     ROW("make a file in memory, to exec it", ALL, try_memfd, NONE, NONE, ENDED(memfd_create)),
     ROW("map executable memory", ALL, try_map_exec, NONE, NONE, ENDED(mmap)),
-    ROW("make its memory executable", ALL, try_protect_exec, NONE, NONE, ENDED(mprotect)),
+    ROW("make its memory executable", WORKERS | HOLDERS, try_protect_exec, NONE, NONE,
+	ENDED(mprotect)),
+    ROW("make its memory executable", CONNECTING, try_protect_exec, NONE, NONE,
+	WHOLE(.kind = EXPECT_ERROR, .errors = {EPERM})),
     ROW("map memory that counts for no process (MAP_SHARED)", ALL, try_map_shared, NONE, NONE,
 	ENDED(mmap)),
-    ROW("the same of huge pages", WORKERS | ROLE_KEYHOLDER, try_map_huge, NONE, NONE, ENDED(mmap)),
+    ROW("the same of huge pages", WORKERS | ROLE_KEYHOLDER | CONNECTING, try_map_huge, NONE, NONE,
+	ENDED(mmap)),
     ROW("the same of huge pages", ROLE_VERIFIER, try_map_huge, NONE, NONE,
 	WHOLE(.kind = EXPECT_ERROR, .errors = {ENOMEM})),
     ROW("lock memory", ALL, try_map_locked, NONE, NONE, ENDED(mmap)),

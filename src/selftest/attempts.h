@@ -13,6 +13,8 @@
 #define ROLE_KEYHOLDER 2u
 #define ROLE_PLAIN     4u /* the worker of a port without TLS */
 #define ROLE_VERIFIER  8u /* of either port */
+#define ROLE_CONNECTOR 16u
+#define ROLE_RESOLVER  32u
 
 /* The conditions of a round: all layers, or all but the roles' lists of system calls, so that the
  * layers under them are tested alone. */
@@ -44,7 +46,8 @@ enum attempt_path {
 	PATH_ABSTRACT,      /* an abstract name of one */
 	PATH_DATAGRAM,      /* a unix datagram socket */
 	PATH_ROOT,          /* none; it is about document roots */
-	PATH_HASH           /* none; it looks for the password's hash, not for keys */
+	PATH_HASH,          /* none; it looks for the password's hash, not for keys */
+	PATH_UPSTREAM       /* none; it needs a port with upstreams */
 };
 
 enum expect_kind {
@@ -52,9 +55,10 @@ enum expect_kind {
 	EXPECT_END,        /* the sandbox ends the process for that system call */
 	EXPECT_ERROR,      /* one of the errors */
 	EXPECT_REFUSAL,    /* the keyholder refuses to sign */
-	EXPECT_KILL,       /* the master kills it for abusing its keyholder or verifier */
+	EXPECT_KILL,       /* the master kills it for abusing a holder */
 	EXPECT_UNRECORDED, /* the kernel ends the process: the crash recorder could not run */
 	EXPECT_SUCCESS,    /* it succeeds: the control for the others */
+	EXPECT_CONNECTED,  /* it is connected: the control */
 	EXPECT_RIGHT,      /* the verifier says that the password is right: the control */
 	EXPECT_WRONG,      /* … that it is wrong */
 	EXPECT_READ,       /* something is read: the control for others */

@@ -283,6 +283,8 @@ int bench_start(struct bench *b, struct err *err)
 		if (p->number != 0 &&
 		    ((!p->plain && bench_peer(b, IPC_KEYHOLDER, p->number) == NULL) ||
 		     bench_peer(b, IPC_VERIFIER, p->number) == NULL ||
+		     bench_peer(b, IPC_RESOLVER, p->number) == NULL ||
+		     bench_peer(b, IPC_CONNECTOR, p->number) == NULL ||
 		     bench_peer(b, IPC_WORKER, p->number) == NULL)) {
 			err_set(err, "not all ports of the configuration are served here");
 			return -1;

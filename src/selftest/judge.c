@@ -49,6 +49,9 @@ static void expectation_describe(const struct expectation *e, struct row *row)
 	case EXPECT_SUCCESS:
 		put(row->expected, "a signature");
 		break;
+	case EXPECT_CONNECTED:
+		put(row->expected, "connected");
+		break;
 	case EXPECT_RIGHT:
 		put(row->expected, "right");
 		break;
@@ -96,6 +99,8 @@ static void answer_describe(const struct expectation *e, const struct trial *t, 
 		put(row->result, "read");
 	else if (is_password(e) && t->result > 0)
 		put(row->result, "right");
+	else if (e->kind == EXPECT_CONNECTED && t->result > 0)
+		put(row->result, "connected");
 	else if (e->kind == EXPECT_SUCCESS)
 		put(row->result, "%d bytes", t->result);
 	else
@@ -156,6 +161,7 @@ static bool is_met(const struct expectation *e, const struct trial *t)
 	case EXPECT_UNRECORDED:
 		return is_unrecorded(t);
 	case EXPECT_SUCCESS:
+	case EXPECT_CONNECTED:
 	case EXPECT_RIGHT:
 	case EXPECT_READ:
 	case EXPECT_PRESENCE:

@@ -90,8 +90,12 @@ static const char *process_name(const struct selftest *s, enum ipc_role role)
 
 static unsigned role_bit(const struct selftest *s, enum ipc_role role)
 {
+	static const unsigned bits[IPC_ROLES] = {[IPC_KEYHOLDER] = ROLE_KEYHOLDER,
+						 [IPC_VERIFIER] = ROLE_VERIFIER,
+						 [IPC_CONNECTOR] = ROLE_CONNECTOR,
+						 [IPC_RESOLVER] = ROLE_RESOLVER};
 	if (role != IPC_WORKER)
-		return role == IPC_KEYHOLDER ? ROLE_KEYHOLDER : ROLE_VERIFIER;
+		return bits[role];
 	return stage_from(s)->plain ? ROLE_PLAIN : ROLE_WORKER;
 }
 
@@ -171,6 +175,7 @@ static void path_fill(const struct selftest *s, enum attempt_path path, struct o
 	case PATH_NONE:
 	case PATH_ROOT:
 	case PATH_HASH:
+	case PATH_UPSTREAM:
 	case PATH_TARGET_MEMORY:
 		break;
 	}
@@ -194,7 +199,9 @@ static enum sandbox_role sandbox_role_of(enum ipc_role role)
 {
 	static const enum sandbox_role roles[IPC_ROLES] = {[IPC_WORKER] = SANDBOX_WORKER,
 							   [IPC_KEYHOLDER] = SANDBOX_KEYHOLDER,
-							   [IPC_VERIFIER] = SANDBOX_VERIFIER};
+							   [IPC_VERIFIER] = SANDBOX_VERIFIER,
+							   [IPC_CONNECTOR] = SANDBOX_CONNECTOR,
+							   [IPC_RESOLVER] = SANDBOX_RESOLVER};
 	return roles[role];
 }
 
@@ -251,6 +258,8 @@ static bool has_aim(const struct selftest *s, const struct attempt *a)
 		return !s->stage.ports[PORT_B].plain;
 	if (a->target == TARGET_KEYHOLDER || a->path == PATH_OWN_KEY)
 		return !stage_from(s)->plain;
+	if (a->path == PATH_UPSTREAM)
+		return stage_from(s)->proxies;
 	return a->try != try_scan || needles_of(s, a)->count > 0;
 }
 
@@ -298,11 +307,13 @@ static void child_try(struct selftest *s, enum ipc_role role)
 /* The holder must still be the same process, whatever the workers sent. */
 static void holder_check(struct selftest *s, enum ipc_role role, pid_t pid)
 {
+	static const char *const attempt_names[IPC_ROLES] = {
+	    [IPC_KEYHOLDER] = "the keyholder is still the same process",
+	    [IPC_VERIFIER] = "the verifier is still the same process",
+	    [IPC_CONNECTOR] = "the connector is still the same process"};
 	struct row row = {.process = process_name(s, IPC_WORKER),
 			  .round = round_names[s->round],
-			  .attempt = role == IPC_KEYHOLDER
-					 ? "the keyholder is still the same process"
-					 : "the verifier is still the same process"};
+			  .attempt = attempt_names[role]};
 	const bool lives = bench_lives(&s->bench, pid);
 	(void)snprintf(row.expected, sizeof(row.expected), "pid %d", (int)pid);
 	(void)snprintf(row.result, sizeof(row.result), lives ? "pid %d" : "it has ended", (int)pid);
@@ -316,18 +327,24 @@ static pid_t holder_pid(struct selftest *s, enum ipc_role role)
 	return holder == NULL ? 0 : holder->hello.pid;
 }
 
-/* Tries the holders' attempts first, because the worker's must not end them. A verifier is the same
- * on ports with and without TLS. */
+/* Tries the holders' attempts first, because the worker's must not end them. A verifier, connector
+ * or resolver is the same on ports with and without TLS. */
 static void port_try(struct selftest *s)
 {
 	const bool has_keyholder = !stage_from(s)->plain;
 	if (has_keyholder)
 		child_try(s, IPC_KEYHOLDER);
-	if (s->from == PORT_A)
+	if (s->from == PORT_A) {
 		child_try(s, IPC_VERIFIER);
+		child_try(s, IPC_CONNECTOR);
+		child_try(s, IPC_RESOLVER);
+	}
 	const pid_t keyholder = has_keyholder ? holder_pid(s, IPC_KEYHOLDER) : 0;
 	const pid_t verifier = holder_pid(s, IPC_VERIFIER);
+	const pid_t connector = stage_from(s)->proxies ? holder_pid(s, IPC_CONNECTOR) : 0;
 	child_try(s, IPC_WORKER);
+	if (stage_from(s)->proxies)
+		holder_check(s, IPC_CONNECTOR, connector);
 	if (has_keyholder)
 		holder_check(s, IPC_KEYHOLDER, keyholder);
 	holder_check(s, IPC_VERIFIER, verifier);
@@ -422,7 +439,8 @@ bool selftest_is_parent(void)
 
 int selftest_main(const struct conf *conf, const struct selftest_options *options)
 {
-	struct selftest s = {.conf = conf, .options = options, .bench = {.master = -1}};
+	struct selftest s = {
+	    .conf = conf, .options = options, .stage = {.target_fd = -1}, .bench = {.master = -1}};
 	struct err err = {""};
 	const int version = sandbox_landlock_version();
 	s.landlock = version < 0 ? 0 : (unsigned)version;

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "role/role.h"
 #include "site.h"
+#include "targets.h"
 
 #define SOCKET_PATH_MAX 100 /* shorter than sun_path */
 #define DRAIN_MS        1000
@@ -44,12 +45,18 @@ int stage_init(struct stage *s, struct err *err)
 	char *real = realpath(s->folder, NULL); /* a link would make its folder the root */
 	(void)snprintf(s->site_path, PATH_ROOM, "%s/" SITE_NAME, real == NULL ? s->folder : real);
 	free(real);
+	s->target_fd = targets_listen(&s->target_port);
+	if (s->target_fd < 0) {
+		err_set(err, "cannot listen on 127.0.0.1: %s", strerror(-s->target_fd));
+		return -1;
+	}
 	return site_make(s->site_path, err);
 }
 
 void stage_release(struct stage *s)
 {
 	const struct dirent *entry;
+	fd_close(&s->target_fd);
 	if (s->folder[0] != '\0')
 		site_remove(s->site_path);
 	DIR *d = s->folder[0] == '\0' ? NULL : opendir(s->folder);
@@ -178,7 +185,10 @@ static void port_remember(struct stage_port *s, const struct conf_port *p)
 	s->roots_count = p->roots_count;
 	s->needs[IPC_KEYHOLDER] = role_needs(SANDBOX_KEYHOLDER, p);
 	s->needs[IPC_VERIFIER] = role_needs(SANDBOX_VERIFIER, p);
+	s->needs[IPC_CONNECTOR] = role_needs(SANDBOX_CONNECTOR, p);
+	s->needs[IPC_RESOLVER] = role_needs(SANDBOX_RESOLVER, p);
 	s->needs[IPC_WORKER] = role_needs(SANDBOX_WORKER, p);
+	s->proxies = p->upstreams_count > 0;
 	s->key_path[0] = '\0';
 	if (!p->plain)
 		(void)snprintf(s->key_path, PATH_ROOM, "%s", p->certificates[0].key);
@@ -286,6 +296,14 @@ static int passwords_rewrite(struct stage *s, struct conf_port *p, const size_t 
 	return -1;
 }
 
+static bool is_tried(const size_t tried[PORTS_TRIED], size_t index)
+{
+	size_t k = 0;
+	while (k < PORTS_TRIED && tried[k] != index)
+		k++;
+	return k < PORTS_TRIED;
+}
+
 int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, struct err *err)
 {
 	struct conf c = *conf;
@@ -305,7 +323,8 @@ int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, st
 		p->certificates = pairs[i];
 		p->certificates_count = p->plain ? 0 : pairs_of(i);
 		(void)snprintf(parts[i].passwords_path, PATH_ROOM, "%s/%zu.htpasswd", s->folder, i);
-		if (!hosts_rewrite(p, &parts[i], s->site_path)) {
+		if (!hosts_rewrite(p, &parts[i], s->site_path) ||
+		    !targets_put(p, s->target_port, is_tried(tried, i), &parts[i].copies)) {
 			err_set(err, "out of memory");
 			result = -1;
 		}

@@ -23,6 +23,7 @@ struct stage_port {
 	char password[HTPASSWD_PASSWORD_ROOM]; /* of HTPASSWD_USER, in that file */
 	struct needles hash;                   /* … and its hash */
 	bool chroot_off;
+	bool proxies;                  /* it has upstreams, one of them with a name */
 	uint64_t core_bytes;           /* of its workers */
 	unsigned needs[IPC_ROLES];     /* of its processes, by enum ipc_role */
 	const struct conf_path *roots; /* the configuration's; its workers also have the site */
@@ -40,6 +41,8 @@ struct stage {
 	char site_path[PATH_ROOM];     /* a document root of the selftest's own, without links */
 	struct stage_port ports[PORTS_TRIED];
 	struct needles needles; /* of port A's keys */
+	int target_fd;          /* the listener that all upstreams are; -1: none yet */
+	uint16_t target_port;
 };
 
 /* Makes the folder. Returns 0, or -1 and a sentence. */

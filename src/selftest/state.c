@@ -200,7 +200,14 @@ static void hiding_examine(const struct state_view *v, struct report *r)
 			      st.st_uid == 0 ? "not dumpable" : "dumpable", r);
 }
 
-enum excused { EXCUSED_ROOT, EXCUSED_PROGRAM, EXCUSED_MAPS, EXCUSED_TICKETS, EXCUSED };
+enum excused {
+	EXCUSED_ROOT,
+	EXCUSED_PROGRAM,
+	EXCUSED_MAPS,
+	EXCUSED_TICKETS,
+	EXCUSED_UPSTREAMS,
+	EXCUSED
+};
 
 /* Does this descriptor exist only because of the selftest? One of each kind, or as many as an agent
  * opens. */
@@ -215,6 +222,9 @@ static bool is_selftests(const char *target, unsigned seen[EXCUSED])
 		return seen[EXCUSED_PROGRAM]++ < 1;
 	if (strncmp(target, "/memfd:bulkhead-tickets", 23) == 0)
 		return seen[EXCUSED_TICKETS]++ < 1;
+	if (strncmp(target, "/memfd:bulkhead-health", 22) == 0 ||
+	    strncmp(target, "/memfd:bulkhead-names", 21) == 0)
+		return seen[EXCUSED_UPSTREAMS]++ < 1;
 	return strncmp(target, "/proc/", 6) == 0 && strstr(target, "/maps") != NULL &&
 	       seen[EXCUSED_MAPS]++ < AGENT_SCANS;
 }

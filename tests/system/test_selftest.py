@@ -76,7 +76,7 @@ def test_everything_is_refused(starter):
     assert sum(row["verdict"] == "pass" for row in rows) > 300
     untested = [row for row in rows if row["verdict"] == "not tested"]
     assert all(row["result"] for row in untested)
-    assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "worker"}
+    assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "connector", "resolver", "worker"}
     verdicts = {(row["process"], row["attempt"], row["round"]): row["verdict"] for row in rows}
     assert verdicts["keyholder", "find the port's private key in its memory (control)", ""] == "pass"
     assert verdicts["worker", "ask for a signature as TLS does (control)", ""] == "pass"
@@ -127,10 +127,11 @@ def test_a_plain_port(starter, with_tls):
     assert ("read its own port's key file" in verifier) == with_tls
     assert ("trace its own keyholder" in verifier) == with_tls
     if with_tls:
-        assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "worker", "plain worker"}
+        assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "connector", "resolver", "worker",
+                                                  "plain worker"}
         assert {"find another port's private key in its memory", "read another port's key file"} <= tried
     else:
-        assert {row["process"] for row in rows} == {"master", "verifier", "plain worker"}
+        assert {row["process"] for row in rows} == {"master", "verifier", "connector", "resolver", "plain worker"}
 
 
 @pytest.mark.parametrize("link", [False, True], ids=["folder", "link"])
@@ -233,7 +234,8 @@ def test_files_of_passwords_are_the_selftests_own(starter):
     rows = attempts(result)
     emptied = {(aside, "empty a file in its document root") for aside in (False, True)}
     assert failed(rows) - (emptied if landlock_version() < 3 and not starter["root"] else set()) == set()
-    assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "worker", "plain worker"}
+    assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "connector", "resolver", "worker",
+                                                  "plain worker"}
 
 
 def test_files_of_client_certificates_are_not_kept(starter):
@@ -314,7 +316,7 @@ def test_without_landlock(starter):
                 (True, "read its own port's password file"), (True, "read another port's password file"),
                 (True, "read the master's memory (/proc/PID/mem)")} <= failed(rows)
         executed = [row["result"] for row in rows if "exec a leaked" in row["attempt"] and row["round"]]
-        assert executed == ["drained"] * 3  # that program has ended well
+        assert executed == ["drained"] * 5  # that program has ended well
 
 
 @pytest.mark.any_build
