@@ -25,6 +25,13 @@ static bool is_foreign(char c)
 	return c <= ' ' || c > '~' || strchr("\"<>\\^`{|}", c) != NULL;
 }
 
+/* The same of what begins here, and of a "%" that begins no escape: readers differ about it. */
+static bool is_no_url(const char *s, size_t len)
+{
+	return *s == '%' ? len < 3 || num_hex_digit(s[1]) < 0 || num_hex_digit(s[2]) < 0
+			 : is_foreign(*s);
+}
+
 static void put_escape(struct proxy_out *o, char c)
 {
 	static const char hex[] = "0123456789ABCDEF";
@@ -37,7 +44,7 @@ void proxy_put_url(struct proxy_out *o, const char *sent, size_t len)
 {
 	for (size_t at = 0; at < len;) {
 		size_t n = 0;
-		while (at + n < len && !is_foreign(sent[at + n]))
+		while (at + n < len && !is_no_url(sent + at + n, len - at - n))
 			n++;
 		proxy_put(o, sent + at, n);
 		at += n;

@@ -251,8 +251,6 @@ static bool field_passes(const struct proxy_request *q, unsigned i, const struct
 		if (q->ex->request.framing != HTTP_BODY_CHUNKED)
 			return false;
 		break;
-	case UPSTREAM_VIA: /* the way that a request has come is never forgotten */
-		return !proxy_rules_replace(q->place->rules, h->name, h->name_len);
 	default:
 		if (upstream_field_is_hop((enum upstream_field)kind))
 			return false;
