@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+import gateways
 from harness import BINARY, Certificates, Connection, Server, free_ports
 
 
@@ -128,6 +129,13 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     if outcome.get_result().failed:
         item.failed = True
+
+
+@pytest.fixture(scope="module")
+def gateway_runs(request, tmp_path_factory, certificates):
+    """Of a module with CASES: the function that judges one of them. All of them have been played against
+    one gateway by then, many at a time; see gateway.py."""
+    return gateways.played(request, tmp_path_factory.mktemp("gateway"), certificates)
 
 
 @pytest.fixture
