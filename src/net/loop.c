@@ -165,6 +165,17 @@ void loop_soon(struct loop *l, struct loop_task *t)
 	TAILQ_INSERT_TAIL(&l->soon, t, link);
 }
 
+/* As if it had been queued in the turn before; those are the first ones. */
+void loop_late(struct loop *l, struct loop_task *t)
+{
+	if (t->queued && t->turn < l->turn)
+		return;
+	loop_soon_cancel(l, t);
+	t->queued = true;
+	t->turn = l->turn - 1;
+	TAILQ_INSERT_HEAD(&l->soon, t, link);
+}
+
 void loop_soon_cancel(struct loop *l, struct loop_task *t)
 {
 	if (!t->queued)

@@ -346,10 +346,39 @@ static void conn_shut(struct conn *c)
 	(void)shutdown(c->io.fd, SHUT_WR);
 }
 
+/* Most clients say nothing while they wait for a response. So the interest stays as it is then,
+ * which saves two system calls for a request, until such a client does say something. */
+static bool conn_is_quiet(const struct conn *c)
+{
+	return c->io.events == EPOLLIN && !c->unwatched && !c->pressed && !c->input_ended &&
+	       c->state == CONN_OPEN && buf_len(&c->cipher_in) == 0;
+}
+
+/* Does the handler wait for somebody else, who would work in vain if the client left? */
+static bool conn_is_awaited(const struct conn *c)
+{
+	const struct exchange *ex = c->state == CONN_OPEN ? c->proto->ops->current(c->proto) : NULL;
+	return ex != NULL && ex->own_limits;
+}
+
+/* On TCP alone, the end of what a client sends does not mean that it has left. With TLS it does:
+ * one that only has nothing more to send says so in TLS. */
+static bool conn_shows_end(const struct conn *c)
+{
+	return c->pressed && !c->left && c->transport->ops->close != NULL && conn_is_awaited(c);
+}
+
 static int conn_watch(struct conn *c)
 {
 	struct loop *loop = &c->owner->loop;
-	const uint32_t interest = conn_interest(c);
+	uint32_t interest = conn_interest(c);
+	c->quiet = interest == 0 && conn_is_quiet(c);
+	if (c->quiet)
+		return 0;
+	if (interest != 0)
+		c->pressed = c->left = false;
+	else if (conn_shows_end(c))
+		interest = EPOLLRDHUP;
 	if (!c->unwatched)
 		return loop_modify(loop, &c->io, interest);
 	if (interest == 0)
@@ -419,6 +448,15 @@ static bool conn_may_have_input(const struct conn *c, uint32_t events)
 	       !conn_ignores(c) && c->proto->ops->wants_input(c->proto);
 }
 
+/* The client said something, or left, while nobody listens to it. */
+static void conn_press(struct conn *c, uint32_t events)
+{
+	c->pressed = true;
+	c->left = c->left || (events & EPOLLRDHUP) != 0;
+	c->over = c->left && conn_is_awaited(c);
+	conn_settle(c);
+}
+
 static void conn_turn(struct conn *c, uint32_t events)
 {
 	struct worker_loop *l = c->owner;
@@ -435,6 +473,10 @@ static void conn_turn(struct conn *c, uint32_t events)
 		/* epoll(7) would report this again and again, until the rest is wanted */
 		c->unwatched = true;
 		loop_remove(&l->loop, &c->io);
+		return;
+	}
+	if (c->quiet || (events & EPOLLRDHUP)) {
+		conn_press(c, events);
 		return;
 	}
 	if (events & EPOLLOUT)
@@ -546,5 +588,5 @@ static void conn_timed(struct loop *loop, struct loop_timer *timer)
 void conn_wake(struct conn *c)
 {
 	c->more_output = true;
-	loop_soon(&c->owner->loop, &c->again);
+	loop_late(&c->owner->loop, &c->again);
 }

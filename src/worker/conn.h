@@ -57,6 +57,9 @@ struct conn {
 	bool said_end;    /* the client was told that no more data will come ... */
 	bool shut;        /* ... by TCP, since its transport has no word for that */
 	bool unwatched;   /* it is out of the epoll set until it wants input */
+	bool quiet;       /* it wants no input, and is watched all the same */
+	bool pressed;     /* input has come that it does not want yet ... */
+	bool left;        /* ... and nothing more will */
 	bool closing;     /* the last output (close_notify, an alert) is complete */
 	bool lingers;     /* input may still come after it */
 	bool cut;         /* its end must be a reset, or the response would look complete */

@@ -149,6 +149,8 @@ struct note {
 	struct note *cancels;
 };
 
+static struct note *late_note;
+
 static void note_run(struct loop *l, struct loop_task *task)
 {
 	struct note *n = (struct note *)task;
@@ -179,6 +181,35 @@ static void a_task_runs_once_in_the_next_turn_and_does_not_wait(void **state)
 	assert_string_equal(out, "abaa"); /* once a turn, however often it queues itself */
 	assert_int_equal(loop_turn(&l, 0), 0);
 	assert_string_equal(out, "abaa");
+	loop_release(&l);
+}
+
+static void late_run(struct loop *l, struct loop_timer *t)
+{
+	loop_late(l, t->expired != NULL ? &late_note->task : NULL);
+}
+
+/* What an event or a timer causes runs in the same turn. */
+static void a_late_task_runs_in_the_same_turn(void **state)
+{
+	struct loop l;
+	struct loop_timer timer;
+	char out[16] = "";
+	struct note a = {.task.run = note_run, .name = 'a', .out = out, .again = 1};
+	struct note b = {.task.run = note_run, .name = 'b', .out = out};
+	(void)state;
+	assert_int_equal(loop_init(&l), 0);
+	assert_int_equal(loop_timer_init(&l, &timer, late_run), 0);
+	late_note = &a;
+	loop_timer_set(&l, &timer, l.now_ms + 1);
+	for (int i = 0; i < 1000 && out[0] == '\0'; i++)
+		assert_int_equal(loop_turn(&l, 10), 0);
+	assert_string_equal(out, "a"); /* what it queues itself comes in the next turn */
+	loop_soon(&l, &b.task);
+	loop_late(&l, &b.task); /* it is queued already */
+	assert_int_equal(loop_turn(&l, -1), 0);
+	assert_int_equal(strlen(out), 3);
+	loop_timer_release(&l, &timer);
 	loop_release(&l);
 }
 
@@ -285,6 +316,7 @@ int main(void)
 	    cmocka_unit_test(a_timer_that_sets_itself_for_now_does_not_spin_a_turn),
 	    cmocka_unit_test(an_event_never_reaches_what_was_closed_in_the_same_turn),
 	    cmocka_unit_test(a_task_runs_once_in_the_next_turn_and_does_not_wait),
+	    cmocka_unit_test(a_late_task_runs_in_the_same_turn),
 	    cmocka_unit_test(a_cancelled_task_does_not_run),
 	    cmocka_unit_test(others_have_their_turn_before_a_task),
 	    cmocka_unit_test(a_turn_takes_at_most_so_many_events),
