@@ -6,8 +6,8 @@
  * loop_timer and keeps it valid until loop_close(), loop_remove() or loop_timer_release().
  *
  * Readiness is level-triggered (epoll(7)). A turn: events, timers, and what was asked for by
- * loop_soon() in earlier turns or by loop_late(). Each turn reads CLOCK_MONOTONIC once, into now_ms and,
- * for measurements, now_ns.
+ * loop_soon() in earlier turns or by loop_late(). Each turn reads CLOCK_MONOTONIC once, into now_ms
+ * and, for measurements, now_ns.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
@@ -99,9 +99,9 @@ void loop_remove_and_close(struct loop *, struct loop_io *);
  * in between, however often a task queues itself. Does nothing if it is queued. The caller keeps
  * its memory valid until it has run or was cancelled. */
 void loop_soon(struct loop *, struct loop_task *);
-/* The same for something that another descriptor's event or a timer has caused: it runs in this turn,
- * after the events and timers, and so needs no other wait. To go on, a task queues itself with
- * loop_soon(). */
+/* The same for something that another descriptor's event or a timer has caused: it runs in this
+ * turn, after the events and timers, and so needs no other wait. To go on, a task queues itself
+ * with loop_soon(). */
 void loop_late(struct loop *, struct loop_task *);
 void loop_soon_cancel(struct loop *, struct loop_task *);
 
