@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "conf/conf.h"
 #include "conf/kinds.h"
@@ -146,7 +147,14 @@ struct proxy_out {
 	char *at, *end;
 	bool full;
 };
-void proxy_put(struct proxy_out *, const char *text, size_t len);
+static inline void proxy_put(struct proxy_out *o, const char *text, size_t len)
+{
+	o->full = o->full || len > (size_t)(o->end - o->at);
+	if (o->full || len == 0)
+		return;
+	memcpy(o->at, text, len);
+	o->at += len;
+}
 #define PROXY_PUT(out, literal) proxy_put(out, literal, sizeof(literal) - 1)
 /* The bytes of a path or a query as they were sent, those that no URL has as escapes. */
 void proxy_put_url(struct proxy_out *, const char *sent, size_t len);

@@ -7,15 +7,6 @@
 #include "base/num.h"
 #include "proxy.h"
 
-void proxy_put(struct proxy_out *o, const char *text, size_t len)
-{
-	o->full = o->full || len > (size_t)(o->end - o->at);
-	if (o->full || len == 0)
-		return;
-	memcpy(o->at, text, len);
-	o->at += len;
-}
-
 /* --- bytes of a URL --------------------------------------------------------------------------- */
 
 /* What the parser lets pass in a target, although no URL has it (RFC 3986, 2): upstreams take a

@@ -119,18 +119,21 @@ static uint8_t *put(uint8_t *at, const void *data, size_t len)
 size_t upstream_chunk_end(uint8_t *out, size_t size, const struct buf *trailers)
 {
 	uint8_t *at = out, *const end = out + size;
-	size_t walk = 0;
+	size_t walk = 0, line = 0;
 	struct http_header h;
 	if (size < 5)
 		return SIZE_MAX;
 	at = put(at, "0\r\n", 3);
-	while (trailers != NULL && http_trailer_next(trailers, &walk, &h)) {
+	for (; trailers != NULL && http_trailer_next(trailers, &walk, &h); line = walk) {
+		/* with a blank only if it came with one: so it never becomes longer */
+		const size_t bare = (size_t)h.name_len + h.value_len + 3,
+			     blank = walk - line > bare;
 		if (!upstream_trailer_passes(&h))
 			continue;
-		if ((size_t)(end - at) < (size_t)h.name_len + h.value_len + 6)
+		if ((size_t)(end - at) < bare + blank + 2)
 			return SIZE_MAX;
 		at = put(at, h.name, h.name_len);
-		at = put(at, ": ", 2);
+		at = put(at, ": ", 1 + blank);
 		at = put(at, h.value, h.value_len);
 		at = put(at, "\r\n", 2);
 	}

@@ -11,10 +11,9 @@
 
 static const struct {
 	const char *name;
-	uint8_t len;
 	bool hop;
 } known[] = {
-#define FIELD(constant, name, hop) [UPSTREAM_##constant] = {name, sizeof(name) - 1, hop},
+#define FIELD(constant, name, hop) [UPSTREAM_##constant] = {name, hop},
     UPSTREAM_FIELDS(FIELD)
 #undef FIELD
 };
@@ -43,22 +42,40 @@ static bool field_is(const char *s, const char *name, size_t len, bool *ret_alik
 	return true;
 }
 
-/* The lengths that no known name has, besides the prefix: most fields are done with at once. */
-#define LENGTH(n) (UINT32_C(1) << (n))
-static const uint32_t lengths =
-#define FIELD(constant, name, hop) LENGTH(sizeof(name) - 1) |
-    UPSTREAM_FIELDS(FIELD) 0;
-#undef FIELD
+/* Those of one length, each plus 1; 0 ends them. */
+#define SAME_MAX 6
+static const uint8_t by_length[32][SAME_MAX] = {
+#define F(constant) UPSTREAM_##constant + 1
+    [2] = {F(TE)},
+    [3] = {F(VIA), F(AGE)},
+    [4] = {F(HOST), F(DATE), F(VARY)},
+    [5] = {F(RANGE), F(PROXY)},
+    [6] = {F(COOKIE), F(SERVER), F(EXPECT), F(PRAGMA)},
+    [7] = {F(UPGRADE), F(TRAILER), F(EXPIRES)},
+    [8] = {F(LOCATION), F(IF_MATCH), F(IF_RANGE)},
+    [9] = {F(FORWARDED)},
+    [10] = {F(CONNECTION), F(KEEP_ALIVE), F(SET_COOKIE), F(TRACESTATE)},
+    [11] = {F(TRACEPARENT), F(RETRY_AFTER)},
+    [12] = {F(CONTENT_TYPE), F(X_REQUEST_ID), F(MAX_FORWARDS), F(X_FORWARDED_OTHER)},
+    [13] = {F(CACHE_CONTROL), F(AUTHORIZATION), F(IF_NONE_MATCH), F(CONTENT_RANGE)},
+    [14] = {F(CONTENT_LENGTH), F(HTTP2_SETTINGS)},
+    [15] = {F(X_FORWARDED_FOR)},
+    [16] = {F(CONTENT_ENCODING), F(X_FORWARDED_HOST), F(X_FORWARDED_PORT), F(WWW_AUTHENTICATE),
+	    F(CONTENT_LOCATION), F(PROXY_CONNECTION)},
+    [17] = {F(TRANSFER_ENCODING), F(IF_MODIFIED_SINCE), F(X_FORWARDED_PROTO)},
+    [18] = {F(PROXY_AUTHENTICATE), F(X_FORWARDED_PREFIX)},
+    [19] = {F(PROXY_AUTHORIZATION), F(IF_UNMODIFIED_SINCE)},
+    [25] = {F(PROXY_AUTHENTICATION)},
+#undef F
+};
 
 enum upstream_field upstream_field_find(const char *name, size_t len, bool *ret_alike)
 {
 	*ret_alike = false;
-	if (len < 32 && (lengths & LENGTH(len)) != 0) {
-		const char first = plain(name[0]);
-		for (unsigned i = 0; i < UPSTREAM_NO_FIELD; i++)
-			if (known[i].len == len && known[i].name[0] == first &&
-			    field_is(name, known[i].name, len, ret_alike))
-				return (enum upstream_field)i;
+	for (unsigned i = 0; len < 32 && i < SAME_MAX && by_length[len][i] != 0; i++) {
+		const unsigned at = by_length[len][i] - 1u;
+		if (field_is(name, known[at].name, len, ret_alike))
+			return (enum upstream_field)at;
 	}
 	if (len > PREFIX_LEN && field_is(name, prefix, PREFIX_LEN, ret_alike))
 		return UPSTREAM_X_FORWARDED_OTHER;

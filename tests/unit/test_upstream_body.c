@@ -286,7 +286,7 @@ static void only_trailers_that_may_be_go_on(void **state)
 	static const char lines[] = "A:1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
 				    "Host: b\r\nX_Forwarded_For: 1\r\nSet-Cookie: c\r\nB: \t2 \r\n"
 				    "Connection: close\r\nauthorization: d\r\nC:\r\nTrailer: A\r\n";
-	static const char want[] = "0\r\nA: 1\r\nB: 2\r\nC: \r\n\r\n";
+	static const char want[] = "0\r\nA:1\r\nB: 2\r\nC:\r\n\r\n";
 	struct buf trailers = BUF_INIT(1024);
 	char out[256];
 	assert_int_equal(buf_append(&trailers, lines, sizeof(lines) - 1), 0);
@@ -295,6 +295,12 @@ static void only_trailers_that_may_be_go_on(void **state)
 		assert_true(n == (room < sizeof(want) - 1 ? SIZE_MAX : sizeof(want) - 1));
 	}
 	assert_memory_equal(out, want, sizeof(want) - 1);
+	buf_release(&trailers);
+	/* their bytes and UPSTREAM_CHUNK_ROOM are enough */
+	static const char bare[] = "A:b\r\nC:\r\nD:e\r\nF:\r\nG:\r\nH:\r\nI:\r\nJ:\r\n";
+	assert_int_equal(buf_append(&trailers, bare, sizeof(bare) - 1), 0);
+	assert_int_equal(upstream_chunk_end((uint8_t *)out, sizeof(bare) - 1 + 5, &trailers),
+			 sizeof(bare) - 1 + 5);
 	buf_release(&trailers);
 }
 
