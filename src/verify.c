@@ -183,6 +183,7 @@ void verify_files(struct verify *v, const struct conf *conf, bool daemonized)
 {
 	v->whole = conf->files_count > 0 ? conf->files[0] : NULL;
 	verify_certificates(v, conf);
+	verify_upstreams(v, conf);
 	for (size_t i = 0; i < conf->ports_count; i++)
 		bodies_check(v, &conf->ports[i]);
 	passwords_check_all(v, conf);

@@ -29,6 +29,11 @@ void verify_add(void *arg, enum conf_severity, const struct conf_where *, const 
 void verify_files(struct verify *, const struct conf *, bool daemonized);
 /* In verify_certificates.c: its part of it. */
 void verify_certificates(struct verify *, const struct conf *);
+/* Warns of a key that others can read. */
+void verify_key(struct verify *, const char *path, const struct conf_where *);
+
+/* In verify_upstreams.c: its part of it. */
+void verify_upstreams(struct verify *, const struct conf *);
 /* Prints the findings to standard error, by file and line. conf: gives the order of the files; may
  * be NULL. */
 void verify_print(struct verify *, const struct conf *);

@@ -32,7 +32,7 @@ static bool is_group_of_others(const struct stat *st)
 }
 
 /* A key that does not exist is reported as an error of the pair. */
-static void key_check(struct verify *v, const char *path, const struct conf_where *where)
+void verify_key(struct verify *v, const char *path, const struct conf_where *where)
 {
 	char line[512];
 	struct stat st;
@@ -106,7 +106,7 @@ static struct tls_credentials *pair_check(struct verify *v, const char *certific
 		if (is_about_key(err.text) || are_swapped(err.text))
 			return NULL;
 	}
-	key_check(v, key, where);
+	verify_key(v, key, where);
 	return loaded;
 }
 
@@ -159,17 +159,27 @@ static struct place *place_find(const struct places *places, const struct conf_c
 	return bsearch(&wanted, places->all, places->count, sizeof(wanted), place_compare);
 }
 
+/* Those of upstreams come after them: verify_upstreams(). */
+static size_t hosts_pairs(const struct conf_port *port)
+{
+	size_t count = port->certificates_count;
+	for (size_t i = 0; i < port->upstreams_count; i++)
+		if (port->upstreams[i].certificate > 0 && port->upstreams[i].certificate <= count)
+			count = port->upstreams[i].certificate - 1;
+	return count;
+}
+
 static bool places_collect(struct places *ret, const struct conf *conf)
 {
 	size_t count = 0, kept = 0;
 	for (size_t i = 0; i < conf->ports_count; i++)
-		count += conf->ports[i].certificates_count;
+		count += hosts_pairs(&conf->ports[i]);
 	struct place *all = calloc(count + 1, sizeof(*all));
 	if (all == NULL)
 		return false;
 	count = 0;
 	for (size_t i = 0; i < conf->ports_count; i++)
-		for (size_t k = 0; k < conf->ports[i].certificates_count; k++)
+		for (size_t k = 0; k < hosts_pairs(&conf->ports[i]); k++)
 			all[count++].pair = &conf->ports[i].certificates[k];
 	qsort(all, count, sizeof(*all), place_compare);
 	for (size_t i = 0; i < count; i++)

@@ -34,6 +34,7 @@ struct tls_client_context;
 struct tls_client_peer;
 struct tls_client_identity;
 struct tls_signer;
+struct tls_certificate;
 
 /* It reads the system's policy, as tls_policy_new() does. 0, or -1 and a sentence in err. */
 int tls_client_policy_new(struct tls_client_policy **ret, struct err *);
@@ -66,6 +67,8 @@ void tls_client_context_free(struct tls_client_context *);
  * unless it is an address (RFC 6066, 3). It must outlive the peer. NULL: out of memory. */
 struct tls_client_peer *tls_client_peer_new(const struct tls_client_context *, const char *name);
 void tls_client_peer_free(struct tls_client_peer *);
+/* The most memory of one, with the sessions that it keeps. */
+#define TLS_CLIENT_PEER_MEMORY_MAX (72 * 1024)
 /* How many handshakes were complete, and how many of these were resumed. */
 uint64_t tls_client_peer_handshakes(const struct tls_client_peer *, uint64_t *ret_resumed);
 
@@ -86,10 +89,11 @@ extern const struct transport_ops transport_tls_client;
 struct tls_client_identity_options {
 	const char *certificate; /* a PEM file; for messages, and opened if the fd is -1 */
 	int certificate_fd;
-	const char *key;           /* read only if there is no signer */
-	unsigned number;           /* of the key in the keyholder */
-	struct tls_signer *signer; /* proves that the keyholder has the key; NULL: -t */
-	uint8_t *digest;           /* of the file, which is added; NULL: not wanted */
+	const char *key;               /* read only if there is no signer */
+	unsigned number;               /* of the key in the keyholder */
+	struct tls_signer *signer;     /* proves that the keyholder has the key; NULL: -t */
+	uint8_t *digest;               /* of the file, which is added; NULL: not wanted */
+	struct tls_certificate *facts; /* tls/context.h; is filled in; NULL: not wanted */
 	void (*warn)(void *arg, size_t pair, const char *text); /* may be NULL */
 	void *arg;
 };

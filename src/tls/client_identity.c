@@ -91,6 +91,8 @@ int tls_client_identity_load(const struct tls_client_identity_options *o,
 		error = identity_fill(i, &chain, &pair, o, err);
 		if (error == 0 && o->digest != NULL)
 			tls_digest_add(o->digest, chain.digest);
+		if (error == 0 && o->facts != NULL)
+			tls_chain_facts(&chain, o->facts);
 		if (error == 0)
 			identity_warn(o, &chain);
 		tls_chain_release(&chain);

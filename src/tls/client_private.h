@@ -64,6 +64,11 @@ struct tls_client_peer {
 	struct tls_client_known *known; /* owned */
 };
 
+_Static_assert(TLS_CLIENT_PEER_MEMORY_MAX >= TLS_CLIENT_TICKETS_MAX * TLS_CLIENT_TICKET_BYTES_MAX +
+						 sizeof(struct tls_client_known) +
+						 sizeof(struct tls_client_peer) + 4096,
+	       "it is the most");
+
 /* Takes the data, which gnutls_free() frees. It counts until then, and at most an hour. */
 void tls_client_known_add(struct tls_client_known *, gnutls_datum_t *data, time_t now, time_t until,
 			  bool once);

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "ipc/connect.h"
+#include "tls/client.h"
 
 /* Packets that are taken before others of the loop get their turn. */
 #define PACKETS_MAX 64
@@ -246,9 +247,16 @@ int connects_open(struct worker_loop *l, int fd)
 		fd_close(&fd);
 		return error;
 	}
+	const struct worker *w = l->worker;
+	const uint32_t part = (w->role->start.number - 1) * w->loops_count + l->index;
+	ipc_use_begin(&w->use, part);
 	c->service = (struct upstream_service){.ask = connects_ask,
 					       .forget = connects_forget,
-					       .health = l->worker->health,
+					       .health = w->health,
+					       .endpoint_use = ipc_use_endpoints(&w->use, part),
+					       .upstream_use = ipc_use_upstreams(&w->use, part),
+					       .tls = &transport_tls_client,
+					       .tls_contexts = (const void *const *)l->client_peers,
 					       .tell = connects_tell};
 	c->owner = l;
 	c->lines = bucket_full(0);

@@ -147,6 +147,8 @@ int worker_loop_init(struct worker_loop *l, struct worker *w, unsigned index)
 	if (passwords >= 0 && (error = passwords_open(l, passwords)) < 0)
 		return error;
 	const int connects = role_take(w->role, IPC_FD_CONNECT_CHANNEL, index);
+	if ((error = worker_upstreams_open(l)) < 0)
+		return error;
 	if (connects >= 0 && (error = connects_open(l, connects)) < 0)
 		return error;
 	if ((error = routes_open(&w->routes, &l->http)) < 0)
@@ -164,6 +166,7 @@ void worker_loop_release(struct worker_loop *l)
 	faults_release(l);
 	passwords_close(l);
 	connects_close(l);
+	worker_upstreams_close(l);
 	lag_release(&l->lag, &l->loop);
 	tls_context_free(l->tls);
 	fd_close(&l->signer.fd);

@@ -24,6 +24,7 @@
 #include "ipc/health.h"
 #include "ipc/slot.h"
 #include "ipc/tickets.h"
+#include "ipc/use.h"
 #include "log/log.h"
 #include "net/client_table.h"
 #include "net/lag.h"
@@ -61,7 +62,12 @@ struct worker_loop {
 	struct transport_wire wire;
 	struct tls_context *tls;  /* owned */
 	struct tls_signer signer; /* its descriptor belongs to this loop */
-	uint64_t timeouts_told;   /* timeouts of the keyholder that the master knows of */
+	/* To upstreams, by the index in conf_port.upstreams and in conf_port.endpoints; NULL: no
+	 * TLS to it. Owned. */
+	struct tls_client_context **client_contexts;
+	struct tls_client_peer **client_peers;
+	struct holding client_held;
+	uint64_t timeouts_told; /* timeouts of the keyholder that the master knows of */
 	struct ipc_slot *slot;
 	const struct conn *shown; /* the connection that the slot shows; NULL: none */
 
@@ -133,9 +139,14 @@ struct worker {
 	struct tls_policy *policy;
 	struct tls_clients **authorities; /* by the index in conf_port.clients; NULL: none */
 	uint8_t authorities_digest[IPC_DIGEST_BYTES];
-	struct tls_credentials *credentials; /* all loops share them */
-	const struct ipc_tickets *tickets;   /* the master's memory, mapped for reading */
-	const struct ipc_healths *health;    /* the connector's, the same; NULL: no upstreams */
+	struct tls_credentials *credentials;     /* all loops share them */
+	const struct ipc_tickets *tickets;       /* the master's memory, mapped for reading */
+	const struct ipc_healths *health;        /* the connector's, the same; NULL: no upstreams */
+	struct ipc_use use;                      /* what it counts about them */
+	struct tls_client_policy *client_policy; /* NULL: no upstream has TLS */
+	struct tls_client_trust **trusts; /* by the index in conf_port.upstream_authorities */
+	struct tls_client_identity **identities;    /* … in .certificates; NULL: a host's */
+	uint8_t upstreams_digest[IPC_DIGEST_BYTES]; /* of the files of both */
 	struct tls_context *false_tls[FAULT_CERTIFICATES]; /* for a port with faults, else NULL */
 	unsigned listeners_count;                          /* per loop */
 	/* The listeners of all loops, one loop's after another's: duplicates that fill the block of
@@ -175,11 +186,21 @@ void worker_authorities_take(struct worker *, void (*warn)(void *, size_t, const
 			     void *arg);
 void worker_authorities_release(struct worker *);
 
-/* In upstreams.c: was it handed what the upstreams of its port need? Then it takes it, or ends the
- * process. descriptors: the most that connections to them need. */
+/* In upstreams.c: was it handed what the upstreams of its port need? Then it takes all but the
+ * certificates, or ends the process. descriptors: the most that connections to them need. */
 bool worker_upstreams_fit(const struct worker *);
 uint64_t worker_upstreams_descriptors(const struct worker *);
-void worker_upstreams_take(struct worker *);
+void worker_upstreams_take(struct worker *, void (*warn)(void *, size_t, const char *), void *arg);
+/* Where the certificates of upstreams begin in conf_port.certificates, and loading them, with the
+ * first loop's signer: fills in what is told of each. 0; or -1, -EAGAIN, and a sentence. */
+size_t worker_upstreams_pairs(const struct worker *);
+struct tls_certificate;
+int worker_upstreams_identify(struct worker *, struct tls_certificate *told,
+			      void (*warn)(void *, size_t, const char *), void *arg, struct err *);
+/* Of a loop: 0 or -errno; then, when all is loaded, as above. */
+int worker_upstreams_open(struct worker_loop *);
+int worker_upstreams_prepare(struct worker_loop *, struct err *);
+void worker_upstreams_close(struct worker_loop *);
 void worker_upstreams_release(struct worker *);
 
 /* In body.c: reads conf_port.bodies for the means. Ends the process if that fails. */

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "http/proto.h"
+#include "tls/client.h"
 #include "tls/digest.h"
 #include "worker/fault.h"
 #include "worker/lack.h"
@@ -161,7 +162,7 @@ static void warnings_end(const struct warnings *warnings)
 /* Takes the open certificates, in the order of the pairs. */
 static struct tls_pair *pairs_take(struct worker *w)
 {
-	size_t count = w->port->certificates_count;
+	size_t count = worker_upstreams_pairs(w);
 	struct tls_pair *pairs = calloc(count, sizeof(*pairs));
 	if (pairs == NULL)
 		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
@@ -218,6 +219,8 @@ static void files_tell(const struct worker *w, const uint8_t certificates[IPC_DI
 	tls_digest_add(files.digest, w->types_digest);
 	if (w->port->clients_count > 0)
 		tls_digest_add(files.digest, w->authorities_digest);
+	if (w->port->upstreams_count > 0)
+		tls_digest_add(files.digest, w->upstreams_digest);
 	role_tell(w->role, IPC_FILES, &files, sizeof(files));
 }
 
@@ -234,24 +237,20 @@ static void certificates_tell(const struct worker *w, const struct tls_certifica
 }
 
 /* The first loop's keyholder proves all keys; the others have loaded the same files. */
-static void credentials_load(struct worker *w)
+static void credentials_load(struct worker *w, struct tls_certificates *told,
+			     struct warnings *warnings)
 {
-	size_t pair = 0, count = w->port->certificates_count;
+	size_t pair = 0, count = worker_upstreams_pairs(w);
 	struct err err;
-	struct warnings warnings = {.log = &w->role->log, .worker = w->role->start.number};
-	struct tls_certificates certificates = {.list =
-						    calloc(count, sizeof(struct tls_certificate))};
-	worker_authorities_take(w, certificate_warning, &warnings);
+	worker_authorities_take(w, certificate_warning, warnings);
 	struct tls_host *hosts = hosts_list(w);
 	const struct tls_credentials_options options = {.hosts = hosts,
 							.hosts_count = w->port->hosts_count,
 							.refuses_unknown = w->port->refuses_unknown,
 							.signer = &w->loops[0].signer,
 							.warn = certificate_warning,
-							.arg = &warnings,
-							.certificates = &certificates};
-	if (certificates.list == NULL)
-		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
+							.arg = warnings,
+							.certificates = told};
 	struct tls_pair *pairs = pairs_take(w);
 	int error = tls_credentials_new(pairs, count, &options, &w->credentials, &pair, &err);
 	if (error < 0)
@@ -259,10 +258,7 @@ static void credentials_load(struct worker *w)
 	if (tls_credentials_judge(w->credentials, w->policy, &pair, &err) < 0)
 		role_fail(w->role, EX_CONFIG, "certificate \"%s\" cannot be used: %s",
 			  w->port->certificates[pair].certificate, err.text);
-	tls_policy_warn(w->policy, certificate_warning, &warnings);
-	warnings_end(&warnings);
-	certificates_tell(w, &certificates);
-	free(certificates.list);
+	tls_policy_warn(w->policy, certificate_warning, warnings);
 	free(hosts);
 	for (size_t i = 0; i < count; i++)
 		fd_close(&pairs[i].certificate_fd);
@@ -279,11 +275,23 @@ static void tickets_take(struct worker *w)
 	fd_close(&fd);
 }
 
-/* The protocol policy comes from the system's, so it is read before the process is confined. */
-static void policy_make(struct worker *w)
+static bool has_tls_upstream(const struct conf_port *port)
+{
+	for (size_t i = 0; i < port->upstreams_count; i++)
+		if (port->upstreams[i].tls)
+			return true;
+	return false;
+}
+
+/* The protocol policies come from the system's, so they are read before the process is confined. */
+static void policies_make(struct worker *w)
 {
 	struct err err;
 	const char *protocols[HTTP_PROTOCOL_NAMES_MAX];
+	if (has_tls_upstream(w->port) && tls_client_policy_new(&w->client_policy, &err) < 0)
+		role_fail(w->role, EX_CONFIG, "%s", err.text);
+	if (w->port->plain)
+		return;
 	if (tls_policy_new(&w->port->tls, &w->policy, &err) < 0)
 		role_fail(w->role, EX_CONFIG, "%s", err.text);
 	tls_policy_protocols(w->policy, protocols, http_protocol_names(protocols));
@@ -298,7 +306,8 @@ static void handed_check(const struct worker *w)
 	if (!worker_authorities_fit(w))
 		role_fail(w->role, EX_SOFTWARE, "its authorities do not fit the configuration");
 	if (role_count(w->role, IPC_FD_TICKETS) != (p->plain ? 0 : 1) ||
-	    role_count(w->role, IPC_FD_KEY_CHANNEL) != (p->plain ? 0 : w->loops_count))
+	    role_count(w->role, IPC_FD_KEY_CHANNEL) !=
+		(p->certificates_count > 0 ? w->loops_count : 0))
 		role_fail(w->role, EX_SOFTWARE,
 			  "its channels to keyholders do not fit the configuration");
 	if (role_count(w->role, IPC_FD_PASSWORD_CHANNEL) !=
@@ -310,11 +319,8 @@ static void handed_check(const struct worker *w)
 			  "what it was handed for its upstreams does not fit the configuration");
 }
 
-/* Each loop has a context of its own, because each has its own channel to the keyholder. */
-static void tls_prepare(struct worker *w)
+static void signers_make(struct worker *w)
 {
-	struct err err;
-	tickets_take(w);
 	for (unsigned i = 0; i < w->loops_count; i++) {
 		int error =
 		    tls_signer_init(&w->loops[i].signer, role_take(w->role, IPC_FD_KEY_CHANNEL, i));
@@ -322,17 +328,54 @@ static void tls_prepare(struct worker *w)
 			role_fail(w->role, role_status(w->role, -error),
 				  "cannot use the key channel: %s", strerror(-error));
 	}
-	credentials_load(w);
+}
+
+/* What is read of files, of clients' TLS and of that to upstreams, and told to the master. */
+static void certificates_load(struct worker *w, struct warnings *warnings)
+{
+	struct err err;
+	struct tls_certificates told = {
+	    .list = calloc(w->port->certificates_count + 1, sizeof(struct tls_certificate))};
+	if (told.list == NULL)
+		role_fail(w->role, role_status(w->role, ENOMEM), "out of memory");
+	if (!w->port->plain)
+		credentials_load(w, &told, warnings);
+	const int error =
+	    worker_upstreams_identify(w, told.list, certificate_warning, warnings, &err);
+	if (error < 0)
+		tls_failed(w, &w->loops[0], error, &err);
+	warnings_end(warnings);
+	certificates_tell(w, &told);
+	free(told.list);
+}
+
+/* Each loop has a context of its own, because each has its own channel to the keyholder. */
+static void contexts_make(struct worker *w)
+{
+	struct err err;
 	for (unsigned i = 0; i < w->loops_count; i++) {
 		struct worker_loop *l = &w->loops[i];
 		const struct tls_context_options options = {.policy = w->policy,
 							    .tickets = w->tickets,
 							    .tickets_ms = w->port->tickets_ms,
 							    .signer = &l->signer};
-		int error = tls_context_new(w->credentials, &options, &l->tls, &err);
+		int error =
+		    w->port->plain ? 0 : tls_context_new(w->credentials, &options, &l->tls, &err);
+		if (error == 0)
+			error = worker_upstreams_prepare(l, &err);
 		if (error < 0)
 			tls_failed(w, l, error, &err);
 	}
+}
+
+static void tls_prepare(struct worker *w, struct warnings *warnings)
+{
+	if (!w->port->plain)
+		tickets_take(w);
+	if (w->port->certificates_count > 0)
+		signers_make(w);
+	certificates_load(w, warnings);
+	contexts_make(w);
 }
 
 /* --- serving --------------------------------------------------------------------------------- */
@@ -441,11 +484,11 @@ int worker_main(struct role *r)
 			   .means = {.port = r->port->number, .conf = r->port},
 			   .accepting = r->port->threads,
 			   .loops_count = r->port->threads};
+	struct warnings warnings = {.log = &r->log, .worker = r->start.number};
 	w.pool = w.port->workers * w.loops_count;
 
 	handed_check(&w);
-	if (!w.port->plain)
-		policy_make(&w);
+	policies_make(&w);
 	w.means.file_grain_ns = worker_roots_grain_ns(&w);
 	worker_confine(&w);
 	if (w.port->roots_count > 0 || w.port->bodies_count > 0)
@@ -453,17 +496,14 @@ int worker_main(struct role *r)
 	worker_roots_take(&w);
 	w.means.roots = w.roots;
 	worker_bodies_take(&w);
-	worker_upstreams_take(&w);
+	worker_upstreams_take(&w, certificate_warning, &warnings);
 	if (routes_init(&w.routes, w.port, &w.means) < 0 ||
 	    network_table_init(&w.proxies, w.port->proxies, w.port->proxies_count) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	if (network_table_init(&w.exempt, w.port->exempt, w.port->exempt_count) < 0)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	loops_prepare(&w);
-	if (w.port->plain)
-		files_tell(&w, (const uint8_t[IPC_DIGEST_BYTES]){0});
-	else
-		tls_prepare(&w);
+	tls_prepare(&w, &warnings);
 	if (w.port->faults && !w.port->plain)
 		worker_faults_prepare(&w);
 	worker_threads_start(&w);
