@@ -52,6 +52,10 @@ struct role {
 	struct ipc_board *board;
 	struct ipc_slot *slots; /* in board, one per event loop */
 	unsigned slots_count;
+	/* Of name servers, of TCP: a resolver sets them before it is confined, and keeps them until
+	 * then. */
+	const uint16_t *server_ports;
+	size_t server_ports_count;
 	struct sandbox_plan plan;
 	struct sandbox_level level;
 	const struct role_hook *hook; /* NULL: the process serves */

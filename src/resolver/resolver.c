@@ -25,6 +25,7 @@
 struct resolver {
 	struct holder holder; /* first */
 	struct servers servers;
+	uint16_t ports[SERVERS_MAX];
 	struct ipc_block block; /* of the name servers */
 	struct lookups lookups;
 	struct names names;
@@ -67,6 +68,10 @@ static void servers_prepare(struct resolver *r)
 	file_read(r, IPC_FD_RESOLV, "/etc/resolv.conf", SERVERS_TEXT_MAX, &text, &len);
 	servers_read(text != NULL ? text : "", len, host, &r->servers);
 	free(text);
+	for (unsigned i = 0; i < r->servers.count; i++)
+		r->ports[i] = r->servers.list[i].port;
+	r->holder.role->server_ports = r->ports;
+	r->holder.role->server_ports_count = r->servers.count;
 	if (lookups_init(&r->lookups, &r->servers, &err) < 0)
 		role_fail(r->holder.role, EX_OSERR, "%s", err.text);
 }

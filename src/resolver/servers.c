@@ -17,7 +17,7 @@ struct word {
 
 static bool is_blank(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r';
+	return c == ' ' || c == '\t' || c == '\r' || c == '\0';
 }
 
 static bool word_next(const char **at, const char *end, struct word *ret)

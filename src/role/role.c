@@ -227,17 +227,16 @@ static int *roots_list(struct role *r, size_t *ret_count)
 	return list;
 }
 
-#define NAME_SERVER_PORT 53
-
 /* To which ports the process may connect by TCP. */
 static uint16_t *tcp_ports_list(struct role *r, enum sandbox_role role, size_t *ret_count)
 {
-	uint16_t *list = calloc(r->port->endpoints_count + 1, sizeof(*list));
+	const size_t room = r->port->endpoints_count + r->server_ports_count + 1;
+	uint16_t *list = calloc(room, sizeof(*list));
 	if (list == NULL)
 		role_fail(r, role_status(r, ENOMEM), "out of memory");
 	*ret_count = 0;
-	if (role == SANDBOX_RESOLVER)
-		list[(*ret_count)++] = NAME_SERVER_PORT;
+	for (size_t i = 0; role == SANDBOX_RESOLVER && i < r->server_ports_count; i++)
+		list[(*ret_count)++] = r->server_ports[i];
 	for (size_t i = 0; role == SANDBOX_CONNECTOR && i < r->port->endpoints_count; i++)
 		if (r->port->endpoints[i].path == NULL)
 			list[(*ret_count)++] = r->port->endpoints[i].port;
