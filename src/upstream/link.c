@@ -342,7 +342,9 @@ static void in_end(struct upstream_link *l, bool clean, const char *reason)
 {
 	l->ended = true;
 	l->clean = clean;
-	if (l->reason == NULL)
+	/* What the peer has said, such as an alert, tells more than that writing failed after it.
+	 */
+	if (l->reason == NULL || (reason != NULL && l->mute && !l->reset))
 		l->reason = reason;
 }
 
