@@ -197,6 +197,7 @@ static void connector_begun(struct holder *h)
 		error =
 		    requests_init(&c->requests, loop, &c->dialer, &c->health,
 				  (uint32_t)port->endpoints_count, port->workers * port->threads);
+	c->requests.counters = &h->role->slots[0].counters;
 	if (error == 0)
 		error = checks_begin(&c->checks);
 	if (error == 0)

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "check.h"
+#include "ipc/slot.h"
 
 #define TURN_REQUESTS 16 /* of one channel; then the others have their turn */
 #define TICK_MS       20
@@ -123,6 +124,12 @@ static void requests_tick(struct loop *loop, struct loop_timer *timer)
 
 /* --- requests --------------------------------------------------------------------------------- */
 
+static void request_count(struct ipc_counters *counters, bool connected)
+{
+	if (counters != NULL)
+		ipc_slot_add(connected ? &counters->connects : &counters->connects_failed, 1);
+}
+
 static void ask_done(struct dial *d, const struct dial_result *result)
 {
 	struct ask *a = (struct ask *)d;
@@ -132,6 +139,7 @@ static void ask_done(struct dial *d, const struct dial_result *result)
 	a->result = *result;
 	TAILQ_REMOVE(&c->dialing, a, link);
 	TAILQ_INSERT_TAIL(&c->answers, a, link);
+	request_count(c->owner->counters, result->status == IPC_CONNECTED);
 	if (result->status == IPC_CONNECTED)
 		health_connected(c->owner->health, endpoint);
 	else if (result->status != IPC_CONNECT_FULL)
@@ -146,6 +154,7 @@ static void request_refuse(struct requests_channel *c, const struct ipc_connect_
 {
 	const struct ipc_connect_answer answer = {
 	    .id = r->id, .status = IPC_CONNECT_FULL, .error = error};
+	request_count(c->owner->counters, false);
 	/* A worker that asks for more than its share and does not read has no answer. */
 	(void)ipc_connect_answer(c->holder.io.fd, &answer, -1);
 }

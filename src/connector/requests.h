@@ -29,6 +29,7 @@ struct requests {
 	struct loop *loop;
 	struct dialer *dialer;
 	struct health *health;
+	struct ipc_counters *counters; /* of the process, set after requests_init(); NULL: none */
 	uint32_t endpoints;
 	unsigned share; /* of one loop */
 	size_t count;

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "hosts.h"
+#include "ipc/slot.h"
 
 #define LATE_MS          20
 #define NAME_TEXT_MAX    253
@@ -195,11 +196,18 @@ static void host_failed(struct host *h, enum lookup_verdict verdict)
 
 /* --- searches --------------------------------------------------------------------------------- */
 
+static void search_count(struct ipc_counters *counters, bool found)
+{
+	if (counters != NULL)
+		ipc_slot_add(found ? &counters->names_resolved : &counters->names_failed, 1);
+}
+
 static void slot_done(struct lookup *l, const struct lookup_result *result)
 {
 	struct names_slot *slot = (struct names_slot *)l;
 	struct host *h = slot->host;
 	slot->host = NULL;
+	search_count(h->owner->counters, result->verdict == LOOKUP_FOUND);
 	if (result->verdict == LOOKUP_FOUND)
 		host_found(h, result);
 	else

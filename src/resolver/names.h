@@ -34,9 +34,10 @@ struct names {
 	struct lookups *lookups;
 	const struct conf_port *port;
 	struct log *log;
-	struct ipc_name *memory; /* the owner's: of all names */
-	size_t count;            /* endpoints with a name */
-	struct host *hosts;      /* each name once, sorted; owned */
+	struct ipc_counters *counters; /* of the process; NULL: none */
+	struct ipc_name *memory;       /* the owner's: of all names */
+	size_t count;                  /* endpoints with a name */
+	struct host *hosts;            /* each name once, sorted; owned */
 	size_t hosts_count;
 	struct names_entry *list; /* of each host its endpoints; owned */
 	struct names_slot *slots; /* owned */

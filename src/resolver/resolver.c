@@ -119,6 +119,7 @@ static void resolver_begun(struct holder *h)
 				  .lookups = &r->lookups,
 				  .port = h->role->port,
 				  .log = &h->role->log,
+				  .counters = &h->role->slots[0].counters,
 				  .memory = r->memory};
 	int error = lookups_begin(&r->lookups, &h->loop, r->block.places, r->servers.count);
 	if (error == 0)
