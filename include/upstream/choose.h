@@ -56,7 +56,9 @@ struct upstream_tried {
 	bool trial; /* the last one was paused, and this request tries it */
 };
 
-/* What a hash is made of: a client's address (IPv6: its first 64 bits), or the value of a field. */
+/* What a hash is made of: a client's address (IPv6: its first 64 bits), or the value of a field. A
+ * request that has none is balanced by turns. */
+#define UPSTREAM_NO_HASH 0
 uint64_t upstream_hash_client(const struct network_address *);
 uint64_t upstream_hash_text(const char *, size_t);
 
@@ -65,9 +67,9 @@ uint64_t upstream_hash_text(const char *, size_t);
  * Returns its index among those of the upstream, and is followed by one upstream_chosen_end(); or
  * UPSTREAM_NO_PEER: none can be used. hash counts only if the balance is by hash.
  *
- * Not used are: those that checks find down, those that an order drains or takes down, those that
- * are paused, and backups while any other can be used. If an upstream has only one endpoint,
- * failures do not pause it: there is nothing to go to in its place.
+ * Not used are: those that checks find down, those that an order drains or takes down, and those
+ * that are paused; and backups while any other can be used. If nothing is left but those that are
+ * paused, they are used nevertheless: there is nothing to go to in their place.
  */
 #define UPSTREAM_NO_PEER UINT32_MAX
 uint32_t upstream_choose(struct upstream_balance *, struct upstream_tried *, uint64_t hash,

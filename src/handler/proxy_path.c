@@ -13,7 +13,11 @@
  * backslash for a slash, for instance. */
 static bool is_foreign(char c)
 {
-	return c <= ' ' || c > '~' || strchr("\"<>\\^`{|}", c) != NULL;
+	/* blanks and controls, and "<> in the first 64 characters; \^`{|} and DEL in the second */
+	static const uint64_t foreign[2] = {UINT64_C(0x50000005ffffffff),
+					    UINT64_C(0xb800000150000000)};
+	const unsigned char byte = (unsigned char)c;
+	return byte > 127 || (foreign[byte / 64] >> byte % 64 & 1) != 0;
 }
 
 /* The same of what begins here, and of a "%" that begins no escape: readers differ about it. */
@@ -78,7 +82,7 @@ static char reading_next(const struct reading *r, const char **at, const char *e
 		return *s;
 	}
 	*at += 3;
-	return (char)(num_hex_digit(s[1]) << 4 | num_hex_digit(s[2]));
+	return (char)(num_hex_digit(s[1]) * 16 + num_hex_digit(s[2]));
 }
 
 /* The segment out[from .. len) has ended: removes it, and the one before it, if dots say so. False:
@@ -178,7 +182,7 @@ static void put_spelled(struct proxy_out *o, const struct exchange *ex, size_t f
 	const char *sent = http_slice_at(&ex->request, ex->request.path);
 	for (size_t i = from; i < path->len; i++) {
 		const char *at = sent + (path->map != NULL ? path->map[i] : i);
-		if (path->text[i] == '/' && i <= path->matched)
+		if (i <= path->matched && path->text[i] == '/')
 			PROXY_PUT(o, "/");
 		else
 			proxy_put_url(o, at, *at == '%' ? 3 : 1);

@@ -25,12 +25,12 @@ uint64_t upstream_hash_text(const char *text, size_t len)
 	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 	for (size_t i = 0; i < len; i++)
 		hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
-	return mix(hash);
+	return mix(hash) | 1;
 }
 
 uint64_t upstream_hash_client(const struct network_address *address)
 {
-	return mix(network_address_client(address));
+	return mix(network_address_client(address)) | 1;
 }
 
 /* --- at the start ----------------------------------------------------------------------------- */
@@ -52,8 +52,7 @@ void upstream_balance_init(struct upstream_balance *b, const struct conf_upstrea
 
 static bool is_paused(const struct upstream_balance *b, const struct upstream_peer *p)
 {
-	return b->conf->fail_after > 0 && b->conf->endpoints_count > 1 &&
-	       p->failures >= b->conf->fail_after;
+	return b->conf->fail_after > 0 && p->failures >= b->conf->fail_after;
 }
 
 static bool is_down(const struct upstream_balance *b, uint32_t i)
@@ -73,11 +72,12 @@ static bool is_tried(const struct upstream_tried *tried, uint32_t i)
 	return false;
 }
 
+/* any: also one that is paused. */
 static bool is_usable(const struct upstream_balance *b, const struct upstream_tried *tried,
-		      uint32_t i, uint64_t now_ms)
+		      uint32_t i, bool any, uint64_t now_ms)
 {
 	const struct upstream_peer *p = &b->peers[i];
-	if (is_paused(b, p) && (p->trying || now_ms < p->paused_until_ms))
+	if (!any && is_paused(b, p) && (p->trying || now_ms < p->paused_until_ms))
 		return false;
 	return !is_down(b, i) && !is_tried(tried, i);
 }
@@ -153,7 +153,9 @@ static void consider(struct upstream_balance *b, uint32_t i, uint64_t hash, uint
 		     struct candidate *best)
 {
 	const uint32_t w = weight(b, i, now_ms);
-	switch (b->conf->balance) {
+	switch (hash != UPSTREAM_NO_HASH || b->conf->balance == CONF_LEAST_CONNECTIONS
+		    ? b->conf->balance
+		    : CONF_ROUND_ROBIN) {
 	case CONF_ROUND_ROBIN:
 		consider_round_robin(b, i, w, best);
 		break;
@@ -169,13 +171,13 @@ static void consider(struct upstream_balance *b, uint32_t i, uint64_t hash, uint
 
 /* Of the backups, or of the others. Equals take turns. */
 static struct candidate choose_among(struct upstream_balance *b, const struct upstream_tried *tried,
-				     bool backups, uint64_t hash, uint64_t now_ms)
+				     bool backups, bool any, uint64_t hash, uint64_t now_ms)
 {
 	const uint32_t count = b->conf->endpoints_count;
 	struct candidate best = {.index = UPSTREAM_NO_PEER};
 	for (uint32_t n = 0; n < count; n++) {
 		const uint32_t i = (b->turn + n) % count;
-		if (b->peers[i].backup == backups && is_usable(b, tried, i, now_ms))
+		if (b->peers[i].backup == backups && is_usable(b, tried, i, any, now_ms))
 			consider(b, i, hash, now_ms, &best);
 	}
 	return best;
@@ -186,9 +188,13 @@ uint32_t upstream_choose(struct upstream_balance *b, struct upstream_tried *trie
 {
 	if (tried->count == UPSTREAM_TRIES_MAX)
 		return UPSTREAM_NO_PEER;
-	struct candidate best = choose_among(b, tried, false, hash, now_ms);
+	struct candidate best = choose_among(b, tried, false, false, hash, now_ms);
 	if (best.index == UPSTREAM_NO_PEER)
-		best = choose_among(b, tried, true, hash, now_ms);
+		best = choose_among(b, tried, true, false, hash, now_ms);
+	if (best.index == UPSTREAM_NO_PEER)
+		best = choose_among(b, tried, false, true, hash, now_ms);
+	if (best.index == UPSTREAM_NO_PEER)
+		best = choose_among(b, tried, true, true, hash, now_ms);
 	if (best.index == UPSTREAM_NO_PEER)
 		return UPSTREAM_NO_PEER;
 	struct upstream_peer *p = &b->peers[best.index];

@@ -26,7 +26,7 @@ static inline char plain(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return (char)(c | 0x20);
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
+	return (char)((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-');
 }
 
 /* Is it this one, or like it? name is plain. */
@@ -45,7 +45,7 @@ static bool field_is(const char *s, const char *name, size_t len, bool *ret_alik
 /* Those of one length, each plus 1; 0 ends them. */
 #define SAME_MAX 6
 static const uint8_t by_length[32][SAME_MAX] = {
-#define F(constant) UPSTREAM_##constant + 1
+#define F(constant) (UPSTREAM_##constant + 1)
     [2] = {F(TE)},
     [3] = {F(VIA), F(AGE)},
     [4] = {F(HOST), F(DATE), F(VARY)},

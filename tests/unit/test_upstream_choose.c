@@ -283,16 +283,50 @@ static void failures_in_a_row_pause_an_endpoint(void **state)
 	group_init(&g, 2, CONF_ROUND_ROBIN);
 	assert_int_equal(fail_first(&g, 2), UPSTREAM_AS_BEFORE);
 	assert_int_equal(fail_first(&g, 1), UPSTREAM_PAUSED);
+	assert_int_equal(upstream_choose_wait_ms(&g.balance, g.now_ms), 10000);
 	for (unsigned n = 0; n < 10; n++)
 		assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), 1);
-	g.health[1].state = IPC_HEALTH_DOWN;
-	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), UPSTREAM_NO_PEER);
-	assert_int_equal(upstream_choose_wait_ms(&g.balance, g.now_ms), 10000);
 	g.now_ms += 9999;
-	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), UPSTREAM_NO_PEER);
+	for (unsigned n = 0; n < 10; n++)
+		assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), 1);
 	assert_int_equal(upstream_choose_wait_ms(&g.balance, g.now_ms), 1);
 	g.now_ms += 1;
-	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), 0);
+	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED) + ask(&g, 0, UPSTREAM_SUCCEEDED), 1);
+	assert_int_equal(g.peers[0].failures, 0);
+}
+
+static void what_is_paused_is_used_if_nothing_else_is_left(void **state)
+{
+	(void)state;
+	struct group g;
+	unsigned got[PEERS];
+	group_init(&g, 4, CONF_ROUND_ROBIN);
+	g.peers[2].backup = g.peers[3].backup = true;
+	for (unsigned n = 0; n < 6; n++)
+		(void)ask(&g, 0, UPSTREAM_FAILED);
+	for (unsigned n = 0; n < 6; n++) /* backups come before what is paused */
+		assert_true(ask(&g, 0, UPSTREAM_FAILED) >= 2);
+	for (unsigned n = 0; n < 10; n++) /* all are; it does not matter how long */
+		assert_true(ask(&g, 0, UPSTREAM_FAILED) < 2);
+	assert_int_equal(upstream_choose_wait_ms(&g.balance, g.now_ms), 10000);
+	count(&g, 100, got); /* one that works again is taken back by its first success */
+	assert_int_equal(got[0] + got[1], 100);
+	g.health[0].state = g.health[1].state = IPC_HEALTH_DOWN;
+	g.health[2].order = g.health[3].order = IPC_ORDER_DRAIN;
+	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), UPSTREAM_NO_PEER);
+}
+
+static void a_request_without_a_key_takes_turns(void **state)
+{
+	(void)state;
+	struct group g;
+	unsigned got[PEERS] = {0};
+	group_init(&g, 3, CONF_HASH_HEADER);
+	for (unsigned n = 0; n < 9; n++)
+		got[ask(&g, UPSTREAM_NO_HASH, UPSTREAM_SUCCEEDED)]++;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(got[i], 3);
+	assert_true(upstream_hash_text("", 0) != UPSTREAM_NO_HASH);
 }
 
 static void a_success_ends_the_row(void **state)
@@ -308,6 +342,15 @@ static void a_success_ends_the_row(void **state)
 	}
 }
 
+/* A request that gets the first endpoint, although the second one works. */
+static void pick_first(struct group *g, struct upstream_tried *tried)
+{
+	g->health[1].state = IPC_HEALTH_DOWN;
+	*tried = (struct upstream_tried){0};
+	assert_int_equal(pick(g, tried, 0), 0);
+	g->health[1].state = IPC_HEALTH_UNKNOWN;
+}
+
 static void one_request_tries_after_the_pause(void **state)
 {
 	(void)state;
@@ -316,25 +359,24 @@ static void one_request_tries_after_the_pause(void **state)
 	group_init(&g, 2, CONF_ROUND_ROBIN);
 	(void)fail_first(&g, 3);
 	g.now_ms += 10000;
-	g.health[1].state = IPC_HEALTH_DOWN;
-	assert_int_equal(pick(&g, &trial, 0), 0);
+	pick_first(&g, &trial);
 	assert_true(trial.trial);
-	assert_int_equal(pick(&g, &other, 0), UPSTREAM_NO_PEER);
+	assert_int_equal(pick(&g, &other, 0), 1);
+	(void)upstream_chosen_end(&g.balance, &other, UPSTREAM_SUCCEEDED, g.now_ms);
 	/* the client of it left: the next one tries */
 	assert_int_equal(upstream_chosen_end(&g.balance, &trial, UPSTREAM_UNDECIDED, g.now_ms),
 			 UPSTREAM_AS_BEFORE);
-	trial = (struct upstream_tried){0};
-	assert_int_equal(pick(&g, &trial, 0), 0);
+	pick_first(&g, &trial);
 	/* it fails: another pause */
 	assert_int_equal(upstream_chosen_end(&g.balance, &trial, UPSTREAM_FAILED, g.now_ms),
 			 UPSTREAM_AS_BEFORE);
-	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), UPSTREAM_NO_PEER);
+	for (unsigned n = 0; n < 4; n++)
+		assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), 1);
 	g.now_ms += 10000;
-	trial = (struct upstream_tried){0};
-	assert_int_equal(pick(&g, &trial, 0), 0);
+	pick_first(&g, &trial);
 	assert_int_equal(upstream_chosen_end(&g.balance, &trial, UPSTREAM_SUCCEEDED, g.now_ms),
 			 UPSTREAM_WORKS_AGAIN);
-	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), 0);
+	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED) + ask(&g, 0, UPSTREAM_SUCCEEDED), 1);
 }
 
 static void requests_from_before_a_pause_do_not_lengthen_it(void **state)
@@ -343,25 +385,24 @@ static void requests_from_before_a_pause_do_not_lengthen_it(void **state)
 	struct group g;
 	struct upstream_tried old[2] = {0}, trial = {0};
 	group_init(&g, 2, CONF_ROUND_ROBIN);
-	g.health[1].state = IPC_HEALTH_DOWN;
-	assert_int_equal(pick(&g, &old[0], 0), 0);
-	assert_int_equal(pick(&g, &old[1], 0), 0);
+	pick_first(&g, &old[0]);
+	pick_first(&g, &old[1]);
 	(void)fail_first(&g, 3);
-	g.health[1].state = IPC_HEALTH_DOWN;
 	g.now_ms += 5000;
 	assert_int_equal(upstream_chosen_end(&g.balance, &old[0], UPSTREAM_FAILED, g.now_ms),
 			 UPSTREAM_AS_BEFORE);
 	assert_int_equal(upstream_choose_wait_ms(&g.balance, g.now_ms), 5000);
 	g.now_ms += 5000;
-	assert_int_equal(pick(&g, &trial, 0), 0);
+	pick_first(&g, &trial);
 	/* nor do they end the trial */
 	(void)upstream_chosen_end(&g.balance, &old[1], UPSTREAM_FAILED, g.now_ms);
-	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), UPSTREAM_NO_PEER);
-	(void)upstream_chosen_end(&g.balance, &trial, UPSTREAM_SUCCEEDED, g.now_ms);
-	assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), 0);
+	for (unsigned n = 0; n < 4; n++)
+		assert_int_equal(ask(&g, 0, UPSTREAM_SUCCEEDED), 1);
+	assert_int_equal(upstream_chosen_end(&g.balance, &trial, UPSTREAM_SUCCEEDED, g.now_ms),
+			 UPSTREAM_WORKS_AGAIN);
 }
 
-static void a_single_endpoint_is_never_paused(void **state)
+static void a_single_endpoint_is_always_used(void **state)
 {
 	(void)state;
 	struct group g;
@@ -484,7 +525,9 @@ int main(void)
 	    cmocka_unit_test(a_success_ends_the_row),
 	    cmocka_unit_test(one_request_tries_after_the_pause),
 	    cmocka_unit_test(requests_from_before_a_pause_do_not_lengthen_it),
-	    cmocka_unit_test(a_single_endpoint_is_never_paused),
+	    cmocka_unit_test(a_single_endpoint_is_always_used),
+	    cmocka_unit_test(what_is_paused_is_used_if_nothing_else_is_left),
+	    cmocka_unit_test(a_request_without_a_key_takes_turns),
 	    cmocka_unit_test(fail_off_pauses_none),
 	    cmocka_unit_test(an_endpoint_that_is_back_gets_more_and_more),
 	    cmocka_unit_test(least_connections_start_slowly_too),
