@@ -212,23 +212,24 @@ static bool run_has_others(const struct proxy_run *p)
 	return p->call.tried.count < count && p->call.tried.count < UPSTREAM_TRIES_MAX;
 }
 
-/* A kept connection may have been closed before the request came, which is nobody's fault. The
- * request can only be repeated if that does no harm, and if all of it is still here. */
-static bool run_was_stale(const struct proxy_run *p, enum upstream_failure failure)
+/* The connection ended without a byte of a response. The request can only be repeated if that does
+ * no harm (RFC 9110, 9.2.2), and if all of it is still here. */
+static bool run_was_unheard(const struct proxy_run *p, enum upstream_failure failure)
 {
-	return failure == UPSTREAM_FAILED_CUT && p->call.kept && !p->heard && p->sent == 0 &&
-	       p->state == PROXY_SENT;
+	return failure == UPSTREAM_FAILED_CUT && !p->heard && p->state == PROXY_SENT;
 }
 
-static bool run_may_retry(struct proxy_run *p, enum upstream_failure failure, bool stale)
+/* stale: a kept connection was closed before the request came. */
+static bool run_may_retry(struct proxy_run *p, enum upstream_failure failure, bool unheard,
+			  bool stale)
 {
 	const struct upstream_failure_facts *facts = upstream_failure_facts(failure);
 	const uint32_t methods = p->config->retry_methods;
 	if (methods == 0 || p->sent > 0)
 		return false;
-	if (stale)
+	if (unheard)
 		return (methods & HTTP_METHOD_BIT(p->ex->request.method)) != 0 &&
-		       upstream_retry(p->pool);
+		       (stale || run_has_others(p)) && upstream_retry(p->pool);
 	return facts->unsent && facts->tried != IPC_TRIEDS && run_has_others(p) &&
 	       upstream_retry(p->pool);
 }
@@ -253,7 +254,8 @@ void proxy_answer(struct proxy_run *p, enum upstream_failure failure)
 
 void proxy_fail(struct proxy_run *p, enum upstream_failure failure, const char *why)
 {
-	const bool stale = run_was_stale(p, failure);
+	const bool unheard = run_was_unheard(p, failure);
+	const bool stale = unheard && p->call.kept; /* which is nobody's fault */
 	loop_soon_cancel(p->ex->loop->events, &p->flush);
 	if (p->call.link != NULL && !stale)
 		upstream_call_failed(&p->call, failure,
@@ -270,7 +272,7 @@ void proxy_fail(struct proxy_run *p, enum upstream_failure failure, const char *
 		failure = p->failure;
 	else
 		p->failure = failure;
-	if (failure != UPSTREAM_FAILED_NONE && run_may_retry(p, failure, stale)) {
+	if (failure != UPSTREAM_FAILED_NONE && run_may_retry(p, failure, unheard, stale)) {
 		p->call.fresh = p->call.fresh || stale;
 		if (stale && p->call.tried.count > 0)
 			p->call.tried.count--; /* it gets another chance */

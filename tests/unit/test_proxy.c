@@ -625,6 +625,29 @@ static void another_endpoint_is_tried(void **state)
 	close(client);
 }
 
+/* An upstream is killed in the middle of its requests: those that do no harm go elsewhere. */
+static void a_request_that_nobody_answered_goes_elsewhere(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, GET);
+	hear_request(far(0), GET);
+	far_end(0);
+	hear_request(far(1), GET);
+	assert_int_not_equal(g.link_endpoints[1], g.link_endpoints[0]);
+	far_end(1);
+	hear_request(far(2), GET);
+	far_end(2); /* each endpoint once */
+	hear_status(client, 502);
+	hear(client, "502 Bad Gateway\n");
+	say(client, POST(0));
+	hear_request(far(3), POST(0));
+	far_end(3);
+	hear_status(client, 502);
+	assert_int_equal(g.links_count, 4);
+	close(client);
+}
+
 /* The end of a kept connection and the next request come in the same turn. */
 static void a_kept_connection_may_be_gone(void **state)
 {
@@ -802,6 +825,7 @@ int main(void)
 	    TEST(kept_connections_have_their_time),
 	    TEST(a_connection_that_fails_is_told),
 	    TEST_OF(another_endpoint_is_tried, begin_three),
+	    TEST_OF(a_request_that_nobody_answered_goes_elsewhere, begin_three),
 	    TEST(a_kept_connection_may_be_gone),
 	    TEST(a_request_that_may_have_been_processed_is_not_repeated),
 	    TEST_OF(requests_wait_for_connections, begin_narrow),
