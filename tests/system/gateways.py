@@ -30,6 +30,7 @@ def lanes_for(kinds):
 
 
 def bulkhead_port(lane):
+    threads = os.environ.get("BULKHEAD_THREADS")  # as in files with THREADED = True
     to = " ".join(f'"http://127.0.0.1:{e}"' for e in lane.endpoints)
     time = "1s" if lane.kind == "short" else "20s"
     text = (f'upstream "u" {{ to {to} fail off {TIMEOUTS.format(time)} }} {LIMITS}\n')
@@ -42,7 +43,7 @@ def bulkhead_port(lane):
                  'location "/keep" { proxy to "u" }\n')
     else:
         text += 'proxy to "u"\n'
-    return f"port {lane.port} {{ {text} }}\n"
+    return f"port {lane.port} {{ {f'threads {threads} ' if threads else ''}{text} }}\n"
 
 
 @contextlib.contextmanager

@@ -14,8 +14,6 @@ from gateway import (CLOSE, END, HEAD, MUST, REQUEST, RESET, RESPONSE, SERVE, SH
                      both, chunked, closed, either, interim, lacks, nothing, one_or_none, peer, reply, request,
                      status, until)
 
-pytestmark = pytest.mark.any_build
-
 TABLE = []
 INNER = b"GET /smuggled HTTP/1.1\r\nHost: evil.example\r\nX: "
 WHOLE = b"GET /smuggled HTTP/1.1\r\nHost: evil.example\r\n\r\n"

@@ -5,8 +5,6 @@ from gateway import (CLOSE, END, FIN, HEAD, MUST, REQUEST, RESET, RESPONSE, SERV
                      both, chunked, closed, connections, cut, either, field, has, interim, lacks, nothing, ok,
                      peer, reply, request, refused, stays, status, until)
 
-pytestmark = pytest.mark.any_build
-
 TABLE = []
 
 

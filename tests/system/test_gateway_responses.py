@@ -7,8 +7,6 @@ from gateway import (CLOSE, END, FIN, HEAD, MUST, REQUEST, RESET, RESPONSE, SERV
                      ask, bad_gateway, both, chunked, closed, connections, cut, either, field, has, interim,
                      lacks, nothing, ok, peer, reply, request, stays, status, until, visit)
 
-pytestmark = pytest.mark.any_build
-
 TABLE = []
 
 
