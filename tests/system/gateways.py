@@ -14,7 +14,10 @@ from gateway import Lane, play_all
 from harness import Server, free_ports, have, refused, wait_for
 
 # Kind of lane: how many there are, and the endpoints of each.
-LANES = {"plain": (16, 1), "trusting": (1, 1), "paths": (2, 1), "short": (8, 1), "two": (2, 2)}
+LANES = {
+    "plain": (16, 1), "trusting": (1, 1), "paths": (2, 1), "short": (8, 1), "two": (2, 2), "buffered": (3, 1),
+    "compressed": (2, 1), "small": (1, 1), "rules": (1, 1)
+}
 
 TIMEOUTS = "timeouts {{ connect {0}; head {0}; between {0} }}"
 LIMITS = "limits { body 64M requests 100000 }"
@@ -41,8 +44,18 @@ def bulkhead_port(lane):
                  'location "/v2" { proxy to "u" { path replace "/v2" "/" } }\n'
                  'location "/deep" { proxy to "u" { path replace "/deep" "/inner/deeper" } }\n'
                  'location "/keep" { proxy to "u" }\n')
+    elif lane.kind == "buffered":
+        text += 'proxy to "u" { buffer request 256K buffer response 256K }\n'
     else:
         text += 'proxy to "u"\n'
+    if lane.kind == "compressed":
+        text += "compress gzip\n"
+    if lane.kind == "small":
+        text = text.replace("body 64M", "body 1000")
+    if lane.kind == "rules":
+        text += (
+            'request header set "X-Set" "set" request header remove "X-Removed" request header add "X-Added" "added"\n'
+            'header set "X-Set" "set" header remove "X-Removed" header add "X-Added" "added"\n')
     return f"port {lane.port} {{ {f'threads {threads} ' if threads else ''}{text} }}\n"
 
 
@@ -166,6 +179,7 @@ def played(request, folder, certificates):
     def judge(case):
         run = runs[case]
         wrong = run.problems or run.judge()
-        assert not wrong, "\n".join([*map(str, wrong), run.story(), log[-3000:]])
+        lines = [line for line in log.splitlines() if f"[PORT {run.lane.port}]" in line]
+        assert not wrong, "\n".join([*map(str, wrong), run.story(), *lines[-20:]])
 
     return judge

@@ -502,6 +502,48 @@ case("the-client-leaves-before-the-answer", SHOULD, "9112 9.5", [get(), peer(b"\
      upstream=[REQUEST, END], responses=0, quiet=2)
 case("the-client-ends-its-side", SHOULD, "9112 9.6", [get(), FIN], either(request(), nothing), responses=0)
 
+# --- statements beside `proxy` -----------------------------------------------------------------------------
+
+case("a-body-within-the-limit", SHOULD, "9110 15.5.14", post(body=b"x" * 1000), request(body=b"x" * 1000),
+     lane="small", needs="small")
+case("a-body-beyond-the-limit", MUST, "9110 15.5.14", post(body=b"x" * 1001), refused(413), closed, lane="small",
+     needs="small")
+case("a-chunked-body-beyond-the-limit", MUST, "9110 15.5.14",
+     ask("POST / HTTP/1.1", "Transfer-Encoding: chunked", body=chunked(b"x" * 900, b"x" * 900)), status(413),
+     closed, lambda run: "whole" if run.requests else None, lane="small", needs="small")
+case("a-chunked-body-that-grows-beyond-the-limit", MUST, "9110 15.5.14", [
+    ask("POST / HTTP/1.1", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n",
+    peer(b"hello"), b"7d0\r\n" + b"x" * 2000
+], status(413), closed, lambda run: "whole" if run.requests else None, lane="small", needs="small")
+case("rules-for-requests", SHOULD, "9110 7.7",
+     get("X-Set: mine", "X-Removed: mine", "X-Added: mine", "x-removed: too"), has("X-Set", "set"),
+     lacks("X-Removed"), has("X-Added", "mine", "added"), lane="rules", needs="rules")
+case("rules-that-connection-names", MUST, "9110 7.6.1",
+     get("Connection: X-Set, X-Added", "X-Set: mine", "X-Added: mine"), has("X-Set", "set"),
+     has("X-Added", "added"), lane="rules", needs="rules")
+for size in (0, 5, 4096, 100000, 300000):
+    data = bytes(n * 7 % 251 for n in range(size))
+    case(f"a-buffered-body-of-{size}", MUST, "9112 6.2", post(body=data), request(body=data), answer(200),
+         lane="buffered", needs="buffered")
+    case(
+        f"a-buffered-chunked-body-of-{size}", MUST, "9112 7.1",
+        ask("POST / HTTP/1.1",
+            "Transfer-Encoding: chunked", body=chunked(*[data[at:at + 7001] for at in range(0, size, 7001)])),
+        request(body=data), answer(200), lane="buffered", needs="buffered")
+case("a-buffered-body-that-comes-late", MUST,
+     "9112 6.2", [ask("POST / HTTP/1.1", "Content-Length: 5"), 0.05, b"he", 0.05, b"llo"], request(body=b"hello"),
+     answer(200), lane="buffered", needs="buffered")
+case("a-buffered-expectation", MUST, "9110 10.1.1", [EXPECTS, until(b"100 "), b"hello"], request(body=b"hello"),
+     answer(200), upstream=[HEAD, b"HTTP/1.1 100 Continue\r\n\r\n", REQUEST,
+                            reply(body=b"x"), SERVE], lane="buffered", needs="buffered")
+case("a-buffered-client-leaves", MUST, "9112 8",
+     [ask("POST / HTTP/1.1", "Content-Length: 10"), b"hello", 0.05, RESET], lambda run: "a whole request"
+     if run.requests else None, responses=0, quiet=2, lane="buffered", needs="buffered")
+case("close-is-answered-by-close", MUST, "9112 9.6", get("Connection: close"), closed, lambda run: None
+     if "close" in run.final.options() else run.final.fields)
+case("close-of-a-refusal", MUST, "9112 9.6", ask("GET / HTTP/1.1", "Connection: close", host=None), closed,
+     refused(400), lambda run: None if "close" in run.final.options() else run.final.fields)
+
 CASES = {c.name: c for c in TABLE}
 assert len(CASES) == len(TABLE), [c.name for c in TABLE if CASES[c.name] is not c]
 

@@ -553,11 +553,12 @@ case("a-get-with-a-body-that-went-on", SHOULD, "9110 9.2.2",
 
 # --- WebSocket ---------------------------------------------------------------------------------------------------------
 
-WS = ask("GET /ws HTTP/1.1", "Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: chat, superchat",
-         "Sec-WebSocket-Extensions: permessage-deflate", "Origin: http://a.example")
-SWITCH = reply("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
-               "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "Sec-WebSocket-Protocol: chat")
+WS_ASKED = WS = ask("GET /ws HTTP/1.1", "Connection: keep-alive, Upgrade", "Upgrade: websocket",
+                    "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                    "Sec-WebSocket-Protocol: chat, superchat", "Sec-WebSocket-Extensions: permessage-deflate",
+                    "Origin: http://a.example")
+WS_TAKEN = SWITCH = reply("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
+                          "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "Sec-WebSocket-Protocol: chat")
 
 
 def websocket(name, level, section, send, upstream, *expect, **options):
@@ -664,6 +665,61 @@ PATHS = [f"/{n}" for n in range(40)]
 case("each-gets-its-own", MUST, "9112 9.2", [step for p in PATHS for step in (ask(f"GET {p} HTTP/1.1"), 0.001)],
      request(40), lambda run: None
      if [r.body for r in run.finals] == [f"<{p}>".encode() for p in PATHS] else run.finals, methods=["GET"] * 40)
+
+# --- statements beside `proxy` -----------------------------------------------------------------------------
+
+for size in (0, 5, 4096, 100000, 300000, 3000000):
+    data = bytes(n * 11 % 251 for n in range(size))
+    for text, name in ((reply(body=data), "length"),
+                       (reply("HTTP/1.1 200 OK", "Transfer-Encoding: chunked") +
+                        chunked(*[data[at:at + 9001] for at in range(0, size, 9001)]), "chunked")):
+        says(f"a-buffered-body-of-{size}-{name}", MUST, "9112 6.2", answer(200, data), sends=text,
+             lane="buffered", needs="buffered")
+says("a-buffered-length-cut", MUST, "9112 8", bad_gateway(),
+     sends=[reply("HTTP/1.1 200 OK", "Content-Length: 10") + b"hello"], then=[CLOSE], lane="buffered",
+     needs="buffered")
+says("a-buffered-chunked-cut", MUST, "9112 8", bad_gateway(),
+     sends=[reply("HTTP/1.1 200 OK", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n"], then=[CLOSE],
+     lane="buffered", needs="buffered")
+says("a-buffered-websocket", MUST, "9110 7.8", lambda run: None if run.final.status == 101 else run.finals,
+     send=[WS_ASKED, until(b"\r\n\r\n"), b"hi", until(b"there"), CLOSE], responses=0, quiet=1,
+     sends=[TUNNEL, WS_TAKEN, until(b"hi"), b"there"], then=[END], lane="buffered", needs="buffered")
+says("rules-for-responses", SHOULD, "9110 7.7", field("X-Set", "set"), field("X-Removed"),
+     field("X-Added", "mine", "added"), sends=reply("HTTP/1.1 200 OK", "X-Set: mine", "X-Removed: mine",
+                                                    "X-Added: mine", body=b"x"), lane="rules", needs="rules")
+ZIPPED = ask("GET / HTTP/1.1", "Accept-Encoding: gzip")
+LONG = b"compress me " * 1000
+for name, fields, level in (("no-transform", ("Content-Type: text/plain",
+                                              "Cache-Control: max-age=1, No-Transform"),
+                             MUST), ("a-coding", ("Content-Type: text/plain", "Content-Encoding: br"), MUST),
+                            ("another-type", ("Content-Type: image/png", ), SHOULD), ("no-type", (), SHOULD)):
+    says(f"not-compressed-for-{name}", level, "9110 7.7", answer(200, LONG), send=ZIPPED,
+         sends=reply("HTTP/1.1 200 OK", *fields, body=LONG), lane="compressed", needs="compressed")
+says("not-compressed-for-a-range", MUST, "9110 15.3.7", answer(206, LONG),
+     field("Content-Range", "bytes 0-11999/99999"), send=ZIPPED,
+     sends=reply("HTTP/1.1 206 X", "Content-Type: text/plain", "Content-Range: bytes 0-11999/99999",
+                 body=LONG), lane="compressed", needs="compressed")
+says("compressed", SHOULD, "9110 8.4", field("Content-Encoding", "gzip"), field("ETag", 'W/"x"'),
+     field("Content-Length"), lambda run: None
+     if run.final.state == "whole" and len(run.final.body) < 1000 else run.finals, send=ZIPPED,
+     sends=reply("HTTP/1.1 200 OK", "Content-Type: text/plain", 'ETag: "x"',
+                 body=LONG), lane="compressed", needs="compressed")
+says("compressed-and-cut", MUST, "9112 8", cut, send=ZIPPED,
+     sends=[reply("HTTP/1.1 200 OK", "Content-Type: text/plain", "Content-Length: 99999") + LONG], then=[CLOSE],
+     lane="compressed", needs="compressed", responses=0)
+says("a-head-of-12-kb", SHOULD, "9110 5.4", answer(200, b"x"),
+     sends=reply("HTTP/1.1 200 OK", *[f"Set-Cookie: c{n}={'v' * 1000}" for n in range(12)], body=b"x"))
+says("a-head-of-30-kb", SHOULD, "9110 5.4", either(answer(200, b"x"), bad_gateway()),
+     sends=reply("HTTP/1.1 200 OK", *[f"Set-Cookie: c{n}={'v' * 1000}" for n in range(30)], body=b"x"))
+for value in ("/x", "http://other.example/x?y#z", "//other.example/x", "x", "?q", "", "https://a.example/x",
+              "ftp://x/", "http:///"):
+    says(f"location-{value}", MUST, "9110 10.2.2", field("Location", value),
+         sends=reply("HTTP/1.1 302 X", f"Location: {value}", body=b""))
+for line in ("HTTP/1.1 200 OK", "HTTP/1.1 404 No"):
+    for value in ("text/html", "a/b;c=d"):
+        says(f"head-{line[9:12]}-{value[:1]}-as-get", MUST, "9110 9.3.2", field("Content-Type", value),
+             field("Content-Length", "9"), field("ETag", '"x"'), send=HEADED,
+             sends=reply(line, f"Content-Type: {value}", 'ETag: "x"', "Content-Length: 9"))
 
 # Whatever one client brings about, another one gets the answer to its own request, or none.
 SECOND = ask("GET /second HTTP/1.1", host="b.example")
