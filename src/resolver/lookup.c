@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "cache.h"
 
 /* --- sockets ---------------------------------------------------------------------------------- */
 
@@ -293,9 +294,10 @@ static int channel_make(struct lookups *all, const struct servers *s)
 				       .sock_state_cb = socket_wanted,
 				       .sock_state_cb_data = all,
 				       .resolvconf_path = nothing};
-	const int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
-			  ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB |
-			  ARES_OPT_RESOLVCONF | (s->rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
+	const int given = cache_leave_out(&options) | ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS |
+			  ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS |
+			  ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF |
+			  (s->rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
 	const int status = ares_init_options(&all->channel, &options, given);
 	if (status != ARES_SUCCESS)
 		all->channel = NULL;

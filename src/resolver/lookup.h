@@ -3,8 +3,7 @@
  * here, because only the place of a server's address in the block can be connected to.
  *
  * A and AAAA are asked for at the same time, with the domains of resolv.conf(5), over UDP and, if
- * an answer does not fit, over TCP. c-ares reads no file, and its memory of answers ends with their
- * time to live.
+ * an answer does not fit, over TCP. c-ares reads no file, and keeps no answers.
  */
 #ifndef RESOLVER_LOOKUP_H
 #define RESOLVER_LOOKUP_H

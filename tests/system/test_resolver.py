@@ -149,3 +149,16 @@ def test_addresses_outlive_the_resolver(asking, ports):
         s.wait_log("api.test has this address: 127.0.0.3", timeout=60)
         assert get(ports[0], "/").status == 200
         assert len(s.ready(ports[0], "worker")) == 1
+
+
+def test_a_reload_finds_other_name_servers(asking, open_folder, ports):
+    with Upstream(host="127.0.0.2") as one, Upstream(host="127.0.0.3", port=one.port) as two, \
+            NameServer(api_test=[(A, 600, "127.0.0.2")]) as ns, \
+            NameServer(api_test=[(A, 600, "127.0.0.3")]) as other:
+        s = asking(ns, f"http://api.test:{one.port}")
+        wait_for(lambda: one.seen, "a check of the first address")
+        (open_folder / "resolv.conf").write_text(f"nameserver 127.0.0.1:{other.port}\n")
+        s.kill(signal.SIGHUP)
+        wait_for(lambda: two.seen, "a check of the second address")
+        s.wait_ready(ports[0], "resolver", 2)
+        assert other.asked
