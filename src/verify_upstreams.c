@@ -1,10 +1,12 @@
 /*
- * Runs in bulkhead -t only: checks the files that TLS to upstreams needs. Must never write a file,
- * nor keep a key.
+ * Runs in bulkhead -t only: checks the files that TLS to upstreams needs, and Unix sockets. Must
+ * never write a file, keep a key, or connect to an upstream.
  */
 #include <errno.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -104,6 +106,47 @@ static void pair_check(struct verify *v, const struct conf_certificate *pair)
 	verify_key(v, pair->key, &pair->where);
 }
 
+/* --- Unix sockets ----------------------------------------------------------------------------- */
+
+/* A service makes its socket, and perhaps the folder, when it starts: that may be later. */
+static void socket_verify(struct verify *v, const char *path, const struct conf_where *where)
+{
+	char folder[108]; /* sun_path of unix(7) */
+	struct stat st;
+	struct err err;
+	(void)strlcpy(folder, path, sizeof(folder));
+	if (stat(path, &st) == 0) {
+		if (S_ISSOCK(st.st_mode))
+			return;
+		err_set(&err, "\"%s\" is not a socket", path);
+		verify_add(v, CONF_ERROR, where, err.text);
+		return;
+	}
+	if (errno != ENOENT)
+		err_set(&err, "the socket \"%s\" cannot be reached: %s", path, strerror(errno));
+	else if (stat(dirname(folder), &st) < 0)
+		err_set(&err,
+			"the folder of the socket \"%s\" does not exist: its requests fail until "
+			"both are there",
+			path);
+	else
+		err_set(&err, "the socket \"%s\" does not exist: its requests fail until it does",
+			path);
+	verify_add(v, CONF_WARNING, where, err.text);
+}
+
+static void sockets_verify(struct verify *v, const struct conf_port *port)
+{
+	for (size_t i = 0; i < port->upstreams_count; i++) {
+		const struct conf_upstream *u = &port->upstreams[i];
+		for (uint32_t k = 0; k < u->endpoints_count; k++) {
+			const char *path = port->endpoints[u->endpoints_first + k].path;
+			if (path != NULL)
+				socket_verify(v, path, &u->where);
+		}
+	}
+}
+
 void verify_upstreams(struct verify *v, const struct conf *conf)
 {
 	for (const struct conf_port *p = conf->ports; p < conf->ports + conf->ports_count; p++) {
@@ -113,5 +156,6 @@ void verify_upstreams(struct verify *v, const struct conf *conf)
 		for (size_t i = 0; i < p->upstreams_count; i++)
 			if (p->upstreams[i].certificate > 0 && !pair_is_told(conf, p, i))
 				pair_check(v, pair_of(p, &p->upstreams[i]));
+		sockets_verify(v, p);
 	}
 }
