@@ -79,13 +79,44 @@ static bool compresses(const struct conf_port *port)
 	return false;
 }
 
+/* The most bytes that a request of the port keeps on its way, in both directions. */
+static uint64_t buffers_most(const struct conf_port *port)
+{
+	uint64_t most = 0;
+	for (const struct conf_host *h = port->hosts; h < port->hosts + port->hosts_count; h++)
+		for (size_t i = 0; i < h->locations_count; i++) {
+			const struct conf_proxy *proxy = h->locations[i].options;
+			if (h->locations[i].handler != CONF_PROXY || proxy == NULL)
+				continue;
+			const uint64_t bytes = proxy->buffer_request + proxy->buffer_response;
+			most = bytes > most ? bytes : most;
+		}
+	return most;
+}
+
+/* What the connections to upstreams need besides: a head and the records of TLS each, and the
+ * sessions that are kept for each endpoint. No more of them are in use than there are clients. */
+static uint64_t upstreams_memory(const struct conf_port *port, uint64_t clients)
+{
+	const uint64_t connection = 32 << 10, endpoint = 80 << 10;
+	uint64_t connections = 0, endpoints = 0;
+	for (size_t i = 0; i < port->upstreams_count; i++) {
+		connections += port->upstreams[i].connections;
+		endpoints += port->upstreams[i].tls ? port->upstreams[i].endpoints_count : 0;
+	}
+	connections = connections < clients ? connections : clients;
+	return connections * (connection + buffers_most(port)) +
+	       endpoints * port->threads * endpoint;
+}
+
 /*
  * The memory that a worker needs: for the program with its libraries (10M measured) and room to
  * grow, and per connection that of an idle one (11K measured) and half as much again. A connection
  * that does not take its response, or is in a handshake, needs ten times that and more, so not all
  * can do that at once: a worker without memory accepts no more until connections end. For each
  * further thread the C library reserves CONF_THREAD_MEMORY. Each event loop of a port that
- * compresses has COMPRESSION_BYTES_MAX for that. The content that it serves is added
+ * compresses has COMPRESSION_BYTES_MAX for that, and connections to upstreams what they need. The
+ * content that it serves is added
  * from a megabyte on.
  */
 static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
@@ -94,7 +125,8 @@ static uint64_t memory_preset(const struct conf_port *port, uint64_t content)
 	const uint64_t compression = compresses(port) ? COMPRESSION_BYTES_MAX : 0;
 	const uint64_t connections = (port->limits.connections + port->workers - 1) / port->workers;
 	const uint64_t bytes = LIMIT_MEMORY_MIN + (port->threads - 1) * CONF_THREAD_MEMORY +
-			       connections * connection + port->threads * compression;
+			       connections * connection + port->threads * compression +
+			       upstreams_memory(port, connections);
 	return (bytes + mega - 1) / mega * mega + content / mega * mega;
 }
 

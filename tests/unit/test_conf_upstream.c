@@ -396,6 +396,30 @@ static void rules_for_requests_are_inherited(void **state)
 	conf_free(conf);
 }
 
+/* A limit of memory that nobody has given is enough for what goes on. */
+static void memory_is_added(void **state)
+{
+	(void)state;
+	static const char *const options[] = {"connections 1", "connections 1000",
+					      "connections 1000 buffer response 1M"};
+	uint64_t before = 0;
+	for (size_t i = 0; i < CONF_COUNT(options); i++) {
+		char text[256];
+		(void)snprintf(text, sizeof(text), GOOD "proxy to \"http://a\" { %s } }",
+			       options[i]);
+		struct conf *conf = parse(text);
+		assert_true(conf->ports[0].limits.memory_bytes > before);
+		before = conf->ports[0].limits.memory_bytes;
+		stable(conf);
+		conf_free(conf);
+	}
+	assert_true(before > (UINT64_C(1000) << 20) && before < (UINT64_C(1500) << 20));
+	struct conf *conf = parse(GOOD "limits { connections 10 } proxy to \"http://a\" { buffer "
+				       "response 1M } }");
+	assert_true(conf->ports[0].limits.memory_bytes < (UINT64_C(100) << 20));
+	conf_free(conf);
+}
+
 /* Its own words stand elsewhere for something else. */
 static void words_mean_what_their_block_says(void **state)
 {
@@ -826,6 +850,7 @@ int main(void)
 	    cmocka_unit_test(ports_of_one_block_have_the_same),
 	    cmocka_unit_test(trust_is_inherited),
 	    cmocka_unit_test(rules_for_requests_are_inherited),
+	    cmocka_unit_test(memory_is_added),
 	    cmocka_unit_test(words_mean_what_their_block_says),
 	    cmocka_unit_test(an_example_is_read),
 	    cmocka_unit_test(mistakes_are_named),
