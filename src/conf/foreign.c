@@ -238,16 +238,15 @@ const char *conf_foreign_variable(const char *data, size_t len, bool header, siz
 #define UP_VERIFY                                                                             \
 	"write `verify authority \"ca.pem\" name \"a.example\"` in an `upstream`, or in the " \
 	"block of `proxy to`"
-#define UP_CERT    "write `certificate \"cert.pem\" key \"key.pem\"` in an `upstream`"
-#define UP_TLS     "write `proxy to \"https://a.example\"`"
-#define UP_BUFFER  "write `proxy to ... { buffer response 256K }`; no body is kept as a whole"
-#define UP_VERSION "it speaks HTTP/1.1 to upstreams and keeps connections; leave the statement out"
-#define UP_LOCATION \
-	"the upstream's Location goes on as it is; `host keep`, the default, keeps it right"
-#define UP_HOST "write `proxy to ... { host keep }`, which is the default, or `host upstream`"
-#define UP_VIA  "write `proxy to ... { via off }`"
-#define UP_PATH "write `path replace \"/old\" \"/new\"` or `path strip \"/old\"` beside `proxy to`"
-#define UP_HIDE "write `header remove \"Name\" always`"
+#define UP_CERT     "write `certificate \"cert.pem\" key \"key.pem\"` in an `upstream`"
+#define UP_TLS      "write `proxy to \"https://a.example\"`"
+#define UP_BUFFER   "write `proxy to ... { buffer response 256K }`; no body is kept as a whole"
+#define UP_VERSION  "it speaks HTTP/1.1 to upstreams and keeps connections; leave the statement out"
+#define UP_LOCATION "a Location with the upstream's own address or path is put right by itself"
+#define UP_HOST     "write `proxy to ... { host keep }`, which is the default, or `host upstream`"
+#define UP_VIA      "write `proxy to ... { via off }`"
+#define UP_PATH     "write `path replace \"/old\" \"/new\"` or `path strip \"/old\"` beside `proxy to`"
+#define UP_HIDE     "write `header remove \"Name\" always`"
 #define UP_HEADER                                                                              \
 	"write `request header set \"Name\" \"value\"`; Host is an option of `proxy to`, and " \
 	"X-Forwarded-For needs none"

@@ -172,7 +172,7 @@ static void path_finish(struct conf_parser *p, struct proxy_draft *draft,
 			const struct conf_location_draft *location)
 {
 	const struct conf_proxy_path *path = &draft->path, *other = &location->path;
-	char place[CONF_PLACE_MAX];
+	char place[CONF_PLACE_MAX], from[CONF_SHOWN_MAX], shown[CONF_SHOWN_MAX];
 	if (path->where.line > 0 && other->where.line > 0)
 		conf_error(p, &other->where, "duplicate `path`; the other one is at %s",
 			   conf_place(&path->where, &other->where, place));
@@ -186,7 +186,7 @@ static void path_finish(struct conf_parser *p, struct proxy_draft *draft,
 		conf_error(
 		    p, &path->where,
 		    "`path replace` needs what comes in its place: `path replace \"%s\" \"/\"`",
-		    path->from);
+		    conf_show_text(path->from, from));
 		return;
 	}
 	if (at != NULL && at[0] != '\0' && len > 1 &&
@@ -194,7 +194,7 @@ static void path_finish(struct conf_parser *p, struct proxy_draft *draft,
 		conf_error(p, &path->where,
 			   "the paths of this location begin with \"%s\", and so not always with "
 			   "\"%s\"",
-			   at, path->from);
+			   conf_show_text(at, shown), conf_show_text(path->from, from));
 	draft->proxy.path_from = path->from;
 	draft->proxy.path_to = path->to;
 }

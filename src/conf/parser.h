@@ -540,6 +540,7 @@ void conf_findings_report(struct conf_parser *p, conf_report_fn *report, void *a
 #define CONF_SHOWN_MAX 64
 #define CONF_IN_QUOTES " in quotes"
 const char *conf_show(const struct conf_value *, char out[CONF_SHOWN_MAX]);
+const char *conf_show_text(const char *, char out[CONF_SHOWN_MAX]);
 /* "line 3", or "line 3 of other.conf" if that is another file than the message's. */
 #define CONF_PLACE_MAX 160
 const char *conf_place(const struct conf_where *there, const struct conf_where *here,

@@ -33,6 +33,12 @@ const char *conf_show(const struct conf_value *value, char out[CONF_SHOWN_MAX])
 	return out;
 }
 
+const char *conf_show_text(const char *text, char out[CONF_SHOWN_MAX])
+{
+	const struct conf_value value = {.data = text, .len = strlen(text)};
+	return conf_show(&value, out);
+}
+
 const char *conf_place(const struct conf_where *there, const struct conf_where *here,
 		       char out[CONF_PLACE_MAX])
 {

@@ -95,12 +95,13 @@ void conf_upstream_close(struct conf_parser *p)
 void conf_timeouts_open(struct conf_parser *p, const struct conf_where *where)
 {
 	bool *damaged = conf_block_top(p)->damaged;
+	char shown[CONF_SHOWN_MAX];
 	(void)conf_once(p, "timeouts", where);
 	if (p->upstream != NULL && p->upstream->is_reference)
 		conf_error(p, where,
 			   "`timeouts` belongs in the block `upstream \"%s\"`: all that go there "
 			   "share it",
-			   p->upstream->upstream.name);
+			   conf_show_text(p->upstream->upstream.name, shown));
 	struct conf_block *block = conf_block_push(p, CONF_BLOCK_OPTIONS, where);
 	block->statements = conf_timeouts_statements;
 	block->options_of = "timeouts";
@@ -110,13 +111,14 @@ void conf_timeouts_open(struct conf_parser *p, const struct conf_where *where)
 bool conf_upstream_allowed(struct conf_parser *p, const struct conf_where *where)
 {
 	const struct conf_upstream_draft *draft = p->upstream;
+	char shown[CONF_SHOWN_MAX];
 	if (draft == NULL || !draft->is_reference)
 		return true;
 	if (p->given.piece == 0 && conf_block_top(p)->statements != conf_timeouts_statements)
 		conf_error(
 		    p, where,
 		    "`%s` belongs in the block `upstream \"%s\"`: all that go there share it",
-		    p->statement->word, draft->upstream.name);
+		    p->statement->word, conf_show_text(draft->upstream.name, shown));
 	return false;
 }
 
@@ -126,7 +128,7 @@ void conf_upstream_add(struct conf_parser *p, struct conf_upstream_draft *draft,
 		       const struct conf_value *value, const struct conf_where *at, bool backup)
 {
 	struct conf_endpoint_draft endpoint;
-	char place[CONF_PLACE_MAX];
+	char place[CONF_PLACE_MAX], shown[CONF_SHOWN_MAX];
 	if (!conf_upstream_url(p, value, at, &endpoint)) {
 		draft->damaged = true;
 		return;
@@ -135,7 +137,7 @@ void conf_upstream_add(struct conf_parser *p, struct conf_upstream_draft *draft,
 	for (size_t i = 0; i < draft->endpoints_count; i++)
 		if (strcmp(draft->endpoints[i].endpoint.url, endpoint.endpoint.url) == 0) {
 			conf_error(p, at, "duplicate endpoint \"%s\"; the first one is at %s",
-				   endpoint.endpoint.url,
+				   conf_show_text(endpoint.endpoint.url, shown),
 				   conf_place(&draft->endpoints[i].at, at, place));
 			return;
 		}
@@ -420,6 +422,7 @@ static void tls_check(struct conf_parser *p, struct conf_upstream_draft *draft)
 {
 	const struct conf_endpoint_draft *tls = endpoint_of(draft, true),
 					 *plain = endpoint_of(draft, false);
+	char url[CONF_SHOWN_MAX], other[CONF_SHOWN_MAX];
 	const struct conf_where *verify = &draft->verify_at, *own = &draft->certificate_at;
 	static const char without[] =
 	    "`%s` has no effect: no endpoint of the upstream begins with `https://`";
@@ -428,7 +431,8 @@ static void tls_check(struct conf_parser *p, struct conf_upstream_draft *draft)
 		conf_error(p, &second->at,
 			   "\"%s\" and \"%s\" in one upstream: some requests would be encrypted, "
 			   "and others not; make two upstreams of them",
-			   draft->endpoints[0].endpoint.url, second->endpoint.url);
+			   conf_show_text(draft->endpoints[0].endpoint.url, url),
+			   conf_show_text(second->endpoint.url, other));
 		return;
 	}
 	draft->upstream.tls = tls != NULL;

@@ -142,29 +142,29 @@ static bool host_read(struct conf_parser *p, const char *host, const struct conf
 static void authority_tell(struct conf_parser *p, const struct conf_value *value,
 			   const char *authority, const char *rest, const struct conf_where *at)
 {
-	const int len = (int)(rest - value->data);
+	const struct conf_value bare = {.data = value->data, .len = (size_t)(rest - value->data)};
+	char url[CONF_SHOWN_MAX], path[CONF_SHOWN_MAX];
+	(void)conf_show(&bare, url);
 	if (memchr(authority, '@', (size_t)(rest - authority)) != NULL)
 		conf_error(p, at,
 			   "the URL of an upstream has no user in it; write `request header set "
 			   "\"Authorization\" \"Basic ...\"` in the location");
 	else if (*rest == '/' && rest[1] == '\0')
-		conf_error(
-		    p, at,
-		    "the URL of an upstream has no path: write \"%.*s\"; a path that clients "
-		    "ask for is passed on as it is, and `path replace` or `path strip` in "
-		    "the location changes it",
-		    len, value->data);
+		conf_error(p, at,
+			   "the URL of an upstream has no path: write \"%s\"; a path that clients "
+			   "ask for is passed on as it is, and `path replace` or `path strip` in "
+			   "the location changes it",
+			   url);
 	else if (*rest == '/')
-		conf_error(
-		    p, at,
-		    "the URL of an upstream has no path: write \"%.*s\", and in the location "
-		    "`path replace \"/its/path\" \"%s\"`",
-		    len, value->data, rest);
+		conf_error(p, at,
+			   "the URL of an upstream has no path: write \"%s\", and in the location "
+			   "`path replace \"/its/path\" \"%s\"`",
+			   url, conf_show_text(rest, path));
 	else
 		conf_error(p, at,
 			   "the URL of an upstream has no query and no fragment: write "
-			   "\"%.*s\"",
-			   len, value->data);
+			   "\"%s\"",
+			   url);
 }
 
 /* Splits "host:port", in a copy. */
@@ -281,21 +281,22 @@ static void scheme_tell(struct conf_parser *p, const struct conf_value *value,
 	    {"tcp", "upstreams speak HTTP: write `http://`"},
 	};
 	const size_t len = strcspn(value->data, ":");
-	char shown[CONF_SHOWN_MAX];
+	const struct conf_value scheme = {.data = value->data, .len = len};
+	char shown[CONF_SHOWN_MAX], named[CONF_SHOWN_MAX];
 	(void)conf_show(value, shown);
+	(void)conf_show(&scheme, named);
 	for (size_t i = 0; i < CONF_COUNT(others); i++)
 		if (strlen(others[i].scheme) == len &&
 		    strncasecmp(value->data, others[i].scheme, len) == 0 &&
 		    value->data[len + 1] == '/') {
-			conf_error(p, at, "`%.*s:` cannot be asked: %s", (int)len, value->data,
-				   others[i].hint);
+			conf_error(p, at, "`%s:` cannot be asked: %s", named, others[i].hint);
 			return;
 		}
 	if (strstr(value->data, "://") != NULL)
 		conf_error(p, at,
-			   "`%.*s:` cannot be asked; the URL of an upstream begins with `http://`, "
+			   "`%s:` cannot be asked; the URL of an upstream begins with `http://`, "
 			   "`https://` or `unix:`",
-			   (int)len, value->data);
+			   named);
 	else if (value->data[0] == '/')
 		conf_error(p, at, "a Unix socket is written \"unix:%s\"", shown);
 	else

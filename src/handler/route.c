@@ -15,7 +15,8 @@ HANDLER_KINDS(KIND_DECLARE)
 #define KIND_ROW(constant, name) [CONF_##constant] = &handler_kind_##name,
 static const struct handler_kind *const kinds[] = {HANDLER_KINDS(KIND_ROW)};
 
-static uint32_t route_methods(const struct conf_location *l)
+/* One that takes every method there is takes those that have no name here, too. */
+static uint32_t route_methods(const struct conf_location *l, const struct handler *handler)
 {
 	static const enum http_method methods[CONF_METHODS] = {
 	    [CONF_GET] = HTTP_GET,     [CONF_HEAD] = HTTP_HEAD,     [CONF_POST] = HTTP_POST,
@@ -26,6 +27,8 @@ static uint32_t route_methods(const struct conf_location *l)
 	for (unsigned m = 0; m < CONF_METHODS; m++)
 		if (l->methods & CONF_METHOD_BIT(m))
 			set |= HTTP_METHOD_BIT(methods[m]);
+	if (l->methods == CONF_METHODS_ANY)
+		set |= handler->methods & HTTP_METHOD_BIT(HTTP_OTHER);
 	return set;
 }
 
@@ -50,7 +53,7 @@ static int route_init(struct route *r, const struct conf_location *l,
 	}
 	r->location = (struct http_location){.handler = kind->handler,
 					     .config = config,
-					     .methods = route_methods(l),
+					     .methods = route_methods(l, kind->handler),
 					     .refuses = route_refuses(l),
 					     .path_len = (uint32_t)strlen(l->path)};
 	return 0;

@@ -799,6 +799,37 @@ static void the_rest_is_read_after_a_mistake(void **state)
 	     "8:18 workers 0 is out of range; it can be 1 to 64\n");
 }
 
+/* Whatever bytes the text has, a terminal shows the messages as they are. */
+static void messages_have_no_raw_bytes(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "proxy to \"h\xff://x\"",
+	    "proxy to \"http://a/\xff\"",
+	    "proxy to \"http://a\xff/\"",
+	    "proxy to \"x\xff:y\"",
+	    "proxy to \"n\xff\"",
+	    "proxy to \"n\xff\" { keep 1 timeouts { head 1s } }",
+	    "upstream \"u\" { to \"unix:/\xff\" \"unix:/\xff\" \"https://a\" } proxy to \"u\"",
+	    "location \"/\xff\" { proxy to \"http://a\" path strip \"/\xfe\" }",
+	    "location \"/\xff\" { proxy to \"http://a\" path replace \"/\xff\" }",
+	    "upstream \"\xff\" { to \"http://a\" } echo",
+	};
+	for (size_t i = 0; i < CONF_COUNT(texts); i++) {
+		char text[256];
+		struct told told = {.len = 0};
+		struct conf *conf = NULL;
+		(void)snprintf(text, sizeof(text), GOOD "%s }", texts[i]);
+		assert_int_equal(
+		    conf_parse_text(text, strlen(text), "text", NULL, gather, &told, &conf),
+		    -EINVAL);
+		assert_int_not_equal(told.len, 0);
+		for (size_t k = 0; k < told.len; k++)
+			assert_true((unsigned char)told.text[k] < 0x7f &&
+				    (told.text[k] == '\n' || told.text[k] >= ' '));
+	}
+}
+
 static void numbers_have_bounds(void **state)
 {
 	(void)state;
@@ -856,6 +887,7 @@ int main(void)
 	    cmocka_unit_test(mistakes_are_named),
 	    cmocka_unit_test(doubts_are_told),
 	    cmocka_unit_test(the_rest_is_read_after_a_mistake),
+	    cmocka_unit_test(messages_have_no_raw_bytes),
 	    cmocka_unit_test(numbers_have_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
