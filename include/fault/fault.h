@@ -34,6 +34,7 @@ enum fault_kind {
 	FAULT_CERTIFICATE,
 	FAULT_VIOLATION,
 	FAULT_KEYHOLDER,
+	FAULT_UPSTREAM,
 	FAULT_KINDS
 };
 
@@ -51,6 +52,15 @@ enum fault_violation {
 	FAULT_CALL_EXECVE,
 	FAULT_CALL_PTRACE,
 	FAULT_CALL_KILL
+};
+/* Of an upstream, as if it had done that itself (src/handler/proxy_fault.h). */
+enum fault_upstream {
+	FAULT_BY_REFUSAL,
+	FAULT_BY_SILENCE,
+	FAULT_BY_CUT,
+	FAULT_BY_DRIP,
+	FAULT_BY_GARBAGE,
+	FAULT_BY_STATUS
 };
 enum fault_keyholder { FAULT_KEY_CRASH, FAULT_KEY_HANG, FAULT_KEY_GARBAGE, FAULT_KEY_HOWS };
 
@@ -85,7 +95,8 @@ struct fault_info {
 	const char *effect;  /* a sentence without its full stop */
 	const char *example; /* a query, "signal=SEGV&when=after-head"; may be "" */
 	struct fault_parameter own[FAULT_OWN_MAX];
-	bool of_tls; /* only a port with TLS can have it */
+	bool of_tls;   /* only a port with TLS can have it */
+	bool of_proxy; /* only a location with `proxy` can have it */
 };
 
 const struct fault_info *fault_info(enum fault_kind);

@@ -37,6 +37,7 @@ struct buf;
 struct client;
 struct exchange;
 struct exchange_field;
+struct fault;
 struct fault_services;
 struct filter;
 struct filter_use;
@@ -367,6 +368,7 @@ struct exchange {
 	const char *user; /* who showed a right password; in the arena; NULL: nobody */
 	uint32_t user_len;
 	const struct exchange_upstream *upstream; /* of the handler; NULL: there is none */
+	const struct fault *upstream_fault;       /* that its upstream has on purpose; NULL: none */
 	char id[HTTP_REQUEST_ID_MAX];
 };
 

@@ -337,7 +337,7 @@ fault:
 |	fault "rate" DONE		{ conf_fault_parameter(p, &$2, &$3, &@2); }
 ;
 
-fault_kind: WORD | "certificate" ;
+fault_kind: WORD | "certificate" | "upstream" ;
 
 fault_name: WORD | "after" | INNER ;
 

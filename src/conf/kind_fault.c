@@ -81,6 +81,14 @@ static const struct fault_info *fault_of_tls(const struct conf_location *locatio
 	return NULL;
 }
 
+static bool has_fault_of_proxy(const struct conf_location *location)
+{
+	for (size_t i = 0; i < location->faults_count; i++)
+		if (fault_info(location->faults[i].kind)->of_proxy)
+			return true;
+	return false;
+}
+
 static void fault_kind_check(struct conf_parser *p, struct conf_port_draft *port,
 			     const struct conf_location_draft *draft)
 {
@@ -93,6 +101,8 @@ static void fault_kind_check(struct conf_parser *p, struct conf_port_draft *port
 	if (leaks_memory(&draft->location) && port->port.limits.memory_bytes == 0)
 		conf_error(p, where,
 			   "`fault leak-memory` needs a limit, and `memory 0` means no limit");
+	if (draft->location.handler != CONF_PROXY && has_fault_of_proxy(&draft->location))
+		conf_error(p, where, "`fault upstream` needs `proxy` in its location");
 	const struct fault_info *of_tls = fault_of_tls(&draft->location);
 	if (of_tls != NULL && port->port.plain)
 		conf_error(p, where, "`fault %s` needs TLS, and this port has `tls off`",

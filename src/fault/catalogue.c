@@ -121,6 +121,17 @@ static const struct fault_info catalogue[FAULT_KINDS] = {
 			 {CHOICE("how", how, "crash", "crash", "hang", "garbage"),
 			  NUMBER("count", count, "1", 1, COUNT)},
 			 .of_tls = true},
+    [FAULT_UPSTREAM] = {.name = "upstream",
+			"the upstream refuses the connection, does not answer, ends its response "
+			"after this many bytes, sends it at this many a second, sends no HTTP, or "
+			"answers with this status",
+			"",
+			{CHOICE("how", how, "refuse", "refuse", "silence", "cut", "drip",
+				"malformed", "status"),
+			 RANGE(FAULT_SIZE, "after", after, "0", 0, 16 * MEGABYTE, NULL),
+			 RANGE(FAULT_SIZE, "rate", rate, "10", 1, 16 * MEGABYTE, NULL),
+			 NUMBER("code", code, "503", 500, 599)},
+			.of_proxy = true},
 };
 
 static const struct fault_parameter common[] = {

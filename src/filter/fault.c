@@ -122,6 +122,12 @@ static void run_head(struct exchange *ex, struct filter_use *use)
 				 strlen(ex->id));
 }
 
+/* A slow upstream: the bytes are taken from it as they are due. */
+static bool is_paced(const struct fault *f)
+{
+	return f->kind == FAULT_DRIP || (f->kind == FAULT_UPSTREAM && f->how == FAULT_BY_DRIP);
+}
+
 /* How many bytes of a drip should have been sent by now. */
 static uint64_t drip_due(struct fault_run *run)
 {
@@ -148,7 +154,7 @@ static long run_give(struct exchange *ex, struct filter_use *use, uint8_t *out, 
 	}
 	if (!run->struck && size > run->moment - run->given)
 		size = (size_t)(run->moment - run->given);
-	if (run->fault.kind == FAULT_DRIP) {
+	if (is_paced(&run->fault)) {
 		const uint64_t due = drip_due(run);
 		if (due == 0)
 			return GIVE_LATER;
@@ -270,6 +276,9 @@ static enum filter_verdict run_begin(struct fault_run *run, uint64_t draw)
 		return FILTER_WAITS;
 	case FAULT_MALFORMED:
 		return malformed_say(run, draw);
+	case FAULT_UPSTREAM:
+		run->ex->upstream_fault = f;
+		break;
 	case FAULT_LEAK_MEMORY:
 	case FAULT_LEAK_DESCRIPTORS:
 	case FAULT_HANDSHAKE:

@@ -163,6 +163,7 @@ void fault_act(const struct fault *f)
 	case FAULT_HANDSHAKE:
 	case FAULT_CERTIFICATE:
 	case FAULT_KEYHOLDER:
+	case FAULT_UPSTREAM:
 	case FAULT_KINDS:
 		break;
 	}

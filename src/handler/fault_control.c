@@ -76,9 +76,11 @@ static void control_close(void *arg)
 
 /* --- what the port can have ------------------------------------------------------------------- */
 
+/* Those of an upstream are for the requests of its location. */
 static bool is_possible(const struct fault_services *services, enum fault_kind kind)
 {
-	return !services->plain || !fault_info(kind)->of_tls;
+	const struct fault_info *info = fault_info(kind);
+	return (!services->plain || !info->of_tls) && !info->of_proxy;
 }
 
 /* The first kind after this one that the port can have; FAULT_KINDS: no more. before: -1 at first.
@@ -237,8 +239,12 @@ static void ask(struct exchange *ex, const char *kind, size_t len)
 		error = -EINVAL;
 	}
 	if (error == 0 && !is_possible(services, fault.kind)) {
-		err_set(&err, "fault %s needs TLS, and the port has `tls off`",
-			fault_info(fault.kind)->name);
+		if (fault_info(fault.kind)->of_proxy)
+			err_set(&err, "fault %s belongs to the location with `proxy`",
+				fault_info(fault.kind)->name);
+		else
+			err_set(&err, "fault %s needs TLS, and the port has `tls off`",
+				fault_info(fault.kind)->name);
 		error = -EINVAL;
 	}
 	if (error < 0) {

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "proxy_fault.h"
 #include "proxy_run.h"
 
 static const struct proxy_target *answer_target(const struct proxy_run *p)
@@ -129,6 +130,8 @@ static void answer_take_head(struct proxy_run *p, struct upstream_response *r)
 {
 	const uint64_t now_ns = p->ex->loop->events->now_ns;
 	const size_t head_len = r->head_len;
+	if (proxy_struck(p, FAULT_BY_STATUS) && r->framing != UPSTREAM_TUNNEL)
+		r->status = (unsigned)p->ex->upstream_fault->code;
 	if (!answer_fields(p, r))
 		return;
 	p->record.head_ns = now_ns > p->begun_ns ? now_ns - p->begun_ns : 1;
@@ -150,6 +153,12 @@ void proxy_read_head(struct proxy_run *p)
 		bool clean;
 		const uint8_t *data = upstream_link_bytes(l, &len);
 		p->heard = p->heard || len > 0;
+		if (proxy_struck(p, FAULT_BY_SILENCE))
+			return; /* until the limit of time */
+		if (len > 0 && proxy_struck(p, FAULT_BY_GARBAGE)) {
+			proxy_fail(p, UPSTREAM_FAILED_MALFORMED, PROXY_ON_PURPOSE);
+			return;
+		}
 		const long n = len == 0
 				   ? 0
 				   : upstream_response_parse((const char *)data, len,
@@ -233,9 +242,15 @@ static long answer_rest(struct proxy_run *p)
 
 long proxy_give_body(struct proxy_run *p, uint8_t *out, size_t size)
 {
-	const long n = answer_copy(p, out, size);
+	const size_t room = proxy_uncut(p, size);
+	if (room == 0) {
+		proxy_fail(p, UPSTREAM_FAILED_CUT, PROXY_ON_PURPOSE);
+		return GIVE_FAIL;
+	}
+	const long n = answer_copy(p, out, room);
 	if (n < 0)
 		return GIVE_FAIL;
+	p->given += (uint64_t)n;
 	if (p->call.link == NULL) /* malformed after these bytes */
 		return n;
 	if (upstream_body_ended(&p->body) && p->state == PROXY_BODY) {

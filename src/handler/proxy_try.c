@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "proxy_fault.h"
 #include "proxy_run.h"
 
 #define HEAD_ROOM 8192 /* for most heads */
@@ -99,6 +100,10 @@ static bool run_send(struct proxy_run *p)
 static void run_begin(struct proxy_run *p)
 {
 	p->record.url = upstream_endpoint(p->pool, p->call.endpoint)->url;
+	if (proxy_struck(p, FAULT_BY_REFUSAL)) {
+		proxy_fail(p, UPSTREAM_FAILED_REFUSED, PROXY_ON_PURPOSE);
+		return;
+	}
 	if (!run_send(p)) {
 		proxy_fail(p, UPSTREAM_FAILED_FULL, "out of memory");
 		return;

@@ -62,6 +62,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->held = ex->own_limits = ex->has_interim = false;
 	ex->interim = (struct exchange_texts){0};
 	ex->upstream = NULL;
+	ex->upstream_fault = NULL;
 	ex->request_trailer = NULL;
 	ex->status = 0;
 	ex->refusal = REFUSE_NOT;

@@ -126,6 +126,7 @@ static void arm(void *owner, const struct fault *fault)
 	case FAULT_STATUS:
 	case FAULT_MALFORMED:
 	case FAULT_VIOLATION:
+	case FAULT_UPSTREAM:
 	case FAULT_KINDS:
 		break;
 	}

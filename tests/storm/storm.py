@@ -22,7 +22,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 # They enter their storms into the table.
-import deaths, faults, start, slow_clients, injected, scarcity, around, operations, figures  # noqa: E402,E401,F401
+import deaths, faults, proxied, start, slow_clients, injected, scarcity, around, operations, figures  # noqa: E402,E401,F401
 from arena import Arena, Skip  # noqa: E402
 from table import STORMS  # noqa: E402
 

@@ -393,22 +393,24 @@ static void every_fault_can_be_configured(void **state)
 	(void)state;
 	for (unsigned k = 0; k < FAULT_KINDS; k++) {
 		const char *kind = fault_info((enum fault_kind)k)->name;
+		const bool proxied = fault_info((enum fault_kind)k)->of_proxy;
 		const struct fault_parameter *p;
 		for (size_t i = 0; (p = fault_parameter((enum fault_kind)k, i)) != NULL; i++) {
 			for (size_t c = 0; c == 0 || (p->choices != NULL && p->choices[c] != NULL);
 			     c++) {
 				char *text = NULL;
 				assert_true(
-				    asprintf(
-					&text,
-					TLS "faults enabled limits { memory 64M } port 1 { "
-					    "location \"/\" { fault %s %s %s echo fault %s } }",
-					kind, p->name,
-					p->choices != NULL ? p->choices[c] : p->preset, kind) > 0);
+				    asprintf(&text,
+					     TLS "faults enabled limits { memory 64M } port 1 { "
+						 "location \"/\" { fault %s %s %s %s fault %s } }",
+					     kind, p->name,
+					     p->choices != NULL ? p->choices[c] : p->preset,
+					     proxied ? "proxy to \"http://127.0.0.1:9\"" : "echo",
+					     kind) > 0);
 				struct conf *conf = parse(text);
 				const struct conf_location *l =
 				    &conf->ports[0].hosts[0].locations[0];
-				assert_int_equal(l->handler, CONF_ECHO);
+				assert_int_equal(l->handler, proxied ? CONF_PROXY : CONF_ECHO);
 				assert_int_equal(l->faults_count, 2);
 				assert_int_equal(l->faults[0].kind, k);
 				assert_int_equal(l->faults[0].given, 1U << i);
@@ -651,7 +653,7 @@ static void a_plain_port_has_no_fault_of_tls(void **state)
 			       info->name);
 		if (info->of_tls)
 			told(text, expected);
-		else
+		else if (!info->of_proxy)
 			conf_free(parse(text));
 	}
 }
@@ -1309,7 +1311,7 @@ static void faults_are_checked(void **state)
 	    "fault abort when after when after\nfault truncate bytes 5 after 5\n} }",
 	    "3:7 there is no fault `crsh`; there are crash, abort, exit, stop, hang, "
 	    "leak-memory, leak-descriptors, reset, truncate, drip, delay, status, malformed, "
-	    "handshake, certificate, violation or keyholder\n"
+	    "handshake, certificate, violation, keyholder or upstream\n"
 	    "4:13 the fault abort has no `whn`; it takes when, probability or seed\n"
 	    "4:35 `aft\\ner` is not allowed for `when`; it can be before, after-head, during or "
 	    "after\n"
@@ -1327,7 +1329,8 @@ static void faults_are_checked(void **state)
 		 "2:16 duplicate `faults`; the first one is at line 2\n"
 		 "4:1 `fault` cannot be in a port block; it belongs in a location block\n"
 		 "5:1 `faults` cannot be in a port block; it belongs at the top level\n"
-		 "7:1 expected a fault such as crash, `certificate` or `control`, found `}`\n"
+		 "7:1 expected a fault such as crash, `certificate`, `control` or `upstream`, "
+		 "found `}`\n"
 		 "7:35 expected its value, a string, `after`, `header` or `socket`, found `}`\n");
 }
 

@@ -128,7 +128,7 @@ static void what_is_allowed_is_said(void **state)
 	refused("crsh", "", -ENOENT,
 		"there is no fault `crsh`; there are crash, abort, exit, stop, hang, leak-memory, "
 		"leak-descriptors, reset, truncate, drip, delay, status, malformed, handshake, "
-		"certificate, violation or keyholder");
+		"certificate, violation, keyholder or upstream");
 	refused("crash", "sig=SEGV", -EINVAL,
 		"the fault crash has no `sig`; it takes when, how, signal, probability or seed");
 	refused(
