@@ -90,7 +90,8 @@ static inline struct server_certificate server_certificate(const struct server_w
 	static unsigned serial = 1;
 	struct server_certificate c;
 	const time_t now = time(NULL);
-	const unsigned char number[] = {(unsigned char)(++serial >> 8), (unsigned char)serial};
+	const unsigned char number[] = {(unsigned char)(serial >> 8), (unsigned char)serial};
+	serial++;
 	SERVER_CHECK(gnutls_x509_privkey_init(&c.key) == 0);
 	SERVER_CHECK(
 	    gnutls_x509_privkey_generate(

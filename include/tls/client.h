@@ -68,7 +68,7 @@ void tls_client_context_free(struct tls_client_context *);
 struct tls_client_peer *tls_client_peer_new(const struct tls_client_context *, const char *name);
 void tls_client_peer_free(struct tls_client_peer *);
 /* The most memory of one, with the sessions that it keeps. */
-#define TLS_CLIENT_PEER_MEMORY_MAX (72 * 1024)
+#define TLS_CLIENT_PEER_MEMORY_MAX ((size_t)72 * 1024)
 /* How many handshakes were complete, and how many of these were resumed. */
 uint64_t tls_client_peer_handshakes(const struct tls_client_peer *, uint64_t *ret_resumed);
 

@@ -124,7 +124,7 @@ attempt_fn try_fork, try_exec, try_memfd, try_map_exec, try_map_shared, try_map_
 /* try_key.c: 0 when it got a signature, -EKEYREJECTED when the keyholder refused */
 attempt_fn try_key_proper, try_key_proper_rsa, try_key_proper_ed25519, try_key_short,
     try_key_length, try_key_id, try_key_oversized, try_key_index, try_key_foreign, try_key_digest,
-    try_key_certificate, try_key_raw;
+    try_key_certificate, try_key_other_side, try_key_raw;
 /* try_password.c: 1 when the password was right, -EKEYREJECTED when it was wrong */
 attempt_fn try_password_right, try_password_wrong, try_password_many, try_password_file,
     try_password_short, try_password_length, try_password_id, try_password_nul,

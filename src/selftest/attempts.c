@@ -87,6 +87,8 @@ const struct attempt attempts[] = {
 	ANSWERED(EXPECT_REFUSAL)),
     ROW("ask to sign a certificate (Ed25519)", ROLE_WORKER, try_key_certificate, NONE, NONE,
 	ANSWERED(EXPECT_REFUSAL)),
+    ROW("ask to sign as a client with a host's key (EdDSA)", ROLE_WORKER, try_key_other_side, NONE,
+	NONE, ANSWERED(EXPECT_REFUSAL)),
     ROW("ask for an RSA operation on bare bytes", ROLE_WORKER, try_key_raw, NONE, NONE,
 	ANSWERED(EXPECT_REFUSAL)),
     ROW("send the keyholder a packet that is too short", ROLE_WORKER, try_key_short, NONE, NONE,

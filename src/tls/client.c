@@ -139,7 +139,7 @@ static void alert_send(struct tls_client_session *s, int result)
 /* A ticket of TLS 1.3 comes with or after the first data, and each one is another session. */
 static int ticket_come(struct tls_client_session *s)
 {
-	gnutls_datum_t data = {.data = NULL};
+	gnutls_datum_t data = {0};
 	if (s->tickets++ >= TLS_CLIENT_TICKETS_SENT_MAX) {
 		s->tickets = TLS_CLIENT_TICKETS_SENT_MAX;
 		return 0;
@@ -240,7 +240,7 @@ static int protocol_check(struct tls_client_session *s)
 
 static void session_keep(struct tls_client_session *s)
 {
-	gnutls_datum_t data = {.data = NULL};
+	gnutls_datum_t data = {0};
 	s->peer->known->handshakes++;
 	s->peer->known->resumed += s->facts.resumed;
 	if (gnutls_protocol_get_version(s->flow.handle) == GNUTLS_TLS1_3 || s->facts.resumed)

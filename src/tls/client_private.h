@@ -40,7 +40,7 @@ struct tls_client_context {
 
 #define TLS_CLIENT_TICKETS_MAX 4 /* of a peer; one more takes the place of the oldest */
 /* Bytes of a session with its ticket and the server's chain; a larger one is not kept. */
-#define TLS_CLIENT_TICKET_BYTES_MAX 16384
+#define TLS_CLIENT_TICKET_BYTES_MAX ((size_t)16384)
 #define TLS_CLIENT_TICKET_S         3600
 /* A connection may bring so many; most servers send one or two. */
 #define TLS_CLIENT_TICKETS_SENT_MAX 8

@@ -191,9 +191,9 @@ static void silence_tell(struct connects *c)
 /* The first one that is due, of those up to this id; *ret_next: when the first of the others is. */
 static struct upstream_ask *due_find(const struct connects *c, uint64_t last_id, uint64_t *ret_next)
 {
-	struct upstream_ask *ask;
 	*ret_next = UINT64_MAX;
-	TAILQ_FOREACH(ask, &c->asks, link) {
+	for (struct upstream_ask *ask = TAILQ_FIRST(&c->asks); ask != NULL;
+	     ask = TAILQ_NEXT(ask, link)) {
 		if (due_ms(ask) <= now_of(c) && ask->id <= last_id)
 			return ask;
 		*ret_next = num_least(*ret_next, due_ms(ask));
