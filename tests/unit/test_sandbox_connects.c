@@ -202,7 +202,7 @@ static void its_memory_can_be_used_again(void **state)
 	struct sandbox_plan p = plan_for(SANDBOX_CONNECTOR, FILTER);
 	(void)state;
 	if (calls_sanitized)
-		skip_because("the sanitizer has a heap of its own");
+		skip_because("a sanitizer has a heap of its own");
 	p.memory_bytes = 256 << 20; /* of address space */
 	is_fine(&p, use_memory);
 }
@@ -234,7 +234,8 @@ static long connect_before(void)
 
 static long connect_after(void)
 {
-	return connect_at(tcp(), block.places->bytes + block.bytes, sizeof(listener));
+	return connect_at(tcp(), (const unsigned char *)block.places + block.bytes,
+			  sizeof(listener));
 }
 
 static long connect_null(void)
