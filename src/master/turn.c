@@ -17,6 +17,7 @@ void second_expired(struct loop *loop, struct loop_timer *timer)
 	expiry_look(m);
 	sockets_look(m);
 	tickets_look(m);
+	tables_look(m);
 	watchdog_look(m, elapsed_ms);
 	loop_timer_set(loop, timer, loop->now_ms + WATCH_LOOK_MS);
 }

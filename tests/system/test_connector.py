@@ -8,6 +8,7 @@ import pwd
 import re
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -421,6 +422,22 @@ def test_the_status_names_them(controlled, ports, upstream):
     text = ctl(s, "status", ports[0]).stdout
     assert f"connector 1: pid {one(s, 'connector', ports[0])}, serving" in text
     assert f"resolver 1: pid {one(s, 'resolver', ports[0])}, serving" in text
+
+
+def test_names_follow_a_table_of_hosts_that_has_changed(server, ports, upstream, tmp_path):
+    need_root("unshare", "mount")
+    table = tmp_path / "hosts"
+    table.write_text("127.0.0.1 a.test\n")
+    wrapper = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', table)
+    if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mount namespaces here")
+    one_of_them = upstream("a")
+    upstream("b", where=("127.0.0.2", one_of_them.server_port))
+    s = server(port_of(ports[0], f"http://a.test:{one_of_them.server_port}"), wrapper=wrapper)
+    wait_for(lambda: body_of(ports[0]) == (200, "a"), "an address")
+    table.write_text("127.0.0.2 a.test\n")
+    s.wait_log(r'"/etc/hosts" has changed: new processes resolve names by it')
+    wait_for(lambda: body_of(ports[0]) == (200, "b"), "the other one")
 
 
 def test_a_reload_without_upstreams_ends_them(controlled, ports, upstream):

@@ -295,6 +295,7 @@ struct port {
 	int tickets_fd;          /* memory of the tickets, for its workers; -1: none yet */
 	struct tickets *tickets; /* shared by generations (port/tickets.c); NULL: none yet */
 	struct port_upstreams upstreams;
+	uint64_t tables_next_ms; /* its resolver's files are not looked at before */
 	/* the places in the pool: the holders first, role by role, then the workers (ports.c) */
 	struct child *children;
 	unsigned children_count;

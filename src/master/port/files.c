@@ -444,6 +444,23 @@ bool port_files_changed(const struct port *p, bool asked)
 	return false;
 }
 
+const char *port_table_changed(const struct port *p)
+{
+	struct file_mark now;
+	for (size_t i = 0; i < p->files.count; i++) {
+		const struct port_file *f = &p->files.list[i];
+		if (f->kind != IPC_FD_HOSTS && f->kind != IPC_FD_RESOLV)
+			continue;
+		struct file_mark then = f->mark;
+		if (!file_look(p->master, p->conf, f, &now)) /* perhaps it is just replaced */
+			continue;
+		now.changed = then.changed = (struct timespec){0};
+		if (!file_mark_equal(&now, &then))
+			return path_of(p->conf, f);
+	}
+	return NULL;
+}
+
 struct plan_file *files_look(struct master *m, const struct conf_port *conf,
 			     const struct port_files *open)
 {

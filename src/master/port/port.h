@@ -43,6 +43,8 @@ void port_close_files(struct port *);
 /* Have the files changed? asked: an administrator has drained a worker, which is how new files are
  * asked for. Otherwise only overwriting of the open files counts. */
 bool port_files_changed(const struct port *, bool asked);
+/* The file by which its resolver answers or asks, and which is another one now; NULL: none is. */
+const char *port_table_changed(const struct port *);
 /* Do two generations have other document roots, although they are of one configuration? */
 bool port_roots_differ(const struct port *, const struct port *);
 /* How many files a port of this configuration has. */
@@ -124,6 +126,8 @@ void port_upstream_use(const struct port *, size_t upstream, struct ipc_upstream
 /* An order for the endpoints of the upstream with that name, or with that URL. Returns how many
  * there are. */
 unsigned port_order_upstream(struct port *, const char *name, enum ipc_health_order);
+/* Once a second: renews ports whose resolvers must ask by other files. */
+void tables_look(struct master *);
 /* Writes all orders into the memory again: a connector could change them there. */
 void port_orders_again(const struct port *);
 
