@@ -75,7 +75,7 @@ static void health_judge(struct ipc_health *h)
 /* Word by word with acquire, so that no word is read after the second look at the changes. */
 static void health_copy(struct ipc_health *to, const struct ipc_health *from)
 {
-	uint64_t words[sizeof(*to) / sizeof(uint64_t)];
+	uint64_t words[sizeof(*to) / sizeof(uint64_t)] = {0};
 	_Static_assert(sizeof(words) == sizeof(*to), "it is a number of words");
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		words[i] =

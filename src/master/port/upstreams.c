@@ -298,7 +298,8 @@ void port_upstream_use(const struct port *p, size_t upstream, struct ipc_upstrea
 
 void port_orders_again(const struct port *p)
 {
-	for (size_t i = 0; p->upstreams.health != NULL && i < p->conf->endpoints_count; i++)
+	const bool known = p->upstreams.health != NULL && p->upstreams.orders != NULL;
+	for (size_t i = 0; known && i < p->conf->endpoints_count; i++)
 		ipc_health_set_order(&p->upstreams.health->list[i],
 				     (enum ipc_health_order)p->upstreams.orders[i]);
 }
