@@ -64,6 +64,9 @@ def test_every_configuration_is_one(run, conf_file, certificates, tmp_path, text
         authority_make(tmp_path, name, revoked)
     for name in re.findall(r'include "([^"*]+)"', text):
         conf_file(name, "connections 100")
+    for name in re.findall(r'verify authority "([^"]+)"', text):
+        text = text.replace(name, "upstreams.pem")
+        conf_file("upstreams.pem", certificates("ecdsa")[0].read_text())
     # what is served, here and not in the places of the page
     text = re.sub(r'\b(files?) "/([^"]+)"', r'\1 "\2"', text)
     for kind, name in re.findall(r'\b(files?) "([^"]+)"', text):

@@ -126,10 +126,11 @@ void port_upstream_use(const struct port *, size_t upstream, struct ipc_upstream
 /* An order for the endpoints of the upstream with that name, or with that URL. Returns how many
  * there are. */
 unsigned port_order_upstream(struct port *, const char *name, enum ipc_health_order);
-/* Once a second: renews ports whose resolvers must ask by other files. */
-void tables_look(struct master *);
 /* Writes all orders into the memory again: a connector could change them there. */
 void port_orders_again(const struct port *);
+
+/* tables.c: once a second: renews ports whose resolvers must ask by other files. */
+void tables_look(struct master *);
 
 /* listen.c: binds the port's sockets, and makes them listen once it is certain that they are
  * needed. Sockets that old (may be NULL) has on the same addresses are shared with it. */
