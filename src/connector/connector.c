@@ -23,7 +23,7 @@
 
 /* Sockets at once: a request tries several addresses, but seldom. The limit of descriptors may be
  * lower; what then fails is answered as full. */
-#define SOCKETS_MAX (2 * REQUESTS_MAX)
+#define SOCKETS_MAX ((size_t)2 * REQUESTS_MAX)
 #define LOOK_MS     1000 /* how often it counts the addresses of names */
 
 struct connector {

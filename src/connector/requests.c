@@ -79,9 +79,10 @@ static void channel_is_stuck(struct requests_channel *c, bool stuck)
  * says when it has room (EPOLLOUT); for all else there is the tick. */
 static void channel_send(struct requests_channel *c)
 {
-	struct ask *a;
+	struct ask *a, *next;
 	int error = 0;
-	while ((a = TAILQ_FIRST(&c->answers)) != NULL) {
+	for (a = TAILQ_FIRST(&c->answers); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
 		error = ask_answer(a);
 		if (is_passing(error))
 			break;
@@ -202,15 +203,21 @@ int requests_serve(struct requests *all, struct requests_channel *c)
 	return n == -EAGAIN ? 1 : n;
 }
 
+static void list_free(struct requests_list *list)
+{
+	struct ask *a, *next;
+	for (a = TAILQ_FIRST(list); a != NULL; a = next) {
+		next = TAILQ_NEXT(a, link);
+		ask_free(a);
+	}
+}
+
 void requests_leave(struct requests_channel *c)
 {
-	struct ask *a;
 	if (c->owner == NULL)
 		return;
-	while ((a = TAILQ_FIRST(&c->dialing)) != NULL)
-		ask_free(a);
-	while ((a = TAILQ_FIRST(&c->answers)) != NULL)
-		ask_free(a);
+	list_free(&c->dialing);
+	list_free(&c->answers);
 	channel_is_stuck(c, false);
 }
 

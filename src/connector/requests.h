@@ -33,8 +33,8 @@ struct requests {
 	uint32_t endpoints;
 	unsigned share; /* of one loop */
 	size_t count;
-	struct loop_timer tick;              /* runs while answers wait */
-	LIST_HEAD(, requests_channel) stuck; /* channels with answers that wait */
+	struct loop_timer tick;                            /* runs while answers wait */
+	LIST_HEAD(requests_stuck, requests_channel) stuck; /* channels with answers that wait */
 };
 
 /* A channel of the holder. */

@@ -289,8 +289,10 @@ static void host_list_address(void *arg, const char *name, size_t len,
 		len--;
 	if (len > NAME_TEXT_MAX)
 		return;
+	memcpy(key, name, len);
 	for (size_t i = 0; i < len; i++)
-		key[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
+		if (key[i] >= 'A' && key[i] <= 'Z')
+			key[i] = (char)(key[i] | 0x20);
 	key[len] = '\0';
 	host_add_listed(arg, key, address);
 }
