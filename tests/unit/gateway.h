@@ -117,8 +117,10 @@ static inline void gateway_resolve(size_t name, const union ipc_address *list, s
 {
 	struct ipc_name *n = &gateway.names[name];
 	const uint32_t turn = n->turn + 1;
-	memcpy(&gateway.places[gateway.table.block.names_first + ipc_names_place(name, turn, 0)],
-	       list, count * sizeof(*list));
+	if (count > 0)
+		memcpy(&gateway.places[gateway.table.block.names_first +
+				       ipc_names_place(name, turn, 0)],
+		       list, count * sizeof(*list));
 	n->counts[turn & 1] = (uint32_t)count;
 	n->turn = turn;
 }
