@@ -80,6 +80,10 @@ struct fault_control {
  * with document roots. */
 #define HANDLER_DESCRIPTORS_KEPT 320
 
+/* The same on a port with upstreams: what an exchange has besides its connection upstream, which is
+ * among the holdings: the head of a response and its fields, interim responses and trailers. */
+#define HANDLER_PROXY_MEMORY ((size_t)256 * 1024)
+
 /*
  * The most memory that handlers hold for one exchange whose head has so many bytes: part of a body,
  * a generated response, and what echo shows of the head. echo shows a byte of the head at most

@@ -83,6 +83,7 @@ struct upstream_call {
 	const struct upstream_call_ops *ops;
 	uint64_t hash; /* for `balance hash` */
 	size_t ahead;  /* bytes that are received before they are wanted */
+	size_t behind; /* the most that the owner lets wait for the kernel */
 	bool fresh;    /* not on a kept connection */
 	bool careful;  /* on a kept one only if it was looked at: the request may not be repeated */
 	struct upstream_tried tried; /* the endpoints that the request has had */
@@ -103,6 +104,8 @@ enum upstream_begun { UPSTREAM_READY, UPSTREAM_LATER, UPSTREAM_NEVER };
 /* READY: it has a link; LATER: ready() or failed() will be called; NEVER: *ret says why. */
 enum upstream_begun upstream_call_begin(struct upstream_pool *, struct upstream_call *,
 					enum upstream_failure *ret);
+/* Its ahead or behind has changed. */
+void upstream_call_resize(struct upstream_call *);
 /* At any moment; does nothing if the call has ended. reusable: request and response are complete,
  * and the connection may be used for another one. */
 void upstream_call_end(struct upstream_call *, bool reusable);

@@ -108,6 +108,7 @@ static void answer_begin(struct proxy_run *p, const struct upstream_response *r)
 	struct exchange *ex = p->ex;
 	p->state = PROXY_BODY;
 	p->call.ahead = p->config->place.conf->buffer_response;
+	upstream_call_resize(&p->call);
 	if (r->framing == UPSTREAM_TUNNEL) {
 		p->state = PROXY_TUNNEL;
 		p->tunnel = true;

@@ -187,6 +187,7 @@ static void run_try(struct proxy_run *p)
 	p->record.attempts++;
 	p->record.connect_ns = p->record.head_ns = p->record.total_ns = 0;
 	p->call.ahead = PROXY_HEAD_MAX;
+	p->call.behind = p->config->place.conf->buffer_request;
 	switch (upstream_call_begin(p->pool, &p->call, &why)) {
 	case UPSTREAM_READY:
 		run_begin(p);

@@ -41,6 +41,16 @@ static uint32_t link_number(const struct upstream_link *l)
 
 /* --- its memory ------------------------------------------------------------------------------- */
 
+/* Bounds its memory as the call wants it: what is received ahead and one read more, and for TLS
+ * what that decrypts to; what waits for the kernel, and one piece of a body more. */
+static void link_hold(struct upstream_link *l, const struct upstream_call *call)
+{
+	l->in.max = call->ahead + 2 * LINK_READ;
+	const size_t held = LINK_MEMORY + l->in.max + call->behind + 2 * LINK_READ;
+	holding_change(&l->pool->pools->held, 0, (int64_t)held - (int64_t)l->held);
+	l->held = held;
+}
+
 bool link_new(struct upstream_pool *pool, struct upstream_call *call, uint32_t endpoint,
 	      enum upstream_failure *ret)
 {
@@ -56,7 +66,6 @@ bool link_new(struct upstream_pool *pool, struct upstream_call *call, uint32_t e
 	l->pool = pool;
 	l->call = call;
 	l->endpoint = endpoint;
-	l->in = (struct buf)BUF_INIT(call->ahead + 2 * LINK_READ);
 	l->out = (struct buf)BUF_INIT(LINK_OUT_MAX);
 	l->ask = (struct upstream_ask){.until_ms = pools->loop->now_ms + pool->conf->connect_ms,
 				       .endpoint = link_number(l),
@@ -68,7 +77,8 @@ bool link_new(struct upstream_pool *pool, struct upstream_call *call, uint32_t e
 	}
 	TAILQ_INSERT_HEAD(&pool->links, l, entry);
 	pool->links_count++;
-	holding_change(&pools->held, 1, LINK_MEMORY);
+	holding_change(&pools->held, 1, 0);
+	link_hold(l, call);
 	call->link = l;
 	return true;
 }
@@ -87,7 +97,7 @@ void link_free(struct upstream_link *l)
 	buf_release(&l->out);
 	TAILQ_REMOVE(&pool->links, l, entry);
 	pool->links_count--;
-	holding_change(&pools->held, -1, -(int64_t)LINK_MEMORY);
+	holding_change(&pools->held, -1, -(int64_t)l->held);
 	free(l);
 	pool_serve(pool);
 }
@@ -582,6 +592,12 @@ static void link_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	l->call->ops->moved(l->call); /* may free it */
 }
 
+void upstream_call_resize(struct upstream_call *call)
+{
+	link_hold(call->link, call);
+	link_watch(call->link);
+}
+
 /* --- between two calls ------------------------------------------------------------------------ */
 
 bool link_alive(const struct upstream_link *l)
@@ -603,6 +619,6 @@ void link_use(struct upstream_link *l, struct upstream_call *call)
 {
 	l->state = LINK_OPEN;
 	l->call = call;
-	l->in.max = call->ahead + 2 * LINK_READ;
+	link_hold(l, call);
 	call->link = l;
 }

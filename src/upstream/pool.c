@@ -357,7 +357,7 @@ static struct upstream_pool *pool_new(struct upstream_pools *pools, uint32_t ind
 	for (uint32_t i = 0; i < conf->endpoints_count; i++)
 		TAILQ_INIT(&pool->places[i].idle);
 	pool->budget = upstream_budget_new();
-	pool->peers = calloc(conf->endpoints_count, sizeof(*pool->peers));
+	pool->peers = calloc(conf->endpoints_count + 1, sizeof(*pool->peers));
 	if (pool->peers == NULL ||
 	    loop_timer_init(pools->loop, &pool->queue_timer, queue_expired) < 0)
 		goto fail;

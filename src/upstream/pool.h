@@ -37,6 +37,7 @@ struct upstream_link {
 	enum upstream_failure limit, expired; /* the limit that runs; the one that was reached */
 	uint64_t idle_until_ms;
 	struct buf in, out;
+	size_t held;  /* the most memory that it has */
 	bool watched; /* it is in the epoll set */
 	bool blocked; /* out waits for the kernel */
 	bool ended, clean, reset;

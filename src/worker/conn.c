@@ -28,11 +28,12 @@ size_t conn_memory_max(const struct worker_loop *l)
 {
 	const struct transport_ops *t = l->transport;
 	const size_t head_max = l->worker->port->limits.head_bytes;
+	const size_t gateway = l->worker->port->upstreams_count > 0 ? HANDLER_PROXY_MEMORY : 0;
 	return sizeof(struct conn) + conn_room(t->size) + conn_room(http_protocol_size()) +
 	       header_size(l->worker) + t->memory_max(RECEIVE_BYTES) + CONN_CIPHER_IN_MAX +
 	       CONN_PLAIN_IN_MAX + CONN_CIPHER_OUT_MAX +
 	       http_protocol_exchanges() *
-		   (EXCHANGE_MEMORY_MAX(head_max) + HANDLER_MEMORY_MAX(head_max));
+		   (EXCHANGE_MEMORY_MAX(head_max) + HANDLER_MEMORY_MAX(head_max) + gateway);
 }
 
 static void transport_begin(struct conn *c)

@@ -216,6 +216,14 @@ static inline int gateway_close(void **state)
 		assert_int_equal(g.endpoint_use[i].active, 0);
 	assert_int_equal(g.upstream_use.queued, 0);
 	assert_int_equal(g.upstream_use.tunnels, 0);
+	/* what is held is what is idle */
+	struct holding sum = {0};
+	uint64_t idle = 0;
+	holdings_add_up(&g.loop->holdings, &sum);
+	for (int i = 0; i < GATEWAY_ENDPOINTS; i++)
+		idle += g.endpoint_use[i].idle;
+	assert_int_equal(sum.descriptors, idle);
+	assert_true(idle > 0 || sum.memory_bytes == 0);
 	routes_close(&g.routes, &g.loop->http);
 	for (int i = 0; i < GATEWAY_ENDPOINTS; i++)
 		assert_int_equal(g.endpoint_use[i].idle, 0);
