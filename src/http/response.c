@@ -65,6 +65,7 @@ const char *http_reason(unsigned status)
 	case 504: return "Gateway Timeout";
 	case 505: return "HTTP Version Not Supported";
 	case 507: return "Insufficient Storage";
+	case 508: return "Loop Detected";
 	case 511: return "Network Authentication Required";
 	}
 	return "Unknown";

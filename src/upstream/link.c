@@ -106,9 +106,6 @@ void link_free(struct upstream_link *l)
 static uint8_t *in_room(struct upstream_link *l, size_t size)
 {
 	struct buf *spare = &l->pool->pools->spare;
-	/* of a body more may be taken ahead than of a head */
-	if (l->call != NULL && l->in.max < l->call->ahead + 2 * LINK_READ)
-		l->in.max = l->call->ahead + 2 * LINK_READ;
 	if (l->in.data == NULL && spare->data != NULL) {
 		l->in.data = spare->data;
 		l->in.allocated = spare->allocated;

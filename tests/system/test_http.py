@@ -247,6 +247,8 @@ def test_the_manual_has_every_status():
                                r"\(([^;]*)\);", text):
             found |= set(re.findall(r"\b([1-5]\d\d)\b", call))
         found |= set(re.findall(r"(?:return|status =) ([1-5]\d\d);", text))
+    failures = (TOP / "src" / "upstream" / "failure.c").read_text()
+    found |= set(re.findall(r"\b(50[234]),", failures))
     assert {"100", "200", "204", "400", "404", "405", "500", "501", "505"} <= found
     page = (TOP / "src" / "conf" / "bulkhead.conf.5").read_text()
     section = page[page.index(".Sh STATUSES"):page.index(".Sh FAULTS")]
