@@ -297,6 +297,10 @@ struct exchange_upstream {
 	uint64_t connect_ns, head_ns, total_ns;
 	unsigned attempts;
 	const char *reason; /* the word for what went wrong; NULL: nothing */
+	/* The request's id that it was sent, of a trusted proxy; in the head. NULL: the exchange's.
+	 */
+	const char *id;
+	uint32_t id_len;
 };
 
 struct exchange {

@@ -134,6 +134,17 @@ static bool proxy_sheds(struct proxy_run *p)
 	return true;
 }
 
+/* By what a trusted proxy calls the request, too. */
+static void proxy_name(struct proxy_run *p)
+{
+	size_t len;
+	const char *id = proxy_request_id(&p->request, &len);
+	if (id == p->ex->id)
+		return;
+	p->record.id = id;
+	p->record.id_len = (uint32_t)len;
+}
+
 static void proxy_begin(struct exchange *ex)
 {
 	struct proxy_run *p = proxy_run_new(ex);
@@ -162,6 +173,7 @@ static void proxy_begin(struct exchange *ex)
 		exchange_hold_body(ex);
 	if (p->chunked)
 		exchange_keep_trailer(ex, &p->trailer);
+	proxy_name(p);
 	p->call.hash = proxy_hash(p);
 	upstream_request(p->pool);
 	proxy_try(p);

@@ -199,6 +199,7 @@ static void upstream_add(struct text *t, struct access_record *record, const str
 	upstream_add_time(t, &values, record, IPC_FIELD_UPSTREAM_HEAD, " head ", u->head_ns);
 	upstream_add_time(t, &values, record, IPC_FIELD_UPSTREAM_TOTAL, " total ", u->total_ns);
 	record_add_number(&values, record, IPC_FIELD_UPSTREAM_ATTEMPTS, u->attempts);
+	record_put(record, IPC_FIELD_UPSTREAM_REQUEST_ID, u->id, u->id_len);
 	if (u->attempts == 1)
 		return;
 	text_add_str(t, " attempts ");

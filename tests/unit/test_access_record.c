@@ -156,7 +156,9 @@ static void the_longest_record_has_all_of_its_parts(void **state)
 						   .head_ns = UINT64_MAX,
 						   .total_ns = UINT64_MAX,
 						   .attempts = UINT32_MAX,
-						   .reason = "never with a refusal"};
+						   .reason = "never with a refusal",
+						   .id = url,
+						   .id_len = 128};
 	const struct access a = {.client = "2001:db8:1111:2222:3333:4444:255.255.255.255",
 				 .tls = &facts,
 				 .client_port = 65535,
@@ -248,7 +250,9 @@ static void an_upstream_has_its_part(void **state)
 	static const struct exchange_upstream bad = {.url = "unix:/run/app.sock",
 						     .connect_ns = 150000,
 						     .attempts = 2,
-						     .reason = "upstream-cut"};
+						     .reason = "upstream-cut",
+						     .id = "7b3f-a1",
+						     .id_len = 7};
 	static const struct exchange_upstream none = {.reason = "upstream-none"};
 	struct access a = {.client = "::1",
 			   .method = "GET",
@@ -269,6 +273,7 @@ static void an_upstream_has_its_part(void **state)
 	assert_value(IPC_FIELD_UPSTREAM_TOTAL, "2000");
 	assert_value(IPC_FIELD_UPSTREAM_ATTEMPTS, "1");
 	assert_value(IPC_FIELD_REASON, NULL);
+	assert_value(IPC_FIELD_UPSTREAM_REQUEST_ID, NULL);
 	a.upstream = &bad;
 	access_record_of(&record, &a);
 	assert_string_equal(record.line, LINE " upstream-cut upstream \"unix:/run/app.sock\""
@@ -277,6 +282,7 @@ static void an_upstream_has_its_part(void **state)
 	assert_value(IPC_FIELD_UPSTREAM_HEAD, NULL);
 	assert_value(IPC_FIELD_UPSTREAM_ATTEMPTS, "2");
 	assert_value(IPC_FIELD_REASON, "upstream-cut");
+	assert_value(IPC_FIELD_UPSTREAM_REQUEST_ID, "7b3f-a1");
 	a.upstream = &none;
 	access_record_of(&record, &a);
 	assert_string_equal(record.line, LINE " upstream-none");
