@@ -59,6 +59,8 @@ void proxy_put_decoded(struct proxy_out *o, const char *path, size_t len)
 
 /* --- what a path may be read as --------------------------------------------------------------- */
 
+#define READ_MAX 2048 /* bytes of a path that is read in all ways: they take time */
+
 enum merge { MERGE_NOT, MERGE_FIRST, MERGE_LAST, MERGES };
 
 /* One way to read a path. */
@@ -160,7 +162,7 @@ bool proxy_path_as_sent(struct exchange *ex, const struct conf_proxy *conf)
 		return false;
 	if (ex->path.map == NULL || path_is_plain(sent, len))
 		return true;
-	char *text = arena_take(&ex->arena, len);
+	char *text = len <= READ_MAX ? arena_take(&ex->arena, len) : NULL;
 	if (text == NULL || ex->host == NULL)
 		return false;
 	for (unsigned i = 0; i < 4 * MERGES; i++) {

@@ -641,6 +641,22 @@ static void a_path_is_replaced_or_stripped(void **state)
 	proxy_head_free(p);
 }
 
+/* All ways to read a path take time, so a long one goes on in its normal form. */
+static void a_long_path_is_not_read_in_all_ways(void **state)
+{
+	(void)state;
+	struct proxy_head *p = proxy_head_new(NULL);
+	static char sent[8192];
+	for (int len = 2040; len < 2056; len++) {
+		const int n =
+		    snprintf(sent, sizeof(sent), "GET //%0*d HTTP/1.1\r\n" H "\r\n", len - 2, 0);
+		assert_true(proxy_head_begin(p, sent, (size_t)n));
+		assert_int_equal(proxy_head_make(p, false), 0);
+		assert_int_equal(strncmp(p->out, "GET //", 6) == 0, len <= 2048);
+	}
+	proxy_head_free(p);
+}
+
 static void a_connection_for_one_request_says_so(void **state)
 {
 	(void)state;
@@ -755,6 +771,7 @@ int main(void)
 	    cmocka_unit_test(connection_names_only_so_many_fields),
 	    cmocka_unit_test(host_is_kept_or_the_upstreams_or_another),
 	    cmocka_unit_test(a_path_is_replaced_or_stripped),
+	    cmocka_unit_test(a_long_path_is_not_read_in_all_ways),
 	    cmocka_unit_test(a_connection_for_one_request_says_so),
 	    cmocka_unit_test(what_may_be_switched_to_is_what_was_sent),
 	    cmocka_unit_test(rules_have_the_last_word),
