@@ -91,6 +91,8 @@ void link_free(struct upstream_link *l)
 		pools->service->forget(pools->service, &l->ask);
 	if (l->transport != NULL)
 		l->transport->ops->release(l->transport);
+	if (l->watched) /* closing is not enough: the connector may have it for a moment more */
+		loop_remove(pools->loop, &l->io);
 	loop_close(pools->loop, &l->io);
 	loop_timer_release(pools->loop, &l->timer);
 	buf_release(&l->in);

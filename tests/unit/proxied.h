@@ -46,7 +46,9 @@ static struct gateway {
 	struct upstream_service service;
 	struct upstream_asks asks;
 	struct loop_task answer;
-	bool silent;                                        /* it answers nothing by itself */
+	bool silent; /* it answers nothing by itself */
+	bool holds;  /* it has what it hands over for a while itself: held */
+	int held;
 	enum upstream_connected results[GATEWAY_ENDPOINTS]; /* 0 is UPSTREAM_CONNECTED */
 	int links[GATEWAY_LINKS]; /* the far ends, in the order of the connections; -1: closed */
 	uint32_t link_endpoints[GATEWAY_LINKS];
@@ -70,6 +72,8 @@ static void gateway_answer_one(struct upstream_ask *ask, enum upstream_connected
 		assert_true(g.links_count < GATEWAY_LINKS);
 		g.link_endpoints[g.links_count] = ask->endpoint;
 		g.links[g.links_count++] = pair[1];
+		if (g.holds)
+			assert_true((g.held = fcntl(pair[0], F_DUPFD_CLOEXEC, 0)) >= 0);
 	}
 	ask->answered(ask, result, pair[0], result == UPSTREAM_REFUSED ? ECONNREFUSED : 0, &none);
 }

@@ -55,6 +55,26 @@ static void a_request_is_answered(void **state)
 	close(client);
 }
 
+/* Its own copy of a connection is closed by the connector a moment after it was handed over, and
+ * epoll forgets a connection only with its last copy. */
+static void a_connection_that_ends_is_watched_no_more_whoever_has_it(void **state)
+{
+	int client = client_new();
+	(void)state;
+	g.holds = true;
+	say(client, GET);
+	hear_request(far(0), GET);
+	say(far(0),
+	    "HTTP/1.1 200 OK\r\n" DATE "Connection: close\r\nContent-Length: 5\r\n\r\nhello");
+	hear(client, OK(5) "hello");
+	gateway_turns(3);
+	say(far(0), "more");
+	struct pollfd events = {.fd = g.loop->loop.epoll_fd, .events = POLLIN};
+	assert_int_equal(poll(&events, 1, 0), 0);
+	close(g.held);
+	close(client);
+}
+
 /* --- framing of responses --------------------------------------------------------------------- */
 
 static void responses_keep_their_framing(void **state)
@@ -800,6 +820,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_request_is_answered),
+	    TEST(a_connection_that_ends_is_watched_no_more_whoever_has_it),
 	    TEST(responses_keep_their_framing),
 	    TEST(a_body_to_the_end_of_the_connection_is_chunked),
 	    TEST(large_bodies_stream_with_back_pressure),
