@@ -73,6 +73,9 @@ static inline void ipc_health_set_order(struct ipc_health *h, enum ipc_health_or
 	__atomic_store_n(&h->order, (uint32_t)order, __ATOMIC_RELAXED);
 }
 
+/* For the master, before a connector has the memory: what an earlier one has found goes on. */
+void ipc_health_inherit(struct ipc_health *, const struct ipc_health *from);
+
 /* For each request: one look. */
 static inline enum ipc_health_state ipc_health_state(const struct ipc_health *h)
 {

@@ -93,3 +93,14 @@ void ipc_health_read(const struct ipc_health *h, struct ipc_health *ret)
 	}
 	health_judge(ret);
 }
+
+void ipc_health_inherit(struct ipc_health *to, const struct ipc_health *from)
+{
+	struct ipc_health then;
+	ipc_health_read(from, &then);
+	ipc_health_begin(to);
+	to->state = then.state;
+	to->since_ms = then.since_ms;
+	memcpy(to->why, then.why, sizeof(to->why));
+	ipc_health_end(to);
+}

@@ -212,7 +212,7 @@ static void endpoint_add(struct jsonout *j, const struct port *p, size_t endpoin
 	const struct conf_endpoint *e = &p->conf->endpoints[endpoint];
 	const uint64_t now_ms = p->master->loop.now_ms;
 	struct ipc_endpoint_use use;
-	struct ipc_health health = {.state = IPC_HEALTH_UNKNOWN};
+	struct ipc_health health = {.changes = 0}; /* unknown */
 	if (p->upstreams.health != NULL)
 		ipc_health_read(&p->upstreams.health->list[endpoint], &health);
 	port_endpoint_use(p, endpoint, &use);

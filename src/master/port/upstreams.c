@@ -110,23 +110,12 @@ static void sums_add(void *to, const void *from, const struct ipc_counter *(*row
 	}
 }
 
-/* What was found is the connector's, and bounded; the new one goes on from there. */
-static void health_inherit(struct ipc_health *to, const struct ipc_health *from)
-{
-	struct ipc_health then;
-	ipc_health_read(from, &then);
-	ipc_health_begin(to);
-	to->state = then.state;
-	to->since_ms = then.since_ms;
-	memcpy(to->why, then.why, sizeof(to->why));
-	ipc_health_end(to);
-}
-
 static void endpoint_inherit(struct port *p, size_t endpoint, const struct port *old, size_t same)
 {
 	struct ipc_endpoint_use use;
 	p->upstreams.orders[endpoint] = old->upstreams.orders[same];
-	health_inherit(&p->upstreams.health->list[endpoint], &old->upstreams.health->list[same]);
+	ipc_health_inherit(&p->upstreams.health->list[endpoint],
+			   &old->upstreams.health->list[same]);
 	port_endpoint_use(old, same, &use);
 	sums_add(&p->upstreams.endpoints_before[endpoint], &use, ipc_endpoint_counter);
 }
