@@ -54,6 +54,7 @@ MEASURES = {
     **{name: kind(name) for name in KINDS},
     "restarts": total("restarts", logged=True),
     "keyholder-restarts": total("keyholder_restarts", logged=True),
+    "connector-restarts": total("connector_restarts", logged=True),
     "parked": total("parked", logged=True),
     **{f"ends-{cause}": ends(cause) for cause in CAUSES},
     "recovery": total("recovery_s", "s", logged=True),

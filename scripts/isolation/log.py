@@ -18,8 +18,8 @@ CAUSES = {
 }
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) - \[(?:PORT (\d+)|MASTER)\] (.*)")
-END = re.compile(r"(worker|keyholder) (\d+) \(pid (\d+)\) (.+?) after ([\d.]+)s(?: and .*)?")
-READY = re.compile(r"(worker|keyholder) (\d+) \(pid (\d+)\) is ready\b")
+END = re.compile(r"(worker|keyholder|connector) (\d+) \(pid (\d+)\) (.+?) after ([\d.]+)s(?: and .*)?")
+READY = re.compile(r"(worker|keyholder|connector) (\d+) \(pid (\d+)\) is ready\b")
 FAULT = re.compile(r"fault (\S+): (.*)")
 STOPPING = re.compile(r"SIG[A-Z]+: stopping")
 DETAIL = re.compile(r"\s+(?:\d+\s+)?\S.*")

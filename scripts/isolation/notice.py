@@ -76,7 +76,8 @@ def events_of(port: Port, first: float | None) -> list[dict[str, Any]]:
 
     add("failures", totals["failures"], after["failures"], f"{count_text(totals['failures'])} of "
         f"{plural(totals['requests'], 'request')} failed")
-    for role, name in (("worker", "restarts"), ("keyholder", "keyholder_restarts")):
+    for role, name in (("worker", "restarts"), ("keyholder", "keyholder_restarts"),
+                       ("connector", "connector_restarts")):
         add(name, totals[name] or 0, ended(role), plural(totals[name] or 0, f"{role} restart"))
     add("parked", totals["parked"] or 0, totals["parked"] or 0, "it was parked")
     if after["dropped"] and not quiet["dropped"]:

@@ -179,7 +179,9 @@ def legend_of(report: Report) -> str:
                ("worker" in roles, '<path d="M6 12h10l-5 -10z" class="end worker"/>',
                 "a worker ended"),
                ("keyholder" in roles, '<path d="M6 7l5 -5l5 5l-5 5z" class="end keyholder"/>',
-                "a keyholder ended")]
+                "a keyholder ended"),
+               ("connector" in roles, '<path d="M6 2h10v10h-10z" class="end connector"/>',
+                "a connector ended")]
     entries += [(any(port["totals"]["failures_by_kind"].get(kind) for port in ports),
                  f'<rect x="5" y="1" width="12" height="12" class="bar {kind}"/>', KINDS[kind])
                 for kind in KINDS]

@@ -18,6 +18,8 @@ GAP = 34.0
 LABEL_CHARACTER = 7.0  # the approximate width of a character in labels
 LABEL_MAX = 64
 MANY = 12  # marks: more are drawn faintly
+# of the end of a process, by its role
+MARKS = {"worker": "M-5 0h10l-5 -10z", "keyholder": "M-5 -5l5 -5l5 5l-5 5z", "connector": "M-4 -9h8v8h-8z"}
 
 Port = dict[str, Any]
 Point = tuple[float, float]
@@ -279,7 +281,7 @@ class Plot:
             self._add(label("none", LEFT + 8, top + 14, "calm"))
         for end in self.port["ends"]:
             x, y = self.scales.x(end["at_s"]), lower - 4
-            shape = "M-5 0h10l-5 -10z" if end["role"] == "worker" else "M-5 -5l5 -5l5 5l-5 5z"
+            shape = MARKS[end["role"]]
             self._add(element("path", hint(f"{end['at_s']:.2f} s: {end['text']}"), d=shape,
                               transform=f"translate({x:.1f} {y:.1f})",
                               cls=f"end {end['role']}"))

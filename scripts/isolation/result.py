@@ -123,14 +123,16 @@ def totals_of(scenario: Scenario, clients: Clients, events: list[Event] | None) 
         "failures_by_kind": {kind: kinds[kind] for kind in KINDS},
         "connections": clients.connections, "held_back": clients.held_back,
         "outage_s": rounded(outage_of(samples, scenario.duration)),
-        "restarts": None, "keyholder_restarts": None, "parked": None, "recovery_s": None,
+        "restarts": None, "keyholder_restarts": None, "connector_restarts": None, "parked": None, "recovery_s": None,
         "ends": {},
     }
     if events is not None:
         ends = [event for event in events if event.what == "end"]
         workers = [event for event in ends if event.role == "worker"]
         totals |= {
-            "restarts": len(workers), "keyholder_restarts": len(ends) - len(workers),
+            "restarts": len(workers),
+            **{f"{role}_restarts": sum(event.role == role for event in ends)
+               for role in ("keyholder", "connector")},
             "parked": sum(event.what == "parked" for event in events),
             "recovery_s": rounded(recovery_of(samples, workers, scenario.duration)),
             "ends": dict(collections.Counter(event.cause for event in workers)),

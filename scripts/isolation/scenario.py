@@ -12,7 +12,7 @@ from .table import Table, suggestion, written
 
 CONNECTIONS = ("keep-alive", "new")
 FLOODS = ("handshakes", "requests")
-ROLES = ("worker", "keyholder")
+ROLES = ("worker", "keyholder", "connector")
 RESERVED = ("hit", "others", "all")
 FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~]*")
 

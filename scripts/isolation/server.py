@@ -134,7 +134,8 @@ class StartedServer:
     def _configuration(self) -> str:
         """By default a server is quiet and on loopback."""
         conf = self.scenario.server.conf
-        text = conf.rstrip() + "\n"
+        text = "".join(f'define port-{name} "{number}"\n' for name, number in self.numbers.items())
+        text += conf.rstrip() + "\n"
         if not re.search(r"^\s*log to\b", conf, re.M):
             text += "log to console\n"
         if not re.search(r"^\s*access log\b", conf, re.M):

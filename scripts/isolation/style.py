@@ -81,7 +81,7 @@ svg .calm { fill: var(--soft); }
 .p50 { stroke: var(--blue); } .p99 { stroke: var(--vermilion); stroke-dasharray: 5 3; }
 svg .p50-name { fill: var(--blue); font-weight: 600; } svg .p99-name { fill: var(--vermilion); font-weight: 600; }
 .bar { stroke: var(--card); stroke-width: .6; }
-.end { fill: var(--ink); } .end.keyholder { fill: none; stroke: var(--ink); stroke-width: 1.6; }
+.end { fill: var(--ink); } .end.keyholder, .end.connector { fill: none; stroke: var(--ink); stroke-width: 1.6; }
 .fault-tick { fill: var(--fault); }
 .fault-line { stroke: var(--fault); stroke-width: 1.2; stroke-dasharray: 2 2; }
 .fault-line.many { stroke: var(--fault-faint); stroke-dasharray: none; }

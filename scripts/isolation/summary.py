@@ -37,8 +37,8 @@ def summary_of(report: dict[str, Any], loaded: bool) -> str:
 def fate_of(port: dict[str, Any], faults: list[dict[str, Any]]) -> str:
     totals = port["totals"]
     done = [TOLD[cause].format(times_text(count)) for cause, count in totals["ends"].items()]
-    if totals["keyholder_restarts"]:
-        done.append(f"lost its keyholder {times_text(totals['keyholder_restarts'])}")
+    done += [f"lost its {role} {times_text(totals[f'{role}_restarts'])}"
+             for role in ("keyholder", "connector") if totals[f"{role}_restarts"]]
     own = [fault for fault in faults if fault["port"] == port["name"]]
     floods = [fault["flood"] for fault in own if fault["flood"]]
     if floods:

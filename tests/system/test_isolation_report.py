@@ -104,10 +104,10 @@ def test_scenarios_that_ship_are_sound(path):
     assert result.returncode == 0, result.stderr
 
 
-def test_six_scenarios_ship():
+def test_seven_scenarios_ship():
     result = subprocess.run([sys.executable, PROGRAM, "--list"], capture_output=True, text=True)
     assert [line.split()[0] for line in result.stdout.splitlines()] == \
-        ["crash-storm", "handshake-flood", "hang", "memory-leak", "password-storm", "request-flood"]
+        ["crash-storm", "gateway", "handshake-flood", "hang", "memory-leak", "password-storm", "request-flood"]
 
 
 PORT = "[port.shop]\n"

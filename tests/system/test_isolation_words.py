@@ -155,7 +155,8 @@ def test_each_kind_of_failure_is_noticed(kind, made):
 
 
 @pytest.mark.parametrize("role,words", [("worker", "1 worker restart"),
-                                        ("keyholder", "1 keyholder restart")])
+                                        ("keyholder", "1 keyholder restart"),
+                                        ("connector", "1 connector restart")])
 def test_each_end_of_a_process_is_noticed(role, words, made):
     made.end("blog", 20, role)
     assert f"port blog noticed: {words}." in made.summary()
