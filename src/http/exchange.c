@@ -819,6 +819,15 @@ static __attribute__((noinline)) int exchange_judge_method(struct exchange *ex)
 	return -REFUSE_METHOD_UNKNOWN;
 }
 
+/* The body is too large; but of a method that nobody takes, that does not matter. */
+static __attribute__((noinline)) int exchange_judge_length(struct exchange *ex)
+{
+	if (ex->request.method == HTTP_OTHER && ex->host != NULL && exchange_judge_method(ex) < 0)
+		return -REFUSE_METHOD_UNKNOWN;
+	exchange_place(ex);
+	return -REFUSE_BODY_TOO_LARGE;
+}
+
 /* 0: the client may have this request. */
 static inline uint32_t exchange_limit(const struct exchange *ex)
 {
@@ -837,10 +846,8 @@ int exchange_dispatch(struct exchange *ex)
 	const bool is_elsewhere = ex->client->tls != NULL && ex->client->policy != host->policy;
 	if (!is_elsewhere)
 		ex->host = host;
-	if (r->framing == HTTP_BODY_LENGTH && r->content_length > loop->limits->body_bytes) {
-		exchange_place(ex);
-		return -REFUSE_BODY_TOO_LARGE;
-	}
+	if (r->framing == HTTP_BODY_LENGTH && r->content_length > loop->limits->body_bytes)
+		return exchange_judge_length(ex);
 	const uint32_t wait_s = exchange_limit(ex);
 	const int strange =
 	    r->method >= HTTP_CONNECT && !is_elsewhere ? exchange_judge_method(ex) : 0;

@@ -122,6 +122,14 @@ static void only_some_locations_take_other_methods(void **state)
 	assert_int_equal(p->status, 501);
 	peer_free(p);
 	p = begin(NULL);
+	peer_send(p, "PROPFIND / HTTP/1.1\r\n" H "Content-Length: 99999999\r\n\r\n");
+	assert_int_equal(p->status, 501);
+	peer_free(p);
+	p = begin(NULL);
+	peer_send(p, "PROPFIND /test HTTP/1.1\r\n" H "Content-Length: 99999999\r\n\r\n");
+	assert_int_equal(p->status, 413);
+	peer_free(p);
+	p = begin(NULL);
 	peer_send(p, "CONNECT a:443 HTTP/1.1\r\n" H "\r\n");
 	assert_int_equal(p->status, 405);
 	assert_null(far.ex);
