@@ -62,6 +62,10 @@ def test_every_configuration_is_one(run, conf_file, certificates, tmp_path, text
             conf_file(name, pem.read_text())
     for name, revoked in re.findall(r'authority "([^"]+)" revoked "([^"]+)"', text):
         authority_make(tmp_path, name, revoked)
+    text = re.sub(r'verify authority "/([^"]+)"', r'verify authority "\1"', text)
+    for name in re.findall(r'verify authority "([^"]+)"', text):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(certificates("ecdsa")[0].read_text())
     for name in re.findall(r'include "([^"*]+)"', text):
         conf_file(name, "connections 100")
     for name in re.findall(r'verify authority "([^"]+)"', text):
