@@ -59,8 +59,8 @@ void ipc_health_unmap(const struct ipc_healths *, size_t count);
 /* For the connector: between the two, it changes one. */
 static inline void ipc_health_begin(struct ipc_health *h)
 {
-	__atomic_store_n(&h->changes, h->changes + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	/* an exchange, since nothing that follows may come before it */
+	(void)__atomic_exchange_n(&h->changes, h->changes + 1, __ATOMIC_ACQ_REL);
 }
 static inline void ipc_health_end(struct ipc_health *h)
 {

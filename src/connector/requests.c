@@ -188,7 +188,7 @@ static void channel_begin(struct requests *all, struct requests_channel *c)
 
 int requests_serve(struct requests *all, struct requests_channel *c)
 {
-	struct ipc_connect_request request;
+	struct ipc_connect_request request = {.id = 0};
 	int n = 1;
 	if (c->owner == NULL)
 		channel_begin(all, c);

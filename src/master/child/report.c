@@ -28,21 +28,28 @@ void child_counters(const struct child *c, struct ipc_counters *ret)
 		ret->connections = most;
 }
 
-static uint64_t done_by(const struct child *c, const struct ipc_counters *sum)
+/* How much it has done, and of what. */
+static uint64_t done_by(const struct child *c, const struct ipc_counters *sum,
+			const char **ret_thing)
 {
 	switch (c->role) {
 	case IPC_KEYHOLDER:
+		*ret_thing = "signature";
 		return sum->signatures;
 	case IPC_VERIFIER:
+		*ret_thing = "password";
 		return sum->passwords_right + sum->passwords_wrong;
 	case IPC_CONNECTOR:
+		*ret_thing = "connection";
 		return sum->connects;
 	case IPC_RESOLVER:
+		*ret_thing = "answer";
 		return sum->names_resolved;
 	case IPC_WORKER:
 	case IPC_ROLES:
 		break;
 	}
+	*ret_thing = "request";
 	return sum->requests;
 }
 
@@ -96,15 +103,11 @@ void end_gather(struct end *e, const struct child *c, int status)
 
 static void life_describe(struct text *t, const struct child *c, const struct ipc_counters *sum)
 {
-	static const char *const things[IPC_ROLES] = {[IPC_WORKER] = "request",
-						      [IPC_KEYHOLDER] = "signature",
-						      [IPC_VERIFIER] = "password",
-						      [IPC_CONNECTOR] = "connection",
-						      [IPC_RESOLVER] = "answer"};
+	const char *thing;
 	const uint64_t uptime_ms = c->port->master->loop.now_ms - c->started_ms;
-	const uint64_t done = done_by(c, sum);
+	const uint64_t done = done_by(c, sum, &thing);
 	text_addf(t, " after %llu.%03us and %llu %s%s", (unsigned long long)(uptime_ms / 1000),
-		  (unsigned)(uptime_ms % 1000), (unsigned long long)done, things[c->role],
+		  (unsigned)(uptime_ms % 1000), (unsigned long long)done, thing,
 		  done == 1 ? "" : "s");
 	if (sum->signatures_refused > 0)
 		text_addf(t, ", %llu refused", (unsigned long long)sum->signatures_refused);
