@@ -152,7 +152,7 @@ static void answer_take(struct connects *c, const struct ipc_connect_answer *ans
 /* Takes one packet; false: there is none, or there never will be another one. */
 static bool packet_take(struct connects *c)
 {
-	struct ipc_connect_answer answer;
+	struct ipc_connect_answer answer = {.id = 0};
 	int fd = -1;
 	const int n = ipc_connect_receive_answer(c->channel.fd, &answer, &fd);
 	if (n == 1)
