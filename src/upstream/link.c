@@ -107,22 +107,23 @@ void link_free(struct upstream_link *l)
 /* Memory for what is received next; NULL: there is none. */
 static uint8_t *in_room(struct upstream_link *l, size_t size)
 {
-	struct buf *spare = &l->pool->pools->spare;
-	if (l->in.data == NULL && spare->data != NULL) {
+	struct upstream_pools *pools = l->pool->pools;
+	if (l->in.data == NULL && pools->spare_count > 0) {
+		const struct buf *spare = &pools->spare[--pools->spare_count];
 		l->in.data = spare->data;
 		l->in.allocated = spare->allocated;
-		*spare = (struct buf){0};
 	}
 	return buf_reserve(&l->in, size);
 }
 
-/* It is empty: the next link may have its memory. */
+/* It is empty: another link may have its memory. */
 static void in_empty(struct upstream_link *l)
 {
-	struct buf *spare = &l->pool->pools->spare;
-	if (l->in.data != NULL && spare->data == NULL && l->in.allocated <= 2 * LINK_READ) {
-		spare->data = l->in.data;
-		spare->allocated = l->in.allocated;
+	struct upstream_pools *pools = l->pool->pools;
+	if (l->in.data != NULL && pools->spare_count < LINK_SPARE &&
+	    l->in.allocated <= 2 * LINK_READ) {
+		pools->spare[pools->spare_count++] =
+		    (struct buf){.data = l->in.data, .allocated = l->in.allocated};
 		l->in.data = NULL;
 	}
 	buf_release(&l->in);

@@ -326,7 +326,8 @@ static struct upstream_pools *pools_new(struct http_loop *http, const struct con
 static void pools_free(struct upstream_pools *pools)
 {
 	buf_release(&pools->wire.out);
-	buf_release(&pools->spare);
+	while (pools->spare_count > 0)
+		buf_release(&pools->spare[--pools->spare_count]);
 	pools->service->pools = NULL;
 	free(pools);
 }

@@ -14,7 +14,8 @@
 #include "upstream/budget.h"
 #include "upstream/upstream.h"
 
-#define LINK_READ ((size_t)64 * 1024) /* one recv(2) */
+#define LINK_READ  ((size_t)64 * 1024) /* one recv(2) */
+#define LINK_SPARE 16
 /* The most that waits for the kernel: what the owner bounds, and one piece of a body more. */
 #define LINK_OUT_MAX ((size_t)1 << 30)
 /* A link with TLS, without its bytes; most of it is GnuTLS's. */
@@ -82,7 +83,10 @@ struct upstream_pools {
 	const struct conf_port *port;
 	unsigned users;
 	struct transport_wire wire; /* of all links with TLS */
-	struct buf spare;           /* memory that the next one takes for what it receives */
+	/* Memory that links take for what they receive, as many as are often in use in one turn:
+	 * to allocate and free so much for each would be a system call each time. */
+	struct buf spare[LINK_SPARE];
+	unsigned spare_count;
 	struct holding held;
 	uint8_t cipher[LINK_READ];
 	struct upstream_pool *pools[];
