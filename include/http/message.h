@@ -1,6 +1,6 @@
 /*
  * What the heads of requests and of responses have in common: lines, fields, lists and lengths (RFC
- * 9112, 2 and 5; RFC 9110, 5). For whoever parses or writes one.
+ * 9112, 2 and 5; RFC 9110, 5). For those who parse or write one.
  *
  * Pure: bytes in, offsets out. Functions that refuse return minus an enum http_refusal.
  */

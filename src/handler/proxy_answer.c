@@ -26,7 +26,8 @@ static void answer_done(struct proxy_run *p)
 	struct upstream_link *l = p->call.link;
 	size_t rest;
 	(void)upstream_link_bytes(l, &rest);
-	const bool reusable = upstream_body_reusable(&p->body, rest) && p->request_done;
+	const bool reusable =
+	    upstream_body_reusable(&p->body, rest) && p->request_done && !p->doubtful;
 	const uint64_t now_ns = p->ex->loop->events->now_ns;
 	p->record.total_ns = now_ns > p->begun_ns ? now_ns - p->begun_ns : 1;
 	p->state = PROXY_DONE;
@@ -42,6 +43,7 @@ static bool answer_interim(struct proxy_run *p, const struct upstream_response *
 	struct http_header fields[HTTP_HEADERS_MAX + 1];
 	struct proxy_walk walk;
 	size_t count = 0;
+	p->doubtful = p->doubtful || !r->keep_alive;
 	if (++p->interims > PROXY_INTERIM_MAX) {
 		answer_refuse(p, UPSTREAM_FAULT_INTERIM);
 		return false;

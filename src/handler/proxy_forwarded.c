@@ -354,7 +354,7 @@ static void put_hex(struct proxy_out *o, uint64_t value)
 	proxy_put(o, text, sizeof(text));
 }
 
-/* Of version 00, sampled: whoever is asked to make one wants to see it. */
+/* Of version 00, sampled: a user who asks for one wants to see it. */
 static void put_trace(struct proxy_out *o, const struct proxy_request *q)
 {
 	if (q->traced || !q->place->conf->make_traceparent || is_replaced(q, "traceparent"))

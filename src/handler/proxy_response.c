@@ -148,8 +148,8 @@ static void location_rewrite(struct proxy_walk *w, struct http_header *h)
 
 /* --- the fields ------------------------------------------------------------------------------- */
 
-/* 101 says what it switches to, and 426 what it asks for; elsewhere it is an offer to whoever is on
- * this connection. */
+/* 101 says what it switches to, and 426 what it asks for; elsewhere it is an offer to the peer of
+ * this connection alone. */
 static bool upgrade_passes(const struct proxy_walk *w)
 {
 	return w->response->status == 101 || w->response->status == 426;

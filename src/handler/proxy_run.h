@@ -55,6 +55,7 @@ struct proxy_run {
 	bool tunnel;                   /* it is, or was, one */
 	enum upstream_failure failure; /* of the last attempt */
 	unsigned interims;
+	bool doubtful;     /* an interim response ends the connection, or may have had a body */
 	uint64_t given;    /* bytes of the response's body that the client got */
 	uint64_t sent;     /* bytes of the request's body that went upstream, in all attempts */
 	uint64_t begun_ns; /* of this attempt */

@@ -92,7 +92,7 @@ static bool run_send(struct proxy_run *p)
 		return false;
 	p->state = PROXY_SENT;
 	p->scan = 0;
-	p->heard = p->head_waited = false;
+	p->heard = p->head_waited = p->doubtful = false;
 	upstream_call_sent(&p->call);
 	return true;
 }

@@ -158,6 +158,28 @@ static void large_bodies_stream_with_back_pressure(void **state)
 	close(client);
 }
 
+/* What follows an interim response with framing fields may be read in two ways, so nothing but the
+ * response to this request is read there. */
+static void a_doubtful_interim_response_ends_its_connection(void **state)
+{
+	static const char *const fields[] = {"Connection: close", "Content-Length: 5",
+					     "Transfer-Encoding: chunked"};
+	char response[256];
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		int client = client_new();
+		say(client, GET);
+		hear_request(far(i), GET);
+		(void)snprintf(response, sizeof(response),
+			       "HTTP/1.1 100 Continue\r\n%s\r\n\r\n" OK(0), fields[i]);
+		say(far(i), response);
+		hear(client, OK(0));
+		assert_int_equal(g.endpoint_use[0].idle, 0);
+		hear_end(far(i));
+		close(client);
+	}
+}
+
 static void trailers_pass(void **state)
 {
 	(void)state;
@@ -824,6 +846,7 @@ int main(void)
 	    TEST(responses_keep_their_framing),
 	    TEST(a_body_to_the_end_of_the_connection_is_chunked),
 	    TEST(large_bodies_stream_with_back_pressure),
+	    TEST(a_doubtful_interim_response_ends_its_connection),
 	    TEST(trailers_pass),
 	    TEST(interim_responses_pass),
 	    TEST(request_bodies_stream),
