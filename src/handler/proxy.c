@@ -9,26 +9,13 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "methods.h"
 #include "net/lag.h"
 #include "proxy_run.h"
 
 _Static_assert(sizeof(struct proxy_run *) <= HANDLER_STATE_MAX, "the state has its place");
 
 /* --- the configuration ------------------------------------------------------------------------ */
-
-static uint32_t proxy_retry_methods(const struct conf_upstream *u)
-{
-	static const enum http_method methods[CONF_METHODS] = {
-	    [CONF_GET] = HTTP_GET,     [CONF_HEAD] = HTTP_HEAD,     [CONF_POST] = HTTP_POST,
-	    [CONF_PUT] = HTTP_PUT,     [CONF_DELETE] = HTTP_DELETE, [CONF_OPTIONS] = HTTP_OPTIONS,
-	    [CONF_PATCH] = HTTP_PATCH,
-	};
-	uint32_t set = 0;
-	for (unsigned m = 0; m < CONF_METHODS; m++)
-		if (u->retry_methods & CONF_METHOD_BIT(m))
-			set |= HTTP_METHOD_BIT(methods[m]);
-	return set;
-}
 
 static void proxy_release(void *made)
 {
@@ -52,7 +39,7 @@ static void *proxy_make(const struct conf_location *l, const struct handler_mean
 		return NULL;
 	c->port = means->conf;
 	c->upstream = u;
-	c->retry_methods = proxy_retry_methods(u);
+	c->retry_methods = methods_of_conf(u->retry_methods);
 	c->place = (struct proxy_place){
 	    .conf = conf, .port = means->port, .rules = proxy_rules_make(rules, means->port)};
 	bool made = c->place.rules != NULL && network_table_init(&c->trusted, means->conf->trusted,

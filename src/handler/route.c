@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "methods.h"
 #include "pages.h"
 #include "places.h"
 
@@ -18,15 +19,7 @@ static const struct handler_kind *const kinds[] = {HANDLER_KINDS(KIND_ROW)};
 /* One that takes every method there is takes those that have no name here, too. */
 static uint32_t route_methods(const struct conf_location *l, const struct handler *handler)
 {
-	static const enum http_method methods[CONF_METHODS] = {
-	    [CONF_GET] = HTTP_GET,     [CONF_HEAD] = HTTP_HEAD,     [CONF_POST] = HTTP_POST,
-	    [CONF_PUT] = HTTP_PUT,     [CONF_DELETE] = HTTP_DELETE, [CONF_OPTIONS] = HTTP_OPTIONS,
-	    [CONF_PATCH] = HTTP_PATCH,
-	};
-	uint32_t set = 0;
-	for (unsigned m = 0; m < CONF_METHODS; m++)
-		if (l->methods & CONF_METHOD_BIT(m))
-			set |= HTTP_METHOD_BIT(methods[m]);
+	uint32_t set = methods_of_conf(l->methods);
 	if (l->methods == CONF_METHODS_ANY)
 		set |= handler->methods & HTTP_METHOD_BIT(HTTP_OTHER);
 	return set;
