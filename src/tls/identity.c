@@ -148,11 +148,20 @@ static int common_name_add(const struct named *n, gnutls_x509_crt_t leaf)
 	return dns_name_add(n, name, len);
 }
 
-static bool precludes_common_name(int type)
+/* An SRVName (RFC 4985, 2). */
+static bool is_service_name(gnutls_x509_crt_t leaf, unsigned at)
+{
+	char oid[32];
+	size_t len = sizeof(oid);
+	return gnutls_x509_crt_get_subject_alt_othername_oid(leaf, at, oid, &len) >= 0 &&
+	       strcmp(oid, "1.3.6.1.5.5.7.8.7") == 0;
+}
+
+static bool precludes_common_name(gnutls_x509_crt_t leaf, unsigned at, int type)
 {
 	return type == GNUTLS_SAN_DNSNAME || type == GNUTLS_SAN_IPADDRESS ||
-	       type == GNUTLS_SAN_URI || type == GNUTLS_SAN_OTHERNAME_SRV ||
-	       type == GNUTLS_E_SHORT_MEMORY_BUFFER;
+	       type == GNUTLS_SAN_URI || type == GNUTLS_E_SHORT_MEMORY_BUFFER ||
+	       (type == GNUTLS_SAN_OTHERNAME && is_service_name(leaf, at));
 }
 
 int tls_identity_names(gnutls_x509_crt_t leaf, struct tls_names *names, uint32_t set,
@@ -167,7 +176,7 @@ int tls_identity_names(gnutls_x509_crt_t leaf, struct tls_names *names, uint32_t
 		const int type = gnutls_x509_crt_get_subject_alt_name(leaf, i, name, &len, NULL);
 		if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER)
 			break;
-		has_names = has_names || precludes_common_name(type);
+		has_names = has_names || precludes_common_name(leaf, i, type);
 		if (type == GNUTLS_SAN_DNSNAME)
 			error = dns_name_add(&n, name, len);
 		else if (type == GNUTLS_SAN_IPADDRESS)

@@ -69,19 +69,44 @@ static int pem_file(const gnutls_datum_t *pem, char path[64])
 	return fd;
 }
 
+/* An address, "uri:…", "mail:…", "OID:…" of another kind, or a name of a host. */
 static void name_set(gnutls_x509_crt_t crt, const char *name)
 {
 	struct in_addr address;
-	if (inet_pton(AF_INET, name, &address) == 1)
-		assert_int_equal(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS,
-								      &address, sizeof(address),
-								      GNUTLS_FSAN_APPEND),
-				 0);
-	else
-		assert_int_equal(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name,
-								      (unsigned)strlen(name),
-								      GNUTLS_FSAN_APPEND),
-				 0);
+	const char *colon = strchr(name, ':'), *value = colon != NULL ? colon + 1 : name;
+	const bool other = colon != NULL && name[0] == '1';
+	gnutls_x509_subject_alt_name_t type = colon == NULL    ? GNUTLS_SAN_DNSNAME
+					      : name[0] == 'u' ? GNUTLS_SAN_URI
+							       : GNUTLS_SAN_RFC822NAME;
+	const void *data = value;
+	size_t len = strlen(value);
+	char oid[64] = "";
+	if (inet_pton(AF_INET, name, &address) == 1) {
+		type = GNUTLS_SAN_IPADDRESS;
+		data = &address;
+		len = sizeof(address);
+	}
+	if (other)
+		snprintf(oid, sizeof(oid), "%.*s", (int)(colon - name), name);
+	assert_int_equal(other ? gnutls_x509_crt_set_subject_alt_othername(
+				     crt, oid, data, (unsigned)len,
+				     GNUTLS_FSAN_APPEND | GNUTLS_FSAN_ENCODE_UTF8_STRING)
+			       : gnutls_x509_crt_set_subject_alt_name(
+				     crt, type, data, (unsigned)len, GNUTLS_FSAN_APPEND),
+			 0);
+}
+
+/* GnuTLS finds the names of a certificate that it has read, not of one that it has made. */
+static gnutls_x509_crt_t certificate_read(gnutls_x509_crt_t made)
+{
+	gnutls_x509_crt_t crt;
+	gnutls_datum_t der;
+	assert_int_equal(gnutls_x509_crt_export2(made, GNUTLS_X509_FMT_DER, &der), 0);
+	gnutls_x509_crt_deinit(made);
+	assert_int_equal(gnutls_x509_crt_init(&crt), 0);
+	assert_int_equal(gnutls_x509_crt_import(crt, &der, GNUTLS_X509_FMT_DER), 0);
+	gnutls_free(der.data);
+	return crt;
 }
 
 static gnutls_x509_crt_t certificate_make(unsigned number, int kind, const char *const *names,
@@ -110,7 +135,7 @@ static gnutls_x509_crt_t certificate_make(unsigned number, int kind, const char 
 						      0),
 			 0);
 	gnutls_pubkey_deinit(public);
-	return crt;
+	return certificate_read(crt);
 }
 
 static void pair_make(size_t i)
@@ -628,6 +653,36 @@ static void files_are_loaded_once_however_many_hosts_name_them(void **state)
 	port_close(&port);
 }
 
+/* RFC 6125, 6.4.4. */
+static void only_names_of_servers_preclude_the_common_name(void **state)
+{
+	static const struct {
+		const char *name;
+		bool precludes;
+	} cases[] = {
+	    {"a.example", true},
+	    {"192.0.2.1", true},
+	    {"uri:a://b", true},
+	    {"1.3.6.1.5.5.7.8.7:_https.a.example", true},
+	    {"mail:a@b", false},
+	    {"1.3.6.1.5.5.7.8.5:a@b", false},
+	    {"1.3.6.1.5.5.7.8.7.1111111111.2222222222:a", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char own[] = {(char)('0' + i), '\0'};
+		gnutls_x509_crt_t crt = certificate_make((unsigned)i, KEY_P256, &cases[i].name, 1);
+		struct tls_names names = {0};
+		const struct tls_name *found;
+		assert_int_equal(tls_identity_names(crt, &names, 0, 0, 0), 0);
+		tls_names_seal(&names);
+		if ((tls_names_find(&names, 0, own, &found) == 0) != cases[i].precludes)
+			fail_msg("%s", cases[i].name);
+		tls_names_release(&names);
+		gnutls_x509_crt_deinit(crt);
+	}
+}
+
 /* Does this table find the same as GnuTLS, which clients use? */
 static void names_are_those_that_clients_accept(void **state)
 {
@@ -674,6 +729,7 @@ int main(void)
 	    cmocka_unit_test(a_second_hello_has_the_same_name),
 	    cmocka_unit_test(without_a_name_the_address_chooses_the_host),
 	    cmocka_unit_test(files_are_loaded_once_however_many_hosts_name_them),
+	    cmocka_unit_test(only_names_of_servers_preclude_the_common_name),
 	    cmocka_unit_test(names_are_those_that_clients_accept),
 	};
 	return cmocka_run_group_tests_name("tls hosts", tests, make, release);
