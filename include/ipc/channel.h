@@ -119,8 +119,8 @@ struct ipc_settings {
 #define IPC_DIGEST_BYTES 32
 #define IPC_SUBJECT_MAX  256
 
-/* The content of the files that a child received: keys; or certificates, files that are sent, and
- * the table of media types. */
+/* The content of the files that a child received: a keyholder's keys; a verifier's passwords; a
+ * worker's certificates, authorities, files that are sent, and the table of media types. */
 struct ipc_files {
 	uint8_t digest[IPC_DIGEST_BYTES]; /* SHA-256 over all of them, in their order */
 };

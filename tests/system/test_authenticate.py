@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -278,6 +279,21 @@ def test_a_changed_file_comes_with_a_reload(server, ports, staff):
     s.kill(signal.SIGHUP)
     s.wait_log("reloaded: 2 kept, 0 changed, 0 new, 0 dropped")
     s.wait_reaped()
+
+
+def test_a_changed_file_comes_with_a_reload_over_tls(server, ports, staff, certificates, tmp_path):
+    """The keyholder has so many keys that it has read them after the verifier has read its file."""
+    hosts = ""
+    for n in range(50):
+        pair = [shutil.copy(source, tmp_path / f"{n}.{kind}")
+                for source, kind in zip(certificates("rsa"), ("pem", "key"))]
+        hosts += f'host "{n}.example" {{ tls {{ certificate "{pair[0]}" key "{pair[1]}" }} respond 200 }}\n'
+    s = server(port_of(ports[0], staff).rstrip()[:-1] + hosts + "}")
+    assert ask(ports[0]).status == 200
+    staff(bob=CHANGED)
+    s.kill(signal.SIGHUP)
+    s.wait_log("reloaded: 0 kept, 1 changed, 0 new, 0 dropped")
+    assert (ask(ports[0]).status, ask(ports[0], password="changed").status) == (401, 200)
 
 
 def test_a_verifier_that_dies_has_the_file_of_its_workers(server, ports, staff):

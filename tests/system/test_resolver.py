@@ -159,6 +159,7 @@ def test_a_reload_finds_other_name_servers(asking, open_folder, ports):
         wait_for(lambda: one.seen, "a check of the first address")
         (open_folder / "resolv.conf").write_text(f"nameserver 127.0.0.1:{other.port}\n")
         s.kill(signal.SIGHUP)
+        s.wait_log("reloaded: 0 kept, 1 changed")
         wait_for(lambda: two.seen, "a check of the second address")
         s.wait_ready(ports[0], "resolver", 2)
         assert other.asked

@@ -219,12 +219,11 @@ static void keep_after_all(struct port *old, struct port *p)
 	port_discard(p, old);
 }
 
-/* Has every process of both read the same? Workers of an earlier version may not have told. */
+/* Has every process of both read the same? Those of an earlier version may not have told. */
 static bool same_content(const struct port *a, const struct port *b)
 {
-	return a->content.told && b->content.told && !a->content.mixed && !b->content.mixed &&
-	       memcmp(a->content.files, b->content.files, IPC_DIGEST_BYTES) == 0 &&
-	       memcmp(a->content.keys, b->content.keys, IPC_DIGEST_BYTES) == 0;
+	return content_is_told(&a->content, IPC_WORKER) && !a->content.mixed && !b->content.mixed &&
+	       memcmp(a->content.digests, b->content.digests, sizeof(a->content.digests)) == 0;
 }
 
 static void judge(struct master *m)
@@ -233,7 +232,7 @@ static void judge(struct master *m)
 		struct plan_row *row = &m->roll.plan.rows[i];
 		const struct port *old = port_find(m, row->port), *p = port_prepared(m, row->port);
 		if (row->files_only && p->state == PORT_SERVING && old->state == PORT_SERVING &&
-		    same_content(old, p) && !port_roots_differ(old, p))
+		    same_content(old, p) && !port_unread_differ(old, p))
 			plan_row_becomes(&m->roll.plan, row, PLAN_KEEP,
 					 "the content of its files has not changed");
 		if (row->action == PLAN_KEEP && old->state == PORT_PARKED)

@@ -115,14 +115,11 @@ static void child_ready(struct child *c)
 static void files_told(const struct child *c, const struct ipc_files *files)
 {
 	struct port_content *content = &c->port->content;
-	if (!is_worker(c)) {
-		memcpy(content->keys, files->digest, sizeof(content->keys));
-		return;
-	}
-	if (content->told && memcmp(content->files, files->digest, sizeof(content->files)) != 0)
+	uint8_t *digest = content->digests[c->role];
+	if (content_is_told(content, c->role) &&
+	    memcmp(digest, files->digest, IPC_DIGEST_BYTES) != 0)
 		content->mixed = true;
-	content->told = true;
-	memcpy(content->files, files->digest, sizeof(content->files));
+	memcpy(digest, files->digest, IPC_DIGEST_BYTES);
 }
 
 static int64_t time_bound(int64_t when)

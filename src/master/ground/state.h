@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -183,12 +184,11 @@ struct port_files {
 	bool proven;            /* the port has served with these files, so they are right */
 };
 
-/* Digests that children sent (ipc_files); from the last child of each role. */
+/* What the port's processes have read of its files. */
 struct port_content {
-	uint8_t files[IPC_DIGEST_BYTES]; /* of workers: certificates, bodies, media types */
-	uint8_t keys[IPC_DIGEST_BYTES];
-	bool told;  /* by a worker */
-	bool mixed; /* workers have read different files, for one was overwritten in between */
+	/* by role: the last that one of its processes sent (ipc_files); zeros: none has yet */
+	uint8_t digests[IPC_ROLES][IPC_DIGEST_BYTES];
+	bool mixed; /* two of a role have read different files: one was overwritten in between */
 	struct expiry *pairs; /* one per pair of the configuration; owned */
 };
 
@@ -511,6 +511,13 @@ static inline unsigned port_number(const struct port *p)
 static inline bool has_keys(const struct conf_port *conf)
 {
 	return !conf->plain || conf->certificates_count > 0;
+}
+
+/* Has a process of that role sent the digest of its files? */
+static inline bool content_is_told(const struct port_content *content, enum ipc_role role)
+{
+	static const uint8_t none[IPC_DIGEST_BYTES];
+	return memcmp(content->digests[role], none, sizeof(none)) != 0;
 }
 
 static inline bool is_worker(const struct child *c)

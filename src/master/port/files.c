@@ -399,19 +399,21 @@ void port_close_files(struct port *p)
 
 /* --- what has changed ------------------------------------------------------------------------ */
 
-bool port_roots_differ(const struct port *a, const struct port *b)
+/* The digests of a worker, a keyholder and a verifier have the content of all other files in them
+ * (ipc_files). */
+static bool is_unread(const struct port_file *f)
 {
-	if (a->conf->roots_count != b->conf->roots_count)
+	return is_root(f) || f->kind == IPC_FD_HOSTS || f->kind == IPC_FD_RESOLV;
+}
+
+bool port_unread_differ(const struct port *a, const struct port *b)
+{
+	if (a->files.count != b->files.count)
 		return true;
-	for (size_t i = 0, k = 0; i < a->files.count; i++) {
-		if (!is_root(&a->files.list[i]))
-			continue;
-		while (k < b->files.count && !is_root(&b->files.list[k]))
-			k++;
-		if (k == b->files.count ||
-		    !file_mark_equal(&a->files.list[i].mark, &b->files.list[k++].mark))
+	for (size_t i = 0; i < a->files.count; i++)
+		if (is_unread(&a->files.list[i]) &&
+		    !file_mark_equal(&a->files.list[i].mark, &b->files.list[i].mark))
 			return true;
-	}
 	return false;
 }
 

@@ -45,8 +45,9 @@ void port_close_files(struct port *);
 bool port_files_changed(const struct port *, bool asked);
 /* The file by which its resolver answers or asks, and which is another one now; NULL: none is. */
 const char *port_table_changed(const struct port *);
-/* Do two generations have other document roots, although they are of one configuration? */
-bool port_roots_differ(const struct port *, const struct port *);
+/* Do two generations of one configuration have other files among those whose content no process
+ * sends a digest of? */
+bool port_unread_differ(const struct port *, const struct port *);
 /* How many files a port of this configuration has. */
 size_t files_count(const struct conf_port *);
 /* The list of these files, none of them open; the caller owns it. NULL: no memory. */

@@ -337,10 +337,12 @@ static void take_port(struct restoring *r)
 	p->served = flag(r, "served");
 	p->restarts = (unsigned)number(r, "restarts", 0, UINT32_MAX);
 	p->restart.row = (unsigned)number(r, "quick", 0, UINT32_MAX);
-	record_bytes(&r->record, "certificates", p->content.files, IPC_DIGEST_BYTES);
-	p->content.told =
-	    memcmp(p->content.files, (const uint8_t[IPC_DIGEST_BYTES]){0}, IPC_DIGEST_BYTES) != 0;
-	record_bytes(&r->record, "keys", p->content.keys, IPC_DIGEST_BYTES);
+	record_bytes(&r->record, "certificates", p->content.digests[IPC_WORKER], IPC_DIGEST_BYTES);
+	record_bytes(&r->record, "keys", p->content.digests[IPC_KEYHOLDER], IPC_DIGEST_BYTES);
+	if (record_has(&r->record, "passwords"))
+		record_bytes(&r->record, "passwords", p->content.digests[IPC_VERIFIER],
+			     IPC_DIGEST_BYTES);
+	p->content.mixed = record_has(&r->record, "mixed") && flag(r, "mixed");
 	if (r->version == 2)
 		take_totals(r, p);
 }

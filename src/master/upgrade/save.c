@@ -117,6 +117,10 @@ static const char *const channel_records[IPC_ROLES] = {[IPC_KEYHOLDER] = "key_ch
 						       [IPC_VERIFIER] = "password_channel",
 						       [IPC_CONNECTOR] = "connect_channel"};
 
+/* Of what was read, in the same way. */
+static const char *const content_records[IPC_ROLES] = {
+    [IPC_WORKER] = "certificates", [IPC_KEYHOLDER] = "keys", [IPC_VERIFIER] = "passwords?"};
+
 static void put_channels(FILE *f, struct kept *k, const char *name, const int *ends, unsigned loops)
 {
 	for (unsigned i = 0; ends != NULL && i < loops; i++) {
@@ -258,8 +262,11 @@ static void put_port(FILE *f, struct kept *k, struct layouts *l, const struct po
 	record_put(f, "served", p->served);
 	record_put(f, "restarts", p->restarts);
 	record_put(f, "quick", p->restart.row);
-	record_put_bytes(f, "certificates", p->content.files, IPC_DIGEST_BYTES);
-	record_put_bytes(f, "keys", p->content.keys, IPC_DIGEST_BYTES);
+	for (unsigned role = 0; role < IPC_ROLES; role++)
+		if (content_records[role] != NULL)
+			record_put_bytes(f, content_records[role], p->content.digests[role],
+					 IPC_DIGEST_BYTES);
+	record_put(f, "mixed?", p->content.mixed);
 	record_end(f);
 	put_totals(f, &p->totals);
 	put_expiries(f, p);
