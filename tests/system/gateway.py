@@ -10,9 +10,11 @@ ended them, too, so no case meets connections of another one.
 """
 import contextlib
 import ctypes
+import os
 import queue
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -379,7 +381,12 @@ class Side:
 
 
 def reset(sock):
-    """connect() to no address resets a connection at once, although its reader is in a recv()."""
+    """connect() to no address resets a connection at once, although its reader is in a recv(). A Unix socket
+    knows no such reset."""
+    if sock.family == socket.AF_UNIX:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        return
     ctypes.CDLL(None).connect(sock.fileno(), struct.pack("H14x", socket.AF_UNSPEC), 16)
 
 
@@ -655,17 +662,98 @@ class Run:
         return "\n".join(lines)
 
 
-class Lane:
-    """A port of the gateway, and the endpoints that it passes on to."""
+class Secured:
+    """A socket with TLS that one thread may read while others write, which those of the module ssl are not
+    made for. The handshake is made by the first recv(), and who sends waits for it."""
 
-    def __init__(self, kind, port, endpoints=1):
-        self.kind, self.port, self.run = kind, port, None
+    def __init__(self, sock, context):
+        self.socket, self.lock, self.open = sock, threading.RLock(), threading.Event()
+        self.received, self.to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.received, self.to_send, server_side=True)
+
+    def flush(self):
+        if self.to_send.pending:
+            self.socket.sendall(self.to_send.read())
+
+    def step(self, function, *args):
+        """What it returns; None: more must be received before."""
+        with self.lock:
+            try:
+                return function(*args)
+            except ssl.SSLWantReadError:
+                return None
+            finally:
+                self.flush()
+
+    def fill(self):
+        data = self.socket.recv(65536)
+        self.received.write(data) if data else self.received.write_eof()
+
+    def recv(self, size):
+        try:
+            while not self.open.is_set():
+                if self.step(lambda: self.tls.do_handshake() or True):
+                    self.open.set()
+                else:
+                    self.fill()
+            while True:
+                data = self.step(self.tls.read, size)
+                if data is not None:
+                    return data
+                self.fill()
+        except ssl.SSLZeroReturnError:  # close_notify
+            return b""
+        except ssl.SSLError as e:
+            raise OSError(str(e)) from e
+        finally:
+            self.open.set()
+
+    def sendall(self, data):
+        self.open.wait(TIMEOUT)
+        for at in range(0, len(data), 16384):
+            with self.lock:
+                self.tls.write(data[at:at + 16384])
+                sealed = self.to_send.read()
+            self.socket.sendall(sealed)
+
+    def shutdown(self, how):
+        if self.open.is_set():
+            with contextlib.suppress(ssl.SSLError, OSError):
+                self.step(self.tls.unwrap)
+        self.socket.shutdown(how)
+
+    def fileno(self):
+        return self.socket.fileno()
+
+    @property
+    def family(self):
+        return self.socket.family
+
+    def close(self):
+        self.socket.close()
+
+
+class Lane:
+    """A port of the gateway, and the endpoints that it passes on to: over TCP; over Unix sockets, if sockets
+    is a folder for them; with TLS, if context is set."""
+
+    def __init__(self, kind, port, endpoints=1, sockets=None, context=None):
+        self.kind, self.port, self.run, self.context = kind, port, None, context
         self.listeners = []
         for n in range(endpoints):
-            listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+            if sockets:
+                listener = socket.socket(socket.AF_UNIX)
+                listener.bind(f"{sockets}/{port}.{n}")
+                os.chmod(listener.getsockname(), 0o777)
+                listener.listen(512)
+            else:
+                listener = socket.create_server(("127.0.0.1", 0), backlog=512)
             self.listeners.append(listener)
             threading.Thread(target=self.accept, args=(listener, n), daemon=True).start()
-        self.endpoints = [s.getsockname()[1] for s in self.listeners]
+        self.endpoints = [s.getsockname() if sockets else s.getsockname()[1] for s in self.listeners]
+        self.urls = [
+            f"unix:{e}" if sockets else f"{'https' if context else 'http'}://127.0.0.1:{e}" for e in self.endpoints
+        ]
 
     def accept(self, listener, number):
         while True:
@@ -673,12 +761,13 @@ class Lane:
                 sock, _ = listener.accept()
             except OSError:
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             run = self.run
             if run is None or run.over:
                 sock.close()
             else:
-                run.accepted(sock, number)
+                run.accepted(Secured(sock, self.context) if self.context else sock, number)
 
     def play(self, case, patience):
         run = self.run = Run(case, self, patience)

@@ -3,6 +3,7 @@
 GATEWAY=nginx or haproxy in the environment takes that one in place of Bulkhead, for a look at both: cases
 that all of them fail deserve another look at the RFC.
 """
+import collections
 import contextlib
 import os
 import signal
@@ -23,10 +24,13 @@ TIMEOUTS = "timeouts {{ connect {0}; head {0}; between {0} }}"
 LIMITS = "limits { body 64M requests 100000 }"
 
 
-def lanes_for(kinds):
-    wanted = [(kind, endpoints) for kind, (count, endpoints) in LANES.items() if kind in kinds
-              for _ in range(count)]
-    return [Lane(kind, port, endpoints) for (kind, endpoints), port in zip(wanted, free_ports(len(wanted)))]
+def lanes_for(kinds, **how):
+    """For so many cases of each kind: few cases need fewer lanes."""
+    wanted = [(kind, endpoints) for kind, (count, endpoints) in LANES.items()
+              for _ in range(min(count, -(-kinds[kind] // 8)))]
+    return [
+        Lane(kind, port, endpoints, **how) for (kind, endpoints), port in zip(wanted, free_ports(len(wanted)))
+    ]
 
 
 # --- Bulkhead ------------------------------------------------------------------------------------
@@ -34,9 +38,10 @@ def lanes_for(kinds):
 
 def bulkhead_port(lane):
     threads = os.environ.get("BULKHEAD_THREADS")  # as in files with THREADED = True
-    to = " ".join(f'"http://127.0.0.1:{e}"' for e in lane.endpoints)
+    to = " ".join(f'"{url}"' for url in lane.urls)
+    verify = "verify off" if lane.context else ""
     time = "1s" if lane.kind == "short" else "20s"
-    text = (f'upstream "u" {{ to {to} fail off {TIMEOUTS.format(time)} }} {LIMITS}\n')
+    text = (f'upstream "u" {{ to {to} {verify} fail off {TIMEOUTS.format(time)} }} {LIMITS}\n')
     if lane.kind == "trusting":
         text += "trust 127.0.0.0/8\n"
     if lane.kind == "paths":
@@ -163,13 +168,9 @@ def gateway(folder, certificates, lanes, name=NAME):
 # --- for pytest ----------------------------------------------------------------------------------------
 
 
-def played(request, folder, certificates):
-    """Plays the cases of the module's selected tests; returns the function that judges one of them."""
-    cases = [
-        request.module.CASES[item.callspec.params["name"]] for item in request.session.items
-        if item.module is request.module and "name" in getattr(getattr(item, "callspec", None), "params", {})
-    ]
-    lanes = lanes_for({case.lane for case in cases})
+def plays(cases, folder, certificates, **how):
+    """Plays them, in lanes that are made so; returns the function that judges one of them."""
+    lanes = lanes_for(collections.Counter(case.lane for case in cases), **how)
     with gateway(folder, certificates, lanes) as server:
         runs = play_all(cases, lanes)
         log = server.log() if NAME == "bulkhead" else ""
@@ -183,3 +184,12 @@ def played(request, folder, certificates):
         assert not wrong, "\n".join([*map(str, wrong), run.story(), *lines[-20:]])
 
     return judge
+
+
+def played(request, folder, certificates):
+    """So, of the cases of the module's selected tests."""
+    cases = [
+        request.module.CASES[item.callspec.params["name"]] for item in request.session.items
+        if item.module is request.module and "name" in getattr(getattr(item, "callspec", None), "params", {})
+    ]
+    return plays(cases, folder, certificates)
