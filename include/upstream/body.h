@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "http/chunked.h"
+#include "upstream/field.h"
 #include "upstream/response.h"
 
 struct upstream_body {
@@ -60,9 +61,11 @@ static inline bool upstream_body_reusable(const struct upstream_body *b, size_t 
 size_t upstream_chunk_write(uint8_t *out, size_t size, const uint8_t *data, size_t len,
 			    size_t *ret_taken);
 
-/* Writes the end: the last chunk, those of the trailer fields (NULL: none) that may be passed on,
- * and the blank line. SIZE_MAX: out is too small; their bytes and UPSTREAM_CHUNK_ROOM are enough.
+/* Writes the end: the last chunk, those of the trailer fields (NULL: none) that may be passed on
+ * after a head with this Connection, and the blank line. SIZE_MAX: out is too small; their bytes
+ * and UPSTREAM_CHUNK_ROOM are enough.
  */
-size_t upstream_chunk_end(uint8_t *out, size_t size, const struct buf *trailers);
+size_t upstream_chunk_end(uint8_t *out, size_t size, const struct buf *trailers,
+			  const struct upstream_options *connection);
 
 #endif

@@ -87,8 +87,16 @@ bool upstream_names_alike(const char *a, size_t a_len, const char *b, size_t b_l
 
 bool upstream_field_is_hop(enum upstream_field);
 
-/* May it be passed on in a trailer (RFC 9110, 6.5.1)? */
-bool upstream_trailer_passes(const struct http_header *);
+/* Where the fields Connection of a head are: among these. */
+struct upstream_options {
+	const char *head;
+	const struct http_field *fields;
+	unsigned count;
+};
+
+/* May it be passed on in a trailer? Not if it belongs into a head (RFC 9110, 6.5.1), or if
+ * Connection names it (7.6.1); NULL: there is none. */
+bool upstream_trailer_passes(const struct http_header *, const struct upstream_options *);
 
 /* Which fields of a head its fields Connection name: one bit each. */
 struct upstream_named {

@@ -63,6 +63,20 @@ static bool answer_interim(struct proxy_run *p, const struct upstream_response *
 	return true;
 }
 
+/* The trailer comes when the fields of the head are gone: keeps all that are needed then. */
+static bool answer_keep_options(struct proxy_run *p, const struct upstream_response *r)
+{
+	if (r->framing != UPSTREAM_BODY_CHUNKED)
+		return true;
+	const size_t size = r->fields_count * sizeof(r->fields[0]);
+	struct http_field *fields = arena_take(&p->ex->arena, size);
+	if (fields == NULL)
+		return false;
+	memcpy(fields, r->fields, size);
+	p->response_named = (struct upstream_options){r->head, fields, r->fields_count};
+	return true;
+}
+
 /* The fields that the client gets live as long as the exchange. False: the attempt has failed. */
 static bool answer_fields(struct proxy_run *p, struct upstream_response *r)
 {
@@ -70,11 +84,12 @@ static bool answer_fields(struct proxy_run *p, struct upstream_response *r)
 	struct proxy_walk *walk = arena_take(&ex->arena, sizeof(*walk));
 	char *head = arena_take(&ex->arena, r->head_len);
 	struct http_header field;
-	if (walk == NULL || head == NULL) {
+	if (head != NULL)
+		r->head = memcpy(head, r->head, r->head_len);
+	if (walk == NULL || head == NULL || !answer_keep_options(p, r)) {
 		proxy_fail(p, UPSTREAM_FAILED_FULL, "out of memory");
 		return false;
 	}
-	r->head = memcpy(head, r->head, r->head_len);
 	if (!proxy_walk_begin(walk, ex, &p->config->place, answer_target(p), r)) {
 		answer_refuse(p, UPSTREAM_FAULT_FIELD);
 		return false;
@@ -187,7 +202,7 @@ static void answer_trailer(struct proxy_run *p)
 {
 	struct http_header field;
 	for (size_t at = 0; http_trailer_next(&p->response_trailer, &at, &field);)
-		if (upstream_trailer_passes(&field))
+		if (upstream_trailer_passes(&field, &p->response_named))
 			(void)exchange_add_trailer(p->ex, &field);
 }
 

@@ -63,6 +63,7 @@ struct proxy_run {
 	struct loop_task flush; /* a head waits for the first bytes of its body */
 	struct buf trailer;     /* of the request */
 	struct buf response_trailer;
+	struct upstream_options response_named; /* what that trailer does not have */
 	struct upstream_body body;
 	struct exchange_upstream record;
 	size_t answer_given;

@@ -130,8 +130,10 @@ void proxy_request_end(struct proxy_run *p)
 			proxy_fail(p, UPSTREAM_FAILED_CUT, "out of memory");
 			return;
 		}
-		const struct iovec piece = {end,
-					    upstream_chunk_end((uint8_t *)end, room, &p->trailer)};
+		const struct http_request *r = &p->ex->request;
+		const struct upstream_options named = {r->head, r->fields, r->fields_count};
+		const struct iovec piece = {
+		    end, upstream_chunk_end((uint8_t *)end, room, &p->trailer, &named)};
 		upstream_link_send(l, &piece, 1);
 		if (end != small)
 			free(end);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "upstream/field.h"
 
 void upstream_body_begin(struct upstream_body *b, const struct upstream_response *r,
 			 struct buf *trailers)
@@ -116,7 +115,8 @@ static uint8_t *put(uint8_t *at, const void *data, size_t len)
 	return at + len;
 }
 
-size_t upstream_chunk_end(uint8_t *out, size_t size, const struct buf *trailers)
+size_t upstream_chunk_end(uint8_t *out, size_t size, const struct buf *trailers,
+			  const struct upstream_options *connection)
 {
 	uint8_t *at = out, *const end = out + size;
 	size_t walk = 0, line = 0;
@@ -128,7 +128,7 @@ size_t upstream_chunk_end(uint8_t *out, size_t size, const struct buf *trailers)
 		/* with a blank only if it came with one: so it never becomes longer */
 		const size_t bare = (size_t)h.name_len + h.value_len + 3,
 			     blank = walk - line > bare;
-		if (!upstream_trailer_passes(&h))
+		if (!upstream_trailer_passes(&h, connection))
 			continue;
 		if ((size_t)(end - at) < bare + blank + 2)
 			return SIZE_MAX;

@@ -97,12 +97,6 @@ bool upstream_field_is_hop(enum upstream_field field)
 	return field < UPSTREAM_NO_FIELD && known[field].hop;
 }
 
-bool upstream_trailer_passes(const struct http_header *h)
-{
-	bool alike;
-	return upstream_field_find(h->name, h->name_len, &alike) == UPSTREAM_NO_FIELD;
-}
-
 /* --- Connection ------------------------------------------------------------------------------- */
 
 static void named_add(const char *head, const struct http_field *fields, unsigned count,
@@ -114,6 +108,11 @@ static void named_add(const char *head, const struct http_field *fields, unsigne
 			ret->bits[i / 64] |= UINT64_C(1) << i % 64;
 }
 
+static bool is_connection(const char *head, const struct http_field *f)
+{
+	return f->name.len == 10 && http_name_is(head + f->name.off, 10, "connection");
+}
+
 bool upstream_named_read(const char *head, const struct http_field *fields, unsigned count,
 			 struct upstream_named *ret)
 {
@@ -121,7 +120,7 @@ bool upstream_named_read(const char *head, const struct http_field *fields, unsi
 	*ret = (struct upstream_named){0};
 	for (unsigned i = 0; i < count; i++) {
 		const struct http_field *f = &fields[i];
-		if (f->name.len != 10 || !http_name_is(head + f->name.off, 10, "connection"))
+		if (!is_connection(head, f))
 			continue;
 		const char *value = head + f->value.off, *at = value, *option;
 		size_t n;
@@ -133,4 +132,28 @@ bool upstream_named_read(const char *head, const struct http_field *fields, unsi
 		}
 	}
 	return true;
+}
+
+/* --- trailers --------------------------------------------------------------------------------- */
+
+static bool options_name(const struct upstream_options *o, const struct http_header *h)
+{
+	for (unsigned i = 0; i < o->count; i++) {
+		const struct http_field *f = &o->fields[i];
+		if (!is_connection(o->head, f))
+			continue;
+		const char *at = o->head + f->value.off, *const end = at + f->value.len, *option;
+		size_t n;
+		while (http_list_next(&at, end, &option, &n))
+			if (n == h->name_len && strncasecmp(option, h->name, n) == 0)
+				return true;
+	}
+	return false;
+}
+
+bool upstream_trailer_passes(const struct http_header *h, const struct upstream_options *connection)
+{
+	bool alike;
+	return upstream_field_find(h->name, h->name_len, &alike) == UPSTREAM_NO_FIELD &&
+	       (connection == NULL || !options_name(connection, h));
 }

@@ -155,7 +155,7 @@ static void chunks_check(const struct decoded *d, size_t room)
 		REQUIRE(taken > 0);
 		given += taken;
 	}
-	n += upstream_chunk_end(wire + n, 5, NULL);
+	n += upstream_chunk_end(wire + n, 5, NULL, NULL);
 	decode(&chunked, wire, n, SIZE_MAX, SIZE_MAX, &again);
 	REQUIRE(again.fault == 0 && again.reusable && again.body_len == d->body_len);
 	REQUIRE(memcmp(again.body, d->body, d->body_len) == 0);

@@ -382,6 +382,12 @@ for name in ("Content-Length", "Transfer-Encoding", "Host", "Connection", "X-For
         either(request(body=b"hello"), status(400)), lambda run, name=name: None
         if not run.requests or name not in
         [n for n, _ in run.requests[0].fields if n != name or "6" in run.requests[0].all(name)] else "merged")
+for named in ("X-T", "close, x-t", ", ,X-T,", "keep-alive,\tX-T"):
+    case(
+        f"a-trailer-that-connection-names-{named}", MUST, "9110 7.6.1",
+        ask("POST / HTTP/1.1", "Transfer-Encoding: chunked", f"Connection: {named}", "Trailer: X-T, X-U",
+            body=chunked(b"hello", trailers=["X-T: 1", "X-U: 2"])), request(body=b"hello"), lambda run: None
+        if run.requests[0].trailers in ([], [("X-U", "2")]) else run.requests[0].trailers)
 case("coding-in-capitals", MUST, "9112 7",
      ask("POST / HTTP/1.1", "Transfer-Encoding: CHUNKED", body=chunked(b"hello")), request(body=b"hello"))
 case("an-unknown-coding", SHOULD, "9112 6.1",

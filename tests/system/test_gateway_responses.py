@@ -59,6 +59,13 @@ for name in ("Content-Length", "Transfer-Encoding", "Set-Cookie", "Connection", 
         if not run.final or name not in [n for n, _ in run.final.trailers] or name == "Set-Cookie" or name ==
         "Location" else "passed on", sends=reply("HTTP/1.1 200 OK", "Transfer-Encoding: chunked") +
         chunked(b"hello", trailers=[f"{name}: evil"]))
+for named in ("X-T", "close, x-t", ", ,X-T,", "keep-alive,\tX-T"):
+    says(
+        f"a-trailer-that-connection-names-{named}", MUST, "9110 7.6.1", answer(200, b"hello"), lambda run: None
+        if run.final.trailers in ([], [("X-U", "2")]) else run.final.trailers,
+        send=ask("GET / HTTP/1.1", "TE: trailers", "Connection: TE"),
+        sends=reply("HTTP/1.1 200 OK", f"Connection: {named}", "Transfer-Encoding: chunked") +
+        chunked(b"hello", trailers=["X-T: 1", "X-U: 2"]))
 says("until-close", MUST, "9112 6.3", answer(200, b"hello", ("whole", "close")), send=GET,
      sends=[reply() + b"hello"], then=[CLOSE])
 says("until-close-is-chunked-for-1.1", SHOULD, "9112 6.1", answer(200, b"hello"), stays,

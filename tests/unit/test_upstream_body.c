@@ -258,7 +258,7 @@ static void what_is_written_in_chunks_is_read_again(void **state)
 					http1_chunked_take(&k, k.left);
 				}
 			}
-			const size_t n = upstream_chunk_end(out, 5, NULL);
+			const size_t n = upstream_chunk_end(out, 5, NULL, NULL);
 			assert_int_equal(n, 5);
 			assert_int_equal(http1_chunked_read(&k, out, n, 0, NULL), 5);
 			assert_true(http1_chunked_ended(&k));
@@ -277,7 +277,7 @@ static void without_room_nothing_is_written(void **state)
 	assert_int_equal(upstream_chunk_write(out, 16, out, 0, &taken), 0);
 	assert_int_equal(taken, 0);
 	for (size_t room = 0; room < 5; room++)
-		assert_true(upstream_chunk_end(out, room, NULL) == SIZE_MAX);
+		assert_true(upstream_chunk_end(out, room, NULL, NULL) == SIZE_MAX);
 }
 
 static void only_trailers_that_may_be_go_on(void **state)
@@ -291,7 +291,7 @@ static void only_trailers_that_may_be_go_on(void **state)
 	char out[256];
 	assert_int_equal(buf_append(&trailers, lines, sizeof(lines) - 1), 0);
 	for (size_t room = 0; room < sizeof(out); room++) {
-		const size_t n = upstream_chunk_end((uint8_t *)out, room, &trailers);
+		const size_t n = upstream_chunk_end((uint8_t *)out, room, &trailers, NULL);
 		assert_true(n == (room < sizeof(want) - 1 ? SIZE_MAX : sizeof(want) - 1));
 	}
 	assert_memory_equal(out, want, sizeof(want) - 1);
@@ -299,8 +299,26 @@ static void only_trailers_that_may_be_go_on(void **state)
 	/* their bytes and UPSTREAM_CHUNK_ROOM are enough */
 	static const char bare[] = "A:b\r\nC:\r\nD:e\r\nF:\r\nG:\r\nH:\r\nI:\r\nJ:\r\n";
 	assert_int_equal(buf_append(&trailers, bare, sizeof(bare) - 1), 0);
-	assert_int_equal(upstream_chunk_end((uint8_t *)out, sizeof(bare) - 1 + 5, &trailers),
+	assert_int_equal(upstream_chunk_end((uint8_t *)out, sizeof(bare) - 1 + 5, &trailers, NULL),
 			 sizeof(bare) - 1 + 5);
+	buf_release(&trailers);
+}
+
+static void a_trailer_that_connection_names_stays_behind(void **state)
+{
+	(void)state;
+	static const char head[] = "Connection: close,\tB ,, c\r\nX: A\r\nconnection: E\r\n";
+	static const char lines[] = "A:1\r\nb:2\r\nC:3\r\nD:4\r\ne:5\r\nclose:6\r\n";
+	static const char want[] = "0\r\nA:1\r\nD:4\r\n\r\n";
+	static const struct http_field fields[] = {
+	    {{0, 10}, {12, 13}}, {{27, 1}, {30, 1}}, {{33, 10}, {45, 1}}};
+	const struct upstream_options named = {head, fields, 3};
+	struct buf trailers = BUF_INIT(1024);
+	char out[256];
+	assert_int_equal(buf_append(&trailers, lines, sizeof(lines) - 1), 0);
+	assert_int_equal(upstream_chunk_end((uint8_t *)out, sizeof(out), &trailers, &named),
+			 sizeof(want) - 1);
+	assert_memory_equal(out, want, sizeof(want) - 1);
 	buf_release(&trailers);
 }
 
@@ -372,6 +390,7 @@ int main(void)
 	    cmocka_unit_test(what_is_written_in_chunks_is_read_again),
 	    cmocka_unit_test(without_room_nothing_is_written),
 	    cmocka_unit_test(only_trailers_that_may_be_go_on),
+	    cmocka_unit_test(a_trailer_that_connection_names_stays_behind),
 	    cmocka_unit_test(every_known_name_is_found_in_any_spelling),
 	    cmocka_unit_test(names_that_begin_like_those_of_a_proxy),
 	};
