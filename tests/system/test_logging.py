@@ -18,6 +18,7 @@ import pytest
 
 import daemons
 from harness import (BINARY, HELLO, TIMEOUT, TOP, Connection, Server, get, refused, wait_for)
+from upstreams import GOOD, Upstream
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 ESCAPED = r'(?:[ !#-\[\]-~]|\\[ -~])*'  # no quote, nor half an escape
@@ -464,6 +465,42 @@ def test_the_journal_has_every_field(server, ports, journal):
     assert journal.read(f"BULKHEAD_PORT={ports[1]}", "BULKHEAD_METHOD=GET") == []
     master = journal.read("BULKHEAD_ROLE=master", f"BULKHEAD_PORT={ports[0]}", "BULKHEAD_WORKER=2")
     assert any("is ready" in r["MESSAGE"] for r in master)
+
+
+def test_the_journal_has_what_an_upstream_did(server, ports, journal):
+    """Its identifier of the request, too, if a trusted proxy has given it one."""
+    with Upstream(answer=GOOD) as up:
+        to = f'upstream "u" {{ to "http://127.0.0.1:{up.port}" keep off }} proxy to "u"'
+        server(journal.sink() + f"port {ports[0]} {{ trust 127.0.0.0/8 {to} }}\nport {ports[1]} {{ {to} }}\n"
+               f'port {ports[2]} {{ trust 127.0.0.0/8 proxy to "http://127.0.0.1:1" }}', wait=None)
+        wait_for(lambda: any("ports are served" in m for m in journal.messages()), "served ports")
+        for port in ports:
+            with Connection(port) as c:
+                c.get("/trusted", "X-Request-Id: their-7b3f\r\n")
+                c.get("/made", 'X-Request-Id: a"b\r\n')
+
+    def records(port):
+        found = wait_for(lambda: len(r := journal.read(f"BULKHEAD_PORT={port}", "BULKHEAD_METHOD=GET")) == 2 and r,
+                         "two records")
+        return {r["BULKHEAD_PATH"]: r for r in found}
+
+    trusting, strict, refused_ = map(records, ports)
+    sent = {r.split()[1].decode() + str(n): re.search(rb"X-Request-Id: (\S+)", r)[1].decode()
+            for n, r in enumerate(up.seen)}
+    assert trusting["/trusted"]["BULKHEAD_UPSTREAM_REQUEST_ID"] == sent["/trusted0"] == "their-7b3f"
+    for record, at_upstream in ((trusting["/made"], sent["/made1"]), (strict["/trusted"], sent["/trusted2"]),
+                                (strict["/made"], sent["/made3"])):
+        assert "BULKHEAD_UPSTREAM_REQUEST_ID" not in record and record["BULKHEAD_REQUEST_ID"] == at_upstream
+    for record in (*trusting.values(), *strict.values()):
+        assert record["BULKHEAD_UPSTREAM"] == f"http://127.0.0.1:{up.port}"
+        assert record["BULKHEAD_UPSTREAM_ATTEMPTS"] == "1" and "BULKHEAD_REASON" not in record
+        head, total = (int(record[f"BULKHEAD_UPSTREAM_{n}_USEC"]) for n in ("HEAD", "TOTAL"))
+        assert 0 <= head <= total <= int(record["BULKHEAD_DURATION_USEC"]) + 1000
+    assert refused_["/trusted"]["BULKHEAD_UPSTREAM_REQUEST_ID"] == "their-7b3f"
+    for record in refused_.values():
+        assert record["BULKHEAD_UPSTREAM"] == "http://127.0.0.1:1"
+        assert record["BULKHEAD_REASON"] == "upstream-refused" and record["BULKHEAD_STATUS"] == "502"
+        assert "BULKHEAD_UPSTREAM_HEAD_USEC" not in record
 
 
 def test_no_client_forges_a_journal_field(server, ports, journal):
