@@ -25,6 +25,8 @@
 #include "base/network.h"
 
 #define IPC_ADDRESS_BYTES 128 /* of a place */
+/* The length for connect(2), whatever is in the place (sandbox/sandbox.h). */
+#define IPC_ADDRESS_LEN ((socklen_t)sizeof(struct sockaddr_un))
 
 /* One address as connect(2) takes it; all zero: none. */
 union ipc_address {

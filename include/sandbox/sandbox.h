@@ -62,6 +62,9 @@ enum sandbox_need {
 };
 #define SANDBOX_PINNED      (SANDBOX_CONNECTS | SANDBOX_LOCAL | SANDBOX_NAMES)
 #define SANDBOX_PLACE_BYTES 128 /* of an address in the block */
+/* The only length that connect(2) gets: that of struct sockaddr_un. The kernel takes longer
+ * addresses of IPv4 and IPv6 than it needs, but less than all of a path would be another path. */
+#define SANDBOX_ADDRESS_BYTES 110
 
 /* All needs that a process of this role can have. */
 unsigned sandbox_needs_of(enum sandbox_role);
@@ -101,8 +104,8 @@ struct sandbox_plan {
 	/*
 	 * With one of SANDBOX_PINNED: the block of addresses (ipc/addresses.h), set before the
 	 * seal: its size is a power of two, its address a multiple of it. A sealed process can call
-	 * connect(2) only with a pointer to a multiple of SANDBOX_PLACE_BYTES in it, and cannot put
-	 * other memory there. The process must be unable to write it.
+	 * connect(2) only with a pointer to a multiple of SANDBOX_PLACE_BYTES in it and with one
+	 * length, and cannot put other memory there. The process must be unable to write it.
 	 */
 	const void *pinned;
 	size_t pinned_bytes;

@@ -130,12 +130,11 @@ static void try_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	dial_go_on(t->dial);
 }
 
-static int try_open(struct dial_try *t, const union ipc_address *place, socklen_t len)
+static int try_open(struct dial_try *t, const union ipc_address *place, sa_family_t family)
 {
 	const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, on = 1;
 	struct dialer *dialer = t->dial->dialer;
-	int family = place->any.sa_family;
-	if (len == 0)
+	if (family == AF_UNSPEC)
 		return EAFNOSUPPORT;
 	if (dialer->sockets >= dialer->sockets_max)
 		return EMFILE;
@@ -147,7 +146,7 @@ static int try_open(struct dial_try *t, const union ipc_address *place, socklen_
 	if (family != AF_UNIX &&
 	    setsockopt(t->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return errno;
-	if (connect(t->io.fd, &place->any, len) == 0)
+	if (connect(t->io.fd, &place->any, IPC_ADDRESS_LEN) == 0)
 		return 0;
 	return errno;
 }
@@ -163,8 +162,7 @@ static int dial_try(struct dial *d, unsigned i, bool *ret_ended)
 	struct loop *loop = d->dialer->loop;
 	struct network_address address;
 	*t = (struct dial_try){.io = {.fd = -1}, .dial = d};
-	int error =
-	    try_open(t, place, endpoints_address_len(d->dialer->endpoints, d->endpoint, place));
+	int error = try_open(t, place, endpoints_family(d->dialer->endpoints, d->endpoint, place));
 	if (error != 0 && error != EINPROGRESS)
 		return error;
 	/* On this machine the kernel has often connected it by now. */

@@ -149,22 +149,26 @@ void endpoints_mark(struct endpoints *t, uint32_t endpoint, const struct endpoin
 		row->bad &= ~(1u << list->index[i]);
 }
 
-socklen_t endpoints_address_len(const struct endpoints *t, uint32_t endpoint,
-				const union ipc_address *a)
+sa_family_t endpoints_family(const struct endpoints *t, uint32_t endpoint,
+			     const union ipc_address *a)
 {
 	const struct conf_endpoint *e = &t->port->endpoints[endpoint];
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->storage;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->storage;
-	switch (a->any.sa_family) {
+	const sa_family_t family = __atomic_load_n(&a->any.sa_family, __ATOMIC_RELAXED);
+	bool fits = false;
+	switch (family) {
 	case AF_INET:
-		return ntohs(in->sin_port) == e->port ? sizeof(*in) : 0;
+		fits = ntohs(in->sin_port) == e->port;
+		break;
 	case AF_INET6:
-		return ntohs(in6->sin6_port) == e->port ? sizeof(*in6) : 0;
+		fits = ntohs(in6->sin6_port) == e->port;
+		break;
 	case AF_UNIX:
-		return e->path != NULL ? (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-						     strlen(e->path) + 1)
-				       : 0;
+		fits = e->path != NULL;
+		break;
 	default:
-		return 0;
+		break;
 	}
+	return fits ? family : AF_UNSPEC;
 }

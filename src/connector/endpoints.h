@@ -62,9 +62,10 @@ size_t endpoints_count(const struct endpoints *, uint32_t endpoint);
 void endpoints_mark(struct endpoints *, uint32_t endpoint, const struct endpoints_list *,
 		    unsigned i, bool bad, uint64_t now_ms);
 
-/* The length of an address for connect(2); 0: it is none that an endpoint can have. What is in a
- * place of a name may be anything, and may change at any time. */
-socklen_t endpoints_address_len(const struct endpoints *, uint32_t endpoint,
-				const union ipc_address *);
+/* The family of an address, for a socket that is connected to it; AF_UNSPEC: it is none that the
+ * endpoint can have. What is in a place of a name may be anything, and may change at any time: so
+ * this is the only look at the family, and a name never has a socket of AF_UNIX. */
+sa_family_t endpoints_family(const struct endpoints *, uint32_t endpoint,
+			     const union ipc_address *);
 
 #endif

@@ -20,13 +20,14 @@ static void state_put(struct ipc_health *h, enum ipc_health_state state, uint64_
 	h->since_ms = now_ms;
 }
 
-/* Its writer may have died in the middle of a change. */
-static void row_mend(struct ipc_health *h)
+/* Its writer may have died in the middle of a change, or have been of a configuration with checks:
+ * what is not checked would stay down for ever. */
+static void row_mend(struct ipc_health *h, bool checked)
 {
 	if (h->changes % 2 == 0)
 		ipc_health_begin(h);
-	if (h->state > IPC_HEALTH_DOWN)
-		h->state = IPC_HEALTH_UNKNOWN;
+	if (h->state > IPC_HEALTH_DOWN || !checked)
+		state_put(h, IPC_HEALTH_UNKNOWN, 0);
 	h->why[sizeof(h->why) - 1] = '\0';
 	ipc_health_end(h);
 }
@@ -48,7 +49,7 @@ int health_init(struct health *h, struct ipc_healths *memory, const struct conf_
 		for (uint32_t i = 0; i < port->upstreams[u].endpoints_count; i++)
 			h->upstreams[port->upstreams[u].endpoints_first + i] = u;
 	for (uint32_t i = 0; i < port->endpoints_count; i++)
-		row_mend(&memory->list[i]);
+		row_mend(&memory->list[i], health_upstream(h, i)->probe != CONF_PROBE_OFF);
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "sandbox/sandbox.h"
 
 _Static_assert(sizeof(union ipc_address) == SANDBOX_PLACE_BYTES, "the filter knows the places");
+_Static_assert(sizeof(struct sockaddr_un) == SANDBOX_ADDRESS_BYTES, "… and the length");
 
 void ipc_address_put(union ipc_address *ret, const struct network_address *a, uint16_t port)
 {

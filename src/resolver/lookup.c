@@ -57,9 +57,7 @@ static int socket_connect(ares_socket_t fd, const struct sockaddr *to, ares_sock
 	for (size_t i = 0; i < all->places_count; i++) {
 		const union ipc_address *place = &all->places[i];
 		if (is_place_of(place, to, len))
-			return connect(fd, &place->any,
-				       to->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-								: sizeof(struct sockaddr_in6));
+			return connect(fd, &place->any, IPC_ADDRESS_LEN);
 	}
 	errno = EACCES;
 	return -1;

@@ -43,16 +43,33 @@ struct names_slot {
 
 /* --- the memory ------------------------------------------------------------------------------- */
 
+/* The present list of a name with that number. */
+static const union ipc_address *places_of(const struct names *n, uint32_t number, size_t *ret_count)
+{
+	const union ipc_address *all =
+	    (const union ipc_address *)(const void *)((const unsigned char *)n->memory +
+						      ipc_names_places(n->count));
+	size_t first = 0;
+	*ret_count = ipc_names_read(n->memory, number, &first);
+	return all + first;
+}
+
+/* Nothing is written where it stands already. That is looked for in the memory and not remembered,
+ * since the resolver before may have ended in the middle, or have been taken over. */
 static void host_put(struct host *h)
 {
 	struct names *n = h->owner;
 	union ipc_address places[IPC_NAME_ADDRESSES_MAX];
 	for (size_t i = h->first; i < h->first + h->count; i++) {
 		const struct names_entry *e = &n->list[i];
+		size_t count = 0;
+		const union ipc_address *there = places_of(n, e->number, &count);
 		for (size_t k = 0; k < h->addresses_count; k++)
 			ipc_address_put(&places[k], &h->addresses[k],
 					n->port->endpoints[e->endpoint].port);
-		ipc_names_put(n->memory, n->count, e->number, places, h->addresses_count);
+		if (count != h->addresses_count ||
+		    memcmp(there, places, count * sizeof(*places)) != 0)
+			ipc_names_put(n->memory, n->count, e->number, places, h->addresses_count);
 	}
 }
 
@@ -61,13 +78,10 @@ static void host_put(struct host *h)
 static void host_recall(struct host *h)
 {
 	const struct names *n = h->owner;
-	const union ipc_address *places =
-	    (const union ipc_address *)(const void *)((const unsigned char *)n->memory +
-						      ipc_names_places(n->count));
-	size_t first = 0;
-	const size_t count = ipc_names_read(n->memory, n->list[h->first].number, &first);
+	size_t count = 0;
+	const union ipc_address *places = places_of(n, n->list[h->first].number, &count);
 	for (size_t i = 0; i < count; i++) {
-		const struct sockaddr_storage *a = &places[first + i].storage;
+		const struct sockaddr_storage *a = &places[i].storage;
 		if (a->ss_family == AF_INET)
 			h->addresses[h->addresses_count++] =
 			    network_address_v4(&((const struct sockaddr_in *)a)->sin_addr);
@@ -148,13 +162,10 @@ static void host_found(struct host *h, const struct lookup_result *r)
 {
 	const uint64_t ttl_ms = (uint64_t)r->ttl * 1000;
 	const bool same = is_same(h, r);
-	if (same)
-		host_failed_put(h, IPC_NAME_OK);
-	else {
-		memcpy(h->addresses, r->list, r->count * sizeof(*r->list));
-		h->addresses_count = r->count;
-		host_put(h);
-	}
+	memcpy(h->addresses, r->list, r->count * sizeof(*r->list));
+	h->addresses_count = r->count;
+	host_put(h);
+	host_failed_put(h, IPC_NAME_OK);
 	if (!same || h->told != LOOKUP_FOUND)
 		host_tell_addresses(h);
 	h->told = LOOKUP_FOUND;

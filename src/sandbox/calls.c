@@ -179,9 +179,10 @@ static const struct rule child[] = {
      0,
      SANDBOX_CLIENTS},
 
-    /* upstreams and name servers. A filter cannot see what a pointer points to, but where. */
+    /* upstreams and name servers. A filter cannot see what a pointer points to, but where. With
+     * a shorter length, the beginning of a path would be a path. */
     {{"connect", "to an address of its block"},
-     {{CHECK_PLACE, 1, 0}, {CHECK_AT_MOST, 2, SANDBOX_PLACE_BYTES}},
+     {{CHECK_PLACE, 1, 0}, {CHECK_EQUAL, 2, SANDBOX_ADDRESS_BYTES}},
      0,
      CONNECTING},
     SOCKET(AF_INET, STREAM, "streams that do not block; a resolver: datagrams, too", CONNECTING),

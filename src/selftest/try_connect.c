@@ -49,7 +49,7 @@ static int reach(const void *address, int family, int type)
 	const long fd = syscall(SYS_socket, family, type, 0);
 	if (fd < 0)
 		return -errno;
-	int result = attempt_result(syscall(SYS_connect, fd, address, IPC_ADDRESS_BYTES));
+	int result = attempt_result(syscall(SYS_connect, fd, address, IPC_ADDRESS_LEN));
 	if (result == -EINPROGRESS)
 		result = error_of((int)fd);
 	(void)syscall(SYS_close, fd);

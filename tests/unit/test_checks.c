@@ -276,25 +276,34 @@ static void three_bad_ones_are_down_and_two_good_ones_up(void **state)
 }
 
 /* A connector goes on where the one before it has stopped, whatever that has left. */
-static void memory_of_another_connector_is_mended(void **state)
+static void memory_is_mended(enum conf_probe probe, uint32_t left, uint32_t expected)
 {
-	(void)state;
-	begin(CONF_PROBE_OFF);
+	begin(probe);
 	gateway_prepare();
 	struct ipc_health *mine = &gateway.healths->list[0];
 	mine->changes = 7;
-	mine->state = 99;
+	mine->state = left;
 	mine->order = IPC_ORDER_DRAIN; /* the master's */
 	memset(mine->why, 'x', sizeof(mine->why));
 	health_release(&gateway.health);
 	assert_int_equal(
 	    health_init(&gateway.health, gateway.healths, &gateway.port, &gateway.log, 1), 0);
 	assert_int_equal(mine->changes % 2, 0);
-	assert_int_equal(mine->state, IPC_HEALTH_UNKNOWN);
+	assert_int_equal(mine->state, expected);
 	assert_int_equal(mine->order, IPC_ORDER_DRAIN);
 	assert_int_equal(strlen(mine->why), sizeof(mine->why) - 1);
 	server_end();
 	gateway_end();
+}
+
+static void memory_of_another_connector_is_mended(void **state)
+{
+	(void)state;
+	memory_is_mended(CONF_PROBE_GET, 99, IPC_HEALTH_UNKNOWN);
+	memory_is_mended(CONF_PROBE_GET, IPC_HEALTH_DOWN, IPC_HEALTH_DOWN);
+	memory_is_mended(CONF_PROBE_CONNECT, IPC_HEALTH_UP, IPC_HEALTH_UP);
+	/* nobody would find out that it works again */
+	memory_is_mended(CONF_PROBE_OFF, IPC_HEALTH_DOWN, IPC_HEALTH_UNKNOWN);
 }
 
 static void the_log_is_not_flooded(void **state)

@@ -731,6 +731,38 @@ static void addresses_outlive_a_resolver(void **state)
 	names_stop();
 }
 
+/* One that ended between two endpoints, or that was taken over, leaves others for the second. */
+static void what_another_resolver_left_wrong_is_written_again(void **state)
+{
+	const size_t second = ipc_names_place(1, 0, 0);
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		names_stage();
+		dns.answer = answer_one;
+		name_add("api.test", 80);
+		name_add("api.test", 81);
+		names_start("");
+		gateway_until(addresses(0) == 1 && addresses(1) == 1);
+		names_end(&names);
+		union ipc_address *all =
+		    (union ipc_address *)(void *)((char *)memory + ipc_names_places(names.count));
+		for (size_t i = 0; i < 2 * IPC_NAME_ADDRESSES_MAX; i++)
+			if (how == 0)
+				((struct sockaddr_in *)&all[second + i].storage)->sin_port =
+				    htons(9);
+			else if (how == 1)
+				all[i] = address_of("10.6.6.6", 80);
+		if (how == 2)
+			memory[1].counts[memory[1].turn & 1] = 0;
+		dns.asked = 0;
+		assert_int_equal(names_begin(&names, "", 0), 0);
+		gateway_until(dns.asked >= 2 && addresses(0) == 1 && addresses(1) == 1);
+		gateway_until(strcmp(address(0, 0), "10.0.0.1 80") == 0 &&
+			      strcmp(address(1, 0), "10.0.0.1 81") == 0);
+		names_stop();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -749,6 +781,7 @@ int main(void)
 	    cmocka_unit_test(names_of_the_table_and_localhost_are_not_sought),
 	    cmocka_unit_test(a_name_is_sought_again_and_keeps_its_addresses_meanwhile),
 	    cmocka_unit_test(addresses_outlive_a_resolver),
+	    cmocka_unit_test(what_another_resolver_left_wrong_is_written_again),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -734,7 +734,9 @@ static void the_other_ways_into_the_kernel_are_closed(void **state)
 	assert_int_equal(WTERMSIG(status), SIGSYS);
 	status = child(&p, NULL, call_32_bit);
 	assert_true(WIFSIGNALED(status));
-	assert_true(WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGSEGV /* not built in */);
+	/* a kernel that does not have them answers so, and the recorder's process ends by SIGABRT
+	 */
+	assert_true(WTERMSIG(status) == SIGSYS || board->slots[0].crash.signal == SIGSEGV);
 }
 #endif
 

@@ -143,9 +143,14 @@ static long finish(int fd, long result)
 	return error == 0 ? 0 : -1;
 }
 
-static long connect_at(int fd, const void *at, socklen_t len)
+static long connect_long(int fd, const void *at, socklen_t len)
 {
 	return finish(fd, syscall(SYS_connect, fd, at, len));
+}
+
+static long connect_at(int fd, const void *at)
+{
+	return connect_long(fd, at, IPC_ADDRESS_LEN);
 }
 
 /* --- what it can ------------------------------------------------------------------------------ */
@@ -153,15 +158,14 @@ static long connect_at(int fd, const void *at, socklen_t len)
 static long connect_listed(void)
 {
 	const int fd = tcp(), on = 1;
-	if (connect_at(fd, &block.places[LISTED], sizeof(struct sockaddr_in)) < 0)
+	if (connect_at(fd, &block.places[LISTED]) < 0)
 		return -1;
 	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 static long connect_local(void)
 {
-	return connect_at(socket(AF_UNIX, STREAM, 0), &block.places[LOCAL],
-			  sizeof(struct sockaddr_un));
+	return connect_at(socket(AF_UNIX, STREAM, 0), &block.places[LOCAL]);
 }
 
 static long make_datagrams(void)
@@ -211,54 +215,69 @@ static void its_memory_can_be_used_again(void **state)
 
 static long connect_copy(void)
 {
-	const struct sockaddr_in copy = listener;
-	return connect_at(tcp(), &copy, sizeof(copy));
+	union ipc_address copy = {.bytes = {0}};
+	memcpy(&copy, &listener, sizeof(listener));
+	return connect_at(tcp(), &copy);
 }
 
 static long connect_copy_aligned(void)
 {
 	static _Alignas(4096) union ipc_address copy[32];
 	memcpy(&copy[0], &listener, sizeof(listener));
-	return connect_at(tcp(), copy, sizeof(listener));
+	return connect_at(tcp(), copy);
 }
 
 static long connect_inside_place(void)
 {
-	return connect_at(tcp(), block.places[LISTED].bytes + 8, sizeof(listener));
+	return connect_at(tcp(), block.places[LISTED].bytes + 8);
 }
 
 static long connect_before(void)
 {
-	return connect_at(tcp(), &block.places[LISTED] - 1, sizeof(listener));
+	return connect_at(tcp(), &block.places[LISTED] - 1);
 }
 
 static long connect_after(void)
 {
-	return connect_at(tcp(), (const unsigned char *)block.places + block.bytes,
-			  sizeof(listener));
+	return connect_at(tcp(), (const unsigned char *)block.places + block.bytes);
 }
 
 static long connect_null(void)
 {
-	return connect_at(tcp(), NULL, 0);
+	return connect_at(tcp(), NULL);
 }
 
 static long connect_longer(void)
 {
-	return connect_at(tcp(), &block.places[LISTED], IPC_ADDRESS_BYTES + 1);
+	return connect_long(tcp(), &block.places[LISTED], IPC_ADDRESS_LEN + 1);
+}
+
+static long connect_shorter(void)
+{
+	return connect_long(tcp(), &block.places[LISTED], sizeof(listener));
+}
+
+/* The path of another socket begins that of the listed one. */
+static long connect_beginning(void)
+{
+	return connect_long(socket(AF_UNIX, STREAM, 0), &block.places[LOCAL],
+			    (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+					strlen(block.places[LOCAL].local.sun_path) - 1));
 }
 
 static void no_other_address_is_taken(void **state)
 {
 	long (*const tries[])(void) = {connect_copy,   connect_copy_aligned, connect_inside_place,
 				       connect_before, connect_after,        connect_null,
-				       connect_longer};
+				       connect_longer, connect_shorter};
 	(void)state;
 	for (enum sandbox_role role = SANDBOX_CONNECTOR; role <= SANDBOX_RESOLVER; role++) {
 		const struct sandbox_plan p = plan_for(role, FILTER);
 		for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++)
 			is_forbidden(&p, tries[i], SYS_connect);
 	}
+	const struct sandbox_plan p = plan_for(SANDBOX_CONNECTOR, FILTER);
+	is_forbidden(&p, connect_beginning, SYS_connect);
 }
 
 static void *at_block(void)
@@ -447,7 +466,7 @@ static void nothing_else_reaches_the_network(void **state)
 
 static long connect_other_port(void)
 {
-	return connect_at(tcp(), &other, sizeof(other));
+	return connect_long(tcp(), &other, sizeof(other));
 }
 
 static void landlock_knows_the_ports(void **state)
