@@ -33,7 +33,8 @@ enum ipc_connect_status {
 	IPC_CONNECT_REFUSED,    /* by all of its addresses; error is the last reason */
 	IPC_CONNECT_TIMED_OUT,  /* no address has answered in time */
 	IPC_CONNECT_UNRESOLVED, /* its name has no address (yet) */
-	IPC_CONNECT_FULL,       /* too many are under way, or descriptors or memory lack: error */
+	IPC_CONNECT_FULL,       /* too many are under way, or descriptors, memory or ports lack:
+				   error */
 	IPC_CONNECT_AGAIN,      /* id 0, from the master: all that was asked may be lost */
 	IPC_CONNECT_STATUSES
 };

@@ -17,9 +17,10 @@
 enum upstream_connected {
 	UPSTREAM_CONNECTED,
 	UPSTREAM_REFUSED,    /* error says why */
-	UPSTREAM_TIMED_OUT,  /* in its own connect time, whatever the connector does */
+	UPSTREAM_TIMED_OUT,  /* in its own connect time */
 	UPSTREAM_UNRESOLVED, /* its name has no address */
-	UPSTREAM_FULL        /* the connector has no room for it */
+	UPSTREAM_FULL,       /* the connector has no room for it */
+	UPSTREAM_SILENT      /* the connector has said nothing in that time */
 };
 
 struct upstream_ask;

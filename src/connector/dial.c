@@ -103,7 +103,8 @@ static void try_failed(struct dial_try *t, int error)
 	struct dial *d = t->dial;
 	const unsigned i = (unsigned)(t - d->tries);
 	try_close(t);
-	d->error = error;
+	if (d->error == 0 || error != EADDRNOTAVAIL) /* which is the reason if it is of all */
+		d->error = error;
 	endpoints_mark(d->dialer->endpoints, d->endpoint, &d->list, i, true,
 		       d->dialer->loop->now_ms);
 }
@@ -130,6 +131,16 @@ static void try_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 	dial_go_on(t->dial);
 }
 
+/* EADDRNOTAVAIL: all local ports for this address are taken. Of ::1 it means that this machine has
+ * no IPv6. */
+static int connect_error(const union ipc_address *place, sa_family_t family)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&place->storage;
+	if (errno == EADDRNOTAVAIL && family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr))
+		return ENETUNREACH;
+	return errno;
+}
+
 static int try_open(struct dial_try *t, const union ipc_address *place, sa_family_t family)
 {
 	const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, on = 1;
@@ -148,7 +159,7 @@ static int try_open(struct dial_try *t, const union ipc_address *place, sa_famil
 		return errno;
 	if (connect(t->io.fd, &place->any, IPC_ADDRESS_LEN) == 0)
 		return 0;
-	return errno;
+	return connect_error(place, family);
 }
 
 /* --- all of them ------------------------------------------------------------------------------ */
@@ -224,7 +235,8 @@ static void dial_go_on(struct dial *d)
 		try_failed(&d->tries[i], error);
 	}
 	if (d->under_way == 0)
-		dial_fail(d, IPC_CONNECT_REFUSED, d->error);
+		dial_fail(d, d->error == EADDRNOTAVAIL ? IPC_CONNECT_FULL : IPC_CONNECT_REFUSED,
+			  d->error);
 	else
 		dial_wait(d, UINT32_MAX);
 }

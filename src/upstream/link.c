@@ -536,13 +536,17 @@ static void link_answered(struct upstream_ask *ask, enum upstream_connected resu
 	    [UPSTREAM_TIMED_OUT] = UPSTREAM_FAILED_CONNECT,
 	    [UPSTREAM_UNRESOLVED] = UPSTREAM_FAILED_UNRESOLVED,
 	    [UPSTREAM_FULL] = UPSTREAM_FAILED_FULL,
+	    [UPSTREAM_SILENT] = UPSTREAM_FAILED_FULL,
 	};
 	struct upstream_link *l =
 	    (struct upstream_link *)((char *)ask - offsetof(struct upstream_link, ask));
 	(void)address;
 	ask->answered = NULL; /* there is nothing to forget any more */
 	if (result != UPSTREAM_CONNECTED) {
-		pool_link_failed(l, failures[result], error != 0 ? strerror(error) : NULL);
+		pool_link_failed(l, failures[result],
+				 result == UPSTREAM_SILENT ? "the connector does not answer"
+				 : error != 0              ? strerror(error)
+							   : NULL);
 		return;
 	}
 	l->io.fd = fd;

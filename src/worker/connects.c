@@ -213,7 +213,7 @@ static void waiting_expired(struct loop *loop, struct loop_timer *timer)
 		const struct network_address none = {0};
 		silence_tell(c);
 		ask_remove(c, ask);
-		ask->answered(ask, UPSTREAM_TIMED_OUT, -1, 0, &none);
+		ask->answered(ask, UPSTREAM_SILENT, -1, 0, &none);
 	}
 	if (next_ms != UINT64_MAX)
 		loop_timer_set(loop, timer, next_ms);

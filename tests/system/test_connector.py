@@ -16,6 +16,7 @@ import pytest
 from harness import (Connection, descriptors_of, free_ports, get, landlock_version, need_root, sanitized, status_of,
                      wait_for)
 from test_control import controlled, ctl  # noqa: F401 (a fixture)
+from test_proxy_tls import Upstream as SecureUpstream, authority, trusts  # noqa: F401 (a fixture)
 from test_upgrade import FOLLOWED, put, upgradable, upgrade  # noqa: F401 (a fixture)
 
 THREADED = True
@@ -276,6 +277,63 @@ def test_a_connection_waits_for_the_successor(server, ports, upstream):
     for thread in asking:
         thread.join(30)
     assert found == [(200, "one")] * 8
+
+
+@pytest.fixture
+def secure(authority):  # noqa: F811
+    u = SecureUpstream(authority, "good")
+    yield u
+    u.close()
+
+
+def secured(number, of, authority, more):  # noqa: F811
+    return (f'port {number} {{ tls off\nworkers 2\nupstream "api" {{ to "https://127.0.0.1:{of.port}"\n'
+            f'{trusts(authority)}\nkeep off\n{more} }}\nlocation "/" {{ proxy to "api" }} }}\n')
+
+
+def asked_while_stopped(s, port, count):
+    """Stops the connector, and asks: (its pid, what was answered, the threads that ask). The workers have the requests."""
+    pid = one(s, "connector", port)
+    os.kill(pid, signal.SIGSTOP)
+    found = []
+    asking = [threading.Thread(target=lambda: found.append(body_of(port))) for _ in range(count)]
+    for thread in asking:
+        thread.start()
+    wait_for(lambda: sum(what == "socket:connection" for pid in s.workers().values()
+                         for what in descriptors_of(pid).values()) == count, "the requests")
+    return pid, found, asking
+
+
+@pytest.mark.parametrize("end", ["killed", "hangs"])
+def test_requests_over_tls_wait_for_the_successor(server, ports, authority, secure, end):  # noqa: F811
+    s = server(EAGER + WATCHED + secured(ports[0], secure, authority, "timeouts { connect 60s }\n"))
+    assert body_of(ports[0]) == (200, "ok")
+    pid, found, asking = asked_while_stopped(s, ports[0], 4)
+    assert found == []
+    if end == "killed":
+        os.kill(pid, signal.SIGKILL)
+    else:  # as long as the watchdog says
+        s.wait_log(rf"connector 1 \(pid {pid}\) (is stopped; aborting it|does not answer)")
+    for thread in asking:
+        thread.join(60)
+    assert found == [(200, "ok")] * 4
+    assert secure.handshakes == 5
+    assert one(s, "connector", ports[0]) != pid
+
+
+def test_no_endpoint_is_blamed_for_a_connector_that_hangs(controlled, ports, authority, secure):  # noqa: F811
+    s = controlled(EAGER + secured(ports[0], secure, authority,
+                                   "timeouts { connect 300ms }\nfail after 1 pause 1h\n"))
+    pid = one(s, "connector", ports[0])
+    os.kill(pid, signal.SIGSTOP)
+    assert [body_of(ports[0])[0] for _ in range(4)] == [503] * 4
+    assert len(s.wait_log(r"\" 503 \d+ [\d.]+ms upstream-full ", 4)) == 4
+    s.wait_log("there is no room for another connection: the connector does not answer")
+    (endpoint,) = endpoints(s, ports[0]).values()
+    assert (endpoint["paused"], endpoint["failed"]["full"], endpoint["failed"]["connect"]) == (0, 4, 0)
+    os.kill(pid, signal.SIGKILL)
+    replaced(s, "connector", ports[0], pid)
+    assert body_of(ports[0]) == (200, "ok")
 
 
 @pytest.mark.parametrize("role", ["connector", "resolver"])

@@ -390,40 +390,90 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* In a network of its own, where each connection begins at the same port. */
-static void connect_to_itself(void)
+/* A network of its own, where each connection begins at the same port. */
+static void network_begin(void)
 {
 	struct ifreq up = {.ifr_flags = IFF_UP | IFF_RUNNING};
-	struct dial_result *r;
+	if (unshare(CLONE_NEWNET) < 0)
+		_exit(2);
 	memcpy(up.ifr_name, "lo", 3);
 	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (ioctl(fd, SIOCSIFFLAGS, &up) < 0)
 		_exit(2);
 	close(fd);
 	write_file("/proc/sys/net/ipv4/ip_local_port_range", "40001 40001");
+}
+
+static void connect_to_itself(void)
+{
+	struct dial_result *r;
+	network_begin();
 	const uint32_t e = gateway_endpoint("127.0.0.1", 40001, false);
 	gateway_prepare();
 	r = dial(e, 1000);
 	_exit(r->status == IPC_CONNECT_REFUSED && r->error == ECONNREFUSED ? 0 : 1);
 }
 
-static void a_connection_to_itself_is_refused(void **state)
+/* Ports lack for one address at a time, and that is no fault of who listens there. */
+static void lack_ports(void)
+{
+	static const char *const hosts[] = {"127.0.0.1", "127.0.0.2"};
+	uint16_t port = 50000;
+	network_begin();
+	for (int i = 0; i < 2; i++)
+		(void)tcp_listener(hosts[i], &port, 8);
+	const uint32_t number = gateway_endpoint("127.0.0.1", port, false);
+	const uint32_t other = gateway_endpoint("two.test", port, true);
+	const uint32_t refused = gateway_endpoint("refused.test", port, true);
+	gateway_prepare();
+	const union ipc_address two[] = {address_of("127.0.0.1", port),
+					 address_of("127.0.0.2", port)};
+	const union ipc_address not [] = {address_of("127.0.0.3", port),
+					  address_of("127.0.0.1", port)};
+	gateway_resolve(0, two, 2);
+	gateway_resolve(1, not, 2);
+	struct dial_result r = *dial(number, 1000);
+	if (r.status != IPC_CONNECTED)
+		_exit(3);
+	r = *dial(number, 1000);
+	if (r.status != IPC_CONNECT_FULL || r.error != EADDRNOTAVAIL)
+		_exit(4);
+	r = *dial(other, 1000);
+	if (r.status != IPC_CONNECTED || (r.address.low & 0xff) != 2)
+		_exit(5);
+	for (int i = 0; i < 2; i++) {
+		r = *dial(refused, 1000);
+		if (r.status != IPC_CONNECT_REFUSED || r.error != ECONNREFUSED)
+			_exit(6);
+	}
+	_exit(0);
+}
+
+static void in_a_network_of_its_own(void (*act)(void))
 {
 	int status = 0;
-	(void)state;
 	gateway_begin();
 	const pid_t child = fork();
-	if (child == 0) {
-		if (unshare(CLONE_NEWNET) < 0)
-			_exit(2);
-		connect_to_itself();
-	}
+	if (child == 0)
+		act();
 	assert_int_equal(waitpid(child, &status, 0), child);
 	loop_release(&gateway.loop);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
 		skip_because("needs a network of its own");
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_connection_to_itself_is_refused(void **state)
+{
+	(void)state;
+	in_a_network_of_its_own(connect_to_itself);
+}
+
+static void a_lack_of_ports_is_no_refusal(void **state)
+{
+	(void)state;
+	in_a_network_of_its_own(lack_ports);
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -656,6 +706,7 @@ int main(void)
 	    cmocka_unit_test(what_is_no_address_of_the_endpoint_is_not_connected_to),
 	    cmocka_unit_test(sockets_are_bounded),
 	    cmocka_unit_test(a_connection_to_itself_is_refused),
+	    cmocka_unit_test(a_lack_of_ports_is_no_refusal),
 	    cmocka_unit_test(a_worker_gets_a_connection_or_a_reason),
 	    cmocka_unit_test(what_is_no_request_costs_the_channel),
 	    cmocka_unit_test(each_loop_has_its_share),

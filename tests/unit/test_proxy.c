@@ -622,18 +622,39 @@ static void a_connection_that_fails_is_told(void **state)
 	} cases[] = {{UPSTREAM_REFUSED, 502, IPC_TRIED_REFUSED},
 		     {UPSTREAM_TIMED_OUT, 504, IPC_TRIED_CONNECT},
 		     {UPSTREAM_UNRESOLVED, 502, IPC_TRIED_UNRESOLVED},
-		     {UPSTREAM_FULL, 503, IPC_TRIED_FULL}};
+		     {UPSTREAM_FULL, 503, IPC_TRIED_FULL},
+		     {UPSTREAM_SILENT, 503, IPC_TRIED_FULL}};
+	uint64_t before;
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		before = g.endpoint_use[0].failed[cases[i].tried];
 		int client = client_new();
 		g.results[0] = cases[i].result;
 		g.upstream.fail_after = 0;
 		say(client, GET);
 		hear_status(client, cases[i].status);
-		assert_int_equal(g.endpoint_use[0].failed[cases[i].tried], 1);
+		assert_int_equal(g.endpoint_use[0].failed[cases[i].tried], before + 1);
 		close(client);
 	}
 	assert_non_null(strstr(g.told, "0 refuses connections: Connection refused"));
+}
+
+/* A connector that hangs or lacks something is no reason to pause its endpoints. */
+static void no_endpoint_is_blamed_for_the_connector(void **state)
+{
+	static const enum upstream_connected whose[] = {UPSTREAM_FULL, UPSTREAM_SILENT,
+							UPSTREAM_TIMED_OUT};
+	(void)state;
+	g.upstream.fail_after = 1;
+	g.upstream.fail_pause_ms = 3600000;
+	for (size_t i = 0; i < 3; i++) {
+		int client = client_new();
+		g.results[0] = whose[i];
+		say(client, GET);
+		hear_status(client, i < 2 ? 503 : 504);
+		assert_int_equal(g.endpoint_use[0].paused, i == 2);
+		close(client);
+	}
 }
 
 static int begin_three(void **state)
@@ -868,6 +889,7 @@ int main(void)
 	    TEST(a_body_may_not_stop),
 	    TEST(kept_connections_have_their_time),
 	    TEST(a_connection_that_fails_is_told),
+	    TEST(no_endpoint_is_blamed_for_the_connector),
 	    TEST_OF(another_endpoint_is_tried, begin_three),
 	    TEST_OF(a_request_that_nobody_answered_goes_elsewhere, begin_three),
 	    TEST(a_kept_connection_may_be_gone),

@@ -297,15 +297,15 @@ static void a_connector_that_is_silent_costs_the_time_of_the_ask(void **state)
 	later(&c, 199);
 	assert_int_equal(b.result, NONE);
 	later(&c, 1 + CONNECTS_GRACE_MS);
-	assert_int_equal(b.result, UPSTREAM_TIMED_OUT);
+	assert_int_equal(b.result, UPSTREAM_SILENT);
 	assert_int_equal(d.result, NONE);
 	assert_int_equal(silences(&c), 1);
 	later(&c, 100);
-	assert_int_equal(d.result, UPSTREAM_TIMED_OUT);
+	assert_int_equal(d.result, UPSTREAM_SILENT);
 	assert_int_equal(silences(&c), 0); /* it was told just now */
 	assert_int_equal(a.result, NONE);
 	later(&c, 4600 + CONNECTS_GRACE_MS);
-	assert_int_equal(a.result, UPSTREAM_TIMED_OUT);
+	assert_int_equal(a.result, UPSTREAM_SILENT);
 	assert_int_equal(silences(&c), 1);
 	connects_end(&c);
 }
@@ -340,11 +340,11 @@ static void whoever_is_answered_may_ask_and_forget(void **state)
 	assert_true(ask(&c, &first));
 	assert_true(ask(&c, &gone));
 	later(&c, 200 + CONNECTS_GRACE_MS);
-	assert_int_equal(first.result, UPSTREAM_TIMED_OUT);
+	assert_int_equal(first.result, UPSTREAM_SILENT);
 	assert_int_equal(gone.result, NONE);
 	assert_int_equal(more.result, NONE); /* its time was over when it came: the next turn */
 	later(&c, 1);
-	assert_int_equal(more.result, UPSTREAM_TIMED_OUT);
+	assert_int_equal(more.result, UPSTREAM_SILENT);
 	connects_end(&c);
 }
 
@@ -428,7 +428,7 @@ static void a_full_channel_is_refused_at_once(void **state)
 	assert_int_equal(asks[count - 1].result, NONE); /* it never will be */
 	later(&c, 1000 + CONNECTS_GRACE_MS);
 	for (unsigned i = 0; i < count - 1; i++)
-		assert_int_equal(asks[i].result, UPSTREAM_TIMED_OUT);
+		assert_int_equal(asks[i].result, UPSTREAM_SILENT);
 	assert_int_equal(silences(&c), 1);
 	connects_end(&c);
 }
