@@ -109,8 +109,8 @@ def cpu_ms(pid):
 class Arena:
     """Everything that one storm needs. `short` is the form that scripts/check runs."""
 
-    def __init__(self, folder, short):
-        self.folder, self.short = pathlib.Path(folder), short
+    def __init__(self, folder, short, soak_seconds=600):
+        self.folder, self.short, self.soak_seconds = pathlib.Path(folder), short, soak_seconds
         self.certificates = Certificates(self.folder)
         self.ports, self.plain = free_ports(4), set()  # plain: those of them without TLS
         self.servers, self.figures, self.random = [], {}, random.Random(7)

@@ -2,7 +2,7 @@
 """Storms: load on four ports while one of them, or the server's surroundings, fail in every
 way.
 
-    storm.py [--short] [--list] [--only NAME …] [--json FILE]
+    storm.py [--short] [--list] [--only NAME …] [--seconds N] [--json FILE]
 
 Each asserts which requests may not fail and reports figures; no figure fails a storm by its
 time. NAME may be a
@@ -22,7 +22,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 # They enter their storms into the table.
-import deaths, faults, proxied, start, slow_clients, injected, scarcity, around, operations, figures  # noqa: E402,E401,F401
+import deaths, faults, proxied, soak, start, slow_clients, injected, scarcity, around, operations, figures  # noqa: E402,E401,F401
 from arena import Arena, Skip  # noqa: E402
 from table import STORMS  # noqa: E402
 
@@ -33,11 +33,12 @@ COLUMNS = (("deaths", "deaths"), ("requests_elsewhere", "requests elsewhere"),
            ("p99_ms", "p99"), ("p99_ratio", "ratio"))
 
 
-def run(name, folder, short):
+def run(name, folder, short, soak_seconds=600):
     """Runs one storm; returns its figures. Raises Skip, or the error with the logs."""
-    arena = Arena(folder, short)
+    arena = Arena(folder, short, soak_seconds)
     try:
         STORMS[name](arena)
+        arena.cleanup()  # a sanitizer finds leaks at the end of a process
         findings = [s.sanitizer_findings() for s in arena.servers if s.sanitizer_findings()]
         assert not findings, "\n".join(findings)
     except Skip:
@@ -56,6 +57,7 @@ def main():
     parser.add_argument("--short", action="store_true", help="the form of scripts/check")
     parser.add_argument("--list", action="store_true", help="the names, and what each is")
     parser.add_argument("--only", nargs="*", default=["*"], metavar="NAME")
+    parser.add_argument("--seconds", type=int, default=600, help="how long gateway-soak is (600)")
     parser.add_argument("--json", help="write all figures there, too")
     options = parser.parse_args()
     chosen = [s for s in STORMS.values() if any(fnmatch.fnmatch(s.name, p) for p in options.only)
@@ -73,7 +75,7 @@ def main():
         begun, figures, verdict = time.monotonic(), {}, "ok"
         with tempfile.TemporaryDirectory(prefix="bulkhead-storm-") as folder:
             try:
-                figures = run(s.name, folder, options.short)
+                figures = run(s.name, folder, options.short, options.seconds)
             except Skip as e:
                 verdict = f"skipped: {e}"
             except Exception:  # the others are run all the same
