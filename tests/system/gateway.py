@@ -262,6 +262,7 @@ FIN = Step("FIN")  # of one's own direction only
 END = Step("END")  # the other side ends the connection
 SERVE = Step("SERVE")  # upstream: answers requests, until the other side ends
 RESPONSE = Step("RESPONSE")  # client: one more final response is whole
+GONE = Step("GONE")  # client: no connection upstream is left, or the gateway has had time enough to end it
 TUNNEL = Step("TUNNEL")  # upstream: what comes from now on is no HTTP
 
 
@@ -493,6 +494,9 @@ class Client(Side):
             if self.finals() < count:
                 raise TimeoutError("the connection ended before a response")
             self.got = count
+        elif step is GONE:
+            with contextlib.suppress(TimeoutError):
+                self.wait(lambda: all(u.end for u in self.run.connections), "the connections stay")
 
 
 class Case:

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from gateway import (CLOSE, END, FIN, HEAD, MUST, REQUEST, RESET, RESPONSE, SERVE, SHOULD, TUNNEL, Case, answer,
+from gateway import (CLOSE, END, FIN, GONE, HEAD, MUST, REQUEST, RESET, RESPONSE, SERVE, SHOULD, TUNNEL, Case, answer,
                      ask, bad_gateway, both, chunked, closed, connections, cut, either, field, has, interim,
                      lacks, nothing, ok, peer, reply, request, stays, status, until, visit)
 
@@ -211,30 +211,30 @@ for name, send, line, method in (("head", HEADED, "HTTP/1.1 200 OK", "HEAD"),
                        ("later",
                         [reply(line, *[f"Content-Length: {len(POISON)}"] * (name != "204")), 0.05, POISON])):
         case(f"{name}-with-a-body-{how}", MUST, "9112 6.3",
-             [send, RESPONSE, 0.1, ask("GET /2 HTTP/1.1")], no_poison, lambda run: None
+             [send, RESPONSE, GONE, ask("GET /2 HTTP/1.1")], no_poison, lambda run: None
              if run.finals[-1].status in (502, 200) else run.finals, upstream=[REQUEST, *sends,
                                                                                SERVE], methods=[method, "GET"])
 says("bytes-after-the-response", MUST, "9112 9.2", no_poison, lambda run: None
      if [r.body for r in run.finals] == [b"hello", b"</2>"] else run.finals,
-     send=[GET, RESPONSE, 0.05,
+     send=[GET, RESPONSE, GONE,
            ask("GET /2 HTTP/1.1")], sends=reply(body=b"hello") + POISON, methods=["GET", "GET"])
 says("bytes-after-a-chunked-response", MUST, "9112 9.2", no_poison, lambda run: None
      if [r.body for r in run.finals] == [b"hello", b"</2>"] else run.finals,
-     send=[GET, RESPONSE, 0.05, ask("GET /2 HTTP/1.1")],
+     send=[GET, RESPONSE, GONE, ask("GET /2 HTTP/1.1")],
      sends=reply("HTTP/1.1 200 OK", "Transfer-Encoding: chunked") + chunked(b"hello") + POISON,
      methods=["GET", "GET"])
 says("bytes-on-an-idle-connection", MUST, "9112 9.2", no_poison, lambda run: None
      if [r.body for r in run.finals] == [b"hello", b"</2>"] else run.finals,
-     send=[GET, RESPONSE, 0.1, ask("GET /2 HTTP/1.1")], sends=[reply(body=b"hello"), 0.03,
+     send=[GET, RESPONSE, GONE, ask("GET /2 HTTP/1.1")], sends=[reply(body=b"hello"), 0.03,
                                                                POISON], methods=["GET", "GET"])
 says("crlf-on-an-idle-connection", SHOULD, "9112 9.2", lambda run: None
      if [r.body for r in run.finals] == [b"hello", b"</2>"] else run.finals,
-     send=[GET, RESPONSE, 0.1, ask("GET /2 HTTP/1.1")], sends=[reply(body=b"hello"), 0.03,
+     send=[GET, RESPONSE, GONE, ask("GET /2 HTTP/1.1")], sends=[reply(body=b"hello"), 0.03,
                                                                b"\r\n"], methods=["GET", "GET"])
 says(
     "a-408-on-an-idle-connection", MUST, "9112 9.2", lambda run: None
     if [r.status for r in run.finals] == [200, 200] else run.finals,
-    send=[GET, RESPONSE, 0.1, ask("GET /2 HTTP/1.1")], methods=["GET", "GET"],
+    send=[GET, RESPONSE, GONE, ask("GET /2 HTTP/1.1")], methods=["GET", "GET"],
     sends=[reply(body=b"hello"), 0.03,
            reply("HTTP/1.1 408 Timeout", "Connection: close", body=b"poison"), CLOSE])
 # On a new connection nobody can tell whether it came before the request; it is never for a second one.
@@ -245,7 +245,7 @@ case("a-response-before-any-request", MUST, "9112 9.2",
 for tail in (b"\r\n", b"x", b"HTTP/1.1", b"\0"):
     says(f"garbage-after-the-response-{tail!r}", MUST, "9112 9.2", lambda run: None
          if [r.body for r in run.finals] == [b"hello", b"</2>"] else run.finals,
-         send=[GET, RESPONSE, 0.05,
+         send=[GET, RESPONSE, GONE,
                ask("GET /2 HTTP/1.1")], sends=reply(body=b"hello") + tail, methods=["GET", "GET"])
 
 # --- malformed ------------------------------------------------------------------------------------------
@@ -512,8 +512,8 @@ case(
 
 # --- idle connections --------------------------------------------------------------------------------------------------
 
-AGAIN = [GET, RESPONSE, 0.1, ask("GET /2 HTTP/1.1")]
-AGAIN_POST = [GET, RESPONSE, 0.1, ask("POST /2 HTTP/1.1", "Content-Length: 1", body=b"x")]
+AGAIN = [GET, RESPONSE, GONE, ask("GET /2 HTTP/1.1")]
+AGAIN_POST = [GET, RESPONSE, GONE, ask("POST /2 HTTP/1.1", "Content-Length: 1", body=b"x")]
 for how in (CLOSE, RESET, FIN):
     says(f"idle-{how}-then-a-get", MUST, "9112 9.3.1", lambda run: None
          if [r.status for r in run.finals] == [200, 200] else run.finals, send=AGAIN,
