@@ -81,11 +81,10 @@ struct upstream_call_ops {
 struct upstream_call {
 	/* the owner's; zeros at first */
 	const struct upstream_call_ops *ops;
-	uint64_t hash; /* for `balance hash` */
-	size_t ahead;  /* bytes that are received before they are wanted */
-	size_t behind; /* the most that the owner lets wait for the kernel */
-	bool fresh;    /* not on a kept connection */
-	bool careful;  /* on a kept one only if it was looked at: the request may not be repeated */
+	uint64_t hash;               /* for `balance hash` */
+	size_t ahead;                /* bytes that are received before they are wanted */
+	size_t behind;               /* the most that the owner lets wait for the kernel */
+	bool fresh;                  /* not on a kept connection */
 	struct upstream_tried tried; /* the endpoints that the request has had */
 	/* the pool's; the owner may read them */
 	struct upstream_pool *pool;

@@ -263,12 +263,11 @@ static void proxy_end(struct exchange *ex)
 	struct proxy_run *p = proxy_run_of(ex);
 	if (p == NULL)
 		return;
-	loop_soon_cancel(ex->loop->events, &p->flush);
 	if (p->tunnel)
 		upstream_tunnels(p->pool, -1);
 	else if (p->call.link != NULL)
 		upstream_call_left(&p->call);
-	upstream_call_end(&p->call, false);
+	proxy_leave(p, false);
 	buf_release(&p->trailer);
 	buf_release(&p->response_trailer);
 }

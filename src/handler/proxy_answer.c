@@ -31,8 +31,7 @@ static void answer_done(struct proxy_run *p)
 	const uint64_t now_ns = p->ex->loop->events->now_ns;
 	p->record.total_ns = now_ns > p->begun_ns ? now_ns - p->begun_ns : 1;
 	p->state = PROXY_DONE;
-	loop_soon_cancel(p->ex->loop->events, &p->flush);
-	upstream_call_end(&p->call, reusable);
+	proxy_leave(p, reusable);
 }
 
 /* --- heads ------------------------------------------------------------------------------------ */
@@ -140,7 +139,7 @@ static void answer_begin(struct proxy_run *p, const struct upstream_response *r)
 		answer_done(p);
 	else if (ex->page != NULL) {
 		p->state = PROXY_DONE;
-		upstream_call_end(&p->call, false);
+		proxy_leave(p, false);
 	}
 }
 

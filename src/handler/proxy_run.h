@@ -81,6 +81,8 @@ static inline struct proxy_run *proxy_run_of(const struct exchange *ex)
 void proxy_try(struct proxy_run *);
 /* The request is complete: sends its end, if it has a connection. */
 void proxy_request_end(struct proxy_run *);
+/* The attempt ends, if it has not; reusable: its connection may have another request. */
+void proxy_leave(struct proxy_run *, bool reusable);
 /* Sets the limit of time for what is awaited from upstream now. */
 void proxy_time(struct proxy_run *);
 /* The attempt has failed: another one, an answer, or a response that is cut off. why: in more

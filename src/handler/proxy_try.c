@@ -165,7 +165,7 @@ static void run_moved(struct upstream_call *call)
 	const enum upstream_failure expired = upstream_link_expired(call->link);
 	if (expired == UPSTREAM_FAILED_CUT) { /* its time in a worker that drains is over */
 		p->state = PROXY_DONE;
-		upstream_call_end(call, false);
+		proxy_leave(p, false);
 		exchange_wake(p->ex);
 	} else if (expired != UPSTREAM_WORKS)
 		proxy_fail(p, expired, NULL);
@@ -176,6 +176,12 @@ static void run_moved(struct upstream_call *call)
 	if (p->state == PROXY_BODY || p->state == PROXY_TUNNEL || p->ex->take_blocked)
 		exchange_wake(p->ex);
 	proxy_time(p);
+}
+
+void proxy_leave(struct proxy_run *p, bool reusable)
+{
+	loop_soon_cancel(p->ex->loop->events, &p->flush);
+	upstream_call_end(&p->call, reusable);
 }
 
 static const struct upstream_call_ops run_ops = {
@@ -205,10 +211,7 @@ static void run_try(struct proxy_run *p)
 
 void proxy_try(struct proxy_run *p)
 {
-	const struct http_request *r = &p->ex->request;
 	p->call.ops = &run_ops;
-	p->call.careful = r->framing != HTTP_BODY_NONE ||
-			  (p->config->retry_methods & HTTP_METHOD_BIT(r->method)) == 0;
 	run_try(p);
 }
 
@@ -238,8 +241,8 @@ static bool run_may_retry(struct proxy_run *p, enum upstream_failure failure, bo
 	if (unheard)
 		return (methods & HTTP_METHOD_BIT(p->ex->request.method)) != 0 &&
 		       (stale || run_has_others(p)) && upstream_retry(p->pool);
-	return facts->unsent && facts->tried != IPC_TRIEDS && run_has_others(p) &&
-	       upstream_retry(p->pool);
+	return p->state == PROXY_WAITS && facts->unsent && facts->tried != IPC_TRIEDS &&
+	       run_has_others(p) && upstream_retry(p->pool);
 }
 
 void proxy_answer(struct proxy_run *p, enum upstream_failure failure)
@@ -264,11 +267,10 @@ void proxy_fail(struct proxy_run *p, enum upstream_failure failure, const char *
 {
 	const bool unheard = run_was_unheard(p, failure);
 	const bool stale = unheard && p->call.kept; /* which is nobody's fault */
-	loop_soon_cancel(p->ex->loop->events, &p->flush);
 	if (p->call.link != NULL && !stale)
 		upstream_call_failed(&p->call, failure,
 				     why != NULL ? why : upstream_link_reason(p->call.link));
-	upstream_call_end(&p->call, false);
+	proxy_leave(p, false);
 	if (p->state >= PROXY_BODY) {
 		p->state = PROXY_CUT;
 		p->record.reason = upstream_failure_facts(failure)->word;

@@ -563,10 +563,9 @@ static void link_answered(struct upstream_ask *ask, enum upstream_connected resu
 		link_open(l);
 }
 
-/* Whatever an idle one says is no answer, except what TLS has to say of itself, as a ticket. */
 static void idle_ready(struct upstream_link *l)
 {
-	if (l->transport != NULL && !upstream_link_receive(l) && !l->ended && !l->mute)
+	if (l->transport != NULL && link_alive(l))
 		return;
 	pool_idle_remove(l);
 	link_free(l);
@@ -604,9 +603,12 @@ void upstream_call_resize(struct upstream_call *call)
 
 /* --- between two calls ------------------------------------------------------------------------ */
 
-bool link_alive(const struct upstream_link *l)
+/* Whatever an idle one says is no answer, except what TLS has to say of itself, as a ticket. */
+bool link_alive(struct upstream_link *l)
 {
 	uint8_t byte;
+	if (l->transport != NULL)
+		return !upstream_link_receive(l) && !l->ended && !l->mute;
 	return recv(l->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 

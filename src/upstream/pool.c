@@ -79,7 +79,7 @@ static struct upstream_link *idle_take(struct upstream_pool *pool, const struct 
 	struct upstream_link *l;
 	while (!call->fresh && (l = TAILQ_FIRST(&pool->places[call->endpoint].idle)) != NULL) {
 		pool_idle_remove(l);
-		if (!call->careful || link_alive(l))
+		if (link_alive(l))
 			return l;
 		link_free(l);
 	}
@@ -228,6 +228,7 @@ static void serve_run(struct loop *loop, struct loop_task *task)
 		else if (begun == UPSTREAM_NEVER)
 			call->ops->failed(call, why);
 	}
+	pool_serve(pool);
 }
 
 void upstream_call_end(struct upstream_call *call, bool reusable)

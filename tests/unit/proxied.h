@@ -46,8 +46,10 @@ static struct gateway {
 	struct upstream_service service;
 	struct upstream_asks asks;
 	struct loop_task answer;
-	bool silent; /* it answers nothing by itself */
-	bool holds;  /* it has what it hands over for a while itself: held */
+	bool silent;          /* it answers nothing by itself */
+	unsigned full;        /* so many asks are refused */
+	const char *greeting; /* what the far end says at once; NULL: nothing */
+	bool holds;           /* it has what it hands over for a while itself: held */
 	int held;
 	enum upstream_connected results[GATEWAY_ENDPOINTS]; /* 0 is UPSTREAM_CONNECTED */
 	int links[GATEWAY_LINKS]; /* the far ends, in the order of the connections; -1: closed */
@@ -72,6 +74,9 @@ static void gateway_answer_one(struct upstream_ask *ask, enum upstream_connected
 		assert_true(g.links_count < GATEWAY_LINKS);
 		g.link_endpoints[g.links_count] = ask->endpoint;
 		g.links[g.links_count++] = pair[1];
+		if (g.greeting != NULL)
+			assert_int_equal(send(pair[1], g.greeting, strlen(g.greeting), 0),
+					 strlen(g.greeting));
 		if (g.holds)
 			assert_true((g.held = fcntl(pair[0], F_DUPFD_CLOEXEC, 0)) >= 0);
 	}
@@ -90,6 +95,10 @@ static void gateway_answer(struct loop *loop, struct loop_task *task)
 static bool gateway_ask(struct upstream_service *service, struct upstream_ask *ask)
 {
 	(void)service;
+	if (g.full > 0) {
+		g.full--;
+		return false;
+	}
 	g.asked++;
 	TAILQ_INSERT_TAIL(&g.asks, ask, link);
 	if (!g.silent)

@@ -568,6 +568,51 @@ static void a_response_that_is_followed_by_bytes_ends_its_connection(void **stat
 	close(client);
 }
 
+/* The next request and the bytes come in the same turn, the request first. */
+static void bytes_before_a_request_are_no_response_to_it(void **state)
+{
+	int client = client_new();
+	(void)state;
+	exchange_simply(client, 0);
+	gateway_turns(2);
+	say(client, GET);
+	say(far(0), OK(4) "evil");
+	hear_request(far(1), GET);
+	hear_end(far(0));
+	say(far(1), OK(5) "hello");
+	hear(client, OK(5) "hello");
+	close(client);
+}
+
+static int begin_paged(void **state)
+{
+	static uint32_t statuses[] = {503};
+	static const struct conf_respond respond = {.body = "busy", .body_len = 4};
+	static struct conf_error error = {
+	    .statuses = statuses, .statuses_count = 1, .respond = &respond};
+	(void)gateway_prepare(state);
+	g.location.errors = &error;
+	g.location.errors_count = 1;
+	gateway_open();
+	return 0;
+}
+
+/* An upstream that has no time says so to whoever connects, before the head has left. */
+static void a_response_may_come_before_its_request(void **state)
+{
+	int client = client_new();
+	(void)state;
+	g.greeting = "HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno";
+	say(client, POST(4));
+	hear_status(client, 503);
+	hear(client, "busy");
+	hear_end(far(0));
+	say(client, "abcd");
+	g.greeting = NULL;
+	exchange_simply(client, 1);
+	close(client);
+}
+
 /* --- time ------------------------------------------------------------------------------------- */
 
 static void a_silent_upstream_is_504(void **state)
@@ -786,6 +831,38 @@ static void requests_wait_for_connections(void **state)
 		close(clients[i]);
 }
 
+static int begin_narrow_three(void **state)
+{
+	(void)gateway_prepare(state);
+	g.upstream.connections = 1;
+	g.upstream.endpoints_count = 3;
+	gateway_open();
+	return 0;
+}
+
+/* Those that wait, and whose turn it is while the connector has no room, are tried again. */
+static void a_failure_keeps_nobody_in_the_queue(void **state)
+{
+	int clients[3];
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		clients[i] = client_new();
+		say(clients[i], GET);
+		gateway_turns(2);
+	}
+	assert_int_equal(g.upstream_use.queued, 2);
+	g.full = 2;
+	for (unsigned i = 0; i < 3; i++) {
+		hear_request(far(i), GET);
+		say(far(i),
+		    "HTTP/1.1 200 OK\r\n" DATE "Connection: close\r\nContent-Length: 0\r\n\r\n");
+		hear(clients[i], OK(0));
+	}
+	assert_int_equal(g.full, 0);
+	for (int i = 0; i < 3; i++)
+		close(clients[i]);
+}
+
 static int begin_impatient(void **state)
 {
 	(void)gateway_prepare(state);
@@ -885,6 +962,8 @@ int main(void)
 	    TEST(a_response_that_is_cut_never_looks_complete),
 	    TEST(an_end_in_the_head_is_502),
 	    TEST(a_response_that_is_followed_by_bytes_ends_its_connection),
+	    TEST(bytes_before_a_request_are_no_response_to_it),
+	    TEST_OF(a_response_may_come_before_its_request, begin_paged),
 	    TEST(a_silent_upstream_is_504),
 	    TEST(a_body_may_not_stop),
 	    TEST(kept_connections_have_their_time),
@@ -895,6 +974,7 @@ int main(void)
 	    TEST(a_kept_connection_may_be_gone),
 	    TEST(a_request_that_may_have_been_processed_is_not_repeated),
 	    TEST_OF(requests_wait_for_connections, begin_narrow),
+	    TEST_OF(a_failure_keeps_nobody_in_the_queue, begin_narrow_three),
 	    TEST_OF(a_request_waits_only_for_a_time, begin_impatient),
 	    TEST(idle_connections_are_bounded),
 	    TEST(a_client_that_leaves_ends_the_request),
