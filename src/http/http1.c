@@ -121,7 +121,8 @@ static bool exchange_start(struct http1 *h, struct exchange *ex)
 	h->scan = 0;
 	h->head_until_ms = 0;
 	h->send = HTTP1_SEND_START;
-	h->chunked = (struct http1_chunked){0};
+	h->chunked = h->ahead = (struct http1_chunked){0};
+	h->ahead_body = h->ahead_len = 0;
 	h->request_left = ex->request.framing == HTTP_BODY_LENGTH ? ex->request.content_length : 0;
 	h->request_done = h->continued = h->body_seen = h->send_chunked = h->bodiless =
 	    h->tunnel_ended = h->trailing = false;
@@ -199,7 +200,35 @@ static size_t length_input(struct http1 *h, const uint8_t *data, size_t len)
 	return n;
 }
 
-static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
+/* Reads all chunks that are here before the handler gets a byte of them: what came together is
+ * refused together, and nothing in front of the error has gone on yet. 0, or minus an enum
+ * http_refusal. */
+static long chunked_look(struct http1 *h, const uint8_t *data, size_t len)
+{
+	const struct limits *limits = h->loop->limits;
+	size_t at = h->ahead_len;
+	while (at < len && !http1_chunked_ended(&h->ahead)) {
+		const long framing = http1_chunked_read(&h->ahead, data + at, len - at,
+							limits->trailers_bytes, NULL);
+		if (framing < 0)
+			return framing;
+		at += (size_t)framing;
+		if (!http1_chunked_in_data(&h->ahead))
+			continue;
+		if (h->ahead.left > limits->body_bytes - h->ahead_body)
+			return -REFUSE_BODY_TOO_LARGE;
+		const size_t n = (size_t)num_least(len - at, h->ahead.left);
+		if (n > 0)
+			http1_chunked_take(&h->ahead, n);
+		h->ahead_body += n;
+		at += n;
+	}
+	h->ahead_len = len;
+	return 0;
+}
+
+/* The same bytes for the handler: where the framing is at, which is sound. */
+static size_t chunked_offer(struct http1 *h, const uint8_t *data, size_t len)
 {
 	struct exchange *ex = h->exchange;
 	const struct http1_chunked before = h->chunked;
@@ -222,10 +251,6 @@ static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 	}
 	if (!http1_chunked_in_data(&h->chunked))
 		return used;
-	if (h->chunked.left > h->loop->limits->body_bytes - ex->body_received) {
-		http1_refuse(h, REFUSE_BODY_TOO_LARGE);
-		return len;
-	}
 	if (used < len) {
 		size_t n = len - used < h->chunked.left ? len - used : (size_t)h->chunked.left;
 		n = body_offer(h, data + used, n);
@@ -233,6 +258,18 @@ static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 			http1_chunked_take(&h->chunked, n);
 		used += n;
 	}
+	return used;
+}
+
+static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
+{
+	const long wrong = chunked_look(h, data, len);
+	if (wrong < 0) {
+		http1_refuse(h, (enum http_refusal) - wrong);
+		return len;
+	}
+	const size_t used = h->exchange->take_blocked ? 0 : chunked_offer(h, data, len);
+	h->ahead_len -= used;
 	return used;
 }
 
@@ -254,11 +291,9 @@ static size_t body_input(struct http1 *h, const uint8_t *data, size_t len)
 	if (h->request_done) /* a pipelined request waits; input after a refused request is dropped
 			      */
 		return h->unread ? len : 0;
-	if (h->exchange->take_blocked)
-		return 0;
 	if (h->exchange->request.framing == HTTP_BODY_CHUNKED)
 		return chunked_input(h, data, len);
-	return length_input(h, data, len);
+	return h->exchange->take_blocked ? 0 : length_input(h, data, len);
 }
 
 /* --- struct proto_ops ------------------------------------------------------------------------ */

@@ -44,6 +44,9 @@ struct http1 {
 	uint64_t request_left;  /* body bytes to come, with HTTP_BODY_LENGTH */
 	uint64_t response_left; /* body bytes to give, with a known length */
 	struct http1_chunked chunked;
+	struct http1_chunked ahead;      /* has read all that is here of a chunked body */
+	uint64_t ahead_body;             /* bytes of the body that it has seen */
+	size_t ahead_len;                /* of the input that was not taken yet: what it has read */
 	struct http_fields_walk walk;    /* of the fields of the response */
 	const struct http_header *field; /* the one to write next; NULL: all are written */
 	size_t field_sent;               /* bytes of its line that were written */

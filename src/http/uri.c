@@ -11,10 +11,16 @@
 /* "[" IPv6address "]". A Host must not have a zone or a future version (RFC 3986, IPvFuture). */
 static size_t ip_literal_len(const char *s, size_t len)
 {
-	size_t i = 1, colons = 0;
-	for (; i < len && (num_hex_digit(s[i]) >= 0 || s[i] == ':' || s[i] == '.'); i++)
-		colons += s[i] == ':';
-	return i < len && s[i] == ']' && colons >= 2 ? i + 1 : 0;
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+	size_t i = 1;
+	while (i < len && (num_hex_digit(s[i]) >= 0 || s[i] == ':' || s[i] == '.'))
+		i++;
+	if (i == len || s[i] != ']' || i > sizeof(text))
+		return 0;
+	memcpy(text, s + 1, i - 1);
+	text[i - 1] = '\0';
+	return inet_pton(AF_INET6, text, &address) == 1 ? i + 1 : 0;
 }
 
 static size_t reg_name_len(const char *s, size_t len)

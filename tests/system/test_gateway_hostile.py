@@ -184,6 +184,10 @@ for name, text in {
     hostile(f"chunk-{name}", chunky(text),
             *([] if sure else [lambda run: "it was taken for whole" if run.requests else None]),
             section="9112 7.1", **({"quiet": 2} if "long" in name or "endless" in name else {}))
+    # The same, together with a good chunk.
+    if not sure and len(text) < 1000:
+        hostile(f"chunk-with-a-good-one-{name}", [chunky(b"3\r\nabc\r\n" + text), END], refuse,
+                section="9112 7.1", quiet=0.05)
     # The same, after a good chunk that has gone on already.
     if not sure and len(text) < 1000:
         hostile(f"later-chunk-{name}", [chunky(b"3\r\nabc\r\n"), peer(b"abc"), text],

@@ -225,6 +225,36 @@ static void bytes_of_a_body_are_counted(void **state)
 	peer_free(p);
 }
 
+/* Of chunks that came together, a handler gets all or none. */
+static void chunks_are_read_ahead(void **state)
+{
+	static const char good[] =
+	    "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+	static const char *const wrong[] = {
+	    "zz\r\n",      "1\r\nab\r\n",      "0\r\nX : y\r\n\r\n",  "0\n",
+	    "1;\r\na\r\n", "5\r\nhello\r\n\n", "ffffffffffffffff\r\n"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const bool large = wrong[i][0] == 'f';
+		struct peer *p = peer_new();
+		char together[sizeof(good) + 32];
+		(void)snprintf(together, sizeof(together), "%s%s", good, wrong[i]);
+		peer_add(p, together);
+		assert_int_equal(peer_body_received(p), 0);
+		peer_run(p);
+		assert_memory_equal(peer_out(p), large ? "HTTP/1.1 413 " : "HTTP/1.1 400 ", 13);
+		assert_int_equal(peer_phase(p), PROTO_CLOSING);
+		peer_free(p);
+		/* in two pieces, the first one has gone on */
+		p = peer_new();
+		peer_send(p, good);
+		peer_send(p, wrong[i]);
+		assert_memory_equal(peer_out(p), "HTTP/1.1 200 ", 13);
+		assert_int_equal(peer_phase(p), PROTO_ABORTED);
+		peer_free(p);
+	}
+}
+
 /* Every point at which three requests can be split, with output pulled in between and without. */
 static void splits_change_nothing(void **state)
 {
@@ -504,6 +534,7 @@ int main(void)
 	    cmocka_unit_test(bodies_come_back),
 	    cmocka_unit_test(input_is_ignored_behind_the_last_request),
 	    cmocka_unit_test(bytes_of_a_body_are_counted),
+	    cmocka_unit_test(chunks_are_read_ahead),
 	    cmocka_unit_test(splits_change_nothing),
 	    cmocka_unit_test(small_outputs_give_the_same),
 	    cmocka_unit_test(back_pressure_reaches_the_client),
