@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "net/near.h"
 
 /* How often it looks whether a name has addresses, or a Unix socket has room, since neither can be
  * waited for: at first, and each time after twice as long. */
@@ -157,6 +158,7 @@ static int try_open(struct dial_try *t, const union ipc_address *place, sa_famil
 	if (family != AF_UNIX &&
 	    setsockopt(t->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return errno;
+	net_near(t->io.fd, &place->any);
 	if (connect(t->io.fd, &place->any, IPC_ADDRESS_LEN) == 0)
 		return 0;
 	return connect_error(place, family);

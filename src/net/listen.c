@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "net/near.h"
 
 union address {
 	struct sockaddr any;
@@ -90,6 +91,7 @@ int net_bind(const char *address, uint16_t port, const int *beside, size_t count
 		fd_close(&fd);
 		return error;
 	}
+	net_near(fd, &a.any);
 	net_bound(fd); /* before it listens: TCP's window scale depends on the buffer size */
 	int failed = bind(fd, &a.any, (socklen_t)len);
 	if (failed && errno == EADDRINUSE && count > 0) {

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/near.h"
+
 static int option(int fd, int name)
 {
 	int value = -1;
@@ -65,6 +67,7 @@ const char *net_take_passed(int fd, char address[NET_LISTEN_MAX], uint16_t *ret_
 		return "a socket that cannot be set up";
 	net_unlinger(fd);
 	net_bound(fd);
+	net_near(fd, &a.any);
 	if (a.any.sa_family == AF_INET) {
 		(void)inet_ntop(AF_INET, &a.v4.sin_addr, address, ADDRESS_TEXT_MAX);
 	} else {

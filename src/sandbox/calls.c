@@ -195,8 +195,12 @@ static const struct rule child[] = {
      {{CHECK_EQUAL, 1, SOL_SOCKET}, {CHECK_EQUAL, 2, SO_ERROR}},
      0,
      CONNECTING},
-    {{"setsockopt", "TCP_NODELAY"},
+    {{"setsockopt", "TCP_NODELAY or TCP_CONGESTION"},
      {{CHECK_EQUAL, 1, IPPROTO_TCP}, {CHECK_EQUAL, 2, TCP_NODELAY}},
+     0,
+     SANDBOX_CONNECTS},
+    {{"setsockopt", NULL},
+     {{CHECK_EQUAL, 1, IPPROTO_TCP}, {CHECK_EQUAL, 2, TCP_CONGESTION}},
      0,
      SANDBOX_CONNECTS},
     /* a connection to a worker; with MSG_FASTOPEN it would connect */

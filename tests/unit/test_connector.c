@@ -105,6 +105,10 @@ static void a_number_is_connected_to(void **state)
 	struct dial_result r = *dial(e, 1000);
 	assert_int_equal(getsockopt(r.fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
 	assert_true(on);
+	char control[16] = "";
+	len = sizeof(control);
+	assert_int_equal(getsockopt(r.fd, IPPROTO_TCP, TCP_CONGESTION, control, &len), 0);
+	assert_string_equal(control, "reno"); /* net/near.h */
 	int fd = accept(listener, NULL, NULL);
 	char byte = 0;
 	assert_true(fd >= 0);

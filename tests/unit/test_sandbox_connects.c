@@ -160,7 +160,10 @@ static long connect_listed(void)
 	const int fd = tcp(), on = 1;
 	if (connect_at(fd, &block.places[LISTED]) < 0)
 		return -1;
-	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+		       setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4) < 0
+		   ? -1
+		   : 0;
 }
 
 static long connect_local(void)
