@@ -473,10 +473,10 @@ static inline void *exchange_local(const struct exchange *ex)
 void exchange_answer(struct exchange *, unsigned status, uint32_t allowed);
 
 /*
- * An interim response (RFC 9110, 15.2), as 103, before the response. Not 100, which is
- * exchange_invite(), nor 101. The fields are copied and must be valid. A client of HTTP/1.0 gets
- * none. Returns 0; -ENOSPC or -ENOMEM: it was left out, since all together have more than
- * HTTP_INTERIM_MAX bytes; or -EALREADY: the response has begun.
+ * An interim response (RFC 9110, 15.2), as 103, before the response. Not 101; and 100 to a client
+ * that waits for it is exchange_invite(). The fields are copied and must be valid. A client of
+ * HTTP/1.0 gets none. Returns 0; -ENOSPC or -ENOMEM: it was left out, since all together have more
+ * than HTTP_INTERIM_MAX bytes; or -EALREADY: the response has begun.
  */
 int exchange_interim(struct exchange *, unsigned status, const struct http_header *fields,
 		     size_t fields_count);

@@ -180,6 +180,7 @@ static void proxy_send(struct proxy_run *p, const uint8_t *data, size_t len)
 		count = 3;
 	}
 	loop_soon_cancel(p->ex->loop->events, &p->flush);
+	p->ex->held = false; /* the client has not waited */
 	upstream_link_send(p->call.link, pieces, count);
 	p->sent += len;
 	proxy_time(p);

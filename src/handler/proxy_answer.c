@@ -47,9 +47,8 @@ static bool answer_interim(struct proxy_run *p, const struct upstream_response *
 		answer_refuse(p, UPSTREAM_FAULT_INTERIM);
 		return false;
 	}
-	if (r->status == 100) {
-		if (p->ex->held)
-			exchange_invite(p->ex);
+	if (r->status == 100 && p->ex->held) {
+		exchange_invite(p->ex);
 		return true;
 	}
 	if (!proxy_walk_begin(&walk, p->ex, &p->config->place, answer_target(p), r)) {

@@ -493,7 +493,7 @@ int exchange_interim(struct exchange *ex, unsigned status, const struct http_hea
 {
 	char line[RESPONSE_PART_MAX];
 	int error;
-	if (ex->responding || status <= 101 || status > 199)
+	if (ex->responding || status < 100 || status == 101 || status > 199)
 		return -EALREADY;
 	if (ex->request.version_minor == 0)
 		return 0;

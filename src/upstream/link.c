@@ -252,6 +252,7 @@ static void out_write(struct upstream_link *l, const struct iovec *more, int cou
 			      : writev(l->io.fd, all, n);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && errno != EAGAIN) {
+		l->torn = errno != EPIPE; /* EPIPE: both sides have ended */
 		out_fail(l, strerror(errno));
 		return;
 	}
@@ -373,7 +374,7 @@ static size_t in_receive(struct upstream_link *l, uint8_t *to, size_t size)
 		return (size_t)n;
 	}
 	if (n == 0)
-		in_end(l, l->transport == NULL, NULL);
+		in_end(l, l->transport == NULL && !l->torn, NULL);
 	else if (errno != EAGAIN) {
 		l->reset = true;
 		in_end(l, false, strerror(errno));
@@ -496,14 +497,18 @@ static void link_handshake(struct upstream_link *l)
 	const enum transport_result result = l->transport->ops->handshake(l->transport, &failure);
 	const bool cut = link_wire(l)->in_ended;
 	if (result == TRANSPORT_OK && link_wire(l)->in_len > 0)
-		(void)transport_take(l); /* tickets */
+		(void)transport_take(l); /* tickets; but it may be the end already */
 	wire_write(l);
 	link_wire(l)->in_len = 0;
 	link_wire(l)->in_ended = false;
 	switch (result) {
 	case TRANSPORT_OK:
-		link_open(l);
-		return;
+		if (!l->ended) {
+			link_open(l);
+			return;
+		}
+		failure.text = l->reason != NULL ? l->reason : "it closed the connection";
+		break;
 	case TRANSPORT_AGAIN:
 		if (!cut && !l->mute) {
 			link_watch(l);

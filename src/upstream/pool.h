@@ -43,6 +43,8 @@ struct upstream_link {
 	bool blocked; /* out waits for the kernel */
 	bool ended, clean, reset;
 	bool mute; /* nothing can be sent any more */
+	bool torn; /* ... as the kernel has reported, once, by an error: its end is none in good
+		      order */
 	bool shuts, shut;
 	bool used; /* for an earlier request */
 	const char *reason;

@@ -92,6 +92,9 @@ case("connection-twice", MUST, "9110 7.6.1", get("Connection: A-1", "A-1: 1", "C
      lacks("A-1", "A-2"), without_options("a-1", "a-2"))
 case("connection-comes-after-the-field", MUST, "9110 7.6.1", get("X-Gone: 1", "Connection: X-Gone"),
      lacks("X-Gone"))
+case("connection-names-the-trace", MUST, "9110 7.6.1",
+     get("Connection: traceparent", "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+         "tracestate: a=1"), request(), lacks("traceparent", "tracestate"))
 case("connection-has-empty-elements", MUST, "9110 5.6.1", get("Connection: , ,X-Gone,, ", "X-Gone: 1"),
      lacks("X-Gone"))
 case("connection-names-what-is-not-there", MUST, "9110 7.6.1", get("Connection: X-None"),

@@ -1,4 +1,5 @@
 """Upstreams with TLS: whom a worker believes, what it shows of itself, what the log says."""
+import contextlib
 import shutil
 import socket
 import ssl
@@ -81,6 +82,9 @@ class Upstream:
         try:
             connection = raw
             if self.context is not None:
+                if self.end == "handshake":
+                    self.end_with_the_handshake(raw)
+                    return
                 connection = self.context.wrap_socket(raw, server_side=True)
                 self.handshakes += 1
                 self.resumed += connection.session_reused
@@ -109,6 +113,22 @@ class Upstream:
             pass
         finally:
             raw.close()
+
+    def end_with_the_handshake(self, raw):
+        """The end of the session in one piece with that of the handshake."""
+        received, to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self.context.wrap_bio(received, to_send, server_side=True)
+        while self.handshakes == 0:
+            try:
+                tls.do_handshake()
+                self.handshakes += 1
+            except ssl.SSLWantReadError:
+                raw.sendall(to_send.read())
+                received.write(raw.recv(65536))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.unwrap()
+        raw.sendall(to_send.read())
+        raw.recv(65536)
 
     def close(self):
         self.socket.shutdown(socket.SHUT_RDWR)
@@ -229,6 +249,13 @@ def test_an_end_that_anybody_could_have_made_cuts_the_response(server, ports, ce
 
 
 # --- what the worker shows ---
+
+def test_a_server_may_end_with_its_handshake(server, ports, certificates, authority, upstream):
+    u = upstream(version=V12, end="handshake")  # of TLS 1.3 the client's word is the last one
+    s = server(configured(certificates, ports[0], u, trusts(authority) + " timeouts { head 10m }"))
+    assert get(ports[0]).status == 502
+    s.wait_log("failed the TLS handshake: it closed the connection")
+
 
 @pytest.mark.parametrize("version", [V12, V13])
 def test_a_server_that_requires_a_certificate_is_named(server, ports, certificates, authority, upstream, version):

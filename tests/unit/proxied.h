@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,7 @@ static struct gateway {
 	struct upstream_service service;
 	struct upstream_asks asks;
 	struct loop_task answer;
+	bool tcp;             /* its connections are of TCP, which knows resets */
 	bool silent;          /* it answers nothing by itself */
 	unsigned full;        /* so many asks are refused */
 	const char *greeting; /* what the far end says at once; NULL: nothing */
@@ -63,14 +65,35 @@ static struct gateway {
 
 /* --- the service ------------------------------------------------------------------------------ */
 
+/* A pair, as of socketpair(2). */
+static void gateway_pair(int pair[2])
+{
+	const int kind = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(to);
+	if (!g.tcp) {
+		assert_int_equal(socketpair(AF_UNIX, kind, 0, pair), 0);
+		return;
+	}
+	const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&to, &len), 0);
+	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(pair[0], (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(fcntl(pair[0], F_SETFL, O_NONBLOCK), 0);
+	pair[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(pair[1] >= 0);
+	close(listener);
+}
+
 static void gateway_answer_one(struct upstream_ask *ask, enum upstream_connected result)
 {
 	static const struct network_address none;
 	int pair[2] = {-1, -1};
 	TAILQ_REMOVE(&g.asks, ask, link);
 	if (result == UPSTREAM_CONNECTED) {
-		assert_int_equal(
-		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+		gateway_pair(pair);
 		assert_true(g.links_count < GATEWAY_LINKS);
 		g.link_endpoints[g.links_count] = ask->endpoint;
 		g.links[g.links_count++] = pair[1];
@@ -278,6 +301,14 @@ static inline int far(unsigned number)
 		assert_int_equal(loop_turn(&g.loop->loop, 10), 0);
 	}
 	return g.links[number];
+}
+
+static inline void far_reset(unsigned number)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	assert_int_equal(setsockopt(g.links[number], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)),
+			 0);
+	fd_close(&g.links[number]);
 }
 
 static inline void far_end(unsigned number)

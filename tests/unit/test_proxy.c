@@ -173,7 +173,7 @@ static void a_doubtful_interim_response_ends_its_connection(void **state)
 		(void)snprintf(response, sizeof(response),
 			       "HTTP/1.1 100 Continue\r\n%s\r\n\r\n" OK(0), fields[i]);
 		say(far(i), response);
-		hear(client, OK(0));
+		hear(client, "HTTP/1.1 100 Continue\r\n\r\n" OK(0));
 		assert_int_equal(g.endpoint_use[0].idle, 0);
 		hear_end(far(i));
 		close(client);
@@ -202,7 +202,8 @@ static void interim_responses_pass(void **state)
 	(void)state;
 	pass(GET, GET, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK(0),
 	     "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK(0));
-	pass(GET, GET, "HTTP/1.1 100 Continue\r\n\r\n" OK(0), OK(0));
+	pass(GET, GET, "HTTP/1.1 100 Continue\r\n\r\n" OK(0),
+	     "HTTP/1.1 100 Continue\r\n\r\n" OK(0));
 }
 
 /* --- request bodies --------------------------------------------------------------------------- */
@@ -301,6 +302,54 @@ static void the_upstream_invites_the_body(void **state)
 	     "HTTP/1.1 403 Forbidden\r\n" DATE "Content-Length: 0\r\nConnection: close\r\n\r\n");
 	hear_end(client);
 	hear_end(far(0)); /* it may still wait for the body */
+	close(client);
+}
+
+/* Many servers know nothing of 100 Continue, and many clients wait only for a moment. */
+static void a_client_that_does_not_wait_has_its_own_time(void **state)
+{
+	int client = client_new();
+	(void)state;
+	g.upstream.head_ms = 30;
+	say(client, EXPECTS);
+	free(hear_until(far(0), "\r\n\r\n"));
+	say(client, "he");
+	hear(far(0), "he");
+	for (const uint64_t until = clock_ms() + 100; clock_ms() < until;)
+		assert_int_equal(loop_turn(&g.loop->loop, 10), 0);
+	hear_nothing(client);
+	g.upstream.head_ms = GATEWAY_PATIENCE;
+	say(client, "llo");
+	hear(far(0), "llo");
+	say(far(0), OK(0));
+	hear(client, OK(0));
+	close(client);
+}
+
+/* RFC 9110, 15.2: a proxy passes on every interim response that it has not asked for itself. */
+static void each_100_passes(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, EXPECTS);
+	free(hear_until(far(0), "\r\n\r\n"));
+	say(client, "he");
+	hear(far(0), "he");
+	say(far(0), "HTTP/1.1 100 Continue\r\n\r\n");
+	hear(client, "HTTP/1.1 100 Continue\r\n\r\n");
+	say(client, "llo");
+	hear(far(0), "llo");
+	say(far(0), "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" OK(0));
+	hear(client, "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" OK(0));
+	say(client, GET);
+	hear_request(far(0), GET);
+	say(far(0), "HTTP/1.1 100 Continue\r\n\r\n" OK(0));
+	hear(client, "HTTP/1.1 100 Continue\r\n\r\n" OK(0));
+	say(client, "GET / HTTP/1.0\r\n" H "\r\n");
+	free(hear_until(far(0), "\r\n\r\n"));
+	say(far(0), "HTTP/1.1 100 Continue\r\n\r\n" OK(0));
+	hear(client, "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 0\r\nConnection: close\r\n\r\n");
+	hear_end(client);
 	close(client);
 }
 
@@ -531,6 +580,30 @@ static void a_response_that_is_cut_never_looks_complete(void **state)
 	assert_int_equal(g.endpoint_use[0].failed[IPC_TRIED_CUT] +
 			     g.endpoint_use[0].failed[IPC_TRIED_MALFORMED],
 			 5);
+}
+
+static int begin_tcp(void **state)
+{
+	(void)begin(state);
+	g.tcp = true;
+	return 0;
+}
+
+/* The kernel reports a reset once: here to whoever sends the body on. */
+static void a_reset_is_no_end_of_a_response(void **state)
+{
+	int client = client_new();
+	(void)state;
+	say(client, POST(6) "ab");
+	hear_request(far(0), POST(6));
+	hear(far(0), "ab");
+	say(far(0), "HTTP/1.1 200 OK\r\n" DATE "\r\npart");
+	hear(client, "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n4\r\npart\r\n");
+	gateway_turns(2);
+	say(client, "cd");
+	far_reset(0);
+	hear_end(client);
+	close(client);
 }
 
 static void an_end_in_the_head_is_502(void **state)
@@ -950,6 +1023,8 @@ int main(void)
 	    TEST(request_bodies_stream),
 	    TEST(a_slow_upstream_stops_the_client),
 	    TEST(the_upstream_invites_the_body),
+	    TEST(a_client_that_does_not_wait_has_its_own_time),
+	    TEST(each_100_passes),
 	    TEST(an_early_response_passes),
 	    TEST(both_directions_run_at_once),
 	    TEST(any_method_but_two_passes),
@@ -960,6 +1035,7 @@ int main(void)
 	    TEST(malformed_responses_are_502),
 	    TEST(floods_of_interim_responses_end),
 	    TEST(a_response_that_is_cut_never_looks_complete),
+	    TEST_OF(a_reset_is_no_end_of_a_response, begin_tcp),
 	    TEST(an_end_in_the_head_is_502),
 	    TEST(a_response_that_is_followed_by_bytes_ends_its_connection),
 	    TEST(bytes_before_a_request_are_no_response_to_it),
