@@ -35,11 +35,12 @@ def test_a_name_is_asked_for_again_when_its_time_is_over(asking):
         s = asking(ns, f"http://api.test:{one.port}")
         s.wait_log("api.test has this address: 127.0.0.2")
         wait_for(lambda: len(one.seen) > 2, "checks of the first address")
+        known = len(s.log())  # the first check may have come before the first answer
         assert b"Host: api.test:%d\r\n" % one.port in one.seen[0]
         ns.names["api.test"] = [(A, 1, "127.0.0.3")]
         s.wait_log("api.test has this address: 127.0.0.3")
         wait_for(lambda: len(two.seen) > 2, "checks of the second address")
-        assert "is down" not in s.log()
+        assert "is down" not in s.log()[known:]
 
 
 def test_all_addresses_are_used(asking):
@@ -67,7 +68,8 @@ def test_a_name_without_an_address_keeps_nobody_from_being_served(asking, ports)
 def test_the_last_addresses_stay_while_the_servers_fail(asking):
     with Upstream(host="127.0.0.2") as one, NameServer(api_test=[(A, 1, "127.0.0.2")]) as ns:
         s = asking(ns, f"http://api.test:{one.port}")
-        s.wait_log("api.test has this address")
+        wait_for(lambda: one.seen, "a check of the address")
+        known = len(s.log())  # the first check may have come before the first answer
         for answer in (2, 3, None, []):
             ns.names["api.test"] = answer
             before = len(s.log().split("cannot be resolved")) - 1
@@ -77,7 +79,7 @@ def test_the_last_addresses_stay_while_the_servers_fail(asking):
             wait_for(lambda: len(one.seen) > seen + 2, "checks of the address")
             assert len(s.log().split("cannot be resolved")) - 1 >= before
         s.wait_log("api.test cannot be resolved: .*; its last addresses stay in use")
-        assert "is down" not in s.log()
+        assert "is down" not in s.log()[known:]
 
 
 def test_an_answer_that_does_not_fit_comes_over_tcp(asking):
