@@ -54,6 +54,7 @@ class Soak:
     def __init__(self, arena, stack):
         self.arena, self.random, self.stack = arena, arena.random, stack
         self.done, self.version = collections.Counter(), 0
+        self.alone = threading.Lock()
         self.open = pathlib.Path(tempfile.mkdtemp(prefix="bulkhead-soak-"))
         stack.callback(shutil.rmtree, self.open)
         self.open.chmod(0o755)
@@ -100,19 +101,18 @@ class Soak:
     # --- what is done to it ---
 
     def kill(self):
-        """A process of a gateway, or a process of an upstream."""
-        what = self.random.choice([*ROLES, "upstream", "upstream", "stop"])
-        if what in ROLES:
-            found = self.server.children(what, self.random.choice(self.gateways))
+        """A process of a gateway."""
+        role = self.random.choice(ROLES)
+        with self.alone:
+            found = self.server.children(role, self.random.choice(self.gateways))
             if found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.random.choice(list(found.values())), signal.SIGKILL)
-                    self.done[f"{what} killed"] += 1
-        else:
-            self.strike_upstream(what)
+                    self.done[f"{role} killed"] += 1
 
-    def strike_upstream(self, what="upstream"):
+    def strike_upstream(self):
         """It is killed and comes back, or stops for a while: silence, with a queue of connections."""
+        what = self.random.choice(["kill", "kill", "stop"])
         u = self.upstreams[self.random.choice([n for n in self.upstreams if n != "steady"])]
         if what == "stop":
             u.process.send_signal(signal.SIGSTOP)
@@ -124,31 +124,42 @@ class Soak:
             u.start()
         self.done[f"upstream {'stopped' if what == 'stop' else 'killed'}"] += 1
 
-    def operate(self, sure=False):
-        """An order of an operator. A reload or an upgrade may be refused while processes are killed,
-        for then its new processes do not get ready; `sure`: it may not."""
-        what = "reload" if sure else self.random.choice(["reload", "reload", "broken", "upgrade", "order"])
+    def operate(self):
+        """An order of an operator. While processes are killed, a reload or an upgrade may be refused, since its new
+        processes do not get ready; so most orders have the server for themselves, and then are carried out."""
+        what = self.random.choice(["reload", "reload", "broken", "upgrade", "order"])
         if what == "order":
-            url = f"http://127.0.0.1:{self.random.choice(self.upstream_ports[:2])}"
-            for order in (self.random.choice(["drain", "down"]), "up"):
-                ctl(self.arena, "upstream", self.random.choice(self.gateways), url, order)
-            for port in self.gateways:
-                ctl(self.arena, "upstream", port, url, "up")
-            self.done["orders"] += 1
-            return
-        if what == "reload":
-            self.version += 1
+            self.order()
+        elif self.random.random() < 0.3:
+            self.change(what, alone=False)
+        else:
+            with self.alone:
+                self.change(what)
+
+    def order(self):
+        url = f"http://127.0.0.1:{self.random.choice(self.upstream_ports[:2])}"
+        port = self.random.choice(self.gateways)
+        for order in (self.random.choice(["drain", "down"]), "up"):
+            ctl(self.arena, "upstream", port, url, order)
+        self.done["orders"] += 1
+
+    def change(self, what, alone=True):
+        self.version += what == "reload"
         self.server.config.write_text("port 0 { respnod }\n" if what == "broken" else self.text())
-        done = subprocess.run([BINARY.parent / "bulkheadctl", "-s", self.arena.folder / "control.sock",
-                               "upgrade" if what == "upgrade" else "reload"],
-                              capture_output=True, text=True, timeout=4 * TIMEOUT)
-        if what == "broken":
-            assert done.returncode, done
-            self.server.config.write_text(self.text())
-        elif done.returncode:
-            assert not sure, done
-            what = f"{what} refused"
-        self.done[f"{what}s" if what in ("reload", "upgrade") else what] += 1
+        end = time.monotonic() + 4 * TIMEOUT
+        while True:
+            done = subprocess.run([BINARY.parent / "bulkheadctl", "-s", self.arena.folder / "control.sock",
+                                   "upgrade" if what == "upgrade" else "reload"], capture_output=True, text=True,
+                                  timeout=4 * TIMEOUT)
+            if (done.returncode == 0) != (what == "broken"):
+                break
+            if not alone:
+                what += " refused"
+                break
+            assert time.monotonic() < end, done  # what was killed before has been replaced by then
+            time.sleep(0.2)
+        self.server.config.write_text(self.text())
+        self.done[f"{what}s"] += 1
 
     def disturb(self, act, every, seconds):
         """In a thread of its own; yields the errors that it met."""
@@ -283,14 +294,14 @@ def gateway_soak(arena):
     seconds = arena.soak_seconds
     with contextlib.ExitStack() as stack:
         soak = Soak(arena, stack)
-        all_of_it = ((soak.kill, 0.4), (soak.operate, 1.5))
+        all_of_it = ((soak.kill, 0.4), (soak.strike_upstream, 1), (soak.operate, 1))
         begun = monotonic()
         soak.load(seconds * 0.2, *all_of_it)
-        soak.operate(sure=True)
+        soak.change("reload")
         soak.quiet()
         master = soak.holdings()
         soak.load(seconds * 0.4, *all_of_it)
-        soak.operate(sure=True)
+        soak.change("reload")
         soak.quiet()
         memory = soak.same(master, soak.holdings(), lambda place: place[0] == "master")
         # From now on the same processes live on, and nothing concerns the upstream "steady".
