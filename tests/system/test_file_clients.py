@@ -222,6 +222,7 @@ def test_http_client_asks_for_all_on_one_connection(run, site, url):
 
 
 @pytest.mark.plain_too
+@pytest.mark.any_build
 @pytest.mark.parametrize("packed", [True, False])
 def test_git_clones_and_fetches(run, site, url, packed):
     """The dumb protocol: a bare repository as it lies there, after git update-server-info."""
@@ -346,6 +347,7 @@ def make_repository(run, folder, versions, made):
 
 
 @pytest.mark.plain_too
+@pytest.mark.any_build
 def test_apt_installs_from_a_repository(run, site, url, tmp_path):
     """It lists, finds that nothing has changed, then that something has, and downloads; over a
     plain port it does not wait for an answer before it asks for the next file."""
