@@ -119,6 +119,7 @@ struct http_client {
 	char address[ADDRESS_TEXT_MAX]; /* numeric */
 	uint16_t port;
 	const struct transport_facts *tls; /* net/transport.h; NULL: the connection has no TLS */
+	bool relayed; /* it came through a load balancer (PROXY header), maybe with TLS to there */
 	uint32_t policy; /* with TLS: http_host.policy of the host that it was made for */
 	struct network_address number; /* the address */
 	struct client *limited;        /* net/client_table.h: it has limits; NULL: it has none */

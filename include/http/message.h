@@ -16,8 +16,9 @@
 /*
  * Finds the end of the head whose first line begins at data + start; what is before it belongs to
  * the head, too. > 0: the length of the head with its blank line; 0: it is not complete, and *scan
- * remembers how far it was searched; < 0: minus REFUSE_BARE_LF (*scan is the position of the LF),
- * REFUSE_BLANK_LINES (the first line is empty) or REFUSE_HEAD_TOO_LONG.
+ * remembers how far it was searched; < 0: minus REFUSE_BARE_LF or REFUSE_BARE_CR (*scan is the
+ * position of the LF, which no CR precedes, or two), REFUSE_BLANK_LINES (the first line is empty)
+ * or REFUSE_HEAD_TOO_LONG.
  */
 long http_lines_end(const char *data, size_t len, size_t start, size_t head_max, size_t *scan);
 

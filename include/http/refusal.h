@@ -13,6 +13,7 @@ enum http_refusal {
 
 	/* lines: RFC 9112, 2.2 */
 	REFUSE_BARE_LF,
+	REFUSE_BARE_CR,
 	REFUSE_BLANK_LINES,
 
 	/* the request line: RFC 9112, 2.3 and 3 */
@@ -61,6 +62,7 @@ enum http_refusal {
 	/* which host it is for: RFC 9110, 15.5.20 */
 	REFUSE_HOST_UNKNOWN,
 	REFUSE_HOST_ELSEWHERE,
+	REFUSE_SCHEME,
 
 	/* a redirection that the request makes too long */
 	REFUSE_REDIRECT_TOO_LONG,

@@ -64,6 +64,7 @@ struct http_request {
 	struct http_slice path;  /* of the target, as sent; "*" for OPTIONS *; may be empty */
 	struct http_slice query; /* after the "?"; valid if query_present */
 	bool query_present;
+	bool secure;            /* the target is an https URL */
 	struct http_slice host; /* the effective authority: the target's, else Host */
 	struct http_field fields[HTTP_HEADERS_MAX];
 	unsigned fields_count;

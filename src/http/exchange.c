@@ -843,7 +843,9 @@ int exchange_dispatch(struct exchange *ex)
 	const struct http_routes *routes = loop->routes;
 	const struct http_host *host =
 	    routes->find_host != NULL ? routes->find_host(routes, r) : routes->default_host;
-	const bool is_elsewhere = ex->client->tls != NULL && ex->client->policy != host->policy;
+	const struct http_client *client = ex->client;
+	const bool is_elsewhere =
+	    client->tls != NULL ? client->policy != host->policy : r->secure && !client->relayed;
 	if (!is_elsewhere)
 		ex->host = host;
 	if (r->framing == HTTP_BODY_LENGTH && r->content_length > loop->limits->body_bytes)
@@ -856,7 +858,8 @@ int exchange_dispatch(struct exchange *ex)
 	if (wait_s > 0)
 		return exchange_limited(ex, wait_s);
 	if (is_elsewhere)
-		return exchange_misdirected(ex, REFUSE_HOST_ELSEWHERE);
+		return exchange_misdirected(ex, client->tls != NULL ? REFUSE_HOST_ELSEWHERE
+								    : REFUSE_SCHEME);
 	const struct http_location *location = NULL;
 	if (!asks_server(r)) {
 		const int error = exchange_path_make(ex);

@@ -31,6 +31,10 @@ long http_lines_end(const char *data, size_t len, size_t start, size_t head_max,
 			*scan = i;
 			return -REFUSE_BARE_LF;
 		}
+		if (data[i - 2] == '\r') { /* its blank line would never be found */
+			*scan = i;
+			return -REFUSE_BARE_CR;
+		}
 		if (data[i - 2] == '\n') {
 			*scan = i; /* http_request_parse() finds it there again at once */
 			return (long)i + 1;
@@ -260,8 +264,8 @@ static int head_read(struct http_cursor *c, struct http_request *r, long end)
 	if (end == -REFUSE_HEAD_TOO_LONG && memchr(c->at, '\n', (size_t)(c->end - c->at)) == NULL)
 		return long_line_judge(c, r);
 	int status = request_line_read(c, r);
-	if (end == -REFUSE_BARE_LF)
-		return -REFUSE_BARE_LF;
+	if (end == -REFUSE_BARE_LF || end == -REFUSE_BARE_CR)
+		return (int)end;
 	if (status == 0)
 		status = request_line_judge(r);
 	if (status == 0)
@@ -283,9 +287,9 @@ static void line_excerpt(struct http_request *r, const char *line, size_t len)
 	r->excerpt = slice(r->head, line, to);
 }
 
-/* Chooses what the record shows of a later line that ends in a bare LF, the last byte of the
- * head. */
-static void bare_lf_excerpt(struct http_request *r, const struct http_cursor *c)
+/* Chooses what the record shows of a later line that ends in a bare LF, or after a bare CR: its LF
+ * is the last byte of the head. */
+static void bare_excerpt(struct http_request *r, const struct http_cursor *c)
 {
 	const char *before = memrchr(c->at, '\n', (size_t)(c->end - 1 - c->at));
 	field_excerpt(r, c, before != NULL ? before + 1 : c->at, -REFUSE_BARE_LF);
@@ -299,7 +303,8 @@ long http_request_parse(const char *data, size_t len, size_t head_max, size_t *s
 	if (end == 0 || end == -REFUSE_BLANK_LINES)
 		return end;
 
-	size_t known = end > 0 ? (size_t)end : end == -REFUSE_BARE_LF ? *scan + 1 : head_max;
+	const bool bare = end == -REFUSE_BARE_LF || end == -REFUSE_BARE_CR;
+	size_t known = end > 0 ? (size_t)end : bare ? *scan + 1 : head_max;
 	size_t start = blank_lines_skip(data, known);
 	struct http_cursor c = {data + start, data + known};
 	if (end > 0)
@@ -309,8 +314,8 @@ long http_request_parse(const char *data, size_t len, size_t head_max, size_t *s
 		return end;
 	if (ret->version.len == 0)
 		line_excerpt(ret, data + start, known - start);
-	else if (status == -REFUSE_BARE_LF)
-		bare_lf_excerpt(ret, &c);
+	else if (bare)
+		bare_excerpt(ret, &c);
 	return status;
 }
 

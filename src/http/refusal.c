@@ -5,6 +5,7 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
     [REFUSE_NOT] = {"", 500, ""},
 
     [REFUSE_BARE_LF] = {"bare-lf", 400, "a line ends in LF without CR"},
+    [REFUSE_BARE_CR] = {"bare-cr", 400, "a line ends in two CRs and LF"},
     [REFUSE_BLANK_LINES] = {"blank-lines", 400, "too many blank lines before the request line"},
 
     [REFUSE_REQUEST_LINE] = {"request-line", 400,
@@ -67,6 +68,7 @@ static const struct http_refusal_facts refusals[HTTP_REFUSALS] = {
     [REFUSE_HOST_UNKNOWN] = {"host-unknown", 421, "this port has no host of that name"},
     [REFUSE_HOST_ELSEWHERE] = {"host-elsewhere", 421,
 			       "the connection was made for a name with other certificates"},
+    [REFUSE_SCHEME] = {"scheme", 421, "the target is an https URL, and the connection has no TLS"},
 
     [REFUSE_REDIRECT_TOO_LONG] = {"redirect-too-long", 414,
 				  "the URL that it is redirected to would be too long"},

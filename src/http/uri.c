@@ -60,7 +60,7 @@ bool http_host_valid(const char *host, size_t len, bool port_required)
 	return host[n] == ':' && port_valid(host + n + 1, len - n - 1, port_required);
 }
 
-/* Writes an address in brackets in its one form; anything else in brackets stays as it is. */
+/* Writes an address in brackets in its one form. */
 static size_t ip_literal_name(char *name, size_t len)
 {
 	struct in6_addr address;
@@ -123,6 +123,7 @@ static int absolute_split(struct http_request *r)
 	 * 4.2.4). */
 	if (!http_host_valid(s + scheme, i - scheme, false))
 		return -REFUSE_TARGET_FORM;
+	r->secure = scheme == 8;
 	r->host = (struct http_slice){r->target.off + scheme, i - scheme};
 	path_split(r, r->target.off + i, r->target.len - i);
 	return 0;

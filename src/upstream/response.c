@@ -202,6 +202,7 @@ static long head_end(const char *data, size_t len, size_t head_max, size_t *scan
 	const long end = http_lines_end(data, len, 0, head_max, scan);
 	switch (-end) {
 	case REFUSE_BARE_LF:
+	case REFUSE_BARE_CR:
 		return memchr(data, '\n', *scan) == NULL ? -UPSTREAM_FAULT_STATUS_LINE
 							 : -UPSTREAM_FAULT_FIELD;
 	case REFUSE_HEAD_TOO_LONG:

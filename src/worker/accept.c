@@ -134,6 +134,7 @@ static void listeners_retry(struct worker_loop *l)
 static int listener_took(struct worker_loop *l, int fd, struct http_client *client)
 {
 	client->limited = NULL;
+	client->relayed = false;
 	if (!header_due(l->worker, client) && !clients_enter(l, client)) {
 		fd_close(&fd);
 		return 0;

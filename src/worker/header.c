@@ -127,6 +127,7 @@ static void header_client(struct conn *c, const struct proxy_header *h)
 	address_take(c->client.address, &h->source);
 	c->client.number = h->source;
 	c->client.port = h->source_port;
+	c->client.relayed = true;
 	address_take(header_of(c)->reached, &h->destination);
 	show_connection(c);
 	log_write(&c->owner->log, LOG_DEBUG, "('%s', %u) comes through ('%s', %u)",

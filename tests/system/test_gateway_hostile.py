@@ -436,6 +436,13 @@ case("a-body-too-short-and-reset",
       peer(b"smuggled"), RESET], section="9112 8")
 case("range-flood", ask("GET / HTTP/1.1", "Range: bytes=" + ",".join(f"{n}-" for n in range(500))),
      section="9110 14.2")
+for name, target in (("https", "https://a.example/smuggled"), ("https-in-capitals", "HTTPS://a.example:443/smuggled"),
+                     ("https-without-a-path", "https://a.example")):
+    case(f"target-of-{name}-without-tls", ask(f"GET {target} HTTP/1.1"), nothing, status(421), section="9110 7.4")
+for name, text in (("the-line", b"\r\r\nHost: a.example\r\n\r\n"), ("host", b"\r\nHost: a.example\r\r\n\r\n"),
+                   ("blank-line", b"\r\nHost: a.example\r\n\r\r\n"),
+                   ("every-line", b"\r\r\nHost: a.example\r\r\n\r\r\n")):
+    case(f"cr-cr-lf-at-{name}", [b"GET /smuggled HTTP/1.1" + text, END], refuse, status(400), section="9112 2.2")
 case("tls-on-a-plain-port", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 100)
 case("http-2-preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
 case("proxy-protocol", b"PROXY TCP4 6.6.6.6 7.7.7.7 1 2\r\n" + ask("GET / HTTP/1.1"))

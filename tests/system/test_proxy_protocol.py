@@ -634,6 +634,15 @@ def test_health_checks_of_haproxy(s, ports, tmp_path, version):
 
 # --- the configuration -------------------------------------------------------------------------
 
+def test_an_https_target_may_come_through_a_load_balancer(server, ports):
+    """RFC 9110, 7.4: it is nothing for a connection without TLS, unless a trusted gateway has made that."""
+    server(f'tls off\nport {ports[0]} {{ {LISTED} respond 200 "ok" }}\nport {ports[1]} {{ respond 200 "ok" }}', tls=False)
+    for port, header, status in ((ports[0], v1(), b"200"), (ports[0], v2(), b"200"), (ports[1], b"", b"421")):
+        with connected(port) as raw:
+            raw.sendall(header + b"GET https://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert raw.recv(4096)[9:12] == status
+
+
 def test_the_statement_in_its_long_form(run, conf_file):
     path = conf_file("c.conf", "tls off\nproxy protocol from 10.0.0.0/8 192.0.2.7\nport 8001 { echo }\n"
                      "port 8002 { proxy protocol from 2001:DB8::/32 ::ffff:192.0.2.9 echo }\n"

@@ -39,6 +39,9 @@ static const struct refusal_case cases[] = {
     {REFUSE_BARE_LF, 400, GET H "X: secret\n\r\n", 0, 0, "GET / HTTP/1.1", "X", 0},
     {REFUSE_BARE_LF, 400, GET "Host: a\n", 0, 0, "GET / HTTP/1.1", "Host", 0},
     {REFUSE_BARE_LF, 400, GET H "\n", 0, 0, "GET / HTTP/1.1", "", 0},
+    {REFUSE_BARE_CR, 400, "GET / HTTP/1.1\r\r\n" H "\r\n", 0, 0, "", "GET / HTTP/1.1\r", 0},
+    {REFUSE_BARE_CR, 400, GET H "X: secret\r\r\n", 0, 0, "GET / HTTP/1.1", "X", 0},
+    {REFUSE_BARE_CR, 400, GET H "\r\r\n", 0, 0, "GET / HTTP/1.1", "", 0},
     {REFUSE_BLANK_LINES, 400, "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n" GET, 0, 0, "", "", 0},
     {REFUSE_REQUEST_LINE, 400, "hello\r\n\r\n", 0, 0, "", "hello", 0},
     {REFUSE_REQUEST_LINE, 400, "GET /\r\n\r\n", 0, 0, "", "GET /", 0},
@@ -58,7 +61,6 @@ static const struct refusal_case cases[] = {
     {REFUSE_TARGET_FORM, 400, "GET a HTTP/1.1\r\n" H "\r\n", 0, 0, "GET a HTTP/1.1", "", 0},
     {REFUSE_TARGET_TOO_LONG, 414, "GET /", 'x', 0, "", "GET /xxxxx", 1},
     {REFUSE_VERSION_FORM, 400, "GET / HTTP/1.1x\r\n" H "\r\n", 0, 0, "", "GET / HTTP/1.1x", 0},
-    {REFUSE_VERSION_FORM, 400, "GET / HTTP/1.1\r\r\n" H "\r\n", 0, 0, "", "GET / HTTP/1.1\r", 0},
     {REFUSE_VERSION_UNKNOWN, 505, "PRI * HTTP/2.0\r\n\r\n", 0, 0, "PRI * HTTP/2.0", "", 0},
     {REFUSE_PATH_ESCAPE, 400, "GET /%zz HTTP/1.1\r\n" H "\r\n", 0, 0, "GET /%zz HTTP/1.1", "", 0},
     {REFUSE_PATH_NUL, 400, "GET /%00 HTTP/1.1\r\n" H "\r\n", 0, 0, "GET /%00 HTTP/1.1", "", 0},
@@ -146,6 +148,7 @@ static bool is_elsewhere(enum http_refusal why)
 	return why == REFUSE_CHUNK_EXTENSIONS_TOO_LONG ||
 	       why == REFUSE_TOO_MANY ||     /* tests/system/test_client_limits.py */
 	       why == REFUSE_HOST_UNKNOWN || /* test_routes.c */
+	       why == REFUSE_SCHEME ||       /* test_gateway_hostile.py */
 	       why == REFUSE_HOST_ELSEWHERE || why == REFUSE_REDIRECT_TOO_LONG;
 }
 
