@@ -91,6 +91,7 @@ def test_a_server_in_the_background(environment, conf, ports, tmp_path):
         wait_for(lambda: not pid_file.exists(), "its end")
 
 
+@pytest.mark.any_build
 def test_the_selftest(environment, conf):
     r = finish(bare(BINARY, "bulkhead", "selftest", "-f", conf, environment=environment))
     assert r.returncode == 0, r
