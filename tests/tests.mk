@@ -121,7 +121,7 @@ $(STORM_LIB): $(BUILD)/storm/%.so: tests/storm/%.c
 
 storm-build: $(STORM_BIN) $(STORM_LIB)
 
-storm: $(BUILD)/bulkhead storm-build
+storm: all storm-build
 	BULKHEAD_BINARY=$(abspath $(BUILD)/bulkhead) /usr/bin/env python3 tests/storm/storm.py $(STORM)
 
 .PHONY: unit unit-build fuzz bench storm storm-build next many
