@@ -30,12 +30,12 @@
 #define CONF_ADDRESSES_MAX    64                 /* of a port */
 #define CONF_SOCKETS_MAX      64                 /* names of a port */
 #define CONF_SOCKET_NAME_MAX  255                /* FileDescriptorName= of systemd.socket(5) */
-#define CONF_PROXIES_MAX      1024               /* networks of a port's `proxy protocol` */
-#define CONF_CERTIFICATES_MAX 4096               /* of a port, with those of its hosts */
-#define CONF_BODIES_MAX       4096               /* files of a port that are sent as they are */
-#define CONF_ROOTS_MAX        4096               /* folders of a port whose files are sent */
-#define CONF_PASSWORDS_MAX    64                 /* password files of a port */
-#define CONF_PARK_MAX         64                 /* deaths that the restart policy remembers */
+#define CONF_BELIEVED_MAX     1024 /* networks of a port's `proxy protocol`; of its `trust` */
+#define CONF_CERTIFICATES_MAX 4096 /* of a port, with those of its hosts */
+#define CONF_BODIES_MAX       4096 /* files of a port that are sent as they are */
+#define CONF_ROOTS_MAX        4096 /* folders of a port whose files are sent */
+#define CONF_PASSWORDS_MAX    64   /* password files of a port */
+#define CONF_PARK_MAX         64   /* deaths that the restart policy remembers */
 #define CONF_THREADS_MAX      64
 #define CONF_WORKERS_MAX      64
 /* Bytes of address space that the C library reserves for a further thread: a stack, and an arena,
@@ -52,7 +52,6 @@
 #define CONF_BODIES_BYTES_MAX ((size_t)16 << 20)
 #define CONF_UPSTREAMS_MAX    1024 /* of a port */
 #define CONF_ENDPOINTS_MAX    4096 /* of a port */
-#define CONF_TRUSTED_MAX      1024 /* networks of a port's `trust` */
 #define CONF_CLIENTS_MAX      64   /* different `client certificate` of a port */
 /* The authorities of the system, with which upstreams are verified if nothing else is said. */
 #define CONF_SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"

@@ -72,11 +72,64 @@ void conf_exempt(struct conf_parser *p, const struct conf_group *given)
 
 void conf_exempt_dump(const struct conf_port *port, const char *indent, FILE *out)
 {
-	char text[NETWORK_TEXT_MAX];
 	if (port->exempt_count == 0)
 		return;
-	(void)fprintf(out, "%sexempt", indent);
-	for (size_t i = 0; i < port->exempt_count; i++)
-		(void)fprintf(out, " %s", network_format(&port->exempt[i], text));
-	fputc('\n', out);
+	(void)fputs(indent, out);
+	conf_networks_dump("exempt", port->exempt, port->exempt_count, out);
+}
+
+void conf_networks_dump(const char *statement, const struct network *list, size_t count, FILE *out)
+{
+	char text[NETWORK_TEXT_MAX];
+	(void)fputs(statement, out);
+	for (size_t i = 0; i < count; i++)
+		(void)fprintf(out, " %s", network_format(&list[i], text));
+	(void)fputc('\n', out);
+}
+
+/* --- those whose word about others is believed ------------------------------------------------ */
+
+static void believed_judge(struct conf_parser *p, const struct network *n,
+			   const struct conf_where *at, const char *whose)
+{
+	if (n->bits == 0 || (n->bits == 96 && network_address_is_v4(&n->first)))
+		conf_warning(p, at,
+			     "every client may say here what address it has: list the addresses of "
+			     "your %s alone",
+			     whose);
+}
+
+static const struct network *believed_around(const struct network *list, size_t count,
+					     const struct network *n)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].bits <= n->bits && network_has(&list[i], &n->first))
+			return &list[i];
+	return NULL;
+}
+
+void conf_believed_add(struct conf_parser *p, const struct conf_value *value,
+		       const struct conf_where *at, const struct conf_believed *b)
+{
+	char text[NETWORK_TEXT_MAX], outer[NETWORK_TEXT_MAX];
+	struct network n;
+	if (!conf_network(p, value, at, &n))
+		return;
+	believed_judge(p, &n, at, b->whose);
+	const struct network *around = believed_around(*b->list, *b->count, &n);
+	if (around != NULL) {
+		conf_warning(p, at, "%s is in %s, which is listed already",
+			     network_format(&n, text), network_format(around, outer));
+		return;
+	}
+	if (*b->count == CONF_BELIEVED_MAX) {
+		conf_error(p, at, "`%s` lists at most %d networks", b->statement,
+			   CONF_BELIEVED_MAX);
+		return;
+	}
+	struct network *list = conf_grow(p, *b->list, *b->count, sizeof(*list));
+	if (list == NULL)
+		return;
+	*b->list = list;
+	list[(*b->count)++] = n;
 }

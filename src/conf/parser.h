@@ -603,6 +603,17 @@ void conf_block_close(struct conf_parser *p);
 /* Reads an address, "ADDRESS/LENGTH" or "*"; if it is none of them, that was reported. */
 bool conf_network(struct conf_parser *p, const struct conf_value *, const struct conf_where *at,
 		  struct network *ret);
+/* A line of the canonical text: the statement and its networks. */
+void conf_networks_dump(const char *statement, const struct network *, size_t count, FILE *out);
+/* A list of networks whose word about others is believed: who is in them, in plain English. */
+struct conf_believed {
+	const char *statement, *whose;
+	struct network **list;
+	size_t *count;
+};
+/* Warns of a network that is everybody, and of one that is listed already, which is left out. */
+void conf_believed_add(struct conf_parser *p, const struct conf_value *,
+		       const struct conf_where *at, const struct conf_believed *);
 
 /* define.c, block.c */
 void conf_define(struct conf_parser *p, const struct conf_value *name, const struct conf_value *,
