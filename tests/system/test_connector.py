@@ -279,6 +279,33 @@ def test_a_connection_waits_for_the_successor(server, ports, upstream):
     assert found == [(200, "one")] * 8
 
 
+@pytest.mark.parametrize("how", ["reload", "stop"])
+def test_requests_wait_for_the_successor_while_their_workers_drain(server, ports, upstream, how):
+    u = upstream()
+    text = port_of(ports[0], u.url, extra="timeouts { connect 60s }\nkeep off\n")
+    s = server("drain 60s\n" + text)
+    wait_for(lambda: body_of(ports[0]) == (200, "one"), "an answer")
+    workers = s.workers()
+    pid, found, asking = asked_while_stopped(s, ports[0], 4)
+    if how == "reload":
+        s.config.write_text(s.config.read_text().replace('"own"', '"other"'))
+        s.kill(signal.SIGHUP)
+        wait_for(lambda: body_of(ports[0], "/own") == (200, "other"), "the next generation")
+    else:
+        s.kill(signal.SIGTERM)
+        s.wait_log("SIGTERM: stopping")
+    assert found == []
+    os.kill(pid, signal.SIGKILL)
+    for thread in asking:
+        thread.join(60)
+    assert found == [(200, "one")] * 4
+    wait_for(lambda: not set(workers.values()) & set(s.workers().values()), "the end of the workers")
+    s.wait_log(rf"connector 1 \(pid {pid}\) was killed from outside by SIGKILL.+; starting it again")
+    s.wait_log(rf"connector 1 \(pid (?!{pid})\d+\) drained")
+    if how == "stop":
+        assert s.process.wait(60) == 0
+
+
 @pytest.fixture
 def secure(authority):  # noqa: F811
     u = SecureUpstream(authority, "good")

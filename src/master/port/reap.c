@@ -54,13 +54,52 @@ static bool was_drained(int status)
 	       (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EX_TEMPFAIL);
 }
 
+/* The port has served with these files, so they are right. Then the machine lacks something
+ * temporarily, most likely memory. */
+static enum restart_cause cause_in_service(const struct port *p, const struct end *e)
+{
+	enum restart_cause cause = cause_for_restart(e);
+	return cause == RESTART_CONFIG && p->files.proven ? RESTART_DIED : cause;
+}
+
+/* Do workers that finish their requests ask it? */
+static bool is_missed(const struct child *c)
+{
+	const struct port *p = c->port;
+	if (is_worker(c) || channel_handed(c->role) == IPC_FD_KINDS || p->discarded)
+		return false;
+	for (unsigned i = p->holders; i < p->children_count; i++)
+		if (p->children[i].state != CHILD_NONE)
+			return true;
+	return false;
+}
+
+static void replace_while_draining(struct child *c)
+{
+	if (c->role == IPC_CONNECTOR)
+		port_orders_again(c->port);
+	const int error = child_spawn(c);
+	if (error < 0)
+		log_write_for(&c->port->master->log, port_number(c->port), 0, LOG_ERR,
+			      "%s %u cannot be started: %s", role_name(c), c->number,
+			      strerror(-error));
+}
+
 static void ended_while_draining(struct child *c, const struct end *e, const struct report *r)
 {
 	struct port *p = c->port;
 	struct master *m = p->master;
+	uint64_t delay_ms = 0;
 	bool clean = WIFEXITED(e->status) && WEXITSTATUS(e->status) == EX_OK;
+	/* one that ends quickly again is not worth waiting for */
+	const bool again =
+	    is_missed(c) &&
+	    restart_decide(&p->restart, &p->conf->restart, cause_in_service(p, e), m->loop.now_ms,
+			   e->starting ? 0 : r->uptime_ms, &delay_ms) == RESTART_NOW;
 	if (!m->draining) {
 		/* only this port drains; m->drained counts the end of the server */
+	} else if (again) {
+		/* its successor does what it would have done */
 	} else if (clean) {
 		m->drained += is_worker(c);
 	} else if (WIFSIGNALED(e->status) || was_drained(e->status)) {
@@ -69,8 +108,10 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 		child_counters(c, &counted);
 		m->cut = ipc_count_add(m->cut, counted.connections);
 	}
-	report_log(r, c, clean ? LOG_INFO : LOG_WARNING, "");
+	report_log(r, c, clean ? LOG_INFO : LOG_WARNING, again ? "; starting it again" : "");
 	child_release(c);
+	if (again)
+		replace_while_draining(c);
 	holders_dismiss(p);
 	for (unsigned i = 0; i < p->children_count; i++)
 		if (p->children[i].state != CHILD_NONE)
@@ -122,14 +163,6 @@ static void replace_later(struct port *p, const struct end *e, uint64_t delay_ms
 	p->restarts++;
 	renew_if_asked(p, e);
 	port_wait(p, delay_ms);
-}
-
-/* The port has served with these files, so they are right. Then the machine lacks something
- * temporarily, most likely memory. */
-static enum restart_cause cause_in_service(const struct port *p, const struct end *e)
-{
-	enum restart_cause cause = cause_for_restart(e);
-	return cause == RESTART_CONFIG && p->files.proven ? RESTART_DIED : cause;
 }
 
 static void ended_in_service(struct child *c, const struct end *e, const struct report *r)
