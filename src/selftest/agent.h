@@ -131,14 +131,16 @@ attempt_fn try_password_right, try_password_wrong, try_password_many, try_passwo
     try_password_oversized;
 /* try_connect.c. From a connector or resolver: reaching what is listed, and an address of a name:
  * results above 0; a copy of a listed address, another port, another address, places that are none,
- * other sockets and ways. Its block: unmapping, moving, changing, mapping over and filling it. With
- * memory that others write, or that is full. From a worker, over its channel to the connector: 1
- * when it was connected */
+ * the Unix socket that is listed (above 0), its path elsewhere, another one, the beginning of its
+ * path; other sockets and ways. Its block: unmapping, moving, changing, mapping over and filling
+ * it. With memory that others write, or that is full. From a worker, over its channel to the
+ * connector: 1 when it was connected */
 attempt_fn try_reach_listed, try_reach_named, try_reach_copy, try_reach_port, try_reach_neighbour,
-    try_reach_inside, try_reach_after, try_datagrams, try_send_fast, try_block_unmap,
-    try_block_move, try_block_protect, try_block_advise, try_block_map, try_block_fill,
-    try_map_shared_state, try_protect_shared_state, try_write_shared_state, try_names_grow,
-    try_ask_proper, try_ask_endpoint, try_ask_short, try_ask_id, try_ask_time, try_ask_oversized;
+    try_reach_inside, try_reach_after, try_reach_local, try_reach_local_copy, try_reach_local_other,
+    try_reach_local_beginning, try_datagrams, try_send_fast, try_block_unmap, try_block_move,
+    try_block_protect, try_block_advise, try_block_map, try_block_fill, try_map_shared_state,
+    try_protect_shared_state, try_write_shared_state, try_names_grow, try_ask_proper,
+    try_ask_endpoint, try_ask_short, try_ask_id, try_ask_time, try_ask_oversized;
 /* try_memory.c: how many of the needles are in this process's memory */
 attempt_fn try_scan;
 

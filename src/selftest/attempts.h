@@ -15,6 +15,7 @@
 #define ROLE_VERIFIER  8u /* of either port */
 #define ROLE_CONNECTOR 16u
 #define ROLE_RESOLVER  32u
+#define ROLE_LOCAL     64u /* the connector of port B, which has a Unix socket, too */
 
 /* The conditions of a round: all layers, or all but the roles' lists of system calls, so that the
  * layers under them are tested alone. */
@@ -47,6 +48,7 @@ enum attempt_path {
 	PATH_DATAGRAM,      /* a unix datagram socket */
 	PATH_ROOT,          /* none; it is about document roots */
 	PATH_HASH,          /* none; it looks for the password's hash, not for keys */
+	PATH_LOCAL,         /* a listening unix socket that every user may connect to */
 	PATH_UPSTREAM       /* none; it needs a port with upstreams */
 };
 

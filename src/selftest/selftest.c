@@ -83,6 +83,8 @@ static const struct stage_port *stage_from(const struct selftest *s)
 
 static const char *process_name(const struct selftest *s, enum ipc_role role)
 {
+	if (role == IPC_CONNECTOR && s->from == PORT_B)
+		return "connector to a Unix socket";
 	if (role != IPC_WORKER)
 		return ipc_role_name(role);
 	return stage_from(s)->plain ? "plain worker" : "worker";
@@ -94,6 +96,8 @@ static unsigned role_bit(const struct selftest *s, enum ipc_role role)
 						 [IPC_VERIFIER] = ROLE_VERIFIER,
 						 [IPC_CONNECTOR] = ROLE_CONNECTOR,
 						 [IPC_RESOLVER] = ROLE_RESOLVER};
+	if (role == IPC_CONNECTOR && s->from == PORT_B)
+		return ROLE_LOCAL;
 	if (role != IPC_WORKER)
 		return bits[role];
 	return stage_from(s)->plain ? ROLE_PLAIN : ROLE_WORKER;
@@ -172,6 +176,9 @@ static void path_fill(const struct selftest *s, enum attempt_path path, struct o
 	case PATH_DATAGRAM:
 		text = stage->target_path;
 		break;
+	case PATH_LOCAL:
+		text = stage->local.paths[TARGETS_OTHER];
+		break;
 	case PATH_NONE:
 	case PATH_ROOT:
 	case PATH_HASH:
@@ -225,6 +232,17 @@ static bool is_mounted(const struct selftest *s, const struct peer *p)
 	       (p != NULL && p->hello.level.roots > 0 && p->hello.level.roots_error == 0);
 }
 
+/* Because of the folder in which this selftest works. */
+static bool cannot_be_reached(const struct selftest *s, const struct attempt *a, struct row *row)
+{
+	if (a->path != PATH_LOCAL || !s->by_root || s->stage.local.reachable)
+		return false;
+	(void)snprintf(row->result, sizeof(row->result),
+		       "other users cannot enter the temporary folder");
+	row->verdict = VERDICT_UNTESTED;
+	return true;
+}
+
 static void attempt_make(struct selftest *s, enum ipc_role role, const struct attempt *a)
 {
 	struct expectation expected = *expectation_of(s, a), *e = &expected;
@@ -240,7 +258,8 @@ static void attempt_make(struct selftest *s, enum ipc_role role, const struct at
 	if (s->round == ROUND_WHOLE)
 		attempt_adapt(e, sandbox_role_of(role), stage_from(s)->needs[role]);
 	struct peer *p = peer_get(s, role, s->from);
-	if (!judge_beforehand(e, s->landlock, is_mounted(s, p), &row)) {
+	if (!cannot_be_reached(s, a, &row) &&
+	    !judge_beforehand(e, s->landlock, is_mounted(s, p), &row)) {
 		bool ready = p != NULL && target_fill(s, a->target, &o);
 		path_fill(s, a->path, &o);
 		memcpy(o.needles, needles->list, sizeof(o.needles));
@@ -350,6 +369,15 @@ static void port_try(struct selftest *s)
 	holder_check(s, IPC_VERIFIER, verifier);
 }
 
+/* Port B has a Unix socket among its upstreams, so its connector is another one than that of A. */
+static void from_try(struct selftest *s)
+{
+	if (s->from == PORT_B)
+		attempts_make(s, IPC_CONNECTOR);
+	else if (stage_from(s)->number != 0)
+		port_try(s);
+}
+
 static int round_run(struct selftest *s, enum attempt_round round, struct err *err)
 {
 	s->round = round;
@@ -364,8 +392,7 @@ static int round_run(struct selftest *s, enum attempt_round round, struct err *e
 	if (round == ROUND_WHOLE)
 		master_examine(s);
 	for (s->from = PORT_A; s->from < PORTS_TRIED; s->from++)
-		if (s->from != PORT_B && stage_from(s)->number != 0)
-			port_try(s);
+		from_try(s);
 	bench_stop(&s->bench);
 	return 0;
 }
@@ -439,8 +466,10 @@ bool selftest_is_parent(void)
 
 int selftest_main(const struct conf *conf, const struct selftest_options *options)
 {
-	struct selftest s = {
-	    .conf = conf, .options = options, .stage = {.target_fd = -1}, .bench = {.master = -1}};
+	struct selftest s = {.conf = conf,
+			     .options = options,
+			     .stage = {.target_fd = -1, .local = TARGETS_LOCAL_INIT},
+			     .bench = {.master = -1}};
 	struct err err = {""};
 	const int version = sandbox_landlock_version();
 	s.landlock = version < 0 ? 0 : (unsigned)version;

@@ -16,7 +16,6 @@
 #include "base/fd.h"
 #include "role/role.h"
 #include "site.h"
-#include "targets.h"
 
 #define SOCKET_PATH_MAX 100 /* shorter than sun_path */
 #define DRAIN_MS        1000
@@ -50,6 +49,8 @@ int stage_init(struct stage *s, struct err *err)
 		err_set(err, "cannot listen on 127.0.0.1: %s", strerror(-s->target_fd));
 		return -1;
 	}
+	if (targets_local_make(&s->local, base, err) < 0)
+		return -1;
 	return site_make(s->site_path, err);
 }
 
@@ -57,6 +58,7 @@ void stage_release(struct stage *s)
 {
 	const struct dirent *entry;
 	fd_close(&s->target_fd);
+	targets_local_remove(&s->local);
 	if (s->folder[0] != '\0')
 		site_remove(s->site_path);
 	DIR *d = s->folder[0] == '\0' ? NULL : opendir(s->folder);
@@ -324,7 +326,9 @@ int stage_write(struct stage *s, const struct conf *conf, bool may_be_strict, st
 		p->certificates_count = p->plain ? 0 : pairs_of(i);
 		(void)snprintf(parts[i].passwords_path, PATH_ROOM, "%s/%zu.htpasswd", s->folder, i);
 		if (!hosts_rewrite(p, &parts[i], s->site_path) ||
-		    !targets_put(p, s->target_port, is_tried(tried, i), &parts[i].copies)) {
+		    !targets_put(p, s->target_port, is_tried(tried, i),
+				 i == tried[PORT_B] ? s->local.paths[TARGETS_LISTED] : NULL,
+				 &parts[i].copies)) {
 			err_set(err, "out of memory");
 			result = -1;
 		}

@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "htpasswd.h"
 #include "pair.h"
+#include "targets.h"
 
 /* The ports that the attempts use; the others are only served. Attempts are made from inside the
  * processes of A, and must not reach B. Both have TLS, if any port of the configuration has: then
@@ -43,6 +44,7 @@ struct stage {
 	struct needles needles; /* of port A's keys */
 	int target_fd;          /* the listener that all upstreams are; -1: none yet */
 	uint16_t target_port;
+	struct targets_local local; /* its first socket is an upstream of port B, too */
 };
 
 /* Makes the folder. Returns 0, or -1 and a sentence. */

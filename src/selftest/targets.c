@@ -5,8 +5,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 
@@ -27,6 +31,76 @@ int targets_listen(uint16_t *ret_port)
 	}
 	*ret_port = ntohs(a.sin_port);
 	return fd;
+}
+
+/* --- Unix sockets ----------------------------------------------------------------------------- */
+
+static int local_listen(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	memcpy(a.sun_path, path, strnlen(path, sizeof(a.sun_path) - 1));
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+	    chmod(path, S_IRWXU | S_IRWXG | S_IRWXO) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	const int error = -errno;
+	fd_close(&fd);
+	return error;
+}
+
+static bool can_be_entered(const char *folder)
+{
+	char path[PATH_ROOM];
+	struct stat st;
+	(void)snprintf(path, sizeof(path), "%s", folder);
+	for (char *slash; (slash = strrchr(path, '/')) != NULL; *slash = '\0')
+		if (stat(path, &st) < 0 || (st.st_mode & S_IXOTH) == 0)
+			return false;
+	return true;
+}
+
+int targets_local_make(struct targets_local *t, const char *base, struct err *err)
+{
+	static const char *const names[TARGETS_LOCAL] = {("api" TARGETS_END), "api", "other"};
+	(void)snprintf(t->folder, sizeof(t->folder), "%s/bulkhead-sockets-XXXXXX", base);
+	int error = mkdtemp(t->folder) == NULL ? -errno : 0;
+	if (error < 0)
+		t->folder[0] = '\0';
+	else if (chmod(t->folder, S_IRWXU | S_IXGRP | S_IXOTH) < 0)
+		error = -errno;
+	for (unsigned i = 0; i < TARGETS_LOCAL && error >= 0; i++) {
+		(void)snprintf(t->paths[i], PATH_ROOM, "%s/%s", t->folder, names[i]);
+		error = t->fds[i] = local_listen(t->paths[i]);
+	}
+	t->reachable = error >= 0 && can_be_entered(t->folder);
+	if (error < 0)
+		err_set(err, "cannot listen in \"%s\": %s", base, strerror(-error));
+	return error < 0 ? -1 : 0;
+}
+
+void targets_local_remove(struct targets_local *t)
+{
+	for (unsigned i = 0; i < TARGETS_LOCAL; i++) {
+		if (t->fds[i] >= 0)
+			(void)unlink(t->paths[i]);
+		fd_close(&t->fds[i]);
+	}
+	if (t->folder[0] != '\0')
+		(void)rmdir(t->folder);
+	t->folder[0] = '\0';
+}
+
+/* --- the configuration ------------------------------------------------------------------------ */
+
+static bool local_put(struct conf_endpoint *e, const char *path, struct copies *copies)
+{
+	const size_t room = sizeof("unix:") + strlen(path);
+	char *url = copies_add(copies, NULL, 0, room);
+	if (url == NULL)
+		return false;
+	(void)snprintf(url, room, "unix:%s", path);
+	*e = (struct conf_endpoint){.url = url, .path = url + strlen("unix:")};
+	return true;
 }
 
 static bool endpoint_put(struct conf_endpoint *e, const char *host, uint16_t port, bool named,
@@ -56,13 +130,15 @@ static const struct conf_upstream own = {.name = TARGET_NAME,
 					 .keep_ms = 60000,
 					 .retry_percent = 20};
 
-bool targets_put(struct conf_port *p, uint16_t port, bool tried, struct copies *copies)
+bool targets_put(struct conf_port *p, uint16_t port, bool tried, const char *path,
+		 struct copies *copies)
 {
 	const size_t count = p->upstreams_count;
+	const uint32_t added = own.endpoints_count + (path != NULL);
 	struct conf_upstream *all =
 	    copies_add(copies, p->upstreams, count * sizeof(*all), sizeof(*all));
 	struct conf_endpoint *endpoints =
-	    copies_add(copies, NULL, 0, (count + own.endpoints_count) * sizeof(*endpoints));
+	    copies_add(copies, NULL, 0, (count + added) * sizeof(*endpoints));
 	bool done = all != NULL && endpoints != NULL;
 	for (size_t i = 0; done && i < count; i++) {
 		all[i].endpoints_first = (uint32_t)i;
@@ -76,15 +152,17 @@ bool targets_put(struct conf_port *p, uint16_t port, bool tried, struct copies *
 	if (done && tried) {
 		all[count] = own;
 		all[count].endpoints_first = (uint32_t)count;
+		all[count].endpoints_count = added;
 		done = endpoint_put(&endpoints[count], "127.0.0.1", port, false, copies) &&
-		       endpoint_put(&endpoints[count + 1], "localhost", port, true, copies);
+		       endpoint_put(&endpoints[count + 1], "localhost", port, true, copies) &&
+		       (path == NULL || local_put(&endpoints[count + 2], path, copies));
 	}
 	if (!done)
 		return false;
 	p->upstreams = all;
 	p->upstreams_count = count + tried;
 	p->endpoints = endpoints;
-	p->endpoints_count = count + (tried ? own.endpoints_count : 0);
+	p->endpoints_count = count + (tried ? added : 0);
 	p->upstream_authorities_count = 0;
 	return true;
 }

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "ipc/addresses.h"
 #include "ipc/connect.h"
+#include "targets.h"
 
 #define PATIENCE_MS 5000
 #define STREAM      (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -126,6 +127,47 @@ int try_reach_after(struct agent *a, const struct order *o)
 {
 	(void)o;
 	return reach((const unsigned char *)a->pinned + a->pinned_bytes, AF_INET, STREAM);
+}
+
+/* The one with a Unix socket. */
+static const union ipc_address *local_place(const struct agent *a)
+{
+	size_t i = 0;
+	while (i + 1 < a->pinned_bytes / IPC_ADDRESS_BYTES &&
+	       place_at(a, i)->any.sa_family != AF_UNIX)
+		i++;
+	return place_at(a, i);
+}
+
+int try_reach_local(struct agent *a, const struct order *o)
+{
+	(void)o;
+	return reach(local_place(a), AF_UNIX, STREAM);
+}
+
+int try_reach_local_copy(struct agent *a, const struct order *o)
+{
+	const union ipc_address copy = *local_place(a);
+	(void)o;
+	return reach(&copy, AF_UNIX, STREAM);
+}
+
+int try_reach_local_other(struct agent *a, const struct order *o)
+{
+	union ipc_address other = {.local = {.sun_family = AF_UNIX}};
+	(void)a;
+	memcpy(other.local.sun_path, o->path, strnlen(o->path, sizeof(other.local.sun_path) - 1));
+	return reach(&other, AF_UNIX, STREAM);
+}
+
+int try_reach_local_beginning(struct agent *a, const struct order *o)
+{
+	const union ipc_address *place = local_place(a);
+	const long fd = syscall(SYS_socket, AF_UNIX, STREAM, 0);
+	(void)o;
+	return attempt_result(syscall(SYS_connect, fd, place,
+				      offsetof(struct sockaddr_un, sun_path) +
+					  strlen(place->local.sun_path) - strlen(TARGETS_END)));
 }
 
 int try_datagrams(struct agent *a, const struct order *o)

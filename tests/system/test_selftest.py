@@ -14,6 +14,8 @@ from harness import BINARY, TIMEOUT, landlock_version, sanitized, unix_sockets, 
 
 PLAIN = 65534  # whatever user that is
 ASIDE = "without its own list of system calls"
+LOCAL = "connector to a Unix socket"
+HOLDING = ("master", "verifier", "connector", LOCAL, "resolver")
 
 
 pytestmark = pytest.mark.skipif(bool(sanitized()), reason="the sanitizers' run-time needs what is refused")
@@ -76,7 +78,7 @@ def test_everything_is_refused(starter):
     assert sum(row["verdict"] == "pass" for row in rows) > 300
     untested = [row for row in rows if row["verdict"] == "not tested"]
     assert all(row["result"] for row in untested)
-    assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "connector", "resolver", "worker"}
+    assert {row["process"] for row in rows} == {*HOLDING, "keyholder", "worker"}
     verdicts = {(row["process"], row["attempt"], row["round"]): row["verdict"] for row in rows}
     assert verdicts["keyholder", "find the port's private key in its memory (control)", ""] == "pass"
     assert verdicts["worker", "ask for a signature as TLS does (control)", ""] == "pass"
@@ -87,6 +89,9 @@ def test_everything_is_refused(starter):
     assert verdicts["verifier", "read its own port's key file", ""] == "pass"
     for name in ("the keyholder is still the same process", "the verifier is still the same process"):
         assert verdicts["worker", name, ""] == verdicts["worker", name, ASIDE] == "pass"
+    for name in ("reach its upstream's Unix socket (control)", "reach that socket by a copy of its path",
+                 "reach another Unix socket", "reach a Unix socket whose path begins the listed one"):
+        assert verdicts[LOCAL, name, ""] == "pass"
     if starter["root"]:
         assert verdicts["worker", "its four user ids", ""] == "pass"
     else:
@@ -127,11 +132,10 @@ def test_a_plain_port(starter, with_tls):
     assert ("read its own port's key file" in verifier) == with_tls
     assert ("trace its own keyholder" in verifier) == with_tls
     if with_tls:
-        assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "connector", "resolver", "worker",
-                                                  "plain worker"}
+        assert {row["process"] for row in rows} == {*HOLDING, "keyholder", "worker", "plain worker"}
         assert {"find another port's private key in its memory", "read another port's key file"} <= tried
     else:
-        assert {row["process"] for row in rows} == {"master", "verifier", "connector", "resolver", "plain worker"}
+        assert {row["process"] for row in rows} == {*HOLDING, "plain worker"}
 
 
 @pytest.mark.parametrize("link", [False, True], ids=["folder", "link"])
@@ -234,8 +238,7 @@ def test_files_of_passwords_are_the_selftests_own(starter):
     rows = attempts(result)
     emptied = {(aside, "empty a file in its document root") for aside in (False, True)}
     assert failed(rows) - (emptied if landlock_version() < 3 and not starter["root"] else set()) == set()
-    assert {row["process"] for row in rows} == {"master", "keyholder", "verifier", "connector", "resolver", "worker",
-                                                  "plain worker"}
+    assert {row["process"] for row in rows} == {*HOLDING, "keyholder", "worker", "plain worker"}
 
 
 def test_files_of_client_certificates_are_not_kept(starter):
