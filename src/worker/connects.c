@@ -28,6 +28,7 @@ struct connects {
 	struct upstream_asks asks;
 	unsigned asks_count;
 	uint64_t last_id, lost_id;
+	uint64_t heard_ms;   /* when the connector has answered anything; 0: never */
 	uint64_t silent_ms;  /* when the master was told of a silent connector; 0: never */
 	struct bucket lines; /* of the log */
 	uint64_t unsaid;
@@ -139,6 +140,7 @@ static void answer_take(struct connects *c, const struct ipc_connect_answer *ans
 		lost_send(c);
 		return;
 	}
+	c->heard_ms = now_of(c);
 	struct upstream_ask *ask = ask_find(c, answer->id);
 	if (ask == NULL)
 		return; /* it was forgotten, or has timed out */
@@ -165,13 +167,18 @@ static bool packet_take(struct connects *c)
 	return n == 1 || n == -EBADMSG;
 }
 
+static void packets_take(struct connects *c)
+{
+	for (unsigned i = 0; i < PACKETS_MAX && packet_take(c); i++)
+		;
+}
+
 /* The master holds the other end, too, so it does not close before this process ends. */
 static void channel_ready(struct loop *loop, struct loop_io *io, uint32_t events)
 {
 	struct connects *c = (struct connects *)((char *)io - offsetof(struct connects, channel));
 	(void)loop;
-	for (unsigned i = 0; i < PACKETS_MAX && packet_take(c); i++)
-		;
+	packets_take(c);
 	if ((events & EPOLLOUT) != 0)
 		lost_send(c);
 }
@@ -201,6 +208,16 @@ static struct upstream_ask *due_find(const struct connects *c, uint64_t last_id,
 	return NULL;
 }
 
+/* A connector that has said something since then is only late with this answer: many are due at
+ * once, and its channel takes few at a time. */
+static enum upstream_connected due_judge(struct connects *c, const struct upstream_ask *ask)
+{
+	if (c->heard_ms >= ask->until_ms)
+		return UPSTREAM_TIMED_OUT;
+	silence_tell(c);
+	return UPSTREAM_SILENT;
+}
+
 /* Whoever is answered may ask again and forget others, so each is sought from the beginning. */
 static void waiting_expired(struct loop *loop, struct loop_timer *timer)
 {
@@ -209,11 +226,11 @@ static void waiting_expired(struct loop *loop, struct loop_timer *timer)
 	const uint64_t last_id = c->last_id;
 	struct upstream_ask *ask;
 	uint64_t next_ms;
+	packets_take(c);
 	while ((ask = due_find(c, last_id, &next_ms)) != NULL) {
 		const struct network_address none = {0};
-		silence_tell(c);
 		ask_remove(c, ask);
-		ask->answered(ask, UPSTREAM_SILENT, -1, 0, &none);
+		ask->answered(ask, due_judge(c, ask), -1, 0, &none);
 	}
 	if (next_ms != UINT64_MAX)
 		loop_timer_set(loop, timer, next_ms);

@@ -6,7 +6,8 @@
  *             └─ the connector died ──> asked again
  *
  * The connector gets as much time as the ask has. What it has not answered by then, and a moment
- * later, fails here, and the master looks whether it hangs: no endpoint is blamed for that. A
+ * later, fails here. Unless it has answered others since then, no endpoint is blamed for that, and
+ * the master looks whether it hangs. A
  * connector that ends meanwhile
  * is no failure: its successor finds the requests in the channel, and those that the dead one had
  * taken are sent again. While the worker drains, its requests go on to get their connections.

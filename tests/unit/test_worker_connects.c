@@ -310,6 +310,49 @@ static void a_connector_that_is_silent_costs_the_time_of_the_ask(void **state)
 	connects_end(&c);
 }
 
+/* Many are due at once, and their answers come one after the other. */
+static void a_connector_that_is_late_is_not_silent(void **state)
+{
+	struct connects c;
+	(void)state;
+	connects_begin(&c);
+	struct asked a = asked_of(&c, 0, 200), b = asked_of(&c, 0, 200), d = asked_of(&c, 0, 5000);
+	assert_true(ask(&c, &a));
+	assert_true(ask(&c, &b));
+	assert_true(ask(&c, &d));
+	const uint64_t id = connector_gets(&c).id;
+	later(&c, 201);
+	connector_says(&c, id, IPC_CONNECT_TIMED_OUT, 0, -1);
+	assert_int_equal(a.result, UPSTREAM_TIMED_OUT);
+	later(&c, CONNECTS_GRACE_MS);
+	assert_int_equal(b.result, UPSTREAM_TIMED_OUT);
+	assert_int_equal(silences(&c), 0);
+	later(&c, 5000); /* nothing since then */
+	assert_int_equal(d.result, UPSTREAM_SILENT);
+	assert_int_equal(silences(&c), 1);
+	connects_end(&c);
+}
+
+/* The loop was busy, and looks at the time first. */
+static void what_has_come_counts_before_the_time(void **state)
+{
+	struct connects c;
+	(void)state;
+	connects_begin(&c);
+	struct asked a = asked_of(&c, 0, 200), b = asked_of(&c, 0, 200);
+	assert_true(ask(&c, &a));
+	assert_true(ask(&c, &b));
+	const uint64_t id = connector_gets(&c).id;
+	const struct ipc_connect_answer answer = {
+	    .id = id, .status = IPC_CONNECT_REFUSED, .error = ECONNREFUSED};
+	assert_int_equal(ipc_connect_answer(c.connector, &answer, -1), 0);
+	later(&c, 10000);
+	assert_int_equal(a.result, UPSTREAM_REFUSED);
+	assert_int_equal(b.result, UPSTREAM_TIMED_OUT); /* it lives */
+	assert_int_equal(silences(&c), 0);
+	connects_end(&c);
+}
+
 static void an_answer_at_the_last_moment_counts(void **state)
 {
 	struct connects c;
@@ -460,6 +503,8 @@ int main(void)
 	    cmocka_unit_test(a_connection_that_nobody_asked_for_is_closed),
 	    cmocka_unit_test(a_malformed_answer_is_reported_and_changes_nothing),
 	    cmocka_unit_test(a_connector_that_is_silent_costs_the_time_of_the_ask),
+	    cmocka_unit_test(a_connector_that_is_late_is_not_silent),
+	    cmocka_unit_test(what_has_come_counts_before_the_time),
 	    cmocka_unit_test(an_answer_at_the_last_moment_counts),
 	    cmocka_unit_test(whoever_is_answered_may_ask_and_forget),
 	    cmocka_unit_test(what_a_dead_connector_had_taken_is_asked_again),
