@@ -2,11 +2,12 @@
  * What workers count about the upstreams of their port, for each of its endpoints and upstreams:
  * one table each, as ipc/counters.h has one for ports.
  *
- * The master makes the memory, one per generation of a port, so the numbers outlive workers. Each
- * event loop has a part of its own in it, which it alone writes; the event loop that takes its
- * place goes on with the same part, and sets the gauges to 0. A worker that was taken over can
- * write false numbers for its own port, and for no other. The master reads each number once, and
- * caps it.
+ * The master makes the memory, one per generation of a port, so the numbers outlive workers, and an
+ * upgrade. Each event loop has a part of its own in it, which it alone writes; the event loop that
+ * takes its place goes on with the same part, and sets the gauges to 0. Behind these are two parts
+ * of the master's: what earlier generations had counted, and how much of it all it has handed on. A
+ * worker that was taken over can write false numbers for its own port, and for no other. The master
+ * reads each number once, and caps it.
  */
 #ifndef IPC_USE_H
 #define IPC_USE_H
@@ -88,19 +89,29 @@ struct ipc_use {
 };
 
 /* Makes the memory, sealed against resizing. Returns a descriptor, and *ret is the master's own
- * mapping, for reading; or -errno. */
+ * mapping; or -errno. */
 int ipc_use_create(const struct ipc_use_size *, struct ipc_use *ret);
 /* Maps it for writing: 0; -EINVAL: it is another size; or another -errno. */
 int ipc_use_open(int fd, const struct ipc_use_size *, struct ipc_use *ret);
 void ipc_use_close(struct ipc_use *);
 
-/* The arrays of one loop, by the index in conf_port.endpoints and .upstreams. */
+/* The parts of the master's, by their number. */
+static inline uint32_t ipc_use_before(const struct ipc_use *u)
+{
+	return u->size.loops;
+}
+static inline uint32_t ipc_use_handed(const struct ipc_use *u)
+{
+	return u->size.loops + 1;
+}
+
+/* The arrays of one part, by the index in conf_port.endpoints and .upstreams. */
 struct ipc_endpoint_use *ipc_use_endpoints(const struct ipc_use *, uint32_t loop);
 struct ipc_upstream_use *ipc_use_upstreams(const struct ipc_use *, uint32_t loop);
 /* For a loop that begins with this part: the gauges are 0. */
 void ipc_use_begin(const struct ipc_use *, uint32_t loop);
 
-/* The sums over all loops. A closed one has zeros. */
+/* The sums over all loops, and what came before. A closed one has zeros. */
 void ipc_use_endpoint(const struct ipc_use *, uint32_t endpoint, struct ipc_endpoint_use *ret);
 void ipc_use_upstream(const struct ipc_use *, uint32_t upstream, struct ipc_upstream_use *ret);
 

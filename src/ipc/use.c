@@ -13,7 +13,8 @@
 #include "ipc/slot.h"
 
 /* Of a loop, a multiple of a cache line: none is written by two loops. */
-#define LINE ((size_t)64)
+#define LINE    ((size_t)64)
+#define MASTERS 2 /* parts of the master's */
 
 /* --- the tables ------------------------------------------------------------------------------- */
 
@@ -68,7 +69,7 @@ static size_t loop_bytes(const struct ipc_use_size *size)
 
 static size_t all_bytes(const struct ipc_use_size *size)
 {
-	return size->loops * loop_bytes(size);
+	return ((size_t)size->loops + MASTERS) * loop_bytes(size);
 }
 
 static int use_map(int fd, int protection, const struct ipc_use_size *size, struct ipc_use *ret)
@@ -90,7 +91,7 @@ int ipc_use_create(const struct ipc_use_size *size, struct ipc_use *ret)
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		error = -errno;
 	if (error == 0)
-		error = use_map(fd, PROT_READ, size, ret);
+		error = use_map(fd, PROT_READ | PROT_WRITE, size, ret);
 	if (error < 0) {
 		fd_close(&fd);
 		return error;
@@ -153,13 +154,13 @@ static void numbers_add(void *sum, const void *part, size_t bytes)
 void ipc_use_endpoint(const struct ipc_use *u, uint32_t endpoint, struct ipc_endpoint_use *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	for (uint32_t i = 0; u->memory != NULL && i < u->size.loops; i++)
+	for (uint32_t i = 0; u->memory != NULL && i <= ipc_use_before(u); i++)
 		numbers_add(ret, &ipc_use_endpoints(u, i)[endpoint], sizeof(*ret));
 }
 
 void ipc_use_upstream(const struct ipc_use *u, uint32_t upstream, struct ipc_upstream_use *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	for (uint32_t i = 0; u->memory != NULL && i < u->size.loops; i++)
+	for (uint32_t i = 0; u->memory != NULL && i <= ipc_use_before(u); i++)
 		numbers_add(ret, &ipc_use_upstreams(u, i)[upstream], sizeof(*ret));
 }

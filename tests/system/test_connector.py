@@ -498,6 +498,41 @@ def test_their_counts_are_shown_and_go_on(controlled, ports, upstream):
     assert re.search(r"connector 1 \(pid \d+\) was killed from outside by SIGKILL after \S+ and 3 connections", s.log())
 
 
+def test_no_request_is_lost_to_the_counts(upgradable, ports, upstream, tmp_path):
+    """Of requests that end before, during and after reloads, and over upgrades."""
+    u = upstream()
+    s = upgradable(f'control "{tmp_path}/control.sock"\ndrain 60s\n' +
+                   port_of(ports[0], u.url, extra="timeouts { connect 60s }\nkeep off\n") +
+                   f'port {ports[1]} {{ tls off respond 200 "other" }}\n')
+    s.control = tmp_path / "control.sock"
+
+    def counts():
+        (found,) = endpoints(s, ports[0]).values()
+        return found["requests"], found["responses"]["2xx"]
+
+    def reload(number):
+        s.config.write_text(re.sub(r'"own\d*"', f'"own{number}"', s.config.read_text()))
+        assert ctl(s, "reload").returncode == 0
+
+    assert body_of(ports[0]) == (200, "one")
+    pid, found, asking = asked_while_stopped(s, ports[0], 2)
+    assert counts() == (1, 1)
+    reload(1)
+    assert counts() == (1, 1)
+    assert body_of(ports[0]) == (200, "one")
+    os.kill(pid, signal.SIGCONT)  # the old workers go on, and end
+    for thread in asking:
+        thread.join(60)
+    assert found == [(200, "one")] * 2
+    wait_for(lambda: counts() == (4, 4), "all of them")
+    reload(2)
+    assert counts() == (4, 4)
+    upgrade(s)
+    assert counts() == (4, 4)
+    assert body_of(ports[0]) == (200, "one")
+    assert counts() == (5, 5)
+
+
 def test_the_status_names_them(controlled, ports, upstream):
     u = upstream()
     s = controlled(port_of(ports[0], f"http://localhost:{u.server_port}"))

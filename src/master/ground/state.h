@@ -202,9 +202,6 @@ struct port_upstreams {
 	/* enum ipc_health_order, by endpoint. The memory has them, too, but a connector could write
 	 * there. */
 	unsigned char *orders;
-	/* what was counted in earlier generations */
-	struct ipc_endpoint_use *endpoints_before;
-	struct ipc_upstream_use *upstreams_before;
 };
 
 /* When another folder takes the place of a document root (port/switches.c). */

@@ -33,6 +33,8 @@ void port_stopped(struct port *p)
 	port_become(p, PORT_STOPPED);
 	askers_tell(&p->waiting, "the port was stopped");
 	struct port *heir = port_heir(p);
+	if (heir != p && !p->discarded)
+		port_hand_use(p, heir);
 	if (is_gone(p->master, port_number(p)))
 		askers_tell(&heir->stopping, NULL);
 }
@@ -67,6 +69,8 @@ void port_drain(struct port *p)
 void port_retire(struct port *p, const struct port *heir)
 {
 	p->stage = STAGE_RETIRED;
+	if (heir != NULL && !p->discarded)
+		port_hand_use(p, heir);
 	port_hang_up(p, heir);
 	port_drain(p);
 }

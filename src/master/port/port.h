@@ -111,9 +111,10 @@ void tickets_holder_ended(struct child *, int status);
 void tickets_look(struct master *); /* once a second */
 
 /* upstreams.c: gets the memory for the port's upstreams; old (may be NULL) is the generation
- * before, whose orders, counts and findings go on with the endpoints of the same upstream and
- * URL. */
+ * before, whose orders and findings go on with the endpoints of the same upstream and URL. */
 int port_get_upstreams(struct port *, const struct port *old, struct err *);
+/* What was counted goes on in the same way: all that was not handed on yet. */
+void port_hand_use(const struct port *, const struct port *heir);
 void port_drop_upstreams(struct port *);
 /* Takes the memory whose descriptors came from the earlier version. 0 or -errno. */
 int port_adopt_upstreams(struct port *);

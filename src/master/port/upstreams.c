@@ -4,14 +4,15 @@
  *
  *   health   the connector writes, workers and the master read
  *   names    the resolver writes, the connector reads
- *   use      workers write, the master reads
+ *   use      workers write, the master reads, and adds what earlier generations had counted
  *   orders   the master keeps them, and writes them into the health
  *
  * Each of these processes may have been taken over, so nothing is decided by what they write.
  *
  * Each generation has memory of its own, since the numbers of endpoints are those of its
  * configuration. Orders, what was counted and what was found go on with the endpoints of the same
- * upstream and URL.
+ * upstream and URL: of what was counted, all up to when the next generation takes its place, and
+ * the rest at its end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -98,50 +99,68 @@ static uint32_t *upstreams_match(const struct conf_port *a, const struct conf_po
 	return firsts;
 }
 
-static void sums_add(void *to, const void *from, const struct ipc_counter *(*row)(size_t))
-{
-	const struct ipc_counter *c;
-	for (size_t i = 0; (c = row(i)) != NULL; i++) {
-		uint64_t *sum = (uint64_t *)(void *)((char *)to + c->offset);
-		const uint64_t *part =
-		    (const uint64_t *)(const void *)((const char *)from + c->offset);
-		for (size_t k = 0; c->kind != IPC_KIND_GAUGE && k < c->count; k++)
-			sum[k] = ipc_count_add(sum[k], part[k]);
-	}
-}
-
-static void endpoint_inherit(struct port *p, size_t endpoint, const struct port *old, size_t same)
-{
-	struct ipc_endpoint_use use;
-	p->upstreams.orders[endpoint] = old->upstreams.orders[same];
-	ipc_health_inherit(&p->upstreams.health->list[endpoint],
-			   &old->upstreams.health->list[same]);
-	port_endpoint_use(old, same, &use);
-	sums_add(&p->upstreams.endpoints_before[endpoint], &use, ipc_endpoint_counter);
-}
-
-static void upstream_inherit(struct port *p, size_t upstream, const struct port *old, size_t same)
-{
-	struct ipc_upstream_use use;
-	port_upstream_use(old, same, &use);
-	sums_add(&p->upstreams.upstreams_before[upstream], &use, ipc_upstream_counter);
-}
-
 static int upstreams_inherit(struct port *p, const struct port *old)
 {
+	const size_t count = old->conf->endpoints_count;
+	uint32_t *same = endpoints_match(old->conf, p->conf);
+	for (size_t i = 0; same != NULL && i < p->conf->endpoints_count; i++) {
+		const uint32_t from = same[count + i];
+		if (from >= count)
+			continue;
+		p->upstreams.orders[i] = old->upstreams.orders[from];
+		ipc_health_inherit(&p->upstreams.health->list[i],
+				   &old->upstreams.health->list[from]);
+	}
+	free(same);
+	return same != NULL ? 0 : -ENOMEM;
+}
+
+/* Adds to the heir's sums what was counted since they were handed on. */
+static void sums_hand(const void *sums, void *handed, void *heir,
+		      const struct ipc_counter *(*row)(size_t))
+{
+	const struct ipc_counter *c;
+	for (size_t i = 0; (c = row(i)) != NULL; i++)
+		for (size_t k = 0; c->kind != IPC_KIND_GAUGE && k < c->count; k++) {
+			const size_t at = c->offset + k * sizeof(uint64_t);
+			const uint64_t now =
+			    *(const uint64_t *)(const void *)((const char *)sums + at);
+			uint64_t *then = (uint64_t *)(void *)((char *)handed + at);
+			uint64_t *to = (uint64_t *)(void *)((char *)heir + at);
+			if (now > *then)
+				*to = ipc_count_add(*to, now - *then);
+			*then = now;
+		}
+}
+
+void port_hand_use(const struct port *old, const struct port *heir)
+{
+	const struct ipc_use *from = &old->upstreams.use, *to = &heir->upstreams.use;
 	const size_t endpoints = old->conf->endpoints_count, upstreams = old->conf->upstreams_count;
-	uint32_t *endpoint = endpoints_match(old->conf, p->conf);
-	uint32_t *upstream = upstreams_match(old->conf, p->conf);
-	const bool known = endpoint != NULL && upstream != NULL;
-	for (size_t i = 0; known && i < p->conf->endpoints_count; i++)
-		if (endpoint[endpoints + i] < endpoints)
-			endpoint_inherit(p, i, old, endpoint[endpoints + i]);
-	for (size_t i = 0; known && i < p->conf->upstreams_count; i++)
-		if (upstream[upstreams + i] < upstreams)
-			upstream_inherit(p, i, old, upstream[upstreams + i]);
+	if (from->memory == NULL || to->memory == NULL)
+		return;
+	uint32_t *endpoint = endpoints_match(old->conf, heir->conf);
+	uint32_t *upstream = upstreams_match(old->conf, heir->conf);
+	for (size_t i = 0; endpoint != NULL && i < heir->conf->endpoints_count; i++) {
+		const uint32_t same = endpoint[endpoints + i];
+		struct ipc_endpoint_use use;
+		if (same >= endpoints)
+			continue;
+		port_endpoint_use(old, same, &use);
+		sums_hand(&use, &ipc_use_endpoints(from, ipc_use_handed(from))[same],
+			  &ipc_use_endpoints(to, ipc_use_before(to))[i], ipc_endpoint_counter);
+	}
+	for (size_t i = 0; upstream != NULL && i < heir->conf->upstreams_count; i++) {
+		const uint32_t same = upstream[upstreams + i];
+		struct ipc_upstream_use use;
+		if (same >= upstreams)
+			continue;
+		port_upstream_use(old, same, &use);
+		sums_hand(&use, &ipc_use_upstreams(from, ipc_use_handed(from))[same],
+			  &ipc_use_upstreams(to, ipc_use_before(to))[i], ipc_upstream_counter);
+	}
 	free(endpoint);
 	free(upstream);
-	return known ? 0 : -ENOMEM;
 }
 
 /* --- the memory ------------------------------------------------------------------------------- */
@@ -152,11 +171,7 @@ static int lists_make(struct port *p)
 	struct port_upstreams *u = &p->upstreams;
 	if (u->orders == NULL) /* else they came from the earlier version */
 		u->orders = calloc(conf->endpoints_count, 1);
-	u->endpoints_before = calloc(conf->endpoints_count, sizeof(*u->endpoints_before));
-	u->upstreams_before = calloc(conf->upstreams_count, sizeof(*u->upstreams_before));
-	return u->orders == NULL || u->endpoints_before == NULL || u->upstreams_before == NULL
-		   ? -ENOMEM
-		   : 0;
+	return u->orders == NULL ? -ENOMEM : 0;
 }
 
 static int health_make(struct port *p)
@@ -255,12 +270,8 @@ void port_drop_upstreams(struct port *p)
 	fd_close(&u->names_read_fd);
 	fd_close(&u->use_fd);
 	free(u->orders);
-	free(u->endpoints_before);
-	free(u->upstreams_before);
 	u->health = NULL;
 	u->orders = NULL;
-	u->endpoints_before = NULL;
-	u->upstreams_before = NULL;
 }
 
 /* --- what was counted ------------------------------------------------------------------------- */
@@ -268,15 +279,11 @@ void port_drop_upstreams(struct port *p)
 void port_endpoint_use(const struct port *p, size_t endpoint, struct ipc_endpoint_use *ret)
 {
 	ipc_use_endpoint(&p->upstreams.use, (uint32_t)endpoint, ret);
-	if (p->upstreams.endpoints_before != NULL)
-		sums_add(ret, &p->upstreams.endpoints_before[endpoint], ipc_endpoint_counter);
 }
 
 void port_upstream_use(const struct port *p, size_t upstream, struct ipc_upstream_use *ret)
 {
 	ipc_use_upstream(&p->upstreams.use, (uint32_t)upstream, ret);
-	if (p->upstreams.upstreams_before != NULL)
-		sums_add(ret, &p->upstreams.upstreams_before[upstream], ipc_upstream_counter);
 }
 
 /* --- orders ----------------------------------------------------------------------------------- */
