@@ -215,6 +215,7 @@ static void proxy_take_end(struct exchange *ex)
 		return;
 	}
 	p->request_done = true;
+	ex->held = false;
 	proxy_request_end(p);
 }
 

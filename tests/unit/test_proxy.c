@@ -341,6 +341,10 @@ static void each_100_passes(void **state)
 	hear(far(0), "llo");
 	say(far(0), "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" OK(0));
 	hear(client, "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" OK(0));
+	say(client, "POST / HTTP/1.1\r\n" H "Expect: 100-continue\r\n" CHUNKED "\r\n0\r\n\r\n");
+	free(hear_until(far(0), "\r\n\r\n0\r\n\r\n"));
+	say(far(0), "HTTP/1.1 100 Continue\r\n\r\n" OK(0));
+	hear(client, "HTTP/1.1 100 Continue\r\n\r\n" OK(0));
 	say(client, GET);
 	hear_request(far(0), GET);
 	say(far(0), "HTTP/1.1 100 Continue\r\n\r\n" OK(0));
