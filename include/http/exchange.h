@@ -349,6 +349,7 @@ struct exchange {
 	bool uninvited;  /* answered at once, and the body will not be read; for the protocol */
 	bool held;       /* exchange_hold_body() was called, and exchange_invite() not yet */
 	bool own_limits; /* exchange_own_limits() */
+	bool gathers;    /* exchange_gather() was called, and the body is not here yet */
 	struct exchange_texts interim, trailer;
 	struct buf *request_trailer; /* exchange_keep_trailer() */
 
@@ -486,6 +487,15 @@ int exchange_interim(struct exchange *, unsigned status, const struct http_heade
  * exchange_invite(), not at once. It may send the body without. */
 void exchange_hold_body(struct exchange *);
 void exchange_invite(struct exchange *);
+
+/* In begin(): take() is first called when all of the body is here, or HTTP_GATHER_MAX bytes of it,
+ * or after exchange_gather_end(). */
+#define HTTP_GATHER_MAX 16384
+static inline void exchange_gather(struct exchange *ex)
+{
+	ex->gathers = true;
+}
+void exchange_gather_end(struct exchange *);
 
 /* In begin(): the trailer of the request (RFC 9110, 6.5) is added to the buffer before take_end()
  * is called, for http_trailer_next() (http/chunked.h). It is the handler's until its end(). */

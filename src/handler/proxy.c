@@ -132,6 +132,42 @@ static void proxy_name(struct proxy_run *p)
 	p->record.id_len = (uint32_t)len;
 }
 
+/* --- small bodies ------------------------------------------------------------------------------
+ */
+
+static void gather_end(struct proxy_run *p)
+{
+	loop_timer_release(p->ex->loop->events, &p->gathering);
+	p->gathers = false;
+}
+
+static void gather_expired(struct loop *loop, struct loop_timer *timer)
+{
+	struct proxy_run *p = (void *)((char *)timer - offsetof(struct proxy_run, gathering));
+	(void)loop;
+	gather_end(p);
+	proxy_try(p);
+	exchange_gather_end(p->ex);
+}
+
+/* A small body comes as a whole, as a rule at once: the upstream is not asked before. So a request
+ * that is malformed or breaks off in it is none to the upstream, and does not hold a connection. A
+ * client that takes its time is not kept waiting for it: the body may be a stream. */
+static bool proxy_gathers(struct proxy_run *p)
+{
+	struct exchange *ex = p->ex;
+	struct loop *loop = ex->loop->events;
+	const bool small = p->chunked || (ex->request.framing == HTTP_BODY_LENGTH &&
+					  ex->request.content_length > 0 &&
+					  ex->request.content_length <= HTTP_GATHER_MAX);
+	if (!small || ex->held || loop_timer_init(loop, &p->gathering, gather_expired) < 0)
+		return false;
+	p->gathers = true;
+	loop_timer_set(loop, &p->gathering, loop->now_ms + PROXY_GATHER_MS);
+	exchange_gather(ex);
+	return true;
+}
+
 static void proxy_begin(struct exchange *ex)
 {
 	struct proxy_run *p = proxy_run_new(ex);
@@ -163,7 +199,8 @@ static void proxy_begin(struct exchange *ex)
 	proxy_name(p);
 	p->call.hash = proxy_hash(p);
 	upstream_request(p->pool);
-	proxy_try(p);
+	if (!proxy_gathers(p))
+		proxy_try(p);
 }
 
 /* The body goes upstream piece by piece, as it came. */
@@ -189,6 +226,10 @@ static void proxy_send(struct proxy_run *p, const uint8_t *data, size_t len)
 static size_t proxy_take(struct exchange *ex, const uint8_t *data, size_t len)
 {
 	struct proxy_run *p = proxy_run_of(ex);
+	if (p->gathers) {
+		gather_end(p);
+		proxy_try(p);
+	}
 	switch (p->state) {
 	case PROXY_WAITS:
 		return 0;
@@ -213,6 +254,10 @@ static void proxy_take_end(struct exchange *ex)
 	if (p->state == PROXY_TUNNEL && p->request_done) {
 		upstream_link_shut(p->call.link);
 		return;
+	}
+	if (p->gathers) {
+		gather_end(p);
+		proxy_try(p);
 	}
 	p->request_done = true;
 	ex->held = false;
@@ -265,6 +310,8 @@ static void proxy_end(struct exchange *ex)
 	struct proxy_run *p = proxy_run_of(ex);
 	if (p == NULL)
 		return;
+	if (p->gathers)
+		gather_end(p);
 	if (p->tunnel)
 		upstream_tunnels(p->pool, -1);
 	else if (p->call.link != NULL)

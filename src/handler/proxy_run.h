@@ -19,6 +19,7 @@
 #define PROXY_HEAD_MAX     ((size_t)64 * 1024) /* bytes of a response's head */
 #define PROXY_INTERIM_MAX  32                  /* interim responses before a response */
 #define PROXY_TRAILERS_MAX UPSTREAM_TRAILERS_MAX
+#define PROXY_GATHER_MS    100  /* for a small body to come as a whole */
 #define PROXY_DRAIN_MS     5000 /* for a tunnel when the worker drains, at most */
 
 /* A location. */
@@ -60,8 +61,10 @@ struct proxy_run {
 	uint64_t sent;     /* bytes of the request's body that went upstream, in all attempts */
 	uint64_t begun_ns; /* of this attempt */
 	size_t scan;
-	struct loop_task flush; /* a head waits for the first bytes of its body */
-	struct buf trailer;     /* of the request */
+	struct loop_task flush;      /* a head waits for the first bytes of its body */
+	struct loop_timer gathering; /* the attempt waits for the whole of a small body */
+	bool gathers;
+	struct buf trailer; /* of the request */
 	struct buf response_trailer;
 	struct upstream_options response_named; /* what that trailer does not have */
 	struct upstream_body body;

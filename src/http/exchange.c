@@ -59,7 +59,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	memset(ex->state, 0, sizeof(ex->state));
 	/* ex->request is not cleared: it is large, and the parser clears what it does not fill. */
 	ex->inside = ex->take_blocked = ex->woken = ex->uninvited = false;
-	ex->held = ex->own_limits = ex->has_interim = false;
+	ex->held = ex->own_limits = ex->has_interim = ex->gathers = false;
 	ex->interim = (struct exchange_texts){0};
 	ex->upstream = NULL;
 	ex->upstream_fault = NULL;
@@ -564,6 +564,12 @@ void exchange_invite(struct exchange *ex)
 	exchange_wake(ex);
 }
 
+void exchange_gather_end(struct exchange *ex)
+{
+	ex->gathers = false;
+	exchange_wake(ex);
+}
+
 /* --- the end of the head ---------------------------------------------------------------------- */
 
 static void head_finish(struct exchange *ex)
@@ -717,7 +723,7 @@ void exchange_answer(struct exchange *ex, unsigned status, uint32_t allowed)
 void exchange_replace(struct exchange *ex, unsigned status, uint32_t allowed)
 {
 	exchange_end(ex);
-	ex->own_limits = ex->held = false;
+	ex->own_limits = ex->held = ex->gathers = false;
 	ex->request_trailer = NULL;
 	response_clear(ex);
 	ex->take_blocked = false;

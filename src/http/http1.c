@@ -189,9 +189,19 @@ static size_t body_offer(struct http1 *h, const uint8_t *data, size_t len)
 	return taken;
 }
 
+/* Does the handler wait for more of the body than these bytes of the input? */
+static bool body_gathers(struct http1 *h, bool whole, uint64_t body, size_t len)
+{
+	struct exchange *ex = h->exchange;
+	ex->gathers = ex->gathers && !whole && body < HTTP_GATHER_MAX && len < LIMIT_HEAD_MAX;
+	return ex->gathers;
+}
+
 static size_t length_input(struct http1 *h, const uint8_t *data, size_t len)
 {
 	size_t n = len < h->request_left ? len : (size_t)h->request_left;
+	if (body_gathers(h, n == h->request_left, n, len))
+		return 0;
 	if (n > 0)
 		n = body_offer(h, data, n);
 	h->request_left -= n;
@@ -268,6 +278,8 @@ static size_t chunked_input(struct http1 *h, const uint8_t *data, size_t len)
 		http1_refuse(h, (enum http_refusal) - wrong);
 		return len;
 	}
+	if (body_gathers(h, http1_chunked_ended(&h->ahead), h->ahead_body, len))
+		return 0;
 	const size_t used = h->exchange->take_blocked ? 0 : chunked_offer(h, data, len);
 	h->ahead_len -= used;
 	return used;
@@ -325,7 +337,7 @@ static void input_over_check(struct http1 *h)
 			tunnel_end(h);
 			break;
 		}
-		if (h->request_done || h->pending)
+		if (h->request_done || (h->pending && !h->exchange->gathers))
 			break;
 		if (h->send == HTTP1_SEND_DONE)
 			exchange_finish(h);

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from gateway import (CLOSE, END, HEAD, MUST, REQUEST, RESET, RESPONSE, SERVE, SHOULD, TUNNEL, Case, answer, ask,
+from gateway import (CLOSE, END, FIN, HEAD, MUST, REQUEST, RESET, RESPONSE, SERVE, SHOULD, TUNNEL, Case, answer, ask,
                      both, chunked, closed, either, interim, lacks, nothing, one_or_none, peer, reply, request,
                      status, until)
 
@@ -434,6 +434,14 @@ case("a-body-too-short-and-gone",
 case("a-body-too-short-and-reset",
      [ask("POST / HTTP/1.1", "Content-Length: 100", body=WHOLE),
       peer(b"smuggled"), RESET], section="9112 8")
+# A small body that breaks off as it comes is no request to the upstream.
+for end in (CLOSE, FIN, RESET):
+    for name, fields, body in (("length", ["Content-Length: 100"], b"hello"), ("length-0", ["Content-Length: 100"], b""),
+                               ("chunks", ["Transfer-Encoding: chunked"], b"5\r\nhello\r\n"),
+                               ("a-chunk", ["Transfer-Encoding: chunked"], b"5\r\nhe"),
+                               ("a-trailer", ["Transfer-Encoding: chunked"], b"5\r\nhello\r\n0\r\nX: y\r\n")):
+        case(f"a-body-of-{name}-cut-by-{end}", [ask("POST / HTTP/1.1", *fields, body=body), end], nothing,
+             section="9112 8", quiet=0.2)
 case("range-flood", ask("GET / HTTP/1.1", "Range: bytes=" + ",".join(f"{n}-" for n in range(500))),
      section="9110 14.2")
 for name, target in (("https", "https://a.example/smuggled"), ("https-in-capitals", "HTTPS://a.example:443/smuggled"),
