@@ -154,12 +154,12 @@ class Soak:
             if (done.returncode == 0) != (what == "broken"):
                 break
             if not alone:
-                what += " refused"
+                what = f"refused {what}"
                 break
             assert time.monotonic() < end, done  # what was killed before has been replaced by then
             time.sleep(0.2)
         self.server.config.write_text(self.text())
-        self.done[f"{what}s"] += 1
+        self.done[f"{what} reloads" if what == "broken" else f"{what}s"] += 1
 
     def disturb(self, act, every, seconds):
         """In a thread of its own; yields the errors that it met."""

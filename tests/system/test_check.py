@@ -156,9 +156,9 @@ class Tree:
                               stderr=subprocess.STDOUT, **more)
 
 
-@pytest.fixture(params=["tree", "a tree of \u00fc"])
-def tree(request, tmp_path):
-    return Tree(tmp_path / request.param)
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path / "a tree of \u00fc")  # where one may lie; the checkout itself has a plain name
 
 
 STEPS = ("--only", "layers", "--only", "check-*")
