@@ -65,6 +65,7 @@ struct loop {
 	struct epoll_event *batch; /* the events of the present turn */
 	int batch_next;
 	int batch_len;
+	bool batch_full; /* there may be more events, which the next turn takes */
 };
 
 int loop_init(struct loop *); /* 0 or -errno */
@@ -86,6 +87,9 @@ int loop_add(struct loop *, struct loop_io *, uint32_t events);
 int loop_modify(struct loop *, struct loop_io *, uint32_t events);
 /* Removes it from the set; the descriptor stays open. No callback comes after this. */
 void loop_remove(struct loop *, struct loop_io *);
+/* Did the kernel have nothing to report of it when this turn began, or was it delivered already?
+ * False if a turn could not take all events. Makes no system call. */
+bool loop_is_quiet(const struct loop *, const struct loop_io *);
 /* Closes the descriptor and sets fd to -1. Closing also removes it from the set, provided that no
  * other process holds a duplicate. No callback comes after this. */
 void loop_close(struct loop *, struct loop_io *);

@@ -85,6 +85,7 @@ struct upstream_call {
 	size_t ahead;                /* bytes that are received before they are wanted */
 	size_t behind;               /* the most that the owner lets wait for the kernel */
 	bool fresh;                  /* not on a kept connection */
+	bool careful;                /* it must not fail because a kept one has just ended */
 	struct upstream_tried tried; /* the endpoints that the request has had */
 	/* the pool's; the owner may read them */
 	struct upstream_pool *pool;

@@ -211,7 +211,10 @@ static void run_try(struct proxy_run *p)
 
 void proxy_try(struct proxy_run *p)
 {
+	const struct http_request *r = &p->ex->request;
 	p->call.ops = &run_ops;
+	p->call.careful = r->framing != HTTP_BODY_NONE ||
+			  (p->config->retry_methods & HTTP_METHOD_BIT(r->method)) == 0;
 	run_try(p);
 }
 

@@ -221,6 +221,14 @@ static void batch_forget(struct loop *l, const struct loop_io *io)
 			l->batch[i].data.ptr = NULL;
 }
 
+bool loop_is_quiet(const struct loop *l, const struct loop_io *io)
+{
+	for (int i = l->batch_next; i < l->batch_len; i++)
+		if (l->batch[i].data.ptr == io)
+			return false;
+	return !l->batch_full;
+}
+
 void loop_remove(struct loop *l, struct loop_io *io)
 {
 	(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
@@ -253,6 +261,7 @@ int loop_turn(struct loop *l, int max_wait_ms)
 	__atomic_store_n(l->busy_since_ms, l->now_ms, __ATOMIC_RELAXED);
 	l->batch = batch;
 	l->batch_len = n > 0 ? n : 0;
+	l->batch_full = n == l->events_max;
 	for (l->batch_next = 0; l->batch_next < l->batch_len;) {
 		const struct epoll_event *event = &batch[l->batch_next++];
 		struct loop_io *io = event->data.ptr;

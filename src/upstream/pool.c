@@ -73,13 +73,20 @@ static void idle_expired(struct loop *loop, struct loop_timer *timer)
 		loop_timer_set(loop, timer, l->idle_until_ms);
 }
 
+/* What has come since the turn began could as well have come after the request, so only one that
+ * must not be repeated is worth a look then. */
+static bool idle_is_usable(struct upstream_link *l, const struct upstream_call *call)
+{
+	return (!call->careful && loop_is_quiet(l->pool->pools->loop, &l->io)) || link_alive(l);
+}
+
 /* A kept connection to the endpoint; NULL: there is none. */
 static struct upstream_link *idle_take(struct upstream_pool *pool, const struct upstream_call *call)
 {
 	struct upstream_link *l;
 	while (!call->fresh && (l = TAILQ_FIRST(&pool->places[call->endpoint].idle)) != NULL) {
 		pool_idle_remove(l);
-		if (link_alive(l))
+		if (idle_is_usable(l, call))
 			return l;
 		link_free(l);
 	}

@@ -102,7 +102,7 @@ bool link_new(struct upstream_pool *, struct upstream_call *, uint32_t endpoint,
 /* Closes and frees it, in any state; it has no call any more. */
 void link_free(struct upstream_link *);
 /* It is unused, and goes on with another call if it is alive: neither ended, nor is anything there
- * that would be taken for the response. */
+ * that would be taken for the response. Asks the kernel. */
 bool link_alive(struct upstream_link *);
 void link_rest(struct upstream_link *);
 void link_use(struct upstream_link *, struct upstream_call *);

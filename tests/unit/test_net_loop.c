@@ -251,8 +251,8 @@ static unsigned events_of[5];
 
 static void event_count(struct loop *l, struct loop_io *io, uint32_t events)
 {
-	(void)l;
 	(void)events;
+	assert_false(loop_is_quiet(l, io)); /* the turn was full */
 	events_of[io - events_first]++;
 }
 
@@ -282,6 +282,41 @@ static void a_turn_takes_at_most_so_many_events(void **state)
 		assert_int_equal(events_of[i], 4);
 		loop_remove_and_close(&l, &ios[i]);
 	}
+	loop_release(&l);
+}
+
+static const struct loop_io *quiet_ios;
+static unsigned quiet_seen;
+
+/* Of two that are ready, the first to be told sees that the other one is not quiet. */
+static void event_look(struct loop *l, struct loop_io *io, uint32_t events)
+{
+	const struct loop_io *other = &quiet_ios[io == quiet_ios];
+	(void)events;
+	assert_true(loop_is_quiet(l, io));
+	assert_int_equal(loop_is_quiet(l, other), quiet_seen++ > 0);
+	assert_true(loop_is_quiet(l, &quiet_ios[2]));
+}
+
+static void what_is_not_delivered_yet_is_not_quiet(void **state)
+{
+	struct loop l;
+	struct loop_io ios[3];
+	(void)state;
+	assert_int_equal(loop_init(&l), 0);
+	quiet_ios = ios;
+	for (unsigned i = 0; i < 3; i++) {
+		ios[i] = (struct loop_io){.fd = eventfd(i < 2, EFD_CLOEXEC), .ready = event_look};
+		assert_int_equal(loop_add(&l, &ios[i], EPOLLIN), 0);
+		assert_true(loop_is_quiet(&l, &ios[i]));
+	}
+	quiet_seen = 0;
+	assert_int_equal(loop_turn(&l, 0), 0);
+	assert_int_equal(quiet_seen, 2);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(loop_is_quiet(&l, &ios[i]));
+	for (unsigned i = 0; i < 3; i++)
+		loop_remove_and_close(&l, &ios[i]);
 	loop_release(&l);
 }
 
@@ -320,6 +355,7 @@ int main(void)
 	    cmocka_unit_test(a_cancelled_task_does_not_run),
 	    cmocka_unit_test(others_have_their_turn_before_a_task),
 	    cmocka_unit_test(a_turn_takes_at_most_so_many_events),
+	    cmocka_unit_test(what_is_not_delivered_yet_is_not_quiet),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
