@@ -96,13 +96,12 @@ static void ended_while_draining(struct child *c, const struct end *e, const str
 	    is_missed(c) &&
 	    restart_decide(&p->restart, &p->conf->restart, cause_in_service(p, e), m->loop.now_ms,
 			   e->starting ? 0 : r->uptime_ms, &delay_ms) == RESTART_NOW;
-	if (!m->draining) {
-		/* only this port drains; m->drained counts the end of the server */
-	} else if (again) {
-		/* its successor does what it would have done */
-	} else if (clean) {
+	/* These count how the server ends: not a port alone, and not a child whose successor does
+	 * what is left. */
+	const bool counts = m->draining && !again;
+	if (counts && clean) {
 		m->drained += is_worker(c);
-	} else if (WIFSIGNALED(e->status) || was_drained(e->status)) {
+	} else if (counts && (WIFSIGNALED(e->status) || was_drained(e->status))) {
 		m->killed++;
 		struct ipc_counters counted;
 		child_counters(c, &counted);
