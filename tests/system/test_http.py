@@ -210,9 +210,15 @@ def test_head(port, path, status, length):
     ("/healthy", HELLO), ("/Health", HELLO), ("/heal%74h", b"ok\n"), ("/a/../health", b"ok\n"),
     ("/./health/./", b"ok\n"), ("/a%2f..%2fhealth", b"ok\n"), ("//health", b"ok\n"),
     ("/x//..//health//y", HELLO), ("/%2fhealth//x", b"ok\n"),
-    ("https://b.example/health", b"ok\n"), ("http://b.example:80?x", HELLO), ("/?/health", HELLO)])
+    ("http://b.example/health", b"ok\n"), ("http://b.example:80?x", HELLO), ("/?/health", HELLO)])
 def test_locations_are_prefixes_by_segments(port, path, body):
     assert get(port, path).body == body
+
+
+def test_an_https_resource_wants_tls(port):
+    """RFC 9110, 7.4."""
+    answer = get(port, "https://b.example/health")
+    assert (answer.status, answer.body == b"ok\n") == ((421, False) if Connection.plain else (200, True))
 
 
 def test_a_path_without_a_location(server, ports):
