@@ -300,7 +300,8 @@ def test_without_seccomp(starter):
     for row in rows:
         if row["round"] == "" and row["expected"].startswith("ended: "):
             foreign = row["expected"] == "ended: foreign call"
-            assert row["verdict"] == ("pass" if foreign else "FAIL"), row
+            lacks = row["result"] == "this machine has no such calls"
+            assert row["verdict"] == ("not tested" if lacks else "pass" if foreign else "FAIL"), row
     assert (False, "by the master's filter and its own") in failed(rows)
     assert all(not aside for aside, _ in failed(rows))
 
