@@ -754,7 +754,8 @@ other("one-that-left-in-a-response", [GET, until(b"sec"), RESET], [REQUEST, SECR
       responses=0)
 other("one-that-left-in-its-body", [ask("POST / HTTP/1.1", "Content-Length: 50", body=b"x"),
                                     peer(b"x"), RESET], [HEAD, SECRET, SERVE], responses=0)
-other("one-that-never-reads", [GET], [REQUEST, reply("HTTP/1.1 200 OK", body=b"s" * 3000000), SERVE])
+other("one-that-never-reads", [GET, peer(b"\r\n\r\n")],
+      [REQUEST, reply("HTTP/1.1 200 OK", body=b"s" * 3000000), SERVE])
 other("two-responses", [GET, RESPONSE], [REQUEST, SECRET * 2, SERVE])
 other("a-response-and-half-of-another", [GET, RESPONSE], [REQUEST, SECRET + SECRET[:-3], SERVE])
 other("a-head-with-a-body", [HEADED, RESPONSE], [REQUEST, SECRET, SERVE], methods=["HEAD"])
