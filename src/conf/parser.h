@@ -605,7 +605,7 @@ bool conf_network(struct conf_parser *p, const struct conf_value *, const struct
 		  struct network *ret);
 /* A line of the canonical text: the statement and its networks. */
 void conf_networks_dump(const char *statement, const struct network *, size_t count, FILE *out);
-/* A list of networks whose word about others is believed: who is in them, in plain English. */
+/* A list of networks whose word about others is believed: `whose` they are, in plain English. */
 struct conf_believed {
 	const char *statement, *whose;
 	struct network **list;

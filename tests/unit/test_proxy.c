@@ -593,7 +593,7 @@ static int begin_tcp(void **state)
 	return 0;
 }
 
-/* The kernel reports a reset once: here to whoever sends the body on. */
+/* The kernel reports a reset once: here to the call that sends the body on. */
 static void a_reset_is_no_end_of_a_response(void **state)
 {
 	int client = client_new();
@@ -674,7 +674,7 @@ static int begin_paged(void **state)
 	return 0;
 }
 
-/* An upstream that has no time says so to whoever connects, before the head has left. */
+/* An upstream that is busy says so on each new connection, before the head has left. */
 static void a_response_may_come_before_its_request(void **state)
 {
 	int client = client_new();

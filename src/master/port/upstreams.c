@@ -127,8 +127,9 @@ static void sums_hand(const void *sums, void *handed, void *heir,
 			    *(const uint64_t *)(const void *)((const char *)sums + at);
 			uint64_t *then = (uint64_t *)(void *)((char *)handed + at);
 			uint64_t *to = (uint64_t *)(void *)((char *)heir + at);
-			if (now > *then)
-				*to = ipc_count_add(*to, now - *then);
+			const uint64_t known = __atomic_load_n(then, __ATOMIC_RELAXED);
+			if (now > known)
+				*to = ipc_count_add(*to, now - known);
 			*then = now;
 		}
 }
