@@ -27,8 +27,9 @@ def expect(condition, text):
         raise Failure(text)
 
 
-def command(*argv, check=True, timeout=300, **options):
-    """Runs it to its end, its output in one text; an exit status other than 0 is a failure."""
+def command(*argv, check=True, timeout=1800, **options):
+    """Runs it to its end, its output in one text; an exit status other than 0 is a failure. The limit is for
+    what hangs: beside all other steps, on a slow machine, a root that takes 20 s alone has taken 300."""
     done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=timeout, **options)
     if check and done.returncode != 0:

@@ -30,10 +30,10 @@ def of_the_manual(text, *places):
     """That part of the page, with each (place in the page, place here)."""
     found = [part for part in (CONFIGURATION, *(line for c in COMMANDS for line in c.splitlines())) if text in part]
     assert len(found) == 1, (text, found)
-    for there, here in places:
-        assert there in found[0], (there, found[0])
-        found[0] = found[0].replace(there, str(here))
-    return found[0]
+    here = {there: str(here) for there, here in places}
+    assert all(there in found[0] for there in here), (here, found[0])
+    # In one go: a port that is put in may have another place's number in it, as 10443 has.
+    return re.sub("|".join(map(re.escape, here)), lambda m: here[m[0]], found[0]) if here else found[0]
 
 
 class Authority:
