@@ -161,9 +161,12 @@ void proxy_put_url(struct proxy_out *, const char *sent, size_t len);
 /* A path of the configuration, which is decoded: "%" and "?" in it are bytes like others. */
 void proxy_put_decoded(struct proxy_out *, const char *path, size_t len);
 
-/* proxy_path.c: may the path go on as it came (RFC 9110, 7.7)? Only if whatever reads it finds this
- * location: with "%2f" decoded or not, and dot segments and slashes that follow each other removed
- * or not. */
+/* proxy_path.c: is it a path of this location to readers that leave out parameters, too? If not,
+ * the request is refused. */
+bool proxy_path_is_clear(struct exchange *);
+/* May the path go on as it came (RFC 9110, 7.7)? Only if whatever reads it finds this location:
+ * with
+ * "%2f" decoded or not, and dot segments and slashes that follow each other removed or not. */
 bool proxy_path_as_sent(struct exchange *, const struct conf_proxy *);
 void proxy_put_target(struct proxy_out *, const struct proxy_request *);
 

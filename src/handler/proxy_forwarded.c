@@ -332,20 +332,10 @@ static bool is_hex(const char *s, size_t len, bool zeros)
 
 #define TRACE_LEN 55
 
-/* Is it for this connection alone? */
-static bool has_named(const struct proxy_request *q, enum upstream_field kind)
-{
-	for (unsigned i = 0; i < q->ex->request.fields_count; i++)
-		if (q->kinds[i] == kind && upstream_is_named(&q->named, i))
-			return true;
-	return false;
-}
-
 bool proxy_is_traced(const struct proxy_request *q)
 {
 	struct http_header h;
-	if (!field_only(q, UPSTREAM_TRACEPARENT, &h) || h.value_len < TRACE_LEN ||
-	    has_named(q, UPSTREAM_TRACEPARENT))
+	if (!field_only(q, UPSTREAM_TRACEPARENT, &h) || h.value_len < TRACE_LEN)
 		return false;
 	const char *s = h.value;
 	if (s[2] != '-' || s[35] != '-' || s[52] != '-' || !is_hex(s, 2, true) ||

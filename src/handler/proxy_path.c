@@ -65,8 +65,10 @@ enum merge { MERGE_NOT, MERGE_FIRST, MERGE_LAST, MERGES };
 
 /* One way to read a path. */
 struct reading {
-	bool slashes; /* "%2f" separates */
-	bool dots;    /* dot segments are removed */
+	bool decoded;    /* it is: "%" is a character like others */
+	bool parameters; /* from ";" on, nothing of a segment counts (RFC 3986, 3.3) */
+	bool slashes;    /* "%2f" separates */
+	bool dots;       /* dot segments are removed */
 	enum merge merge;
 };
 
@@ -79,7 +81,7 @@ static bool is_slash_escape(const char *s, const char *end)
 static char reading_next(const struct reading *r, const char **at, const char *end)
 {
 	const char *s = *at;
-	if (*s != '%' || (!r->slashes && is_slash_escape(s, end))) {
+	if (*s != '%' || r->decoded || (!r->slashes && is_slash_escape(s, end))) {
 		(*at)++;
 		return *s;
 	}
@@ -114,10 +116,14 @@ static size_t reading_make(const struct reading *r, const char *sent, size_t sen
 {
 	const char *at = sent, *const end = sent + sent_len;
 	size_t len = 0, from = 1; /* from: of the present segment */
+	bool skips = false;
 	while (at < end) {
 		const char c = reading_next(r, &at, end);
 		if (len == 0 && c != '/')
 			return 0;
+		skips = c != '/' && (skips || (r->parameters && c == ';'));
+		if (skips)
+			continue;
 		bool removed = false;
 		if (r->dots && len > 0 && c == '/' && !segment_end(out, &from, &len, &removed))
 			return 0;
@@ -152,10 +158,49 @@ static bool path_is_plain(const char *sent, size_t len)
 	return true;
 }
 
+/* Do all readers that take dots and slashes in different ways find the exchange's location? What
+ * they make of it is written to text, of the path's length. */
+static bool all_find(const struct exchange *ex, struct reading reading, const char *path,
+		     size_t len, char *text)
+{
+	const struct http_routes *routes = ex->loop->routes;
+	for (unsigned i = 0; i < 4 * MERGES; i += reading.decoded ? 2 : 1) {
+		reading.slashes = (i & 1) != 0;
+		reading.dots = (i & 2) != 0;
+		reading.merge = (enum merge)(i / 4);
+		const size_t n = reading_make(&reading, path, len, text);
+		if (n == 0 || routes->find(routes, ex->host, text, n) != ex->location)
+			return false;
+	}
+	return true;
+}
+
+/* Servlets leave parameters out before they look at dots: to them /api/..;/admin and /admin;a are
+ * /admin. Some decode the path first. */
+bool proxy_path_is_clear(struct exchange *ex)
+{
+	const struct http_path *path = &ex->path;
+	const char *sent = http_slice_at(&ex->request, ex->request.path);
+	if (path->len == 0 || memchr(path->text, ';', path->len) == NULL)
+		return true;
+	const struct reading reading = {.decoded = true, .parameters = true};
+	char *text = arena_take(&ex->arena, 2 * (size_t)path->len);
+	if (text == NULL || ex->host == NULL || !all_find(ex, reading, path->text, path->len, text))
+		return false;
+	char *plain = text + path->len; /* in which only what was sent as ";" is one */
+	bool differs = false;
+	for (uint32_t i = 0; i < path->len; i++) {
+		const bool encoded =
+		    path->text[i] == ';' && path->map != NULL && sent[path->map[i]] == '%';
+		plain[i] = encoded ? '_' : path->text[i];
+		differs = differs || encoded;
+	}
+	return !differs || all_find(ex, reading, plain, path->len, text);
+}
+
 bool proxy_path_as_sent(struct exchange *ex, const struct conf_proxy *conf)
 {
 	const struct http_request *r = &ex->request;
-	const struct http_routes *routes = ex->loop->routes;
 	const char *sent = http_slice_at(r, r->path);
 	const size_t len = r->path.len;
 	if (conf->path_from != NULL || len == 0)
@@ -163,15 +208,10 @@ bool proxy_path_as_sent(struct exchange *ex, const struct conf_proxy *conf)
 	if (ex->path.map == NULL || path_is_plain(sent, len))
 		return true;
 	char *text = len <= READ_MAX ? arena_take(&ex->arena, len) : NULL;
-	if (text == NULL || ex->host == NULL)
-		return false;
-	for (unsigned i = 0; i < 4 * MERGES; i++) {
-		const struct reading reading = {(i & 1) != 0, (i & 2) != 0, (enum merge)(i / 4)};
-		const size_t n = reading_make(&reading, sent, len, text);
-		if (n == 0 || routes->find(routes, ex->host, text, n) != ex->location)
-			return false;
-	}
-	return true;
+	return text != NULL && ex->host != NULL &&
+	       all_find(ex, (struct reading){.parameters = false}, sent, len, text) &&
+	       (memchr(ex->path.text, ';', ex->path.len) == NULL ||
+		all_find(ex, (struct reading){.parameters = true}, sent, len, text));
 }
 
 /* --- the target ------------------------------------------------------------------------------- */

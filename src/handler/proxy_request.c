@@ -38,13 +38,23 @@ void proxy_target_release(struct proxy_target *t)
 
 /* --- judging ---------------------------------------------------------------------------------- */
 
-/* The proxy's own are not the client's to spell in another way. */
-static uint8_t kind_find(const struct http_request *r, const struct http_field *f)
+/* What a trusted proxy may have said before, which is added to or passed on as this one's word. */
+static bool is_word_of_proxy(enum upstream_field kind)
+{
+	return kind == UPSTREAM_FORWARDED || kind == UPSTREAM_TRACEPARENT ||
+	       (kind >= UPSTREAM_X_FORWARDED_FOR && kind <= UPSTREAM_X_REQUEST_ID);
+}
+
+/* The proxy's own are not the client's to spell in another way; and what Connection names was for
+ * this server alone (RFC 9110, 7.6.1). */
+static uint8_t kind_find(const struct http_request *r, const struct http_field *f, bool named)
 {
 	bool alike;
 	const enum upstream_field kind =
 	    upstream_field_find(http_slice_at(r, f->name), f->name.len, &alike);
-	return alike && kind <= UPSTREAM_X_REQUEST_ID ? PROXY_DROPPED : (uint8_t)kind;
+	const bool dropped =
+	    (alike && kind <= UPSTREAM_X_REQUEST_ID) || (named && is_word_of_proxy(kind));
+	return dropped ? PROXY_DROPPED : (uint8_t)kind;
 }
 
 static bool asks_for_trailers(const struct http_request *r, const uint8_t *kinds)
@@ -159,10 +169,10 @@ unsigned proxy_request_judge(struct exchange *ex, const struct proxy_place *plac
 	q->ex = ex;
 	q->place = place;
 	q->trusted = trusted;
-	for (unsigned i = 0; i < r->fields_count; i++)
-		q->kinds[i] = kind_find(r, &r->fields[i]);
 	if (!upstream_named_read(r->head, r->fields, r->fields_count, &q->named))
 		return 400;
+	for (unsigned i = 0; i < r->fields_count; i++)
+		q->kinds[i] = kind_find(r, &r->fields[i], upstream_is_named(&q->named, i));
 	const unsigned status = forwards_judge(q);
 	if (status != 0)
 		return status;
@@ -170,6 +180,8 @@ unsigned proxy_request_judge(struct exchange *ex, const struct proxy_place *plac
 		return 508;
 	q->te_trailers = r->version_minor > 0 && asks_for_trailers(r, q->kinds);
 	q->traced = proxy_is_traced(q);
+	if (!proxy_path_is_clear(ex))
+		return 400;
 	q->as_sent = proxy_path_as_sent(ex, place->conf);
 	if (!upgrade_judge(q))
 		return 500;

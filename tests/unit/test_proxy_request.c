@@ -41,6 +41,10 @@ struct request_case {
 	{                                              \
 		"GET " sent " HTTP/1.1\r\n" H, REFUSED \
 	}
+#define UNCLEAR_TARGET(sent)                         \
+	{                                            \
+		"GET " sent " HTTP/1.1\r\n" H, "400" \
+	}
 
 static const struct request_case cases[] = {
     /* --- methods and framing: RFC 9110, 9; RFC 9112, 6 --- */
@@ -194,6 +198,31 @@ static const struct request_case cases[] = {
     TARGET("/x//../admin/y", "/x/admin/y"),
     TARGET("/admin//../../y", "/y"),
     TARGET("/.//admin", "/admin"),
+    /* parameters, which some readers leave out first: RFC 3986, 3.3 */
+    TARGET("/a;b/c;d=e;f", "/a;b/c;d=e;f"),
+    TARGET("/a;b//c/../d;e", "/a;b//c/../d;e"),
+    TARGET("/a%3bb/;c", "/a%3bb/;c"),
+    TARGET("/admin/a;b", "/admin/a;b"),
+    TARGET("/admin/a;b/..", "/admin/a;b/.."),
+    TARGET("/admin;a/../b;c", "/b;c"),
+    TARGET("/a;/../admin/b", "/admin/b"),
+    TARGET("/a?b;c/..;/admin", "/a?b;c/..;/admin"),
+    UNCLEAR_TARGET("/admin;a"),
+    UNCLEAR_TARGET("/admin;/x"),
+    UNCLEAR_TARGET("/admin%3bx/y"),
+    UNCLEAR_TARGET("/admin%3Ba;x/y"),
+    UNCLEAR_TARGET("/;/admin"),
+    UNCLEAR_TARGET("/;a/admin/x"),
+    UNCLEAR_TARGET("/%3b/admin"),
+    UNCLEAR_TARGET("/a/..;/admin"),
+    UNCLEAR_TARGET("/a/..;b/admin/x"),
+    UNCLEAR_TARGET("/a/.%2e;/admin"),
+    UNCLEAR_TARGET("/a/%2e%2e%3b/admin"),
+    UNCLEAR_TARGET("/a/.;/..;/admin"),
+    UNCLEAR_TARGET("/admin/..;/x"),
+    UNCLEAR_TARGET("/admin/a;/..;/..;/x"),
+    UNCLEAR_TARGET("/..;/x"),
+    UNCLEAR_TARGET("/x%2f..;%2fadmin"),
     BAD_TARGET("/../admin"),
     BAD_TARGET("/%2e%2e/admin"),
     BAD_TARGET("/a%00b"),
@@ -406,8 +435,19 @@ static const struct forwarded_case forwarded_cases[] = {
      "for=192.0.2.7;host=a;proto=http\r\n" OWN_X ID VIA},
     {TRUSTED, "X-Forwarded-For: 1.2.3.4, 5.6.7.8\r\nX-Forwarded-For: 9.9.9.9\r\n",
      OWN "X-Forwarded-For: 1.2.3.4, 5.6.7.8, 9.9.9.9, 192.0.2.7\r\n" REST_X ID VIA},
-    {TRUSTED, "X-Forwarded-For: 1.2.3.4\r\nConnection: X-Forwarded-For\r\n",
-     OWN "X-Forwarded-For: 1.2.3.4, 192.0.2.7\r\n" REST_X ID VIA},
+    /* unless Connection names it, for this server alone */
+    {TRUSTED, "X-Forwarded-For: 1.2.3.4\r\nConnection: x-forwarded-FOR\r\n", OWN OWN_X ID VIA},
+    {TRUSTED, "Connection: Forwarded\r\nForwarded: for=1.2.3.4\r\n", OWN OWN_X ID VIA},
+    {TRUSTED | NO_X | NO_FORWARDED,
+     "Connection: X-Forwarded-For, Forwarded, X-Forwarded-Proto, X-Request-Id, X-Forwarded-Ssl\r\n"
+     "Forwarded: for=1.2.3.4\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n"
+     "X-Request-Id: b\r\nX-Forwarded-Ssl: on\r\n",
+     ID VIA},
+    {TRUSTED,
+     "Connection: X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Port, X-Forwarded-Prefix\r\n"
+     "X-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\nX-Forwarded-Port: 443\r\n"
+     "X-Forwarded-Prefix: /a\r\n",
+     OWN OWN_X ID VIA},
     {TRUSTED, "X-Forwarded-For:\r\n", OWN OWN_X ID VIA},
     {TRUSTED,
      "X-Forwarded-Proto: https\r\nX-Forwarded-Host: b.example:8443\r\nX-Forwarded-Port: 443\r\n",
@@ -596,6 +636,7 @@ static void a_path_is_replaced_or_stripped(void **state)
 	    {"/v2", "/", "/v2/%2fa", "/a"},
 	    {"/v2", "/", "/v2/a%2Fb%20c?d%2f", "/a%2Fb%20c?d%2f"},
 	    {"/v2", "/", "/v2%2fa%2fb", "/a%2fb"},
+	    {"/v2", "/", "/v2/a;b", "/a;b"},
 	    {"/v2", "/", "/v2/../v2/a", "/a"},
 	    {"/v2", "/", "/%762/a", "/a"},
 	    {"/v2", "/x", "/v2/a", "/x/a"},
