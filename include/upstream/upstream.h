@@ -46,6 +46,7 @@ enum upstream_failure {
 	UPSTREAM_FAILED_BETWEEN,    /* timeouts between */
 	UPSTREAM_FAILED_MALFORMED,  /* what it sent is no response */
 	UPSTREAM_FAILED_CUT,        /* it ended the connection too early */
+	UPSTREAM_TUNNEL_IDLE,       /* timeouts between, of both sides of a tunnel */
 	UPSTREAM_FAILURES
 };
 

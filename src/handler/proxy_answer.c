@@ -126,10 +126,12 @@ static void answer_begin(struct proxy_run *p, const struct upstream_response *r)
 	upstream_call_resize(&p->call);
 	if (r->framing == UPSTREAM_TUNNEL) {
 		p->state = PROXY_TUNNEL;
+		if (exchange_upgrade(ex, NULL, 0) < 0) {
+			answer_refuse(p, UPSTREAM_FAULT_SWITCH);
+			return;
+		}
 		p->tunnel = true;
 		upstream_tunnels(p->pool, 1);
-		if (exchange_upgrade(ex, NULL, 0) < 0)
-			answer_refuse(p, UPSTREAM_FAULT_SWITCH);
 		return;
 	}
 	ex->held = false;

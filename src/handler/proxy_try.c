@@ -270,7 +270,10 @@ void proxy_fail(struct proxy_run *p, enum upstream_failure failure, const char *
 {
 	const bool unheard = run_was_unheard(p, failure);
 	const bool stale = unheard && p->call.kept; /* which is nobody's fault */
-	if (p->call.link != NULL && !stale)
+	if (p->tunnel && failure == UPSTREAM_FAILED_BETWEEN)
+		failure = UPSTREAM_TUNNEL_IDLE;
+	/* how a tunnel goes is between its two sides, and the client is one of them */
+	if (p->call.link != NULL && !stale && !p->tunnel)
 		upstream_call_failed(&p->call, failure,
 				     why != NULL ? why : upstream_link_reason(p->call.link));
 	proxy_leave(p, false);

@@ -29,6 +29,8 @@ static const struct upstream_failure_facts failures[UPSTREAM_FAILURES] = {
 				   IPC_TRIED_MALFORMED, false},
     [UPSTREAM_FAILED_CUT] = {"upstream-cut", "ended the connection too early", 502, IPC_TRIED_CUT,
 			     false},
+    [UPSTREAM_TUNNEL_IDLE] = {"tunnel-idle", "neither side of the tunnel said anything", 504,
+			      IPC_TRIEDS, false},
 };
 
 const struct upstream_failure_facts *upstream_failure_facts(enum upstream_failure why)

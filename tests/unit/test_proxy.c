@@ -476,6 +476,43 @@ static void an_upstream_may_end_a_tunnel_first(void **state)
 	hear_end(far(0));
 }
 
+static uint64_t failures(void)
+{
+	uint64_t sum = 0;
+	for (int i = 0; i < IPC_TRIEDS; i++)
+		sum += g.endpoint_use[0].failed[i];
+	return sum;
+}
+
+/* A client could pause each endpoint so. */
+static void what_ends_a_tunnel_is_no_failure_of_the_endpoint(void **state)
+{
+	enum { SILENCE, CUT, CUT_AFTER_BYTES, WAYS };
+	(void)state;
+	g.tcp = true;
+	g.upstream.fail_after = 1;
+	for (unsigned i = 0; i < WAYS; i++) {
+		g.upstream.between_ms = i == SILENCE ? 20 : GATEWAY_PATIENCE;
+		int client = client_new();
+		say(client, UPGRADE);
+		free(hear_until(far(i), "\r\n\r\n"));
+		say(far(i), SWITCHED);
+		hear(client, SWITCHED);
+		if (i == CUT_AFTER_BYTES) {
+			say(far(i), "half a fr");
+			hear(client, "half a fr");
+		}
+		if (i != SILENCE)
+			far_reset(i);
+		hear_end(client);
+		close(client);
+		assert_int_equal(failures(), 0);
+		assert_int_equal(g.endpoint_use[0].paused, 0);
+		assert_string_equal(g.told, "");
+		assert_int_equal(g.upstream_use.tunnels, 0);
+	}
+}
+
 static void a_drain_ends_tunnels_in_time(void **state)
 {
 	int client = tunnel();
@@ -1034,6 +1071,7 @@ int main(void)
 	    TEST(any_method_but_two_passes),
 	    TEST(tunnels_run_both_ways),
 	    TEST(an_upstream_may_end_a_tunnel_first),
+	    TEST(what_ends_a_tunnel_is_no_failure_of_the_endpoint),
 	    TEST(a_drain_ends_tunnels_in_time),
 	    TEST(an_upgrade_may_be_refused),
 	    TEST(malformed_responses_are_502),
