@@ -139,7 +139,9 @@ static bool link_reads(const struct upstream_link *l)
 /* Out of the set it costs nothing, whatever the kernel would report of it again and again. */
 static void link_watch(struct upstream_link *l)
 {
-	const uint32_t wanted = (link_reads(l) ? EPOLLIN : 0) | (l->blocked ? EPOLLOUT : 0);
+	const bool reads = link_reads(l);
+	const uint32_t wanted = (reads ? EPOLLIN : 0) | (l->blocked ? EPOLLOUT : 0);
+	l->more = l->more || !reads;
 	if (l->io.fd < 0 || (l->watched && wanted == l->io.events))
 		return;
 	if (wanted == 0) {
@@ -369,6 +371,7 @@ static size_t in_receive(struct upstream_link *l, uint8_t *to, size_t size)
 	do
 		n = recv(l->io.fd, to, size, 0);
 	while (n < 0 && errno == EINTR);
+	l->more = n == (ssize_t)size;
 	if (n > 0) {
 		ipc_slot_add(&link_count(l)->bytes_received, (uint64_t)n);
 		return (size_t)n;
@@ -613,7 +616,7 @@ bool link_alive(struct upstream_link *l)
 {
 	uint8_t byte;
 	if (l->transport != NULL)
-		return !upstream_link_receive(l) && !l->ended && !l->mute;
+		return !upstream_link_receive(l) && !l->ended && !l->mute && !l->more;
 	return recv(l->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 

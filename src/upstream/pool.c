@@ -74,7 +74,8 @@ static void idle_expired(struct loop *loop, struct loop_timer *timer)
 }
 
 /* What has come since the turn began could as well have come after the request, so only one that
- * must not be repeated is worth a look then. */
+ * must not be repeated is worth a look then. What had come before was looked for when the call that
+ * had it ended. */
 static bool idle_is_usable(struct upstream_link *l, const struct upstream_call *call)
 {
 	return (!call->careful && loop_is_quiet(l->pool->pools->loop, &l->io)) || link_alive(l);
@@ -250,7 +251,8 @@ void upstream_call_end(struct upstream_call *call, bool reusable)
 	call_over(pool, call);
 	l->call = NULL;
 	if (reusable && l->state == LINK_OPEN && !l->ended && !l->mute && !l->shuts &&
-	    buf_len(&l->in) == 0 && buf_len(&l->out) == 0 && pool->idle_max > 0)
+	    buf_len(&l->in) == 0 && buf_len(&l->out) == 0 && pool->idle_max > 0 &&
+	    (!l->more || link_alive(l)))
 		idle_add(l);
 	else
 		link_free(l);

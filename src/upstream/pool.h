@@ -41,6 +41,7 @@ struct upstream_link {
 	size_t held;  /* the most memory that it has */
 	bool watched; /* it is in the epoll set */
 	bool blocked; /* out waits for the kernel */
+	bool more; /* the kernel may have bytes that no event will tell of before they are read */
 	bool ended, clean, reset;
 	bool mute; /* nothing can be sent any more */
 	bool torn; /* ... as the kernel has reported, once, by an error: its end is none in good

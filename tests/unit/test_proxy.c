@@ -698,6 +698,64 @@ static void bytes_before_a_request_are_no_response_to_it(void **state)
 	close(client);
 }
 
+/* A response that ends where a read of the link does, so that what follows is still in the socket.
+ */
+static void say_to_the_brim(int fd, const char *more)
+{
+	static char all[65536 + 256];
+	const size_t brim = 65536; /* LINK_READ */
+	size_t head = 0;
+	for (int i = 0; i < 2; i++) /* the second time with its length known */
+		head = (size_t)snprintf(all, sizeof(all),
+					"HTTP/1.1 200 OK\r\n" DATE "Content-Length: %zu\r\n\r\n",
+					i == 0 ? brim - 100 : brim - head);
+	memset(all + head, 'x', brim - head);
+	memcpy(all + brim, more, strlen(more));
+	assert_int_equal(send(fd, all, brim + strlen(more), MSG_NOSIGNAL), brim + strlen(more));
+}
+
+static void hear_the_brim(int fd)
+{
+	static char block[65536];
+	const uint64_t until = clock_ms() + GATEWAY_PATIENCE;
+	for (size_t got = 0; got < sizeof(block);) {
+		const ssize_t n = read(fd, block, sizeof(block) - got);
+		got += n > 0 ? (size_t)n : 0;
+		assert_true(clock_ms() < until);
+		if (n < 0)
+			gateway_turns(1);
+	}
+}
+
+/* The connection is given back and taken again in one turn, which has nothing to report of it. */
+static void bytes_that_were_not_read_yet_are_no_response_either(void **state)
+{
+	int client = client_new(), other = client_new();
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		say(client, i == 0 ? GET : GET GET); /* the same client may be the next, too */
+		hear_request(far(2 * i), GET);
+		say_to_the_brim(far(2 * i), OK(4) "evil");
+		if (i == 0)
+			say(other, GET);
+		hear_the_brim(client);
+		hear_end(far(2 * i));
+		hear_request(far(2 * i + 1), GET);
+		say(far(2 * i + 1), OK(5) "hello");
+		hear(i == 0 ? other : client, OK(5) "hello");
+		far_end(2 * i + 1);
+		gateway_turns(2);
+	}
+	/* without such bytes it goes on */
+	say(client, GET);
+	hear_request(far(4), GET);
+	say_to_the_brim(far(4), "");
+	hear_the_brim(client);
+	exchange_simply(client, 4);
+	close(client);
+	close(other);
+}
+
 static int begin_paged(void **state)
 {
 	static uint32_t statuses[] = {503};
@@ -1081,6 +1139,7 @@ int main(void)
 	    TEST(an_end_in_the_head_is_502),
 	    TEST(a_response_that_is_followed_by_bytes_ends_its_connection),
 	    TEST(bytes_before_a_request_are_no_response_to_it),
+	    TEST(bytes_that_were_not_read_yet_are_no_response_either),
 	    TEST_OF(a_response_may_come_before_its_request, begin_paged),
 	    TEST(a_silent_upstream_is_504),
 	    TEST(a_body_may_not_stop),
