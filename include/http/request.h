@@ -91,7 +91,8 @@ static inline const char *http_slice_at(const struct http_request *r, struct htt
  *     0  the head is not complete; *scan (0 for a new head) remembers how far it was searched, so
  *        that a head which comes byte by byte is not searched from its start each time
  *   < 0  minus an enum http_refusal. method_text, target and version are filled if the request line
- *        could be read; else excerpt shows it. The rest is 0.
+ *        could be read; else excerpt shows it. method is HTTP_HEAD if the head begins so. The
+ *        rest is 0.
  * head_max bounds the head. A request line that alone exceeds it gets 501 if its method is too long
  * or unknown, else 414 (RFC 9112, 3); any other head that exceeds it gets 431. Blank lines (CRLF)
  * before the request line are skipped and count towards head_max (RFC 9112, 2.2). A bare LF is
@@ -99,6 +100,10 @@ static inline const char *http_slice_at(const struct http_request *r, struct htt
  */
 long http_request_parse(const char *data, size_t len, size_t head_max, size_t *scan,
 			struct http_request *ret);
+
+/* Does the head at the front of data begin as one of HEAD, whatever follows? Ends of lines before
+ * it are skipped. */
+bool http_asks_head(const char *data, size_t len);
 
 /* A field as text, of a request or of a response; neither part is terminated. */
 struct http_header {

@@ -152,6 +152,7 @@ static size_t head_input(struct http1 *h, const char *data, size_t len)
 	long n = http_head_end(data, len, loop->limits->head_bytes, &h->scan);
 	if (n == 0) {
 		h->state = HTTP1_HEAD;
+		h->asks_head = http_asks_head(data, len);
 		return 0;
 	}
 	struct exchange *ex = exchange_acquire(loop, h->connection, h->client);
@@ -435,6 +436,8 @@ static void head_expired(struct http1 *h)
 	if (ex != NULL) {
 		memset(&ex->request, 0, sizeof(ex->request));
 		ex->request.head = "";
+		if (h->asks_head)
+			ex->request.method = HTTP_HEAD;
 	}
 	if (exchange_start(h, ex))
 		http1_refuse(h, REFUSE_HEAD_TIMEOUT);

@@ -38,6 +38,7 @@ struct http1 {
 	struct exchange *exchange; /* in HTTP1_EXCHANGE */
 	uint64_t head_until_ms;    /* the limit of the head that is being awaited; 0: none runs */
 	size_t scan;               /* how far the head that is being awaited was searched */
+	bool asks_head;            /* it begins as one of HEAD */
 	uint32_t requests;         /* heads read so far */
 	enum http1_send send;
 

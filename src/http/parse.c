@@ -295,6 +295,24 @@ static void bare_excerpt(struct http_request *r, const struct http_cursor *c)
 	field_excerpt(r, c, before != NULL ? before + 1 : c->at, -REFUSE_BARE_LF);
 }
 
+bool http_asks_head(const char *data, size_t len)
+{
+	static const char head[] = "HEAD ";
+	while (len > 0 && (*data == '\r' || *data == '\n')) {
+		data++;
+		len--;
+	}
+	return len >= sizeof(head) - 1 && memcmp(data, head, sizeof(head) - 1) == 0;
+}
+
+/* Whatever is wrong with a head: a response to HEAD has no content (RFC 9110, 9.3.2). */
+static long refused(struct http_request *ret, const char *data, size_t len, long status)
+{
+	if (http_asks_head(data, len))
+		ret->method = HTTP_HEAD;
+	return status;
+}
+
 long http_request_parse(const char *data, size_t len, size_t head_max, size_t *scan,
 			struct http_request *ret)
 {
@@ -316,7 +334,7 @@ long http_request_parse(const char *data, size_t len, size_t head_max, size_t *s
 		line_excerpt(ret, data + start, known - start);
 	else if (bare)
 		bare_excerpt(ret, &c);
-	return status;
+	return refused(ret, data, known, status);
 }
 
 const struct http_field *http_request_field(const struct http_request *r, const char *name)

@@ -15,17 +15,6 @@
 static const char sentence[] =
     "This port speaks HTTPS: ask it with https:// in place of http://.\n";
 
-/* A response to HEAD has no body (RFC 9112, 6.3). */
-static bool is_head(const uint8_t *in, size_t len)
-{
-	static const char head[] = "HEAD ";
-	while (len > 0 && (*in == '\r' || *in == '\n')) {
-		in++;
-		len--;
-	}
-	return len >= sizeof(head) - 1 && memcmp(in, head, sizeof(head) - 1) == 0;
-}
-
 /* A ClientHello comes in a record (RFC 8446, 5.1) or in the form of SSL 2.0, and no request of HTTP
  * begins with such a byte. */
 static bool is_tls(const uint8_t *data, size_t len)
@@ -56,6 +45,7 @@ int conn_plain_answer(struct conn *c)
 			   "Content-Type: text/plain; charset=utf-8\r\n"
 			   "Content-Length: %zu\r\n"
 			   "Connection: close\r\n\r\n%s",
-			   date, sizeof(sentence) - 1, is_head(w->in, w->in_len) ? "" : sentence);
+			   date, sizeof(sentence) - 1,
+			   http_asks_head((const char *)w->in, w->in_len) ? "" : sentence);
 	return buf_append(&w->out, answer, (size_t)len);
 }

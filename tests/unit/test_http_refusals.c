@@ -249,6 +249,35 @@ static void each_is_met_recorded_and_told(void **state)
 	peer_free(p);
 }
 
+/* Each case as one of HEAD, unless it is refused before its method is seen: the response has no
+ * content (RFC 9110, 9.3.2). */
+static void those_of_head_have_no_content(void **state)
+{
+	(void)state;
+	unsigned tried = 0;
+	for (size_t i = 0; i < CASES; i++) {
+		static char text[8192];
+		struct refusal_case c = cases[i];
+		const size_t before = strspn(c.text, "\r\n");
+		if (strncmp(c.text + before, "GET ", 4) != 0 || c.text[0] == '\n' ||
+		    c.why == REFUSE_BLANK_LINES)
+			continue;
+		(void)sprintf(text, "%.*sHEAD%s", (int)before, c.text, c.text + before + 3);
+		c.text = text;
+		for (size_t step = 0; step < 8; step += 7) {
+			struct peer *p = refused(&c, step, true);
+			const char *body = strstr(peer_out(p), "\r\n\r\n");
+			if (body == NULL || body[4] != '\0' || p->refusal != c.why)
+				fail_msg("%s\n%s", text, peer_out(p));
+			assert_null(strstr(peer_out(p), "\r\nContent-Length: 0\r\n"));
+			assert_int_equal(p->status, c.status);
+			peer_free(p);
+		}
+		tried++;
+	}
+	assert_in_range(tried, 30, CASES);
+}
+
 /* Only the protocol's refusals have a reason; a handler's error status has none. */
 static void others_have_none(void **state)
 {
@@ -295,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_has_its_case_its_word_and_its_status),
 	    cmocka_unit_test(each_is_met_recorded_and_told),
+	    cmocka_unit_test(those_of_head_have_no_content),
 	    cmocka_unit_test(what_is_not_malformed_is_not_called_so),
 	    cmocka_unit_test(others_have_none),
 	    cmocka_unit_test(a_broken_body_has_its_reason),
