@@ -27,7 +27,8 @@
 struct upstream_peer {
 	uint64_t seed;     /* of its URL, so that all workers and reloads agree about a hash */
 	uint32_t busy;     /* requests under way to it */
-	uint32_t failures; /* in a row */
+	uint32_t failures; /* in a row, without a response; any head of one ends it */
+	uint32_t cuts; /* in a row, of responses; any one that does not fail to its end ends it */
 	uint64_t paused_until_ms;
 	uint64_t back_ms; /* since when it works again, for the slow start; 0: it always has */
 	int64_t credit;   /* for round-robin */
@@ -54,6 +55,7 @@ struct upstream_tried {
 	uint32_t count;
 	uint32_t list[UPSTREAM_TRIES_MAX];
 	bool trial; /* the last one was paused, and this request tries it */
+	bool works; /* ... has answered it */
 };
 
 /* What a hash is made of: a client's address (IPv6: its first 64 bits), or the value of a field. A
@@ -75,17 +77,17 @@ uint64_t upstream_hash_text(const char *, size_t);
 uint32_t upstream_choose(struct upstream_balance *, struct upstream_tried *, uint64_t hash,
 			 uint64_t now_ms);
 
-enum upstream_outcome {
-	UPSTREAM_SUCCEEDED, /* there was a response, whatever its status */
-	UPSTREAM_FAILED,    /* no connection, or it was cut, or silent too long, or broke HTTP */
-	UPSTREAM_UNDECIDED  /* the client left, or it was not asked at all */
-};
 /* What became of the endpoint by that, for the log. */
 enum upstream_change { UPSTREAM_AS_BEFORE, UPSTREAM_PAUSED, UPSTREAM_WORKS_AGAIN };
 
-/* How the last choice of this request ended. */
+/* The last choice of this request has the head of a response, whatever its status. It may last for
+ * hours from here on, so nothing waits for its end: if it tried a paused endpoint, that is over. */
+enum upstream_change upstream_chosen_works(struct upstream_balance *, struct upstream_tried *,
+					   uint64_t now_ms);
+/* It has ended. failed: there was no connection, or no response, or that was cut, silent for too
+ * long, or no HTTP. Not failed: it worked to its end, or the client left, or it was not asked. */
 enum upstream_change upstream_chosen_end(struct upstream_balance *, struct upstream_tried *,
-					 enum upstream_outcome, uint64_t now_ms);
+					 bool failed, uint64_t now_ms);
 
 /* After no endpoint could be used: the milliseconds until one that is paused may be tried; 0: none
  * is. For Retry-After. */

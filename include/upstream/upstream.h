@@ -95,7 +95,6 @@ struct upstream_call {
 	bool kept;                  /* it has a connection that was used before */
 	bool waits;                 /* in the queue */
 	bool chosen;                /* the endpoint counts it */
-	bool worked;                /* upstream_call_worked() */
 	uint64_t since_ms;
 	TAILQ_ENTRY(upstream_call) entry;
 };
@@ -111,9 +110,9 @@ void upstream_call_resize(struct upstream_call *);
  * and the connection may be used for another one. */
 void upstream_call_end(struct upstream_call *, bool reusable);
 
-/* The endpoint of the call has answered as it should, or it has failed, for which why is the reason
- * in more words (NULL: those of the failure are enough). */
-void upstream_call_worked(struct upstream_call *);
+/* The endpoint of the call answers as it should, or it has failed, for which why is the reason in
+ * more words (NULL: those of the failure are enough). */
+void upstream_call_works(struct upstream_call *);
 void upstream_call_failed(struct upstream_call *, enum upstream_failure, const char *why);
 
 /* How long until an endpoint that failed is used again, after UPSTREAM_FAILED_NONE; 0: nobody

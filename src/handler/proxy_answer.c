@@ -154,7 +154,7 @@ static void answer_take_head(struct proxy_run *p, struct upstream_response *r)
 		return;
 	p->record.head_ns = now_ns > p->begun_ns ? now_ns - p->begun_ns : 1;
 	upstream_call_answered(&p->call, r->status);
-	upstream_call_worked(&p->call);
+	upstream_call_works(&p->call);
 	p->response_trailer = (struct buf)BUF_INIT(PROXY_TRAILERS_MAX);
 	upstream_body_begin(&p->body, r, &p->response_trailer);
 	upstream_link_take(p->call.link, head_len);

@@ -52,7 +52,8 @@ void upstream_balance_init(struct upstream_balance *b, const struct conf_upstrea
 
 static bool is_paused(const struct upstream_balance *b, const struct upstream_peer *p)
 {
-	return b->conf->fail_after > 0 && p->failures >= b->conf->fail_after;
+	const uint32_t row = p->failures > p->cuts ? p->failures : p->cuts;
+	return b->conf->fail_after > 0 && row >= b->conf->fail_after;
 }
 
 static bool is_down(const struct upstream_balance *b, uint32_t i)
@@ -202,56 +203,69 @@ uint32_t upstream_choose(struct upstream_balance *b, struct upstream_tried *trie
 	p->busy++;
 	p->trying = is_paused(b, p);
 	tried->trial = p->trying;
+	tried->works = false;
 	tried->list[tried->count++] = best.index;
 	if (b->conf->balance == CONF_LEAST_CONNECTIONS)
 		b->turn = (best.index + 1) % b->conf->endpoints_count;
 	return best.index;
 }
 
-/* --- how it ended ----------------------------------------------------------------------------- */
+/* --- how it goes ------------------------------------------------------------------------------ */
 
 /* What was sent before a pause does not make it longer. */
-static enum upstream_change peer_failed(const struct upstream_balance *b, struct upstream_peer *p,
-					bool trial, uint64_t now_ms)
+static enum upstream_change peer_fails(const struct upstream_balance *b, struct upstream_peer *p,
+				       uint32_t *row, bool trial, uint64_t now_ms)
 {
 	const bool was_paused = is_paused(b, p);
-	if (p->failures < UINT32_MAX)
-		p->failures++;
+	if (*row < UINT32_MAX)
+		++*row;
 	if (!is_paused(b, p) || (was_paused && !trial))
 		return UPSTREAM_AS_BEFORE;
 	p->paused_until_ms = now_ms + b->conf->fail_pause_ms;
 	return was_paused ? UPSTREAM_AS_BEFORE : UPSTREAM_PAUSED;
 }
 
-static enum upstream_change peer_succeeded(const struct upstream_balance *b,
-					   struct upstream_peer *p, uint64_t now_ms)
+static enum upstream_change peer_works(const struct upstream_balance *b, struct upstream_peer *p,
+				       uint32_t *row, uint64_t now_ms)
 {
 	const bool was_paused = is_paused(b, p);
-	p->failures = 0;
-	if (!was_paused)
+	*row = 0;
+	if (!was_paused || is_paused(b, p))
 		return UPSTREAM_AS_BEFORE;
 	p->back_ms = now_ms;
 	p->credit = 0;
 	return UPSTREAM_WORKS_AGAIN;
 }
 
-enum upstream_change upstream_chosen_end(struct upstream_balance *b, struct upstream_tried *tried,
-					 enum upstream_outcome outcome, uint64_t now_ms)
+/* The next one may try it. */
+static void trial_over(struct upstream_peer *p, const struct upstream_tried *tried)
+{
+	if (tried->trial && !tried->works)
+		p->trying = false;
+}
+
+enum upstream_change upstream_chosen_works(struct upstream_balance *b, struct upstream_tried *tried,
+					   uint64_t now_ms)
 {
 	struct upstream_peer *p = &b->peers[tried->list[tried->count - 1]];
-	const bool trial = tried->trial;
+	trial_over(p, tried);
+	tried->works = true;
+	const enum upstream_change change = peer_works(b, p, &p->failures, now_ms);
+	tried->trial = tried->trial && is_paused(b, p);
+	return change;
+}
+
+enum upstream_change upstream_chosen_end(struct upstream_balance *b, struct upstream_tried *tried,
+					 bool failed, uint64_t now_ms)
+{
+	struct upstream_peer *p = &b->peers[tried->list[tried->count - 1]];
+	const bool trial = tried->trial, works = tried->works;
 	p->busy--;
-	p->trying = p->trying && !trial;
-	tried->trial = false;
-	switch (outcome) {
-	case UPSTREAM_SUCCEEDED:
-		return peer_succeeded(b, p, now_ms);
-	case UPSTREAM_FAILED:
-		return peer_failed(b, p, trial, now_ms);
-	case UPSTREAM_UNDECIDED:
-		break;
-	}
-	return UPSTREAM_AS_BEFORE;
+	trial_over(p, tried);
+	tried->trial = tried->works = false;
+	if (failed)
+		return peer_fails(b, p, works ? &p->cuts : &p->failures, trial, now_ms);
+	return works ? peer_works(b, p, &p->cuts, now_ms) : UPSTREAM_AS_BEFORE;
 }
 
 uint64_t upstream_choose_wait_ms(const struct upstream_balance *b, uint64_t now_ms)

@@ -96,18 +96,15 @@ static struct upstream_link *idle_take(struct upstream_pool *pool, const struct 
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-static void call_judge(struct upstream_pool *pool, struct upstream_call *call,
-		       enum upstream_outcome outcome, const char *text)
+/* Says what happened to the endpoint, if anything did, and what became of it by that. */
+static void call_tell(struct upstream_pool *pool, const struct upstream_call *call,
+		      const char *text, enum upstream_change change)
 {
 	char line[300];
 	struct text t;
-	if (!call->chosen)
-		return;
-	call->chosen = false;
-	count_change(&upstream_endpoint_use(pool, call->endpoint)->active, -1);
 	text_init(&t, line, sizeof(line));
 	text_add_str(&t, text);
-	switch (upstream_chosen_end(&pool->balance, &call->tried, outcome, pool_now(pool))) {
+	switch (change) {
 	case UPSTREAM_AS_BEFORE:
 		break;
 	case UPSTREAM_PAUSED:
@@ -125,9 +122,20 @@ static void call_judge(struct upstream_pool *pool, struct upstream_call *call,
 					   pool->conf->endpoints_first + call->endpoint, line);
 }
 
+static void call_judge(struct upstream_pool *pool, struct upstream_call *call, bool failed,
+		       const char *text)
+{
+	if (!call->chosen)
+		return;
+	call->chosen = false;
+	count_change(&upstream_endpoint_use(pool, call->endpoint)->active, -1);
+	call_tell(pool, call, text,
+		  upstream_chosen_end(&pool->balance, &call->tried, failed, pool_now(pool)));
+}
+
 static void call_over(struct upstream_pool *pool, struct upstream_call *call)
 {
-	call_judge(pool, call, call->worked ? UPSTREAM_SUCCEEDED : UPSTREAM_UNDECIDED, "");
+	call_judge(pool, call, false, "");
 }
 
 /* Finds a connection for the call. UPSTREAM_LATER without a link: there is no room for one. */
@@ -164,7 +172,7 @@ enum upstream_begun upstream_call_begin(struct upstream_pool *pool, struct upstr
 					enum upstream_failure *ret)
 {
 	call->link = NULL;
-	call->kept = call->waits = call->chosen = call->worked = false;
+	call->kept = call->waits = call->chosen = false;
 	call->since_ms = pool_now(pool);
 	call->pool = pool;
 	if (TAILQ_EMPTY(&pool->queue)) {
@@ -271,9 +279,12 @@ void pool_link_failed(struct upstream_link *l, enum upstream_failure failure, co
 
 /* --- what is known about endpoints ------------------------------------------------------------ */
 
-void upstream_call_worked(struct upstream_call *call)
+void upstream_call_works(struct upstream_call *call)
 {
-	call->worked = true;
+	struct upstream_pool *pool = call->pool;
+	if (call->chosen)
+		call_tell(pool, call, "",
+			  upstream_chosen_works(&pool->balance, &call->tried, pool_now(pool)));
 }
 
 void upstream_call_failed(struct upstream_call *call, enum upstream_failure failure,
@@ -292,8 +303,7 @@ void upstream_call_failed(struct upstream_call *call, enum upstream_failure fail
 		text_add_str(&t, ": ");
 		text_add_str(&t, why);
 	}
-	call_judge(pool, call,
-		   facts->tried == IPC_TRIED_FULL ? UPSTREAM_UNDECIDED : UPSTREAM_FAILED, line);
+	call_judge(pool, call, facts->tried != IPC_TRIED_FULL, line);
 }
 
 uint64_t upstream_pause_ms(const struct upstream_pool *pool)

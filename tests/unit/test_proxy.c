@@ -905,6 +905,40 @@ static void another_endpoint_is_tried(void **state)
 	close(client);
 }
 
+/* The request that tries a paused endpoint may be a tunnel, or events: it is judged by its head. */
+static void a_long_request_keeps_no_endpoint_paused(void **state)
+{
+	int clients[3] = {client_new(), client_new(), client_new()};
+	unsigned first = 0;
+	(void)state;
+	g.upstream.fail_after = 1;
+	g.upstream.fail_pause_ms = 1;
+	g.health->list[1].state = g.health->list[2].state = IPC_HEALTH_DOWN;
+	g.results[0] = UPSTREAM_REFUSED;
+	say(clients[0], GET);
+	hear_status(clients[0], 502);
+	hear(clients[0], "502 Bad Gateway\n");
+	assert_int_equal(g.endpoint_use[0].paused, 1);
+	g.results[0] = UPSTREAM_CONNECTED;
+	for (const uint64_t until = clock_ms() + 2; clock_ms() <= until;)
+		gateway_turns(1);
+	say(clients[0], GET);
+	hear_request(far(0), GET);
+	assert_null(strstr(g.told, "works again"));
+	say(far(0), "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n4\r\npart\r\n");
+	hear(clients[0], "HTTP/1.1 200 OK\r\n" DATE CHUNKED "\r\n4\r\npart\r\n");
+	assert_non_null(strstr(g.told, "0 works again\n"));
+	g.health->list[1].state = IPC_HEALTH_UP;
+	for (unsigned i = 1; i < 3; i++) {
+		say(clients[i], GET);
+		hear_request(far(i), GET);
+		first += g.link_endpoints[i] == 0;
+	}
+	assert_int_equal(first, 1);
+	for (int i = 0; i < 3; i++)
+		close(clients[i]);
+}
+
 /* An upstream is killed in the middle of its requests: those that do no harm go elsewhere. */
 static void a_request_that_nobody_answered_goes_elsewhere(void **state)
 {
@@ -1147,6 +1181,7 @@ int main(void)
 	    TEST(a_connection_that_fails_is_told),
 	    TEST(no_endpoint_is_blamed_for_the_connector),
 	    TEST_OF(another_endpoint_is_tried, begin_three),
+	    TEST_OF(a_long_request_keeps_no_endpoint_paused, begin_three),
 	    TEST_OF(a_request_that_nobody_answered_goes_elsewhere, begin_three),
 	    TEST(a_kept_connection_may_be_gone),
 	    TEST(a_request_that_may_have_been_processed_is_not_repeated),
