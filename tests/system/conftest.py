@@ -24,7 +24,7 @@ def pytest_configure(config):
                             "scripts/check runs it with one of them")
     config.addinivalue_line("markers", "plain_too: a test that runs over plain ports, too")
     config.addinivalue_line("markers", "plain_again: such a test over plain ports; scripts/check runs "
-                            "these with two builds")
+                            "these with gcc alone")
     config.addinivalue_line("markers", "tls_only: in a file that runs over plain ports, too, a test "
                             "that makes no sense there")
     if not BINARY.exists():
