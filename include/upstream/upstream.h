@@ -38,6 +38,7 @@ enum upstream_failure {
 	UPSTREAM_FAILED_QUEUE_LATE, /* it has waited there for too long */
 	UPSTREAM_FAILED_SHED,       /* the event loop is behind: limits lag */
 	UPSTREAM_FAILED_FULL,       /* the connector or this process has no room for more */
+	UPSTREAM_FAILED_PORTS,      /* all local ports for its address are taken */
 	UPSTREAM_FAILED_REFUSED,    /* it refused the connection, or cannot be reached */
 	UPSTREAM_FAILED_UNRESOLVED, /* its name has no address */
 	UPSTREAM_FAILED_CONNECT,    /* timeouts connect */
@@ -55,7 +56,8 @@ struct upstream_failure_facts {
 	const char *text;     /* "it refused the connection" */
 	unsigned status;      /* 502, 503 or 504 */
 	enum ipc_tried tried; /* IPC_TRIEDS: the endpoint has no part in it */
-	bool unsent;          /* nothing of the request has been sent */
+	bool elsewhere;       /* there was no connection, but another endpoint may have one: what is
+				 lacking here is lacking for all of them */
 };
 const struct upstream_failure_facts *upstream_failure_facts(enum upstream_failure);
 

@@ -244,8 +244,8 @@ static bool run_may_retry(struct proxy_run *p, enum upstream_failure failure, bo
 	if (unheard)
 		return (methods & HTTP_METHOD_BIT(p->ex->request.method)) != 0 &&
 		       (stale || run_has_others(p)) && upstream_retry(p->pool);
-	return p->state == PROXY_WAITS && facts->unsent && facts->tried != IPC_TRIEDS &&
-	       run_has_others(p) && upstream_retry(p->pool);
+	return p->state == PROXY_WAITS && facts->elsewhere && run_has_others(p) &&
+	       upstream_retry(p->pool);
 }
 
 void proxy_answer(struct proxy_run *p, enum upstream_failure failure)

@@ -551,7 +551,8 @@ static void link_answered(struct upstream_ask *ask, enum upstream_connected resu
 	(void)address;
 	ask->answered = NULL; /* there is nothing to forget any more */
 	if (result != UPSTREAM_CONNECTED) {
-		pool_link_failed(l, failures[result],
+		const bool ports = result == UPSTREAM_FULL && error == EADDRNOTAVAIL;
+		pool_link_failed(l, ports ? UPSTREAM_FAILED_PORTS : failures[result],
 				 result == UPSTREAM_SILENT ? "the connector does not answer"
 				 : error != 0              ? strerror(error)
 							   : NULL);

@@ -54,6 +54,7 @@ static struct gateway {
 	bool holds;           /* it has what it hands over for a while itself: held */
 	int held;
 	enum upstream_connected results[GATEWAY_ENDPOINTS]; /* 0 is UPSTREAM_CONNECTED */
+	int error;                                          /* ... with this errno, if any */
 	int links[GATEWAY_LINKS]; /* the far ends, in the order of the connections; -1: closed */
 	uint32_t link_endpoints[GATEWAY_LINKS];
 	unsigned links_count, asked, forgotten;
@@ -103,7 +104,8 @@ static void gateway_answer_one(struct upstream_ask *ask, enum upstream_connected
 		if (g.holds)
 			assert_true((g.held = fcntl(pair[0], F_DUPFD_CLOEXEC, 0)) >= 0);
 	}
-	ask->answered(ask, result, pair[0], result == UPSTREAM_REFUSED ? ECONNREFUSED : 0, &none);
+	ask->answered(ask, result, pair[0],
+		      result == UPSTREAM_REFUSED && g.error == 0 ? ECONNREFUSED : g.error, &none);
 }
 
 static void gateway_answer(struct loop *loop, struct loop_task *task)

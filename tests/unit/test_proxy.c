@@ -939,6 +939,35 @@ static void a_long_request_keeps_no_endpoint_paused(void **state)
 		close(clients[i]);
 }
 
+/* The same connector would be asked for each endpoint, and would have no more room for them. */
+static void what_is_lacking_here_is_not_looked_for_elsewhere(void **state)
+{
+	static const enum upstream_connected lacks[] = {UPSTREAM_SILENT, UPSTREAM_FULL};
+	int client = client_new();
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		if (i < 2)
+			g.results[0] = g.results[1] = g.results[2] = lacks[i];
+		else
+			g.full = 3; /* it cannot even be asked */
+		say(client, GET);
+		hear_status(client, 503);
+		hear(client, "503 Service Unavailable\n");
+		assert_int_equal(g.asked, i < 2 ? i + 1 : 2);
+	}
+	assert_int_equal(g.full, 2);
+	assert_int_equal(g.upstream_use.retries + g.upstream_use.retries_refused, 0);
+	/* but local ports are counted for each address */
+	g.full = 0;
+	g.error = EADDRNOTAVAIL;
+	say(client, GET);
+	hear_status(client, 503);
+	assert_int_equal(g.asked, 2 + 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(g.endpoint_use[i].paused, 0);
+	close(client);
+}
+
 /* An upstream is killed in the middle of its requests: those that do no harm go elsewhere. */
 static void a_request_that_nobody_answered_goes_elsewhere(void **state)
 {
@@ -1046,26 +1075,28 @@ static int begin_narrow_three(void **state)
 	return 0;
 }
 
-/* Those that wait, and whose turn it is while the connector has no room, are tried again. */
+/* Those whose turn it is while the connector has no room keep the others waiting no longer. */
 static void a_failure_keeps_nobody_in_the_queue(void **state)
 {
-	int clients[3];
+	int clients[4];
 	(void)state;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		clients[i] = client_new();
 		say(clients[i], GET);
 		gateway_turns(2);
 	}
-	assert_int_equal(g.upstream_use.queued, 2);
+	assert_int_equal(g.upstream_use.queued, 3);
 	g.full = 2;
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		hear_request(far(i), GET);
 		say(far(i),
 		    "HTTP/1.1 200 OK\r\n" DATE "Connection: close\r\nContent-Length: 0\r\n\r\n");
-		hear(clients[i], OK(0));
+		hear(clients[3 * i], OK(0));
 	}
+	for (int i = 1; i < 3; i++)
+		hear_status(clients[i], 503);
 	assert_int_equal(g.full, 0);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		close(clients[i]);
 }
 
@@ -1182,6 +1213,7 @@ int main(void)
 	    TEST(no_endpoint_is_blamed_for_the_connector),
 	    TEST_OF(another_endpoint_is_tried, begin_three),
 	    TEST_OF(a_long_request_keeps_no_endpoint_paused, begin_three),
+	    TEST_OF(what_is_lacking_here_is_not_looked_for_elsewhere, begin_three),
 	    TEST_OF(a_request_that_nobody_answered_goes_elsewhere, begin_three),
 	    TEST(a_kept_connection_may_be_gone),
 	    TEST(a_request_that_may_have_been_processed_is_not_repeated),
