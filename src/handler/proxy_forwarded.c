@@ -142,14 +142,34 @@ static void put_element(struct proxy_out *o, const struct exchange *ex)
 
 /* --- lists that are appended to --------------------------------------------------------------- */
 
+static bool is_between_elements(char c)
+{
+	return c == ',' || c == ' ' || c == '\t';
+}
+
+/* Without empty elements at its ends, which would stand before or behind others (RFC
+ * 9110, 5.6.1.1). */
+static void list_trim(struct http_header *h)
+{
+	while (h->value_len > 0 && is_between_elements(h->value[0])) {
+		h->value++;
+		h->value_len--;
+	}
+	while (h->value_len > 0 && is_between_elements(h->value[h->value_len - 1]))
+		h->value_len--;
+}
+
 /* What a trusted proxy sent in fields of this kind, one list. Returns whether there is anything. */
 static bool put_received(struct proxy_out *o, const struct proxy_request *q,
 			 enum upstream_field kind)
 {
 	bool any = false;
 	for (unsigned i = 0; q->trusted && i < q->ex->request.fields_count; i++) {
-		const struct http_header h = field_at(q, i);
-		if (q->kinds[i] != kind || h.value_len == 0)
+		struct http_header h = field_at(q, i);
+		if (q->kinds[i] != kind)
+			continue;
+		list_trim(&h);
+		if (h.value_len == 0)
 			continue;
 		if (any)
 			PROXY_PUT(o, ", ");

@@ -471,7 +471,10 @@ static const struct forwarded_case forwarded_cases[] = {
     {TRUSTED, "Forwarded: for=a b\r\n", OWN OWN_X ID VIA},
     {TRUSTED, "Forwarded: for=1.2.3.4\r\nForwarded: for=\"\r\n", OWN OWN_X ID VIA},
     {TRUSTED, "Forwarded: , ;for=a ;\tproto=b,\r\n",
-     "Forwarded: , ;for=a ;\tproto=b,, for=192.0.2.7;host=a;proto=http\r\n" OWN_X ID VIA},
+     "Forwarded: ;for=a ;\tproto=b, for=192.0.2.7;host=a;proto=http\r\n" OWN_X ID VIA},
+    {TRUSTED, "Forwarded: for=\"a,\",\r\nForwarded: ,\t,\r\nX-Forwarded-For: , 1.2.3.4 ,,\r\n",
+     "Forwarded: for=\"a,\", for=192.0.2.7;host=a;proto=http\r\n"
+     "X-Forwarded-For: 1.2.3.4, 192.0.2.7\r\n" REST_X ID VIA},
     /* the id of the request */
     {TRUSTED, "X-Request-Id: 7b3f-A_b.c~d:e/f+g=h@i\r\n",
      OWN OWN_X "X-Request-Id: 7b3f-A_b.c~d:e/f+g=h@i\r\n" VIA},
