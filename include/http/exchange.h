@@ -97,8 +97,8 @@ struct handler {
 	 * response; to invite the body, respond from take or take_end. NULL: nothing to do. */
 	void (*begin)(struct exchange *);
 	/* Gets bytes of the request body and returns how many it took. 0 is back-pressure: the
-	 * bytes are offered again after give() or exchange_wake() was called. NULL: the body is
-	 * read and discarded. */
+	 * bytes are offered again after give() has given some or exchange_wake() was called. NULL:
+	 * the body is read and discarded. */
 	size_t (*take)(struct exchange *, const uint8_t *data, size_t len);
 	/* The request is complete. Also called for a request without a body. NULL: nothing to
 	 * do. */

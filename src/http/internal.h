@@ -158,11 +158,14 @@ bool page_replaces(const struct http_page *, const struct http_header *);
 long page_give(struct exchange *, uint8_t *out, size_t size);
 
 /* The body of the response, before any filter. The handler may have room for the request's after
- * that; a filter that gives nothing, and does not ask, makes none. */
+ * that, unless it has given nothing: then it says so itself, by exchange_wake(). */
 static inline long exchange_body(struct exchange *ex, uint8_t *out, size_t size)
 {
-	ex->take_blocked = false;
-	return ex->page == NULL ? ex->handler->give(ex, out, size) : page_give(ex, out, size);
+	const long n =
+	    ex->page == NULL ? ex->handler->give(ex, out, size) : page_give(ex, out, size);
+	if (n != 0 && n != GIVE_LATER)
+		ex->take_blocked = false;
+	return n;
 }
 
 /* --- filter.c: what exchange.c calls for an exchange with filters ---------------------------- */

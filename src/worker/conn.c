@@ -355,11 +355,14 @@ static bool conn_is_quiet(const struct conn *c)
 	       c->state == CONN_OPEN && buf_len(&c->cipher_in) == 0;
 }
 
-/* Does the handler wait for somebody else, who would work in vain if the client left? */
+/* Does the handler wait for somebody else, who would work in vain if the client left? Not while it
+ * has no room for what the client has sent: the rest of a body of which it has a part, or the last
+ * bytes of a tunnel, may be among what was not read, and reading it shows the end, too. */
 static bool conn_is_awaited(const struct conn *c)
 {
 	const struct exchange *ex = c->state == CONN_OPEN ? c->proto->ops->current(c->proto) : NULL;
-	return ex != NULL && ex->own_limits;
+	return ex != NULL && ex->own_limits && !ex->upgraded &&
+	       !(ex->take_blocked && ex->body_received > 0);
 }
 
 /* On TCP alone, the end of what a client sends does not mean that it has left. With TLS it does:

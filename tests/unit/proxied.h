@@ -48,6 +48,7 @@ static struct gateway {
 	struct upstream_asks asks;
 	struct loop_task answer;
 	bool tcp;             /* its connections are of TCP, which knows resets */
+	int room;             /* for what these send (SO_SNDBUF); 0: what the kernel has */
 	bool silent;          /* it answers nothing by itself */
 	unsigned full;        /* so many asks are refused */
 	const char *greeting; /* what the far end says at once; NULL: nothing */
@@ -95,6 +96,9 @@ static void gateway_answer_one(struct upstream_ask *ask, enum upstream_connected
 	TAILQ_REMOVE(&g.asks, ask, link);
 	if (result == UPSTREAM_CONNECTED) {
 		gateway_pair(pair);
+		if (g.room > 0)
+			assert_int_equal(
+			    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &g.room, sizeof(g.room)), 0);
 		assert_true(g.links_count < GATEWAY_LINKS);
 		g.link_endpoints[g.links_count] = ask->endpoint;
 		g.links[g.links_count++] = pair[1];
