@@ -159,6 +159,9 @@ bool upstream_link_receive(struct upstream_link *);
 
 /* No more bytes will come besides those. clean: the other side has said so; else it was cut. */
 bool upstream_link_ended(const struct upstream_link *, bool *ret_clean);
+/* This process or its kernel lacked memory for it: whatever fails of it, that is
+ * UPSTREAM_FAILED_FULL, and no fault of its peer. */
+bool upstream_link_lacks(const struct upstream_link *);
 /* Why it ended so, for people; NULL: no more is known. */
 const char *upstream_link_reason(const struct upstream_link *);
 

@@ -127,7 +127,7 @@ void proxy_request_end(struct proxy_run *p)
 		if (room > sizeof(small))
 			end = malloc(room);
 		if (end == NULL) {
-			proxy_fail(p, UPSTREAM_FAILED_CUT, "out of memory");
+			proxy_fail(p, UPSTREAM_FAILED_FULL, "out of memory");
 			return;
 		}
 		const struct http_request *r = &p->ex->request;
@@ -268,6 +268,10 @@ void proxy_answer(struct proxy_run *p, enum upstream_failure failure)
 
 void proxy_fail(struct proxy_run *p, enum upstream_failure failure, const char *why)
 {
+	if (p->call.link != NULL && upstream_link_lacks(p->call.link)) {
+		failure = UPSTREAM_FAILED_FULL;
+		why = NULL; /* the link has the reason */
+	}
 	const bool unheard = run_was_unheard(p, failure);
 	const bool stale = unheard && p->call.kept; /* which is nobody's fault */
 	if (p->tunnel && failure == UPSTREAM_FAILED_BETWEEN)

@@ -153,8 +153,10 @@ static void link_watch(struct upstream_link *l)
 	const int error = l->watched ? loop_modify(link_loop(l), &l->io, wanted)
 				     : loop_add(link_loop(l), &l->io, wanted);
 	l->watched = l->watched || error == 0;
-	if (error < 0)
-		l->ended = l->reset = true; /* the kernel lacks memory */
+	if (error < 0) { /* the kernel lacks memory */
+		l->ended = l->reset = l->lacks = true;
+		l->reason = strerror(-error);
+	}
 }
 
 void upstream_link_wait(struct upstream_link *l, enum upstream_wait wait)
@@ -222,8 +224,10 @@ static void out_fail(struct upstream_link *l, const char *reason)
 
 static void out_append(struct upstream_link *l, const void *data, size_t len)
 {
-	if (!l->mute && buf_append(&l->out, data, len) < 0)
+	if (!l->mute && buf_append(&l->out, data, len) < 0) {
+		l->lacks = true;
 		out_fail(l, "out of memory");
+	}
 }
 
 /* What is to be sent now: what waits first. */
@@ -364,6 +368,12 @@ static void in_end(struct upstream_link *l, bool clean, const char *reason)
 		l->reason = reason;
 }
 
+static void in_lacks(struct upstream_link *l)
+{
+	l->lacks = true;
+	in_end(l, false, "out of memory");
+}
+
 /* Returns how many bytes came; 0: none now, or the end. */
 static size_t in_receive(struct upstream_link *l, uint8_t *to, size_t size)
 {
@@ -389,7 +399,7 @@ static bool plain_receive(struct upstream_link *l)
 {
 	uint8_t *to = in_room(l, LINK_READ);
 	if (to == NULL) {
-		in_end(l, false, "out of memory");
+		in_lacks(l);
 		return false;
 	}
 	const size_t n = in_receive(l, to, LINK_READ);
@@ -406,7 +416,7 @@ static bool transport_take(struct upstream_link *l)
 	for (;;) {
 		uint8_t *to = in_room(l, TRANSPORT_DATA_MAX);
 		if (to == NULL) {
-			in_end(l, false, "out of memory");
+			in_lacks(l);
 			return came;
 		}
 		const ssize_t n = l->transport->ops->receive(l->transport, to, TRANSPORT_DATA_MAX);
@@ -476,6 +486,11 @@ bool upstream_link_ended(const struct upstream_link *l, bool *ret_clean)
 {
 	*ret_clean = l->clean && !l->reset;
 	return l->ended;
+}
+
+bool upstream_link_lacks(const struct upstream_link *l)
+{
+	return l->lacks;
 }
 
 const char *upstream_link_reason(const struct upstream_link *l)
@@ -563,7 +578,7 @@ static void link_answered(struct upstream_ask *ask, enum upstream_connected resu
 	l->state = LINK_OPEN; /* it is watched for reading, in a handshake, too */
 	link_watch(l);
 	if (l->ended) {
-		pool_link_failed(l, UPSTREAM_FAILED_FULL, NULL);
+		pool_link_failed(l, UPSTREAM_FAILED_FULL, l->reason);
 		return;
 	}
 	if (l->pool->conf->tls)

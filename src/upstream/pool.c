@@ -78,7 +78,8 @@ static void idle_expired(struct loop *loop, struct loop_timer *timer)
  * had it ended. */
 static bool idle_is_usable(struct upstream_link *l, const struct upstream_call *call)
 {
-	return (!call->careful && loop_is_quiet(l->pool->pools->loop, &l->io)) || link_alive(l);
+	return !l->ended &&
+	       ((!call->careful && loop_is_quiet(l->pool->pools->loop, &l->io)) || link_alive(l));
 }
 
 /* A kept connection to the endpoint; NULL: there is none. */
@@ -271,6 +272,7 @@ void pool_link_failed(struct upstream_link *l, enum upstream_failure failure, co
 	struct upstream_call *call = l->call;
 	struct upstream_pool *pool = l->pool;
 	call->link = NULL;
+	failure = l->lacks ? UPSTREAM_FAILED_FULL : failure;
 	upstream_call_failed(call, failure, why);
 	call_over(pool, call);
 	link_free(l);

@@ -43,9 +43,10 @@ struct upstream_link {
 	bool blocked; /* out waits for the kernel */
 	bool more; /* the kernel may have bytes that no event will tell of before they are read */
 	bool ended, clean, reset;
-	bool mute; /* nothing can be sent any more */
-	bool torn; /* ... as the kernel has reported, once, by an error: its end is none in good
-		      order */
+	bool mute;  /* nothing can be sent any more */
+	bool torn;  /* ... as the kernel has reported, once, by an error: its end is none in good
+		       order */
+	bool lacks; /* memory, here or in the kernel: its peer is not to blame */
 	bool shuts, shut;
 	bool used; /* for an earlier request */
 	const char *reason;

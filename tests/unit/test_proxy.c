@@ -7,7 +7,11 @@
 
 #include <cmocka.h>
 
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
 #include "proxied.h"
+#include "upstream/pool.h"
 
 #define GET     "GET /a?b HTTP/1.1\r\n" H "\r\n"
 #define DATE    "Date: Mon, 07 Nov 1994 08:49:37 GMT\r\n"
@@ -874,6 +878,71 @@ static void no_endpoint_is_blamed_for_the_connector(void **state)
 	}
 }
 
+static bool kernel_lacks_memory;
+
+int epoll_ctl(int set, int op, int fd, struct epoll_event *event)
+{
+	if (kernel_lacks_memory && op == EPOLL_CTL_ADD) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, set, op, fd, event);
+}
+
+/* The link of the only request has no memory for what comes next. */
+static void lack_memory(void)
+{
+	struct upstream_pools *pools = g.service.pools;
+	struct upstream_link *l = TAILQ_FIRST(&pools->pools[0]->links);
+	l->in.max = 1;
+}
+
+/* Nor for what this process or its kernel lacks, before a response, in it, or for the link itself.
+ */
+static void no_endpoint_is_blamed_for_a_lack_of_memory(void **state)
+{
+	static char block[65536];
+	ssize_t n;
+	(void)state;
+	g.upstream.fail_after = 1;
+	for (unsigned i = 0; i < 4; i++) {
+		int client = client_new();
+		kernel_lacks_memory = i == 3;
+		say(client, GET);
+		if (i < 3)
+			hear_request(far(i), GET);
+		if (i == 0)
+			lack_memory();
+		if (i < 3)
+			say(far(i), "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 10000000\r\n\r\n");
+		if (i == 1 || i == 2)
+			hear(client, "HTTP/1.1 200 OK\r\n" DATE "Content-Length: 10000000\r\n\r\n");
+		else
+			hear_status(client, 503);
+		if (i == 1) {
+			lack_memory();
+			say(far(i), "more");
+		}
+		if (i == 2) { /* the client reads again: so does the link */
+			for (int idle = 0; idle < 50; gateway_turns(1))
+				idle = write(far(i), block, sizeof(block)) > 0 ? 0 : idle + 1;
+			kernel_lacks_memory = true;
+		}
+		const uint64_t until = clock_ms() + GATEWAY_PATIENCE;
+		while ((i == 1 || i == 2) && (n = read(client, block, sizeof(block))) != 0) {
+			assert_true(clock_ms() < until);
+			gateway_turns(n < 0);
+		}
+		kernel_lacks_memory = false;
+		assert_int_equal(g.endpoint_use[0].failed[IPC_TRIED_FULL], i + 1);
+		assert_int_equal(g.endpoint_use[0].failed[IPC_TRIED_CUT], 0);
+		assert_int_equal(g.endpoint_use[0].paused, 0);
+		close(client);
+	}
+	assert_non_null(strstr(g.told, "out of memory"));
+	assert_non_null(strstr(g.told, strerror(ENOMEM)));
+}
+
 static int begin_three(void **state)
 {
 	(void)gateway_prepare(state);
@@ -1211,6 +1280,7 @@ int main(void)
 	    TEST(kept_connections_have_their_time),
 	    TEST(a_connection_that_fails_is_told),
 	    TEST(no_endpoint_is_blamed_for_the_connector),
+	    TEST(no_endpoint_is_blamed_for_a_lack_of_memory),
 	    TEST_OF(another_endpoint_is_tried, begin_three),
 	    TEST_OF(a_long_request_keeps_no_endpoint_paused, begin_three),
 	    TEST_OF(what_is_lacking_here_is_not_looked_for_elsewhere, begin_three),
