@@ -346,6 +346,7 @@ struct exchange {
 	bool inside;       /* one of the handler's functions is running */
 	bool take_blocked; /* take() had no room; for the protocol */
 	bool woken;      /* exchange_wake() was called and give() was not since; for the protocol */
+	bool given_up;   /* exchange_give_up() was called */
 	bool uninvited;  /* answered at once, and the body will not be read; for the protocol */
 	bool held;       /* exchange_hold_body() was called, and exchange_invite() not yet */
 	bool own_limits; /* exchange_own_limits() */
@@ -530,6 +531,10 @@ void exchange_allow(struct exchange *, uint64_t ms);
  * outside the handler's functions; inside them it only reopens take(), because the connection pulls
  * afterwards anyway. */
 void exchange_wake(struct exchange *);
+
+/* In a tunnel: wakes the connection, which is aborted, also if give() has answered GIVE_END. For a
+ * handler that cannot pass on what the client still sends. */
+void exchange_give_up(struct exchange *);
 
 /* Hands an exchange that has begun, and has no response yet, to another handler, which begins now
  * as if the location were its own (405 and OPTIONS included). The state of the first handler is

@@ -162,6 +162,8 @@ bool upstream_link_ended(const struct upstream_link *, bool *ret_clean);
 /* This process or its kernel lacked memory for it: whatever fails of it, that is
  * UPSTREAM_FAILED_FULL, and no fault of its peer. */
 bool upstream_link_lacks(const struct upstream_link *);
+/* It has ended, and nothing can be sent either. */
+bool upstream_link_gone(const struct upstream_link *);
 /* Why it ended so, for people; NULL: no more is known. */
 const char *upstream_link_reason(const struct upstream_link *);
 

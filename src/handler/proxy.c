@@ -220,7 +220,8 @@ static void proxy_send(struct proxy_run *p, const uint8_t *data, size_t len)
 	p->ex->held = false; /* the client has not waited */
 	upstream_link_send(p->call.link, pieces, count);
 	p->sent += len;
-	proxy_time(p);
+	if (!proxy_gone(p))
+		proxy_time(p);
 }
 
 static size_t proxy_take(struct exchange *ex, const uint8_t *data, size_t len)

@@ -250,8 +250,8 @@ static long answer_rest(struct proxy_run *p)
 		proxy_fail(p, UPSTREAM_FAILED_CUT, "in the middle of a body");
 		return GIVE_FAIL;
 	}
-	if (p->state == PROXY_TUNNEL) { /* the client's half goes on, within limits idle */
-		p->ex->own_limits = false;
+	if (p->state == PROXY_TUNNEL) { /* the client's half goes on */
+		p->told_end = true;
 		return GIVE_END;
 	}
 	answer_done(p);

@@ -54,6 +54,7 @@ struct proxy_run {
 	bool heard;                    /* a byte of this attempt's response has come */
 	bool begun_late;               /* it had to wait for a connection, and so did its body */
 	bool tunnel;                   /* it is, or was, one */
+	bool told_end;                 /* the client knows that the upstream's half has ended */
 	enum upstream_failure failure; /* of the last attempt */
 	unsigned interims;
 	bool doubtful;     /* an interim response ends the connection, or may have had a body */
@@ -91,6 +92,9 @@ void proxy_time(struct proxy_run *);
 /* The attempt has failed: another one, an answer, or a response that is cut off. why: in more
  * words; NULL: there are none. */
 void proxy_fail(struct proxy_run *, enum upstream_failure, const char *why);
+/* In a tunnel whose upstream has closed both halves, and the client has got all of its bytes: what
+ * that still sends cannot be passed on, so that the tunnel ends. True: it has. */
+bool proxy_gone(struct proxy_run *);
 /* Refuses the request without trying it. */
 void proxy_answer(struct proxy_run *, enum upstream_failure);
 

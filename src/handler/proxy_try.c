@@ -171,7 +171,7 @@ static void run_moved(struct upstream_call *call)
 		proxy_fail(p, expired, NULL);
 	else if (p->state == PROXY_SENT)
 		proxy_read_head(p);
-	if (p->call.link == NULL)
+	if (p->call.link == NULL || proxy_gone(p))
 		return;
 	if (p->state == PROXY_BODY || p->state == PROXY_TUNNEL || p->ex->take_blocked)
 		exchange_wake(p->ex);
@@ -284,7 +284,10 @@ void proxy_fail(struct proxy_run *p, enum upstream_failure failure, const char *
 	if (p->state >= PROXY_BODY) {
 		p->state = PROXY_CUT;
 		p->record.reason = upstream_failure_facts(failure)->word;
-		exchange_wake(p->ex);
+		if (p->tunnel)
+			exchange_give_up(p->ex);
+		else
+			exchange_wake(p->ex);
 		return;
 	}
 	/* if no other one can be used, the first reason is the better one */
@@ -303,4 +306,12 @@ void proxy_fail(struct proxy_run *p, enum upstream_failure failure, const char *
 	    upstream_failure_facts(failure)->tried != IPC_TRIEDS)
 		p->record.url = upstream_endpoint(p->pool, p->call.endpoint)->url;
 	proxy_answer(p, failure);
+}
+
+bool proxy_gone(struct proxy_run *p)
+{
+	if (p->state != PROXY_TUNNEL || !p->told_end || !upstream_link_gone(p->call.link))
+		return false;
+	proxy_fail(p, UPSTREAM_FAILED_CUT, NULL);
+	return true;
 }

@@ -58,7 +58,7 @@ struct exchange *exchange_acquire(struct http_loop *loop, void *connection,
 	ex->waiting = ex->request_over = false;
 	memset(ex->state, 0, sizeof(ex->state));
 	/* ex->request is not cleared: it is large, and the parser clears what it does not fill. */
-	ex->inside = ex->take_blocked = ex->woken = ex->uninvited = false;
+	ex->inside = ex->take_blocked = ex->woken = ex->given_up = ex->uninvited = false;
 	ex->held = ex->own_limits = ex->has_interim = ex->gathers = false;
 	ex->interim = (struct exchange_texts){0};
 	ex->upstream = NULL;
@@ -896,4 +896,10 @@ void exchange_wake(struct exchange *ex)
 	ex->woken = true;
 	if (!ex->inside)
 		ex->loop->owner->wake(ex->connection, ex);
+}
+
+void exchange_give_up(struct exchange *ex)
+{
+	ex->given_up = true;
+	exchange_wake(ex);
 }

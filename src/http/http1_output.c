@@ -218,5 +218,7 @@ size_t http1_output(struct proto *p, uint8_t *out, size_t size)
 		used += head_output(h, out + used, size - used);
 	if (h->send == HTTP1_SEND_BODY)
 		used += body_output(h, out + used, size - used);
+	if (h->state == HTTP1_EXCHANGE && h->exchange->given_up && h->send == HTTP1_SEND_DONE)
+		http1_abort(h);
 	return used;
 }

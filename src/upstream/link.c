@@ -493,6 +493,11 @@ bool upstream_link_lacks(const struct upstream_link *l)
 	return l->lacks;
 }
 
+bool upstream_link_gone(const struct upstream_link *l)
+{
+	return l->ended && l->mute;
+}
+
 const char *upstream_link_reason(const struct upstream_link *l)
 {
 	return l->reason;

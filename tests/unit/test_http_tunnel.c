@@ -187,6 +187,20 @@ static void the_handler_may_end_first(void **state)
 	peer_free(p);
 }
 
+static void a_handler_that_has_ended_may_give_up(void **state)
+{
+	struct peer *p = begin(false);
+	(void)state;
+	peer_send(p, UPGRADE);
+	say_end(p);
+	peer_send(p, "but wait");
+	exchange_give_up(far.ex);
+	peer_run(p);
+	assert_int_equal(peer_phase(p), PROTO_ABORTED);
+	assert_int_equal(far.released, 1);
+	peer_free(p);
+}
+
 static void a_full_tunnel_holds_the_client_back(void **state)
 {
 	struct peer *p = begin(false);
@@ -284,6 +298,7 @@ int main(void)
 	    cmocka_unit_test(bytes_flow_both_ways),
 	    cmocka_unit_test(the_client_may_end_first),
 	    cmocka_unit_test(the_handler_may_end_first),
+	    cmocka_unit_test(a_handler_that_has_ended_may_give_up),
 	    cmocka_unit_test(a_full_tunnel_holds_the_client_back),
 	    cmocka_unit_test(an_upgrade_may_come_later),
 	    cmocka_unit_test(one_that_fails_closes),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -478,6 +479,58 @@ static void an_upstream_may_end_a_tunnel_first(void **state)
 	hear(far(0), "more");
 	close(client);
 	hear_end(far(0));
+}
+
+/* One that has closed, not only its half: what the client says then reaches nobody. */
+static void a_tunnel_whose_upstream_is_gone_ends(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		g.tcp = i % 2 > 0;
+		int client = client_new();
+		say(client, UPGRADE);
+		free(hear_until(far(i), "\r\n\r\n"));
+		say(far(i), SWITCHED "bye");
+		hear(client, SWITCHED);
+		if (i < 2)
+			gateway_turns(2);
+		far_end(i); /* its last bytes still arrive */
+		hear(client, "bye");
+		hear_end(client);
+		const uint64_t until = clock_ms() + GATEWAY_PATIENCE;
+		while (g.loop->conns_count > 0) {
+			assert_true(clock_ms() < until);
+			(void)send(client, "more", 4, MSG_NOSIGNAL);
+			assert_int_equal(loop_turn(&g.loop->loop, 1), 0);
+		}
+		close(client);
+	}
+}
+
+/* Bytes for the half that is open go on; silence ends it, and no later byte makes it last. */
+static void a_tunnel_of_one_half_ends_in_silence(void **state)
+{
+	(void)state;
+	g.upstream.between_ms = 50;
+	for (unsigned i = 0; i < 2; i++) {
+		g.tcp = i > 0;
+		int client = client_new();
+		say(client, UPGRADE);
+		free(hear_until(far(i), "\r\n\r\n"));
+		say(far(i), SWITCHED);
+		hear(client, SWITCHED);
+		assert_int_equal(shutdown(far(i), SHUT_WR), 0);
+		hear_end(client);
+		hear_end(far(i));
+		const uint64_t until = clock_ms() + GATEWAY_PATIENCE;
+		while (g.loop->conns_count > 0) {
+			assert_true(clock_ms() < until);
+			(void)send(client, "more", 4, MSG_NOSIGNAL);
+			assert_int_equal(loop_turn(&g.loop->loop, 1), 0);
+		}
+		close(client);
+		assert_string_equal(g.told, "");
+	}
 }
 
 static uint64_t failures(void)
@@ -1263,6 +1316,8 @@ int main(void)
 	    TEST(any_method_but_two_passes),
 	    TEST(tunnels_run_both_ways),
 	    TEST(an_upstream_may_end_a_tunnel_first),
+	    TEST(a_tunnel_whose_upstream_is_gone_ends),
+	    TEST(a_tunnel_of_one_half_ends_in_silence),
 	    TEST(what_ends_a_tunnel_is_no_failure_of_the_endpoint),
 	    TEST(a_drain_ends_tunnels_in_time),
 	    TEST(an_upgrade_may_be_refused),
@@ -1293,5 +1348,6 @@ int main(void)
 	    TEST(idle_connections_are_bounded),
 	    TEST(a_client_that_leaves_ends_the_request),
 	};
+	(void)signal(SIGPIPE, SIG_IGN); /* as in a worker */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
