@@ -192,7 +192,9 @@ bool proxy_path_is_clear(struct exchange *ex)
 	for (uint32_t i = 0; i < path->len; i++) {
 		const bool encoded =
 		    path->text[i] == ';' && path->map != NULL && sent[path->map[i]] == '%';
-		plain[i] = encoded ? '_' : path->text[i];
+		plain[i] = path->text[i];
+		if (encoded)
+			plain[i] = '_';
 		differs = differs || encoded;
 	}
 	return !differs || all_find(ex, reading, plain, path->len, text);
