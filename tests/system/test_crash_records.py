@@ -461,8 +461,9 @@ def test_totals_of_a_port_survive_its_workers(server, ports):
     assert after["requests"] >= 7
     assert after["restarts"] == 1
     assert after["signatures"] >= before["signatures"] + 1
-    assert re.search(rf"\[PORT {ports[0]}\] status: \d{{4}}-.* worker 1 \(pid \d+\) crashed by SIGABRT.*; "
-                     r"request: GET /fault/abort; client: 127\.0\.0\.1; backtrace: ", s.log())
+    # The line after the one with the totals, which is in the log a little earlier.
+    s.wait_log(rf"\[PORT {ports[0]}\] status: \d{{4}}-.* worker 1 \(pid \d+\) crashed by SIGABRT.*; "
+               r"request: GET /fault/abort; client: 127\.0\.0\.1; backtrace: ")
 
 
 def test_the_last_sixteen_ends_of_a_port_are_kept(server, ports):
