@@ -306,6 +306,7 @@ READS = {(True, "read /etc/passwd by a leaked descriptor of /"),
 
 
 @pytest.mark.any_build
+@by_root
 def test_without_seccomp(starter):
     result = starter["run"]("--json", "--without", "seccomp")
     rows = attempts(result)
